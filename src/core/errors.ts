@@ -1,0 +1,119 @@
+// One table of errors. Faces print its hints, the wire carries its codes, docs/errors.md is made of it.
+// A peer's, a caller's or a disk's fault is an IpcError; our own is an assertion.
+
+export interface ErrorKind {
+  /** Whose fault: the call's (exit 2) or the world's (exit 1). */
+  readonly fault: 'call' | 'world';
+  /** The connection on which it happened is closed. */
+  readonly fatal?: true;
+  /** The same call may succeed later. */
+  readonly retry?: true;
+  /** The message of the failed post or send may have been taken all the same. */
+  readonly maybeStored?: true;
+  /** What the caller should do. */
+  readonly hint: string;
+}
+
+const table = {
+  unknown_operation: { fault: 'call', hint: 'use one of the operations that the message lists' },
+  unknown_parameter: { fault: 'call', hint: 'leave it out, or use one of those listed' },
+  missing_parameter: { fault: 'call', hint: 'give the parameter that the message names' },
+  bad_parameter: { fault: 'call', hint: 'give the parameter in the form that the message names' },
+  bad_name: { fault: 'call', hint: 'a name is 1 to 200 bytes of UTF-8 without control characters' },
+  bad_id: { fault: 'call', hint: 'an id is 1 to 200 bytes of UTF-8 without control characters' },
+  bad_body: { fault: 'call', hint: 'send UTF-8 text; encode other bytes, for example in base64' },
+  body_too_large: { fault: 'call', hint: 'split the message, or send the path of a file' },
+  bad_timeout: { fault: 'call', hint: 'give whole seconds from 1 to 300' },
+  bad_port: { fault: 'call', hint: 'give a port from 1 to 65535' },
+  bad_host: { fault: 'call', hint: 'write it as HOST:PORT, for example 127.0.0.1:19900' },
+  not_loopback: { fault: 'call', hint: 'use 127.0.0.1; other machines are not supported yet' },
+
+  home_unusable: { fault: 'world', hint: 'mend the folder, or name another one in IPC_HOME' },
+  key_unusable: { fault: 'world', hint: 'mend the key file, or name another one in IPC_KEY_FILE' },
+  key_mismatch: {
+    fault: 'world',
+    hint: 'use the key of the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',
+  },
+  host_unknown: { fault: 'world', retry: true, hint: 'check the host name' },
+  unreachable: { fault: 'world', retry: true, hint: 'check that the other side is listening there' },
+  cut_off: {
+    fault: 'world',
+    retry: true,
+    maybeStored: true,
+    hint: 'the message may have been received; ask the receiver before sending it again',
+  },
+  busy: { fault: 'world', retry: true, hint: 'the receiver is taking another message; try again' },
+  port_taken: { fault: 'world', hint: 'stop that program, or use another port' },
+  address_unusable: { fault: 'world', hint: 'bind an address of this machine' },
+  version_mismatch: { fault: 'world', hint: 'run the same version of agent-ipc on both sides' },
+  owner_silent: {
+    fault: 'world',
+    retry: true,
+    maybeStored: true,
+    hint: 'continue or end that process; stored mail is safe, and parked waits stay parked',
+  },
+  no_broker: {
+    fault: 'world',
+    retry: true,
+    hint: 'start the broker here (broker_start), or in another session',
+  },
+  not_owner: { fault: 'world', hint: 'only the session that owns the broker can stop it' },
+
+  store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
+  store_damaged: {
+    fault: 'world',
+    hint: 'nothing was changed; run `ipc store check`, and move the folder away to start afresh',
+  },
+  store_full: { fault: 'world', retry: true, hint: 'read and settle mail, or wait, then post again' },
+  storage_failed: {
+    fault: 'world',
+    retry: true,
+    maybeStored: true,
+    hint: 'look at the disk; the next broker reads what is really on it',
+  },
+
+  not_held: { fault: 'world', hint: 'another session holds the message now; do not settle it' },
+  id_conflict: { fault: 'call', hint: 'use a new id for a new message' },
+  too_many_unanswered: { fault: 'world', retry: true, hint: 'wait for answers before posting more' },
+  too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
+  too_many_holds: { fault: 'call', hint: 'name fewer messages in one call' },
+
+  bad_frame: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
+  frame_too_large: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
+  body_damaged: { fault: 'world', fatal: true, hint: 'a body changed on its way; it is offered again' },
+  replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
+
+  cancelled: { fault: 'world', retry: true, maybeStored: true, hint: 'the caller took the call back' },
+  closed: { fault: 'world', hint: 'this session has ended; open a new one' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof table;
+export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
+
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && Object.hasOwn(table, text);
+}
+
+/** A fault of a caller, a peer, or the machine: it has a code of the table and says what happened. */
+export class IpcError extends Error {
+  override readonly name = 'IpcError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, what: string, options?: ErrorOptions) {
+    super(what, options);
+    this.code = code;
+  }
+
+  get kind(): ErrorKind {
+    return errorTable[this.code];
+  }
+
+  get hint(): string {
+    return this.kind.hint;
+  }
+}
+
+/** For the end of a switch: the compiler proves that it is never reached. */
+export function unreachable(value: never): never {
+  throw new Error(`not a case: ${JSON.stringify(value)}`);
+}

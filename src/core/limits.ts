@@ -1,0 +1,81 @@
+// Every limit of agent-ipc: one number, its unit in its name, and its reason. Where two numbers
+// lean on each other, an assertion beside them says how.
+import assert from 'node:assert/strict';
+
+/** Largest message body, in bytes of UTF-8: the published promise of 1 MB. */
+export const bodyBytesMax = 1_048_576;
+/** Longest name of a mailbox or a sender, in bytes of UTF-8. */
+export const nameBytesMax = 200;
+/** Longest id given by hand, in bytes of UTF-8. */
+export const idBytesMax = 200;
+/** Messages that one post may settle, and that one settle, release or hello may name. */
+export const holdsMax = 4_096;
+
+/** Largest header of a frame or record; every field of it is capped, so an honest peer stays below. */
+export const headerBytesMax = 1_048_576;
+/** Largest frame without its length field: one header, one body, and the fixed fields. */
+export const frameBytesMax = headerBytesMax + bodyBytesMax + 64;
+assert(holdsMax * (8 + 1 + idBytesMax) < headerBytesMax, 'a list of holds fits into a header');
+
+/** Ports an unprivileged program may want; 0 is not a port. */
+export const portMax = 65_535;
+export const portBrokerDefault = 19_901;
+export const portDirectDefault = 19_900;
+
+/** How long `wait` and `receive` block, in milliseconds. */
+export const waitMsDefault = 60_000;
+export const waitMsMin = 1_000;
+export const waitMsMax = 300_000;
+/** How long `send` and `ping` go on trying. */
+export const sendMsDefault = 10_000;
+assert(waitMsMin <= sendMsDefault && waitMsDefault <= waitMsMax, 'the defaults are legal values');
+
+/** A connection that said nothing for this long sends a heartbeat. */
+export const heartbeatMs = 15_000;
+/** A peer that was silent for this long is dead. */
+export const silenceMsDead = 45_000;
+assert(silenceMsDead >= 2 * heartbeatMs, 'a peer gets two chances to be heard');
+/** A broker that answers nothing for this long after a question is called silent. */
+export const silenceMsAnswer = 2_000;
+/** Time a stranger has for the whole handshake. */
+export const handshakeMs = 2_000;
+/** Bytes a stranger may send before the proof. */
+export const handshakeBytesMax = 4_096;
+/** A broker that is still reading its journal says so this often, well within `silenceMsAnswer`. */
+export const startingMs = 500;
+assert(startingMs * 2 < silenceMsAnswer, 'a starting broker is not taken for a silent one');
+
+/** How long a new owner keeps a held message for the holder that the last owner knew. */
+export const holderGraceMs = 2_000;
+/** After so many attempts a message waits in `deadLetterMailbox`. */
+export const attemptsMax = 20;
+
+/** Sessions whose post ids are remembered; the one longest unheard goes first, never a connected one. */
+export const sessionsMax = 10_000;
+/** Ids given by hand that are remembered; the oldest goes first. */
+export const namedIdsMax = 10_000;
+/** Posts of one session that may lie above its mark, answered or not. */
+export const postsAboveMarkMax = 4_096;
+
+/** Messages in the store, over all mailboxes: an index entry is about 300 bytes of memory. */
+export const messagesMax = 1_000_000;
+/** Bytes of unsettled bodies in the store. */
+export const storeBytesMax = 4 * 1024 ** 3;
+/** Waits parked in one broker. */
+export const waitsMax = 100_000;
+/** What one fetch hands over, for a caller that names no smaller amount. */
+export const fetchBytesMax = 8 * 1024 ** 2;
+export const fetchMessagesMax = 1_000;
+assert(fetchMessagesMax <= holdsMax, 'what one fetch hands over can be settled at once');
+assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
+
+/** A segment is closed, and the next begun, when it has grown to this size. */
+export const segmentBytesMax = 16 * 1024 ** 2;
+/** Zeros written out ahead with the first segment; kept for settling when the disk is full. */
+export const segmentReserveBytes = 64 * 1024;
+/** Zeros written out ahead at a time, once a segment has outgrown its first reserve. */
+export const segmentGrowthBytes = 256 * 1024;
+/** The log is compacted when it is larger than this and than twice its live bytes. */
+export const logBytesCompact = 64 * 1024 ** 2;
+/** Bodies kept in memory; older ones are read from the journal when they are offered. */
+export const bodyCacheBytesMax = 64 * 1024 ** 2;

@@ -1,0 +1,104 @@
+// The one interface that the faces see. The embedded broker's session implements it, and so may any
+// other engine; nothing above knows which.
+import type { Envelope, MessageId, Name } from './message.ts';
+import type { MailboxStatus } from './requests.ts';
+
+/** A message in the hands of this session, until it is settled or released. */
+export interface Delivery {
+  readonly envelope: Envelope;
+  /** The mailbox it was read from: `envelope.to`, or `dead-letters`. */
+  readonly mailbox: Name;
+  /** 1 for the first time it was offered. */
+  readonly attempt: number;
+  /** Other sessions that wait on the same mailbox. */
+  readonly others: number;
+  readonly body: Buffer;
+}
+
+export interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PostOptions extends Cancellable {
+  readonly from?: Name | undefined;
+  /** An id given by hand: the same id is stored once. */
+  readonly id?: MessageId | undefined;
+  readonly answers?: MessageId | undefined;
+  /** Deliveries that are settled in the same record. */
+  readonly settles?: readonly Delivery[] | undefined;
+}
+
+export interface PostResult {
+  readonly id: MessageId;
+  readonly number: number;
+  /** The id was stored before; nothing was stored now. */
+  readonly duplicate: boolean;
+  /** A reader was waiting and was offered the message. */
+  readonly reader: boolean;
+  /** Of what it settles: what another session holds by now. */
+  readonly notHeld: readonly Delivery[];
+}
+
+export interface WaitOptions extends Cancellable {
+  readonly timeoutMs: number;
+}
+
+export interface FetchOptions extends Cancellable {
+  readonly bytesMax?: number | undefined;
+  readonly messagesMax?: number | undefined;
+}
+
+export interface FetchResult {
+  readonly deliveries: readonly Delivery[];
+  /** Messages left in the mailbox that nobody holds. */
+  readonly remaining: number;
+}
+
+export interface BrokerStatus {
+  readonly port: number;
+  readonly pid: number;
+  /** This session is the owner. */
+  readonly own: boolean;
+  readonly epoch: number;
+  readonly addresses: readonly string[];
+  readonly messages: number;
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly mailboxes: readonly MailboxStatus[];
+}
+
+export interface StartResult {
+  readonly role: 'owner' | 'client';
+  readonly pid: number;
+  readonly epoch: number;
+  readonly addresses: readonly string[];
+  /** Unsettled messages that were found. */
+  readonly messages: number;
+}
+
+export interface StopResult {
+  /** The process that owns the broker now, if a standby took over. */
+  readonly successor: number | undefined;
+  /** Unsettled messages left. */
+  readonly messages: number;
+}
+
+export interface Mail {
+  /** Stores a message. Resent under its id until it is answered, even after its call gave up. */
+  post(to: Name, body: Buffer, options?: PostOptions): Promise<PostResult>;
+  /** The first message, or undefined when the time is over. */
+  wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined>;
+  /** What is there now. */
+  fetch(mailbox: Name, options?: FetchOptions): Promise<FetchResult>;
+  /** Ends the offers: the messages are done. Returns those that another session holds by now. */
+  settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]>;
+  /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
+  release(deliveries: readonly Delivery[], options?: { unread?: boolean }): Promise<void>;
+  status(options?: Cancellable): Promise<BrokerStatus>;
+  /** Owns the broker, or joins its owner. `bind`: an address of this machine to listen on. */
+  start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;
+  /** Gives the role up; the owner's only. */
+  stop(options?: Cancellable): Promise<StopResult>;
+  /** Releases what is held (as read unless told otherwise), ends the session, hands over the role. */
+  close(): Promise<void>;
+}
