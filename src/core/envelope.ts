@@ -64,7 +64,9 @@ export function readHolds(reader: ByteReader): Hold[] {
     number: readNumber(reader),
     id: readMessageId(reader),
   }));
-  if (holds.length > holdsMax) throw new IpcError('bad_frame', `${holds.length} holds at once`);
+  if (holds.length > holdsMax) {
+    throw new IpcError('too_many_holds', `${holds.length} messages at once; limit ${holdsMax}`);
+  }
   return holds;
 }
 

@@ -61,6 +61,8 @@ export const postsAboveMarkMax = 4_096;
 export const messagesMax = 1_000_000;
 /** Bytes of unsettled bodies in the store. */
 export const storeBytesMax = 4 * 1024 ** 3;
+/** Mailboxes that one status lists; it says how many there are. */
+export const statusMailboxesMax = 1_000;
 /** Waits parked in one broker. */
 export const waitsMax = 100_000;
 /** What one fetch hands over, for a caller that names no smaller amount. */

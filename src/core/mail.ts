@@ -64,6 +64,8 @@ export interface BrokerStatus {
   readonly messages: number;
   readonly bytes: number;
   readonly sessions: number;
+  readonly mailboxCount: number;
+  /** At most `statusMailboxesMax` of them. */
   readonly mailboxes: readonly MailboxStatus[];
 }
 

@@ -145,6 +145,8 @@ export interface Offer {
   /** The wait or fetch that it answers. A fetch gets any number of offers, then an end. */
   readonly request: RequestNumber;
   readonly envelope: Envelope;
+  /** Where it is read from: `envelope.to`, or `dead-letters`. */
+  readonly mailbox: Name;
   readonly attempt: number;
   /** Other sessions that wait on the same mailbox. */
   readonly others: number;
@@ -185,6 +187,8 @@ export interface StatusAnswer {
   readonly messages: number;
   readonly bytes: number;
   readonly sessions: number;
+  readonly mailboxCount: number;
+  /** At most `statusMailboxesMax` of them. */
   readonly mailboxes: readonly MailboxStatus[];
 }
 

@@ -1,0 +1,229 @@
+// What is durable of the engine: the fold of all records, in life as in replay. `apply` is the only
+// place that carries a record out, so a replay cannot come to another state.
+import assert from 'node:assert/strict';
+import { unreachable } from './errors.ts';
+import { type IdLimits, PostIds } from './ids.ts';
+import type { Envelope, Hold, Name, SessionId } from './message.ts';
+import { splitId } from './message.ts';
+import type { CopiedRecord, JournalRecord } from './requests.ts';
+import { SortedNumbers } from './sorted.ts';
+
+export interface LiveMessage {
+  readonly envelope: Envelope;
+  readonly mailbox: Name;
+  readonly attempt: number;
+  /** undefined: ready to be offered. */
+  readonly holder: SessionId | undefined;
+}
+
+type Message = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
+
+interface Mailbox {
+  readonly ready: SortedNumbers;
+  held: number;
+}
+
+export interface MailboxCounts {
+  readonly ready: number;
+  readonly held: number;
+}
+
+const nothing: MailboxCounts = { ready: 0, held: 0 };
+
+export class Ledger {
+  readonly ids: PostIds;
+  readonly #messages = new Map<number, Message>();
+  /** Only mailboxes that have messages. */
+  readonly #mailboxes = new Map<Name, Mailbox>();
+  readonly #holds = new Map<SessionId, Set<number>>();
+  #nextNumber = 1;
+  #bytes = 0;
+  /** Numbers settled so far in a replay, where records may come twice and out of order. */
+  #settledInReplay: Set<number> | undefined = new Set();
+
+  constructor(limits: IdLimits) {
+    this.ids = new PostIds(limits);
+  }
+
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+
+  /** Unsettled messages. */
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  /** Bytes of unsettled bodies. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Numbers below this one were given before, whatever became of their messages. */
+  reserveNumbersBelow(number: number): void {
+    this.#nextNumber = Math.max(this.#nextNumber, number);
+  }
+
+  endReplay(): void {
+    this.#settledInReplay = undefined;
+  }
+
+  apply(record: JournalRecord): void {
+    switch (record.kind) {
+      case 'posted':
+        this.#rememberId(record.envelope, record.mark);
+        this.#add(record.envelope, record.envelope.to, 1);
+        return this.#settle(record.settles);
+      case 'copied':
+        this.#add(record.envelope, record.mailbox, record.attempt);
+        return this.#setHolder(record.envelope.number, record.holder || undefined, record.attempt);
+      case 'offered':
+        return this.#setHolder(record.number, record.holder, record.attempt);
+      case 'released':
+        return this.#setHolder(record.number, undefined, record.attempt);
+      case 'moved':
+        return this.#move(record.number, record.mailbox, record.attempt);
+      case 'settled':
+        return this.#settle(record.numbers);
+      case 'session':
+        this.ids.hear(record.session, record.mark);
+        for (const [count, number] of record.answers) {
+          this.ids.store(record.session, count, record.mark, number);
+        }
+        return;
+      case 'forgotten':
+        return this.ids.forget(record.session);
+      case 'named':
+        for (const [id, number] of record.ids) this.ids.storeNamed(id, number);
+        return;
+      default:
+        return unreachable(record);
+    }
+  }
+
+  message(number: number): LiveMessage | undefined {
+    return this.#messages.get(number);
+  }
+
+  /** An id that does not fit its number is another message's: a crash can give a number twice. */
+  find(hold: Hold): LiveMessage | undefined {
+    const message = this.#messages.get(hold.number);
+    return message?.envelope.id === hold.id ? message : undefined;
+  }
+
+  /** The ready message with the lowest number. */
+  firstReady(mailbox: Name): LiveMessage | undefined {
+    const first = this.#mailboxes.get(mailbox)?.ready.first;
+    return first === undefined ? undefined : this.#live(first);
+  }
+
+  counts(mailbox: Name): MailboxCounts {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? { ready: found.ready.size, held: found.held } : nothing;
+  }
+
+  mailboxNames(): IterableIterator<Name> {
+    return this.#mailboxes.keys();
+  }
+
+  messages(): IterableIterator<LiveMessage> {
+    return this.#messages.values();
+  }
+
+  holders(): IterableIterator<SessionId> {
+    return this.#holds.keys();
+  }
+
+  heldBy(session: SessionId): LiveMessage[] {
+    return [...(this.#holds.get(session) ?? [])].map((number) => this.#live(number));
+  }
+
+  copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
+    const message = this.#messages.get(number);
+    if (!message) return undefined;
+    const { envelope, mailbox, attempt, holder } = message;
+    return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
+  }
+
+  #rememberId(envelope: Envelope, mark: number): void {
+    const own = splitId(envelope.id);
+    if (own) this.ids.store(own.session, own.count, mark, envelope.number);
+    else this.ids.storeNamed(envelope.id, envelope.number);
+  }
+
+  #add(envelope: Envelope, mailbox: Name, attempt: number): void {
+    const { number } = envelope;
+    this.reserveNumbersBelow(number + 1);
+    if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
+    this.#messages.set(number, { envelope, mailbox, attempt, holder: undefined });
+    this.#mailbox(mailbox).ready.add(number);
+    this.#bytes += envelope.bodyBytes;
+  }
+
+  #settle(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      this.#settledInReplay?.add(number);
+      const message = this.#messages.get(number);
+      if (!message) continue;
+      this.#leave(message);
+      this.#messages.delete(number);
+      this.#bytes -= message.envelope.bodyBytes;
+    }
+  }
+
+  #setHolder(number: number, holder: SessionId | undefined, attempt: number): void {
+    const message = this.#messages.get(number);
+    if (!message) return;
+    this.#leave(message);
+    message.holder = holder;
+    message.attempt = attempt;
+    this.#enter(message);
+  }
+
+  #move(number: number, mailbox: Name, attempt: number): void {
+    const message = this.#messages.get(number);
+    if (!message) return;
+    this.#leave(message);
+    message.holder = undefined;
+    message.mailbox = mailbox;
+    message.attempt = attempt;
+    this.#enter(message);
+  }
+
+  /** Into its mailbox's order when it is ready, among its holder's when it is held. */
+  #enter({ envelope: { number }, mailbox: name, holder }: LiveMessage): void {
+    const mailbox = this.#mailbox(name);
+    if (holder === undefined) return mailbox.ready.add(number);
+    mailbox.held++;
+    const holds = this.#holds.get(holder);
+    if (holds) holds.add(number);
+    else this.#holds.set(holder, new Set([number]));
+  }
+
+  #leave({ envelope: { number }, mailbox: name, holder }: LiveMessage): void {
+    const mailbox = this.#mailbox(name);
+    if (holder === undefined) mailbox.ready.delete(number);
+    else {
+      mailbox.held--;
+      const holds = this.#holds.get(holder);
+      holds?.delete(number);
+      if (holds?.size === 0) this.#holds.delete(holder);
+    }
+    if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+  }
+
+  #live(number: number): Message {
+    const message = this.#messages.get(number);
+    assert(message, `message ${number} is ready or held, so it is live`);
+    return message;
+  }
+
+  #mailbox(name: Name): Mailbox {
+    let mailbox = this.#mailboxes.get(name);
+    if (!mailbox) {
+      mailbox = { ready: new SortedNumbers(), held: 0 };
+      this.#mailboxes.set(name, mailbox);
+    }
+    return mailbox;
+  }
+}

@@ -1,0 +1,533 @@
+// The engine: a function of (command, instant). It returns what must be written down and what may
+// then be said, and touches nothing else: no socket, no file, no clock.
+//
+// The life of a message:
+// 1. post() gives it a number and puts it in its mailbox, which is ordered by number.
+// 2. The lowest ready number is offered to the wait that was parked first, or to a fetch; that
+//    session holds it. No lease: settle, release or the loss of the connection ends the offer.
+// 3. settle() ends it for good. release() puts it back to its place, attempt + 1 unless unread.
+// 4. After its last attempt it moves to `dead-letters`.
+import assert from 'node:assert/strict';
+import { type ErrorCode, IpcError, unreachable } from './errors.ts';
+import { Ledger, type LiveMessage } from './ledger.ts';
+import * as limits from './limits.ts';
+import {
+  deadLetterMailbox,
+  type Envelope,
+  type Hold,
+  type MessageId,
+  type Name,
+  type SessionId,
+  sessionMessageId,
+} from './message.ts';
+import type {
+  Answer,
+  BrokerRequest,
+  CopiedRecord,
+  Fetch,
+  Hello,
+  JournalRecord,
+  MailboxStatus,
+  Post,
+  Release,
+  RequestNumber,
+  Settle,
+  StatusAnswer,
+  Wait,
+  Welcome,
+} from './requests.ts';
+import { type Waiter, Waits } from './waits.ts';
+
+export type ConnectionId = number;
+export type Command = { readonly connection: ConnectionId } & (
+  | BrokerRequest
+  | { readonly kind: 'disconnect' }
+);
+
+export interface Instant {
+  /** Milliseconds on a clock that never jumps: deadlines. */
+  readonly now: number;
+  /** Milliseconds since 1970: only what people are shown. */
+  readonly time: number;
+}
+
+/** The records of the same outcome are written, or synced, before the reply leaves. */
+export interface Reply {
+  readonly to: ConnectionId;
+  readonly after: 'write' | 'sync';
+  /** An error whose code is fatal is the last word on its connection. */
+  readonly answer: Answer;
+}
+
+export interface Outcome {
+  readonly records: readonly JournalRecord[];
+  readonly replies: readonly Reply[];
+}
+
+/** What the welcome says of the broker; the engine only repeats it. */
+export type Identity = Omit<Welcome, 'kind' | 'request' | 'lost' | 'messages'>;
+
+export interface EngineLimits {
+  readonly attemptsMax: number;
+  readonly holderGraceMs: number;
+  readonly messagesMax: number;
+  readonly storeBytesMax: number;
+  readonly sessionsMax: number;
+  readonly namedIdsMax: number;
+  readonly postsAboveMarkMax: number;
+  readonly waitsMax: number;
+  readonly statusMailboxesMax: number;
+}
+
+/** A session's link to this broker. A restart ends them all. */
+interface Connection {
+  readonly id: ConnectionId;
+  readonly session: SessionId;
+  readonly hello: Hello;
+  readonly waiters: Map<RequestNumber, Waiter<Connection>>;
+  /** Fetches that wait for the end of the holders' grace. */
+  readonly fetches: Map<RequestNumber, Fetch>;
+}
+
+export class Mailboxes {
+  readonly #identity: Identity;
+  readonly #limits: EngineLimits;
+  readonly #ledger: Ledger;
+  readonly #waits = new Waits<Connection>();
+  readonly #connections = new Map<ConnectionId, Connection>();
+  readonly #connectionOf = new Map<SessionId, Connection>();
+  /** Holders that the last owner knew and that have not said hello to this one. */
+  readonly #absent = new Set<SessionId>();
+  #graceUntil = 0;
+  #begun = false;
+
+  /** Of the step that runs. */
+  #records: JournalRecord[] = [];
+  #replies: Reply[] = [];
+
+  constructor(identity: Identity, given: Partial<EngineLimits> = {}) {
+    this.#identity = identity;
+    this.#limits = { ...limits, ...given };
+    this.#ledger = new Ledger(this.#limits);
+  }
+
+  get nextNumber(): number {
+    return this.#ledger.nextNumber;
+  }
+
+  /** Unsettled messages. */
+  get size(): number {
+    return this.#ledger.size;
+  }
+
+  /** Sessions that would take over, but for the one named. */
+  standbys(own: SessionId): number {
+    let count = 0;
+    for (const { session, hello } of this.#connections.values()) {
+      if (hello.standby && session !== own) count++;
+    }
+    return count;
+  }
+
+  /** Takes a record of an earlier owner. Records may come twice and out of order. */
+  restore(record: JournalRecord): void {
+    assert(!this.#begun, 'records are restored before begin()');
+    this.#ledger.apply(record);
+  }
+
+  /** Numbers below this one were given before, whatever became of their messages. */
+  reserveNumbersBelow(number: number): void {
+    this.#ledger.reserveNumbersBelow(number);
+  }
+
+  /** From now on commands come; holders that the last owner knew have a short while to be back. */
+  begin(instant: Instant): void {
+    this.#begun = true;
+    this.#ledger.endReplay();
+    this.#ledger.ids.shrink(() => false);
+    for (const session of this.#ledger.holders()) this.#absent.add(session);
+    this.#graceUntil = instant.now + this.#limits.holderGraceMs;
+  }
+
+  step(command: Command, instant: Instant): Outcome {
+    const connection = this.#connections.get(command.connection);
+    if (command.kind === 'hello') this.#hello(command);
+    else if (connection) this.#dispatch(command, connection, instant);
+    else if (command.kind !== 'disconnect') {
+      this.#fail(command.connection, command.request, 'bad_frame', 'a hello comes first');
+    }
+    return this.#takeOutcome();
+  }
+
+  /** Answers waits whose time is over, and ends the holders' grace. */
+  tick(instant: Instant): Outcome {
+    for (let waiter = this.#waits.next; waiter; waiter = this.#waits.next) {
+      if (waiter.deadline > instant.now) break;
+      this.#unpark(waiter);
+      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
+    }
+    if (this.#absent.size > 0 && this.#graceUntil <= instant.now) {
+      const absent = [...this.#absent];
+      this.#absent.clear();
+      for (const session of absent) this.#putBackAll(this.#ledger.heldBy(session), false);
+      this.#fetchAgain();
+    }
+    return this.#takeOutcome();
+  }
+
+  /** When tick() has something to do, on the clock of Instant.now. */
+  nextDeadline(): number | undefined {
+    const wait = this.#waits.next?.deadline;
+    if (this.#absent.size === 0) return wait;
+    return Math.min(wait ?? Number.POSITIVE_INFINITY, this.#graceUntil);
+  }
+
+  /** What each segment's head repeats: the ids of posts. */
+  head(): JournalRecord[] {
+    return this.#ledger.ids.records();
+  }
+
+  /** A live message as it stands, for writing it again at the tail; its body is the journal's. */
+  copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
+    return this.#ledger.copyOf(number);
+  }
+
+  #dispatch(command: Exclude<Command, Hello>, connection: Connection, instant: Instant): void {
+    switch (command.kind) {
+      case 'post':
+        return this.#post(command, connection, instant);
+      case 'wait':
+        return this.#wait(command, connection, instant);
+      case 'fetch':
+        return this.#fetch(command, connection);
+      case 'cancel':
+        return this.#cancel(command.request, connection);
+      case 'settle':
+        return this.#settle(command, connection);
+      case 'release':
+        return this.#release(command, connection);
+      case 'status':
+        return this.#reply(connection.id, this.#status(command.request));
+      case 'goodbye':
+        return this.#goodbye(connection);
+      case 'disconnect':
+        return this.#disconnect(connection);
+      default:
+        return unreachable(command);
+    }
+  }
+
+  #hello(hello: Hello & { connection: ConnectionId }): void {
+    const { session, connection: id, request } = hello;
+    const older = this.#connectionOf.get(session);
+    if (older) {
+      this.#forgetConnection(older);
+      this.#fail(older.id, 0, 'replaced', 'the session said hello on a newer connection');
+    }
+    const connection = { id, session, hello, waiters: new Map(), fetches: new Map() };
+    this.#connections.set(id, connection);
+    this.#connectionOf.set(session, connection);
+    this.#absent.delete(session);
+    const lost = this.#reconcile(session, hello.held);
+    this.#reply(id, { ...this.#identity, kind: 'welcome', request, lost, messages: this.size });
+    this.#fetchAgain();
+  }
+
+  /**
+   * Makes the offers of the session what its hello says: what it does not list never reached it;
+   * what it lists is held again, unless another session holds it by now.
+   */
+  #reconcile(session: SessionId, held: readonly Hold[]): Hold[] {
+    const kept = new Set(held.map((hold) => this.#ledger.find(hold)));
+    this.#putBackAll(
+      this.#ledger.heldBy(session).filter((message) => !kept.has(message)),
+      true,
+    );
+    const lost: Hold[] = [];
+    for (const hold of held) {
+      const message = this.#ledger.find(hold);
+      if (!message || message.holder === session) continue;
+      if (message.holder === undefined) this.#offer(message, session);
+      else lost.push(hold);
+    }
+    return lost;
+  }
+
+  #post(post: Post, connection: Connection, instant: Instant): void {
+    const { session, id: to } = connection;
+    const { ids } = this.#ledger;
+    const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
+    const first =
+      post.id === '' ? ids.numberOf(session, post.count) : ids.numberOfNamed(post.id);
+    if (first !== undefined) return this.#postAgain(post, id, first, connection);
+    const refusal = this.#refusal(post, session);
+    if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
+
+    const { settles, notHeld } = this.#settleable(post.settles, session);
+    const { answers, body, checksum, mark } = post;
+    const number = this.#ledger.nextNumber;
+    const envelope: Envelope = {
+      id,
+      number,
+      to: post.to,
+      from: post.from,
+      time: instant.time,
+      answers,
+      origin: connection.hello.origin,
+      bodyBytes: body.length,
+      checksum,
+    };
+    this.#write({ kind: 'posted', envelope, mark, settles, body });
+    ids.shrink((other) => this.#connectionOf.has(other));
+    this.#match(post.to);
+    this.#replyStored(to, post.request, { id, number, duplicate: false, notHeld });
+  }
+
+  /** A post that was stored before gets the first answer; what it settles is settled all the same. */
+  #postAgain(post: Post, id: MessageId, number: number, connection: Connection): void {
+    const first = this.#ledger.message(number)?.envelope;
+    if (first && !sameMessage(first, post)) {
+      const what = `id ${id} was stored before with another body or address`;
+      return this.#fail(connection.id, post.request, 'id_conflict', what);
+    }
+    const { settles, notHeld } = this.#settleable(post.settles, connection.session);
+    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    this.#replyStored(connection.id, post.request, { id, number, duplicate: true, notHeld });
+  }
+
+  #refusal(post: Post, session: SessionId): IpcError | undefined {
+    const { messagesMax, storeBytesMax, postsAboveMarkMax } = this.#limits;
+    if (post.id === '') {
+      const mark = Math.max(this.#ledger.ids.markOf(session), post.mark);
+      if (post.count <= mark) {
+        return new IpcError('bad_frame', `post ${post.count} lies below the mark ${mark}`);
+      }
+      if (post.count > mark + postsAboveMarkMax) {
+        const what = `post ${post.count} is more than ${postsAboveMarkMax} above the mark ${mark}`;
+        return new IpcError('too_many_unanswered', what);
+      }
+    }
+    if (this.size >= messagesMax) {
+      return new IpcError('store_full', `the store holds ${messagesMax} messages, its limit`);
+    }
+    const { bytes } = this.#ledger;
+    if (bytes + post.body.length > storeBytesMax) {
+      return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
+    }
+    return undefined;
+  }
+
+  #wait(wait: Wait, connection: Connection, instant: Instant): void {
+    const { request, mailbox, waitMs } = wait;
+    if (this.#waits.size >= this.#limits.waitsMax) {
+      const what = `${this.#limits.waitsMax} waits are parked, the limit`;
+      return this.#fail(connection.id, request, 'too_many_waits', what);
+    }
+    const deadline = instant.now + waitMs;
+    const { session } = connection;
+    const waiter = { owner: connection, session, request, mailbox, deadline, place: 0 };
+    connection.waiters.set(request, waiter);
+    this.#waits.park(waiter);
+    this.#match(mailbox);
+  }
+
+  #fetch(fetch: Fetch, connection: Connection): void {
+    if (this.#isAwaited(fetch.mailbox)) {
+      connection.fetches.set(fetch.request, fetch);
+      return;
+    }
+    let bytesLeft = fetch.bytesMax;
+    for (let count = 0; count < fetch.messagesMax; count++) {
+      const message = this.#ledger.firstReady(fetch.mailbox);
+      if (!message) break;
+      bytesLeft -= message.envelope.bodyBytes;
+      if (bytesLeft < 0 && count > 0) break;
+      this.#offer(message, connection.session);
+      this.#replyOffer(message, connection, fetch.request);
+    }
+    this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
+  }
+
+  /** A cancel that comes too late, after the offer, finds nothing: the client releases. */
+  #cancel(request: RequestNumber, connection: Connection): void {
+    const parked = connection.waiters.get(request);
+    if (parked) this.#unpark(parked);
+    const mailbox = (parked ?? connection.fetches.get(request))?.mailbox;
+    connection.fetches.delete(request);
+    if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
+  }
+
+  #settle(settle: Settle, connection: Connection): void {
+    const { request } = settle;
+    const { settles, notHeld } = this.#settleable(settle.holds, connection.session);
+    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    const answer = { kind: 'settled', request, notHeld } as const;
+    this.#replies.push({ to: connection.id, after: 'sync', answer });
+  }
+
+  #release(release: Release, connection: Connection): void {
+    const messages = release.holds
+      .map((hold) => this.#ledger.find(hold))
+      .filter((message) => message !== undefined)
+      .filter((message) => message.holder === connection.session);
+    this.#reply(connection.id, { kind: 'released', request: release.request });
+    this.#putBackAll(messages, release.unread);
+  }
+
+  #goodbye({ session }: Connection): void {
+    if (this.#ledger.ids.knows(session)) this.#write({ kind: 'forgotten', session });
+  }
+
+  #disconnect(connection: Connection): void {
+    this.#forgetConnection(connection);
+    this.#putBackAll(this.#ledger.heldBy(connection.session), false);
+  }
+
+  #forgetConnection(connection: Connection): void {
+    this.#connections.delete(connection.id);
+    this.#connectionOf.delete(connection.session);
+    for (const waiter of connection.waiters.values()) this.#waits.unpark(waiter);
+  }
+
+  /** All go back before any is offered again, so that the lowest number goes out first. */
+  #putBackAll(messages: readonly LiveMessage[], unread: boolean): void {
+    const mailboxes = new Set<Name>();
+    for (const message of messages) {
+      this.#putBack(message, unread);
+      mailboxes.add(message.mailbox);
+    }
+    for (const mailbox of mailboxes) this.#match(mailbox);
+  }
+
+  #putBack(message: LiveMessage, unread: boolean): void {
+    const { number } = message.envelope;
+    const attempt = unread ? message.attempt : message.attempt + 1;
+    if (attempt > this.#limits.attemptsMax && message.mailbox !== deadLetterMailbox) {
+      this.#write({ kind: 'moved', number, mailbox: deadLetterMailbox, attempt });
+    } else this.#write({ kind: 'released', number, attempt });
+  }
+
+  /** Offers ready messages, lowest number first, to parked waits, oldest first. */
+  #match(mailbox: Name): void {
+    for (;;) {
+      const message = this.#ledger.firstReady(mailbox);
+      const waiter = message && this.#waits.oldest(mailbox);
+      if (!waiter) return;
+      this.#unpark(waiter);
+      this.#offer(message, waiter.session);
+      this.#replyOffer(message, waiter.owner, waiter.request);
+    }
+  }
+
+  #offer(message: LiveMessage, holder: SessionId): void {
+    const { attempt, envelope } = message;
+    this.#write({ kind: 'offered', number: envelope.number, holder, attempt });
+  }
+
+  #unpark(waiter: Waiter<Connection>): void {
+    this.#waits.unpark(waiter);
+    waiter.owner.waiters.delete(waiter.request);
+  }
+
+  /** What of it can be settled now; a message that is gone was settled before. */
+  #settleable(holds: readonly Hold[], session: SessionId): { settles: number[]; notHeld: Hold[] } {
+    const settles = new Set<number>();
+    const notHeld: Hold[] = [];
+    for (const hold of holds) {
+      const message = this.#ledger.find(hold);
+      if (!message) continue;
+      if (message.holder === undefined || message.holder === session) settles.add(hold.number);
+      else notHeld.push(hold);
+    }
+    return { settles: [...settles], notHeld };
+  }
+
+  /** A holder that the last owner knew may still come back for a message of the mailbox. */
+  #isAwaited(mailbox: Name): boolean {
+    for (const session of this.#absent) {
+      if (this.#ledger.heldBy(session).some((message) => message.mailbox === mailbox)) return true;
+    }
+    return false;
+  }
+
+  #fetchAgain(): void {
+    for (const connection of this.#connections.values()) {
+      const fetches = [...connection.fetches.values()];
+      connection.fetches.clear();
+      for (const fetch of fetches) this.#fetch(fetch, connection);
+    }
+  }
+
+  #status(request: RequestNumber): StatusAnswer {
+    const oldest = new Map<Name, number>();
+    for (const { mailbox, envelope } of this.#ledger.messages()) {
+      oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
+    }
+    const names = [...new Set([...this.#ledger.mailboxNames(), ...this.#waits.mailboxNames()])];
+    const mailboxes = names.slice(0, this.#limits.statusMailboxesMax).map(
+      (mailbox): MailboxStatus => ({
+        mailbox,
+        ...this.#ledger.counts(mailbox),
+        waiting: this.#waits.count(mailbox),
+        oldestTime: oldest.get(mailbox) ?? 0,
+      }),
+    );
+    return {
+      kind: 'status',
+      request,
+      messages: this.size,
+      bytes: this.#ledger.bytes,
+      sessions: this.#connections.size,
+      mailboxCount: names.length,
+      mailboxes,
+    };
+  }
+
+  #write(record: JournalRecord): void {
+    this.#records.push(record);
+    this.#ledger.apply(record);
+  }
+
+  #replyStored(
+    to: ConnectionId,
+    request: RequestNumber,
+    stored: { id: MessageId; number: number; duplicate: boolean; notHeld: readonly Hold[] },
+  ): void {
+    const reader = this.#ledger.message(stored.number)?.holder !== undefined;
+    this.#replies.push({ to, after: 'sync', answer: { kind: 'stored', request, reader, ...stored } });
+  }
+
+  #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {
+    const { envelope, attempt, mailbox } = message;
+    const others = this.#waits.others(mailbox, connection.session);
+    this.#reply(connection.id, { kind: 'offer', request, envelope, mailbox, attempt, others });
+  }
+
+  #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
+    this.#reply(to, { kind: 'end', request, remaining: this.#ledger.counts(mailbox).ready });
+  }
+
+  #fail(to: ConnectionId, request: RequestNumber, code: ErrorCode, message: string): void {
+    this.#reply(to, { kind: 'error', request, code, message });
+  }
+
+  #reply(to: ConnectionId, answer: Answer): void {
+    this.#replies.push({ to, after: 'write', answer });
+  }
+
+  #takeOutcome(): Outcome {
+    const outcome = { records: this.#records, replies: this.#replies };
+    this.#records = [];
+    this.#replies = [];
+    return outcome;
+  }
+}
+
+function sameMessage(envelope: Envelope, post: Post): boolean {
+  return (
+    envelope.checksum === post.checksum &&
+    envelope.bodyBytes === post.body.length &&
+    envelope.to === post.to &&
+    envelope.from === post.from
+  );
+}
