@@ -1,0 +1,506 @@
+// Requests and answers as frames, and back. A decoded one cannot be wrong: what breaks a rule of this
+// protocol is fatal to its connection; a name, id, body or amount that breaks a rule of ours is an
+// error of that one request.
+import { isUtf8 } from 'node:buffer';
+import { ByteReader, ByteWriter } from '../core/bytes.ts';
+import {
+  parseOrigin,
+  readEnvelope,
+  readHolds,
+  readMessageId,
+  readMessageIdOrNone,
+  readName,
+  readNameOrNone,
+  readNumber,
+  readOrigin,
+  writeEnvelope,
+  writeHolds,
+  writeOrigin,
+} from '../core/envelope.ts';
+import { IpcError, isErrorCode, unreachable } from '../core/errors.ts';
+import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../core/limits.ts';
+import {
+  bodyChecksum,
+  type Hold,
+  type MessageId,
+  parseName,
+  parseNamedId,
+  parseSessionId,
+} from '../core/message.ts';
+import type {
+  Answer,
+  Failed,
+  Fetch,
+  Hello,
+  MailboxStatus,
+  Offer,
+  Post,
+  Release,
+  Request,
+  Send,
+  StatusAnswer,
+  Stored,
+  Wait,
+  Welcome,
+} from '../core/requests.ts';
+import { version } from '../core/version.ts';
+import { encodeFrame, type Frame, noBytes } from './frame.ts';
+import { type JsonFields, readJson, writeJson } from './json.ts';
+
+/** Of the frames after the handshake; the handshake itself never changes. */
+export const protocolNumber = 1;
+/** Largest count of an id of a session: 15 digits. */
+const countMax = 999_999_999_999_999;
+
+export const requestTypes = {
+  hello: 0x01,
+  post: 0x02,
+  wait: 0x03,
+  fetch: 0x04,
+  cancel: 0x05,
+  settle: 0x06,
+  release: 0x07,
+  status: 0x08,
+  goodbye: 0x09,
+  send: 0x0a,
+  ping: 0x0b,
+} as const satisfies Record<Request['kind'], number>;
+
+export const answerTypes = {
+  welcome: 0x81,
+  stored: 0x82,
+  offer: 0x83,
+  end: 0x84,
+  settled: 0x85,
+  released: 0x86,
+  status: 0x87,
+  error: 0x88,
+  going: 0x89,
+  received: 0x8a,
+  pong: 0x8b,
+} as const satisfies Record<Answer['kind'], number>;
+
+const requestKinds = kindsByType<Request['kind']>(requestTypes);
+const answerKinds = kindsByType<Answer['kind']>(answerTypes);
+
+function kindsByType<Kind extends string>(types: Record<Kind, number>): ReadonlyMap<number, Kind> {
+  return new Map((Object.keys(types) as Kind[]).map((kind) => [types[kind], kind]));
+}
+
+export function encodeRequest(request: Request): Buffer[] {
+  const type = requestTypes[request.kind];
+  const body = requestBody(request);
+  return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
+}
+
+export function encodeAnswer(answer: Answer, body: Buffer = noBytes): Buffer[] {
+  const type = answerTypes[answer.kind];
+  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : body;
+  const header = answerHeader(answer);
+  return encodeFrame({ type, request: answer.request, header, body: answerBody });
+}
+
+/** Throws an IpcError that is fatal, or that answers this one request; `frame.request` names it. */
+export function decodeRequest(frame: Frame): Request {
+  const kind = requestKinds.get(frame.type);
+  if (kind === undefined) throw new IpcError('bad_frame', `no request has the type ${frame.type}`);
+  if (kind !== 'hello' && kind !== 'post' && kind !== 'send') checkNoBody(frame);
+  switch (kind) {
+    case 'hello':
+      return decodeHello(frame);
+    case 'post':
+      return decodePost(frame);
+    case 'wait':
+      return decodeWait(frame);
+    case 'fetch':
+      return decodeFetch(frame);
+    case 'settle':
+      return { kind, request: frame.request, holds: readHeader(frame, readHolds) };
+    case 'release':
+      return decodeRelease(frame);
+    case 'send':
+      return decodeSend(frame);
+    case 'cancel':
+    case 'status':
+    case 'goodbye':
+    case 'ping':
+      checkNoHeader(frame);
+      return { kind, request: frame.request };
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** Whatever is wrong with an answer is fatal: its maker is a broker. */
+export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
+  try {
+    const answer = readAnswer(frame);
+    return { answer, body: answer.kind === 'offer' ? frame.body : noBytes };
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.kind.fatal || error.code === 'version_mismatch') {
+      throw error;
+    }
+    throw new IpcError('bad_frame', error.message);
+  }
+}
+
+function readAnswer(frame: Frame): Answer {
+  const { request } = frame;
+  const kind = answerKinds.get(frame.type);
+  if (kind === undefined) throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
+  if (kind !== 'welcome' && kind !== 'offer') checkNoBody(frame);
+  switch (kind) {
+    case 'welcome':
+      return decodeWelcome(frame);
+    case 'stored':
+      return decodeStored(frame);
+    case 'offer':
+      return decodeOffer(frame);
+    case 'end':
+      return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
+    case 'settled':
+      return { kind, request, notHeld: readHeader(frame, readHolds) };
+    case 'status':
+      return decodeStatus(frame);
+    case 'error':
+      return decodeError(frame);
+    case 'going':
+      checkNoHeader(frame);
+      if (request !== 0) throw new IpcError('bad_frame', 'going answers no request');
+      return { kind, request };
+    case 'released':
+    case 'received':
+    case 'pong':
+      checkNoHeader(frame);
+      return { kind, request };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function requestHeader(request: Request): Buffer {
+  switch (request.kind) {
+    case 'hello':
+      return helloHeader(request);
+    case 'post':
+      return postHeader(request);
+    case 'wait':
+      return new ByteWriter().text(request.mailbox).u32(request.waitMs).bytes();
+    case 'fetch':
+      return fetchHeader(request);
+    case 'settle':
+      return holdsBytes(request.holds);
+    case 'release':
+      return releaseHeader(request);
+    case 'send':
+      return sendHeader(request);
+    case 'cancel':
+    case 'status':
+    case 'goodbye':
+    case 'ping':
+      return noBytes;
+    default:
+      return unreachable(request);
+  }
+}
+
+function requestBody(request: Request): Buffer {
+  if (request.kind === 'hello') return holdsBytes(request.held);
+  return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
+}
+
+function answerHeader(answer: Answer): Buffer {
+  switch (answer.kind) {
+    case 'welcome':
+      return welcomeHeader(answer);
+    case 'stored':
+      return storedHeader(answer);
+    case 'offer':
+      return offerHeader(answer);
+    case 'end':
+      return new ByteWriter().u32(answer.remaining).bytes();
+    case 'settled':
+      return holdsBytes(answer.notHeld);
+    case 'status':
+      return statusHeader(answer);
+    case 'error':
+      return writeJson({ code: answer.code, message: answer.message });
+    case 'released':
+    case 'going':
+    case 'received':
+    case 'pong':
+      return noBytes;
+    default:
+      return unreachable(answer);
+  }
+}
+
+// The hello and the welcome: JSON, with the holds as their body, since a list of 4096 fits there.
+
+function helloHeader(hello: Hello): Buffer {
+  const { session, origin, standby } = hello;
+  return writeJson({ protocol: protocolNumber, version, session, ...origin, standby });
+}
+
+function decodeHello(frame: Frame): Hello {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  try {
+    return {
+      kind: 'hello',
+      request: frame.request,
+      session: parseSessionId(fields.text('session')),
+      origin: parseOrigin(fields.text('program'), fields.whole('pid'), fields.text('machine')),
+      standby: fields.flag('standby'),
+      held: holdsOf(frame.body),
+    };
+  } catch (error) {
+    // Without its hello a connection is nothing, so no fault of one is survived.
+    if (error instanceof IpcError) throw new IpcError('bad_frame', `hello: ${error.message}`);
+    throw error;
+  }
+}
+
+function welcomeHeader(welcome: Welcome): Buffer {
+  const { store, epoch, format, pid, addresses, messages } = welcome;
+  const own = { protocol: protocolNumber, version };
+  return writeJson({ ...own, store, epoch, format, pid, addresses, messages });
+}
+
+function decodeWelcome(frame: Frame): Welcome {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  return {
+    kind: 'welcome',
+    request: frame.request,
+    store: fields.text('store'),
+    epoch: fields.whole('epoch'),
+    format: fields.whole('format'),
+    pid: fields.whole('pid'),
+    addresses: fields.texts('addresses'),
+    lost: holdsOf(frame.body),
+    messages: fields.whole('messages'),
+  };
+}
+
+function checkProtocol(fields: JsonFields): void {
+  const protocol = fields.whole('protocol');
+  if (protocol === protocolNumber) return;
+  const theirs = `agent-ipc ${fields.text('version')} with protocol ${protocol}`;
+  const ours = `this is ${version} with protocol ${protocolNumber}`;
+  throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
+}
+
+function postHeader(post: Post): Buffer {
+  const writer = new ByteWriter().u64(post.count).u64(post.mark).u32(post.checksum);
+  writer.text(post.id).text(post.to).text(post.from).text(post.answers);
+  writeHolds(writer, post.settles);
+  return writer.bytes();
+}
+
+function decodePost(frame: Frame): Post {
+  const { request, body } = frame;
+  const fields = readHeader(frame, (reader) => ({
+    count: readCount(reader),
+    mark: readCount(reader),
+    checksum: reader.u32(),
+    id: readHandId(reader),
+    to: readName(reader),
+    from: readNameOrNone(reader),
+    answers: readMessageIdOrNone(reader),
+    settles: readHolds(reader),
+  }));
+  if ((fields.count === 0) !== (fields.id !== '')) {
+    throw new IpcError('bad_frame', 'a post has either a count or an id');
+  }
+  checkBody(body, fields.checksum);
+  return { kind: 'post', request, ...fields, body };
+}
+
+function readCount(reader: ByteReader): number {
+  const count = reader.u64();
+  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
+  return count;
+}
+
+function readHandId(reader: ByteReader): MessageId | '' {
+  const text = reader.text();
+  return text === '' ? '' : parseNamedId(text);
+}
+
+function decodeWait(frame: Frame): Wait {
+  const { mailbox, waitMs } = readHeader(frame, (reader) => ({
+    mailbox: readName(reader),
+    waitMs: reader.u32(),
+  }));
+  if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
+  return { kind: 'wait', request: frame.request, mailbox, waitMs };
+}
+
+function fetchHeader(fetch: Fetch): Buffer {
+  return new ByteWriter().text(fetch.mailbox).u32(fetch.bytesMax).u32(fetch.messagesMax).bytes();
+}
+
+function decodeFetch(frame: Frame): Fetch {
+  const { mailbox, bytesMax, messagesMax } = readHeader(frame, (reader) => ({
+    mailbox: readName(reader),
+    bytesMax: reader.u32(),
+    messagesMax: reader.u32(),
+  }));
+  if (bytesMax > fetchBytesMax || messagesMax > fetchMessagesMax || messagesMax === 0) {
+    const limits = `${fetchBytesMax} bytes and ${fetchMessagesMax} messages`;
+    throw new IpcError('bad_parameter', `a fetch takes at least 1 message, at most ${limits}`);
+  }
+  return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
+}
+
+function releaseHeader(release: Release): Buffer {
+  const writer = new ByteWriter().u8(Number(release.unread));
+  writeHolds(writer, release.holds);
+  return writer.bytes();
+}
+
+function decodeRelease(frame: Frame): Release {
+  const { unread, holds } = readHeader(frame, (reader) => ({
+    unread: readFlag(reader),
+    holds: readHolds(reader),
+  }));
+  return { kind: 'release', request: frame.request, holds, unread };
+}
+
+function sendHeader(send: Send): Buffer {
+  const writer = new ByteWriter().u32(send.checksum).text(send.from);
+  writeOrigin(writer, send.origin);
+  return writer.bytes();
+}
+
+function decodeSend(frame: Frame): Send {
+  const { request, body } = frame;
+  const fields = readHeader(frame, (reader) => ({
+    checksum: reader.u32(),
+    from: readNameOrNone(reader),
+    origin: readOrigin(reader),
+  }));
+  checkBody(body, fields.checksum);
+  return { kind: 'send', request, ...fields, body };
+}
+
+function storedHeader(stored: Stored): Buffer {
+  const writer = new ByteWriter().u64(stored.number).text(stored.id);
+  writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
+  writeHolds(writer, stored.notHeld);
+  return writer.bytes();
+}
+
+function decodeStored(frame: Frame): Stored {
+  const fields = readHeader(frame, (reader) => ({
+    number: readNumber(reader),
+    id: readMessageId(reader),
+    duplicate: readFlag(reader),
+    reader: readFlag(reader),
+    notHeld: readHolds(reader),
+  }));
+  return { kind: 'stored', request: frame.request, ...fields };
+}
+
+function offerHeader(offer: Offer): Buffer {
+  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).text(offer.mailbox);
+  writeEnvelope(writer, offer.envelope);
+  return writer.bytes();
+}
+
+function decodeOffer(frame: Frame): Offer {
+  const { request, body } = frame;
+  const fields = readHeader(frame, (reader) => ({
+    attempt: reader.u32(),
+    others: reader.u32(),
+    mailbox: readName(reader),
+    envelope: readEnvelope(reader),
+  }));
+  if (fields.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (body.length !== fields.envelope.bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes for ${fields.envelope.bodyBytes}`);
+  }
+  checkChecksum(body, fields.envelope.checksum);
+  return { kind: 'offer', request, ...fields };
+}
+
+function statusHeader(status: StatusAnswer): Buffer {
+  const { messages, bytes, sessions, mailboxCount, mailboxes } = status;
+  return writeJson({ messages, bytes, sessions, mailboxCount, mailboxes });
+}
+
+function decodeStatus(frame: Frame): StatusAnswer {
+  const fields = readJson(frame.header);
+  return {
+    kind: 'status',
+    request: frame.request,
+    messages: fields.whole('messages'),
+    bytes: fields.whole('bytes'),
+    sessions: fields.whole('sessions'),
+    mailboxCount: fields.whole('mailboxCount'),
+    mailboxes: fields.objects('mailboxes').map(mailboxStatus),
+  };
+}
+
+function mailboxStatus(fields: JsonFields): MailboxStatus {
+  return {
+    mailbox: parseName(fields.text('mailbox')),
+    ready: fields.whole('ready'),
+    held: fields.whole('held'),
+    waiting: fields.whole('waiting'),
+    oldestTime: fields.whole('oldestTime'),
+  };
+}
+
+function decodeError(frame: Frame): Failed {
+  const fields = readJson(frame.header);
+  const code = fields.text('code');
+  if (!isErrorCode(code)) throw new IpcError('bad_frame', 'an error with an unknown code');
+  return { kind: 'error', request: frame.request, code, message: fields.text('message') };
+}
+
+function holdsBytes(holds: readonly Hold[]): Buffer {
+  const writer = new ByteWriter();
+  writeHolds(writer, holds);
+  return writer.bytes();
+}
+
+function holdsOf(bytes: Buffer): Hold[] {
+  const reader = new ByteReader(bytes);
+  const holds = readHolds(reader);
+  reader.end();
+  return holds;
+}
+
+function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T {
+  const reader = new ByteReader(frame.header);
+  const value = read(reader);
+  reader.end();
+  return value;
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
+  return value === 1;
+}
+
+function checkNoHeader(frame: Frame): void {
+  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header where none belongs');
+}
+
+function checkNoBody(frame: Frame): void {
+  if (frame.body.length > 0) throw new IpcError('bad_frame', 'a body where none belongs');
+}
+
+function checkBody(body: Buffer, checksum: number): void {
+  checkChecksum(body, checksum);
+  if (!isUtf8(body)) throw new IpcError('bad_body', 'the message is not UTF-8');
+}
+
+function checkChecksum(body: Buffer, checksum: number): void {
+  if (bodyChecksum(body) !== checksum) {
+    throw new IpcError('body_damaged', `a body of ${body.length} bytes does not fit its checksum`);
+  }
+}
