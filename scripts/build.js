@@ -1,0 +1,80 @@
+// dist/       what ships: ipc.js and index.js, each one file with its dependencies, and types/
+// dist-test/  src, test, bench and scripts compiled file by file, for running here
+// Types are checked by `npm run check`, not here.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { build as bundle } from 'esbuild';
+import { compiled, root, shipped, stop } from './project.js';
+
+const program = join(root, 'src/cli.ts');
+const library = join(root, 'src/index.ts');
+
+/** commander is CommonJS and wants a `require`. */
+const programHead = `#!/usr/bin/env node
+import { createRequire as requireFrom } from 'node:module';
+const require = requireFrom(import.meta.url);`;
+
+export async function build() {
+  await replaceFolder(shipped, async (folder) => {
+    await bundleProgram(join(folder, 'ipc.js'));
+    await bundleLibrary(join(folder, 'index.js'));
+    if (existsSync(library))
+      compile('--project', 'tsconfig.types.json', '--outDir', join(folder, 'types'));
+  });
+  await replaceFolder(compiled, async (folder) => compile('--outDir', folder));
+}
+
+/** @param {string} outfile */
+async function bundleProgram(outfile) {
+  if (!existsSync(program)) return;
+  await bundle({ ...shared, entryPoints: [program], outfile, banner: { js: programHead } });
+  chmodSync(outfile, 0o755);
+}
+
+/** @param {string} outfile */
+async function bundleLibrary(outfile) {
+  if (!existsSync(library)) return;
+  await bundle({ ...shared, entryPoints: [library], outfile });
+}
+
+/** @type {import('esbuild').BuildOptions} */
+const shared = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20.15',
+  format: 'esm',
+  // Loaded only when asked for.
+  external: ['@nats-io/*'],
+  logLevel: 'silent', // its errors are thrown as well
+};
+
+/** @param {string[]} args */
+function compile(...args) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '--noCheck', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) throw new Error('tsc refuses a source file');
+}
+
+/**
+ * Fills a new folder aside and puts it in place of the old one, so that nobody runs half a program.
+ * Its time says when its sources were read.
+ * @param {string} folder @param {(aside: string) => Promise<void>} fill
+ */
+async function replaceFolder(folder, fill) {
+  const started = new Date();
+  const aside = `${folder}.${process.pid}`;
+  mkdirSync(aside);
+  try {
+    await fill(aside);
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true });
+    stop(`the build failed: ${error instanceof Error ? error.message : error}`);
+  }
+  utimesSync(aside, started, started);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(aside, folder);
+}

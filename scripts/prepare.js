@@ -1,0 +1,58 @@
+// What start, test and bench do first: install what is missing, build what is stale. Plain
+// JavaScript without dependencies, so that it runs in a fresh clone.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { compiled, root, shipped, stop } from './project.js';
+
+const settings = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.types.json'];
+
+export async function prepare({ force = false } = {}) {
+  requireNode();
+  const installedMs = changedMs(join(root, 'node_modules/.package-lock.json'));
+  if (installedMs < changedMs(join(root, 'package-lock.json'))) install();
+  // The older of the two results counts.
+  const builtMs = Math.min(changedMs(shipped), changedMs(compiled));
+  if (force || builtMs < Math.max(...sources().map(changedMs))) {
+    const { build } = await import('./build.js');
+    await build();
+  }
+}
+
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 15)) return;
+  stop(`agent-ipc needs Node 20.15 or newer, this is ${process.version}`);
+}
+
+function install() {
+  process.stderr.write('installing the packages of package-lock.json ...\n');
+  // No package here needs its install script.
+  const args = ['ci', '--include=dev', '--ignore-scripts', '--loglevel=error'];
+  const { status } = spawnSync('npm', args, {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: process.platform === 'win32', // where npm is a batch file
+  });
+  if (status !== 0) stop('npm ci failed');
+}
+
+/** Folders among them: a folder changes when a file in it goes away. */
+function sources() {
+  const folders = ['src', 'test', 'bench', 'scripts'].map((name) => join(root, name));
+  const contents = folders
+    .filter(existsSync)
+    .flatMap((folder) =>
+      readdirSync(folder, { encoding: 'utf8', recursive: true }).map((name) => join(folder, name)),
+    );
+  return [...settings.map((name) => join(root, name)), ...folders, ...contents];
+}
+
+/** @param {string} path @returns {number} 0 where there is nothing */
+function changedMs(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+if (basename(process.argv[1] ?? '') === 'prepare.js') {
+  await prepare({ force: process.argv.includes('--force') });
+}

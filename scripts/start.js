@@ -1,0 +1,8 @@
+// `npm start`: the demo, scripts/demo.ts.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { prepare } from './prepare.js';
+import { compiled } from './project.js';
+
+await prepare();
+await import(pathToFileURL(join(compiled, 'scripts/demo.js')).href);
