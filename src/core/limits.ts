@@ -28,6 +28,8 @@ export const waitMsMin = 1_000;
 export const waitMsMax = 300_000;
 /** How long `send` and `ping` go on trying. */
 export const sendMsDefault = 10_000;
+/** Pause before `send` or `ping` tries again: nobody listened, or the receiver was busy. */
+export const sendRetryMs = 100;
 assert(waitMsMin <= sendMsDefault && waitMsDefault <= waitMsMax, 'the defaults are legal values');
 
 /** A connection that said nothing for this long sends a heartbeat. */
@@ -81,3 +83,15 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
+
+/** A result that was written so long before an orderly end has been seen. */
+export const settleMsSeen = 2_000;
+/** Time for the last answers at an orderly end; a host kills after 2 s. */
+export const endMsMax = 2_000;
+/** Characters (UTF-16 units, as hosts count) of one MCP result: no host cuts or hides so much. */
+export const resultCharactersMax = 30_000;
+/** Characters of one part of a body that does not fit; the rest is for head, foot and names. */
+export const partCharactersMax = 26_000;
+assert(partCharactersMax + 4_000 <= resultCharactersMax, 'a part fits with its head and foot');
+/** Files with whole bodies that are kept; the newest stay. */
+export const bodyFilesMax = 256;

@@ -71,7 +71,8 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
     await rm(aside, { force: true }).catch(() => {});
   }
   const key = await readKey(path);
-  if (key === undefined) throw new IpcError('key_unusable', `${path} was removed while it was made`);
+  if (key === undefined)
+    throw new IpcError('key_unusable', `${path} was removed while it was made`);
   return key;
 }
 
@@ -118,7 +119,10 @@ function parseKey(text: string, source: string): Buffer {
 }
 
 function malformed(source: string): IpcError {
-  return new IpcError('key_unusable', `${source} is not a key: 64 hex digits, or base64 of 32 bytes`);
+  return new IpcError(
+    'key_unusable',
+    `${source} is not a key: 64 hex digits, or base64 of 32 bytes`,
+  );
 }
 
 function errorCode(error: unknown): string {
