@@ -1,8 +1,7 @@
 // Requests and answers as frames, and back. A decoded one cannot be wrong: what breaks a rule of this
 // protocol is fatal to its connection; a name, id, body or amount that breaks a rule of ours is an
 // error of that one request.
-import { isUtf8 } from 'node:buffer';
-import { ByteReader, ByteWriter } from '../core/bytes.ts';
+import { ByteWriter } from '../core/bytes.ts';
 import {
   parseOrigin,
   readEnvelope,
@@ -19,14 +18,7 @@ import {
 } from '../core/envelope.ts';
 import { IpcError, isErrorCode, unreachable } from '../core/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../core/limits.ts';
-import {
-  bodyChecksum,
-  type Hold,
-  type MessageId,
-  parseName,
-  parseNamedId,
-  parseSessionId,
-} from '../core/message.ts';
+import { parseName, parseSessionId } from '../core/message.ts';
 import type {
   Answer,
   Failed,
@@ -44,13 +36,23 @@ import type {
   Welcome,
 } from '../core/requests.ts';
 import { version } from '../core/version.ts';
+import {
+  checkBody,
+  checkChecksum,
+  checkNoBody,
+  checkNoHeader,
+  holdsBytes,
+  holdsOf,
+  readCount,
+  readFlag,
+  readHandId,
+  readHeader,
+} from './fields.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json.ts';
 
 /** Of the frames after the handshake; the handshake itself never changes. */
 export const protocolNumber = 1;
-/** Largest count of an id of a session: 15 digits. */
-const countMax = 999_999_999_999_999;
 
 export const requestTypes = {
   hello: 0x01,
@@ -317,17 +319,6 @@ function decodePost(frame: Frame): Post {
   return { kind: 'post', request, ...fields, body };
 }
 
-function readCount(reader: ByteReader): number {
-  const count = reader.u64();
-  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
-  return count;
-}
-
-function readHandId(reader: ByteReader): MessageId | '' {
-  const text = reader.text();
-  return text === '' ? '' : parseNamedId(text);
-}
-
 function decodeWait(frame: Frame): Wait {
   const { mailbox, waitMs } = readHeader(frame, (reader) => ({
     mailbox: readName(reader),
@@ -458,49 +449,4 @@ function decodeError(frame: Frame): Failed {
   const code = fields.text('code');
   if (!isErrorCode(code)) throw new IpcError('bad_frame', 'an error with an unknown code');
   return { kind: 'error', request: frame.request, code, message: fields.text('message') };
-}
-
-function holdsBytes(holds: readonly Hold[]): Buffer {
-  const writer = new ByteWriter();
-  writeHolds(writer, holds);
-  return writer.bytes();
-}
-
-function holdsOf(bytes: Buffer): Hold[] {
-  const reader = new ByteReader(bytes);
-  const holds = readHolds(reader);
-  reader.end();
-  return holds;
-}
-
-function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T {
-  const reader = new ByteReader(frame.header);
-  const value = read(reader);
-  reader.end();
-  return value;
-}
-
-function readFlag(reader: ByteReader): boolean {
-  const value = reader.u8();
-  if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
-  return value === 1;
-}
-
-function checkNoHeader(frame: Frame): void {
-  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header where none belongs');
-}
-
-function checkNoBody(frame: Frame): void {
-  if (frame.body.length > 0) throw new IpcError('bad_frame', 'a body where none belongs');
-}
-
-function checkBody(body: Buffer, checksum: number): void {
-  checkChecksum(body, checksum);
-  if (!isUtf8(body)) throw new IpcError('bad_body', 'the message is not UTF-8');
-}
-
-function checkChecksum(body: Buffer, checksum: number): void {
-  if (bodyChecksum(body) !== checksum) {
-    throw new IpcError('body_damaged', `a body of ${body.length} bytes does not fit its checksum`);
-  }
 }
