@@ -1,0 +1,399 @@
+// The nine operations, once: their words, their parameters, and what each calls. The MCP schema, the
+// command line and the documents are made of this table.
+import { IpcError } from './core/errors.ts';
+import {
+  bodyBytesMax,
+  portBrokerDefault,
+  portDirectDefault,
+  portMax,
+  sendMsDefault,
+  waitMsDefault,
+  waitMsMax,
+  waitMsMin,
+} from './core/limits.ts';
+import type {
+  BrokerStatus,
+  Delivery,
+  FetchResult,
+  Mail,
+  PostResult,
+  StartResult,
+  StopResult,
+} from './core/mail.ts';
+import { type MessageId, type Name, parseBody, parseName } from './core/message.ts';
+
+/** Where somebody listens: a name or an address, and a port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How a call names its broker; neither: the default one of this machine. */
+export interface BrokerAt {
+  readonly host?: Address;
+  readonly port?: number;
+}
+
+interface ReadCall extends BrokerAt {
+  readonly mailbox: Name;
+  readonly after?: string;
+}
+
+/** Each operation's parameters after `parseCall`: they cannot be wrong. Timeouts are in seconds. */
+export interface Parameters {
+  send: {
+    readonly host: Address;
+    readonly message: Buffer;
+    readonly from?: Name;
+    readonly timeout: number;
+    readonly after?: string;
+  };
+  receive: {
+    readonly port: number;
+    readonly bind?: string;
+    readonly timeout: number;
+    readonly after?: string;
+  };
+  ping: { readonly host: Address; readonly timeout: number; readonly after?: string };
+  broker_start: { readonly port?: number; readonly bind?: string; readonly after?: string };
+  broker_stop: { readonly port?: number; readonly after?: string };
+  post: BrokerAt & {
+    readonly to: Name;
+    readonly message: Buffer;
+    readonly from?: Name;
+    readonly after?: string;
+  };
+  fetch: ReadCall;
+  wait: ReadCall & { readonly timeout: number };
+  broker_status: BrokerAt & { readonly after?: string };
+}
+
+export type OperationName = keyof Parameters;
+
+export interface CallOf<K extends OperationName> {
+  readonly operation: K;
+  readonly given: Parameters[K];
+}
+
+export type Call = { [K in OperationName]: CallOf<K> }[OperationName];
+
+/** A message of point to point. The sender waits until it is confirmed or refused. */
+export interface ReceivedMessage {
+  /** '' when the sender gave no address. */
+  readonly from: Name | '';
+  readonly body: Buffer;
+  /** The result that shows the message is written: the sender hears "received". */
+  confirm(): Promise<void>;
+  /** Nobody saw it: the sender may try again. */
+  refuse(): void;
+}
+
+interface DirectCall {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Point to point, with the key and the origin of this process. */
+export interface Direct {
+  send(call: DirectCall & Address & { from: Name | ''; body: Buffer }): Promise<void>;
+  receive(call: DirectCall & { port: number; bind: string }): Promise<ReceivedMessage | undefined>;
+  ping(call: DirectCall & Address): Promise<{ readonly ms: number }>;
+}
+
+export interface Broker {
+  readonly port: number;
+  readonly mail: Mail;
+}
+
+/** What a process lends to its calls. */
+export interface Context {
+  /** Opened at its first use, then the same one for the same port. */
+  broker(at: BrokerAt): Promise<Broker>;
+  readonly direct: Direct;
+  /** The sender's name for calls that give none. */
+  readonly name: Name | undefined;
+}
+
+/** What a face adds to a call that its caller cannot say. */
+export interface Manner {
+  readonly signal?: AbortSignal | undefined;
+  /** An id given by hand. */
+  readonly id?: MessageId | undefined;
+  readonly answers?: MessageId | undefined;
+  readonly settles?: readonly Delivery[] | undefined;
+  readonly bytesMax?: number | undefined;
+  readonly messagesMax?: number | undefined;
+}
+
+export interface Results {
+  send: undefined;
+  receive: ReceivedMessage | undefined;
+  ping: { readonly ms: number };
+  broker_start: StartResult;
+  broker_stop: StopResult;
+  post: PostResult;
+  fetch: FetchResult;
+  wait: Delivery | undefined;
+  broker_status: BrokerStatus;
+}
+
+export type ParameterName =
+  | 'host'
+  | 'port'
+  | 'message'
+  | 'timeout'
+  | 'bind'
+  | 'to'
+  | 'from'
+  | 'mailbox'
+  | 'after';
+
+interface Parameter {
+  readonly type: 'string' | 'integer';
+  readonly what: string;
+  parse(value: unknown, parameter: string): unknown;
+}
+
+const timeoutMin = waitMsMin / 1_000;
+const timeoutMax = waitMsMax / 1_000;
+
+export const parameters: Readonly<Record<ParameterName, Parameter>> = {
+  host: { type: 'string', what: 'HOST:PORT of the receiver (send, ping)', parse: parseHost },
+  port: {
+    type: 'integer',
+    what: `receive: ${portDirectDefault}, broker: ${portBrokerDefault} by default`,
+    parse: parsePort,
+  },
+  message: { type: 'string', what: 'text for send, post; up to 1 MB', parse: parseMessage },
+  timeout: {
+    type: 'integer',
+    what: `seconds, ${timeoutMin}-${timeoutMax}; wait, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000} by default`,
+    parse: parseTimeout,
+  },
+  bind: { type: 'string', what: 'address to listen on; 127.0.0.1 by default', parse: parseLine },
+  to: { type: 'string', what: 'post: mailbox that gets it', parse: parseNameValue },
+  from: { type: 'string', what: 'send, post: your name, for answers', parse: parseNameValue },
+  mailbox: { type: 'string', what: 'fetch, wait: mailbox to read', parse: parseNameValue },
+  after: { type: 'string', what: 'ticket of an earlier result', parse: parseLine },
+};
+
+interface Operation<K extends OperationName> {
+  readonly what: string;
+  readonly needs: readonly ParameterName[];
+  readonly takes: readonly ParameterName[];
+  readonly defaults?: Partial<Parameters[K]>;
+  run(given: Parameters[K], context: Context, manner: Manner): Promise<Results[K]>;
+}
+
+export const operations: { readonly [K in OperationName]: Operation<K> } = {
+  send: {
+    what: 'Hand a message to the session that receives at HOST:PORT.',
+    needs: ['host', 'message'],
+    takes: ['from', 'timeout', 'after'],
+    defaults: { timeout: sendMsDefault / 1_000 },
+    async run({ host, message, from, timeout }, { direct, name }, { signal }) {
+      const sender = from ?? name ?? '';
+      const timeoutMs = timeout * 1_000;
+      await direct.send({ ...host, from: sender, body: message, timeoutMs, signal });
+      return undefined;
+    },
+  },
+  receive: {
+    what: 'Listen on a port for one message of a send.',
+    needs: [],
+    takes: ['port', 'timeout', 'bind', 'after'],
+    defaults: { port: portDirectDefault, timeout: waitMsDefault / 1_000 },
+    run: ({ port, bind = '127.0.0.1', timeout }, { direct }, { signal }) =>
+      direct.receive({ port, bind, timeoutMs: timeout * 1_000, signal }),
+  },
+  ping: {
+    what: 'Ask whether a session or a broker listens at HOST:PORT.',
+    needs: ['host'],
+    takes: ['timeout', 'after'],
+    defaults: { timeout: sendMsDefault / 1_000 },
+    run: ({ host, timeout }, { direct }, { signal }) =>
+      direct.ping({ ...host, timeoutMs: timeout * 1_000, signal }),
+  },
+  broker_start: {
+    what: 'Own the broker, or join its owner.',
+    needs: [],
+    takes: ['port', 'bind', 'after'],
+    run: async (given, context, { signal }) =>
+      (await context.broker(brokerAt(given))).mail.start({ bind: given.bind, signal }),
+  },
+  broker_stop: {
+    what: 'Give the broker up; only its owner can.',
+    needs: [],
+    takes: ['port', 'after'],
+    run: async (given, context, { signal }) =>
+      (await context.broker(brokerAt(given))).mail.stop({ signal }),
+  },
+  post: {
+    what: 'Store a message in a mailbox.',
+    needs: ['to', 'message'],
+    takes: ['from', 'host', 'port', 'after'],
+    async run(given, context, { signal, id, answers, settles }) {
+      const { mail } = await context.broker(brokerAt(given));
+      const from = given.from ?? context.name;
+      return mail.post(given.to, given.message, { signal, from, id, answers, settles });
+    },
+  },
+  fetch: {
+    what: 'Read what is in a mailbox now.',
+    needs: ['mailbox'],
+    takes: ['host', 'port', 'after'],
+    async run(given, context, { signal, bytesMax, messagesMax }) {
+      const { mail } = await context.broker(brokerAt(given));
+      return mail.fetch(given.mailbox, { signal, bytesMax, messagesMax });
+    },
+  },
+  wait: {
+    what: 'Block until a message is in a mailbox, or the timeout is over.',
+    needs: ['mailbox'],
+    takes: ['timeout', 'host', 'port', 'after'],
+    defaults: { timeout: waitMsDefault / 1_000 },
+    async run(given, context, { signal }) {
+      const { mail } = await context.broker(brokerAt(given));
+      return mail.wait(given.mailbox, { timeoutMs: given.timeout * 1_000, signal });
+    },
+  },
+  broker_status: {
+    what: 'Say who owns the broker and what waits in it.',
+    needs: [],
+    takes: ['host', 'port', 'after'],
+    run: async (given, context, { signal }) =>
+      (await context.broker(brokerAt(given))).mail.status({ signal }),
+  },
+};
+
+export const operationNames = Object.keys(operations) as readonly OperationName[];
+
+export function run<K extends OperationName>(
+  call: CallOf<K>,
+  context: Context,
+  manner: Manner = {},
+): Promise<Results[K]> {
+  return operations[call.operation].run(call.given, context, manner);
+}
+
+/** Accepts anything: null and '' are absent, "60" is 60; what is wrong is named, with the remedy. */
+export function parseCall(given: unknown): Call {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new IpcError('bad_parameter', `the parameters must be an object, not ${shown(given)}`);
+  }
+  const { operation, ...rest } = given as Record<string, unknown>;
+  return parseParameters(parseOperation(operation), rest);
+}
+
+export function parseParameters<K extends OperationName>(
+  operation: K,
+  given: Readonly<Record<string, unknown>>,
+): Call {
+  const { needs, takes, defaults } = operations[operation];
+  const legal = [...needs, ...takes];
+  const parsed: Record<string, unknown> = { ...defaults };
+  for (const [key, value] of Object.entries(given)) {
+    if (!legal.some((name) => name === key)) throw unknownParameter(operation, key, legal);
+    if (isAbsent(value)) continue;
+    parsed[key] = parameters[key as ParameterName].parse(value, key);
+  }
+  for (const name of needs) {
+    if (parsed[name] === undefined) throw missingParameter(operation, name);
+  }
+  checkBroker(parsed);
+  return { operation, given: parsed } as unknown as Call;
+}
+
+function parseOperation(value: unknown): OperationName {
+  const list = operationNames.join(', ');
+  if (isAbsent(value)) {
+    throw new IpcError('missing_parameter', `operation is missing; it is one of: ${list}`);
+  }
+  const name = operationNames.find((known) => known === value);
+  if (name !== undefined) return name;
+  throw new IpcError('unknown_operation', `operation is ${shown(value)}; it is one of: ${list}`);
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
+}
+
+function unknownParameter(
+  operation: OperationName,
+  key: string,
+  legal: readonly ParameterName[],
+): IpcError {
+  const list = legal.join(', ');
+  return new IpcError('unknown_parameter', `${operation} takes no ${shown(key)}; it takes: ${list}`);
+}
+
+function missingParameter(operation: OperationName, name: ParameterName): IpcError {
+  return new IpcError('missing_parameter', `${operation} needs ${name}: ${parameters[name].what}`);
+}
+
+/** One broker, named once. */
+function checkBroker({ host, port }: { host?: Address; port?: number }): void {
+  if (host === undefined || port === undefined || host.port === port) return;
+  const both = `host names port ${host.port} and port is ${port}`;
+  throw new IpcError('bad_parameter', `${both}; give one of the two`);
+}
+
+function brokerAt({ host, port }: BrokerAt): BrokerAt {
+  return { ...(host && { host }), ...(port !== undefined && { port }) };
+}
+
+/** A value as an error shows it: short, and on one line. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
+}
+
+function parseText(value: unknown, parameter: string): string {
+  if (typeof value === 'string') return value;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be a text`);
+}
+
+function parseLine(value: unknown, parameter: string): string {
+  const text = parseText(value, parameter);
+  if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be one plain word`);
+}
+
+function parseNameValue(value: unknown, parameter: string): Name {
+  return parseName(parseText(value, parameter), parameter);
+}
+
+function parseMessage(value: unknown, parameter: string): Buffer {
+  if (value instanceof Uint8Array || typeof value === 'string') return parseBody(value, parameter);
+  const limit = `a text of at most ${bodyBytesMax} bytes`;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${limit}`);
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  if (typeof value === 'string') return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
+  return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
+}
+
+export function parseTimeout(value: unknown, parameter = 'timeout'): number {
+  const seconds = wholeNumber(value);
+  if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
+  const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
+  throw new IpcError('bad_timeout', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+export function parsePort(value: unknown, parameter = 'port'): number {
+  const port = wholeNumber(value);
+  if (port !== undefined && port >= 1 && port <= portMax) return port;
+  const form = `a whole number from 1 to ${portMax}`;
+  throw new IpcError('bad_port', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+export function parseHost(value: unknown, parameter = 'host'): Address {
+  const text = parseText(value, parameter);
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined) {
+    throw new IpcError('bad_host', `${parameter} is ${shown(text)}; it must be HOST:PORT`);
+  }
+  return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
+}
