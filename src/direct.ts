@@ -151,7 +151,7 @@ class Receiver {
     try {
       const request = decodeRequest(frame);
       if (request.kind !== 'send')
-        throw new IpcError('port_taken', 'a receive, not a broker, is here');
+        throw new IpcError('wrong_service', 'a receive listens here, not a broker');
       if (this.#turn.state !== 'waiting') throw new IpcError('busy', 'another message came first');
       this.#offer(connection, request, this.#turn);
     } catch (error) {

@@ -338,9 +338,12 @@ function decodeFetch(frame: Frame): Fetch {
     bytesMax: reader.u32(),
     messagesMax: reader.u32(),
   }));
-  if (bytesMax > fetchBytesMax || messagesMax > fetchMessagesMax || messagesMax === 0) {
-    const limits = `${fetchBytesMax} bytes and ${fetchMessagesMax} messages`;
-    throw new IpcError('bad_parameter', `a fetch takes at least 1 message, at most ${limits}`);
+  if (bytesMax > fetchBytesMax || messagesMax > fetchMessagesMax) {
+    const limits = `${fetchBytesMax} bytes, ${fetchMessagesMax} messages`;
+    throw new IpcError(
+      'bad_parameter',
+      `a fetch of ${bytesMax} bytes, ${messagesMax} messages; limits ${limits}`,
+    );
   }
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
