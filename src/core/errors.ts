@@ -43,6 +43,10 @@ const table = {
     hint: 'the message may have been received; ask the receiver before sending it again',
   },
   busy: { fault: 'world', retry: true, hint: 'the receiver is taking another message; try again' },
+  wrong_service: {
+    fault: 'world',
+    hint: 'post goes to the port of a broker, send and ping to the port of a receive',
+  },
   port_taken: { fault: 'world', hint: 'stop that program, or use another port' },
   address_unusable: { fault: 'world', hint: 'bind an address of this machine' },
   version_mismatch: { fault: 'world', hint: 'run the same version of agent-ipc on both sides' },
@@ -65,6 +69,12 @@ const table = {
     hint: 'nothing was changed; run `ipc store check`, and move the folder away to start afresh',
   },
   store_full: { fault: 'world', retry: true, hint: 'read and settle mail, or wait, then post again' },
+  owner_replaced: {
+    fault: 'world',
+    retry: true,
+    maybeStored: true,
+    hint: 'a newer broker has the same store; check for containers that share the folder',
+  },
   storage_failed: {
     fault: 'world',
     retry: true,

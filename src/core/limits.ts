@@ -81,6 +81,8 @@ export const segmentReserveBytes = 64 * 1024;
 export const segmentGrowthBytes = 256 * 1024;
 /** The log is compacted when it is larger than this and than twice its live bytes. */
 export const logBytesCompact = 64 * 1024 ** 2;
+/** Or when it has more segments than this, as every one-shot post begins one. */
+export const segmentsCompact = 16;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 

@@ -90,7 +90,7 @@ interface Connection {
 }
 
 export class Mailboxes {
-  readonly #identity: Identity;
+  #identity: Identity | undefined;
   readonly #limits: EngineLimits;
   readonly #ledger: Ledger;
   readonly #waits = new Waits<Connection>();
@@ -99,14 +99,12 @@ export class Mailboxes {
   /** Holders that the last owner knew and that have not said hello to this one. */
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
-  #begun = false;
 
   /** Of the step that runs. */
   #records: JournalRecord[] = [];
   #replies: Reply[] = [];
 
-  constructor(identity: Identity, given: Partial<EngineLimits> = {}) {
-    this.#identity = identity;
+  constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#ledger = new Ledger(this.#limits);
   }
@@ -131,7 +129,7 @@ export class Mailboxes {
 
   /** Takes a record of an earlier owner. Records may come twice and out of order. */
   restore(record: JournalRecord): void {
-    assert(!this.#begun, 'records are restored before begin()');
+    assert(!this.#identity, 'records are restored before begin()');
     this.#ledger.apply(record);
   }
 
@@ -141,17 +139,17 @@ export class Mailboxes {
   }
 
   /** From now on commands come; holders that the last owner knew have a short while to be back. */
-  begin(instant: Instant): void {
-    this.#begun = true;
+  begin(identity: Identity, instant: Instant): void {
+    this.#identity = identity;
     this.#ledger.endReplay();
-    this.#ledger.ids.shrink(() => false);
     for (const session of this.#ledger.holders()) this.#absent.add(session);
     this.#graceUntil = instant.now + this.#limits.holderGraceMs;
   }
 
   step(command: Command, instant: Instant): Outcome {
+    assert(this.#identity, 'begin() comes before the first command');
     const connection = this.#connections.get(command.connection);
-    if (command.kind === 'hello') this.#hello(command);
+    if (command.kind === 'hello') this.#hello(command, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
     else if (command.kind !== 'disconnect') {
       this.#fail(command.connection, command.request, 'bad_frame', 'a hello comes first');
@@ -184,6 +182,7 @@ export class Mailboxes {
 
   /** What each segment's head repeats: the ids of posts. */
   head(): JournalRecord[] {
+    this.#ledger.ids.shrink((session) => this.#connectionOf.has(session));
     return this.#ledger.ids.records();
   }
 
@@ -192,7 +191,7 @@ export class Mailboxes {
     return this.#ledger.copyOf(number);
   }
 
-  #dispatch(command: Exclude<Command, Hello>, connection: Connection, instant: Instant): void {
+  #dispatch(command: Exclude<Command, { kind: 'hello' }>, connection: Connection, instant: Instant): void {
     switch (command.kind) {
       case 'post':
         return this.#post(command, connection, instant);
@@ -217,7 +216,7 @@ export class Mailboxes {
     }
   }
 
-  #hello(hello: Hello & { connection: ConnectionId }): void {
+  #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
     const { session, connection: id, request } = hello;
     const older = this.#connectionOf.get(session);
     if (older) {
@@ -229,7 +228,7 @@ export class Mailboxes {
     this.#connectionOf.set(session, connection);
     this.#absent.delete(session);
     const lost = this.#reconcile(session, hello.held);
-    this.#reply(id, { ...this.#identity, kind: 'welcome', request, lost, messages: this.size });
+    this.#reply(id, { ...identity, kind: 'welcome', request, lost, messages: this.size });
     this.#fetchAgain();
   }
 

@@ -1,0 +1,72 @@
+// One request that waits for its answer. Its caller may give up before that; the request then lives
+// on without one, until the broker has answered it.
+import type { IpcError } from '../core/errors.ts';
+import type { Delivery } from '../core/mail.ts';
+import type { Answer, BrokerRequest, RequestNumber } from '../core/requests.ts';
+
+/** An answer as the client sees it: an offer comes with the delivery made of it. */
+export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
+
+export class Call<Result = unknown> {
+  readonly number: RequestNumber;
+  /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
+  readonly request: () => BrokerRequest;
+  /** Its bytes went out on an open link once, so a broker may have acted on it. */
+  sent = false;
+  /** Takes it out of the client's list: no answer is expected any more. */
+  over: () => void = () => {};
+  /** What it means for the request that its caller gave up. */
+  abandon: () => void = () => {};
+  readonly #take: (answer: Incoming, call: Call<Result>) => void;
+  #caller: { resolve(result: Result): void; reject(error: IpcError): void } | undefined;
+
+  constructor(
+    number: RequestNumber,
+    request: () => BrokerRequest,
+    take: (answer: Incoming, call: Call<Result>) => void,
+  ) {
+    this.number = number;
+    this.request = request;
+    this.#take = take;
+  }
+
+  /** Somebody waits for the result. */
+  get hasCaller(): boolean {
+    return this.#caller !== undefined;
+  }
+
+  /** The promise of the result, for the one caller that the call has at a time. */
+  attach(): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#caller = { resolve, reject };
+    });
+  }
+
+  take(answer: Incoming): void {
+    this.#take(answer, this);
+  }
+
+  done(result: Result): void {
+    this.over();
+    this.#caller?.resolve(result);
+    this.#caller = undefined;
+  }
+
+  /** The broker said no: the call is over. */
+  fail(error: IpcError): void {
+    this.over();
+    this.#caller?.reject(error);
+    this.#caller = undefined;
+  }
+
+  /** The caller hears the error; what becomes of the request is for `abandon` to say. */
+  giveUp(error: IpcError): void {
+    if (!this.#caller) return;
+    this.#caller.reject(error);
+    this.#caller = undefined;
+    this.abandon();
+  }
+}
+
+/** A call, whatever its result is. */
+export type OpenCall = Omit<Call, 'attach' | 'done'>;

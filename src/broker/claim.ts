@@ -1,0 +1,91 @@
+// The port is the lock of the store. Who wins it also asks at the store's own socket, because a
+// process in another network namespace holds "the" port there.
+import { rm } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { IpcError } from '../core/errors.ts';
+
+export type Claim =
+  | { readonly kind: 'won'; readonly listeners: readonly Server[] }
+  /** Somebody else has the port. */
+  | { readonly kind: 'taken' }
+  /** An owner in another network namespace serves the store; it is reached through this socket. */
+  | { readonly kind: 'elsewhere'; readonly path: string };
+
+export const ownerAddress = '127.0.0.1';
+
+/** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
+const socketPathBytesMax = 107;
+
+/** `folder`: the store's, which exists. */
+export async function claim(port: number, folder: string): Promise<Claim> {
+  const path = join(folder, 'owner.sock');
+  if (Buffer.byteLength(path) > socketPathBytesMax) {
+    const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
+    throw new IpcError('home_unusable', what);
+  }
+  const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
+    if (errorCode(error) === 'EADDRINUSE') return undefined;
+    throw listenError(error, `${ownerAddress}:${port}`);
+  });
+  if (!listener) return { kind: 'taken' };
+  try {
+    if (await answers(path)) {
+      listener.close();
+      return { kind: 'elsewhere', path };
+    }
+    await rm(path, { force: true });
+    // First in the list, so first to close: whoever wins the port next makes its own.
+    return { kind: 'won', listeners: [await listen({ path }), listener] };
+  } catch (error) {
+    listener.close();
+    if (error instanceof IpcError) throw error;
+    throw new IpcError('home_unusable', `${path}: ${errorCode(error)}`, { cause: error });
+  }
+}
+
+/** One more address of this machine for an owner. */
+export async function listenAlso(host: string, port: number): Promise<Server> {
+  return listen({ host, port }).catch((error: unknown) => {
+    throw listenError(error, `${host}:${port}`);
+  });
+}
+
+function listen(where: { host: string; port: number } | { path: string }): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ pauseOnConnect: true });
+    server.once('error', reject);
+    server.listen({ ...where, exclusive: true }, () => {
+      server.off('error', reject);
+      // EMFILE and the like: the peer tries again, the listener stays.
+      server.on('error', () => {});
+      resolve(server);
+    });
+  });
+}
+
+/** Somebody listens at the socket. What is neither yes nor no is an error: nobody may own then. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
+      else reject(new IpcError('home_unusable', `${path}: ${code}`, { cause: error }));
+    });
+  });
+}
+
+function listenError(error: unknown, where: string): IpcError {
+  const code = errorCode(error);
+  const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
+  return new IpcError(kind, `cannot listen on ${where} (${code})`, { cause: error });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

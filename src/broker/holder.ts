@@ -1,0 +1,49 @@
+// Who holds a TCP port of this machine: for error messages only, and only where /proc tells.
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+export interface Holder {
+  readonly pid: number;
+  readonly program: string;
+  /** As the kernel writes it: 'T (stopped)', 'D (disk sleep)', ... */
+  readonly state: string;
+}
+
+/** undefined when nobody holds it, when /proc does not tell, or when the holder is another user's. */
+export async function findHolder(port: number): Promise<Holder | undefined> {
+  const sockets = [...(await listeningSockets('tcp', port)), ...(await listeningSockets('tcp6', port))];
+  if (sockets.length === 0) return undefined;
+  const wanted = new Set(sockets.map((inode) => `socket:[${inode}]`));
+  for (const entry of await readdir('/proc').catch(() => [])) {
+    if (/^\d+$/.test(entry) && (await hasOpen(entry, wanted))) return describeProcess(Number(entry));
+  }
+  return undefined;
+}
+
+/** undefined when there is no such process, or no /proc. */
+export async function describeProcess(pid: number): Promise<Holder | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const program = /^Name:\t(.*)$/m.exec(status)?.[1];
+  const state = /^State:\t(.*)$/m.exec(status)?.[1];
+  return program === undefined || state === undefined ? undefined : { pid, program, state };
+}
+
+/** Inodes of the sockets that listen on the port. The file's columns: proc(5), /proc/net/tcp. */
+async function listeningSockets(file: 'tcp' | 'tcp6', port: number): Promise<string[]> {
+  const table = await readFile(`/proc/net/${file}`, 'utf8').catch(() => '');
+  const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
+  return table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((columns) => columns[1]?.endsWith(`:${hexPort}`) && columns[3] === '0A')
+    .map((columns) => columns[9] ?? '');
+}
+
+async function hasOpen(pid: string, wanted: ReadonlySet<string>): Promise<boolean> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  for (const file of files) {
+    const target = await readlink(`/proc/${pid}/fd/${file}`).catch(() => '');
+    if (wanted.has(target)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,317 @@
+// The broker of one store: it joins the engine, the journal and the connections, and has no rule of
+// its own. It keeps the order that makes "stored" true:
+// 1. Whatever the sockets bring in one turn of the loop goes through the engine.
+// 2. At the end of the turn all its records are written at once; then the replies marked `write` leave.
+// 3. One sync at a time covers what was written before it began; after it, and after a look whether
+//    this is still the newest owner, the replies marked `sync` leave.
+// A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
+import assert from 'node:assert/strict';
+import type { Server, Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { IpcError } from '../core/errors.ts';
+import { startingMs } from '../core/limits.ts';
+import {
+  type Command,
+  type ConnectionId,
+  type Instant,
+  Mailboxes,
+  type Outcome,
+  type Reply,
+} from '../core/mailboxes.ts';
+import type { SessionId } from '../core/message.ts';
+import type { Answer, JournalRecord } from '../core/requests.ts';
+import { Journal } from '../journal/journal.ts';
+import { accept, type Connection } from '../wire/connection.ts';
+import type { Frame } from '../wire/frame.ts';
+import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
+
+export interface BrokerOptions {
+  /** Bound before the broker starts: the port is the lock. The broker closes them when it ends. */
+  readonly listeners: readonly Server[];
+  readonly addresses: readonly string[];
+  /** `broker-PORT/` in the state folder. */
+  readonly folder: string;
+  readonly key: Buffer;
+  /** The broker ended without being asked to. */
+  onFailed(error: IpcError): void;
+}
+
+/** A reply with its body, looked up when it was made: a later command may settle the message. */
+interface Sendable extends Reply {
+  readonly body: Buffer | undefined;
+}
+
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #listeners: Server[] = [];
+  readonly #addresses: string[];
+  readonly #engine = new Mailboxes();
+  #journal: Journal | undefined;
+  readonly #connections = new Map<ConnectionId, Connection>();
+  #connectionCount = 0;
+  #state: 'starting' | 'open' | 'ended' = 'starting';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Of the turn that runs. */
+  #records: JournalRecord[] = [];
+  #afterWrite: Sendable[] = [];
+  #isTurnScheduled = false;
+  /** Written, but not yet covered by a sync that ended. */
+  #afterSync: Sendable[] = [];
+  #syncing: Promise<void> | undefined;
+
+  /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options);
+    const alive = setInterval(() => broker.#ping(), startingMs);
+    try {
+      await broker.#open();
+      return broker;
+    } catch (error) {
+      broker.#end();
+      throw error;
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  private constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#addresses = [...options.addresses];
+    for (const listener of options.listeners) this.#serve(listener);
+  }
+
+  get addresses(): readonly string[] {
+    return this.#addresses;
+  }
+
+  get epoch(): number {
+    assert(this.#journal, 'a broker that started has a journal');
+    return this.#journal.epoch;
+  }
+
+  /** Unsettled messages. */
+  get messages(): number {
+    return this.#engine.size;
+  }
+
+  /** Other sessions that would take over. */
+  standbys(own: SessionId): number {
+    return this.#engine.standbys(own);
+  }
+
+  /** Listens on one more address of this machine. */
+  listenOn(listener: Server, address: string): void {
+    this.#addresses.push(address);
+    this.#serve(listener);
+    this.#journal?.noteOwner(ownerNote(this.#addresses));
+  }
+
+  /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
+  async close(): Promise<void> {
+    if (this.#state === 'ended') return;
+    for (const connection of this.#connections.values()) connection.pause();
+    this.#endTurn();
+    while (this.#syncing) await this.#syncing;
+    if (this.#hasEnded()) return;
+    this.#state = 'ended';
+    await this.#journal?.close();
+    this.#end();
+    this.#sayLast({ kind: 'going', request: 0 });
+  }
+
+  async #open(): Promise<void> {
+    const engine = this.#engine;
+    const journal = await Journal.open({
+      folder: this.#options.folder,
+      owner: ownerNote(this.#addresses),
+      restore: (record) => engine.restore(record),
+      head: () => engine.head(),
+    });
+    this.#journal = journal;
+    engine.reserveNumbersBelow(journal.nextNumber);
+    const { storeId: store, epoch, format } = journal;
+    engine.begin({ store, epoch, format, pid: process.pid, addresses: this.#addresses }, instant());
+    this.#state = 'open';
+    this.#armTimer();
+    for (const connection of this.#connections.values()) connection.resume();
+  }
+
+  #serve(listener: Server): void {
+    this.#listeners.push(listener);
+    listener.on('connection', (socket) => void this.#admit(socket));
+  }
+
+  /** A stranger who does not prove the key is gone without a word. */
+  async #admit(socket: Socket): Promise<void> {
+    const connection = await accept(socket, this.#options.key).catch(() => undefined);
+    if (!connection) return;
+    if (this.#state === 'ended') return connection.destroy();
+    const id = ++this.#connectionCount;
+    this.#connections.set(id, connection);
+    if (this.#state === 'starting') connection.pause();
+    connection.onClose = () => {
+      this.#connections.delete(id);
+      this.#step({ kind: 'disconnect', connection: id });
+    };
+    connection.onFrame = (frame) => this.#onFrame(id, frame);
+  }
+
+  #onFrame(connection: ConnectionId, frame: Frame): void {
+    try {
+      const request = decodeRequest(frame);
+      if (request.kind === 'send' || request.kind === 'ping') {
+        throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
+      }
+      this.#step({ ...request, connection });
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
+    this.#send({ to, after: 'write', answer: { kind: 'error', request, code, message }, body: undefined });
+  }
+
+  #step(command: Command): void {
+    if (this.#state === 'open') this.#take(this.#engine.step(command, instant()));
+  }
+
+  #take(outcome: Outcome): void {
+    for (const record of outcome.records) this.#records.push(record);
+    for (const reply of outcome.replies) {
+      const sendable = { ...reply, body: this.#bodyFor(reply.answer) };
+      if (reply.after === 'write') this.#afterWrite.push(sendable);
+      else this.#afterSync.push(sendable);
+    }
+    this.#armTimer();
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    setImmediate(() => this.#endTurn());
+  }
+
+  #bodyFor(answer: Answer): Buffer | undefined {
+    if (answer.kind !== 'offer') return undefined;
+    const { number } = answer.envelope;
+    const posted = this.#records.findLast(
+      (record) => record.kind === 'posted' && record.envelope.number === number,
+    );
+    if (posted?.kind === 'posted') return posted.body;
+    return this.#journal?.body(number);
+  }
+
+  #endTurn(): void {
+    this.#isTurnScheduled = false;
+    if (this.#state !== 'open') return;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    const replies = this.#afterWrite;
+    this.#afterWrite = [];
+    for (const reply of replies) this.#send(reply);
+    this.#syncing ??= this.#syncAll();
+  }
+
+  #write(): void {
+    const records = this.#records;
+    this.#records = [];
+    if (records.length > 0) this.#journal?.append(records);
+  }
+
+  async #syncAll(): Promise<void> {
+    assert(this.#journal, 'commands come only after the start');
+    try {
+      while (this.#afterSync.length > 0 && this.#state === 'open') {
+        const replies = this.#afterSync;
+        this.#afterSync = [];
+        await this.#journal.sync();
+        this.#checkOwner(this.#journal);
+        for (const reply of replies) this.#send(reply);
+        await this.#compact(this.#journal);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+
+  /** Writes the live messages of the oldest segment again at the tail, and removes it. */
+  async #compact(journal: Journal): Promise<void> {
+    const numbers = journal.compactable();
+    if (!numbers) return;
+    this.#write();
+    const copies = numbers
+      .map((number) => this.#engine.copyOf(number))
+      .filter((copy) => copy !== undefined)
+      .map((copy) => ({ ...copy, body: journal.body(copy.envelope.number) }));
+    journal.append(copies);
+    await journal.removeOldest();
+    this.#checkOwner(journal);
+  }
+
+  #checkOwner(journal: Journal): void {
+    if (journal.stillOwner()) return;
+    throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
+  }
+
+  #send({ to, answer, body }: Sendable): void {
+    const connection = this.#connections.get(to);
+    if (!connection) return;
+    connection.send(encodeAnswer(answer, body));
+    if (answer.kind === 'error' && new IpcError(answer.code, '').kind.fatal) connection.close();
+  }
+
+  #armTimer(): void {
+    clearTimeout(this.#timer);
+    const deadline = this.#engine.nextDeadline();
+    if (deadline === undefined) return;
+    const delayMs = Math.max(0, Math.ceil(deadline - performance.now()));
+    this.#timer = setTimeout(() => this.#take(this.#engine.tick(instant())), delayMs);
+  }
+
+  #ping(): void {
+    const ping = encodeRequest({ kind: 'ping', request: 0 });
+    for (const connection of this.#connections.values()) connection.send(ping);
+  }
+
+  #hasEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'ended') return;
+    if (!(error instanceof IpcError)) throw error;
+    this.#end();
+    void this.#journal?.close();
+    const { code, message } = error;
+    this.#sayLast({ kind: 'error', request: 0, code, message });
+    this.#options.onFailed(error);
+  }
+
+  #end(): void {
+    this.#state = 'ended';
+    clearTimeout(this.#timer);
+    for (const listener of this.#listeners) listener.close();
+  }
+
+  #sayLast(answer: Answer): void {
+    for (const connection of this.#connections.values()) {
+      connection.send(encodeAnswer(answer));
+      connection.close();
+    }
+    this.#connections.clear();
+  }
+}
+
+function instant(): Instant {
+  return { now: performance.now(), time: Date.now() };
+}
+
+function ownerNote(addresses: readonly string[]) {
+  return { pid: process.pid, started: Math.round(performance.timeOrigin), addresses };
+}

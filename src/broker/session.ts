@@ -1,0 +1,247 @@
+// A session's mail: it owns the broker of its port, or joins the owner, and nobody above can tell
+// the difference.
+//
+// Coming to a broker:
+// 1. Bid: bind the port. Who wins it owns the store, replays the journal, and serves.
+// 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
+//    whose last disk write has not ended: bid again.
+// 3. When the link is lost, by death or by farewell, all standbys do the same at once.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IpcError } from '../core/errors.ts';
+import type {
+  BrokerStatus,
+  Cancellable,
+  Delivery,
+  FetchOptions,
+  FetchResult,
+  Mail,
+  PostOptions,
+  PostResult,
+  StartResult,
+  StopResult,
+  WaitOptions,
+} from '../core/mail.ts';
+import type { Name, Origin } from '../core/message.ts';
+import type { Welcome } from '../core/requests.ts';
+import { readOwner } from '../journal/folder.ts';
+import { journalFormat } from '../journal/records.ts';
+import { storeId } from '../journal/recovery.ts';
+import { type Address, type Connection, dial } from '../wire/connection.ts';
+import { loadKey } from '../wire/key.ts';
+import { resolveLoopback } from '../wire/loopback.ts';
+import { claim, listenAlso, ownerAddress } from './claim.ts';
+import { Client, type Road } from './client.ts';
+import { describeProcess, findHolder } from './holder.ts';
+import { Broker } from './server.ts';
+
+export interface SessionOptions {
+  /** The state folder: keys, and a store per port. */
+  readonly home: string;
+  readonly port: number;
+  readonly origin: Origin;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Waits and retries: a port that is taken, but where nobody answers, belongs to a dying owner. */
+const dyingOwnerMsMax = 10_000;
+/** A program that hangs up on us is not about to become our broker. */
+const hangUpMsMax = 1_500;
+const bidPauseMsMax = 50;
+/** How long a stop waits for the standby that takes over. */
+const successorMsMax = 5_000;
+const closeMsDefault = 2_000;
+
+export class Session implements Mail {
+  readonly #options: SessionOptions;
+  readonly #folder: string;
+  readonly #client: Client;
+  #key: Promise<Buffer> | undefined;
+  #broker: Broker | undefined;
+  /** Gave the role up by order: does not own again before its own start(). */
+  #stopped = false;
+  /** The owner has another store than our folder, or writes a format that we cannot read. */
+  #foreign = false;
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#folder = join(options.home, `broker-${options.port}`);
+    const road: Road = {
+      connect: () => this.#connect(),
+      silent: () => this.#silent(),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      isStandby: () => this.#mayOwn(),
+    };
+    this.#client = new Client(options.origin, road);
+  }
+
+  post(to: Name, body: Buffer, options?: PostOptions): Promise<PostResult> {
+    return this.#client.post(to, body, options);
+  }
+
+  wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
+    return this.#client.wait(mailbox, options);
+  }
+
+  fetch(mailbox: Name, options?: FetchOptions): Promise<FetchResult> {
+    return this.#client.fetch(mailbox, options);
+  }
+
+  settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]> {
+    return this.#client.settle(deliveries, options);
+  }
+
+  release(deliveries: readonly Delivery[], options?: { unread?: boolean }): Promise<void> {
+    return this.#client.release(deliveries, options);
+  }
+
+  async status(options?: Cancellable): Promise<BrokerStatus> {
+    const { messages, bytes, sessions, mailboxCount, mailboxes } = await this.#client.status(options);
+    const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
+    const own = this.#broker !== undefined;
+    const { port } = this.#options;
+    return { port, pid, own, epoch, addresses, messages, bytes, sessions, mailboxCount, mailboxes };
+  }
+
+  async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
+    const [bind] = await resolveLoopback(options.bind ?? ownerAddress);
+    this.#stopped = false;
+    const welcome = await this.#client.join(options);
+    const broker = this.#broker;
+    if (broker && !broker.addresses.includes(bind)) {
+      broker.listenOn(await listenAlso(bind, this.#options.port), bind);
+    }
+    const { pid, epoch, messages } = welcome;
+    const addresses = broker?.addresses ?? welcome.addresses;
+    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
+  }
+
+  async stop(options?: Cancellable): Promise<StopResult> {
+    const broker = this.#broker;
+    if (!broker) throw this.#notOwner();
+    this.#stopped = true;
+    this.#broker = undefined;
+    const { messages } = broker;
+    const hasStandby = broker.standbys(this.#client.session) > 0;
+    await broker.close();
+    if (!hasStandby) return { successor: undefined, messages };
+    const signals = [AbortSignal.timeout(successorMsMax)];
+    if (options?.signal) signals.push(options.signal);
+    const welcome = await this.#client
+      .join({ signal: AbortSignal.any(signals) })
+      .catch(() => undefined);
+    return { successor: welcome?.pid, messages: welcome?.messages ?? messages };
+  }
+
+  async close(graceMs = closeMsDefault): Promise<void> {
+    this.#closed = true;
+    await this.#client.close(graceMs);
+    const broker = this.#broker;
+    this.#broker = undefined;
+    await broker?.close();
+  }
+
+  #mayOwn(): boolean {
+    return !this.#stopped && !this.#foreign && !this.#closed;
+  }
+
+  async #connect(): Promise<Connection> {
+    const { home, env } = this.#options;
+    this.#key ??= loadKey(home, env);
+    const key = await this.#key.catch((error: unknown) => {
+      this.#key = undefined;
+      throw error;
+    });
+    const began = performance.now();
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
+      const address = this.#mayOwn() ? await this.#bid(key) : this.#portAddress();
+      try {
+        return await dial(address, key);
+      } catch (error) {
+        if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
+      }
+      await sleep(pauseMs);
+    }
+  }
+
+  /** Owns the store if the port is free. Returns where the broker is then. */
+  async #bid(key: Buffer): Promise<Address> {
+    const { port } = this.#options;
+    await mkdir(this.#folder, { mode: 0o700, recursive: true }).catch((error: Error) => {
+      throw new IpcError('home_unusable', `${this.#folder}: ${error.message}`, { cause: error });
+    });
+    const won = await claim(port, this.#folder);
+    if (won.kind === 'elsewhere') return { path: won.path };
+    if (won.kind === 'taken') return this.#portAddress();
+    try {
+      const broker = await Broker.start({
+        listeners: won.listeners,
+        addresses: [ownerAddress],
+        folder: this.#folder,
+        key,
+        onFailed: () => {
+          if (this.#broker === broker) this.#broker = undefined;
+        },
+      });
+      this.#broker = broker;
+      if (this.#closed) await broker.close();
+    } catch (error) {
+      // Somebody began to own the store at the same moment; he is found by dialling.
+      if (!(error instanceof IpcError && error.code === 'no_broker')) throw error;
+    }
+    return this.#portAddress();
+  }
+
+  #portAddress(): Address {
+    return { host: ownerAddress, port: this.#options.port };
+  }
+
+  #mayTryAgain(error: unknown, passedMs: number): boolean {
+    if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
+    const hungUp = error.cause === undefined;
+    if (hungUp) return passedMs < hangUpMsMax;
+    return this.#mayOwn() && passedMs < dyingOwnerMsMax;
+  }
+
+  /** Turns what a dial saw into what the caller can act on. */
+  async #explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof IpcError)) return error;
+    const { port } = this.#options;
+    const refused = error.code === 'unreachable' && error.cause !== undefined;
+    if (refused && !this.#mayOwn()) {
+      return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
+    }
+    if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
+    const holder = await findHolder(port);
+    const held = holder ? ` by pid ${holder.pid} (${holder.program})` : '';
+    if (error.code === 'key_mismatch') {
+      return new IpcError('key_mismatch', `port ${port} is held${held} with another key`);
+    }
+    const owner = readOwner(this.#folder);
+    if (holder && owner?.pid === holder.pid) return this.#silent();
+    const what = `port ${port} is held${held}, which does not answer as a broker`;
+    return new IpcError('port_taken', what, { cause: error });
+  }
+
+  async #silent(): Promise<IpcError> {
+    const pid = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
+    const process = pid === undefined ? undefined : await describeProcess(pid);
+    const state = process ? `, ${process.program}, state ${process.state}` : '';
+    const what = `the broker of port ${this.#options.port} (pid ${pid ?? 'unknown'}${state})`;
+    return new IpcError('owner_silent', `${what} does not answer`);
+  }
+
+  #welcomed(welcome: Welcome): void {
+    const own = storeId(this.#folder);
+    this.#foreign = welcome.store !== own || welcome.format > journalFormat;
+  }
+
+  #notOwner(): IpcError {
+    const { welcome } = this.#client;
+    if (!welcome) return new IpcError('not_owner', 'this session does not own a broker');
+    return new IpcError('not_owner', `the broker is owned by pid ${welcome.pid}, not by this session`);
+  }
+}
