@@ -1,0 +1,152 @@
+// All that the journal asks of a disk. Nothing is durable before it is synced: a file's bytes by the
+// file's sync, its name (and that it is gone) by the sync of its folder.
+import {
+  closeSync,
+  fdatasync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writevSync,
+} from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+export interface Disk {
+  /** False when it is there already. For the user alone (0700); its parent must be there. */
+  makeFolder(path: string): boolean;
+  /** Names in no order; none when the folder is not there. */
+  list(path: string): string[];
+  /** Tells this folder from a later one of the same name; undefined when it is not there. */
+  identity(path: string): bigint | undefined;
+  syncFolder(path: string): Promise<void>;
+  /** The folder must be empty. */
+  removeFolder(path: string): void;
+
+  /** A new file for the user alone (0600); fails when it is there already. */
+  create(path: string): DiskFile;
+  /** For a file that may be lost: never synced. */
+  writeNote(path: string, text: string): void;
+  /** undefined when it is not there. */
+  read(path: string): Promise<Buffer | undefined>;
+  /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
+  readPart(path: string, offset: number, bytes: number): Buffer;
+  /** Nothing happens when it is not there. */
+  removeFile(path: string): void;
+}
+
+/** A file that is being written. */
+export interface DiskFile {
+  /** Blocks. Returns how many bytes it took. */
+  write(buffers: readonly Buffer[], offset: number): number;
+  /** Runs beside the loop: a disk that hangs must not stop the process. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
+const fdatasyncOnPool = promisify(fdatasync);
+const fsyncOnPool = promisify(fsync);
+
+export const realDisk: Disk = {
+  makeFolder(path) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST') && statSync(path).isDirectory()) return false;
+      throw error;
+    }
+  },
+  list(path) {
+    return absentIs([], () => readdirSync(path));
+  },
+  identity(path) {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  },
+  async syncFolder(path) {
+    const folder = await open(path, 'r');
+    try {
+      await fsyncOnPool(folder.fd);
+    } finally {
+      await folder.close();
+    }
+  },
+  removeFolder(path) {
+    rmdirSync(path);
+  },
+  create(path) {
+    return new RealFile(openSync(path, 'wx', 0o600));
+  },
+  writeNote(path, text) {
+    writeFileSync(path, text, { mode: 0o600 });
+  },
+  async read(path) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  },
+  readPart(path, offset, bytes) {
+    const file = absentIs(undefined, () => openSync(path, 'r'));
+    if (file === undefined) return Buffer.alloc(0);
+    try {
+      const buffer = Buffer.allocUnsafe(bytes);
+      return buffer.subarray(0, readFully(file, buffer, offset));
+    } finally {
+      closeSync(file);
+    }
+  },
+  removeFile(path) {
+    absentIs(undefined, () => unlinkSync(path));
+  },
+};
+
+class RealFile implements DiskFile {
+  readonly #file: number;
+
+  constructor(file: number) {
+    this.#file = file;
+  }
+
+  write(buffers: readonly Buffer[], offset: number): number {
+    return writevSync(this.#file, buffers, offset);
+  }
+
+  sync(): Promise<void> {
+    return fdatasyncOnPool(this.#file);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+function readFully(file: number, buffer: Buffer, offset: number): number {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const bytes = readSync(file, buffer, filled, buffer.length - filled, offset + filled);
+    if (bytes === 0) break;
+    filled += bytes;
+  }
+  return filled;
+}
+
+function absentIs<T>(absent: T, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return absent;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,58 @@
+// An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
+import { IpcError } from '../core/errors.ts';
+import type { Disk } from './disk.ts';
+import {
+  epochPath,
+  epochsPath,
+  listEpochs,
+  type OwnerNote,
+  removeEpoch,
+  writeOwner,
+} from './folder.ts';
+
+export interface Epoch {
+  readonly epoch: number;
+  /** Of its folder. */
+  readonly identity: bigint | undefined;
+}
+
+/** Durable when it returns, so that an older owner is refused before a record of its is read. */
+export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): Promise<Epoch> {
+  try {
+    disk.makeFolder(folder);
+    disk.makeFolder(epochsPath(folder));
+    const epoch = (listEpochs(disk, folder).at(-1) ?? 0) + 1;
+    const path = epochPath(folder, epoch);
+    if (!disk.makeFolder(path)) {
+      throw new IpcError('no_broker', `another process has just begun to own ${folder}`);
+    }
+    const identity = disk.identity(path);
+    writeOwner(disk, folder, epoch, owner);
+    await disk.syncFolder(epochsPath(folder));
+    return { epoch, identity };
+  } catch (error) {
+    throw diskFault('home_unusable', error);
+  }
+}
+
+/** The newest, and the folder it was made with. */
+export function isNewest(disk: Disk, folder: string, { epoch, identity }: Epoch): boolean {
+  // All are listed, not only the next one looked for: the next one may have come and gone.
+  if (listEpochs(disk, folder).at(-1) !== epoch) return false;
+  return disk.identity(epochPath(folder, epoch)) === identity;
+}
+
+/** For an owner that has said nothing, and written no record. */
+export function abandonEpoch(disk: Disk, folder: string, { epoch }: Epoch): void {
+  try {
+    removeEpoch(disk, folder, epoch);
+  } catch {
+    // The next owner passes over an empty epoch; why this one ends is told by another error.
+  }
+}
+
+/** What a call of the disk threw, as a fault of the disk; an error of our own stays what it is. */
+export function diskFault(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
+  if (!(error instanceof Error && 'errno' in error)) return error;
+  return new IpcError(code, error.message, { cause: error });
+}

@@ -1,0 +1,70 @@
+// Names in the folder of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
+import { join } from 'node:path';
+import type { Disk } from './disk.ts';
+import { realDisk } from './disk.ts';
+import type { SegmentId } from './records.ts';
+
+/** Who owns or owned an epoch: for messages to people, never for a decision. */
+export interface OwnerNote {
+  readonly pid: number;
+  /** Wall clock, in milliseconds since 1970. */
+  readonly started: number;
+  readonly addresses: readonly string[];
+}
+
+const epochName = /^[0-9]{8,9}$/;
+const segmentName = /^seg-([0-9]{6,9})\.log$/;
+
+export function epochsPath(folder: string): string {
+  return join(folder, 'epochs');
+}
+
+export function epochPath(folder: string, epoch: number): string {
+  return join(epochsPath(folder), String(epoch).padStart(8, '0'));
+}
+
+export function segmentPath(folder: string, { epoch, segment }: SegmentId): string {
+  return join(epochPath(folder, epoch), `seg-${String(segment).padStart(6, '0')}.log`);
+}
+
+/** Oldest first. */
+export function listEpochs(disk: Disk, folder: string): number[] {
+  const names = disk.list(epochsPath(folder)).filter((name) => epochName.test(name));
+  return names.map(Number).sort((one, other) => one - other);
+}
+
+/** Oldest first. */
+export function listSegments(disk: Disk, folder: string, epoch: number): SegmentId[] {
+  const matches = disk.list(epochPath(folder, epoch)).map((name) => segmentName.exec(name));
+  const segments = matches.flatMap((match) => (match ? [Number(match[1])] : []));
+  return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
+}
+
+export function writeOwner(disk: Disk, folder: string, epoch: number, note: OwnerNote): void {
+  disk.writeNote(join(epochPath(folder, epoch), 'owner.json'), `${JSON.stringify(note)}\n`);
+}
+
+/** The newest owner's note; undefined when there is none, or none that can be read. */
+export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | undefined {
+  const epoch = listEpochs(disk, folder).at(-1);
+  if (epoch === undefined) return undefined;
+  return parseOwner(disk.readPart(join(epochPath(folder, epoch), 'owner.json'), 0, 65_536));
+}
+
+function parseOwner(bytes: Buffer): OwnerNote | undefined {
+  try {
+    const { pid, started, addresses } = JSON.parse(bytes.toString('utf8'));
+    if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
+    if (!Array.isArray(addresses)) return undefined;
+    return { pid, started, addresses: addresses.map(String) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The folder of an epoch, with all that is in it. */
+export function removeEpoch(disk: Disk, folder: string, epoch: number): void {
+  const path = epochPath(folder, epoch);
+  for (const name of disk.list(path)) disk.removeFile(join(path, name));
+  disk.removeFolder(path);
+}

@@ -1,0 +1,454 @@
+// The writing side of a store: docs/journal.md has the format, and the reason for each order below.
+//
+// 1. open() makes an epoch of its own, reads the log, and writes again what was not surely durable.
+// 2. append() writes at once; sync() makes durable what was appended before it; a mark says so.
+// 3. A full segment is followed by the next, whose head repeats what only old segments knew.
+// 4. The oldest segment goes when what lives in it was copied to the tail, and synced.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import { IpcError } from '../core/errors.ts';
+import {
+  bodyCacheBytesMax,
+  logBytesCompact,
+  segmentBytesMax,
+  segmentGrowthBytes,
+  segmentReserveBytes,
+  segmentsCompact,
+} from '../core/limits.ts';
+import type { JournalRecord } from '../core/requests.ts';
+import { BodyCache } from './cache.ts';
+import { type Disk, realDisk } from './disk.ts';
+import { abandonEpoch, diskFault, type Epoch, isNewest, makeEpoch } from './epoch.ts';
+import {
+  epochPath,
+  listEpochs,
+  listSegments,
+  type OwnerNote,
+  removeEpoch,
+  segmentPath,
+  writeOwner,
+} from './folder.ts';
+import { LiveIndex, type Location, type LogFile } from './live.ts';
+import {
+  encodeRecord,
+  journalFormat,
+  type Position,
+  type RawRecord,
+  readRecord,
+  resealRecord,
+  type SegmentId,
+  type SegmentRecord,
+  type StoreRecord,
+  segmentSeed,
+} from './records.ts';
+import { type Log, refuseNewer, replay, survey } from './recovery.ts';
+import { byteLength, SegmentWriter } from './segment.ts';
+
+export interface JournalLimits {
+  readonly segmentBytesMax: number;
+  readonly segmentReserveBytes: number;
+  readonly segmentGrowthBytes: number;
+  readonly segmentsCompact: number;
+  readonly logBytesCompact: number;
+  readonly bodyCacheBytesMax: number;
+}
+
+const limitsDefault: JournalLimits = {
+  segmentBytesMax,
+  segmentReserveBytes,
+  segmentGrowthBytes,
+  segmentsCompact,
+  logBytesCompact,
+  bodyCacheBytesMax,
+};
+
+export interface JournalOptions {
+  /** The store's own; made when it is not there. */
+  readonly folder: string;
+  readonly owner: OwnerNote;
+  /** Every record of the store, in order. A body is a view that lasts for the call only. */
+  restore(record: JournalRecord): void;
+  /**
+   * All ids that are remembered, as they are after exactly the records restored and appended so far.
+   * Asked once after the last restore(), and by append() after its last record: so whatever the
+   * owner has done must be in that append() or in an earlier one. A head that knew a post which was
+   * not written yet would, after a crash, call its repetition a duplicate.
+   */
+  head(): readonly JournalRecord[];
+  readonly disk?: Disk;
+  readonly limits?: Partial<JournalLimits>;
+}
+
+/** What of a replay is written again. */
+interface Recent {
+  readonly raw: RawRecord;
+  readonly record: JournalRecord | undefined;
+}
+
+export class Journal {
+  readonly storeId: string;
+  readonly epoch: number;
+  readonly format = journalFormat;
+  readonly #options: JournalOptions;
+  readonly #disk: Disk;
+  readonly #limits: JournalLimits;
+  readonly #own: Epoch;
+  /** All that count, oldest first; the last is being written. */
+  readonly #files: LogFile[] = [];
+  readonly #live = new LiveIndex();
+  readonly #cache: BodyCache;
+  #nextNumber: number;
+  /** Of all that are not closed yet, the last is being written. */
+  readonly #writers: SegmentWriter[] = [];
+  /** With records that no sync has covered. */
+  readonly #unsynced = new Set<SegmentWriter>();
+  /** The epoch's folder has a name that no sync has covered. */
+  #folderUnsynced = false;
+  #durable: Position = { segment: 0, offset: 0 };
+  #syncing: Promise<void> | undefined;
+  /** Why nothing can be written any more. */
+  #failure: unknown;
+
+  /**
+   * Owns the store from here on: whoever owned it before is told by its next stillOwner().
+   * store_newer and store_damaged leave the store as it was.
+   */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const { folder, disk = realDisk } = options;
+    try {
+      refuseNewer(disk, folder);
+      const own = await makeEpoch(disk, folder, options.owner);
+      const { journal, recent } = await Journal.#read(options, own);
+      await journal.#begin(recent);
+      return journal;
+    } catch (error) {
+      throw diskFault('storage_failed', error);
+    }
+  }
+
+  static async #read(
+    options: JournalOptions,
+    own: Epoch,
+  ): Promise<{ journal: Journal; recent: Recent[] }> {
+    const { folder, disk = realDisk } = options;
+    try {
+      const log = await survey(disk, folder, own.epoch);
+      // Names above the epochs: whoever made them may have ended before their sync.
+      if (log.store === undefined) await syncParents(disk, folder);
+      const journal = new Journal(options, own, log);
+      return { journal, recent: await journal.#replay(log) };
+    } catch (error) {
+      abandonEpoch(disk, folder, own);
+      throw error;
+    }
+  }
+
+  private constructor(options: JournalOptions, own: Epoch, log: Log) {
+    this.#options = options;
+    this.#disk = options.disk ?? realDisk;
+    this.#limits = { ...limitsDefault, ...options.limits };
+    this.#cache = new BodyCache(this.#limits.bodyCacheBytesMax);
+    this.#own = own;
+    this.epoch = own.epoch;
+    this.storeId = log.store ?? randomBytes(16).toString('hex');
+    this.#nextNumber = log.nextNumber;
+  }
+
+  /** Above the number of every message that was ever written. */
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+
+  /** Something was appended that no sync has covered. */
+  get unsynced(): boolean {
+    return this.#unsynced.size > 0;
+  }
+
+  /** Written when it returns, durable after the next sync. storage_failed ends the journal. */
+  append(records: readonly JournalRecord[]): void {
+    this.#checkAlive();
+    if (records.length === 0) return;
+    this.#write(records);
+    for (const record of records) {
+      if (record.kind === 'posted') this.#cache.add(record.envelope.number, record.body);
+    }
+    // Only now, so that the next segment's head tells of nothing that is not written before it.
+    if (this.#current.bytes >= this.#limits.segmentBytesMax) this.#beginSegment([]);
+  }
+
+  /** Makes durable what was appended before. One at a time. storage_failed ends the journal. */
+  async sync(): Promise<void> {
+    this.#checkAlive();
+    assert(!this.#syncing, 'one sync at a time');
+    if (!this.unsynced) return;
+    this.#syncing = this.#syncAll();
+    try {
+      await this.#syncing;
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+
+  /** False when another process began an epoch, or the folder is gone: then say nothing more. */
+  stillOwner(): boolean {
+    return isNewest(this.#disk, this.#options.folder, this.#own);
+  }
+
+  /** Of a live message. storage_failed when the disk does not give back what was written. */
+  body(number: number): Buffer {
+    const cached = this.#cache.get(number);
+    if (cached) return cached;
+    const location = this.#live.locate(number);
+    assert(location, `message ${number} is live`);
+    const { file, offset, bytes } = location;
+    const path = segmentPath(this.#options.folder, file);
+    try {
+      const record = readRecord(this.#disk.readPart(path, offset, bytes), 0, segmentSeed(file));
+      if (record) return record.body;
+    } catch (error) {
+      throw diskFault('storage_failed', error);
+    }
+    throw new IpcError('storage_failed', `message ${number} is damaged on disk, in ${path}`);
+  }
+
+  /**
+   * undefined, or the live messages of the oldest segment: append a copy of each, then call
+   * removeOldest(). What is settled in between needs no copy.
+   */
+  compactable(): number[] | undefined {
+    const [oldest] = this.#files;
+    if (!oldest || oldest === this.#current) return undefined;
+    const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
+    const { logBytesCompact, segmentsCompact } = this.#limits;
+    if (bytes <= logBytesCompact && this.#files.length <= segmentsCompact) return undefined;
+    return bytes > 2 * this.#live.bytes ? [...oldest.live] : undefined;
+  }
+
+  /** Of the oldest segment nothing may be live. Syncs, so never beside sync(). */
+  async removeOldest(): Promise<void> {
+    const [oldest] = this.#files;
+    assert(oldest && oldest !== this.#current, 'the current segment stays');
+    assert(oldest.live.size === 0, 'every live message of the oldest segment was copied');
+    // 1. The copies are durable before anything says that the segment may be missing.
+    await this.sync();
+    // 2. No later header lists it: such a header may outlive the record that says why it is missing.
+    this.#files.shift();
+    this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }]);
+    // 3. That it was removed, not lost, is durable before it goes.
+    await this.sync();
+    // 4. A successor that began before the record was written may be reading it.
+    if (!this.stillOwner()) return;
+    this.#guard(() => this.#removeFiles([oldest]));
+  }
+
+  /** When the addresses change. Nothing depends on it: a failure leaves the journal as it is. */
+  noteOwner(note: OwnerNote): void {
+    try {
+      writeOwner(this.#disk, this.#options.folder, this.epoch, note);
+    } catch (error) {
+      throw diskFault('storage_failed', error);
+    }
+  }
+
+  /** Leaves everything durable, and a mark that says so. A journal that failed closes its files. */
+  async close(): Promise<void> {
+    await this.#syncing?.catch(() => {});
+    try {
+      if (this.#failure === undefined) await this.sync();
+    } finally {
+      this.#failure ??= new IpcError('closed', 'the journal was closed');
+      for (const writer of this.#writers.splice(0)) writer.close();
+    }
+  }
+
+  /** Restores all records; returns those that are not durable for certain. */
+  async #replay(log: Log): Promise<Recent[]> {
+    const recent: Recent[] = [];
+    for (const segment of log.segments) {
+      const { epoch, durableBytes } = segment;
+      const file = {
+        epoch,
+        segment: segment.segment,
+        bytes: durableBytes,
+        live: new Set<number>(),
+      };
+      if (durableBytes > 0) this.#files.push(file);
+      await replay(this.#disk, this.#options.folder, segment, (raw, record) => {
+        if (record) this.#options.restore(record);
+        if (record) this.#countNumber(record);
+        if (raw.offset >= durableBytes) recent.push({ raw, record });
+        else if (record) this.#live.apply(record, { file, ...extentOf(raw) });
+      });
+    }
+    return recent;
+  }
+
+  /** Nothing was changed so far but for the epoch's folder; after this the store is this one's. */
+  async #begin(recent: readonly Recent[]): Promise<void> {
+    this.#beginSegment(recent);
+    await this.sync();
+    if (!this.stillOwner()) {
+      await this.close();
+      throw new IpcError('no_broker', `another process has just begun to own this store`);
+    }
+    // What lies in them is in this epoch's first segment, or was never to be read again.
+    this.#guard(() => this.#removeFiles(this.#strays()));
+  }
+
+  /** Header, then the carried records in their order, then the head, which tells of all before it. */
+  #beginSegment(carried: readonly Recent[]): void {
+    const { folder } = this.#options;
+    const { segmentReserveBytes: reserveBytes, segmentGrowthBytes: growthBytes } = this.#limits;
+    const id = { epoch: this.epoch, segment: (this.#writers.at(-1)?.id.segment ?? 0) + 1 };
+    const seed = segmentSeed(id);
+    const tail = carried.map(({ raw }) => resealRecord(raw, seed));
+    const head = this.#options.head().map((record) => encodeRecord(record, seed));
+    const opening = [...tail, ...head].flat();
+    const header = encodeRecord(this.#header(byteLength(opening)), seed);
+    const writer = this.#guard(() => {
+      const path = segmentPath(folder, id);
+      return new SegmentWriter(this.#disk, path, id, [...header, ...opening], {
+        reserveBytes,
+        growthBytes,
+      });
+    });
+    this.#writers.push(writer);
+    this.#unsynced.add(writer);
+    this.#folderUnsynced = true;
+    const file = { ...id, bytes: writer.usedBytes, live: new Set<number>() };
+    this.#files.push(file);
+    let offset = byteLength(header);
+    for (const [index, buffers] of tail.entries()) {
+      const record = carried[index]?.record;
+      const bytes = byteLength(buffers);
+      if (record) this.#live.apply(record, { file, offset, bytes });
+      offset += bytes;
+    }
+  }
+
+  #header(openingBytes: number): SegmentRecord {
+    return {
+      kind: 'segment',
+      format: journalFormat,
+      store: this.storeId,
+      nextNumber: this.#nextNumber,
+      openingBytes,
+      durable: this.#durable,
+      earlier: this.#files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes })),
+    };
+  }
+
+  #write(records: readonly (JournalRecord | StoreRecord)[]): void {
+    this.#checkAlive();
+    const file = this.#current;
+    const writer = this.#writer;
+    const encoded = records.map((record) => encodeRecord(record, writer.seed));
+    this.#guard(() => writer.append(encoded.flat()));
+    this.#unsynced.add(writer);
+    for (const [index, record] of records.entries()) {
+      const bytes = byteLength(encoded[index] ?? []);
+      this.#account(record, { file, offset: file.bytes, bytes });
+      file.bytes += bytes;
+    }
+  }
+
+  #account(record: JournalRecord | StoreRecord, location: Location): void {
+    this.#countNumber(record);
+    for (const number of this.#live.apply(record, location)) this.#cache.delete(number);
+  }
+
+  #countNumber(record: JournalRecord | StoreRecord): void {
+    if (record.kind !== 'posted' && record.kind !== 'copied') return;
+    this.#nextNumber = Math.max(this.#nextNumber, record.envelope.number + 1);
+  }
+
+  async #syncAll(): Promise<void> {
+    const covered = [...this.#unsynced];
+    const position = { segment: this.#current.segment, offset: this.#current.bytes };
+    const folders = this.#folderUnsynced ? [epochPath(this.#options.folder, this.epoch)] : [];
+    this.#unsynced.clear();
+    this.#folderUnsynced = false;
+    // All of them end before anything else happens: a file must not be closed under its sync.
+    const ends = await Promise.allSettled([
+      ...covered.map((writer) => writer.sync()),
+      ...folders.map((path) => this.#disk.syncFolder(path)),
+    ]);
+    for (const end of ends) if (end.status === 'rejected') throw this.#fail(end.reason);
+    this.#checkAlive();
+    this.#durable = position;
+    for (const writer of covered) this.#closeFull(writer);
+    this.#mark();
+  }
+
+  /** Says what is durable. The next sync makes it durable itself: nothing waits for that. */
+  #mark(): void {
+    const mark = encodeRecord({ kind: 'mark', durable: this.#durable }, this.#writer.seed);
+    this.#guard(() => this.#writer.append(mark));
+    this.#current.bytes += byteLength(mark);
+  }
+
+  #closeFull(writer: SegmentWriter): void {
+    if (writer === this.#writer || this.#unsynced.has(writer)) return;
+    this.#writers.splice(this.#writers.indexOf(writer), 1);
+    writer.close();
+  }
+
+  /** Segments of earlier epochs that do not count. */
+  #strays(): SegmentId[] {
+    const { folder } = this.#options;
+    const epochs = listEpochs(this.#disk, folder).filter((epoch) => epoch < this.epoch);
+    const all = epochs.flatMap((epoch) => listSegments(this.#disk, folder, epoch));
+    return all.filter(({ epoch, segment }) => {
+      return !this.#files.some((file) => file.epoch === epoch && file.segment === segment);
+    });
+  }
+
+  /** A folder goes only after all older ones: an owner left behind must miss its own first. */
+  #removeFiles(segments: readonly SegmentId[]): void {
+    const { folder } = this.#options;
+    for (const id of segments) this.#disk.removeFile(segmentPath(folder, id));
+    for (const epoch of listEpochs(this.#disk, folder)) {
+      if (epoch >= this.epoch || this.#files.some((file) => file.epoch === epoch)) return;
+      removeEpoch(this.#disk, folder, epoch);
+    }
+  }
+
+  get #current(): LogFile {
+    const current = this.#files.at(-1);
+    assert(current, 'the first segment is begun before the journal is handed out');
+    return current;
+  }
+
+  get #writer(): SegmentWriter {
+    const writer = this.#writers.at(-1);
+    assert(writer, 'the first segment is begun before the journal is handed out');
+    return writer;
+  }
+
+  #checkAlive(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #guard<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): unknown {
+    this.#failure ??= diskFault('storage_failed', error);
+    return this.#failure;
+  }
+}
+
+async function syncParents(disk: Disk, folder: string): Promise<void> {
+  await disk.syncFolder(folder);
+  await disk.syncFolder(dirname(folder));
+}
+
+function extentOf({ offset, end }: RawRecord): { offset: number; bytes: number } {
+  return { offset, bytes: end - offset };
+}

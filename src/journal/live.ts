@@ -1,0 +1,69 @@
+// Which messages live, and in which record of which segment each of them lies. It knows nothing of
+// mail but that: posted and copied place a message, settled ends it.
+import type { JournalRecord } from '../core/requests.ts';
+import type { SegmentId, StoreRecord } from './records.ts';
+
+/** A segment that counts. */
+export interface LogFile extends SegmentId {
+  /** How many of its bytes count. */
+  bytes: number;
+  /** The messages that lie in it. */
+  readonly live: Set<number>;
+}
+
+export interface Location {
+  readonly file: LogFile;
+  readonly offset: number;
+  /** Of the whole record. */
+  readonly bytes: number;
+}
+
+export class LiveIndex {
+  readonly #locations = new Map<number, Location>();
+  #bytes = 0;
+
+  /** Of the records in which live messages lie. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  locate(number: number): Location | undefined {
+    return this.#locations.get(number);
+  }
+
+  /** Returns the messages that the record ended. */
+  apply(record: JournalRecord | StoreRecord, location: Location): readonly number[] {
+    switch (record.kind) {
+      case 'posted':
+        this.#place(record.envelope.number, location);
+        return this.#end(record.settles);
+      case 'copied':
+        this.#place(record.envelope.number, location);
+        return [];
+      case 'settled':
+        return this.#end(record.numbers);
+      default:
+        return [];
+    }
+  }
+
+  #place(number: number, location: Location): void {
+    this.#remove(number);
+    this.#locations.set(number, location);
+    location.file.live.add(number);
+    this.#bytes += location.bytes;
+  }
+
+  #end(numbers: readonly number[]): readonly number[] {
+    for (const number of numbers) this.#remove(number);
+    return numbers;
+  }
+
+  #remove(number: number): void {
+    const location = this.#locations.get(number);
+    if (!location) return;
+    this.#locations.delete(number);
+    location.file.live.delete(number);
+    this.#bytes -= location.bytes;
+  }
+}

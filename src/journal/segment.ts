@@ -1,0 +1,70 @@
+// A segment that is being written: records one after the other, and zeros written out ahead of them,
+// so that most writes change neither the file's length nor the disk's free space.
+import { IpcError } from '../core/errors.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { type Seed, type SegmentId, segmentSeed } from './records.ts';
+
+export class SegmentWriter {
+  readonly id: SegmentId;
+  readonly seed: Seed;
+  readonly #file: DiskFile;
+  readonly #growthBytes: number;
+  #usedBytes = 0;
+  /** The file's length. */
+  #allocatedBytes = 0;
+
+  /** `opening` is its first write, and zeros up to `reserveBytes` follow it. */
+  constructor(
+    disk: Disk,
+    path: string,
+    id: SegmentId,
+    opening: readonly Buffer[],
+    { reserveBytes, growthBytes }: { reserveBytes: number; growthBytes: number },
+  ) {
+    this.id = id;
+    this.seed = segmentSeed(id);
+    this.#growthBytes = growthBytes;
+    this.#file = disk.create(path);
+    this.#write(opening, reserveBytes);
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Blocks until the bytes are written, which is not yet synced. */
+  append(buffers: readonly Buffer[]): void {
+    this.#write(buffers, this.#allocatedBytes);
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #write(buffers: readonly Buffer[], lengthMin: number): void {
+    const end = this.#usedBytes + byteLength(buffers);
+    const length = Math.max(lengthMin, this.#allocatedBytes);
+    const allocated = end <= length ? length : roundUp(end, this.#growthBytes);
+    const zeros = allocated > this.#allocatedBytes ? [Buffer.alloc(allocated - end)] : [];
+    const all = [...buffers, ...zeros];
+    const written = this.#file.write(all, this.#usedBytes);
+    const expected = byteLength(all);
+    if (written !== expected) {
+      throw new IpcError('storage_failed', `only ${written} of ${expected} bytes were written`);
+    }
+    this.#usedBytes = end;
+    this.#allocatedBytes = allocated;
+  }
+}
+
+export function byteLength(buffers: readonly Buffer[]): number {
+  return buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+}
+
+function roundUp(bytes: number, multiple: number): number {
+  return Math.ceil(bytes / multiple) * multiple;
+}
