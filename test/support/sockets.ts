@@ -1,0 +1,122 @@
+// Sockets for tests of what goes over the wire: everything on loopback, on ports below the range from
+// which the system gives out its own, so that no dialler meets itself.
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { IpcError } from '../../src/core/errors.ts';
+import { accept, type Connection, type ConnectionTimes, dial } from '../../src/wire/connection.ts';
+import type { Frame } from '../../src/wire/frame.ts';
+
+export const key = Buffer.alloc(32, 0x6b);
+export const otherKey = Buffer.alloc(32, 0x6f);
+const host = '127.0.0.1';
+
+/** A port that nobody holds at this moment. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const bound = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, host, () => resolve(true));
+    });
+    if (!bound) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+}
+
+/** A program that does with its sockets what the test says. */
+export class Listener {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  static async start(onSocket: (socket: Socket) => void): Promise<Listener> {
+    const port = await freePort();
+    const server = createServer(onSocket);
+    server.listen(port, host);
+    await once(server, 'listening');
+    return new Listener(port, server);
+  }
+
+  private constructor(port: number, server: Server) {
+    this.port = port;
+    this.#server = server;
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  get address(): { host: string; port: number } {
+    return { host, port: this.port };
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+/** A socket that knows nothing of us; its errors count as its end. */
+export async function rawSocket(port: number): Promise<Socket> {
+  const socket = connect(port, host);
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** What a socket gives until its end. */
+export async function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await new Promise((resolve) => socket.once('close', resolve));
+  return Buffer.concat(chunks);
+}
+
+/** Hears what one connection says, for a test that waits for it. */
+export class Ear {
+  readonly connection: Connection;
+  readonly closed: Promise<IpcError | undefined>;
+  readonly frames: Frame[] = [];
+  #wanted: (() => void) | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.closed = new Promise((resolve) => {
+      connection.onClose = resolve;
+    });
+    connection.onFrame = (frame) => {
+      this.frames.push(frame);
+      this.#wanted?.();
+    };
+  }
+
+  /** The next frames, in the order in which they came. */
+  async next(count = 1): Promise<Frame[]> {
+    while (this.frames.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#wanted = resolve;
+      });
+    }
+    return this.frames.splice(0, count);
+  }
+}
+
+/** Two ends of one connection, after the handshake. The listener is closed already. */
+export async function connectedPair(
+  times?: ConnectionTimes,
+): Promise<{ client: Connection; server: Connection; serverSocket: Socket }> {
+  let accepted: (pair: [Connection, Socket]) => void = () => {};
+  const accepting = new Promise<[Connection, Socket]>((resolve) => {
+    accepted = resolve;
+  });
+  const listener = await Listener.start((socket) => {
+    accept(socket, key, times).then((connection) => accepted([connection, socket]));
+  });
+  const client = await dial(listener.address, key, times ? { times } : {});
+  const [server, serverSocket] = await accepting;
+  return { client, server, serverSocket };
+}
