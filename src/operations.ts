@@ -324,7 +324,10 @@ function unknownParameter(
   legal: readonly ParameterName[],
 ): IpcError {
   const list = legal.join(', ');
-  return new IpcError('unknown_parameter', `${operation} takes no ${shown(key)}; it takes: ${list}`);
+  return new IpcError(
+    'unknown_parameter',
+    `${operation} takes no ${shown(key)}; it takes: ${list}`,
+  );
 }
 
 function missingParameter(operation: OperationName, name: ParameterName): IpcError {

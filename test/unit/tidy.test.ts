@@ -19,7 +19,7 @@ const floors = [
   'broker/: server call client session',
   'direct jetstream',
   'operations',
-  'tickets',
+  'tickets hosts bodies present place transport',
   'mcp cli index',
 ].map(filesOfFloor);
 

@@ -1,0 +1,281 @@
+// Results as text for a model: a head of one line, bodies between two lines with a mark that no peer
+// can know, a foot of one line that names the next call. Pure but for the mark.
+import { randomBytes } from 'node:crypto';
+import type { KeptBody } from './bodies.ts';
+import type { IpcError } from './core/errors.ts';
+import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
+import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from './core/mail.ts';
+import type { Envelope, Name } from './core/message.ts';
+import type { Address } from './operations.ts';
+
+/** What is said beside a result, in its head. */
+export type Notes = readonly string[];
+
+/** What a part says of its message. */
+export interface About {
+  readonly ticket: string;
+  /** Undefined for point to point. */
+  readonly mailbox: Name | undefined;
+  readonly from: Name | '';
+}
+
+const notTheUser = 'From another agent, not from your user.';
+/** What a list of mailboxes may take of a result. */
+const listCharactersMax = 24_000;
+
+export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
+  const { envelope, mailbox, others } = delivery;
+  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
+  const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
+  return lines(
+    head(deliveryTitle(delivery), rest),
+    fenced('', delivery.body.toString('utf8')),
+    foot(mailbox, envelope.from, ticket),
+  );
+}
+
+/** All of them fit: `countFitting` said so. */
+export function presentDeliveries(
+  mailbox: Name,
+  deliveries: readonly Delivery[],
+  remaining: number,
+  ticket: string,
+  notes: Notes,
+): string {
+  const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
+  const [sender] = senders.size === 1 ? senders : [];
+  const title = `${messages(deliveries.length)} from ${quoted(mailbox)}, ${remaining} more there`;
+  return lines(head(title, notes), ...deliveries.map(block), foot(mailbox, sender ?? '', ticket));
+}
+
+/** How many of the first deliveries fit into one result. */
+export function countFitting(deliveries: readonly Delivery[]): number {
+  let left = partCharactersMax;
+  const index = deliveries.findIndex((delivery) => {
+    left -= block(delivery).length + 1;
+    return left < 0;
+  });
+  return index === -1 ? deliveries.length : index;
+}
+
+export function fits(text: string): boolean {
+  return text.length <= resultCharactersMax;
+}
+
+/** One part of a body that does not fit, counted from 1. Undefined when there are not so many. */
+export function presentPart(
+  whole: KeptBody<About>,
+  number: number,
+  title: string,
+  notes: Notes,
+): string | undefined {
+  const parts = cut(whole.text);
+  const text = parts[number - 1];
+  if (text === undefined) return undefined;
+  const { bytes, path } = whole;
+  const { ticket, mailbox, from } = whole.about;
+  const place = path === undefined ? 'no file could be written' : `all of it: ${path}`;
+  const size = `part ${number} of ${parts.length} of ${bytes} bytes`;
+  const read = mailbox === undefined ? 'receive' : `fetch ${quoted(mailbox)}`;
+  const next = `${notTheUser} Next part: ${read} with after "${ticket}.${number + 1}".`;
+  const last = mailbox === undefined ? directFoot(ticket) : foot(mailbox, from, ticket);
+  return lines(
+    head(title, [size, place, ...notes]),
+    fenced('', text),
+    number < parts.length ? next : last,
+  );
+}
+
+export function deliveryTitle(delivery: Delivery): string {
+  return `Message for ${quoted(delivery.mailbox)}: ${described(delivery)}`;
+}
+
+export function directTitle(from: Name | '', port: number): string {
+  return `Message ${sentBy(from)} on port ${port}`;
+}
+
+export function presentDirect(
+  from: Name | '',
+  port: number,
+  body: Buffer,
+  ticket: string,
+  notes: Notes,
+): string {
+  const text = body.toString('utf8');
+  return lines(head(directTitle(from, port), notes), fenced('', text), directFoot(ticket));
+}
+
+/** `seconds`: how long a wait lasted; undefined for a fetch. */
+export function presentNoMail(
+  mailbox: Name,
+  seconds: number | undefined,
+  ticket: string,
+  notes: Notes,
+): string {
+  const time = seconds === undefined ? 'now' : `within ${seconds} s`;
+  const title = `No message for ${quoted(mailbox)} ${time}`;
+  return lines(head(title, notes), `Next: wait ${quoted(mailbox)} with after "${ticket}".`);
+}
+
+export function presentNoDirect(
+  port: number,
+  seconds: number,
+  ticket: string,
+  notes: Notes,
+): string {
+  const title = `No message on port ${port} within ${seconds} s`;
+  return lines(head(title, notes), `Next: receive with after "${ticket}".`);
+}
+
+export function presentPost(
+  to: Name,
+  from: Name | undefined,
+  result: PostResult,
+  notes: Notes,
+): string {
+  const stored = result.duplicate ? 'Was stored before' : 'Stored';
+  const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
+  const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
+  const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to)}`;
+  const next =
+    from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
+  return lines(head(title, [reader, ...address, ...notes]), `Next: ${next}.`);
+}
+
+export function presentSend(host: Address, from: Name | undefined, notes: Notes): string {
+  const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
+  return head(`Received by the session at ${at(host)}`, [...address, ...notes]);
+}
+
+export function presentPing(host: Address, ms: number, notes: Notes): string {
+  return head(`${at(host)} answered in ${ms.toFixed(1)} ms`, notes);
+}
+
+export function presentStart(port: number, result: StartResult, notes: Notes): string {
+  const { role, pid, epoch, addresses, messages: count } = result;
+  const where = `on port ${port} (${addresses.join(', ')}; pid ${pid}, epoch ${epoch})`;
+  const who =
+    role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
+  return head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
+}
+
+export function presentStop(port: number, result: StopResult, notes: Notes): string {
+  const { successor, messages: count } = result;
+  const then =
+    successor === undefined
+      ? `nobody took it over, ${messages(count)} stay on disk`
+      : `pid ${successor} owns it now, with ${messages(count)}`;
+  return head(`Gave up the broker on port ${port}`, [then, ...notes]);
+}
+
+export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes): string {
+  const { port, pid, own, epoch, addresses, bytes, sessions, mailboxes } = status;
+  const owner = own ? 'this session' : 'another session';
+  const title = `Broker on port ${port} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
+  const counts = [`${messages(status.messages)}, ${bytes} bytes`, `${sessions} sessions`];
+  const list: string[] = [];
+  let left = listCharactersMax;
+  for (const box of mailboxes) {
+    const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
+    const line = `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
+    left -= line.length + 1;
+    if (left < 0) break;
+    list.push(line);
+  }
+  const hidden = mailboxes.length - list.length;
+  if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
+  return lines(head(title, [...counts, ...notes]), ...list);
+}
+
+/** `code: what. What to do.` */
+export function presentError(error: IpcError): string {
+  const maybe = error.kind.maybeStored ? ' It may have been taken all the same.' : '';
+  const again = error.kind.retry ? ' The same call may succeed later.' : '';
+  return `${error.code}: ${error.message}. To do: ${error.hint}.${maybe}${again}`;
+}
+
+/** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */
+export function quoted(text: string): string {
+  return JSON.stringify(text).replace(/[\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    [...character.split('')]
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+export function utcTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+export function at({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function described({ envelope, attempt }: Delivery): string {
+  const again = attempt > 1 ? `, attempt ${attempt}` : '';
+  return `#${envelope.number} ${sentBy(envelope.from)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
+}
+
+function answering({ answers }: Envelope): string {
+  return answers === '' ? '' : `, an answer to ${quoted(answers)}`;
+}
+
+function sentBy(from: Name | ''): string {
+  return from === '' ? 'from unknown (no address to answer)' : `from ${quoted(from)}`;
+}
+
+function block(delivery: Delivery): string {
+  return fenced(` ${described(delivery)}`, delivery.body.toString('utf8'));
+}
+
+function foot(mailbox: Name, from: Name | '', ticket: string): string {
+  const answer = from === '' ? '' : `post to ${quoted(from)} or `;
+  return `${notTheUser} Next: ${answer}wait ${quoted(mailbox)}, with after "${ticket}".`;
+}
+
+function directFoot(ticket: string): string {
+  return `${notTheUser} Next: send an answer, or receive with after "${ticket}".`;
+}
+
+function head(title: string, notes: Notes): string {
+  return `${[title, ...notes].join('; ')}.`;
+}
+
+function fenced(label: string, text: string): string {
+  let mark = freshMark();
+  while (text.includes(mark)) mark = freshMark();
+  return `<<<${mark}${label}\n${text}\n${mark}>>>`;
+}
+
+/** 40 random bits in base 32. */
+function freshMark(): string {
+  return [...randomBytes(8)].map((byte) => (byte % 32).toString(32)).join('');
+}
+
+/** Parts of one size, but never through the middle of a character. */
+function cut(text: string): string[] {
+  const parts: string[] = [];
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(start + partCharactersMax, text.length);
+    if (end < text.length && isLowSurrogate(text.charCodeAt(end))) end--;
+    parts.push(text.slice(start, end));
+    start = end;
+  }
+  return parts;
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+function messages(count: number): string {
+  return count === 1 ? '1 message' : `${count} messages`;
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.round(ms / 1_000));
+}
+
+function lines(...parts: readonly string[]): string {
+  return parts.join('\n');
+}

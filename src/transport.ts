@@ -1,0 +1,140 @@
+// MCP over stdio, as the SDK speaks it, but with an eye on each call's result: when it begins to leave,
+// when it is written, and when its host takes the call back, even after the handler has returned.
+import type { Readable, Writable } from 'node:stream';
+import {
+  isJSONRPCErrorResponse,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type RequestId,
+  serializeMessage,
+  type Transport,
+} from '@modelcontextprotocol/server';
+import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+
+/** What becomes of a call's result. Each is told at most once, in this order. */
+export interface ResultWatcher {
+  writing(): void;
+  written(): void;
+  /** Instead of, or after, any of the others: the host does not want it, or it cannot be written. */
+  gone(): void;
+}
+
+/** One tools/call, from its arrival until its result is written and not cancelled any more. */
+class Flight {
+  isGone = false;
+  watcher: ResultWatcher | undefined;
+
+  gone(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.watcher?.gone();
+  }
+}
+
+/** Calls whose results are written; a cancellation may come later. */
+const writtenMax = 1_000;
+
+export class HostTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: NonNullable<Transport['onmessage']>;
+  readonly #inner: StdioServerTransport;
+  readonly #output: Writable;
+  readonly #flights = new Map<RequestId, Flight>();
+  /** Its oldest goes first. */
+  readonly #written = new Map<RequestId, Flight>();
+  #isClosed = false;
+
+  constructor(input: Readable, output: Writable) {
+    this.#output = output;
+    this.#inner = new StdioServerTransport(input, output);
+    this.#inner.onmessage = (message) => this.#arrived(message);
+    this.#inner.onerror = (error) => this.onerror?.(error);
+    this.#inner.onclose = () => {
+      this.#isClosed = true;
+      this.onclose?.();
+    };
+  }
+
+  start(): Promise<void> {
+    return this.#inner.start();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** True once the host has taken the call back: whatever it would hand over is to be released. */
+  isGone(id: RequestId): boolean {
+    return this.#flights.get(id)?.isGone ?? true;
+  }
+
+  /** Follows the result of an open call. */
+  watch(id: RequestId, watcher: ResultWatcher): void {
+    const flight = this.#flights.get(id);
+    if (!flight || flight.isGone) watcher.gone();
+    else flight.watcher = watcher;
+  }
+
+  /** The handler is done with a call that is gone: no result will come. */
+  finished(id: RequestId): void {
+    if (this.#flights.get(id)?.isGone) this.#flights.delete(id);
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#isClosed) throw new Error('the host closed the connection');
+    const flight = this.#flightOf(message);
+    // Nothing is said about a call that was taken back: its mail went back too.
+    if (flight?.isGone) return;
+    if (isJSONRPCErrorResponse(message)) flight?.gone();
+    else flight?.watcher?.writing();
+    await this.#write(message, flight);
+  }
+
+  #arrived(message: JSONRPCMessage): void {
+    if (isJSONRPCRequest(message) && message.method === 'tools/call') {
+      this.#flights.set(message.id, new Flight());
+      this.#written.delete(message.id);
+    } else if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {
+      this.#cancelled(message.params?.requestId as RequestId | undefined);
+    }
+    this.onmessage?.(message);
+  }
+
+  #cancelled(id: RequestId | undefined): void {
+    if (id === undefined) return;
+    this.#flights.get(id)?.gone();
+    this.#written.get(id)?.gone();
+    this.#written.delete(id);
+  }
+
+  #flightOf(message: JSONRPCMessage): Flight | undefined {
+    if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return undefined;
+    return message.id === undefined ? undefined : this.#flights.get(message.id);
+  }
+
+  #write(message: JSONRPCMessage, flight: Flight | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#output.write(serializeMessage(message), (error) => {
+        if (flight && 'id' in message) this.#wrote(message.id as RequestId, flight, error);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  #wrote(id: RequestId, flight: Flight, error: Error | null | undefined): void {
+    this.#flights.delete(id);
+    if (flight.isGone) return;
+    if (error) return flight.gone();
+    flight.watcher?.written();
+    if (!flight.watcher) return;
+    this.#written.set(id, flight);
+    for (const oldest of this.#written.keys()) {
+      if (this.#written.size <= writtenMax) return;
+      this.#written.delete(oldest);
+    }
+  }
+}
