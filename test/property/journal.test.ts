@@ -1,0 +1,244 @@
+// Random histories of one store, with crashes, held against a model: what was synced is there, what
+// is there was appended, and nothing stands between them.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IpcError } from '../../src/core/errors.ts';
+import type { Name, SessionId } from '../../src/core/message.ts';
+import type { JournalRecord } from '../../src/core/requests.ts';
+import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
+import { CrashDisk, type ProcessDisk } from '../support/crash-disk.ts';
+import { JournalModel, postedRecord } from '../support/journal-model.ts';
+import { pick, Random, seedFromEnvironment } from '../support/random.ts';
+
+const long = process.env.IPC_TEST_LONG === '1';
+const histories = long ? 20_000 : 400;
+const steps = 60;
+
+const folder = '/home/broker-1';
+const sessions = ['0000000000000000', '1111111111111111'] as SessionId[];
+
+/** A journal with the model of its owner. */
+interface Owner {
+  readonly disk: ProcessDisk;
+  readonly model: JournalModel;
+  readonly journal: Journal;
+}
+
+class History {
+  readonly #random: Random;
+  readonly #disk = new CrashDisk('/home');
+  readonly #limits: JournalLimits;
+  /** Every state that the store may have, from the last one synced to the latest. */
+  #states = [''];
+  #owner: Owner | undefined;
+  #zombies: Owner[] = [];
+  #numberSynced = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    const random = this.#random;
+    this.#limits = {
+      segmentBytesMax: pick(random, [200, 1_000, 4_000]),
+      segmentReserveBytes: pick(random, [1, 300, 5_000]),
+      segmentGrowthBytes: pick(random, [1, 100, 512]),
+      segmentsCompact: pick(random, [1, 3, 10]),
+      logBytesCompact: pick(random, [1, 2_000, 8_000]),
+      bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
+    };
+  }
+
+  async run(): Promise<void> {
+    for (let step = 0; step < steps; step++) await this.#step();
+    this.#crash();
+    await this.#open();
+  }
+
+  async #step(): Promise<void> {
+    if (!this.#owner) return this.#open();
+    switch (this.#random.below(16)) {
+      case 0:
+        return this.#crash();
+      case 1:
+        return this.#close();
+      case 2:
+        return this.#takeOver();
+      case 3:
+        return this.#haunt();
+      case 4:
+        return this.#failOpening();
+      case 5:
+        return this.#readBody(this.#owner);
+      case 6:
+        return this.#compact(this.#owner);
+      case 7:
+      case 8:
+      case 9:
+        return this.#sync(this.#owner);
+      default:
+        return this.#append(this.#owner);
+    }
+  }
+
+  /** The store must open with a state that it may have; from then on that one is durable. */
+  async #open(): Promise<void> {
+    const disk = this.#disk.process();
+    const model = new JournalModel();
+    const journal = await this.#openOn(disk, model);
+    const state = model.state();
+    assert(this.#states.includes(state), `a state it never had:\n${state}\n\n${this.#states[0]}`);
+    assert(journal.nextNumber > this.#numberSynced, 'a number goes back');
+    for (const [number, { posted }] of model.messages) {
+      assert.deepEqual(journal.body(number), posted.body);
+    }
+    this.#states = [state];
+    this.#owner = { disk, model, journal };
+    assert(journal.stillOwner());
+  }
+
+  #openOn(disk: ProcessDisk, model: JournalModel): Promise<Journal> {
+    return Journal.open({
+      folder,
+      owner: { pid: 1, started: 1, addresses: [] },
+      restore: (record) => model.apply(record),
+      head: () => model.head(),
+      disk,
+      limits: this.#limits,
+    });
+  }
+
+  #append({ journal, model }: Owner): void {
+    const records = Array.from({ length: 1 + this.#random.below(3) }, (_, index) =>
+      this.#applied(this.#record(model, journal.nextNumber + index), model),
+    );
+    journal.append(records);
+  }
+
+  #applied(record: JournalRecord, model: JournalModel): JournalRecord {
+    model.apply(record);
+    this.#states.push(model.state());
+    return record;
+  }
+
+  #readBody({ journal, model }: Owner): void {
+    const numbers = [...model.messages.keys()];
+    if (numbers.length === 0) return;
+    const number = pick(this.#random, numbers);
+    assert.deepEqual(journal.body(number), model.messages.get(number)?.posted.body);
+  }
+
+  #record(model: JournalModel, number: number): JournalRecord {
+    const random = this.#random;
+    const numbers = [...model.messages.keys()];
+    const kind = numbers.length === 0 ? 0 : random.below(10);
+    const session = pick(random, sessions);
+    if (kind < 4) {
+      const settles = numbers.length > 0 && random.oneIn(3) ? [pick(random, numbers)] : [];
+      const text = `${number}:`.repeat(random.below(60));
+      return postedRecord(number, text, { session, settles, to: pick(random, ['A', 'B']) });
+    }
+    const old = pick(random, numbers);
+    if (kind === 4) return { kind: 'offered', number: old, holder: session, attempt: number };
+    if (kind === 5) return { kind: 'released', number: old, attempt: number };
+    if (kind === 6) return { kind: 'moved', number: old, mailbox: 'C' as Name, attempt: number };
+    if (kind === 7 && random.oneIn(3)) return { kind: 'forgotten', session };
+    return { kind: 'settled', numbers: [old, pick(random, numbers)] };
+  }
+
+  /** With appends while it runs, which it does not cover. */
+  async #sync(owner: Owner): Promise<void> {
+    const covered = this.#states.length - 1;
+    const number = owner.journal.nextNumber - 1;
+    const done = owner.journal.sync();
+    if (this.#random.oneIn(2)) this.#append(owner);
+    await done;
+    this.#states.splice(0, covered);
+    this.#numberSynced = Math.max(this.#numberSynced, number);
+  }
+
+  async #compact(owner: Owner): Promise<void> {
+    const numbers = owner.journal.compactable();
+    if (!numbers) return;
+    owner.journal.append(
+      numbers.map((number) => this.#applied(owner.model.copyOf(number), owner.model)),
+    );
+    const covered = this.#states.length - 1;
+    if (this.#random.oneIn(4)) owner.disk.dieAt = owner.disk.calls.length + this.#random.below(12);
+    await owner.journal.removeOldest().catch((error) => {
+      if (!owner.disk.dead) throw error;
+    });
+    if (owner.disk.dead) return this.#crash();
+    owner.disk.dieAt = Number.POSITIVE_INFINITY;
+    this.#states.splice(0, covered);
+  }
+
+  async #close(): Promise<void> {
+    await this.#owner?.journal.close();
+    this.#states.splice(0, this.#states.length - 1);
+    this.#owner = undefined;
+  }
+
+  /** Killed, or all without power. */
+  #crash(): void {
+    this.#owner?.disk.kill();
+    this.#owner = undefined;
+    if (this.#random.oneIn(3)) return;
+    this.#zombies = [];
+    this.#disk.losePower(this.#random);
+  }
+
+  /** The owner does not notice at once that it has a successor. */
+  async #takeOver(): Promise<void> {
+    assert(this.#owner);
+    this.#zombies.push(this.#owner);
+    await this.#open();
+  }
+
+  /** An owner that was left behind writes on; what it writes is no part of the store. */
+  async #haunt(): Promise<void> {
+    const zombie = this.#zombies.at(-1);
+    if (!zombie) return;
+    const before = this.#states;
+    this.#states = [];
+    try {
+      this.#append(zombie);
+      await zombie.journal.sync();
+      const numbers = this.#random.oneIn(2) ? zombie.journal.compactable() : undefined;
+      if (numbers) {
+        zombie.journal.append(numbers.map((number) => zombie.model.copyOf(number)));
+        await zombie.journal.removeOldest();
+      }
+    } catch (error) {
+      // Its folder may be gone.
+      assert.equal((error as IpcError).code, 'storage_failed');
+      this.#zombies.pop();
+    } finally {
+      this.#states = before;
+    }
+    assert(!zombie.journal.stillOwner(), 'an owner left behind may not answer');
+  }
+
+  /** A successor dies at any step of its opening, and with it or not the power goes. */
+  async #failOpening(): Promise<void> {
+    this.#owner?.disk.kill();
+    this.#owner = undefined;
+    const disk = this.#disk.process();
+    disk.dieAt = 1 + this.#random.below(40);
+    const opened = await this.#openOn(disk, new JournalModel()).catch((error) => {
+      if (!disk.dead) throw error;
+    });
+    disk.kill();
+    if (!opened && this.#random.oneIn(2)) this.#disk.losePower(this.#random);
+    this.#zombies = [];
+  }
+}
+
+test('every history of appends, syncs, segments, removals, crashes and openings', async (context) => {
+  const seed = seedFromEnvironment();
+  context.diagnostic(`SEED=${seed}`);
+  for (let index = 0; index < (process.env.SEED ? 1 : histories); index++) {
+    const own = seed + index;
+    await new History(own).run().catch((error) => {
+      throw new Error(`repeat with SEED=${own}`, { cause: error });
+    });
+  }
+});
