@@ -9,17 +9,20 @@ export class ByteWriter {
   #length = 0;
 
   u8(value: number): this {
-    this.#buffer.writeUInt8(value, this.#reserve(1));
+    const offset = this.#reserve(1);
+    this.#buffer.writeUInt8(value, offset);
     return this;
   }
 
   u16(value: number): this {
-    this.#buffer.writeUInt16BE(value, this.#reserve(2));
+    const offset = this.#reserve(2);
+    this.#buffer.writeUInt16BE(value, offset);
     return this;
   }
 
   u32(value: number): this {
-    this.#buffer.writeUInt32BE(value, this.#reserve(4));
+    const offset = this.#reserve(4);
+    this.#buffer.writeUInt32BE(value, offset);
     return this;
   }
 
@@ -35,7 +38,8 @@ export class ByteWriter {
   text(value: string): this {
     const bytes = Buffer.byteLength(value);
     this.u8(bytes);
-    this.#buffer.write(value, this.#reserve(bytes), 'utf8');
+    const offset = this.#reserve(bytes);
+    this.#buffer.write(value, offset, 'utf8');
     return this;
   }
 
@@ -46,7 +50,8 @@ export class ByteWriter {
   }
 
   raw(value: Uint8Array): this {
-    this.#buffer.set(value, this.#reserve(value.length));
+    const offset = this.#reserve(value.length);
+    this.#buffer.set(value, offset);
     return this;
   }
 
@@ -54,6 +59,7 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** May replace the buffer: it comes before the buffer is named. */
   #reserve(bytes: number): number {
     const offset = this.#length;
     this.#length += bytes;

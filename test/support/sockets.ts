@@ -54,8 +54,13 @@ export class Listener {
     return { host, port: this.port };
   }
 
-  close(): void {
+  /** Takes no more; the sockets it has stay. */
+  stop(): void {
     this.#server.close();
+  }
+
+  close(): void {
+    this.stop();
     for (const socket of this.#sockets) socket.destroy();
   }
 }
@@ -118,5 +123,6 @@ export async function connectedPair(
   });
   const client = await dial(listener.address, key, times ? { times } : {});
   const [server, serverSocket] = await accepting;
+  listener.stop();
   return { client, server, serverSocket };
 }

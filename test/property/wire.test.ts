@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { IpcError } from '../../src/core/errors.ts';
+import { bodyChecksum, parseName, sessionMessageId } from '../../src/core/message.ts';
+import type { Post } from '../../src/core/requests.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../src/wire/frame.ts';
+import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
+import { decodeAnswer, decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
+
+const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
+
+const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
+  fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
+
+/** Records of fast-check have no prototype unless told. */
+const plain = { noNullPrototype: true } as const;
+
+const frame: fc.Arbitrary<Frame> = fc.record(
+  {
+    type: fc.integer({ min: 0, max: 255 }),
+    request: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    header: bytes(40),
+    body: bytes(40),
+  },
+  plain,
+);
+
+/** Where to cut: each number is a length, over and over. */
+const cuts = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 10 });
+
+function cut(whole: Buffer, lengths: readonly number[]): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let offset = 0, index = 0; offset < whole.length; index++) {
+    const length = lengths[index % lengths.length] ?? 1;
+    parts.push(whole.subarray(offset, offset + length));
+    offset += length;
+  }
+  return parts;
+}
+
+/** Passes over the errors that the table has; any other is a fault of ours. */
+function survives(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+  }
+}
+
+test('any frames, cut anywhere, come out as the same frames', () => {
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 8 }), cuts, (frames, lengths) => {
+      const decoder = new FrameDecoder();
+      const parts = cut(Buffer.concat(frames.flatMap(encodeFrame)), lengths);
+      assert.deepEqual(
+        parts.flatMap((part) => decoder.push(part)),
+        frames,
+      );
+    }),
+    { numRuns },
+  );
+});
+
+test('any bytes give frames or an error of the table', () => {
+  fc.assert(
+    fc.property(bytes(200), cuts, (rubbish, lengths) => {
+      const decoder = new FrameDecoder();
+      survives(() => {
+        for (const part of cut(rubbish, lengths)) decoder.push(part);
+      });
+    }),
+    { numRuns },
+  );
+});
+
+const anyTypes = fc.oneof(
+  fc.integer({ min: 0x01, max: 0x0b }),
+  fc.integer({ min: 0x81, max: 0x8b }),
+  fc.integer({ min: 0, max: 255 }),
+);
+const anyHeader = fc.oneof(
+  bytes(120),
+  fc.json().map((text) => Buffer.from(text)),
+);
+
+test('any frame is a request or an answer, or an error of the table', () => {
+  const strange = fc.record({
+    type: anyTypes,
+    request: fc.nat(),
+    header: anyHeader,
+    body: bytes(40),
+  });
+  fc.assert(
+    fc.property(strange, (each) => {
+      survives(() => decodeRequest(each));
+      survives(() => decodeAnswer(each));
+    }),
+    { numRuns },
+  );
+});
+
+const name = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+  .filter((text) => !/\p{Cc}/u.test(text) && Buffer.byteLength(text) <= 200)
+  .map((text) => parseName(text));
+
+test('any post comes out as it went in', () => {
+  const session = '0123456789abcdef' as Parameters<typeof sessionMessageId>[0];
+  const hold = fc.record(
+    {
+      number: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      id: fc.integer({ min: 1, max: 999_999 }).map((count) => sessionMessageId(session, count)),
+    },
+    plain,
+  );
+  const post: fc.Arbitrary<Post> = fc
+    .record({
+      count: fc.integer({ min: 1, max: 999_999_999_999_999 }),
+      mark: fc.integer({ min: 0, max: 999_999_999_999_999 }),
+      to: name,
+      from: name,
+      settles: fc.array(hold, { maxLength: 5 }),
+      text: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed()),
+    })
+    .map(({ text, ...fields }) => {
+      const body = Buffer.from(text);
+      const checksum = bodyChecksum(body);
+      return { kind: 'post', request: 1, id: '', answers: '', ...fields, checksum, body };
+    });
+  fc.assert(
+    fc.property(post, (each) => {
+      const [decoded] = new FrameDecoder().push(Buffer.concat(encodeRequest(each)));
+      assert.ok(decoded);
+      assert.deepEqual(decodeRequest(decoded), each);
+    }),
+    { numRuns: numRuns / 4 },
+  );
+});
+
+test('a frame with any one bit changed is never taken for another body', () => {
+  const body = Buffer.from('the body as it was posted');
+  const checksum = bodyChecksum(body);
+  const origin = { program: 'p', pid: 1, machine: 'm' };
+  const whole = Buffer.concat(
+    encodeRequest({ kind: 'send', request: 1, from: '', origin, checksum, body }),
+  );
+  for (let bit = 0; bit < whole.length * 8; bit++) {
+    const changed = Buffer.from(whole);
+    changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+    survives(() => {
+      for (const each of new FrameDecoder().push(changed)) {
+        const request = decodeRequest(each);
+        if (request.kind === 'send') assert.deepEqual(request.body, body);
+      }
+    });
+  }
+});
+
+test('any bytes leave a handshake waiting or refused, never done', () => {
+  const options = { key: Buffer.alloc(32, 1), nonce: Buffer.alloc(32, 2) };
+  const starts = [Buffer.alloc(0), Buffer.from('a9495043', 'hex')];
+  const prefaces = ['a9495043630d0a01', 'a9495043730d0a01'].map((hex) => Buffer.from(hex, 'hex'));
+  const strange = fc
+    .tuple(fc.constantFrom(...starts, ...prefaces), bytes(200))
+    .map((parts) => Buffer.concat(parts));
+  fc.assert(
+    fc.property(strange, cuts, (whole, lengths) => {
+      for (const side of [new ServerHandshake(options), new ClientHandshake(options)]) {
+        survives(() => {
+          for (const part of cut(whole, lengths)) assert.equal(side.push(part).rest, undefined);
+        });
+      }
+    }),
+    { numRuns },
+  );
+});
