@@ -135,7 +135,7 @@ export class Connection {
    * kernel, never when the connection was lost before. Nothing is sent once it is closing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || !this.#socket.writable) return;
     this.#cork();
     this.#lastSent = performance.now();
     if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
@@ -202,9 +202,13 @@ export class Connection {
   }
 
   #handOver(frame: Frame, onFrame: (frame: Frame) => void): void {
-    if (frame.type === requestTypes.ping) {
+    const isPing = frame.type === requestTypes.ping;
+    if (!isPing && frame.type !== answerTypes.pong) return onFrame(frame);
+    if (frame.header.length + frame.body.length > 0) {
+      this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
+    } else if (isPing) {
       this.send(encodeAnswer({ kind: 'pong', request: frame.request }));
-    } else if (frame.type !== answerTypes.pong || frame.request !== 0) {
+    } else if (frame.request !== 0) {
       onFrame(frame);
     }
   }

@@ -279,6 +279,8 @@ test('a peer that lies about a length, or sends rubbish, is cut off with the rea
     ['0000000b', 'bad_frame'],
     ['0000000c 01 01 0000 00000001 00000000', 'bad_frame'],
     ['0000000c 01 00 0000 00000001 00000001', 'bad_frame'],
+    ['0000000d 0b 00 0000 00000001 00000001 00', 'bad_frame'],
+    ['0000000d 8b 00 0000 00000001 00000000 00', 'bad_frame'],
   ] as const;
   for (const [hex, code] of wrong) {
     await withProvenSocket(undefined, async (socket, server) => {
