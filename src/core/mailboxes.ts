@@ -365,8 +365,8 @@ export class Mailboxes {
   }
 
   #release(release: Release, connection: Connection): void {
-    const messages = release.holds
-      .map((hold) => this.#ledger.find(hold))
+    const named = new Set(release.holds.map((hold) => this.#ledger.find(hold)));
+    const messages = [...named]
       .filter((message) => message !== undefined)
       .filter((message) => message.holder === connection.session);
     this.#reply(connection.id, { kind: 'released', request: release.request });
