@@ -167,7 +167,8 @@ export class Mailboxes {
     if (this.#absent.size > 0 && this.#graceUntil <= instant.now) {
       const absent = [...this.#absent];
       this.#absent.clear();
-      for (const session of absent) this.#putBackAll(this.#ledger.heldBy(session), false);
+      const held = absent.flatMap((session) => this.#ledger.heldBy(session));
+      this.#putBackAll(held, false);
       this.#fetchAgain();
     }
     return this.#takeOutcome();
