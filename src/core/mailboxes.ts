@@ -192,14 +192,26 @@ export class Mailboxes {
     return this.#ledger.copyOf(number);
   }
 
-  #dispatch(command: Exclude<Command, { kind: 'hello' }>, connection: Connection, instant: Instant): void {
+  #dispatch(
+    command: Exclude<Command, { kind: 'hello' }>,
+    connection: Connection,
+    instant: Instant,
+  ): void {
     switch (command.kind) {
       case 'post':
         return this.#post(command, connection, instant);
       case 'wait':
-        return this.#wait(command, connection, instant);
       case 'fetch':
-        return this.#fetch(command, connection);
+        if (isOpen(command.request, connection)) {
+          return this.#fail(
+            connection.id,
+            command.request,
+            'bad_frame',
+            'the request is still open',
+          );
+        }
+        if (command.kind === 'fetch') return this.#fetch(command, connection);
+        return this.#wait(command, connection, instant);
       case 'cancel':
         return this.#cancel(command.request, connection);
       case 'settle':
@@ -219,6 +231,7 @@ export class Mailboxes {
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
     const { session, connection: id, request } = hello;
+    if (this.#connections.has(id)) return this.#fail(id, request, 'bad_frame', 'a second hello');
     const older = this.#connectionOf.get(session);
     if (older) {
       this.#forgetConnection(older);
@@ -257,8 +270,7 @@ export class Mailboxes {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
     const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
-    const first =
-      post.id === '' ? ids.numberOf(session, post.count) : ids.numberOfNamed(post.id);
+    const first = post.id === '' ? ids.numberOf(session, post.count) : ids.numberOfNamed(post.id);
     if (first !== undefined) return this.#postAgain(post, id, first, connection);
     const refusal = this.#refusal(post, session);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
@@ -494,7 +506,11 @@ export class Mailboxes {
     stored: { id: MessageId; number: number; duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
     const reader = this.#ledger.message(stored.number)?.holder !== undefined;
-    this.#replies.push({ to, after: 'sync', answer: { kind: 'stored', request, reader, ...stored } });
+    this.#replies.push({
+      to,
+      after: 'sync',
+      answer: { kind: 'stored', request, reader, ...stored },
+    });
   }
 
   #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {
@@ -521,6 +537,11 @@ export class Mailboxes {
     this.#replies = [];
     return outcome;
   }
+}
+
+/** A second one under its number would be answered as the first, or outlive its connection. */
+function isOpen(request: RequestNumber, { waiters, fetches }: Connection): boolean {
+  return waiters.has(request) || fetches.has(request);
 }
 
 function sameMessage(envelope: Envelope, post: Post): boolean {
