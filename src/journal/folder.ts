@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import { realDisk } from './disk.ts';
-import type { SegmentId } from './records.ts';
+import type { SegmentId } from './framing.ts';
 
 /** Who owns or owned an epoch: for messages to people, never for a decision. */
 export interface OwnerNote {

@@ -21,7 +21,6 @@ import { BodyCache } from './cache.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { abandonEpoch, diskFault, type Epoch, isNewest, makeEpoch } from './epoch.ts';
 import {
-  epochPath,
   listEpochs,
   listSegments,
   type OwnerNote,
@@ -29,21 +28,18 @@ import {
   segmentPath,
   writeOwner,
 } from './folder.ts';
-import { LiveIndex, type Location, type LogFile } from './live.ts';
 import {
-  encodeRecord,
-  journalFormat,
-  type Position,
   type RawRecord,
   readRecord,
   resealRecord,
   type SegmentId,
-  type SegmentRecord,
-  type StoreRecord,
   segmentSeed,
-} from './records.ts';
+} from './framing.ts';
+import { LiveIndex, type Location, type LogFile } from './live.ts';
+import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
 import { type Log, refuseNewer, replay, survey } from './recovery.ts';
-import { byteLength, SegmentWriter } from './segment.ts';
+import { byteLength } from './segment.ts';
+import { Tail } from './tail.ts';
 
 export interface JournalLimits {
   readonly segmentBytesMax: number;
@@ -99,13 +95,7 @@ export class Journal {
   readonly #live = new LiveIndex();
   readonly #cache: BodyCache;
   #nextNumber: number;
-  /** Of all that are not closed yet, the last is being written. */
-  readonly #writers: SegmentWriter[] = [];
-  /** With records that no sync has covered. */
-  readonly #unsynced = new Set<SegmentWriter>();
-  /** The epoch's folder has a name that no sync has covered. */
-  #folderUnsynced = false;
-  #durable: Position = { segment: 0, offset: 0 };
+  readonly #tail: Tail;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
   #failure: unknown;
@@ -149,6 +139,7 @@ export class Journal {
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     this.#cache = new BodyCache(this.#limits.bodyCacheBytesMax);
+    this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
     this.#own = own;
     this.epoch = own.epoch;
     this.storeId = log.store ?? randomBytes(16).toString('hex');
@@ -162,7 +153,7 @@ export class Journal {
 
   /** Something was appended that no sync has covered. */
   get unsynced(): boolean {
-    return this.#unsynced.size > 0;
+    return this.#tail.unsynced;
   }
 
   /** Written when it returns, durable after the next sync. storage_failed ends the journal. */
@@ -182,12 +173,16 @@ export class Journal {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
     if (!this.unsynced) return;
-    this.#syncing = this.#syncAll();
+    this.#syncing = this.#tail.sync();
     try {
       await this.#syncing;
+    } catch (error) {
+      throw this.#fail(error);
     } finally {
       this.#syncing = undefined;
     }
+    this.#checkAlive();
+    this.#current.bytes = this.#tail.bytes;
   }
 
   /** False when another process began an epoch, or the folder is gone: then say nothing more. */
@@ -258,7 +253,7 @@ export class Journal {
       if (this.#failure === undefined) await this.sync();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
-      for (const writer of this.#writers.splice(0)) writer.close();
+      this.#tail.close();
     }
   }
 
@@ -298,25 +293,14 @@ export class Journal {
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */
   #beginSegment(carried: readonly Recent[]): void {
-    const { folder } = this.#options;
-    const { segmentReserveBytes: reserveBytes, segmentGrowthBytes: growthBytes } = this.#limits;
-    const id = { epoch: this.epoch, segment: (this.#writers.at(-1)?.id.segment ?? 0) + 1 };
+    const id = this.#tail.nextId;
     const seed = segmentSeed(id);
     const tail = carried.map(({ raw }) => resealRecord(raw, seed));
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
     const opening = [...tail, ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
-    const writer = this.#guard(() => {
-      const path = segmentPath(folder, id);
-      return new SegmentWriter(this.#disk, path, id, [...header, ...opening], {
-        reserveBytes,
-        growthBytes,
-      });
-    });
-    this.#writers.push(writer);
-    this.#unsynced.add(writer);
-    this.#folderUnsynced = true;
-    const file = { ...id, bytes: writer.usedBytes, live: new Set<number>() };
+    this.#guard(() => this.#tail.begin([...header, ...opening]));
+    const file = { ...id, bytes: this.#tail.bytes, live: new Set<number>() };
     this.#files.push(file);
     let offset = byteLength(header);
     for (const [index, buffers] of tail.entries()) {
@@ -334,7 +318,7 @@ export class Journal {
       store: this.storeId,
       nextNumber: this.#nextNumber,
       openingBytes,
-      durable: this.#durable,
+      durable: this.#tail.durable,
       earlier: this.#files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes })),
     };
   }
@@ -342,10 +326,8 @@ export class Journal {
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
     const file = this.#current;
-    const writer = this.#writer;
-    const encoded = records.map((record) => encodeRecord(record, writer.seed));
-    this.#guard(() => writer.append(encoded.flat()));
-    this.#unsynced.add(writer);
+    const encoded = records.map((record) => encodeRecord(record, segmentSeed(file)));
+    this.#guard(() => this.#tail.append(encoded.flat()));
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
       this.#account(record, { file, offset: file.bytes, bytes });
@@ -361,37 +343,6 @@ export class Journal {
   #countNumber(record: JournalRecord | StoreRecord): void {
     if (record.kind !== 'posted' && record.kind !== 'copied') return;
     this.#nextNumber = Math.max(this.#nextNumber, record.envelope.number + 1);
-  }
-
-  async #syncAll(): Promise<void> {
-    const covered = [...this.#unsynced];
-    const position = { segment: this.#current.segment, offset: this.#current.bytes };
-    const folders = this.#folderUnsynced ? [epochPath(this.#options.folder, this.epoch)] : [];
-    this.#unsynced.clear();
-    this.#folderUnsynced = false;
-    // All of them end before anything else happens: a file must not be closed under its sync.
-    const ends = await Promise.allSettled([
-      ...covered.map((writer) => writer.sync()),
-      ...folders.map((path) => this.#disk.syncFolder(path)),
-    ]);
-    for (const end of ends) if (end.status === 'rejected') throw this.#fail(end.reason);
-    this.#checkAlive();
-    this.#durable = position;
-    for (const writer of covered) this.#closeFull(writer);
-    this.#mark();
-  }
-
-  /** Says what is durable. The next sync makes it durable itself: nothing waits for that. */
-  #mark(): void {
-    const mark = encodeRecord({ kind: 'mark', durable: this.#durable }, this.#writer.seed);
-    this.#guard(() => this.#writer.append(mark));
-    this.#current.bytes += byteLength(mark);
-  }
-
-  #closeFull(writer: SegmentWriter): void {
-    if (writer === this.#writer || this.#unsynced.has(writer)) return;
-    this.#writers.splice(this.#writers.indexOf(writer), 1);
-    writer.close();
   }
 
   /** Segments of earlier epochs that do not count. */
@@ -418,12 +369,6 @@ export class Journal {
     const current = this.#files.at(-1);
     assert(current, 'the first segment is begun before the journal is handed out');
     return current;
-  }
-
-  get #writer(): SegmentWriter {
-    const writer = this.#writers.at(-1);
-    assert(writer, 'the first segment is begun before the journal is handed out');
-    return writer;
   }
 
   #checkAlive(): void {

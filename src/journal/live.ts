@@ -1,7 +1,8 @@
 // Which messages live, and in which record of which segment each of them lies. It knows nothing of
 // mail but that: posted and copied place a message, settled ends it.
 import type { JournalRecord } from '../core/requests.ts';
-import type { SegmentId, StoreRecord } from './records.ts';
+import type { SegmentId } from './framing.ts';
+import type { StoreRecord } from './records.ts';
 
 /** A segment that counts. */
 export interface LogFile extends SegmentId {

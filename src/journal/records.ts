@@ -1,7 +1,5 @@
-// Records to bytes and back: docs/journal.md. No file is touched here.
-import assert from 'node:assert/strict';
-import { crc32 } from 'node:zlib';
-import { ByteReader, ByteWriter } from '../core/bytes.ts';
+// What records mean, as bytes and back: docs/journal.md. No file is touched.
+import { ByteReader, type ByteWriter } from '../core/bytes.ts';
 import {
   readEnvelope,
   readMessageId,
@@ -11,24 +9,19 @@ import {
   writeEnvelope,
 } from '../core/envelope.ts';
 import { IpcError, unreachable } from '../core/errors.ts';
-import { bodyBytesMax, headerBytesMax, idBytesMax, namedIdsMax } from '../core/limits.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../core/message.ts';
 import type { JournalRecord } from '../core/requests.ts';
+import {
+  findRecords,
+  flagOptional,
+  type RawRecord,
+  type Seed,
+  type SegmentId,
+  sealRecord,
+} from './framing.ts';
 
 /** Raised when an older program could no longer read the store. */
 export const journalFormat = 1;
-
-/** Magic, type, flags, three lengths and checksums, and the checksum of all that and the meta. */
-export const recordHeaderBytes = 20;
-/** Longest meta. A segment's header and the ids given by hand are the longest there are. */
-export const metaBytesMax = 4 * headerBytesMax;
-assert(namedIdsMax * (1 + idBytesMax + 8) < metaBytesMax, 'all ids given by hand fit one record');
-
-export interface SegmentId {
-  readonly epoch: number;
-  /** Counts from 1 within the epoch. */
-  readonly segment: number;
-}
 
 /** The first bytes of a segment, as many as count. */
 export interface Extent extends SegmentId {
@@ -70,23 +63,6 @@ export interface RemovedRecord extends SegmentId {
 
 export type StoreRecord = SegmentRecord | MarkRecord | RemovedRecord;
 
-/** Sound, but not understood yet. */
-export interface RawRecord {
-  readonly type: number;
-  readonly flags: number;
-  readonly offset: number;
-  readonly end: number;
-  readonly meta: Buffer;
-  readonly body: Buffer;
-  readonly bodyChecksum: number;
-}
-
-/** 0xff never occurs in UTF-8, so no body can hold what looks like a record. */
-const magic = 0xff4a;
-const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
-/** A reader that does not know the type may pass over the record. */
-const flagOptional = 1;
-
 const typeOf = {
   segment: 1,
   mark: 2,
@@ -107,108 +83,21 @@ const kindOf = new Map<number, keyof typeof typeOf>(
 );
 const noBody = Buffer.alloc(0);
 
-/** What the header checksums of one segment start from: a record is sound in its own segment only. */
-export type Seed = number & { readonly brand: 'Seed' };
-
-export function segmentSeed({ epoch, segment }: SegmentId): Seed {
-  return crc32(new ByteWriter().u32(epoch).u32(segment).bytes()) as Seed;
-}
-
 /** The body is not copied. */
 export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
-  const writer = new ByteWriter().raw(Buffer.alloc(recordHeaderBytes));
-  writeMeta(writer, record);
-  const head = writer.bytes();
-  const body = 'body' in record ? record.body : noBody;
-  const bodyChecksum = 'body' in record ? record.envelope.checksum : 0;
-  sealHead(head, { type: typeOf[record.kind], flags: 0, body, bodyChecksum }, seed);
-  return body.length > 0 ? [head, body] : [head];
-}
-
-/** The same record for another segment. */
-export function resealRecord(record: RawRecord, seed: Seed): Buffer[] {
-  const head = Buffer.concat([Buffer.alloc(recordHeaderBytes), record.meta]);
-  sealHead(head, record, seed);
-  return record.body.length > 0 ? [head, record.body] : [head];
-}
-
-type Sealed = Pick<RawRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
-
-function sealHead(head: Buffer, { type, flags, body, bodyChecksum }: Sealed, seed: Seed): void {
-  const metaBytes = head.length - recordHeaderBytes;
-  assert(metaBytes <= metaBytesMax && body.length <= bodyBytesMax, 'a record has its limits');
-  head.writeUInt16BE(magic, 0);
-  head.writeUInt8(type, 2);
-  head.writeUInt8(flags, 3);
-  head.writeUInt32BE(metaBytes, 4);
-  head.writeUInt32BE(body.length, 8);
-  head.writeUInt32BE(bodyChecksum, 12);
-  head.writeUInt32BE(headChecksum(head, 0, metaBytes, seed), 16);
-}
-
-function headChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
-  const meta = offset + recordHeaderBytes;
-  const fields = crc32(bytes.subarray(offset, offset + 16), seed);
-  return crc32(bytes.subarray(meta, meta + metaBytes), fields);
-}
-
-/** The record that begins at `offset`; undefined unless header, meta and body are whole and sound. */
-export function readRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
-  const head = readHead(bytes, offset, seed);
-  if (!head || head.end > bytes.length) return undefined;
-  const meta = bytes.subarray(offset + recordHeaderBytes, head.bodyOffset);
-  const body = bytes.subarray(head.bodyOffset, head.end);
-  const bodyChecksum = bytes.readUInt32BE(offset + 12);
-  if (crc32(body) !== bodyChecksum) return undefined;
-  const type = bytes.readUInt8(offset + 2);
-  const flags = bytes.readUInt8(offset + 3);
-  return { type, flags, offset, end: head.end, meta, body, bodyChecksum };
-}
-
-interface Head {
-  readonly bodyOffset: number;
-  readonly end: number;
-}
-
-/** Says where a sound record head ends, and where its body would. */
-function readHead(bytes: Buffer, offset: number, seed: Seed): Head | undefined {
-  if (offset + recordHeaderBytes > bytes.length) return undefined;
-  if (bytes.readUInt16BE(offset) !== magic) return undefined;
-  const metaBytes = bytes.readUInt32BE(offset + 4);
-  const bodyBytes = bytes.readUInt32BE(offset + 8);
-  if (metaBytes > metaBytesMax || bodyBytes > bodyBytesMax) return undefined;
-  const bodyOffset = offset + recordHeaderBytes + metaBytes;
-  if (bodyOffset > bytes.length) return undefined;
-  const checksum = bytes.readUInt32BE(offset + 16);
-  if (checksum !== headChecksum(bytes, offset, metaBytes, seed)) return undefined;
-  return { bodyOffset, end: bodyOffset + bodyBytes };
-}
-
-/** How many bytes must be there to tell whether a record is sound, going by its first 20. */
-export function recordBytes(bytes: Buffer): number {
-  if (bytes.length < recordHeaderBytes || bytes.readUInt16BE(0) !== magic) return recordHeaderBytes;
-  const metaBytes = Math.min(bytes.readUInt32BE(4), metaBytesMax);
-  return recordHeaderBytes + metaBytes + Math.min(bytes.readUInt32BE(8), bodyBytesMax);
-}
-
-/** Sound records from the first byte on, up to the first that is not. */
-export function* readRecords(bytes: Buffer, seed: Seed): Generator<RawRecord> {
-  let offset = 0;
-  for (;;) {
-    const record = readRecord(bytes, offset, seed);
-    if (!record) return;
-    yield record;
-    offset = record.end;
-  }
+  const type = typeOf[record.kind];
+  const fields =
+    'body' in record
+      ? { type, flags: 0, body: record.body, bodyChecksum: record.envelope.checksum }
+      : { type, flags: 0, body: noBody, bodyChecksum: 0 };
+  return sealRecord(fields, (writer) => writeMeta(writer, record), seed);
 }
 
 /** Marks anywhere from `offset` on, whatever lies between them. */
 export function* findMarks(bytes: Buffer, offset: number, seed: Seed): Generator<MarkRecord> {
-  let at = bytes.indexOf(magicBytes, offset);
-  for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
-    if (bytes[at + 2] !== typeOf.mark) continue;
-    const record = readRecord(bytes, at, seed);
-    if (record) yield readMark(new ByteReader(record.meta));
+  for (const record of findRecords(bytes, offset, seed, typeOf.mark)) {
+    const mark = decodeStoreRecord(record);
+    if (mark?.kind === 'mark') yield mark;
   }
 }
 

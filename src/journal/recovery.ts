@@ -10,20 +10,22 @@ import type { JournalRecord } from '../core/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { listEpochs, listSegments, segmentPath } from './folder.ts';
 import {
-  decodeRecord,
-  decodeStoreRecord,
-  type Extent,
-  findMarks,
-  isStoreRecord,
-  type Position,
   type RawRecord,
   readRecord,
   readRecords,
   recordBytes,
   recordHeaderBytes,
   type SegmentId,
-  type SegmentRecord,
   segmentSeed,
+} from './framing.ts';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  type Extent,
+  findMarks,
+  isStoreRecord,
+  type Position,
+  type SegmentRecord,
 } from './records.ts';
 
 /** Longest time that reading keeps the loop, in milliseconds. */

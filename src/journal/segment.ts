@@ -2,7 +2,13 @@
 // so that most writes change neither the file's length nor the disk's free space.
 import { IpcError } from '../core/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { type Seed, type SegmentId, segmentSeed } from './records.ts';
+import { type Seed, type SegmentId, segmentSeed } from './framing.ts';
+
+/** Zeros written out ahead, in bytes: with the segment, and each time that it has outgrown them. */
+export interface SegmentRoom {
+  readonly segmentReserveBytes: number;
+  readonly segmentGrowthBytes: number;
+}
 
 export class SegmentWriter {
   readonly id: SegmentId;
@@ -13,19 +19,19 @@ export class SegmentWriter {
   /** The file's length. */
   #allocatedBytes = 0;
 
-  /** `opening` is its first write, and zeros up to `reserveBytes` follow it. */
+  /** `opening` is its first write. */
   constructor(
     disk: Disk,
     path: string,
     id: SegmentId,
     opening: readonly Buffer[],
-    { reserveBytes, growthBytes }: { reserveBytes: number; growthBytes: number },
+    { segmentReserveBytes, segmentGrowthBytes }: SegmentRoom,
   ) {
     this.id = id;
     this.seed = segmentSeed(id);
-    this.#growthBytes = growthBytes;
+    this.#growthBytes = segmentGrowthBytes;
     this.#file = disk.create(path);
-    this.#write(opening, reserveBytes);
+    this.#write(opening, segmentReserveBytes);
   }
 
   get usedBytes(): number {

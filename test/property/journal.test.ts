@@ -54,8 +54,8 @@ class History {
   }
 
   async #step(): Promise<void> {
-    if (!this.#owner) return this.#open();
-    switch (this.#random.below(16)) {
+    if (!this.#owner) return this.#random.oneIn(2) ? this.#open() : this.#failOpening();
+    switch (this.#random.below(18)) {
       case 0:
         return this.#crash();
       case 1:
@@ -69,6 +69,8 @@ class History {
       case 5:
         return this.#readBody(this.#owner);
       case 6:
+      case 16:
+      case 17:
         return this.#compact(this.#owner);
       case 7:
       case 8:
@@ -162,7 +164,7 @@ class History {
       numbers.map((number) => this.#applied(owner.model.copyOf(number), owner.model)),
     );
     const covered = this.#states.length - 1;
-    if (this.#random.oneIn(4)) owner.disk.dieAt = owner.disk.calls.length + this.#random.below(12);
+    if (this.#random.oneIn(3)) owner.disk.dieAt = owner.disk.calls.length + this.#random.below(12);
     await owner.journal.removeOldest().catch((error) => {
       if (!owner.disk.dead) throw error;
     });
@@ -221,6 +223,7 @@ class History {
   async #failOpening(): Promise<void> {
     this.#owner?.disk.kill();
     this.#owner = undefined;
+    if (this.#random.oneIn(2)) this.#disk.losePower(this.#random);
     const disk = this.#disk.process();
     disk.dieAt = 1 + this.#random.below(40);
     const opened = await this.#openOn(disk, new JournalModel()).catch((error) => {

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits mailboxes',
   'wire/: frame json fields protocol handshake key loopback connection',
-  'journal/: disk records recovery journal',
+  'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
   'broker/: server call client session',
   'direct jetstream',
   'operations',
