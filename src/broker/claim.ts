@@ -1,7 +1,7 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
 import { rm } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 
@@ -53,7 +53,7 @@ export async function listenAlso(host: string, port: number): Promise<Server> {
 
 function listen(where: { host: string; port: number } | { path: string }): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ pauseOnConnect: true });
+    const server = createServer(hangUp);
     server.once('error', reject);
     server.listen({ ...where, exclusive: true }, () => {
       server.off('error', reject);
@@ -62,6 +62,11 @@ function listen(where: { host: string; port: number } | { path: string }): Promi
       resolve(server);
     });
   });
+}
+
+/** For whoever comes before the broker serves: he tries again. */
+export function hangUp(socket: Socket): void {
+  socket.on('error', () => {}).destroy();
 }
 
 /** Somebody listens at the socket. What is neither yes nor no is an error: nobody may own then. */

@@ -24,6 +24,7 @@ import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
+import { hangUp } from './claim.ts';
 
 export interface BrokerOptions {
   /** Bound before the broker starts: the port is the lock. The broker closes them when it ends. */
@@ -139,6 +140,7 @@ export class Broker {
 
   #serve(listener: Server): void {
     this.#listeners.push(listener);
+    listener.off('connection', hangUp);
     listener.on('connection', (socket) => void this.#admit(socket));
   }
 
@@ -213,7 +215,10 @@ export class Broker {
     const replies = this.#afterWrite;
     this.#afterWrite = [];
     for (const reply of replies) this.#send(reply);
-    this.#syncing ??= this.#syncAll();
+    if (this.#syncing || this.#afterSync.length === 0) return;
+    this.#syncing = this.#syncAll().finally(() => {
+      this.#syncing = undefined;
+    });
   }
 
   #write(): void {
@@ -235,8 +240,6 @@ export class Broker {
       }
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#syncing = undefined;
     }
   }
 

@@ -118,6 +118,8 @@ export class ProcessDisk implements Disk {
   dieAt = Number.POSITIVE_INFINITY;
   /** This call fails once with EIO, and the process lives on. */
   failAt = Number.POSITIVE_INFINITY;
+  /** Files that it has open for writing. */
+  openFiles = 0;
   #dead = false;
 
   constructor(tree: Tree) {
@@ -173,6 +175,7 @@ export class ProcessDisk implements Disk {
     if (parent.names.has(basename(path))) throw systemError('EEXIST');
     const file = this.#tree.newFile();
     link(parent, basename(path), file);
+    this.openFiles++;
     return this.#open(file, path);
   }
 
@@ -220,7 +223,10 @@ export class ProcessDisk implements Disk {
         this.#checkAlive();
         for (const done of file.unsynced.splice(0, count)) file.synced = overlay(file.synced, done);
       },
-      close: () => this.#call('close', path),
+      close: () => {
+        this.#call('close', path);
+        this.openFiles--;
+      },
     };
   }
 

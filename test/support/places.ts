@@ -1,0 +1,31 @@
+// Where a test's mail lives: a folder and a port of its own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** A state folder that is gone after the test. */
+export async function makeHome(context: TestContext): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'ipc-'));
+  context.after(() => rm(home, { recursive: true, force: true }));
+  return home;
+}
+
+/** A port below 32768, so that no outgoing connection of the machine happens to take it. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
+      server.close(() => resolve(true));
+    });
+  });
+}
