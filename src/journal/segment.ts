@@ -31,7 +31,12 @@ export class SegmentWriter {
     this.seed = segmentSeed(id);
     this.#growthBytes = segmentGrowthBytes;
     this.#file = disk.create(path);
-    this.#write(opening, segmentReserveBytes);
+    try {
+      this.#write(opening, segmentReserveBytes);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   get usedBytes(): number {
