@@ -1,0 +1,424 @@
+// Random histories of one engine, with lost connections and lost records, held against a model of
+// what it promises: support/mailbox-model.ts. SEED=N runs one again.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as limitsInForce from '../../src/core/limits.ts';
+import {
+  type Command,
+  type EngineLimits,
+  Mailboxes,
+  type Outcome,
+  type Reply,
+} from '../../src/core/mailboxes.ts';
+import {
+  bodyChecksum,
+  type Hold,
+  type MessageId,
+  type Name,
+  type SessionId,
+} from '../../src/core/message.ts';
+import type { BrokerRequest, JournalRecord, Post } from '../../src/core/requests.ts';
+import {
+  durableOf,
+  identity,
+  instantAt,
+  liveMessages,
+  origin,
+  replayed,
+} from '../support/engine.ts';
+import { byName, MailboxModel, type Written } from '../support/mailbox-model.ts';
+import { pick, Random, seedFromEnvironment } from '../support/random.ts';
+
+const long = process.env.IPC_TEST_LONG === '1';
+const histories = long ? 200 : 10;
+const steps = long ? 10_000 : 3_000;
+
+const mailboxes = ['A', 'B', 'dead-letters'] as Name[];
+const sessionsAtOnce = 5;
+
+const roomy: EngineLimits = {
+  ...limitsInForce,
+  attemptsMax: 3,
+  messagesMax: 30,
+  storeBytesMax: 600,
+  postsAboveMarkMax: 6,
+  waitsMax: 8,
+};
+const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4 };
+
+/** What a session knows of itself. */
+interface Client {
+  readonly session: SessionId;
+  connection: number | undefined;
+  readonly held: Map<number, Hold>;
+  readonly posts: Post[];
+  /** Counts of posts without an answer. */
+  readonly unanswered: Set<number>;
+  readonly requests: number[];
+}
+
+class History {
+  readonly #random: Random;
+  readonly #limits: EngineLimits;
+  readonly #model: MailboxModel;
+  #engine: Mailboxes;
+  #now = 0;
+
+  #records: JournalRecord[] = [];
+  /** Numbers below it are spent, whatever the records say. */
+  #numbersBelow = 1;
+  /** After each record since the last sync: any of them may be the last that a crash leaves. */
+  #states: { records: number; written: Written }[] = [];
+  #afterSync: Reply[] = [];
+
+  #clients: Client[] = [];
+  #sessionCount = 0;
+  #connectionCount = 0;
+  #requestCount = 0;
+  /** Sometimes the mailboxes fill up, sometimes most waits are in vain. */
+  #postPercent = 15;
+  #trace: string[] = [];
+
+  constructor(seed: number, limits: EngineLimits) {
+    this.#random = new Random(seed);
+    this.#limits = limits;
+    this.#model = new MailboxModel(limits);
+    this.#engine = new Mailboxes(limits);
+    this.#engine.begin(identity, instantAt(0));
+    for (let count = 0; count < sessionsAtOnce; count++) this.#clients.push(this.#newClient());
+    this.#sync();
+  }
+
+  run(): void {
+    try {
+      for (let step = 0; step < steps; step++) this.#step();
+      this.#checkReplay();
+    } catch (error) {
+      throw new Error(`after\n${this.#trace.slice(-25).join('\n')}`, { cause: error });
+    }
+  }
+
+  #step(): void {
+    this.#now += this.#random.below(200);
+    const deadline = this.#engine.nextDeadline();
+    assert.equal(deadline, this.#model.nextDeadline());
+    if ((deadline ?? Number.POSITIVE_INFINITY) <= this.#now || this.#random.oneIn(30)) this.#tick();
+    if (this.#random.oneIn(8)) this.#sync();
+    if (this.#random.oneIn(100)) this.#postPercent = pick(this.#random, [5, 15, 40]);
+    if (this.#random.oneIn(100)) this.#restart();
+    if (this.#random.oneIn(200)) this.#compact();
+    if (this.#random.oneIn(25)) this.#checkReplay();
+    this.#act(pick(this.#random, this.#clients));
+    assert.equal(this.#engine.size, this.#model.size);
+    const [{ session }] = this.#clients as [Client];
+    assert.equal(this.#engine.standbys(session), this.#model.standbys(session));
+  }
+
+  #act(client: Client): void {
+    const random = this.#random;
+    const { connection } = client;
+    if (connection === undefined) return random.oneIn(2) ? this.#hello(client) : undefined;
+    const mailbox = pick(random, mailboxes);
+    const request = ++this.#requestCount;
+    if (random.below(100) < this.#postPercent) return this.#post(client);
+    const does = 28 + random.below(72);
+    if (does < 33) return this.#postAgain(client);
+    if (does < 36) return this.#postNamed(client);
+    if (does < 56) {
+      client.requests.push(request);
+      const waitMs = random.below(6_000);
+      return this.#run(client, { kind: 'wait', request, mailbox, waitMs });
+    }
+    if (does < 64) {
+      client.requests.push(request);
+      const bytesMax = random.below(150);
+      const messagesMax = random.below(5);
+      return this.#run(client, { kind: 'fetch', request, mailbox, bytesMax, messagesMax });
+    }
+    if (does < 67) {
+      const cancelled = client.requests.at(-1 - random.below(3)) ?? request;
+      return this.#run(client, { kind: 'cancel', request: cancelled });
+    }
+    if (does < 81)
+      return this.#run(client, { kind: 'settle', request, holds: this.#giveUp(client) });
+    if (does < 92) {
+      const unread = random.oneIn(2);
+      return this.#run(client, { kind: 'release', request, holds: this.#giveUp(client), unread });
+    }
+    if (does < 94) return this.#run(client, { kind: 'status', request });
+    if (does < 96) return this.#hello(client);
+    if (does < 97) return this.#end(client);
+    this.#run(client, { kind: 'disconnect' });
+    client.connection = undefined;
+    if (random.oneIn(4)) this.#replace(client);
+  }
+
+  /** On a new connection, or, rarely and wrongly, again on the one it has. */
+  #hello(client: Client): void {
+    const older = client.connection;
+    const isWrong = older !== undefined && this.#random.oneIn(5);
+    if (!isWrong) client.connection = ++this.#connectionCount;
+    const held = [...client.held.values()].filter(() => !this.#random.oneIn(4));
+    if (this.#random.oneIn(3)) held.push(...this.#someHolds());
+    for (const number of client.held.keys()) {
+      if (!isWrong && !held.some((hold) => hold.number === number)) client.held.delete(number);
+    }
+    const request = ++this.#requestCount;
+    const { session } = client;
+    const standby = this.#random.oneIn(2);
+    this.#run(client, { kind: 'hello', request, session, origin, standby, held });
+    // The server closes a connection after such an error, and one that was replaced.
+    if (isWrong) this.#run(client, { kind: 'disconnect' });
+    else if (older !== undefined) this.#step1({ kind: 'disconnect', connection: older });
+    if (isWrong) client.connection = undefined;
+  }
+
+  #post(client: Client): void {
+    const count = client.posts.length + 1;
+    const body = Buffer.from('x'.repeat(this.#random.below(50)));
+    const post: Post = {
+      kind: 'post',
+      request: ++this.#requestCount,
+      count,
+      id: '',
+      mark: 0,
+      to: pick(this.#random, mailboxes),
+      from: this.#random.oneIn(2) ? ('A' as Name) : '',
+      answers: '',
+      settles: this.#random.oneIn(3) ? this.#giveUp(client) : [],
+      checksum: bodyChecksum(body),
+      body,
+    };
+    client.posts.push(post);
+    client.unanswered.add(count);
+    this.#run(client, { ...post, mark: markOf(client) });
+  }
+
+  /** Mostly one that has no answer, as clients do. */
+  #postAgain(client: Client): void {
+    const counts = this.#random.oneIn(10) ? client.posts.map(({ count }) => count) : [];
+    if (counts.length === 0) counts.push(...client.unanswered);
+    const post = client.posts[(counts[this.#random.below(counts.length)] ?? 0) - 1];
+    if (!post) return;
+    const request = ++this.#requestCount;
+    this.#run(client, { ...post, request, mark: Math.min(markOf(client), post.count - 1) });
+  }
+
+  /** The same few ids, sometimes with another body. */
+  #postNamed(client: Client): void {
+    const id = `name-${this.#random.below(10)}` as MessageId;
+    const body = Buffer.from(this.#random.oneIn(4) ? 'other' : id);
+    this.#run(client, {
+      kind: 'post',
+      request: ++this.#requestCount,
+      count: 0,
+      id,
+      mark: 0,
+      to: 'A' as Name,
+      from: '',
+      answers: '',
+      settles: [],
+      checksum: bodyChecksum(body),
+      body,
+    });
+  }
+
+  /** The orderly end of a session, its answers in hand. */
+  #end(client: Client): void {
+    if (client.unanswered.size > 0) return;
+    this.#run(client, { kind: 'goodbye', request: ++this.#requestCount });
+    this.#run(client, { kind: 'disconnect' });
+    this.#replace(client);
+  }
+
+  /** Some of what it holds, and sometimes what it does not. */
+  #giveUp(client: Client): Hold[] {
+    const holds = [...client.held.values()].filter(() => this.#random.oneIn(2));
+    for (const { number } of holds) client.held.delete(number);
+    if (this.#random.oneIn(8)) holds.push(...this.#someHolds());
+    if (this.#random.oneIn(8)) holds.push(...holds.slice(0, 1));
+    return holds;
+  }
+
+  #someHolds(): Hold[] {
+    const live = [...this.#model.messages.keys()];
+    const other = 1 + this.#random.below(this.#model.numberHighest + 2);
+    const number = this.#random.oneIn(4) ? other : (live[this.#random.below(live.length)] ?? other);
+    const id = this.#model.messages.get(number)?.envelope.id;
+    return [{ number, id: id && !this.#random.oneIn(4) ? id : ('name-other' as MessageId) }];
+  }
+
+  #run(client: Client, request: BrokerRequest | { readonly kind: 'disconnect' }): void {
+    assert(client.connection !== undefined);
+    this.#step1({ ...request, connection: client.connection });
+  }
+
+  #step1(command: Command): void {
+    this.#note(command);
+    const instant = instantAt(this.#now);
+    this.#take(command, this.#engine.step(command, instant));
+  }
+
+  #tick(): void {
+    const command = { kind: 'tick' } as const;
+    this.#note(command);
+    this.#take(command, this.#engine.tick(instantAt(this.#now)));
+  }
+
+  #take(command: Command | { readonly kind: 'tick' }, outcome: Outcome): void {
+    let records = this.#records.length;
+    this.#records.push(...outcome.records);
+    this.#note(outcome);
+    this.#model.take(command, instantAt(this.#now), outcome, () => {
+      records++;
+      this.#states.push({ records, written: this.#model.written() });
+    });
+    assert.equal(records, this.#records.length);
+    for (const reply of outcome.replies) {
+      if (reply.after === 'sync') this.#afterSync.push(reply);
+      else this.#hear(reply);
+    }
+  }
+
+  /** A reply that has come to its client. */
+  #hear({ to, answer }: Reply): void {
+    const client = this.#clients.find(({ connection }) => connection === to);
+    if (!client) return;
+    if (answer.kind === 'offer') {
+      const { number, id } = answer.envelope;
+      client.held.set(number, { number, id });
+    }
+    if (answer.kind === 'welcome') {
+      for (const { number } of answer.lost) client.held.delete(number);
+    }
+    if (answer.kind === 'error' && answer.code === 'bad_frame' && answer.request !== 0) {
+      // A post that lay below the mark; the client of a broken connection says hello again.
+      return;
+    }
+    if (answer.kind === 'stored' || answer.kind === 'error') {
+      const post = client.posts.find(({ request }) => request === answer.request);
+      if (post) client.unanswered.delete(post.count);
+    }
+    if (answer.kind === 'stored') {
+      const post = client.posts.find(({ count }) => answer.id === `${client.session}.${count}`);
+      if (post) client.unanswered.delete(post.count);
+    }
+  }
+
+  #sync(): void {
+    const replies = this.#afterSync;
+    this.#afterSync = [];
+    for (const reply of replies) this.#hear(reply);
+    this.#states = [{ records: this.#records.length, written: this.#model.written() }];
+  }
+
+  /** A new owner reads what a crash left of the records; some it writes again at its own start. */
+  #restart(): void {
+    if (this.#random.oneIn(3)) this.#sync();
+    const left = pick(this.#random, this.#states);
+    this.#records.length = left.records;
+    if (this.#random.oneIn(2)) {
+      this.#records.push(...this.#records.slice(this.#random.below(this.#records.length + 1)));
+    }
+    this.#note({ restart: left.records });
+    const instant = instantAt(this.#now);
+    this.#engine = replayed(this.#records, this.#limits, this.#numbersBelow);
+    this.#engine.begin(identity, instant);
+    this.#model.restart(left.written, instant);
+    this.#afterSync = [];
+    for (const client of this.#clients) {
+      client.connection = undefined;
+      if (this.#random.oneIn(5)) this.#replace(client);
+    }
+    this.#sync();
+  }
+
+  /** All segments but the newest are gone. */
+  #compact(): void {
+    const copies = liveMessages(this.#engine).map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
+    this.#model.headWritten();
+    this.#records = [...this.#engine.head(), ...copies];
+    this.#numbersBelow = this.#engine.nextNumber;
+    this.#model.compacted();
+    this.#note({ compact: this.#records.length });
+    this.#sync();
+  }
+
+  #checkReplay(): void {
+    const engine = replayed(this.#records, this.#limits, this.#numbersBelow);
+    assert.deepEqual(liveMessages(engine), liveMessages(this.#engine));
+    assert.equal(engine.size, this.#model.size);
+    if (this.#limits === roomy) {
+      assert.deepEqual(durableOf(engine), durableOf(this.#engine));
+      this.#checkIds();
+    }
+    const now = instantAt(this.#now);
+    engine.begin(identity, now);
+    const session = 'vvvvvvvvvvvvvvvv' as SessionId;
+    const hello = { kind: 'hello', request: 1, session, origin, standby: false, held: [] } as const;
+    engine.step({ ...hello, connection: 1 }, now);
+    const { replies } = engine.step({ kind: 'status', request: 2, connection: 1 }, now);
+    const [status] = replies.map(({ answer }) => answer);
+    assert(status?.kind === 'status');
+    assert.deepEqual(
+      { bytes: status.bytes, mailboxes: [...status.mailboxes].sort(byName) },
+      {
+        bytes: this.#model.bytes,
+        mailboxes: this.#model.mailboxes().map(withoutWaits).filter(has),
+      },
+    );
+  }
+
+  /** No id was stored twice; a record that is there twice is the same one. */
+  #checkIds(): void {
+    const posted = new Set(this.#records.filter((record) => record.kind === 'posted'));
+    const ids = new Set([...posted].map(({ envelope }) => envelope.id));
+    assert.equal(ids.size, posted.size);
+  }
+
+  #newClient(): Client {
+    const session = (++this.#sessionCount).toString(32).padStart(16, '0') as SessionId;
+    return {
+      session,
+      connection: undefined,
+      held: new Map(),
+      posts: [],
+      unanswered: new Set(),
+      requests: [],
+    };
+  }
+
+  #replace(client: Client): void {
+    this.#clients[this.#clients.indexOf(client)] = this.#newClient();
+  }
+
+  #note(event: object): void {
+    this.#trace.push(JSON.stringify({ now: this.#now, ...event }, shortly));
+  }
+}
+
+/** Up to this count it has all answers. */
+function markOf({ unanswered, posts }: Client): number {
+  return unanswered.size > 0 ? Math.min(...unanswered) - 1 : posts.length;
+}
+
+function withoutWaits<Status extends object>(status: Status): Status & { waiting: 0 } {
+  return { ...status, waiting: 0 };
+}
+
+function has({ ready, held }: { ready: number; held: number }): boolean {
+  return ready + held > 0;
+}
+
+function shortly(name: string, value: unknown): unknown {
+  return name === 'body' || name === 'origin' ? undefined : value;
+}
+
+const seed = seedFromEnvironment();
+for (let count = 0; count < histories; count++) {
+  const limits = count % 2 === 0 ? roomy : forgetful;
+  const name = count % 2 === 0 ? 'the limits hold much' : 'few ids are remembered';
+  test(`${steps} random steps keep what the engine promises, ${name} (SEED=${seed + count})`, () => {
+    new History(seed + count, limits).run();
+  });
+}
