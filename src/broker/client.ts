@@ -19,7 +19,13 @@ import type {
   PostResult,
   WaitOptions,
 } from '../core/mail.ts';
-import { bodyChecksum, type Hold, type Name, type Origin, type SessionId } from '../core/message.ts';
+import {
+  bodyChecksum,
+  type Hold,
+  type Name,
+  type Origin,
+  type SessionId,
+} from '../core/message.ts';
 import type { BrokerRequest, StatusAnswer, Welcome } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -370,7 +376,11 @@ export class Client {
         case 'going':
           return this.#lost(connection);
         case 'error':
-          return this.#failed(connection, answer.request, new IpcError(answer.code, answer.message));
+          return this.#failed(
+            connection,
+            answer.request,
+            new IpcError(answer.code, answer.message),
+          );
         case 'offer': {
           const { envelope, mailbox, attempt, others } = answer;
           const delivery: Delivery = { envelope, mailbox, attempt, others, body };
@@ -417,7 +427,8 @@ export class Client {
 
   #lost(connection: Connection): void {
     const link = this.#link;
-    if (link.state === 'closed' || !('connection' in link) || link.connection !== connection) return;
+    if (link.state === 'closed' || !('connection' in link) || link.connection !== connection)
+      return;
     this.#link = { state: 'down' };
     connection.destroy();
     const wasOpen = link.state === 'open';

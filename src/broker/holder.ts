@@ -10,11 +10,15 @@ export interface Holder {
 
 /** undefined when nobody holds it, when /proc does not tell, or when the holder is another user's. */
 export async function findHolder(port: number): Promise<Holder | undefined> {
-  const sockets = [...(await listeningSockets('tcp', port)), ...(await listeningSockets('tcp6', port))];
+  const sockets = [
+    ...(await listeningSockets('tcp', port)),
+    ...(await listeningSockets('tcp6', port)),
+  ];
   if (sockets.length === 0) return undefined;
   const wanted = new Set(sockets.map((inode) => `socket:[${inode}]`));
   for (const entry of await readdir('/proc').catch(() => [])) {
-    if (/^\d+$/.test(entry) && (await hasOpen(entry, wanted))) return describeProcess(Number(entry));
+    if (/^\d+$/.test(entry) && (await hasOpen(entry, wanted)))
+      return describeProcess(Number(entry));
   }
   return undefined;
 }

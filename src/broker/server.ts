@@ -13,6 +13,7 @@ import { startingMs } from '../core/limits.ts';
 import {
   type Command,
   type ConnectionId,
+  type EngineLimits,
   type Instant,
   Mailboxes,
   type Outcome,
@@ -20,6 +21,7 @@ import {
 } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -33,6 +35,9 @@ export interface BrokerOptions {
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
   readonly key: Buffer;
+  /** For tests: smaller limits, a disk that fails. */
+  readonly limits?: Partial<EngineLimits> | undefined;
+  readonly disk?: Disk | undefined;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
 }
@@ -46,7 +51,7 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #listeners: Server[] = [];
   readonly #addresses: string[];
-  readonly #engine = new Mailboxes();
+  readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #connections = new Map<ConnectionId, Connection>();
   #connectionCount = 0;
@@ -78,6 +83,7 @@ export class Broker {
 
   private constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#engine = new Mailboxes(options.limits);
     this.#addresses = [...options.addresses];
     for (const listener of options.listeners) this.#serve(listener);
   }
@@ -128,6 +134,7 @@ export class Broker {
       owner: ownerNote(this.#addresses),
       restore: (record) => engine.restore(record),
       head: () => engine.head(),
+      ...(this.#options.disk ? { disk: this.#options.disk } : {}),
     });
     this.#journal = journal;
     engine.reserveNumbersBelow(journal.nextNumber);
@@ -173,7 +180,12 @@ export class Broker {
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
-    this.#send({ to, after: 'write', answer: { kind: 'error', request, code, message }, body: undefined });
+    this.#send({
+      to,
+      after: 'write',
+      answer: { kind: 'error', request, code, message },
+      body: undefined,
+    });
   }
 
   #step(command: Command): void {

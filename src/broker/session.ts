@@ -99,7 +99,8 @@ export class Session implements Mail {
   }
 
   async status(options?: Cancellable): Promise<BrokerStatus> {
-    const { messages, bytes, sessions, mailboxCount, mailboxes } = await this.#client.status(options);
+    const { messages, bytes, sessions, mailboxCount, mailboxes } =
+      await this.#client.status(options);
     const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
     const own = this.#broker !== undefined;
     const { port } = this.#options;
@@ -242,6 +243,9 @@ export class Session implements Mail {
   #notOwner(): IpcError {
     const { welcome } = this.#client;
     if (!welcome) return new IpcError('not_owner', 'this session does not own a broker');
-    return new IpcError('not_owner', `the broker is owned by pid ${welcome.pid}, not by this session`);
+    return new IpcError(
+      'not_owner',
+      `the broker is owned by pid ${welcome.pid}, not by this session`,
+    );
   }
 }

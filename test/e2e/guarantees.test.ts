@@ -1,0 +1,431 @@
+// Each guarantee of the README is a test of its name. Where a process must die, a real one is killed.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import { type TestContext, test } from 'node:test';
+import { IpcError } from '../../src/core/errors.ts';
+import { bodyBytesMax } from '../../src/core/limits.ts';
+import { bodyChecksum, type Name, parseBody } from '../../src/core/message.ts';
+import type { Answer } from '../../src/core/requests.ts';
+import { type Connection, dial } from '../../src/wire/connection.ts';
+import { loadKey } from '../../src/wire/key.ts';
+import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { startBroker } from '../support/brokers.ts';
+import { GatedDisk } from '../support/gated-disk.ts';
+import { freePort, makeHome } from '../support/places.ts';
+import { Remote } from '../support/remote.ts';
+
+const box = 'box' as Name;
+
+interface Place {
+  readonly home: string;
+  readonly port: number;
+  /** A session in a process of its own. */
+  session(): Remote;
+}
+
+async function place(context: TestContext): Promise<Place> {
+  const home = await makeHome(context);
+  const port = await freePort();
+  const remotes: Remote[] = [];
+  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
+  const session = () => {
+    const remote = new Remote(home, port);
+    remotes.push(remote);
+    return remote;
+  };
+  return { home, port, session };
+}
+
+test('1. "Stored" is said only after the message is synced to disk', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const reader = client();
+  const poster = client();
+  const waiting = reader.wait(box, { timeoutMs: 10_000 });
+  await reader.status();
+  await poster.status();
+
+  let open = () => {};
+  gated.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const syncBegan = new Promise<void>((resolve) => {
+    gated.onSync = resolve;
+  });
+  const events: string[] = [];
+  const stored = poster.post(box, Buffer.from('hello')).then(() => events.push('stored'));
+  const delivery = await waiting;
+  events.push('handed over');
+  await syncBegan;
+  await poster.status();
+  events.push('synced');
+  open();
+  await stored;
+  assert.equal(delivery?.body.toString(), 'hello');
+  assert.deepEqual(events, ['handed over', 'synced', 'stored']);
+});
+
+test('1. a sync that fails says "stored" to nobody', async (context) => {
+  const gated = new GatedDisk();
+  const failed: string[] = [];
+  const { client } = await startBroker(context, {
+    disk: gated.disk,
+    onFailed: (error) => failed.push(error.code),
+  });
+  const poster = client();
+  await poster.status();
+  gated.gate = Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+  gated.gate.catch(() => {});
+  await assert.rejects(poster.post(box, Buffer.from('hello')), { code: 'unreachable' });
+  assert.deepEqual(failed, ['storage_failed']);
+});
+
+test('2. A stored message is offered until it is settled, and after 20 attempts waits in dead-letters', async (context) => {
+  const { client } = await startBroker(context);
+  const poster = client();
+  const { id } = await poster.post(box, Buffer.from('poison'));
+  for (let attempt = 1; attempt <= 20; attempt++) {
+    const reader = client();
+    const { deliveries } = await reader.fetch(box);
+    assert.deepEqual(
+      deliveries.map((delivery) => [delivery.envelope.id, delivery.attempt]),
+      [[id, attempt]],
+    );
+    await reader.close(1_000);
+  }
+  assert.equal((await poster.fetch(box)).deliveries.length, 0);
+  const dead = await poster.fetch('dead-letters' as Name);
+  assert.deepEqual(
+    dead.deliveries.map(({ envelope, attempt, body }) => [
+      envelope.id,
+      envelope.to,
+      attempt,
+      `${body}`,
+    ]),
+    [[id, 'box', 21, 'poison']],
+  );
+});
+
+test('2. a reader killed with -9 gives its message to the next one, with the same id', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  const { id } = await owner.post('box', 'work');
+  for (const attempt of [1, 2, 3]) {
+    const reader = session();
+    const delivery = await reader.wait('box', 10_000);
+    assert.deepEqual([delivery?.id, delivery?.attempt], [id, attempt]);
+    await reader.kill();
+  }
+  const last = await owner.wait('box', 10_000);
+  assert.deepEqual([last?.id, last?.attempt, last?.body], [id, 4, 'work']);
+  assert.equal(await owner.settle(last?.number ?? 0), 0);
+  assert.deepEqual((await owner.status()).messages, 0);
+});
+
+test('3. First offers of a mailbox go out in the order in which its messages were stored', async (context) => {
+  const { client } = await startBroker(context);
+  const posters = [client(), client(), client()];
+  const reader = client();
+  const numbers: number[] = [];
+  const total = 300;
+  const posting = posters.map(async (poster, index) => {
+    for (let count = 0; count < total / 3; count++) {
+      await poster.post(box, Buffer.from(`${index}:${count}`));
+    }
+  });
+  const bodies: string[] = [];
+  while (numbers.length < total) {
+    const delivery = await reader.wait(box, { timeoutMs: 10_000 });
+    assert.ok(delivery);
+    if (delivery.attempt > 1) {
+      await reader.settle([delivery]);
+      continue;
+    }
+    numbers.push(delivery.envelope.number);
+    bodies.push(delivery.body.toString());
+    if (numbers.length % 7 === 0) await reader.release([delivery]);
+    else await reader.settle([delivery]);
+  }
+  await Promise.all(posting);
+  assert.deepEqual(
+    numbers,
+    numbers.toSorted((a, b) => a - b),
+  );
+  for (const index of [0, 1, 2]) {
+    const counts = bodies.filter((body) => body.startsWith(`${index}:`));
+    assert.deepEqual(
+      counts,
+      Array.from({ length: total / 3 }, (_, count) => `${index}:${count}`),
+    );
+  }
+});
+
+test('4. At any moment a message is held by at most one session, across a takeover too', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.post('box', 'one');
+  const holder = session();
+  const other = session();
+  const held = await holder.wait('box', 10_000);
+  assert.equal(held?.attempt, 1);
+  await other.status();
+
+  await owner.kill();
+  assert.deepEqual(await other.fetch('box'), { deliveries: [], remaining: 0 });
+  assert.equal(await holder.settle(held?.number ?? 0), 0);
+  assert.equal((await other.status()).messages, 0);
+});
+
+test('4. a message whose holder died with the owner is offered again', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  const { id } = await owner.post('box', 'one');
+  const holder = session();
+  const other = session();
+  await holder.wait('box', 10_000);
+  await other.status();
+  await Promise.all([owner.kill(), holder.kill()]);
+  const again = await other.wait('box', 10_000);
+  assert.deepEqual([again?.id, again?.attempt], [id, 2]);
+});
+
+test('5. A post repeated with the same id is stored once, over a cut connection, a new owner, and after it was settled', async (context) => {
+  const { home, port, session } = await place(context);
+  const owner = session();
+  const reader = session();
+  await owner.status();
+  const post = await rawPost(home, port);
+  assert.deepEqual(await post(), { number: 1, duplicate: false });
+  assert.deepEqual(await post(), { number: 1, duplicate: true });
+
+  await reader.status();
+  await owner.kill();
+  assert.equal((await reader.status()).messages, 1);
+  assert.deepEqual(await post(), { number: 1, duplicate: true });
+
+  const delivery = await reader.wait('box', 10_000);
+  await reader.settle(delivery?.number ?? 0);
+  assert.deepEqual(await post(), { number: 1, duplicate: true });
+  const third = session();
+  await third.status();
+  await reader.kill();
+  assert.equal((await third.status()).messages, 0);
+  assert.deepEqual(await post(), { number: 1, duplicate: true });
+  assert.equal((await third.status()).messages, 0);
+});
+
+test('5. an id given by hand is stored once, whoever posts it', async (context) => {
+  const { session } = await place(context);
+  const first = session();
+  const second = session();
+  assert.equal((await first.post('box', 'job', { id: 'job-7' })).duplicate, false);
+  await second.status();
+  await first.kill();
+  assert.deepEqual(await second.post('box', 'job', { id: 'job-7' }), {
+    id: 'job-7',
+    number: 1,
+    duplicate: true,
+    reader: false,
+    notHeld: [],
+  });
+  await assert.rejects(second.post('box', 'other', { id: 'job-7' }), { code: 'id_conflict' });
+});
+
+test('6. A parked wait costs no polling, and outlives the owner with what is left of its time', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.status();
+  const waiter = session();
+  const standby = session();
+  await standby.status();
+  await waiter.status();
+  const began = performance.now();
+  const waiting = waiter.wait('box', 4_000);
+  await waiter.status();
+
+  const before = await cpuTicks(waiter.pid);
+  await standby.wait('nothing', 1_500);
+  const spent = (await cpuTicks(waiter.pid)) - before;
+  assert.ok(spent <= 2, `a parked wait used ${spent} ticks of 10 ms in 1.5 s`);
+
+  await owner.kill();
+  assert.equal(await waiting, undefined);
+  const passed = performance.now() - began;
+  assert.ok(passed > 3_900 && passed < 5_500, `a wait of 4 s ended after ${passed} ms`);
+});
+
+test('6. a parked wait gets the message that is posted through the next owner', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.status();
+  const waiter = session();
+  await waiter.status();
+  const waiting = waiter.wait('box', 60_000);
+  await waiter.status();
+  await owner.kill();
+  const poster = session();
+  await poster.post('box', 'after the death');
+  assert.equal((await waiting)?.body, 'after the death');
+});
+
+test('7. When the owner dies without a word, another session owns the broker within a second and has the same mail', async (context) => {
+  const { home, port, session } = await place(context);
+  const owner = session();
+  const standby = session();
+  for (let count = 1; count <= 50; count++) await owner.post('box', `message ${count}`);
+  assert.equal((await standby.status()).pid, owner.pid);
+
+  const key = await loadKey(home, {});
+  await owner.kill();
+  const began = performance.now();
+  // Nobody calls the standby: a stranger with the key sees it serve.
+  const connection = await dialUntil(port, key, began + 5_000);
+  const passed = performance.now() - began;
+  connection.destroy();
+  assert.ok(passed < 1_000, `the next owner served after ${passed} ms`);
+
+  const status = await standby.status();
+  assert.deepEqual([status.pid, status.own, status.messages], [standby.pid, true, 50]);
+  const { deliveries } = await standby.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ body, attempt }) => [body, attempt]),
+    Array.from({ length: 50 }, (_, index) => [`message ${index + 1}`, 1]),
+  );
+});
+
+test('7. two owners killed one after the other lose nothing either', async (context) => {
+  const { session } = await place(context);
+  const sessions = [session(), session(), session()] as const;
+  await sessions[0].post('box', 'first');
+  await sessions[1].status();
+  await sessions[2].status();
+  for (const count of [0, 1]) {
+    const { pid } = await sessions[2].status();
+    const owner = sessions.find((each) => each.pid === pid);
+    assert.ok(owner);
+    if (owner === sessions[2]) break;
+    await sessions[2].post('box', `before death ${count}`);
+    await owner.kill();
+  }
+  const { deliveries } = await sessions[2].fetch('box');
+  assert.deepEqual(deliveries.map(({ body }) => body).slice(0, 2), ['first', 'before death 0']);
+  assert.equal(deliveries.length, (await sessions[2].status()).messages);
+});
+
+test('8. Full is said: a post that finds no room is refused, and nothing old is dropped', async (context) => {
+  const { client } = await startBroker(context, { limits: { messagesMax: 2 } });
+  const session = client();
+  await session.post(box, Buffer.from('one'));
+  await session.post(box, Buffer.from('two'));
+  const refused = await session.post(box, Buffer.from('three')).catch((error: unknown) => error);
+  assert.ok(refused instanceof IpcError);
+  assert.deepEqual([refused.code, refused.kind.retry], ['store_full', true]);
+  const { deliveries } = await session.fetch(box);
+  assert.deepEqual(
+    deliveries.map(({ body }) => body.toString()),
+    ['one', 'two'],
+  );
+  await session.settle(deliveries);
+  assert.equal((await session.post(box, Buffer.from('three'))).number, 3);
+});
+
+test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte', async (context) => {
+  const { client } = await startBroker(context);
+  const session = client();
+  const bodies = [
+    '\n'.repeat(bodyBytesMax),
+    '\0'.repeat(bodyBytesMax),
+    '"\\\u001b'.repeat(bodyBytesMax / 3) + '!'.repeat(bodyBytesMax % 3),
+    '\u{1f600}'.repeat(bodyBytesMax / 4),
+    `\ufeff${'x'.repeat(bodyBytesMax - 3)}`,
+  ].map((text) => parseBody(text));
+  for (const body of bodies) {
+    assert.equal(body.length, bodyBytesMax);
+    await session.post(box, body);
+    const delivery = await session.wait(box, { timeoutMs: 10_000 });
+    assert.ok(delivery?.body.equals(body));
+    await session.settle([delivery]);
+  }
+  assert.throws(() => parseBody('x'.repeat(bodyBytesMax + 1)), { code: 'body_too_large' });
+});
+
+/** A poster that always says the same: session, count 1, mark 0, each time on a new connection. */
+async function rawPost(home: string, port: number) {
+  const key = await loadKey(home, {});
+  const body = Buffer.from('once');
+  return async () => {
+    const connection = await dialUntil(port, key, performance.now() + 5_000);
+    const answers = frames(connection);
+    connection.send(
+      encodeRequest({
+        kind: 'hello',
+        request: 1,
+        session: '0123456789abcdef' as never,
+        origin: { program: 'raw', pid: 1, machine: 'here' },
+        standby: false,
+        held: [],
+      }),
+    );
+    connection.send(
+      encodeRequest({
+        kind: 'post',
+        request: 2,
+        count: 1,
+        id: '',
+        mark: 0,
+        to: box,
+        from: '',
+        answers: '',
+        settles: [],
+        checksum: bodyChecksum(body),
+        body,
+      }),
+    );
+    for await (const answer of answers) {
+      if (answer.kind !== 'stored') continue;
+      connection.destroy();
+      return { number: answer.number, duplicate: answer.duplicate };
+    }
+    throw new Error('the broker ended before its answer');
+  };
+}
+
+async function* frames(connection: Connection): AsyncGenerator<Answer> {
+  const answers: (Answer | undefined)[] = [];
+  let wake = () => {};
+  connection.onClose = () => {
+    answers.push(undefined);
+    wake();
+  };
+  connection.onFrame = (frame) => {
+    answers.push(decodeAnswer(frame).answer);
+    wake();
+  };
+  for (;;) {
+    const answer = answers.shift();
+    if (answer) yield answer;
+    else if (answers.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    } else return;
+  }
+}
+
+async function dialUntil(port: number, key: Buffer, deadline: number): Promise<Connection> {
+  for (;;) {
+    try {
+      return await dial({ host: '127.0.0.1', port }, key);
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+  }
+}
+
+/** User and system time of a process, in the kernel's ticks of 10 ms. proc(5): fields 14 and 15. */
+async function cpuTicks(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}

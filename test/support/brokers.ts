@@ -1,0 +1,59 @@
+// A broker in this process, with a disk and limits of the test's own, and clients to it.
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { claim } from '../../src/broker/claim.ts';
+import { Client } from '../../src/broker/client.ts';
+import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
+import { IpcError } from '../../src/core/errors.ts';
+import { dial } from '../../src/wire/connection.ts';
+import { freePort, makeHome } from './places.ts';
+
+export interface TestBroker {
+  readonly broker: Broker;
+  readonly port: number;
+  readonly folder: string;
+  readonly key: Buffer;
+  /** A client that dials this broker and never owns one. */
+  client(): Client;
+}
+
+export async function startBroker(
+  context: TestContext,
+  options: Partial<BrokerOptions> = {},
+): Promise<TestBroker> {
+  const folder = join(await makeHome(context), 'broker');
+  await mkdir(folder, { mode: 0o700 });
+  const port = await freePort();
+  const key = randomBytes(32);
+  const won = await claim(port, folder);
+  if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
+  const broker = await Broker.start({
+    listeners: won.listeners,
+    addresses: ['127.0.0.1'],
+    folder,
+    key,
+    onFailed: () => {},
+    ...options,
+  });
+  const clients: Client[] = [];
+  context.after(async () => {
+    for (const client of clients) await client.close(100);
+    await broker.close();
+  });
+  const client = () => {
+    const made = new Client(
+      { program: 'test', pid: process.pid, machine: 'here' },
+      {
+        connect: () => dial({ host: '127.0.0.1', port }, key),
+        silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+        welcomed: () => {},
+        isStandby: () => false,
+      },
+    );
+    clients.push(made);
+    return made;
+  };
+  return { broker, port, folder, key, client };
+}

@@ -1,0 +1,26 @@
+// The real disk, but a file's sync waits at a gate, or fails, when the test says so.
+import { type Disk, type DiskFile, realDisk } from '../../src/journal/disk.ts';
+
+export class GatedDisk {
+  /** Set to hold every sync until it resolves, or to fail it when it rejects. */
+  gate: Promise<void> = Promise.resolve();
+  /** Called when a sync begins. */
+  onSync: () => void = () => {};
+
+  readonly disk: Disk = {
+    ...realDisk,
+    create: (path) => this.#guard(realDisk.create(path)),
+  };
+
+  #guard(file: DiskFile): DiskFile {
+    return {
+      write: (buffers, offset) => file.write(buffers, offset),
+      sync: async () => {
+        this.onSync();
+        await this.gate;
+        await file.sync();
+      },
+      close: () => file.close(),
+    };
+  }
+}
