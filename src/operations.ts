@@ -158,7 +158,7 @@ const timeoutMin = waitMsMin / 1_000;
 const timeoutMax = waitMsMax / 1_000;
 
 export const parameters: Readonly<Record<ParameterName, Parameter>> = {
-  host: { type: 'string', what: 'HOST:PORT of the receiver (send, ping)', parse: parseHost },
+  host: { type: 'string', what: 'HOST:PORT of the receiver, or of the broker', parse: parseHost },
   port: {
     type: 'integer',
     what: `receive: ${portDirectDefault}, broker: ${portBrokerDefault} by default`,

@@ -53,10 +53,25 @@ export class Place implements Context {
   }
 
   async broker(at: BrokerAt): Promise<Broker> {
-    const port = await this.#brokerPort(at);
+    const port = await this.port(at);
     if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
     const mail = this.#mails.get(port) ?? this.#openMail(port);
     return { port, mail };
+  }
+
+  /** A loopback host owns or joins like none. */
+  async port({ host, port }: BrokerAt): Promise<number> {
+    const { env } = this.#options;
+    if (host !== undefined) return loopbackPort(host);
+    if (port !== undefined) return port;
+    if (this.#options.port !== undefined) return this.#options.port;
+    if (env.IPC_BROKER) return loopbackPort(parseHost(env.IPC_BROKER, 'IPC_BROKER'));
+    return env.IPC_PORT ? parsePort(env.IPC_PORT, 'IPC_PORT') : portBrokerDefault;
+  }
+
+  /** Where the session of a port keeps its mail. */
+  storeFolder(port: number): string {
+    return join(this.home, `broker-${port}`);
   }
 
   async close(): Promise<void> {
@@ -69,16 +84,6 @@ export class Place implements Context {
     const mail = new Session({ home: this.home, port, origin: this.#origin, env });
     this.#mails.set(port, mail);
     return mail;
-  }
-
-  /** A loopback host owns or joins like none. */
-  async #brokerPort({ host, port }: BrokerAt): Promise<number> {
-    const { env } = this.#options;
-    if (host !== undefined) return loopbackPort(host);
-    if (port !== undefined) return port;
-    if (this.#options.port !== undefined) return this.#options.port;
-    if (env.IPC_BROKER) return loopbackPort(parseHost(env.IPC_BROKER, 'IPC_BROKER'));
-    return env.IPC_PORT ? parsePort(env.IPC_PORT, 'IPC_PORT') : portBrokerDefault;
   }
 
   /** A key that could not be loaded may be there the next time. */

@@ -6,6 +6,7 @@ import type { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
 import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from './core/mail.ts';
 import type { Envelope, Name } from './core/message.ts';
+import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
 
 /** What is said beside a result, in its head. */
@@ -182,9 +183,22 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
     if (left < 0) break;
     list.push(line);
   }
-  const hidden = mailboxes.length - list.length;
+  const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
   return lines(head(title, [...counts, ...notes]), ...list);
+}
+
+export function presentStore(folder: string, report: StoreReport): string {
+  const { store, epoch, sound, faults, segments, records, mailboxes, bytes } = report;
+  if (store === undefined && sound) return `No store in ${folder}.`;
+  const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
+  return lines(
+    head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
+    ...faults.map((fault) => `damaged: ${fault}`),
+    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
+    `${messages(report.messages)} not settled, ${bytes} bytes`,
+    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
+  );
 }
 
 /** `code: what. What to do.` */

@@ -1,0 +1,334 @@
+// `ipc`: the operations as commands for people and scripts. Bodies and JSON go to stdout, everything
+// else to stderr. A message is settled after its body was written.
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { Command, CommanderError } from 'commander';
+import { IpcError } from './core/errors.ts';
+import { bodyBytesMax, endMsMax } from './core/limits.ts';
+import type { Delivery, Mail } from './core/mail.ts';
+import { parseNamedId } from './core/message.ts';
+import { version } from './core/version.ts';
+import {
+  type Call,
+  type CallOf,
+  type OperationName,
+  operations,
+  type ParameterName,
+  parameters,
+  parseParameters,
+  parsePort,
+  run,
+} from './operations.ts';
+import { Place } from './place.ts';
+import * as present from './present.ts';
+
+const exitDone = 0;
+const exitRefused = 1;
+const exitWrongCall = 2;
+const exitTimedOut = 124;
+
+/** What a command has at hand while it runs. */
+interface Hands {
+  readonly place: Place;
+  /** The user wants it to end. */
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+  readonly id: string | undefined;
+}
+
+interface CommandLine {
+  readonly operation: OperationName;
+  /** Parameters that are given by their place. */
+  readonly places: readonly ParameterName[];
+  /** Returns the exit code. */
+  act(call: Call, hands: Hands): Promise<number>;
+}
+
+const commands: Readonly<Record<string, CommandLine>> = {
+  post: commandLine('post', ['to', 'message'], post),
+  wait: commandLine('wait', ['mailbox'], wait),
+  fetch: commandLine('fetch', ['mailbox'], fetch),
+  send: commandLine('send', ['host', 'message'], send),
+  receive: commandLine('receive', [], receive),
+  ping: commandLine('ping', ['host'], ping),
+  broker: commandLine('broker_start', [], broker),
+  status: commandLine('broker_status', [], status),
+};
+
+await main();
+
+async function main(): Promise<void> {
+  // A reader that goes away is noticed where something is written to it.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  try {
+    await makeProgram().parseAsync();
+  } catch (error) {
+    // commander has said what is wrong, and nothing was opened.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode && exitWrongCall;
+    else process.exit(await reportError(error));
+  }
+}
+
+function makeProgram(): Command {
+  const program = new Command('ipc')
+    .description('Messages between AI agent sessions, through mailboxes or point to point.')
+    .version(version)
+    .exitOverride();
+  program
+    .command('mcp')
+    .description('Serve MCP on stdio: the one tool `ipc`.')
+    .action(async () => (await import('./mcp.ts')).serveMcp(process.env));
+  for (const [name, line] of Object.entries(commands)) addCommand(program, name, line);
+  program
+    .command('store')
+    .description('Look at the mail on disk.')
+    .command('check')
+    .description('Read all of a store, and say what is in it and whether it is sound.')
+    .option('--port <port>', parameters.port.what)
+    .option('--json', 'one JSON object, on stdout')
+    .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  return program;
+}
+
+function addCommand(program: Command, name: string, { operation, places, act }: CommandLine): void {
+  const { what, needs, takes } = operations[operation];
+  const command = program.command(name).description(what);
+  for (const place of places) {
+    const form = needs.includes(place) && place !== 'message' ? `<${place}>` : `[${place}]`;
+    command.argument(form, parameters[place].what);
+  }
+  for (const option of takes) {
+    if (option !== 'after') command.option(`--${option} <${option}>`, parameters[option].what);
+  }
+  if (operation === 'post') command.option('--id <id>', 'an id of your own: it is stored once');
+  command.option('--json', 'one JSON object a line, on stdout');
+  command.action(async () => {
+    const { json, id, ...options } = command.opts<Record<string, string>>();
+    const given: Record<string, unknown> = { ...options };
+    for (const [index, place] of places.entries()) given[place] = command.args[index];
+    if (places.includes('message')) given.message = await readMessage(given.message);
+    const call = parseParameters(operation, given);
+    process.exit(await execute((hands) => act(call, hands), json !== undefined, id));
+  });
+}
+
+function commandLine<K extends OperationName>(
+  operation: K,
+  places: readonly ParameterName[],
+  act: (call: CallOf<K>, hands: Hands) => Promise<number>,
+): CommandLine {
+  return { operation, places, act: (call, hands) => act(call as unknown as CallOf<K>, hands) };
+}
+
+/** Whatever happens, mail that is held goes back, and the broker is handed over. */
+async function execute(
+  act: (hands: Hands) => Promise<number>,
+  json: boolean,
+  id: string | undefined,
+): Promise<number> {
+  const ended = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => ended.abort());
+  // Ctrl-Z must not stop an owner: others depend on it.
+  process.on('SIGTSTP', () => {});
+  const place = new Place({ env: process.env, program: 'ipc' });
+  try {
+    return await act({ place, signal: ended.signal, json, id });
+  } finally {
+    await place.close();
+  }
+}
+
+async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): Promise<number> {
+  const named = id === undefined ? undefined : parseNamedId(id);
+  const result = await run(call, place, { signal, id: named });
+  if (json) await writeJson({ id: result.id, number: result.number, ...storedHow(result) });
+  else await say(present.presentPost(call.given.to, call.given.from ?? place.name, result, []));
+  return exitDone;
+}
+
+async function wait(call: CallOf<'wait'>, { place, signal, json }: Hands): Promise<number> {
+  const { mail } = await place.broker(call.given);
+  const delivery = await run(call, place, { signal });
+  if (!delivery) {
+    await say(`No message within ${call.given.timeout} s.`);
+    return exitTimedOut;
+  }
+  return handOver(mail, [delivery], json, ({ body }) => body);
+}
+
+async function fetch(call: CallOf<'fetch'>, { place, signal, json }: Hands): Promise<number> {
+  const { mail } = await place.broker(call.given);
+  const { deliveries, remaining } = await run(call, place, { signal });
+  const newline = Buffer.from('\n');
+  const code = await handOver(mail, deliveries, json, ({ body }) => Buffer.concat([body, newline]));
+  if (remaining > 0) await say(`${remaining} more there.`);
+  return code;
+}
+
+async function send(call: CallOf<'send'>, { place, signal, json }: Hands): Promise<number> {
+  await run(call, place, { signal });
+  const { host, from } = call.given;
+  if (json) await writeJson({ received: true, host: present.at(host) });
+  else await say(present.presentSend(host, from ?? place.name, []));
+  return exitDone;
+}
+
+async function receive(call: CallOf<'receive'>, { place, signal, json }: Hands): Promise<number> {
+  const message = await run(call, place, { signal });
+  if (!message) {
+    await say(`No message within ${call.given.timeout} s.`);
+    return exitTimedOut;
+  }
+  const { from, body } = message;
+  try {
+    await write(process.stdout, json ? jsonLine({ from, body: body.toString('utf8') }) : body);
+  } catch {
+    message.refuse();
+    return exitRefused;
+  }
+  await message.confirm();
+  return exitDone;
+}
+
+async function ping(call: CallOf<'ping'>, { place, signal, json }: Hands): Promise<number> {
+  const { host } = call.given;
+  const { ms } = await run(call, place, { signal });
+  if (json) await writeJson({ host: present.at(host), ms });
+  else await say(present.presentPing(host, ms, []));
+  return exitDone;
+}
+
+/** Owns it until the user ends that, or says who does. */
+async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Hands) {
+  const { port } = await place.broker(call.given);
+  const result = await run(call, place, { signal });
+  if (json) await writeJson({ port, ...result });
+  else await say(present.presentStart(port, result, []));
+  if (result.role === 'owner') await new Promise((resolve) => whenAborted(signal, resolve));
+  return exitDone;
+}
+
+async function status(call: CallOf<'broker_status'>, { place, signal, json }: Hands) {
+  const result = await run(call, place, { signal });
+  if (json) await writeJson(result);
+  else await say(present.presentStatus(result, Date.now(), []));
+  return exitDone;
+}
+
+/** Changes nothing, and needs no broker. */
+async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
+  const { checkStore } = await import('./journal/check.ts');
+  const place = new Place({ env: process.env, program: 'ipc' });
+  const port = await place.port(givenPort === undefined ? {} : { port: parsePort(givenPort) });
+  const folder = place.storeFolder(port);
+  const report = await checkStore(folder);
+  if (json) await writeJson({ folder, ...report });
+  else await say(present.presentStore(folder, report));
+  return report.sound ? exitDone : exitRefused;
+}
+
+/** Settles what was written, puts the rest back. */
+async function handOver(
+  mail: Mail,
+  deliveries: readonly Delivery[],
+  json: boolean,
+  bytesOf: (delivery: Delivery) => Buffer,
+): Promise<number> {
+  let written = 0;
+  try {
+    for (const delivery of deliveries) {
+      await write(process.stdout, json ? jsonLine(plain(delivery)) : bytesOf(delivery));
+      written++;
+    }
+  } catch {
+    const rest = deliveries.slice(written + 1);
+    await mail.release(deliveries.slice(written, written + 1)).catch(() => {});
+    await mail.release(rest, { unread: true }).catch(() => {});
+  }
+  await settle(mail, deliveries.slice(0, written));
+  return written === deliveries.length ? exitDone : exitRefused;
+}
+
+/** The bodies are out: what goes wrong now is said, but does not undo that. */
+async function settle(mail: Mail, deliveries: readonly Delivery[]): Promise<void> {
+  try {
+    const late = AbortSignal.timeout(endMsMax);
+    const notHeld = await mail.settle(deliveries, { signal: late });
+    for (const { envelope } of notHeld)
+      await say(`#${envelope.number} is held by another session.`);
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+    await say('It is not known whether this was settled: it may come again.');
+  }
+}
+
+function plain({ envelope, mailbox, attempt, body }: Delivery): object {
+  const { id, number, to, from, time, answers } = envelope;
+  const text = body.toString('utf8');
+  return { id, number, mailbox, to, from, time, attempt, answers, body: text };
+}
+
+function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean }): object {
+  return { duplicate, reader };
+}
+
+/** The text of the command line, or stdin. */
+async function readMessage(text: unknown): Promise<unknown> {
+  if (typeof text === 'string' && text !== '-') {
+    if (text.includes('\ufffd')) await checkArguments();
+    return Buffer.from(text);
+  }
+  if (text === undefined && process.stdin.isTTY) return undefined;
+  return readInput();
+}
+
+/** Node puts U+FFFD in the place of bytes that are not UTF-8; a body is never mended. */
+async function checkArguments(): Promise<void> {
+  const raw = await readFile('/proc/self/cmdline').catch(() => undefined);
+  if (raw && !isUtf8(raw)) throw new IpcError('bad_body', 'message is not UTF-8');
+}
+
+async function readInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes <= bodyBytesMax) continue;
+    const limit = `the limit is ${bodyBytesMax}`;
+    throw new IpcError('body_too_large', `message has ${bytes} bytes or more; ${limit}`);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Resolves when the bytes are out of this process. */
+function write(stream: Writable, data: string | Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(data, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+async function writeJson(value: object): Promise<void> {
+  await write(process.stdout, jsonLine(value)).catch(() => {});
+}
+
+async function say(line: string): Promise<void> {
+  await write(process.stderr, `${line}\n`).catch(() => {});
+}
+
+function jsonLine(value: object): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {
+  if (signal.aborted) then();
+  else signal.addEventListener('abort', () => then(), { once: true });
+}
+
+/** Returns the exit code. */
+async function reportError(error: unknown): Promise<number> {
+  if (!(error instanceof IpcError)) throw error;
+  await say(`ipc: ${present.presentError(error)}`);
+  return error.kind.fault === 'call' ? exitWrongCall : exitRefused;
+}

@@ -1,0 +1,270 @@
+// The library: `open` a port of this machine, then post, wait, fetch, send, receive.
+import { IpcError } from './core/errors.ts';
+import { portDirectDefault, sendMsDefault, waitMsDefault, waitMsMax } from './core/limits.ts';
+import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
+import { type Name, parseBody, parseName, parseNamedId } from './core/message.ts';
+import { type Address, parseHost, parsePort } from './operations.ts';
+import { type Environment, Place } from './place.ts';
+
+export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
+export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
+
+export interface OpenOptions {
+  /** The broker's port; IPC_PORT or 19901 unless given. */
+  readonly port?: number;
+  /** The state folder; IPC_HOME or ~/.agent-ipc unless given. */
+  readonly home?: string;
+  /** The sender's name for posts that give none. */
+  readonly name?: string;
+  /** What this process is called in envelopes. */
+  readonly program?: string;
+  readonly env?: Environment;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface PostOptions extends CallOptions {
+  readonly from?: string;
+  /** Your own: a post repeated with the same id is stored once. */
+  readonly id?: string;
+  /** The message that this one answers; it is settled in the same step. */
+  readonly answers?: Message;
+}
+
+export interface WaitOptions extends CallOptions {
+  /** 60 s unless given. */
+  readonly timeoutMs?: number;
+}
+
+export interface FetchOptions extends CallOptions {
+  readonly bytesMax?: number;
+  readonly messagesMax?: number;
+}
+
+export interface SendOptions extends CallOptions {
+  readonly from?: string;
+  /** 10 s unless given. */
+  readonly timeoutMs?: number;
+}
+
+export interface ReceiveOptions extends WaitOptions {
+  /** 19900 unless given. */
+  readonly port?: number;
+}
+
+export interface Stored {
+  readonly id: string;
+  readonly number: number;
+  /** It was stored before under the same id. */
+  readonly duplicate: boolean;
+  /** A reader was waiting for it. */
+  readonly reader: boolean;
+}
+
+export interface Fetched {
+  readonly messages: readonly Message[];
+  /** Messages left there that nobody holds. */
+  readonly remaining: number;
+}
+
+/** Point to point: the sender waits until it is confirmed or refused. */
+export interface DirectMessage {
+  /** '' when the sender gave no address. */
+  readonly from: string;
+  readonly body: Buffer;
+  readonly text: string;
+  confirm(): Promise<void>;
+  refuse(): void;
+}
+
+/** Held by this process until it is settled or released. */
+export class Message {
+  readonly id: string;
+  /** Counts up over the whole store, with gaps. */
+  readonly number: number;
+  /** Where it was read. */
+  readonly mailbox: string;
+  readonly to: string;
+  /** '' when the sender gave no address. */
+  readonly from: string;
+  /** When it was stored. */
+  readonly time: Date;
+  /** 1 for the first time it is handed over. */
+  readonly attempt: number;
+  /** The id of the message that this one answers, or ''. */
+  readonly answers: string;
+  readonly body: Buffer;
+  readonly #mail: Mail;
+  readonly #delivery: Delivery;
+
+  constructor(mail: Mail, delivery: Delivery) {
+    const { envelope, mailbox, attempt, body } = delivery;
+    this.id = envelope.id;
+    this.number = envelope.number;
+    this.mailbox = mailbox;
+    this.to = envelope.to;
+    this.from = envelope.from;
+    this.time = new Date(envelope.time);
+    this.attempt = attempt;
+    this.answers = envelope.answers;
+    this.body = body;
+    this.#mail = mail;
+    this.#delivery = delivery;
+  }
+
+  get text(): string {
+    return this.body.toString('utf8');
+  }
+
+  /** Done. Throws `not_held` when another session holds it by now. */
+  async settle(options?: CallOptions): Promise<void> {
+    const notHeld = await this.#mail.settle([this.#delivery], options);
+    if (notHeld.length > 0) throw notHeldError(this.number);
+  }
+
+  /** Back into the mailbox. `unread`: the attempt does not count. */
+  release(options?: { unread?: boolean }): Promise<void> {
+    return this.#mail.release([this.#delivery], options);
+  }
+
+  /** For `post`: what it settles. */
+  static delivery(message: Message): Delivery {
+    return message.#delivery;
+  }
+}
+
+export class AgentMail {
+  readonly #place: Place;
+  readonly #mail: Mail;
+
+  constructor(place: Place, mail: Mail) {
+    this.#place = place;
+    this.#mail = mail;
+  }
+
+  /** Resolves when the message is synced to disk. */
+  async post(
+    to: string,
+    text: string | Uint8Array,
+    { from, id, answers, signal }: PostOptions = {},
+  ): Promise<Stored> {
+    const settled = answers && Message.delivery(answers);
+    const result = await this.#mail.post(parseName(to, 'to'), parseBody(text, 'text'), {
+      from: this.#sender(from),
+      id: id === undefined ? undefined : parseNamedId(id),
+      answers: settled?.envelope.id,
+      settles: settled && [settled],
+      signal,
+    });
+    if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
+    const { number, duplicate, reader } = result;
+    return { id: result.id, number, duplicate, reader };
+  }
+
+  /** The first message, or undefined when the time is over. */
+  async wait(name: string, options: WaitOptions = {}): Promise<Message | undefined> {
+    const { timeoutMs = waitMsDefault, signal } = options;
+    const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
+    return delivery && new Message(this.#mail, delivery);
+  }
+
+  /** What is there now. */
+  async fetch(name: string, options: FetchOptions = {}): Promise<Fetched> {
+    const { deliveries, remaining } = await this.#mail.fetch(parseName(name), options);
+    const messages = deliveries.map((delivery) => new Message(this.#mail, delivery));
+    return { messages, remaining };
+  }
+
+  /**
+   * For ever, one after the other. A message is settled when the loop asks for the next; a loop that
+   * is left releases the one in hand, unless that was settled by hand.
+   */
+  async *messages(name: string, { signal }: CallOptions = {}): AsyncGenerator<Message, void> {
+    for (;;) {
+      const message = await this.wait(name, { timeoutMs: waitMsMax, ...(signal && { signal }) });
+      if (!message) continue;
+      let isDone = false;
+      try {
+        yield message;
+        isDone = true;
+      } finally {
+        if (isDone) await message.settle();
+        else await message.release();
+      }
+    }
+  }
+
+  /** Resolves when the receiving session has the message. */
+  async send(
+    host: string,
+    text: string | Uint8Array,
+    { from, timeoutMs = sendMsDefault, signal }: SendOptions = {},
+  ): Promise<void> {
+    const body = parseBody(text, 'text');
+    const sender = this.#sender(from) ?? '';
+    await this.#place.direct.send({ ...parseHost(host), from: sender, body, timeoutMs, signal });
+  }
+
+  /** The first message that anybody sends, or undefined when the time is over. */
+  async receive(options: ReceiveOptions = {}): Promise<DirectMessage | undefined> {
+    const { timeoutMs = waitMsDefault, signal } = options;
+    const port = parsePort(options.port ?? portDirectDefault);
+    const bind = '127.0.0.1';
+    const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
+    if (!message) return undefined;
+    const { from, body } = message;
+    const text = body.toString('utf8');
+    return { from, body, text, confirm: () => message.confirm(), refuse: () => message.refuse() };
+  }
+
+  ping(
+    host: string,
+    { timeoutMs = sendMsDefault, signal }: WaitOptions = {},
+  ): Promise<{ ms: number }> {
+    const address: Address = parseHost(host);
+    return this.#place.direct.ping({ ...address, timeoutMs, signal });
+  }
+
+  status(options?: CallOptions): Promise<BrokerStatus> {
+    return this.#mail.status(options);
+  }
+
+  /** Owns the broker, or joins its owner. */
+  start(options?: CallOptions): Promise<StartResult> {
+    return this.#mail.start(options);
+  }
+
+  /** Gives the broker up; its owner's only. */
+  stop(options?: CallOptions): Promise<StopResult> {
+    return this.#mail.stop(options);
+  }
+
+  /** Releases what is held, and hands the broker over. */
+  close(): Promise<void> {
+    return this.#place.close();
+  }
+
+  #sender(from: string | undefined): Name | undefined {
+    return from === undefined ? this.#place.name : parseName(from, 'from');
+  }
+}
+
+/** Nothing is bound or written before the first call. */
+export async function open(options: OpenOptions = {}): Promise<AgentMail> {
+  const { port, home, name, program = 'library', env = process.env } = options;
+  const place = new Place({
+    env,
+    program,
+    home,
+    name: name === undefined ? undefined : parseName(name),
+    port: port === undefined ? undefined : parsePort(port),
+  });
+  const { mail } = await place.broker({});
+  return new AgentMail(place, mail);
+}
+
+function notHeldError(number: number): IpcError {
+  return new IpcError('not_held', `#${number} is held by another session by now`);
+}
