@@ -75,7 +75,7 @@ test('1. a sync that fails says "stored" to nobody', async (context) => {
   });
   const poster = client();
   await poster.status();
-  gated.gate = Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+  gated.gate = Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 }));
   gated.gate.catch(() => {});
   await assert.rejects(poster.post(box, Buffer.from('hello')), { code: 'unreachable' });
   assert.deepEqual(failed, ['storage_failed']);
