@@ -217,14 +217,14 @@ export class Journal {
     const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
     const { logBytesCompact, segmentsCompact } = this.#limits;
     if (bytes <= logBytesCompact && this.#files.length <= segmentsCompact) return undefined;
-    return bytes > 2 * this.#live.bytes ? [...oldest.live] : undefined;
+    return bytes > 2 * this.#live.bytes ? this.#live.oldest(oldest) : undefined;
   }
 
   /** Of the oldest segment nothing may be live. Syncs, so never beside sync(). */
   async removeOldest(): Promise<void> {
     const [oldest] = this.#files;
     assert(oldest && oldest !== this.#current, 'the current segment stays');
-    assert(oldest.live.size === 0, 'every live message of the oldest segment was copied');
+    assert(this.#live.oldest(oldest).length === 0, 'all that lives in it was copied');
     // 1. The copies are durable before anything says that the segment may be missing.
     await this.sync();
     // 2. No later header lists it: such a header may outlive the record that says why it is missing.
@@ -262,18 +262,13 @@ export class Journal {
     const recent: Recent[] = [];
     for (const segment of log.segments) {
       const { epoch, durableBytes } = segment;
-      const file = {
-        epoch,
-        segment: segment.segment,
-        bytes: durableBytes,
-        live: new Set<number>(),
-      };
+      const file = { epoch, segment: segment.segment, bytes: durableBytes };
       if (durableBytes > 0) this.#files.push(file);
       await replay(this.#disk, this.#options.folder, segment, (raw, record) => {
         if (record) this.#options.restore(record);
         if (record) this.#countNumber(record);
         if (raw.offset >= durableBytes) recent.push({ raw, record });
-        else if (record) this.#live.apply(record, { file, ...extentOf(raw) });
+        else if (record) this.#live.apply(record, locationOf(raw, file));
       });
     }
     return recent;
@@ -300,7 +295,7 @@ export class Journal {
     const opening = [...tail, ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
     this.#guard(() => this.#tail.begin([...header, ...opening]));
-    const file = { ...id, bytes: this.#tail.bytes, live: new Set<number>() };
+    const file = { ...id, bytes: this.#tail.bytes };
     this.#files.push(file);
     let offset = byteLength(header);
     for (const [index, buffers] of tail.entries()) {
@@ -394,6 +389,6 @@ async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(dirname(folder));
 }
 
-function extentOf({ offset, end }: RawRecord): { offset: number; bytes: number } {
-  return { offset, bytes: end - offset };
+function locationOf({ offset, end }: RawRecord, file: LogFile): Location {
+  return { file, offset, bytes: end - offset };
 }

@@ -8,8 +8,6 @@ import type { StoreRecord } from './records.ts';
 export interface LogFile extends SegmentId {
   /** How many of its bytes count. */
   bytes: number;
-  /** The messages that lie in it. */
-  readonly live: Set<number>;
 }
 
 export interface Location {
@@ -20,6 +18,7 @@ export interface Location {
 }
 
 export class LiveIndex {
+  /** In the order of the log: a message that is placed again comes last. */
   readonly #locations = new Map<number, Location>();
   #bytes = 0;
 
@@ -30,6 +29,16 @@ export class LiveIndex {
 
   locate(number: number): Location | undefined {
     return this.#locations.get(number);
+  }
+
+  /** The messages that lie in the oldest segment. */
+  oldest(file: LogFile): number[] {
+    const numbers: number[] = [];
+    for (const [number, location] of this.#locations) {
+      if (location.file !== file) break;
+      numbers.push(number);
+    }
+    return numbers;
   }
 
   /** Returns the messages that the record ended. */
@@ -51,7 +60,6 @@ export class LiveIndex {
   #place(number: number, location: Location): void {
     this.#remove(number);
     this.#locations.set(number, location);
-    location.file.live.add(number);
     this.#bytes += location.bytes;
   }
 
@@ -64,7 +72,6 @@ export class LiveIndex {
     const location = this.#locations.get(number);
     if (!location) return;
     this.#locations.delete(number);
-    location.file.live.delete(number);
     this.#bytes -= location.bytes;
   }
 }
