@@ -1,0 +1,68 @@
+// From the call of post() to the end of a wait that was parked before it. Poster, broker and reader
+// are processes of their own. Beside it a round trip over bare TCP, which has as many hops; the two
+// take turns.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { freePort } from '../test/support/places.ts';
+import { Helper } from './support/helper.ts';
+import { bodyOf, mailbox, openSession } from './support/mail.ts';
+import { nowUs, print, rounded, Series } from './support/measure.ts';
+import { makePlace } from './support/place.ts';
+
+const bytes = 256;
+const runs = 3_000;
+const warmups = 300;
+
+const home = makePlace();
+const port = await freePort();
+const broker = new Helper('broker-process.js', home, String(port));
+assert.equal(await broker.next(), 'owner');
+const reader = new Helper('reader-process.js', home, String(port));
+await reader.next();
+const echo = new Helper('echo-process.js');
+const socket = connect({ host: '127.0.0.1', port: await echo.next<number>(), noDelay: true });
+await once(socket, 'connect');
+const poster = openSession(home, port);
+const body = bodyOf(bytes);
+
+const [handovers, echoes] = [new Series(), new Series()];
+for (let run = 0; run < warmups + runs; run++) {
+  if (run === warmups) for (const series of [handovers, echoes]) series.clear();
+  handovers.add(await handOver());
+  await echoes.time(goAround);
+}
+
+const handover = handovers.summary();
+const echoed = echoes.summary();
+print(`tcp_echo_${bytes}B_1in_flight`, echoed);
+print(`handover_${bytes}B_1in_flight`, {
+  ...handover,
+  ratio: { tcp_echo: rounded(handover.medianUs / echoed.medianUs) },
+});
+
+socket.destroy();
+await poster.close();
+for (const helper of [echo, reader, broker]) await helper.end();
+
+/** Returns when the message is settled too, and the reader's next wait parked. */
+async function handOver(): Promise<number> {
+  const startUs = nowUs();
+  const { reader: isRead } = await poster.post(mailbox, body);
+  assert(isRead, 'the wait was parked before the post');
+  return (await reader.next<number>()) - startUs;
+}
+
+function goAround(): Promise<void> {
+  return new Promise((resolve) => {
+    let missing = bytes;
+    const onData = (chunk: Buffer) => {
+      missing -= chunk.length;
+      if (missing > 0) return;
+      socket.off('data', onData);
+      resolve();
+    };
+    socket.on('data', onData);
+    socket.write(body);
+  });
+}

@@ -1,0 +1,28 @@
+// What a stored message cannot be cheaper than: its bytes written to a file, and synced, on the pool.
+import { closeSync, fdatasync, fsyncSync, openSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const writeOnPool = promisify(write);
+const fdatasyncOnPool = promisify(fdatasync);
+
+export class BareFile {
+  readonly #file: number;
+  #offset = 0;
+
+  /** `allocatedBytes`: zeros that the bytes are written over, so that no sync changes its length. */
+  constructor(path: string, allocatedBytes: number) {
+    this.#file = openSync(path, 'wx', 0o600);
+    writeSync(this.#file, Buffer.alloc(allocatedBytes), 0, allocatedBytes, 0);
+    fsyncSync(this.#file);
+  }
+
+  async store(bytes: Buffer): Promise<void> {
+    await writeOnPool(this.#file, bytes, 0, bytes.length, this.#offset);
+    this.#offset += bytes.length;
+    await fdatasyncOnPool(this.#file);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}

@@ -1,0 +1,8 @@
+// The owner of the broker: HOME PORT. Says 'ready', serves until its channel closes.
+import { openSession } from './mail.ts';
+
+const [home = '', port = ''] = process.argv.slice(2);
+const session = openSession(home, Number(port));
+const { role } = await session.start();
+process.once('disconnect', () => void session.close());
+process.send?.(role);

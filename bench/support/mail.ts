@@ -1,0 +1,16 @@
+// Sessions of a benchmark, and what they say.
+
+import { Session } from '../../src/broker/session.ts';
+import type { Name } from '../../src/core/message.ts';
+
+export const mailbox = 'bench' as Name;
+export const waitMs = 60_000;
+
+export function openSession(home: string, port: number): Session {
+  const origin = { program: 'bench', pid: process.pid, machine: 'here' };
+  return new Session({ home, port, origin, env: {} });
+}
+
+export function bodyOf(bytes: number): Buffer {
+  return Buffer.alloc(bytes, 'x');
+}

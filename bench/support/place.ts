@@ -1,0 +1,25 @@
+// Where the store of a benchmark lies: a new folder in the home directory, as the state folder does,
+// or in IPC_BENCH_DIR. It goes when the process does.
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** statfs(2) types of file systems that live in memory: a sync costs nothing there. */
+const memoryTypes = new Map([
+  [0x01021994, 'tmpfs'],
+  [0x858458f6, 'ramfs'],
+]);
+
+export function makePlace(): string {
+  const parent = process.env.IPC_BENCH_DIR || homedir();
+  const memory = memoryTypes.get(statfsSync(parent).type);
+  if (memory !== undefined) {
+    const reason = 'a sync costs nothing there; name a folder on a disk in IPC_BENCH_DIR';
+    process.stderr.write(`${parent} is on ${memory}: ${reason}\n`);
+    process.exit(1);
+  }
+  const place = mkdtempSync(join(parent, '.agent-ipc-bench-'));
+  process.on('exit', () => rmSync(place, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+  return place;
+}
