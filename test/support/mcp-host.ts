@@ -1,0 +1,207 @@
+// An MCP host as the tests need it: it speaks raw JSON-RPC with `ipc mcp`, and can do what real hosts
+// do: drop calls without a word, cancel late, stop reading, close stdin, kill.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** Built, as it ships. */
+export const program = join(fileURLToPath(new URL('../../../', import.meta.url)), 'dist/ipc.js');
+
+export type Era = 'legacy' | '2026-07-28';
+
+export interface HostOptions {
+  readonly home: string;
+  readonly port?: number;
+  /** As the host calls itself. */
+  readonly name?: string;
+  readonly era?: Era;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly result?: ToolResult & Record<string, unknown>;
+  readonly error?: { readonly code: number; readonly message: string };
+}
+
+export interface ToolResult {
+  readonly content: readonly { readonly type: string; readonly text: string }[];
+  readonly isError?: boolean;
+}
+
+/** A result's text, taken apart as an agent would. */
+export interface Reading {
+  readonly text: string;
+  readonly head: string;
+  readonly bodies: readonly string[];
+  readonly foot: string;
+  readonly ticket: string | undefined;
+  readonly isError: boolean;
+}
+
+export interface OpenCall {
+  readonly id: number;
+  readonly answer: Promise<Reading>;
+}
+
+type Notification = { readonly method: string; readonly params: Record<string, unknown> };
+
+export class McpHost {
+  readonly child: ChildProcess;
+  readonly exited: Promise<unknown>;
+  readonly notifications: Notification[] = [];
+  readonly #options: HostOptions;
+  #count = 0;
+  readonly #open = new Map<number, (answer: Answer) => void>();
+  /** Lines of stdout that are not JSON-RPC. */
+  readonly strays: string[] = [];
+
+  private constructor(options: HostOptions) {
+    this.#options = options;
+    const { home, port, env } = options;
+    // What hosts pass on at least; the state folder is named so that no test meets the user's mail.
+    const { PATH = '' } = process.env;
+    this.child = spawn(process.execPath, [program, 'mcp'], {
+      env: { PATH, HOME: home, IPC_HOME: home, ...(port && { IPC_PORT: `${port}` }), ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.exited = once(this.child, 'exit');
+    this.child.stdin?.on('error', () => {});
+    const { stdout } = this.child;
+    assert(stdout);
+    createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) =>
+      this.#onLine(line),
+    );
+  }
+
+  static async start(context: TestContext, options: HostOptions): Promise<McpHost> {
+    const host = new McpHost(options);
+    context.after(async () => {
+      host.child.kill('SIGKILL');
+      host.child.stdout?.destroy();
+      assert.deepEqual(host.strays, [], 'stdout carries JSON-RPC alone');
+    });
+    if ((options.era ?? 'legacy') === 'legacy') await host.initialize();
+    return host;
+  }
+
+  async initialize(): Promise<Answer> {
+    const { name = 'test-host' } = this.#options;
+    const answer = await this.request('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name, version: '1' },
+    }).answer;
+    this.notify('notifications/initialized', {});
+    return answer;
+  }
+
+  request(method: string, params: object): { id: number; answer: Promise<Answer> } {
+    const id = ++this.#count;
+    const answer = new Promise<Answer>((resolve) => {
+      this.#open.set(id, resolve);
+    });
+    this.send({ jsonrpc: '2.0', id, method, params });
+    return { id, answer };
+  }
+
+  notify(method: string, params: object): void {
+    this.send({ jsonrpc: '2.0', method, params });
+  }
+
+  send(message: object): void {
+    this.child.stdin?.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Calls the tool, and does not wait. */
+  begin(given: object, meta: object = {}): OpenCall {
+    const params = { name: 'ipc', arguments: given, _meta: { ...this.envelope(), ...meta } };
+    const { id, answer } = this.request('tools/call', params);
+    return { id, answer: answer.then(readAnswer) };
+  }
+
+  async call(given: object, meta: object = {}): Promise<Reading> {
+    return this.begin(given, meta).answer;
+  }
+
+  cancel(id: number): void {
+    this.notify('notifications/cancelled', { requestId: id, ...this.#envelopeOfNotification() });
+  }
+
+  /** Later eras say with each request who asks. */
+  envelope(): object {
+    if (this.#options.era !== '2026-07-28') return {};
+    const { name = 'test-host' } = this.#options;
+    return {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name, version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+  }
+
+  endInput(): void {
+    this.child.stdin?.end();
+  }
+
+  /** Stops reading results. */
+  pause(): void {
+    this.child.stdout?.pause();
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.child.kill(signal);
+    await this.exited;
+  }
+
+  /** What a host does at its end: it closes stdin and waits for the exit. */
+  async end(): Promise<void> {
+    this.endInput();
+    await this.exited;
+  }
+
+  #envelopeOfNotification(): object {
+    return this.#options.era === '2026-07-28' ? { _meta: this.envelope() } : {};
+  }
+
+  #onLine(line: string): void {
+    let message: { jsonrpc?: string; id?: number; method?: string; params?: object };
+    try {
+      message = JSON.parse(line);
+    } catch {
+      this.strays.push(line);
+      return;
+    }
+    if (message.jsonrpc !== '2.0') this.strays.push(line);
+    if (message.id !== undefined) this.#open.get(message.id)?.(message as Answer);
+    else this.notifications.push(message as Notification);
+  }
+}
+
+function readAnswer({ result, error }: Answer): Reading {
+  if (error) throw new Error(`${error.code} ${error.message}`);
+  assert(result);
+  assert.equal('structuredContent' in result, false, 'structuredContent hides the text');
+  assert.equal(result.content.length, 1);
+  return read(result.content[0]?.text ?? '', result.isError ?? false);
+}
+
+export function read(text: string, isError = false): Reading {
+  const bodies: string[] = [];
+  let rest = text;
+  for (;;) {
+    const begin = /^<<<([0-9a-v]{8})(?: .*)?\n/m.exec(rest);
+    if (!begin) break;
+    const start = begin.index + begin[0].length;
+    const end = rest.indexOf(`\n${begin[1]}>>>`, start);
+    assert.notEqual(end, -1, 'a body ends with its mark');
+    bodies.push(rest.slice(start, end));
+    rest = rest.slice(0, begin.index) + rest.slice(end + 12);
+  }
+  const lines = rest.split('\n');
+  const foot = lines.length > 1 ? (lines.at(-1) ?? '') : '';
+  const ticket = /after "([^"]+)"/.exec(foot)?.[1];
+  return { text, head: lines[0] ?? '', bodies, foot, ticket, isError };
+}
