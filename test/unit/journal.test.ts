@@ -309,3 +309,31 @@ test('an owner that dies at any step of opening, with or without the power, leav
   }
   assert(steps > 20, `only ${steps} steps`);
 });
+
+test('an owner that dies at any step of a removal, with or without the power, loses no message', async () => {
+  const limits = { ...tinyLimits, segmentGrowthBytes: 1 };
+  let steps = 0;
+  for (let removed = false; !removed; steps++) {
+    for (let power = 0; power < 60; power++) {
+      const disk = new CrashDisk('/home');
+      const process = disk.process();
+      const store = await openStore({ disk: process, limits });
+      append(store, postedRecord(1, 'lives'));
+      append(store, postedRecord(2, 'dies'), { kind: 'settled', numbers: [2] });
+      await store.journal.sync();
+      const expected = store.model.state();
+      assert.deepEqual(store.journal.compactable(), [1]);
+
+      process.dieAt = process.calls.length + 1 + steps;
+      removed = await removeOldest(store).then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      assert.equal(next.model.state(), expected, `step ${steps}, power ${power}`);
+    }
+  }
+  assert(steps > 15, `only ${steps} steps`);
+});
