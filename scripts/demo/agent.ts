@@ -52,7 +52,11 @@ export class Agent {
   static async start(name: string, stage: Stage): Promise<Agent> {
     const agent = new Agent(name, stage);
     Agent.running.add(agent);
-    await agent.#client.connect(agent.#transport, { timeout: callMsMax });
+    await agent.#client
+      .connect(agent.#transport, { timeout: callMsMax })
+      .catch((error: unknown) => {
+        throw new BrokenPromise(`${name} starts\n  instead: ${error}`);
+      });
     stage.story.line(name, ' ', 'starts', `pid ${agent.pid}`);
     return agent;
   }
