@@ -31,6 +31,7 @@ import type { Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import { decodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import { Call, type Incoming, type OpenCall } from './call.ts';
+import { Posts, type Words } from './posts.ts';
 
 /** How a client comes to a broker. */
 export interface Road {
@@ -48,14 +49,6 @@ type Link =
   | { readonly state: 'greeting'; readonly connection: Connection }
   | { readonly state: 'open'; readonly connection: Connection; readonly welcome: Welcome };
 
-interface PostCall {
-  readonly call: Call<PostResult>;
-  readonly count: number;
-  readonly to: Name;
-  readonly from: Name | '';
-  readonly body: Buffer;
-}
-
 /** Between two tries to find a broker for calls that were parked before. */
 const retryMs = 1_000;
 /** After a broker that took us in and let us go before its welcome. */
@@ -71,8 +64,7 @@ export class Client {
   #requestNumber = 0;
   /** In the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
-  readonly #posts = new Map<number, PostCall>();
-  #postCount = 0;
+  readonly #posts = new Posts();
   /** What this session holds, by number. */
   readonly #held = new Map<number, Delivery>();
   #retryTimer: NodeJS.Timeout | undefined;
@@ -88,13 +80,11 @@ export class Client {
   }
 
   async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
-    const from = options.from ?? '';
-    const orphan = options.id === undefined ? this.#orphan(to, from, body) : undefined;
-    const call = orphan?.call ?? this.#makePost(to, from, body, options);
-    call.abandon = () => {
-      if (!call.sent) call.over();
-    };
-    return this.#run(call, options);
+    const words: Words = { to, from: options.from ?? '', body };
+    const call = options.id === undefined ? this.#posts.orphan(words) : undefined;
+    const unheard = call || options.id !== undefined ? undefined : this.#posts.takeUnheard(words);
+    if (unheard) return { ...unheard, duplicate: true };
+    return this.#run(call ?? this.#makePost(words, options), options);
   }
 
   async wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
@@ -202,7 +192,7 @@ export class Client {
     const link = this.#link;
     this.#link = { state: 'closed' };
     clearTimeout(this.#retryTimer);
-    const goodbye = this.#posts.size === 0;
+    const goodbye = this.#posts.allAnswered;
     for (const call of [...this.#calls.values()]) call.fail(closedError());
     if (link.state === 'greeting') link.connection.destroy();
     if (link.state !== 'open') return;
@@ -216,8 +206,8 @@ export class Client {
     connection.destroy();
   }
 
-  #makePost(to: Name, from: Name | '', body: Buffer, options: PostOptions): Call<PostResult> {
-    const count = options.id === undefined ? ++this.#postCount : 0;
+  #makePost(words: Words, options: PostOptions): Call<PostResult> {
+    const count = options.id === undefined ? this.#posts.nextCount() : 0;
     const settles = options.settles ?? [];
     const call = this.#call<PostResult>(
       (request) => ({
@@ -225,38 +215,26 @@ export class Client {
         request,
         count,
         id: options.id ?? '',
-        mark: this.#mark(),
-        to,
-        from,
+        mark: this.#posts.mark,
+        ...words,
         answers: options.answers ?? '',
         settles: settles.map(holdOf),
-        checksum: bodyChecksum(body),
-        body,
+        checksum: bodyChecksum(words.body),
       }),
       (answer, self) => {
         if (answer.kind !== 'stored') return;
         this.#drop(settles);
-        const { id, number, duplicate, reader, notHeld } = answer;
-        self.done({ id, number, duplicate, reader, notHeld: named(settles, notHeld) });
+        const { id, number, duplicate, reader } = answer;
+        const result = { id, number, duplicate, reader, notHeld: named(settles, answer.notHeld) };
+        if (!self.hasCaller) this.#posts.keepUnheard(words, result);
+        self.done(result);
       },
     );
-    this.#posts.set(call.number, { call, count, to, from, body });
+    call.abandon = () => {
+      if (!call.sent) call.over();
+    };
+    this.#posts.open(call, count, words);
     return call;
-  }
-
-  /** A post whose call ended without an answer: the same post again joins it. */
-  #orphan(to: Name, from: Name | '', body: Buffer): PostCall | undefined {
-    for (const post of this.#posts.values()) {
-      const same = post.to === to && post.from === from && post.body.equals(body);
-      if (same && !post.call.hasCaller && post.count > 0) return post;
-    }
-    return undefined;
-  }
-
-  /** Up to this count every post of this session is over. */
-  #mark(): number {
-    for (const { count } of this.#posts.values()) if (count > 0) return count - 1;
-    return this.#postCount;
   }
 
   #call<Result>(
@@ -268,7 +246,7 @@ export class Client {
     const call = new Call<Result>(number, () => request(number), take);
     call.over = () => {
       this.#calls.delete(number);
-      this.#posts.delete(number);
+      this.#posts.over(number);
     };
     return call;
   }

@@ -10,17 +10,10 @@ import type { Server, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { startingMs } from '../core/limits.ts';
-import {
-  type Command,
-  type ConnectionId,
-  type EngineLimits,
-  type Instant,
-  Mailboxes,
-  type Outcome,
-  type Reply,
-} from '../core/mailboxes.ts';
+import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
@@ -58,11 +51,11 @@ export class Broker {
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: NodeJS.Timeout | undefined;
 
-  /** Of the turn that runs. */
+  /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
-  #afterWrite: Sendable[] = [];
+  #replies: Sendable[] = [];
   #isTurnScheduled = false;
-  /** Written, but not yet covered by a sync that ended. */
+  /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
 
@@ -195,9 +188,7 @@ export class Broker {
   #take(outcome: Outcome): void {
     for (const record of outcome.records) this.#records.push(record);
     for (const reply of outcome.replies) {
-      const sendable = { ...reply, body: this.#bodyFor(reply.answer) };
-      if (reply.after === 'write') this.#afterWrite.push(sendable);
-      else this.#afterSync.push(sendable);
+      this.#replies.push({ ...reply, body: this.#bodyFor(reply.answer) });
     }
     this.#armTimer();
     if (this.#isTurnScheduled) return;
@@ -224,19 +215,23 @@ export class Broker {
       this.#fail(error);
       return;
     }
-    const replies = this.#afterWrite;
-    this.#afterWrite = [];
-    for (const reply of replies) this.#send(reply);
     if (this.#syncing || this.#afterSync.length === 0) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
     });
   }
 
+  /** Writes the turn's records, then lets go the replies that wait for no more than that. */
   #write(): void {
     const records = this.#records;
+    const replies = this.#replies;
     this.#records = [];
+    this.#replies = [];
     if (records.length > 0) this.#journal?.append(records);
+    for (const reply of replies) {
+      if (reply.after === 'write') this.#send(reply);
+      else this.#afterSync.push(reply);
+    }
   }
 
   async #syncAll(): Promise<void> {

@@ -110,6 +110,7 @@ export class Session implements Mail {
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
     const [bind] = await resolveLoopback(options.bind ?? ownerAddress);
     this.#stopped = false;
+    this.#foreign = false;
     const welcome = await this.#client.join(options);
     const broker = this.#broker;
     if (broker && !broker.addresses.includes(bind)) {
@@ -129,11 +130,7 @@ export class Session implements Mail {
     const hasStandby = broker.standbys(this.#client.session) > 0;
     await broker.close();
     if (!hasStandby) return { successor: undefined, messages };
-    const signals = [AbortSignal.timeout(successorMsMax)];
-    if (options?.signal) signals.push(options.signal);
-    const welcome = await this.#client
-      .join({ signal: AbortSignal.any(signals) })
-      .catch(() => undefined);
+    const welcome = await this.#successor(options);
     return { successor: welcome?.pid, messages: welcome?.messages ?? messages };
   }
 
@@ -143,6 +140,17 @@ export class Session implements Mail {
     const broker = this.#broker;
     this.#broker = undefined;
     await broker?.close();
+  }
+
+  /** Whoever owns the broker next, once he serves; undefined when nobody does in time. */
+  async #successor(options?: Cancellable): Promise<Welcome | undefined> {
+    const until = performance.now() + successorMsMax;
+    while (performance.now() < until && !options?.signal?.aborted) {
+      const welcome = await this.#client.join(options).catch(() => undefined);
+      if (welcome) return welcome;
+      await sleep(bidPauseMsMax);
+    }
+    return undefined;
   }
 
   #mayOwn(): boolean {
@@ -236,8 +244,8 @@ export class Session implements Mail {
   }
 
   #welcomed(welcome: Welcome): void {
-    const own = storeId(this.#folder);
-    this.#foreign = welcome.store !== own || welcome.format > journalFormat;
+    const isReadable = welcome.format <= journalFormat;
+    this.#foreign = !isReadable || welcome.store !== storeId(this.#folder);
   }
 
   #notOwner(): IpcError {

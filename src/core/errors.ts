@@ -35,7 +35,11 @@ const table = {
     hint: 'use the key of the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',
   },
   host_unknown: { fault: 'world', retry: true, hint: 'check the host name' },
-  unreachable: { fault: 'world', retry: true, hint: 'check that the other side is listening there' },
+  unreachable: {
+    fault: 'world',
+    retry: true,
+    hint: 'check that the other side is listening there',
+  },
   cut_off: {
     fault: 'world',
     retry: true,
@@ -49,7 +53,11 @@ const table = {
   },
   port_taken: { fault: 'world', hint: 'stop that program, or use another port' },
   address_unusable: { fault: 'world', hint: 'bind an address of this machine' },
-  version_mismatch: { fault: 'world', hint: 'run the same version of agent-ipc on both sides' },
+  version_mismatch: {
+    fault: 'world',
+    fatal: true,
+    hint: 'run the same version of agent-ipc on both sides',
+  },
   owner_silent: {
     fault: 'world',
     retry: true,
@@ -68,7 +76,11 @@ const table = {
     fault: 'world',
     hint: 'nothing was changed; run `ipc store check`, and move the folder away to start afresh',
   },
-  store_full: { fault: 'world', retry: true, hint: 'read and settle mail, or wait, then post again' },
+  store_full: {
+    fault: 'world',
+    retry: true,
+    hint: 'read and settle mail, or wait, then post again',
+  },
   owner_replaced: {
     fault: 'world',
     retry: true,
@@ -84,16 +96,29 @@ const table = {
 
   not_held: { fault: 'world', hint: 'another session holds the message now; do not settle it' },
   id_conflict: { fault: 'call', hint: 'use a new id for a new message' },
-  too_many_unanswered: { fault: 'world', retry: true, hint: 'wait for answers before posting more' },
+  too_many_unanswered: {
+    fault: 'world',
+    retry: true,
+    hint: 'wait for answers before posting more',
+  },
   too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
   too_many_holds: { fault: 'call', hint: 'name fewer messages in one call' },
 
   bad_frame: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
   frame_too_large: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
-  body_damaged: { fault: 'world', fatal: true, hint: 'a body changed on its way; it is offered again' },
+  body_damaged: {
+    fault: 'world',
+    fatal: true,
+    hint: 'a body changed on its way; it is offered again',
+  },
   replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
 
-  cancelled: { fault: 'world', retry: true, maybeStored: true, hint: 'the caller took the call back' },
+  cancelled: {
+    fault: 'world',
+    retry: true,
+    maybeStored: true,
+    hint: 'the caller took the call back',
+  },
   closed: { fault: 'world', hint: 'this session has ended; open a new one' },
 } as const satisfies Record<string, ErrorKind>;
 

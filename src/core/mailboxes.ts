@@ -15,6 +15,7 @@ import {
   deadLetterMailbox,
   type Envelope,
   type Hold,
+  isSameMessage,
   type MessageId,
   type Name,
   type SessionId,
@@ -22,62 +23,28 @@ import {
 } from './message.ts';
 import type {
   Answer,
-  BrokerRequest,
   CopiedRecord,
   Fetch,
   Hello,
   JournalRecord,
-  MailboxStatus,
   Post,
   Release,
   RequestNumber,
   Settle,
   StatusAnswer,
   Wait,
-  Welcome,
 } from './requests.ts';
+import { mailboxStatuses } from './status.ts';
+import type {
+  Command,
+  ConnectionId,
+  EngineLimits,
+  Identity,
+  Instant,
+  Outcome,
+  Reply,
+} from './step.ts';
 import { type Waiter, Waits } from './waits.ts';
-
-export type ConnectionId = number;
-export type Command = { readonly connection: ConnectionId } & (
-  | BrokerRequest
-  | { readonly kind: 'disconnect' }
-);
-
-export interface Instant {
-  /** Milliseconds on a clock that never jumps: deadlines. */
-  readonly now: number;
-  /** Milliseconds since 1970: only what people are shown. */
-  readonly time: number;
-}
-
-/** The records of the same outcome are written, or synced, before the reply leaves. */
-export interface Reply {
-  readonly to: ConnectionId;
-  readonly after: 'write' | 'sync';
-  /** An error whose code is fatal is the last word on its connection. */
-  readonly answer: Answer;
-}
-
-export interface Outcome {
-  readonly records: readonly JournalRecord[];
-  readonly replies: readonly Reply[];
-}
-
-/** What the welcome says of the broker; the engine only repeats it. */
-export type Identity = Omit<Welcome, 'kind' | 'request' | 'lost' | 'messages'>;
-
-export interface EngineLimits {
-  readonly attemptsMax: number;
-  readonly holderGraceMs: number;
-  readonly messagesMax: number;
-  readonly storeBytesMax: number;
-  readonly sessionsMax: number;
-  readonly namedIdsMax: number;
-  readonly postsAboveMarkMax: number;
-  readonly waitsMax: number;
-  readonly statusMailboxesMax: number;
-}
 
 /** A session's link to this broker. A restart ends them all. */
 interface Connection {
@@ -298,7 +265,7 @@ export class Mailboxes {
   /** A post that was stored before gets the first answer; what it settles is settled all the same. */
   #postAgain(post: Post, id: MessageId, number: number, connection: Connection): void {
     const first = this.#ledger.message(number)?.envelope;
-    if (first && !sameMessage(first, post)) {
+    if (first && !isSameMessage(first, post)) {
       const what = `id ${id} was stored before with another body or address`;
       return this.#fail(connection.id, post.request, 'id_conflict', what);
     }
@@ -471,27 +438,15 @@ export class Mailboxes {
   }
 
   #status(request: RequestNumber): StatusAnswer {
-    const oldest = new Map<Name, number>();
-    for (const { mailbox, envelope } of this.#ledger.messages()) {
-      oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
-    }
-    const names = [...new Set([...this.#ledger.mailboxNames(), ...this.#waits.mailboxNames()])];
-    const mailboxes = names.slice(0, this.#limits.statusMailboxesMax).map(
-      (mailbox): MailboxStatus => ({
-        mailbox,
-        ...this.#ledger.counts(mailbox),
-        waiting: this.#waits.count(mailbox),
-        oldestTime: oldest.get(mailbox) ?? 0,
-      }),
-    );
+    const mailboxes = mailboxStatuses(this.#ledger, this.#waits);
     return {
       kind: 'status',
       request,
       messages: this.size,
       bytes: this.#ledger.bytes,
       sessions: this.#connections.size,
-      mailboxCount: names.length,
-      mailboxes,
+      mailboxCount: mailboxes.length,
+      mailboxes: mailboxes.slice(0, this.#limits.statusMailboxesMax),
     };
   }
 
@@ -542,13 +497,4 @@ export class Mailboxes {
 /** A second one under its number would be answered as the first, or outlive its connection. */
 function isOpen(request: RequestNumber, { waiters, fetches }: Connection): boolean {
   return waiters.has(request) || fetches.has(request);
-}
-
-function sameMessage(envelope: Envelope, post: Post): boolean {
-  return (
-    envelope.checksum === post.checksum &&
-    envelope.bodyBytes === post.body.length &&
-    envelope.to === post.to &&
-    envelope.from === post.from
-  );
 }

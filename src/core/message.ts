@@ -107,3 +107,21 @@ function tooLarge(bytes: number, parameter: string): IpcError {
 export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
 }
+
+/** What was posted under an id is what was stored under it. */
+export function isSameMessage(
+  stored: Envelope,
+  posted: {
+    readonly to: Name;
+    readonly from: Name | '';
+    readonly checksum: number;
+    readonly body: Buffer;
+  },
+): boolean {
+  return (
+    stored.checksum === posted.checksum &&
+    stored.bodyBytes === posted.body.length &&
+    stored.to === posted.to &&
+    stored.from === posted.from
+  );
+}

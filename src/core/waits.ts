@@ -15,12 +15,15 @@ export interface Waiter<Owner> {
   place: number;
 }
 
-/** People read how many others wait; beyond this the exact count helps nobody. */
-const othersCounted = 100;
+interface Parked<Owner> {
+  /** Oldest first. */
+  readonly waiters: Set<Waiter<Owner>>;
+  /** How many of them each session has. */
+  readonly sessions: Map<SessionId, number>;
+}
 
 export class Waits<Owner> {
-  /** Per mailbox, oldest first. */
-  readonly #parked = new Map<Name, Set<Waiter<Owner>>>();
+  readonly #parked = new Map<Name, Parked<Owner>>();
   readonly #deadlines = new Deadlines<Waiter<Owner>>();
   #size = 0;
 
@@ -34,38 +37,40 @@ export class Waits<Owner> {
   }
 
   park(waiter: Waiter<Owner>): void {
-    const parked = this.#parked.get(waiter.mailbox);
-    if (parked) parked.add(waiter);
-    else this.#parked.set(waiter.mailbox, new Set([waiter]));
+    const { mailbox, session } = waiter;
+    const parked = this.#parked.get(mailbox) ?? { waiters: new Set(), sessions: new Map() };
+    this.#parked.set(mailbox, parked);
+    parked.waiters.add(waiter);
+    parked.sessions.set(session, (parked.sessions.get(session) ?? 0) + 1);
     this.#deadlines.add(waiter);
     this.#size++;
   }
 
   unpark(waiter: Waiter<Owner>): void {
-    const parked = this.#parked.get(waiter.mailbox);
-    if (!parked?.delete(waiter)) return;
-    if (parked.size === 0) this.#parked.delete(waiter.mailbox);
+    const { mailbox, session } = waiter;
+    const parked = this.#parked.get(mailbox);
+    if (!parked?.waiters.delete(waiter)) return;
+    const left = (parked.sessions.get(session) ?? 0) - 1;
+    if (left > 0) parked.sessions.set(session, left);
+    else parked.sessions.delete(session);
+    if (parked.waiters.size === 0) this.#parked.delete(mailbox);
     this.#deadlines.delete(waiter);
     this.#size--;
   }
 
   oldest(mailbox: Name): Waiter<Owner> | undefined {
-    for (const waiter of this.#parked.get(mailbox) ?? []) return waiter;
+    for (const waiter of this.#parked.get(mailbox)?.waiters ?? []) return waiter;
     return undefined;
   }
 
   count(mailbox: Name): number {
-    return this.#parked.get(mailbox)?.size ?? 0;
+    return this.#parked.get(mailbox)?.waiters.size ?? 0;
   }
 
   /** Other sessions that wait on the mailbox. */
   others(mailbox: Name, session: SessionId): number {
-    const others = new Set<SessionId>();
-    for (const waiter of this.#parked.get(mailbox) ?? []) {
-      if (waiter.session !== session) others.add(waiter.session);
-      if (others.size === othersCounted) break;
-    }
-    return others.size;
+    const sessions = this.#parked.get(mailbox)?.sessions;
+    return sessions ? sessions.size - (sessions.has(session) ? 1 : 0) : 0;
   }
 
   mailboxNames(): IterableIterator<Name> {

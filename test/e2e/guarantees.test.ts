@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { IpcError } from '../../src/core/errors.ts';
 import { bodyBytesMax } from '../../src/core/limits.ts';
 import { bodyChecksum, type Name, parseBody } from '../../src/core/message.ts';
@@ -12,30 +12,9 @@ import { loadKey } from '../../src/wire/key.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
-import { freePort, makeHome } from '../support/places.ts';
-import { Remote } from '../support/remote.ts';
+import { place } from '../support/remote.ts';
 
 const box = 'box' as Name;
-
-interface Place {
-  readonly home: string;
-  readonly port: number;
-  /** A session in a process of its own. */
-  session(): Remote;
-}
-
-async function place(context: TestContext): Promise<Place> {
-  const home = await makeHome(context);
-  const port = await freePort();
-  const remotes: Remote[] = [];
-  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
-  const session = () => {
-    const remote = new Remote(home, port);
-    remotes.push(remote);
-    return remote;
-  };
-  return { home, port, session };
-}
 
 test('1. "Stored" is said only after the message is synced to disk', async (context) => {
   const gated = new GatedDisk();
@@ -344,7 +323,8 @@ test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte'
     assert.equal(body.length, bodyBytesMax);
     await session.post(box, body);
     const delivery = await session.wait(box, { timeoutMs: 10_000 });
-    assert.ok(delivery?.body.equals(body));
+    assert.ok(delivery);
+    assert.ok(delivery.body.equals(body));
     await session.settle([delivery]);
   }
   assert.throws(() => parseBody('x'.repeat(bodyBytesMax + 1)), { code: 'body_too_large' });

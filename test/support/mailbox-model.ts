@@ -2,7 +2,6 @@
 // outcome, and holds the outcome against what it knows. It carries records out one by one, at the
 // moment when the replies need them, so a record that comes too late, or twice, is found.
 import assert from 'node:assert/strict';
-import type { Command, EngineLimits, Instant, Outcome, Reply } from '../../src/core/mailboxes.ts';
 import {
   deadLetterMailbox,
   type Envelope,
@@ -22,6 +21,7 @@ import type {
   Post,
   PostedRecord,
 } from '../../src/core/requests.ts';
+import type { Command, EngineLimits, Instant, Outcome, Reply } from '../../src/core/step.ts';
 import { origin } from './engine.ts';
 
 export interface ModelMessage {

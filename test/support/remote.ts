@@ -1,9 +1,11 @@
 // A session in a process of its own, which a test can kill, stop and continue.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, IpcError } from '../../src/core/errors.ts';
 import type { BrokerStatus, PostResult, StartResult, StopResult } from '../../src/core/mail.ts';
+import { freePort, makeHome } from './places.ts';
 
 export interface RemoteDelivery {
   readonly number: number;
@@ -56,10 +58,10 @@ export class Remote {
   readonly #open = new Map<number, Open>();
   #count = 0;
 
-  constructor(home: string, port: number) {
-    this.#child = fork(program, [home, String(port)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+  /** `prefix`: a command that runs the process, for example in a network namespace of its own. */
+  constructor(home: string, port: number, prefix: readonly string[] = []) {
+    const [command = '', ...words] = [...prefix, process.execPath, program, home, String(port)];
+    this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));
     this.#child.on('exit', () => this.#gone());
   }
@@ -153,4 +155,25 @@ export class Remote {
     for (const open of this.#open.values()) open.reject(new Error('the process is gone'));
     this.#open.clear();
   }
+}
+
+/** A folder and a port, and sessions that live there and end with the test. */
+export interface Place {
+  readonly home: string;
+  readonly port: number;
+  /** A session in a process of its own. */
+  session(prefix?: readonly string[]): Remote;
+}
+
+export async function place(context: TestContext): Promise<Place> {
+  const home = await makeHome(context);
+  const port = await freePort();
+  const remotes: Remote[] = [];
+  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
+  const session = (prefix?: readonly string[]) => {
+    const remote = new Remote(home, port, prefix);
+    remotes.push(remote);
+    return remote;
+  };
+  return { home, port, session };
 }

@@ -27,7 +27,6 @@
 //
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
 import assert from 'node:assert/strict';
-import type { EngineLimits, Outcome, Reply } from '../../src/core/mailboxes.ts';
 import { Mailboxes } from '../../src/core/mailboxes.ts';
 import type { Name, SessionId } from '../../src/core/message.ts';
 import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/core/message.ts';
@@ -37,6 +36,7 @@ import type {
   JournalRecord,
   MailboxStatus,
 } from '../../src/core/requests.ts';
+import type { EngineLimits, Outcome, Reply } from '../../src/core/step.ts';
 import {
   durableOf,
   identity,

@@ -13,10 +13,10 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits mailboxes',
+  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
   'wire/: frame json fields protocol handshake key loopback connection',
   'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
-  'broker/: server call client session',
+  'broker/: claim holder server call posts client session',
   'direct jetstream',
   'operations',
   'tickets hosts bodies present place transport',
