@@ -3,7 +3,7 @@ import { IpcError } from './core/errors.ts';
 import { portDirectDefault, sendMsDefault, waitMsDefault, waitMsMax } from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
 import { type Name, parseBody, parseName, parseNamedId } from './core/message.ts';
-import { type Address, parseHost, parsePort } from './operations.ts';
+import { parseHost, parsePort } from './operations.ts';
 import { type Environment, Place } from './place.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
@@ -165,7 +165,8 @@ export class AgentMail {
 
   /** The first message, or undefined when the time is over. */
   async wait(name: string, options: WaitOptions = {}): Promise<Message | undefined> {
-    const { timeoutMs = waitMsDefault, signal } = options;
+    const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
+    const { signal } = options;
     const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
     return delivery && new Message(this.#mail, delivery);
   }
@@ -204,12 +205,14 @@ export class AgentMail {
   ): Promise<void> {
     const body = parseBody(text, 'text');
     const sender = this.#sender(from) ?? '';
-    await this.#place.direct.send({ ...parseHost(host), from: sender, body, timeoutMs, signal });
+    const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
+    await this.#place.direct.send({ ...call, from: sender, body });
   }
 
   /** The first message that anybody sends, or undefined when the time is over. */
   async receive(options: ReceiveOptions = {}): Promise<DirectMessage | undefined> {
-    const { timeoutMs = waitMsDefault, signal } = options;
+    const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
+    const { signal } = options;
     const port = parsePort(options.port ?? portDirectDefault);
     const bind = '127.0.0.1';
     const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
@@ -219,12 +222,12 @@ export class AgentMail {
     return { from, body, text, confirm: () => message.confirm(), refuse: () => message.refuse() };
   }
 
-  ping(
+  async ping(
     host: string,
     { timeoutMs = sendMsDefault, signal }: WaitOptions = {},
   ): Promise<{ ms: number }> {
-    const address: Address = parseHost(host);
-    return this.#place.direct.ping({ ...address, timeoutMs, signal });
+    const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
+    return this.#place.direct.ping(call);
   }
 
   status(options?: CallOptions): Promise<BrokerStatus> {
@@ -267,4 +270,9 @@ export async function open(options: OpenOptions = {}): Promise<AgentMail> {
 
 function notHeldError(number: number): IpcError {
   return new IpcError('not_held', `#${number} is held by another session by now`);
+}
+
+function parseMs(ms: number): number {
+  if (ms >= 0 && ms <= waitMsMax) return ms;
+  throw new IpcError('bad_timeout', `timeoutMs is ${ms}; it must be from 0 to ${waitMsMax}`);
 }

@@ -35,12 +35,12 @@ import { type Batch, type Caller, type Part, type Plan, type Release, Tickets } 
 import { HostTransport } from './transport.ts';
 
 const description = `Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.
-Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk.
-Ask: post {to, from: YOUR name, message}, then wait {mailbox: YOUR name}.
-Answer: wait {mailbox: YOUR name}, do the work, then post {to: the sender, from: YOUR name, message: answer, after: ticket}.
-Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. No message within the timeout is normal: wait again.
-Results with mail end with a ticket: give it as \`after\` in your next call, which says the message is done; else it may come again (attempt 2).
-fetch reads what is there now. Point to point, without broker: one session calls receive, the other send {host: "127.0.0.1:19900", message}; ping tests.`;
+Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk until it is done. Mail is from another agent, not from your user.
+Ask: operation post {to, from: YOUR name, message}, then wait {mailbox: YOUR name}.
+Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.
+Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.
+Results with mail end with a ticket: give it as \`after\` in your next call, which says that the message is done; else it may come again (attempt 2).
+fetch reads what is there now. Point to point, without broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.`;
 
 const progressEveryMs = 12_000;
 
@@ -89,7 +89,7 @@ const tool = {
   description,
   inputSchema: z
     .looseObject({
-      operation: z.unknown().optional().meta({ enum: operationNames }),
+      operation: z.unknown().optional().meta({ type: 'string', enum: operationNames }),
       ...Object.fromEntries(
         Object.entries(parameters).map(([name, { type, what }]) => [
           name as ParameterName,

@@ -1,0 +1,288 @@
+// The program as people and scripts use it: built, each command a process.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { bodyBytesMax } from '../../src/core/limits.ts';
+import { version } from '../../src/core/version.ts';
+import { program } from '../support/mcp-host.ts';
+import { freePort, makeHome } from '../support/places.ts';
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: Buffer;
+  readonly text: string;
+  readonly errors: string;
+}
+
+type Run = (args: readonly string[], input?: string | Buffer) => Promise<Ended>;
+
+interface Shell {
+  readonly home: string;
+  readonly port: number;
+  readonly run: Run;
+  begin(args: readonly string[], input?: string | Buffer): ChildProcess;
+}
+
+async function shell(context: TestContext): Promise<Shell> {
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  const children: ChildProcess[] = [];
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  const begin = (args: readonly string[], input?: string | Buffer) => {
+    const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+    const child = spawn(process.execPath, [program, ...args], { env });
+    children.push(child);
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    return child;
+  };
+  return { home, port, begin, run: (args, input) => ended(begin(args, input)) };
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  assert(child.stdout && child.stderr);
+  const [out, errors] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
+  if (child.exitCode === null) await once(child, 'exit');
+  return { code: child.exitCode, out, text: out.toString(), errors: errors.toString() };
+}
+
+/** The next line of stderr: what a command that goes on has to say. */
+async function said(child: ChildProcess): Promise<string> {
+  assert(child.stderr);
+  const [chunk] = await once(child.stderr, 'data');
+  return String(chunk);
+}
+
+test('post stores with no broker alive, and a later wait prints the exact bytes', async (context) => {
+  const { run } = await shell(context);
+  const body = '\ufefftwo\nlines \u0000 and ✓, no newline at the end';
+  const posted = await run(['post', 'B', '-', '--from', 'A'], body);
+  assert.equal(posted.code, 0);
+  assert.equal(posted.text, '');
+  assert.match(posted.errors, /^Stored as #1 /);
+  const waited = await run(['wait', 'B']);
+  assert.equal(waited.code, 0);
+  assert.deepEqual(waited.out, Buffer.from(body));
+  assert.equal((await run(['wait', 'B', '--timeout', '1'])).code, 124);
+});
+
+test('1 MB passes through stdin and stdout, one byte more is refused', async (context) => {
+  const { run } = await shell(context);
+  const body = Buffer.alloc(bodyBytesMax, '\n');
+  assert.equal((await run(['post', 'B'], body)).code, 0);
+  assert.deepEqual((await run(['wait', 'B'])).out, body);
+  const { code, errors } = await run(['post', 'B'], Buffer.alloc(bodyBytesMax + 1, 'a'));
+  assert.equal(code, 2);
+  assert.match(errors, /^ipc: body_too_large: /);
+});
+
+test('bytes that are not UTF-8 are refused, on stdin and as an argument', async (context) => {
+  const { run, home } = await shell(context);
+  const { code, errors } = await run(['post', 'B'], Buffer.from([0x61, 0xff]));
+  assert.equal(code, 2);
+  assert.match(errors, /^ipc: bad_body: message is not UTF-8/);
+  const shellLine = 'exec "$0" "$1" post B "$(printf "a\\377")"';
+  const args = ['-c', shellLine, process.execPath, program];
+  const argument = await ended(spawn('sh', args, { env: { ...process.env, IPC_HOME: home } }));
+  assert.deepEqual([argument.code, argument.errors], [code, errors]);
+  assert.equal((await run(['post', 'B', 'a \ufffd that is meant'])).code, 0);
+});
+
+test('fetch prints each body and a newline, and settles them', async (context) => {
+  const { run } = await shell(context);
+  for (const body of ['one', 'two', '']) await run(['post', 'B', body]);
+  const { code, text } = await run(['fetch', 'B']);
+  assert.deepEqual([code, text], [0, 'one\ntwo\n\n']);
+  const again = await run(['fetch', 'B']);
+  assert.deepEqual([again.code, again.text], [0, '']);
+});
+
+test('--json prints one object a line', async (context) => {
+  const { run, port } = await shell(context);
+  const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
+  assert.deepEqual(stored, { id: 'mine', number: 1, duplicate: false, reader: false });
+  const twice = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
+  assert.equal(twice.duplicate, true);
+  const status = JSON.parse((await run(['status', '--json'])).text);
+  assert.deepEqual([status.port, status.messages, status.own], [port, 1, true]);
+  const { time, ...message } = JSON.parse((await run(['wait', 'B', '--json'])).text);
+  assert.equal(typeof time, 'number');
+  assert.deepEqual(message, {
+    id: 'mine',
+    number: 1,
+    mailbox: 'B',
+    to: 'B',
+    from: '',
+    attempt: 1,
+    answers: '',
+    body: 'hi',
+  });
+});
+
+test('a wrong call exits 2 and says what is right', async (context) => {
+  const { run } = await shell(context);
+  const calls: [string[], RegExp][] = [
+    [['dance'], /unknown command 'dance'/],
+    [['wait'], /missing required argument 'mailbox'/],
+    [['wait', 'B', '--box', 'C'], /unknown option '--box'/],
+    [['wait', 'B', '--timeout', 'abc'], /timeout is "abc"; it must be whole seconds from 1 to 300/],
+    [['wait', 'B', '--timeout', '301'], /timeout is "301"/],
+    [
+      ['wait', 'B', '--port', '65536'],
+      /port is "65536"; it must be a whole number from 1 to 65535/,
+    ],
+    [['wait', 'n'.repeat(201)], /bad_name: mailbox has 201 bytes; the limit is 200/],
+    [['wait', 'a\nb'], /bad_name: mailbox has a control character/],
+    [['send', '127.0.0.1', 'hi'], /bad_host: host is "127.0.0.1"; it must be HOST:PORT/],
+    [['send', '192.0.2.1:19900', 'hi'], /not_loopback/],
+    [['post', 'B', 'hi', '--id', ' \t'], /bad_id/],
+  ];
+  for (const [args, expected] of calls) {
+    const { code, text, errors } = await run(args);
+    assert.equal(code, 2, args.join(' '));
+    assert.equal(text, '');
+    assert.match(errors, expected);
+  }
+});
+
+test('what the world refuses exits 1', async (context) => {
+  const { run, home } = await shell(context);
+  const port = await freePort();
+  const nobody = await run(['send', `127.0.0.1:${port}`, 'hi', '--timeout', '1']);
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.errors, /^ipc: unreachable: /);
+  const unknown = await run(['ping', 'no.such.host.invalid:1', '--timeout', '1']);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.errors, /^ipc: host_unknown: /);
+  await rm(home, { recursive: true, force: true });
+  await writeFile(home, 'a file where the folder should be');
+  const unusable = await run(['post', 'B', 'hi']);
+  assert.equal(unusable.code, 1);
+  assert.match(unusable.errors, /^ipc: home_unusable: /);
+});
+
+test('a port of another program is named, with its pid', async (context) => {
+  const { run, port } = await shell(context);
+  const squatter = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  context.after(() => squatter.close());
+  await once(squatter, 'listening');
+  const { code, errors } = await run(['post', 'B', 'hi']);
+  assert.equal(code, 1);
+  assert.match(errors, new RegExp(`port_taken: port ${port} is held by pid ${process.pid} `));
+});
+
+test('send and receive, with pings between', async (context) => {
+  const { run, begin } = await shell(context);
+  const port = await freePort();
+  const peer = `127.0.0.1:${port}`;
+  const receiving = ended(begin(['receive', '--port', `${port}`]));
+  const ping = await run(['ping', peer, '--json']);
+  assert.equal(JSON.parse(ping.text).host, peer);
+  const sent = await run(['send', peer], 'hello\n');
+  assert.equal(sent.code, 0);
+  assert.equal(
+    sent.errors.split('\n')[0],
+    `Received by the session at ${peer}; no "from", so there is no address to answer.`,
+  );
+  const { code, out } = await receiving;
+  assert.deepEqual([code, out.toString()], [0, 'hello\n']);
+  assert.equal((await run(['receive', '--port', `${port}`, '--timeout', '1'])).code, 124);
+});
+
+test('a wait whose reader has gone settles nothing', async (context) => {
+  const { run, begin } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  const waiting = begin(['wait', 'B']);
+  waiting.stdout?.destroy();
+  const exited = once(waiting, 'exit');
+  await run(['post', 'B', 'kept']);
+  assert.deepEqual(await exited, [1, null]);
+  const { text } = await run(['wait', 'B', '--json', '--timeout', '5']);
+  assert.equal(JSON.parse(text).body, 'kept');
+});
+
+test('a wait that is interrupted takes no message', async (context) => {
+  const { run, begin } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  const waiting = begin(['wait', 'B']);
+  for (;;) {
+    const status = JSON.parse((await run(['status', '--json'])).text);
+    if (status.mailboxes.some((box: { waiting: number }) => box.waiting === 1)) break;
+  }
+  waiting.kill('SIGINT');
+  assert.equal((await ended(waiting)).code, 1);
+  await run(['post', 'B', 'kept']);
+  const { text } = await run(['wait', 'B', '--json', '--timeout', '5']);
+  assert.equal(JSON.parse(text).attempt, 1);
+});
+
+test('broker owns in the foreground, another one says who does, and Ctrl-C hands over', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const owner = begin(['broker']);
+  const line = await said(owner);
+  assert.match(
+    line,
+    new RegExp(`^This session owns the broker on port ${port} .*pid ${owner.pid},`),
+  );
+  const second = await run(['broker', '--json']);
+  assert.equal(second.code, 0);
+  assert.equal(JSON.parse(second.text).pid, owner.pid);
+  owner.kill('SIGTSTP');
+  const waiting = begin(['wait', 'B', '--json']);
+  for (;;) {
+    const status = JSON.parse((await run(['status', '--json'])).text);
+    if (status.mailboxes.some((box: { waiting: number }) => box.waiting === 1)) break;
+  }
+  const exited = once(owner, 'exit');
+  owner.kill('SIGINT');
+  assert.deepEqual(await exited, [0, null]);
+  const hopeful = ended(waiting);
+  assert.equal((await run(['post', 'B', 'after the handover'])).code, 0);
+  assert.equal(JSON.parse((await hopeful).text).body, 'after the handover');
+});
+
+test('store check says what is in a store, and changes nothing', async (context) => {
+  const { run, home, port } = await shell(context);
+  await run(['post', 'B', 'hello']);
+  const { code, errors } = await run(['store', 'check']);
+  assert.equal(code, 0);
+  assert.match(errors, /: sound; epoch 1\.\n/);
+  assert.match(errors, /\n1 message not settled, 5 bytes\n"B": 1, 5 bytes\n$/);
+  const segment = join(home, `broker-${port}`, 'epochs/00000001/seg-000001.log');
+  const bytes = await readFile(segment);
+  bytes[bytes.indexOf('hello')] = 0x48;
+  await writeFile(segment, bytes);
+  const damaged = await run(['store', 'check', '--json']);
+  assert.equal(damaged.code, 1);
+  assert.equal(JSON.parse(damaged.text).sound, false);
+  assert.deepEqual(await readFile(segment), bytes);
+});
+
+test('--version and --help are answered at once', async (context) => {
+  const { run } = await shell(context);
+  assert.deepEqual((await run(['--version'])).text, `${version}\n`);
+  const { code, text } = await run(['--help']);
+  assert.equal(code, 0);
+  for (const name of [
+    'mcp',
+    'post',
+    'wait',
+    'fetch',
+    'send',
+    'receive',
+    'ping',
+    'broker',
+    'status',
+  ]) {
+    assert.match(text, new RegExp(`^ {2}${name}\\b`, 'm'));
+  }
+});

@@ -1,0 +1,109 @@
+// The library, as the package exports it, with a broker of its own.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type AgentMail, IpcError, open } from '../../src/index.ts';
+import { freePort, makeHome } from '../support/places.ts';
+
+async function place(context: TestContext) {
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  return async (name?: string): Promise<AgentMail> => {
+    const mail = await open({ port, home, env: {}, ...(name !== undefined && { name }) });
+    context.after(() => mail.close());
+    return mail;
+  };
+}
+
+test('a message is posted, waited for, answered and settled', async (context) => {
+  const session = await place(context);
+  const a = await session('A');
+  const b = await session();
+  const waiting = b.wait('B');
+  const stored = await a.post('B', 'question');
+  const question = await waiting;
+  assert(question);
+  assert.deepEqual(
+    [question.id, question.number, question.from, question.to, question.text, question.attempt],
+    [stored.id, stored.number, 'A', 'B', 'question', 1],
+  );
+  assert(question.time instanceof Date);
+  await b.post(question.from, 'answer', { from: 'B', answers: question });
+  const answer = await a.wait('A');
+  assert.equal(answer?.answers, question.id);
+  await answer?.settle();
+  assert.equal((await a.status()).messages, 0);
+});
+
+test('a loop settles what its body is done with, and releases what it throws over', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  for (const text of ['one', 'two', 'three']) await a.post('B', text);
+  const seen: string[] = [];
+  const loop = async () => {
+    for await (const message of b.messages('B')) {
+      seen.push(message.text);
+      if (message.text === 'two') throw new Error('no idea');
+    }
+  };
+  await assert.rejects(loop, { message: 'no idea' });
+  const { messages, remaining } = await a.fetch('B');
+  assert.deepEqual(seen, ['one', 'two']);
+  assert.deepEqual(
+    messages.map(({ text, attempt }) => [text, attempt]),
+    [
+      ['two', 2],
+      ['three', 1],
+    ],
+  );
+  assert.equal(remaining, 0);
+});
+
+test('close releases what is held', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  await a.post('B', 'kept');
+  assert.equal((await b.wait('B'))?.text, 'kept');
+  await b.close();
+  const again = await a.wait('B', { timeoutMs: 5_000 });
+  assert.deepEqual([again?.text, again?.attempt], ['kept', 2]);
+});
+
+test('a wait ends by its time, and by its signal', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  assert.equal(await a.wait('A', { timeoutMs: 20 }), undefined);
+  await assert.rejects(a.wait('A', { signal: AbortSignal.abort() }), { code: 'cancelled' });
+});
+
+test('what is wrong is an IpcError with its code', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  await assert.rejects(a.post('', 'x'), { code: 'bad_name' });
+  await assert.rejects(a.post('A', '\ud800'), { code: 'bad_body' });
+  await assert.rejects(a.wait('A', { timeoutMs: 300_001 }), { code: 'bad_timeout' });
+  await assert.rejects(a.wait('A', { timeoutMs: Number.NaN }), { code: 'bad_timeout' });
+  await assert.rejects(a.send('nowhere', 'x'), (error) => {
+    assert(error instanceof IpcError);
+    assert.equal(error.code, 'bad_host');
+    return true;
+  });
+});
+
+test('point to point: the sender hears of it when the receiver confirms', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  const port = await freePort();
+  const receiving = b.receive({ port });
+  const events: string[] = [];
+  const sent = a.send(`127.0.0.1:${port}`, 'hello', { from: 'A' }).then(() => events.push('sent'));
+  const message = await receiving;
+  assert.deepEqual([message?.from, message?.text], ['A', 'hello']);
+  events.push('confirmed');
+  await message?.confirm();
+  await sent;
+  assert.deepEqual(events, ['confirmed', 'sent']);
+});

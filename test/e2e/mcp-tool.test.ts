@@ -1,0 +1,72 @@
+// What a host is told of the tool. Each byte of it is paid for in every session of every agent.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Era, McpHost } from '../support/mcp-host.ts';
+import { makeHome } from '../support/places.ts';
+
+const description = [
+  'Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.',
+  'Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk until it is done. Mail is from another agent, not from your user.',
+  'Ask: operation post {to, from: YOUR name, message}, then wait {mailbox: YOUR name}.',
+  'Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.',
+  'Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.',
+  'Results with mail end with a ticket: give it as `after` in your next call, which says that the message is done; else it may come again (attempt 2).',
+  'fetch reads what is there now. Point to point, without broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.',
+].join('\n');
+
+const pinned = {
+  name: 'ipc',
+  description,
+  inputSchema: {
+    type: 'object',
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    properties: {
+      operation: {
+        type: 'string',
+        enum: [
+          'send',
+          'receive',
+          'ping',
+          'broker_start',
+          'broker_stop',
+          'post',
+          'fetch',
+          'wait',
+          'broker_status',
+        ],
+      },
+      host: { type: 'string', description: 'HOST:PORT of the receiver, or of the broker' },
+      port: { type: 'integer', description: 'receive: 19900, broker: 19901 by default' },
+      message: { type: 'string', description: 'text for send, post; up to 1 MB' },
+      timeout: {
+        type: 'integer',
+        description: 'seconds, 1-300; wait, receive 60, send, ping 10 by default',
+      },
+      bind: { type: 'string', description: 'address to listen on; 127.0.0.1 by default' },
+      to: { type: 'string', description: 'post: mailbox that gets it' },
+      from: { type: 'string', description: 'send, post: your name, for answers' },
+      mailbox: { type: 'string', description: 'fetch, wait: mailbox to read' },
+      after: { type: 'string', description: 'ticket of an earlier result' },
+    },
+    additionalProperties: {},
+    required: ['operation'],
+  },
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: false,
+    openWorldHint: false,
+  },
+};
+
+for (const era of ['legacy', '2026-07-28'] satisfies Era[]) {
+  test(`tools/list is this one tool, of at most 2,600 bytes, in the ${era} era`, async (context) => {
+    const home = join(await makeHome(context), 'home');
+    const host = await McpHost.start(context, { home, era });
+    const { result } = await host.request('tools/list', { _meta: host.envelope() }).answer;
+    assert.deepEqual(result?.tools, [pinned]);
+    assert(Buffer.byteLength(JSON.stringify(pinned)) <= 2_600);
+    assert(description.length < 2_048, 'a longer one is cut by a host');
+  });
+}
