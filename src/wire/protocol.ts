@@ -139,9 +139,7 @@ export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
     const answer = readAnswer(frame);
     return { answer, body: answer.kind === 'offer' ? frame.body : noBytes };
   } catch (error) {
-    if (!(error instanceof IpcError) || error.kind.fatal || error.code === 'version_mismatch') {
-      throw error;
-    }
+    if (!(error instanceof IpcError) || error.kind.fatal) throw error;
     throw new IpcError('bad_frame', error.message);
   }
 }

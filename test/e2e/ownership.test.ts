@@ -8,8 +8,12 @@ import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import type { SessionId } from '../../src/core/message.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { journalFormat } from '../../src/journal/records.ts';
+import { dial } from '../../src/wire/connection.ts';
+import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { startBroker } from '../support/brokers.ts';
 import { makeHome } from '../support/places.ts';
 import { place, Remote } from '../support/remote.ts';
 
@@ -168,6 +172,32 @@ test('a session with another key hears so, and what it can do', async (context) 
     code: 'key_mismatch',
     message: new RegExp(`port ${port} is held by pid ${owner.pid} .*another key`),
   });
+});
+
+test('a peer of another version hears so after its proof, and is let go', async (context) => {
+  const { client, port, key } = await startBroker(context);
+  await client().status();
+  const connection = await dial({ host: '127.0.0.1', port }, key);
+  const heard: string[] = [];
+  const ended = new Promise<void>((resolve) => {
+    connection.onClose = () => resolve();
+  });
+  connection.onFrame = (frame) => {
+    const { answer } = decodeAnswer(frame);
+    heard.push(answer.kind === 'error' ? answer.code : answer.kind);
+  };
+  const hello = encodeRequest({
+    kind: 'hello',
+    request: 1,
+    session: '0123456789abcdef' as SessionId,
+    origin: { program: 'raw', pid: 1, machine: 'here' },
+    standby: false,
+    held: [],
+  });
+  const newer = Buffer.concat(hello).toString('latin1').replace('"protocol":1', '"protocol":2');
+  connection.send([Buffer.from(newer, 'latin1')]);
+  await ended;
+  assert.deepEqual(heard, ['version_mismatch']);
 });
 
 test('a session with another store uses the broker, but never takes it over', async (context) => {
