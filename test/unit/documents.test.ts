@@ -1,0 +1,75 @@
+// README, ARCHITECTURE and CHANGELOG say what the sources say.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { installLines } from '../../scripts/install-lines.ts';
+import * as limits from '../../src/core/limits.ts';
+import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const readme = read('README.md');
+
+/** How many of a constant's own unit are in one of the README's. */
+const units: Readonly<Record<string, number>> = {
+  s: 1_000,
+  MiB: 1_024 ** 2,
+  GiB: 1_024 ** 3,
+};
+
+test('the README is at most 200 lines long', () => {
+  assert.ok(readme.split('\n').length - 1 <= 200);
+});
+
+test('each number in the table of limits is that of its constant', () => {
+  const rows = [...readme.matchAll(/^\| .* \| ([\d,]+)(?: (\w+))? \| `(\w+)` \|$/gm)];
+  assert.equal(rows.length, 21);
+  for (const [row, number = '', unit = '', name = ''] of rows) {
+    const value = Number(number.replaceAll(',', '')) * (units[unit] ?? 1);
+    assert.equal(value, (limits as Record<string, unknown>)[name], row);
+  }
+});
+
+test('the table of operations is that of operations.ts', () => {
+  const names = (list: readonly ParameterName[]) =>
+    [' ', ...list.map((name) => `\`${name}\` `)].join('');
+  for (const name of operationNames) {
+    const { needs, takes, what } = operations[name];
+    const row = `| \`${name}\` |${names(needs)}|${names(takes)}| ${what} |\n`;
+    assert.ok(readme.includes(row), row);
+  }
+});
+
+test('the lines that install are those that `npm start` prints', () => {
+  for (const { host, into, line } of installLines('/path/to/agent-ipc', 'linux')) {
+    const row = `| ${host} | ${into} | \`${line}\` |\n`;
+    assert.ok(readme.includes(row), row);
+  }
+});
+
+test('links lead to files that are there', () => {
+  for (const name of ['README.md', 'ARCHITECTURE.md']) {
+    for (const [, target = ''] of read(name).matchAll(/\]\(([^)#]+)/g)) {
+      assert.ok(existsSync(join(root, target)), `${name}: ${target}`);
+    }
+  }
+});
+
+test('the newest version in the changelog is that of the package', () => {
+  const newest = /^## (\S+)/m.exec(read('CHANGELOG.md'))?.[1];
+  assert.equal(newest, JSON.parse(read('package.json')).version);
+});
+
+test('a version in the changelog has no other heads than its three, and Upgrading', () => {
+  const heads = [...read('CHANGELOG.md').matchAll(/^### (.*)$/gm)].map(([, head]) => head);
+  const legal = ['Upgrading', 'Safety', 'Features', 'Internals'];
+  assert.deepEqual(
+    heads.filter((head = '') => !legal.includes(head)),
+    [],
+  );
+});
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
