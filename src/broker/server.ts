@@ -187,8 +187,12 @@ export class Broker {
 
   #take(outcome: Outcome): void {
     for (const record of outcome.records) this.#records.push(record);
-    for (const reply of outcome.replies) {
-      this.#replies.push({ ...reply, body: this.#bodyFor(reply.answer) });
+    try {
+      for (const reply of outcome.replies) {
+        this.#replies.push({ ...reply, body: this.#bodyFor(reply.answer) });
+      }
+    } catch (error) {
+      return this.#fail(error);
     }
     this.#armTimer();
     if (this.#isTurnScheduled) return;

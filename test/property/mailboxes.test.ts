@@ -3,13 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/core/limits.ts';
-import {
-  type Command,
-  type EngineLimits,
-  Mailboxes,
-  type Outcome,
-  type Reply,
-} from '../../src/core/mailboxes.ts';
+import { Mailboxes } from '../../src/core/mailboxes.ts';
 import {
   bodyChecksum,
   type Hold,
@@ -18,6 +12,7 @@ import {
   type SessionId,
 } from '../../src/core/message.ts';
 import type { BrokerRequest, JournalRecord, Post } from '../../src/core/requests.ts';
+import type { Command, EngineLimits, Outcome, Reply } from '../../src/core/step.ts';
 import {
   durableOf,
   identity,

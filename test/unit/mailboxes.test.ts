@@ -1,8 +1,9 @@
 // The engine with large numbers; its rules are in the scenarios.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Command, Mailboxes, type Outcome } from '../../src/core/mailboxes.ts';
+import { Mailboxes } from '../../src/core/mailboxes.ts';
 import { bodyChecksum, type Name } from '../../src/core/message.ts';
+import type { Command, Outcome } from '../../src/core/step.ts';
 import { identity, instantAt, origin, sessionOf } from '../support/engine.ts';
 
 const A = 'A' as Name;
