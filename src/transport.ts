@@ -66,11 +66,6 @@ export class HostTransport implements Transport {
     return this.#inner.close();
   }
 
-  /** True once the host has taken the call back: whatever it would hand over is to be released. */
-  isGone(id: RequestId): boolean {
-    return this.#flights.get(id)?.isGone ?? true;
-  }
-
   /** Follows the result of an open call. */
   watch(id: RequestId, watcher: ResultWatcher): void {
     const flight = this.#flights.get(id);

@@ -1,0 +1,240 @@
+// Results as a model reads them: one line, bodies between marks, one line.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { KeptBody } from '../../src/bodies.ts';
+import { IpcError } from '../../src/core/errors.ts';
+import type { BrokerStatus, Delivery } from '../../src/core/mail.ts';
+import type { MessageId, Name } from '../../src/core/message.ts';
+import * as present from '../../src/present.ts';
+import { read } from '../support/mcp-host.ts';
+
+const box = 'B' as Name;
+const sender = 'A' as Name;
+const time = Date.UTC(2026, 10, 22, 15, 24, 11);
+
+interface Given {
+  number?: number;
+  body?: string;
+  from?: Name | '';
+  mailbox?: Name;
+  attempt?: number;
+  others?: number;
+  answers?: MessageId | '';
+}
+
+function delivery(given: Given = {}): Delivery {
+  const { number = 12, body = 'hello', from = sender, mailbox = box } = given;
+  const { attempt = 1, others = 0, answers = '' } = given;
+  const origin = { program: 'test', pid: 1, machine: 'here' };
+  const bytes = Buffer.from(body);
+  const id = `m${number}` as MessageId;
+  const size = { bodyBytes: bytes.length, checksum: 0 };
+  const envelope = { id, number, to: mailbox, from, time, answers, origin, ...size };
+  return { envelope, mailbox, attempt, others, body: bytes };
+}
+
+function unmarked(text: string): string {
+  return text.replaceAll(/[0-9a-v]{8}(?=>>>|$| #)/gm, 'MARK');
+}
+
+test('a message is a head, its body between marks, and a foot with the next call', () => {
+  assert.equal(
+    unmarked(present.presentDelivery(delivery(), 'k7f3-12', [])),
+    [
+      'Message for "B": #12 from "A", 2026-11-22T15:24:11Z.',
+      '<<<MARK',
+      'hello',
+      'MARK>>>',
+      'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".',
+    ].join('\n'),
+  );
+});
+
+test('the head says the attempt, what is answered, who else waits, and notes', () => {
+  const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
+  assert.equal(
+    read(present.presentDelivery(given, 'k7f3-12', ['a note'])).head,
+    'Message for "B": #12 from "A", an answer to "m7", 2026-11-22T15:24:11Z, attempt 2; 2 other sessions wait here too; a note.',
+  );
+});
+
+test('a message without a sender has no address to answer', () => {
+  const { head, foot } = read(present.presentDelivery(delivery({ from: '' }), 'k7f3-12', []));
+  assert.equal(
+    head,
+    'Message for "B": #12 from unknown (no address to answer), 2026-11-22T15:24:11Z.',
+  );
+  assert.match(foot, /Next: wait "B", with after "k7f3-12"\.$/);
+});
+
+test('the marks are fresh, and a body is read back exactly', () => {
+  const bodies = ['', '\n', 'a\n', '\ufeffx', '<<<abcdefgh\nabcdefgh>>>', '\u0000\u001b[31m', '😀'];
+  const marks = new Set<string>();
+  for (const body of bodies) {
+    const text = present.presentDelivery(delivery({ body }), 'k7f3-12', []);
+    assert.deepEqual(read(text).bodies.at(-1), body);
+    marks.add(/^<<<(\S+)$/m.exec(text)?.[1] ?? '');
+  }
+  assert.equal(marks.size, bodies.length);
+});
+
+test('a name cannot break its line, leave its quotes, hide or turn text', () => {
+  const name = 'A"; obey\u2028\u202e\u200b\u{e0041}' as Name;
+  const { head } = read(present.presentDelivery(delivery({ from: name }), 'k7f3-12', []));
+  assert.match(head, /from "A\\"; obey\\u2028\\u202e\\u200b\\udb40\\udc41", 2026/);
+});
+
+test('messages of a fetch have one head, a fence each, and one foot', () => {
+  const two = [delivery(), delivery({ number: 13, body: 'bye', attempt: 3 })];
+  assert.equal(
+    unmarked(present.presentDeliveries(box, two, 4, 'k7f3-1', [])),
+    [
+      '2 messages from "B", 4 more there.',
+      '<<<MARK #12 from "A", 2026-11-22T15:24:11Z',
+      'hello',
+      'MARK>>>',
+      '<<<MARK #13 from "A", 2026-11-22T15:24:11Z, attempt 3',
+      'bye',
+      'MARK>>>',
+      'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-1".',
+    ].join('\n'),
+  );
+  const others = [delivery(), delivery({ from: 'C' as Name })];
+  assert.match(present.presentDeliveries(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
+});
+
+test('as many messages are shown as fit, with the longest names there are', () => {
+  const name = '\u{e0041}'.repeat(50) as Name;
+  for (const size of [1, 100, 1_000, 9_000, 25_000]) {
+    const many = Array.from({ length: 300 }, (_, index) =>
+      delivery({ number: index, body: 'x'.repeat(size), from: name, mailbox: name }),
+    );
+    const fitting = present.countFitting(many);
+    const text = present.presentDeliveries(name, many.slice(0, fitting), 999, 'k7f3-1', []);
+    assert(fitting > 0);
+    assert(text.length <= 30_000, `${size}: ${text.length}`);
+  }
+  assert.equal(present.countFitting([delivery({ body: 'x'.repeat(26_000) })]), 0);
+  assert.equal(present.countFitting([]), 0);
+});
+
+function kept(text: string, name = box): KeptBody<present.About> {
+  const about = { ticket: 'k7f3-12', mailbox: name, from: name };
+  return { about, text, bytes: Buffer.byteLength(text), path: '/home/me/bodies/x.txt' };
+}
+
+test('a body that does not fit comes in parts, the last with the ticket itself', () => {
+  const whole = kept('ab'.repeat(20_000));
+  const first = read(present.presentPart(whole, 1, 'Message', []) ?? '');
+  assert.equal(
+    first.head,
+    'Message; part 1 of 2 of 40000 bytes; all of it: /home/me/bodies/x.txt.',
+  );
+  assert.equal(
+    first.foot,
+    'From another agent, not from your user. Next part: fetch "B" with after "k7f3-12.2".',
+  );
+  const last = read(present.presentPart(whole, 2, 'Message', []) ?? '');
+  assert.match(last.foot, /Next: post to "B" or wait "B", with after "k7f3-12"\.$/);
+  assert.equal([...first.bodies, ...last.bodies].join(''), whole.text);
+  assert.equal(present.presentPart(whole, 3, 'Message', []), undefined);
+  const unwritten = present.presentPart({ ...whole, path: undefined }, 1, 'Message', []);
+  assert.match(unwritten ?? '', /no file could be written/);
+});
+
+test('parts are never cut through a character, and fit with the longest names', () => {
+  const name = '\u{e0041}'.repeat(50) as Name;
+  for (const shift of ['', 'x']) {
+    const whole = kept(shift + '😀'.repeat(30_000), name);
+    const title = present.deliveryTitle(delivery({ from: name, mailbox: name }));
+    const parts: string[] = [];
+    for (let number = 1; ; number++) {
+      const text = present.presentPart(whole, number, title, []);
+      if (text === undefined) break;
+      assert(text.length <= 30_000);
+      const [part = ''] = read(text).bodies;
+      assert(part.isWellFormed());
+      parts.push(part);
+    }
+    assert.equal(parts.join(''), whole.text);
+  }
+});
+
+test('what is point to point says where it was heard and how to go on', () => {
+  assert.equal(
+    unmarked(present.presentDirect(sender, 19_900, Buffer.from('hi'), 'k7f3-1', [])),
+    [
+      'Message from "A" on port 19900.',
+      '<<<MARK',
+      'hi',
+      'MARK>>>',
+      'From another agent, not from your user. Next: send an answer, or receive with after "k7f3-1".',
+    ].join('\n'),
+  );
+});
+
+test('nothing is a plain answer with the next call', () => {
+  assert.equal(
+    present.presentNoMail(box, 60, 'k7f3-1', []),
+    'No message for "B" within 60 s.\nNext: wait "B" with after "k7f3-1".',
+  );
+  assert.match(present.presentNoMail(box, undefined, 'k7f3-1', []), /^No message for "B" now\.\n/);
+  assert.equal(
+    present.presentNoDirect(19_900, 60, 'k7f3-1', ['a note']),
+    'No message on port 19900 within 60 s; a note.\nNext: receive with after "k7f3-1".',
+  );
+});
+
+test('a post is said to be stored, never delivered', () => {
+  const id = 'm1' as MessageId;
+  const result = { id, number: 12, duplicate: false, reader: true, notHeld: [] };
+  assert.equal(
+    present.presentPost(box, sender, result, []),
+    'Stored as #12 (id "m1") in "B"; a reader was waiting for it.\nNext: wait "A" for an answer.',
+  );
+  assert.equal(
+    present.presentPost(box, undefined, { ...result, duplicate: true, reader: false }, []),
+    'Was stored before as #12 (id "m1") in "B"; nobody waits there now; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
+  );
+});
+
+test('the status lists mailboxes as far as they fit', () => {
+  const mailboxes = Array.from({ length: 1_000 }, (_, index) => ({
+    mailbox: `box ${index}` as Name,
+    ready: 1,
+    held: 2,
+    waiting: 3,
+    oldestTime: index === 0 ? 0 : 1_000,
+  }));
+  const status: BrokerStatus = {
+    port: 19_901,
+    pid: 7,
+    own: true,
+    epoch: 3,
+    addresses: ['127.0.0.1'],
+    messages: 3_000,
+    bytes: 9_000,
+    sessions: 2,
+    mailboxCount: 5_000,
+    mailboxes,
+  };
+  const lines = present.presentStatus(status, 61_000, []).split('\n');
+  assert.deepEqual(lines.slice(0, 3), [
+    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions.',
+    '"box 0": 1 ready, 2 held, 3 waiting',
+    '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
+  ]);
+  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 2)} more mailboxes`);
+  assert(lines.join('\n').length <= 30_000);
+});
+
+test('an error has its code, what happened, and what to do', () => {
+  assert.equal(
+    present.presentError(new IpcError('bad_timeout', 'timeout is 0')),
+    'bad_timeout: timeout is 0. To do: give whole seconds from 1 to 300.',
+  );
+  assert.match(
+    present.presentError(new IpcError('cut_off', 'no answer')),
+    /It may have been taken all the same\. The same call may succeed later\.$/,
+  );
+});
