@@ -1,5 +1,5 @@
 // What is known of the programs that run agents: how long a call may take there, and how calls end.
-// Where each fact comes from: docs/hosts.md.
+// Measured, or read in their sources and documents, in November 2026.
 import { parseTimeout } from './operations.ts';
 
 export interface Host {

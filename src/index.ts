@@ -79,6 +79,9 @@ export interface DirectMessage {
   refuse(): void;
 }
 
+/** What a post settles that answers a message. */
+let deliveryOf: (message: Message) => Delivery;
+
 /** Held by this process until it is settled or released. */
 export class Message {
   readonly id: string;
@@ -129,9 +132,8 @@ export class Message {
     return this.#mail.release([this.#delivery], options);
   }
 
-  /** For `post`: what it settles. */
-  static delivery(message: Message): Delivery {
-    return message.#delivery;
+  static {
+    deliveryOf = (message) => message.#delivery;
   }
 }
 
@@ -150,7 +152,7 @@ export class AgentMail {
     text: string | Uint8Array,
     { from, id, answers, signal }: PostOptions = {},
   ): Promise<Stored> {
-    const settled = answers && Message.delivery(answers);
+    const settled = answers && deliveryOf(answers);
     const result = await this.#mail.post(parseName(to, 'to'), parseBody(text, 'text'), {
       from: this.#sender(from),
       id: id === undefined ? undefined : parseNamedId(id),

@@ -29,12 +29,14 @@ interface Shell {
 }
 
 async function shell(context: TestContext): Promise<Shell> {
+  const children: ChildProcess[] = [];
+  context.after(async () => {
+    for (const child of children) {
+      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+    }
+  });
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
-  const children: ChildProcess[] = [];
-  context.after(() => {
-    for (const child of children) child.kill('SIGKILL');
-  });
   const begin = (args: readonly string[], input?: string | Buffer) => {
     const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
     const child = spawn(process.execPath, [program, ...args], { env });

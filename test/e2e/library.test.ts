@@ -6,11 +6,15 @@ import { type AgentMail, IpcError, open } from '../../src/index.ts';
 import { freePort, makeHome } from '../support/places.ts';
 
 async function place(context: TestContext) {
+  const mails: AgentMail[] = [];
+  context.after(async () => {
+    for (const mail of mails) await mail.close();
+  });
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
   return async (name?: string): Promise<AgentMail> => {
     const mail = await open({ port, home, env: {}, ...(name !== undefined && { name }) });
-    context.after(() => mail.close());
+    mails.push(mail);
     return mail;
   };
 }

@@ -4,23 +4,11 @@ import { once } from 'node:events';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyBytesMax, settleMsSeen } from '../../src/core/limits.ts';
-import { type HostOptions, McpHost } from '../support/mcp-host.ts';
-import { freePort, makeHome } from '../support/places.ts';
-
-interface Place {
-  readonly home: string;
-  readonly port: number;
-  host(options?: Partial<HostOptions>): Promise<McpHost>;
-}
-
-async function place(context: TestContext): Promise<Place> {
-  const home = join(await makeHome(context), 'home');
-  const port = await freePort();
-  return { home, port, host: (options) => McpHost.start(context, { home, port, ...options }) };
-}
+import { type McpHost, hostPlace as place } from '../support/mcp-host.ts';
+import { freePort } from '../support/places.ts';
 
 async function untilWaiting(observer: McpHost, mailbox: string): Promise<void> {
   for (;;) {

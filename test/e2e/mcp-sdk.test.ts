@@ -46,10 +46,12 @@ async function connect(
   context: TestContext,
   versionNegotiation: { mode: (typeof modes)[number][1] },
 ): Promise<Client> {
+  const clients: Client[] = [];
+  context.after(() => Promise.all(clients.map((one) => one.close())));
   const home = join(await makeHome(context), 'home');
   const env = { PATH: process.env.PATH ?? '', IPC_HOME: home, IPC_PORT: `${await freePort()}` };
   const client = new Client({ name: 'sdk', version: '1' }, { versionNegotiation });
-  context.after(() => client.close());
+  clients.push(client);
   await client.connect(
     new StdioClientTransport({ command: process.execPath, args: [program, 'mcp'], env }),
   );

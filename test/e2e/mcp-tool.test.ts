@@ -1,9 +1,7 @@
 // What a host is told of the tool. Each byte of it is paid for in every session of every agent.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Era, McpHost } from '../support/mcp-host.ts';
-import { makeHome } from '../support/places.ts';
+import { type Era, hostPlace } from '../support/mcp-host.ts';
 
 const description = [
   'Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.',
@@ -62,8 +60,8 @@ const pinned = {
 
 for (const era of ['legacy', '2026-07-28'] satisfies Era[]) {
   test(`tools/list is this one tool, of at most 2,600 bytes, in the ${era} era`, async (context) => {
-    const home = join(await makeHome(context), 'home');
-    const host = await McpHost.start(context, { home, era });
+    const place = await hostPlace(context);
+    const host = await place.host({ era });
     const { result } = await host.request('tools/list', { _meta: host.envelope() }).answer;
     assert.deepEqual(result?.tools, [pinned]);
     assert(Buffer.byteLength(JSON.stringify(pinned)) <= 2_600);

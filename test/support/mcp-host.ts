@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePort, makeHome } from './places.ts';
 
 /** Built, as it ships. */
 export const program = join(fileURLToPath(new URL('../../../', import.meta.url)), 'dist/ipc.js');
@@ -30,6 +31,28 @@ export interface Answer {
 export interface ToolResult {
   readonly content: readonly { readonly type: string; readonly text: string }[];
   readonly isError?: boolean;
+}
+
+/** A state folder and a port of its own, and hosts that are gone before it is. */
+export interface HostPlace {
+  readonly home: string;
+  readonly port: number;
+  host(options?: Partial<HostOptions>): Promise<McpHost>;
+}
+
+export async function hostPlace(context: TestContext): Promise<HostPlace> {
+  const hosts: Promise<McpHost>[] = [];
+  context.after(async () => {
+    for (const host of hosts) await (await host).destroy();
+  });
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  const start = (options?: Partial<HostOptions>) => {
+    const host = McpHost.start({ home, port, ...options });
+    hosts.push(host);
+    return host;
+  };
+  return { home, port, host: start };
 }
 
 /** A result's text, taken apart as an agent would. */
@@ -77,13 +100,8 @@ export class McpHost {
     );
   }
 
-  static async start(context: TestContext, options: HostOptions): Promise<McpHost> {
+  static async start(options: HostOptions): Promise<McpHost> {
     const host = new McpHost(options);
-    context.after(async () => {
-      host.child.kill('SIGKILL');
-      host.child.stdout?.destroy();
-      assert.deepEqual(host.strays, [], 'stdout carries JSON-RPC alone');
-    });
     if ((options.era ?? 'legacy') === 'legacy') await host.initialize();
     return host;
   }
@@ -160,6 +178,14 @@ export class McpHost {
   async end(): Promise<void> {
     this.endInput();
     await this.exited;
+  }
+
+  /** Ends it, whatever it does, and looks at what it wrote. */
+  async destroy(): Promise<void> {
+    this.child.kill('SIGKILL');
+    this.child.stdout?.destroy();
+    await this.exited;
+    assert.deepEqual(this.strays, [], 'stdout carries JSON-RPC alone');
   }
 
   #envelopeOfNotification(): object {

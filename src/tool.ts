@@ -1,0 +1,427 @@
+// The one tool. A call of it goes:
+// 1. The parameters are checked.  2. What the call's ticket, or its coming at all, ends is settled.
+// 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
+// tells when it is written, or that the host does not want it: the tickets say what that means.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprotocol/server';
+import { Bodies } from './bodies.ts';
+import { IpcError } from './core/errors.ts';
+import { endMsMax, resultCharactersMax } from './core/limits.ts';
+import type { Delivery } from './core/mail.ts';
+import { effectiveSeconds, findHost, type Host } from './hosts.ts';
+import { type Call, type CallOf, parseCall, type ReceivedMessage, run } from './operations.ts';
+import { Place } from './place.ts';
+import * as present from './present.ts';
+import {
+  type Batch,
+  type Caller,
+  type Mailbox,
+  type Part,
+  type Plan,
+  type Release,
+  Tickets,
+} from './tickets.ts';
+import type { HostTransport } from './transport.ts';
+
+const progressEveryMs = 12_000;
+
+/** One reading call that is not answered yet. */
+interface OpenRead {
+  readonly caller: string;
+  readonly place: string;
+  end(): void;
+}
+
+interface Request {
+  readonly id: RequestId;
+  readonly caller: Caller;
+  readonly host: Host | undefined;
+  readonly signal: AbortSignal;
+  readonly notes: string[];
+}
+
+export class Tool {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #transport: HostTransport;
+  readonly #tickets = new Tickets(randomNonce());
+  readonly #reads = new Set<OpenRead>();
+  /** Received, and their results not written yet. */
+  readonly #received = new Set<ReceivedMessage>();
+  readonly #unconfirmed = new Set<Promise<void>>();
+  /** Both made by the first call that is right. */
+  #place: Place | undefined;
+  #bodies: Bodies<present.About> | undefined;
+  #host: Host | undefined;
+  #isEnding = false;
+
+  constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
+    this.#env = env;
+    this.#transport = transport;
+  }
+
+  async call(
+    given: Record<string, unknown>,
+    context: ServerContext,
+    name: string | undefined,
+  ): Promise<CallToolResult> {
+    const { id, _meta: meta, signal } = context.mcpReq;
+    const host = findHost(name);
+    const stopProgress = this.#startProgress(context, host);
+    try {
+      if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
+      this.#host = host;
+      const thread = meta?.threadId;
+      const caller = { id: typeof thread === 'string' ? thread : '', drops: host?.drops ?? false };
+      if (host?.isSerial) this.#endReads((read) => read.caller === caller.id);
+      const call = parseCall(given);
+      this.#place ??= new Place({ env: this.#env, program: name ?? 'mcp' });
+      return textResult(
+        await this.#run(call, this.#place, { id, caller, host, signal, notes: [] }),
+      );
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      return { ...textResult(present.presentError(error)), isError: true };
+    } finally {
+      stopProgress();
+      this.#transport.finished(id);
+    }
+  }
+
+  /** Settles what was seen, releases the rest, and gives the broker up; 2 s at most. */
+  async end(): Promise<void> {
+    if (this.#isEnding) return new Promise(() => {});
+    this.#isEnding = true;
+    const place = this.#place;
+    if (!place) return;
+    const late = new Promise<void>((resolve) => setTimeout(resolve, endMsMax));
+    await Promise.race([this.#endAll(place), late]);
+  }
+
+  async #endAll(place: Place): Promise<void> {
+    this.#endReads(() => true);
+    for (const message of this.#received) message.refuse();
+    const { settles, releases } = this.#tickets.end(performance.now(), this.#host?.drops ?? false);
+    const settled = settles.map(async ({ port, deliveries }) => {
+      await (await place.broker({ port })).mail.settle(deliveries);
+    });
+    await Promise.allSettled([...settled, ...releases.map((one) => this.#release(place, one))]);
+    await place.close();
+  }
+
+  async #run(call: Call, place: Place, request: Request): Promise<string> {
+    switch (call.operation) {
+      case 'wait':
+      case 'fetch':
+        return this.#read(call, place, request);
+      case 'receive':
+        return this.#receive(call, place, request);
+      case 'post':
+        return this.#post(call, place, request);
+      default:
+        await this.#before(place, request, call.given.after);
+        return this.#plain(call, place, request);
+    }
+  }
+
+  async #read(call: CallOf<'wait'> | CallOf<'fetch'>, place: Place, request: Request) {
+    const { mailbox, after } = call.given;
+    const { port, mail } = await place.broker(call.given);
+    const plan = await this.#before(place, request, after, { port, mailbox });
+    if (plan.part) return this.#part(plan.part);
+    if (plan.again) await mail.release(plan.again.deliveries);
+    const found =
+      call.operation === 'wait'
+        ? await this.#wait(call, place, request, port)
+        : await run(call, place, { signal: request.signal, ...fetchLimits });
+    const fitting = present.countFitting(found.deliveries) || 1;
+    const given = found.deliveries.slice(0, fitting);
+    const rest = found.deliveries.slice(fitting);
+    await mail.release(rest, { unread: true });
+    if (given.some((delivery) => isAmong(delivery, plan.again))) {
+      request.notes.push('given once more, since no call named its ticket');
+    }
+    const ticket = this.#hand(place, request, { port, mailbox }, given);
+    const remaining = found.remaining + rest.length;
+    return this.#presentRead(call, given, remaining, ticket, request);
+  }
+
+  async #wait(call: CallOf<'wait'>, place: Place, request: Request, port: number) {
+    const { timeout, mailbox } = call.given;
+    const effective = this.#effective(timeout, request);
+    const shorter = { ...call, given: { ...call.given, timeout: effective } };
+    const where = `wait ${port} ${mailbox}`;
+    const delivery = await this.#openRead(where, request, (signal) =>
+      run(shorter, place, { signal }),
+    );
+    return { deliveries: delivery ? [delivery] : [], remaining: 0 };
+  }
+
+  async #presentRead(
+    { operation, given }: CallOf<'wait'> | CallOf<'fetch'>,
+    deliveries: readonly Delivery[],
+    remaining: number,
+    ticket: string,
+    request: Request,
+  ): Promise<string> {
+    const { mailbox } = given;
+    const { notes } = request;
+    const [first] = deliveries;
+    if (!first) {
+      const effective = 'timeout' in given ? this.#effective(given.timeout, request) : undefined;
+      if ('timeout' in given) noteCut(request, given.timeout, effective);
+      return present.presentNoMail(mailbox, effective, ticket, notes);
+    }
+    if (operation === 'fetch' && deliveries.length > 1) {
+      return present.presentDeliveries(mailbox, deliveries, remaining, ticket, notes);
+    }
+    if (operation === 'fetch') notes.push(`${remaining} more there`);
+    const text = present.presentDelivery(first, ticket, notes);
+    if (present.fits(text)) return text;
+    const about = { ticket, mailbox, from: first.envelope.from };
+    return this.#firstPart(first.body, about, present.deliveryTitle(first), notes);
+  }
+
+  async #receive(call: CallOf<'receive'>, place: Place, request: Request): Promise<string> {
+    const { port, after, timeout } = call.given;
+    const plan = await this.#before(place, request, after);
+    if (plan.part) return this.#part(plan.part);
+    // The port is free when the last sender has heard its answer.
+    await Promise.all(this.#unconfirmed);
+    const effective = this.#effective(timeout, request);
+    const shorter = { ...call, given: { ...call.given, timeout: effective } };
+    const message = await this.#openRead(`receive ${port}`, request, (signal) =>
+      run(shorter, place, { signal }),
+    );
+    const ticket = this.#tickets.give(request.caller.id, undefined, []);
+    if (!message) {
+      noteCut(request, timeout, effective);
+      return present.presentNoDirect(port, effective, ticket, request.notes);
+    }
+    this.#follow(request, message);
+    const { from, body } = message;
+    const text = present.presentDirect(from, port, body, ticket, request.notes);
+    if (present.fits(text)) return text;
+    const about = { ticket, mailbox: undefined, from };
+    return this.#firstPart(body, about, present.directTitle(from, port), request.notes);
+  }
+
+  async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {
+    const { to, from, after } = call.given;
+    const { port } = await place.broker(call.given);
+    const plan = this.#tickets.begin(request.caller, after, undefined);
+    this.#noteTicket(request, plan, after);
+    const own = plan.settles.filter((batch) => batch.port === port);
+    const others = plan.settles.filter((batch) => batch.port !== port);
+    const settles = own.flatMap(({ deliveries }) => deliveries);
+    const answers = own.length > 0 ? plan.answers : undefined;
+    try {
+      const result = await run(call, place, { signal: request.signal, settles, answers });
+      this.#tickets.settled(own);
+      noteNotHeld(request, result.notHeld);
+      await this.#settle(place, request, others);
+      return present.presentPost(to, from ?? place.name, result, request.notes);
+    } catch (error) {
+      await this.#unsettled(place, plan.settles);
+      throw error;
+    }
+  }
+
+  async #plain(call: PlainCall, place: Place, request: Request): Promise<string> {
+    const { notes, signal } = request;
+    switch (call.operation) {
+      case 'send': {
+        const { host, from, timeout } = call.given;
+        const given = { ...call.given, timeout: this.#effective(timeout, request) };
+        await run({ ...call, given }, place, { signal });
+        return present.presentSend(host, from ?? place.name, notes);
+      }
+      case 'ping': {
+        const given = { ...call.given, timeout: this.#effective(call.given.timeout, request) };
+        const { ms } = await run({ ...call, given }, place, { signal });
+        return present.presentPing(call.given.host, ms, notes);
+      }
+      case 'broker_start': {
+        const { port } = await place.broker(call.given);
+        return present.presentStart(port, await run(call, place, { signal }), notes);
+      }
+      case 'broker_stop': {
+        const { port } = await place.broker(call.given);
+        return present.presentStop(port, await run(call, place, { signal }), notes);
+      }
+      case 'broker_status':
+        return present.presentStatus(await run(call, place, { signal }), Date.now(), notes);
+    }
+  }
+
+  /** What the call's ticket and the call itself end. */
+  async #before(
+    place: Place,
+    request: Request,
+    after: string | undefined,
+    reads?: Mailbox,
+  ): Promise<Plan> {
+    const plan = this.#tickets.begin(request.caller, after, reads);
+    this.#noteTicket(request, plan, after);
+    try {
+      await this.#settle(place, request, plan.settles);
+    } catch (error) {
+      await this.#unsettled(place, plan.settles);
+      throw error;
+    }
+    return plan;
+  }
+
+  #noteTicket({ notes }: Request, plan: Plan, after: string | undefined): void {
+    if (plan.isUnknown) notes.push(`ticket "${after}" is not of this session and was ignored`);
+    if (plan.part) notes.push(`"${after}" is the ticket of a part and settles nothing`);
+  }
+
+  async #settle(place: Place, request: Request, batches: readonly Batch[]): Promise<void> {
+    for (const batch of batches) {
+      const { mail } = await place.broker({ port: batch.port });
+      noteNotHeld(request, await mail.settle(batch.deliveries));
+      this.#tickets.settled([batch]);
+    }
+  }
+
+  async #unsettled(place: Place, batches: readonly Batch[]): Promise<void> {
+    for (const release of this.#tickets.unsettled(batches)) await this.#release(place, release);
+  }
+
+  /** Gives what was read a ticket, which follows the result on its way. */
+  #hand(
+    place: Place,
+    { id, caller }: Request,
+    box: Mailbox,
+    deliveries: readonly Delivery[],
+  ): string {
+    const ticket = this.#tickets.give(caller.id, box, deliveries);
+    if (deliveries.length === 0) return ticket;
+    this.#transport.watch(id, {
+      writing: () => this.#tickets.writing(ticket),
+      written: () => this.#tickets.written(ticket, performance.now()),
+      gone: () => {
+        const release = this.#tickets.gone(ticket);
+        if (release) void this.#release(place, release);
+      },
+    });
+    return ticket;
+  }
+
+  /** The client keeps at it until the broker has answered; an end of the session releases as well. */
+  async #release(place: Place, { port, deliveries, unread }: Release): Promise<void> {
+    const { mail } = await place.broker({ port });
+    await mail.release(deliveries, { unread }).catch(() => {});
+  }
+
+  /** Its sender hears of it when the result is written; when that cannot be, he may try again. */
+  #follow({ id }: Request, message: ReceivedMessage): void {
+    this.#received.add(message);
+    this.#transport.watch(id, {
+      writing: () => {},
+      written: () => {
+        this.#received.delete(message);
+        const told = message.confirm().catch(() => {});
+        const done = told.finally(() => this.#unconfirmed.delete(done));
+        this.#unconfirmed.add(done);
+      },
+      gone: () => {
+        this.#received.delete(message);
+        message.refuse();
+      },
+    });
+  }
+
+  /** Runs a call that may block for long. One that a newer call replaces was dropped by its host. */
+  async #openRead<T>(
+    where: string,
+    { caller, signal }: Request,
+    read: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (caller.drops) {
+      this.#endReads((open) => open.caller === caller.id && open.place === where);
+    }
+    const ended = new AbortController();
+    const open = { caller: caller.id, place: where, end: () => ended.abort() };
+    this.#reads.add(open);
+    try {
+      return await read(AbortSignal.any([signal, ended.signal]));
+    } finally {
+      this.#reads.delete(open);
+    }
+  }
+
+  #endReads(which: (read: OpenRead) => boolean): void {
+    for (const read of this.#reads) if (which(read)) read.end();
+  }
+
+  #effective(asked: number, { host }: Request): number {
+    return effectiveSeconds(asked, host, this.#env);
+  }
+
+  async #firstPart(
+    body: Buffer,
+    about: present.About,
+    title: string,
+    notes: present.Notes,
+  ): Promise<string> {
+    assert(this.#place);
+    this.#bodies ??= new Bodies(this.#place.home);
+    const kept = await this.#bodies.keep(about.ticket, body, about);
+    const text = present.presentPart(kept, 1, title, notes);
+    assert(text !== undefined && text.length <= resultCharactersMax);
+    return text;
+  }
+
+  async #part({ ticket, number }: Part): Promise<string> {
+    const kept = await this.#bodies?.find(ticket);
+    const text = kept && present.presentPart(kept, number, `Message of ticket "${ticket}"`, []);
+    if (text !== undefined) return text;
+    throw new IpcError(
+      'bad_parameter',
+      `after names part ${number} of "${ticket}", which is not kept`,
+    );
+  }
+
+  #startProgress({ mcpReq }: ServerContext, host: Host | undefined): () => void {
+    const progressToken = mcpReq._meta?.progressToken;
+    if (progressToken === undefined || host?.wantsProgress === false) return () => {};
+    let progress = 0;
+    const timer = setInterval(() => {
+      const params = { progressToken, progress: ++progress };
+      mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
+    }, progressEveryMs);
+    return () => clearInterval(timer);
+  }
+}
+
+type PlainCall = Exclude<Call, { operation: 'wait' | 'fetch' | 'receive' | 'post' }>;
+
+/** Bytes are never fewer than characters, so that little of what is fetched goes back unread. */
+const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
+
+function textResult(text: string): CallToolResult {
+  return { content: [{ type: 'text', text }] };
+}
+
+function isAmong({ envelope }: Delivery, batch: Batch | undefined): boolean {
+  return batch?.deliveries.some((other) => other.envelope.id === envelope.id) ?? false;
+}
+
+function noteNotHeld({ notes }: Request, deliveries: readonly Delivery[]): void {
+  for (const { envelope } of deliveries) {
+    notes.push(`#${envelope.number} was not settled: another session holds it by now`);
+  }
+}
+
+/** A host that gives up on calls before their time gets its answer earlier. */
+function noteCut({ notes }: Request, asked: number, effective: number | undefined): void {
+  if (effective === undefined || effective === asked) return;
+  notes.push(`asked for ${asked} s, but this host allows ${effective} s`);
+}
+
+function randomNonce(): string {
+  return [...randomBytes(4)].map((byte) => (byte % 32).toString(32)).join('');
+}
