@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -129,7 +129,7 @@ test('--json prints one object a line', async (context) => {
 });
 
 test('a wrong call exits 2 and says what is right', async (context) => {
-  const { run } = await shell(context);
+  const { run, home } = await shell(context);
   const calls: [string[], RegExp][] = [
     [['dance'], /unknown command 'dance'/],
     [['wait'], /missing required argument 'mailbox'/],
@@ -144,6 +144,9 @@ test('a wrong call exits 2 and says what is right', async (context) => {
     [['wait', 'a\nb'], /bad_name: mailbox has a control character/],
     [['send', '127.0.0.1', 'hi'], /bad_host: host is "127.0.0.1"; it must be HOST:PORT/],
     [['send', '192.0.2.1:19900', 'hi'], /not_loopback/],
+    [['post', 'B', 'hi', '--host', '192.0.2.1:19901'], /not_loopback/],
+    [['receive', '--bind', '0.0.0.0'], /not_loopback/],
+    [['broker', '--bind', '0.0.0.0'], /not_loopback/],
     [['post', 'B', 'hi', '--id', ' \t'], /bad_id/],
   ];
   for (const [args, expected] of calls) {
@@ -152,6 +155,7 @@ test('a wrong call exits 2 and says what is right', async (context) => {
     assert.equal(text, '');
     assert.match(errors, expected);
   }
+  await assert.rejects(stat(home), { code: 'ENOENT' }, 'a wrong call leaves nothing behind');
 });
 
 test('what the world refuses exits 1', async (context) => {
@@ -177,7 +181,11 @@ test('a port of another program is named, with its pid', async (context) => {
   await once(squatter, 'listening');
   const { code, errors } = await run(['post', 'B', 'hi']);
   assert.equal(code, 1);
-  assert.match(errors, new RegExp(`port_taken: port ${port} is held by pid ${process.pid} `));
+  const named = new RegExp(`port_taken: port ${port} is held by pid ${process.pid} `);
+  assert.match(errors, named);
+  const receiving = await run(['receive', '--port', `${port}`]);
+  assert.equal(receiving.code, 1);
+  assert.match(receiving.errors, named);
 });
 
 test('send and receive, with pings between', async (context) => {
