@@ -112,6 +112,7 @@ export class Broker {
     if (this.#state === 'ended') return;
     for (const connection of this.#connections.values()) connection.pause();
     this.#endTurn();
+    this.#beginSync();
     while (this.#syncing) await this.#syncing;
     if (this.#hasEnded()) return;
     this.#state = 'ended';
@@ -219,6 +220,11 @@ export class Broker {
       this.#fail(error);
       return;
     }
+    // Offers leave first, and what came in meanwhile joins the group.
+    setImmediate(() => this.#beginSync());
+  }
+
+  #beginSync(): void {
     if (this.#syncing || this.#afterSync.length === 0) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;

@@ -12,6 +12,7 @@ import {
   statSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
   writevSync,
 } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
@@ -48,6 +49,9 @@ export interface DiskFile {
   sync(): Promise<void>;
   close(): void;
 }
+
+/** Up to here one copy and a plain write cost less than a vectored write. */
+const joinBytesMax = 64 * 1024;
 
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
@@ -116,7 +120,9 @@ class RealFile implements DiskFile {
   }
 
   write(buffers: readonly Buffer[], offset: number): number {
-    return writevSync(this.#file, buffers, offset);
+    const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    if (bytes > joinBytesMax) return writevSync(this.#file, buffers, offset);
+    return writeSync(this.#file, Buffer.concat(buffers, bytes), 0, bytes, offset);
   }
 
   sync(): Promise<void> {
