@@ -81,10 +81,10 @@ export class Client {
 
   async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
     const words: Words = { to, from: options.from ?? '', body };
-    const call = options.id === undefined ? this.#posts.orphan(words) : undefined;
-    const unheard = call || options.id !== undefined ? undefined : this.#posts.takeUnheard(words);
-    if (unheard) return { ...unheard, duplicate: true };
-    return this.#run(call ?? this.#makePost(words, options), options);
+    const earlier = options.id === undefined ? this.#joinEarlier(words, options) : undefined;
+    if (!earlier) return this.#run(this.#makePost(words, options), options);
+    const result = await earlier;
+    return { ...result, notHeld: await this.settle(options.settles ?? [], options) };
   }
 
   async wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
@@ -204,6 +204,14 @@ export class Client {
     connection.close();
     await Promise.race([ended, late]);
     connection.destroy();
+  }
+
+  /** The same words were posted before, and their caller gave up before he heard the answer. */
+  #joinEarlier(words: Words, options: Cancellable): Promise<PostResult> | undefined {
+    const orphan = this.#posts.orphan(words);
+    if (orphan) return this.#run(orphan, options);
+    const unheard = this.#posts.takeUnheard(words);
+    return unheard && Promise.resolve({ ...unheard, duplicate: true });
   }
 
   #makePost(words: Words, options: PostOptions): Call<PostResult> {

@@ -23,24 +23,26 @@ export async function startBroker(
   context: TestContext,
   options: Partial<BrokerOptions> = {},
 ): Promise<TestBroker> {
+  const clients: Client[] = [];
+  let broker: Broker | undefined;
+  // Hooks run in the order in which they are registered: the folder goes last.
+  context.after(async () => {
+    for (const client of clients) await client.close(100);
+    await broker?.close();
+  });
   const folder = join(await makeHome(context), 'broker');
   await mkdir(folder, { mode: 0o700 });
   const port = await freePort();
   const key = randomBytes(32);
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
-  const broker = await Broker.start({
+  broker = await Broker.start({
     listeners: won.listeners,
     addresses: ['127.0.0.1'],
     folder,
     key,
     onFailed: () => {},
     ...options,
-  });
-  const clients: Client[] = [];
-  context.after(async () => {
-    for (const client of clients) await client.close(100);
-    await broker.close();
   });
   const client = () => {
     const made = new Client(

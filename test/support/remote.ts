@@ -166,10 +166,11 @@ export interface Place {
 }
 
 export async function place(context: TestContext): Promise<Place> {
+  const remotes: Remote[] = [];
+  // Hooks run in the order in which they are registered: the folder goes last.
+  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
   const home = await makeHome(context);
   const port = await freePort();
-  const remotes: Remote[] = [];
-  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
   const session = (prefix?: readonly string[]) => {
     const remote = new Remote(home, port, prefix);
     remotes.push(remote);
