@@ -8,7 +8,9 @@ import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import type { SessionId } from '../../src/core/message.ts';
+import { Session } from '../../src/broker/session.ts';
+import type { Name, SessionId } from '../../src/core/message.ts';
+import { checkStore } from '../../src/journal/check.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { journalFormat } from '../../src/journal/records.ts';
 import { dial } from '../../src/wire/connection.ts';
@@ -289,4 +291,26 @@ test('an owner whose folder is removed gives the role up before it says "stored"
   const { number } = await owner.post('box', 'into the next store');
   const { epoch, messages } = await owner.status();
   assert.deepEqual([number, epoch, messages], [1, 1, 1]);
+});
+
+test('forty sessions that each post and end leave all their mail, in few segments', async (context) => {
+  const { home, port } = await place(context);
+  const origin = { program: 'test', pid: process.pid, machine: 'here' };
+  const post = async (body: string): Promise<void> => {
+    const session = new Session({ home, port, origin, env: {} });
+    await session.post('box' as Name, Buffer.from(body));
+    await session.close();
+  };
+  const bodies = Array.from({ length: 40 }, (_, index) => `post ${index}`);
+  for (const body of bodies) await post(body);
+  const report = await checkStore(join(home, `broker-${port}`));
+  assert.deepEqual([report.sound, report.messages], [true, 40]);
+  assert.ok(report.segments.length <= 20, `${report.segments.length} segments`);
+  const reader = new Session({ home, port, origin, env: {} });
+  const { deliveries } = await reader.fetch('box' as Name);
+  await reader.close();
+  assert.deepEqual(
+    deliveries.map(({ body }) => body.toString()),
+    bodies,
+  );
 });
