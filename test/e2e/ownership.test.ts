@@ -1,4 +1,4 @@
-// Who owns the broker, and how the role goes on: DESIGN, section 7. Real processes, real ports.
+// Who owns the broker, and how the role goes on. Real processes, real ports.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
