@@ -1,4 +1,4 @@
-// Names, ids and messages, ids, messages. Parsed once at the edge into types that cannot be wrong.
+// Names, ids and messages. Parsed once at the edge into types that cannot be wrong.
 import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { IpcError } from './errors.ts';
