@@ -7,27 +7,42 @@ import type { Answer, BrokerRequest, RequestNumber } from '../core/requests.ts';
 /** An answer as the client sees it: an offer comes with the delivery made of it. */
 export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
-export class Call<Result = unknown> {
+export interface CallOptions<Result> {
   readonly number: RequestNumber;
+  readonly kind: BrokerRequest['kind'];
   /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
-  readonly request: () => BrokerRequest;
+  request(number: RequestNumber): BrokerRequest;
+  take(answer: Incoming, call: Call<Result>): void;
+  /** Takes it out of the client's list: no answer is expected any more. */
+  over(): void;
+  /** What it means for the request that its caller gave up. */
+  abandon?(call: Call<Result>): void;
+}
+
+export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
-  /** Takes it out of the client's list: no answer is expected any more. */
-  over: () => void = () => {};
-  /** What it means for the request that its caller gave up. */
-  abandon: () => void = () => {};
-  readonly #take: (answer: Incoming, call: Call<Result>) => void;
+  readonly #options: CallOptions<Result>;
   #caller: { resolve(result: Result): void; reject(error: IpcError): void } | undefined;
 
-  constructor(
-    number: RequestNumber,
-    request: () => BrokerRequest,
-    take: (answer: Incoming, call: Call<Result>) => void,
-  ) {
-    this.number = number;
-    this.request = request;
-    this.#take = take;
+  constructor(options: CallOptions<Result>) {
+    this.#options = options;
+  }
+
+  get number(): RequestNumber {
+    return this.#options.number;
+  }
+
+  get kind(): BrokerRequest['kind'] {
+    return this.#options.kind;
+  }
+
+  request(): BrokerRequest {
+    return this.#options.request(this.number);
+  }
+
+  over(): void {
+    this.#options.over();
   }
 
   /** Somebody waits for the result. */
@@ -43,7 +58,7 @@ export class Call<Result = unknown> {
   }
 
   take(answer: Incoming): void {
-    this.#take(answer, this);
+    this.#options.take(answer, this);
   }
 
   done(result: Result): void {
@@ -64,7 +79,7 @@ export class Call<Result = unknown> {
     if (!this.#caller) return;
     this.#caller.reject(error);
     this.#caller = undefined;
-    this.abandon();
+    this.#options.abandon?.(this);
   }
 }
 

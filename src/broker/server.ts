@@ -21,6 +21,9 @@ import type { Frame } from '../wire/frame.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import { hangUp } from './claim.ts';
 
+/** Messages that a compaction copies at a time. */
+const copiesMax = 256;
+
 export interface BrokerOptions {
   /** Bound before the broker starts: the port is the lock. The broker closes them when it ends. */
   readonly listeners: readonly Server[];
@@ -58,6 +61,8 @@ export class Broker {
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
+  /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
+  #toCopy: number[] | undefined;
 
   /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
   static async start(options: BrokerOptions): Promise<Broker> {
@@ -68,6 +73,7 @@ export class Broker {
       return broker;
     } catch (error) {
       broker.#end();
+      broker.#sayLast({ kind: 'going', request: 0 });
       throw error;
     } finally {
       clearInterval(alive);
@@ -95,6 +101,11 @@ export class Broker {
     return this.#engine.size;
   }
 
+  /** Sessions that are connected, the owner's own among them. */
+  get sessions(): number {
+    return this.#connections.size;
+  }
+
   /** Other sessions that would take over. */
   standbys(own: SessionId): number {
     return this.#engine.standbys(own);
@@ -116,9 +127,12 @@ export class Broker {
     while (this.#syncing) await this.#syncing;
     if (this.#hasEnded()) return;
     this.#state = 'ended';
-    await this.#journal?.close();
-    this.#end();
-    this.#sayLast({ kind: 'going', request: 0 });
+    try {
+      await this.#journal?.close();
+    } finally {
+      this.#end();
+      this.#sayLast({ kind: 'going', request: 0 });
+    }
   }
 
   async #open(): Promise<void> {
@@ -247,7 +261,7 @@ export class Broker {
   async #syncAll(): Promise<void> {
     assert(this.#journal, 'commands come only after the start');
     try {
-      while (this.#afterSync.length > 0 && this.#state === 'open') {
+      while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
         await this.#journal.sync();
@@ -260,16 +274,22 @@ export class Broker {
     }
   }
 
-  /** Writes the live messages of the oldest segment again at the tail, and removes it. */
+  /**
+   * Writes live messages of the oldest segment again at the tail, few at a time so that nobody waits
+   * long, and removes it when all are copied.
+   */
   async #compact(journal: Journal): Promise<void> {
-    const numbers = journal.compactable();
-    if (!numbers) return;
+    this.#toCopy ??= journal.compactable();
+    if (!this.#toCopy) return;
+    const numbers = this.#toCopy.splice(0, copiesMax);
     this.#write();
     const copies = numbers
       .map((number) => this.#engine.copyOf(number))
       .filter((copy) => copy !== undefined)
       .map((copy) => ({ ...copy, body: journal.body(copy.envelope.number) }));
     journal.append(copies);
+    if (this.#toCopy.length > 0) return;
+    this.#toCopy = undefined;
     await journal.removeOldest();
     this.#checkOwner(journal);
   }
@@ -307,7 +327,7 @@ export class Broker {
     if (this.#state === 'ended') return;
     if (!(error instanceof IpcError)) throw error;
     this.#end();
-    void this.#journal?.close();
+    this.#journal?.close().catch(() => {});
     const { code, message } = error;
     this.#sayLast({ kind: 'error', request: 0, code, message });
     this.#options.onFailed(error);

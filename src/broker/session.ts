@@ -33,8 +33,9 @@ import { type Address, type Connection, dial } from '../wire/connection.ts';
 import { loadKey } from '../wire/key.ts';
 import { resolveLoopback } from '../wire/loopback.ts';
 import { claim, listenAlso, ownerAddress } from './claim.ts';
-import { Client, type Road } from './client.ts';
+import { Client } from './client.ts';
 import { describeProcess, findHolder } from './holder.ts';
+import type { Road } from './link.ts';
 import { Broker } from './server.ts';
 
 export interface SessionOptions {
@@ -52,6 +53,10 @@ const hangUpMsMax = 1_500;
 const bidPauseMsMax = 50;
 /** How long a stop waits for the standby that takes over. */
 const successorMsMax = 5_000;
+/** The same where no session said that it would; it may have changed its mind since. */
+const joinerMsMax = 1_000;
+/** A session that may not own gives the others so long to take over. */
+const takeoverMsMax = 1_000;
 const closeMsDefault = 2_000;
 
 export class Session implements Mail {
@@ -123,14 +128,15 @@ export class Session implements Mail {
 
   async stop(options?: Cancellable): Promise<StopResult> {
     const broker = this.#broker;
-    if (!broker) throw this.#notOwner();
+    if (!broker) throw await this.#notOwner();
     this.#stopped = true;
     this.#broker = undefined;
     const { messages } = broker;
     const hasStandby = broker.standbys(this.#client.session) > 0;
+    const isAlone = broker.sessions <= 1;
     await broker.close();
-    if (!hasStandby) return { successor: undefined, messages };
-    const welcome = await this.#successor(options);
+    if (isAlone) return { successor: undefined, messages };
+    const welcome = await this.#successor(hasStandby ? successorMsMax : joinerMsMax, options);
     return { successor: welcome?.pid, messages: welcome?.messages ?? messages };
   }
 
@@ -143,8 +149,8 @@ export class Session implements Mail {
   }
 
   /** Whoever owns the broker next, once he serves; undefined when nobody does in time. */
-  async #successor(options?: Cancellable): Promise<Welcome | undefined> {
-    const until = performance.now() + successorMsMax;
+  async #successor(patienceMs: number, options?: Cancellable): Promise<Welcome | undefined> {
+    const until = performance.now() + patienceMs;
     while (performance.now() < until && !options?.signal?.aborted) {
       const welcome = await this.#client.join(options).catch(() => undefined);
       if (welcome) return welcome;
@@ -212,7 +218,7 @@ export class Session implements Mail {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
-    return this.#mayOwn() && passedMs < dyingOwnerMsMax;
+    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
   }
 
   /** Turns what a dial saw into what the caller can act on. */
@@ -245,15 +251,26 @@ export class Session implements Mail {
 
   #welcomed(welcome: Welcome): void {
     const isReadable = welcome.format <= journalFormat;
-    this.#foreign = !isReadable || welcome.store !== storeId(this.#folder);
+    this.#foreign = !isReadable || welcome.store !== this.#ownStore();
   }
 
-  #notOwner(): IpcError {
-    const { welcome } = this.#client;
-    if (!welcome) return new IpcError('not_owner', 'this session does not own a broker');
-    return new IpcError(
-      'not_owner',
-      `the broker is owned by pid ${welcome.pid}, not by this session`,
-    );
+  /** undefined also for a store that this version cannot read: it is not the owner's. */
+  #ownStore(): string | undefined {
+    try {
+      return storeId(this.#folder);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #notOwner(): Promise<IpcError> {
+    const { port } = this.#options;
+    const noted = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
+    const owner = noted === undefined ? undefined : await describeProcess(noted);
+    if (!owner || owner.pid === process.pid) {
+      return new IpcError('not_owner', `this session does not own the broker of port ${port}`);
+    }
+    const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
+    return new IpcError('not_owner', what);
   }
 }

@@ -102,7 +102,11 @@ const table = {
     hint: 'wait for answers before posting more',
   },
   too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
-  too_many_holds: { fault: 'call', hint: 'name fewer messages in one call' },
+  too_many_holds: {
+    fault: 'world',
+    retry: true,
+    hint: 'settle or release what this session holds, or name fewer messages in one call',
+  },
 
   bad_frame: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
   frame_too_large: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
@@ -134,9 +138,14 @@ export class IpcError extends Error {
   override readonly name = 'IpcError';
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, what: string, options?: ErrorOptions) {
+  /** The message of the failed post or send may have been taken all the same. */
+  readonly maybeStored: boolean;
+
+  /** `maybeStored`: where this case is not like the others of its code. */
+  constructor(code: ErrorCode, what: string, options?: ErrorOptions & { maybeStored?: boolean }) {
     super(what, options);
     this.code = code;
+    this.maybeStored = options?.maybeStored ?? this.kind.maybeStored ?? false;
   }
 
   get kind(): ErrorKind {

@@ -64,7 +64,7 @@ test('who does not own the broker cannot stop it, and hears who can', async (con
   await owner.start();
   await other.start();
   await assert.rejects(other.stop(), (error: Error) => {
-    assert.match(error.message, new RegExp(`owned by pid ${owner.pid},`));
+    assert.match(error.message, new RegExp(`owned by pid ${owner.pid} `));
     return true;
   });
 });

@@ -1,0 +1,180 @@
+// The broker and its clients where something fails: a start, an end, a call that its caller gave up.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { claim } from '../../src/broker/claim.ts';
+import { Broker } from '../../src/broker/server.ts';
+import { IpcError } from '../../src/core/errors.ts';
+import { holdsMax } from '../../src/core/limits.ts';
+import type { Delivery } from '../../src/core/mail.ts';
+import type { Name } from '../../src/core/message.ts';
+import { dial } from '../../src/wire/connection.ts';
+import { decodeAnswer } from '../../src/wire/protocol.ts';
+import { startBroker } from '../support/brokers.ts';
+import { GatedDisk } from '../support/gated-disk.ts';
+import { freePort, makeHome } from '../support/places.ts';
+import { place } from '../support/remote.ts';
+
+const box = 'box' as Name;
+const diskError = () => Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
+
+async function assertPortIsFree(port: number): Promise<void> {
+  const probe = createServer().listen(port, '127.0.0.1');
+  await once(probe, 'listening');
+  probe.close();
+}
+
+async function claimedPlace(context: TestContext) {
+  const folder = join(await makeHome(context), 'broker');
+  await mkdir(folder, { mode: 0o700 });
+  const port = await freePort();
+  const won = await claim(port, folder);
+  assert.equal(won.kind, 'won');
+  return { folder, port, listeners: won.kind === 'won' ? won.listeners : [] };
+}
+
+test('a broker that cannot start lets go of its port and of everybody who came meanwhile', async (context) => {
+  const { folder, port, listeners } = await claimedPlace(context);
+  const key = Buffer.alloc(32, 7);
+  const gated = new GatedDisk();
+  let fail = () => {};
+  gated.gate = new Promise((_resolve, reject) => {
+    fail = () => reject(diskError());
+  });
+  gated.gate.catch(() => {});
+  const starting = Broker.start({
+    listeners,
+    addresses: ['127.0.0.1'],
+    folder,
+    key,
+    disk: gated.disk,
+    onFailed: () => {},
+  });
+  starting.catch(() => {});
+  const connection = await dial({ host: '127.0.0.1', port }, key);
+  const heard: string[] = [];
+  const ended = new Promise<void>((resolve) => {
+    connection.onClose = () => resolve();
+  });
+  connection.onFrame = (frame) => heard.push(decodeAnswer(frame).answer.kind);
+  fail();
+  await assert.rejects(starting, { code: 'storage_failed' });
+  await ended;
+  assert.deepEqual(heard, ['going']);
+  await assertPortIsFree(port);
+});
+
+test('a broker whose last sync fails lets go of its port all the same', async (context) => {
+  const gated = new GatedDisk();
+  const { broker, client, port } = await startBroker(context, { disk: gated.disk });
+  const poster = client();
+  await poster.post(box, Buffer.from('mail'));
+  const { deliveries } = await poster.fetch(box);
+  assert.equal(deliveries.length, 1);
+  gated.gate = Promise.reject(diskError());
+  gated.gate.catch(() => {});
+  await broker.close().catch(() => {});
+  await assertPortIsFree(port);
+});
+
+test('a post that was cancelled before it began leaves no gap behind', async (context) => {
+  const { client } = await startBroker(context);
+  const poster = client();
+  const signal = AbortSignal.abort();
+  await assert.rejects(poster.post(box, Buffer.from('never'), { signal }), { code: 'cancelled' });
+  for (let count = 0; count < 4_200; count += 600) {
+    await Promise.all(Array.from({ length: 600 }, () => poster.post(box, Buffer.from('x'))));
+  }
+  assert.equal((await poster.status()).messages, 4_200);
+});
+
+test('a post that gave up and was stored is not stored again by the same words, however often they fail', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const poster = client();
+  await poster.status();
+  let open = () => {};
+  gated.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const syncBegan = new Promise<void>((resolve) => {
+    gated.onSync = resolve;
+  });
+  const controller = new AbortController();
+  const given = poster.post(box, Buffer.from('once'), { signal: controller.signal });
+  await syncBegan;
+  controller.abort();
+  await assert.rejects(given, { code: 'cancelled' });
+  open();
+  const again = await poster.post(box, Buffer.from('once'));
+  assert.equal(again.number, 1);
+  assert.equal((await poster.status()).messages, 1);
+});
+
+test('a session holds no more than its next hello can list', async (context) => {
+  const { client } = await startBroker(context);
+  const session = client();
+  for (let count = 0; count < 5_000; count += 1_000) {
+    await Promise.all(Array.from({ length: 1_000 }, () => session.post(box, Buffer.from('x'))));
+  }
+  let held = 0;
+  for (const expected of [1_000, 1_000, 1_000, 1_000, holdsMax - 4_000]) {
+    const { deliveries } = await session.fetch(box);
+    assert.equal(deliveries.length, expected);
+    held += deliveries.length;
+  }
+  assert.equal(held, holdsMax);
+  await assert.rejects(session.fetch(box), { code: 'too_many_holds' });
+  await assert.rejects(session.wait(box, { timeoutMs: 1_000 }), { code: 'too_many_holds' });
+});
+
+test('more holds than one request may name are settled all the same', async (context) => {
+  const { client } = await startBroker(context);
+  const poster = client();
+  const readers = [client(), client()];
+  for (let count = 0; count < 5_000; count += 1_000) {
+    await Promise.all(Array.from({ length: 1_000 }, () => poster.post(box, Buffer.from('x'))));
+  }
+  const all: Delivery[] = [];
+  for (const reader of readers) {
+    for (let round = 0; round < 3; round++) all.push(...(await reader.fetch(box)).deliveries);
+  }
+  assert.equal(all.length, 5_000);
+  await Promise.all(readers.map((reader) => reader.release(all)));
+  assert.deepEqual(await poster.settle(all), []);
+  assert.equal((await poster.status()).messages, 0);
+});
+
+test('posts in flight when the owner stops are stored, or said to be perhaps stored', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  const standby = session();
+  await owner.status();
+  await standby.status();
+  const posts = Array.from({ length: 50 }, (_, index) => owner.post('box', `post ${index}`));
+  const [{ successor }] = await Promise.all([owner.stop(), ...posts]);
+  assert.equal(successor, standby.pid);
+  assert.equal((await standby.status()).messages, 50);
+});
+
+test('a session that stopped and started again is found as the successor', async (context) => {
+  const { session } = await place(context);
+  const first = session();
+  const second = session();
+  await first.status();
+  await second.status();
+  await first.stop();
+  assert.equal((await first.status()).pid, second.pid);
+  await first.start();
+  assert.equal((await second.stop()).successor, first.pid);
+});
+
+test('an error knows whether its message may have been taken', () => {
+  const sure = new IpcError('no_broker', 'nobody');
+  const unsure = new IpcError('no_broker', 'nobody', { maybeStored: true });
+  assert.deepEqual([sure.maybeStored, unsure.maybeStored], [false, true]);
+  assert.equal(new IpcError('cut_off', 'gone').maybeStored, true);
+});
