@@ -56,6 +56,7 @@ export class Broker {
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
+  readonly #bodies = new Map<number, Buffer>();
   #replies: Sendable[] = [];
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a sync that ended. */
@@ -201,7 +202,10 @@ export class Broker {
   }
 
   #take(outcome: Outcome): void {
-    for (const record of outcome.records) this.#records.push(record);
+    for (const record of outcome.records) {
+      this.#records.push(record);
+      if (record.kind === 'posted') this.#bodies.set(record.envelope.number, record.body);
+    }
     try {
       for (const reply of outcome.replies) {
         this.#replies.push({ ...reply, body: this.#bodyFor(reply.answer) });
@@ -218,11 +222,7 @@ export class Broker {
   #bodyFor(answer: Answer): Buffer | undefined {
     if (answer.kind !== 'offer') return undefined;
     const { number } = answer.envelope;
-    const posted = this.#records.findLast(
-      (record) => record.kind === 'posted' && record.envelope.number === number,
-    );
-    if (posted?.kind === 'posted') return posted.body;
-    return this.#journal?.body(number);
+    return this.#bodies.get(number) ?? this.#journal?.body(number);
   }
 
   #endTurn(): void {
@@ -251,6 +251,7 @@ export class Broker {
     const replies = this.#replies;
     this.#records = [];
     this.#replies = [];
+    this.#bodies.clear();
     if (records.length > 0) this.#journal?.append(records);
     for (const reply of replies) {
       if (reply.after === 'write') this.#send(reply);

@@ -126,10 +126,6 @@ export class Ledger {
     return this.#mailboxes.keys();
   }
 
-  messages(): IterableIterator<LiveMessage> {
-    return this.#messages.values();
-  }
-
   holders(): IterableIterator<SessionId> {
     return this.#holds.keys();
   }

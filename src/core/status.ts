@@ -5,15 +5,26 @@ import type { MailboxStatus } from './requests.ts';
 import type { Waits } from './waits.ts';
 
 export function mailboxStatuses(ledger: Ledger, waits: Waits<unknown>): MailboxStatus[] {
-  const oldest = new Map<Name, number>();
-  for (const { mailbox, envelope } of ledger.messages()) {
-    oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
-  }
+  const oldestHeld = oldestHeldTimes(ledger);
   const names = new Set([...ledger.mailboxNames(), ...waits.mailboxNames()]);
-  return [...names].map((mailbox) => ({
-    mailbox,
-    ...ledger.counts(mailbox),
-    waiting: waits.count(mailbox),
-    oldestTime: oldest.get(mailbox) ?? 0,
-  }));
+  return [...names].map((mailbox) => {
+    const times = [ledger.firstReady(mailbox)?.envelope.time, oldestHeld.get(mailbox)];
+    const oldestTime = Math.min(...times.filter((time) => time !== undefined));
+    return {
+      mailbox,
+      ...ledger.counts(mailbox),
+      waiting: waits.count(mailbox),
+      oldestTime: Number.isFinite(oldestTime) ? oldestTime : 0,
+    };
+  });
+}
+
+function oldestHeldTimes(ledger: Ledger): Map<Name, number> {
+  const oldest = new Map<Name, number>();
+  for (const session of ledger.holders()) {
+    for (const { mailbox, envelope } of ledger.heldBy(session)) {
+      oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
+    }
+  }
+  return oldest;
 }
