@@ -29,8 +29,8 @@ export interface ReceiveOptions {
 
 /** In the hands of this process, while its sender waits: confirm it or refuse it. */
 export interface ReceivedMessage {
+  /** '' when the sender gave no address. */
   readonly from: Name | '';
-  readonly origin: Origin;
   readonly body: Buffer;
   /** The result is written. Resolves when the sender was told, or is gone; throws when it was refused. */
   confirm(): Promise<void>;
@@ -167,7 +167,6 @@ class Receiver {
     clearTimeout(waiting.timer);
     waiting.resolve({
       from: send.from,
-      origin: send.origin,
       body: send.body,
       confirm: () => this.#confirm(offered),
       refuse: () => {

@@ -1,6 +1,6 @@
 // What is known of the programs that run agents: how long a call may take there, and how calls end.
 // Measured, or read in their sources and documents, in November 2026.
-import { parseTimeout } from './operations.ts';
+import { parseTimeout, parseVariable } from './operations.ts';
 
 export interface Host {
   /** How long a call may take, in seconds; undefined: longer than any wait. */
@@ -43,7 +43,8 @@ export function effectiveSeconds(
   host: Host | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): number {
-  if (env.IPC_MAX_WAIT) return Math.min(asked, parseTimeout(env.IPC_MAX_WAIT, 'IPC_MAX_WAIT'));
+  const given = env.IPC_MAX_WAIT;
+  if (given) return Math.min(asked, parseVariable(given, 'IPC_MAX_WAIT', parseTimeout));
   if (host) return Math.min(asked, host.secondsMax ?? asked);
   return asked > unknownSecondsDefault ? asked : Math.min(asked, unknownSeconds);
 }

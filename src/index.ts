@@ -1,6 +1,13 @@
 // The library: `open` a port of this machine, then post, wait, fetch, send, receive.
 import { IpcError } from './core/errors.ts';
-import { portDirectDefault, sendMsDefault, waitMsDefault, waitMsMax } from './core/limits.ts';
+import {
+  fetchBytesMax,
+  fetchMessagesMax,
+  portDirectDefault,
+  sendMsDefault,
+  waitMsDefault,
+  waitMsMax,
+} from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
 import { type Name, parseBody, parseName, parseNamedId } from './core/message.ts';
 import { parseHost, parsePort } from './operations.ts';
@@ -39,7 +46,9 @@ export interface WaitOptions extends CallOptions {
 }
 
 export interface FetchOptions extends CallOptions {
+  /** 8 MiB unless given, and at most; one message comes also when it is larger. */
   readonly bytesMax?: number;
+  /** 1,000 unless given, and at most. */
   readonly messagesMax?: number;
 }
 
@@ -153,7 +162,7 @@ export class AgentMail {
     { from, id, answers, signal }: PostOptions = {},
   ): Promise<Stored> {
     const settled = answers && deliveryOf(answers);
-    const result = await this.#mail.post(parseName(to, 'to'), parseBody(text, 'text'), {
+    const result = await this.#mail.post(parseName(to, 'to'), copyBody(text), {
       from: this.#sender(from),
       id: id === undefined ? undefined : parseNamedId(id),
       answers: settled?.envelope.id,
@@ -175,7 +184,15 @@ export class AgentMail {
 
   /** What is there now. */
   async fetch(name: string, options: FetchOptions = {}): Promise<Fetched> {
-    const { deliveries, remaining } = await this.#mail.fetch(parseName(name), options);
+    const { signal } = options;
+    const bytesMax = parseAmount(options.bytesMax ?? fetchBytesMax, 'bytesMax', fetchBytesMax);
+    const messagesMax = parseAmount(
+      options.messagesMax ?? fetchMessagesMax,
+      'messagesMax',
+      fetchMessagesMax,
+    );
+    const call = { bytesMax, messagesMax, signal };
+    const { deliveries, remaining } = await this.#mail.fetch(parseName(name), call);
     const messages = deliveries.map((delivery) => new Message(this.#mail, delivery));
     return { messages, remaining };
   }
@@ -205,7 +222,7 @@ export class AgentMail {
     text: string | Uint8Array,
     { from, timeoutMs = sendMsDefault, signal }: SendOptions = {},
   ): Promise<void> {
-    const body = parseBody(text, 'text');
+    const body = copyBody(text);
     const sender = this.#sender(from) ?? '';
     const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
     await this.#place.direct.send({ ...call, from: sender, body });
@@ -272,6 +289,18 @@ export async function open(options: OpenOptions = {}): Promise<AgentMail> {
 
 function notHeldError(number: number): IpcError {
   return new IpcError('not_held', `#${number} is held by another session by now`);
+}
+
+/** Not a view of the caller's bytes: a post may be sent again long after. */
+function copyBody(text: string | Uint8Array): Buffer {
+  const body = parseBody(text, 'text');
+  return typeof text === 'string' ? body : Buffer.from(body);
+}
+
+function parseAmount(amount: number, parameter: string, max: number): number {
+  if (Number.isInteger(amount) && amount >= 0 && amount <= max) return amount;
+  const form = `a whole number from 0 to ${max}`;
+  throw new IpcError('bad_parameter', `${parameter} is ${amount}; it must be ${form}`);
 }
 
 function parseMs(ms: number): number {

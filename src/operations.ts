@@ -21,6 +21,7 @@ import type {
   StopResult,
 } from './core/mail.ts';
 import { type MessageId, type Name, parseBody, parseName } from './core/message.ts';
+import type { ReceivedMessage } from './direct.ts';
 
 /** Where somebody listens: a name or an address, and a port. */
 export interface Address {
@@ -76,17 +77,6 @@ export interface CallOf<K extends OperationName> {
 }
 
 export type Call = { [K in OperationName]: CallOf<K> }[OperationName];
-
-/** A message of point to point. The sender waits until it is confirmed or refused. */
-export interface ReceivedMessage {
-  /** '' when the sender gave no address. */
-  readonly from: Name | '';
-  readonly body: Buffer;
-  /** The result that shows the message is written: the sender hears "received". */
-  confirm(): Promise<void>;
-  /** Nobody saw it: the sender may try again. */
-  refuse(): void;
-}
 
 interface DirectCall {
   readonly timeoutMs: number;
@@ -399,4 +389,19 @@ export function parseHost(value: unknown, parameter = 'host'): Address {
     throw new IpcError('bad_host', `${parameter} is ${shown(text)}; it must be HOST:PORT`);
   }
   return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
+}
+
+/** A value of the environment. An error names the variable alone: the value may be a secret. */
+export function parseVariable<T>(value: string, variable: string, parse: (value: string) => T): T {
+  try {
+    return parse(value);
+  } catch (error) {
+    throw variableError(error, variable);
+  }
+}
+
+/** The same error, without the value. */
+export function variableError(error: unknown, variable: string): unknown {
+  if (!(error instanceof IpcError)) return error;
+  return new IpcError(error.code, `${variable} cannot be used`);
 }

@@ -1,11 +1,12 @@
 // What one process uses of its machine: its folder and key, the broker session of each port, and point
 // to point. Nothing is opened, made or bound before a call needs it.
+import assert from 'node:assert/strict';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { findHolder } from './broker/holder.ts';
 import { Session } from './broker/session.ts';
 import { IpcError } from './core/errors.ts';
-import { portBrokerDefault } from './core/limits.ts';
+import { nameBytesMax, portBrokerDefault } from './core/limits.ts';
 import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
@@ -16,6 +17,8 @@ import {
   type Direct,
   parseHost,
   parsePort,
+  parseVariable,
+  variableError,
 } from './operations.ts';
 import { loadKey } from './wire/key.ts';
 import { resolveLoopback } from './wire/loopback.ts';
@@ -31,6 +34,10 @@ export interface PlaceOptions {
   readonly port?: number | undefined;
 }
 
+/** Characters of up to four bytes: no label is longer than a name. */
+const labelCharactersMax = 50;
+assert(labelCharactersMax * 4 <= nameBytesMax);
+
 export class Place implements Context {
   readonly home: string;
   readonly direct: Direct;
@@ -42,7 +49,8 @@ export class Place implements Context {
 
   constructor(options: PlaceOptions) {
     this.#options = options;
-    this.#origin = { program: options.program, pid: process.pid, machine: hostname() };
+    const program = label(options.program);
+    this.#origin = { program, pid: process.pid, machine: label(hostname()) };
     this.home = options.home ?? homeFolder(options.env);
     this.direct = this.#makeDirect();
   }
@@ -65,8 +73,13 @@ export class Place implements Context {
     if (host !== undefined) return loopbackPort(host);
     if (port !== undefined) return port;
     if (this.#options.port !== undefined) return this.#options.port;
-    if (env.IPC_BROKER) return loopbackPort(parseHost(env.IPC_BROKER, 'IPC_BROKER'));
-    return env.IPC_PORT ? parsePort(env.IPC_PORT, 'IPC_PORT') : portBrokerDefault;
+    if (env.IPC_BROKER) {
+      const named = parseVariable(env.IPC_BROKER, 'IPC_BROKER', parseHost);
+      return loopbackPort(named).catch((error: unknown) => {
+        throw variableError(error, 'IPC_BROKER');
+      });
+    }
+    return env.IPC_PORT ? parseVariable(env.IPC_PORT, 'IPC_PORT', parsePort) : portBrokerDefault;
   }
 
   /** Where the session of a port keeps its mail. */
@@ -114,6 +127,12 @@ export class Place implements Context {
     await resolveLoopback(host);
     return this.#loadKey();
   }
+}
+
+/** As an origin may carry it: hosts and machines call themselves as they like. */
+function label(text: string): string {
+  const line = text.toWellFormed().replace(/\p{Cc}/gu, ' ');
+  return [...line].slice(0, labelCharactersMax).join('');
 }
 
 export function homeFolder(env: Environment): string {

@@ -1,6 +1,5 @@
 // Results as text for a model: a head of one line, bodies between two lines with a mark that no peer
 // can know, a foot of one line that names the next call. Pure but for the mark.
-import { randomBytes } from 'node:crypto';
 import type { KeptBody } from './bodies.ts';
 import type { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
@@ -8,6 +7,7 @@ import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from
 import type { Envelope, Name } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
+import { randomText } from './random.ts';
 
 /** What is said beside a result, in its head. */
 export type Notes = readonly string[];
@@ -20,6 +20,8 @@ export interface About {
   readonly from: Name | '';
 }
 
+/** Of the mark around a body: 40 bits. */
+const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
 /** What a list of mailboxes may take of a result. */
 const listCharactersMax = 24_000;
@@ -256,14 +258,9 @@ function head(title: string, notes: Notes): string {
 }
 
 function fenced(label: string, text: string): string {
-  let mark = freshMark();
-  while (text.includes(mark)) mark = freshMark();
+  let mark = randomText(markCharacters);
+  while (text.includes(mark)) mark = randomText(markCharacters);
   return `<<<${mark}${label}\n${text}\n${mark}>>>`;
-}
-
-/** 40 random bits in base 32. */
-function freshMark(): string {
-  return [...randomBytes(8)].map((byte) => (byte % 32).toString(32)).join('');
 }
 
 /** Parts of one size, but never through the middle of a character. */

@@ -3,17 +3,18 @@
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // tells when it is written, or that the host does not want it: the tickets say what that means.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprotocol/server';
 import { Bodies } from './bodies.ts';
 import { IpcError } from './core/errors.ts';
 import { endMsMax, resultCharactersMax } from './core/limits.ts';
-import type { Delivery } from './core/mail.ts';
+import type { Delivery, PostResult } from './core/mail.ts';
+import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
-import { type Call, type CallOf, parseCall, type ReceivedMessage, run } from './operations.ts';
+import { type Call, type CallOf, parseCall, run } from './operations.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
+import { randomText } from './random.ts';
 import {
   type Batch,
   type Caller,
@@ -45,7 +46,7 @@ interface Request {
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
   readonly #transport: HostTransport;
-  readonly #tickets = new Tickets(randomNonce());
+  readonly #tickets = new Tickets(randomText(4));
   readonly #reads = new Set<OpenRead>();
   /** Received, and their results not written yet. */
   readonly #received = new Set<ReceivedMessage>();
@@ -138,7 +139,7 @@ export class Tool {
     const fitting = present.countFitting(found.deliveries) || 1;
     const given = found.deliveries.slice(0, fitting);
     const rest = found.deliveries.slice(fitting);
-    await mail.release(rest, { unread: true });
+    await this.#release(place, { port, deliveries: rest, unread: true });
     if (given.some((delivery) => isAmong(delivery, plan.again))) {
       request.notes.push('given once more, since no call named its ticket');
     }
@@ -216,16 +217,25 @@ export class Tool {
     const others = plan.settles.filter((batch) => batch.port !== port);
     const settles = own.flatMap(({ deliveries }) => deliveries);
     const answers = own.length > 0 ? plan.answers : undefined;
+    let result: PostResult;
     try {
-      const result = await run(call, place, { signal: request.signal, settles, answers });
-      this.#tickets.settled(own);
-      noteNotHeld(request, result.notHeld);
-      await this.#settle(place, request, others);
-      return present.presentPost(to, from ?? place.name, result, request.notes);
+      result = await run(call, place, { signal: request.signal, settles, answers });
     } catch (error) {
       await this.#unsettled(place, plan.settles);
       throw error;
     }
+    this.#tickets.settled(own);
+    noteNotHeld(request, result.notHeld);
+    try {
+      await this.#settle(place, request, others);
+    } catch (error) {
+      await this.#unsettled(place, others);
+      if (!(error instanceof IpcError)) throw error;
+      // The post is stored all the same.
+      const what = `the messages of "${after}" were not settled`;
+      request.notes.push(`${what} (${error.code}): name it again`);
+    }
+    return present.presentPost(to, from ?? place.name, result, request.notes);
   }
 
   async #plain(call: PlainCall, place: Place, request: Request): Promise<string> {
@@ -312,8 +322,10 @@ export class Tool {
 
   /** The client keeps at it until the broker has answered; an end of the session releases as well. */
   async #release(place: Place, { port, deliveries, unread }: Release): Promise<void> {
-    const { mail } = await place.broker({ port });
-    await mail.release(deliveries, { unread }).catch(() => {});
+    const released = place
+      .broker({ port })
+      .then(({ mail }) => mail.release(deliveries, { unread }));
+    await released.catch(() => {});
   }
 
   /** Its sender hears of it when the result is written; when that cannot be, he may try again. */
@@ -410,18 +422,16 @@ function isAmong({ envelope }: Delivery, batch: Batch | undefined): boolean {
   return batch?.deliveries.some((other) => other.envelope.id === envelope.id) ?? false;
 }
 
-function noteNotHeld({ notes }: Request, deliveries: readonly Delivery[]): void {
-  for (const { envelope } of deliveries) {
-    notes.push(`#${envelope.number} was not settled: another session holds it by now`);
-  }
+/** One note for all of them: a ticket may name more than a result has room for. */
+function noteNotHeld({ notes }: Request, [first, ...others]: readonly Delivery[]): void {
+  if (!first) return;
+  const one = `#${first.envelope.number} was not settled: another session holds it by now`;
+  const all = `${others.length + 1} messages were not settled: other sessions hold them by now`;
+  notes.push(others.length === 0 ? one : all);
 }
 
 /** A host that gives up on calls before their time gets its answer earlier. */
 function noteCut({ notes }: Request, asked: number, effective: number | undefined): void {
   if (effective === undefined || effective === asked) return;
   notes.push(`asked for ${asked} s, but this host allows ${effective} s`);
-}
-
-function randomNonce(): string {
-  return [...randomBytes(4)].map((byte) => (byte % 32).toString(32)).join('');
 }

@@ -17,7 +17,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 export interface ResultWatcher {
   writing(): void;
   written(): void;
-  /** Instead of, or after, any of the others: the host does not want it, or it cannot be written. */
+  /** Instead of, or after, any of the others: it is an error, not wanted, or cannot be written. */
   gone(): void;
 }
 
@@ -81,9 +81,12 @@ export class HostTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#isClosed) throw new Error('the host closed the connection');
     const flight = this.#flightOf(message);
-    // Nothing is said about a call that was taken back: its mail went back too.
-    if (flight?.isGone) return;
-    if (isJSONRPCErrorResponse(message)) flight?.gone();
+    if (flight?.isGone) {
+      // Nothing is said about a call that was taken back: its mail went back too.
+      if ('id' in message) this.#flights.delete(message.id as RequestId);
+      return;
+    }
+    if (isError(message)) flight?.gone();
     else flight?.watcher?.writing();
     await this.#write(message, flight);
   }
@@ -132,4 +135,10 @@ export class HostTransport implements Transport {
       this.#written.delete(oldest);
     }
   }
+}
+
+/** It hands nothing over. A tool that throws is answered with a result that says so. */
+function isError(message: JSONRPCMessage): boolean {
+  if (isJSONRPCErrorResponse(message)) return true;
+  return isJSONRPCResultResponse(message) && message.result.isError === true;
 }

@@ -1,4 +1,4 @@
-// One table of errors. Faces print its hints, the wire carries its codes, docs/errors.md is made of it.
+// One table of errors. Faces print its hints, the wire carries its codes.
 // A peer's, a caller's or a disk's fault is an IpcError; our own is an assertion.
 
 export interface ErrorKind {

@@ -101,6 +101,6 @@ export interface Mail {
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;
   /** Gives the role up; the owner's only. */
   stop(options?: Cancellable): Promise<StopResult>;
-  /** Releases what is held (as read unless told otherwise), ends the session, hands over the role. */
+  /** Releases what is held, as read; ends the session, hands over the role. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { type AgentMail, IpcError, open } from '../../src/index.ts';
 import { freePort, makeHome } from '../support/places.ts';
 
-async function place(context: TestContext) {
+async function place(context: TestContext, program = 'test') {
   const mails: AgentMail[] = [];
   context.after(async () => {
     for (const mail of mails) await mail.close();
@@ -13,7 +13,7 @@ async function place(context: TestContext) {
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
   return async (name?: string): Promise<AgentMail> => {
-    const mail = await open({ port, home, env: {}, ...(name !== undefined && { name }) });
+    const mail = await open({ port, home, program, env: {}, ...(name !== undefined && { name }) });
     mails.push(mail);
     return mail;
   };
@@ -95,6 +95,52 @@ test('what is wrong is an IpcError with its code', async (context) => {
     return true;
   });
 });
+
+test('an amount to fetch is a whole number within its limit', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  await a.post('A', 'x');
+  for (const amount of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 8_388_609]) {
+    const message = `bytesMax is ${amount}; it must be a whole number from 0 to 8388608`;
+    await assert.rejects(a.fetch('A', { bytesMax: amount }), { code: 'bad_parameter', message });
+  }
+  await assert.rejects(a.fetch('A', { messagesMax: 1_001 }), {
+    code: 'bad_parameter',
+    message: 'messagesMax is 1001; it must be a whole number from 0 to 1000',
+  });
+  assert.equal((await a.fetch('A', { messagesMax: 0 })).remaining, 1);
+  assert.equal((await a.fetch('A', { bytesMax: 8_388_608 })).messages.length, 1);
+});
+
+test('a body is taken when it is given: its bytes may be used again at once', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const bytes = new TextEncoder().encode('first');
+  const posted = a.post('A', bytes);
+  bytes.fill(0x78);
+  await posted;
+  assert.equal((await a.wait('A'))?.text, 'first');
+});
+
+for (const [what, program] of [
+  ['control characters', 'a\nb\u0085'],
+  ['300 letters of two bytes', 'é'.repeat(300)],
+  ['300 characters of four bytes', '😀'.repeat(300)],
+  ['half a character', '\ud800'],
+]) {
+  test(`a program may call itself by a name of ${what}`, async (context) => {
+    const session = await place(context, program);
+    const a = await session();
+    await a.post('A', 'kept');
+    assert.equal((await a.wait('A'))?.text, 'kept');
+    const port = await freePort();
+    const sent = a.send(`127.0.0.1:${port}`, 'hello');
+    const message = await a.receive({ port });
+    assert.equal(message?.text, 'hello');
+    await message?.confirm();
+    await sent;
+  });
+}
 
 test('point to point: the sender hears of it when the receiver confirms', async (context) => {
   const session = await place(context);

@@ -19,7 +19,7 @@ const floors = [
   'broker/: claim holder server call posts link client session',
   'direct jetstream',
   'operations',
-  'tickets hosts bodies present place transport tool',
+  'random tickets hosts bodies present place transport tool',
   'mcp cli index',
 ].map(filesOfFloor);
 

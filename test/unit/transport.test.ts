@@ -128,6 +128,28 @@ test('an error in the place of a result gives back what the result would have ha
   assert.equal(output.lines.length, 1);
 });
 
+test('a result that is an error gives back what it would have handed over', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  const sent = transport.send({ jsonrpc: '2.0', id: 1, result: { content: [], isError: true } });
+  output.take();
+  await sent;
+  assert.deepEqual(events, ['1 gone']);
+  assert.equal(output.lines.length, 1);
+});
+
+test('the id of a call that was taken back is free for another request', async () => {
+  const { transport, output, receive } = await setUp();
+  await receive(call(1), cancel(1));
+  await transport.send(result(1));
+  await receive({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  const sent = transport.send(result(1));
+  output.take();
+  await sent;
+  assert.deepEqual(output.lines, ['{"jsonrpc":"2.0","id":1,"result":{}}\n']);
+});
+
 test('an id that is used again has nothing to do with the call before', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1));
