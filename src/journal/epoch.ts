@@ -4,7 +4,7 @@ import type { Disk } from './disk.ts';
 import {
   epochPath,
   epochsPath,
-  listEpochs,
+  newestEpoch,
   type OwnerNote,
   removeEpoch,
   writeOwner,
@@ -21,31 +21,43 @@ export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): P
   try {
     disk.makeFolder(folder);
     disk.makeFolder(epochsPath(folder));
-    const epoch = (listEpochs(disk, folder).at(-1) ?? 0) + 1;
+    const epoch = (newestEpoch(disk, folder) ?? 0) + 1;
     const path = epochPath(folder, epoch);
     if (!disk.makeFolder(path)) {
       throw new IpcError('no_broker', `another process has just begun to own ${folder}`);
     }
-    const identity = disk.identity(path);
-    writeOwner(disk, folder, epoch, owner);
-    await disk.syncFolder(epochsPath(folder));
-    return { epoch, identity };
+    const own = { epoch, identity: disk.identity(path) };
+    await announce(disk, folder, own, owner);
+    return own;
   } catch (error) {
     throw diskFault('home_unusable', error);
+  }
+}
+
+async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {
+  try {
+    writeOwner(disk, folder, own.epoch, owner);
+    await disk.syncFolder(epochsPath(folder));
+  } catch (error) {
+    abandonEpoch(disk, folder, own);
+    throw error;
   }
 }
 
 /** The newest, and the folder it was made with. */
 export function isNewest(disk: Disk, folder: string, { epoch, identity }: Epoch): boolean {
   // All are listed, not only the next one looked for: the next one may have come and gone.
-  if (listEpochs(disk, folder).at(-1) !== epoch) return false;
+  if (newestEpoch(disk, folder) !== epoch) return false;
   return disk.identity(epochPath(folder, epoch)) === identity;
 }
 
-/** For an owner that has said nothing, and written no record. */
-export function abandonEpoch(disk: Disk, folder: string, { epoch }: Epoch): void {
+/**
+ * For an owner that has said nothing, and wrote no whole opening: a successor that began meanwhile
+ * counts on nothing of it, and if a power loss brings it back, it still does not count.
+ */
+export function abandonEpoch(disk: Disk, folder: string, { epoch, identity }: Epoch): void {
   try {
-    removeEpoch(disk, folder, epoch);
+    if (disk.identity(epochPath(folder, epoch)) === identity) removeEpoch(disk, folder, epoch);
   } catch {
     // The next owner passes over an empty epoch; why this one ends is told by another error.
   }

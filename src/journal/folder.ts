@@ -33,6 +33,15 @@ export function listEpochs(disk: Disk, folder: string): number[] {
   return names.map(Number).sort((one, other) => one - other);
 }
 
+/** undefined when there is none. */
+export function newestEpoch(disk: Disk, folder: string): number | undefined {
+  let newest: number | undefined;
+  for (const name of disk.list(epochsPath(folder))) {
+    if (epochName.test(name)) newest = Math.max(newest ?? 0, Number(name));
+  }
+  return newest;
+}
+
 /** Oldest first. */
 export function listSegments(disk: Disk, folder: string, epoch: number): SegmentId[] {
   const matches = disk.list(epochPath(folder, epoch)).map((name) => segmentName.exec(name));
@@ -46,20 +55,21 @@ export function writeOwner(disk: Disk, folder: string, epoch: number, note: Owne
 
 /** The newest owner's note; undefined when there is none, or none that can be read. */
 export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | undefined {
-  const epoch = listEpochs(disk, folder).at(-1);
-  if (epoch === undefined) return undefined;
-  return parseOwner(disk.readPart(join(epochPath(folder, epoch), 'owner.json'), 0, 65_536));
-}
-
-function parseOwner(bytes: Buffer): OwnerNote | undefined {
   try {
-    const { pid, started, addresses } = JSON.parse(bytes.toString('utf8'));
-    if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
-    if (!Array.isArray(addresses)) return undefined;
-    return { pid, started, addresses: addresses.map(String) };
+    const epoch = newestEpoch(disk, folder);
+    if (epoch === undefined) return undefined;
+    return parseOwner(disk.readPart(join(epochPath(folder, epoch), 'owner.json'), 0, 65_536));
   } catch {
     return undefined;
   }
+}
+
+/** Throws when it is not JSON. */
+function parseOwner(bytes: Buffer): OwnerNote | undefined {
+  const { pid, started, addresses } = JSON.parse(bytes.toString('utf8'));
+  if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
+  if (!Array.isArray(addresses)) return undefined;
+  return { pid, started, addresses: addresses.map(String) };
 }
 
 /** The folder of an epoch, with all that is in it. */

@@ -1,6 +1,7 @@
 // The writing side of a store: docs/journal.md has the format, and the reason for each order below.
 //
-// 1. open() makes an epoch of its own, reads the log, and writes again what was not surely durable.
+// 1. open() makes an epoch of its own, reads the log, and writes again what was not surely durable, and
+//    what lies in too many small segments.
 // 2. append() writes at once; sync() makes durable what was appended before it; a mark says so.
 // 3. A full segment is followed by the next, whose head repeats what only old segments knew.
 // 4. The oldest segment goes when what lives in it was copied to the tail, and synced.
@@ -32,12 +33,13 @@ import {
   type RawRecord,
   readRecord,
   resealRecord,
+  type Seed,
   type SegmentId,
   segmentSeed,
 } from './framing.ts';
 import { LiveIndex, type Location, type LogFile } from './live.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
-import { type Log, refuseNewer, replay, survey } from './recovery.ts';
+import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
 import { byteLength } from './segment.ts';
 import { Tail } from './tail.ts';
 
@@ -76,11 +78,30 @@ export interface JournalOptions {
   readonly limits?: Partial<JournalLimits>;
 }
 
-/** What of a replay is written again. */
-interface Recent {
+/** Of a replay, to be written again unless it tells nothing any more. */
+interface Carried {
   readonly raw: RawRecord;
   readonly record: JournalRecord | undefined;
+  readonly location: Location;
 }
+
+/** As it is written again. */
+interface Rewritten {
+  readonly record: JournalRecord | undefined;
+  readonly buffers: readonly Buffer[];
+}
+
+/** Records of one segment that were read at once. */
+interface Run {
+  readonly file: LogFile;
+  readonly begin: number;
+  readonly end: number;
+  readonly read: Buffer;
+}
+
+/** Bodies that lie close to each other come with one read, so far, and across so much between them. */
+const readBytesMax = 4 * 1024 ** 2;
+const readGapBytesMax = 16 * 1024;
 
 export class Journal {
   readonly storeId: string;
@@ -109,8 +130,8 @@ export class Journal {
     try {
       refuseNewer(disk, folder);
       const own = await makeEpoch(disk, folder, options.owner);
-      const { journal, recent } = await Journal.#read(options, own);
-      await journal.#begin(recent);
+      const { journal, carried } = await Journal.#read(options, own);
+      await journal.#begin(carried);
       return journal;
     } catch (error) {
       throw diskFault('storage_failed', error);
@@ -120,14 +141,14 @@ export class Journal {
   static async #read(
     options: JournalOptions,
     own: Epoch,
-  ): Promise<{ journal: Journal; recent: Recent[] }> {
+  ): Promise<{ journal: Journal; carried: Carried[] }> {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
       // Names above the epochs: whoever made them may have ended before their sync.
       if (log.store === undefined) await syncParents(disk, folder);
       const journal = new Journal(options, own, log);
-      return { journal, recent: await journal.#replay(log) };
+      return { journal, carried: await journal.#replay(log) };
     } catch (error) {
       abandonEpoch(disk, folder, own);
       throw error;
@@ -182,7 +203,6 @@ export class Journal {
       this.#syncing = undefined;
     }
     this.#checkAlive();
-    this.#current.bytes = this.#tail.bytes;
   }
 
   /** False when another process began an epoch, or the folder is gone: then say nothing more. */
@@ -194,22 +214,31 @@ export class Journal {
   body(number: number): Buffer {
     const cached = this.#cache.get(number);
     if (cached) return cached;
-    const location = this.#live.locate(number);
-    assert(location, `message ${number} is live`);
-    const { file, offset, bytes } = location;
-    const path = segmentPath(this.#options.folder, file);
-    try {
-      const record = readRecord(this.#disk.readPart(path, offset, bytes), 0, segmentSeed(file));
-      if (record) return record.body;
-    } catch (error) {
-      throw diskFault('storage_failed', error);
-    }
-    throw new IpcError('storage_failed', `message ${number} is damaged on disk, in ${path}`);
+    const location = this.#locate(number);
+    return this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
+  }
+
+  /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
+  bodies(numbers: readonly number[]): Buffer[] {
+    let run: Run | undefined;
+    return numbers.map((number, index) => {
+      const cached = this.#cache.get(number);
+      if (cached) return cached;
+      const location = this.#locate(number);
+      const { file, offset, bytes } = location;
+      if (file !== run?.file || offset < run.begin || offset + bytes > run.end) {
+        const end = this.#runEnd(numbers, index, location);
+        run = { file, begin: offset, end, read: this.#readRun(location, end - offset) };
+      }
+      return this.#bodyIn(run.read, offset - run.begin, number, location);
+    });
   }
 
   /**
-   * undefined, or the live messages of the oldest segment: append a copy of each, then call
-   * removeOldest(). What is settled in between needs no copy.
+   * undefined, or the live messages of the oldest segment, in the order of the log: append a copy of
+   * each, then call removeOldest(). The copies may come in parts, with appends and syncs between
+   * them; what is settled before its turn needs no copy, and may have none. A copy tells of all that
+   * was done with its message, so that must be appended before it.
    */
   compactable(): number[] | undefined {
     const [oldest] = this.#files;
@@ -246,6 +275,15 @@ export class Journal {
     }
   }
 
+  /**
+   * For an owner that gives up: no sync and no mark; the files are closed, once a sync that runs has
+   * ended. Never throws.
+   */
+  abandon(): void {
+    this.#failure ??= new IpcError('closed', 'the journal was abandoned');
+    this.#tail.abandon();
+  }
+
   /** Leaves everything durable, and a mark that says so. A journal that failed closes its files. */
   async close(): Promise<void> {
     await this.#syncing?.catch(() => {});
@@ -257,53 +295,124 @@ export class Journal {
     }
   }
 
-  /** Restores all records; returns those that are not durable for certain. */
-  async #replay(log: Log): Promise<Recent[]> {
-    const recent: Recent[] = [];
-    for (const segment of log.segments) {
-      const { epoch, durableBytes } = segment;
-      const file = { epoch, segment: segment.segment, bytes: durableBytes };
-      if (durableBytes > 0) this.#files.push(file);
-      await replay(this.#disk, this.#options.folder, segment, (raw, record) => {
+  /**
+   * Restores all records; returns those that are not durable for certain, and those of the small
+   * segments that this epoch's first one takes the place of.
+   */
+  async #replay(log: Log): Promise<Carried[]> {
+    const carried: Carried[] = [];
+    const begin = runBegin(log.segments, this.#limits);
+    for (const [index, { epoch, segment, bytes, durableBytes }] of log.segments.entries()) {
+      const keptBytes = index < begin ? durableBytes : 0;
+      const file = { epoch, segment, bytes: keptBytes };
+      if (keptBytes > 0) this.#files.push(file);
+      const extent = { epoch, segment, bytes, durableBytes };
+      await replay(this.#disk, this.#options.folder, extent, (raw, record) => {
+        const location = locationOf(raw, file);
         if (record) this.#options.restore(record);
         if (record) this.#countNumber(record);
-        if (raw.offset >= durableBytes) recent.push({ raw, record });
-        else if (record) this.#live.apply(record, locationOf(raw, file));
+        if (record) this.#live.apply(record, location);
+        if (raw.offset >= keptBytes) carried.push({ raw, record, location });
       });
     }
-    return recent;
+    return carried;
   }
 
   /** Nothing was changed so far but for the epoch's folder; after this the store is this one's. */
-  async #begin(recent: readonly Recent[]): Promise<void> {
-    this.#beginSegment(recent);
-    await this.sync();
-    if (!this.stillOwner()) {
-      await this.close();
-      throw new IpcError('no_broker', `another process has just begun to own this store`);
+  async #begin(carried: readonly Carried[]): Promise<void> {
+    try {
+      this.#beginSegment(carried);
+    } catch (error) {
+      // It is not whole, so it counts for nobody.
+      const replaced = this.#isReplaced();
+      abandonEpoch(this.#disk, this.#options.folder, this.#own);
+      throw replaced ? justReplaced() : error;
     }
-    // What lies in them is in this epoch's first segment, or was never to be read again.
-    this.#guard(() => this.#removeFiles(this.#strays()));
+    try {
+      await this.sync();
+      if (!this.stillOwner()) throw justReplaced();
+      // What lies in them is in this epoch's first segment, or was never to be read again.
+      this.#guard(() => this.#removeFiles(this.#strays()));
+    } catch (error) {
+      // The epoch stays: its opening may be whole, so a successor may have read it and count on it.
+      const replaced = this.#isReplaced();
+      this.abandon();
+      throw replaced ? justReplaced() : error;
+    }
   }
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */
-  #beginSegment(carried: readonly Recent[]): void {
+  #beginSegment(carried: readonly Carried[]): void {
     const id = this.#tail.nextId;
     const seed = segmentSeed(id);
-    const tail = carried.map(({ raw }) => resealRecord(raw, seed));
+    const tail = carried.flatMap((each) => this.#rewritten(each, seed));
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
-    const opening = [...tail, ...head].flat();
+    const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
     this.#guard(() => this.#tail.begin([...header, ...opening]));
     const file = { ...id, bytes: this.#tail.bytes };
     this.#files.push(file);
     let offset = byteLength(header);
-    for (const [index, buffers] of tail.entries()) {
-      const record = carried[index]?.record;
+    for (const { record, buffers } of tail) {
       const bytes = byteLength(buffers);
       if (record) this.#live.apply(record, { file, offset, bytes });
       offset += bytes;
     }
+  }
+
+  /** None for what the records after it, or the head, tell as well; they stay in their order. */
+  #rewritten({ raw, record, location }: Carried, seed: Seed): Rewritten[] {
+    const same = [{ record, buffers: resealRecord(raw, seed) }];
+    switch (record?.kind) {
+      case 'posted':
+        if (this.#live.liesAt(record.envelope.number, location)) return same;
+        return record.settles.length > 0 ? [settledAgain(record.settles, seed)] : [];
+      case 'copied':
+        return this.#live.liesAt(record.envelope.number, location) ? same : [];
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return this.#live.locate(record.number) ? same : [];
+      case 'session':
+      case 'named':
+        return [];
+      default:
+        return same;
+    }
+  }
+
+  #locate(number: number): Location {
+    const location = this.#live.locate(number);
+    assert(location, `message ${number} is live`);
+    return location;
+  }
+
+  /** Where the read ends that begins at the body of numbers[index]. */
+  #runEnd(numbers: readonly number[], index: number, { file, offset, bytes }: Location): number {
+    let end = offset + bytes;
+    for (let later = index + 1; later < numbers.length; later++) {
+      const next = this.#locate(numbers[later] ?? 0);
+      if (next.file !== file || next.offset < end) break;
+      if (next.offset > end + readGapBytesMax) break;
+      if (next.offset + next.bytes > offset + readBytesMax) break;
+      end = next.offset + next.bytes;
+    }
+    return end;
+  }
+
+  #readRun({ file, offset }: Location, bytes: number): Buffer {
+    try {
+      return this.#disk.readPart(segmentPath(this.#options.folder, file), offset, bytes);
+    } catch (error) {
+      throw diskFault('storage_failed', error);
+    }
+  }
+
+  #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer {
+    const record = readRecord(read, offset, segmentSeed(file));
+    if (record) return record.body;
+    const path = segmentPath(this.#options.folder, file);
+    throw new IpcError('storage_failed', `message ${number} is damaged on disk, in ${path}`);
   }
 
   #header(openingBytes: number): SegmentRecord {
@@ -322,12 +431,15 @@ export class Journal {
     this.#checkAlive();
     const file = this.#current;
     const encoded = records.map((record) => encodeRecord(record, segmentSeed(file)));
+    // Of the tail, which writes marks as well.
+    let offset = this.#tail.bytes;
     this.#guard(() => this.#tail.append(encoded.flat()));
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
-      this.#account(record, { file, offset: file.bytes, bytes });
-      file.bytes += bytes;
+      this.#account(record, { file, offset, bytes });
+      offset += bytes;
     }
+    file.bytes = this.#tail.bytes;
   }
 
   #account(record: JournalRecord | StoreRecord, location: Location): void {
@@ -350,13 +462,22 @@ export class Journal {
     });
   }
 
-  /** A folder goes only after all older ones: an owner left behind must miss its own first. */
+  /** And the folders of older epochs in which nothing counts. */
   #removeFiles(segments: readonly SegmentId[]): void {
     const { folder } = this.#options;
     for (const id of segments) this.#disk.removeFile(segmentPath(folder, id));
+    const counting = new Set(this.#files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, folder)) {
-      if (epoch >= this.epoch || this.#files.some((file) => file.epoch === epoch)) return;
-      removeEpoch(this.#disk, folder, epoch);
+      if (epoch < this.epoch && !counting.has(epoch)) removeEpoch(this.#disk, folder, epoch);
+    }
+  }
+
+  /** When that cannot be told, another error is said. */
+  #isReplaced(): boolean {
+    try {
+      return !this.stillOwner();
+    } catch {
+      return false;
     }
   }
 
@@ -387,6 +508,15 @@ export class Journal {
 async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(folder);
   await disk.syncFolder(dirname(folder));
+}
+
+function settledAgain(numbers: readonly number[], seed: Seed): Rewritten {
+  const record = { kind: 'settled', numbers } as const;
+  return { record, buffers: encodeRecord(record, seed) };
+}
+
+function justReplaced(): IpcError {
+  return new IpcError('no_broker', 'another process has just begun to own this store');
 }
 
 function locationOf({ offset, end }: RawRecord, file: LogFile): Location {

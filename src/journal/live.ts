@@ -31,7 +31,13 @@ export class LiveIndex {
     return this.#locations.get(number);
   }
 
-  /** The messages that lie in the oldest segment. */
+  /** This record is the one that its message lies in. */
+  liesAt(number: number, { file, offset }: Location): boolean {
+    const location = this.#locations.get(number);
+    return location?.file === file && location.offset === offset;
+  }
+
+  /** The messages that lie in the oldest segment, in the order of the log. */
   oldest(file: LogFile): number[] {
     const numbers: number[] = [];
     for (const [number, location] of this.#locations) {

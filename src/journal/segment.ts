@@ -19,7 +19,7 @@ export class SegmentWriter {
   /** The file's length. */
   #allocatedBytes = 0;
 
-  /** `opening` is its first write. */
+  /** `opening` is written last: when this throws, it is not whole in the file. */
   constructor(
     disk: Disk,
     path: string,
@@ -60,15 +60,18 @@ export class SegmentWriter {
     const end = this.#usedBytes + byteLength(buffers);
     const length = Math.max(lengthMin, this.#allocatedBytes);
     const allocated = end <= length ? length : roundUp(end, this.#growthBytes);
-    const zeros = allocated > this.#allocatedBytes ? [Buffer.alloc(allocated - end)] : [];
-    const all = [...buffers, ...zeros];
-    const written = this.#file.write(all, this.#usedBytes);
-    const expected = byteLength(all);
-    if (written !== expected) {
-      throw new IpcError('storage_failed', `only ${written} of ${expected} bytes were written`);
-    }
+    // The zeros first: when there is no room for them, no record was written.
+    if (allocated > this.#allocatedBytes) this.#writeAll([Buffer.alloc(allocated - end)], end);
+    this.#writeAll(buffers, this.#usedBytes);
     this.#usedBytes = end;
     this.#allocatedBytes = allocated;
+  }
+
+  #writeAll(buffers: readonly Buffer[], offset: number): void {
+    const expected = byteLength(buffers);
+    const written = this.#file.write(buffers, offset);
+    if (written === expected) return;
+    throw new IpcError('storage_failed', `only ${written} of ${expected} bytes were written`);
   }
 }
 

@@ -18,6 +18,8 @@ export class Tail {
   /** The epoch's folder has a name that no sync has covered. */
   #folderUnsynced = false;
   #durable: Position = { segment: 0, offset: 0 };
+  #syncing = false;
+  #abandoned = false;
 
   constructor(disk: Disk, folder: string, epoch: number, room: SegmentRoom) {
     this.#disk = disk;
@@ -69,10 +71,13 @@ export class Tail {
     this.#unsynced.clear();
     this.#folderUnsynced = false;
     // All of them end before anything else happens: a file must not be closed under its sync.
+    this.#syncing = true;
     const ends = await Promise.allSettled([
       ...covered.map((writer) => writer.sync()),
       ...folders.map((path) => this.#disk.syncFolder(path)),
     ]);
+    this.#syncing = false;
+    if (this.#abandoned) return this.abandon();
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     this.#durable = position;
     for (const writer of covered) this.#closeIfFull(writer);
@@ -81,6 +86,19 @@ export class Tail {
 
   close(): void {
     for (const writer of this.#writers.splice(0)) writer.close();
+  }
+
+  /** Closes all files, once a sync that runs has ended; no mark is written. Never throws. */
+  abandon(): void {
+    this.#abandoned = true;
+    if (this.#syncing) return;
+    for (const writer of this.#writers.splice(0)) {
+      try {
+        writer.close();
+      } catch {
+        // Nothing is said of its content any more.
+      }
+    }
   }
 
   /** Says what is durable. The next sync makes the mark durable too: nothing waits for that. */

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 import { keyBytes } from './handshake.ts';
 
@@ -76,10 +76,17 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
   return key;
 }
 
-async function makeHome(home: string): Promise<void> {
+/** For its user alone, and durable, with every folder on the way to it that was made for it. */
+export async function makeHome(home: string): Promise<void> {
   const made = await mkdir(home, { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
   // A umask may have taken more away; a folder that was there keeps its mode.
-  if (made !== undefined) await chmod(home, 0o700);
+  await chmod(home, 0o700);
+  const first = resolve(made);
+  for (let folder = resolve(home); ; folder = dirname(folder)) {
+    await syncFolder(dirname(folder));
+    if (folder === first || folder === dirname(folder)) return;
+  }
 }
 
 async function writeAside(aside: string): Promise<void> {

@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DiskFile } from '../../src/journal/disk.ts';
-import { readOwner } from '../../src/journal/folder.ts';
+import { listEpochs, readOwner } from '../../src/journal/folder.ts';
 import { storeId } from '../../src/journal/recovery.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { postedRecord } from '../support/journal-model.ts';
-import { append, openStore, removeOldest, storeFolder } from '../support/journal-store.ts';
+import {
+  append,
+  type OpenStore,
+  openStore,
+  removeOldest,
+  storeFolder,
+} from '../support/journal-store.ts';
 import { Random } from '../support/random.ts';
 
 async function realFolder(context: TestContext): Promise<string> {
@@ -169,6 +175,336 @@ test('one-shot posts do not pile up segments', async () => {
   const segments = [...disk.files().keys()].filter((path) => path.endsWith('.log'));
   assert(segments.length < 20, `${segments.length} segments`);
   assert.equal((await openStore({ disk: disk.process() })).model.messages.size, 60);
+});
+
+/** A session that comes, posts once, and goes. */
+async function postOnce(disk: CrashDisk, number: number, bytes: number, limits: object) {
+  const process = disk.process();
+  const create = process.create.bind(process);
+  let written = 0;
+  process.create = (path): DiskFile => {
+    const file = create(path);
+    const write = file.write.bind(file);
+    file.write = (buffers, offset) => {
+      written += buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+      return write(buffers, offset);
+    };
+    return file;
+  };
+  const store = await openStore({ disk: process, limits });
+  append(store, postedRecord(number, 'x'.repeat(bytes)));
+  await store.journal.sync();
+  if (store.journal.compactable()) await removeOldest(store);
+  await store.journal.close();
+  return { written, epochs: listEpochs(disk.process(), storeFolder).length };
+}
+
+test('one-shot posts that nobody reads leave few segments, and each is written again a few times only', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = {
+    segmentsCompact: 4,
+    segmentBytesMax: 64_000,
+    segmentReserveBytes: 1,
+    segmentGrowthBytes: 1,
+  };
+  let written = 0;
+  for (let number = 1; number <= 150; number++) {
+    const post = await postOnce(disk, number, 2_000, limits);
+    // Of 32,000 bytes and more each, and the small ones.
+    assert(post.epochs <= 10 + (number * 2_000) / 32_000, `${post.epochs} epochs at ${number}`);
+    assert(post.written < 2 * 64_000 + 20_000, `${post.written} bytes at ${number}`);
+    written += post.written;
+  }
+  // Doubling from 2,000 to 32,000 bytes is to write five times; the rest are heads.
+  assert(written < 8 * 150 * 2_000, `${written} bytes`);
+  const { model } = await openStore({ disk: disk.process(), limits });
+  assert.equal(model.messages.size, 150);
+});
+
+test('what was written again in an opening lives on, holds, moves and settles included', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, bodyCacheBytesMax: 0 };
+  let state = '';
+  for (let number = 1; number <= 40; number++) {
+    const store = await openStore({ disk: disk.process(), limits });
+    assert.equal(store.model.state(), state);
+    append(store, postedRecord(number, `${number}`.repeat(300)));
+    const attempt = number;
+    if (number % 3 === 0) append(store, { kind: 'settled', numbers: [number - 1] });
+    if (number % 4 === 0) append(store, postedRecord(number + 1_000, 'x', { settles: [number] }));
+    const holder = '0123456789abcdef' as never;
+    if (number % 5 === 0) append(store, { kind: 'offered', number: number - 4, holder, attempt });
+    if (number % 7 === 0) {
+      append(store, { kind: 'moved', number: number - 1, mailbox: 'C' as never, attempt });
+    }
+    for (const [message, { posted }] of store.model.messages) {
+      assert.deepEqual(store.journal.body(message), posted.body);
+    }
+    state = store.model.state();
+    await store.journal.close();
+  }
+  assert(listEpochs(disk.process(), storeFolder).length <= 6);
+});
+
+test('an owner that dies at any step of an opening that writes small segments again loses nothing', async () => {
+  const before = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const many = { ...limits, segmentsCompact: 100 };
+  let expected = '';
+  for (let number = 1; number <= 7; number++) {
+    const store = await openStore({ disk: before.process(), limits: many });
+    append(
+      store,
+      postedRecord(number, 'x'.repeat(50), { settles: number % 3 ? [] : [number - 2] }),
+    );
+    expected = store.model.state();
+    await store.journal.close();
+  }
+  let steps = 0;
+  for (let opened = false; !opened; ) {
+    steps++;
+    for (let power = 0; power < 12; power++) {
+      const disk = before.clone();
+      const process = disk.process();
+      process.dieAt = steps;
+      opened = await openStore({ disk: process, limits }).then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      assert.equal(next.model.state(), expected, `step ${steps}, power ${power}`);
+      await next.journal.close();
+      assert.equal(listEpochs(disk.process(), storeFolder).length <= 3, true);
+    }
+  }
+  assert(steps > 40, `only ${steps} steps`);
+});
+
+test('an opening that fails at any step leaves no file open, and no epoch unless it may be read', async () => {
+  const before = new CrashDisk('/home');
+  const limits = { segmentReserveBytes: 100 };
+  const first = await openStore({ disk: before.process(), limits });
+  append(first, postedRecord(1, 'one'));
+  await first.journal.close();
+  const expected = first.model.state();
+  let leftEpochs = 0;
+  for (let step = 1, opened = false; !opened; step++) {
+    const disk = before.clone();
+    const process = disk.process();
+    process.failAt = step;
+    const result = await openStore({ disk: process, limits }).catch((error) => error);
+    opened = 'journal' in result;
+    if (opened) break;
+    assert.match(result.code, /^(home_unusable|storage_failed)$/);
+    assert.equal(process.openFiles, 0, `step ${step}`);
+    const synced = process.calls.some((call) => call.startsWith('sync /'));
+    // That of the folder may fail before the opening's own is asked for, but not before it is written.
+    const wrote = process.calls.filter((call) => call.startsWith('write ')).length === 2;
+    const whole = wrote && !process.calls.at(step - 1)?.startsWith('write ');
+    const epochs = listEpochs(disk.process(), storeFolder).length;
+    // A folder of which it does not know that it is its own is left alone.
+    const unknown = !process.calls.some((call) => call.startsWith('writeNote '));
+    const made = process.calls.includes(`identity ${storeFolder}/epochs/00000002`);
+    const left = whole || synced || (unknown && made);
+    assert.equal(epochs, left ? 2 : 1, `step ${step}: ${process.calls[step - 1]}`);
+    leftEpochs += epochs - 1;
+    const next = await openStore({ disk: disk.process(), limits });
+    assert.equal(next.model.state(), expected, `step ${step}`);
+    await next.journal.close();
+  }
+  assert(leftEpochs > 0);
+});
+
+test('a disk that is full for a while is not filled with attempts to open', async () => {
+  const disk = new CrashDisk('/home');
+  await (await openStore({ disk: disk.process() })).journal.close();
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const process = disk.process();
+    const create = process.create.bind(process);
+    // As it is: what fits is taken, which is enough for the records and not for the zeros.
+    process.create = (path): DiskFile => {
+      const file = create(path);
+      const write = file.write.bind(file);
+      file.write = (buffers, offset) => {
+        const fits = Buffer.concat(buffers).subarray(0, Math.max(0, 4_096 - offset));
+        return write([fits], offset);
+      };
+      return file;
+    };
+    await assert.rejects(openStore({ disk: process }), { code: 'storage_failed' });
+    assert.equal(process.openFiles, 0);
+  }
+  assert.deepEqual(listEpochs(disk.process(), storeFolder), [1]);
+});
+
+test('an append at the very moment a sync ends is found again', async () => {
+  const process = new CrashDisk('/home').process();
+  const create = process.create.bind(process);
+  let atMark = () => {};
+  process.create = (path): DiskFile => {
+    const file = create(path);
+    const write = file.write.bind(file);
+    file.write = (buffers, offset) => {
+      queueMicrotask(atMark);
+      return write(buffers, offset);
+    };
+    return file;
+  };
+  const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });
+  append(store, postedRecord(1, 'one'));
+  atMark = () => {
+    atMark = () => {};
+    append(store, postedRecord(2, 'two'));
+  };
+  await store.journal.sync();
+  assert.equal(store.journal.body(2).toString(), 'two');
+});
+
+test('the note of an owner that cannot be read is none', async (context) => {
+  const folder = await realFolder(context);
+  assert.equal(readOwner(folder), undefined);
+  mkdirSync(join(folder, 'epochs/00000001/owner.json'), { recursive: true });
+  assert.equal(readOwner(folder), undefined);
+  assert.equal(readOwner(join(folder, 'epochs/00000001/owner.json')), undefined);
+  assert.equal(readOwner('/dev/null'), undefined);
+});
+
+test('an owner that gives up closes its files without a sync or a mark, whatever the disk says', async () => {
+  const disk = new CrashDisk('/home');
+  const process = disk.process();
+  const store = await openStore({ disk: process, limits: tinyLimits });
+  for (let number = 1; number <= 3; number++) append(store, postedRecord(number, 'x'));
+  const calls = process.calls.length;
+  store.journal.abandon();
+  store.journal.abandon();
+  assert.equal(process.openFiles, 0);
+  assert(process.calls.slice(calls).every((call) => call.startsWith('close ')));
+  assert.throws(() => store.journal.append([postedRecord(4, 'x')]), { code: 'closed' });
+  await assert.rejects(store.journal.sync(), { code: 'closed' });
+  await store.journal.close();
+
+  const other = disk.process();
+  const dying = await openStore({ disk: other });
+  other.kill();
+  dying.journal.abandon();
+});
+
+test('an owner that gives up while a sync runs closes its files after it, and leaves no mark', async () => {
+  const process = new CrashDisk('/home').process();
+  const store = await openStore({ disk: process });
+  append(store, postedRecord(1, 'one'));
+  const running = store.journal.sync();
+  const calls = process.calls.length;
+  store.journal.abandon();
+  assert.equal(process.openFiles, 1);
+  await assert.rejects(running, { code: 'closed' });
+  assert.equal(process.openFiles, 0);
+  assert.deepEqual(
+    process.calls.slice(calls).map((call) => call.split(' ')[0]),
+    ['close'],
+  );
+});
+
+test('the bodies of a segment come with few reads, each checked', async () => {
+  const disk = new CrashDisk('/home');
+  const process = disk.process();
+  const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });
+  const numbers = Array.from({ length: 1_000 }, (_, index) => index + 1);
+  append(store, ...numbers.map((number) => postedRecord(number, `body ${number}`)));
+  const calls = process.calls.length;
+  const bodies = store.journal.bodies(numbers).map(String);
+  assert.deepEqual(
+    bodies,
+    numbers.map((number) => `body ${number}`),
+  );
+  assert.equal(process.calls.length - calls, 1);
+  assert.deepEqual(store.journal.bodies([7, 3, 7, 900]).map(String), [
+    'body 7',
+    'body 3',
+    'body 7',
+    'body 900',
+  ]);
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = disk.files().get(path);
+  assert(bytes);
+  bytes[bytes.indexOf('body 500')] = 0;
+  disk.tamper(path, bytes);
+  assert.equal(String(store.journal.bodies([499, 501])[1]), 'body 501');
+  assert.throws(() => store.journal.bodies([499, 500]), { code: 'storage_failed' });
+});
+
+/** As a broker copies: in parts, and whatever comes in goes on between them. */
+async function copyInParts(store: OpenStore, between: (part: number) => Promise<void>) {
+  const { journal, model } = store;
+  const numbers = journal.compactable();
+  assert(numbers);
+  for (let begin = 0; begin < numbers.length; begin += 3) {
+    const live = numbers.slice(begin, begin + 3).filter((number) => model.messages.has(number));
+    const bodies = journal.bodies(live);
+    append(
+      store,
+      ...live.map((number, at) => ({ ...model.copyOf(number), body: bodies[at] as never })),
+    );
+    await between(begin / 3);
+  }
+}
+
+test('the oldest segment goes in parts, while posts, settles, syncs and new segments go on', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = {
+    segmentBytesMax: 2_000,
+    logBytesCompact: 0,
+    segmentReserveBytes: 1,
+    bodyCacheBytesMax: 0,
+  };
+  const store = await openStore({ disk: disk.process(), limits });
+  for (let number = 1; number <= 12; number++)
+    append(store, postedRecord(number, `body ${number}`));
+  append(store, postedRecord(13, 'x'.repeat(9_000)), { kind: 'settled', numbers: [13] });
+  await store.journal.sync();
+  const oldest = store.journal.compactable();
+  assert(oldest && oldest.length >= 8, `${oldest}`);
+
+  let running: Promise<void> | undefined;
+  await copyInParts(store, async (part) => {
+    append(store, postedRecord(100 + part, 'y'.repeat(900)));
+    // One that was copied, one that is to be copied, one that has just come.
+    append(store, { kind: 'settled', numbers: [1 + part * 3, 6 + part * 3, 100 + part] });
+    await running;
+    running = store.journal.sync();
+  });
+  await running;
+  await store.journal.removeOldest();
+  for (const [number, { posted }] of store.model.messages) {
+    assert.deepEqual(store.journal.body(number), posted.body);
+  }
+  await store.journal.close();
+  const next = await openStore({ disk: disk.process(), limits });
+  assert.equal(next.model.state(), store.model.state());
+  assert.equal(disk.files().has(`${storeFolder}/epochs/00000001/seg-000001.log`), false);
+});
+
+test('the folders of epochs in which nothing counts go, and an owner left behind is told all the same', async () => {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process() });
+  append(first, postedRecord(1, 'lives'));
+  await first.journal.sync();
+  for (let count = 0; count < 10; count++) {
+    const next = await openStore({ disk: disk.process(), limits: { segmentsCompact: 3 } });
+    assert.equal(first.journal.stillOwner(), false);
+    await next.journal.close();
+  }
+  assert(listEpochs(disk.process(), storeFolder).length <= 7);
+
+  const process = disk.process();
+  const last = await openStore({ disk: process });
+  const path = `${storeFolder}/epochs/${String(last.journal.epoch + 1).padStart(8, '0')}`;
+  process.makeFolder(path);
+  process.makeFolder(`${storeFolder}/epochs/${String(last.journal.epoch + 2).padStart(8, '0')}`);
+  process.removeFolder(path);
+  assert.equal(last.journal.stillOwner(), false);
 });
 
 test('a full segment is closed by the sync that covers it, and all are closed in the end', async () => {

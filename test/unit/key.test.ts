@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -55,6 +57,26 @@ test('the first use makes a folder for its owner alone, and in it a key of 64 he
   assert.equal(modeOf(home), '700');
   assert.equal(modeOf(join(home, 'key')), '600');
   assert.deepEqual(readdirSync(home), ['key']);
+});
+
+test('every folder that was made for the key is synced into the one above it, and no other is', async (t) => {
+  const handle = await open(folder, 'r');
+  const synced: number[] = [];
+  const sync = t.mock.method(Object.getPrototypeOf(handle), 'sync', function (this: typeof handle) {
+    synced.push(fstatSync(this.fd).ino);
+    return Promise.resolve();
+  });
+  await handle.close();
+  await loadKey(home, env);
+  const inode = (path: string) => statSync(path).ino;
+  for (const path of [home, join(folder, 'deep'), folder]) assert.ok(synced.includes(inode(path)));
+  assert.equal(synced.includes(inode(tmpdir())), false);
+
+  synced.length = 0;
+  rmSync(join(home, 'key'));
+  await loadKey(home, env);
+  assert.deepEqual(synced, [inode(join(home, 'key')), inode(home)]);
+  sync.mock.restore();
 });
 
 test('a later use reads the same key', async () => {
