@@ -284,11 +284,11 @@ export class Broker {
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, copiesMax);
     this.#write();
-    const copies = numbers
+    const live = numbers
       .map((number) => this.#engine.copyOf(number))
-      .filter((copy) => copy !== undefined)
-      .map((copy) => ({ ...copy, body: journal.body(copy.envelope.number) }));
-    journal.append(copies);
+      .filter((copy) => copy !== undefined);
+    const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] as Buffer })));
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
@@ -328,7 +328,7 @@ export class Broker {
     if (this.#state === 'ended') return;
     if (!(error instanceof IpcError)) throw error;
     this.#end();
-    this.#journal?.close().catch(() => {});
+    this.#journal?.abandon();
     const { code, message } = error;
     this.#sayLast({ kind: 'error', request: 0, code, message });
     this.#options.onFailed(error);

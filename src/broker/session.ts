@@ -6,7 +6,6 @@
 // 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
 //    whose last disk write has not ended: bid again.
 // 3. When the link is lost, by death or by farewell, all standbys do the same at once.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,7 +29,7 @@ import { readOwner } from '../journal/folder.ts';
 import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
-import { loadKey } from '../wire/key.ts';
+import { loadKey, makeHome } from '../wire/key.ts';
 import { resolveLoopback } from '../wire/loopback.ts';
 import { claim, listenAlso, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
@@ -185,7 +184,7 @@ export class Session implements Mail {
   /** Owns the store if the port is free. Returns where the broker is then. */
   async #bid(key: Buffer): Promise<Address> {
     const { port } = this.#options;
-    await mkdir(this.#folder, { mode: 0o700, recursive: true }).catch((error: Error) => {
+    await makeHome(this.#folder).catch((error: Error) => {
       throw new IpcError('home_unusable', `${this.#folder}: ${error.message}`, { cause: error });
     });
     const won = await claim(port, this.#folder);

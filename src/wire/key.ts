@@ -78,14 +78,35 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
 
 /** For its user alone, and durable, with every folder on the way to it that was made for it. */
 export async function makeHome(home: string): Promise<void> {
-  const made = await mkdir(home, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
+  const made = await makeFolders(resolve(home));
+  if (made.length === 0) return;
   // A umask may have taken more away; a folder that was there keeps its mode.
   await chmod(home, 0o700);
-  const first = resolve(made);
-  for (let folder = resolve(home); ; folder = dirname(folder)) {
-    await syncFolder(dirname(folder));
-    if (folder === first || folder === dirname(folder)) return;
+  for (const folder of made) await syncFolder(dirname(folder));
+}
+
+/**
+ * Makes what is missing, and returns it, the outermost first. Node's own recursive mkdir does not end
+ * where the parent is there and the name cannot be made in it, as in /proc (seen on Node 20).
+ */
+async function makeFolders(folder: string): Promise<string[]> {
+  try {
+    return await makeFolder(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
+    const made = await makeFolders(dirname(folder));
+    return [...made, ...(await makeFolder(folder))];
+  }
+}
+
+/** Nothing when somebody else made it. */
+async function makeFolder(folder: string): Promise<string[]> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return [folder];
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return [];
+    throw error;
   }
 }
 

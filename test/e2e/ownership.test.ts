@@ -247,6 +247,13 @@ test('a state folder that cannot be used is named: a file where the folder shoul
   await assert.rejects(session.post('box', 'mail'), { code: 'home_unusable', message: /file/ });
 });
 
+test('a state folder that cannot be made is named, at once', async (context) => {
+  const { port } = await place(context);
+  const session = new Remote('/proc/ipc/home', port);
+  context.after(() => session.kill());
+  await assert.rejects(session.post('box', 'mail'), { code: 'home_unusable', message: /proc/ });
+});
+
 test('a store in a folder with too long a name for its socket is refused', async (context) => {
   const home = join(await makeHome(context), 'x'.repeat(100));
   await mkdir(home);
