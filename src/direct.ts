@@ -12,9 +12,9 @@ import { IpcError } from './core/errors.ts';
 import { sendRetryMs } from './core/limits.ts';
 import { bodyChecksum, type Name, type Origin } from './core/message.ts';
 import type { Answer, Failed, Ping, Send } from './core/requests.ts';
+import { resolveHost } from './wire/channel.ts';
 import { accept, type Connection, dial } from './wire/connection.ts';
 import type { Frame } from './wire/frame.ts';
-import { resolveLoopback } from './wire/loopback.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from './wire/protocol.ts';
 
 export interface ReceiveOptions {
@@ -54,7 +54,7 @@ export interface SendOptions extends PeerOptions {
 
 /** The first message that anyone sends, or undefined when the time is over. */
 export async function receive(options: ReceiveOptions): Promise<ReceivedMessage | undefined> {
-  const [address] = await resolveLoopback(options.bind ?? '127.0.0.1');
+  const [address] = await resolveHost(options.bind ?? '127.0.0.1');
   if (options.signal?.aborted) throw cancelled();
   const receiver = new Receiver(options.key, options.signal);
   await receiver.listen(address, options.port);
@@ -209,7 +209,7 @@ async function tryAgain<T>(
   options: PeerOptions,
   attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const addresses = await resolveLoopback(options.host);
+  const addresses = await resolveHost(options.host);
   const over = new AbortController();
   const end = (): void => over.abort();
   const timer = setTimeout(end, options.timeoutMs);

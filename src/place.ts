@@ -20,8 +20,8 @@ import {
   parseVariable,
   variableError,
 } from './operations.ts';
+import { resolveHost } from './wire/channel.ts';
 import { loadKey } from './wire/key.ts';
-import { resolveLoopback } from './wire/loopback.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -124,7 +124,7 @@ export class Place implements Context {
 
   /** A host that is refused leaves no key file behind. */
   async #loadKeyFor(host: string): Promise<Buffer> {
-    await resolveLoopback(host);
+    await resolveHost(host);
     return this.#loadKey();
   }
 }
@@ -140,7 +140,7 @@ export function homeFolder(env: Environment): string {
 }
 
 async function loopbackPort({ host, port }: { host: string; port: number }): Promise<number> {
-  await resolveLoopback(host);
+  await resolveHost(host);
   return port;
 }
 

@@ -28,9 +28,9 @@ import type { Welcome } from '../core/requests.ts';
 import { readOwner } from '../journal/folder.ts';
 import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
+import { resolveHost } from '../wire/channel.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
 import { loadKey, makeHome } from '../wire/key.ts';
-import { resolveLoopback } from '../wire/loopback.ts';
 import { claim, listenAlso, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
 import { describeProcess, findHolder } from './holder.ts';
@@ -112,7 +112,7 @@ export class Session implements Mail {
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
-    const [bind] = await resolveLoopback(options.bind ?? ownerAddress);
+    const [bind] = await resolveHost(options.bind ?? ownerAddress);
     this.#stopped = false;
     this.#foreign = false;
     const welcome = await this.#client.join(options);

@@ -26,7 +26,6 @@ const table = {
   bad_timeout: { fault: 'call', hint: 'give whole seconds from 1 to 300' },
   bad_port: { fault: 'call', hint: 'give a port from 1 to 65535' },
   bad_host: { fault: 'call', hint: 'write it as HOST:PORT, for example 127.0.0.1:19900' },
-  not_loopback: { fault: 'call', hint: 'use 127.0.0.1; other machines are not supported yet' },
 
   home_unusable: { fault: 'world', hint: 'mend the folder, or name another one in IPC_HOME' },
   key_unusable: { fault: 'world', hint: 'mend the key file, or name another one in IPC_KEY_FILE' },

@@ -1,5 +1,5 @@
 // One connection after its handshake: frames in, frames out, and the heartbeat. It knows no request.
-// 1. dial() or accept() shake hands within `handshakeMs`.  2. The owner sets `onClose`, then `onFrame`;
+// 1. dial() or accept() shake hands within `handshakeMs`, inside TLS when it leaves the machine.  2. The owner sets `onClose`, then `onFrame`;
 // only then is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
 // other Connection answers.  4. A side that heard nothing for `silenceMsDead`, or could write nothing
 // for as long, gives the connection up.  5. onClose is called once, whoever ended it.
@@ -9,6 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../core/limits.ts';
+import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './channel.ts';
 import { type Frame, FrameDecoder } from './frame.ts';
 import { ClientHandshake, nonceBytes, ServerHandshake } from './handshake.ts';
 import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from './protocol.ts';
@@ -48,8 +49,13 @@ export async function dial(
   try {
     await connected(socket, address, times.handshakeMs);
     if (signal?.aborted) throw cancelled();
-    const rest = await shakeAsClient(socket, address, key, times.handshakeMs);
-    return new Connection(socket, rest, times);
+    const channel = isLocal(socket)
+      ? inTheClear(socket)
+      : await secureAsClient(socket, key, times.handshakeMs, where(address));
+    const rest = await shakeAsClient(channel, address, key, times.handshakeMs);
+    return new Connection(channel.socket, rest, times);
+  } catch (error) {
+    throw signal?.aborted ? cancelled() : error;
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
@@ -63,12 +69,18 @@ export async function accept(
 ): Promise<Connection> {
   socket.on('error', ignore);
   socket.setNoDelay(true);
-  const handshake = new ServerHandshake({ key, nonce: randomBytes(nonceBytes) });
-  const rest = await shake(socket, handshake, times.handshakeMs, {
+  const began = performance.now();
+  const channel = isLocal(socket)
+    ? inTheClear(socket)
+    : await secureAsServer(socket, [key], times.handshakeMs);
+  const { binding } = channel;
+  const handshake = new ServerHandshake({ key, nonce: randomBytes(nonceBytes), binding });
+  const leftMs = times.handshakeMs - (performance.now() - began);
+  const rest = await shake(channel.socket, handshake, leftMs, {
     late: new IpcError('unreachable', 'the client did not prove the key in time'),
     gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
   });
-  return new Connection(socket, rest, times);
+  return new Connection(channel.socket, rest, times);
 }
 
 export class Connection {
@@ -303,12 +315,12 @@ function connected(socket: Socket, address: Address, limitMs: number): Promise<v
 }
 
 async function shakeAsClient(
-  socket: Socket,
+  { socket, binding }: Channel,
   address: Address,
   key: Buffer,
   limitMs: number,
 ): Promise<Buffer> {
-  const handshake = new ClientHandshake({ key, nonce: randomBytes(nonceBytes) });
+  const handshake = new ClientHandshake({ key, nonce: randomBytes(nonceBytes), binding });
   socket.write(handshake.start());
   return shake(socket, handshake, limitMs, {
     late: new IpcError(
@@ -336,6 +348,7 @@ function shake(
   faults: HandshakeFaults,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    let bytes = 0;
     const timer = setTimeout(() => fail(faults.late), limitMs);
     const stop = (): void => {
       clearTimeout(timer);
@@ -346,11 +359,12 @@ function shake(
       socket.destroy();
       reject(error);
     };
-    const gone = (): void => fail(faults.gone(socket.bytesRead));
+    const gone = (): void => fail(faults.gone(bytes));
     const broken = (error: Error): void => {
-      fail(error instanceof IpcError ? error : faults.gone(socket.bytesRead));
+      fail(error instanceof IpcError ? error : faults.gone(bytes));
     };
     const step = (chunk: Buffer): void => {
+      bytes += chunk.length;
       try {
         const { send, rest } = handshake.push(chunk);
         if (send.length > 0) socket.write(send);

@@ -287,16 +287,17 @@ test('a port that another program holds is taken, for the receiver and for the s
   listener.close();
 });
 
-test('hosts beyond loopback are refused before anything is bound or sent', async () => {
-  const port = await freePort();
-  for (const other of ['0.0.0.0', '192.0.2.1', '::', '2001:db8::1']) {
-    const refused = { code: 'not_loopback' };
-    await assert.rejects(receive({ port, bind: other, timeoutMs, key }), refused, other);
-    await assert.rejects(sending(port, 'hello', { host: other }), refused, other);
-    await assert.rejects(ping({ host: other, port, key, timeoutMs }), refused, other);
-  }
+test('a host that nobody knows is said to be unknown', async () => {
   const unknown = { code: 'host_unknown' };
+  const port = await freePort();
   await assert.rejects(sending(port, 'hello', { host: 'no-such-host.invalid' }), unknown);
+  await assert.rejects(receive({ port, bind: 'no-such-host.invalid', timeoutMs, key }), unknown);
+});
+
+test('an address of another machine cannot be bound', async () => {
+  const unusable = { code: 'address_unusable' };
+  const port = await freePort();
+  await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, key }), unusable);
 });
 
 test('localhost and other loopback addresses are this machine', async () => {
