@@ -220,7 +220,7 @@ async function status(call: CallOf<'broker_status'>, { place, signal, json }: Ha
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
   const { checkStore } = await import('./journal/check.ts');
   const place = new Place({ env: process.env, program: 'ipc' });
-  const port = await place.port(givenPort === undefined ? {} : { port: parsePort(givenPort) });
+  const port = place.localPort(givenPort === undefined ? undefined : parsePort(givenPort));
   const folder = place.storeFolder(port);
   const report = await checkStore(folder);
   if (json) await writeJson({ folder, ...report });

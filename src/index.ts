@@ -1,4 +1,4 @@
-// The library: `open` a port of this machine, then post, wait, fetch, send, receive.
+// The library: `open` a broker, of this machine or another, then post, wait, fetch, send, receive.
 import { IpcError } from './core/errors.ts';
 import {
   fetchBytesMax,
@@ -19,6 +19,8 @@ export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
 export interface OpenOptions {
   /** The broker's port; IPC_PORT or 19901 unless given. */
   readonly port?: number;
+  /** `HOST:PORT` of a broker, perhaps on another machine; IPC_BROKER unless given. */
+  readonly host?: string;
   /** The state folder; IPC_HOME or ~/.agent-ipc unless given. */
   readonly home?: string;
   /** The sender's name for posts that give none. */
@@ -61,6 +63,13 @@ export interface SendOptions extends CallOptions {
 export interface ReceiveOptions extends WaitOptions {
   /** 19900 unless given. */
   readonly port?: number;
+  /** An address of this machine; 127.0.0.1 unless given. */
+  readonly bind?: string;
+}
+
+export interface StartOptions extends CallOptions {
+  /** One more address of this machine to listen on; 127.0.0.1 closes the others. */
+  readonly bind?: string;
 }
 
 export interface Stored {
@@ -233,7 +242,7 @@ export class AgentMail {
     const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
     const { signal } = options;
     const port = parsePort(options.port ?? portDirectDefault);
-    const bind = '127.0.0.1';
+    const { bind = '127.0.0.1' } = options;
     const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
     if (!message) return undefined;
     const { from, body } = message;
@@ -254,7 +263,7 @@ export class AgentMail {
   }
 
   /** Owns the broker, or joins its owner. */
-  start(options?: CallOptions): Promise<StartResult> {
+  start(options?: StartOptions): Promise<StartResult> {
     return this.#mail.start(options);
   }
 
@@ -275,13 +284,14 @@ export class AgentMail {
 
 /** Nothing is bound or written before the first call. */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
-  const { port, home, name, program = 'library', env = process.env } = options;
+  const { port, host, home, name, program = 'library', env = process.env } = options;
   const place = new Place({
     env,
     program,
     home,
     name: name === undefined ? undefined : parseName(name),
     port: port === undefined ? undefined : parsePort(port),
+    host: host === undefined ? undefined : parseHost(host),
   });
   const { mail } = await place.broker({});
   return new AgentMail(place, mail);

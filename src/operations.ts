@@ -90,8 +90,13 @@ export interface Direct {
   ping(call: DirectCall & Address): Promise<{ readonly ms: number }>;
 }
 
+/** `PORT` of this machine, or `HOST:PORT` of another. */
+export type BrokerName = string;
+
 export interface Broker {
   readonly port: number;
+  /** Tells it from the others that this process uses; `Context.broker` opens the same again. */
+  readonly name: BrokerName;
   readonly mail: Mail;
 }
 

@@ -11,8 +11,10 @@ import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
 import {
+  type Address,
   type Broker,
   type BrokerAt,
+  type BrokerName,
   type Context,
   type Direct,
   parseHost,
@@ -20,7 +22,7 @@ import {
   parseVariable,
   variableError,
 } from './operations.ts';
-import { resolveHost } from './wire/channel.ts';
+import { isLoopback, resolveHost } from './wire/channel.ts';
 import { loadKey } from './wire/key.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,6 +34,8 @@ export interface PlaceOptions {
   readonly home?: string | undefined;
   readonly name?: Name | undefined;
   readonly port?: number | undefined;
+  /** The broker for calls that name none. */
+  readonly host?: Address | undefined;
 }
 
 /** Characters of up to four bytes: no label is longer than a name. */
@@ -44,7 +48,7 @@ export class Place implements Context {
   readonly #options: PlaceOptions;
   readonly #origin: Origin;
   #key: Promise<Buffer> | undefined;
-  readonly #mails = new Map<number, Mail>();
+  readonly #mails = new Map<BrokerName, Mail>();
   #isClosed = false;
 
   constructor(options: PlaceOptions) {
@@ -61,25 +65,39 @@ export class Place implements Context {
   }
 
   async broker(at: BrokerAt): Promise<Broker> {
-    const port = await this.port(at);
+    const address = this.#addressOf(at);
+    const port = address?.port ?? this.localPort(at.port);
+    const isNamed = (at.host ?? this.#options.host) !== undefined;
+    // A loopback host owns or joins like none.
+    const isHere = !address || (await isThisMachine(address, isNamed));
     if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
-    const mail = this.#mails.get(port) ?? this.#openMail(port);
-    return { port, mail };
+    const host = isHere ? undefined : address.host;
+    const name = host === undefined ? String(port) : `${host}:${port}`;
+    const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
+    return { port, name, mail };
   }
 
-  /** A loopback host owns or joins like none. */
-  async port({ host, port }: BrokerAt): Promise<number> {
-    const { env } = this.#options;
-    if (host !== undefined) return loopbackPort(host);
-    if (port !== undefined) return port;
-    if (this.#options.port !== undefined) return this.#options.port;
-    if (env.IPC_BROKER) {
-      const named = parseVariable(env.IPC_BROKER, 'IPC_BROKER', parseHost);
-      return loopbackPort(named).catch((error: unknown) => {
-        throw variableError(error, 'IPC_BROKER');
-      });
-    }
-    return env.IPC_PORT ? parseVariable(env.IPC_PORT, 'IPC_PORT', parsePort) : portBrokerDefault;
+  /** Of a broker that was opened. */
+  mailOf(name: BrokerName): Mail {
+    const mail = this.#mails.get(name);
+    assert(mail, 'a broker stays open until the place is closed');
+    return mail;
+  }
+
+  /** The port of this machine's broker, for calls that name none. */
+  localPort(given = this.#options.port): number {
+    if (given !== undefined) return given;
+    const { IPC_PORT } = this.#options.env;
+    return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : portBrokerDefault;
+  }
+
+  #addressOf({ host, port }: BrokerAt): Address | undefined {
+    if (host !== undefined) return host;
+    if (port !== undefined) return undefined;
+    if (this.#options.host !== undefined) return this.#options.host;
+    const { IPC_BROKER } = this.#options.env;
+    const isNamed = this.#options.port !== undefined || !IPC_BROKER;
+    return isNamed ? undefined : parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost);
   }
 
   /** Where the session of a port keeps its mail. */
@@ -92,10 +110,10 @@ export class Place implements Context {
     await Promise.all([...this.#mails.values()].map((mail) => mail.close()));
   }
 
-  #openMail(port: number): Mail {
+  #openMail(name: BrokerName, host: string | undefined, port: number): Mail {
     const { env } = this.#options;
-    const mail = new Session({ home: this.home, port, origin: this.#origin, env });
-    this.#mails.set(port, mail);
+    const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
+    this.#mails.set(name, mail);
     return mail;
   }
 
@@ -122,7 +140,7 @@ export class Place implements Context {
     };
   }
 
-  /** A host that is refused leaves no key file behind. */
+  /** A host that nobody knows leaves no key file behind. */
   async #loadKeyFor(host: string): Promise<Buffer> {
     await resolveHost(host);
     return this.#loadKey();
@@ -139,11 +157,6 @@ export function homeFolder(env: Environment): string {
   return env.IPC_HOME || join(homedir(), '.agent-ipc');
 }
 
-async function loopbackPort({ host, port }: { host: string; port: number }): Promise<number> {
-  await resolveHost(host);
-  return port;
-}
-
 /** The same error, with the program that holds the port where the machine tells. */
 async function withHolder(error: unknown, port: number): Promise<unknown> {
   if (!(error instanceof IpcError) || error.code !== 'port_taken') return error;
@@ -151,4 +164,13 @@ async function withHolder(error: unknown, port: number): Promise<unknown> {
   if (!holder) return error;
   const what = `port ${port} is held by pid ${holder.pid} (${holder.program})`;
   return new IpcError('port_taken', what, { cause: error });
+}
+
+/** `isNamed`: by the caller, else by IPC_BROKER. */
+async function isThisMachine({ host }: Address, isNamed: boolean): Promise<boolean> {
+  try {
+    return (await resolveHost(host)).every(isLoopback);
+  } catch (error) {
+    throw isNamed ? error : variableError(error, 'IPC_BROKER');
+  }
 }

@@ -174,7 +174,9 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
 export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes): string {
   const { port, pid, own, epoch, addresses, bytes, sessions, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
-  const title = `Broker on port ${port} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
+  const place =
+    status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
+  const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [`${messages(status.messages)}, ${bytes} bytes`, `${sessions} sessions`];
   const list: string[] = [];
   let left = listCharactersMax;

@@ -25,13 +25,13 @@ export interface Caller {
 }
 
 export interface Mailbox {
-  readonly port: number;
+  readonly broker: string;
   readonly mailbox: Name;
 }
 
 /** Messages of one broker. */
 export interface Batch {
-  readonly port: number;
+  readonly broker: string;
   readonly deliveries: readonly Delivery[];
 }
 
@@ -93,9 +93,9 @@ export class Tickets {
   give(caller: CallerId, place: Mailbox | undefined, deliveries: readonly Delivery[]): string {
     const name = `${this.#nonce}-${++this.#count}`;
     if (!place || deliveries.length === 0) return name;
-    const { port, mailbox } = place;
+    const { broker, mailbox } = place;
     const state = { state: 'given', written: 'no', isGone: false } as const;
-    this.#open.set(name, { caller, port, mailbox, deliveries, ...state });
+    this.#open.set(name, { caller, broker, mailbox, deliveries, ...state });
     return name;
   }
 
@@ -161,9 +161,9 @@ export class Tickets {
     const releases: Release[] = [];
     for (const [name, ticket] of this.#open) {
       if (ticket.state === 'settling') continue;
-      const { port, deliveries, written } = ticket;
+      const { broker, deliveries, written } = ticket;
       const isSeen = typeof written === 'object' && nowMs - written.atMs >= settleMsSeen;
-      if (isSeen && !drops) settles.push({ port, deliveries });
+      if (isSeen && !drops) settles.push({ broker, deliveries });
       else releases.push(this.#release(name, ticket));
     }
     return { settles, releases };
@@ -182,19 +182,19 @@ export class Tickets {
     const ticket = this.#open.get(name);
     if (!ticket) return this.#released.get(name);
     ticket.state = 'settling';
-    return { port: ticket.port, deliveries: ticket.deliveries };
+    return { broker: ticket.broker, deliveries: ticket.deliveries };
   }
 
   #settleRest(
     caller: Caller,
-    { port, mailbox }: Mailbox,
+    { broker, mailbox }: Mailbox,
     named: string | undefined,
     namedIds: ReadonlySet<MessageId> = new Set(),
   ): { settle: Batch | undefined; again: Batch | undefined } {
     const settle: Delivery[] = [];
     const again: Delivery[] = [];
     for (const [name, ticket] of this.#open) {
-      const isHere = ticket.port === port && ticket.mailbox === mailbox;
+      const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
       if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
         continue;
       }
@@ -205,7 +205,7 @@ export class Tickets {
       ticket.state = 'settling';
       settle.push(...ticket.deliveries);
     }
-    return { settle: batch(port, settle), again: batch(port, again) };
+    return { settle: batch(broker, settle), again: batch(broker, again) };
   }
 
   /** Takes the deliveries that are to be given once more out of a ticket. */
@@ -215,7 +215,7 @@ export class Tickets {
     for (const delivery of taken) {
       remember(this.#times, timesKey(ticket, delivery), 1, timesMax);
     }
-    this.#keepReleased(name, { port: ticket.port, deliveries: taken });
+    this.#keepReleased(name, { broker: ticket.broker, deliveries: taken });
     ticket.deliveries = ticket.deliveries.filter((delivery) => !taken.includes(delivery));
     if (ticket.deliveries.length === 0) this.#open.delete(name);
     return taken;
@@ -227,30 +227,30 @@ export class Tickets {
   }
 
   #release(name: string, ticket: Ticket): Release {
-    const { port, deliveries, written } = ticket;
+    const { broker, deliveries, written } = ticket;
     this.#open.delete(name);
-    this.#keepReleased(name, { port, deliveries });
-    return { port, deliveries, unread: written === 'no' };
+    this.#keepReleased(name, { broker, deliveries });
+    return { broker, deliveries, unread: written === 'no' };
   }
 
-  #keepReleased(name: string, { port, deliveries }: Batch): void {
+  #keepReleased(name: string, { broker, deliveries }: Batch): void {
     const bare = deliveries.map((delivery) => ({ ...delivery, body: noBody }));
-    remember(this.#released, name, { port, deliveries: bare }, releasedMax);
+    remember(this.#released, name, { broker, deliveries: bare }, releasedMax);
   }
 
   /** Settled messages leave every ticket: one may have been given twice. */
-  #forget({ port, deliveries }: Batch): void {
+  #forget({ broker, deliveries }: Batch): void {
     const ids = new Set(deliveries.map(idOf));
     for (const [name, ticket] of this.#open) {
-      if (ticket.port !== port) continue;
+      if (ticket.broker !== broker) continue;
       ticket.deliveries = ticket.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
       if (ticket.deliveries.length === 0) this.#open.delete(name);
     }
     for (const [name, released] of this.#released) {
-      if (released.port !== port) continue;
+      if (released.broker !== broker) continue;
       const left = released.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
       if (left.length === 0) this.#released.delete(name);
-      else this.#released.set(name, { port, deliveries: left });
+      else this.#released.set(name, { broker, deliveries: left });
     }
   }
 }
@@ -259,13 +259,13 @@ function idOf({ envelope }: Delivery): MessageId {
   return envelope.id;
 }
 
-function batch(port: number, deliveries: readonly Delivery[]): Batch | undefined {
-  return deliveries.length === 0 ? undefined : { port, deliveries };
+function batch(broker: string, deliveries: readonly Delivery[]): Batch | undefined {
+  return deliveries.length === 0 ? undefined : { broker, deliveries };
 }
 
-/** The store of a port may be another one by tomorrow, but ids are its own. */
-function timesKey({ caller, port, mailbox }: Ticket, { envelope }: Delivery): string {
-  return JSON.stringify([caller, port, mailbox, envelope.id]);
+/** A broker may have another store by tomorrow, but ids are its own. */
+function timesKey({ caller, broker, mailbox }: Ticket, { envelope }: Delivery): string {
+  return JSON.stringify([caller, broker, mailbox, envelope.id]);
 }
 
 function remember<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {

@@ -104,8 +104,8 @@ export class Tool {
     this.#endReads(() => true);
     for (const message of this.#received) message.refuse();
     const { settles, releases } = this.#tickets.end(performance.now(), this.#host?.drops ?? false);
-    const settled = settles.map(async ({ port, deliveries }) => {
-      await (await place.broker({ port })).mail.settle(deliveries);
+    const settled = settles.map(async ({ broker, deliveries }) => {
+      await place.mailOf(broker).settle(deliveries);
     });
     await Promise.allSettled([...settled, ...releases.map((one) => this.#release(place, one))]);
     await place.close();
@@ -128,31 +128,32 @@ export class Tool {
 
   async #read(call: CallOf<'wait'> | CallOf<'fetch'>, place: Place, request: Request) {
     const { mailbox, after } = call.given;
-    const { port, mail } = await place.broker(call.given);
-    const plan = await this.#before(place, request, after, { port, mailbox });
+    const { name, mail } = await place.broker(call.given);
+    const box = { broker: name, mailbox };
+    const plan = await this.#before(place, request, after, box);
     if (plan.part) return this.#part(plan.part);
     if (plan.again) await mail.release(plan.again.deliveries);
     const found =
       call.operation === 'wait'
-        ? await this.#wait(call, place, request, port)
+        ? await this.#wait(call, place, request, name)
         : await run(call, place, { signal: request.signal, ...fetchLimits });
     const fitting = present.countFitting(found.deliveries) || 1;
     const given = found.deliveries.slice(0, fitting);
     const rest = found.deliveries.slice(fitting);
-    await this.#release(place, { port, deliveries: rest, unread: true });
+    await this.#release(place, { broker: name, deliveries: rest, unread: true });
     if (given.some((delivery) => isAmong(delivery, plan.again))) {
       request.notes.push('given once more, since no call named its ticket');
     }
-    const ticket = this.#hand(place, request, { port, mailbox }, given);
+    const ticket = this.#hand(place, request, box, given);
     const remaining = found.remaining + rest.length;
     return this.#presentRead(call, given, remaining, ticket, request);
   }
 
-  async #wait(call: CallOf<'wait'>, place: Place, request: Request, port: number) {
+  async #wait(call: CallOf<'wait'>, place: Place, request: Request, broker: string) {
     const { timeout, mailbox } = call.given;
     const effective = this.#effective(timeout, request);
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
-    const where = `wait ${port} ${mailbox}`;
+    const where = `wait ${broker} ${mailbox}`;
     const delivery = await this.#openRead(where, request, (signal) =>
       run(shorter, place, { signal }),
     );
@@ -210,11 +211,11 @@ export class Tool {
 
   async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {
     const { to, from, after } = call.given;
-    const { port } = await place.broker(call.given);
+    const { name } = await place.broker(call.given);
     const plan = this.#tickets.begin(request.caller, after, undefined);
     this.#noteTicket(request, plan, after);
-    const own = plan.settles.filter((batch) => batch.port === port);
-    const others = plan.settles.filter((batch) => batch.port !== port);
+    const own = plan.settles.filter((batch) => batch.broker === name);
+    const others = plan.settles.filter((batch) => batch.broker !== name);
     const settles = own.flatMap(({ deliveries }) => deliveries);
     const answers = own.length > 0 ? plan.answers : undefined;
     let result: PostResult;
@@ -290,7 +291,7 @@ export class Tool {
 
   async #settle(place: Place, request: Request, batches: readonly Batch[]): Promise<void> {
     for (const batch of batches) {
-      const { mail } = await place.broker({ port: batch.port });
+      const mail = place.mailOf(batch.broker);
       noteNotHeld(request, await mail.settle(batch.deliveries));
       this.#tickets.settled([batch]);
     }
@@ -321,11 +322,9 @@ export class Tool {
   }
 
   /** The client keeps at it until the broker has answered; an end of the session releases as well. */
-  async #release(place: Place, { port, deliveries, unread }: Release): Promise<void> {
-    const released = place
-      .broker({ port })
-      .then(({ mail }) => mail.release(deliveries, { unread }));
-    await released.catch(() => {});
+  async #release(place: Place, { broker, deliveries, unread }: Release): Promise<void> {
+    const mail = place.mailOf(broker);
+    await mail.release(deliveries, { unread }).catch(() => {});
   }
 
   /** Its sender hears of it when the result is written; when that cannot be, he may try again. */

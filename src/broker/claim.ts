@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 
 export type Claim =
-  | { readonly kind: 'won'; readonly listeners: readonly Server[] }
+  /** The store's Unix socket, and the port. */
+  | { readonly kind: 'won'; readonly listeners: readonly [Server, Server] }
   /** Somebody else has the port. */
   | { readonly kind: 'taken' }
   /** An owner in another network namespace serves the store; it is reached through this socket. */
@@ -35,7 +36,6 @@ export async function claim(port: number, folder: string): Promise<Claim> {
       return { kind: 'elsewhere', path };
     }
     await rm(path, { force: true });
-    // First in the list, so first to close: whoever wins the port next makes its own.
     return { kind: 'won', listeners: [await listen({ path }), listener] };
   } catch (error) {
     listener.close();
@@ -46,12 +46,14 @@ export async function claim(port: number, folder: string): Promise<Claim> {
 
 /** One more address of this machine for an owner. */
 export async function listenAlso(host: string, port: number): Promise<Server> {
-  return listen({ host, port }).catch((error: unknown) => {
+  return listen({ host, port, ipv6Only: true }).catch((error: unknown) => {
     throw listenError(error, `${host}:${port}`);
   });
 }
 
-function listen(where: { host: string; port: number } | { path: string }): Promise<Server> {
+function listen(
+  where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
+): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(hangUp);
     server.once('error', reject);

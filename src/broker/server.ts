@@ -6,7 +6,7 @@
 //    this is still the newest owner, the replies marked `sync` leave.
 // A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { startingMs } from '../core/limits.ts';
@@ -19,15 +19,14 @@ import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
-import { hangUp } from './claim.ts';
+import type { Doors } from './doors.ts';
 
 /** Messages that a compaction copies at a time. */
 const copiesMax = 256;
 
 export interface BrokerOptions {
-  /** Bound before the broker starts: the port is the lock. The broker closes them when it ends. */
-  readonly listeners: readonly Server[];
-  readonly addresses: readonly string[];
+  /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
+  readonly doors: Doors;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
   readonly key: Buffer;
@@ -45,8 +44,6 @@ interface Sendable extends Reply {
 
 export class Broker {
   readonly #options: BrokerOptions;
-  readonly #listeners: Server[] = [];
-  readonly #addresses: string[];
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #connections = new Map<ConnectionId, Connection>();
@@ -84,12 +81,11 @@ export class Broker {
   private constructor(options: BrokerOptions) {
     this.#options = options;
     this.#engine = new Mailboxes(options.limits);
-    this.#addresses = [...options.addresses];
-    for (const listener of options.listeners) this.#serve(listener);
+    options.doors.serve((socket) => void this.#admit(socket));
   }
 
   get addresses(): readonly string[] {
-    return this.#addresses;
+    return this.#options.doors.addresses;
   }
 
   get epoch(): number {
@@ -112,11 +108,17 @@ export class Broker {
     return this.#engine.standbys(own);
   }
 
-  /** Listens on one more address of this machine. */
-  listenOn(listener: Server, address: string): void {
-    this.#addresses.push(address);
-    this.#serve(listener);
-    this.#journal?.noteOwner(ownerNote(this.#addresses));
+  /** Listens on one more address of this machine; a successor will, too. */
+  async listenOn(address: string): Promise<void> {
+    const { doors } = this.#options;
+    try {
+      await doors.open(address);
+    } catch (error) {
+      if (!doors.holdsLock) await this.close();
+      throw error;
+    }
+    if (this.#state === 'ended') return doors.close();
+    this.#journal?.noteOwner(ownerNote(this.addresses));
   }
 
   /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
@@ -140,7 +142,7 @@ export class Broker {
     const engine = this.#engine;
     const journal = await Journal.open({
       folder: this.#options.folder,
-      owner: ownerNote(this.#addresses),
+      owner: ownerNote(this.addresses),
       restore: (record) => engine.restore(record),
       head: () => engine.head(),
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
@@ -148,16 +150,10 @@ export class Broker {
     this.#journal = journal;
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
-    engine.begin({ store, epoch, format, pid: process.pid, addresses: this.#addresses }, instant());
+    engine.begin({ store, epoch, format, pid: process.pid, addresses: this.addresses }, instant());
     this.#state = 'open';
     this.#armTimer();
     for (const connection of this.#connections.values()) connection.resume();
-  }
-
-  #serve(listener: Server): void {
-    this.#listeners.push(listener);
-    listener.off('connection', hangUp);
-    listener.on('connection', (socket) => void this.#admit(socket));
   }
 
   /** A stranger who does not prove the key is gone without a word. */
@@ -337,7 +333,7 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     clearTimeout(this.#timer);
-    for (const listener of this.#listeners) listener.close();
+    this.#options.doors.close();
   }
 
   #sayLast(answer: Answer): void {

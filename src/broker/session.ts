@@ -1,11 +1,12 @@
 // A session's mail: it owns the broker of its port, or joins the owner, and nobody above can tell
-// the difference.
+// the difference. With a broker of another machine it does no more than dial.
 //
 // Coming to a broker:
 // 1. Bid: bind the port. Who wins it owns the store, replays the journal, and serves.
 // 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
 //    whose last disk write has not ended: bid again.
 // 3. When the link is lost, by death or by farewell, all standbys do the same at once.
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,8 +32,9 @@ import { storeId } from '../journal/recovery.ts';
 import { resolveHost } from '../wire/channel.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
 import { loadKey, makeHome } from '../wire/key.ts';
-import { claim, listenAlso, ownerAddress } from './claim.ts';
+import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
+import { Doors } from './doors.ts';
 import { describeProcess, findHolder } from './holder.ts';
 import type { Road } from './link.ts';
 import { Broker } from './server.ts';
@@ -41,6 +43,8 @@ export interface SessionOptions {
   /** The state folder: keys, and a store per port. */
   readonly home: string;
   readonly port: number;
+  /** Another machine, which has the broker; this one unless given. */
+  readonly host?: string | undefined;
   readonly origin: Origin;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -107,19 +111,21 @@ export class Session implements Mail {
       await this.#client.status(options);
     const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
     const own = this.#broker !== undefined;
-    const { port } = this.#options;
-    return { port, pid, own, epoch, addresses, messages, bytes, sessions, mailboxCount, mailboxes };
+    const { port, host } = this.#options;
+    const counts = { messages, bytes, sessions, mailboxCount, mailboxes };
+    return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
-    const [bind] = await resolveHost(options.bind ?? ownerAddress);
+    const [bind] = options.bind === undefined ? [] : await resolveHost(options.bind);
+    if (bind !== undefined && this.#options.host !== undefined) {
+      throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
+    }
     this.#stopped = false;
     this.#foreign = false;
     const welcome = await this.#client.join(options);
     const broker = this.#broker;
-    if (broker && !broker.addresses.includes(bind)) {
-      broker.listenOn(await listenAlso(bind, this.#options.port), bind);
-    }
+    if (bind !== undefined) await broker?.listenOn(bind);
     const { pid, epoch, messages } = welcome;
     const addresses = broker?.addresses ?? welcome.addresses;
     return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
@@ -159,7 +165,8 @@ export class Session implements Mail {
   }
 
   #mayOwn(): boolean {
-    return !this.#stopped && !this.#foreign && !this.#closed;
+    const { host } = this.#options;
+    return host === undefined && !this.#stopped && !this.#foreign && !this.#closed;
   }
 
   async #connect(): Promise<Connection> {
@@ -171,9 +178,9 @@ export class Session implements Mail {
     });
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const address = this.#mayOwn() ? await this.#bid(key) : this.#portAddress();
+      const roads = this.#mayOwn() ? [await this.#bid(key)] : await this.#addresses();
       try {
-        return await dial(address, key);
+        return await dialAny(roads, key);
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -190,10 +197,11 @@ export class Session implements Mail {
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return { path: won.path };
     if (won.kind === 'taken') return this.#portAddress();
+    const doors = new Doors(port, won.listeners);
+    await this.#openAsBefore(doors);
     try {
       const broker = await Broker.start({
-        listeners: won.listeners,
-        addresses: [ownerAddress],
+        doors,
         folder: this.#folder,
         key,
         onFailed: () => {
@@ -209,8 +217,29 @@ export class Session implements Mail {
     return this.#portAddress();
   }
 
+  /** What the last owner had bound; an address that is gone is passed over. */
+  async #openAsBefore(doors: Doors): Promise<void> {
+    const before = readOwner(this.#folder)?.addresses ?? [];
+    for (const address of before.filter((each) => each !== ownerAddress && isIP(each) !== 0)) {
+      await doors.open(address).catch((error: unknown) => {
+        if (!(error instanceof IpcError)) throw error;
+      });
+    }
+  }
+
   #portAddress(): Address {
     return { host: ownerAddress, port: this.#options.port };
+  }
+
+  async #addresses(): Promise<readonly Address[]> {
+    const { host, port } = this.#options;
+    if (host === undefined) return [this.#portAddress()];
+    return (await resolveHost(host)).map((each) => ({ host: each, port }));
+  }
+
+  #where(): string {
+    const { host, port } = this.#options;
+    return host === undefined ? `port ${port}` : `${host} port ${port}`;
   }
 
   #mayTryAgain(error: unknown, passedMs: number): boolean {
@@ -222,8 +251,8 @@ export class Session implements Mail {
 
   /** Turns what a dial saw into what the caller can act on. */
   async #explain(error: unknown): Promise<unknown> {
-    if (!(error instanceof IpcError)) return error;
-    const { port } = this.#options;
+    const { port, host } = this.#options;
+    if (!(error instanceof IpcError) || host !== undefined) return error;
     const refused = error.code === 'unreachable' && error.cause !== undefined;
     if (refused && !this.#mayOwn()) {
       return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
@@ -241,6 +270,9 @@ export class Session implements Mail {
   }
 
   async #silent(): Promise<IpcError> {
+    if (this.#options.host !== undefined) {
+      return new IpcError('owner_silent', `the broker at ${this.#where()} does not answer`);
+    }
     const pid = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
     const process = pid === undefined ? undefined : await describeProcess(pid);
     const state = process ? `, ${process.program}, state ${process.state}` : '';
@@ -249,6 +281,7 @@ export class Session implements Mail {
   }
 
   #welcomed(welcome: Welcome): void {
+    if (this.#options.host !== undefined) return;
     const isReadable = welcome.format <= journalFormat;
     this.#foreign = !isReadable || welcome.store !== this.#ownStore();
   }
@@ -263,7 +296,8 @@ export class Session implements Mail {
   }
 
   async #notOwner(): Promise<IpcError> {
-    const { port } = this.#options;
+    const { port, host } = this.#options;
+    if (host !== undefined) return new IpcError('not_owner', `the broker is on ${this.#where()}`);
     const noted = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
     const owner = noted === undefined ? undefined : await describeProcess(noted);
     if (!owner || owner.pid === process.pid) {
@@ -272,4 +306,17 @@ export class Session implements Mail {
     const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
     return new IpcError('not_owner', what);
   }
+}
+
+/** The first that answers; the last fault when none does. */
+async function dialAny(addresses: readonly Address[], key: Buffer): Promise<Connection> {
+  let fault: unknown;
+  for (const address of addresses) {
+    try {
+      return await dial(address, key);
+    } catch (error) {
+      fault = error;
+    }
+  }
+  throw fault;
 }

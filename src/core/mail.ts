@@ -57,6 +57,8 @@ export interface FetchResult {
 export interface BrokerStatus {
   readonly port: number;
   readonly pid: number;
+  /** Of another machine's broker. */
+  readonly host?: string;
   /** This session is the owner. */
   readonly own: boolean;
   readonly epoch: number;

@@ -321,3 +321,32 @@ test('forty sessions that each post and end leave all their mail, in few segment
     bodies,
   );
 });
+
+test('a successor binds what its predecessor had bound, however that one ended', async (context) => {
+  const { session } = await place(context);
+  const first = session();
+  await first.start('127.0.0.2');
+  const second = session();
+  await second.status();
+  await first.kill();
+  const taken = await second.start();
+  assert.deepEqual([taken.role, taken.addresses], ['owner', ['127.0.0.1', '127.0.0.2']]);
+  await second.start('0.0.0.0');
+  const third = session();
+  await third.status();
+  await second.close();
+  const status = await third.status();
+  assert.deepEqual([status.pid, status.addresses], [third.pid, ['0.0.0.0']]);
+});
+
+test('of ten sessions that succeed an owner of all addresses, one owns the broker', async (context) => {
+  const { session } = await place(context);
+  const first = session();
+  await first.start('0.0.0.0');
+  const others = Array.from({ length: 9 }, () => session());
+  await Promise.all(others.map((each) => each.status()));
+  await first.kill();
+  const results = await Promise.all(others.map((each) => each.status()));
+  assert.equal(new Set(results.map(({ pid }) => pid)).size, 1);
+  assert.deepEqual(results[0]?.addresses, ['0.0.0.0']);
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { claim } from '../../src/broker/claim.ts';
 import { Client } from '../../src/broker/client.ts';
+import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
 import { dial } from '../../src/wire/connection.ts';
@@ -37,8 +38,7 @@ export async function startBroker(
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
   broker = await Broker.start({
-    listeners: won.listeners,
-    addresses: ['127.0.0.1'],
+    doors: new Doors(port, won.listeners),
     folder,
     key,
     onFailed: () => {},

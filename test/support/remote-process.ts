@@ -6,10 +6,11 @@ import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
 import type { RemoteAnswer, RemoteCall, RemoteDelivery } from './remote.ts';
 
-const [home = '', port = ''] = process.argv.slice(2);
+const [home = '', port = '', host = ''] = process.argv.slice(2);
 const session = new Session({
   home,
   port: Number(port),
+  host: host === '' ? undefined : host,
   origin: { program: 'test', pid: process.pid, machine: 'here' },
   env: {},
 });
@@ -63,7 +64,7 @@ async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown>
     case 'status':
       return session.status({ signal });
     case 'start':
-      return session.start({ signal });
+      return session.start({ signal, bind: words.bind });
     case 'stop':
       return session.stop({ signal });
     case 'close':

@@ -30,7 +30,8 @@ export type RemoteWords =
   | { readonly kind: 'settle'; readonly numbers: readonly number[] }
   | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
   | { readonly kind: 'cancel'; readonly number: number }
-  | { readonly kind: 'status' | 'start' | 'stop' | 'close' };
+  | { readonly kind: 'start'; readonly bind: string | undefined }
+  | { readonly kind: 'status' | 'stop' | 'close' };
 
 export interface RemoteCall {
   readonly number: number;
@@ -58,9 +59,13 @@ export class Remote {
   readonly #open = new Map<number, Open>();
   #count = 0;
 
-  /** `prefix`: a command that runs the process, for example in a network namespace of its own. */
-  constructor(home: string, port: number, prefix: readonly string[] = []) {
-    const [command = '', ...words] = [...prefix, process.execPath, program, home, String(port)];
+  /**
+   * `prefix`: a command that runs the process, for example in a network namespace of its own.
+   * `host`: the broker is on that machine.
+   */
+  constructor(home: string, port: number, prefix: readonly string[] = [], host = '') {
+    const node = [process.execPath, program, home, String(port), host];
+    const [command = '', ...words] = [...prefix, ...node];
     this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));
     this.#child.on('exit', () => this.#gone());
@@ -110,8 +115,8 @@ export class Remote {
     return this.#call({ kind: 'status' });
   }
 
-  start(): Running<StartResult> {
-    return this.#call({ kind: 'start' });
+  start(bind?: string): Running<StartResult> {
+    return this.#call({ kind: 'start', bind });
   }
 
   stop(): Running<StopResult> {

@@ -1,10 +1,15 @@
 // What a process takes from its environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Broker, BrokerAt } from '../../src/operations.ts';
 import { type Environment, Place } from '../../src/place.ts';
 
-function portOf(env: Environment): Promise<number> {
-  return new Place({ env, program: 'test' }).port({});
+async function portOf(env: Environment): Promise<number> {
+  return (await brokerOf(env)).port;
+}
+
+function brokerOf(env: Environment, at: BrokerAt = {}): Promise<Broker> {
+  return new Place({ env, program: 'test' }).broker(at);
 }
 
 test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => {
@@ -13,12 +18,21 @@ test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => 
   assert.equal(await portOf({}), 19_901);
 });
 
+test('a broker of another machine has its address for a name, a loopback host is this machine', async () => {
+  const env = { IPC_BROKER: '192.0.2.1:7' };
+  assert.equal((await brokerOf(env)).name, '192.0.2.1:7');
+  assert.equal((await brokerOf(env, { port: 8 })).name, '8');
+  const host = (name: string) => ({ host: { host: name, port: 9 } });
+  assert.equal((await brokerOf(env, host('127.0.0.1'))).name, '9');
+  assert.equal((await brokerOf({}, host('192.0.2.2'))).name, '192.0.2.2:9');
+});
+
 test('a wrong variable is named; its value may be a secret', async () => {
   const wrong = { name: 'IpcError', message: 'IPC_BROKER cannot be used' };
   const refused = (value: string) => portOf({ IPC_BROKER: value });
   await assert.rejects(refused('nats://user:secret@host'), { ...wrong, code: 'bad_host' });
   await assert.rejects(refused('secret:70000'), { ...wrong, code: 'bad_port' });
-  await assert.rejects(refused('192.0.2.1:7'), { ...wrong, code: 'not_loopback' });
+  await assert.rejects(refused('secret.invalid:7'), { ...wrong, code: 'host_unknown' });
   const message = 'IPC_PORT cannot be used';
   await assert.rejects(portOf({ IPC_PORT: 'secret' }), { code: 'bad_port', message });
 });

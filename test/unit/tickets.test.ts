@@ -6,9 +6,9 @@ import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
 import { type Batch, type Caller, type Plan, Tickets } from '../../src/tickets.ts';
 
-const port = 19_901;
-const here = { port, mailbox: 'A' as Name };
-const there = { port, mailbox: 'B' as Name };
+const broker = '19901';
+const here = { broker, mailbox: 'A' as Name };
+const there = { broker, mailbox: 'B' as Name };
 const patient: Caller = { id: '', drops: false };
 const dropper: Caller = { id: 't1', drops: true };
 
@@ -126,7 +126,7 @@ test('(b) does not hold for another mailbox, port, caller, or for a call that re
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
   assert.deepEqual(does(tickets.begin(patient, undefined, there)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, undefined, { ...here, port: 1 })), nothing);
+  assert.deepEqual(does(tickets.begin(patient, undefined, { ...here, broker: '1' })), nothing);
   assert.deepEqual(does(tickets.begin({ id: 't1', drops: false }, undefined, here)), nothing);
   assert.deepEqual(does(tickets.begin(patient, undefined, undefined)), nothing);
 });

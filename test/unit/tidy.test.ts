@@ -16,7 +16,7 @@ const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
   'wire/: frame json fields protocol handshake key channel connection',
   'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
-  'broker/: claim holder server call posts link client session',
+  'broker/: claim doors holder server call posts link client session',
   'direct jetstream',
   'operations',
   'random tickets hosts bodies present place transport tool',
