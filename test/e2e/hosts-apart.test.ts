@@ -1,0 +1,230 @@
+// Mail between two machines: two network namespaces with a wire between them. On `one` lives the
+// broker; `other` knows its address and has its key.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { type Host, Relay, start, twoHosts } from '../support/hosts-apart.ts';
+import { program } from '../support/mcp-host.ts';
+import { makeHome } from '../support/places.ts';
+import { type Place, place, Remote } from '../support/remote.ts';
+
+interface Apart extends Place {
+  readonly one: Host;
+  readonly other: Host;
+  /** The state folder of the other host, with the same key. */
+  readonly otherHome: string;
+  /** A session there, whose broker is at an address. */
+  guest(address: string, home?: string): Remote;
+}
+
+async function apart(context: TestContext): Promise<Apart | undefined> {
+  const hosts = await twoHosts(context);
+  if (typeof hosts === 'string') {
+    context.skip(`no two hosts here: ${hosts}`);
+    return undefined;
+  }
+  const [one, other] = hosts;
+  const here = await place(context);
+  const guests: Remote[] = [];
+  context.after(() => Promise.all(guests.map((guest) => guest.kill())));
+  const otherHome = await makeHome(context);
+  const guest = (address: string, home = otherHome) => {
+    const made = new Remote(home, here.port, other.prefix, address);
+    guests.push(made);
+    return made;
+  };
+  return { ...here, one, other, otherHome, guest };
+}
+
+/** An owner that listens beyond loopback. */
+async function openOwner({ one, session, home, otherHome }: Apart, bind: string): Promise<Remote> {
+  const owner = session(one.prefix);
+  await owner.start(bind);
+  await copyFile(join(home, 'key'), join(otherHome, 'key'));
+  return owner;
+}
+
+/** What a program on a host, that has no key, hears before it is cut off. */
+async function stranger(
+  context: TestContext,
+  on: Host,
+  address: string,
+  port: number,
+  bytes: Buffer,
+): Promise<string> {
+  const script = `
+    const socket = require('net').connect(${port}, '${address}');
+    let heard = 0;
+    socket.on('data', (chunk) => { heard += chunk.length; });
+    socket.on('error', () => {}).on('close', () => console.log(heard + ' bytes'));
+    socket.write(Buffer.from('${bytes.toString('hex')}', 'hex'));`;
+  const child = start(context, on, ['-e', script]);
+  assert(child.stdout);
+  return text(child.stdout);
+}
+
+test('mail is posted, waited for and settled from another machine', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const owner = await openOwner(hosts, hosts.one.address);
+  const guest = hosts.guest(hosts.one.address);
+  const waiting = owner.wait('work', 30_000);
+  await guest.post('work', 'from afar', { from: 'answers' });
+  const work = await waiting;
+  assert.equal(work?.body, 'from afar');
+  const answer = guest.wait('answers', 30_000);
+  await owner.post('answers', 'done', { settles: [work?.number ?? 0] });
+  const delivery = await answer;
+  assert.equal(delivery?.body, 'done');
+  assert.equal(await guest.settle(delivery?.number ?? 0), 0);
+  const { own, pid, messages, addresses } = await guest.status();
+  assert.deepEqual([own, pid, messages], [false, owner.pid, 0]);
+  assert.deepEqual(addresses, ['127.0.0.1', hosts.one.address]);
+  assert.deepEqual(await readdir(hosts.otherHome), ['key'], 'a guest has no store');
+  await assert.rejects(guest.stop(), { code: 'not_owner' });
+  await assert.rejects(guest.start('0.0.0.0'), { code: 'bad_parameter' });
+});
+
+test('a takeover on the other machine is no matter: waits and posts go on', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const owner = await openOwner(hosts, '0.0.0.0');
+  const standby = hosts.session(hosts.one.prefix);
+  await standby.status();
+  const guest = hosts.guest(hosts.one.address);
+  await guest.post('box', 'before');
+  const waiting = guest.wait('answers', 60_000);
+  await guest.status();
+  await owner.kill();
+  const { id } = await guest.post('box', 'after');
+  assert.equal((await guest.status()).pid, standby.pid);
+  await standby.post('answers', 'from the successor');
+  assert.equal((await waiting)?.body, 'from the successor');
+  const { deliveries } = await standby.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    ['before', 'after'],
+  );
+  assert.equal(deliveries[1]?.id, id);
+});
+
+test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, home, otherHome, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  const run = async (on: Host, ...words: string[]) => {
+    const env = {
+      PATH: process.env.PATH,
+      IPC_HOME: on === one ? home : otherHome,
+      ...(on === other && { IPC_BROKER: `${one.address}:${port}` }),
+    };
+    const child = start(context, on, [program, ...words], env);
+    assert(child.stdout && child.stderr);
+    const [out, errors] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    assert.equal(child.exitCode, 0, errors);
+    return out;
+  };
+  const direct = `${one.address}:${port + 1}`;
+  const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
+  await run(other, 'ping', direct);
+  await run(other, 'send', direct, 'hand to hand');
+  assert.equal(await receiving, 'hand to hand');
+  await run(other, 'post', 'box', 'by IPC_BROKER');
+  assert.equal((await owner.fetch('box')).deliveries[0]?.body, 'by IPC_BROKER');
+  await owner.post('there', 'come and get it');
+  const waited = await run(other, 'wait', 'there', '--host', `${one.address}:${port}`);
+  assert.equal(waited, 'come and get it');
+});
+
+test('on the wire neither a body, nor a name, nor the key is found', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const owner = await openOwner(hosts, hosts.one.address);
+  const relay = await Relay.start(context, hosts.other, hosts.one, hosts.port, 'honest');
+  const guest = hosts.guest(hosts.other.address);
+  const body = `a body ${randomBytes(16).toString('hex')} `.repeat(200);
+  await guest.post('a-mailbox', body, { from: 'a-sender' });
+  assert.equal((await owner.fetch('a-mailbox')).deliveries[0]?.body, body);
+  const { wire } = await relay.report();
+  assert.ok(wire.length > body.length, 'all of it went by');
+  const digits = (await readFile(join(hosts.home, 'key'), 'latin1')).trim();
+  const key = Buffer.from(digits, 'hex');
+  const secrets = [body.slice(0, 30), 'a-mailbox', 'a-sender', digits, key, 'IPCc', 'IPCs'];
+  for (const secret of [...secrets, key.subarray(0, 8), key.toString('base64')]) {
+    assert.equal(wire.includes(secret), false);
+  }
+});
+
+test('another key is refused, and its holder told so', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  await openOwner(hosts, hosts.one.address);
+  const guest = hosts.guest(hosts.one.address, await makeHome(context));
+  await assert.rejects(guest.post('box', 'hello'), { code: 'key_mismatch' });
+  await assert.rejects(guest.status(), { code: 'key_mismatch' });
+});
+
+test('a bit that is changed on the way is noticed, and the post sent again whole', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const owner = await openOwner(hosts, hosts.one.address);
+  const relay = await Relay.start(context, hosts.other, hosts.one, hosts.port, 'changes');
+  const guest = hosts.guest(hosts.other.address);
+  await guest.status();
+  const body = 'not one bit of it '.repeat(1_000);
+  await guest.post('box', body);
+  const { connections, changed } = await relay.report();
+  assert.deepEqual([connections, changed], [2, 1]);
+  const { deliveries, remaining } = await owner.fetch('box');
+  assert.deepEqual([deliveries.length, remaining], [1, 0]);
+  assert.equal(deliveries[0]?.body, body);
+});
+
+test('from another machine nobody is heard in the clear, and nobody is answered', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, port } = hosts;
+  await openOwner(hosts, '0.0.0.0');
+  const preface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x63, 0x0d, 0x0a, 0x01]);
+  const hello = Buffer.concat([preface, randomBytes(32)]);
+  const http = Buffer.from('POST / HTTP/1.1\r\nHost: x\r\n\r\n');
+  for (const bytes of [hello, http]) {
+    assert.equal(await stranger(context, other, one.address, port, bytes), '0 bytes\n');
+    assert.equal(await stranger(context, one, one.address, port, bytes), '0 bytes\n');
+  }
+  const inside = await stranger(context, one, '127.0.0.1', port, hello);
+  assert.equal(inside, '72 bytes\n', 'on loopback the handshake goes on in the clear');
+});
+
+test('a program that takes the place of the broker is sent no word in the clear', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, port } = hosts;
+  await openOwner(hosts, '127.0.0.1');
+  // It speaks our handshake in the clear, as far as one can without the key.
+  const script = `
+    let heard = Buffer.alloc(0);
+    require('net').createServer((socket) => {
+      socket.write(Buffer.concat([Buffer.from('a9495043730d0a01', 'hex'), Buffer.alloc(64)]));
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => { heard = Buffer.concat([heard, chunk]); });
+    }).listen(${port}, '${one.address}', () => process.send('listening'));
+    process.on('message', () => process.send(heard.toString('latin1')));`;
+  const squatter = start(context, one, ['-e', script]);
+  await once(squatter, 'message');
+  const guest = hosts.guest(one.address);
+  await assert.rejects(guest.post('box', 'a body'), { code: 'port_taken' });
+  squatter.send('report');
+  const [heard] = (await once(squatter, 'message')) as [string];
+  assert.equal(heard[0], '\x16', 'a TLS ClientHello');
+  assert.equal(heard.includes('a body') || heard.includes('IPCc'), false);
+});

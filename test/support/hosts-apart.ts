@@ -1,0 +1,109 @@
+// Two hosts with a wire between them: network namespaces, and a veth pair. They need no rights where
+// the kernel lets anybody make user namespaces.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { RelayReport } from './relay-process.ts';
+
+export interface Host {
+  readonly address: string;
+  /** A command behind these words runs on the host. */
+  readonly prefix: readonly string[];
+}
+
+/** A text when this machine does not allow it. */
+export async function twoHosts(context: TestContext): Promise<[Host, Host] | string> {
+  const inside = ['--user', '--net'];
+  const keepers: ChildProcess[] = [];
+  context.after(() => {
+    for (const keeper of keepers) keeper.kill('SIGKILL');
+  });
+  const first = await keep(keepers, ['unshare', ...inside, '--map-root-user']);
+  if (typeof first === 'string') return first;
+  const enter = (pid: number) => ['nsenter', '-t', `${pid}`, ...inside, '--preserve-credentials'];
+  const second = await keep(keepers, [...enter(first), 'unshare', '--net']);
+  if (typeof second === 'string') return second;
+  const one = { address: '10.77.0.1', prefix: enter(first) };
+  const other = { address: '10.77.0.2', prefix: enter(second) };
+  const fault =
+    ip(one, `link add wire type veth peer name wire netns ${second}`) ??
+    [one, other]
+      .flatMap((host) => [
+        ip(host, `addr add ${host.address}/24 dev wire`),
+        ip(host, 'link set wire up'),
+        ip(host, 'link set lo up'),
+      ])
+      .find((each) => each !== undefined);
+  return fault ?? [one, other];
+}
+
+/** Keeps its namespaces alive as long as this process lives; its pid, or what went wrong. */
+async function keep(
+  keepers: ChildProcess[],
+  [command = '', ...words]: readonly string[],
+): Promise<number | string> {
+  const keeper = spawn(command, [...words, 'sh', '-c', 'echo ready; exec cat']);
+  keepers.push(keeper);
+  const said: string[] = [];
+  keeper.stderr.on('data', (chunk) => said.push(String(chunk)));
+  const isReady = await new Promise((resolve) => {
+    keeper.stdout.once('data', () => resolve(true));
+    keeper.once('error', (error) => {
+      said.push(error.message);
+      resolve(false);
+    });
+    keeper.once('close', () => resolve(false));
+  });
+  return isReady && keeper.pid !== undefined ? keeper.pid : said.join('') || 'no namespaces';
+}
+
+/** What went wrong, if anything. */
+function ip({ prefix }: Host, words: string): string | undefined {
+  const [command = '', ...rest] = prefix;
+  const { status, stderr, error } = spawnSync(command, [...rest, 'ip', ...words.split(' ')]);
+  return status === 0 ? undefined : `ip ${words}: ${error?.message ?? stderr}`;
+}
+
+/** A program of the tests on a host. */
+export function start(
+  context: TestContext,
+  { prefix }: Host,
+  words: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
+  const [command = '', ...rest] = [...prefix, process.execPath, ...words];
+  const child = spawn(command, rest, { env, stdio: ['pipe', 'pipe', 'pipe', 'ipc'] });
+  context.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+const relayProgram = fileURLToPath(new URL('./relay-process.js', import.meta.url));
+
+/** Somebody on the wire, who sees all bytes, and changes one if told to. */
+export class Relay {
+  readonly #child: ChildProcess;
+
+  static async start(
+    context: TestContext,
+    on: Host,
+    to: Host,
+    port: number,
+    manner: 'honest' | 'changes',
+  ): Promise<Relay> {
+    const words = [relayProgram, on.address, to.address, `${port}`, manner];
+    const child = start(context, on, words);
+    await once(child, 'message');
+    return new Relay(child);
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  async report(): Promise<{ wire: Buffer; connections: number; changed: number }> {
+    this.#child.send('report');
+    const [{ wire, ...rest }] = (await once(this.#child, 'message')) as [RelayReport];
+    return { wire: Buffer.from(wire, 'base64'), ...rest };
+  }
+}
