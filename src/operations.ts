@@ -165,7 +165,11 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
     what: `seconds, ${timeoutMin}-${timeoutMax}; wait, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000} by default`,
     parse: parseTimeout,
   },
-  bind: { type: 'string', what: 'address to listen on; 127.0.0.1 by default', parse: parseLine },
+  bind: {
+    type: 'string',
+    what: 'address to listen on; 127.0.0.1 by default, 0.0.0.0: all',
+    parse: parseLine,
+  },
   to: { type: 'string', what: 'post: mailbox that gets it', parse: parseNameValue },
   from: { type: 'string', what: 'send, post: your name, for answers', parse: parseNameValue },
   mailbox: { type: 'string', what: 'fetch, wait: mailbox to read', parse: parseNameValue },

@@ -41,7 +41,10 @@ const pinned = {
         type: 'integer',
         description: 'seconds, 1-300; wait, receive 60, send, ping 10 by default',
       },
-      bind: { type: 'string', description: 'address to listen on; 127.0.0.1 by default' },
+      bind: {
+        type: 'string',
+        description: 'address to listen on; 127.0.0.1 by default, 0.0.0.0: all',
+      },
       to: { type: 'string', description: 'post: mailbox that gets it' },
       from: { type: 'string', description: 'send, post: your name, for answers' },
       mailbox: { type: 'string', description: 'fetch, wait: mailbox to read' },
