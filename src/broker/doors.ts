@@ -14,6 +14,12 @@ const anyIPv6 = '::';
 const bidderMsMax = 1_000;
 const retryMs = 5;
 
+/** Whoever comes to `address` is heard by an owner that listens on `addresses`. */
+export function areOpen(addresses: readonly string[], address: string): boolean {
+  const wildcard = isIPv4(address) ? anyIPv4 : anyIPv6;
+  return addresses.includes(address) || addresses.includes(wildcard);
+}
+
 export class Doors {
   readonly #port: number;
   /** The store's Unix socket: first to close, so that whoever wins the port next makes its own. */
@@ -48,7 +54,7 @@ export class Doors {
   /** One more address of this machine. 127.0.0.1 takes the place of all others. */
   async open(address: string): Promise<void> {
     if (address === ownerAddress) return this.#narrow();
-    if (this.#covers(address)) return;
+    if (areOpen(this.#addresses, address)) return;
     if (address !== anyIPv4 && address !== anyIPv6) {
       return this.#add(address, await listenAlso(address, this.#port));
     }
@@ -94,11 +100,6 @@ export class Doors {
       }
       await sleep(retryMs);
     }
-  }
-
-  #covers(address: string): boolean {
-    const wildcard = isIPv4(address) ? anyIPv4 : anyIPv6;
-    return this.#servers.has(address) || this.#servers.has(wildcard);
   }
 
   #add(address: string, server: Server): void {

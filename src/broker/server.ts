@@ -114,7 +114,10 @@ export class Broker {
     try {
       await doors.open(address);
     } catch (error) {
-      if (!doors.holdsLock) await this.close();
+      if (!doors.holdsLock && error instanceof IpcError) {
+        await this.close();
+        this.#options.onFailed(error);
+      }
       throw error;
     }
     if (this.#state === 'ended') return doors.close();

@@ -34,7 +34,7 @@ import { type Address, type Connection, dial } from '../wire/connection.ts';
 import { loadKey, makeHome } from '../wire/key.ts';
 import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
-import { Doors } from './doors.ts';
+import { areOpen, Doors } from './doors.ts';
 import { describeProcess, findHolder } from './holder.ts';
 import type { Road } from './link.ts';
 import { Broker } from './server.ts';
@@ -125,8 +125,11 @@ export class Session implements Mail {
     this.#foreign = false;
     const welcome = await this.#client.join(options);
     const broker = this.#broker;
-    if (bind !== undefined) await broker?.listenOn(bind);
     const { pid, epoch, messages } = welcome;
+    if (bind !== undefined && broker) await broker.listenOn(bind);
+    else if (bind !== undefined && !areOpen(welcome.addresses, bind)) {
+      throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
+    }
     const addresses = broker?.addresses ?? welcome.addresses;
     return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
   }

@@ -68,7 +68,7 @@ const table = {
     retry: true,
     hint: 'start the broker here (broker_start), or in another session',
   },
-  not_owner: { fault: 'world', hint: 'only the session that owns the broker can stop it' },
+  not_owner: { fault: 'world', hint: 'only the session that owns the broker can do that' },
 
   store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
   store_damaged: {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { claim } from '../../src/broker/claim.ts';
+import { Doors } from '../../src/broker/doors.ts';
 import { Broker } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
 import { holdsMax } from '../../src/core/limits.ts';
@@ -33,11 +34,11 @@ async function claimedPlace(context: TestContext) {
   const port = await freePort();
   const won = await claim(port, folder);
   assert.equal(won.kind, 'won');
-  return { folder, port, listeners: won.kind === 'won' ? won.listeners : [] };
+  return { folder, port, doors: new Doors(port, won.listeners) };
 }
 
 test('a broker that cannot start lets go of its port and of everybody who came meanwhile', async (context) => {
-  const { folder, port, listeners } = await claimedPlace(context);
+  const { folder, port, doors } = await claimedPlace(context);
   const key = Buffer.alloc(32, 7);
   const gated = new GatedDisk();
   let fail = () => {};
@@ -46,8 +47,7 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   });
   gated.gate.catch(() => {});
   const starting = Broker.start({
-    listeners,
-    addresses: ['127.0.0.1'],
+    doors,
     folder,
     key,
     disk: gated.disk,

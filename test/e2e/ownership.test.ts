@@ -350,3 +350,15 @@ test('of ten sessions that succeed an owner of all addresses, one owns the broke
   assert.equal(new Set(results.map(({ pid }) => pid)).size, 1);
   assert.deepEqual(results[0]?.addresses, ['0.0.0.0']);
 });
+
+test('who does not own the broker hears that it does not listen where he asked for', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.start('127.0.0.2');
+  const other = session();
+  assert.equal((await other.start('127.0.0.2')).role, 'client');
+  await assert.rejects(other.start('127.0.0.3'), {
+    code: 'not_owner',
+    message: `pid ${owner.pid} owns the broker, and does not listen on 127.0.0.3`,
+  });
+});
