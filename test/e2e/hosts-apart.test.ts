@@ -189,6 +189,23 @@ test('a bit that is changed on the way is noticed, and the post sent again whole
   assert.equal(deliveries[0]?.body, body);
 });
 
+test('two channels that somebody joins in the middle do not become one, even with the key', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, port, home } = hosts;
+  await openOwner(hosts, one.address);
+  const key = (await readFile(join(home, 'key'), 'latin1')).trim();
+  const relay = await Relay.start(context, other, one, port, 'splices', key);
+  const guest = hosts.guest(other.address);
+  await assert.rejects(guest.post('box', 'hello'), { code: 'key_mismatch' });
+  const { wire } = await relay.report();
+  assert.equal(
+    wire.subarray(0, 4).toString('latin1'),
+    '\xa9IPC',
+    'the handshakes inside were there',
+  );
+});
+
 test('from another machine nobody is heard in the clear, and nobody is answered', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;

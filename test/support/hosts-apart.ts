@@ -80,7 +80,10 @@ export function start(
 
 const relayProgram = fileURLToPath(new URL('./relay-process.js', import.meta.url));
 
-/** Somebody on the wire, who sees all bytes, and changes one if told to. */
+/**
+ * Somebody on the wire, who sees all bytes, and changes one if told to. One that splices has the key,
+ * and shows each side a channel of its own: only the binding of the handshake tells.
+ */
 export class Relay {
   readonly #child: ChildProcess;
 
@@ -89,10 +92,11 @@ export class Relay {
     on: Host,
     to: Host,
     port: number,
-    manner: 'honest' | 'changes',
+    manner: 'honest' | 'changes' | 'splices',
+    key = '',
   ): Promise<Relay> {
     const words = [relayProgram, on.address, to.address, `${port}`, manner];
-    const child = start(context, on, words);
+    const child = start(context, on, words, { ...process.env, IPC_KEY: key });
     await once(child, 'message');
     return new Relay(child);
   }
