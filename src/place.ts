@@ -1,8 +1,8 @@
 // What one process uses of its machine: its folder and key, the broker session of each port, and point
 // to point. Nothing is opened, made or bound before a call needs it.
 import assert from 'node:assert/strict';
-import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { homedir, hostname, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { findHolder } from './broker/holder.ts';
 import { Session } from './broker/session.ts';
 import { IpcError } from './core/errors.ts';
@@ -11,6 +11,7 @@ import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
 import {
+  type Address,
   type Broker,
   type BrokerAt,
   type Context,
@@ -18,6 +19,7 @@ import {
   parseHost,
   parsePort,
   parseVariable,
+  shown,
   variableError,
 } from './operations.ts';
 import { loadKey } from './wire/key.ts';
@@ -70,12 +72,12 @@ export class Place implements Context {
   /** A loopback host owns or joins like none. */
   async port({ host, port }: BrokerAt): Promise<number> {
     const { env } = this.#options;
-    if (host !== undefined) return loopbackPort(host);
+    if (host !== undefined) return loopbackPort(host, 'host');
     if (port !== undefined) return port;
     if (this.#options.port !== undefined) return this.#options.port;
     if (env.IPC_BROKER) {
       const named = parseVariable(env.IPC_BROKER, 'IPC_BROKER', parseHost);
-      return loopbackPort(named).catch((error: unknown) => {
+      return loopbackPort(named, 'IPC_BROKER').catch((error: unknown) => {
         throw variableError(error, 'IPC_BROKER');
       });
     }
@@ -114,7 +116,7 @@ export class Place implements Context {
       send: async (call) => send({ ...call, origin, key: await this.#loadKeyFor(call.host) }),
       ping: async (call) => ping({ ...call, key: await this.#loadKeyFor(call.host) }),
       receive: async (call) => {
-        const key = await this.#loadKeyFor(call.bind);
+        const key = await this.#loadKeyFor(call.bind, 'bind');
         return receive({ ...call, key }).catch(async (error) => {
           throw await withHolder(error, call.port);
         });
@@ -123,8 +125,8 @@ export class Place implements Context {
   }
 
   /** A host that is refused leaves no key file behind. */
-  async #loadKeyFor(host: string): Promise<Buffer> {
-    await resolveLoopback(host);
+  async #loadKeyFor(host: string, parameter = 'host'): Promise<Buffer> {
+    await resolveLoopback(host, parameter);
     return this.#loadKey();
   }
 }
@@ -136,11 +138,19 @@ function label(text: string): string {
 }
 
 export function homeFolder(env: Environment): string {
-  return env.IPC_HOME || join(homedir(), '.agent-ipc');
+  if (env.IPC_HOME) return absolute(env.IPC_HOME, 'IPC_HOME');
+  return join(absolute(homedir() || userInfo().homedir, 'HOME'), '.agent-ipc');
 }
 
-async function loopbackPort({ host, port }: { host: string; port: number }): Promise<number> {
-  await resolveLoopback(host);
+/** What is relative would be another folder for each session. */
+function absolute(path: string, variable: string): string {
+  if (isAbsolute(path)) return path;
+  const what = `${variable} is ${shown(path)}; it must be an absolute path`;
+  throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
+}
+
+async function loopbackPort({ host, port }: Address, parameter: string): Promise<number> {
+  await resolveLoopback(host, parameter);
   return port;
 }
 

@@ -112,7 +112,7 @@ export class Session implements Mail {
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
-    const [bind] = await resolveLoopback(options.bind ?? ownerAddress);
+    const [bind] = await resolveLoopback(options.bind ?? ownerAddress, 'bind');
     this.#stopped = false;
     this.#foreign = false;
     const welcome = await this.#client.join(options);
