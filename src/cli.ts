@@ -1,25 +1,25 @@
 // `ipc`: the operations as commands for people and scripts. Bodies and JSON go to stdout, everything
 // else to stderr. A message is settled after its body was written.
-import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
+import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
+import { checkArguments } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
+import { answerWrongLines, brokerPortWords, parameterWords, programHelp } from './help.ts';
 import {
   type Call,
   type CallOf,
   type OperationName,
   operations,
   type ParameterName,
-  parameters,
   parseParameters,
   parsePort,
   run,
 } from './operations.ts';
+import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
 
@@ -27,6 +27,9 @@ const exitDone = 0;
 const exitRefused = 1;
 const exitWrongCall = 2;
 const exitTimedOut = 124;
+/** And the number of the signal. */
+const exitSignalled = 128;
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What a command has at hand while it runs. */
 interface Hands {
@@ -61,20 +64,29 @@ await main();
 async function main(): Promise<void> {
   // A reader that goes away is noticed where something is written to it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  const helped = { out: '', errors: '' };
   try {
-    await makeProgram().parseAsync();
+    await makeProgram(helped).parseAsync();
   } catch (error) {
-    // commander has said what is wrong, and nothing was opened.
-    if (error instanceof CommanderError) process.exitCode = error.exitCode && exitWrongCall;
-    else process.exit(await reportError(error));
+    process.exit(await reportError(error, helped));
   }
 }
 
-function makeProgram(): Command {
+/** `helped`: where help and version go until they are written. */
+function makeProgram(helped: { out: string; errors: string }): Command {
   const program = new Command('ipc')
     .description('Messages between AI agent sessions, through mailboxes or point to point.')
     .version(version)
-    .exitOverride();
+    .addHelpText('after', programHelp)
+    .configureOutput({
+      writeOut: (text) => {
+        helped.out += text;
+      },
+      writeErr: (text) => {
+        helped.errors += text;
+      },
+      outputError: () => {},
+    });
   program
     .command('mcp')
     .description('Serve MCP on stdio: the one tool `ipc`.')
@@ -85,9 +97,10 @@ function makeProgram(): Command {
     .description('Look at the mail on disk.')
     .command('check')
     .description('Read all of a store, and say what is in it and whether it is sound.')
-    .option('--port <port>', parameters.port.what)
+    .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object, on stdout')
     .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  answerWrongLines(program);
   return program;
 }
 
@@ -96,17 +109,24 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
   const command = program.command(name).description(what);
   for (const place of places) {
     const form = needs.includes(place) && place !== 'message' ? `<${place}>` : `[${place}]`;
-    command.argument(form, parameters[place].what);
+    command.argument(form, parameterWords(operation, place));
   }
   for (const option of takes) {
-    if (option !== 'after') command.option(`--${option} <${option}>`, parameters[option].what);
+    if (option === 'after') continue;
+    command.option(`--${option} <${option}>`, parameterWords(operation, option));
   }
-  if (operation === 'post') command.option('--id <id>', 'an id of your own: it is stored once');
+  if (operation === 'post') {
+    command.option(
+      '--id <id>',
+      'an id of your own: the message is stored once, however often posted',
+    );
+  }
   command.option('--json', 'one JSON object a line, on stdout');
   command.action(async () => {
     const { json, id, ...options } = command.opts<Record<string, string>>();
     const given: Record<string, unknown> = { ...options };
     for (const [index, place] of places.entries()) given[place] = command.args[index];
+    await checkArguments({ ...given, id });
     if (places.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given);
     process.exit(await execute((hands) => act(call, hands), json !== undefined, id));
@@ -128,12 +148,15 @@ async function execute(
   id: string | undefined,
 ): Promise<number> {
   const ended = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => ended.abort());
+  for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
   // Ctrl-Z must not stop an owner: others depend on it.
   process.on('SIGTSTP', () => {});
   const place = new Place({ env: process.env, program: 'ipc' });
   try {
     return await act({ place, signal: ended.signal, json, id });
+  } catch (error) {
+    if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
+    return reportSignal(ended.signal.reason, error);
   } finally {
     await place.close();
   }
@@ -182,10 +205,10 @@ async function receive(call: CallOf<'receive'>, { place, signal, json }: Hands):
   }
   const { from, body } = message;
   try {
-    await write(process.stdout, json ? jsonLine({ from, body: body.toString('utf8') }) : body);
-  } catch {
+    await write(json ? jsonLine({ from, body: body.toString('utf8') }) : body);
+  } catch (error) {
     message.refuse();
-    return exitRefused;
+    throw outputFailed(error, 'its sender was told to try again');
   }
   await message.confirm();
   return exitDone;
@@ -219,13 +242,28 @@ async function status(call: CallOf<'broker_status'>, { place, signal, json }: Ha
 /** Changes nothing, and needs no broker. */
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
   const { checkStore } = await import('./journal/check.ts');
+  const { folderFault } = await import('./journal/epoch.ts');
   const place = new Place({ env: process.env, program: 'ipc' });
   const port = place.localPort(givenPort === undefined ? undefined : parsePort(givenPort));
   const folder = place.storeFolder(port);
-  const report = await checkStore(folder);
+  const report = await checkStore(folder).catch((error) => {
+    throw named(folder, folderFault(error));
+  });
+  if (report.store === undefined && report.sound) {
+    await say(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
+    return exitRefused;
+  }
   if (json) await writeJson({ folder, ...report });
   else await say(present.presentStore(folder, report));
   return report.sound ? exitDone : exitRefused;
+}
+
+function named(folder: string, error: unknown): unknown {
+  if (!(error instanceof IpcError)) return error;
+  return new IpcError(error.code, `${folder}: ${error.message}`, {
+    cause: error,
+    maybeStored: false,
+  });
 }
 
 /** Settles what was written, puts the rest back. */
@@ -236,18 +274,21 @@ async function handOver(
   bytesOf: (delivery: Delivery) => Buffer,
 ): Promise<number> {
   let written = 0;
+  let failed: unknown;
   try {
     for (const delivery of deliveries) {
-      await write(process.stdout, json ? jsonLine(plain(delivery)) : bytesOf(delivery));
+      await write(json ? jsonLine(plain(delivery)) : bytesOf(delivery));
       written++;
     }
-  } catch {
+  } catch (error) {
+    failed = outputFailed(error, 'what was not written went back to its mailbox');
     const rest = deliveries.slice(written + 1);
     await mail.release(deliveries.slice(written, written + 1)).catch(() => {});
     await mail.release(rest, { unread: true }).catch(() => {});
   }
   await settle(mail, deliveries.slice(0, written));
-  return written === deliveries.length ? exitDone : exitRefused;
+  if (failed) throw failed;
+  return exitDone;
 }
 
 /** The bodies are out: what goes wrong now is said, but does not undo that. */
@@ -275,18 +316,9 @@ function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean 
 
 /** The text of the command line, or stdin. */
 async function readMessage(text: unknown): Promise<unknown> {
-  if (typeof text === 'string' && text !== '-') {
-    if (text.includes('\ufffd')) await checkArguments();
-    return Buffer.from(text);
-  }
+  if (typeof text === 'string' && text !== '-') return Buffer.from(text);
   if (text === undefined && process.stdin.isTTY) return undefined;
   return readInput();
-}
-
-/** Node puts U+FFFD in the place of bytes that are not UTF-8; a body is never mended. */
-async function checkArguments(): Promise<void> {
-  const raw = await readFile('/proc/self/cmdline').catch(() => undefined);
-  if (raw && !isUtf8(raw)) throw new IpcError('bad_body', 'message is not UTF-8');
 }
 
 async function readInput(): Promise<Buffer> {
@@ -302,33 +334,41 @@ async function readInput(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Resolves when the bytes are out of this process. */
-function write(stream: Writable, data: string | Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(data, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-async function writeJson(value: object): Promise<void> {
-  await write(process.stdout, jsonLine(value)).catch(() => {});
-}
-
-async function say(line: string): Promise<void> {
-  await write(process.stderr, `${line}\n`).catch(() => {});
-}
-
-function jsonLine(value: object): string {
-  return `${JSON.stringify(value)}\n`;
-}
-
 function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {
   if (signal.aborted) then();
   else signal.addEventListener('abort', () => then(), { once: true });
 }
 
 /** Returns the exit code. */
-async function reportError(error: unknown): Promise<number> {
+async function reportError(error: unknown, helped: { out: string; errors: string }) {
+  if (error instanceof CommanderError) return reportHelp(error, helped);
   if (!(error instanceof IpcError)) throw error;
-  await say(`ipc: ${present.presentError(error)}`);
+  if (!(error instanceof OutputFailed && error.isQuiet)) {
+    await say(`ipc: ${present.presentError(error)}`);
+  }
   return error.kind.fault === 'call' ? exitWrongCall : exitRefused;
+}
+
+/** Help and version were asked for, or no command was named. */
+async function reportHelp(
+  { exitCode }: CommanderError,
+  { out, errors }: { out: string; errors: string },
+): Promise<number> {
+  if (exitCode !== 0) {
+    await say(errors.trimEnd());
+    return exitWrongCall;
+  }
+  try {
+    await print(out, 'nothing else was asked for');
+    return exitDone;
+  } catch (error) {
+    return reportError(error, { out, errors });
+  }
+}
+
+/** Returns the exit code. */
+async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
+  const taken = error.maybeStored ? ' The message may have been taken all the same.' : '';
+  await say(`ipc: interrupted (${signal}).${taken}`);
+  return exitSignalled + constants.signals[signal];
 }

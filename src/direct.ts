@@ -54,7 +54,7 @@ export interface SendOptions extends PeerOptions {
 
 /** The first message that anyone sends, or undefined when the time is over. */
 export async function receive(options: ReceiveOptions): Promise<ReceivedMessage | undefined> {
-  const [address] = await resolveHost(options.bind ?? '127.0.0.1');
+  const [address] = await resolveHost(options.bind ?? '127.0.0.1', 'bind');
   if (options.signal?.aborted) throw cancelled();
   const receiver = new Receiver(options.key, options.signal);
   await receiver.listen(address, options.port);
@@ -317,5 +317,7 @@ function unusable(error: Error, host: string, port: number): IpcError {
   const code = 'code' in error ? String(error.code) : error.message;
   if (code === 'EADDRINUSE')
     return new IpcError('port_taken', `another program holds port ${port}`);
+  if (code === 'EACCES')
+    return new IpcError('address_unusable', `port ${port} needs special rights (EACCES)`);
   return new IpcError('address_unusable', `${host} port ${port} cannot be bound (${code})`);
 }

@@ -3,7 +3,7 @@ import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelconte
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { version } from './core/version.ts';
-import { operationNames, type ParameterName, parameters } from './operations.ts';
+import { describeParameter, operationNames, type ParameterName, parameters } from './operations.ts';
 import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
 
@@ -47,9 +47,12 @@ const described = {
     .looseObject({
       operation: z.unknown().optional().meta({ type: 'string', enum: operationNames }),
       ...Object.fromEntries(
-        Object.entries(parameters).map(([name, { type, what }]) => [
+        Object.entries(parameters).map(([name, parameter]) => [
           name as ParameterName,
-          z.unknown().optional().meta({ type, description: what }),
+          z
+            .unknown()
+            .optional()
+            .meta({ type: parameter.type, description: describeParameter(parameter) }),
         ]),
       ),
     })

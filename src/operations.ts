@@ -1,5 +1,6 @@
 // The nine operations, once: their words, their parameters, and what each calls. The MCP schema, the
 // command line and the documents are made of this table.
+import { isIP } from 'node:net';
 import { IpcError } from './core/errors.ts';
 import {
   bodyBytesMax,
@@ -145,7 +146,11 @@ export type ParameterName =
 
 interface Parameter {
   readonly type: 'string' | 'integer';
+  /** The operations that take it, when they are few. */
+  readonly of?: string;
   readonly what: string;
+  /** What its operations take when it is not given. */
+  readonly otherwise?: string;
   parse(value: unknown, parameter: string): unknown;
 }
 
@@ -156,25 +161,50 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
   host: { type: 'string', what: 'HOST:PORT of the receiver, or of the broker', parse: parseHost },
   port: {
     type: 'integer',
-    what: `receive: ${portDirectDefault}, broker: ${portBrokerDefault} by default`,
+    what: 'the port',
+    otherwise: `receive ${portDirectDefault}, broker ${portBrokerDefault}`,
     parse: parsePort,
   },
-  message: { type: 'string', what: 'text for send, post; up to 1 MB', parse: parseMessage },
+  message: {
+    type: 'string',
+    of: 'send, post',
+    what: 'text, up to 1 MB; "" counts as absent',
+    parse: parseMessage,
+  },
   timeout: {
     type: 'integer',
-    what: `seconds, ${timeoutMin}-${timeoutMax}; wait, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000} by default`,
+    what: `whole seconds, ${timeoutMin}-${timeoutMax}`,
+    otherwise: `wait, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000}`,
     parse: parseTimeout,
   },
   bind: {
     type: 'string',
-    what: 'address to listen on; 127.0.0.1 by default, 0.0.0.0: all',
-    parse: parseLine,
+    what: 'address to listen on; 0.0.0.0: all',
+    otherwise: '127.0.0.1',
+    parse: parseBind,
   },
-  to: { type: 'string', what: 'post: mailbox that gets it', parse: parseNameValue },
-  from: { type: 'string', what: 'send, post: your name, for answers', parse: parseNameValue },
-  mailbox: { type: 'string', what: 'fetch, wait: mailbox to read', parse: parseNameValue },
+  to: {
+    type: 'string',
+    of: 'post',
+    what: 'the mailbox that gets the message',
+    parse: parseNameValue,
+  },
+  from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
+  mailbox: {
+    type: 'string',
+    of: 'fetch, wait',
+    what: 'the mailbox to read',
+    parse: parseNameValue,
+  },
   after: { type: 'string', what: 'ticket of an earlier result', parse: parseLine },
 };
+
+/** For a schema that all operations share. */
+export function describeParameter({ of, what, otherwise }: Parameter): string {
+  const whose = of === undefined ? '' : `${of}: `;
+  const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
+  return `${whose}${what}${given}`;
+}
 
 interface Operation<K extends OperationName> {
   readonly what: string;
@@ -330,7 +360,8 @@ function unknownParameter(
 }
 
 function missingParameter(operation: OperationName, name: ParameterName): IpcError {
-  return new IpcError('missing_parameter', `${operation} needs ${name}: ${parameters[name].what}`);
+  const what = `${operation} needs "${name}": ${parameters[name].what}`;
+  return new IpcError('missing_parameter', what);
 }
 
 /** One broker, named once. */
@@ -359,6 +390,13 @@ function parseLine(value: unknown, parameter: string): string {
   const text = parseText(value, parameter);
   if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
   throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be one plain word`);
+}
+
+function parseBind(value: unknown, parameter: string): string {
+  const text = parseLine(value, parameter);
+  if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
+  const form = 'an address without a port, which goes into "port"';
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be ${form}`);
 }
 
 function parseNameValue(value: unknown, parameter: string): Name {

@@ -1,8 +1,8 @@
 // What one process uses of its machine: its folder and key, the broker session of each port, and point
 // to point. Nothing is opened, made or bound before a call needs it.
 import assert from 'node:assert/strict';
-import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { homedir, hostname, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { findHolder } from './broker/holder.ts';
 import { Session } from './broker/session.ts';
 import { IpcError } from './core/errors.ts';
@@ -20,6 +20,7 @@ import {
   parseHost,
   parsePort,
   parseVariable,
+  shown,
   variableError,
 } from './operations.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
@@ -132,7 +133,7 @@ export class Place implements Context {
       send: async (call) => send({ ...call, origin, key: await this.#loadKeyFor(call.host) }),
       ping: async (call) => ping({ ...call, key: await this.#loadKeyFor(call.host) }),
       receive: async (call) => {
-        const key = await this.#loadKeyFor(call.bind);
+        const key = await this.#loadKeyFor(call.bind, 'bind');
         return receive({ ...call, key }).catch(async (error) => {
           throw await withHolder(error, call.port);
         });
@@ -141,8 +142,8 @@ export class Place implements Context {
   }
 
   /** A host that nobody knows leaves no key file behind. */
-  async #loadKeyFor(host: string): Promise<Buffer> {
-    await resolveHost(host);
+  async #loadKeyFor(host: string, parameter = 'host'): Promise<Buffer> {
+    await resolveHost(host, parameter);
     return this.#loadKey();
   }
 }
@@ -154,7 +155,15 @@ function label(text: string): string {
 }
 
 export function homeFolder(env: Environment): string {
-  return env.IPC_HOME || join(homedir(), '.agent-ipc');
+  if (env.IPC_HOME) return absolute(env.IPC_HOME, 'IPC_HOME');
+  return join(absolute(homedir() || userInfo().homedir, 'HOME'), '.agent-ipc');
+}
+
+/** What is relative would be another folder for each session. */
+function absolute(path: string, variable: string): string {
+  if (isAbsolute(path)) return path;
+  const what = `${variable} is ${shown(path)}; it must be an absolute path`;
+  throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
 }
 
 /** The same error, with the program that holds the port where the machine tells. */

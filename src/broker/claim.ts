@@ -23,7 +23,7 @@ export async function claim(port: number, folder: string): Promise<Claim> {
   const path = join(folder, 'owner.sock');
   if (Buffer.byteLength(path) > socketPathBytesMax) {
     const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
-    throw new IpcError('home_unusable', what);
+    throw new IpcError('home_unusable', what, { hint: 'name a shorter path in IPC_HOME' });
   }
   const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
     if (errorCode(error) === 'EADDRINUSE') return undefined;
@@ -90,7 +90,8 @@ function answers(path: string): Promise<boolean> {
 function listenError(error: unknown, where: string): IpcError {
   const code = errorCode(error);
   const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
-  return new IpcError(kind, `cannot listen on ${where} (${code})`, { cause: error });
+  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
+  return new IpcError(kind, `cannot listen on ${where} (${code})${rights}`, { cause: error });
 }
 
 function errorCode(error: unknown): string {

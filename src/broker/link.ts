@@ -87,7 +87,10 @@ export class Link {
   /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
   async run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
     const result = call.attach();
-    const onAbort = () => call.giveUp(new IpcError('cancelled', 'the call was cancelled'));
+    const onAbort = () => {
+      const maybeStored = call.sent && call.kind === 'post';
+      call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     const stopListening = this.#listenForSilence(call);
     if (!this.#calls.has(call.number)) {

@@ -117,7 +117,7 @@ export class Session implements Mail {
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
-    const [bind] = options.bind === undefined ? [] : await resolveHost(options.bind);
+    const [bind] = options.bind === undefined ? [] : await resolveHost(options.bind, 'bind');
     if (bind !== undefined && this.#options.host !== undefined) {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }

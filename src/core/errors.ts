@@ -51,7 +51,10 @@ const table = {
     hint: 'post goes to the port of a broker, send and ping to the port of a receive',
   },
   port_taken: { fault: 'world', hint: 'stop that program, or use another port' },
-  address_unusable: { fault: 'world', hint: 'bind an address of this machine' },
+  address_unusable: {
+    fault: 'world',
+    hint: 'bind an address of this machine, and a port from 1024 to 65535',
+  },
   version_mismatch: {
     fault: 'world',
     fatal: true,
@@ -73,7 +76,7 @@ const table = {
   store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
   store_damaged: {
     fault: 'world',
-    hint: 'nothing was changed; run `ipc store check`, and move the folder away to start afresh',
+    hint: 'nothing was changed; run `ipc store check --port PORT`, and move the folder away to start afresh',
   },
   store_full: {
     fault: 'world',
@@ -116,13 +119,9 @@ const table = {
   },
   replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
 
-  cancelled: {
-    fault: 'world',
-    retry: true,
-    maybeStored: true,
-    hint: 'the caller took the call back',
-  },
-  closed: { fault: 'world', hint: 'this session has ended; open a new one' },
+  output_failed: { fault: 'world', hint: 'mend where the output goes' },
+  cancelled: { fault: 'world', hint: 'call again if the result is still wanted' },
+  closed: { fault: 'world', hint: 'use another session, or start a new one' },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof table;
@@ -130,6 +129,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
 
 export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === 'string' && Object.hasOwn(table, text);
+}
+
+/** Where a case is not like the others of its code. */
+export interface IpcErrorOptions extends ErrorOptions {
+  readonly maybeStored?: boolean;
+  readonly hint?: string;
 }
 
 /** A fault of a caller, a peer, or the machine: it has a code of the table and says what happened. */
@@ -140,19 +145,18 @@ export class IpcError extends Error {
   /** The message of the failed post or send may have been taken all the same. */
   readonly maybeStored: boolean;
 
-  /** `maybeStored`: where this case is not like the others of its code. */
-  constructor(code: ErrorCode, what: string, options?: ErrorOptions & { maybeStored?: boolean }) {
+  /** What the caller should do. */
+  readonly hint: string;
+
+  constructor(code: ErrorCode, what: string, options: IpcErrorOptions = {}) {
     super(what, options);
     this.code = code;
-    this.maybeStored = options?.maybeStored ?? this.kind.maybeStored ?? false;
+    this.maybeStored = options.maybeStored ?? this.kind.maybeStored ?? false;
+    this.hint = options.hint ?? this.kind.hint;
   }
 
   get kind(): ErrorKind {
     return errorTable[this.code];
-  }
-
-  get hint(): string {
-    return this.kind.hint;
   }
 }
 

@@ -5,7 +5,7 @@ import type { JournalRecord } from '../core/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { listEpochs, listSegments } from './folder.ts';
 import type { Extent } from './records.ts';
-import { type Log, type LogSegment, replay, survey } from './recovery.ts';
+import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
 
 /** How often a store that changes under the reader is read, before what was found is believed. */
 const readingsMax = 5;
@@ -51,6 +51,7 @@ function segmentNames(disk: Disk, folder: string): string {
 }
 
 async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
+  refuseNewer(disk, folder);
   const faults: string[] = [];
   const contents = new Contents();
   const log = await unlessFaulty(faults, () => survey(disk, folder, Number.POSITIVE_INFINITY));
@@ -73,7 +74,8 @@ async function unlessFaulty<T>(faults: string[], read: () => Promise<T>): Promis
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof IpcError)) throw error;
+    // A newer program may well find sound what this one cannot read.
+    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
     faults.push(error.message);
     return undefined;
   }

@@ -30,7 +30,7 @@ export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): P
     await announce(disk, folder, own, owner);
     return own;
   } catch (error) {
-    throw diskFault('home_unusable', error);
+    throw folderFault(error);
   }
 }
 
@@ -64,7 +64,20 @@ export function abandonEpoch(disk: Disk, folder: string, { epoch, identity }: Ep
 }
 
 /** What a call of the disk threw, as a fault of the disk; an error of our own stays what it is. */
-export function diskFault(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
+export function diskFault(error: unknown): unknown {
+  return asIpcError('storage_failed', error);
+}
+
+/** The same before the first record is written: most often the folder is at fault, not the disk. */
+export function folderFault(error: unknown): unknown {
+  const isOfDisk = error instanceof Error && 'code' in error && diskCodes.includes(`${error.code}`);
+  return asIpcError(isOfDisk ? 'storage_failed' : 'home_unusable', error);
+}
+
+/** Full, or broken. */
+const diskCodes = ['ENOSPC', 'EDQUOT', 'EIO'];
+
+function asIpcError(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
   if (!(error instanceof Error && 'errno' in error)) return error;
   return new IpcError(code, error.message, { cause: error });
 }

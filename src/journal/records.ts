@@ -127,7 +127,10 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
   const kind = kindOf.get(record.type);
   if (kind === undefined) {
     if (record.flags & flagOptional) return undefined;
-    throw new IpcError('store_newer', `the store has records of type ${record.type}`);
+    throw new IpcError(
+      'store_newer',
+      `written by a newer version (records of type ${record.type})`,
+    );
   }
   return decoded(record, (reader) => readMeta(kind, reader, record));
 }
@@ -266,7 +269,10 @@ function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
 function readSegment(reader: ByteReader): SegmentRecord {
   const format = reader.u16();
   if (format > journalFormat) {
-    throw new IpcError('store_newer', `the store has format ${format}; this is ${journalFormat}`);
+    throw new IpcError(
+      'store_newer',
+      `written by a newer version (format ${format}; this is ${journalFormat})`,
+    );
   }
   const store = reader.raw(16).toString('hex');
   const nextNumber = reader.u64();

@@ -34,15 +34,22 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** The addresses of a host, IPv4 first. */
-export async function resolveHost(host: string): Promise<[string, ...string[]]> {
+/** The addresses of a host, IPv4 first. `parameter`: what named it, for the error. */
+export async function resolveHost(
+  host: string,
+  parameter = 'host',
+): Promise<[string, ...string[]]> {
   const found = await lookup(host, { all: true }).catch((error: unknown) => {
-    throw new IpcError('host_unknown', `${host}: no such host`, { cause: error });
+    throw unknownHost(host, parameter, error);
   });
   const addresses = found.sort((a, b) => a.family - b.family).map(({ address }) => address);
   const [first, ...others] = addresses;
-  if (first === undefined) throw new IpcError('host_unknown', `${host}: no such host`);
+  if (first === undefined) throw unknownHost(host, parameter);
   return [first, ...others];
+}
+
+function unknownHost(host: string, parameter: string, cause?: unknown): IpcError {
+  return new IpcError('host_unknown', `${parameter} ${host}: no such host`, { cause });
 }
 
 export function isLoopback(address: string): boolean {

@@ -37,6 +37,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT') return undefined;
+    if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
     throw new IpcError('key_unusable', `${path} cannot be read (${code})`);
   }
@@ -66,6 +67,7 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
     await syncFolder(home);
   } catch (error) {
     const code = errorCode(error);
+    if (code === 'ENAMETOOLONG') throw tooLong(home);
     throw new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
   } finally {
     await rm(aside, { force: true }).catch(() => {});
@@ -144,6 +146,11 @@ function parseKey(text: string, source: string): Buffer {
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (/^[A-Za-z0-9+/]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64');
   throw malformed(source);
+}
+
+function tooLong(path: string): IpcError {
+  const hint = 'name a shorter path in IPC_HOME or IPC_KEY_FILE';
+  return new IpcError('home_unusable', `${path} is too long a path`, { hint });
 }
 
 function malformed(source: string): IpcError {

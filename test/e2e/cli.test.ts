@@ -1,66 +1,16 @@
 // The program as people and scripts use it: built, each command a process.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { bodyBytesMax } from '../../src/core/limits.ts';
 import { version } from '../../src/core/version.ts';
 import { program } from '../support/mcp-host.ts';
-import { freePort, makeHome } from '../support/places.ts';
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: Buffer;
-  readonly text: string;
-  readonly errors: string;
-}
-
-type Run = (args: readonly string[], input?: string | Buffer) => Promise<Ended>;
-
-interface Shell {
-  readonly home: string;
-  readonly port: number;
-  readonly run: Run;
-  begin(args: readonly string[], input?: string | Buffer): ChildProcess;
-}
-
-async function shell(context: TestContext): Promise<Shell> {
-  const children: ChildProcess[] = [];
-  context.after(async () => {
-    for (const child of children) {
-      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
-    }
-  });
-  const home = join(await makeHome(context), 'home');
-  const port = await freePort();
-  const begin = (args: readonly string[], input?: string | Buffer) => {
-    const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
-    const child = spawn(process.execPath, [program, ...args], { env });
-    children.push(child);
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-    return child;
-  };
-  return { home, port, begin, run: (args, input) => ended(begin(args, input)) };
-}
-
-async function ended(child: ChildProcess): Promise<Ended> {
-  assert(child.stdout && child.stderr);
-  const [out, errors] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
-  if (child.exitCode === null) await once(child, 'exit');
-  return { code: child.exitCode, out, text: out.toString(), errors: errors.toString() };
-}
-
-/** The next line of stderr: what a command that goes on has to say. */
-async function said(child: ChildProcess): Promise<string> {
-  assert(child.stderr);
-  const [chunk] = await once(child.stderr, 'data');
-  return String(chunk);
-}
+import { freePort } from '../support/places.ts';
+import { ended, said, shell } from '../support/shell.ts';
 
 test('post stores with no broker alive, and a later wait prints the exact bytes', async (context) => {
   const { run } = await shell(context);
@@ -131,9 +81,12 @@ test('--json prints one object a line', async (context) => {
 test('a wrong call exits 2 and says what is right', async (context) => {
   const { run, home } = await shell(context);
   const calls: [string[], RegExp][] = [
-    [['dance'], /unknown command 'dance'/],
-    [['wait'], /missing required argument 'mailbox'/],
-    [['wait', 'B', '--box', 'C'], /unknown option '--box'/],
+    [['dance'], /^ipc: unknown_operation: unknown command 'dance'.* see `ipc --help`/],
+    [['wait'], /^ipc: missing_parameter: missing required argument 'mailbox'.* `ipc wait --help`/],
+    [
+      ['wait', 'B', '--box', 'C'],
+      /^ipc: unknown_parameter: unknown option '--box'.* `ipc wait --help`.* `--`/,
+    ],
     [['wait', 'B', '--timeout', 'abc'], /timeout is "abc"; it must be whole seconds from 1 to 300/],
     [['wait', 'B', '--timeout', '301'], /timeout is "301"/],
     [
@@ -225,7 +178,8 @@ test('a wait that is interrupted takes no message', async (context) => {
     if (status.mailboxes.some((box: { waiting: number }) => box.waiting === 1)) break;
   }
   waiting.kill('SIGINT');
-  assert.equal((await ended(waiting)).code, 1);
+  const { code, errors } = await ended(waiting);
+  assert.deepEqual([code, errors], [130, 'ipc: interrupted (SIGINT).\n']);
   await run(['post', 'B', 'kept']);
   const { text } = await run(['wait', 'B', '--json', '--timeout', '5']);
   assert.equal(JSON.parse(text).attempt, 1);

@@ -1,9 +1,15 @@
 // The library, as the package exports it, with a broker of its own.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type AgentMail, IpcError, open } from '../../src/index.ts';
 import { freePort, makeHome } from '../support/places.ts';
+import { ended, shell } from '../support/shell.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 async function place(context: TestContext, program = 'test') {
   const mails: AgentMail[] = [];
@@ -156,4 +162,26 @@ test('point to point: the sender hears of it when the receiver confirms', async 
   await message?.confirm();
   await sent;
   assert.deepEqual(events, ['confirmed', 'sent']);
+});
+
+test('the example of the README runs, and bears a message without a sender', async (context) => {
+  const { home, port, run } = await shell(context);
+  const [, example = ''] =
+    /```js\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const script = join(home, 'example.mjs');
+  mkdirSync(home);
+  writeFileSync(
+    script,
+    example.replace("'agent-ipc'", JSON.stringify(join(root, 'dist/index.js'))),
+  );
+  for (const args of [['nobody'], ['somebody', '--from', 'C'], ['shutdown']]) {
+    await run(['post', 'ann', ...args]);
+  }
+  const env = { ...process.env, IPC_HOME: home, IPC_PORT: `${port}` };
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { code, text, errors } = await ended(child);
+  assert.deepEqual([code, errors], [0, '']);
+  assert.equal(text, ' nobody 1\nC somebody 1\n shutdown 1\n');
+  assert.equal((await run(['fetch', 'C'])).text, 'done\n');
+  assert.equal((await run(['fetch', 'ann'])).text, '');
 });

@@ -93,13 +93,13 @@ test('a parameter that is unknown, or not of this operation, is named, with the 
 test('a parameter that is missing is named, with what it is', () => {
   assert.equal(
     refused({ operation: 'wait' }),
-    'missing_parameter: wait needs mailbox: fetch, wait: mailbox to read',
+    'missing_parameter: wait needs "mailbox": the mailbox to read',
   );
   assert.match(
     refused({ operation: 'post', to: 'A', message: '' }),
-    /^missing_parameter: post needs message/,
+    /^missing_parameter: post needs "message": text, up to 1 MB; "" counts as absent$/,
   );
-  assert.match(refused({ operation: 'ping', host: null }), /^missing_parameter: ping needs host/);
+  assert.match(refused({ operation: 'ping', host: null }), /^missing_parameter: ping needs "host"/);
 });
 
 test('a timeout is whole seconds from 1 to 300', () => {
@@ -223,6 +223,13 @@ test('a ticket and an address to bind are one plain word', () => {
   assert.match(refused({ ...wait, after: 'a b' }), /^bad_parameter: after is "a b"/);
   assert.match(refused({ ...wait, after: 12 }), /^bad_parameter: after is 12/);
   assert.match(refused({ operation: 'receive', bind: '127.0.0.1\n' }), /^bad_parameter: bind/);
+  for (const bind of ['127.0.0.1:1', '[::1]:1', '[::1]', 'localhost:1']) {
+    assert.match(refused({ operation: 'receive', bind }), /^bad_parameter: bind .*without a port/);
+  }
+  assert.deepEqual(
+    (accepted({ operation: 'receive', bind: '::1' }) as { bind: string }).bind,
+    '::1',
+  );
 });
 
 test('parameters that are no object are refused, and long values are shown short', () => {

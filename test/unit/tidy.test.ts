@@ -20,13 +20,13 @@ const floors = [
   'direct jetstream',
   'operations',
   'random tickets hosts bodies present place transport tool',
-  'mcp cli index',
+  'mcp arguments help output cli index',
 ].map(filesOfFloor);
 
 const linesMax = 500;
 const coreBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:zlib'];
 const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
-const speakers = ['cli.ts', 'mcp.ts'];
+const speakers = ['cli.ts', 'mcp.ts', 'output.ts'];
 
 const sources = sourceFiles();
 
