@@ -20,7 +20,7 @@ import {
 import type { JournalRecord } from '../core/requests.ts';
 import { BodyCache } from './cache.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { abandonEpoch, diskFault, type Epoch, isNewest, makeEpoch } from './epoch.ts';
+import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
 import {
   listEpochs,
   listSegments,
@@ -114,7 +114,7 @@ export class Journal {
       await journal.#begin(carried);
       return journal;
     } catch (error) {
-      throw diskFault('storage_failed', error);
+      throw folderFault(error);
     }
   }
 
@@ -251,7 +251,7 @@ export class Journal {
     try {
       writeOwner(this.#disk, this.#options.folder, this.epoch, note);
     } catch (error) {
-      throw diskFault('storage_failed', error);
+      throw diskFault(error);
     }
   }
 
@@ -363,7 +363,7 @@ export class Journal {
     try {
       return this.#disk.readPart(segmentPath(this.#options.folder, file), offset, bytes);
     } catch (error) {
-      throw diskFault('storage_failed', error);
+      throw diskFault(error);
     }
   }
 
@@ -459,7 +459,7 @@ export class Journal {
   }
 
   #fail(error: unknown): unknown {
-    this.#failure ??= diskFault('storage_failed', error);
+    this.#failure ??= diskFault(error);
     return this.#failure;
   }
 }
