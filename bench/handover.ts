@@ -11,8 +11,9 @@ import { nowUs, print, rounded, Series } from './support/measure.ts';
 import { makePlace } from './support/place.ts';
 
 const bytes = 256;
-const runs = 3_000;
-const warmups = 300;
+const runs = 5_000;
+/** Until the code of all four processes is compiled to the end. */
+const warmups = 2_000;
 
 const home = makePlace();
 const port = await freePort();

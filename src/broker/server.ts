@@ -38,7 +38,8 @@ export interface BrokerOptions {
 }
 
 /** A reply with its body, looked up when it was made: a later command may settle the message. */
-interface Sendable extends Reply {
+interface Sendable {
+  readonly reply: Reply;
   readonly body: Buffer | undefined;
 }
 
@@ -50,6 +51,8 @@ export class Broker {
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: NodeJS.Timeout | undefined;
+  /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
+  #timerDue = Number.POSITIVE_INFINITY;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -188,12 +191,8 @@ export class Broker {
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
-    this.#send({
-      to,
-      after: 'write',
-      answer: { kind: 'error', request, code, message },
-      body: undefined,
-    });
+    const answer = { kind: 'error', request, code, message } as const;
+    this.#send({ reply: { to, after: 'write', answer }, body: undefined });
   }
 
   #step(command: Command): void {
@@ -207,7 +206,7 @@ export class Broker {
     }
     try {
       for (const reply of outcome.replies) {
-        this.#replies.push({ ...reply, body: this.#bodyFor(reply.answer) });
+        this.#replies.push({ reply, body: this.#bodyFor(reply.answer) });
       }
     } catch (error) {
       return this.#fail(error);
@@ -252,9 +251,9 @@ export class Broker {
     this.#replies = [];
     this.#bodies.clear();
     if (records.length > 0) this.#journal?.append(records);
-    for (const reply of replies) {
-      if (reply.after === 'write') this.#send(reply);
-      else this.#afterSync.push(reply);
+    for (const sendable of replies) {
+      if (sendable.reply.after === 'write') this.#send(sendable);
+      else this.#afterSync.push(sendable);
     }
   }
 
@@ -299,7 +298,7 @@ export class Broker {
     throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
   }
 
-  #send({ to, answer, body }: Sendable): void {
+  #send({ reply: { to, answer }, body }: Sendable): void {
     const connection = this.#connections.get(to);
     if (!connection) return;
     connection.send(encodeAnswer(answer, body));
@@ -307,11 +306,17 @@ export class Broker {
   }
 
   #armTimer(): void {
-    clearTimeout(this.#timer);
     const deadline = this.#engine.nextDeadline();
-    if (deadline === undefined) return;
+    if (deadline === undefined || deadline >= this.#timerDue) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = deadline;
     const delayMs = Math.max(0, Math.ceil(deadline - performance.now()));
-    this.#timer = setTimeout(() => this.#take(this.#engine.tick(instant())), delayMs);
+    this.#timer = setTimeout(() => this.#tick(), delayMs);
+  }
+
+  #tick(): void {
+    this.#timerDue = Number.POSITIVE_INFINITY;
+    this.#take(this.#engine.tick(instant()));
   }
 
   #ping(): void {

@@ -29,15 +29,8 @@ import {
   segmentPath,
   writeOwner,
 } from './folder.ts';
-import {
-  type RawRecord,
-  readRecord,
-  resealRecord,
-  type Seed,
-  type SegmentId,
-  segmentSeed,
-} from './framing.ts';
-import { LiveIndex, type Location, type LogFile } from './live.ts';
+import { type RawRecord, readRecord, type SegmentId, segmentSeed } from './framing.ts';
+import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
 import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
 import { byteLength } from './segment.ts';
@@ -76,19 +69,6 @@ export interface JournalOptions {
   head(): readonly JournalRecord[];
   readonly disk?: Disk;
   readonly limits?: Partial<JournalLimits>;
-}
-
-/** Of a replay, to be written again unless it tells nothing any more. */
-interface Carried {
-  readonly raw: RawRecord;
-  readonly record: JournalRecord | undefined;
-  readonly location: Location;
-}
-
-/** As it is written again. */
-interface Rewritten {
-  readonly record: JournalRecord | undefined;
-  readonly buffers: readonly Buffer[];
 }
 
 /** Records of one segment that were read at once. */
@@ -345,7 +325,7 @@ export class Journal {
   #beginSegment(carried: readonly Carried[]): void {
     const id = this.#tail.nextId;
     const seed = segmentSeed(id);
-    const tail = carried.flatMap((each) => this.#rewritten(each, seed));
+    const tail = carried.flatMap((each) => rewrite(each, this.#live, seed));
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
     const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
@@ -357,27 +337,6 @@ export class Journal {
       const bytes = byteLength(buffers);
       if (record) this.#live.apply(record, { file, offset, bytes });
       offset += bytes;
-    }
-  }
-
-  /** None for what the records after it, or the head, tell as well; they stay in their order. */
-  #rewritten({ raw, record, location }: Carried, seed: Seed): Rewritten[] {
-    const same = [{ record, buffers: resealRecord(raw, seed) }];
-    switch (record?.kind) {
-      case 'posted':
-        if (this.#live.liesAt(record.envelope.number, location)) return same;
-        return record.settles.length > 0 ? [settledAgain(record.settles, seed)] : [];
-      case 'copied':
-        return this.#live.liesAt(record.envelope.number, location) ? same : [];
-      case 'offered':
-      case 'released':
-      case 'moved':
-        return this.#live.locate(record.number) ? same : [];
-      case 'session':
-      case 'named':
-        return [];
-      default:
-        return same;
     }
   }
 
@@ -508,11 +467,6 @@ export class Journal {
 async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(folder);
   await disk.syncFolder(dirname(folder));
-}
-
-function settledAgain(numbers: readonly number[], seed: Seed): Rewritten {
-  const record = { kind: 'settled', numbers } as const;
-  return { record, buffers: encodeRecord(record, seed) };
 }
 
 function justReplaced(): IpcError {

@@ -1,8 +1,9 @@
-// Which messages live, and in which record of which segment each of them lies. It knows nothing of
-// mail but that: posted and copied place a message, settled ends it.
+// Which messages live, and in which record of which segment each of them lies; so also which records
+// of a segment are worth writing again. It knows nothing of mail but that: posted and copied place a
+// message, settled ends it, and offered, released and moved are of no use after its end.
 import type { JournalRecord } from '../core/requests.ts';
-import type { SegmentId } from './framing.ts';
-import type { StoreRecord } from './records.ts';
+import { type RawRecord, resealRecord, type Seed, type SegmentId } from './framing.ts';
+import { encodeRecord, type StoreRecord } from './records.ts';
 
 /** A segment that counts. */
 export interface LogFile extends SegmentId {
@@ -80,4 +81,44 @@ export class LiveIndex {
     this.#locations.delete(number);
     this.#bytes -= location.bytes;
   }
+}
+
+/** Of a replay, to be written again unless it tells nothing any more. */
+export interface Carried {
+  readonly raw: RawRecord;
+  readonly record: JournalRecord | undefined;
+  readonly location: Location;
+}
+
+/** As it is written again. */
+export interface Rewritten {
+  readonly record: JournalRecord | undefined;
+  readonly buffers: readonly Buffer[];
+}
+
+/** None for what later records, or the head, tell as well. `live` is as the whole log leaves it. */
+export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritten[] {
+  const { raw, record, location } = carried;
+  switch (record?.kind) {
+    case 'posted':
+      if (live.liesAt(record.envelope.number, location)) break;
+      return record.settles.length > 0 ? [settledAgain(record.settles, seed)] : [];
+    case 'copied':
+      if (live.liesAt(record.envelope.number, location)) break;
+      return [];
+    case 'offered':
+    case 'released':
+    case 'moved':
+      if (live.locate(record.number)) break;
+      return [];
+    case 'session':
+    case 'named':
+      return [];
+  }
+  return [{ record, buffers: resealRecord(raw, seed) }];
+}
+
+function settledAgain(numbers: readonly number[], seed: Seed): Rewritten {
+  const record = { kind: 'settled', numbers } as const;
+  return { record, buffers: encodeRecord(record, seed) };
 }

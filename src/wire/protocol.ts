@@ -300,7 +300,9 @@ function postHeader(post: Post): Buffer {
 
 function decodePost(frame: Frame): Post {
   const { request, body } = frame;
-  const fields = readHeader(frame, (reader) => ({
+  const post = readHeader(frame, (reader) => ({
+    kind: 'post' as const,
+    request,
     count: readCount(reader),
     mark: readCount(reader),
     checksum: reader.u32(),
@@ -309,12 +311,13 @@ function decodePost(frame: Frame): Post {
     from: readNameOrNone(reader),
     answers: readMessageIdOrNone(reader),
     settles: readHolds(reader),
+    body,
   }));
-  if ((fields.count === 0) !== (fields.id !== '')) {
+  if ((post.count === 0) !== (post.id !== '')) {
     throw new IpcError('bad_frame', 'a post has either a count or an id');
   }
-  checkBody(body, fields.checksum);
-  return { kind: 'post', request, ...fields, body };
+  checkBody(body, post.checksum);
+  return post;
 }
 
 function decodeWait(frame: Frame): Wait {
@@ -385,14 +388,15 @@ function storedHeader(stored: Stored): Buffer {
 }
 
 function decodeStored(frame: Frame): Stored {
-  const fields = readHeader(frame, (reader) => ({
+  return readHeader(frame, (reader) => ({
+    kind: 'stored' as const,
+    request: frame.request,
     number: readNumber(reader),
     id: readMessageId(reader),
     duplicate: readFlag(reader),
     reader: readFlag(reader),
     notHeld: readHolds(reader),
   }));
-  return { kind: 'stored', request: frame.request, ...fields };
 }
 
 function offerHeader(offer: Offer): Buffer {
@@ -403,18 +407,20 @@ function offerHeader(offer: Offer): Buffer {
 
 function decodeOffer(frame: Frame): Offer {
   const { request, body } = frame;
-  const fields = readHeader(frame, (reader) => ({
+  const offer = readHeader(frame, (reader) => ({
+    kind: 'offer' as const,
+    request,
     attempt: reader.u32(),
     others: reader.u32(),
     mailbox: readName(reader),
     envelope: readEnvelope(reader),
   }));
-  if (fields.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
-  if (body.length !== fields.envelope.bodyBytes) {
-    throw new IpcError('bad_frame', `${body.length} bytes for ${fields.envelope.bodyBytes}`);
+  if (offer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (body.length !== offer.envelope.bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes for ${offer.envelope.bodyBytes}`);
   }
-  checkChecksum(body, fields.envelope.checksum);
-  return { kind: 'offer', request, ...fields };
+  checkChecksum(body, offer.envelope.checksum);
+  return offer;
 }
 
 function statusHeader(status: StatusAnswer): Buffer {
