@@ -18,7 +18,7 @@ import {
   segmentsCompact,
 } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
-import { BodyCache } from './cache.ts';
+import { LiveBodies } from './bodies.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
 import {
@@ -29,7 +29,7 @@ import {
   segmentPath,
   writeOwner,
 } from './folder.ts';
-import { type RawRecord, readRecord, type SegmentId, segmentSeed } from './framing.ts';
+import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
 import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
@@ -71,18 +71,6 @@ export interface JournalOptions {
   readonly limits?: Partial<JournalLimits>;
 }
 
-/** Records of one segment that were read at once. */
-interface Run {
-  readonly file: LogFile;
-  readonly begin: number;
-  readonly end: number;
-  readonly read: Buffer;
-}
-
-/** Bodies that lie close to each other come with one read, so far, and across so much between them. */
-const readBytesMax = 4 * 1024 ** 2;
-const readGapBytesMax = 16 * 1024;
-
 export class Journal {
   readonly storeId: string;
   readonly epoch: number;
@@ -94,7 +82,7 @@ export class Journal {
   /** All that count, oldest first; the last is being written. */
   readonly #files: LogFile[] = [];
   readonly #live = new LiveIndex();
-  readonly #cache: BodyCache;
+  readonly #bodies: LiveBodies;
   #nextNumber: number;
   readonly #tail: Tail;
   #syncing: Promise<void> | undefined;
@@ -139,7 +127,8 @@ export class Journal {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
-    this.#cache = new BodyCache(this.#limits.bodyCacheBytesMax);
+    const { bodyCacheBytesMax } = this.#limits;
+    this.#bodies = new LiveBodies(this.#disk, options.folder, this.#live, bodyCacheBytesMax);
     this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
     this.#own = own;
     this.epoch = own.epoch;
@@ -163,7 +152,7 @@ export class Journal {
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
-      if (record.kind === 'posted') this.#cache.add(record.envelope.number, record.body);
+      if (record.kind === 'posted') this.#bodies.keep(record.envelope.number, record.body);
     }
     // Only now, so that the next segment's head tells of nothing that is not written before it.
     if (this.#current.bytes >= this.#limits.segmentBytesMax) this.#beginSegment([]);
@@ -192,26 +181,12 @@ export class Journal {
 
   /** Of a live message. storage_failed when the disk does not give back what was written. */
   body(number: number): Buffer {
-    const cached = this.#cache.get(number);
-    if (cached) return cached;
-    const location = this.#locate(number);
-    return this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
+    return this.#bodies.read(number);
   }
 
   /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
   bodies(numbers: readonly number[]): Buffer[] {
-    let run: Run | undefined;
-    return numbers.map((number, index) => {
-      const cached = this.#cache.get(number);
-      if (cached) return cached;
-      const location = this.#locate(number);
-      const { file, offset, bytes } = location;
-      if (file !== run?.file || offset < run.begin || offset + bytes > run.end) {
-        const end = this.#runEnd(numbers, index, location);
-        run = { file, begin: offset, end, read: this.#readRun(location, end - offset) };
-      }
-      return this.#bodyIn(run.read, offset - run.begin, number, location);
-    });
+    return this.#bodies.readAll(numbers);
   }
 
   /**
@@ -340,40 +315,6 @@ export class Journal {
     }
   }
 
-  #locate(number: number): Location {
-    const location = this.#live.locate(number);
-    assert(location, `message ${number} is live`);
-    return location;
-  }
-
-  /** Where the read ends that begins at the body of numbers[index]. */
-  #runEnd(numbers: readonly number[], index: number, { file, offset, bytes }: Location): number {
-    let end = offset + bytes;
-    for (let later = index + 1; later < numbers.length; later++) {
-      const next = this.#locate(numbers[later] ?? 0);
-      if (next.file !== file || next.offset < end) break;
-      if (next.offset > end + readGapBytesMax) break;
-      if (next.offset + next.bytes > offset + readBytesMax) break;
-      end = next.offset + next.bytes;
-    }
-    return end;
-  }
-
-  #readRun({ file, offset }: Location, bytes: number): Buffer {
-    try {
-      return this.#disk.readPart(segmentPath(this.#options.folder, file), offset, bytes);
-    } catch (error) {
-      throw diskFault(error);
-    }
-  }
-
-  #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer {
-    const record = readRecord(read, offset, segmentSeed(file));
-    if (record) return record.body;
-    const path = segmentPath(this.#options.folder, file);
-    throw new IpcError('storage_failed', `message ${number} is damaged on disk, in ${path}`);
-  }
-
   #header(openingBytes: number): SegmentRecord {
     return {
       kind: 'segment',
@@ -403,7 +344,7 @@ export class Journal {
 
   #account(record: JournalRecord | StoreRecord, location: Location): void {
     this.#countNumber(record);
-    for (const number of this.#live.apply(record, location)) this.#cache.delete(number);
+    for (const number of this.#live.apply(record, location)) this.#bodies.forget(number);
   }
 
   #countNumber(record: JournalRecord | StoreRecord): void {

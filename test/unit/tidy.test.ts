@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
   'wire/: frame json fields protocol handshake key channel connection',
-  'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
+  'journal/: disk framing records folder recovery epoch segment tail live cache bodies journal check',
   'broker/: claim doors holder server call posts link client session',
   'direct jetstream',
   'operations',
