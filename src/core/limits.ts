@@ -63,15 +63,38 @@ export const postsAboveMarkMax = 4_096;
 export const messagesMax = 1_000_000;
 /** Bytes of unsettled bodies in the store. */
 export const storeBytesMax = 4 * 1024 ** 3;
+/** Messages in one mailbox, and bytes of their bodies: one that nobody reads leaves room for others. */
+export const mailboxMessagesMax = 250_000;
+export const mailboxBytesMax = 1024 ** 3;
+assert(mailboxMessagesMax * 2 <= messagesMax, 'one full mailbox does not fill the store');
+assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the store');
+/** Mailboxes that have messages. */
+export const mailboxesMax = 100_000;
 /** Mailboxes that one status lists; it says how many there are. */
 export const statusMailboxesMax = 1_000;
 /** Waits parked in one broker. */
 export const waitsMax = 100_000;
+/** Waits parked on one connection. */
+export const waitsPerConnectionMax = 10_000;
+assert(waitsPerConnectionMax * 2 <= waitsMax, 'one connection does not take all places');
 /** What one fetch hands over, for a caller that names no smaller amount. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
 assert(fetchMessagesMax <= holdsMax, 'what one fetch hands over can be settled at once');
 assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
+
+/** Connections to one broker that proved the key. */
+export const connectionsMax = 4_096;
+assert(connectionsMax <= sessionsMax, 'the ids of a connected session are not forgotten');
+/** Posts of one connection that wait for the disk. */
+export const postsInFlightMax = 4_096;
+assert(postsInFlightMax >= postsAboveMarkMax, 'a session that counts its posts never gets here');
+/** Of one connection, in one turn of the broker's loop; then it is left unread until others were. */
+export const turnRequestsMax = 256;
+export const turnBytesMax = 1024 ** 2;
+/** Bytes that wait for a peer to read. One that leaves more is offered nothing, and not read from. */
+export const unreadBytesMax = 4 * 1024 ** 2;
+assert(unreadBytesMax >= 2 * bodyBytesMax, 'one large body is read while the next is on its way');
 
 /** A segment is closed, and the next begun, when it has grown to this size. */
 export const segmentBytesMax = 16 * 1024 ** 2;

@@ -13,10 +13,10 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
+  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room status mailboxes',
   'wire/: frame json fields protocol handshake key loopback connection',
   'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
-  'broker/: claim holder server call posts link client session',
+  'broker/: claim holder peer server call posts link client session',
   'direct jetstream',
   'operations',
   'random tickets hosts bodies present place transport tool',
