@@ -9,12 +9,13 @@ import {
   waitMsMax,
 } from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
-import { type Name, parseBody, parseName, parseNamedId } from './core/message.ts';
+import { type Name, type Origin, parseBody, parseName, parseNamedId } from './core/message.ts';
 import { parseHost, parsePort } from './operations.ts';
 import { type Environment, Place } from './place.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
 export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
+export type { Origin } from './core/message.ts';
 
 export interface OpenOptions {
   /** The broker's port; IPC_PORT or 19901 unless given. */
@@ -82,6 +83,8 @@ export interface Fetched {
 export interface DirectMessage {
   /** '' when the sender gave no address. */
   readonly from: string;
+  /** What the sender's process said of itself: program, pid, machine. */
+  readonly origin: Origin;
   readonly body: Buffer;
   readonly text: string;
   confirm(): Promise<void>;
@@ -101,6 +104,8 @@ export class Message {
   readonly to: string;
   /** '' when the sender gave no address. */
   readonly from: string;
+  /** What the sender's process said of itself: program, pid, machine. */
+  readonly origin: Origin;
   /** When it was stored. */
   readonly time: Date;
   /** 1 for the first time it is handed over. */
@@ -118,6 +123,7 @@ export class Message {
     this.mailbox = mailbox;
     this.to = envelope.to;
     this.from = envelope.from;
+    this.origin = envelope.origin;
     this.time = new Date(envelope.time);
     this.attempt = attempt;
     this.answers = envelope.answers;
@@ -236,9 +242,10 @@ export class AgentMail {
     const bind = '127.0.0.1';
     const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
     if (!message) return undefined;
-    const { from, body } = message;
+    const { from, origin, body } = message;
     const text = body.toString('utf8');
-    return { from, body, text, confirm: () => message.confirm(), refuse: () => message.refuse() };
+    const [confirm, refuse] = [() => message.confirm(), () => message.refuse()];
+    return { from, origin, body, text, confirm, refuse };
   }
 
   async ping(

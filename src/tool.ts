@@ -201,11 +201,12 @@ export class Tool {
       return present.presentNoDirect(port, effective, ticket, request.notes);
     }
     this.#follow(request, message);
-    const { from, body } = message;
-    const text = present.presentDirect(from, port, body, ticket, request.notes);
+    const { from, origin, body } = message;
+    const title = present.directTitle(from, origin, port);
+    const text = present.presentDirect(title, body, ticket, request.notes);
     if (present.fits(text)) return text;
     const about = { ticket, mailbox: undefined, from };
-    return this.#firstPart(body, about, present.directTitle(from, port), request.notes);
+    return this.#firstPart(body, about, title, request.notes);
   }
 
   async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {

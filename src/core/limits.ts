@@ -116,7 +116,7 @@ export const endMsMax = 2_000;
 /** Characters (UTF-16 units, as hosts count) of one MCP result: no host cuts or hides so much. */
 export const resultCharactersMax = 30_000;
 /** Characters of one part of a body that does not fit; the rest is for head, foot and names. */
-export const partCharactersMax = 26_000;
-assert(partCharactersMax + 4_000 <= resultCharactersMax, 'a part fits with its head and foot');
+export const partCharactersMax = 25_000;
+assert(partCharactersMax + 5_000 <= resultCharactersMax, 'a part fits with its head and foot');
 /** Files with whole bodies that are kept; the newest stay. */
 export const bodyFilesMax = 256;

@@ -30,7 +30,10 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     await b.call({ operation: 'post', to: 'A', from: 'B', message: 'ping' });
     const question = await asked.answer;
     assert.deepEqual(question.bodies, ['ping']);
-    assert.match(question.head, /^Message for "A": #1 from "B", \S+Z\.$/);
+    assert.match(
+      question.head,
+      /^Message for "A": #1 from "B" \("codex-mcp-client" pid \d+ on ".*"\), \S+Z\.$/,
+    );
     await a.call({
       operation: 'post',
       to: 'B',
@@ -40,7 +43,7 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     });
     const answer = await b.call(wait('B'));
     assert.deepEqual(answer.bodies, ['pong']);
-    assert.match(answer.head, /from "A", an answer to "/);
+    assert.match(answer.head, /from "A" \(.*\), an answer to "/);
   });
 }
 
@@ -380,8 +383,9 @@ for (const [what, character] of [
         assert.match(next.foot, /post to "test" or wait "A", with after "[0-9a-v]{4}-\d+"/);
       }
     }
-    assert.equal(parts.join(''), message);
-    const path = /all of it: (\S+?)\.$/.exec(first.head)?.[1] ?? '';
+    // A model is shown a control character by its number; the file has the very bytes.
+    assert.equal(parts.join('').replaceAll('\\u{1}', '\u0001'), message);
+    const path = /all of it: (\S+?\.txt)/.exec(first.head)?.[1] ?? '';
     assert.equal(await readFile(path, 'utf8'), message);
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.equal((await readdir(join(home, 'bodies'))).length, 1);
