@@ -10,7 +10,7 @@ import {
 } from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
 import { type Name, type Origin, parseBody, parseName, parseNamedId } from './core/message.ts';
-import { parseHost, parsePort } from './operations.ts';
+import { parseHost, parsePort, parseSendsPerHour } from './operations.ts';
 import { type Environment, Place } from './place.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
@@ -26,6 +26,8 @@ export interface OpenOptions {
   readonly name?: string;
   /** What this process is called in envelopes. */
   readonly program?: string;
+  /** Messages an hour from one sender to one mailbox, or to one HOST:PORT; no limit unless given. */
+  readonly sendsPerHour?: number;
   readonly env?: Environment;
 }
 
@@ -168,13 +170,17 @@ export class AgentMail {
     { from, id, answers, signal }: PostOptions = {},
   ): Promise<Stored> {
     const settled = answers && deliveryOf(answers);
-    const result = await this.#mail.post(parseName(to, 'to'), copyBody(text), {
+    const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
+    const options = {
       from: this.#sender(from),
       id: id === undefined ? undefined : parseNamedId(id),
       answers: settled?.envelope.id,
       settles: settled && [settled],
       signal,
-    });
+    };
+    const result = await this.#place.guarded(options.from ?? '', mailbox, () =>
+      this.#mail.post(mailbox, body, options),
+    );
     if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
     const { number, duplicate, reader } = result;
     return { id: result.id, number, duplicate, reader };
@@ -231,7 +237,8 @@ export class AgentMail {
     const body = copyBody(text);
     const sender = this.#sender(from) ?? '';
     const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
-    await this.#place.direct.send({ ...call, from: sender, body });
+    const send = () => this.#place.direct.send({ ...call, from: sender, body });
+    await this.#place.guarded(sender, `${call.host}:${call.port}`, send);
   }
 
   /** The first message that anybody sends, or undefined when the time is over. */
@@ -282,13 +289,14 @@ export class AgentMail {
 
 /** Nothing is bound or written before the first call. */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
-  const { port, home, name, program = 'library', env = process.env } = options;
+  const { port, home, name, program = 'library', env = process.env, sendsPerHour } = options;
   const place = new Place({
     env,
     program,
     home,
     name: name === undefined ? undefined : parseName(name),
     port: port === undefined ? undefined : parsePort(port),
+    sendsPerHour: sendsPerHour && parseSendsPerHour(sendsPerHour),
   });
   const { mail } = await place.broker({});
   return new AgentMail(place, mail);

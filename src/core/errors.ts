@@ -120,6 +120,11 @@ const table = {
     retry: true,
     hint: 'end sessions that are not needed any more',
   },
+  too_many_posts: {
+    fault: 'world',
+    retry: true,
+    hint: 'if agents only answer each other here, stop and tell your user; else wait, or set IPC_SENDS_PER_HOUR',
+  },
   too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
   too_many_holds: {
     fault: 'world',

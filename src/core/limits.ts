@@ -109,6 +109,15 @@ export const segmentsCompact = 16;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 
+/**
+ * Messages an hour from one sender to one mailbox through `ipc mcp`: more than agents that work need, and
+ * all that a pair of agents can cost which thank each other for ever. The library has no such limit.
+ */
+export const sendsPerHourMcp = 120;
+export const sendsPerHourMax = 1_000_000;
+/** Pairs of sender and mailbox that one session remembers; the one longest unheard goes first. */
+export const ratePairsMax = 10_000;
+
 /** A result that was written so long before an orderly end has been seen. */
 export const settleMsSeen = 2_000;
 /** Time for the last answers at an orderly end; a host kills after 2 s. */

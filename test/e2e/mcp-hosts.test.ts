@@ -335,6 +335,19 @@ test('a line of more than 10 MiB ends the session in good order', async (context
   assert.equal(a.child.exitCode, 0);
 });
 
+test('agents that thank each other for ever are stopped, and told what to do', async (context) => {
+  const { host } = await place(context);
+  const a = await host({ env: { IPC_SENDS_PER_HOUR: '2' } });
+  for (let count = 0; count < 2; count++) await a.call(post('A', 'thanks'));
+  const { text, isError } = await a.call(post('A', 'thanks'));
+  assert.equal(isError, true);
+  assert.match(
+    text,
+    /^too_many_posts: "test" sent "A" as many messages as it may: 2 an hour; the next may go in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
+  );
+  assert.match((await a.call(post('B', 'thanks'))).head, /^Stored/);
+});
+
 test('a wait is cut below what the host allows, and says so', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_MAX_WAIT: '1' } });
