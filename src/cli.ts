@@ -22,6 +22,7 @@ import {
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
+import { visible } from './visible.ts';
 
 const exitDone = 0;
 const exitRefused = 1;
@@ -31,6 +32,9 @@ const exitTimedOut = 124;
 const exitSignalled = 128;
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** What writes bodies of peers to stdout. */
+const handsOver: readonly OperationName[] = ['wait', 'fetch', 'receive'];
+
 /** What a command has at hand while it runs. */
 interface Hands {
   readonly place: Place;
@@ -38,6 +42,8 @@ interface Hands {
   readonly signal: AbortSignal;
   readonly json: boolean;
   readonly id: string | undefined;
+  /** Bodies go to a terminal as they are. */
+  readonly raw: boolean;
 }
 
 interface CommandLine {
@@ -121,15 +127,19 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
       'an id of your own: the message is stored once, however often posted',
     );
   }
+  if (handsOver.includes(operation)) {
+    command.option('--raw', 'control characters as they are, on a terminal too');
+  }
   command.option('--json', 'one JSON object a line, on stdout');
   command.action(async () => {
-    const { json, id, ...options } = command.opts<Record<string, string>>();
+    const { json, id, raw, ...options } = command.opts<Record<string, string>>();
     const given: Record<string, unknown> = { ...options };
     for (const [index, place] of places.entries()) given[place] = command.args[index];
     await checkArguments({ ...given, id });
     if (places.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given);
-    process.exit(await execute((hands) => act(call, hands), json !== undefined, id));
+    const how = { json: json !== undefined, raw: raw !== undefined, id };
+    process.exit(await execute((hands) => act(call, hands), how));
   });
 }
 
@@ -144,8 +154,7 @@ function commandLine<K extends OperationName>(
 /** Whatever happens, mail that is held goes back, and the broker is handed over. */
 async function execute(
   act: (hands: Hands) => Promise<number>,
-  json: boolean,
-  id: string | undefined,
+  how: Pick<Hands, 'json' | 'raw' | 'id'>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
@@ -153,7 +162,7 @@ async function execute(
   process.on('SIGTSTP', () => {});
   const place = new Place({ env: process.env, program: 'ipc' });
   try {
-    return await act({ place, signal: ended.signal, json, id });
+    return await act({ place, signal: ended.signal, ...how });
   } catch (error) {
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);
@@ -170,21 +179,23 @@ async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): P
   return exitDone;
 }
 
-async function wait(call: CallOf<'wait'>, { place, signal, json }: Hands): Promise<number> {
+async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const delivery = await run(call, place, { signal });
   if (!delivery) {
     await say(`No message within ${call.given.timeout} s.`);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], json, ({ body }) => body);
+  return handOver(mail, [delivery], json, ({ body }) => shown(body, raw));
 }
 
-async function fetch(call: CallOf<'fetch'>, { place, signal, json }: Hands): Promise<number> {
+async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { deliveries, remaining } = await run(call, place, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, json, ({ body }) => Buffer.concat([body, newline]));
+  const code = await handOver(mail, deliveries, json, ({ body }) =>
+    Buffer.concat([shown(body, raw), newline]),
+  );
   if (remaining > 0) await say(`${remaining} more there.`);
   return code;
 }
@@ -197,15 +208,19 @@ async function send(call: CallOf<'send'>, { place, signal, json }: Hands): Promi
   return exitDone;
 }
 
-async function receive(call: CallOf<'receive'>, { place, signal, json }: Hands): Promise<number> {
+async function receive(
+  call: CallOf<'receive'>,
+  { place, signal, json, raw }: Hands,
+): Promise<number> {
   const message = await run(call, place, { signal });
   if (!message) {
     await say(`No message within ${call.given.timeout} s.`);
     return exitTimedOut;
   }
-  const { from, body } = message;
+  const { from, origin, body } = message;
   try {
-    await write(json ? jsonLine({ from, body: body.toString('utf8') }) : body);
+    const plainMessage = { from, ...origin, body: body.toString('utf8') };
+    await write(json ? jsonLine(plainMessage) : shown(body, raw));
   } catch (error) {
     message.refuse();
     throw outputFailed(error, 'its sender was told to try again');
@@ -305,9 +320,15 @@ async function settle(mail: Mail, deliveries: readonly Delivery[]): Promise<void
 }
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
-  const { id, number, to, from, time, answers } = envelope;
+  const { id, number, to, from, origin, time, answers } = envelope;
   const text = body.toString('utf8');
-  return { id, number, mailbox, to, from, time, attempt, answers, body: text };
+  return { id, number, mailbox, to, from, ...origin, time, attempt, answers, body: text };
+}
+
+/** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
+function shown(body: Buffer, raw: boolean): Buffer {
+  if (raw || !process.stdout.isTTY) return body;
+  return Buffer.from(visible(body.toString('utf8')).text);
 }
 
 function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean }): object {

@@ -31,6 +31,8 @@ export interface ReceiveOptions {
 export interface ReceivedMessage {
   /** '' when the sender gave no address. */
   readonly from: Name | '';
+  /** What its sender's process said of itself. */
+  readonly origin: Origin;
   readonly body: Buffer;
   /** The result is written. Resolves when the sender was told, or is gone; throws when it was refused. */
   confirm(): Promise<void>;
@@ -167,6 +169,7 @@ class Receiver {
     clearTimeout(waiting.timer);
     waiting.resolve({
       from: send.from,
+      origin: send.origin,
       body: send.body,
       confirm: () => this.#confirm(offered),
       refuse: () => {

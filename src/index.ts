@@ -9,12 +9,13 @@ import {
   waitMsMax,
 } from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
-import { type Name, parseBody, parseName, parseNamedId } from './core/message.ts';
-import { parseHost, parsePort } from './operations.ts';
+import { type Name, type Origin, parseBody, parseName, parseNamedId } from './core/message.ts';
+import { parseHost, parsePort, parseSendsPerHour } from './operations.ts';
 import { type Environment, Place } from './place.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
 export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
+export type { Origin } from './core/message.ts';
 
 export interface OpenOptions {
   /** The broker's port; IPC_PORT or 19901 unless given. */
@@ -27,6 +28,8 @@ export interface OpenOptions {
   readonly name?: string;
   /** What this process is called in envelopes. */
   readonly program?: string;
+  /** Messages an hour from one sender to one mailbox, or to one HOST:PORT; no limit unless given. */
+  readonly sendsPerHour?: number;
   readonly env?: Environment;
 }
 
@@ -91,6 +94,8 @@ export interface Fetched {
 export interface DirectMessage {
   /** '' when the sender gave no address. */
   readonly from: string;
+  /** What the sender's process said of itself: program, pid, machine. */
+  readonly origin: Origin;
   readonly body: Buffer;
   readonly text: string;
   confirm(): Promise<void>;
@@ -110,6 +115,8 @@ export class Message {
   readonly to: string;
   /** '' when the sender gave no address. */
   readonly from: string;
+  /** What the sender's process said of itself: program, pid, machine. */
+  readonly origin: Origin;
   /** When it was stored. */
   readonly time: Date;
   /** 1 for the first time it is handed over. */
@@ -127,6 +134,7 @@ export class Message {
     this.mailbox = mailbox;
     this.to = envelope.to;
     this.from = envelope.from;
+    this.origin = envelope.origin;
     this.time = new Date(envelope.time);
     this.attempt = attempt;
     this.answers = envelope.answers;
@@ -171,13 +179,17 @@ export class AgentMail {
     { from, id, answers, signal }: PostOptions = {},
   ): Promise<Stored> {
     const settled = answers && deliveryOf(answers);
-    const result = await this.#mail.post(parseName(to, 'to'), copyBody(text), {
+    const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
+    const options = {
       from: this.#sender(from),
       id: id === undefined ? undefined : parseNamedId(id),
       answers: settled?.envelope.id,
       settles: settled && [settled],
       signal,
-    });
+    };
+    const result = await this.#place.guarded(options.from ?? '', mailbox, () =>
+      this.#mail.post(mailbox, body, options),
+    );
     if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
     const { number, duplicate, reader } = result;
     return { id: result.id, number, duplicate, reader };
@@ -234,7 +246,8 @@ export class AgentMail {
     const body = copyBody(text);
     const sender = this.#sender(from) ?? '';
     const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
-    await this.#place.direct.send({ ...call, from: sender, body });
+    const send = () => this.#place.direct.send({ ...call, from: sender, body });
+    await this.#place.guarded(sender, `${call.host}:${call.port}`, send);
   }
 
   /** The first message that anybody sends, or undefined when the time is over. */
@@ -245,9 +258,10 @@ export class AgentMail {
     const { bind = '127.0.0.1' } = options;
     const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
     if (!message) return undefined;
-    const { from, body } = message;
+    const { from, origin, body } = message;
     const text = body.toString('utf8');
-    return { from, body, text, confirm: () => message.confirm(), refuse: () => message.refuse() };
+    const [confirm, refuse] = [() => message.confirm(), () => message.refuse()];
+    return { from, origin, body, text, confirm, refuse };
   }
 
   async ping(
@@ -284,7 +298,7 @@ export class AgentMail {
 
 /** Nothing is bound or written before the first call. */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
-  const { port, host, home, name, program = 'library', env = process.env } = options;
+  const { port, host, home, name, program = 'library', env = process.env, sendsPerHour } = options;
   const place = new Place({
     env,
     program,
@@ -292,6 +306,7 @@ export async function open(options: OpenOptions = {}): Promise<AgentMail> {
     name: name === undefined ? undefined : parseName(name),
     port: port === undefined ? undefined : parsePort(port),
     host: host === undefined ? undefined : parseHost(host),
+    sendsPerHour: sendsPerHour && parseSendsPerHour(sendsPerHour),
   });
   const { mail } = await place.broker({});
   return new AgentMail(place, mail);

@@ -8,6 +8,7 @@ import {
   portDirectDefault,
   portMax,
   sendMsDefault,
+  sendsPerHourMax,
   waitMsDefault,
   waitMsMax,
   waitMsMin,
@@ -108,6 +109,8 @@ export interface Context {
   readonly direct: Direct;
   /** The sender's name for calls that give none. */
   readonly name: Name | undefined;
+  /** Lets a message go, or refuses it because too many went from the sender to the address. */
+  guarded<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result>;
 }
 
 /** What a face adds to a call that its caller cannot say. */
@@ -220,10 +223,12 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     needs: ['host', 'message'],
     takes: ['from', 'timeout', 'after'],
     defaults: { timeout: sendMsDefault / 1_000 },
-    async run({ host, message, from, timeout }, { direct, name }, { signal }) {
-      const sender = from ?? name ?? '';
+    async run({ host, message, from, timeout }, context, { signal }) {
+      const sender: Name | '' = from ?? context.name ?? '';
       const timeoutMs = timeout * 1_000;
-      await direct.send({ ...host, from: sender, body: message, timeoutMs, signal });
+      const call = { ...host, from: sender, body: message, timeoutMs, signal };
+      const to = `${host.host}:${host.port}`;
+      await context.guarded(sender, to, () => context.direct.send(call));
       return undefined;
     },
   },
@@ -264,7 +269,10 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     async run(given, context, { signal, id, answers, settles }) {
       const { mail } = await context.broker(brokerAt(given));
       const from = given.from ?? context.name;
-      return mail.post(given.to, given.message, { signal, from, id, answers, settles });
+      const options = { signal, from, id, answers, settles };
+      return context.guarded(from ?? '', given.to, () =>
+        mail.post(given.to, given.message, options),
+      );
     },
   },
   fetch: {
@@ -419,6 +427,14 @@ export function parseTimeout(value: unknown, parameter = 'timeout'): number {
   if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
   const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
   throw new IpcError('bad_timeout', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+/** 0: no limit. */
+export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): number {
+  const count = wholeNumber(value);
+  if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
+  const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${form}`);
 }
 
 export function parsePort(value: unknown, parameter = 'port'): number {

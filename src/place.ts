@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { homedir, hostname, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { findHolder } from './broker/holder.ts';
 import { Session } from './broker/session.ts';
 import { IpcError } from './core/errors.ts';
@@ -19,10 +20,12 @@ import {
   type Direct,
   parseHost,
   parsePort,
+  parseSendsPerHour,
   parseVariable,
   shown,
   variableError,
 } from './operations.ts';
+import { RateGuard } from './rate.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
 import { loadKey } from './wire/key.ts';
 
@@ -37,6 +40,8 @@ export interface PlaceOptions {
   readonly port?: number | undefined;
   /** The broker for calls that name none. */
   readonly host?: Address | undefined;
+  /** From one sender to one mailbox; no limit unless given. */
+  readonly sendsPerHour?: number | undefined;
 }
 
 /** Characters of up to four bytes: no label is longer than a name. */
@@ -50,6 +55,7 @@ export class Place implements Context {
   readonly #origin: Origin;
   #key: Promise<Buffer> | undefined;
   readonly #mails = new Map<BrokerName, Mail>();
+  readonly #rate: RateGuard | undefined;
   #isClosed = false;
 
   constructor(options: PlaceOptions) {
@@ -58,11 +64,17 @@ export class Place implements Context {
     this.#origin = { program, pid: process.pid, machine: label(hostname()) };
     this.home = options.home ?? homeFolder(options.env);
     this.direct = this.#makeDirect();
+    const { sendsPerHour } = options;
+    this.#rate = sendsPerHour ? new RateGuard(sendsPerHour, () => performance.now()) : undefined;
   }
 
   get name(): Name | undefined {
     const { name, env } = this.#options;
     return name ?? (env.IPC_NAME ? parseName(env.IPC_NAME, 'IPC_NAME') : undefined);
+  }
+
+  guarded<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result> {
+    return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 
   async broker(at: BrokerAt): Promise<Broker> {
@@ -152,6 +164,12 @@ export class Place implements Context {
 function label(text: string): string {
   const line = text.toWellFormed().replace(/\p{Cc}/gu, ' ');
   return [...line].slice(0, labelCharactersMax).join('');
+}
+
+/** What the environment says of the rate guard; 0 is no limit. */
+export function sendsPerHourIn(env: Environment): number | undefined {
+  const text = env.IPC_SENDS_PER_HOUR;
+  return text ? parseVariable(text, 'IPC_SENDS_PER_HOUR', parseSendsPerHour) : undefined;
 }
 
 export function homeFolder(env: Environment): string {

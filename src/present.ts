@@ -4,10 +4,11 @@ import type { KeptBody } from './bodies.ts';
 import type { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
 import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from './core/mail.ts';
-import type { Envelope, Name } from './core/message.ts';
+import type { Envelope, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
 import { randomText } from './random.ts';
+import { quoted, sentBy, visible, visibleLine } from './visible.ts';
 
 /** What is said beside a result, in its head. */
 export type Notes = readonly string[];
@@ -30,9 +31,10 @@ export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes
   const { envelope, mailbox, others } = delivery;
   const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
   const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
+  const { text, count } = visible(delivery.body.toString('utf8'));
   return lines(
-    head(deliveryTitle(delivery), rest),
-    fenced('', delivery.body.toString('utf8')),
+    head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]),
+    fenced('', text),
     foot(mailbox, envelope.from, ticket),
   );
 }
@@ -72,7 +74,8 @@ export function presentPart(
   title: string,
   notes: Notes,
 ): string | undefined {
-  const parts = cut(whole.text);
+  const shown = visible(whole.text);
+  const parts = cut(shown.text);
   const text = parts[number - 1];
   if (text === undefined) return undefined;
   const { bytes, path } = whole;
@@ -83,7 +86,7 @@ export function presentPart(
   const next = `${notTheUser} Next part: ${read} with after "${ticket}.${number + 1}".`;
   const last = mailbox === undefined ? directFoot(ticket) : foot(mailbox, from, ticket);
   return lines(
-    head(title, [size, place, ...notes]),
+    head(title, [size, place, ...notes, ...hiddenNote(shown.count)]),
     fenced('', text),
     number < parts.length ? next : last,
   );
@@ -93,19 +96,15 @@ export function deliveryTitle(delivery: Delivery): string {
   return `Message for ${quoted(delivery.mailbox)}: ${described(delivery)}`;
 }
 
-export function directTitle(from: Name | '', port: number): string {
-  return `Message ${sentBy(from)} on port ${port}`;
+export function directTitle(from: Name | '', origin: Origin, port: number): string {
+  return `Message ${sentBy(from, origin)} on port ${port}`;
 }
 
-export function presentDirect(
-  from: Name | '',
-  port: number,
-  body: Buffer,
-  ticket: string,
-  notes: Notes,
-): string {
-  const text = body.toString('utf8');
-  return lines(head(directTitle(from, port), notes), fenced('', text), directFoot(ticket));
+/** `title`: its `directTitle`. */
+export function presentDirect(title: string, body: Buffer, ticket: string, notes: Notes): string {
+  const { text, count } = visible(body.toString('utf8'));
+  const all = [...notes, ...hiddenNote(count)];
+  return lines(head(title, all), fenced('', text), directFoot(ticket));
 }
 
 /** `seconds`: how long a wait lasted; undefined for a fetch. */
@@ -209,16 +208,7 @@ export function presentStore(folder: string, report: StoreReport): string {
 export function presentError(error: IpcError): string {
   const maybe = error.kind.maybeStored ? ' It may have been taken all the same.' : '';
   const again = error.kind.retry ? ' The same call may succeed later.' : '';
-  return `${error.code}: ${error.message}. To do: ${error.hint}.${maybe}${again}`;
-}
-
-/** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */
-export function quoted(text: string): string {
-  return JSON.stringify(text).replace(/[\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    [...character.split('')]
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
+  return `${error.code}: ${visibleLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
 }
 
 export function utcTime(ms: number): string {
@@ -231,19 +221,16 @@ export function at({ host, port }: Address): string {
 
 function described({ envelope, attempt }: Delivery): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  return `#${envelope.number} ${sentBy(envelope.from)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
+  return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
 }
 
 function answering({ answers }: Envelope): string {
   return answers === '' ? '' : `, an answer to ${quoted(answers)}`;
 }
 
-function sentBy(from: Name | ''): string {
-  return from === '' ? 'from unknown (no address to answer)' : `from ${quoted(from)}`;
-}
-
 function block(delivery: Delivery): string {
-  return fenced(` ${described(delivery)}`, delivery.body.toString('utf8'));
+  const { text, count } = visible(delivery.body.toString('utf8'));
+  return fenced([` ${described(delivery)}`, ...hiddenNote(count)].join('; '), text);
 }
 
 function foot(mailbox: Name, from: Name | '', ticket: string): string {
@@ -257,6 +244,12 @@ function directFoot(ticket: string): string {
 
 function head(title: string, notes: Notes): string {
   return `${[title, ...notes].join('; ')}.`;
+}
+
+function hiddenNote(count: number): string[] {
+  if (count === 0) return [];
+  const what = count === 1 ? '1 control character is' : `${count} control characters are`;
+  return [`${what} shown as \\u{...}`];
 }
 
 function fenced(label: string, text: string): string {

@@ -7,12 +7,12 @@ import { performance } from 'node:perf_hooks';
 import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprotocol/server';
 import { Bodies } from './bodies.ts';
 import { IpcError } from './core/errors.ts';
-import { endMsMax, resultCharactersMax } from './core/limits.ts';
+import { endMsMax, resultCharactersMax, sendsPerHourMcp } from './core/limits.ts';
 import type { Delivery, PostResult } from './core/mail.ts';
 import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
 import { type Call, type CallOf, parseCall, run } from './operations.ts';
-import { Place } from './place.ts';
+import { Place, sendsPerHourIn } from './place.ts';
 import * as present from './present.ts';
 import { randomText } from './random.ts';
 import {
@@ -77,7 +77,7 @@ export class Tool {
       const caller = { id: typeof thread === 'string' ? thread : '', drops: host?.drops ?? false };
       if (host?.isSerial) this.#endReads((read) => read.caller === caller.id);
       const call = parseCall(given);
-      this.#place ??= new Place({ env: this.#env, program: name ?? 'mcp' });
+      this.#place ??= this.#makePlace(name ?? 'mcp');
       return textResult(
         await this.#run(call, this.#place, { id, caller, host, signal, notes: [] }),
       );
@@ -109,6 +109,11 @@ export class Tool {
     });
     await Promise.allSettled([...settled, ...releases.map((one) => this.#release(place, one))]);
     await place.close();
+  }
+
+  #makePlace(program: string): Place {
+    const sendsPerHour = sendsPerHourIn(this.#env) ?? sendsPerHourMcp;
+    return new Place({ env: this.#env, program, sendsPerHour });
   }
 
   async #run(call: Call, place: Place, request: Request): Promise<string> {
@@ -202,11 +207,12 @@ export class Tool {
       return present.presentNoDirect(port, effective, ticket, request.notes);
     }
     this.#follow(request, message);
-    const { from, body } = message;
-    const text = present.presentDirect(from, port, body, ticket, request.notes);
+    const { from, origin, body } = message;
+    const title = present.directTitle(from, origin, port);
+    const text = present.presentDirect(title, body, ticket, request.notes);
     if (present.fits(text)) return text;
     const about = { ticket, mailbox: undefined, from };
-    return this.#firstPart(body, about, present.directTitle(from, port), request.notes);
+    return this.#firstPart(body, about, title, request.notes);
   }
 
   async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {

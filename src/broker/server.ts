@@ -8,8 +8,8 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { IpcError } from '../core/errors.ts';
-import { startingMs } from '../core/limits.ts';
+import { errorTable, IpcError } from '../core/errors.ts';
+import { connectionsMax, startingMs } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
@@ -20,6 +20,11 @@ import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import type { Doors } from './doors.ts';
+import { Peer, type PeerLimits, peerLimits } from './peer.ts';
+
+export interface BrokerLimits extends EngineLimits, PeerLimits {
+  readonly connectionsMax: number;
+}
 
 /** Messages that a compaction copies at a time. */
 const copiesMax = 256;
@@ -31,7 +36,7 @@ export interface BrokerOptions {
   readonly folder: string;
   readonly key: Buffer;
   /** For tests: smaller limits, a disk that fails. */
-  readonly limits?: Partial<EngineLimits> | undefined;
+  readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
@@ -47,7 +52,8 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
-  readonly #connections = new Map<ConnectionId, Connection>();
+  readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
+  readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: NodeJS.Timeout | undefined;
@@ -84,6 +90,7 @@ export class Broker {
   private constructor(options: BrokerOptions) {
     this.#options = options;
     this.#engine = new Mailboxes(options.limits);
+    this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
     options.doors.serve((socket) => void this.#admit(socket));
   }
 
@@ -103,7 +110,7 @@ export class Broker {
 
   /** Sessions that are connected, the owner's own among them. */
   get sessions(): number {
-    return this.#connections.size;
+    return this.#peers.size;
   }
 
   /** Other sessions that would take over. */
@@ -130,7 +137,7 @@ export class Broker {
   /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
   async close(): Promise<void> {
     if (this.#state === 'ended') return;
-    for (const connection of this.#connections.values()) connection.pause();
+    for (const peer of this.#peers.values()) peer.pause('ending');
     this.#endTurn();
     this.#beginSync();
     while (this.#syncing) await this.#syncing;
@@ -159,7 +166,7 @@ export class Broker {
     engine.begin({ store, epoch, format, pid: process.pid, addresses: this.addresses }, instant());
     this.#state = 'open';
     this.#armTimer();
-    for (const connection of this.#connections.values()) connection.resume();
+    for (const peer of this.#peers.values()) peer.resume('starting');
   }
 
   /** A stranger who does not prove the key is gone without a word. */
@@ -167,22 +174,35 @@ export class Broker {
     const connection = await accept(socket, this.#options.key).catch(() => undefined);
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();
+    if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
     const id = ++this.#connectionCount;
-    this.#connections.set(id, connection);
-    if (this.#state === 'starting') connection.pause();
+    const peer = new Peer(connection, this.#limits);
+    this.#peers.set(id, peer);
+    if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
-      this.#connections.delete(id);
+      this.#peers.delete(id);
       this.#step({ kind: 'disconnect', connection: id });
     };
-    connection.onFrame = (frame) => this.#onFrame(id, frame);
+    connection.onBeat = () => peer.charge(0);
+    connection.onFrame = (frame) => this.#onFrame(id, peer, frame);
   }
 
-  #onFrame(connection: ConnectionId, frame: Frame): void {
+  #sendAway(connection: Connection): void {
+    const message = `${this.#limits.connectionsMax} connections are open, the limit`;
+    const code = 'too_many_connections';
+    connection.send(encodeAnswer({ kind: 'error', request: 0, code, message }));
+    connection.close();
+    connection.onFrame = () => {};
+  }
+
+  #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
+    peer.charge(frame.header.length + frame.body.length);
     try {
       const request = decodeRequest(frame);
       if (request.kind === 'send' || request.kind === 'ping') {
         throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
       }
+      peer.check(request);
       this.#step({ ...request, connection });
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -207,6 +227,7 @@ export class Broker {
     try {
       for (const reply of outcome.replies) {
         this.#replies.push({ reply, body: this.#bodyFor(reply.answer) });
+        if (reply.answer.kind === 'stored') this.#peers.get(reply.to)?.postWritten();
       }
     } catch (error) {
       return this.#fail(error);
@@ -299,10 +320,22 @@ export class Broker {
   }
 
   #send({ reply: { to, answer }, body }: Sendable): void {
-    const connection = this.#connections.get(to);
-    if (!connection) return;
-    connection.send(encodeAnswer(answer, body));
-    if (answer.kind === 'error' && new IpcError(answer.code, '').kind.fatal) connection.close();
+    const peer = this.#peers.get(to);
+    if (!peer) return;
+    if (answer.kind === 'offer') {
+      const { bodyBytes } = answer.envelope;
+      return peer.send(encodeAnswer(answer, body), () => this.#left(to, bodyBytes));
+    }
+    if (answer.kind === 'stored') peer.postStored();
+    peer.send(encodeAnswer(answer));
+    if (answer.kind === 'error' && errorTable[answer.code].fatal) peer.connection.close();
+  }
+
+  /** Those to whom nothing more could be offered may get something now. */
+  #left(connection: ConnectionId, bytes: number): void {
+    if (this.#state !== 'open') return;
+    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, instant());
+    if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 
   #armTimer(): void {
@@ -321,7 +354,7 @@ export class Broker {
 
   #ping(): void {
     const ping = encodeRequest({ kind: 'ping', request: 0 });
-    for (const connection of this.#connections.values()) connection.send(ping);
+    for (const { connection } of this.#peers.values()) connection.send(ping);
   }
 
   #hasEnded(): boolean {
@@ -345,11 +378,11 @@ export class Broker {
   }
 
   #sayLast(answer: Answer): void {
-    for (const connection of this.#connections.values()) {
+    for (const { connection } of this.#peers.values()) {
       connection.send(encodeAnswer(answer));
       connection.close();
     }
-    this.#connections.clear();
+    this.#peers.clear();
   }
 }
 

@@ -103,6 +103,27 @@ const table = {
     retry: true,
     hint: 'wait for answers before posting more',
   },
+  mailbox_full: {
+    fault: 'world',
+    retry: true,
+    hint: 'have that mailbox read and settled, then post again',
+  },
+  too_many_mailboxes: {
+    fault: 'world',
+    retry: true,
+    hint: 'post to a mailbox that has mail, or have others read and settled',
+  },
+  too_many_connections: {
+    fault: 'world',
+    fatal: true,
+    retry: true,
+    hint: 'end sessions that are not needed any more',
+  },
+  too_many_posts: {
+    fault: 'world',
+    retry: true,
+    hint: 'if agents only answer each other here, stop and tell your user; else wait, or set IPC_SENDS_PER_HOUR',
+  },
   too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
   too_many_holds: {
     fault: 'world',

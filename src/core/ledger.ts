@@ -21,6 +21,7 @@ type Message = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 interface Mailbox {
   readonly ready: SortedNumbers;
   held: number;
+  bytes: number;
 }
 
 export interface MailboxCounts {
@@ -28,7 +29,13 @@ export interface MailboxCounts {
   readonly held: number;
 }
 
+export interface MailboxSize {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 const nothing: MailboxCounts = { ready: 0, held: 0 };
+const empty: MailboxSize = { messages: 0, bytes: 0 };
 
 export class Ledger {
   readonly ids: PostIds;
@@ -122,6 +129,16 @@ export class Ledger {
     return found ? { ready: found.ready.size, held: found.held } : nothing;
   }
 
+  sizeOf(mailbox: Name): MailboxSize {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? { messages: found.ready.size + found.held, bytes: found.bytes } : empty;
+  }
+
+  /** Mailboxes that have messages. */
+  get mailboxCount(): number {
+    return this.#mailboxes.size;
+  }
+
   mailboxNames(): IterableIterator<Name> {
     return this.#mailboxes.keys();
   }
@@ -132,6 +149,19 @@ export class Ledger {
 
   heldBy(session: SessionId): LiveMessage[] {
     return [...(this.#holds.get(session) ?? [])].map((number) => this.#live(number));
+  }
+
+  /** What of it can be settled now; a message that is gone was settled before. */
+  settleable(holds: readonly Hold[], session: SessionId): { settles: number[]; notHeld: Hold[] } {
+    const settles = new Set<number>();
+    const notHeld: Hold[] = [];
+    for (const hold of holds) {
+      const message = this.find(hold);
+      if (!message) continue;
+      if (message.holder === undefined || message.holder === session) settles.add(hold.number);
+      else notHeld.push(hold);
+    }
+    return { settles: [...settles], notHeld };
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
@@ -151,8 +181,9 @@ export class Ledger {
     const { number } = envelope;
     this.reserveNumbersBelow(number + 1);
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
-    this.#messages.set(number, { envelope, mailbox, attempt, holder: undefined });
-    this.#mailbox(mailbox).ready.add(number);
+    const message = { envelope, mailbox, attempt, holder: undefined };
+    this.#messages.set(number, message);
+    this.#enter(message);
     this.#bytes += envelope.bodyBytes;
   }
 
@@ -187,8 +218,10 @@ export class Ledger {
   }
 
   /** Into its mailbox's order when it is ready, among its holder's when it is held. */
-  #enter({ envelope: { number }, mailbox: name, holder }: LiveMessage): void {
+  #enter({ envelope, mailbox: name, holder }: LiveMessage): void {
+    const { number, bodyBytes } = envelope;
     const mailbox = this.#mailbox(name);
+    mailbox.bytes += bodyBytes;
     if (holder === undefined) return mailbox.ready.add(number);
     mailbox.held++;
     const holds = this.#holds.get(holder);
@@ -196,8 +229,10 @@ export class Ledger {
     else this.#holds.set(holder, new Set([number]));
   }
 
-  #leave({ envelope: { number }, mailbox: name, holder }: LiveMessage): void {
+  #leave({ envelope, mailbox: name, holder }: LiveMessage): void {
+    const { number, bodyBytes } = envelope;
     const mailbox = this.#mailbox(name);
+    mailbox.bytes -= bodyBytes;
     if (holder === undefined) mailbox.ready.delete(number);
     else {
       mailbox.held--;
@@ -217,7 +252,7 @@ export class Ledger {
   #mailbox(name: Name): Mailbox {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new SortedNumbers(), held: 0 };
+      mailbox = { ready: new SortedNumbers(), held: 0, bytes: 0 };
       this.#mailboxes.set(name, mailbox);
     }
     return mailbox;

@@ -63,15 +63,38 @@ export const postsAboveMarkMax = 4_096;
 export const messagesMax = 1_000_000;
 /** Bytes of unsettled bodies in the store. */
 export const storeBytesMax = 4 * 1024 ** 3;
+/** Messages in one mailbox, and bytes of their bodies: one that nobody reads leaves room for others. */
+export const mailboxMessagesMax = 250_000;
+export const mailboxBytesMax = 1024 ** 3;
+assert(mailboxMessagesMax * 2 <= messagesMax, 'one full mailbox does not fill the store');
+assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the store');
+/** Mailboxes that have messages. */
+export const mailboxesMax = 100_000;
 /** Mailboxes that one status lists; it says how many there are. */
 export const statusMailboxesMax = 1_000;
 /** Waits parked in one broker. */
 export const waitsMax = 100_000;
+/** Waits parked on one connection. */
+export const waitsPerConnectionMax = 10_000;
+assert(waitsPerConnectionMax * 2 <= waitsMax, 'one connection does not take all places');
 /** What one fetch hands over, for a caller that names no smaller amount. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
 assert(fetchMessagesMax <= holdsMax, 'what one fetch hands over can be settled at once');
 assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
+
+/** Connections to one broker that proved the key. */
+export const connectionsMax = 4_096;
+assert(connectionsMax <= sessionsMax, 'the ids of a connected session are not forgotten');
+/** Posts of one connection that wait for the disk. */
+export const postsInFlightMax = 4_096;
+assert(postsInFlightMax >= postsAboveMarkMax, 'a session that counts its posts never gets here');
+/** Of one connection, in one turn of the broker's loop; then it is left unread until others were. */
+export const turnRequestsMax = 256;
+export const turnBytesMax = 1024 ** 2;
+/** Bytes that wait for a peer to read. One that leaves more is offered nothing, and not read from. */
+export const unreadBytesMax = 4 * 1024 ** 2;
+assert(unreadBytesMax >= 2 * bodyBytesMax, 'one large body is read while the next is on its way');
 
 /** A segment is closed, and the next begun, when it has grown to this size. */
 export const segmentBytesMax = 16 * 1024 ** 2;
@@ -86,6 +109,15 @@ export const segmentsCompact = 16;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 
+/**
+ * Messages an hour from one sender to one mailbox through `ipc mcp`: more than agents that work need, and
+ * all that a pair of agents can cost which thank each other for ever. The library has no such limit.
+ */
+export const sendsPerHourMcp = 120;
+export const sendsPerHourMax = 1_000_000;
+/** Pairs of sender and mailbox that one session remembers; the one longest unheard goes first. */
+export const ratePairsMax = 10_000;
+
 /** A result that was written so long before an orderly end has been seen. */
 export const settleMsSeen = 2_000;
 /** Time for the last answers at an orderly end; a host kills after 2 s. */
@@ -93,7 +125,7 @@ export const endMsMax = 2_000;
 /** Characters (UTF-16 units, as hosts count) of one MCP result: no host cuts or hides so much. */
 export const resultCharactersMax = 30_000;
 /** Characters of one part of a body that does not fit; the rest is for head, foot and names. */
-export const partCharactersMax = 26_000;
-assert(partCharactersMax + 4_000 <= resultCharactersMax, 'a part fits with its head and foot');
+export const partCharactersMax = 25_000;
+assert(partCharactersMax + 5_000 <= resultCharactersMax, 'a part fits with its head and foot');
 /** Files with whole bodies that are kept; the newest stay. */
 export const bodyFilesMax = 256;

@@ -8,7 +8,7 @@
 // 3. settle() ends it for good. release() puts it back to its place, attempt + 1 unless unread.
 // 4. After its last attempt it moves to `dead-letters`.
 import assert from 'node:assert/strict';
-import { type ErrorCode, IpcError, unreachable } from './errors.ts';
+import { type ErrorCode, unreachable } from './errors.ts';
 import { Ledger, type LiveMessage } from './ledger.ts';
 import * as limits from './limits.ts';
 import {
@@ -34,7 +34,8 @@ import type {
   StatusAnswer,
   Wait,
 } from './requests.ts';
-import { mailboxStatuses } from './status.ts';
+import { refusalOf } from './room.ts';
+import { statusOf } from './status.ts';
 import type {
   Command,
   ConnectionId,
@@ -52,8 +53,10 @@ interface Connection {
   readonly session: SessionId;
   readonly hello: Hello;
   readonly waiters: Map<RequestNumber, Waiter<Connection>>;
-  /** Fetches that wait for the end of the holders' grace. */
+  /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
   readonly fetches: Map<RequestNumber, Fetch>;
+  /** Bytes of bodies that were offered to it and have not left the process. */
+  unreadBytes: number;
 }
 
 export class Mailboxes {
@@ -118,7 +121,7 @@ export class Mailboxes {
     const connection = this.#connections.get(command.connection);
     if (command.kind === 'hello') this.#hello(command, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
-    else if (command.kind !== 'disconnect') {
+    else if (command.kind !== 'disconnect' && command.kind !== 'left') {
       this.#fail(command.connection, command.request, 'bad_frame', 'a hello comes first');
     }
     return this.#takeOutcome();
@@ -191,6 +194,8 @@ export class Mailboxes {
         return this.#goodbye(connection);
       case 'disconnect':
         return this.#disconnect(connection);
+      case 'left':
+        return this.#left(command.bytes, connection);
       default:
         return unreachable(command);
     }
@@ -204,7 +209,8 @@ export class Mailboxes {
       this.#forgetConnection(older);
       this.#fail(older.id, 0, 'replaced', 'the session said hello on a newer connection');
     }
-    const connection = { id, session, hello, waiters: new Map(), fetches: new Map() };
+    const [waiters, fetches] = [new Map(), new Map()];
+    const connection = { id, session, hello, waiters, fetches, unreadBytes: 0 };
     this.#connections.set(id, connection);
     this.#connectionOf.set(session, connection);
     this.#absent.delete(session);
@@ -239,10 +245,10 @@ export class Mailboxes {
     const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
     const first = post.id === '' ? ids.numberOf(session, post.count) : ids.numberOfNamed(post.id);
     if (first !== undefined) return this.#postAgain(post, id, first, connection);
-    const refusal = this.#refusal(post, session);
+    const refusal = refusalOf(post, session, this.#ledger, this.#limits);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
 
-    const { settles, notHeld } = this.#settleable(post.settles, session);
+    const { settles, notHeld } = this.#ledger.settleable(post.settles, session);
     const { answers, body, checksum, mark } = post;
     const number = this.#ledger.nextNumber;
     const envelope: Envelope = {
@@ -269,31 +275,9 @@ export class Mailboxes {
       const what = `id ${id} was stored before with another body or address`;
       return this.#fail(connection.id, post.request, 'id_conflict', what);
     }
-    const { settles, notHeld } = this.#settleable(post.settles, connection.session);
+    const { settles, notHeld } = this.#ledger.settleable(post.settles, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
     this.#replyStored(connection.id, post.request, { id, number, duplicate: true, notHeld });
-  }
-
-  #refusal(post: Post, session: SessionId): IpcError | undefined {
-    const { messagesMax, storeBytesMax, postsAboveMarkMax } = this.#limits;
-    if (post.id === '') {
-      const mark = Math.max(this.#ledger.ids.markOf(session), post.mark);
-      if (post.count <= mark) {
-        return new IpcError('bad_frame', `post ${post.count} lies below the mark ${mark}`);
-      }
-      if (post.count > mark + postsAboveMarkMax) {
-        const what = `post ${post.count} is more than ${postsAboveMarkMax} above the mark ${mark}`;
-        return new IpcError('too_many_unanswered', what);
-      }
-    }
-    if (this.size >= messagesMax) {
-      return new IpcError('store_full', `the store holds ${messagesMax} messages, its limit`);
-    }
-    const { bytes } = this.#ledger;
-    if (bytes + post.body.length > storeBytesMax) {
-      return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
-    }
-    return undefined;
   }
 
   #wait(wait: Wait, connection: Connection, instant: Instant): void {
@@ -302,6 +286,7 @@ export class Mailboxes {
       const what = `${this.#limits.waitsMax} waits are parked, the limit`;
       return this.#fail(connection.id, request, 'too_many_waits', what);
     }
+    if (this.#hasManyParked(connection)) return this.#failMany(connection, request);
     const deadline = instant.now + waitMs;
     const { session } = connection;
     const waiter = { owner: connection, session, request, mailbox, deadline, place: 0 };
@@ -311,7 +296,8 @@ export class Mailboxes {
   }
 
   #fetch(fetch: Fetch, connection: Connection): void {
-    if (this.#isAwaited(fetch.mailbox)) {
+    if (this.#isAwaited(fetch.mailbox) || !this.#mayOffer(connection)) {
+      if (this.#hasManyParked(connection)) return this.#failMany(connection, fetch.request);
       connection.fetches.set(fetch.request, fetch);
       return;
     }
@@ -338,7 +324,7 @@ export class Mailboxes {
 
   #settle(settle: Settle, connection: Connection): void {
     const { request } = settle;
-    const { settles, notHeld } = this.#settleable(settle.holds, connection.session);
+    const { settles, notHeld } = this.#ledger.settleable(settle.holds, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
     const answer = { kind: 'settled', request, notHeld } as const;
     this.#replies.push({ to: connection.id, after: 'sync', answer });
@@ -360,6 +346,30 @@ export class Mailboxes {
   #disconnect(connection: Connection): void {
     this.#forgetConnection(connection);
     this.#putBackAll(this.#ledger.heldBy(connection.session), false);
+  }
+
+  /** A peer that reads again gets what it was not offered meanwhile. */
+  #left(bytes: number, connection: Connection): void {
+    const wasBehind = !this.#mayOffer(connection);
+    connection.unreadBytes -= bytes;
+    assert(connection.unreadBytes >= 0, 'what leaves was offered before');
+    if (!wasBehind || !this.#mayOffer(connection)) return;
+    const waiters = [...connection.waiters.values()];
+    for (const mailbox of new Set(waiters.map((waiter) => waiter.mailbox))) this.#match(mailbox);
+    this.#fetchParked(connection);
+  }
+
+  /** What one peer leaves unread is bounded; beyond, others get the mail. */
+  #mayOffer = (connection: Connection): boolean =>
+    connection.unreadBytes < this.#limits.unreadBytesMax;
+
+  #hasManyParked({ waiters, fetches }: Connection): boolean {
+    return waiters.size + fetches.size >= this.#limits.waitsPerConnectionMax;
+  }
+
+  #failMany({ id }: Connection, request: RequestNumber): void {
+    const what = `${this.#limits.waitsPerConnectionMax} calls of the connection wait, the limit`;
+    this.#fail(id, request, 'too_many_waits', what);
   }
 
   #forgetConnection(connection: Connection): void {
@@ -390,7 +400,7 @@ export class Mailboxes {
   #match(mailbox: Name): void {
     for (;;) {
       const message = this.#ledger.firstReady(mailbox);
-      const waiter = message && this.#waits.oldest(mailbox);
+      const waiter = message && this.#waits.oldest(mailbox, this.#mayOffer);
       if (!waiter) return;
       this.#unpark(waiter);
       this.#offer(message, waiter.session);
@@ -408,19 +418,6 @@ export class Mailboxes {
     waiter.owner.waiters.delete(waiter.request);
   }
 
-  /** What of it can be settled now; a message that is gone was settled before. */
-  #settleable(holds: readonly Hold[], session: SessionId): { settles: number[]; notHeld: Hold[] } {
-    const settles = new Set<number>();
-    const notHeld: Hold[] = [];
-    for (const hold of holds) {
-      const message = this.#ledger.find(hold);
-      if (!message) continue;
-      if (message.holder === undefined || message.holder === session) settles.add(hold.number);
-      else notHeld.push(hold);
-    }
-    return { settles: [...settles], notHeld };
-  }
-
   /** A holder that the last owner knew may still come back for a message of the mailbox. */
   #isAwaited(mailbox: Name): boolean {
     for (const session of this.#absent) {
@@ -430,24 +427,18 @@ export class Mailboxes {
   }
 
   #fetchAgain(): void {
-    for (const connection of this.#connections.values()) {
-      const fetches = [...connection.fetches.values()];
-      connection.fetches.clear();
-      for (const fetch of fetches) this.#fetch(fetch, connection);
-    }
+    for (const connection of this.#connections.values()) this.#fetchParked(connection);
+  }
+
+  #fetchParked(connection: Connection): void {
+    const fetches = [...connection.fetches.values()];
+    connection.fetches.clear();
+    for (const fetch of fetches) this.#fetch(fetch, connection);
   }
 
   #status(request: RequestNumber): StatusAnswer {
-    const mailboxes = mailboxStatuses(this.#ledger, this.#waits);
-    return {
-      kind: 'status',
-      request,
-      messages: this.size,
-      bytes: this.#ledger.bytes,
-      sessions: this.#connections.size,
-      mailboxCount: mailboxes.length,
-      mailboxes: mailboxes.slice(0, this.#limits.statusMailboxesMax),
-    };
+    const sessions = this.#connections.size;
+    return { request, sessions, ...statusOf(this.#ledger, this.#waits, this.#limits) };
   }
 
   #write(record: JournalRecord): void {
@@ -471,6 +462,7 @@ export class Mailboxes {
   #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {
     const { envelope, attempt, mailbox } = message;
     const others = this.#waits.others(mailbox, connection.session);
+    connection.unreadBytes += envelope.bodyBytes;
     this.#reply(connection.id, { kind: 'offer', request, envelope, mailbox, attempt, others });
   }
 

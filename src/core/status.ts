@@ -1,10 +1,26 @@
 // What a status says of the mailboxes: everything that has a message or a reader.
 import type { Ledger } from './ledger.ts';
 import type { Name } from './message.ts';
-import type { MailboxStatus } from './requests.ts';
+import type { MailboxStatus, StatusAnswer } from './requests.ts';
+import type { EngineLimits } from './step.ts';
 import type { Waits } from './waits.ts';
 
-export function mailboxStatuses(ledger: Ledger, waits: Waits<unknown>): MailboxStatus[] {
+export function statusOf(
+  ledger: Ledger,
+  waits: Waits<unknown>,
+  { statusMailboxesMax }: EngineLimits,
+): Omit<StatusAnswer, 'request' | 'sessions'> {
+  const mailboxes = mailboxStatuses(ledger, waits);
+  return {
+    kind: 'status',
+    messages: ledger.size,
+    bytes: ledger.bytes,
+    mailboxCount: mailboxes.length,
+    mailboxes: mailboxes.slice(0, statusMailboxesMax),
+  };
+}
+
+function mailboxStatuses(ledger: Ledger, waits: Waits<unknown>): MailboxStatus[] {
   const oldestHeld = oldestHeldTimes(ledger);
   const names = new Set([...ledger.mailboxNames(), ...waits.mailboxNames()]);
   return [...names].map((mailbox) => {

@@ -5,6 +5,8 @@ export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
   | BrokerRequest
   | { readonly kind: 'disconnect' }
+  /** So many bytes of bodies that were offered to it have left this process. */
+  | { readonly kind: 'left'; readonly bytes: number }
 );
 
 export interface Instant {
@@ -38,6 +40,11 @@ export interface EngineLimits {
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
   readonly postsAboveMarkMax: number;
+  readonly mailboxMessagesMax: number;
+  readonly mailboxBytesMax: number;
+  readonly mailboxesMax: number;
   readonly waitsMax: number;
+  readonly waitsPerConnectionMax: number;
+  readonly unreadBytesMax: number;
   readonly statusMailboxesMax: number;
 }

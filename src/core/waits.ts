@@ -58,8 +58,11 @@ export class Waits<Owner> {
     this.#size--;
   }
 
-  oldest(mailbox: Name): Waiter<Owner> | undefined {
-    for (const waiter of this.#parked.get(mailbox)?.waiters ?? []) return waiter;
+  /** The oldest whose owner may be given something now. */
+  oldest(mailbox: Name, may: (owner: Owner) => boolean): Waiter<Owner> | undefined {
+    for (const waiter of this.#parked.get(mailbox)?.waiters ?? []) {
+      if (may(waiter.owner)) return waiter;
+    }
     return undefined;
   }
 

@@ -27,6 +27,9 @@ export interface DialOptions {
   readonly times?: ConnectionTimes;
 }
 
+/** A peer that asks for pongs and reads none is given no more. */
+const pongBytesMax = 64 * 1024;
+
 const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead };
 
 /**
@@ -122,6 +125,9 @@ export class Connection {
     if (!this.#paused) this.#socket.resume();
   }
 
+  /** Called for every heartbeat that came. */
+  onBeat: (() => void) | undefined;
+
   /** Called once, at once when it is over already; without a reason after an orderly end. */
   set onClose(handler: (reason?: IpcError) => void) {
     this.#onClose = handler;
@@ -216,10 +222,13 @@ export class Connection {
   #handOver(frame: Frame, onFrame: (frame: Frame) => void): void {
     const isPing = frame.type === requestTypes.ping;
     if (!isPing && frame.type !== answerTypes.pong) return onFrame(frame);
+    this.onBeat?.();
     if (frame.header.length + frame.body.length > 0) {
       this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
     } else if (isPing) {
-      this.send(encodeAnswer({ kind: 'pong', request: frame.request }));
+      // Bytes that wait for the peer already say that we live.
+      if (this.bufferedBytes < pongBytesMax)
+        this.send(encodeAnswer({ kind: 'pong', request: frame.request }));
     } else if (frame.request !== 0) {
       onFrame(frame);
     }

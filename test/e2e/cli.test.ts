@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -56,6 +57,24 @@ test('fetch prints each body and a newline, and settles them', async (context) =
   assert.deepEqual([again.code, again.text], [0, '']);
 });
 
+const noTerminal = existsSync('/usr/bin/script') ? false : 'no `script` here to make a terminal';
+
+test('a terminal is shown what would move it, unless --raw asks for it', {
+  skip: noTerminal,
+}, async (context) => {
+  const { run, home, port } = await shell(context);
+  for (const options of [[], ['--raw']]) {
+    await run(['post', 'B', 'a\u001b[2Jb\u202e']);
+    const command = ['exec', process.execPath, program, 'wait', 'B', ...options].join(' ');
+    const env = { PATH: process.env.PATH, IPC_HOME: home, IPC_PORT: `${port}`, SHELL: '/bin/sh' };
+    const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], { env });
+    child.stdin.end();
+    const { text } = await ended(child);
+    const shown = options.length === 0 ? 'a\\u{1b}[2Jb\\u{202e}' : 'a\u001b[2Jb\u202e';
+    assert(text.includes(shown), JSON.stringify(text));
+  }
+});
+
 test('--json prints one object a line', async (context) => {
   const { run, port } = await shell(context);
   const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
@@ -64,14 +83,15 @@ test('--json prints one object a line', async (context) => {
   assert.equal(twice.duplicate, true);
   const status = JSON.parse((await run(['status', '--json'])).text);
   assert.deepEqual([status.port, status.messages, status.own], [port, 1, true]);
-  const { time, ...message } = JSON.parse((await run(['wait', 'B', '--json'])).text);
-  assert.equal(typeof time, 'number');
+  const { time, pid, machine, ...message } = JSON.parse((await run(['wait', 'B', '--json'])).text);
+  assert.deepEqual([typeof time, typeof pid, typeof machine], ['number', 'number', 'string']);
   assert.deepEqual(message, {
     id: 'mine',
     number: 1,
     mailbox: 'B',
     to: 'B',
     from: '',
+    program: 'ipc',
     attempt: 1,
     answers: '',
     body: 'hi',

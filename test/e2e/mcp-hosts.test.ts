@@ -30,7 +30,10 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     await b.call({ operation: 'post', to: 'A', from: 'B', message: 'ping' });
     const question = await asked.answer;
     assert.deepEqual(question.bodies, ['ping']);
-    assert.match(question.head, /^Message for "A": #1 from "B", \S+Z\.$/);
+    assert.match(
+      question.head,
+      /^Message for "A": #1 from "B" \("codex-mcp-client" pid \d+ on ".*"\), \S+Z\.$/,
+    );
     await a.call({
       operation: 'post',
       to: 'B',
@@ -40,7 +43,7 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     });
     const answer = await b.call(wait('B'));
     assert.deepEqual(answer.bodies, ['pong']);
-    assert.match(answer.head, /from "A", an answer to "/);
+    assert.match(answer.head, /from "A" \(.*\), an answer to "/);
   });
 }
 
@@ -332,6 +335,19 @@ test('a line of more than 10 MiB ends the session in good order', async (context
   assert.equal(a.child.exitCode, 0);
 });
 
+test('agents that thank each other for ever are stopped, and told what to do', async (context) => {
+  const { host } = await place(context);
+  const a = await host({ env: { IPC_SENDS_PER_HOUR: '2' } });
+  for (let count = 0; count < 2; count++) await a.call(post('A', 'thanks'));
+  const { text, isError } = await a.call(post('A', 'thanks'));
+  assert.equal(isError, true);
+  assert.match(
+    text,
+    /^too_many_posts: "test" sent "A" as many messages as it may: 2 an hour; the next may go in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
+  );
+  assert.match((await a.call(post('B', 'thanks'))).head, /^Stored/);
+});
+
 test('a wait is cut below what the host allows, and says so', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_MAX_WAIT: '1' } });
@@ -380,8 +396,9 @@ for (const [what, character] of [
         assert.match(next.foot, /post to "test" or wait "A", with after "[0-9a-v]{4}-\d+"/);
       }
     }
-    assert.equal(parts.join(''), message);
-    const path = /all of it: (\S+?)\.$/.exec(first.head)?.[1] ?? '';
+    // A model is shown a control character by its number; the file has the very bytes.
+    assert.equal(parts.join('').replaceAll('\\u{1}', '\u0001'), message);
+    const path = /all of it: (\S+?\.txt)/.exec(first.head)?.[1] ?? '';
     assert.equal(await readFile(path, 'utf8'), message);
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.equal((await readdir(join(home, 'bodies'))).length, 1);

@@ -38,6 +38,10 @@ const roomy: EngineLimits = {
   storeBytesMax: 600,
   postsAboveMarkMax: 6,
   waitsMax: 8,
+  mailboxMessagesMax: 14,
+  mailboxBytesMax: 300,
+  mailboxesMax: 2,
+  unreadBytesMax: Number.POSITIVE_INFINITY,
 };
 const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4 };
 

@@ -291,7 +291,7 @@ export class MailboxModel {
 
   /** The refusal that the command must meet, if any. */
   #failure(command: Command | { readonly kind: 'tick' }): string | undefined {
-    if (command.kind === 'tick' || command.kind === 'disconnect') return undefined;
+    if (command.kind === 'tick' || !('request' in command)) return undefined;
     const hello = this.#connections.get(command.connection);
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#postFailure(command, hello.session);
@@ -319,7 +319,18 @@ export class MailboxModel {
     const isFull =
       this.size >= this.#limits.messagesMax ||
       this.bytes + post.body.length > this.#limits.storeBytesMax;
-    return isFull ? 'store_full' : undefined;
+    return isFull ? 'store_full' : this.#mailboxFailure(post);
+  }
+
+  #mailboxFailure({ to, body }: Post): string | undefined {
+    const { mailboxesMax, mailboxMessagesMax, mailboxBytesMax } = this.#limits;
+    const all = [...this.#messages.values()];
+    const there = all.filter(({ mailbox }) => mailbox === to);
+    const names = new Set(all.map(({ mailbox }) => mailbox));
+    if (there.length === 0 && names.size >= mailboxesMax) return 'too_many_mailboxes';
+    const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
+    const isFull = there.length >= mailboxMessagesMax || bytes + body.length > mailboxBytesMax;
+    return isFull ? 'mailbox_full' : undefined;
   }
 
   #expect(command: Command | { readonly kind: 'tick' }, { now }: Instant): Expected {
@@ -571,7 +582,7 @@ export class MailboxModel {
   }
 
   #checkReply({ to, answer }: Reply, command: Command | { readonly kind: 'tick' }): void {
-    assert(command.kind !== 'tick' && command.kind !== 'disconnect', `a reply: ${answer.kind}`);
+    assert('request' in command, `a reply: ${answer.kind}`);
     if (answer.kind === 'error') {
       assert.ok(command.kind === 'hello' && answer.code === 'replaced');
       return;

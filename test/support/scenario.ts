@@ -20,6 +20,7 @@
 //   PEER settle HOLDS
 //   PEER release HOLDS [unread]
 //   PEER status | goodbye | disconnect
+//   PEER left BYTES                       so many bytes of offered bodies left the process
 //   after TIME                            the clock goes on, and the engine's timer runs
 //   deadline                              when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine reads all records (twice)
@@ -213,6 +214,10 @@ class Scenario {
     if (kind === 'disconnect') {
       this.#peers.delete(name);
       return this.#take(engine.step({ kind, connection }, instantAt(this.#now)));
+    }
+    if (kind === 'left') {
+      const bytes = Number(words.next());
+      return this.#take(engine.step({ kind, connection, bytes }, instantAt(this.#now)));
     }
     const label = words.after('as') ?? kind;
     const again = words.number('request');

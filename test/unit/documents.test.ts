@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
 import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
+import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const readme = read('README.md');
@@ -24,7 +25,7 @@ test('the README is at most 200 lines long', () => {
 
 test('each number in the table of limits is that of its constant', () => {
   const rows = [...readme.matchAll(/^\| .* \| ([\d,]+)(?: (\w+))? \| `(\w+)` \|$/gm)];
-  assert.equal(rows.length, 21);
+  assert.equal(rows.length, 31);
   for (const [row, number = '', unit = '', name = ''] of rows) {
     const value = Number(number.replaceAll(',', '')) * (units[unit] ?? 1);
     assert.equal(value, (limits as Record<string, unknown>)[name], row);
@@ -49,11 +50,28 @@ test('the lines that install are those that `npm start` prints', () => {
 });
 
 test('links lead to files that are there', () => {
-  for (const name of ['README.md', 'ARCHITECTURE.md']) {
+  for (const name of ['README.md', 'ARCHITECTURE.md', 'SECURITY.md']) {
     for (const [, target = ''] of read(name).matchAll(/\]\(([^)#]+)/g)) {
       assert.ok(existsSync(join(root, target)), `${name}: ${target}`);
     }
   }
+});
+
+test('the handshake is, byte for byte, the one that docs/security.md writes out', () => {
+  const written = Object.fromEntries(
+    [...read('docs/security.md').matchAll(/^([a-z ]+?) {2,}([0-9a-f]{64,80})$/gm)].map(
+      ([, name = '', hex = '']) => [name, Buffer.from(hex, 'hex')],
+    ),
+  );
+  const bytes = (name: string) => written[name] ?? Buffer.alloc(0);
+  const client = new ClientHandshake({ key: bytes('key'), nonce: bytes('client nonce') });
+  const server = new ServerHandshake({ key: bytes('key'), nonce: bytes('server nonce') });
+  assert.deepEqual(client.start(), bytes('client says'));
+  const { send } = server.push(client.start());
+  assert.deepEqual(send.subarray(0, 40), bytes('server says'));
+  assert.deepEqual(send.subarray(40), bytes('server proof'));
+  assert.deepEqual(client.push(send).send, bytes('client proof'));
+  assert.equal(server.push(bytes('client proof')).rest?.length, 0);
 });
 
 test('the newest version in the changelog is that of the package', () => {

@@ -13,13 +13,13 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
+  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room status mailboxes',
   'wire/: frame json fields protocol handshake key channel connection',
   'journal/: disk framing records folder recovery epoch segment tail live cache bodies journal check',
-  'broker/: claim doors holder server call posts link client session',
+  'broker/: claim doors holder peer server call posts link client session',
   'direct jetstream',
   'operations',
-  'random tickets hosts bodies present place transport tool',
+  'random tickets hosts bodies rate visible present place transport tool',
   'mcp arguments help output cli index',
 ].map(filesOfFloor);
 

@@ -10,6 +10,8 @@ const [A, B] = ['A', 'B'] as [Name, Name];
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
 
+const always = () => true;
+
 function makeWaiter(session: SessionId, mailbox: Name, deadline = 1_000): TestWaiter {
   return { owner: 'connection', session, request: 1, mailbox, deadline, place: 0 };
 }
@@ -22,11 +24,26 @@ test('the oldest wait of a mailbox is the one that was parked first', () => {
     makeWaiter(ann, B),
   ];
   for (const waiter of [first, second, other]) waits.park(waiter);
-  assert.equal(waits.oldest(A), first);
-  assert.equal(waits.oldest(B), other);
+  assert.equal(waits.oldest(A, always), first);
+  assert.equal(waits.oldest(B, always), other);
   waits.unpark(first);
-  assert.equal(waits.oldest(A), second);
-  assert.equal(waits.oldest('C' as Name), undefined);
+  assert.equal(waits.oldest(A, always), second);
+  assert.equal(waits.oldest('C' as Name, always), undefined);
+});
+
+test('a wait whose owner may be given nothing is passed over, and keeps its place', () => {
+  const waits = new Waits<string>();
+  const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
+  for (const waiter of [first, second]) waits.park(waiter);
+  assert.equal(
+    waits.oldest(A, (owner) => owner === 'other'),
+    second,
+  );
+  assert.equal(
+    waits.oldest(A, () => false),
+    undefined,
+  );
+  assert.equal(waits.oldest(A, always), first);
 });
 
 test('the next wait to end is the one whose time is over first, of all mailboxes', () => {

@@ -1,0 +1,94 @@
+// One connection as its broker serves it, so that no peer takes more than its part of the loop, of
+// the disk's queue, or of memory.
+// 1. In one turn it may bring so many requests and bytes; then it is left unread until the next turn,
+//    which comes after all others were read.  2. What it leaves unread of ours fills its buffer; while
+//    that is full it is left unread, too.  3. Of its posts so many may wait for the disk.
+import { IpcError } from '../core/errors.ts';
+import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../core/limits.ts';
+import type { Request } from '../core/requests.ts';
+import type { Connection } from '../wire/connection.ts';
+
+export interface PeerLimits {
+  readonly turnRequestsMax: number;
+  readonly turnBytesMax: number;
+  readonly unreadBytesMax: number;
+  readonly postsInFlightMax: number;
+}
+
+export const peerLimits: PeerLimits = {
+  turnRequestsMax,
+  turnBytesMax,
+  unreadBytesMax,
+  postsInFlightMax,
+};
+
+/** Why it is not read from. */
+type Pause = 'starting' | 'share' | 'unread' | 'ending';
+
+export class Peer {
+  readonly connection: Connection;
+  readonly #limits: PeerLimits;
+  readonly #pauses = new Set<Pause>();
+  #requestsLeft = 0;
+  #bytesLeft = 0;
+  #isTurnOpen = false;
+  #postsInFlight = 0;
+
+  constructor(connection: Connection, limits: PeerLimits) {
+    this.connection = connection;
+    this.#limits = limits;
+  }
+
+  pause(why: Pause): void {
+    this.#pauses.add(why);
+    this.connection.pause();
+  }
+
+  resume(why: Pause): void {
+    if (this.#pauses.delete(why) && this.#pauses.size === 0) this.connection.resume();
+  }
+
+  /** Charges what came to its part of this turn. */
+  charge(bytes: number): void {
+    if (!this.#isTurnOpen) this.#openTurn();
+    this.#requestsLeft -= 1;
+    this.#bytesLeft -= bytes;
+    if (this.#requestsLeft <= 0 || this.#bytesLeft <= 0) this.pause('share');
+  }
+
+  /** Throws when too many of its posts wait for the disk already. */
+  check({ kind }: Request): void {
+    // A status looks at every message.
+    if (kind === 'status') this.pause('share');
+    const { postsInFlightMax: max } = this.#limits;
+    if (kind !== 'post' || this.#postsInFlight < max) return;
+    throw new IpcError('too_many_unanswered', `${max} posts wait for the disk, the limit`);
+  }
+
+  /** A post waits for the disk; `postStored` follows. */
+  postWritten(): void {
+    this.#postsInFlight += 1;
+  }
+
+  postStored(): void {
+    this.#postsInFlight -= 1;
+  }
+
+  send(buffers: readonly Buffer[], onWritten?: () => void): void {
+    this.connection.send(buffers, () => {
+      if (this.connection.bufferedBytes * 2 <= this.#limits.unreadBytesMax) this.resume('unread');
+      onWritten?.();
+    });
+    if (this.connection.bufferedBytes >= this.#limits.unreadBytesMax) this.pause('unread');
+  }
+
+  #openTurn(): void {
+    this.#isTurnOpen = true;
+    this.#requestsLeft = this.#limits.turnRequestsMax;
+    this.#bytesLeft = this.#limits.turnBytesMax;
+    setImmediate(() => {
+      this.#isTurnOpen = false;
+      this.resume('share');
+    });
+  }
+}
