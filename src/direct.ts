@@ -9,13 +9,14 @@ import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from './core/errors.ts';
-import { sendRetryMs } from './core/limits.ts';
+import { backlogMax, sendRetryMs } from './core/limits.ts';
 import { bodyChecksum, type Name, type Origin } from './core/message.ts';
 import type { Answer, Failed, Ping, Send } from './core/requests.ts';
 import { accept, type Connection, dial } from './wire/connection.ts';
 import type { Frame } from './wire/frame.ts';
 import { resolveLoopback } from './wire/loopback.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from './wire/protocol.ts';
+import { Strangers } from './wire/strangers.ts';
 
 export interface ReceiveOptions {
   readonly port: number;
@@ -92,6 +93,7 @@ class Receiver {
   readonly #key: Buffer;
   readonly #signal: AbortSignal | undefined;
   readonly #server = createServer((socket) => this.#shake(socket));
+  readonly #strangers = new Strangers();
   readonly #connections = new Set<Connection>();
   #turn: Turn = { state: 'over' };
 
@@ -103,7 +105,7 @@ class Receiver {
   listen(host: string, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.on('error', (error) => reject(unusable(error, host, port)));
-      this.#server.listen({ host, port, exclusive: true }, resolve);
+      this.#server.listen({ host, port, exclusive: true, backlog: backlogMax }, resolve);
     });
   }
 
@@ -130,7 +132,7 @@ class Receiver {
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#welcome(await accept(socket, this.#key));
+      this.#welcome(await this.#strangers.meet(socket, accept(socket, this.#key)));
     } catch (error) {
       // A stranger's fault is his own; the receive goes on.
       if (!(error instanceof IpcError)) throw error;

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
+import { backlogMax } from '../core/limits.ts';
 
 export type Claim =
   | { readonly kind: 'won'; readonly listeners: readonly Server[] }
@@ -55,7 +56,7 @@ function listen(where: { host: string; port: number } | { path: string }): Promi
   return new Promise((resolve, reject) => {
     const server = createServer(hangUp);
     server.once('error', reject);
-    server.listen({ ...where, exclusive: true }, () => {
+    server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
       server.off('error', reject);
       // EMFILE and the like: the peer tries again, the listener stays.
       server.on('error', () => {});

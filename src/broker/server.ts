@@ -19,6 +19,7 @@ import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
+import { Strangers } from '../wire/strangers.ts';
 import { hangUp } from './claim.ts';
 
 /** Messages that a compaction copies at a time. */
@@ -49,6 +50,7 @@ export class Broker {
   readonly #addresses: string[];
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
+  readonly #strangers = new Strangers();
   readonly #connections = new Map<ConnectionId, Connection>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
@@ -162,7 +164,8 @@ export class Broker {
 
   /** A stranger who does not prove the key is gone without a word. */
   async #admit(socket: Socket): Promise<void> {
-    const connection = await accept(socket, this.#options.key).catch(() => undefined);
+    const proof = accept(socket, this.#options.key);
+    const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();
     const id = ++this.#connectionCount;

@@ -16,9 +16,10 @@ const prefaceBytes = 8;
 /** Where the two prefaces differ. */
 const sideOffset = 4;
 
-const clientHelloBytes = prefaceBytes + nonceBytes;
+/** What the side that dialled sends first. */
+export const helloBytes = prefaceBytes + nonceBytes;
 const serverHelloBytes = prefaceBytes + nonceBytes + proofBytes;
-assert(clientHelloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
+assert(helloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
 
 export interface HandshakeStep {
   /** To be sent now; may be empty. */
@@ -53,9 +54,9 @@ export class ServerHandshake {
     let rest = chunk;
     let send = nothing;
     if (this.#clientNonce === undefined) {
-      rest = this.#fill(rest, clientHelloBytes);
+      rest = this.#fill(rest, helloBytes);
       checkPreface(this.#received);
-      if (this.#received.length < clientHelloBytes) return { send, rest: undefined };
+      if (this.#received.length < helloBytes) return { send, rest: undefined };
       this.#clientNonce = this.#received.subarray(prefaceBytes);
       this.#received = nothing;
       send = this.#hello(this.#clientNonce);

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits status step mailboxes',
-  'wire/: frame json fields protocol handshake key loopback connection',
+  'wire/: frame json fields protocol handshake key loopback connection strangers',
   'journal/: disk framing records folder recovery epoch segment tail live cache journal check',
   'broker/: claim holder server call posts link client session',
   'direct jetstream',
