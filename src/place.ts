@@ -20,7 +20,8 @@ import {
   parseVariable,
   variableError,
 } from './operations.ts';
-import { loadKey } from './wire/key.ts';
+import type { Keys } from './wire/handshake.ts';
+import { loadKeys } from './wire/key.ts';
 import { resolveLoopback } from './wire/loopback.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -43,7 +44,6 @@ export class Place implements Context {
   readonly direct: Direct;
   readonly #options: PlaceOptions;
   readonly #origin: Origin;
-  #key: Promise<Buffer> | undefined;
   readonly #mails = new Map<number, Mail>();
   #isClosed = false;
 
@@ -99,23 +99,14 @@ export class Place implements Context {
     return mail;
   }
 
-  /** A key that could not be loaded may be there the next time. */
-  #loadKey(): Promise<Buffer> {
-    this.#key ??= loadKey(this.home, this.#options.env).catch((error: unknown) => {
-      this.#key = undefined;
-      throw error;
-    });
-    return this.#key;
-  }
-
   #makeDirect(): Direct {
     const origin = this.#origin;
     return {
-      send: async (call) => send({ ...call, origin, key: await this.#loadKeyFor(call.host) }),
-      ping: async (call) => ping({ ...call, key: await this.#loadKeyFor(call.host) }),
+      send: async (call) => send({ ...call, origin, keys: await this.#loadKeysFor(call.host) }),
+      ping: async (call) => ping({ ...call, keys: await this.#loadKeysFor(call.host) }),
       receive: async (call) => {
-        const key = await this.#loadKeyFor(call.bind);
-        return receive({ ...call, key }).catch(async (error) => {
+        const keys = await this.#loadKeysFor(call.bind);
+        return receive({ ...call, keys }).catch(async (error) => {
           throw await withHolder(error, call.port);
         });
       },
@@ -123,9 +114,9 @@ export class Place implements Context {
   }
 
   /** A host that is refused leaves no key file behind. */
-  async #loadKeyFor(host: string): Promise<Buffer> {
+  async #loadKeysFor(host: string): Promise<Keys> {
     await resolveLoopback(host);
-    return this.#loadKey();
+    return loadKeys(this.home, this.#options.env);
   }
 }
 

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import type { Server, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
-import { startingMs } from '../core/limits.ts';
+import { heartbeatMs, startingMs } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
@@ -18,6 +18,7 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
+import type { Keys } from '../wire/handshake.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import { Strangers } from '../wire/strangers.ts';
 import { hangUp } from './claim.ts';
@@ -31,7 +32,8 @@ export interface BrokerOptions {
   readonly addresses: readonly string[];
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
-  readonly key: Buffer;
+  /** Those that are good at this moment. */
+  readonly keys: () => Keys;
   /** For tests: smaller limits, a disk that fails. */
   readonly limits?: Partial<EngineLimits> | undefined;
   readonly disk?: Disk | undefined;
@@ -55,6 +57,7 @@ export class Broker {
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: NodeJS.Timeout | undefined;
+  readonly #retiring: NodeJS.Timeout;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -87,6 +90,7 @@ export class Broker {
     this.#options = options;
     this.#engine = new Mailboxes(options.limits);
     this.#addresses = [...options.addresses];
+    this.#retiring = setInterval(() => this.#endRetired(), heartbeatMs).unref();
     for (const listener of options.listeners) this.#serve(listener);
   }
 
@@ -164,7 +168,7 @@ export class Broker {
 
   /** A stranger who does not prove the key is gone without a word. */
   async #admit(socket: Socket): Promise<void> {
-    const proof = accept(socket, this.#options.key);
+    const proof = accept(socket, this.#options.keys());
     const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();
@@ -176,6 +180,14 @@ export class Broker {
       this.#step({ kind: 'disconnect', connection: id });
     };
     connection.onFrame = (frame) => this.#onFrame(id, frame);
+  }
+
+  /** A retired key does not keep the doors that it opened. */
+  #endRetired(): void {
+    const keys = this.#options.keys();
+    for (const connection of this.#connections.values()) {
+      if (!keys.some((key) => key.equals(connection.key))) connection.destroy();
+    }
   }
 
   #onFrame(connection: ConnectionId, frame: Frame): void {
@@ -340,6 +352,7 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     clearTimeout(this.#timer);
+    clearInterval(this.#retiring);
     for (const listener of this.#listeners) listener.close();
   }
 

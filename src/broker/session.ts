@@ -30,7 +30,8 @@ import { readOwner } from '../journal/folder.ts';
 import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
-import { loadKey } from '../wire/key.ts';
+import type { Keys } from '../wire/handshake.ts';
+import { loadKeys, watchKeys } from '../wire/key.ts';
 import { resolveLoopback } from '../wire/loopback.ts';
 import { claim, listenAlso, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
@@ -63,7 +64,6 @@ export class Session implements Mail {
   readonly #options: SessionOptions;
   readonly #folder: string;
   readonly #client: Client;
-  #key: Promise<Buffer> | undefined;
   #broker: Broker | undefined;
   /** Gave the role up by order: does not own again before its own start(). */
   #stopped = false;
@@ -165,16 +165,12 @@ export class Session implements Mail {
 
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
-    this.#key ??= loadKey(home, env);
-    const key = await this.#key.catch((error: unknown) => {
-      this.#key = undefined;
-      throw error;
-    });
+    const keys = await loadKeys(home, env);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const address = this.#mayOwn() ? await this.#bid(key) : this.#portAddress();
+      const address = this.#mayOwn() ? await this.#bid(keys) : this.#portAddress();
       try {
-        return await dial(address, key);
+        return await dial(address, keys);
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -183,8 +179,8 @@ export class Session implements Mail {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(key: Buffer): Promise<Address> {
-    const { port } = this.#options;
+  async #bid(keys: Keys): Promise<Address> {
+    const { home, port, env } = this.#options;
     await mkdir(this.#folder, { mode: 0o700, recursive: true }).catch((error: Error) => {
       throw new IpcError('home_unusable', `${this.#folder}: ${error.message}`, { cause: error });
     });
@@ -196,7 +192,7 @@ export class Session implements Mail {
         listeners: won.listeners,
         addresses: [ownerAddress],
         folder: this.#folder,
-        key,
+        keys: watchKeys(home, env, keys),
         onFailed: () => {
           if (this.#broker === broker) this.#broker = undefined;
         },

@@ -10,7 +10,13 @@ import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../core/limits.ts';
 import { type Frame, FrameDecoder } from './frame.ts';
-import { ClientHandshake, nonceBytes, ServerHandshake } from './handshake.ts';
+import {
+  ClientHandshake,
+  clientNonce,
+  type Keys,
+  nonceBytes,
+  ServerHandshake,
+} from './handshake.ts';
 import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from './protocol.ts';
 
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -34,7 +40,7 @@ const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead 
  */
 export async function dial(
   address: Address,
-  key: Buffer,
+  keys: Keys,
   options: DialOptions = {},
 ): Promise<Connection> {
   const { signal, times = timesDefault } = options;
@@ -48,8 +54,8 @@ export async function dial(
   try {
     await connected(socket, address, times.handshakeMs);
     if (signal?.aborted) throw cancelled();
-    const rest = await shakeAsClient(socket, address, key, times.handshakeMs);
-    return new Connection(socket, rest, times);
+    const proven = await shakeAsClient(socket, address, keys, times.handshakeMs);
+    return new Connection(socket, proven, times);
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
@@ -58,20 +64,38 @@ export async function dial(
 /** The socket is destroyed when the peer does not prove the key in time. */
 export async function accept(
   socket: Socket,
-  key: Buffer,
+  keys: Keys,
   times: ConnectionTimes = timesDefault,
 ): Promise<Connection> {
   socket.on('error', ignore);
   socket.setNoDelay(true);
-  const handshake = new ServerHandshake({ key, nonce: randomBytes(nonceBytes) });
-  const rest = await shake(socket, handshake, times.handshakeMs, {
+  const binding = clearBinding(socket.localAddress, socket.localPort);
+  const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
+  const proven = await shake(socket, handshake, times.handshakeMs, {
     late: new IpcError('unreachable', 'the client did not prove the key in time'),
     gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
   });
-  return new Connection(socket, rest, times);
+  return new Connection(socket, proven, times);
+}
+
+/**
+ * In the clear the proofs are tied to where the client dialled: a squatter on one port who relays to a
+ * broker on another one, or at another address, is found out. Nothing for the store's own socket.
+ */
+export function clearBinding(address: string | undefined, port: number | undefined): Buffer {
+  if (address === undefined || port === undefined) return Buffer.alloc(0);
+  return Buffer.from(`${address.replace(/^::ffff:/, '')} ${port}`);
+}
+
+interface Proven {
+  /** Bytes of frames that came with the handshake. */
+  readonly rest: Buffer;
+  readonly key: Buffer;
 }
 
 export class Connection {
+  /** That both sides have proved. */
+  readonly key: Buffer;
   readonly #socket: Socket;
   readonly #times: ConnectionTimes;
   readonly #decoder = new FrameDecoder();
@@ -90,11 +114,11 @@ export class Connection {
   #writesOpen = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `rest`: bytes of frames that came with the handshake. */
-  constructor(socket: Socket, rest: Buffer, times: ConnectionTimes) {
+  constructor(socket: Socket, { rest, key }: Proven, times: ConnectionTimes) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
     this.#socket = socket;
     this.#times = times;
+    this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
     if (rest.length > 0) socket.unshift(rest);
@@ -305,10 +329,11 @@ function connected(socket: Socket, address: Address, limitMs: number): Promise<v
 async function shakeAsClient(
   socket: Socket,
   address: Address,
-  key: Buffer,
+  keys: Keys,
   limitMs: number,
-): Promise<Buffer> {
-  const handshake = new ClientHandshake({ key, nonce: randomBytes(nonceBytes) });
+): Promise<Proven> {
+  const binding = clearBinding(socket.remoteAddress, socket.remotePort);
+  const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
   socket.write(handshake.start());
   return shake(socket, handshake, limitMs, {
     late: new IpcError(
@@ -328,13 +353,13 @@ interface HandshakeFaults {
   readonly gone: (bytes: number) => IpcError;
 }
 
-/** Resolves to the bytes after the handshake, and leaves the socket paused, with no listener of ours. */
+/** Leaves the socket paused, with no listener of ours. */
 function shake(
   socket: Socket,
   handshake: ClientHandshake | ServerHandshake,
   limitMs: number,
   faults: HandshakeFaults,
-): Promise<Buffer> {
+): Promise<Proven> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => fail(faults.late), limitMs);
     const stop = (): void => {
@@ -352,12 +377,12 @@ function shake(
     };
     const step = (chunk: Buffer): void => {
       try {
-        const { send, rest } = handshake.push(chunk);
+        const { send, rest, key } = handshake.push(chunk);
         if (send.length > 0) socket.write(send);
-        if (rest === undefined) return;
+        if (rest === undefined || key === undefined) return;
         stop();
         socket.pause();
-        resolve(rest);
+        resolve({ rest, key });
       } catch (error) {
         fail(error);
       }

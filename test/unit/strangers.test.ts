@@ -1,11 +1,11 @@
-// Who has not proved the key has few places, and takes none from who has.
+// Who has not proved the keys has few places, and takes none from who has.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { accept, type Connection, dial } from '../../src/wire/connection.ts';
 import { Strangers } from '../../src/wire/strangers.ts';
-import { freePort, key, rawSocket } from '../support/sockets.ts';
+import { freePort, keys, rawSocket } from '../support/sockets.ts';
 
 /** A listener with three places for strangers. Each socket that comes is awaited. */
 async function open() {
@@ -13,7 +13,7 @@ async function open() {
   const proven: Connection[] = [];
   const server = createServer((socket) => {
     strangers
-      .meet(socket, accept(socket, key))
+      .meet(socket, accept(socket, keys))
       .then((connection) => proven.push(connection))
       .catch(() => {});
   });
@@ -57,9 +57,9 @@ test('who has said hello stays before those who say nothing', async () => {
   server.close();
 });
 
-test('a connection that has proved the key takes no place, and no stranger takes its', async () => {
+test('a connection that has proved the keys takes no place, and no stranger takes its', async () => {
   const { strangers, proven, server, port, come } = await open();
-  const client = await dial({ host: '127.0.0.1', port }, key);
+  const client = await dial({ host: '127.0.0.1', port }, keys);
   while (proven.length === 0) await new Promise(setImmediate);
   assert.equal(strangers.count, 0);
   for (let count = 0; count < 10; count++) await come();
