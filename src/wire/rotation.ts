@@ -34,7 +34,11 @@ export async function newKey(home: string, env: KeyEnvironment): Promise<KeyChan
 }
 
 /** `text`: what `ipc key show` said elsewhere. */
-export async function importKey(home: string, env: KeyEnvironment, text: string): Promise<KeyChange> {
+export async function importKey(
+  home: string,
+  env: KeyEnvironment,
+  text: string,
+): Promise<KeyChange> {
   return putKey(filePath(home, env), parseKey(text, 'the text'));
 }
 
