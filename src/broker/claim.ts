@@ -1,6 +1,6 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
-import { rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
@@ -37,11 +37,23 @@ export async function claim(port: number, folder: string): Promise<Claim> {
     }
     await rm(path, { force: true });
     // First in the list, so first to close: whoever wins the port next makes its own.
-    return { kind: 'won', listeners: [await listen({ path }), listener] };
+    return { kind: 'won', listeners: [await openDoor(path), listener] };
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
     throw new IpcError('home_unusable', `${path}: ${errorCode(error)}`, { cause: error });
+  }
+}
+
+/** For the user alone, whatever the umask; its folder is so already. */
+async function openDoor(path: string): Promise<Server> {
+  const door = await listen({ path });
+  try {
+    await chmod(path, 0o600);
+    return door;
+  } catch (error) {
+    door.close();
+    throw error;
   }
 }
 
