@@ -1,4 +1,4 @@
-// Who has not proved the keys has few places, and takes none from who has.
+// Who has not proved the key has few places, and takes none from who has.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -57,7 +57,7 @@ test('who has said hello stays before those who say nothing', async () => {
   server.close();
 });
 
-test('a connection that has proved the keys takes no place, and no stranger takes its', async () => {
+test('a connection that has proved the key takes no place, and no stranger takes its', async () => {
   const { strangers, proven, server, port, come } = await open();
   const client = await dial({ host: '127.0.0.1', port }, keys);
   while (proven.length === 0) await new Promise(setImmediate);
