@@ -20,9 +20,11 @@ import {
   run,
 } from './operations.ts';
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
-import { Place } from './place.ts';
+import { homeFolder, Place } from './place.ts';
 import * as present from './present.ts';
 import { visible } from './visible.ts';
+import { keyFileBytesMax, keyLine, keyPath, loadKeys } from './wire/key.ts';
+import { importKey, type KeyChange, newKey, retireKey } from './wire/rotation.ts';
 
 const exitDone = 0;
 const exitRefused = 1;
@@ -63,6 +65,33 @@ const commands: Readonly<Record<string, CommandLine>> = {
   ping: commandLine('ping', ['host'], ping),
   broker: commandLine('broker_start', [], broker),
   status: commandLine('broker_status', [], status),
+};
+
+interface KeyCommand {
+  readonly what: string;
+  /** Returns the exit code. */
+  act(home: string, json: boolean): Promise<number>;
+}
+
+const keyCommands: Readonly<Record<string, KeyCommand>> = {
+  show: { what: 'Print the key, for `ipc key import` on another machine.', act: showKey },
+  new: {
+    what: 'Make a new key; the one before stays good until it is retired.',
+    act: async (home, json) => sayKey(present.presentKeyPut, await newKey(home, process.env), json),
+  },
+  import: {
+    what: 'Take the key that stdin has; the one before stays good until it is retired.',
+    act: async (home, json) => {
+      if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
+      const text = (await readInput(keyFileBytesMax)).toString('latin1');
+      return sayKey(present.presentKeyPut, await importKey(home, process.env, text), json);
+    },
+  },
+  retire: {
+    what: 'End the old key: from now on only the newest is good.',
+    act: async (home, json) =>
+      sayKey(present.presentKeyRetired, await retireKey(home, process.env), json),
+  },
 };
 
 await main();
@@ -106,8 +135,24 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object, on stdout')
     .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  addKeyCommands(
+    program.command('key').description('Show or replace the key that opens the mail.'),
+  );
   answerWrongLines(program);
   return program;
+}
+
+/** A key is never an argument: other users see those. */
+function addKeyCommands(key: Command): void {
+  for (const [name, { what, act }] of Object.entries(keyCommands)) {
+    const command = key
+      .command(name)
+      .description(what)
+      .option('--json', 'one JSON object, on stdout');
+    command.action(async ({ json }) =>
+      process.exit(await act(homeFolder(process.env), json === true)),
+    );
+  }
 }
 
 function addCommand(program: Command, name: string, { operation, places, act }: CommandLine): void {
@@ -281,6 +326,26 @@ function named(folder: string, error: unknown): unknown {
   });
 }
 
+async function showKey(home: string, json: boolean): Promise<number> {
+  const { env } = process;
+  const [key, old] = await loadKeys(home, env);
+  const path = env.IPC_KEY ? undefined : keyPath(home, env);
+  if (json) await writeJson({ key: key.toString('hex'), path, old: old !== undefined });
+  else await print(keyLine(key), 'nothing was changed');
+  if (!json) await say(present.presentKey(path, old !== undefined));
+  return exitDone;
+}
+
+async function sayKey(
+  inWords: (change: KeyChange) => string,
+  change: KeyChange,
+  json: boolean,
+): Promise<number> {
+  if (json) await writeJson(change);
+  else await say(inWords(change));
+  return exitDone;
+}
+
 /** Settles what was written, puts the rest back. */
 async function handOver(
   mail: Mail,
@@ -339,18 +404,18 @@ function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean 
 async function readMessage(text: unknown): Promise<unknown> {
   if (typeof text === 'string' && text !== '-') return Buffer.from(text);
   if (text === undefined && process.stdin.isTTY) return undefined;
-  return readInput();
+  return readInput(bodyBytesMax);
 }
 
-async function readInput(): Promise<Buffer> {
+async function readInput(bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes <= bodyBytesMax) continue;
-    const limit = `the limit is ${bodyBytesMax}`;
-    throw new IpcError('body_too_large', `message has ${bytes} bytes or more; ${limit}`);
+    if (bytes <= bytesMax) continue;
+    const limit = `the limit is ${bytesMax}`;
+    throw new IpcError('body_too_large', `stdin has ${bytes} bytes or more; ${limit}`);
   }
   return Buffer.concat(chunks);
 }

@@ -9,20 +9,22 @@ import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from './core/errors.ts';
-import { sendRetryMs } from './core/limits.ts';
+import { backlogMax, sendRetryMs } from './core/limits.ts';
 import { bodyChecksum, type Name, type Origin } from './core/message.ts';
 import type { Answer, Failed, Ping, Send } from './core/requests.ts';
 import { resolveHost } from './wire/channel.ts';
 import { accept, type Connection, dial } from './wire/connection.ts';
 import type { Frame } from './wire/frame.ts';
+import type { Keys } from './wire/handshake.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from './wire/protocol.ts';
+import { Strangers } from './wire/strangers.ts';
 
 export interface ReceiveOptions {
   readonly port: number;
   /** An address of this machine; 127.0.0.1 unless given. */
   readonly bind?: string | undefined;
   readonly timeoutMs: number;
-  readonly key: Buffer;
+  readonly keys: Keys;
   /** Until the message is confirmed, an abort refuses it. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,7 +45,7 @@ export interface ReceivedMessage {
 export interface PeerOptions {
   readonly host: string;
   readonly port: number;
-  readonly key: Buffer;
+  readonly keys: Keys;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -58,7 +60,7 @@ export interface SendOptions extends PeerOptions {
 export async function receive(options: ReceiveOptions): Promise<ReceivedMessage | undefined> {
   const [address] = await resolveHost(options.bind ?? '127.0.0.1', 'bind');
   if (options.signal?.aborted) throw cancelled();
-  const receiver = new Receiver(options.key, options.signal);
+  const receiver = new Receiver(options.keys, options.signal);
   await receiver.listen(address, options.port);
   return receiver.wait(options.timeoutMs);
 }
@@ -91,21 +93,22 @@ type Turn =
   | { state: 'over' };
 
 class Receiver {
-  readonly #key: Buffer;
+  readonly #keys: Keys;
   readonly #signal: AbortSignal | undefined;
   readonly #server = createServer((socket) => this.#shake(socket));
+  readonly #strangers = new Strangers();
   readonly #connections = new Set<Connection>();
   #turn: Turn = { state: 'over' };
 
-  constructor(key: Buffer, signal: AbortSignal | undefined) {
-    this.#key = key;
+  constructor(keys: Keys, signal: AbortSignal | undefined) {
+    this.#keys = keys;
     this.#signal = signal;
   }
 
   listen(host: string, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.on('error', (error) => reject(unusable(error, host, port)));
-      this.#server.listen({ host, port, exclusive: true }, resolve);
+      this.#server.listen({ host, port, exclusive: true, backlog: backlogMax }, resolve);
     });
   }
 
@@ -132,7 +135,7 @@ class Receiver {
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#welcome(await accept(socket, this.#key));
+      this.#welcome(await this.#strangers.meet(socket, accept(socket, this.#keys)));
     } catch (error) {
       // A stranger's fault is his own; the receive goes on.
       if (!(error instanceof IpcError)) throw error;
@@ -224,7 +227,7 @@ async function tryAgain<T>(
       if (over.signal.aborted) throw fault;
       const host = addresses[tries % addresses.length] ?? addresses[0];
       try {
-        return await tryOnce({ host, port: options.port }, options.key, over.signal, attempt);
+        return await tryOnce({ host, port: options.port }, options.keys, over.signal, attempt);
       } catch (error) {
         fault = passing(error, fault);
       }
@@ -238,11 +241,11 @@ async function tryAgain<T>(
 
 async function tryOnce<T>(
   address: { host: string; port: number },
-  key: Buffer,
+  keys: Keys,
   signal: AbortSignal,
   attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const connection = await dial(address, key, { signal });
+  const connection = await dial(address, keys, { signal });
   try {
     return await attempt(connection, signal);
   } finally {

@@ -27,7 +27,8 @@ import {
 } from './operations.ts';
 import { RateGuard } from './rate.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
-import { loadKey } from './wire/key.ts';
+import type { Keys } from './wire/handshake.ts';
+import { loadKeys } from './wire/key.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -53,7 +54,6 @@ export class Place implements Context {
   readonly direct: Direct;
   readonly #options: PlaceOptions;
   readonly #origin: Origin;
-  #key: Promise<Buffer> | undefined;
   readonly #mails = new Map<BrokerName, Mail>();
   readonly #rate: RateGuard | undefined;
   #isClosed = false;
@@ -130,23 +130,14 @@ export class Place implements Context {
     return mail;
   }
 
-  /** A key that could not be loaded may be there the next time. */
-  #loadKey(): Promise<Buffer> {
-    this.#key ??= loadKey(this.home, this.#options.env).catch((error: unknown) => {
-      this.#key = undefined;
-      throw error;
-    });
-    return this.#key;
-  }
-
   #makeDirect(): Direct {
     const origin = this.#origin;
     return {
-      send: async (call) => send({ ...call, origin, key: await this.#loadKeyFor(call.host) }),
-      ping: async (call) => ping({ ...call, key: await this.#loadKeyFor(call.host) }),
+      send: async (call) => send({ ...call, origin, keys: await this.#loadKeysFor(call.host) }),
+      ping: async (call) => ping({ ...call, keys: await this.#loadKeysFor(call.host) }),
       receive: async (call) => {
-        const key = await this.#loadKeyFor(call.bind, 'bind');
-        return receive({ ...call, key }).catch(async (error) => {
+        const keys = await this.#loadKeysFor(call.bind, 'bind');
+        return receive({ ...call, keys }).catch(async (error) => {
           throw await withHolder(error, call.port);
         });
       },
@@ -154,9 +145,9 @@ export class Place implements Context {
   }
 
   /** A host that nobody knows leaves no key file behind. */
-  async #loadKeyFor(host: string, parameter = 'host'): Promise<Buffer> {
+  async #loadKeysFor(host: string, parameter = 'host'): Promise<Keys> {
     await resolveHost(host, parameter);
-    return this.#loadKey();
+    return loadKeys(this.home, this.#options.env);
   }
 }
 

@@ -9,6 +9,7 @@ import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
 import { randomText } from './random.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
+import type { KeyChange } from './wire/rotation.ts';
 
 /** What is said beside a result, in its head. */
 export type Notes = readonly string[];
@@ -24,6 +25,7 @@ export interface About {
 /** Of the mark around a body: 40 bits. */
 const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
+const oldIsGood = 'The one before stays good until `ipc key retire`.';
 /** What a list of mailboxes may take of a result. */
 const listCharactersMax = 24_000;
 
@@ -202,6 +204,24 @@ export function presentStore(folder: string, report: StoreReport): string {
     `${messages(report.messages)} not settled, ${bytes} bytes`,
     ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
   );
+}
+
+/** What is said beside the key itself. */
+export function presentKey(path: string | undefined, old: boolean): string {
+  const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
+  const also = old ? [oldIsGood] : [];
+  return lines(`The key ${where}. Whoever has it reads and writes all mail.`, ...also);
+}
+
+export function presentKeyPut({ path, same, old }: KeyChange): string {
+  const what = same ? 'This key was there already' : 'Another key is used from now on';
+  const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
+  return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
+}
+
+export function presentKeyRetired({ path, same }: KeyChange): string {
+  if (same) return `There is no old key beside ${path}.`;
+  return `Only the key in ${path} is good from now on.`;
 }
 
 /** `code: what. What to do.` */

@@ -1,9 +1,10 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
-import { rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
+import { backlogMax } from '../core/limits.ts';
 
 export type Claim =
   /** The store's Unix socket, and the port. */
@@ -36,11 +37,23 @@ export async function claim(port: number, folder: string): Promise<Claim> {
       return { kind: 'elsewhere', path };
     }
     await rm(path, { force: true });
-    return { kind: 'won', listeners: [await listen({ path }), listener] };
+    return { kind: 'won', listeners: [await openDoor(path), listener] };
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
     throw new IpcError('home_unusable', `${path}: ${errorCode(error)}`, { cause: error });
+  }
+}
+
+/** For the user alone, whatever the umask; its folder is so already. */
+async function openDoor(path: string): Promise<Server> {
+  const door = await listen({ path });
+  try {
+    await chmod(path, 0o600);
+    return door;
+  } catch (error) {
+    door.close();
+    throw error;
   }
 }
 
@@ -57,7 +70,7 @@ function listen(
   return new Promise((resolve, reject) => {
     const server = createServer(hangUp);
     server.once('error', reject);
-    server.listen({ ...where, exclusive: true }, () => {
+    server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
       server.off('error', reject);
       // EMFILE and the like: the peer tries again, the listener stays.
       server.on('error', () => {});

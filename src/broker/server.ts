@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { errorTable, IpcError } from '../core/errors.ts';
-import { connectionsMax, startingMs } from '../core/limits.ts';
+import { connectionsMax, heartbeatMs, startingMs } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
@@ -18,7 +18,9 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
 import { accept, type Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
+import type { Keys } from '../wire/handshake.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
+import { Strangers } from '../wire/strangers.ts';
 import type { Doors } from './doors.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
@@ -34,7 +36,8 @@ export interface BrokerOptions {
   readonly doors: Doors;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
-  readonly key: Buffer;
+  /** Those that are good at this moment. */
+  readonly keys: () => Keys;
   /** For tests: smaller limits, a disk that fails. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
@@ -53,12 +56,14 @@ export class Broker {
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
+  readonly #strangers = new Strangers();
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: NodeJS.Timeout | undefined;
   /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
+  readonly #retiring: NodeJS.Timeout;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -91,6 +96,7 @@ export class Broker {
     this.#options = options;
     this.#engine = new Mailboxes(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
+    this.#retiring = setInterval(() => this.#endRetired(), heartbeatMs).unref();
     options.doors.serve((socket) => void this.#admit(socket));
   }
 
@@ -171,7 +177,8 @@ export class Broker {
 
   /** A stranger who does not prove the key is gone without a word. */
   async #admit(socket: Socket): Promise<void> {
-    const connection = await accept(socket, this.#options.key).catch(() => undefined);
+    const proof = accept(socket, this.#options.keys());
+    const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
@@ -193,6 +200,14 @@ export class Broker {
     connection.send(encodeAnswer({ kind: 'error', request: 0, code, message }));
     connection.close();
     connection.onFrame = () => {};
+  }
+
+  /** A retired key does not keep the doors that it opened. */
+  #endRetired(): void {
+    const keys = this.#options.keys();
+    for (const { connection } of this.#peers.values()) {
+      if (!keys.some((key) => key.equals(connection.key))) connection.destroy();
+    }
   }
 
   #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
@@ -374,6 +389,7 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     clearTimeout(this.#timer);
+    clearInterval(this.#retiring);
     this.#options.doors.close();
   }
 

@@ -31,7 +31,8 @@ import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
 import { resolveHost } from '../wire/channel.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
-import { loadKey, makeHome } from '../wire/key.ts';
+import type { Keys } from '../wire/handshake.ts';
+import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
 import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
 import { areOpen, Doors } from './doors.ts';
@@ -66,7 +67,6 @@ export class Session implements Mail {
   readonly #options: SessionOptions;
   readonly #folder: string;
   readonly #client: Client;
-  #key: Promise<Buffer> | undefined;
   #broker: Broker | undefined;
   /** Gave the role up by order: does not own again before its own start(). */
   #stopped = false;
@@ -174,16 +174,12 @@ export class Session implements Mail {
 
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
-    this.#key ??= loadKey(home, env);
-    const key = await this.#key.catch((error: unknown) => {
-      this.#key = undefined;
-      throw error;
-    });
+    const keys = await loadKeys(home, env);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const roads = this.#mayOwn() ? [await this.#bid(key)] : await this.#addresses();
+      const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
       try {
-        return await dialAny(roads, key);
+        return await dialAny(roads, keys);
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -192,8 +188,8 @@ export class Session implements Mail {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(key: Buffer): Promise<Address> {
-    const { port } = this.#options;
+  async #bid(keys: Keys): Promise<Address> {
+    const { home, port, env } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       throw new IpcError('home_unusable', `${this.#folder}: ${error.message}`, { cause: error });
     });
@@ -206,7 +202,7 @@ export class Session implements Mail {
       const broker = await Broker.start({
         doors,
         folder: this.#folder,
-        key,
+        keys: watchKeys(home, env, keys),
         onFailed: () => {
           if (this.#broker === broker) this.#broker = undefined;
         },
@@ -312,11 +308,11 @@ export class Session implements Mail {
 }
 
 /** The first that answers; the last fault when none does. */
-async function dialAny(addresses: readonly Address[], key: Buffer): Promise<Connection> {
+async function dialAny(addresses: readonly Address[], keys: Keys): Promise<Connection> {
   let fault: unknown;
   for (const address of addresses) {
     try {
-      return await dial(address, key);
+      return await dial(address, keys);
     } catch (error) {
       fault = error;
     }

@@ -29,6 +29,10 @@ const table = {
 
   home_unusable: { fault: 'world', hint: 'mend the folder, or name another one in IPC_HOME' },
   key_unusable: { fault: 'world', hint: 'mend the key file, or name another one in IPC_KEY_FILE' },
+  key_rotating: {
+    fault: 'world',
+    hint: 'once every machine has the new key, run `ipc key retire`, then try again',
+  },
   key_mismatch: {
     fault: 'world',
     hint: 'use the key of the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',

@@ -43,6 +43,13 @@ export const silenceMsAnswer = 2_000;
 export const handshakeMs = 2_000;
 /** Bytes a stranger may send before the proof. */
 export const handshakeBytesMax = 4_096;
+/** Connections that the kernel keeps for us until we take them; it may keep fewer. */
+export const backlogMax = 511;
+/** Connections of one listening program that have not proved the key yet. */
+export const unprovenMax = 1_024;
+assert(unprovenMax > 2 * backlogMax, 'who was taken with a full backlog is heard first');
+/** A process that runs on looks at the key files so often, when somebody comes. */
+export const keyReadMs = 1_000;
 /** A broker that is still reading its journal says so this often, well within `silenceMsAnswer`. */
 export const startingMs = 500;
 assert(startingMs * 2 < silenceMsAnswer, 'a starting broker is not taken for a silent one');

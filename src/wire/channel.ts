@@ -14,7 +14,7 @@ import { handshakeBytesMax } from '../core/limits.ts';
 
 export interface Channel {
   readonly socket: Socket;
-  /** Of the channel alone; empty in the clear. */
+  /** Of the channel alone; in the clear, of where the client dialled. */
   readonly binding: Buffer;
 }
 
@@ -63,8 +63,22 @@ export function isLocal({ localAddress, remoteAddress }: Socket): boolean {
   return remoteAddress !== undefined && isLoopback(localAddress) && isLoopback(remoteAddress);
 }
 
-export function inTheClear(socket: Socket): Channel {
-  return { socket, binding: Buffer.alloc(0) };
+/** `address` and `port`: those of the side that was dialled. */
+export function inTheClear(
+  socket: Socket,
+  address: string | undefined,
+  port: number | undefined,
+): Channel {
+  return { socket, binding: clearBinding(address, port) };
+}
+
+/**
+ * In the clear the proofs are tied to where the client dialled: a squatter on one port who relays to a
+ * broker on another one, or at another address, is found out. Nothing for the store's own socket.
+ */
+export function clearBinding(address: string | undefined, port: number | undefined): Buffer {
+  if (address === undefined || port === undefined) return Buffer.alloc(0);
+  return Buffer.from(`${address.replace(/^::ffff:/, '')} ${port}`);
 }
 
 /** `socket` is connected; it is destroyed when this fails. `where`: for messages. */

@@ -11,7 +11,13 @@ import { IpcError } from '../core/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../core/limits.ts';
 import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './channel.ts';
 import { type Frame, FrameDecoder } from './frame.ts';
-import { ClientHandshake, nonceBytes, ServerHandshake } from './handshake.ts';
+import {
+  ClientHandshake,
+  clientNonce,
+  type Keys,
+  nonceBytes,
+  ServerHandshake,
+} from './handshake.ts';
 import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from './protocol.ts';
 
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -38,11 +44,14 @@ const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead 
  */
 export async function dial(
   address: Address,
-  key: Buffer,
+  keys: Keys,
   options: DialOptions = {},
 ): Promise<Connection> {
   const { signal, times = timesDefault } = options;
   if (signal?.aborted) throw cancelled();
+  // TLS takes one key; where it is refused, the next one is tried on a connection of its own.
+  const [key, older, ...others] = keys;
+  let isSecure = false;
   const socket = connect({ ...address, noDelay: true });
   socket.on('error', ignore);
   const cancel = (): void => {
@@ -52,13 +61,20 @@ export async function dial(
   try {
     await connected(socket, address, times.handshakeMs);
     if (signal?.aborted) throw cancelled();
-    const channel = isLocal(socket)
-      ? inTheClear(socket)
-      : await secureAsClient(socket, key, times.handshakeMs, where(address));
-    const rest = await shakeAsClient(channel, address, key, times.handshakeMs);
-    return new Connection(channel.socket, rest, times);
+    isSecure = !isLocal(socket);
+    if (!isSecure) {
+      const channel = inTheClear(socket, socket.remoteAddress, socket.remotePort);
+      const proven = await shakeAsClient(channel, address, keys, times.handshakeMs);
+      return new Connection(socket, proven, times);
+    }
+    const channel = await secureAsClient(socket, key, times.handshakeMs, where(address));
+    const proven = await shakeAsClient(channel, address, [key], times.handshakeMs);
+    return new Connection(channel.socket, proven, times);
   } catch (error) {
-    throw signal?.aborted ? cancelled() : error;
+    if (signal?.aborted) throw cancelled();
+    const isRefused = isSecure && error instanceof IpcError && error.code === 'key_mismatch';
+    if (!isRefused || older === undefined) throw error;
+    return await dial(address, [older, ...others], options);
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
@@ -67,26 +83,34 @@ export async function dial(
 /** The socket is destroyed when the peer does not prove the key in time. */
 export async function accept(
   socket: Socket,
-  key: Buffer,
+  keys: Keys,
   times: ConnectionTimes = timesDefault,
 ): Promise<Connection> {
   socket.on('error', ignore);
   socket.setNoDelay(true);
   const began = performance.now();
   const channel = isLocal(socket)
-    ? inTheClear(socket)
-    : await secureAsServer(socket, [key], times.handshakeMs);
+    ? inTheClear(socket, socket.localAddress, socket.localPort)
+    : await secureAsServer(socket, keys, times.handshakeMs);
   const { binding } = channel;
-  const handshake = new ServerHandshake({ key, nonce: randomBytes(nonceBytes), binding });
+  const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
   const leftMs = times.handshakeMs - (performance.now() - began);
-  const rest = await shake(channel.socket, handshake, leftMs, {
+  const proven = await shake(channel.socket, handshake, leftMs, {
     late: new IpcError('unreachable', 'the client did not prove the key in time'),
     gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
   });
-  return new Connection(channel.socket, rest, times);
+  return new Connection(channel.socket, proven, times);
+}
+
+interface Proven {
+  /** Bytes of frames that came with the handshake. */
+  readonly rest: Buffer;
+  readonly key: Buffer;
 }
 
 export class Connection {
+  /** That both sides have proved. */
+  readonly key: Buffer;
   readonly #socket: Socket;
   readonly #times: ConnectionTimes;
   readonly #decoder = new FrameDecoder();
@@ -105,11 +129,11 @@ export class Connection {
   #writesOpen = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `rest`: bytes of frames that came with the handshake. */
-  constructor(socket: Socket, rest: Buffer, times: ConnectionTimes) {
+  constructor(socket: Socket, { rest, key }: Proven, times: ConnectionTimes) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
     this.#socket = socket;
     this.#times = times;
+    this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
     if (rest.length > 0) socket.unshift(rest);
@@ -326,10 +350,10 @@ function connected(socket: Socket, address: Address, limitMs: number): Promise<v
 async function shakeAsClient(
   { socket, binding }: Channel,
   address: Address,
-  key: Buffer,
+  keys: Keys,
   limitMs: number,
-): Promise<Buffer> {
-  const handshake = new ClientHandshake({ key, nonce: randomBytes(nonceBytes), binding });
+): Promise<Proven> {
+  const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
   socket.write(handshake.start());
   return shake(socket, handshake, limitMs, {
     late: new IpcError(
@@ -349,13 +373,13 @@ interface HandshakeFaults {
   readonly gone: (bytes: number) => IpcError;
 }
 
-/** Resolves to the bytes after the handshake, and leaves the socket paused, with no listener of ours. */
+/** Leaves the socket paused, with no listener of ours. */
 function shake(
   socket: Socket,
   handshake: ClientHandshake | ServerHandshake,
   limitMs: number,
   faults: HandshakeFaults,
-): Promise<Buffer> {
+): Promise<Proven> {
   return new Promise((resolve, reject) => {
     let bytes = 0;
     const timer = setTimeout(() => fail(faults.late), limitMs);
@@ -375,12 +399,12 @@ function shake(
     const step = (chunk: Buffer): void => {
       bytes += chunk.length;
       try {
-        const { send, rest } = handshake.push(chunk);
+        const { send, rest, key } = handshake.push(chunk);
         if (send.length > 0) socket.write(send);
-        if (rest === undefined) return;
+        if (rest === undefined || key === undefined) return;
         stop();
         socket.pause();
-        resolve(rest);
+        resolve({ rest, key });
       } catch (error) {
         fail(error);
       }

@@ -2,47 +2,77 @@
 // 1. The client sends its preface and a nonce.  2. The server, silent until it has all 40 bytes, sends
 // its preface, a nonce and its proof.  3. The client checks that proof and sends its own.  4. The
 // server checks it. Frames follow. Whoever finds a wrong byte closes without a word.
+// While a key is replaced, either side may have two: the client's nonce names its newest, the server
+// proves that one if it has it, else its own newest, and the client takes any of its own.
 import assert from 'node:assert/strict';
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { IpcError } from '../core/errors.ts';
 import { handshakeBytesMax } from '../core/limits.ts';
 
 export const keyBytes = 32;
+/** All that are good, the newest first: one, or two while a key is being replaced. */
+export type Keys = readonly [Buffer, ...Buffer[]];
 export const nonceBytes = 32;
 const proofBytes = 32;
+/** Of the client's nonce; the rest of it names the key. */
+const randomNonceBytes = 16;
 const clientPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x63, 0x0d, 0x0a, 0x01]);
 const serverPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x73, 0x0d, 0x0a, 0x01]);
 const prefaceBytes = 8;
 /** Where the two prefaces differ. */
 const sideOffset = 4;
 
-const clientHelloBytes = prefaceBytes + nonceBytes;
+/** What the side that dialled sends first. */
+export const helloBytes = prefaceBytes + nonceBytes;
 const serverHelloBytes = prefaceBytes + nonceBytes + proofBytes;
-assert(clientHelloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
+assert(helloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
 
 export interface HandshakeStep {
   /** To be sent now; may be empty. */
   readonly send: Buffer;
   /** The peer has proved the key; the bytes after its proof. Undefined: more bytes are awaited. */
   readonly rest: Buffer | undefined;
+  /** With `rest`: the one that both sides have. */
+  readonly key?: Buffer;
 }
 
 export interface HandshakeOptions {
-  readonly key: Buffer;
-  /** 32 random bytes, used once. */
+  readonly keys: Keys;
+  /** 32 bytes, used once: random, or from `clientNonce`. */
   readonly nonce: Buffer;
-  /** Ties the proofs to the channel below; empty in the clear on loopback. */
+  /** Ties the proofs to the channel below. */
   readonly binding?: Buffer;
 }
 
 const nothing: Buffer = Buffer.alloc(0);
+
+/**
+ * Random, but tells who has the same key which one it is, and nobody else anything: a server that has
+ * two proves the one that this client has.
+ */
+export function clientNonce(key: Buffer): Buffer {
+  const random = randomBytes(randomNonceBytes);
+  return Buffer.concat([random, keyMark(key, random)]);
+}
+
+function keyMark(key: Buffer, random: Buffer): Buffer {
+  const mark = createHmac('sha256', key).update('agent-ipc nonce 1\0', 'latin1').update(random);
+  return mark.digest().subarray(0, nonceBytes - randomNonceBytes);
+}
+
+/** The newest for a client whose nonce names none of them. */
+function namedKey(keys: Keys, nonce: Buffer): Buffer {
+  const random = nonce.subarray(0, randomNonceBytes);
+  const mark = nonce.subarray(randomNonceBytes);
+  return keys.find((key) => timingSafeEqual(keyMark(key, random), mark)) ?? keys[0];
+}
 
 /** The side that was dialled. Keeps at most the bytes of one handshake. */
 export class ServerHandshake {
   readonly #options: HandshakeOptions;
   #received = nothing;
   /** Set once the client's nonce is here. */
-  #clientNonce: Buffer | undefined;
+  #proof: { readonly ours: Buffer; readonly theirs: Buffer; readonly key: Buffer } | undefined;
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
@@ -52,21 +82,21 @@ export class ServerHandshake {
   push(chunk: Buffer): HandshakeStep {
     let rest = chunk;
     let send = nothing;
-    if (this.#clientNonce === undefined) {
-      rest = this.#fill(rest, clientHelloBytes);
+    if (this.#proof === undefined) {
+      rest = this.#fill(rest, helloBytes);
       checkPreface(this.#received);
-      if (this.#received.length < clientHelloBytes) return { send, rest: undefined };
-      this.#clientNonce = this.#received.subarray(prefaceBytes);
+      if (this.#received.length < helloBytes) return { send, rest: undefined };
+      this.#proof = this.#prove(this.#received.subarray(prefaceBytes));
       this.#received = nothing;
-      send = this.#hello(this.#clientNonce);
+      send = Buffer.concat([serverPreface, this.#options.nonce, this.#proof.ours]);
     }
     rest = this.#fill(rest, proofBytes);
     if (this.#received.length < proofBytes) return { send, rest: undefined };
-    const expected = clientProof(this.#options, this.#clientNonce, this.#options.nonce);
-    if (!timingSafeEqual(this.#received, expected)) {
+    const { theirs, key } = this.#proof;
+    if (!timingSafeEqual(this.#received, theirs)) {
       throw new IpcError('key_mismatch', 'the client has another key');
     }
-    return { send, rest };
+    return { send, rest, key };
   }
 
   #fill(chunk: Buffer, wantedBytes: number): Buffer {
@@ -75,9 +105,15 @@ export class ServerHandshake {
     return chunk.subarray(missingBytes);
   }
 
-  #hello(clientNonce: Buffer): Buffer {
-    const proof = serverProof(this.#options, clientNonce, this.#options.nonce);
-    return Buffer.concat([serverPreface, this.#options.nonce, proof]);
+  #prove(nonce: Buffer) {
+    const key = namedKey(this.#options.keys, nonce);
+    const transcript = {
+      ...this.#options,
+      key,
+      clientNonce: nonce,
+      serverNonce: this.#options.nonce,
+    };
+    return { ours: serverProof(transcript), theirs: clientProof(transcript), key };
   }
 }
 
@@ -105,12 +141,13 @@ export class ClientHandshake {
     checkServerPreface(this.#received);
     if (this.#received.length < serverHelloBytes) return { send: nothing, rest: undefined };
     const serverNonce = this.#received.subarray(prefaceBytes, prefaceBytes + nonceBytes);
-    const expected = serverProof(this.#options, this.#options.nonce, serverNonce);
-    if (!timingSafeEqual(this.#received.subarray(prefaceBytes + nonceBytes), expected)) {
-      throw new IpcError('key_mismatch', 'the program that answered has another key');
+    const proved = this.#received.subarray(prefaceBytes + nonceBytes);
+    for (const key of this.#options.keys) {
+      const transcript = { ...this.#options, key, clientNonce: this.#options.nonce, serverNonce };
+      if (!timingSafeEqual(proved, serverProof(transcript))) continue;
+      return { send: clientProof(transcript), rest: chunk.subarray(missingBytes), key };
     }
-    const send = clientProof(this.#options, this.#options.nonce, serverNonce);
-    return { send, rest: chunk.subarray(missingBytes) };
+    throw new IpcError('key_mismatch', 'the program that answered has another key');
   }
 }
 
@@ -133,23 +170,25 @@ function startsAs(received: Buffer, preface: Buffer): boolean {
   return received.subarray(0, bytes).equals(preface.subarray(0, bytes));
 }
 
-function serverProof(options: HandshakeOptions, clientNonce: Buffer, serverNonce: Buffer): Buffer {
-  return proof('agent-ipc server 1\0', options, clientNonce, serverNonce);
+interface Transcript {
+  readonly key: Buffer;
+  readonly binding?: Buffer;
+  readonly clientNonce: Buffer;
+  readonly serverNonce: Buffer;
 }
 
-function clientProof(options: HandshakeOptions, clientNonce: Buffer, serverNonce: Buffer): Buffer {
-  return proof('agent-ipc client 1\0', options, clientNonce, serverNonce);
+function serverProof(transcript: Transcript): Buffer {
+  return proof('agent-ipc server 1\0', transcript);
+}
+
+function clientProof(transcript: Transcript): Buffer {
+  return proof('agent-ipc client 1\0', transcript);
 }
 
 /** The labels differ, so that neither side's proof can be sent back to it as the other's. */
-function proof(
-  label: string,
-  { key, binding = nothing }: HandshakeOptions,
-  clientNonce: Buffer,
-  serverNonce: Buffer,
-): Buffer {
-  const transcript = [clientPreface, clientNonce, serverPreface, serverNonce];
+function proof(label: string, transcript: Transcript): Buffer {
+  const { key, binding = nothing, clientNonce, serverNonce } = transcript;
   const hmac = createHmac('sha256', key).update(label, 'latin1').update(binding);
-  for (const part of transcript) hmac.update(part);
+  for (const part of [clientPreface, clientNonce, serverPreface, serverNonce]) hmac.update(part);
   return hmac.digest();
 }

@@ -1,39 +1,71 @@
-// The key: 32 bytes in a file of 64 hex digits that only its owner may read. Whoever comes first makes
-// it: 1. written aside and synced, 2. linked into place, which only one can do, 3. the folder synced.
-// Who comes second at 2 reads the winner's. No error text ever shows any of it.
+// The keys: each 32 bytes in a file of 64 hex digits that only its owner may read. The first one is made
+// by whoever comes first: 1. written aside and synced, 2. linked into place, which only one can do,
+// 3. the folder synced. Who comes second at 2 reads the winner's. While a key is being replaced, the
+// file beside it with `.old` behind its name has the one before. No error text ever shows any of it.
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { chmod, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
-import { keyBytes } from './handshake.ts';
+import { keyReadMs } from '../core/limits.ts';
+import { type Keys, keyBytes } from './handshake.ts';
+
+export type KeyEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** A key file is a line of 64 characters; one much larger is something else. */
-const keyFileBytesMax = 1_024;
+export const keyFileBytesMax = 1_024;
 const othersMode = 0o077;
 
-export async function loadKey(
-  home: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Promise<Buffer> {
-  if (env.IPC_KEY) return parseKey(env.IPC_KEY, 'IPC_KEY');
-  if (env.IPC_KEY_FILE) return readNamedKey(env.IPC_KEY_FILE);
-  const path = join(home, 'key');
-  return (await readKey(path)) ?? makeKey(home, path);
+/** Makes the first key in the home, if there is none. */
+export async function loadKeys(home: string, env: KeyEnvironment): Promise<Keys> {
+  const keys = readKeys(home, env);
+  if (keys) return keys;
+  const path = keyPath(home, env);
+  if (env.IPC_KEY_FILE) throw new IpcError('key_unusable', `${path} (IPC_KEY_FILE) is not there`);
+  return [await makeKey(home, path)];
 }
 
-async function readNamedKey(path: string): Promise<Buffer> {
-  const key = await readKey(path);
-  if (key === undefined) throw new IpcError('key_unusable', `${path} (IPC_KEY_FILE) is not there`);
-  return key;
+/** The keys as they are now, for a process that runs on. Files that it cannot read change nothing. */
+export function watchKeys(home: string, env: KeyEnvironment, keys: Keys): () => Keys {
+  let known = keys;
+  let readAt = performance.now();
+  return () => {
+    if (performance.now() - readAt < keyReadMs) return known;
+    readAt = performance.now();
+    try {
+      known = readKeys(home, env) ?? known;
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+    }
+    return known;
+  };
+}
+
+export function keyPath(home: string, env: KeyEnvironment): string {
+  return env.IPC_KEY_FILE || join(home, 'key');
+}
+
+/** Where the key before it stays good, until it is retired. */
+export function oldKeyPath(path: string): string {
+  return `${path}.old`;
+}
+
+function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
+  if (env.IPC_KEY) return [parseKey(env.IPC_KEY, 'IPC_KEY')];
+  const path = keyPath(home, env);
+  const key = readKey(path);
+  const old = readKey(oldKeyPath(path));
+  if (key === undefined) return undefined;
+  return old === undefined || old.equals(key) ? [key] : [key, old];
 }
 
 /** Undefined when there is no such file. */
-async function readKey(path: string): Promise<Buffer | undefined> {
-  let file: FileHandle;
+export function readKey(path: string): Buffer | undefined {
+  let file: number;
   try {
     // Opening a pipe must not wait for its writer.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT') return undefined;
@@ -42,27 +74,27 @@ async function readKey(path: string): Promise<Buffer | undefined> {
     throw new IpcError('key_unusable', `${path} cannot be read (${code})`);
   }
   try {
-    return await readKeyFrom(file, path);
+    return readKeyFrom(file, path);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function readKeyFrom(file: FileHandle, path: string): Promise<Buffer> {
-  const stat = await file.stat();
+function readKeyFrom(file: number, path: string): Buffer {
+  const stat = fstatSync(file);
   if (!stat.isFile()) throw new IpcError('key_unusable', `${path} is not a file`);
   if ((stat.mode & othersMode) !== 0) {
     throw new IpcError('key_unusable', `${path} can be read by others; make it 0600`);
   }
   if (stat.size > keyFileBytesMax) throw malformed(path);
-  return parseKey(await file.readFile('latin1'), path);
+  return parseKey(readFileSync(file, 'latin1'), path);
 }
 
 async function makeKey(home: string, path: string): Promise<Buffer> {
   const aside = `${path}.${randomBytes(8).toString('hex')}`;
   try {
     await makeHome(home);
-    await writeAside(aside);
+    await writeAside(aside, randomBytes(keyBytes));
     await linkOnce(aside, path);
     await syncFolder(home);
   } catch (error) {
@@ -72,7 +104,7 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
   } finally {
     await rm(aside, { force: true }).catch(() => {});
   }
-  const key = await readKey(path);
+  const key = readKey(path);
   if (key === undefined)
     throw new IpcError('key_unusable', `${path} was removed while it was made`);
   return key;
@@ -112,26 +144,29 @@ async function makeFolder(folder: string): Promise<string[]> {
   }
 }
 
-async function writeAside(aside: string): Promise<void> {
+export async function writeAside(aside: string, key: Buffer): Promise<void> {
   const file = await open(aside, 'wx', 0o600);
   try {
     await file.chmod(0o600);
-    await file.writeFile(`${randomBytes(keyBytes).toString('hex')}\n`);
+    await file.writeFile(keyLine(key));
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-async function linkOnce(aside: string, path: string): Promise<void> {
+/** False when there is one of that name. */
+export async function linkOnce(from: string, path: string): Promise<boolean> {
   try {
-    await link(aside, path);
+    await link(from, path);
+    return true;
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
+    return false;
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
@@ -140,8 +175,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+export function keyLine(key: Buffer): string {
+  return `${key.toString('hex')}\n`;
+}
+
 /** 64 hex digits, or 32 bytes in base64. */
-function parseKey(text: string, source: string): Buffer {
+export function parseKey(text: string, source: string): Buffer {
   const trimmed = text.trim();
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (/^[A-Za-z0-9+/]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64');
@@ -160,6 +199,6 @@ function malformed(source: string): IpcError {
   );
 }
 
-function errorCode(error: unknown): string {
+export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -13,6 +13,7 @@ import { holdsMax } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { Name } from '../../src/core/message.ts';
 import { dial } from '../../src/wire/connection.ts';
+import type { Keys } from '../../src/wire/handshake.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
@@ -39,7 +40,7 @@ async function claimedPlace(context: TestContext) {
 
 test('a broker that cannot start lets go of its port and of everybody who came meanwhile', async (context) => {
   const { folder, port, doors } = await claimedPlace(context);
-  const key = Buffer.alloc(32, 7);
+  const keys: Keys = [Buffer.alloc(32, 7)];
   const gated = new GatedDisk();
   let fail = () => {};
   gated.gate = new Promise((_resolve, reject) => {
@@ -49,12 +50,12 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   const starting = Broker.start({
     doors,
     folder,
-    key,
+    keys: () => keys,
     disk: gated.disk,
     onFailed: () => {},
   });
   starting.catch(() => {});
-  const connection = await dial({ host: '127.0.0.1', port }, key);
+  const connection = await dial({ host: '127.0.0.1', port }, keys);
   const heard: string[] = [];
   const ended = new Promise<void>((resolve) => {
     connection.onClose = () => resolve();

@@ -8,7 +8,8 @@ import { bodyBytesMax } from '../../src/core/limits.ts';
 import { bodyChecksum, type Name, parseBody } from '../../src/core/message.ts';
 import type { Answer } from '../../src/core/requests.ts';
 import { type Connection, dial } from '../../src/wire/connection.ts';
-import { loadKey } from '../../src/wire/key.ts';
+import type { Keys } from '../../src/wire/handshake.ts';
+import { loadKeys } from '../../src/wire/key.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
@@ -255,11 +256,11 @@ test('7. When the owner dies without a word, another session owns the broker wit
   for (let count = 1; count <= 50; count++) await owner.post('box', `message ${count}`);
   assert.equal((await standby.status()).pid, owner.pid);
 
-  const key = await loadKey(home, {});
+  const keys = await loadKeys(home, {});
   await owner.kill();
   const began = performance.now();
   // Nobody calls the standby: a stranger with the key sees it serve.
-  const connection = await dialUntil(port, key, began + 5_000);
+  const connection = await dialUntil(port, keys, began + 5_000);
   const passed = performance.now() - began;
   connection.destroy();
   assert.ok(passed < 1_000, `the next owner served after ${passed} ms`);
@@ -332,10 +333,10 @@ test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte'
 
 /** A poster that always says the same: session, count 1, mark 0, each time on a new connection. */
 async function rawPost(home: string, port: number) {
-  const key = await loadKey(home, {});
+  const keys = await loadKeys(home, {});
   const body = Buffer.from('once');
   return async () => {
-    const connection = await dialUntil(port, key, performance.now() + 5_000);
+    const connection = await dialUntil(port, keys, performance.now() + 5_000);
     const answers = frames(connection);
     connection.send(
       encodeRequest({
@@ -393,10 +394,10 @@ async function* frames(connection: Connection): AsyncGenerator<Answer> {
   }
 }
 
-async function dialUntil(port: number, key: Buffer, deadline: number): Promise<Connection> {
+async function dialUntil(port: number, keys: Keys, deadline: number): Promise<Connection> {
   for (;;) {
     try {
-      return await dial({ host: '127.0.0.1', port }, key);
+      return await dial({ host: '127.0.0.1', port }, keys);
     } catch (error) {
       if (performance.now() > deadline) throw error;
     }

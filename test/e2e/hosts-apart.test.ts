@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
@@ -171,6 +171,28 @@ test('another key is refused, and its holder told so', async (context) => {
   const guest = hosts.guest(hosts.one.address, await makeHome(context));
   await assert.rejects(guest.post('box', 'hello'), { code: 'key_mismatch' });
   await assert.rejects(guest.status(), { code: 'key_mismatch' });
+});
+
+test('while a key is replaced, either machine may be the first to have the new one', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, home, otherHome } = hosts;
+  await openOwner(hosts, one.address);
+  const [ours, theirs] = [join(home, 'key'), join(otherHome, 'key')];
+  const fresh = `${randomBytes(32).toString('hex')}\n`;
+  await rename(theirs, `${theirs}.old`);
+  await writeFile(theirs, fresh, { mode: 0o600 });
+  await hosts.guest(one.address).post('box', 'the old key, after the new one was refused');
+  const onlyOld = await makeHome(context);
+  await copyFile(ours, join(onlyOld, 'key'));
+  await rename(ours, `${ours}.old`);
+  await writeFile(ours, fresh, { mode: 0o600 });
+  // The broker reads its keys again after a second.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await hosts.guest(one.address, onlyOld).post('box', 'the old key, to who has both');
+  const onlyNew = await makeHome(context);
+  await copyFile(theirs, join(onlyNew, 'key'));
+  await hosts.guest(one.address, onlyNew).post('box', 'the new key');
 });
 
 test('a bit that is changed on the way is noticed, and the post sent again whole', async (context) => {

@@ -177,9 +177,9 @@ test('a session with another key hears so, and what it can do', async (context) 
 });
 
 test('a peer of another version hears so after its proof, and is let go', async (context) => {
-  const { client, port, key } = await startBroker(context);
+  const { client, port, keys } = await startBroker(context);
   await client().status();
-  const connection = await dial({ host: '127.0.0.1', port }, key);
+  const connection = await dial({ host: '127.0.0.1', port }, keys);
   const heard: string[] = [];
   const ended = new Promise<void>((resolve) => {
     connection.onClose = () => resolve();

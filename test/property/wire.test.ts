@@ -5,7 +5,7 @@ import { IpcError } from '../../src/core/errors.ts';
 import { bodyChecksum, parseName, sessionMessageId } from '../../src/core/message.ts';
 import type { Post } from '../../src/core/requests.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../src/wire/frame.ts';
-import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
+import { ClientHandshake, type Keys, ServerHandshake } from '../../src/wire/handshake.ts';
 import { decodeAnswer, decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
 
 const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
@@ -158,7 +158,8 @@ test('a frame with any one bit changed is never taken for another body', () => {
 });
 
 test('any bytes leave a handshake waiting or refused, never done', () => {
-  const options = { key: Buffer.alloc(32, 1), nonce: Buffer.alloc(32, 2) };
+  const keys: Keys = [Buffer.alloc(32, 1)];
+  const options = { keys, nonce: Buffer.alloc(32, 2) };
   const starts = [Buffer.alloc(0), Buffer.from('a9495043', 'hex')];
   const prefaces = ['a9495043630d0a01', 'a9495043730d0a01'].map((hex) => Buffer.from(hex, 'hex'));
   const strange = fc

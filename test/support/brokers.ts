@@ -9,13 +9,14 @@ import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
 import { dial } from '../../src/wire/connection.ts';
+import type { Keys } from '../../src/wire/handshake.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface TestBroker {
   readonly broker: Broker;
   readonly port: number;
   readonly folder: string;
-  readonly key: Buffer;
+  readonly keys: Keys;
   /** A client that dials this broker and never owns one. */
   client(): Client;
 }
@@ -34,13 +35,13 @@ export async function startBroker(
   const folder = join(await makeHome(context), 'broker');
   await mkdir(folder, { mode: 0o700 });
   const port = await freePort();
-  const key = randomBytes(32);
+  const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
   broker = await Broker.start({
     doors: new Doors(port, won.listeners),
     folder,
-    key,
+    keys: () => keys,
     onFailed: () => {},
     ...options,
   });
@@ -48,7 +49,7 @@ export async function startBroker(
     const made = new Client(
       { program: 'test', pid: process.pid, machine: 'here' },
       {
-        connect: () => dial({ host: '127.0.0.1', port }, key),
+        connect: () => dial({ host: '127.0.0.1', port }, keys),
         silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
         welcomed: () => {},
         isStandby: () => false,
@@ -57,5 +58,5 @@ export async function startBroker(
     clients.push(made);
     return made;
   };
-  return { broker, port, folder, key, client };
+  return { broker, port, folder, keys, client };
 }

@@ -5,9 +5,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { IpcError } from '../../src/core/errors.ts';
 import { accept, type Connection, type ConnectionTimes, dial } from '../../src/wire/connection.ts';
 import type { Frame } from '../../src/wire/frame.ts';
+import type { Keys } from '../../src/wire/handshake.ts';
 
-export const key = Buffer.alloc(32, 0x6b);
-export const otherKey = Buffer.alloc(32, 0x6f);
+export const keys: Keys = [Buffer.alloc(32, 0x6b)];
+export const otherKeys: Keys = [Buffer.alloc(32, 0x6f)];
 const host = '127.0.0.1';
 
 /** A port that nobody holds at this moment. */
@@ -119,9 +120,9 @@ export async function connectedPair(
     accepted = resolve;
   });
   const listener = await Listener.start((socket) => {
-    accept(socket, key, times).then((connection) => accepted([connection, socket]));
+    accept(socket, keys, times).then((connection) => accepted([connection, socket]));
   });
-  const client = await dial(listener.address, key, times ? { times } : {});
+  const client = await dial(listener.address, keys, times ? { times } : {});
   const [server, serverSocket] = await accepting;
   listener.stop();
   return { client, server, serverSocket };

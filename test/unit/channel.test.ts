@@ -13,9 +13,11 @@ import {
   secureAsClient,
   secureAsServer,
 } from '../../src/wire/channel.ts';
-import { key, Listener, otherKey, rawSocket, readAll } from '../support/sockets.ts';
+import { keys as bothHave, Listener, otherKeys, rawSocket, readAll } from '../support/sockets.ts';
 
 const limitMs = 1_000;
+const [key] = bothHave;
+const [otherKey] = otherKeys;
 
 interface Ends {
   readonly port: number;

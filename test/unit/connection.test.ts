@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { clearBinding } from '../../src/wire/channel.ts';
 import { accept, type Connection, type ConnectionTimes, dial } from '../../src/wire/connection.ts';
 import { encodeFrame } from '../../src/wire/frame.ts';
 import { ClientHandshake } from '../../src/wire/handshake.ts';
@@ -14,9 +15,9 @@ import {
   connectedPair,
   Ear,
   freePort,
-  key,
+  keys,
   Listener,
-  otherKey,
+  otherKeys,
   rawSocket,
   readAll,
 } from '../support/sockets.ts';
@@ -33,7 +34,8 @@ function goodbye(request: number): Buffer[] {
 /** A socket that has shaken hands, and then does only what the test says. */
 async function provenSocket(port: number): Promise<Socket> {
   const socket = await rawSocket(port);
-  const handshake = new ClientHandshake({ key, nonce: Buffer.alloc(32, 1) });
+  const binding = clearBinding('127.0.0.1', port);
+  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [hello] = (await once(socket, 'data')) as [Buffer];
   socket.write(handshake.push(hello).send);
@@ -50,7 +52,7 @@ async function withProvenSocket(
     accepted = resolve;
   });
   const listener = await Listener.start((socket) => {
-    accept(socket, key, times).then(accepted);
+    accept(socket, keys, times).then(accepted);
   });
   try {
     const socket = await provenSocket(listener.port);
@@ -100,14 +102,15 @@ test('nothing is lost that came before the handlers were set', async () => {
 
 test('frames that come in one piece with the proof are not lost', async () => {
   const listener = await Listener.start((socket) => {
-    accept(socket, key).then((connection) => {
+    accept(socket, keys).then((connection) => {
       connection.onFrame = (frame) => {
         connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
       };
     });
   });
   const socket = await rawSocket(listener.port);
-  const handshake = new ClientHandshake({ key, nonce: Buffer.alloc(32, 1) });
+  const binding = clearBinding('127.0.0.1', listener.port);
+  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [hello] = (await once(socket, 'data')) as [Buffer];
   socket.write(Buffer.concat([handshake.push(hello).send, ...goodbye(9)]));
@@ -295,9 +298,9 @@ test('a peer that lies about a length, or sends rubbish, is cut off with the rea
 test('a stranger who sends other bytes, half a handshake or a wrong proof gets no byte beyond the handshake', async () => {
   const refusals: string[] = [];
   const listener = await Listener.start((socket) => {
-    accept(socket, key, hasty).catch((error) => refusals.push(error.code));
+    accept(socket, keys, hasty).catch((error) => refusals.push(error.code));
   });
-  const start = new ClientHandshake({ key: otherKey, nonce: Buffer.alloc(32) }).start();
+  const start = new ClientHandshake({ keys: otherKeys, nonce: Buffer.alloc(32) }).start();
   const first = [
     Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
     Buffer.from('a'),
@@ -327,11 +330,13 @@ test('a stranger who sends other bytes, half a handshake or a wrong proof gets n
 
 test('a dialler finds nobody: unreachable; no such host: host_unknown', async () => {
   const port = await freePort();
-  await assert.rejects(dial({ host: '127.0.0.1', port }, key), { code: 'unreachable' });
-  await assert.rejects(dial({ path: join(tmpdir(), 'no-such.sock') }, key), {
+  await assert.rejects(dial({ host: '127.0.0.1', port }, keys), { code: 'unreachable' });
+  await assert.rejects(dial({ path: join(tmpdir(), 'no-such.sock') }, keys), {
     code: 'unreachable',
   });
-  await assert.rejects(dial({ host: 'no-such-host.invalid', port }, key), { code: 'host_unknown' });
+  await assert.rejects(dial({ host: 'no-such-host.invalid', port }, keys), {
+    code: 'host_unknown',
+  });
 });
 
 test('a dialler meets a program that is silent, speaks HTTP, hangs up in the middle, or has another key', async () => {
@@ -343,11 +348,11 @@ test('a dialler meets a program that is silent, speaks HTTP, hangs up in the mid
     [(socket) => socket.pipe(socket), 'unreachable'],
     [(socket) => socket.destroy(), 'unreachable'],
     [(socket) => socket.resume().end(), 'unreachable'],
-    [(socket) => void accept(socket, otherKey).catch(() => {}), 'key_mismatch'],
+    [(socket) => void accept(socket, otherKeys).catch(() => {}), 'key_mismatch'],
   ];
   for (const [program, code] of programs) {
     const listener = await Listener.start(program);
-    await assert.rejects(dial(listener.address, key, { times: hasty }), { code }, String(program));
+    await assert.rejects(dial(listener.address, keys, { times: hasty }), { code }, String(program));
     listener.close();
   }
 });
@@ -356,8 +361,8 @@ test('an abort ends a dial that hangs in its handshake', async () => {
   const aborter = new AbortController();
   const listener = await Listener.start(() => aborter.abort());
   const { signal } = aborter;
-  await assert.rejects(dial(listener.address, key, { signal }), { code: 'cancelled' });
-  await assert.rejects(dial(listener.address, key, { signal }), { code: 'cancelled' });
+  await assert.rejects(dial(listener.address, keys, { signal }), { code: 'cancelled' });
+  await assert.rejects(dial(listener.address, keys, { signal }), { code: 'cancelled' });
   listener.close();
 });
 
@@ -365,7 +370,7 @@ test('the same goes over a Unix socket', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ipc-'));
   const path = join(folder, 'owner.sock');
   const server = createServer((socket) => {
-    accept(socket, key).then((connection) => {
+    accept(socket, keys).then((connection) => {
       connection.onFrame = (frame) => {
         connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
       };
@@ -373,7 +378,7 @@ test('the same goes over a Unix socket', async () => {
   });
   server.listen(path);
   await once(server, 'listening');
-  const ear = new Ear(await dial({ path }, key));
+  const ear = new Ear(await dial({ path }, keys));
   ear.connection.send(goodbye(4));
   assert.equal((await ear.next())[0]?.request, 4);
   ear.connection.close();

@@ -6,7 +6,7 @@ import { bodyChecksum, parseName } from '../../src/core/message.ts';
 import { ping, type ReceivedMessage, receive, type SendOptions, send } from '../../src/direct.ts';
 import { accept, type Connection, dial } from '../../src/wire/connection.ts';
 import { decodeAnswer, encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
-import { Ear, freePort, key, Listener, otherKey, rawSocket } from '../support/sockets.ts';
+import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../support/sockets.ts';
 
 const host = '127.0.0.1';
 const from = parseName('sender');
@@ -14,11 +14,11 @@ const origin = { program: 'test', pid: 7, machine: 'here' };
 const timeoutMs = 20_000;
 
 function sending(port: number, text: string, more: Partial<SendOptions> = {}): Promise<void> {
-  return send({ host, port, from, origin, body: Buffer.from(text), key, timeoutMs, ...more });
+  return send({ host, port, from, origin, body: Buffer.from(text), keys, timeoutMs, ...more });
 }
 
 async function received(port: number): Promise<ReceivedMessage> {
-  const message = await receive({ port, timeoutMs, key });
+  const message = await receive({ port, timeoutMs, keys });
   assert.ok(message);
   return message;
 }
@@ -26,7 +26,7 @@ async function received(port: number): Promise<ReceivedMessage> {
 /** A receiver that does with each connection what the test says. */
 function strangeReceiver(onConnection: (connection: Connection) => void): Promise<Listener> {
   return Listener.start((socket) => {
-    accept(socket, key).then(onConnection);
+    accept(socket, keys).then(onConnection);
   });
 }
 
@@ -41,7 +41,7 @@ test('a message arrives with its sender, and send() ends only when it is confirm
   assert.equal(message.body.toString(), 'hello');
   assert.equal(message.from, 'sender');
   // A round trip later the sender still waits.
-  await ping({ host, port, key, timeoutMs });
+  await ping({ host, port, keys, timeoutMs });
   assert.equal(sent, false);
   await message.confirm();
   await done;
@@ -50,7 +50,7 @@ test('a message arrives with its sender, and send() ends only when it is confirm
 test('a sender that comes first goes on trying until someone receives', async () => {
   const port = await freePort();
   const done = sending(port, 'early');
-  await assert.rejects(dial({ host, port }, key), { code: 'unreachable' });
+  await assert.rejects(dial({ host, port }, keys), { code: 'unreachable' });
   const message = await received(port);
   await message.confirm();
   await done;
@@ -61,7 +61,7 @@ test('1 MB of any UTF-8 arrives byte for byte', async () => {
   const body = Buffer.alloc(1_048_576, 'a "line"\n\u0000\\ \u2028 \ufeff é 😀\r\n');
   const sound = Buffer.from(body.toString('utf8').replaceAll('\ufffd', '')).subarray(0, 1_048_576);
   const padded = Buffer.concat([sound, Buffer.alloc(1_048_576 - sound.length, 'x')]);
-  const done = send({ host, port, from, origin, body: padded, key, timeoutMs });
+  const done = send({ host, port, from, origin, body: padded, keys, timeoutMs });
   const message = await received(port);
   assert.ok(message.body.equals(padded));
   await message.confirm();
@@ -96,34 +96,34 @@ test('pings are answered before, between and after, and disturb nothing', async 
   const port = await freePort();
   const receiving = received(port);
   for (let count = 0; count < 3; count++) {
-    const { ms } = await ping({ host, port, key, timeoutMs });
+    const { ms } = await ping({ host, port, keys, timeoutMs });
     assert.ok(ms > 0 && ms < timeoutMs);
   }
   const done = sending(port, 'hello');
   const message = await receiving;
-  await ping({ host, port, key, timeoutMs });
+  await ping({ host, port, keys, timeoutMs });
   await message.confirm();
   await done;
-  await assert.rejects(ping({ host, port, key, timeoutMs: 50 }), { code: 'unreachable' });
+  await assert.rejects(ping({ host, port, keys, timeoutMs: 50 }), { code: 'unreachable' });
 });
 
 test('a receive whose time is over gives nothing and frees its port at once', async () => {
   const port = await freePort();
-  assert.equal(await receive({ port, timeoutMs: 20, key }), undefined);
-  assert.equal(await receive({ port, timeoutMs: 20, key }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
 });
 
 test('an abort ends a receive and frees its port', async () => {
   const port = await freePort();
   const aborter = new AbortController();
-  const receiving = receive({ port, timeoutMs, key, signal: aborter.signal });
-  await ping({ host, port, key, timeoutMs });
+  const receiving = receive({ port, timeoutMs, keys, signal: aborter.signal });
+  await ping({ host, port, keys, timeoutMs });
   aborter.abort();
   await assert.rejects(receiving, { code: 'cancelled' });
-  await assert.rejects(receive({ port, timeoutMs, key, signal: aborter.signal }), {
+  await assert.rejects(receive({ port, timeoutMs, keys, signal: aborter.signal }), {
     code: 'cancelled',
   });
-  assert.equal(await receive({ port, timeoutMs: 20, key }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
 });
 
 test('a refused message is sent again by itself, and taken by another receive', async () => {
@@ -143,7 +143,7 @@ test('a refused message is sent again by itself, and taken by another receive', 
 test('an abort before the confirmation gives the message back to its sender', async () => {
   const port = await freePort();
   const aborter = new AbortController();
-  const receiving = receive({ port, timeoutMs, key, signal: aborter.signal });
+  const receiving = receive({ port, timeoutMs, keys, signal: aborter.signal });
   const done = sending(port, 'again');
   assert.ok(await receiving);
   aborter.abort();
@@ -232,18 +232,18 @@ test('with nobody there, send and ping say so when their time is over', async ()
   const began = performance.now();
   await assert.rejects(sending(port, 'hello', { timeoutMs: 250 }), { code: 'unreachable' });
   assert.ok(performance.now() - began >= 240);
-  await assert.rejects(ping({ host, port, key, timeoutMs: 50 }), { code: 'unreachable' });
+  await assert.rejects(ping({ host, port, keys, timeoutMs: 50 }), { code: 'unreachable' });
 });
 
 test('strangers and other keys are turned away, and the receive goes on', async () => {
   const port = await freePort();
   const receiving = received(port);
-  await ping({ host, port, key, timeoutMs });
+  await ping({ host, port, keys, timeoutMs });
   const stranger = await rawSocket(port);
   stranger.end('GET / HTTP/1.1\r\n\r\n');
   stranger.resume();
   await once(stranger, 'close');
-  const wrongKey = { key: otherKey };
+  const wrongKey = { keys: otherKeys };
   await assert.rejects(sending(port, 'hello', wrongKey), { code: 'key_mismatch' });
   await assert.rejects(ping({ host, port, timeoutMs, ...wrongKey }), { code: 'key_mismatch' });
   const done = sending(port, 'welcome');
@@ -256,8 +256,8 @@ test('strangers and other keys are turned away, and the receive goes on', async 
 test('a request for a broker, and a damaged body, get an error, and the receive goes on', async () => {
   const port = await freePort();
   const receiving = received(port);
-  await ping({ host, port, key, timeoutMs });
-  const ear = new Ear(await dial({ host, port }, key));
+  await ping({ host, port, keys, timeoutMs });
+  const ear = new Ear(await dial({ host, port }, keys));
   const codeOfNext = async (): Promise<string> => {
     const [frame] = await ear.next();
     assert.ok(frame);
@@ -281,9 +281,9 @@ test('a request for a broker, and a damaged body, get an error, and the receive 
 test('a port that another program holds is taken, for the receiver and for the sender', async () => {
   const listener = await Listener.start((socket) => socket.end('220 mail ready\r\n'));
   const { port } = listener;
-  await assert.rejects(receive({ port, timeoutMs, key }), { code: 'port_taken' });
+  await assert.rejects(receive({ port, timeoutMs, keys }), { code: 'port_taken' });
   await assert.rejects(sending(port, 'hello'), { code: 'port_taken' });
-  await assert.rejects(ping({ host, port, key, timeoutMs }), { code: 'port_taken' });
+  await assert.rejects(ping({ host, port, keys, timeoutMs }), { code: 'port_taken' });
   listener.close();
 });
 
@@ -291,18 +291,18 @@ test('a host that nobody knows is said to be unknown', async () => {
   const unknown = { code: 'host_unknown' };
   const port = await freePort();
   await assert.rejects(sending(port, 'hello', { host: 'no-such-host.invalid' }), unknown);
-  await assert.rejects(receive({ port, bind: 'no-such-host.invalid', timeoutMs, key }), unknown);
+  await assert.rejects(receive({ port, bind: 'no-such-host.invalid', timeoutMs, keys }), unknown);
 });
 
 test('an address of another machine cannot be bound', async () => {
   const unusable = { code: 'address_unusable' };
   const port = await freePort();
-  await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, key }), unusable);
+  await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, keys }), unusable);
 });
 
 test('localhost and other loopback addresses are this machine', async () => {
   const port = await freePort();
-  const receiving = receive({ port, bind: '127.0.0.2', timeoutMs, key });
+  const receiving = receive({ port, bind: '127.0.0.2', timeoutMs, keys });
   const done = sending(port, 'hello', { host: '127.0.0.2' });
   await (await receiving)?.confirm();
   await done;

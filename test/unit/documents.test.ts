@@ -64,8 +64,8 @@ test('the handshake is, byte for byte, the one that docs/security.md writes out'
     ),
   );
   const bytes = (name: string) => written[name] ?? Buffer.alloc(0);
-  const client = new ClientHandshake({ key: bytes('key'), nonce: bytes('client nonce') });
-  const server = new ServerHandshake({ key: bytes('key'), nonce: bytes('server nonce') });
+  const client = new ClientHandshake({ keys: [bytes('key')], nonce: bytes('client nonce') });
+  const server = new ServerHandshake({ keys: [bytes('key')], nonce: bytes('server nonce') });
   assert.deepEqual(client.start(), bytes('client says'));
   const { send } = server.push(client.start());
   assert.deepEqual(send.subarray(0, 40), bytes('server says'));

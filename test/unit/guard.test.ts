@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import type { Name } from '../../src/core/message.ts';
+import { clearBinding } from '../../src/wire/channel.ts';
 import { dial } from '../../src/wire/connection.ts';
 import { FrameDecoder } from '../../src/wire/frame.ts';
 import { ClientHandshake } from '../../src/wire/handshake.ts';
@@ -25,14 +26,15 @@ function hello(name: string): Buffer[] {
 /** A socket that proved the key and said hello, and that reads nothing more by itself. */
 async function provenSocket(
   context: TestContext,
-  { port, key }: TestBroker,
+  { port, keys }: TestBroker,
   name: string,
 ): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   context.after(() => socket.destroy());
   socket.on('error', () => {});
   await once(socket, 'connect');
-  const handshake = new ClientHandshake({ key, nonce: Buffer.alloc(32, 1) });
+  const binding = clearBinding('127.0.0.1', port);
+  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [proof] = (await once(socket, 'data')) as [Buffer];
   socket.write(handshake.push(proof).send);
@@ -46,7 +48,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
   const first = broker.client();
   await first.status();
-  const second = new Ear(await dial({ host: '127.0.0.1', port: broker.port }, broker.key));
+  const second = new Ear(await dial({ host: '127.0.0.1', port: broker.port }, broker.keys));
   const [frame] = await second.next();
   assert(frame);
   assert.deepEqual(decodeAnswer(frame).answer, {

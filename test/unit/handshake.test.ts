@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
+import {
+  ClientHandshake,
+  type Keys,
+  clientNonce as nonceFor,
+  ServerHandshake,
+} from '../../src/wire/handshake.ts';
 
 const key = Buffer.alloc(32, 7);
 const clientNonce = Buffer.alloc(32, 0xc1);
@@ -22,19 +27,19 @@ const serverHello = Buffer.concat([serverPreface, serverNonce, proof('agent-ipc 
 const clientProof = proof('agent-ipc client 1\0');
 
 function client(): ClientHandshake {
-  return new ClientHandshake({ key, nonce: clientNonce });
+  return new ClientHandshake({ keys: [key], nonce: clientNonce });
 }
 
 function server(): ServerHandshake {
-  return new ServerHandshake({ key, nonce: serverNonce });
+  return new ServerHandshake({ keys: [key], nonce: serverNonce });
 }
 
 test('the bytes of the handshake are those of the protocol', () => {
   assert.deepEqual(client().start(), clientHello);
-  assert.deepEqual(client().push(serverHello), { send: clientProof, rest: Buffer.alloc(0) });
+  assert.deepEqual(client().push(serverHello), { send: clientProof, rest: Buffer.alloc(0), key });
   const side = server();
   assert.deepEqual(side.push(clientHello), { send: serverHello, rest: undefined });
-  assert.deepEqual(side.push(clientProof), { send: Buffer.alloc(0), rest: Buffer.alloc(0) });
+  assert.deepEqual(side.push(clientProof), { send: Buffer.alloc(0), rest: Buffer.alloc(0), key });
 });
 
 test('the client is done at every split of the bytes, and leaves what follows', () => {
@@ -118,10 +123,56 @@ test('the server refuses a proof that is wrong in one bit, of another role, or o
 
 test('the proofs are tied to the channel below', () => {
   const binding = Buffer.from('channel');
-  const bound = new ServerHandshake({ key, nonce: serverNonce, binding });
+  const bound = new ServerHandshake({ keys: [key], nonce: serverNonce, binding });
   assert.deepEqual(
     bound.push(clientHello).send.subarray(40),
     proof('agent-ipc server 1\0', key, 'channel'),
   );
   assert.throws(() => bound.push(clientProof), { code: 'key_mismatch' });
+});
+
+const [fresh, worn, foreign] = [1, 2, 3].map((fill) => Buffer.alloc(32, fill)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
+
+/** The key on which the two agree, or the code of the client's refusal. */
+function meet(clientKeys: Keys, serverKeys: Keys): string {
+  const dialler = new ClientHandshake({ keys: clientKeys, nonce: nonceFor(clientKeys[0]) });
+  const listener = new ServerHandshake({ keys: serverKeys, nonce: serverNonce });
+  try {
+    const { send, key: known } = dialler.push(listener.push(dialler.start()).send);
+    const { key: proved } = listener.push(send);
+    assert.deepEqual(proved, known);
+    return proved?.equals(fresh) ? 'fresh' : 'worn';
+  } catch (error) {
+    return String((error as { code: unknown }).code);
+  }
+}
+
+test('while a key is replaced, whoever has a key in common agrees on one, the newest where both have it', () => {
+  assert.deepEqual(
+    [
+      meet([fresh, worn], [fresh, worn]),
+      meet([worn], [fresh, worn]),
+      meet([fresh], [fresh, worn]),
+      meet([fresh, worn], [worn]),
+      meet([fresh, worn], [fresh]),
+      meet([worn], [fresh]),
+      meet([foreign], [fresh, worn]),
+      meet([foreign, worn], [fresh]),
+    ],
+    ['fresh', 'worn', 'fresh', 'worn', 'fresh', 'key_mismatch', 'key_mismatch', 'key_mismatch'],
+  );
+});
+
+test('the nonce of a client is another one each time, and names its key to who has it', () => {
+  const nonce = nonceFor(fresh);
+  assert.notDeepEqual(nonceFor(fresh), nonce);
+  const mark = createHmac('sha256', fresh)
+    .update('agent-ipc nonce 1\0')
+    .update(nonce.subarray(0, 16))
+    .digest();
+  assert.deepEqual(nonce.subarray(16), mark.subarray(0, 16));
 });

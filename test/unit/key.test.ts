@@ -4,6 +4,7 @@ import {
   chmodSync,
   existsSync,
   fstatSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,10 +17,12 @@ import {
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { IpcError } from '../../src/core/errors.ts';
-import { loadKey } from '../../src/wire/key.ts';
+import { type KeyEnvironment, loadKeys, watchKeys } from '../../src/wire/key.ts';
+import { importKey, newKey, retireKey } from '../../src/wire/rotation.ts';
 
 const execute = promisify(execFile);
 const hex = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -37,6 +40,11 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** The newest. */
+async function loadKey(from: string, environment: KeyEnvironment): Promise<Buffer> {
+  return (await loadKeys(from, environment))[0];
+}
 
 function modeOf(path: string): string {
   return (statSync(path).mode & 0o777).toString(8);
@@ -112,8 +120,8 @@ test('twenty callers at once get one key', async () => {
 
 test('ten processes at once get one key', async () => {
   const module = new URL('../../src/wire/key.js', import.meta.url).href;
-  const program = `import { loadKey } from ${JSON.stringify(module)};
-    process.stdout.write((await loadKey(${JSON.stringify(home)}, {})).toString('hex'));`;
+  const program = `import { loadKeys } from ${JSON.stringify(module)};
+    process.stdout.write((await loadKeys(${JSON.stringify(home)}, {}))[0].toString('hex'));`;
   const runs = Array.from({ length: 10 }, () =>
     execute(process.execPath, ['--input-type=module', '-e', program]),
   );
@@ -184,4 +192,79 @@ test('a link to a key elsewhere is followed, one to nowhere is refused', async (
   await assert.rejects(loadKey(home, env), { code: 'key_unusable' });
   writeFileSync(target, hex, { mode: 0o600 });
   assert.deepEqual(await loadKey(home, env), key);
+});
+
+test('a new key takes the place of the one before, which stays good until it is retired', async () => {
+  const first = await loadKey(home, env);
+  assert.deepEqual(await newKey(home, env), { path: join(home, 'key'), same: false, old: true });
+  const [second, old] = await loadKeys(home, env);
+  assert.deepEqual(old, first);
+  assert.notDeepEqual(second, first);
+  assert.deepEqual(readdirSync(home).sort(), ['key', 'key.old']);
+  assert.deepEqual([modeOf(join(home, 'key')), modeOf(join(home, 'key.old'))], ['600', '600']);
+  assert.equal((await retireKey(home, env)).same, false);
+  assert.deepEqual(await loadKeys(home, env), [second]);
+  assert.equal((await retireKey(home, env)).same, true);
+});
+
+test('there are never three keys: the old one is retired first', async () => {
+  await loadKey(home, env);
+  await newKey(home, env);
+  const keys = await loadKeys(home, env);
+  await assert.rejects(newKey(home, env), { code: 'key_rotating' });
+  await assert.rejects(importKey(home, env, hex), { code: 'key_rotating' });
+  assert.deepEqual(await loadKeys(home, env), keys);
+  assert.deepEqual(readdirSync(home).sort(), ['key', 'key.old']);
+});
+
+test('an imported key is the key of a home without one, and in another home replaces the key', async () => {
+  assert.deepEqual(await importKey(home, env, `${hex}\n`), {
+    path: join(home, 'key'),
+    same: false,
+    old: false,
+  });
+  assert.deepEqual(await loadKeys(home, env), [key]);
+  assert.equal((await importKey(home, env, hex)).same, true);
+  const other = join(folder, 'other');
+  const before = await loadKey(other, env);
+  assert.equal((await importKey(other, env, key.toString('base64'))).old, true);
+  assert.deepEqual(await loadKeys(other, env), [key, before]);
+  await assert.rejects(importKey(other, env, hex.slice(1)), { code: 'key_unusable' });
+});
+
+test('a change of keys that stopped in the middle is finished by the next', async () => {
+  const before = await loadKey(home, env);
+  linkSync(join(home, 'key'), join(home, 'key.old'));
+  assert.deepEqual(await loadKeys(home, env), [before]);
+  await newKey(home, env);
+  const [, old] = await loadKeys(home, env);
+  assert.deepEqual(old, before);
+});
+
+test('IPC_KEY_FILE is the file that is changed; a key in IPC_KEY is in no file', async () => {
+  const path = join(folder, 'named');
+  writeFileSync(path, hex, { mode: 0o600 });
+  await newKey(home, { IPC_KEY_FILE: path });
+  assert.deepEqual((await loadKeys(home, { IPC_KEY_FILE: path }))[1], key);
+  await assert.rejects(newKey(home, { IPC_KEY: hex }), { code: 'key_unusable' });
+  assert.equal(existsSync(home), false);
+});
+
+test('a process that runs on sees another key within a second, and keeps its own while the file is bad', async (context) => {
+  const first = await loadKeys(home, env);
+  let now = 0;
+  context.mock.method(performance, 'now', () => now);
+  const keys = watchKeys(home, env, first);
+  await newKey(home, env);
+  assert.equal(keys(), first);
+  now = 1_000;
+  const both = keys();
+  assert.deepEqual([both.length, both[1]], [2, first[0]]);
+  await retireKey(home, env);
+  chmodSync(join(home, 'key'), 0o644);
+  now = 2_000;
+  assert.equal(keys(), both);
+  chmodSync(join(home, 'key'), 0o600);
+  now = 3_000;
+  assert.deepEqual(keys(), [both[0]]);
 });

@@ -1,0 +1,266 @@
+// Whatever bytes come: no crash, no growth, no answer to whoever has not proved the key. In all 50,000
+// inputs, and a million with --long; the shares are below.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { IpcError } from '../../src/core/errors.ts';
+import { bodyBytesMax } from '../../src/core/limits.ts';
+import { bodyChecksum } from '../../src/core/message.ts';
+import { type Connection, dial } from '../../src/wire/connection.ts';
+import { type Frame, FrameDecoder } from '../../src/wire/frame.ts';
+import {
+  ClientHandshake,
+  type HandshakeStep,
+  type Keys,
+  ServerHandshake,
+} from '../../src/wire/handshake.ts';
+import { loadKeys } from '../../src/wire/key.ts';
+import { decodeAnswer, decodeRequest } from '../../src/wire/protocol.ts';
+import { cut, frames, mutate, requestFrames, rubbish, soundHello } from '../support/fuzz.ts';
+import { pick, Random, seedFromEnvironment } from '../support/random.ts';
+import { place, type Remote } from '../support/remote.ts';
+
+const isLong = process.env.IPC_TEST_LONG === '1';
+const decoderInputs = isLong ? 600_000 : 28_000;
+const arbitraryInputs = isLong ? 100_000 : 4_000;
+const handshakeInputs = isLong ? 200_000 : 10_000;
+const strangerInputs = isLong ? 60_000 : 4_000;
+const provenInputs = isLong ? 60_000 : 4_000;
+/** What memory may have grown by: caches and pools, not what came. */
+const growthMiBMax = 48;
+/** Connections that knock at the same time. */
+const atOnce = 32;
+/** Inputs that one connection gets, unless it is closed before. */
+const inputsEach = 8;
+
+const seed = seedFromEnvironment();
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Passes over the errors that the table has; any other is a fault of ours. */
+function survives(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+  }
+}
+
+function memoryMiB(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / 1_024 ** 2;
+}
+
+/** Runs `one` so often, and sees that nothing is kept. */
+function repeat(inputs: number, one: (random: Random) => void): void {
+  const random = new Random(seed);
+  for (let count = 0; count < 1_000; count++) one(random);
+  const before = memoryMiB();
+  for (let count = 1_000; count < inputs; count++) one(random);
+  const grown = memoryMiB() - before;
+  assert.ok(grown < growthMiBMax, `grown by ${grown} MiB`);
+}
+
+/** What a decoder gives is within the limits, and its bodies are whole. */
+function decodeAll(parts: readonly Buffer[]): void {
+  const decoder = new FrameDecoder();
+  survives(() => {
+    for (const part of parts) for (const frame of decoder.push(part)) decodeBoth(frame);
+  });
+}
+
+function decodeBoth(frame: Frame): void {
+  survives(() => {
+    const request = decodeRequest(frame);
+    if (request.kind !== 'post' && request.kind !== 'send') return;
+    assert.ok(request.body.length <= bodyBytesMax);
+    assert.equal(bodyChecksum(request.body), request.checksum);
+  });
+  survives(() => {
+    const { answer, body } = decodeAnswer(frame);
+    if (answer.kind === 'offer') assert.equal(bodyChecksum(body), answer.envelope.checksum);
+  });
+}
+
+test(`frames that were changed are decoded or refused (SEED=${seed})`, () => {
+  repeat(decoderInputs, (random) => {
+    const stream = Buffer.concat(
+      Array.from({ length: 1 + random.below(3) }, () => {
+        const frame = pick(random, frames);
+        return random.oneIn(4) ? frame : mutate(random, frame, frames);
+      }),
+    );
+    decodeAll(cut(random, stream));
+  });
+});
+
+test('headers and bodies of any content are decoded or refused', () => {
+  const strange = fc.record({
+    type: fc.oneof(
+      fc.integer({ min: 0x01, max: 0x0b }),
+      fc.integer({ min: 0x81, max: 0x8b }),
+      fc.integer({ min: 0, max: 255 }),
+    ),
+    request: fc.nat(),
+    header: fc.oneof(
+      fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((text) => Buffer.from(text)),
+    ),
+    body: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+  });
+  fc.assert(fc.property(strange, decodeBoth), { numRuns: arbitraryInputs });
+});
+
+const handshakeKeys: Keys = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+const clientOptions = { keys: handshakeKeys, nonce: Buffer.alloc(32, 3) };
+const serverOptions = { keys: handshakeKeys, nonce: Buffer.alloc(32, 4) };
+
+/** What the two say to each other when nothing is changed. */
+function soundHandshake(): { fromClient: Buffer; fromServer: Buffer } {
+  const [client, server] = [new ClientHandshake(clientOptions), new ServerHandshake(serverOptions)];
+  const hello = client.start();
+  const { send } = server.push(hello);
+  return { fromClient: Buffer.concat([hello, client.push(send).send]), fromServer: send };
+}
+
+test(`a handshake that was changed is never completed (SEED=${seed})`, () => {
+  const { fromClient, fromServer } = soundHandshake();
+  const helloBytes = 40;
+  repeat(handshakeInputs, (random) => {
+    const forServer = mutate(random, fromClient, [fromServer, rubbish(random)]);
+    const server = new ServerHandshake(serverOptions);
+    const heard = pushAll(server, cut(random, forServer));
+    assert.equal(heard.done, forServer.subarray(0, fromClient.length).equals(fromClient));
+    // Silent until the whole preface and a nonce are here.
+    const said = forServer.length >= helloBytes && startsAlike(forServer, fromClient, 8);
+    assert.ok(heard.bytes === 0 || (said && heard.bytes === fromServer.length));
+
+    const forClient = mutate(random, fromServer, [fromClient, rubbish(random)]);
+    const client = new ClientHandshake(clientOptions);
+    client.start();
+    const sent = pushAll(client, cut(random, forClient));
+    assert.equal(sent.done, forClient.subarray(0, fromServer.length).equals(fromServer));
+    assert.equal(sent.bytes, sent.done ? 32 : 0);
+  });
+});
+
+function startsAlike(one: Buffer, other: Buffer, bytes: number): boolean {
+  return one.subarray(0, bytes).equals(other.subarray(0, bytes));
+}
+
+function pushAll(
+  side: { push(chunk: Buffer): HandshakeStep },
+  parts: readonly Buffer[],
+): { bytes: number; done: boolean } {
+  let bytes = 0;
+  let done = false;
+  survives(() => {
+    for (const part of parts) {
+      const { send, rest } = side.push(part);
+      bytes += send.length;
+      done = rest !== undefined;
+      if (done) break;
+    }
+  });
+  return { bytes, done };
+}
+
+interface LiveBroker {
+  readonly owner: Remote;
+  readonly port: number;
+  readonly keys: Keys;
+}
+
+async function liveBroker(context: TestContext): Promise<LiveBroker> {
+  const { home, port, session } = await place(context);
+  const owner = session();
+  await owner.start();
+  return { owner, port, keys: await loadKeys(home, {}) };
+}
+
+async function residentMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
+}
+
+/** `one` is run by `atOnce` at the same time, `times` in all; the broker is the same afterwards. */
+async function besiege(
+  { owner }: LiveBroker,
+  times: number,
+  one: (random: Random) => Promise<void>,
+): Promise<void> {
+  const random = new Random(seed);
+  const run = async (count: number): Promise<void> => {
+    let left = count;
+    const next = async (): Promise<void> => {
+      while (left-- > 0) await one(random);
+    };
+    await Promise.all(Array.from({ length: atOnce }, next));
+  };
+  await run(Math.ceil(times / 2));
+  const before = await residentMiB(owner.pid);
+  await run(Math.floor(times / 2));
+  const grown = (await residentMiB(owner.pid)) - before;
+  assert.ok(grown < 2 * growthMiBMax, `the broker grew by ${grown} MiB`);
+  assert.equal((await owner.start()).role, 'owner');
+  const waiting = owner.wait('whole', 60_000);
+  await owner.post('whole', 'as ever');
+  assert.equal((await waiting)?.body, 'as ever');
+}
+
+/** What a stranger reads who says this and nothing more. */
+async function say(port: number, parts: readonly Buffer[]): Promise<number> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  socket.on('error', () => {});
+  const closed = once(socket, 'close').catch(() => {});
+  socket.resume();
+  for (const part of parts) socket.write(part);
+  socket.end();
+  await closed;
+  return socket.bytesRead;
+}
+
+test(`a live broker answers no stranger, whatever he says (SEED=${seed})`, async (context) => {
+  const live = await liveBroker(context);
+  const { fromClient } = soundHandshake();
+  const http = Buffer.from('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello');
+  const others = [...requestFrames, http, fromClient];
+  await besiege(live, strangerInputs, async (random) => {
+    const start = pick(random, [fromClient, fromClient, Buffer.alloc(0), http]);
+    const bytes = Buffer.concat([mutate(random, start, others), pick(random, requestFrames)]);
+    const read = await say(live.port, cut(random, bytes).slice(0, 6));
+    // A hello is answered with the broker's own proof, 72 bytes; nothing follows.
+    if (startsAlike(bytes, fromClient, 8)) assert.ok(read === 0 || read === 72, `${read} bytes`);
+    else assert.equal(read, 0);
+  });
+  const { messages, mailboxCount } = await live.owner.status();
+  assert.deepEqual([messages, mailboxCount], [1, 1]);
+});
+
+/** Resolves when the broker has read all of it, or has closed the connection. */
+function ended(connection: Connection): Promise<void> {
+  return new Promise((resolve) => {
+    connection.onClose = () => resolve();
+    connection.close();
+  });
+}
+
+test(`a live broker survives what is said by who has proved the key (SEED=${seed})`, async (context) => {
+  const live = await liveBroker(context);
+  const { port, keys } = live;
+  await besiege(live, Math.ceil(provenInputs / inputsEach), async (random) => {
+    const connection = await dial({ host: '127.0.0.1', port }, keys);
+    connection.onFrame = (frame) => void decodeAnswer(frame);
+    if (!random.oneIn(8)) connection.send(soundHello());
+    for (let count = 0; count < inputsEach; count++) {
+      connection.send(cut(random, mutate(random, pick(random, requestFrames), requestFrames)));
+    }
+    await ended(connection);
+  });
+});

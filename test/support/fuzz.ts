@@ -1,0 +1,140 @@
+// Bytes that are nearly right: frames and handshakes of the protocol, changed at a few places.
+import { randomBytes } from 'node:crypto';
+import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/core/message.ts';
+import type { Answer, Request } from '../../src/core/requests.ts';
+import { encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { pick, type Random } from './random.ts';
+
+const session = parseSessionId('0123456789abcdef');
+const id = parseNamedId('id1');
+const name = parseName('A');
+const origin = { program: 'p', pid: 258, machine: 'm' };
+const holds = [{ number: 5, id }];
+const body = Buffer.from('hello');
+const checksum = bodyChecksum(body);
+
+const requests: readonly Request[] = [
+  { kind: 'hello', request: 1, session, origin, standby: true, held: holds },
+  {
+    kind: 'post',
+    request: 2,
+    count: 0,
+    id,
+    mark: 0,
+    to: name,
+    from: name,
+    answers: id,
+    settles: holds,
+    checksum,
+    body,
+  },
+  { kind: 'wait', request: 3, mailbox: name, waitMs: 1_000 },
+  { kind: 'fetch', request: 4, mailbox: name, bytesMax: 1_000, messagesMax: 10 },
+  { kind: 'cancel', request: 3 },
+  { kind: 'settle', request: 5, holds },
+  { kind: 'release', request: 6, holds, unread: false },
+  { kind: 'status', request: 7 },
+  { kind: 'goodbye', request: 8 },
+  { kind: 'send', request: 9, from: '', origin, checksum, body },
+  { kind: 'ping', request: 10 },
+];
+
+const envelope = {
+  ...{ id, number: 6, to: name, from: name, time: 2 ** 40 },
+  ...{ answers: '' as const, origin, bodyBytes: body.length, checksum },
+};
+
+const answers: readonly Answer[] = [
+  {
+    ...{ kind: 'welcome', request: 1, store: 'ab', epoch: 2, format: 1, pid: 258 },
+    ...{ addresses: ['127.0.0.1'], lost: holds, messages: 3 },
+  },
+  { kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false, notHeld: holds },
+  { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
+  { kind: 'end', request: 3, remaining: 7 },
+  { kind: 'settled', request: 5, notHeld: holds },
+  {
+    ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
+    mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+  },
+  { kind: 'error', request: 2, code: 'store_full', message: 'full' },
+  { kind: 'going', request: 0 },
+];
+
+export const requestFrames: readonly Buffer[] = requests.map((each) =>
+  Buffer.concat(encodeRequest(each)),
+);
+export const frames: readonly Buffer[] = [
+  ...requestFrames,
+  ...answers.map((each) =>
+    Buffer.concat(encodeAnswer(each, each.kind === 'offer' ? body : undefined)),
+  ),
+];
+
+/** A hello of a session of its own, as it should be. */
+export function soundHello(): Buffer[] {
+  const own = parseSessionId(randomBytes(8).toString('hex'));
+  return encodeRequest({
+    ...{ kind: 'hello', request: 1, session: own, origin, standby: false, held: [] },
+  });
+}
+
+const strikingBytes = [0x00, 0x01, 0x0d, 0x20, 0x7f, 0x80, 0xa9, 0xff];
+const strikingLengths = [0, 1, 11, 12, 13, 0xffff, 0x100000, 0x100001, 0x7fffffff, 0xffffffff];
+
+/** One to four changes; `others` lends its bytes. */
+export function mutate(random: Random, bytes: Buffer, others: readonly Buffer[]): Buffer {
+  let changed: Buffer = bytes;
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    changed = changeOnce(random, changed, others);
+  }
+  return changed;
+}
+
+function changeOnce(random: Random, bytes: Buffer, others: readonly Buffer[]): Buffer {
+  const at = random.below(bytes.length + 1);
+  const end = at + random.below(bytes.length + 1 - at);
+  const before = bytes.subarray(0, at);
+  switch (random.below(8)) {
+    case 0:
+      return overwrite(bytes, at, Buffer.from([(bytes[at] ?? 0) ^ (1 << random.below(8))]));
+    case 1:
+      return overwrite(bytes, at, Buffer.from([pick(random, strikingBytes)]));
+    case 2: {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(pick(random, strikingLengths));
+      return overwrite(bytes, random.oneIn(2) ? at : pick(random, [0, 4, 8, 12]), length);
+    }
+    case 3:
+      return before;
+    case 4:
+      return Buffer.concat([before, bytes.subarray(end)]);
+    case 5:
+      return Buffer.concat([before, rubbish(random), bytes.subarray(at)]);
+    case 6:
+      return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+    default:
+      return Buffer.concat([before, pick(random, others)]);
+  }
+}
+
+function overwrite(bytes: Buffer, at: number, by: Buffer): Buffer {
+  const changed = Buffer.from(bytes);
+  by.copy(changed, at);
+  return changed;
+}
+
+export function rubbish(random: Random): Buffer {
+  return Buffer.from(Array.from({ length: 1 + random.below(40) }, () => random.below(256)));
+}
+
+/** The same bytes in parts of any length. */
+export function cut(random: Random, bytes: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const length = 1 + random.below(random.oneIn(4) ? 4 : bytes.length);
+    parts.push(bytes.subarray(offset, offset + length));
+    offset += length;
+  }
+  return parts;
+}
