@@ -5,8 +5,8 @@ import { Command, CommanderError } from 'commander';
 import { checkArguments } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, endMsMax } from './core/limits.ts';
-import type { Delivery, Mail } from './core/mail.ts';
-import { parseNamedId } from './core/message.ts';
+import type { Delivery, Mail, PostResult } from './core/mail.ts';
+import { type Name, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
 import { answerWrongLines, brokerPortWords, parameterWords, programHelp } from './help.ts';
 import {
@@ -220,8 +220,19 @@ async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): P
   const named = id === undefined ? undefined : parseNamedId(id);
   const result = await run(call, place, { signal, id: named });
   if (json) await writeJson({ id: result.id, number: result.number, ...storedHow(result) });
-  else await say(present.presentPost(call.given.to, call.given.from ?? place.name, result, []));
+  else await sayStored(call.given, call.given.from ?? place.name, result);
   return exitDone;
+}
+
+async function sayStored(
+  { to, host, port }: CallOf<'post'>['given'],
+  from: Name | undefined,
+  result: PostResult,
+): Promise<void> {
+  await say(present.presentStored(to, from, result, []));
+  if (from === undefined) return say('Next: give --from to be answered.');
+  const options = host ? ['--host', present.at(host)] : port === undefined ? [] : ['--port', port];
+  await say(['Next: ipc wait', ...options, quotedForShell(from)].join(' '));
 }
 
 async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): Promise<number> {
@@ -382,6 +393,10 @@ async function settle(mail: Mail, deliveries: readonly Delivery[]): Promise<void
     if (!(error instanceof IpcError)) throw error;
     await say('It is not known whether this was settled: it may come again.');
   }
+}
+
+function quotedForShell(text: string): string {
+  return /^[\w.@:+][\w.@:+-]*$/.test(text) ? text : `-- '${text.replaceAll("'", "'\\''")}'`;
 }
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {

@@ -15,13 +15,14 @@ Exit codes:
   130  interrupted by SIGINT (Ctrl-C); 143 by SIGTERM, 129 by SIGHUP; \`broker\` ends with 0
 
 Environment:
-  IPC_HOME      folder of key and mail; ~/.agent-ipc by default
-  IPC_PORT      port of the broker; ${portBrokerDefault} by default
-  IPC_BROKER    HOST:PORT of the broker; this machine only, so far
-  IPC_NAME      \`from\` of posts and sends that give none
-  IPC_KEY       the key itself
-  IPC_KEY_FILE  its file; \`key\` in IPC_HOME by default
-  IPC_MAX_WAIT  longest wait of \`ipc mcp\`, in seconds`;
+  IPC_HOME            folder of key and mail, an absolute path; ~/.agent-ipc by default
+  IPC_PORT            port of the broker; ${portBrokerDefault} by default
+  IPC_BROKER          HOST:PORT of the broker, perhaps on another machine
+  IPC_NAME            \`from\` of posts and sends that give none
+  IPC_KEY             the key itself
+  IPC_KEY_FILE        its file; \`key\` in IPC_HOME by default
+  IPC_SENDS_PER_HOUR  messages of \`ipc mcp\` from one sender to one mailbox; 0: no limit
+  IPC_MAX_WAIT        longest wait of \`ipc mcp\`, in seconds`;
 
 export const brokerPortWords = `port of the broker; ${portBrokerDefault} by default`;
 

@@ -2,8 +2,10 @@
 import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
+import { IpcError } from './core/errors.ts';
 import { version } from './core/version.ts';
 import { describeParameter, operationNames, type ParameterName, parameters } from './operations.ts';
+import { presentError } from './present.ts';
 import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
 
@@ -24,12 +26,17 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   process.on('SIGTSTP', () => {});
   for (const event of ['end', 'close']) process.stdin.on(event, end);
   process.stderr.on('error', () => {});
-  serveStdio(() => makeServer(tool), { transport, onerror: () => {} });
+  serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
   const closed = transport.onclose;
   transport.onclose = () => {
     closed?.();
     end();
   };
+}
+
+/** A line that nobody can be answered. */
+function sayRefused(error: Error): void {
+  if (error instanceof IpcError) process.stderr.write(`ipc mcp: ${presentError(error)}\n`);
 }
 
 function makeServer(tool: Tool): McpServer {

@@ -11,6 +11,7 @@ import { nameBytesMax, portBrokerDefault } from './core/limits.ts';
 import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
+import { readOwner } from './journal/folder.ts';
 import {
   type Address,
   type Broker,
@@ -48,6 +49,9 @@ export interface PlaceOptions {
 /** Characters of up to four bytes: no label is longer than a name. */
 const labelCharactersMax = 50;
 assert(labelCharactersMax * 4 <= nameBytesMax);
+
+/** In which one of ours answers a ping. */
+const peerMs = 500;
 
 export class Place implements Context {
   readonly home: string;
@@ -138,10 +142,31 @@ export class Place implements Context {
       receive: async (call) => {
         const keys = await this.#loadKeysFor(call.bind, 'bind');
         return receive({ ...call, keys }).catch(async (error) => {
-          throw await withHolder(error, call.port);
+          throw isTaken(error) ? await this.#holderOf(call, keys, error) : error;
         });
       },
     };
+  }
+
+  /** The same error, with what holds the port where that can be found out. */
+  async #holderOf(
+    { bind, port }: { bind: string; port: number },
+    keys: Keys,
+    error: IpcError,
+  ): Promise<IpcError> {
+    const holder = await findHolder(port);
+    const taken = (what: string) =>
+      new IpcError('port_taken', what, { cause: error, hint: 'use another port' });
+    if (holder?.pid === process.pid) return taken(`this session itself has port ${port}`);
+    const pid = holder ? ` (pid ${holder.pid})` : '';
+    if (holder && readOwner(this.storeFolder(port))?.pid === holder.pid) {
+      return taken(`an ipc broker owns port ${port}${pid}`);
+    }
+    const isPeer = await ping({ host: bind, port, keys, timeoutMs: peerMs }).catch(() => undefined);
+    if (isPeer) return taken(`another ipc session receives on port ${port}${pid}`);
+    if (!holder) return error;
+    const what = `port ${port} is held by pid ${holder.pid} (${holder.program})`;
+    return new IpcError('port_taken', what, { cause: error });
   }
 
   /** A host that nobody knows leaves no key file behind. */
@@ -175,13 +200,8 @@ function absolute(path: string, variable: string): string {
   throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
 }
 
-/** The same error, with the program that holds the port where the machine tells. */
-async function withHolder(error: unknown, port: number): Promise<unknown> {
-  if (!(error instanceof IpcError) || error.code !== 'port_taken') return error;
-  const holder = await findHolder(port);
-  if (!holder) return error;
-  const what = `port ${port} is held by pid ${holder.pid} (${holder.program})`;
-  return new IpcError('port_taken', what, { cause: error });
+function isTaken(error: unknown): error is IpcError {
+  return error instanceof IpcError && error.code === 'port_taken';
 }
 
 /** `isNamed`: by the caller, else by IPC_BROKER. */

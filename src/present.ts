@@ -51,7 +51,7 @@ export function presentDeliveries(
 ): string {
   const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
   const [sender] = senders.size === 1 ? senders : [];
-  const title = `${messages(deliveries.length)} from ${quoted(mailbox)}, ${remaining} more there`;
+  const title = `${messages(deliveries.length)} for ${quoted(mailbox)}, ${remaining} more there`;
   return lines(head(title, notes), ...deliveries.map(block), foot(mailbox, sender ?? '', ticket));
 }
 
@@ -137,13 +137,22 @@ export function presentPost(
   result: PostResult,
   notes: Notes,
 ): string {
+  const next =
+    from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
+  return lines(presentStored(to, from, result, notes), `Next: ${next}.`);
+}
+
+export function presentStored(
+  to: Name,
+  from: Name | undefined,
+  result: PostResult,
+  notes: Notes,
+): string {
   const stored = result.duplicate ? 'Was stored before' : 'Stored';
   const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
   const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
   const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to)}`;
-  const next =
-    from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
-  return lines(head(title, [reader, ...address, ...notes]), `Next: ${next}.`);
+  return head(title, [reader, ...address, ...notes]);
 }
 
 export function presentSend(host: Address, from: Name | undefined, notes: Notes): string {
@@ -178,7 +187,10 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   const place =
     status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
   const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
-  const counts = [`${messages(status.messages)}, ${bytes} bytes`, `${sessions} sessions`];
+  const counts = [
+    `${messages(status.messages)}, ${bytes} bytes`,
+    sessions === 1 ? '1 session' : `${sessions} sessions`,
+  ];
   const list: string[] = [];
   let left = listCharactersMax;
   for (const box of mailboxes) {

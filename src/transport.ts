@@ -1,6 +1,6 @@
 // MCP over stdio, as the SDK speaks it, but with an eye on each call's result: when it begins to leave,
 // when it is written, and when its host takes the call back, even after the handler has returned.
-import type { Readable, Writable } from 'node:stream';
+import { pipeline, type Readable, type Writable } from 'node:stream';
 import {
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
@@ -12,6 +12,10 @@ import {
   type Transport,
 } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import type { IpcError } from './core/errors.ts';
+import { lineBytesMax } from './core/limits.ts';
+import { Lines } from './lines.ts';
+import { presentError } from './present.ts';
 
 /** What becomes of a call's result. Each is told at most once, in this order. */
 export interface ResultWatcher {
@@ -36,11 +40,17 @@ class Flight {
 /** Calls whose results are written; a cancellation may come later. */
 const writtenMax = 1_000;
 
+/** Of JSON-RPC. */
+const parseErrorCode = -32_700;
+const invalidRequestCode = -32_600;
+
 export class HostTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: NonNullable<Transport['onmessage']>;
   readonly #inner: StdioServerTransport;
+  readonly #input: Readable;
+  readonly #lines = new Lines((error, id) => this.#refuse(error, id));
   readonly #output: Writable;
   readonly #flights = new Map<RequestId, Flight>();
   /** Its oldest goes first. */
@@ -48,8 +58,10 @@ export class HostTransport implements Transport {
   #isClosed = false;
 
   constructor(input: Readable, output: Writable) {
+    this.#input = input;
     this.#output = output;
-    this.#inner = new StdioServerTransport(input, output);
+    // Each line is taken at once, so there is never more in its buffer than one.
+    this.#inner = new StdioServerTransport(this.#lines, output, { maxBufferSize: lineBytesMax });
     this.#inner.onmessage = (message) => this.#arrived(message);
     this.#inner.onerror = (error) => this.onerror?.(error);
     this.#inner.onclose = () => {
@@ -58,8 +70,10 @@ export class HostTransport implements Transport {
     };
   }
 
-  start(): Promise<void> {
-    return this.#inner.start();
+  async start(): Promise<void> {
+    await this.#inner.start();
+    // How the input ends is told by the lines.
+    pipeline(this.#input, this.#lines, () => {});
   }
 
   close(): Promise<void> {
@@ -89,6 +103,13 @@ export class HostTransport implements Transport {
     if (isError(message)) flight?.gone();
     else flight?.watcher?.writing();
     await this.#write(message, flight);
+  }
+
+  #refuse(error: IpcError, id: RequestId | undefined): void {
+    if (id === undefined) return this.onerror?.(error);
+    const code = error.code === 'bad_body' ? parseErrorCode : invalidRequestCode;
+    const answer = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } } as const;
+    this.#output.write(serializeMessage(answer));
   }
 
   #arrived(message: JSONRPCMessage): void {

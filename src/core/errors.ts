@@ -54,7 +54,10 @@ const table = {
     fault: 'world',
     hint: 'post goes to the port of a broker, send and ping to the port of a receive',
   },
-  port_taken: { fault: 'world', hint: 'stop that program, or use another port' },
+  port_taken: {
+    fault: 'world',
+    hint: 'use another port, or end that program if it is no agent session',
+  },
   address_unusable: {
     fault: 'world',
     hint: 'bind an address of this machine, and a port from 1024 to 65535',

@@ -134,5 +134,11 @@ export const resultCharactersMax = 30_000;
 /** Characters of one part of a body that does not fit; the rest is for head, foot and names. */
 export const partCharactersMax = 25_000;
 assert(partCharactersMax + 5_000 <= resultCharactersMax, 'a part fits with its head and foot');
+/** One line of a host: the largest body fits, with each of its characters escaped, and the rest of a call. */
+export const lineBytesMax = 10 * 1024 ** 2;
+assert(
+  lineBytesMax > 6 * bodyBytesMax + headerBytesMax,
+  'a call with the largest body fits a line',
+);
 /** Files with whole bodies that are kept; the newest stay. */
 export const bodyFilesMax = 256;

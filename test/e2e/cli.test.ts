@@ -19,7 +19,7 @@ test('post stores with no broker alive, and a later wait prints the exact bytes'
   const posted = await run(['post', 'B', '-', '--from', 'A'], body);
   assert.equal(posted.code, 0);
   assert.equal(posted.text, '');
-  assert.match(posted.errors, /^Stored as #1 /);
+  assert.match(posted.errors, /^Stored as #1 .*\nNext: ipc wait A\n$/);
   const waited = await run(['wait', 'B']);
   assert.equal(waited.code, 0);
   assert.deepEqual(waited.out, Buffer.from(body));

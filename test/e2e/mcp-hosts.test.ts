@@ -327,14 +327,6 @@ test('a host that closes the pipe under a result ends the session, and the messa
   assert.deepEqual((await b.call(wait('A', { timeout: 5 }))).bodies, ['kept']);
 });
 
-test('a line of more than 10 MiB ends the session in good order', async (context) => {
-  const { host } = await place(context);
-  const a = await host();
-  a.send({ jsonrpc: '2.0', id: 99, method: 'x'.repeat(11 * 1024 ** 2) });
-  await a.exited;
-  assert.equal(a.child.exitCode, 0);
-});
-
 test('agents that thank each other for ever are stopped, and told what to do', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_SENDS_PER_HOUR: '2' } });
@@ -412,10 +404,10 @@ test('a fetch gives what fits, says how many remain, and the rest keeps its atte
   const first = await a.call(fetch('A'));
   assert(first.text.length <= 30_000);
   assert.equal(first.bodies.length, 2);
-  assert.equal(first.head, '2 messages from "A", 3 more there.');
+  assert.equal(first.head, '2 messages for "A", 3 more there.');
   const second = await a.call(fetch('A', { after: first.ticket }));
   assert.doesNotMatch(second.text.replaceAll(/\d{9,}/g, ''), /attempt/);
-  assert.equal(second.head, '2 messages from "A", 1 more there.');
+  assert.equal(second.head, '2 messages for "A", 1 more there.');
 });
 
 test('point to point: the sender hears "received" when the result is written', async (context) => {
@@ -471,4 +463,52 @@ test('the state folder is ~/.agent-ipc where the host passes on HOME alone', asy
   const a = await host({ env: { IPC_HOME: '' } });
   await a.call(post('A', 'hello'));
   assert.deepEqual((await readdir(join(home, '.agent-ipc'))).sort(), [`broker-${port}`, 'key']);
+});
+
+test('a line over 10 MiB, or not UTF-8, ends neither the server nor a parked wait', async (context) => {
+  const { host } = await place(context);
+  const one = await host();
+  const observer = await host();
+  const parked = one.begin({ operation: 'wait', mailbox: 'P', timeout: 60 });
+  await untilWaiting(observer, 'P');
+  await assert.rejects(one.call(post('B', 'x'.repeat(11_000_000))), /body_too_large/);
+  one.child.stdin?.write(
+    Buffer.concat([
+      Buffer.from('{"jsonrpc":"2.0","id":99,"method":"tools/call","params":{"name":"ipc",'),
+      Buffer.from('"arguments":{"operation":"post","to":"B","message":"a\xff"}}}\n', 'latin1'),
+    ]),
+  );
+  await observer.call(post('P', 'still there'));
+  assert.deepEqual((await parked.answer).bodies, ['still there']);
+  assert.match((await observer.call(fetch('B'))).head, /^No message/);
+});
+
+test('a port that this session, or another one, has is named as that', async (context) => {
+  const { host, port } = await place(context);
+  const one = await host();
+  const other = await host();
+  const free = await freePort();
+  const receive = { operation: 'receive', port: free, timeout: 60 };
+  void one.call(receive);
+  for (;;) {
+    const ping = await other.call({ operation: 'ping', host: `127.0.0.1:${free}`, timeout: 1 });
+    if (!ping.isError) break;
+  }
+  const own = await one.call(receive, { threadId: 'another' });
+  assert.equal(
+    own.text,
+    `port_taken: this session itself has port ${free}. To do: use another port.`,
+  );
+  const pid = one.child.pid;
+  const others = await other.call(receive);
+  assert.equal(
+    others.text,
+    `port_taken: another ipc session receives on port ${free} (pid ${pid}). To do: use another port.`,
+  );
+  await one.call(post('B', 'hi'));
+  const broker = await other.call({ ...receive, port });
+  assert.equal(
+    broker.text,
+    `port_taken: an ipc broker owns port ${port} (pid ${pid}). To do: use another port.`,
+  );
 });

@@ -1,11 +1,12 @@
 // README, ARCHITECTURE and CHANGELOG say what the sources say.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
+import { programHelp } from '../../src/help.ts';
 import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
 
@@ -46,6 +47,17 @@ test('the lines that install are those that `npm start` prints', () => {
   for (const { host, into, line } of installLines('/path/to/agent-ipc', 'linux')) {
     const row = `| ${host} | ${into} | \`${line}\` |\n`;
     assert.ok(readme.includes(row), row);
+  }
+});
+
+test('README and --help name each variable of the environment that the sources read', () => {
+  const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('help.ts'))
+    .map((file) => read(`src/${file}`));
+  const named = sources.join('').match(/\bIPC_[A-Z_]+/g) ?? [];
+  for (const name of new Set(named)) {
+    assert.ok(programHelp.includes(`\n  ${name} `), name);
+    assert.ok(readme.includes(`\`${name}\``), name);
   }
 });
 

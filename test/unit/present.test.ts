@@ -123,7 +123,7 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
   assert.equal(
     unmarked(present.presentDeliveries(box, two, 4, 'k7f3-1', [])),
     [
-      '2 messages from "B", 4 more there.',
+      '2 messages for "B", 4 more there.',
       '<<<MARK #12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z',
       'hello',
       'MARK>>>',

@@ -19,7 +19,7 @@ const floors = [
   'broker/: claim doors holder peer server call posts link client session',
   'direct jetstream',
   'operations',
-  'random tickets hosts bodies rate visible present place transport tool',
+  'random tickets hosts bodies rate visible present place lines transport tool',
   'mcp arguments help output cli index',
 ].map(filesOfFloor);
 

@@ -1,7 +1,9 @@
 // What becomes of a call's result, as the transport tells it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
+import { lineBytesMax } from '../../src/core/limits.ts';
 import { HostTransport } from '../../src/transport.ts';
 
 /** A host's end of the pipe: it takes what is written when it is told to. */
@@ -16,6 +18,10 @@ class SlowOutput extends Writable {
   override _write(chunk: Buffer, _: unknown, done: (error?: Error | null) => void): void {
     this.lines.push(chunk.toString());
     this.#taking.push(done);
+  }
+
+  answers(): { id: unknown; error: { code: number; message: string } }[] {
+    return this.lines.map((line) => JSON.parse(line));
   }
 
   take(error?: Error): void {
@@ -43,7 +49,11 @@ async function setUp() {
       written: () => events.push(`${id} written`),
       gone: () => events.push(`${id} gone`),
     });
-  return { transport, output, receive, events, watch, arrived };
+  const raw = async (bytes: Buffer) => {
+    if (!input.write(bytes)) await once(input, 'drain');
+    await new Promise(setImmediate);
+  };
+  return { transport, output, raw, receive, events, watch, arrived };
 }
 
 const call = (id: number) => ({
@@ -168,4 +178,41 @@ test('the cancellation of an unknown call is passed on and means nothing', async
   await receive(cancel(7));
   assert.deepEqual(arrived, ['notifications/cancelled']);
   assert.deepEqual(events, []);
+});
+
+test('a line that is too long, or not UTF-8, is answered where its id is known, and the next is read', async () => {
+  const { transport, output, raw, receive, arrived } = await setUp();
+  const errors: string[] = [];
+  transport.onerror = (error) => errors.push(error.message);
+  const long = 'x'.repeat(lineBytesMax);
+  const params = { id: 1, '"}{': [{ id: 2 }], text: long };
+  await raw(Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', method: 'a', params, id: 7 })}\n`));
+  assert.deepEqual(
+    output.answers().map(({ id, error }) => [id, error.code, error.message.split(':')[0]]),
+    [[7, -32_600, 'body_too_large']],
+  );
+  await raw(
+    Buffer.from('{"jsonrpc":"2.0","id":"b","method":"c","params":{"d":"\xff"}}\n', 'latin1'),
+  );
+  output.take();
+  assert.deepEqual(
+    output.answers().map(({ id, error }) => [id, error.code, error.message.split(':')[0]]),
+    [
+      [7, -32_600, 'body_too_large'],
+      ['b', -32_700, 'bad_body'],
+    ],
+  );
+  assert.deepEqual(errors, []);
+  await raw(Buffer.concat([Buffer.from(long), Buffer.from('\n')]));
+  assert.match(errors.join(), /^a line of more than 10485760 bytes/);
+  await receive(call(3));
+  assert.deepEqual(arrived, [3]);
+});
+
+test('lines come whole, however their bytes are cut', async () => {
+  const { raw, arrived } = await setUp();
+  const bytes = Buffer.from(`${JSON.stringify(call(1))}\n${JSON.stringify(call(2))}\r\n\n`);
+  for (const byte of bytes) await raw(Buffer.of(byte));
+  await raw(bytes);
+  assert.deepEqual(arrived, [1, 2, 1, 2]);
 });
