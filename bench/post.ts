@@ -10,7 +10,7 @@ import { print, rounded, Series } from './support/measure.ts';
 import { makePlace } from './support/place.ts';
 
 const runs = 2_000;
-const warmups = 300;
+const warmups = 1_500;
 
 const home = makePlace();
 const port = await freePort();
