@@ -7,8 +7,8 @@ import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from
 import type { Envelope, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
-import { randomText } from './random.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
+import { randomText } from './wire/random.ts';
 import type { KeyChange } from './wire/rotation.ts';
 
 /** What is said beside a result, in its head. */

@@ -14,7 +14,6 @@ import { effectiveSeconds, findHost, type Host } from './hosts.ts';
 import { type Call, type CallOf, parseCall, run } from './operations.ts';
 import { Place, sendsPerHourIn } from './place.ts';
 import * as present from './present.ts';
-import { randomText } from './random.ts';
 import {
   type Batch,
   type Caller,
@@ -25,6 +24,7 @@ import {
   Tickets,
 } from './tickets.ts';
 import type { HostTransport } from './transport.ts';
+import { randomText } from './wire/random.ts';
 
 const progressEveryMs = 12_000;
 

@@ -1,6 +1,5 @@
 // What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
 // post to an earlier one of the same words. Everybody talks through it, the owner's own session too.
-import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
@@ -21,15 +20,18 @@ import {
   type SessionId,
 } from '../core/message.ts';
 import type { StatusAnswer, Welcome } from '../core/requests.ts';
+import { randomText } from '../wire/random.ts';
 import { Call, type CallOptions, type OpenCall } from './call.ts';
 import { closedError, Link, type Road, requestNumberMax } from './link.ts';
 import { Posts, type Words } from './posts.ts';
 
+/** 80 random bits: see SessionId. */
+const sessionCharacters = 16;
 /** A parked wait is given so much longer than its broker needs to end it. */
 const waitSlackMs = 250;
 
 export class Client {
-  readonly session: SessionId = makeSessionId();
+  readonly session = randomText(sessionCharacters) as SessionId;
   readonly #link: Link;
   #requestNumber = 0;
   readonly #posts = new Posts();
@@ -215,7 +217,7 @@ export class Client {
         this.#drop(settles);
         const { id, number, duplicate, reader } = answer;
         const result = { id, number, duplicate, reader, notHeld: named(settles, answer.notHeld) };
-        if (!self.hasCaller) this.#posts.keepUnheard(words, result);
+        if (!self.hasCaller && count > 0) this.#posts.keepUnheard(words, result);
         self.done(result);
       },
       abandon: (self) => {
@@ -282,11 +284,6 @@ export class Client {
       }
     }
   }
-}
-
-/** 80 random bits in base 32. */
-function makeSessionId(): SessionId {
-  return [...randomBytes(16)].map((byte) => (byte % 32).toString(32)).join('') as SessionId;
 }
 
 function holdOf({ envelope: { number, id } }: Delivery): Hold {

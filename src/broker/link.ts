@@ -117,7 +117,9 @@ export class Link {
     const state = this.#state;
     this.#state = { kind: 'closed' };
     clearTimeout(this.#retryTimer);
-    for (const call of [...this.#calls.values()]) call.fail(closedError());
+    for (const call of [...this.#calls.values()]) {
+      call.fail(closedError(call.sent && call.kind === 'post'));
+    }
     if (state.kind === 'greeting') state.connection.destroy();
     if (state.kind !== 'open') return;
     const { connection } = state;
@@ -267,6 +269,6 @@ export class Link {
   }
 }
 
-export function closedError(): IpcError {
-  return new IpcError('closed', 'this session has ended');
+export function closedError(maybeStored = false): IpcError {
+  return new IpcError('closed', 'this session has ended', { maybeStored });
 }

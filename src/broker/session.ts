@@ -198,6 +198,11 @@ export class Session implements Mail {
     if (won.kind === 'taken') return this.#portAddress();
     const doors = new Doors(port, won.listeners);
     await this.#openAsBefore(doors);
+    if (!doors.holdsLock) {
+      // A wildcard took the lock's place, and neither could be had again: somebody else may own now.
+      doors.close();
+      return this.#portAddress();
+    }
     try {
       const broker = await Broker.start({
         doors,

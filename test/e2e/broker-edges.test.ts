@@ -11,7 +11,7 @@ import { Broker } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
 import { holdsMax } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
-import type { Name } from '../../src/core/message.ts';
+import type { MessageId, Name } from '../../src/core/message.ts';
 import { dial } from '../../src/wire/connection.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
@@ -113,6 +113,30 @@ test('a post that gave up and was stored is not stored again by the same words, 
   const again = await poster.post(box, Buffer.from('once'));
   assert.equal(again.number, 1);
   assert.equal((await poster.status()).messages, 1);
+});
+
+test('a post with an id of its own does not stand for the same words without one', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const poster = client();
+  await poster.status();
+  let open = () => {};
+  gated.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const syncBegan = new Promise<void>((resolve) => {
+    gated.onSync = resolve;
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const named = poster.post(box, Buffer.from('words'), { id: 'named' as MessageId, signal });
+  await syncBegan;
+  controller.abort();
+  await assert.rejects(named, { code: 'cancelled', maybeStored: true });
+  open();
+  // Its answer comes before that of a later post.
+  await poster.post(box, Buffer.from('other'));
+  assert.equal((await poster.post(box, Buffer.from('words'))).duplicate, false);
 });
 
 test('a session holds no more than its next hello can list', async (context) => {

@@ -46,6 +46,39 @@ test('1. "Stored" is said only after the message is synced to disk', async (cont
   assert.deepEqual(events, ['handed over', 'synced', 'stored']);
 });
 
+test('1. under load, too, every "stored" comes after a sync that began when its record was written', async (context) => {
+  const gated = new GatedDisk();
+  const written = new Set<string>();
+  let covered: string[] = [];
+  const synced = new Set<string>();
+  gated.onWrite = (buffers) => {
+    for (const [body] of Buffer.concat(buffers)
+      .toString('latin1')
+      .matchAll(/<\d+:\d+>/g)) {
+      written.add(body);
+    }
+  };
+  gated.onSync = () => {
+    covered = [...written];
+  };
+  gated.onSynced = () => {
+    for (const body of covered) synced.add(body);
+  };
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const early: string[] = [];
+  const posting = Array.from({ length: 20 }, async (_, poster) => {
+    const session = client();
+    for (let count = 0; count < 100; count++) {
+      const body = `<${poster}:${count}>`;
+      await session.post(box, Buffer.from(body));
+      if (!synced.has(body)) early.push(body);
+    }
+  });
+  await Promise.all(posting);
+  assert.equal(synced.size, 2_000);
+  assert.deepEqual(early, []);
+});
+
 test('1. a sync that fails says "stored" to nobody', async (context) => {
   const gated = new GatedDisk();
   const failed: string[] = [];

@@ -6,6 +6,9 @@ export class GatedDisk {
   gate: Promise<void> = Promise.resolve();
   /** Called when a sync begins. */
   onSync: () => void = () => {};
+  /** Called with what was written. */
+  onWrite: (buffers: readonly Buffer[]) => void = () => {};
+  onSynced: () => void = () => {};
 
   readonly disk: Disk = {
     ...realDisk,
@@ -14,11 +17,16 @@ export class GatedDisk {
 
   #guard(file: DiskFile): DiskFile {
     return {
-      write: (buffers, offset) => file.write(buffers, offset),
+      write: (buffers, offset) => {
+        const bytes = file.write(buffers, offset);
+        this.onWrite(buffers);
+        return bytes;
+      },
       sync: async () => {
         this.onSync();
         await this.gate;
         await file.sync();
+        this.onSynced();
       },
       close: () => file.close(),
     };
