@@ -65,7 +65,8 @@ test('a terminal is shown what would move it, unless --raw asks for it', {
   const { run, home, port } = await shell(context);
   for (const options of [[], ['--raw']]) {
     await run(['post', 'B', 'a\u001b[2Jb\u202e']);
-    const command = ['exec', process.execPath, program, 'wait', 'B', ...options].join(' ');
+    const words = [process.execPath, program, 'wait', 'B', ...options];
+    const command = `exec ${words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')}`;
     const env = { PATH: process.env.PATH, IPC_HOME: home, IPC_PORT: `${port}`, SHELL: '/bin/sh' };
     const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], { env });
     child.stdin.end();
