@@ -19,7 +19,7 @@ export function hello(name: string): Buffer[] {
 
 /** It has said nothing but the handshake, and reads nothing more by itself. */
 export async function muteSocket(context: TestContext, { port, keys }: Listening): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   context.after(() => socket.destroy());
   socket.on('error', () => {});
   await once(socket, 'connect');
