@@ -18,7 +18,6 @@ import { Crowd } from './wire/crowd.ts';
 import type { Frame } from './wire/frame.ts';
 import type { Keys } from './wire/handshake.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from './wire/protocol.ts';
-import { endWhenRetired } from './wire/retired.ts';
 import { Strangers } from './wire/strangers.ts';
 
 export interface ReceiveOptions {
@@ -151,7 +150,7 @@ class Receiver {
       sendAway(connection);
       return;
     }
-    endWhenRetired(connection, this.#keys);
+    connection.endWhenRetired(this.#keys);
     this.#crowd.add(connection);
     this.#connections.add(connection);
     connection.onClose = () => this.#connections.delete(connection);

@@ -22,7 +22,6 @@ import { Crowd } from '../wire/crowd.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
-import { endWhenRetired } from '../wire/retired.ts';
 import { Strangers } from '../wire/strangers.ts';
 import type { Doors } from './doors.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
@@ -191,7 +190,7 @@ export class Broker {
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
-    endWhenRetired(connection, this.#options.keys);
+    connection.endWhenRetired(this.#options.keys);
     this.#crowd.add(connection);
     const id = ++this.#connectionCount;
     const peer = new Peer(connection, this.#limits);

@@ -33,7 +33,6 @@ import { resolveHost } from '../wire/channel.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
-import { endWhenRetired } from '../wire/retired.ts';
 import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
 import { areOpen, Doors } from './doors.ts';
@@ -185,7 +184,7 @@ export class Session implements Mail {
       try {
         const connection = await dialAny(roads, dialled);
         this.#proved = connection.key;
-        endWhenRetired(connection, watchKeys(home, env, keys));
+        connection.endWhenRetired(watchKeys(home, env, keys));
         return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);

@@ -131,6 +131,7 @@ export class Connection {
   #lastWritten = this.#lastHeard;
   #writesOpen = 0;
   #timer: NodeJS.Timeout | undefined;
+  #keyTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, { rest, key }: Proven, times: ConnectionTimes) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
@@ -150,6 +151,14 @@ export class Connection {
     if (!first) return;
     this.#socket.on('data', (chunk: Buffer) => this.#heard(chunk));
     if (!this.#paused) this.#socket.resume();
+  }
+
+  /** A retired key does not keep open what it opened. `keys`: those that are good at the moment. */
+  endWhenRetired(keys: () => Keys): void {
+    const look = () => {
+      if (!keys().some((key) => key.equals(this.key))) this.destroy();
+    };
+    this.#keyTimer = setInterval(look, this.#times.heartbeatMs).unref();
   }
 
   /** Called for every heartbeat that came. */
@@ -333,6 +342,7 @@ export class Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     clearTimeout(this.#timer);
+    clearInterval(this.#keyTimer);
     this.onKept?.();
     this.#onClose?.(this.#reason);
   }

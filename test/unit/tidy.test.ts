@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room status mailboxes',
-  'wire/: random frame json fields protocol handshake key rotation channel connection strangers crowd retired',
+  'wire/: random frame json fields protocol handshake key rotation channel connection strangers crowd',
   'journal/: disk framing records folder recovery epoch segment tail live cache bodies journal check',
   'broker/: claim doors holder peer server call posts link client session',
   'direct jetstream',
