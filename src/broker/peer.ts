@@ -7,6 +7,7 @@ import { IpcError } from '../core/errors.ts';
 import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../core/limits.ts';
 import type { Request } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
+import type { Machine } from '../wire/machine.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -28,15 +29,17 @@ type Pause = 'starting' | 'share' | 'unread' | 'ending';
 export class Peer {
   readonly connection: Connection;
   readonly #limits: PeerLimits;
+  readonly #machine: Pick<Machine, 'defer'>;
   readonly #pauses = new Set<Pause>();
   #requestsLeft = 0;
   #bytesLeft = 0;
   #isTurnOpen = false;
   #postsInFlight = 0;
 
-  constructor(connection: Connection, limits: PeerLimits) {
+  constructor(connection: Connection, limits: PeerLimits, machine: Pick<Machine, 'defer'>) {
     this.connection = connection;
     this.#limits = limits;
+    this.#machine = machine;
   }
 
   pause(why: Pause): void {
@@ -86,7 +89,7 @@ export class Peer {
     this.#isTurnOpen = true;
     this.#requestsLeft = this.#limits.turnRequestsMax;
     this.#bytesLeft = this.#limits.turnBytesMax;
-    setImmediate(() => {
+    this.#machine.defer(() => {
       this.#isTurnOpen = false;
       this.resume('share');
     });

@@ -6,8 +6,6 @@
 //    this is still the newest owner, the replies marked `sync` leave.
 // A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { errorTable, IpcError } from '../core/errors.ts';
 import { connectionsMax, heartbeatMs, startingMs } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
@@ -15,16 +13,17 @@ import type { SessionId } from '../core/message.ts';
 import type { Answer, JournalRecord } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
-import { Journal } from '../journal/journal.ts';
-import { accept, type Connection } from '../wire/connection.ts';
+import type { OwnerNote } from '../journal/folder.ts';
+import { Journal, type JournalLimits } from '../journal/journal.ts';
+import type { Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
-import type { Keys } from '../wire/handshake.ts';
+import { type Machine, realMachine, type Timer } from '../wire/machine.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
-import { Strangers } from '../wire/strangers.ts';
+import type { Admission } from './admission.ts';
 import type { Doors } from './doors.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
-export interface BrokerLimits extends EngineLimits, PeerLimits {
+export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
 }
 
@@ -33,14 +32,15 @@ const copiesMax = 256;
 
 export interface BrokerOptions {
   /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
-  readonly doors: Doors;
+  readonly doors: Pick<Doors, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  /** Who comes in through them. */
+  readonly admission: Pick<Admission, 'serve' | 'isGood'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
-  /** Those that are good at this moment. */
-  readonly keys: () => Keys;
-  /** For tests: smaller limits, a disk that fails. */
+  /** For tests: smaller limits, a disk that fails, a machine that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
+  readonly machine?: Machine;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
 }
@@ -53,17 +53,17 @@ interface Sendable {
 
 export class Broker {
   readonly #options: BrokerOptions;
+  readonly #machine: Machine;
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
-  readonly #strangers = new Strangers();
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  readonly #retiring: NodeJS.Timeout;
+  readonly #retiring: Timer;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -79,7 +79,7 @@ export class Broker {
   /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = setInterval(() => broker.#ping(), startingMs);
+    const alive = broker.#machine.setTicker(() => broker.#ping(), startingMs);
     try {
       await broker.#open();
       return broker;
@@ -88,16 +88,17 @@ export class Broker {
       broker.#sayLast({ kind: 'going', request: 0 });
       throw error;
     } finally {
-      clearInterval(alive);
+      broker.#machine.clearTimer(alive);
     }
   }
 
   private constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#machine = options.machine ?? realMachine;
     this.#engine = new Mailboxes(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#retiring = setInterval(() => this.#endRetired(), heartbeatMs).unref();
-    options.doors.serve((socket) => void this.#admit(socket));
+    this.#retiring = this.#machine.setTicker(() => this.#endRetired(), heartbeatMs).unref();
+    options.admission.serve((connection) => this.#admit(connection));
   }
 
   get addresses(): readonly string[] {
@@ -137,7 +138,7 @@ export class Broker {
       throw error;
     }
     if (this.#state === 'ended') return doors.close();
-    this.#journal?.noteOwner(ownerNote(this.addresses));
+    this.#journal?.noteOwner(this.#ownerNote());
   }
 
   /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
@@ -161,29 +162,30 @@ export class Broker {
     const engine = this.#engine;
     const journal = await Journal.open({
       folder: this.#options.folder,
-      owner: ownerNote(this.addresses),
+      owner: this.#ownerNote(),
       restore: (record) => engine.restore(record),
       head: () => engine.head(),
+      machine: this.#machine,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
+      ...(this.#options.limits ? { limits: this.#options.limits } : {}),
     });
     this.#journal = journal;
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
-    engine.begin({ store, epoch, format, pid: process.pid, addresses: this.addresses }, instant());
+    engine.begin(
+      { store, epoch, format, pid: this.#machine.pid, addresses: this.addresses },
+      this.#instant(),
+    );
     this.#state = 'open';
     this.#armTimer();
     for (const peer of this.#peers.values()) peer.resume('starting');
   }
 
-  /** A stranger who does not prove the key is gone without a word. */
-  async #admit(socket: Socket): Promise<void> {
-    const proof = accept(socket, this.#options.keys());
-    const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
-    if (!connection) return;
+  #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
     const id = ++this.#connectionCount;
-    const peer = new Peer(connection, this.#limits);
+    const peer = new Peer(connection, this.#limits, this.#machine);
     this.#peers.set(id, peer);
     if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
@@ -204,9 +206,8 @@ export class Broker {
 
   /** A retired key does not keep the doors that it opened. */
   #endRetired(): void {
-    const keys = this.#options.keys();
     for (const { connection } of this.#peers.values()) {
-      if (!keys.some((key) => key.equals(connection.key))) connection.destroy();
+      if (!this.#options.admission.isGood(connection)) connection.destroy();
     }
   }
 
@@ -231,7 +232,7 @@ export class Broker {
   }
 
   #step(command: Command): void {
-    if (this.#state === 'open') this.#take(this.#engine.step(command, instant()));
+    if (this.#state === 'open') this.#take(this.#engine.step(command, this.#instant()));
   }
 
   #take(outcome: Outcome): void {
@@ -250,7 +251,7 @@ export class Broker {
     this.#armTimer();
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
-    setImmediate(() => this.#endTurn());
+    this.#machine.defer(() => this.#endTurn());
   }
 
   #bodyFor(answer: Answer): Buffer | undefined {
@@ -269,7 +270,7 @@ export class Broker {
       return;
     }
     // Offers leave first, and what came in meanwhile joins the group.
-    setImmediate(() => this.#beginSync());
+    this.#machine.defer(() => this.#beginSync());
   }
 
   #beginSync(): void {
@@ -349,22 +350,22 @@ export class Broker {
   /** Those to whom nothing more could be offered may get something now. */
   #left(connection: ConnectionId, bytes: number): void {
     if (this.#state !== 'open') return;
-    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, instant());
+    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, this.#instant());
     if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 
   #armTimer(): void {
     const deadline = this.#engine.nextDeadline();
     if (deadline === undefined || deadline >= this.#timerDue) return;
-    clearTimeout(this.#timer);
+    this.#machine.clearTimer(this.#timer);
     this.#timerDue = deadline;
-    const delayMs = Math.max(0, Math.ceil(deadline - performance.now()));
-    this.#timer = setTimeout(() => this.#tick(), delayMs);
+    const delayMs = Math.max(0, Math.ceil(deadline - this.#machine.now()));
+    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
   }
 
   #tick(): void {
     this.#timerDue = Number.POSITIVE_INFINITY;
-    this.#take(this.#engine.tick(instant()));
+    this.#take(this.#engine.tick(this.#instant()));
   }
 
   #ping(): void {
@@ -388,8 +389,8 @@ export class Broker {
 
   #end(): void {
     this.#state = 'ended';
-    clearTimeout(this.#timer);
-    clearInterval(this.#retiring);
+    this.#machine.clearTimer(this.#timer);
+    this.#machine.clearTimer(this.#retiring);
     this.#options.doors.close();
   }
 
@@ -400,12 +401,13 @@ export class Broker {
     }
     this.#peers.clear();
   }
-}
 
-function instant(): Instant {
-  return { now: performance.now(), time: Date.now() };
-}
+  #instant(): Instant {
+    return { now: this.#machine.now(), time: this.#machine.time() };
+  }
 
-function ownerNote(addresses: readonly string[]) {
-  return { pid: process.pid, started: Math.round(performance.timeOrigin), addresses };
+  #ownerNote(): OwnerNote {
+    const { pid, started } = this.#machine;
+    return { pid, started, addresses: this.addresses };
+  }
 }

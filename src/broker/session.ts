@@ -33,6 +33,7 @@ import { resolveHost } from '../wire/channel.ts';
 import { type Address, type Connection, dial } from '../wire/connection.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
+import { Admission } from './admission.ts';
 import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
 import { areOpen, Doors } from './doors.ts';
@@ -206,8 +207,8 @@ export class Session implements Mail {
     try {
       const broker = await Broker.start({
         doors,
+        admission: new Admission(doors, watchKeys(home, env, keys)),
         folder: this.#folder,
-        keys: watchKeys(home, env, keys),
         onFailed: () => {
           if (this.#broker === broker) this.#broker = undefined;
         },

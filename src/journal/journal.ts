@@ -6,7 +6,6 @@
 // 3. A full segment is followed by the next, whose head repeats what only old segments knew.
 // 4. The oldest segment goes when what lives in it was copied to the tail, and synced.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 import {
@@ -18,6 +17,7 @@ import {
   segmentsCompact,
 } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
+import { type Machine, realMachine } from '../wire/machine.ts';
 import { LiveBodies } from './bodies.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
@@ -32,7 +32,7 @@ import {
 import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
-import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
+import { type Log, refuseNewer, replay, runBegin, survey, type Visit } from './recovery.ts';
 import { byteLength } from './segment.ts';
 import { Tail } from './tail.ts';
 
@@ -68,6 +68,7 @@ export interface JournalOptions {
    */
   head(): readonly JournalRecord[];
   readonly disk?: Disk;
+  readonly machine?: Pick<Machine, 'now' | 'defer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;
 }
 
@@ -132,7 +133,7 @@ export class Journal {
     this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
     this.#own = own;
     this.epoch = own.epoch;
-    this.storeId = log.store ?? randomBytes(16).toString('hex');
+    this.storeId = log.store ?? (options.machine ?? realMachine).randomBytes(16).toString('hex');
     this.#nextNumber = log.nextNumber;
   }
 
@@ -262,13 +263,14 @@ export class Journal {
       const file = { epoch, segment, bytes: keptBytes };
       if (keptBytes > 0) this.#files.push(file);
       const extent = { epoch, segment, bytes, durableBytes };
-      await replay(this.#disk, this.#options.folder, extent, (raw, record) => {
+      const visit: Visit = (raw, record) => {
         const location = locationOf(raw, file);
         if (record) this.#options.restore(record);
         if (record) this.#countNumber(record);
         if (record) this.#live.apply(record, location);
         if (raw.offset >= keptBytes) carried.push({ raw, record, location });
-      });
+      };
+      await replay(this.#disk, this.#options.folder, extent, visit, this.#options.machine);
     }
     return carried;
   }

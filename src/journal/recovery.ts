@@ -3,10 +3,9 @@
 // 1. The newest epoch that opened says, in its newest segment header, which segments count.
 // 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage.
 // 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
-import { performance } from 'node:perf_hooks';
-import { setImmediate } from 'node:timers/promises';
 import { IpcError } from '../core/errors.ts';
 import type { JournalRecord } from '../core/requests.ts';
+import { type Machine, realMachine } from '../wire/machine.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { listEpochs, listSegments, segmentPath } from './folder.ts';
 import {
@@ -109,17 +108,18 @@ export async function replay(
   folder: string,
   segment: LogSegment,
   visit: Visit,
+  machine: Pick<Machine, 'now' | 'defer'> = realMachine,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
   let end = 0;
-  let since = performance.now();
+  let since = machine.now();
   for (const raw of readRecords(bytes.subarray(0, segment.bytes), segmentSeed(segment))) {
     end = raw.end;
     if (isStoreRecord(raw)) continue;
     visit(raw, decodeRecord(raw));
-    if (performance.now() - since < readMsMax) continue;
-    await setImmediate();
-    since = performance.now();
+    if (machine.now() - since < readMsMax) continue;
+    await new Promise<void>((resolve) => machine.defer(resolve));
+    since = machine.now();
   }
   if (end !== segment.bytes) throw damaged(segment, end);
 }

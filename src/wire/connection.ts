@@ -18,6 +18,7 @@ import {
   nonceBytes,
   ServerHandshake,
 } from './handshake.ts';
+import { type Machine, realMachine, type Timer } from './machine.ts';
 import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from './protocol.ts';
 
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -113,6 +114,7 @@ export class Connection {
   readonly key: Buffer;
   readonly #socket: Socket;
   readonly #times: ConnectionTimes;
+  readonly #machine: Machine;
   readonly #decoder = new FrameDecoder();
   /** Decoded, but not yet handed over. */
   #inbox: Frame[] = [];
@@ -122,17 +124,19 @@ export class Connection {
   #corked = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
-  #lastHeard = performance.now();
-  #lastSent = this.#lastHeard;
+  #lastHeard: number;
+  #lastSent: number;
   /** When a write last ended, or began with none before it. */
-  #lastWritten = this.#lastHeard;
+  #lastWritten: number;
   #writesOpen = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
-  constructor(socket: Socket, { rest, key }: Proven, times: ConnectionTimes) {
+  constructor(socket: Socket, { rest, key }: Proven, times = timesDefault, machine = realMachine) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
     this.#socket = socket;
     this.#times = times;
+    this.#machine = machine;
+    this.#lastHeard = this.#lastSent = this.#lastWritten = machine.now();
     this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
@@ -158,7 +162,7 @@ export class Connection {
     if (this.#state === 'closed') queueMicrotask(() => handler(this.#reason));
   }
 
-  /** `performance.now()` of the last byte that came. */
+  /** When the last byte came, on the machine's clock. */
   get lastHeard(): number {
     return this.#lastHeard;
   }
@@ -179,7 +183,7 @@ export class Connection {
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
     this.#cork();
-    this.#lastSent = performance.now();
+    this.#lastSent = this.#machine.now();
     if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
     this.#writesOpen += 1;
     const last = buffers.length - 1;
@@ -198,7 +202,7 @@ export class Connection {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#lastHeard = performance.now();
+    this.#lastHeard = this.#machine.now();
     this.#drain();
     if (!this.#paused && this.#onFrame) this.#socket.resume();
   }
@@ -223,7 +227,7 @@ export class Connection {
   #heard(chunk: Buffer): void {
     // A peer that goes on talking does not keep a connection that we have ended.
     if (this.#state !== 'open') return;
-    this.#lastHeard = performance.now();
+    this.#lastHeard = this.#machine.now();
     try {
       for (const frame of this.#decoder.push(chunk)) this.#inbox.push(frame);
     } catch (error) {
@@ -260,7 +264,7 @@ export class Connection {
 
   #wrote(error: Error | null | undefined, onWritten: (() => void) | undefined): void {
     this.#writesOpen -= 1;
-    this.#lastWritten = performance.now();
+    this.#lastWritten = this.#machine.now();
     if (!error) onWritten?.();
   }
 
@@ -288,14 +292,14 @@ export class Connection {
   #closed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    clearTimeout(this.#timer);
+    this.#machine.clearTimer(this.#timer);
     this.#onClose?.(this.#reason);
   }
 
   #arm(): void {
     const beat = this.#lastSent + this.#times.heartbeatMs;
-    const delayMs = Math.max(1, Math.min(beat, this.#deadAt()) - performance.now());
-    this.#timer = setTimeout(() => this.#tick(), delayMs);
+    const delayMs = Math.max(1, Math.min(beat, this.#deadAt()) - this.#machine.now());
+    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
     this.#timer.unref();
   }
 
@@ -307,10 +311,10 @@ export class Connection {
   }
 
   #tick(): void {
-    const now = performance.now();
+    const now = this.#machine.now();
     if (now >= this.#deadAt()) {
       // If it was we who stood still, the peer's bytes lie in the kernel: they are read before this.
-      setImmediate(() => this.#judge());
+      this.#machine.defer(() => this.#judge());
       return;
     }
     if (now - this.#lastSent >= this.#times.heartbeatMs) {
@@ -322,7 +326,7 @@ export class Connection {
 
   #judge(): void {
     if (this.#state === 'closed') return;
-    if (performance.now() < this.#deadAt()) this.#arm();
+    if (this.#machine.now() < this.#deadAt()) this.#arm();
     else this.#fail(silent(this.#times.silenceMsDead));
   }
 }

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Admission } from '../../src/broker/admission.ts';
 import { claim } from '../../src/broker/claim.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker } from '../../src/broker/server.ts';
@@ -49,8 +50,8 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   gated.gate.catch(() => {});
   const starting = Broker.start({
     doors,
+    admission: new Admission(doors, () => keys),
     folder,
-    keys: () => keys,
     disk: gated.disk,
     onFailed: () => {},
   });

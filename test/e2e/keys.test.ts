@@ -98,7 +98,7 @@ test('a connection that a retired key opened is closed at the next heartbeat', a
   context.mock.timers.enable({ apis: ['setInterval'] });
   let retired = false;
   const broker = await startBroker(context, {
-    keys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
+    goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
   });
   const client = broker.client();
   await client.join();

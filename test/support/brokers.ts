@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { Admission } from '../../src/broker/admission.ts';
 import { claim } from '../../src/broker/claim.ts';
 import { Client } from '../../src/broker/client.ts';
 import { Doors } from '../../src/broker/doors.ts';
@@ -23,7 +24,7 @@ export interface TestBroker {
 
 export async function startBroker(
   context: TestContext,
-  options: Partial<BrokerOptions> = {},
+  options: Partial<BrokerOptions> & { goodKeys?: () => Keys } = {},
 ): Promise<TestBroker> {
   const clients: Client[] = [];
   let broker: Broker | undefined;
@@ -38,10 +39,11 @@ export async function startBroker(
   const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
+  const doors = new Doors(port, won.listeners);
   broker = await Broker.start({
-    doors: new Doors(port, won.listeners),
+    doors,
+    admission: new Admission(doors, options.goodKeys ?? (() => keys)),
     folder,
-    keys: () => keys,
     onFailed: () => {},
     ...options,
   });

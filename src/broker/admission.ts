@@ -1,0 +1,36 @@
+// Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
+// is gone without a word.
+import type { Socket } from 'node:net';
+import { accept, type Connection } from '../wire/connection.ts';
+import type { Keys } from '../wire/handshake.ts';
+import { Strangers } from '../wire/strangers.ts';
+import type { Doors } from './doors.ts';
+
+export class Admission {
+  readonly #doors: Pick<Doors, 'serve'>;
+  /** Those that are good at this moment. */
+  readonly #keys: () => Keys;
+  readonly #strangers = new Strangers();
+
+  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys) {
+    this.#doors = doors;
+    this.#keys = keys;
+  }
+
+  /** From now on whoever proves the key is handed to `welcome`. */
+  serve(welcome: (connection: Connection) => void): void {
+    this.#doors.serve(async (socket) => {
+      const connection = await this.#admit(socket).catch(() => undefined);
+      if (connection) welcome(connection);
+    });
+  }
+
+  /** The key that opened it is still one of ours. */
+  isGood(connection: Connection): boolean {
+    return this.#keys().some((key) => key.equals(connection.key));
+  }
+
+  #admit(socket: Socket): Promise<Connection> {
+    return this.#strangers.meet(socket, accept(socket, this.#keys()));
+  }
+}
