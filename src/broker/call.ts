@@ -19,11 +19,18 @@ export interface CallOptions<Result> {
   abandon?(call: Call<Result>): void;
 }
 
+interface Caller<Result> {
+  resolve(result: Result): void;
+  reject(error: IpcError): void;
+  /** Called before either of them. */
+  ended(): void;
+}
+
 export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
   readonly #options: CallOptions<Result>;
-  #caller: { resolve(result: Result): void; reject(error: IpcError): void } | undefined;
+  #caller: Caller<Result> | undefined;
 
   constructor(options: CallOptions<Result>) {
     this.#options = options;
@@ -51,9 +58,9 @@ export class Call<Result = unknown> {
   }
 
   /** The promise of the result, for the one caller that the call has at a time. */
-  attach(): Promise<Result> {
+  attach(ended: () => void): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#caller = { resolve, reject };
+      this.#caller = { resolve, reject, ended };
     });
   }
 
@@ -63,23 +70,28 @@ export class Call<Result = unknown> {
 
   done(result: Result): void {
     this.over();
-    this.#caller?.resolve(result);
-    this.#caller = undefined;
+    this.#detach()?.resolve(result);
   }
 
   /** The broker said no: the call is over. */
   fail(error: IpcError): void {
     this.over();
-    this.#caller?.reject(error);
-    this.#caller = undefined;
+    this.#detach()?.reject(error);
   }
 
   /** The caller hears the error; what becomes of the request is for `abandon` to say. */
   giveUp(error: IpcError): void {
-    if (!this.#caller) return;
-    this.#caller.reject(error);
-    this.#caller = undefined;
+    const caller = this.#detach();
+    if (!caller) return;
+    caller.reject(error);
     this.#options.abandon?.(this);
+  }
+
+  #detach(): Caller<Result> | undefined {
+    const caller = this.#caller;
+    this.#caller = undefined;
+    caller?.ended();
+    return caller;
   }
 }
 

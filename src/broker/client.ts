@@ -92,7 +92,11 @@ export class Client {
       call.done(undefined);
       if (sent) this.#link.send({ kind: 'cancel', request: call.number });
     }, options.timeoutMs + waitSlackMs);
-    return this.#link.run(call, options).finally(() => this.#machine.clearTimer(timer));
+    try {
+      return await this.#link.run(call, options);
+    } finally {
+      this.#machine.clearTimer(timer);
+    }
   }
 
   async fetch(mailbox: Name, options: FetchOptions = {}): Promise<FetchResult> {

@@ -332,7 +332,8 @@ export class Journal {
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
     const file = this.#current;
-    const encoded = records.map((record) => encodeRecord(record, segmentSeed(file)));
+    const { seed } = this.#tail;
+    const encoded = records.map((record) => encodeRecord(record, seed));
     // Of the tail, which writes marks as well.
     let offset = this.#tail.bytes;
     this.#guard(() => this.#tail.append(encoded.flat()));

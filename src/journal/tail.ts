@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Disk } from './disk.ts';
 import { epochPath, segmentPath } from './folder.ts';
-import type { SegmentId } from './framing.ts';
+import type { Seed, SegmentId } from './framing.ts';
 import { encodeRecord, type Position } from './records.ts';
 import { type SegmentRoom, SegmentWriter } from './segment.ts';
 
@@ -41,6 +41,11 @@ export class Tail {
   /** Of the segment that is being written. */
   get bytes(): number {
     return this.#current.usedBytes;
+  }
+
+  /** Of the segment that is being written. */
+  get seed(): Seed {
+    return this.#current.seed;
   }
 
   /** Of the segment that begin() makes. */

@@ -186,11 +186,11 @@ export class Connection {
     this.#lastSent = this.#machine.now();
     if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
     this.#writesOpen += 1;
+    const wrote = (error: Error | null | undefined) => this.#wrote(error, onWritten);
     const last = buffers.length - 1;
-    for (const [index, buffer] of buffers.entries()) {
-      if (index < last) this.#socket.write(buffer);
-      else this.#socket.write(buffer, (error) => this.#wrote(error, onWritten));
-    }
+    buffers.forEach((buffer, index) => {
+      this.#socket.write(buffer, index === last ? wrote : undefined);
+    });
   }
 
   /** Leaves the peer's bytes in the kernel; its silence does not count meanwhile. */
