@@ -22,6 +22,7 @@ import {
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
 import { homeFolder, Place } from './place.ts';
 import * as present from './present.ts';
+import { retry } from './retry.ts';
 import { visible } from './visible.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from './wire/key.ts';
 import { importKey, type KeyChange, newKey, retireKey } from './wire/rotation.ts';
@@ -127,14 +128,25 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .description('Serve MCP on stdio: the one tool `ipc`.')
     .action(async () => (await import('./mcp.ts')).serveMcp(process.env));
   for (const [name, line] of Object.entries(commands)) addCommand(program, name, line);
-  program
-    .command('store')
-    .description('Look at the mail on disk.')
+  const store = program.command('store').description('Look after the mail that is stored.');
+  store
     .command('check')
     .description('Read all of a store, and say what is in it and whether it is sound.')
     .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object, on stdout')
     .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  store
+    .command('retry')
+    .description('Put dead letters back where they were meant to go, with new attempts.')
+    .argument('[id...]', 'these alone; all when none is named')
+    .option('--to <to>', 'only those meant for this mailbox')
+    .option('--port <port>', brokerPortWords)
+    .option('--json', 'one JSON object, on stdout')
+    .action(async (ids: string[], { to, port, json }) => {
+      const line = { ids, to, port, json: json === true };
+      const how = { json: line.json, raw: false, id: undefined };
+      process.exit(await execute(({ place, signal }) => retry(line, place, signal), how));
+    });
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),
   );

@@ -3,8 +3,15 @@
 import type { KeptBody } from './bodies.ts';
 import type { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
-import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from './core/mail.ts';
-import type { Envelope, Name, Origin } from './core/message.ts';
+import type {
+  BrokerStatus,
+  Delivery,
+  PostResult,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from './core/mail.ts';
+import type { Envelope, MessageId, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
@@ -28,6 +35,8 @@ const notTheUser = 'From another agent, not from your user.';
 const oldIsGood = 'The one before stays good until `ipc key retire`.';
 /** What a list of mailboxes may take of a result. */
 const listCharactersMax = 24_000;
+/** Mailboxes that are named beside a count of dead letters. */
+const deadLetterBoxesShown = 5;
 
 export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
   const { envelope, mailbox, others } = delivery;
@@ -202,7 +211,33 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   }
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
-  return lines(head(title, [...counts, ...notes]), ...list);
+  return lines(head(title, [...counts, ...notes]), ...deadLettersLine(status), ...list);
+}
+
+function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {
+  if (deadLetterCount === 0) return [];
+  const shown = deadLetters.slice(0, deadLetterBoxesShown);
+  const others = deadLetterCount - shown.reduce((sum, { messages }) => sum + messages, 0);
+  const boxes = shown.map(({ to, messages }) => `${messages} for ${quoted(to)}`);
+  if (others > 0) boxes.push(`and ${others} for others`);
+  const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
+  const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
+  return [`${what}. \`ipc store retry\` puts them back.`];
+}
+
+/** `missing`: ids that are not among the dead letters, or are held. */
+export function presentRetry(
+  { moved, stayed }: RetryResult,
+  missing: readonly MessageId[],
+): string {
+  const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
+  const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
+  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
+  const boxes = [...new Set(moved.map(({ to }) => to))].map(
+    (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
+  );
+  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
+  return lines(title, ...full, ...absent);
 }
 
 export function presentStore(folder: string, report: StoreReport): string {

@@ -9,6 +9,8 @@ import type {
   FetchResult,
   PostOptions,
   PostResult,
+  RetryOptions,
+  RetryResult,
   WaitOptions,
 } from '../core/mail.ts';
 import {
@@ -18,7 +20,7 @@ import {
   type Origin,
   type SessionId,
 } from '../core/message.ts';
-import type { StatusAnswer, Welcome } from '../core/requests.ts';
+import type { DeadLetter, Retried, Retry, StatusAnswer, Welcome } from '../core/requests.ts';
 import { type Machine, realMachine } from '../wire/machine.ts';
 import { randomText } from '../wire/random.ts';
 import { Call, type CallOptions, type OpenCall } from './call.ts';
@@ -166,6 +168,19 @@ export class Client {
     await Promise.all(released);
   }
 
+  /** Part by part. What moved is there no more, so a part that is asked for again moves nothing twice. */
+  async retry({ to, ids = [], signal }: RetryOptions = {}): Promise<RetryResult> {
+    const moved: DeadLetter[] = [];
+    const stayed: DeadLetter[] = [];
+    for (let after = 0; ; ) {
+      const part = await this.#retryPart({ to: to ?? '', ids, after }, { signal });
+      moved.push(...part.moved);
+      stayed.push(...part.stayed);
+      after = part.next;
+      if (after === 0) return { moved, stayed };
+    }
+  }
+
   async status(options: Cancellable = {}): Promise<StatusAnswer> {
     this.#checkCall(options);
     const call = this.#call<StatusAnswer>({
@@ -193,6 +208,19 @@ export class Client {
       await Promise.race([released, late]);
     }
     await this.#link.close(this.#posts.allAnswered, late);
+  }
+
+  #retryPart(which: Pick<Retry, 'to' | 'ids' | 'after'>, options: Cancellable): Promise<Retried> {
+    this.#checkCall(options);
+    const call = this.#call<Retried>({
+      kind: 'retry',
+      request: (request) => ({ kind: 'retry', request, ...which }),
+      take: (answer, self) => {
+        if (answer.kind === 'retried') self.done(answer);
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
   }
 
   /** The same words were posted before, and their caller gave up before he heard the answer. */

@@ -61,8 +61,8 @@ export class Peer {
 
   /** Throws when too many of its posts wait for the disk already. */
   check({ kind }: Request): void {
-    // A status looks at every message.
-    if (kind === 'status') this.pause('share');
+    // They look at every message.
+    if (kind === 'status' || kind === 'retry') this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if (kind !== 'post' || this.#postsInFlight < max) return;
     throw new IpcError('too_many_unanswered', `${max} posts wait for the disk, the limit`);

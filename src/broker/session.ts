@@ -20,6 +20,8 @@ import type {
   Mail,
   PostOptions,
   PostResult,
+  RetryOptions,
+  RetryResult,
   StartResult,
   StopResult,
   WaitOptions,
@@ -107,13 +109,15 @@ export class Session implements Mail {
     return this.#client.release(deliveries, options);
   }
 
+  retry(options?: RetryOptions): Promise<RetryResult> {
+    return this.#client.retry(options);
+  }
+
   async status(options?: Cancellable): Promise<BrokerStatus> {
-    const { messages, bytes, sessions, mailboxCount, mailboxes } =
-      await this.#client.status(options);
+    const { kind: _kind, request: _request, ...counts } = await this.#client.status(options);
     const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
     const own = this.#broker !== undefined;
     const { port, host } = this.#options;
-    const counts = { messages, bytes, sessions, mailboxCount, mailboxes };
     return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
   }
 

@@ -59,6 +59,10 @@ export const holderGraceMs = 2_000;
 /** After so many attempts a message waits in `deadLetterMailbox`. */
 export const attemptsMax = 20;
 
+/** Dead letters that one retry looks at; the next one goes on. Their ids and names fit a header. */
+export const deadLettersPerRetry = 1_000;
+assert(deadLettersPerRetry * 2 * (idBytesMax + nameBytesMax + 24) < headerBytesMax, 'escapes, too');
+
 /** Sessions whose post ids are remembered; the one longest unheard goes first, never a connected one. */
 export const sessionsMax = 10_000;
 /** Ids given by hand that are remembered; the oldest goes first. */

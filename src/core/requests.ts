@@ -74,6 +74,18 @@ export interface Release {
   readonly unread: boolean;
 }
 
+/** Puts dead letters back where they were meant to go. */
+export interface Retry {
+  readonly kind: 'retry';
+  readonly request: RequestNumber;
+  /** Those meant for this mailbox alone; '' for all. */
+  readonly to: Name | '';
+  /** These alone; none for all. */
+  readonly ids: readonly MessageId[];
+  /** Only numbers above it. */
+  readonly after: number;
+}
+
 export interface StatusRequest {
   readonly kind: 'status';
   readonly request: RequestNumber;
@@ -93,6 +105,7 @@ export type BrokerRequest =
   | Cancel
   | Settle
   | Release
+  | Retry
   | StatusRequest
   | Goodbye;
 
@@ -172,6 +185,29 @@ export interface Released {
   readonly request: RequestNumber;
 }
 
+/** A message that is, or was, in `dead-letters`. */
+export interface DeadLetter {
+  readonly id: MessageId;
+  /** Where it was meant to go. */
+  readonly to: Name;
+}
+
+export interface Retried {
+  readonly kind: 'retried';
+  readonly request: RequestNumber;
+  readonly moved: readonly DeadLetter[];
+  /** There is no room for them where they were meant to go. */
+  readonly stayed: readonly DeadLetter[];
+  /** More are left above this number; 0 when all were looked at. */
+  readonly next: number;
+}
+
+/** How many dead letters were meant for a mailbox. */
+export interface DeadLetterCount {
+  readonly to: Name;
+  readonly messages: number;
+}
+
 export interface MailboxStatus {
   readonly mailbox: Name;
   readonly ready: number;
@@ -190,6 +226,9 @@ export interface StatusAnswer {
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` of them. */
   readonly mailboxes: readonly MailboxStatus[];
+  readonly deadLetterCount: number;
+  /** At most `statusMailboxesMax` of them. */
+  readonly deadLetters: readonly DeadLetterCount[];
 }
 
 export interface Failed {
@@ -223,6 +262,7 @@ export type Answer =
   | End
   | Settled
   | Released
+  | Retried
   | StatusAnswer
   | Failed
   | Going
@@ -279,7 +319,7 @@ export interface ReleasedRecord {
   readonly attempt: number;
 }
 
-/** Out of attempts: the message waits in another mailbox; its `to` stays what it was. */
+/** Out of attempts, or tried again: the message waits in another mailbox; its `to` stays what it was. */
 export interface MovedRecord {
   readonly kind: 'moved';
   readonly number: number;

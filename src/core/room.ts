@@ -1,7 +1,7 @@
 // Why a post is refused: its count, or no room. Nothing old is ever dropped to make room.
 import { IpcError } from './errors.ts';
 import type { Ledger } from './ledger.ts';
-import type { SessionId } from './message.ts';
+import type { Name, SessionId } from './message.ts';
 import type { Post } from './requests.ts';
 import type { EngineLimits } from './step.ts';
 
@@ -14,7 +14,7 @@ export function refusalOf(
   return (
     wrongCount(post, session, ledger, limits) ??
     fullStore(post, ledger, limits) ??
-    fullMailbox(post, ledger, limits)
+    fullMailbox(post.to, post.body.length, ledger, limits)
   );
 }
 
@@ -47,8 +47,9 @@ function fullStore(
 }
 
 /** What runs out of attempts finds room in `dead-letters` all the same. */
-function fullMailbox(
-  { to, body }: Post,
+export function fullMailbox(
+  to: Name,
+  bodyBytes: number,
   ledger: Ledger,
   { mailboxMessagesMax, mailboxBytesMax, mailboxesMax }: EngineLimits,
 ): IpcError | undefined {
@@ -60,6 +61,6 @@ function fullMailbox(
     const what = `the mailbox holds ${mailboxMessagesMax} messages, its limit`;
     return new IpcError('mailbox_full', what);
   }
-  if (bytes + body.length <= mailboxBytesMax) return undefined;
+  if (bytes + bodyBytes <= mailboxBytesMax) return undefined;
   return new IpcError('mailbox_full', `the mailbox holds ${bytes} of ${mailboxBytesMax} bytes`);
 }

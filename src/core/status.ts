@@ -11,12 +11,15 @@ export function statusOf(
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusAnswer, 'request' | 'sessions'> {
   const mailboxes = mailboxStatuses(ledger, waits);
+  const deadLetters = [...ledger.deadLetters].map(([to, messages]) => ({ to, messages }));
   return {
     kind: 'status',
     messages: ledger.size,
     bytes: ledger.bytes,
     mailboxCount: mailboxes.length,
     mailboxes: mailboxes.slice(0, statusMailboxesMax),
+    deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
+    deadLetters: deadLetters.slice(0, statusMailboxesMax),
   };
 }
 

@@ -21,6 +21,7 @@ import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../core/limits.ts';
 import { parseName, parseSessionId } from '../core/message.ts';
 import type {
   Answer,
+  DeadLetterCount,
   Failed,
   Fetch,
   Hello,
@@ -50,6 +51,7 @@ import {
 } from './fields.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json.ts';
+import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './retries.ts';
 
 /** Of the frames after the handshake; the handshake itself never changes. */
 export const protocolNumber = 1;
@@ -66,6 +68,7 @@ export const requestTypes = {
   goodbye: 0x09,
   send: 0x0a,
   ping: 0x0b,
+  retry: 0x0c,
 } as const satisfies Record<Request['kind'], number>;
 
 export const answerTypes = {
@@ -80,6 +83,7 @@ export const answerTypes = {
   going: 0x89,
   received: 0x8a,
   pong: 0x8b,
+  retried: 0x8c,
 } as const satisfies Record<Answer['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -120,6 +124,8 @@ export function decodeRequest(frame: Frame): Request {
       return { kind, request: frame.request, holds: readHeader(frame, readHolds) };
     case 'release':
       return decodeRelease(frame);
+    case 'retry':
+      return decodeRetry(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -160,6 +166,8 @@ function readAnswer(frame: Frame): Answer {
       return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
+    case 'retried':
+      return decodeRetried(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -192,6 +200,8 @@ function requestHeader(request: Request): Buffer {
       return holdsBytes(request.holds);
     case 'release':
       return releaseHeader(request);
+    case 'retry':
+      return retryHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -221,6 +231,8 @@ function answerHeader(answer: Answer): Buffer {
       return new ByteWriter().u32(answer.remaining).bytes();
     case 'settled':
       return holdsBytes(answer.notHeld);
+    case 'retried':
+      return retriedHeader(answer);
     case 'status':
       return statusHeader(answer);
     case 'error':
@@ -423,9 +435,8 @@ function decodeOffer(frame: Frame): Offer {
   return offer;
 }
 
-function statusHeader(status: StatusAnswer): Buffer {
-  const { messages, bytes, sessions, mailboxCount, mailboxes } = status;
-  return writeJson({ messages, bytes, sessions, mailboxCount, mailboxes });
+function statusHeader({ kind: _kind, request: _request, ...fields }: StatusAnswer): Buffer {
+  return writeJson(fields);
 }
 
 function decodeStatus(frame: Frame): StatusAnswer {
@@ -438,7 +449,13 @@ function decodeStatus(frame: Frame): StatusAnswer {
     sessions: fields.whole('sessions'),
     mailboxCount: fields.whole('mailboxCount'),
     mailboxes: fields.objects('mailboxes').map(mailboxStatus),
+    deadLetterCount: fields.whole('deadLetterCount'),
+    deadLetters: fields.objects('deadLetters').map(deadLetterCount),
   };
+}
+
+function deadLetterCount(fields: JsonFields): DeadLetterCount {
+  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
 }
 
 function mailboxStatus(fields: JsonFields): MailboxStatus {

@@ -61,6 +61,16 @@ async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown>
       return (await session.settle(taken(words.numbers), { signal })).length;
     case 'release':
       return session.release(taken(words.numbers), { unread: words.unread });
+    case 'retry':
+      return session.retry({ signal });
+    case 'shift': {
+      const { now } = Date;
+      Date.now = () => now() + words.ms;
+      return;
+    }
+    case 'block':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, words.ms);
+      return;
     case 'status':
       return session.status({ signal });
     case 'start':

@@ -268,6 +268,8 @@ test('the status lists mailboxes as far as they fit', () => {
     sessions: 2,
     mailboxCount: 5_000,
     mailboxes,
+    deadLetterCount: 0,
+    deadLetters: [],
   };
   const lines = present.presentStatus(status, 61_000, []).split('\n');
   assert.deepEqual(lines.slice(0, 3), [
@@ -277,6 +279,27 @@ test('the status lists mailboxes as far as they fit', () => {
   ]);
   assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 2)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
+});
+
+test('the status says how many dead letters there are, and where they were meant to go', () => {
+  const meant = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ to: `box ${index}` as Name, messages: 2 }));
+  const status = {
+    ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
+    ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
+  };
+  const said = (deadLetterCount: number, boxes: number) =>
+    present
+      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [])
+      .split('\n')[1];
+  assert.equal(
+    said(4, 2),
+    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` puts them back.',
+  );
+  assert.equal(
+    said(14, 7),
+    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` puts them back.',
+  );
 });
 
 test('an error has its code, what happened, and what to do', () => {

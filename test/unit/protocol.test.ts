@@ -74,6 +74,10 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '0a 00 0000 00000009 0000000d 3610a686 00 01 70 00000102 01 6d 68656c6c6f',
   ],
   ping: [{ kind: 'ping', request: 10 }, '0b 00 0000 0000000a 00000000'],
+  retry: [
+    { kind: 'retry', request: 11, to, ids: [id], after: 5 },
+    '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
+  ],
 };
 
 const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
@@ -136,11 +140,14 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
       sessions: 2,
       mailboxCount: 1,
       mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+      deadLetterCount: 2,
+      deadLetters: [{ to, messages: 2 }],
     },
     '87 00 0000 00000007',
     json(
       '{"messages":1,"bytes":5,"sessions":2,"mailboxCount":1,' +
-        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}]}',
+        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
+        '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}]}',
     ),
   ],
   error: [
@@ -151,6 +158,11 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
   going: [{ kind: 'going', request: 0 }, '89 00 0000 00000000 00000000'],
   received: [{ kind: 'received', request: 9 }, '8a 00 0000 00000009 00000000'],
   pong: [{ kind: 'pong', request: 10 }, '8b 00 0000 0000000a 00000000'],
+  retried: [
+    { kind: 'retried', request: 11, moved: [{ id, to }], stayed: [{ id, to: from }], next: 6 },
+    '8c 00 0000 0000000b',
+    json('{"moved":[{"id":"id1","to":"A"}],"stayed":[{"id":"id1","to":"B"}],"next":6}'),
+  ],
 };
 
 /** A header of JSON with its length before it. */
