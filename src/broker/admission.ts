@@ -21,13 +21,10 @@ export class Admission {
   serve(welcome: (connection: Connection) => void): void {
     this.#doors.serve(async (socket) => {
       const connection = await this.#admit(socket).catch(() => undefined);
-      if (connection) welcome(connection);
+      if (!connection) return;
+      connection.endWhenRetired(this.#keys);
+      welcome(connection);
     });
-  }
-
-  /** The key that opened it is still one of ours. */
-  isGood(connection: Connection): boolean {
-    return this.#keys().some((key) => key.equals(connection.key));
   }
 
   #admit(socket: Socket): Promise<Connection> {

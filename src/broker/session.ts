@@ -76,6 +76,8 @@ export class Session implements Mail {
   /** The owner has another store than our folder, or writes a format that we cannot read. */
   #foreign = false;
   #closed = false;
+  /** The key that the last broker proved. */
+  #proved: Buffer | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -180,11 +182,15 @@ export class Session implements Mail {
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
+    const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
       const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
       try {
-        return await dialAny(roads, keys);
+        const connection = await dialAny(roads, dialled);
+        this.#proved = connection.key;
+        connection.endWhenRetired(watchKeys(home, env, keys));
+        return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -315,6 +321,14 @@ export class Session implements Mail {
     const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
     return new IpcError('not_owner', what);
   }
+}
+
+/**
+ * A broker that has proved a key is not believed with an older one: who sits on the way could refuse the
+ * newer, and may have stolen the older.
+ */
+function notBefore(proved: Buffer | undefined, [newest, ...older]: Keys): Keys {
+  return proved?.equals(newest) ? [newest] : [newest, ...older];
 }
 
 /** The first that answers; the last fault when none does. */

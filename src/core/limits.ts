@@ -106,6 +106,20 @@ export const turnBytesMax = 1024 ** 2;
 /** Bytes that wait for a peer to read. One that leaves more is offered nothing, and not read from. */
 export const unreadBytesMax = 4 * 1024 ** 2;
 assert(unreadBytesMax >= 2 * bodyBytesMax, 'one large body is read while the next is on its way');
+/**
+ * Of all connections of one listening program together: bytes that their peers have not read, or not
+ * sent whole. Beyond it, who has stood still for longest is closed.
+ */
+export const bufferedBytesMax = 256 * 1024 ** 2;
+assert(
+  bufferedBytesMax >= 8 * (unreadBytesMax + fetchBytesMax),
+  'some who read slowly, or fetch at the same moment, are let be',
+);
+/** Bodies that come and go in one turn of the broker's loop, before it writes what it has. */
+export const turnBodyBytesMax = 16 * 1024 ** 2;
+assert(turnBodyBytesMax >= fetchBytesMax + turnBytesMax, 'one peer seldom gets there alone');
+/** Who proved the key says hello before two of these are over: he has one of `connectionsMax` places. */
+export const helloMs = heartbeatMs;
 
 /** A segment is closed, and the next begun, when it has grown to this size. */
 export const segmentBytesMax = 16 * 1024 ** 2;

@@ -118,6 +118,9 @@ export class Connection {
   readonly #decoder = new FrameDecoder();
   /** Decoded, but not yet handed over. */
   #inbox: Frame[] = [];
+  #inboxBytes = 0;
+  /** When the frame began of which a part is here. */
+  #halfSince = Number.POSITIVE_INFINITY;
   #onFrame: ((frame: Frame) => void) | undefined;
   #onClose: ((reason?: IpcError) => void) | undefined;
   #paused = false;
@@ -130,6 +133,7 @@ export class Connection {
   #lastWritten: number;
   #writesOpen = 0;
   #timer: Timer | undefined;
+  #keyTimer: Timer | undefined;
 
   constructor(socket: Socket, { rest, key }: Proven, times = timesDefault, machine = realMachine) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
@@ -153,8 +157,19 @@ export class Connection {
     if (!this.#paused) this.#socket.resume();
   }
 
+  /** A retired key does not keep open what it opened. `keys`: those that are good at the moment. */
+  endWhenRetired(keys: () => Keys): void {
+    const look = () => {
+      if (!keys().some((key) => key.equals(this.key))) this.destroy();
+    };
+    this.#keyTimer = this.#machine.setTicker(look, this.#times.heartbeatMs).unref();
+  }
+
   /** Called for every heartbeat that came. */
   onBeat: (() => void) | undefined;
+
+  /** Called when it may keep more or fewer bytes than before, and when it is over. */
+  onKept: (() => void) | undefined;
 
   /** Called once, at once when it is over already; without a reason after an orderly end. */
   set onClose(handler: (reason?: IpcError) => void) {
@@ -172,8 +187,24 @@ export class Connection {
     return this.#socket.writableLength;
   }
 
+  /** Bytes that wait for the peer to read, or for the rest of their frame, or to be handed over. */
+  get keptBytes(): number {
+    return this.#socket.writableLength + this.#decoder.keptBytes + this.#inboxBytes;
+  }
+
+  /** Since when the peer leaves bytes unread, or a frame half sent: `performance.now()`, or infinite. */
+  get stillSince(): number {
+    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
+    return Math.min(unwritten, this.#halfSince);
+  }
+
   get open(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Nothing comes or goes any more. */
+  get isOver(): boolean {
+    return this.#state === 'closed';
   }
 
   /**
@@ -211,7 +242,7 @@ export class Connection {
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    this.#inbox = [];
+    this.#dropInbox();
     this.#uncork();
     this.#socket.end();
     // Bytes that are still coming are read and dropped, so that the peer's end is seen.
@@ -229,13 +260,32 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#lastHeard = this.#machine.now();
     try {
-      for (const frame of this.#decoder.push(chunk)) this.#inbox.push(frame);
+      const frames = this.#decoder.push(chunk);
+      for (const frame of frames) this.#take(frame);
+      this.#noteHalf(frames.length > 0);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#fail(error);
       return;
     }
     this.#drain();
+    this.onKept?.();
+  }
+
+  #take(frame: Frame): void {
+    this.#inbox.push(frame);
+    this.#inboxBytes += bytesOf(frame);
+  }
+
+  /** `isNew`: what is here of a frame began with the last chunk. */
+  #noteHalf(isNew: boolean): void {
+    if (this.#decoder.keptBytes === 0) this.#halfSince = Number.POSITIVE_INFINITY;
+    else if (isNew || this.#halfSince > this.#lastHeard) this.#halfSince = this.#lastHeard;
+  }
+
+  #dropInbox(): void {
+    this.#inbox = [];
+    this.#inboxBytes = 0;
   }
 
   /** A handler may pause, close or destroy; what is left then stays, or is dropped with the inbox. */
@@ -243,6 +293,7 @@ export class Connection {
     while (!this.#paused && this.#onFrame !== undefined) {
       const frame = this.#inbox.shift();
       if (frame === undefined) return;
+      this.#inboxBytes -= bytesOf(frame);
       this.#handOver(frame, this.#onFrame);
     }
   }
@@ -266,6 +317,7 @@ export class Connection {
     this.#writesOpen -= 1;
     this.#lastWritten = this.#machine.now();
     if (!error) onWritten?.();
+    this.onKept?.();
   }
 
   #cork(): void {
@@ -279,12 +331,13 @@ export class Connection {
     if (!this.#corked) return;
     this.#corked = false;
     this.#socket.uncork();
+    this.onKept?.();
   }
 
   #fail(reason: IpcError | undefined): void {
     if (this.#state === 'closed') return;
     this.#reason ??= reason;
-    this.#inbox = [];
+    this.#dropInbox();
     this.#socket.destroy();
     this.#closed();
   }
@@ -293,6 +346,8 @@ export class Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#machine.clearTimer(this.#timer);
+    this.#machine.clearTimer(this.#keyTimer);
+    this.onKept?.();
     this.#onClose?.(this.#reason);
   }
 
@@ -428,6 +483,10 @@ function refused(error: Error, address: Address): IpcError {
 function brokenBy(error: Error): IpcError {
   const code = 'code' in error ? String(error.code) : error.message;
   return new IpcError('unreachable', `the connection broke (${code})`, { cause: error });
+}
+
+function bytesOf({ header, body }: Frame): number {
+  return header.length + body.length;
 }
 
 function silent(limitMs: number): IpcError {

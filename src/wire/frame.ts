@@ -51,6 +51,11 @@ export class FrameDecoder {
   #payload: Buffer | undefined;
   #payloadFilled = 0;
 
+  /** Of a frame that is not whole. */
+  get keptBytes(): number {
+    return this.#payload?.length ?? 0;
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let offset = 0;

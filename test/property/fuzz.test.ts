@@ -2,7 +2,6 @@
 // inputs, and a million with --long; the shares are below.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -22,6 +21,7 @@ import {
 import { loadKeys } from '../../src/wire/key.ts';
 import { decodeAnswer, decodeRequest } from '../../src/wire/protocol.ts';
 import { cut, frames, mutate, requestFrames, rubbish, soundHello } from '../support/fuzz.ts';
+import { residentMiB } from '../support/memory.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 import { place, type Remote } from '../support/remote.ts';
 
@@ -182,11 +182,6 @@ async function liveBroker(context: TestContext): Promise<LiveBroker> {
   const owner = session();
   await owner.start();
   return { owner, port, keys: await loadKeys(home, {}) };
-}
-
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
 }
 
 /** `one` is run by `atOnce` at the same time, `times` in all; the broker is the same afterwards. */

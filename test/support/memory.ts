@@ -1,0 +1,7 @@
+// The memory of another process.
+import { readFile } from 'node:fs/promises';
+
+export async function residentMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
+}
