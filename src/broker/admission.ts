@@ -1,7 +1,8 @@
 // Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
 // is gone without a word.
 import type { Socket } from 'node:net';
-import { accept, type Connection } from '../wire/connection.ts';
+import type { Connection } from '../wire/connection.ts';
+import { accept } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { Strangers } from '../wire/strangers.ts';
 import type { Doors } from './doors.ts';

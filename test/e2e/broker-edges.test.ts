@@ -13,7 +13,7 @@ import { IpcError } from '../../src/core/errors.ts';
 import { holdsMax } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';

@@ -13,7 +13,7 @@ import type { Name, SessionId } from '../../src/core/message.ts';
 import { checkStore } from '../../src/journal/check.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { journalFormat } from '../../src/journal/records.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { makeHome } from '../support/places.ts';

@@ -9,7 +9,7 @@ import { Client } from '../../src/broker/client.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { freePort, makeHome } from './places.ts';
 
