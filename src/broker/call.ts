@@ -8,13 +8,10 @@ import type { Answer, BrokerRequest, RequestNumber } from '../core/requests.ts';
 export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
 export interface CallOptions<Result> {
-  readonly number: RequestNumber;
   readonly kind: BrokerRequest['kind'];
   /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
   request(number: RequestNumber): BrokerRequest;
   take(answer: Incoming, call: Call<Result>): void;
-  /** Takes it out of the client's list: no answer is expected any more. */
-  over(): void;
   /** What it means for the request that its caller gave up. */
   abandon?(call: Call<Result>): void;
 }
@@ -29,15 +26,16 @@ interface Caller<Result> {
 export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
+  readonly number: RequestNumber;
+  /** Takes it out of the client's list: no answer is expected any more. */
+  readonly over: () => void;
   readonly #options: CallOptions<Result>;
   #caller: Caller<Result> | undefined;
 
-  constructor(options: CallOptions<Result>) {
+  constructor(number: RequestNumber, options: CallOptions<Result>, over: () => void) {
+    this.number = number;
     this.#options = options;
-  }
-
-  get number(): RequestNumber {
-    return this.#options.number;
+    this.over = over;
   }
 
   get kind(): BrokerRequest['kind'] {
@@ -46,10 +44,6 @@ export class Call<Result = unknown> {
 
   request(): BrokerRequest {
     return this.#options.request(this.number);
-  }
-
-  over(): void {
-    this.#options.over();
   }
 
   /** Somebody waits for the result. */

@@ -264,14 +264,13 @@ export class Client {
     return call;
   }
 
-  #call<Result>(options: Omit<CallOptions<Result>, 'number' | 'over'>): Call<Result> {
+  #call<Result>(options: CallOptions<Result>): Call<Result> {
     this.#requestNumber = (this.#requestNumber % requestNumberMax) + 1;
     const number = this.#requestNumber;
-    const over = () => {
+    return new Call(number, options, () => {
       this.#link.over(number);
       this.#posts.over(number);
-    };
-    return new Call({ ...options, number, over });
+    });
   }
 
   #checkCall({ signal }: Cancellable): void {

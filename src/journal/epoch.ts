@@ -13,6 +13,7 @@ import {
 export interface Epoch {
   readonly epoch: number;
   /** Of its folder. */
+  readonly path: string;
   readonly identity: bigint | undefined;
 }
 
@@ -26,7 +27,7 @@ export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): P
     if (!disk.makeFolder(path)) {
       throw new IpcError('no_broker', `another process has just begun to own ${folder}`);
     }
-    const own = { epoch, identity: disk.identity(path) };
+    const own = { epoch, path, identity: disk.identity(path) };
     await announce(disk, folder, own, owner);
     return own;
   } catch (error) {
@@ -45,19 +46,19 @@ async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote
 }
 
 /** The newest, and the folder it was made with. */
-export function isNewest(disk: Disk, folder: string, { epoch, identity }: Epoch): boolean {
+export function isNewest(disk: Disk, folder: string, { epoch, path, identity }: Epoch): boolean {
   // All are listed, not only the next one looked for: the next one may have come and gone.
   if (newestEpoch(disk, folder) !== epoch) return false;
-  return disk.identity(epochPath(folder, epoch)) === identity;
+  return disk.identity(path) === identity;
 }
 
 /**
  * For an owner that has said nothing, and wrote no whole opening: a successor that began meanwhile
  * counts on nothing of it, and if a power loss brings it back, it still does not count.
  */
-export function abandonEpoch(disk: Disk, folder: string, { epoch, identity }: Epoch): void {
+export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   try {
-    if (disk.identity(epochPath(folder, epoch)) === identity) removeEpoch(disk, folder, epoch);
+    if (disk.identity(own.path) === own.identity) removeEpoch(disk, folder, own.epoch);
   } catch {
     // The next owner passes over an empty epoch; why this one ends is told by another error.
   }
