@@ -16,7 +16,7 @@ import type { Answer, JournalRecord } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
-import { accept, type Connection } from '../wire/connection.ts';
+import { accept, type Connection, type ConnectionTimes } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
@@ -38,9 +38,10 @@ export interface BrokerOptions {
   readonly folder: string;
   /** Those that are good at this moment. */
   readonly keys: () => Keys;
-  /** For tests: smaller limits, a disk that fails. */
+  /** For tests: smaller limits, a disk that fails, less patience. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
+  readonly times?: ConnectionTimes | undefined;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
 }
@@ -177,7 +178,7 @@ export class Broker {
 
   /** A stranger who does not prove the key is gone without a word. */
   async #admit(socket: Socket): Promise<void> {
-    const proof = accept(socket, this.#options.keys());
+    const proof = accept(socket, this.#options.keys(), this.#options.times);
     const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
     if (!connection) return;
     if (this.#state === 'ended') return connection.destroy();

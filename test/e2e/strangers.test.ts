@@ -1,11 +1,11 @@
 // Whoever has no key: he does not stall those who have one.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import { unprovenMax } from '../../src/core/limits.ts';
+import { residentMiB } from '../support/memory.ts';
 import { place } from '../support/remote.ts';
 
 const floodSockets = 10_000;
@@ -50,11 +50,6 @@ class Flood {
       () => {},
     );
   }
-}
-
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
 }
 
 test('10,000 silent connections leave a post through the same port within a second', async (context) => {

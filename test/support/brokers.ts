@@ -1,6 +1,6 @@
 // A broker in this process, with a disk and limits of the test's own, and clients to it.
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { claim } from '../../src/broker/claim.ts';
@@ -8,17 +8,20 @@ import { Client } from '../../src/broker/client.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { type Connection, dial } from '../../src/wire/connection.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
+import { keyLine } from '../../src/wire/key.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface TestBroker {
   readonly broker: Broker;
   readonly port: number;
+  /** Of a session that joins this broker: it has the key, but another store. */
+  readonly home: string;
   readonly folder: string;
   readonly keys: Keys;
-  /** A client that dials this broker and never owns one. */
-  client(): Client;
+  /** A client that dials this broker, or goes another way to it, and never owns one. */
+  client(connect?: () => Promise<Connection>): Client;
 }
 
 export async function startBroker(
@@ -32,10 +35,13 @@ export async function startBroker(
     for (const client of clients) await client.close(100);
     await broker?.close();
   });
-  const folder = join(await makeHome(context), 'broker');
+  const home = await makeHome(context);
+  const folder = join(home, 'broker');
   await mkdir(folder, { mode: 0o700 });
   const port = await freePort();
-  const keys: Keys = [randomBytes(32)];
+  const key = randomBytes(32);
+  const keys: Keys = [key];
+  await writeFile(join(home, 'key'), keyLine(key), { mode: 0o600 });
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
   broker = await Broker.start({
@@ -45,11 +51,12 @@ export async function startBroker(
     onFailed: () => {},
     ...options,
   });
-  const client = () => {
+  const straight = () => dial({ host: '127.0.0.1', port }, keys);
+  const client = (connect = straight) => {
     const made = new Client(
       { program: 'test', pid: process.pid, machine: 'here' },
       {
-        connect: () => dial({ host: '127.0.0.1', port }, keys),
+        connect,
         silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
         welcomed: () => {},
         isStandby: () => false,
@@ -58,5 +65,5 @@ export async function startBroker(
     clients.push(made);
     return made;
   };
-  return { broker, port, folder, keys, client };
+  return { broker, port, home, folder, keys, client };
 }
