@@ -13,38 +13,48 @@ import type { Keys } from '../../src/wire/handshake.ts';
 import { keyLine } from '../../src/wire/key.ts';
 import { freePort, makeHome } from './places.ts';
 
-export interface TestBroker {
+export interface OpenBroker {
   readonly broker: Broker;
   readonly port: number;
-  /** Of a session that joins this broker: it has the key, but another store. */
-  readonly home: string;
-  readonly folder: string;
   readonly keys: Keys;
   /** A client that dials this broker, or goes another way to it, and never owns one. */
   client(connect?: () => Promise<Connection>): Client;
+  /** Ends its clients, and gives the role up in good order. */
+  close(): Promise<void>;
+}
+
+export interface TestBroker extends OpenBroker {
+  /** Of a session that joins this broker: it has the key, but another store. */
+  readonly home: string;
+  readonly folder: string;
 }
 
 export async function startBroker(
   context: TestContext,
   options: Partial<BrokerOptions> = {},
 ): Promise<TestBroker> {
-  const clients: Client[] = [];
-  let broker: Broker | undefined;
+  let opened: OpenBroker | undefined;
   // Hooks run in the order in which they are registered: the folder goes last.
-  context.after(async () => {
-    for (const client of clients) await client.close(100);
-    await broker?.close();
-  });
+  context.after(() => opened?.close());
   const home = await makeHome(context);
   const folder = join(home, 'broker');
-  await mkdir(folder, { mode: 0o700 });
+  opened = await openBroker(folder, options);
+  await writeFile(join(home, 'key'), keyLine(opened.keys[0]), { mode: 0o600 });
+  return { ...opened, home, folder };
+}
+
+/** The next owner of a store, which may be new. */
+export async function openBroker(
+  folder: string,
+  options: Partial<BrokerOptions> = {},
+): Promise<OpenBroker> {
+  const clients: Client[] = [];
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const port = await freePort();
-  const key = randomBytes(32);
-  const keys: Keys = [key];
-  await writeFile(join(home, 'key'), keyLine(key), { mode: 0o600 });
+  const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
-  broker = await Broker.start({
+  const broker = await Broker.start({
     doors: new Doors(port, won.listeners),
     folder,
     keys: () => keys,
@@ -65,5 +75,9 @@ export async function startBroker(
     clients.push(made);
     return made;
   };
-  return { broker, port, home, folder, keys, client };
+  const close = async () => {
+    for (const each of clients) await each.close(100);
+    await broker.close();
+  };
+  return { broker, port, keys, client, close };
 }
