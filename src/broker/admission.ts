@@ -1,7 +1,7 @@
 // Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
 // is gone without a word.
 import type { Socket } from 'node:net';
-import type { Connection } from '../wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../wire/connection.ts';
 import { accept } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { Strangers } from '../wire/strangers.ts';
@@ -11,11 +11,14 @@ export class Admission {
   readonly #doors: Pick<Doors, 'serve'>;
   /** Those that are good at this moment. */
   readonly #keys: () => Keys;
+  readonly #times: ConnectionTimes | undefined;
   readonly #strangers = new Strangers();
 
-  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys) {
+  /** `times`: less patience, for tests. */
+  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
     this.#doors = doors;
     this.#keys = keys;
+    this.#times = times;
   }
 
   /** From now on whoever proves the key is handed to `welcome`. */
@@ -29,6 +32,6 @@ export class Admission {
   }
 
   #admit(socket: Socket): Promise<Connection> {
-    return this.#strangers.meet(socket, accept(socket, this.#keys()));
+    return this.#strangers.meet(socket, accept(socket, this.#keys(), this.#times));
   }
 }
