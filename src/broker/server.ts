@@ -9,10 +9,10 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { errorTable, IpcError } from '../core/errors.ts';
-import { connectionsMax, heartbeatMs, startingMs } from '../core/limits.ts';
+import { connectionsMax, heartbeatMs, stallMsMin, startingMs } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
-import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Answer, JournalRecord, StorageStatus } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal } from '../journal/journal.ts';
@@ -48,6 +48,7 @@ export interface BrokerOptions {
 /** A reply with its body, looked up when it was made: a later command may settle the message. */
 interface Sendable {
   readonly reply: Reply;
+  /** undefined for an offer whose body the disk damaged, and for whatever is no offer. */
   readonly body: Buffer | undefined;
 }
 
@@ -73,6 +74,8 @@ export class Broker {
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
+  /** On performance.now(). */
+  #syncBegan = 0;
   /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
   #toCopy: number[] | undefined;
 
@@ -237,11 +240,12 @@ export class Broker {
   #take(outcome: Outcome): void {
     for (const record of outcome.records) {
       this.#records.push(record);
-      if (record.kind === 'posted') this.#bodies.set(record.envelope.number, record.body);
+      if (record.kind !== 'posted') continue;
+      if (record.body) this.#bodies.set(record.envelope.number, record.body);
     }
     try {
       for (const reply of outcome.replies) {
-        this.#replies.push({ reply, body: this.#bodyFor(reply.answer) });
+        this.#replies.push({ reply: this.#filledIn(reply), body: this.#bodyFor(reply.answer) });
         if (reply.answer.kind === 'stored') this.#peers.get(reply.to)?.postWritten();
       }
     } catch (error) {
@@ -251,6 +255,22 @@ export class Broker {
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
     setImmediate(() => this.#endTurn());
+  }
+
+  #filledIn(reply: Reply): Reply {
+    const { answer } = reply;
+    return answer.kind === 'status'
+      ? { ...reply, answer: { ...answer, ...this.#storage() } }
+      : reply;
+  }
+
+  #storage(): StorageStatus {
+    const stalledMs = this.#syncing ? Math.round(performance.now() - this.#syncBegan) : 0;
+    return {
+      damaged: this.#journal?.damagedMessages ?? 0,
+      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      warnings: this.#journal?.warnings() ?? [],
+    };
   }
 
   #bodyFor(answer: Answer): Buffer | undefined {
@@ -299,6 +319,7 @@ export class Broker {
       while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
+        this.#syncBegan = performance.now();
         await this.#journal.sync();
         this.#checkOwner(this.#journal);
         for (const reply of replies) this.#send(reply);
@@ -322,7 +343,7 @@ export class Broker {
       .map((number) => this.#engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] as Buffer })));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();

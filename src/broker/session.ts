@@ -107,13 +107,11 @@ export class Session implements Mail {
   }
 
   async status(options?: Cancellable): Promise<BrokerStatus> {
-    const { messages, bytes, sessions, mailboxCount, mailboxes } =
-      await this.#client.status(options);
+    const { kind: _, request: __, ...found } = await this.#client.status(options);
     const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
     const own = this.#broker !== undefined;
     const { port, host } = this.#options;
-    const counts = { messages, bytes, sessions, mailboxCount, mailboxes };
-    return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
+    return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...found };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
@@ -131,7 +129,8 @@ export class Session implements Mail {
       throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
     }
     const addresses = broker?.addresses ?? welcome.addresses;
-    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
+    const { warnings } = await this.#client.status(options);
+    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {

@@ -113,6 +113,10 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** Or when it has more segments than this, as every one-shot post begins one. */
 export const segmentsCompact = 16;
+/** A sync that has run for so long is a disk that hangs. */
+export const stallMsMin = 1_000;
+/** Of one damaged segment: ranges, messages, missing numbers listed; of one store: sentences. */
+export const damageListedMax = 32;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 

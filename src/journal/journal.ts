@@ -19,8 +19,10 @@ import {
 } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { LiveBodies } from './bodies.ts';
+import { DamageFinder, type SegmentDamage } from './damage.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
+import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
   listSegments,
@@ -30,6 +32,7 @@ import {
   writeOwner,
 } from './folder.ts';
 import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
+import { KeptDamage } from './kept.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
 import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
@@ -83,7 +86,11 @@ export class Journal {
   readonly #files: LogFile[] = [];
   readonly #live = new LiveIndex();
   readonly #bodies: LiveBodies;
+  readonly #kept: KeptDamage;
+  #fileSystemWarnings: readonly string[] = [];
   #nextNumber: number;
+  /** Found when the log was read. */
+  #damage: readonly SegmentDamage[] = [];
   readonly #tail: Tail;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
@@ -91,7 +98,7 @@ export class Journal {
 
   /**
    * Owns the store from here on: whoever owned it before is told by its next stillOwner().
-   * store_newer and store_damaged leave the store as it was.
+   * store_newer leaves the store as it was.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, disk = realDisk } = options;
@@ -128,7 +135,13 @@ export class Journal {
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     const { bodyCacheBytesMax } = this.#limits;
-    this.#bodies = new LiveBodies(this.#disk, options.folder, this.#live, bodyCacheBytesMax);
+    const { folder } = options;
+    this.#kept = new KeptDamage(this.#disk, folder);
+    const onDamaged = (number: number, file: LogFile) => {
+      this.#live.markDamaged(number);
+      this.#kept.noteMessage(file, number);
+    };
+    this.#bodies = new LiveBodies(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
     this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
     this.#own = own;
     this.epoch = own.epoch;
@@ -152,7 +165,8 @@ export class Journal {
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
-      if (record.kind === 'posted') this.#bodies.keep(record.envelope.number, record.body);
+      if (record.kind !== 'posted') continue;
+      if (record.body) this.#bodies.keep(record.envelope.number, record.body);
     }
     // Only now, so that the next segment's head tells of nothing that is not written before it.
     if (this.#current.bytes >= this.#limits.segmentBytesMax) this.#beginSegment([]);
@@ -179,14 +193,24 @@ export class Journal {
     return isNewest(this.#disk, this.#options.folder, this.#own);
   }
 
-  /** Of a live message. storage_failed when the disk does not give back what was written. */
-  body(number: number): Buffer {
+  /** Of a live message; undefined when the disk damaged it. */
+  body(number: number): Buffer | undefined {
     return this.#bodies.read(number);
   }
 
   /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
-  bodies(numbers: readonly number[]): Buffer[] {
+  bodies(numbers: readonly number[]): (Buffer | undefined)[] {
     return this.#bodies.readAll(numbers);
+  }
+
+  /** Live messages whose bodies the disk damaged. */
+  get damagedMessages(): number {
+    return this.#live.damagedCount;
+  }
+
+  /** What is wrong with the disk, in sentences. */
+  warnings(): string[] {
+    return [...this.#fileSystemWarnings, ...this.#kept.reports()];
   }
 
   /**
@@ -256,20 +280,29 @@ export class Journal {
    */
   async #replay(log: Log): Promise<Carried[]> {
     const carried: Carried[] = [];
+    const finder = new DamageFinder();
     const begin = runBegin(log.segments, this.#limits);
-    for (const [index, { epoch, segment, bytes, durableBytes }] of log.segments.entries()) {
+    for (const [index, extent] of log.segments.entries()) {
+      const { epoch, segment, durableBytes, nextNumber } = extent;
+      if (nextNumber !== undefined) finder.below(nextNumber);
       const keptBytes = index < begin ? durableBytes : 0;
       const file = { epoch, segment, bytes: keptBytes };
       if (keptBytes > 0) this.#files.push(file);
-      const extent = { epoch, segment, bytes, durableBytes };
-      await replay(this.#disk, this.#options.folder, extent, (raw, record) => {
-        const location = locationOf(raw, file);
-        if (record) this.#options.restore(record);
-        if (record) this.#countNumber(record);
-        if (record) this.#live.apply(record, location);
-        if (raw.offset >= keptBytes) carried.push({ raw, record, location });
+      await replay(this.#disk, this.#options.folder, extent, {
+        record: (raw, record) => {
+          const location = locationOf(raw, file);
+          if (record) finder.read(file, raw, record);
+          if (record) this.#options.restore(record);
+          if (record) this.#countNumber(record);
+          if (record) this.#live.apply(record, location);
+          if (raw.offset >= keptBytes) carried.push({ raw, record, location });
+        },
+        lost: (bytes) => finder.lost(file, bytes),
       });
     }
+    // What lay at the end may have had numbers of its own.
+    this.#nextNumber += finder.numbersLost;
+    this.#damage = finder.end(this.#nextNumber);
     return carried;
   }
 
@@ -286,6 +319,8 @@ export class Journal {
     try {
       await this.sync();
       if (!this.stillOwner()) throw justReplaced();
+      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#options.folder);
+      for (const damage of this.#damage) this.#kept.note(damage);
       // What lies in them is in this epoch's first segment, or was never to be read again.
       this.#guard(() => this.#removeFiles(this.#strays()));
     } catch (error) {
@@ -362,10 +397,12 @@ export class Journal {
     });
   }
 
-  /** And the folders of older epochs in which nothing counts. */
+  /** Damaged ones are kept; the folders of older epochs in which nothing counts go too. */
   #removeFiles(segments: readonly SegmentId[]): void {
     const { folder } = this.#options;
-    for (const id of segments) this.#disk.removeFile(segmentPath(folder, id));
+    for (const id of segments) {
+      if (!this.#kept.keep(id)) this.#disk.removeFile(segmentPath(folder, id));
+    }
     const counting = new Set(this.#files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, folder)) {
       if (epoch < this.epoch && !counting.has(epoch)) removeEpoch(this.#disk, folder, epoch);

@@ -92,6 +92,7 @@ class History {
     for (const [number, { posted }] of model.messages) {
       assert.deepEqual(journal.body(number), posted.body);
     }
+    assert.deepEqual(journal.warnings(), [], 'a tear is no damage');
     this.#states = [state];
     this.#owner = { disk, model, journal };
     assert(journal.stillOwner());

@@ -163,6 +163,10 @@ export class ProcessDisk implements Disk {
       setName(folder.synced, name, node);
   }
 
+  async fileSystemType(): Promise<undefined> {
+    return undefined;
+  }
+
   removeFolder(path: string): void {
     this.#call('removeFolder', path);
     if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY');
@@ -199,6 +203,15 @@ export class ProcessDisk implements Disk {
     const node = this.#tree.find(path);
     if (!node || isFolder(node)) return Buffer.alloc(0);
     return Buffer.from(node.bytes.subarray(offset, offset + bytes));
+  }
+
+  rename(path: string, to: string): void {
+    this.#call('rename', path);
+    const [from, into] = [this.#folder(dirname(path)), this.#folder(dirname(to))];
+    const node = from.names.get(basename(path));
+    if (!node) return;
+    link(into, basename(to), node);
+    link(from, basename(path), undefined);
   }
 
   removeFile(path: string): void {

@@ -56,6 +56,7 @@ const answers: readonly Answer[] = [
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
     mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+    ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },
