@@ -221,10 +221,21 @@ export class Broker {
         throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
       }
       peer.check(request);
-      this.#step({ ...request, connection });
+      if (request.kind !== 'post') return this.#step({ ...request, connection });
+      const bytes = frame.header.length + frame.body.length;
+      this.#step({ ...request, connection, isDiskFull: !this.#hasRoom(bytes) });
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    try {
+      return this.#journal?.hasRoom(bytes) ?? false;
+    } catch (error) {
+      this.#fail(error);
+      return false;
     }
   }
 
@@ -338,6 +349,10 @@ export class Broker {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, copiesMax);
+    if (!journal.hasRoomToCopy(numbers)) {
+      this.#toCopy = undefined;
+      return;
+    }
     this.#write();
     const live = numbers
       .map((number) => this.#engine.copyOf(number))

@@ -9,19 +9,20 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { IpcError } from '../core/errors.ts';
-import {
-  bodyCacheBytesMax,
-  logBytesCompact,
-  segmentBytesMax,
-  segmentGrowthBytes,
-  segmentReserveBytes,
-  segmentsCompact,
-} from '../core/limits.ts';
+import { spareBytes } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { LiveBodies } from './bodies.ts';
 import { DamageFinder, type SegmentDamage } from './damage.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
+import {
+  abandonEpoch,
+  diskFault,
+  type Epoch,
+  folderFault,
+  isDiskFull,
+  isNewest,
+  makeEpoch,
+} from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
@@ -34,45 +35,18 @@ import {
 import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
 import { KeptDamage } from './kept.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
+import { type JournalLimits, type JournalOptions, limitsDefault } from './options.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
 import { type Log, refuseNewer, replay, runBegin, survey } from './recovery.ts';
+import { Room } from './room.ts';
 import { byteLength } from './segment.ts';
+import { Spares } from './spares.ts';
 import { Tail } from './tail.ts';
 
-export interface JournalLimits {
-  readonly segmentBytesMax: number;
-  readonly segmentReserveBytes: number;
-  readonly segmentGrowthBytes: number;
-  readonly segmentsCompact: number;
-  readonly logBytesCompact: number;
-  readonly bodyCacheBytesMax: number;
-}
+const fullWarning =
+  'the disk was full at the last post: posts are refused until there is room, mail can be read and settled';
 
-const limitsDefault: JournalLimits = {
-  segmentBytesMax,
-  segmentReserveBytes,
-  segmentGrowthBytes,
-  segmentsCompact,
-  logBytesCompact,
-  bodyCacheBytesMax,
-};
-
-export interface JournalOptions {
-  /** The store's own; made when it is not there. */
-  readonly folder: string;
-  readonly owner: OwnerNote;
-  /** Every record of the store, in order. A body is a view that lasts for the call only. */
-  restore(record: JournalRecord): void;
-  /**
-   * All ids that are remembered, as they are after exactly the records restored and appended so far.
-   * Asked once after the last restore(), and by append() after its last record: so whatever the
-   * owner has done must be in that append() or in an earlier one. A head that knew a post which was
-   * not written yet would, after a crash, call its repetition a duplicate.
-   */
-  head(): readonly JournalRecord[];
-  readonly disk?: Disk;
-  readonly limits?: Partial<JournalLimits>;
-}
+export type { JournalLimits, JournalOptions } from './options.ts';
 
 export class Journal {
   readonly storeId: string;
@@ -92,6 +66,7 @@ export class Journal {
   /** Found when the log was read. */
   #damage: readonly SegmentDamage[] = [];
   readonly #tail: Tail;
+  readonly #room: Room;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
   #failure: unknown;
@@ -104,8 +79,10 @@ export class Journal {
     const { folder, disk = realDisk } = options;
     try {
       refuseNewer(disk, folder);
-      const own = await makeEpoch(disk, folder, options.owner);
-      const { journal, carried } = await Journal.#read(options, own);
+      const spares = new Spares(disk, folder, options.limits?.sparesMin);
+      const insist = <T>(action: () => T) => spares.insist(action);
+      const own = await makeEpoch(disk, folder, options.owner, insist);
+      const { journal, carried } = await Journal.#read(options, own, spares);
       await journal.#begin(carried);
       return journal;
     } catch (error) {
@@ -116,13 +93,14 @@ export class Journal {
   static async #read(
     options: JournalOptions,
     own: Epoch,
+    spares: Spares,
   ): Promise<{ journal: Journal; carried: Carried[] }> {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
       // Names above the epochs: whoever made them may have ended before their sync.
       if (log.store === undefined) await syncParents(disk, folder);
-      const journal = new Journal(options, own, log);
+      const journal = new Journal(options, own, log, spares);
       return { journal, carried: await journal.#replay(log) };
     } catch (error) {
       abandonEpoch(disk, folder, own);
@@ -130,7 +108,7 @@ export class Journal {
     }
   }
 
-  private constructor(options: JournalOptions, own: Epoch, log: Log) {
+  private constructor(options: JournalOptions, own: Epoch, log: Log, spares: Spares) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
@@ -142,7 +120,8 @@ export class Journal {
       this.#kept.noteMessage(file, number);
     };
     this.#bodies = new LiveBodies(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
-    this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
+    this.#tail = new Tail(this.#disk, folder, own.epoch, this.#limits, spares);
+    this.#room = new Room(this.#tail, spares);
     this.#own = own;
     this.epoch = own.epoch;
     this.storeId = log.store ?? randomBytes(16).toString('hex');
@@ -159,6 +138,18 @@ export class Journal {
     return this.#tail.unsynced;
   }
 
+  /** For a post with a frame of so many bytes in the next append(). If not, it is to be refused. */
+  hasRoom(frameBytes: number): boolean {
+    this.#checkAlive();
+    return this.#guard(() => this.#room.forPost(frameBytes, this.#live.size));
+  }
+
+  /** For copies of these messages. */
+  hasRoomToCopy(numbers: readonly number[]): boolean {
+    const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
+    return this.#guard(() => this.#room.forCopies(bytes));
+  }
+
   /** Written when it returns, durable after the next sync. storage_failed ends the journal. */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
@@ -168,8 +159,9 @@ export class Journal {
       if (record.kind !== 'posted') continue;
       if (record.body) this.#bodies.keep(record.envelope.number, record.body);
     }
+    this.#room.appended();
     // Only now, so that the next segment's head tells of nothing that is not written before it.
-    if (this.#current.bytes >= this.#limits.segmentBytesMax) this.#beginSegment([]);
+    if (this.#isSegmentOver()) this.#beginNext();
   }
 
   /** Makes durable what was appended before. One at a time. storage_failed ends the journal. */
@@ -210,7 +202,8 @@ export class Journal {
 
   /** What is wrong with the disk, in sentences. */
   warnings(): string[] {
-    return [...this.#fileSystemWarnings, ...this.#kept.reports()];
+    const full = this.#room.isFull ? [fullWarning] : [];
+    return [...full, ...this.#fileSystemWarnings, ...this.#kept.reports()];
   }
 
   /**
@@ -224,7 +217,8 @@ export class Journal {
     if (!oldest || oldest === this.#current) return undefined;
     const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
     const { logBytesCompact, segmentsCompact } = this.#limits;
-    if (bytes <= logBytesCompact && this.#files.length <= segmentsCompact) return undefined;
+    const isSmall = bytes <= logBytesCompact && this.#files.length <= segmentsCompact;
+    if (isSmall && !this.#room.isFull) return undefined;
     return bytes > 2 * this.#live.bytes ? this.#live.oldest(oldest) : undefined;
   }
 
@@ -331,6 +325,23 @@ export class Journal {
     }
   }
 
+  /** On a full disk also when most of it is dead: the next one lets it go. */
+  #isSegmentOver(): boolean {
+    const { bytes } = this.#current;
+    if (bytes >= this.#limits.segmentBytesMax) return true;
+    return this.#room.isFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
+  }
+
+  /** When the disk has no room for it, the segment goes on: posts are refused then. */
+  #beginNext(): void {
+    try {
+      this.#beginSegment([]);
+    } catch (error) {
+      if (!isDiskFull(error)) throw this.#fail(error);
+      this.#room.isFull = true;
+    }
+  }
+
   /** Header, then the carried records in their order, then the head, which tells of all before it. */
   #beginSegment(carried: readonly Carried[]): void {
     const id = this.#tail.nextId;
@@ -339,7 +350,7 @@ export class Journal {
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
     const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
-    this.#guard(() => this.#tail.begin([...header, ...opening]));
+    this.#tail.begin([...header, ...opening]);
     const file = { ...id, bytes: this.#tail.bytes };
     this.#files.push(file);
     let offset = byteLength(header);

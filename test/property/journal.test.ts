@@ -44,6 +44,7 @@ class History {
       segmentsCompact: pick(random, [1, 3, 10]),
       logBytesCompact: pick(random, [1, 2_000, 8_000]),
       bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
+      sparesMin: 0,
     };
   }
 

@@ -56,6 +56,8 @@ async function threeSegments(): Promise<{ disk: CrashDisk; store: OpenStore }> {
   return { disk, store };
 }
 
+const smallFiles = { segmentReserveBytes: 64, segmentGrowthBytes: 64 };
+
 /** What became of the messages of `expected` when the store was opened. */
 interface Outcome {
   /** Not there any more. */
@@ -67,7 +69,7 @@ interface Outcome {
 
 /** Opens it, twice: nothing altered, all that is missing said, and said again by the next owner. */
 async function survive(disk: CrashDisk, expected: JournalModel, what: string): Promise<Outcome> {
-  const first = await openStore({ disk: disk.process() });
+  const first = await openStore({ disk: disk.process(), limits: smallFiles });
   const reports = first.journal.warnings();
   const lost: number[] = [];
   const damaged: number[] = [];
@@ -83,7 +85,7 @@ async function survive(disk: CrashDisk, expected: JournalModel, what: string): P
   if (lost.length + damaged.length > 0) assert.notDeepEqual(reports, [], what);
   append(first, { kind: 'offered', number: 1, holder: testSession, attempt: 1 });
   await first.journal.close();
-  const second = await openStore({ disk: disk.process() });
+  const second = await openStore({ disk: disk.process(), limits: smallFiles });
   assert.equal(second.model.state(), first.model.state(), what);
   assert.deepEqual(second.journal.warnings(), reports, what);
   await second.journal.close();
@@ -107,11 +109,11 @@ test('the newest segment cut at any byte opens with all the records before the c
   for (let cut = 0; cut <= bytes.length; cut++) {
     const torn = disk.clone();
     torn.tamper(path(2, 1), bytes.subarray(0, cut));
-    const { model, journal } = await openStore({ disk: torn.process() });
+    const { model, journal } = await openStore({ disk: torn.process(), limits: smallFiles });
     const whole = ends.filter((end) => end <= cut).length;
     assert.equal(model.state(), states[whole], `cut at ${cut}`);
     await journal.close();
-    const again = await openStore({ disk: torn.process() });
+    const again = await openStore({ disk: torn.process(), limits: smallFiles });
     assert.equal(again.model.state(), states[whole], `cut at ${cut}, opened again`);
   }
 });

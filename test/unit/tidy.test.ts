@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room status mailboxes',
   'wire/: random frame json fields protocol handshake key rotation channel connection strangers',
-  'journal/: disk framing records folder recovery epoch segment tail live cache bodies damage kept filesystem journal check',
+  'journal/: disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check',
   'broker/: claim doors holder peer server call posts link client session',
   'direct jetstream',
   'operations',
