@@ -299,7 +299,11 @@ async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Han
   const result = await run(call, place, { signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
-  if (result.role === 'owner') await new Promise((resolve) => whenAborted(signal, resolve));
+  if (result.role !== 'owner') return exitDone;
+  // Who loses the role is a standby from then on, which alone keeps no process alive.
+  const alive = setInterval(() => {}, endMsMax);
+  await new Promise((resolve) => whenAborted(signal, resolve));
+  clearInterval(alive);
   return exitDone;
 }
 

@@ -366,8 +366,7 @@ export class Broker {
   }
 
   #checkOwner(journal: Journal): void {
-    if (journal.stillOwner()) return;
-    throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
+    if (!journal.stillOwner()) throw journal.lost();
   }
 
   #send({ reply: { to, answer }, body }: Sendable): void {

@@ -13,7 +13,7 @@ import { spareBytes } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { LiveBodies } from './bodies.ts';
 import { DamageFinder, type SegmentDamage } from './damage.ts';
-import { type Disk, realDisk } from './disk.ts';
+import { type Disk, hasCode, realDisk } from './disk.ts';
 import {
   abandonEpoch,
   diskFault,
@@ -27,6 +27,7 @@ import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
   listSegments,
+  newestEpoch,
   type OwnerNote,
   removeEpoch,
   segmentPath,
@@ -183,6 +184,15 @@ export class Journal {
   /** False when another process began an epoch, or the folder is gone: then say nothing more. */
   stillOwner(): boolean {
     return isNewest(this.#disk, this.#options.folder, this.#own);
+  }
+
+  /** Why it is no owner any more. */
+  lost(): IpcError {
+    const { folder } = this.#options;
+    if ((newestEpoch(this.#disk, folder) ?? 0) > this.epoch) {
+      return new IpcError('owner_replaced', 'a newer broker took the store over');
+    }
+    return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
   }
 
   /** Of a live message; undefined when the disk damaged it. */
@@ -448,7 +458,7 @@ export class Journal {
   }
 
   #fail(error: unknown): unknown {
-    this.#failure ??= diskFault(error);
+    this.#failure ??= hasCode(error, 'ENOENT') ? this.lost() : diskFault(error);
     return this.#failure;
   }
 }

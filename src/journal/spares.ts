@@ -30,7 +30,7 @@ export class Spares {
   refill(messages: number): boolean {
     const wanted = Math.min(
       sparesMax,
-      this.#min + Math.ceil((messages * settleBytes) / spareBytes),
+      this.#min + Math.floor((messages * settleBytes) / spareBytes),
     );
     while (this.#whole.length < wanted) {
       if (!this.#make()) return false;

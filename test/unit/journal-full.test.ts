@@ -122,8 +122,8 @@ test('a segment that cannot be followed by the next one goes on, until there is 
 });
 
 test('an owner that dies at any step on a full disk, with or without the power, loses nothing', async () => {
-  const limits = { sparesMin: 1, segmentBytesMax: 50_000 };
-  const { disk: before, store } = await fullStore(mebibyte / 2, limits);
+  const limits = { sparesMin: 3, segmentBytesMax: 50_000 };
+  const { disk: before, store } = await fullStore(mebibyte, limits);
   before.bytesMax = bytesOn(before);
   const numbers = [...store.model.messages.keys()];
   const work = async (disk: CrashDisk, dieAt: number) => {
