@@ -57,6 +57,7 @@ export class Journal {
   readonly #disk: Disk;
   readonly #limits: JournalLimits;
   readonly #own: Epoch;
+  #note: OwnerNote;
   /** All that count, oldest first; the last is being written. */
   readonly #files: LogFile[] = [];
   readonly #live = new LiveIndex();
@@ -124,6 +125,7 @@ export class Journal {
     this.#tail = new Tail(this.#disk, folder, own.epoch, this.#limits, spares);
     this.#room = new Room(this.#tail, spares);
     this.#own = own;
+    this.#note = options.owner;
     this.epoch = own.epoch;
     this.storeId = log.store ?? randomBytes(16).toString('hex');
     this.#nextNumber = log.nextNumber;
@@ -252,7 +254,7 @@ export class Journal {
   /** When the addresses change. Nothing depends on it: a failure leaves the journal as it is. */
   noteOwner(note: OwnerNote): void {
     try {
-      writeOwner(this.#disk, this.#options.folder, this.epoch, note);
+      this.#writeNote(note);
     } catch (error) {
       throw diskFault(error);
     }
@@ -272,6 +274,7 @@ export class Journal {
     await this.#syncing?.catch(() => {});
     try {
       if (this.#failure === undefined) await this.sync();
+      if (this.#failure === undefined) this.#seal();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
       this.#tail.close();
@@ -327,6 +330,7 @@ export class Journal {
       for (const damage of this.#damage) this.#kept.note(damage);
       // What lies in them is in this epoch's first segment, or was never to be read again.
       this.#guard(() => this.#removeFiles(this.#strays()));
+      this.#seal();
     } catch (error) {
       // The epoch stays: its opening may be whole, so a successor may have read it and count on it.
       const replaced = this.#isReplaced();
@@ -350,6 +354,20 @@ export class Journal {
       if (!isDiskFull(error)) throw this.#fail(error);
       this.#room.isFull = true;
     }
+  }
+
+  /** Says beside the log how far it is durable: whoever cuts the log, or takes it away, cuts its marks too. */
+  #seal(): void {
+    try {
+      this.#writeNote(this.#note);
+    } catch {
+      // The marks say the same.
+    }
+  }
+
+  #writeNote(note: OwnerNote): void {
+    this.#note = note;
+    writeOwner(this.#disk, this.#options.folder, this.epoch, note, this.#tail.durable);
   }
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */

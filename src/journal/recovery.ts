@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { IpcError } from '../core/errors.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { listEpochs, listSegments, segmentPath } from './folder.ts';
+import { listEpochs, listSegments, readSealed, segmentPath } from './folder.ts';
 import {
   isRecord,
   isSound,
@@ -168,7 +168,10 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
   for (const id of listSegments(disk, folder, epoch)) {
     images.set(id.segment, await readImage(disk, folder, id));
   }
-  const durable = [...images.values()].reduce((latest, { durable }) => max(latest, durable), start);
+  const durable = [...images.values()].reduce(
+    (latest, { durable }) => max(latest, durable),
+    readSealed(disk, folder, epoch) ?? start,
+  );
   const [newest, header] = [...images].findLast(([, image]) => image.header) ?? [0];
   if (durable.segment === 0) {
     const first = images.get(1);

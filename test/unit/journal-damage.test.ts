@@ -24,7 +24,7 @@ function contents(disk: CrashDisk, file: string): Buffer {
 }
 
 /** Messages 1 and 2 in epoch 1; 3 and 4, each with a sync of its own, in epoch 2. */
-async function twoEpochs(): Promise<{
+async function twoEpochs({ isKilled = false } = {}): Promise<{
   disk: CrashDisk;
   states: string[];
   model: JournalModel;
@@ -41,7 +41,7 @@ async function twoEpochs(): Promise<{
     states.push(second.model.state());
     await second.journal.sync();
   }
-  await second.journal.close();
+  if (!isKilled) await second.journal.close();
   return { disk, states, model: second.model };
 }
 
@@ -98,8 +98,8 @@ function flipped(bytes: Buffer, offset: number, bit = 0x10): Buffer {
   return copy;
 }
 
-test('the newest segment cut at any byte opens with all the records before the cut', async () => {
-  const { disk, states } = await twoEpochs();
+test('the newest segment of a killed owner cut at any byte opens with all the records before the cut', async () => {
+  const { disk, states } = await twoEpochs({ isKilled: true });
   const bytes = contents(disk, path(2, 1));
   const posts = [...readRecords(bytes, segmentSeed({ epoch: 2, segment: 1 }))].filter(
     (raw) => raw.type === 16,
@@ -115,6 +115,21 @@ test('the newest segment cut at any byte opens with all the records before the c
     await journal.close();
     const again = await openStore({ disk: torn.process(), limits: smallFiles });
     assert.equal(again.model.state(), states[whole], `cut at ${cut}, opened again`);
+  }
+});
+
+test('the newest segment of an orderly owner cut at any byte, or missing, is reported', async () => {
+  const { disk, model } = await twoEpochs();
+  const bytes = contents(disk, path(2, 1));
+  const seed = segmentSeed({ epoch: 2, segment: 1 });
+  const ends = [...readRecords(bytes, seed)].filter((raw) => raw.type === 16).map((raw) => raw.end);
+  for (let cut = -1; cut < bytes.length; cut++) {
+    const torn = disk.clone();
+    torn.tamper(path(2, 1), cut < 0 ? undefined : bytes.subarray(0, cut));
+    const { lost, damaged, reports } = await survive(torn, model, `cut at ${cut}`);
+    const harmed = ends.filter((end) => end > cut).length;
+    assert.equal(lost.length + damaged.length, harmed, `cut at ${cut}`);
+    if (harmed > 0) assert.notDeepEqual(reports, [], `cut at ${cut}`);
   }
 });
 
