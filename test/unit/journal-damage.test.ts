@@ -4,7 +4,7 @@ import { checkStore } from '../../src/journal/check.ts';
 import { readRecords, sealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { encodeRecord } from '../../src/journal/records.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
-import { type JournalModel, postedRecord, testSession } from '../support/journal-model.ts';
+import { type JournalModel, postedRecord } from '../support/journal-model.ts';
 import {
   append,
   type OpenStore,
@@ -12,6 +12,7 @@ import {
   removeOldest,
   storeFolder,
 } from '../support/journal-store.ts';
+import { flipped, smallFiles, survive } from '../support/survive.ts';
 
 function path(epoch: number, segment: number): string {
   return `${storeFolder}/epochs/0000000${epoch}/seg-00000${segment}.log`;
@@ -54,48 +55,6 @@ async function threeSegments(): Promise<{ disk: CrashDisk; store: OpenStore }> {
   append(store, postedRecord(3, 'three'));
   await store.journal.close();
   return { disk, store };
-}
-
-const smallFiles = { segmentReserveBytes: 64, segmentGrowthBytes: 64 };
-
-/** What became of the messages of `expected` when the store was opened. */
-interface Outcome {
-  /** Not there any more. */
-  readonly lost: number[];
-  /** There without their bodies. */
-  readonly damaged: number[];
-  readonly reports: string[];
-}
-
-/** Opens it, twice: nothing altered, all that is missing said, and said again by the next owner. */
-async function survive(disk: CrashDisk, expected: JournalModel, what: string): Promise<Outcome> {
-  const first = await openStore({ disk: disk.process(), limits: smallFiles });
-  const reports = first.journal.warnings();
-  const lost: number[] = [];
-  const damaged: number[] = [];
-  for (const [number, { posted }] of expected.messages) {
-    const found = first.model.messages.get(number);
-    if (!found) lost.push(number);
-    else assert.deepEqual(found.posted.envelope, posted.envelope, what);
-    const body = found && first.journal.body(number);
-    if (found && !body) damaged.push(number);
-    if (body) assert.deepEqual(body, posted.body, what);
-  }
-  assert(first.journal.nextNumber > Math.max(...expected.messages.keys()), what);
-  if (lost.length + damaged.length > 0) assert.notDeepEqual(reports, [], what);
-  append(first, { kind: 'offered', number: 1, holder: testSession, attempt: 1 });
-  await first.journal.close();
-  const second = await openStore({ disk: disk.process(), limits: smallFiles });
-  assert.equal(second.model.state(), first.model.state(), what);
-  assert.deepEqual(second.journal.warnings(), reports, what);
-  await second.journal.close();
-  return { lost, damaged, reports };
-}
-
-function flipped(bytes: Buffer, offset: number, bit = 0x10): Buffer {
-  const copy = Buffer.from(bytes);
-  copy[offset] = (copy[offset] ?? 0) ^ bit;
-  return copy;
 }
 
 test('the newest segment of a killed owner cut at any byte opens with all the records before the cut', async () => {
