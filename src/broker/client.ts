@@ -116,7 +116,7 @@ export class Client {
         if (answer.kind === 'end') self.done({ deliveries, remaining: answer.remaining });
         if (answer.kind !== 'offer') return;
         deliveries.push(answer.delivery);
-        bytesLeft -= answer.delivery.body.length;
+        bytesLeft -= answer.delivery.envelope.bodyBytes;
         messagesLeft--;
       },
       abandon: (self) => {

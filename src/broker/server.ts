@@ -8,10 +8,16 @@
 // A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../core/errors.ts';
-import { connectionsMax, helloMs, startingMs, turnBodyBytesMax } from '../core/limits.ts';
+import {
+  connectionsMax,
+  helloMs,
+  stallMsMin,
+  startingMs,
+  turnBodyBytesMax,
+} from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
-import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Answer, JournalRecord, StorageStatus } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
 import type { OwnerNote } from '../journal/folder.ts';
@@ -51,6 +57,7 @@ export interface BrokerOptions {
 /** A reply with its body, looked up when it was made: a later command may settle the message. */
 interface Sendable {
   readonly reply: Reply;
+  /** undefined for an offer whose body the disk damaged, and for whatever is no offer. */
   readonly body: Buffer | undefined;
 }
 
@@ -80,6 +87,8 @@ export class Broker {
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
+  /** On the machine's clock. */
+  #syncBegan = 0;
   /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
   #toCopy: number[] | undefined;
 
@@ -228,11 +237,23 @@ export class Broker {
         throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
       }
       peer.check(request);
-      this.#step({ ...request, connection });
+      if (request.kind === 'post') {
+        const bytes = frame.header.length + frame.body.length;
+        this.#step({ ...request, connection, isDiskFull: !this.#hasRoom(bytes) });
+      } else this.#step({ ...request, connection });
       if (this.#bodyBytes >= turnBodyBytesMax) this.#endTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    try {
+      return this.#journal?.hasRoom(bytes) ?? false;
+    } catch (error) {
+      this.#fail(error);
+      return false;
     }
   }
 
@@ -249,13 +270,14 @@ export class Broker {
     for (const record of outcome.records) {
       this.#records.push(record);
       if (record.kind !== 'posted') continue;
+      if (!record.body) continue;
       this.#bodies.set(record.envelope.number, record.body);
       this.#bodyBytes += record.body.length;
     }
     try {
       for (const reply of outcome.replies) {
         const body = this.#bodyFor(reply.answer);
-        this.#replies.push({ reply, body });
+        this.#replies.push({ reply: this.#filledIn(reply), body });
         this.#bodyBytes += body?.length ?? 0;
         if (reply.after === 'sync') this.#peers.get(reply.to)?.written();
       }
@@ -266,6 +288,22 @@ export class Broker {
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
     this.#machine.defer(() => this.#endTurn());
+  }
+
+  #filledIn(reply: Reply): Reply {
+    const { answer } = reply;
+    return answer.kind === 'status'
+      ? { ...reply, answer: { ...answer, ...this.#storage() } }
+      : reply;
+  }
+
+  #storage(): StorageStatus {
+    const stalledMs = this.#syncing ? Math.round(this.#machine.now() - this.#syncBegan) : 0;
+    return {
+      damaged: this.#journal?.damagedMessages ?? 0,
+      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      warnings: this.#journal?.warnings() ?? [],
+    };
   }
 
   #bodyFor(answer: Answer): Buffer | undefined {
@@ -315,6 +353,7 @@ export class Broker {
       while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
+        this.#syncBegan = this.#machine.now();
         await this.#journal.sync();
         this.#checkOwner(this.#journal);
         for (const reply of replies) this.#send(reply);
@@ -333,12 +372,16 @@ export class Broker {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, copiesMax);
+    if (!journal.hasRoomToCopy(numbers)) {
+      this.#toCopy = undefined;
+      return;
+    }
     this.#write();
     const live = numbers
       .map((number) => this.#engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] as Buffer })));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
@@ -346,8 +389,7 @@ export class Broker {
   }
 
   #checkOwner(journal: Journal): void {
-    if (journal.stillOwner()) return;
-    throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
+    if (!journal.stillOwner()) throw journal.lost();
   }
 
   #send({ reply: { to, after, answer }, body }: Sendable): void {

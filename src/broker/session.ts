@@ -139,7 +139,8 @@ export class Session implements Mail {
       throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
     }
     const addresses = broker?.addresses ?? welcome.addresses;
-    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
+    const { warnings } = await this.#client.status(options);
+    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {

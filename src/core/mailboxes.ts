@@ -46,6 +46,7 @@ import type {
   Identity,
   Instant,
   Outcome,
+  PostCommand,
   Reply,
 } from './step.ts';
 import { type Waiter, Waits } from './waits.ts';
@@ -241,7 +242,7 @@ export class Mailboxes {
     return lost;
   }
 
-  #post(post: Post, connection: Connection, instant: Instant): void {
+  #post(post: PostCommand, connection: Connection, instant: Instant): void {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
     const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;

@@ -317,7 +317,7 @@ test('forty sessions that each post and end leave all their mail, in few segment
   const { deliveries } = await reader.fetch('box' as Name);
   await reader.close();
   assert.deepEqual(
-    deliveries.map(({ body }) => body.toString()),
+    deliveries.map(({ body }) => String(body)),
     bodies,
   );
 });

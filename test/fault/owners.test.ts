@@ -166,7 +166,10 @@ async function newerBroker(context: TestContext): Promise<{ port: number; end():
         } else if (kind === 'status') {
           const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
           const dead = { deadLetterCount: 0, deadLetters: [] };
-          connection.send(encodeAnswer({ kind: 'status', request, ...counts, ...dead }));
+          const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
+          connection.send(
+            encodeAnswer({ kind: 'status', request, ...counts, ...dead, ...storage }),
+          );
         }
       };
     });

@@ -85,7 +85,8 @@ function decodeBoth(frame: Frame): void {
   });
   survives(() => {
     const { answer, body } = decodeAnswer(frame);
-    if (answer.kind === 'offer') assert.equal(bodyChecksum(body), answer.envelope.checksum);
+    if (answer.kind !== 'offer' || !body) return;
+    assert.equal(bodyChecksum(body), answer.envelope.checksum);
   });
 }
 
