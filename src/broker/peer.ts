@@ -7,6 +7,7 @@ import { IpcError } from '../core/errors.ts';
 import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../core/limits.ts';
 import type { Request } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
+import type { Machine } from '../wire/machine.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -28,6 +29,7 @@ type Pause = 'starting' | 'share' | 'unread' | 'ending';
 export class Peer {
   readonly connection: Connection;
   readonly #limits: PeerLimits;
+  readonly #machine: Pick<Machine, 'defer'>;
   readonly #pauses = new Set<Pause>();
   #requestsLeft = 0;
   #bytesLeft = 0;
@@ -35,9 +37,10 @@ export class Peer {
   #inFlight = 0;
   #saidHello = false;
 
-  constructor(connection: Connection, limits: PeerLimits) {
+  constructor(connection: Connection, limits: PeerLimits, machine: Pick<Machine, 'defer'>) {
     this.connection = connection;
     this.#limits = limits;
+    this.#machine = machine;
   }
 
   pause(why: Pause): void {
@@ -64,8 +67,8 @@ export class Peer {
   /** Throws when too many of its posts and settles wait for the disk already. */
   check({ kind }: Request): void {
     if (kind === 'hello') this.#saidHello = true;
-    // A status looks at every message.
-    if (kind === 'status') this.pause('share');
+    // They look at every message.
+    if (kind === 'status' || kind === 'retry') this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(
@@ -95,7 +98,7 @@ export class Peer {
     this.#isTurnOpen = true;
     this.#requestsLeft = this.#limits.turnRequestsMax;
     this.#bytesLeft = this.#limits.turnBytesMax;
-    setImmediate(() => {
+    this.#machine.defer(() => {
       this.#isTurnOpen = false;
       this.resume('share');
     });

@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import { Session } from '../../src/broker/session.ts';
 import { heartbeatMs, keyReadMs } from '../../src/core/limits.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { encodeRequest } from '../../src/wire/protocol.ts';
 import { importKey, newKey, retireKey } from '../../src/wire/rotation.ts';
 import { startBroker } from '../support/brokers.ts';
@@ -114,7 +114,7 @@ for (const where of ['on loopback', 'between machines']) {
     context.mock.timers.enable({ apis: ['setInterval'] });
     let retired = false;
     const broker = await startBroker(context, {
-      keys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
+      goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
     });
     await broker.broker.listenOn(host);
     const { port, keys } = broker;

@@ -1,4 +1,4 @@
-// The memory of another process.
+// What a process takes of the machine's memory, as the kernel counts it.
 import { readFile } from 'node:fs/promises';
 
 export async function residentMiB(pid: number): Promise<number> {

@@ -1,4 +1,4 @@
-// A socket that proved the key, and then does what no client of ours does.
+// A peer with the key that does with its socket what no client of ours does: it floods, or reads nothing.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';

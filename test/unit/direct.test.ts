@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { connectionsMax } from '../../src/core/limits.ts';
 import { bodyChecksum, parseName } from '../../src/core/message.ts';
 import { ping, type ReceivedMessage, receive, type SendOptions, send } from '../../src/direct.ts';
-import { accept, type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import { decodeAnswer, encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../support/sockets.ts';
 
