@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Peer, type PeerLimits, peerLimits } from '../../src/broker/peer.ts';
+import { realMachine } from '../../src/wire/machine.ts';
 import { decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
 import { connectedPair } from '../support/sockets.ts';
 
@@ -31,7 +32,7 @@ async function startPeer(
     client.destroy();
     server.destroy();
   });
-  const peer = new Peer(server, { ...peerLimits, ...limits });
+  const peer = new Peer(server, { ...peerLimits, ...limits }, realMachine);
   const taken: number[] = [];
   let wanted = 0;
   let resolve: () => void = () => {};
