@@ -97,7 +97,7 @@ assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
 /** Connections to one broker that proved the key. */
 export const connectionsMax = 4_096;
 assert(connectionsMax <= sessionsMax, 'the ids of a connected session are not forgotten');
-/** Posts of one connection that wait for the disk. */
+/** Posts, and settles, of one connection that wait for the disk. */
 export const postsInFlightMax = 4_096;
 assert(postsInFlightMax >= postsAboveMarkMax, 'a session that counts its posts never gets here');
 /** Of one connection, in one turn of the broker's loop; then it is left unread until others were. */

@@ -119,12 +119,9 @@ test('a takeover on the other machine is no matter: waits and posts go on', asyn
   assert.equal(deliveries[1]?.id, id);
 });
 
-test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
-  const hosts = await apart(context);
-  if (!hosts) return;
-  const { one, other, home, otherHome, port } = hosts;
-  const owner = await openOwner(hosts, one.address);
-  const run = async (on: Host, ...words: string[]) => {
+/** The program on one of the machines; the other one has the broker in IPC_BROKER. */
+function runner(context: TestContext, { one, other, home, otherHome, port }: Apart) {
+  return async (on: Host, ...words: string[]): Promise<string> => {
     const env = {
       PATH: process.env.PATH,
       IPC_HOME: on === one ? home : otherHome,
@@ -140,6 +137,14 @@ test('point to point, and the program with IPC_BROKER, reach the other machine',
     assert.equal(child.exitCode, 0, errors);
     return out;
   };
+}
+
+test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  const run = runner(context, hosts);
   const direct = `${one.address}:${port + 1}`;
   const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
   await run(other, 'ping', direct);
@@ -273,12 +278,21 @@ test('in a capture of the wire neither a body, nor a name, nor the key is found'
   const waiting = guest.wait('other-mailbox');
   await owner.post('other-mailbox', body);
   assert.equal((await waiting)?.body, body);
+  const standby = hosts.session(one.prefix);
+  await standby.status();
+  await owner.kill();
+  await guest.post('a-mailbox', body);
+  assert.equal((await standby.fetch('a-mailbox')).deliveries.length, 2, 'after a takeover');
+  const run = runner(context, hosts);
+  const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
+  await run(other, 'send', `${one.address}:${port + 1}`, body);
+  assert.equal(await receiving, body);
   const clear = 'said in the clear, and found';
   await stranger(context, other, one.address, port, Buffer.from(clear));
   const { packets, streams, lost } = await capture.end();
 
   assert.equal(lost, 0);
-  assert.ok(Buffer.concat([...streams]).length > 2 * body.length, 'all of it went by');
+  assert.ok(Buffer.concat([...streams]).length > 4 * body.length, 'all of it went by');
   assert.ok(packets.includes(clear) && streams.some((stream) => stream.includes(clear)));
   const digits = (await readFile(join(home, 'key'), 'latin1')).trim();
   const key = Buffer.from(digits, 'hex');

@@ -387,3 +387,30 @@ test('the same goes over a Unix socket', async () => {
   server.close();
   rmSync(folder, { recursive: true });
 });
+
+test('a stranger has 2 s for his handshake, however he draws it out', async () => {
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys).catch(() => {});
+  });
+  const hello = new ClientHandshake({ keys, nonce: Buffer.alloc(32) }).start();
+  const ways: Record<string, (socket: Socket) => void> = {
+    silent: () => {},
+    'a byte now and then': (socket) => {
+      let sent = 0;
+      const timer = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 100);
+      socket.on('close', () => clearInterval(timer));
+    },
+    'no proof': (socket) => socket.write(hello),
+  };
+  const tookMs = Object.values(ways).map(async (way) => {
+    const socket = await rawSocket(listener.port);
+    const began = performance.now();
+    way(socket);
+    await readAll(socket);
+    return performance.now() - began;
+  });
+  for (const [index, ms] of (await Promise.all(tookMs)).entries()) {
+    assert.ok(ms > 1_900 && ms < 4_000, `${Object.keys(ways)[index]}: ${ms} ms`);
+  }
+  listener.close();
+});

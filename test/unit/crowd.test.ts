@@ -5,10 +5,11 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { helloMs } from '../../src/core/limits.ts';
+import { helloMs, turnBodyBytesMax } from '../../src/core/limits.ts';
 import type { Name } from '../../src/core/message.ts';
 import { encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
+import { GatedDisk } from '../support/gated-disk.ts';
 import { muteSocket, provenSocket } from '../support/proven-socket.ts';
 
 setFlagsFromString('--expose-gc');
@@ -84,6 +85,20 @@ test('when unread mail is too much together, who has read nothing for longest is
   // All of it was offered; what is there again was held by those who are closed.
   const { deliveries } = await broker.client().fetch(box);
   assert.ok(deliveries.length > 0);
+});
+
+test('posts of many that come in one turn are written before they are too much together', async (context) => {
+  const gated = new GatedDisk();
+  let most = 0;
+  gated.onWrite = (buffers) => {
+    most = Math.max(most, Buffer.concat([...buffers]).length);
+  };
+  const broker = await startBroker(context, { disk: gated.disk });
+  const clients = Array.from({ length: 64 }, () => broker.client());
+  await Promise.all(clients.map((client) => client.status()));
+  await Promise.all(clients.map((client) => client.post(box, megabyte)));
+  assert.ok(most <= turnBodyBytesMax + 2 * mebibyte, `${Math.round(most / mebibyte)} MiB`);
+  assert.equal((await broker.client().status()).messages, 64);
 });
 
 test('who proved the key and says no hello is closed, who says it is not', async (context) => {

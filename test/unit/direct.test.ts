@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { connectionsMax } from '../../src/core/limits.ts';
 import { bodyChecksum, parseName } from '../../src/core/message.ts';
 import { ping, type ReceivedMessage, receive, type SendOptions, send } from '../../src/direct.ts';
 import type { Connection } from '../../src/wire/connection.ts';
@@ -252,6 +253,22 @@ test('strangers and other keys are turned away, and the receive goes on', async 
   assert.equal(message.body.toString(), 'welcome');
   await message.confirm();
   await done;
+});
+
+test('a receive has so many connections; one more hears that it is busy, and the receive goes on', async () => {
+  const port = await freePort();
+  const receiving = received(port);
+  await ping({ host, port, keys, timeoutMs });
+  const idle: Connection[] = [];
+  while (idle.length < connectionsMax) idle.push(await dial({ host, port }, keys));
+  await assert.rejects(ping({ host, port, keys, timeoutMs: 300 }), { code: 'busy' });
+  idle.pop()?.destroy();
+  const done = sending(port, 'there was a place');
+  const message = await receiving;
+  assert.equal(message.body.toString(), 'there was a place');
+  await message.confirm();
+  await done;
+  for (const connection of idle) connection.destroy();
 });
 
 test('a request for a broker, and a damaged body, get an error, and the receive goes on', async () => {
