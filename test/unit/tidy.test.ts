@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room dead-letters status mailboxes',
   'wire/: random frame json fields retries protocol handshake key rotation channel connection strangers',
-  'journal/: disk framing records folder recovery epoch segment tail live cache bodies journal check',
+  'journal/: spare-files disk framing records folder recovery epoch segment tail live cache bodies journal check',
   'broker/: claim doors holder peer server call posts link client session',
   'direct jetstream',
   'operations',
