@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFile,
   readSync,
   renameSync,
   rmdirSync,
@@ -16,8 +17,9 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { open, readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { holdSpareFiles, withSpareFiles } from './spare-files.ts';
 
 export interface Disk {
   /** False when it is there already. For the user alone (0700); its parent must be there. */
@@ -59,6 +61,7 @@ const joinBytesMax = 64 * 1024;
 
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
+const readOnPool = promisify(readFile);
 
 export const realDisk: Disk = {
   makeFolder(path) {
@@ -71,17 +74,17 @@ export const realDisk: Disk = {
     }
   },
   list(path) {
-    return absentIs([], () => readdirSync(path));
+    return absentIs([], () => withSpareFiles(() => readdirSync(path)));
   },
   identity(path) {
     return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
   },
   async syncFolder(path) {
-    const folder = await open(path, 'r');
+    const folder = openToRead(path);
     try {
-      await fsyncOnPool(folder.fd);
+      await fsyncOnPool(folder);
     } finally {
-      await folder.close();
+      close(folder);
     }
   },
   async fileSystemType(path) {
@@ -93,27 +96,28 @@ export const realDisk: Disk = {
     rmdirSync(path);
   },
   create(path) {
-    return new RealFile(openSync(path, 'wx', 0o600));
+    return new RealFile(withSpareFiles(() => openSync(path, 'wx', 0o600)));
   },
   writeNote(path, text) {
-    writeFileSync(path, text, { mode: 0o600 });
+    withSpareFiles(() => writeFileSync(path, text, { mode: 0o600 }));
   },
   async read(path) {
+    const file = absentIs(undefined, () => openToRead(path));
+    if (file === undefined) return undefined;
     try {
-      return await readFile(path);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
+      return await readOnPool(file);
+    } finally {
+      close(file);
     }
   },
   readPart(path, offset, bytes) {
-    const file = absentIs(undefined, () => openSync(path, 'r'));
+    const file = absentIs(undefined, () => openToRead(path));
     if (file === undefined) return Buffer.alloc(0);
     try {
       const buffer = Buffer.allocUnsafe(bytes);
       return buffer.subarray(0, readFully(file, buffer, offset));
     } finally {
-      closeSync(file);
+      close(file);
     }
   },
   rename(path, to) {
@@ -142,8 +146,17 @@ class RealFile implements DiskFile {
   }
 
   close(): void {
-    closeSync(this.#file);
+    close(this.#file);
   }
+}
+
+function openToRead(path: string): number {
+  return withSpareFiles(() => openSync(path, 'r'));
+}
+
+function close(file: number): void {
+  closeSync(file);
+  holdSpareFiles();
 }
 
 function readFully(file: number, buffer: Buffer, offset: number): number {

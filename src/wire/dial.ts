@@ -88,17 +88,29 @@ export async function accept(
 /** An error with nobody to hear it would end the process; those that matter are heard elsewhere. */
 function ignore(): void {}
 
+/** If it was we who stood still, what came meanwhile lies in the kernel: it is read before we judge. */
+function whenLate(limitMs: number, judge: () => void): () => void {
+  let judging: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    judging = setImmediate(judge);
+  }, limitMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(judging);
+  };
+}
+
 function connected(socket: Socket, address: Address, limitMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = new IpcError('unreachable', `${where(address)} did not answer in ${limitMs} ms`);
-    const timer = setTimeout(() => socket.destroy(late), limitMs);
+    const cancel = whenLate(limitMs, () => socket.destroy(late));
     const failed = (error: Error): void => {
-      clearTimeout(timer);
+      cancel();
       reject(error instanceof IpcError ? error : refused(error, address));
     };
     socket.once('error', failed);
     socket.once('connect', () => {
-      clearTimeout(timer);
+      cancel();
       socket.off('error', failed);
       resolve();
     });
@@ -140,9 +152,9 @@ function shake(
 ): Promise<Proven> {
   return new Promise((resolve, reject) => {
     let bytes = 0;
-    const timer = setTimeout(() => fail(faults.late), limitMs);
+    const cancel = whenLate(limitMs, () => fail(faults.late));
     const stop = (): void => {
-      clearTimeout(timer);
+      cancel();
       socket.off('data', step).off('error', broken).off('close', gone);
     };
     const fail = (error: unknown): void => {

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyChecksum, type Name } from '../../src/core/message.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { loadKeys } from '../../src/wire/key.ts';
 import { encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
@@ -97,6 +98,20 @@ test('in real time, a stopped session is given up after 45 s of silence', {
   const tookMs = performance.now() - began;
   assert.deepEqual([second?.id, second?.attempt], [id, 2]);
   assert.ok(tookMs > 29_000 && tookMs < 50_000, `${tookMs} ms`);
+});
+
+test('a session whose event loop stands still while it dials hears a broker that answered meanwhile', async (context) => {
+  const { home, port, session } = await place(context);
+  await session().start();
+  const own = await loadKeys(home, {});
+  const times = { handshakeMs: 200, heartbeatMs: 15_000, silenceMsDead: 45_000 };
+  for (let turns = 0; turns < 6; turns++) {
+    const dialling = dial({ host: '127.0.0.1', port }, own, { times });
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    const until = performance.now() + 400;
+    while (performance.now() < until);
+    (await dialling).destroy();
+  }
 });
 
 test('a poster that is cut off after it sent and before it was answered sends again, and the post is stored once', async (context) => {

@@ -17,11 +17,15 @@ const session = new Session({
 });
 const random = new Random(Number(seed));
 let isQuiet = false;
+let going = Promise.resolve();
+let go = () => {};
 
 process.on('disconnect', () => process.exit());
 process.on('message', (words: StormWords) => {
+  if (words === 'status') return void status();
+  go();
+  if (words === 'hold') hold();
   if (words === 'quiet') isQuiet = true;
-  else void status();
 });
 
 await session.status();
@@ -36,6 +40,7 @@ async function write(mailbox: Name): Promise<void> {
   for (let count = 1; !isQuiet; count++) {
     const key = { stream: `${name}-${mailbox}`, count };
     const body = stormBody(key, random.oneIn(25) ? 1_048_576 : 1_024);
+    await going;
     const { number, duplicate } = await insist(() => session.post(mailbox, body));
     await say({ kind: 'stored', ...key, number, duplicate });
   }
@@ -53,6 +58,12 @@ async function read(mailbox: Name): Promise<void> {
     const notHeld = await insist(() => session.settle([delivery]));
     if (notHeld.length === 0) await say({ kind: 'settled', number, attempt });
   }
+}
+
+function hold(): void {
+  going = new Promise((resolve) => {
+    go = resolve;
+  });
 }
 
 async function status(): Promise<void> {

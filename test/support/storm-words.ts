@@ -23,7 +23,8 @@ export type StormEvent =
   | { readonly kind: 'status'; readonly messages: number }
   | { readonly kind: 'refused'; readonly code: string };
 
-export type StormWords = 'quiet' | 'status';
+/** `hold`: post nothing until `go`, so that what waits to be read stays little. */
+export type StormWords = 'quiet' | 'status' | 'hold' | 'go';
 
 export function stormBody({ stream, count }: StormKey, bytes: number): Buffer {
   const head = `${stream} ${count} ${bytes} `;

@@ -22,6 +22,8 @@ export interface StormOptions {
   /** Of 10 kills so many hit the owner; the others hit anybody. */
   readonly ownersInTen: number;
   readonly pauseMsMax: number;
+  /** Of the next owners so many die before anybody has seen them serve: one in so many. */
+  readonly hastyOneIn: number;
 }
 
 export interface StormResult extends StormReport {
@@ -38,6 +40,8 @@ export interface StormResult extends StormReport {
 const program = fileURLToPath(new URL('./storm-process.js', import.meta.url));
 /** Nothing that goes on for longer is waited for. */
 const patienceMs = 60_000;
+/** Messages in the store, from which on nobody posts for a while. */
+const unreadMax = 200;
 
 export async function storm(context: TestContext, options: StormOptions): Promise<StormResult> {
   const all: StormSession[] = [];
@@ -103,6 +107,7 @@ class Storm {
 
   async #killOne(): Promise<void> {
     await sleep(this.#random.below(this.#options.pauseMsMax));
+    void this.#holdBack();
     const victim = this.#victim();
     const isOwner = victim.pid === this.#ownerPid();
     this.#alive = this.#alive.filter((session) => session !== victim);
@@ -112,8 +117,14 @@ class Storm {
     if (!isOwner) return;
     this.#owners += 1;
     const took = this.#nextStored();
-    // One in four dies before anybody has seen it serve.
-    if (!this.#random.oneIn(4)) await this.#within('the next owner stores', [took]);
+    if (!this.#random.oneIn(this.#options.hastyOneIn))
+      await this.#within('the next owner stores', [took]);
+  }
+
+  /** Takeovers are measured with a journal that is soon read. */
+  async #holdBack(): Promise<void> {
+    const left = await pick(this.#random, this.#alive).messages();
+    for (const session of this.#alive) session.send(left > unreadMax ? 'hold' : 'go');
   }
 
   #victim(): StormSession {

@@ -86,6 +86,21 @@ test('the handshake is, byte for byte, the one that docs/security.md writes out'
   assert.equal(server.push(bytes('client proof')).rest?.length, 0);
 });
 
+test('docs/reliability.md has each scenario, F1 to F28, and the tests that it names are there', () => {
+  const rows = [...read('docs/reliability.md').matchAll(/^\| F(\d+) \| .* \| (.*) \|$/gm)];
+  assert.deepEqual(
+    rows.map(([, number]) => Number(number)),
+    Array.from({ length: 28 }, (_, index) => index + 1),
+  );
+  for (const [row, , tests = ''] of rows) {
+    if (/^TODO (sim|journal)$/.test(tests)) continue;
+    for (const test of tests.split('<br>')) {
+      const [, file = '', title = ''] = /^`(\S+\.test\.ts)`: (.+)$/.exec(test) ?? [];
+      assert.ok(title !== '' && read(`test/${file}`).includes(title), row);
+    }
+  }
+});
+
 test('the newest version in the changelog is that of the package', () => {
   const newest = /^## (\S+)/m.exec(read('CHANGELOG.md'))?.[1];
   assert.equal(newest, JSON.parse(read('package.json')).version);
