@@ -81,10 +81,6 @@ const table = {
   not_owner: { fault: 'world', hint: 'only the session that owns the broker can do that' },
 
   store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
-  store_damaged: {
-    fault: 'world',
-    hint: 'run `ipc store check --port PORT`',
-  },
   store_full: {
     fault: 'world',
     retry: true,
