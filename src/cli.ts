@@ -8,7 +8,13 @@ import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail, PostResult } from './core/mail.ts';
 import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
-import { answerWrongLines, brokerPortWords, parameterWords, programHelp } from './help.ts';
+import {
+  answerWrongLines,
+  brokerPortWords,
+  parameterWords,
+  programHelp,
+  workHelp,
+} from './help.ts';
 import { readInput } from './input.ts';
 import { addKeyCommands } from './keys.ts';
 import {
@@ -25,7 +31,7 @@ import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } fr
 import { Place } from './place.ts';
 import * as present from './present.ts';
 import { visible } from './visible.ts';
-import { parallelMax, parseParallel, Worker, type WorkOptions, workHelp } from './work.ts';
+import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
 const exitDone = 0;
 const exitRefused = 1;

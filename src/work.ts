@@ -31,14 +31,6 @@ export interface WorkOptions {
 
 export const parallelMax = 256;
 
-export const workHelp = `
-COMMAND gets the body on stdin, and IPC_FROM, IPC_ID, IPC_ATTEMPT, IPC_MAILBOX in its environment. When it
-exits with 0, its stdout is the answer to the sender; else the message comes again after a pause. Put \`--\`
-before a command that has options. The work ends when somebody posts \`shutdown\`, or with Ctrl-C.
-
-Example:
-  ipc work upper -- tr a-z A-Z`;
-
 /** Pause before a message goes back after its first attempt; doubled for each one more. */
 const retryMsMin = 1_000;
 const retryMsMax = 30_000;
