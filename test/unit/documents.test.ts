@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { documents } from '../../scripts/documents.ts';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
 import { programHelp, workHelp } from '../../src/help.ts';
@@ -59,6 +60,10 @@ test('README and --help name each variable of the environment that the sources r
     assert.ok(programHelp.includes(`\n  ${name} `) || workHelp.includes(name), name);
     assert.ok(readme.includes(`\`${name}\``), name);
   }
+});
+
+test('the documents made of tables say what the tables say; `npm run docs` writes them', () => {
+  for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
 });
 
 test('links lead to files that are there', () => {
