@@ -16,6 +16,7 @@ import {
   workHelp,
 } from './help.ts';
 import { readInput } from './input.ts';
+import { addInstallCommands } from './installing.ts';
 import { addKeyCommands } from './keys.ts';
 import {
   type Call,
@@ -119,6 +120,7 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
   addWorkCommand(program);
+  addInstallCommands(program);
   answerWrongLines(program);
   return program;
 }
