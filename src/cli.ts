@@ -31,6 +31,7 @@ import {
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
+import { retry } from './retry.ts';
 import { visible } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
@@ -108,14 +109,25 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .description('Serve MCP on stdio: the one tool `ipc`.')
     .action(async () => (await import('./mcp.ts')).serveMcp(process.env));
   for (const [name, line] of Object.entries(commands)) addCommand(program, name, line);
-  program
-    .command('store')
-    .description('Look at the mail on disk.')
+  const store = program.command('store').description('Look after the mail that is stored.');
+  store
     .command('check')
     .description('Read all of a store, and say what is in it and whether it is sound.')
     .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object, on stdout')
     .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  store
+    .command('retry')
+    .description('Put dead letters back where they were meant to go, with new attempts.')
+    .argument('[id...]', 'these alone; all when none is named')
+    .option('--to <to>', 'only those meant for this mailbox')
+    .option('--port <port>', brokerPortWords)
+    .option('--json', 'one JSON object, on stdout')
+    .action(async (ids: string[], { to, port, json }) => {
+      const line = { ids, to, port, json: json === true };
+      const how = { json: line.json, raw: false, id: undefined };
+      process.exit(await execute(({ place, signal }) => retry(line, place, signal), how));
+    });
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
@@ -242,14 +254,14 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
     await say(`No message within ${call.given.timeout} s.`);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], json, ({ body }) => shown(body, raw));
+  return handOver(mail, [delivery], json, (body) => shown(body, raw));
 }
 
 async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { deliveries, remaining } = await run(call, place, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, json, ({ body }) =>
+  const code = await handOver(mail, deliveries, json, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
   if (remaining > 0) await say(`${remaining} more there.`);
@@ -299,7 +311,11 @@ async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Han
   const result = await run(call, place, { signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
-  if (result.role === 'owner') await new Promise((resolve) => whenAborted(signal, resolve));
+  if (result.role !== 'owner') return exitDone;
+  // Who loses the role is a standby from then on, which alone keeps no process alive.
+  const alive = setInterval(() => {}, endMsMax);
+  await new Promise((resolve) => whenAborted(signal, resolve));
+  clearInterval(alive);
   return exitDone;
 }
 
@@ -363,18 +379,20 @@ function named(folder: string, error: unknown): unknown {
   });
 }
 
-/** Settles what was written, puts the rest back. */
+/** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
 async function handOver(
   mail: Mail,
   deliveries: readonly Delivery[],
   json: boolean,
-  bytesOf: (delivery: Delivery) => Buffer,
+  bytesOf: (body: Buffer) => Buffer,
 ): Promise<number> {
   let written = 0;
   let failed: unknown;
   try {
     for (const delivery of deliveries) {
-      await write(json ? jsonLine(plain(delivery)) : bytesOf(delivery));
+      if (json) await write(jsonLine(plain(delivery)));
+      else if (delivery.body) await write(bytesOf(delivery.body));
+      if (!delivery.body) await say(present.presentDamaged(delivery));
       written++;
     }
   } catch (error) {
@@ -385,7 +403,7 @@ async function handOver(
   }
   await settle(mail, deliveries.slice(0, written));
   if (failed) throw failed;
-  return exitDone;
+  return deliveries.every(({ body }) => body) ? exitDone : exitRefused;
 }
 
 /** The bodies are out: what goes wrong now is said, but does not undo that. */
@@ -407,8 +425,9 @@ function quotedForShell(text: string): string {
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers } = envelope;
-  const text = body.toString('utf8');
-  return { id, number, mailbox, to, from, ...origin, time, attempt, answers, body: text };
+  const text = body?.toString('utf8') ?? null;
+  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
+  return { ...fields, damaged: body === undefined, body: text };
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */

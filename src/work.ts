@@ -12,6 +12,7 @@ import { bodyBytesMax, waitMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { type Name, parseBody } from './core/message.ts';
 import { shown } from './operations.ts';
+import { presentDamaged } from './present.ts';
 
 export interface WorkOptions {
   readonly mailbox: Name;
@@ -90,13 +91,18 @@ export class Worker {
 
   async #handle(delivery: Delivery): Promise<void> {
     const { body, envelope } = delivery;
+    if (!body) {
+      await this.#options.say(presentDamaged(delivery));
+      await this.#mail.settle([delivery]);
+      return;
+    }
     if (body.toString('utf8').trim() === 'shutdown') {
       await this.#mail.settle([delivery]);
       this.#ended.abort();
       return;
     }
     try {
-      await this.#answer(delivery, await this.#runCommand(delivery));
+      await this.#answer(delivery, await this.#runCommand(delivery, body));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const { attempt } = delivery;
@@ -119,7 +125,7 @@ export class Worker {
   }
 
   /** Its stdout; throws unless it exits with 0. */
-  async #runCommand({ envelope, mailbox, attempt, body }: Delivery): Promise<Buffer> {
+  async #runCommand({ envelope, mailbox, attempt }: Delivery, body: Buffer): Promise<Buffer> {
     const { command, args, killSignal } = this.#options;
     const env = {
       ...this.#options.env,

@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   rmdirSync,
   statSync,
   unlinkSync,
@@ -15,7 +16,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 export interface Disk {
@@ -26,6 +27,8 @@ export interface Disk {
   /** Tells this folder from a later one of the same name; undefined when it is not there. */
   identity(path: string): bigint | undefined;
   syncFolder(path: string): Promise<void>;
+  /** As statfs(2) has it; undefined when that cannot be told. */
+  fileSystemType(path: string): Promise<number | undefined>;
   /** The folder must be empty. */
   removeFolder(path: string): void;
 
@@ -38,6 +41,7 @@ export interface Disk {
   /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
   /** Nothing happens when it is not there. */
+  rename(path: string, to: string): void;
   removeFile(path: string): void;
 }
 
@@ -80,6 +84,11 @@ export const realDisk: Disk = {
       await folder.close();
     }
   },
+  async fileSystemType(path) {
+    const found = await statfs(path).catch(() => undefined);
+    // Some platforms have it signed.
+    return found && found.type >>> 0;
+  },
   removeFolder(path) {
     rmdirSync(path);
   },
@@ -106,6 +115,9 @@ export const realDisk: Disk = {
     } finally {
       closeSync(file);
     }
+  },
+  rename(path, to) {
+    absentIs(undefined, () => renameSync(path, to));
   },
   removeFile(path) {
     absentIs(undefined, () => unlinkSync(path));
@@ -153,6 +165,6 @@ function absentIs<T>(absent: T, action: () => T): T {
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
