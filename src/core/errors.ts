@@ -147,6 +147,10 @@ const table = {
   },
   replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
 
+  host_unusable: {
+    fault: 'world',
+    hint: 'mend it, or take what `--print` shows and do it by hand',
+  },
   output_failed: { fault: 'world', hint: 'mend where the output goes' },
   cancelled: { fault: 'world', hint: 'call again if the result is still wanted' },
   closed: { fault: 'world', hint: 'use another session, or start a new one' },
