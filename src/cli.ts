@@ -254,14 +254,14 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
     await say(`No message within ${call.given.timeout} s.`);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], json, ({ body }) => shown(body, raw));
+  return handOver(mail, [delivery], json, (body) => shown(body, raw));
 }
 
 async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { deliveries, remaining } = await run(call, place, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, json, ({ body }) =>
+  const code = await handOver(mail, deliveries, json, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
   if (remaining > 0) await say(`${remaining} more there.`);
@@ -311,7 +311,11 @@ async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Han
   const result = await run(call, place, { signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
-  if (result.role === 'owner') await new Promise((resolve) => whenAborted(signal, resolve));
+  if (result.role !== 'owner') return exitDone;
+  // Who loses the role is a standby from then on, which alone keeps no process alive.
+  const alive = setInterval(() => {}, endMsMax);
+  await new Promise((resolve) => whenAborted(signal, resolve));
+  clearInterval(alive);
   return exitDone;
 }
 
@@ -369,18 +373,20 @@ async function sayKey(
   return exitDone;
 }
 
-/** Settles what was written, puts the rest back. */
+/** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
 async function handOver(
   mail: Mail,
   deliveries: readonly Delivery[],
   json: boolean,
-  bytesOf: (delivery: Delivery) => Buffer,
+  bytesOf: (body: Buffer) => Buffer,
 ): Promise<number> {
   let written = 0;
   let failed: unknown;
   try {
     for (const delivery of deliveries) {
-      await write(json ? jsonLine(plain(delivery)) : bytesOf(delivery));
+      if (json) await write(jsonLine(plain(delivery)));
+      else if (delivery.body) await write(bytesOf(delivery.body));
+      if (!delivery.body) await say(present.presentDamaged(delivery));
       written++;
     }
   } catch (error) {
@@ -391,7 +397,7 @@ async function handOver(
   }
   await settle(mail, deliveries.slice(0, written));
   if (failed) throw failed;
-  return exitDone;
+  return deliveries.every(({ body }) => body) ? exitDone : exitRefused;
 }
 
 /** The bodies are out: what goes wrong now is said, but does not undo that. */
@@ -413,8 +419,9 @@ function quotedForShell(text: string): string {
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers } = envelope;
-  const text = body.toString('utf8');
-  return { id, number, mailbox, to, from, ...origin, time, attempt, answers, body: text };
+  const text = body?.toString('utf8') ?? null;
+  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
+  return { ...fields, damaged: body === undefined, body: text };
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */

@@ -1,6 +1,5 @@
 // `ipc store retry`: dead letters go back to the mailboxes that they were meant for.
-import { parseMessageId } from './core/envelope.ts';
-import { type Name, parseName } from './core/message.ts';
+import { type Name, parseMessageId, parseName } from './core/message.ts';
 import { parsePort } from './operations.ts';
 import { say, writeJson } from './output.ts';
 import type { Place } from './place.ts';

@@ -1,6 +1,5 @@
 // What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
 // post to an earlier one of the same words. Everybody talks through it, the owner's own session too.
-import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
 import type {
@@ -22,6 +21,7 @@ import {
   type SessionId,
 } from '../core/message.ts';
 import type { DeadLetter, Retried, Retry, StatusAnswer, Welcome } from '../core/requests.ts';
+import { type Machine, realMachine } from '../wire/machine.ts';
 import { randomText } from '../wire/random.ts';
 import { Call, type CallOptions, type OpenCall } from './call.ts';
 import { closedError, Link, type Road, requestNumberMax } from './link.ts';
@@ -33,15 +33,19 @@ const sessionCharacters = 16;
 const waitSlackMs = 250;
 
 export class Client {
-  readonly session = randomText(sessionCharacters) as SessionId;
+  readonly session: SessionId;
+  readonly #machine: Machine;
   readonly #link: Link;
   #requestNumber = 0;
-  readonly #posts = new Posts();
+  readonly #posts: Posts;
   /** What this session holds, by number. */
   readonly #held = new Map<number, Delivery>();
 
-  constructor(origin: Origin, road: Road) {
-    this.#link = new Link(road, {
+  constructor(origin: Origin, road: Road, machine = realMachine) {
+    this.session = randomText(sessionCharacters, machine) as SessionId;
+    this.#machine = machine;
+    this.#posts = new Posts(machine);
+    this.#link = new Link(road, machine, {
       hello: () => ({ session: this.session, origin, held: this.#listable().map(holdOf) }),
       welcomed: ({ lost }) => {
         for (const { number } of lost) this.#held.delete(number);
@@ -73,24 +77,28 @@ export class Client {
   async wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#roomForHolds();
-    const deadline = performance.now() + options.timeoutMs;
+    const deadline = this.#machine.now() + options.timeoutMs;
     const call = this.#call<Delivery | undefined>({
       kind: 'wait',
       request: (request) => {
-        const waitMs = Math.max(0, Math.round(deadline - performance.now()));
+        const waitMs = Math.max(0, Math.round(deadline - this.#machine.now()));
         return { kind: 'wait', request, mailbox, waitMs };
       },
       take: (answer, self) => self.done(answer.kind === 'offer' ? answer.delivery : undefined),
       abandon: (self) => this.#cancel(self),
     });
     // A broker that is silent, or not there, must not keep the caller longer than it asked for.
-    const timer = setTimeout(() => {
+    const timer = this.#machine.setTimer(() => {
       if (!call.hasCaller) return;
       const { sent } = call;
       call.done(undefined);
       if (sent) this.#link.send({ kind: 'cancel', request: call.number });
     }, options.timeoutMs + waitSlackMs);
-    return this.#link.run(call, options).finally(() => clearTimeout(timer));
+    try {
+      return await this.#link.run(call, options);
+    } finally {
+      this.#machine.clearTimer(timer);
+    }
   }
 
   async fetch(mailbox: Name, options: FetchOptions = {}): Promise<FetchResult> {
@@ -108,7 +116,7 @@ export class Client {
         if (answer.kind === 'end') self.done({ deliveries, remaining: answer.remaining });
         if (answer.kind !== 'offer') return;
         deliveries.push(answer.delivery);
-        bytesLeft -= answer.delivery.body.length;
+        bytesLeft -= answer.delivery.envelope.bodyBytes;
         messagesLeft--;
       },
       abandon: (self) => {
@@ -194,7 +202,7 @@ export class Client {
 
   /** Releases what is held, says goodbye, and ends. Waits no longer than `graceMs` for the answers. */
   async close(graceMs: number): Promise<void> {
-    const late = delay(graceMs);
+    const late = this.#delay(graceMs);
     if (this.#link.isOpen) {
       const released = this.release([...this.#held.values()]).catch(() => {});
       await Promise.race([released, late]);
@@ -256,14 +264,13 @@ export class Client {
     return call;
   }
 
-  #call<Result>(options: Omit<CallOptions<Result>, 'number' | 'over'>): Call<Result> {
+  #call<Result>(options: CallOptions<Result>): Call<Result> {
     this.#requestNumber = (this.#requestNumber % requestNumberMax) + 1;
     const number = this.#requestNumber;
-    const over = () => {
+    return new Call(number, options, () => {
       this.#link.over(number);
       this.#posts.over(number);
-    };
-    return new Call({ ...options, number, over });
+    });
   }
 
   #checkCall({ signal }: Cancellable): void {
@@ -312,6 +319,10 @@ export class Client {
       }
     }
   }
+
+  #delay(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#machine.setTimer(resolve, ms).unref());
+  }
 }
 
 function holdOf({ envelope: { number, id } }: Delivery): Hold {
@@ -335,8 +346,4 @@ function named(deliveries: readonly Delivery[], holds: readonly Hold[]): readonl
 
 function cancelledError(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -5,13 +5,13 @@
 // 1. Calls whose caller is gone and that stored nothing are dropped; all others stay.
 // 2. The road leads to whichever broker there is by now, perhaps to ourselves.
 // 3. The hello says what the session holds; then every call is sent again in its old order.
-import { performance } from 'node:perf_hooks';
 import { IpcError } from '../core/errors.ts';
 import { silenceMsAnswer } from '../core/limits.ts';
 import type { Cancellable, Delivery } from '../core/mail.ts';
 import type { Hello, Welcome } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
 import type { Frame } from '../wire/frame.ts';
+import type { Machine, Timer } from '../wire/machine.ts';
 import { decodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import type { Call, OpenCall } from './call.ts';
 
@@ -55,15 +55,17 @@ const pingNumber = 0xffff_ffff;
 
 export class Link {
   readonly #road: Road;
+  readonly #machine: Machine;
   readonly #user: LinkUser;
   #state: LinkState = { kind: 'down' };
   /** In the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
-  #retryTimer: NodeJS.Timeout | undefined;
+  #retryTimer: Timer | undefined;
   #pauseMs = retryMs;
 
-  constructor(road: Road, user: LinkUser) {
+  constructor(road: Road, machine: Machine, user: LinkUser) {
     this.#road = road;
+    this.#machine = machine;
     this.#user = user;
   }
 
@@ -85,25 +87,23 @@ export class Link {
   }
 
   /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
-  async run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
-    const result = call.attach();
+  run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
     const onAbort = () => {
       const maybeStored = call.sent && call.kind === 'post';
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     const stopListening = this.#listenForSilence(call);
+    const result = call.attach(() => {
+      signal?.removeEventListener('abort', onAbort);
+      stopListening();
+    });
     if (!this.#calls.has(call.number)) {
       this.#calls.set(call.number, call);
       if (this.#state.kind === 'open') this.#sendCall(call);
       else this.#connect();
     }
-    try {
-      return await result;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-      stopListening();
-    }
+    return result;
   }
 
   send(request: Parameters<typeof encodeRequest>[0]): void {
@@ -116,7 +116,7 @@ export class Link {
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
     const state = this.#state;
     this.#state = { kind: 'closed' };
-    clearTimeout(this.#retryTimer);
+    this.#machine.clearTimer(this.#retryTimer);
     for (const call of [...this.#calls.values()]) {
       call.fail(closedError(call.sent && call.kind === 'post'));
     }
@@ -134,31 +134,31 @@ export class Link {
 
   /** A new call that hears nothing for two seconds, a ping's answer included, is told so. */
   #listenForSilence(call: OpenCall): () => void {
-    let since = performance.now();
+    let since = this.#machine.now();
     const look = async () => {
       if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') {
-        since = performance.now();
-        timer = setTimeout(look, silenceMsAnswer / 2);
+        since = this.#machine.now();
+        timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
         return;
       }
       const { connection } = this.#state;
       if (connection.lastHeard >= since) return;
-      if (performance.now() - since < silenceMsAnswer) {
+      if (this.#machine.now() - since < silenceMsAnswer) {
         if (this.#state.kind === 'open') this.send({ kind: 'ping', request: pingNumber });
-        timer = setTimeout(look, silenceMsAnswer / 2);
+        timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
         return;
       }
       const silent = new IpcError('owner_silent', 'the broker does not answer');
       call.giveUp(await this.#road.silent().catch(() => silent));
     };
-    let timer = setTimeout(look, silenceMsAnswer / 2);
-    return () => clearTimeout(timer);
+    let timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
+    return () => this.#machine.clearTimer(timer);
   }
 
   #connect(): void {
     if (this.#state.kind !== 'down') return;
     this.#state = { kind: 'connecting' };
-    clearTimeout(this.#retryTimer);
+    this.#machine.clearTimer(this.#retryTimer);
     this.#road.connect().then(
       (connection) => this.#greet(connection),
       (error: IpcError) => this.#connectFailed(error),
@@ -181,7 +181,7 @@ export class Link {
   }
 
   #connectIn(ms: number): void {
-    this.#retryTimer = setTimeout(() => this.#connect(), ms);
+    this.#retryTimer = this.#machine.setTimer(() => this.#connect(), ms);
     if (this.#calls.size === 0) this.#retryTimer.unref();
   }
 

@@ -1,9 +1,9 @@
 // The posts of one session: their counts, the mark below which all are answered, and what becomes of
 // a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
 // join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
-import { performance } from 'node:perf_hooks';
 import type { PostResult } from '../core/mail.ts';
 import type { Name } from '../core/message.ts';
+import type { Machine } from '../wire/machine.ts';
 import type { Call } from './call.ts';
 
 /** What makes two posts the same to their poster. */
@@ -23,7 +23,7 @@ interface OpenPost {
 interface UnheardPost {
   readonly words: Words;
   readonly result: PostResult;
-  /** On performance.now(). */
+  /** On the machine's clock. */
   readonly until: number;
 }
 
@@ -34,11 +34,16 @@ interface UnheardPost {
 const unheardMs = 300_000;
 
 export class Posts {
+  readonly #machine: Pick<Machine, 'now'>;
   /** By request number, in the order posted. */
   readonly #open = new Map<number, OpenPost>();
   /** Oldest first. */
   #unheard: UnheardPost[] = [];
   #count = 0;
+
+  constructor(machine: Pick<Machine, 'now'>) {
+    this.#machine = machine;
+  }
 
   get allAnswered(): boolean {
     return this.#open.size === 0;
@@ -73,11 +78,11 @@ export class Posts {
 
   /** The answer came after the caller had given up. */
   keepUnheard(words: Words, result: PostResult): void {
-    this.#unheard.push({ words, result, until: performance.now() + unheardMs });
+    this.#unheard.push({ words, result, until: this.#machine.now() + unheardMs });
   }
 
   takeUnheard(words: Words): PostResult | undefined {
-    const now = performance.now();
+    const now = this.#machine.now();
     this.#unheard = this.#unheard.filter(({ until }) => until > now);
     const index = this.#unheard.findIndex((post) => isSame(post.words, words));
     return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;

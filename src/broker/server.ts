@@ -1,31 +1,39 @@
 // The broker of one store: it joins the engine, the journal and the connections, and has no rule of
 // its own. It keeps the order that makes "stored" true:
 // 1. Whatever the sockets bring in one turn of the loop goes through the engine.
-// 2. At the end of the turn all its records are written at once; then the replies marked `write` leave.
+// 2. At the end of the turn, or when many bytes have come together, all its records are written at once;
+//    then the replies marked `write` leave.
 // 3. One sync at a time covers what was written before it began; after it, and after a look whether
 //    this is still the newest owner, the replies marked `sync` leave.
 // A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { errorTable, IpcError } from '../core/errors.ts';
-import { connectionsMax, heartbeatMs, startingMs } from '../core/limits.ts';
+import {
+  connectionsMax,
+  helloMs,
+  stallMsMin,
+  startingMs,
+  turnBodyBytesMax,
+} from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
-import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Answer, JournalRecord, StorageStatus } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
-import { Journal } from '../journal/journal.ts';
-import { accept, type Connection, type ConnectionTimes } from '../wire/connection.ts';
+import type { OwnerNote } from '../journal/folder.ts';
+import { Journal, type JournalLimits } from '../journal/journal.ts';
+import type { Connection } from '../wire/connection.ts';
+import { Crowd } from '../wire/crowd.ts';
 import type { Frame } from '../wire/frame.ts';
-import type { Keys } from '../wire/handshake.ts';
+import { type Machine, realMachine, type Timer } from '../wire/machine.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
-import { Strangers } from '../wire/strangers.ts';
+import type { Admission } from './admission.ts';
 import type { Doors } from './doors.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
-export interface BrokerLimits extends EngineLimits, PeerLimits {
+export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
+  readonly bufferedBytesMax: number;
 }
 
 /** Messages that a compaction copies at a time. */
@@ -33,15 +41,15 @@ const copiesMax = 256;
 
 export interface BrokerOptions {
   /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
-  readonly doors: Doors;
+  readonly doors: Pick<Doors, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  /** Who comes in through them. */
+  readonly admission: Pick<Admission, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
-  /** Those that are good at this moment. */
-  readonly keys: () => Keys;
-  /** For tests: smaller limits, a disk that fails, less patience. */
+  /** For tests: smaller limits, a disk that fails, a machine that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
-  readonly times?: ConnectionTimes | undefined;
+  readonly machine?: Machine;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
 }
@@ -49,38 +57,45 @@ export interface BrokerOptions {
 /** A reply with its body, looked up when it was made: a later command may settle the message. */
 interface Sendable {
   readonly reply: Reply;
+  /** undefined for an offer whose body the disk damaged, and for whatever is no offer. */
   readonly body: Buffer | undefined;
 }
 
 export class Broker {
   readonly #options: BrokerOptions;
+  readonly #machine: Machine;
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
-  readonly #strangers = new Strangers();
+  readonly #crowd: Crowd;
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  readonly #retiring: NodeJS.Timeout;
+  /** Connected at the last look, and had not said hello. */
+  #mute = new Set<Peer>();
+  readonly #muteTimer: Timer;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
   readonly #bodies = new Map<number, Buffer>();
+  #bodyBytes = 0;
   #replies: Sendable[] = [];
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
+  /** On the machine's clock. */
+  #syncBegan = 0;
   /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
   #toCopy: number[] | undefined;
 
   /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = setInterval(() => broker.#ping(), startingMs);
+    const alive = broker.#machine.setTicker(() => broker.#ping(), startingMs);
     try {
       await broker.#open();
       return broker;
@@ -89,16 +104,18 @@ export class Broker {
       broker.#sayLast({ kind: 'going', request: 0 });
       throw error;
     } finally {
-      clearInterval(alive);
+      broker.#machine.clearTimer(alive);
     }
   }
 
   private constructor(options: BrokerOptions) {
     this.#options = options;
+    this.#machine = options.machine ?? realMachine;
     this.#engine = new Mailboxes(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#retiring = setInterval(() => this.#endRetired(), heartbeatMs).unref();
-    options.doors.serve((socket) => void this.#admit(socket));
+    this.#crowd = new Crowd(options.limits?.bufferedBytesMax);
+    this.#muteTimer = this.#machine.setTicker(() => this.#endMute(), helloMs).unref();
+    options.admission.serve((connection) => this.#admit(connection));
   }
 
   get addresses(): readonly string[] {
@@ -138,7 +155,7 @@ export class Broker {
       throw error;
     }
     if (this.#state === 'ended') return doors.close();
-    this.#journal?.noteOwner(ownerNote(this.addresses));
+    this.#journal?.noteOwner(this.#ownerNote());
   }
 
   /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
@@ -162,29 +179,31 @@ export class Broker {
     const engine = this.#engine;
     const journal = await Journal.open({
       folder: this.#options.folder,
-      owner: ownerNote(this.addresses),
+      owner: this.#ownerNote(),
       restore: (record) => engine.restore(record),
       head: () => engine.head(),
+      machine: this.#machine,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
+      ...(this.#options.limits ? { limits: this.#options.limits } : {}),
     });
     this.#journal = journal;
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
-    engine.begin({ store, epoch, format, pid: process.pid, addresses: this.addresses }, instant());
+    engine.begin(
+      { store, epoch, format, pid: this.#machine.pid, addresses: this.addresses },
+      this.#instant(),
+    );
     this.#state = 'open';
     this.#armTimer();
     for (const peer of this.#peers.values()) peer.resume('starting');
   }
 
-  /** A stranger who does not prove the key is gone without a word. */
-  async #admit(socket: Socket): Promise<void> {
-    const proof = accept(socket, this.#options.keys(), this.#options.times);
-    const connection = await this.#strangers.meet(socket, proof).catch(() => undefined);
-    if (!connection) return;
+  #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
+    this.#crowd.add(connection);
     const id = ++this.#connectionCount;
-    const peer = new Peer(connection, this.#limits);
+    const peer = new Peer(connection, this.#limits, this.#machine);
     this.#peers.set(id, peer);
     if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
@@ -203,12 +222,11 @@ export class Broker {
     connection.onFrame = () => {};
   }
 
-  /** A retired key does not keep the doors that it opened. */
-  #endRetired(): void {
-    const keys = this.#options.keys();
-    for (const { connection } of this.#peers.values()) {
-      if (!keys.some((key) => key.equals(connection.key))) connection.destroy();
-    }
+  /** Whom a starting broker does not read cannot be heard. */
+  #endMute(): void {
+    for (const peer of this.#mute) if (!peer.saidHello) peer.connection.destroy();
+    const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
+    this.#mute = new Set(peers.filter((peer) => !peer.saidHello));
   }
 
   #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
@@ -219,10 +237,23 @@ export class Broker {
         throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
       }
       peer.check(request);
-      this.#step({ ...request, connection });
+      if (request.kind === 'post') {
+        const bytes = frame.header.length + frame.body.length;
+        this.#step({ ...request, connection, isDiskFull: !this.#hasRoom(bytes) });
+      } else this.#step({ ...request, connection });
+      if (this.#bodyBytes >= turnBodyBytesMax) this.#endTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    try {
+      return this.#journal?.hasRoom(bytes) ?? false;
+    } catch (error) {
+      this.#fail(error);
+      return false;
     }
   }
 
@@ -232,18 +263,23 @@ export class Broker {
   }
 
   #step(command: Command): void {
-    if (this.#state === 'open') this.#take(this.#engine.step(command, instant()));
+    if (this.#state === 'open') this.#take(this.#engine.step(command, this.#instant()));
   }
 
   #take(outcome: Outcome): void {
     for (const record of outcome.records) {
       this.#records.push(record);
-      if (record.kind === 'posted') this.#bodies.set(record.envelope.number, record.body);
+      if (record.kind !== 'posted') continue;
+      if (!record.body) continue;
+      this.#bodies.set(record.envelope.number, record.body);
+      this.#bodyBytes += record.body.length;
     }
     try {
       for (const reply of outcome.replies) {
-        this.#replies.push({ reply, body: this.#bodyFor(reply.answer) });
-        if (reply.answer.kind === 'stored') this.#peers.get(reply.to)?.postWritten();
+        const body = this.#bodyFor(reply.answer);
+        this.#replies.push({ reply: this.#filledIn(reply), body });
+        this.#bodyBytes += body?.length ?? 0;
+        if (reply.after === 'sync') this.#peers.get(reply.to)?.written();
       }
     } catch (error) {
       return this.#fail(error);
@@ -251,7 +287,23 @@ export class Broker {
     this.#armTimer();
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
-    setImmediate(() => this.#endTurn());
+    this.#machine.defer(() => this.#endTurn());
+  }
+
+  #filledIn(reply: Reply): Reply {
+    const { answer } = reply;
+    return answer.kind === 'status'
+      ? { ...reply, answer: { ...answer, ...this.#storage() } }
+      : reply;
+  }
+
+  #storage(): StorageStatus {
+    const stalledMs = this.#syncing ? Math.round(this.#machine.now() - this.#syncBegan) : 0;
+    return {
+      damaged: this.#journal?.damagedMessages ?? 0,
+      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      warnings: this.#journal?.warnings() ?? [],
+    };
   }
 
   #bodyFor(answer: Answer): Buffer | undefined {
@@ -270,7 +322,7 @@ export class Broker {
       return;
     }
     // Offers leave first, and what came in meanwhile joins the group.
-    setImmediate(() => this.#beginSync());
+    this.#machine.defer(() => this.#beginSync());
   }
 
   #beginSync(): void {
@@ -287,6 +339,7 @@ export class Broker {
     this.#records = [];
     this.#replies = [];
     this.#bodies.clear();
+    this.#bodyBytes = 0;
     if (records.length > 0) this.#journal?.append(records);
     for (const sendable of replies) {
       if (sendable.reply.after === 'write') this.#send(sendable);
@@ -300,6 +353,7 @@ export class Broker {
       while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
+        this.#syncBegan = this.#machine.now();
         await this.#journal.sync();
         this.#checkOwner(this.#journal);
         for (const reply of replies) this.#send(reply);
@@ -318,12 +372,16 @@ export class Broker {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, copiesMax);
+    if (!journal.hasRoomToCopy(numbers)) {
+      this.#toCopy = undefined;
+      return;
+    }
     this.#write();
     const live = numbers
       .map((number) => this.#engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] as Buffer })));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
@@ -331,18 +389,17 @@ export class Broker {
   }
 
   #checkOwner(journal: Journal): void {
-    if (journal.stillOwner()) return;
-    throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
+    if (!journal.stillOwner()) throw journal.lost();
   }
 
-  #send({ reply: { to, answer }, body }: Sendable): void {
+  #send({ reply: { to, after, answer }, body }: Sendable): void {
     const peer = this.#peers.get(to);
     if (!peer) return;
     if (answer.kind === 'offer') {
       const { bodyBytes } = answer.envelope;
       return peer.send(encodeAnswer(answer, body), () => this.#left(to, bodyBytes));
     }
-    if (answer.kind === 'stored') peer.postStored();
+    if (after === 'sync') peer.answered();
     peer.send(encodeAnswer(answer));
     if (answer.kind === 'error' && errorTable[answer.code].fatal) peer.connection.close();
   }
@@ -350,22 +407,22 @@ export class Broker {
   /** Those to whom nothing more could be offered may get something now. */
   #left(connection: ConnectionId, bytes: number): void {
     if (this.#state !== 'open') return;
-    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, instant());
+    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, this.#instant());
     if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 
   #armTimer(): void {
     const deadline = this.#engine.nextDeadline();
     if (deadline === undefined || deadline >= this.#timerDue) return;
-    clearTimeout(this.#timer);
+    this.#machine.clearTimer(this.#timer);
     this.#timerDue = deadline;
-    const delayMs = Math.max(0, Math.ceil(deadline - performance.now()));
-    this.#timer = setTimeout(() => this.#tick(), delayMs);
+    const delayMs = Math.max(0, Math.ceil(deadline - this.#machine.now()));
+    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
   }
 
   #tick(): void {
     this.#timerDue = Number.POSITIVE_INFINITY;
-    this.#take(this.#engine.tick(instant()));
+    this.#take(this.#engine.tick(this.#instant()));
   }
 
   #ping(): void {
@@ -389,8 +446,8 @@ export class Broker {
 
   #end(): void {
     this.#state = 'ended';
-    clearTimeout(this.#timer);
-    clearInterval(this.#retiring);
+    this.#machine.clearTimer(this.#timer);
+    this.#machine.clearTimer(this.#muteTimer);
     this.#options.doors.close();
   }
 
@@ -401,12 +458,13 @@ export class Broker {
     }
     this.#peers.clear();
   }
-}
 
-function instant(): Instant {
-  return { now: performance.now(), time: Date.now() };
-}
+  #instant(): Instant {
+    return { now: this.#machine.now(), time: this.#machine.time() };
+  }
 
-function ownerNote(addresses: readonly string[]) {
-  return { pid: process.pid, started: Math.round(performance.timeOrigin), addresses };
+  #ownerNote(): OwnerNote {
+    const { pid, started } = this.#machine;
+    return { pid, started, addresses: this.addresses };
+  }
 }

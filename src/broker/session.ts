@@ -32,9 +32,11 @@ import { readOwner } from '../journal/folder.ts';
 import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
 import { resolveHost } from '../wire/channel.ts';
-import { type Address, type Connection, dial } from '../wire/connection.ts';
+import type { Connection } from '../wire/connection.ts';
+import { type Address, dial } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
+import { Admission } from './admission.ts';
 import { claim, ownerAddress } from './claim.ts';
 import { Client } from './client.ts';
 import { areOpen, Doors } from './doors.ts';
@@ -75,6 +77,8 @@ export class Session implements Mail {
   /** The owner has another store than our folder, or writes a format that we cannot read. */
   #foreign = false;
   #closed = false;
+  /** The key that the last broker proved. */
+  #proved: Buffer | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -135,7 +139,8 @@ export class Session implements Mail {
       throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
     }
     const addresses = broker?.addresses ?? welcome.addresses;
-    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
+    const { warnings } = await this.#client.status(options);
+    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {
@@ -179,11 +184,15 @@ export class Session implements Mail {
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
+    const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
       const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
       try {
-        return await dialAny(roads, keys);
+        const connection = await dialAny(roads, dialled);
+        this.#proved = connection.key;
+        connection.endWhenRetired(watchKeys(home, env, keys));
+        return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -210,8 +219,8 @@ export class Session implements Mail {
     try {
       const broker = await Broker.start({
         doors,
+        admission: new Admission(doors, watchKeys(home, env, keys)),
         folder: this.#folder,
-        keys: watchKeys(home, env, keys),
         onFailed: () => {
           if (this.#broker === broker) this.#broker = undefined;
         },
@@ -314,6 +323,14 @@ export class Session implements Mail {
     const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
     return new IpcError('not_owner', what);
   }
+}
+
+/**
+ * A broker that has proved a key is not believed with an older one: who sits on the way could refuse the
+ * newer, and may have stolen the older.
+ */
+function notBefore(proved: Buffer | undefined, [newest, ...older]: Keys): Keys {
+  return proved?.equals(newest) ? [newest] : [newest, ...older];
 }
 
 /** The first that answers; the last fault when none does. */

@@ -83,7 +83,7 @@ const table = {
   store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
   store_damaged: {
     fault: 'world',
-    hint: 'nothing was changed; run `ipc store check --port PORT`, and move the folder away to start afresh',
+    hint: 'run `ipc store check --port PORT`',
   },
   store_full: {
     fault: 'world',
@@ -144,6 +144,10 @@ const table = {
     fault: 'world',
     fatal: true,
     hint: 'a body changed on its way; it is offered again',
+  },
+  message_damaged: {
+    fault: 'world',
+    hint: 'ask its sender for it again, then settle it; `damaged` says so beforehand',
   },
   replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
 

@@ -1,7 +1,7 @@
 // The one interface that the faces see. The embedded broker's session implements it, and so may any
 // other engine; nothing above knows which.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { DeadLetter, DeadLetterCount, MailboxStatus } from './requests.ts';
+import type { DeadLetter, DeadLetterCount, MailboxStatus, StorageStatus } from './requests.ts';
 
 /** A message in the hands of this session, until it is settled or released. */
 export interface Delivery {
@@ -12,7 +12,8 @@ export interface Delivery {
   readonly attempt: number;
   /** Other sessions that wait on the same mailbox. */
   readonly others: number;
-  readonly body: Buffer;
+  /** undefined when the disk damaged it: it is not handed over, but the message can be settled. */
+  readonly body: Buffer | undefined;
 }
 
 export interface Cancellable {
@@ -54,7 +55,7 @@ export interface FetchResult {
   readonly remaining: number;
 }
 
-export interface BrokerStatus {
+export interface BrokerStatus extends StorageStatus {
   readonly port: number;
   readonly pid: number;
   /** Of another machine's broker. */
@@ -95,6 +96,8 @@ export interface StartResult {
   readonly addresses: readonly string[];
   /** Unsettled messages that were found. */
   readonly messages: number;
+  /** What is wrong with the disk, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 export interface StopResult {

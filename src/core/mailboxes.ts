@@ -19,6 +19,7 @@ import {
   isSameMessage,
   type MessageId,
   type Name,
+  type Origin,
   type SessionId,
   sessionMessageId,
 } from './message.ts';
@@ -45,6 +46,7 @@ import type {
   Identity,
   Instant,
   Outcome,
+  PostCommand,
   Reply,
 } from './step.ts';
 import { type Waiter, Waits } from './waits.ts';
@@ -53,7 +55,8 @@ import { type Waiter, Waits } from './waits.ts';
 interface Connection {
   readonly id: ConnectionId;
   readonly session: SessionId;
-  readonly hello: Hello;
+  readonly origin: Origin;
+  readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<Connection>>;
   /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
   readonly fetches: Map<RequestNumber, Fetch>;
@@ -93,8 +96,8 @@ export class Mailboxes {
   /** Sessions that would take over, but for the one named. */
   standbys(own: SessionId): number {
     let count = 0;
-    for (const { session, hello } of this.#connections.values()) {
-      if (hello.standby && session !== own) count++;
+    for (const { session, standby } of this.#connections.values()) {
+      if (standby && session !== own) count++;
     }
     return count;
   }
@@ -202,7 +205,7 @@ export class Mailboxes {
   }
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
-    const { session, connection: id, request } = hello;
+    const { session, connection: id, request, origin, standby } = hello;
     if (this.#connections.has(id)) return this.#fail(id, request, 'bad_frame', 'a second hello');
     const older = this.#connectionOf.get(session);
     if (older) {
@@ -210,7 +213,7 @@ export class Mailboxes {
       this.#fail(older.id, 0, 'replaced', 'the session said hello on a newer connection');
     }
     const parked = { waiters: new Map(), fetches: new Map() };
-    const connection = { id, session, hello, ...parked, unreadBytes: 0 };
+    const connection = { id, session, origin, standby, ...parked, unreadBytes: 0 };
     this.#connections.set(id, connection);
     this.#connectionOf.set(session, connection);
     this.#absent.delete(session);
@@ -239,7 +242,7 @@ export class Mailboxes {
     return lost;
   }
 
-  #post(post: Post, connection: Connection, instant: Instant): void {
+  #post(post: PostCommand, connection: Connection, instant: Instant): void {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
     const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
@@ -258,7 +261,7 @@ export class Mailboxes {
       from: post.from,
       time: instant.time,
       answers,
-      origin: connection.hello.origin,
+      origin: connection.origin,
       bodyBytes: body.length,
       checksum,
     };

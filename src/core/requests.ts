@@ -153,6 +153,7 @@ export interface Stored {
   readonly notHeld: readonly Hold[];
 }
 
+/** Its body goes with it, unless the disk damaged that. */
 export interface Offer {
   readonly kind: 'offer';
   /** The wait or fetch that it answers. A fetch gets any number of offers, then an end. */
@@ -229,7 +230,16 @@ export interface StatusAnswer {
   readonly deadLetterCount: number;
   /** At most `statusMailboxesMax` of them. */
   readonly deadLetters: readonly DeadLetterCount[];
+  /** Unsettled messages whose bodies the disk damaged. */
+  readonly damaged: number;
+  /** How long the sync that runs has been running; 0 for what a healthy disk takes. */
+  readonly storageStalledMs: number;
+  /** What is wrong with the disk, in sentences. */
+  readonly warnings: readonly string[];
 }
+
+/** Of a status, what the engine cannot know. */
+export type StorageStatus = Pick<StatusAnswer, 'damaged' | 'storageStalledMs' | 'warnings'>;
 
 export interface Failed {
   readonly kind: 'error';
@@ -287,7 +297,8 @@ export interface PostedRecord {
   /** The poster's mark. Without meaning for an id given by hand. */
   readonly mark: number;
   readonly settles: readonly number[];
-  readonly body: Buffer;
+  /** undefined when it is read again, and the disk damaged it. */
+  readonly body: Buffer | undefined;
 }
 
 /** A live message written again at the tail, so that an old segment can go. */
@@ -297,7 +308,8 @@ export interface CopiedRecord {
   readonly mailbox: Name;
   readonly attempt: number;
   readonly holder: SessionId | '';
-  readonly body: Buffer;
+  /** undefined when the disk damaged it. */
+  readonly body: Buffer | undefined;
 }
 
 export interface OfferedRecord {

@@ -3,16 +3,17 @@ import { IpcError } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 import type { Name, SessionId } from './message.ts';
 import type { Post } from './requests.ts';
-import type { EngineLimits } from './step.ts';
+import type { EngineLimits, PostCommand } from './step.ts';
 
 export function refusalOf(
-  post: Post,
+  post: PostCommand,
   session: SessionId,
   ledger: Ledger,
   limits: EngineLimits,
 ): IpcError | undefined {
   return (
     wrongCount(post, session, ledger, limits) ??
+    fullDisk(post) ??
     fullStore(post, ledger, limits) ??
     fullMailbox(post.to, post.body.length, ledger, limits)
   );
@@ -32,6 +33,11 @@ function wrongCount(
   if (post.count <= mark + postsAboveMarkMax) return undefined;
   const what = `post ${post.count} is more than ${postsAboveMarkMax} above the mark ${mark}`;
   return new IpcError('too_many_unanswered', what);
+}
+
+function fullDisk({ isDiskFull }: PostCommand): IpcError | undefined {
+  if (!isDiskFull) return undefined;
+  return new IpcError('store_full', 'the disk of the store is full; this post was not stored');
 }
 
 function fullStore(

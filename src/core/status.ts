@@ -1,9 +1,12 @@
 // What a status says of the mailboxes: everything that has a message or a reader.
 import type { Ledger } from './ledger.ts';
 import type { Name } from './message.ts';
-import type { MailboxStatus, StatusAnswer } from './requests.ts';
+import type { MailboxStatus, StatusAnswer, StorageStatus } from './requests.ts';
 import type { EngineLimits } from './step.ts';
 import type { Waits } from './waits.ts';
+
+/** For the broker to fill in. */
+const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
 export function statusOf(
   ledger: Ledger,
@@ -20,6 +23,7 @@ export function statusOf(
     mailboxes: mailboxes.slice(0, statusMailboxesMax),
     deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
     deadLetters: deadLetters.slice(0, statusMailboxesMax),
+    ...storageUnknown,
   };
 }
 

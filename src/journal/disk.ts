@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFile,
   readSync,
+  renameSync,
   rmdirSync,
   statSync,
   unlinkSync,
@@ -16,6 +17,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { holdSpareFiles, withSpareFiles } from './spare-files.ts';
 
@@ -27,6 +29,8 @@ export interface Disk {
   /** Tells this folder from a later one of the same name; undefined when it is not there. */
   identity(path: string): bigint | undefined;
   syncFolder(path: string): Promise<void>;
+  /** As statfs(2) has it; undefined when that cannot be told. */
+  fileSystemType(path: string): Promise<number | undefined>;
   /** The folder must be empty. */
   removeFolder(path: string): void;
 
@@ -39,6 +43,7 @@ export interface Disk {
   /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
   /** Nothing happens when it is not there. */
+  rename(path: string, to: string): void;
   removeFile(path: string): void;
 }
 
@@ -82,6 +87,11 @@ export const realDisk: Disk = {
       close(folder);
     }
   },
+  async fileSystemType(path) {
+    const found = await statfs(path).catch(() => undefined);
+    // Some platforms have it signed.
+    return found && found.type >>> 0;
+  },
   removeFolder(path) {
     rmdirSync(path);
   },
@@ -109,6 +119,9 @@ export const realDisk: Disk = {
     } finally {
       close(file);
     }
+  },
+  rename(path, to) {
+    absentIs(undefined, () => renameSync(path, to));
   },
   removeFile(path) {
     absentIs(undefined, () => unlinkSync(path));
@@ -165,6 +178,6 @@ function absentIs<T>(absent: T, action: () => T): T {
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

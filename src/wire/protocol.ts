@@ -99,10 +99,11 @@ export function encodeRequest(request: Request): Buffer[] {
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
 }
 
-export function encodeAnswer(answer: Answer, body: Buffer = noBytes): Buffer[] {
+/** `body`: of an offer, undefined when it is damaged. */
+export function encodeAnswer(answer: Answer, body?: Buffer): Buffer[] {
   const type = answerTypes[answer.kind];
-  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : body;
-  const header = answerHeader(answer);
+  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : (body ?? noBytes);
+  const header = answer.kind === 'offer' ? offerHeader(answer, !body) : answerHeader(answer);
   return encodeFrame({ type, request: answer.request, header, body: answerBody });
 }
 
@@ -139,11 +140,11 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** Whatever is wrong with an answer is fatal: its maker is a broker. */
-export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
+/** With the body of an offer that is sound. Whatever is wrong is fatal: an answer's maker is a broker. */
+export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer | undefined } {
   try {
-    const answer = readAnswer(frame);
-    return { answer, body: answer.kind === 'offer' ? frame.body : noBytes };
+    if (answerKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    return { answer: readAnswer(frame), body: undefined };
   } catch (error) {
     if (!(error instanceof IpcError) || error.kind.fatal) throw error;
     throw new IpcError('bad_frame', error.message);
@@ -153,15 +154,14 @@ export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
 function readAnswer(frame: Frame): Answer {
   const { request } = frame;
   const kind = answerKinds.get(frame.type);
-  if (kind === undefined) throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
-  if (kind !== 'welcome' && kind !== 'offer') checkNoBody(frame);
+  if (kind === undefined || kind === 'offer')
+    throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
+  if (kind !== 'welcome') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);
     case 'stored':
       return decodeStored(frame);
-    case 'offer':
-      return decodeOffer(frame);
     case 'end':
       return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
     case 'settled':
@@ -219,14 +219,12 @@ function requestBody(request: Request): Buffer {
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
 
-function answerHeader(answer: Answer): Buffer {
+function answerHeader(answer: Exclude<Answer, Offer>): Buffer {
   switch (answer.kind) {
     case 'welcome':
       return welcomeHeader(answer);
     case 'stored':
       return storedHeader(answer);
-    case 'offer':
-      return offerHeader(answer);
     case 'end':
       return new ByteWriter().u32(answer.remaining).bytes();
     case 'settled':
@@ -411,28 +409,34 @@ function decodeStored(frame: Frame): Stored {
   }));
 }
 
-function offerHeader(offer: Offer): Buffer {
-  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).text(offer.mailbox);
+function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
+  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
+  writer.text(offer.mailbox);
   writeEnvelope(writer, offer.envelope);
   return writer.bytes();
 }
 
-function decodeOffer(frame: Frame): Offer {
+function decodeOffer(frame: Frame): { answer: Offer; body: Buffer | undefined } {
   const { request, body } = frame;
-  const offer = readHeader(frame, (reader) => ({
-    kind: 'offer' as const,
-    request,
+  const { isDamaged, ...fields } = readHeader(frame, (reader) => ({
     attempt: reader.u32(),
     others: reader.u32(),
+    isDamaged: readFlag(reader),
     mailbox: readName(reader),
     envelope: readEnvelope(reader),
   }));
-  if (offer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
-  if (body.length !== offer.envelope.bodyBytes) {
-    throw new IpcError('bad_frame', `${body.length} bytes for ${offer.envelope.bodyBytes}`);
+  const answer: Offer = { kind: 'offer', request, ...fields };
+  if (answer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (isDamaged) {
+    checkNoBody(frame);
+    return { answer, body: undefined };
   }
-  checkChecksum(body, offer.envelope.checksum);
-  return offer;
+  const { bodyBytes, checksum } = answer.envelope;
+  if (body.length !== bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes for ${bodyBytes}`);
+  }
+  checkChecksum(body, checksum);
+  return { answer, body };
 }
 
 function statusHeader({ kind: _kind, request: _request, ...fields }: StatusAnswer): Buffer {
@@ -451,6 +455,9 @@ function decodeStatus(frame: Frame): StatusAnswer {
     mailboxes: fields.objects('mailboxes').map(mailboxStatus),
     deadLetterCount: fields.whole('deadLetterCount'),
     deadLetters: fields.objects('deadLetters').map(deadLetterCount),
+    damaged: fields.whole('damaged'),
+    storageStalledMs: fields.whole('storageStalledMs'),
+    warnings: fields.texts('warnings'),
   };
 }
 

@@ -1,6 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { type Machine, realMachine } from './machine.ts';
 
 /** Five random bits a character, in base 32. */
-export function randomText(characters: number): string {
-  return [...randomBytes(characters)].map((byte) => (byte % 32).toString(32)).join('');
+export function randomText(
+  characters: number,
+  machine: Pick<Machine, 'randomBytes'> = realMachine,
+): string {
+  const bytes = [...machine.randomBytes(characters)];
+  return bytes.map((byte) => (byte % 32).toString(32)).join('');
 }

@@ -1,9 +1,9 @@
 // A retry of dead letters, and its answer, as headers and back.
 import { ByteWriter } from '../core/bytes.ts';
-import { parseMessageId, readMessageId, readNameOrNone } from '../core/envelope.ts';
+import { readMessageId, readNameOrNone } from '../core/envelope.ts';
 import { IpcError } from '../core/errors.ts';
 import { deadLettersPerRetry } from '../core/limits.ts';
-import { parseName } from '../core/message.ts';
+import { parseMessageId, parseName } from '../core/message.ts';
 import type { DeadLetter, Retried, Retry } from '../core/requests.ts';
 import { readHeader } from './fields.ts';
 import type { Frame } from './frame.ts';

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Admission } from '../../src/broker/admission.ts';
 import { claim } from '../../src/broker/claim.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker } from '../../src/broker/server.ts';
@@ -13,7 +14,7 @@ import { holdsMax } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
 import { type Disk, realDisk } from '../../src/journal/disk.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
@@ -50,8 +51,8 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   gated.gate.catch(() => {});
   const starting = Broker.start({
     doors,
+    admission: new Admission(doors, () => keys),
     folder,
-    keys: () => keys,
     disk: gated.disk,
     onFailed: () => {},
   });

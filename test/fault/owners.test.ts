@@ -8,7 +8,8 @@ import { hangUp } from '../../src/broker/claim.ts';
 import { Session } from '../../src/broker/session.ts';
 import { IpcError } from '../../src/core/errors.ts';
 import type { Name } from '../../src/core/message.ts';
-import { accept, type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import { keyLine, loadKeys } from '../../src/wire/key.ts';
 import {
   decodeAnswer,
@@ -184,7 +185,10 @@ async function newerBroker(context: TestContext): Promise<{ port: number; end():
         } else if (kind === 'status') {
           const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
           const dead = { deadLetterCount: 0, deadLetters: [] };
-          connection.send(encodeAnswer({ kind: 'status', request, ...counts, ...dead }));
+          const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
+          connection.send(
+            encodeAnswer({ kind: 'status', request, ...counts, ...dead, ...storage }),
+          );
         }
       };
     });

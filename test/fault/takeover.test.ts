@@ -81,5 +81,5 @@ async function mailIn(folder: string): Promise<string[]> {
   const { client, close } = await openBroker(folder);
   const { deliveries } = await client().fetch('box' as Name);
   await close();
-  return deliveries.map(({ body }) => body.toString());
+  return deliveries.map(({ body }) => String(body));
 }

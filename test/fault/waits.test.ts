@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { Name } from '../../src/core/message.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { hello } from '../support/proven-socket.ts';
@@ -66,12 +66,12 @@ test('10,000 waits that are cancelled while messages come for them end once each
   assert.ok(delivered.length > 0, 'some came in time');
   assert.ok(delivered.length < total, 'some came too late');
 
-  const bodies = delivered.map((delivery) => delivery?.body.toString());
+  const bodies = delivered.map((delivery) => delivery?.body?.toString());
   await reader.settle(delivered.filter((delivery) => delivery !== undefined));
   while (bodies.length < total) {
     const { deliveries } = await poster.fetch(box);
     assert.deepEqual(new Set(deliveries.map(({ attempt }) => attempt)), new Set([1]));
-    bodies.push(...deliveries.map(({ body }) => body.toString()));
+    bodies.push(...deliveries.map(({ body }) => String(body)));
     await poster.settle(deliveries);
   }
   assert.equal(new Set(bodies).size, total);

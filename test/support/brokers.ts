@@ -3,15 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { Admission } from '../../src/broker/admission.ts';
 import { claim } from '../../src/broker/claim.ts';
 import { Client } from '../../src/broker/client.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { keyLine } from '../../src/wire/key.ts';
 import { freePort, makeHome } from './places.ts';
+
+export interface OpenOptions extends Partial<BrokerOptions> {
+  readonly goodKeys?: () => Keys;
+  readonly times?: ConnectionTimes;
+}
 
 export interface OpenBroker {
   readonly broker: Broker;
@@ -31,7 +38,7 @@ export interface TestBroker extends OpenBroker {
 
 export async function startBroker(
   context: TestContext,
-  options: Partial<BrokerOptions> = {},
+  options: OpenOptions = {},
 ): Promise<TestBroker> {
   let opened: OpenBroker | undefined;
   // Hooks run in the order in which they are registered: the folder goes last.
@@ -46,7 +53,7 @@ export async function startBroker(
 /** The next owner of a store, which may be new. */
 export async function openBroker(
   folder: string,
-  options: Partial<BrokerOptions> = {},
+  { goodKeys, times, ...options }: OpenOptions = {},
 ): Promise<OpenBroker> {
   const clients: Client[] = [];
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -54,10 +61,11 @@ export async function openBroker(
   const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
+  const doors = new Doors(port, won.listeners);
   const broker = await Broker.start({
-    doors: new Doors(port, won.listeners),
+    doors,
+    admission: new Admission(doors, goodKeys ?? (() => keys), times),
     folder,
-    keys: () => keys,
     onFailed: () => {},
     ...options,
   });

@@ -31,6 +31,8 @@ interface FolderNode {
 type Node = FileNode | FolderNode;
 
 export class CrashDisk {
+  /** Of all files; a write beyond takes a part, and then fails with ENOSPC. */
+  bytesMax = Number.POSITIVE_INFINITY;
   #identities = 0n;
   #root = this.#newFolder();
   #processes: ProcessDisk[] = [];
@@ -48,6 +50,7 @@ export class CrashDisk {
       find: (path) => this.#find(path),
       newFile: () => this.#newFile(),
       newFolder: () => this.#newFolder(),
+      freeBytes: () => this.bytesMax - bytesIn(this.#root),
     });
     this.#processes.push(process);
     return process;
@@ -65,6 +68,7 @@ export class CrashDisk {
     const clone = new CrashDisk();
     clone.#root = copyNode(this.#root, new Map()) as FolderNode;
     clone.#identities = this.#identities;
+    clone.bytesMax = this.bytesMax;
     return clone;
   }
 
@@ -107,6 +111,7 @@ interface Tree {
   find(path: string): Node | undefined;
   newFile(): FileNode;
   newFolder(): FolderNode;
+  freeBytes(): number;
 }
 
 /** One process's view; it dies at a chosen call, or when it is killed, and does nothing after that. */
@@ -163,6 +168,10 @@ export class ProcessDisk implements Disk {
       setName(folder.synced, name, node);
   }
 
+  async fileSystemType(): Promise<undefined> {
+    return undefined;
+  }
+
   removeFolder(path: string): void {
     this.#call('removeFolder', path);
     if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY');
@@ -201,6 +210,15 @@ export class ProcessDisk implements Disk {
     return Buffer.from(node.bytes.subarray(offset, offset + bytes));
   }
 
+  rename(path: string, to: string): void {
+    this.#call('rename', path);
+    const [from, into] = [this.#folder(dirname(path)), this.#folder(dirname(to))];
+    const node = from.names.get(basename(path));
+    if (!node) return;
+    link(into, basename(to), node);
+    link(from, basename(path), undefined);
+  }
+
   removeFile(path: string): void {
     this.#call('removeFile', path);
     const parent = this.#folder(dirname(path));
@@ -213,8 +231,10 @@ export class ProcessDisk implements Disk {
         const bytes = Buffer.concat(buffers);
         const half = () => write(file, offset, bytes.subarray(0, Math.floor(bytes.length / 2)));
         this.#call('write', path, half);
-        write(file, offset, bytes);
-        return bytes.length;
+        const fits = file.bytes.length + this.#tree.freeBytes() - offset;
+        if (fits <= 0 && bytes.length > 0) throw systemError('ENOSPC');
+        write(file, offset, bytes.subarray(0, fits));
+        return Math.min(bytes.length, fits);
       },
       sync: async () => {
         this.#call('sync', path);
@@ -340,6 +360,11 @@ function copyNode(node: Node, copies: Map<Node, Node>): Node {
     folder.unsynced.push({ name, node: child && copyNode(child, copies) });
   }
   return folder;
+}
+
+function bytesIn(node: Node): number {
+  if (!isFolder(node)) return node.bytes.length;
+  return [...node.names.values()].reduce((sum, child) => sum + bytesIn(child), 0);
 }
 
 function collect(folder: FolderNode, path: string, files: Map<string, Buffer>): void {

@@ -46,7 +46,7 @@ async function read(): Promise<void> {
     const { deliveries } = await session.fetch(mailbox);
     const all = delivery ? [delivery, ...deliveries] : deliveries;
     for (const { body, envelope, attempt } of all) {
-      const [writer = '', count = ''] = body.toString().split(' ');
+      const [writer = '', count = ''] = String(body).split(' ');
       const expected = next.get(writer) ?? first;
       next.set(writer, expected + step);
       const isRight = Number(count) === expected && attempt === 1 && envelope.number > lastNumber;

@@ -3,7 +3,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { TestBroker } from './brokers.ts';
 
 export class HalfOpenWay {

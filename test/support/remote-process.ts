@@ -88,7 +88,7 @@ function keep(delivery: Delivery): RemoteDelivery {
   const { envelope, attempt, mailbox } = delivery;
   held.set(envelope.number, delivery);
   const { number, id, from } = envelope;
-  return { number, id, from, attempt, mailbox, body: delivery.body.toString() };
+  return { number, id, from, attempt, mailbox, body: String(delivery.body) };
 }
 
 function taken(numbers: readonly number[]): Delivery[] {

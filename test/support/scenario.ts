@@ -368,7 +368,7 @@ function recordText(record: JournalRecord): string {
         mark: record.mark,
         settles: record.settles,
       });
-      return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body)}${more}`;
+      return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body ?? Buffer.alloc(0))}${more}`;
     }
     case 'copied': {
       const { envelope, mailbox, attempt, holder } = record;

@@ -1,5 +1,6 @@
 // One session of a storm: it posts to all mailboxes and reads all of them, until it is killed. What it
 // says of its doings is out of the process before it does the next thing that depends on it.
+import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '../../src/broker/session.ts';
 import { IpcError } from '../../src/core/errors.ts';
@@ -50,6 +51,7 @@ async function read(mailbox: Name): Promise<void> {
     const delivery = await insist(() => session.wait(mailbox, { timeoutMs: 300_000 }));
     if (!delivery) continue;
     const { attempt, body, envelope } = delivery;
+    assert(body, 'no disk damages it here');
     const { number } = envelope;
     await say({ kind: 'got', mailbox, number, attempt, key: stormKey(body) });
     if (random.oneIn(3)) await sleep(random.below(30));

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { Name } from '../../src/core/message.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { FrameDecoder } from '../../src/wire/frame.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
@@ -46,7 +46,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   const stored = [client.post(box, Buffer.from('one')), client.post(box, Buffer.from('two'))];
   await assert.rejects(client.post(box, Buffer.from('three')), {
     code: 'too_many_unanswered',
-    message: '2 posts wait for the disk, the limit',
+    message: '2 posts and settles wait for the disk, the limit',
   });
   // Another connection has places of its own.
   stored.push(broker.client().post(box, Buffer.from('other')));

@@ -270,14 +270,18 @@ test('the status lists mailboxes as far as they fit', () => {
     mailboxes,
     deadLetterCount: 0,
     deadLetters: [],
+    damaged: 1,
+    storageStalledMs: 3_000,
+    warnings: ['the disk is full'],
   };
   const lines = present.presentStatus(status, 61_000, []).split('\n');
-  assert.deepEqual(lines.slice(0, 3), [
-    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions.',
+  assert.deepEqual(lines.slice(0, 4), [
+    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
+    'Warning: the disk is full.',
     '"box 0": 1 ready, 2 held, 3 waiting',
     '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
   ]);
-  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 2)} more mailboxes`);
+  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
 });
 
@@ -287,6 +291,7 @@ test('the status says how many dead letters there are, and where they were meant
   const status = {
     ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
     ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
+    ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
   };
   const said = (deadLetterCount: number, boxes: number) =>
     present
