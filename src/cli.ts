@@ -6,9 +6,18 @@ import { checkArguments } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail, PostResult } from './core/mail.ts';
-import { type Name, parseNamedId } from './core/message.ts';
+import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
-import { answerWrongLines, brokerPortWords, parameterWords, programHelp } from './help.ts';
+import {
+  answerWrongLines,
+  brokerPortWords,
+  parameterWords,
+  programHelp,
+  workHelp,
+} from './help.ts';
+import { readInput } from './input.ts';
+import { addInstallCommands } from './installing.ts';
+import { addKeyCommands } from './keys.ts';
 import {
   type Call,
   type CallOf,
@@ -20,12 +29,11 @@ import {
   run,
 } from './operations.ts';
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
-import { homeFolder, Place } from './place.ts';
+import { Place } from './place.ts';
 import * as present from './present.ts';
 import { retry } from './retry.ts';
 import { visible } from './visible.ts';
-import { keyFileBytesMax, keyLine, keyPath, loadKeys } from './wire/key.ts';
-import { importKey, type KeyChange, newKey, retireKey } from './wire/rotation.ts';
+import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
 const exitDone = 0;
 const exitRefused = 1;
@@ -66,33 +74,6 @@ const commands: Readonly<Record<string, CommandLine>> = {
   ping: commandLine('ping', ['host'], ping),
   broker: commandLine('broker_start', [], broker),
   status: commandLine('broker_status', [], status),
-};
-
-interface KeyCommand {
-  readonly what: string;
-  /** Returns the exit code. */
-  act(home: string, json: boolean): Promise<number>;
-}
-
-const keyCommands: Readonly<Record<string, KeyCommand>> = {
-  show: { what: 'Print the key, for `ipc key import` on another machine.', act: showKey },
-  new: {
-    what: 'Make a new key; the one before stays good until it is retired.',
-    act: async (home, json) => sayKey(present.presentKeyPut, await newKey(home, process.env), json),
-  },
-  import: {
-    what: 'Take the key that stdin has; the one before stays good until it is retired.',
-    act: async (home, json) => {
-      if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
-      const text = (await readInput(keyFileBytesMax)).toString('latin1');
-      return sayKey(present.presentKeyPut, await importKey(home, process.env, text), json);
-    },
-  },
-  retire: {
-    what: 'End the old key: from now on only the newest is good.',
-    act: async (home, json) =>
-      sayKey(present.presentKeyRetired, await retireKey(home, process.env), json),
-  },
 };
 
 await main();
@@ -150,21 +131,10 @@ function makeProgram(helped: { out: string; errors: string }): Command {
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
+  addWorkCommand(program);
+  addInstallCommands(program);
   answerWrongLines(program);
   return program;
-}
-
-/** A key is never an argument: other users see those. */
-function addKeyCommands(key: Command): void {
-  for (const [name, { what, act }] of Object.entries(keyCommands)) {
-    const command = key
-      .command(name)
-      .description(what)
-      .option('--json', 'one JSON object, on stdout');
-    command.action(async ({ json }) =>
-      process.exit(await act(homeFolder(process.env), json === true)),
-    );
-  }
 }
 
 function addCommand(program: Command, name: string, { operation, places, act }: CommandLine): void {
@@ -200,6 +170,29 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
   });
 }
 
+function addWorkCommand(program: Command): void {
+  program
+    .command('work')
+    .description('For each message run a command, and post what it prints to the sender.')
+    .argument('<mailbox>', parameterWords('wait', 'mailbox'))
+    .argument('<command...>', 'the command, and its arguments')
+    .option('--from <from>', 'the name that answers; the mailbox by default')
+    .option('--parallel <parallel>', `commands at the same time, 1-${parallelMax}; 1 by default`)
+    .option('--host <host>', parameterWords('wait', 'host'))
+    .option('--port <port>', parameterWords('wait', 'port'))
+    .addHelpText('after', workHelp)
+    .action(async (mailbox, words, { parallel, from, ...options }) => {
+      await checkArguments({ mailbox, from });
+      const call = parseParameters('wait', { mailbox, ...options }) as CallOf<'wait'>;
+      const plan = {
+        parallel: parallel === undefined ? 1 : parseParallel(parallel),
+        from: from === undefined ? call.given.mailbox : parseName(from, 'from'),
+        words,
+      };
+      process.exit(await execute((hands) => work(call, plan, hands), {}));
+    });
+}
+
 function commandLine<K extends OperationName>(
   operation: K,
   places: readonly ParameterName[],
@@ -211,7 +204,7 @@ function commandLine<K extends OperationName>(
 /** Whatever happens, mail that is held goes back, and the broker is handed over. */
 async function execute(
   act: (hands: Hands) => Promise<number>,
-  how: Pick<Hands, 'json' | 'raw' | 'id'>,
+  how: Partial<Pick<Hands, 'json' | 'raw' | 'id'>>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
@@ -219,7 +212,14 @@ async function execute(
   process.on('SIGTSTP', () => {});
   const place = new Place({ env: process.env, program: 'ipc' });
   try {
-    return await act({ place, signal: ended.signal, ...how });
+    return await act({
+      place,
+      signal: ended.signal,
+      json: false,
+      raw: false,
+      id: undefined,
+      ...how,
+    });
   } catch (error) {
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);
@@ -319,6 +319,32 @@ async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Han
   return exitDone;
 }
 
+async function work(
+  { given }: CallOf<'wait'>,
+  { words, ...plan }: Pick<WorkOptions, 'parallel' | 'from'> & { words: readonly string[] },
+  { place, signal }: Hands,
+): Promise<number> {
+  const [command = '', ...args] = words;
+  const { mail } = await place.broker(given);
+  const again = new AbortController();
+  whenAborted(signal, () => {
+    for (const name of endingSignals) process.once(name, () => again.abort());
+    void say('ipc: ending after the running command; once more ends that, too.');
+  });
+  const { mailbox } = given;
+  const options = {
+    mailbox,
+    command,
+    args,
+    env: process.env,
+    signal,
+    killSignal: again.signal,
+    say,
+  };
+  await new Worker(mail, { ...options, ...plan }).run();
+  return exitDone;
+}
+
 async function status(call: CallOf<'broker_status'>, { place, signal, json }: Hands) {
   const result = await run(call, place, { signal });
   if (json) await writeJson(result);
@@ -351,26 +377,6 @@ function named(folder: string, error: unknown): unknown {
     cause: error,
     maybeStored: false,
   });
-}
-
-async function showKey(home: string, json: boolean): Promise<number> {
-  const { env } = process;
-  const [key, old] = await loadKeys(home, env);
-  const path = env.IPC_KEY ? undefined : keyPath(home, env);
-  if (json) await writeJson({ key: key.toString('hex'), path, old: old !== undefined });
-  else await print(keyLine(key), 'nothing was changed');
-  if (!json) await say(present.presentKey(path, old !== undefined));
-  return exitDone;
-}
-
-async function sayKey(
-  inWords: (change: KeyChange) => string,
-  change: KeyChange,
-  json: boolean,
-): Promise<number> {
-  if (json) await writeJson(change);
-  else await say(inWords(change));
-  return exitDone;
 }
 
 /** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
@@ -439,19 +445,6 @@ async function readMessage(text: unknown): Promise<unknown> {
   if (typeof text === 'string' && text !== '-') return Buffer.from(text);
   if (text === undefined && process.stdin.isTTY) return undefined;
   return readInput(bodyBytesMax);
-}
-
-async function readInput(bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes <= bytesMax) continue;
-    const limit = `the limit is ${bytesMax}`;
-    throw new IpcError('body_too_large', `stdin has ${bytes} bytes or more; ${limit}`);
-  }
-  return Buffer.concat(chunks);
 }
 
 function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {

@@ -2,7 +2,7 @@
 // A body that the disk does not give back as it was posted is damaged: undefined, here and above.
 import assert from 'node:assert/strict';
 import { BodyCache } from './cache.ts';
-import { type Disk, hasCode } from './disk.ts';
+import type { Disk } from './disk.ts';
 import { diskFault } from './epoch.ts';
 import { segmentPath } from './folder.ts';
 import { readRecord, segmentSeed } from './framing.ts';
@@ -13,8 +13,7 @@ interface Run {
   readonly file: LogFile;
   readonly begin: number;
   readonly end: number;
-  /** undefined when the disk refused. */
-  readonly read: Buffer | undefined;
+  readonly read: Buffer;
 }
 
 /** Bodies that lie close to each other come with one read, so far, and across so much between them. */
@@ -74,8 +73,6 @@ export class LiveBodies {
         const end = this.#runEnd(numbers, index, location);
         run = { file, begin: offset, end, read: this.#readRun(location, end - offset) };
       }
-      // One bad place must not take its neighbours with it.
-      if (!run.read) return this.read(number);
       return this.#bodyIn(run.read, offset - run.begin, number, location);
     });
   }
@@ -99,23 +96,16 @@ export class LiveBodies {
     return end;
   }
 
-  /** undefined when a place of it cannot be read. */
-  #readRun({ file, offset }: Location, bytes: number): Buffer | undefined {
+  #readRun({ file, offset }: Location, bytes: number): Buffer {
     try {
       return this.#disk.readPart(segmentPath(this.#folder, file), offset, bytes);
     } catch (error) {
-      if (hasCode(error, 'EIO')) return undefined;
       throw diskFault(error);
     }
   }
 
-  #bodyIn(
-    read: Buffer | undefined,
-    offset: number,
-    number: number,
-    { file }: Location,
-  ): Buffer | undefined {
-    const record = read && readRecord(read, offset, segmentSeed(file));
+  #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer | undefined {
+    const record = readRecord(read, offset, segmentSeed(file));
     if (!record) this.#onDamaged(number, file);
     return record?.body;
   }

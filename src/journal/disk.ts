@@ -38,7 +38,7 @@ export interface Disk {
   create(path: string): DiskFile;
   /** For a file that may be lost: never synced. */
   writeNote(path: string, text: string): void;
-  /** undefined when it is not there. */
+  /** undefined when it is not there. Zeros stand for what the disk cannot read, here and below. */
   read(path: string): Promise<Buffer | undefined>;
   /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
@@ -56,6 +56,8 @@ export interface DiskFile {
   close(): void;
 }
 
+/** What a disk loses at a time. */
+const blockBytes = 4_096;
 /** Up to here one copy and a plain write cost less than a vectored write. */
 const joinBytesMax = 64 * 1024;
 
@@ -106,6 +108,9 @@ export const realDisk: Disk = {
     if (file === undefined) return undefined;
     try {
       return await readOnPool(file);
+    } catch (error) {
+      if (hasCode(error, 'EIO')) return this.readPart(path, 0, statSync(path).size);
+      throw error;
     } finally {
       close(file);
     }
@@ -160,13 +165,40 @@ function close(file: number): void {
 }
 
 function readFully(file: number, buffer: Buffer, offset: number): number {
+  try {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const bytes = readSync(file, buffer, filled, buffer.length - filled, offset + filled);
+      if (bytes === 0) break;
+      filled += bytes;
+    }
+    return filled;
+  } catch (error) {
+    if (hasCode(error, 'EIO')) return readAround(file, buffer, offset);
+    throw error;
+  }
+}
+
+/** Zeros for the blocks that cannot be read: a bad place must not take its neighbours with it. */
+function readAround(file: number, buffer: Buffer, offset: number): number {
   let filled = 0;
   while (filled < buffer.length) {
-    const bytes = readSync(file, buffer, filled, buffer.length - filled, offset + filled);
+    const blockLeft = blockBytes - ((offset + filled) % blockBytes);
+    const block = buffer.subarray(filled, filled + blockLeft);
+    const bytes = readOrZeros(file, block, offset + filled);
     if (bytes === 0) break;
     filled += bytes;
   }
   return filled;
+}
+
+function readOrZeros(file: number, block: Buffer, offset: number): number {
+  try {
+    return readSync(file, block, 0, block.length, offset);
+  } catch (error) {
+    if (!hasCode(error, 'EIO')) throw error;
+    return block.fill(0).length;
+  }
 }
 
 function absentIs<T>(absent: T, action: () => T): T {

@@ -124,7 +124,7 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
 
 /**
  * Records of the engine; undefined for the journal's own, and for those that may be passed over.
- * store_damaged also for one whose body is damaged, unless it is the body of a message.
+ * One whose body is damaged is one only if that is the body of a message.
  */
 export function decodeRecord(record: RawRecord): JournalRecord | undefined {
   const kind = record.type === typeDamaged ? 'copied' : kindOf.get(record.type);
@@ -135,25 +135,18 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
       `written by a newer version (records of type ${record.type})`,
     );
   }
-  if (!isSound(record) && kind !== 'posted' && kind !== 'copied') throw unsound(record, 'its body');
+  if (!isSound(record) && kind !== 'posted' && kind !== 'copied') {
+    throw new IpcError('bad_frame', `the body of a ${kind} record`);
+  }
   return decoded(record, (reader) => readMeta(kind, reader, record));
 }
 
 /** What passed its checksum and still breaks a rule was wrong before it was written. */
 function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
   const reader = new ByteReader(record.meta);
-  try {
-    const value = read(reader);
-    if (value !== undefined) reader.end();
-    return value;
-  } catch (error) {
-    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    throw unsound(record, error.message);
-  }
-}
-
-function unsound({ type, offset }: RawRecord, what: string): IpcError {
-  return new IpcError('store_damaged', `a record of type ${type} at byte ${offset}: ${what}`);
+  const value = read(reader);
+  if (value !== undefined) reader.end();
+  return value;
 }
 
 function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): void {

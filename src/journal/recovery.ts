@@ -141,8 +141,8 @@ function unlessDamaged<T>(decode: () => T): T | undefined {
   try {
     return decode();
   } catch (error) {
-    if (error instanceof IpcError && error.code === 'store_damaged') return undefined;
-    throw error;
+    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
+    return undefined;
   }
 }
 

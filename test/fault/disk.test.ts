@@ -172,15 +172,42 @@ test('a really full disk: posts are refused, mail is read and settled, an owner 
   );
 });
 
-/** Makes fdatasync fail with EIO while a file is there. */
+/**
+ * While the file FAIL_SYNC is there, fdatasync fails with EIO; while FAIL_READ is, reads of segments do
+ * that touch the byte BAD_BYTE.
+ */
 const shim = `
+#define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+static int on(const char *name) { return getenv(name) && access(getenv(name), F_OK) == 0; }
+static int segment(int file) {
+  char link[64], path[512];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t bytes = readlink(link, path, sizeof path - 1);
+  return bytes > 0 && (path[bytes] = 0, strstr(path, "/seg-") != NULL);
+}
 int fdatasync(int file) {
-  if (access(getenv("FAIL_SYNC"), F_OK) == 0) { errno = EIO; return -1; }
+  if (on("FAIL_SYNC")) { errno = EIO; return -1; }
   return syscall(SYS_fdatasync, file);
+}
+ssize_t read(int file, void *bytes, size_t count) {
+  if (on("FAIL_READ") && segment(file)) { errno = EIO; return -1; }
+  return syscall(SYS_read, file, bytes, count);
+}
+ssize_t pread64(int file, void *bytes, size_t count, off_t offset) {
+  if (on("FAIL_READ") && segment(file)) {
+    long bad = atol(getenv("BAD_BYTE"));
+    if (offset <= bad && bad < offset + (off_t)count) { errno = EIO; return -1; }
+  }
+  return syscall(SYS_pread64, file, bytes, count, offset);
+}
+ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
+  return pread64(file, bytes, count, offset);
 }
 `;
 
@@ -194,6 +221,26 @@ function buildShim(folder: string): string | undefined {
     return undefined;
   }
 }
+
+test('a bad sector costs the messages that lie in it, and no others', async (context) => {
+  const { home, port, run, line } = await shell(context);
+  const library = buildShim(await makeHome(context));
+  if (!library) return context.skip('no gcc here');
+  const mail = await open({ home, port, env: {} });
+  context.after(() => mail.close());
+  for (let number = 1; number <= 9; number++) await mail.post('A', `${number}`.repeat(3_000));
+  await mail.close();
+  const flag = join(home, 'bad');
+  writeFileSync(flag, '');
+  const env = { LD_PRELOAD: library, FAIL_READ: flag, BAD_BYTE: '12500' };
+  const { out, errors } = await line('"$@" fetch A', env);
+  // Byte 12,500 lies in the block of 12,288 to 16,384.
+  const lost = [4, 5, 6];
+  const found = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((number) => !lost.includes(number));
+  assert.equal(out.toString(), found.map((number) => `${`${number}`.repeat(3_000)}\n`).join(''));
+  const { errors: said } = await run(['status']);
+  for (const number of lost) assert.match(errors + said, new RegExp(`#${number}\\b`));
+});
 
 test('a real fdatasync that fails: the owner says stored to nobody and gives up, the next reads the disk', async (context) => {
   let owner: ChildProcess | undefined;

@@ -4,9 +4,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { documents } from '../../scripts/documents.ts';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
-import { programHelp } from '../../src/help.ts';
+import { programHelp, workHelp } from '../../src/help.ts';
 import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
 
@@ -50,15 +51,19 @@ test('the lines that install are those that `npm start` prints', () => {
   }
 });
 
-test('README and --help name each variable of the environment that the sources read', () => {
+test('README and --help name each variable of the environment that the sources read or set', () => {
   const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('help.ts'))
     .map((file) => read(`src/${file}`));
   const named = sources.join('').match(/\bIPC_[A-Z_]+/g) ?? [];
   for (const name of new Set(named)) {
-    assert.ok(programHelp.includes(`\n  ${name} `), name);
+    assert.ok(programHelp.includes(`\n  ${name} `) || workHelp.includes(name), name);
     assert.ok(readme.includes(`\`${name}\``), name);
   }
+});
+
+test('the documents made of tables say what the tables say; `npm run docs` writes them', () => {
+  for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
 });
 
 test('links lead to files that are there', () => {

@@ -4,7 +4,7 @@ import { checkStore } from '../../src/journal/check.ts';
 import { readRecords, sealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { encodeRecord } from '../../src/journal/records.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
-import { type JournalModel, postedRecord } from '../support/journal-model.ts';
+import { type JournalModel, postedRecord, testSession } from '../support/journal-model.ts';
 import {
   append,
   type OpenStore,
@@ -220,6 +220,46 @@ test('a damaged message survives compaction, and its segment is kept until it is
   assert.deepEqual(third.journal.warnings(), []);
   append(third, { kind: 'settled', numbers: [1] });
   assert.equal(third.journal.damagedMessages, 0);
+});
+
+test('a damaged message that is written again with small segments stays where it is', async () => {
+  const disk = new CrashDisk('/home');
+  const many = { ...smallFiles, segmentsCompact: 100 };
+  for (let number = 1; number <= 7; number++) {
+    const store = await openStore({ disk: disk.process(), limits: many });
+    const settles = number === 4 ? [1] : [];
+    append(store, postedRecord(number, `message ${number}`, { settles }));
+    await store.journal.close();
+  }
+  const bytes = contents(disk, path(4, 1));
+  disk.tamper(path(4, 1), flipped(bytes, bytes.indexOf('message 4')));
+  const store = await openStore({ disk: disk.process(), limits: { ...many, segmentsCompact: 2 } });
+  assert.equal(disk.files().has(path(4, 1)), false);
+  assert(disk.files().has(`${storeFolder}/damaged/00000004-000001.log`));
+  append(store, { kind: 'offered', number: 4, holder: testSession, attempt: 3 });
+  await store.journal.close();
+  const next = await openStore({ disk: disk.process(), limits: many });
+  assert.deepEqual([...next.model.messages.keys()].sort(), [2, 3, 4, 5, 6, 7]);
+  assert.equal(next.model.messages.get(4)?.attempt, 3);
+  assert.deepEqual(
+    [3, 4, 5].map((number) => next.journal.body(number)?.toString()),
+    ['message 3', undefined, 'message 5'],
+  );
+});
+
+test('a removed segment is not missed, though what is before the record of that is damaged', async () => {
+  const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits });
+  append(store, postedRecord(1, 'settled'.repeat(40)));
+  append(store, { kind: 'settled', numbers: [1] }, postedRecord(2, 'damaged'));
+  await removeOldest(store);
+  await store.journal.close();
+  const bytes = contents(disk, path(1, 2));
+  disk.tamper(path(1, 2), flipped(bytes, bytes.indexOf('damaged')));
+  const { damaged, reports } = await survive(disk, store.model, 'removed');
+  assert.deepEqual(damaged, [2]);
+  assert.equal(reports[0], 'segment 2 of epoch 1: the body of message #2 is damaged');
 });
 
 test('an owner that dies at any step of an opening with damage leaves the same for the next', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listSegments } from '../../src/journal/folder.ts';
+import { readRecords, segmentSeed } from '../../src/journal/framing.ts';
 import type { JournalLimits } from '../../src/journal/journal.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { postedRecord, testSession } from '../support/journal-model.ts';
@@ -99,6 +100,60 @@ test('an owner that finds no room at all says so, and changes nothing', async ()
   const before = disk.files();
   await assert.rejects(openStore({ disk: disk.process() }), { code: 'store_full' });
   assert.deepEqual(disk.files(), before);
+});
+
+test('a mark that finds no zeros left on a full disk has a spare for it', async () => {
+  const { disk, store } = await fullStore(2 * mebibyte);
+  disk.bytesMax = bytesOn(disk);
+  const file = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const room = () => {
+    const bytes = disk.files().get(file) ?? Buffer.alloc(0);
+    const end = [...readRecords(bytes, segmentSeed({ epoch: 1, segment: 1 }))].at(-1)?.end ?? 0;
+    return bytes.length - end;
+  };
+  const [first = 0] = store.model.messages.keys();
+  // A settle of so many numbers leaves fewer bytes than a mark has.
+  const numbers = Array.from({ length: Math.floor((room() - 24) / 8) }, () => first);
+  append(store, { kind: 'settled', numbers });
+  assert(room() < 32, `${room()} bytes are left`);
+  await store.journal.sync();
+  assert(room() > 32);
+});
+
+test('an owner that dies at any step of beginning the next segment loses nothing', async () => {
+  const limits = { segmentBytesMax: 400, segmentReserveBytes: 100, segmentGrowthBytes: 100 };
+  let steps = 0;
+  for (let done = false; !done; steps++) {
+    for (let power = 0; power < 8; power++) {
+      const disk = new CrashDisk('/home');
+      const process = disk.process();
+      const store = await openStore({ disk: process, limits });
+      append(store, postedRecord(1, 'synced'));
+      await store.journal.sync();
+      process.dieAt = process.calls.length + 1 + steps;
+      const fill = async () => {
+        append(store, postedRecord(2, 'x'.repeat(300)));
+        append(store, postedRecord(3, 'in the next'));
+        return store.journal.sync();
+      };
+      done = await fill().then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      const numbers = [...next.model.messages.keys()];
+      assert.deepEqual(
+        numbers,
+        [1, 2, 3].slice(0, numbers.length),
+        `step ${steps}, power ${power}`,
+      );
+      assert(numbers.length >= (done ? 3 : 1), `step ${steps}, power ${power}`);
+      assert.deepEqual(next.journal.warnings(), []);
+    }
+  }
+  assert(steps > 8, `only ${steps} steps`);
 });
 
 test('a segment that cannot be followed by the next one goes on, until there is space', async () => {

@@ -144,5 +144,5 @@ test('a sound record that breaks a rule of its kind is damage', () => {
   const bytes = Buffer.concat(resealRecord({ ...short, body: none, bodyChecksum: 0 }, seed));
   const raw = readRecord(bytes, 0, seed);
   assert(raw);
-  assert.throws(() => decodeRecord(raw), { code: 'store_damaged' });
+  assert.throws(() => decodeRecord(raw), { code: 'bad_frame' });
 });

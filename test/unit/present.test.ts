@@ -53,6 +53,20 @@ test('a message is a head, its body between marks, and a foot with the next call
   );
 });
 
+test('a damaged message is a head that says so, and a foot; among others it is one line', () => {
+  const damaged = { ...delivery(), body: undefined };
+  const words = '#12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z';
+  const note = 'DAMAGED on disk, its text is lost: ask its sender for it again';
+  const next =
+    'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".';
+  assert.deepEqual(present.presentDelivery(damaged, 'k7f3-12', []).split('\n'), [
+    `Message for "B": ${words}; ${note}.`,
+    next,
+  ]);
+  const both = present.presentDeliveries(box, [damaged, delivery()], 0, 'k7f3-12', []);
+  assert.equal(both.split('\n')[1], `${words}: ${note}.`);
+});
+
 test('the head says the attempt, what is answered, who else waits, and notes', () => {
   const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
   assert.equal(

@@ -20,7 +20,7 @@ const floors = [
   'direct jetstream',
   'operations',
   'tickets hosts bodies rate visible present place lines transport tool',
-  'mcp arguments help output retry cli index',
+  'mcp arguments help output input retry keys work setups install installing cli index',
 ].map(filesOfFloor);
 
 const linesMax = 500;
