@@ -4,7 +4,7 @@ import { checkStore } from '../../src/journal/check.ts';
 import { readRecords, sealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { encodeRecord } from '../../src/journal/records.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
-import { postedRecord, testSession } from '../support/journal-model.ts';
+import { type JournalModel, postedRecord, testSession } from '../support/journal-model.ts';
 import {
   append,
   type OpenStore,
