@@ -95,6 +95,7 @@ test('--json prints one object a line', async (context) => {
     program: 'ipc',
     attempt: 1,
     answers: '',
+    damaged: false,
     body: 'hi',
   });
 });
