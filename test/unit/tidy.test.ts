@@ -18,7 +18,7 @@ const floors = [
   'journal/: spare-files disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check',
   'broker/: claim doors admission holder peer server call posts link client session',
   'direct jetstream',
-  'operations',
+  'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
   'mcp arguments help output input retry keys work setups install installing cli index',
 ].map(filesOfFloor);
