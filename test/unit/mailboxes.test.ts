@@ -35,7 +35,7 @@ function hello(engine: Mailboxes, connection: number, name: string): void {
 function park(engine: Mailboxes, connection: number): void {
   for (let request = 1; request <= parked; request++) {
     const waitMs = 1_000 + (request % 7);
-    step(engine, { kind: 'wait', connection, request, mailbox: A, waitMs });
+    step(engine, { kind: 'wait', connection, request, mailbox: A, answers: '', waitMs });
   }
 }
 
