@@ -132,26 +132,35 @@ export class Link {
     connection.destroy();
   }
 
-  /** A new call that hears nothing for two seconds, a ping's answer included, is told so. */
+  /**
+   * A new call that hears nothing for two seconds, a ping's answer included, is told so. When it was
+   * this process that stood still, the time begins anew.
+   */
   #listenForSilence(call: OpenCall): () => void {
     let since = this.#machine.now();
+    let due = 0;
+    let timer: Timer | undefined;
+    const lookLater = () => {
+      due = this.#machine.now() + silenceMsAnswer / 2;
+      timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
+    };
     const look = async () => {
+      const now = this.#machine.now();
+      const stoodStill = now - due > silenceMsAnswer / 4;
       if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') {
-        since = this.#machine.now();
-        timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
-        return;
+        since = now;
+        return lookLater();
       }
-      const { connection } = this.#state;
-      if (connection.lastHeard >= since) return;
-      if (this.#machine.now() - since < silenceMsAnswer) {
+      if (this.#state.connection.lastHeard >= since) return;
+      if (stoodStill) since = now;
+      if (now - since < silenceMsAnswer) {
         if (this.#state.kind === 'open') this.send({ kind: 'ping', request: pingNumber });
-        timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
-        return;
+        return lookLater();
       }
       const silent = new IpcError('owner_silent', 'the broker does not answer');
       call.giveUp(await this.#road.silent().catch(() => silent));
     };
-    let timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
+    lookLater();
     return () => this.#machine.clearTimer(timer);
   }
 

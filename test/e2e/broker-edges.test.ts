@@ -10,7 +10,7 @@ import { claim } from '../../src/broker/claim.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { holdsMax } from '../../src/core/limits.ts';
+import { holdsMax, silenceMsAnswer } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
 import { type Disk, realDisk } from '../../src/journal/disk.ts';
@@ -227,4 +227,13 @@ test('an error knows whether its message may have been taken', () => {
   const unsure = new IpcError('no_broker', 'nobody', { maybeStored: true });
   assert.deepEqual([sure.maybeStored, unsure.maybeStored], [false, true]);
   assert.equal(new IpcError('cut_off', 'gone').maybeStored, true);
+});
+
+test('a caller that stood still itself does not call its broker silent', async (context) => {
+  const { client } = await startBroker(context);
+  const caller = client();
+  await caller.status();
+  const asked = caller.status();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMsAnswer + 500);
+  assert.equal((await asked).messages, 0);
 });
