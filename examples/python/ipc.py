@@ -29,6 +29,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import secrets
 import socket
 import stat
@@ -42,7 +43,7 @@ from typing import Callable, Iterable, NamedTuple, TypeVar
 T = TypeVar('T')
 
 HOST = '127.0.0.1'
-PORT = 19901
+PORT = '19901'
 PROTOCOL = 1
 VERSION = '1'  # of this program, for messages
 PREFACE_CLIENT, PREFACE_SERVER = b'\xa9IPCc\r\n\x01', b'\xa9IPCs\r\n\x01'
@@ -61,7 +62,7 @@ REDIAL_S = 10  # time for another broker to come when one is lost
 REDIAL_S_PAUSE = 0.1
 
 BROKER_GAVE_UP = {'storage_failed', 'owner_replaced'}
-CALL_IS_WRONG = {'bad_name', 'bad_body', 'body_too_large', 'bad_timeout'}
+CALL_IS_WRONG = {'bad_name', 'bad_body', 'body_too_large', 'bad_port', 'bad_timeout'}
 EXIT_NO, EXIT_WRONG_CALL, EXIT_TIMED_OUT, EXIT_INTERRUPTED = 1, 2, 124, 130
 
 
@@ -80,14 +81,6 @@ class Refused(IpcError):
 # Fields of headers
 
 
-def u32(value: int) -> bytes:
-    return struct.pack('>I', value)
-
-
-def u64(value: int) -> bytes:
-    return struct.pack('>Q', value)
-
-
 def text(value: str) -> bytes:
     # What was no UTF-8 on the command line travels as it was, for the broker to refuse.
     data = value.encode('utf-8', 'surrogateescape')
@@ -97,8 +90,8 @@ def text(value: str) -> bytes:
 
 
 def holds(held: Iterable[tuple[int, str]]) -> bytes:
-    items = [u64(number) + text(id) for number, id in held]
-    return u32(len(items)) + b''.join(items)
+    items = [struct.pack('>Q', number) + text(id) for number, id in held]
+    return struct.pack('>I', len(items)) + b''.join(items)
 
 
 class Fields:
@@ -154,19 +147,19 @@ def offered(header: bytes, body: bytes) -> Message:
 # The key and the handshake
 
 
-def read_key(home: pathlib.Path) -> bytes:
-    """The key in the state folder; one that other users can read is refused."""
-    path = home / 'key'
+def read_key(path: pathlib.Path) -> bytes:
+    """One that other users can read is refused."""
     try:
-        with open(path) as file:
-            mode, digits = os.fstat(file.fileno()).st_mode, file.read().strip()
-    except FileNotFoundError:
-        raise IpcError('key_unusable', f'there is no {path}: the first broker makes it') from None
+        with open(path, encoding='latin-1') as file:
+            mode, line = os.fstat(file.fileno()).st_mode, file.read().strip()
+    except OSError as error:
+        what = f'{path} cannot be read ({error.strerror}); the first broker makes it'
+        raise IpcError('key_unusable', what) from None
     if stat.S_IMODE(mode) & 0o077:
         raise IpcError('key_unusable', f'others can read {path}: make a new one, or chmod 600 it')
-    if len(digits) != 64:
+    if not re.fullmatch('[0-9a-fA-F]{64}', line):
         raise IpcError('key_unusable', f'{path} does not hold 64 hex digits')
-    return bytes.fromhex(digits)
+    return bytes.fromhex(line)
 
 
 def mac(key: bytes, *parts: bytes) -> bytes:
@@ -202,6 +195,12 @@ def shake_hands(connection: socket.socket, key: bytes, port: int) -> None:
     if not hmac.compare_digest(answer[40:], mac(key, b'agent-ipc server 1\0', transcript)):
         raise IpcError('key_mismatch', f'the broker on {place} has another key: set IPC_HOME')
     connection.sendall(mac(key, b'agent-ipc client 1\0', transcript))
+
+
+def port_of(given: str) -> int:
+    if not given.isdecimal() or not 0 < int(given) < 65_536:
+        raise IpcError('bad_port', f'IPC_PORT is {given}, not a port from 1 to 65535')
+    return int(given)
 
 
 class Answer(NamedTuple):
@@ -290,8 +289,9 @@ class Session:
     """
 
     def __init__(self) -> None:
-        self._home = pathlib.Path(os.environ.get('IPC_HOME') or pathlib.Path.home() / '.agent-ipc')
-        self._port = int(os.environ.get('IPC_PORT') or PORT)
+        home = os.environ.get('IPC_HOME') or pathlib.Path.home() / '.agent-ipc'
+        self._key_path = pathlib.Path(home, 'key')
+        self._port = port_of(os.environ.get('IPC_PORT') or PORT)
         self._id = ''.join(secrets.choice('0123456789abcdefghijklmnopqrstuv') for _ in range(16))
         self._posts = 0
         self._held: dict[int, str] = {}  # number to id
@@ -304,13 +304,14 @@ class Session:
         self.close()
 
     def post(self, to: str, body: bytes, sender: str = '') -> str:
-        """Stores one message and gives its id. It is on disk then, once, however often it was sent."""
+        """Stores one message and gives its id, once it is on disk; sent twice, it is stored once."""
         if len(body) > BODY_BYTES_MAX:
-            raise IpcError('body_too_large', f'{len(body)} bytes; a body has at most {BODY_BYTES_MAX}')
+            raise IpcError('body_too_large', f'{len(body)} bytes; at most {BODY_BYTES_MAX} go')
         names = text('') + text(to) + text(sender) + text('')
         self._posts += 1
         # One post at a time: those before it were answered, or never come again. That is the mark.
-        header = u64(self._posts) + u64(self._posts - 1) + u32(zlib.crc32(body)) + names + holds([])
+        mark = self._posts - 1
+        header = struct.pack('>QQI', self._posts, mark, zlib.crc32(body)) + names + holds([])
 
         def store(link: Link) -> str:
             stored = Fields(link.ask(POST, header, body, (STORED,)).header)
@@ -327,7 +328,8 @@ class Session:
 
         def park(link: Link) -> Message | None:
             ms_left = max(0, round((deadline - time.monotonic()) * 1000))
-            answer = link.ask(WAIT, text(mailbox) + u32(ms_left), b'', (OFFER, END))
+            header = text(mailbox) + struct.pack('>I', ms_left)
+            answer = link.ask(WAIT, header, b'', (OFFER, END))
             return None if answer.kind == END else offered(answer.header, answer.body)
 
         message = self._ask(park)
@@ -375,16 +377,15 @@ class Session:
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                return self._say_hello(Link(self._port, read_key(self._home)))
+                return self._say_hello(Link(self._port, read_key(self._key_path)))
             except OSError:
                 if time.monotonic() >= deadline:
-                    raise IpcError('no_broker', self._advice(patience_s)) from None
+                    break
             time.sleep(REDIAL_S_PAUSE)
-
-    def _advice(self, patience_s: int) -> str:
-        if patience_s == 0:
-            return f'no broker on {HOST}:{self._port}: start one with `ipc broker`, or set IPC_PORT'
-        return f'no other broker came for {patience_s} s; what was not answered may be stored'
+        advice = 'start one with `ipc broker`, or set IPC_PORT to its port'
+        if patience_s > 0:
+            advice = 'the one before did not answer, and may have done what it was asked'
+        raise IpcError('no_broker', f'no broker on {HOST}:{self._port}: {advice}')
 
     def _say_hello(self, link: Link) -> Link:
         hello = {'protocol': PROTOCOL, 'version': VERSION, 'session': self._id, 'standby': False}
@@ -453,31 +454,31 @@ def wait(session: Session, options: argparse.Namespace) -> int:
     return EXIT_NO if message.body is None else 0
 
 
-def options_of(argv: list[str]) -> argparse.Namespace:
+def parse(argv: list[str]) -> argparse.Namespace:
     about = 'Posts and waits at the agent-ipc broker of this machine.'
     parser = argparse.ArgumentParser(prog='ipc.py', description=about)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     command = commands.add_parser('post', help='store a message in a mailbox')
+    command.set_defaults(run=post)
     command.add_argument('to', metavar='TO')
     command.add_argument('text', metavar='TEXT', nargs='?', help='without it, or with -: stdin')
     command.add_argument('--from', dest='sender', metavar='NAME', default='')
-    command.set_defaults(run=post)
     command = commands.add_parser('wait', help='the next message of a mailbox, to stdout')
+    command.set_defaults(run=wait)
     command.add_argument('mailbox', metavar='MAILBOX')
     command.add_argument('--timeout', metavar='S', type=float, default=60.0, help='seconds; 60')
-    command.set_defaults(run=wait)
     return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
-    options = options_of(argv)
+    options = parse(argv)
     try:
         with Session() as session:
             return options.run(session, options)
     except IpcError as error:
         say(f'{error.code}: {error}')
         return EXIT_WRONG_CALL if error.code in CALL_IS_WRONG else EXIT_NO
-    except OSError as error:
+    except OSError as error:  # of stdin or stdout
         say(str(error))
         return EXIT_NO
     except KeyboardInterrupt:
