@@ -22,6 +22,8 @@ export interface Shell {
   readonly port: number;
   readonly run: Run;
   begin(args: readonly string[], input?: string | Buffer): ChildProcess;
+  /** Another program in the same place. */
+  other(command: string, args: readonly string[], input?: string | Buffer): ChildProcess;
   /** By the system's shell: `"$@"` is the program. */
   line(text: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
@@ -36,20 +38,22 @@ export async function shell(context: TestContext): Promise<Shell> {
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
   const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
-  const begin = (args: readonly string[], input?: string | Buffer) => {
-    const child = spawn(process.execPath, [program, ...args], { env });
+  const other = (command: string, args: readonly string[], input?: string | Buffer) => {
+    const child = spawn(command, args, { env });
     children.push(child);
     child.stdin.on('error', () => {});
     child.stdin.end(input);
     return child;
   };
+  const begin = (args: readonly string[], input?: string | Buffer) =>
+    other(process.execPath, [program, ...args], input);
   const line = (text: string, more = {}) => {
     const args = ['-c', text, 'sh', process.execPath, program];
     return ended(
       spawn('sh', args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] }),
     );
   };
-  return { home, port, begin, line, run: (args, input) => ended(begin(args, input)) };
+  return { home, port, begin, other, line, run: (args, input) => ended(begin(args, input)) };
 }
 
 export async function ended(child: ChildProcess): Promise<Ended> {
