@@ -108,7 +108,7 @@ export const realDisk: Disk = {
     const file = absentIs(undefined, () => openToRead(path));
     if (file === undefined) return undefined;
     try {
-      return await readAll(file);
+      return await readWhole(file);
     } catch (error) {
       if (hasCode(error, 'EIO')) return this.readPart(path, 0, statSync(path).size);
       throw error;
@@ -166,12 +166,11 @@ function close(file: number): void {
 }
 
 /** Not fs.readFile: given an open file, it takes one that cannot be read for an empty one. */
-async function readAll(file: number): Promise<Buffer> {
+async function readWhole(file: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(fstatSync(file).size);
   let filled = 0;
   while (filled < buffer.length) {
-    const left = buffer.length - filled;
-    const { bytesRead } = await readOnPool(file, buffer, filled, left, filled);
+    const { bytesRead } = await readOnPool(file, buffer, filled, buffer.length - filled, filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

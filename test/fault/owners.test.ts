@@ -111,7 +111,13 @@ test('a clock that jumps ten days forth and back changes no wait, no order and n
   context.after(() => ear.connection.destroy());
   const began = performance.now();
   ear.connection.send(hello('a'));
-  const wait = { kind: 'wait', request: 2, mailbox: 'nothing' as Name, waitMs: 3_000 } as const;
+  const wait = {
+    kind: 'wait',
+    request: 2,
+    mailbox: 'nothing' as Name,
+    answers: '',
+    waitMs: 3_000,
+  } as const;
   ear.connection.send(encodeRequest(wait));
   const [welcome] = await ear.next();
   assert.equal(welcome && decodeAnswer(welcome).answer.kind, 'welcome');
