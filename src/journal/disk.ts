@@ -165,6 +165,7 @@ function close(file: number): void {
   holdSpareFiles();
 }
 
+/** Not fs.readFile: given an open file, it takes one that cannot be read for an empty one. */
 async function readWhole(file: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(fstatSync(file).size);
   let filled = 0;
