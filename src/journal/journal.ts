@@ -177,7 +177,11 @@ export class Journal {
 
   /** False when another process began an epoch, or the folder is gone: then say nothing more. */
   stillOwner(): boolean {
-    return isNewest(this.#disk, this.#options.folder, this.#own);
+    try {
+      return isNewest(this.#disk, this.#options.folder, this.#own);
+    } catch (error) {
+      throw diskFault(error);
+    }
   }
 
   /** Of a live message. storage_failed when the disk does not give back what was written. */
