@@ -36,8 +36,8 @@ class Checker {
   /** The number or count of the last first offer. */
   readonly #lastFirst = new Map<string, number>();
   readonly #sessions = new Map<string, string>();
-  /** The connection on which each is held. */
-  readonly #holders = new Map<string, string>();
+  /** Where each is held, as the newest broker has it. */
+  readonly #holders = new Map<string, { readonly epoch: number; readonly on: string }>();
   #goneAt = 0;
   /** The newest that has spoken. */
   #epoch = 0;
@@ -108,7 +108,7 @@ class Checker {
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
-    for (const hold of holds) this.#hold(hold, on);
+    for (const hold of holds) this.#hold(hold, epoch, on);
   }
 
   #offer({ epoch, on, message }: EntryOf<'offered'>): void {
@@ -122,7 +122,7 @@ class Checker {
     if (isNewest && acked !== undefined && acked !== number) {
       this.#say('I5', `${name(id, body)} is offered as ${number}, and was acked as ${acked}`);
     }
-    this.#hold(holdName(message), on);
+    this.#hold(holdName(message), epoch, on);
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
     this.#offered.add(id);
   }
@@ -159,24 +159,20 @@ class Checker {
     this.#epoch = Math.max(this.#epoch, epoch);
   }
 
-  #hold(hold: string, on: string): void {
+  #hold(hold: string, epoch: number, on: string): void {
     const holder = this.#holders.get(hold);
-    this.#holders.set(hold, on);
-    if (holder === undefined || holder === on || brokerOf(holder) !== brokerOf(on)) return;
-    this.#say('one holder', `${hold} is held on ${holder} and on ${on}`);
+    this.#holders.set(hold, { epoch, on });
+    if (holder?.epoch !== epoch || holder.on === on) return;
+    this.#say('one holder', `${hold} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
   }
 
   #letGo({ holds, on }: EntryOf<'letGo'>): void {
-    for (const hold of holds) if (this.#holders.get(hold) === on) this.#holders.delete(hold);
+    for (const hold of holds) if (this.#holders.get(hold)?.on === on) this.#holders.delete(hold);
   }
 
   #release(on: string): void {
-    for (const [hold, holder] of this.#holders) if (holder === on) this.#holders.delete(hold);
+    for (const [hold, holder] of this.#holders) if (holder.on === on) this.#holders.delete(hold);
   }
-}
-
-function brokerOf(connection: string): string {
-  return connection.split('/')[0] ?? '';
 }
 
 function name(id: string, body: string): string {
