@@ -63,7 +63,7 @@ export class Broker {
   #timer: Timer | undefined;
   /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  readonly #retiring: Timer;
+  readonly #looking: Timer;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -97,7 +97,7 @@ export class Broker {
     this.#machine = options.machine ?? realMachine;
     this.#engine = new Mailboxes(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#retiring = this.#machine.setTicker(() => this.#endRetired(), heartbeatMs).unref();
+    this.#looking = this.#machine.setTicker(() => this.#lookAround(), heartbeatMs).unref();
     options.admission.serve((connection) => this.#admit(connection));
   }
 
@@ -202,6 +202,16 @@ export class Broker {
     connection.send(encodeAnswer({ kind: 'error', request: 0, code, message }));
     connection.close();
     connection.onFrame = () => {};
+  }
+
+  /** What no request tells: an owner that was left behind may have nothing to sync. */
+  #lookAround(): void {
+    this.#endRetired();
+    try {
+      if (this.#state === 'open' && this.#journal) this.#checkOwner(this.#journal);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** A retired key does not keep the doors that it opened. */
@@ -390,7 +400,7 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     this.#machine.clearTimer(this.#timer);
-    this.#machine.clearTimer(this.#retiring);
+    this.#machine.clearTimer(this.#looking);
     this.#options.doors.close();
   }
 

@@ -175,7 +175,10 @@ export class Journal {
     this.#checkAlive();
   }
 
-  /** False when another process began an epoch, or the folder is gone: then say nothing more. */
+  /**
+   * False when another process began an epoch, or the folder is gone: then say nothing more.
+   * storage_failed when the disk does not tell.
+   */
   stillOwner(): boolean {
     try {
       return isNewest(this.#disk, this.#options.folder, this.#own);
@@ -251,7 +254,7 @@ export class Journal {
       if (this.#failure === undefined) await this.sync();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
-      this.#tail.close();
+      this.#closeFiles();
     }
   }
 
@@ -375,6 +378,14 @@ export class Journal {
     const counting = new Set(this.#files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, folder)) {
       if (epoch < this.epoch && !counting.has(epoch)) removeEpoch(this.#disk, folder, epoch);
+    }
+  }
+
+  #closeFiles(): void {
+    try {
+      this.#tail.close();
+    } catch (error) {
+      throw diskFault(error);
     }
   }
 

@@ -552,6 +552,22 @@ test('an owner whose folder is gone is no owner', async (context) => {
   await store.journal.close();
 });
 
+test('a disk that does not say who owns the store has failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.stillOwner(), { code: 'storage_failed' });
+});
+
+test('a file that cannot be closed in the end is a disk that failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  // There is nothing to sync.
+  process.failAt = process.calls.length + 1;
+  await assert.rejects(journal.close(), { code: 'storage_failed' });
+  assert.match(process.calls.at(-1) ?? '', /^close /);
+});
+
 test('a folder that cannot be made is home_unusable', async (context) => {
   const folder = await realFolder(context);
   await assert.rejects(openStore({ folder: join(folder, 'missing/broker-1') }), {
