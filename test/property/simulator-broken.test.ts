@@ -18,7 +18,7 @@ const brokers: readonly Broken[] = [
     snippet: `if (sendable.reply.after === 'write')`,
     instead: 'if (true)',
     invariant: 'I1',
-    seeds: 100,
+    seeds: 500,
   },
   {
     name: 'forgets ids at a takeover',
@@ -26,7 +26,7 @@ const brokers: readonly Broken[] = [
     snippet: 'this.#rememberId(record.envelope, record.mark);',
     instead: 'if (!this.#settledInReplay) this.#rememberId(record.envelope, record.mark);',
     invariant: 'I5',
-    seeds: 300,
+    seeds: 500,
   },
   {
     name: 'gives one message to two',
@@ -34,7 +34,7 @@ const brokers: readonly Broken[] = [
     snippet: 'this.#offer(message, session);\n            else',
     instead: ';\n            else',
     invariant: 'one holder',
-    seeds: 300,
+    seeds: 500,
   },
   {
     name: 'takes corruption for a torn tail',
@@ -42,7 +42,7 @@ const brokers: readonly Broken[] = [
     snippet: 'if (bytes < durableBytes)',
     instead: 'if (false)',
     invariant: 'I1',
-    seeds: 300,
+    seeds: 500,
   },
   {
     name: 'goes on answering when a newer epoch has begun',
@@ -50,7 +50,7 @@ const brokers: readonly Broken[] = [
     snippet: 'if (journal.stillOwner())',
     instead: 'if (true)',
     invariant: 'I6',
-    seeds: 200,
+    seeds: 500,
   },
   {
     name: 'removes a segment whose settles are still needed',
@@ -64,18 +64,19 @@ const brokers: readonly Broken[] = [
         if (dead > 0) this.#files.unshift(...this.#files.splice(dead, 1));
         const [oldest] = this.#files;`,
     invariant: 'I3',
-    seeds: 300,
+    seeds: 500,
   },
   {
     name: 'reads the old journal before it has made its epoch',
     file: 'journal/journal.js',
     snippet: `const own = await makeEpoch(disk, folder, options.owner);
             const { journal, carried } = await Journal.#read(options, own);`,
-    instead: `const own = { epoch: (listEpochs(disk, folder).at(-1) ?? 0) + 1, identity: undefined };
+    instead: `for (const path of [folder, folder + '/epochs']) disk.makeFolder(path);
+            const own = { epoch: (listEpochs(disk, folder).at(-1) ?? 0) + 1, identity: undefined };
             const { journal, carried } = await Journal.#read(options, own);
             own.identity = (await makeEpoch(disk, folder, options.owner)).identity;`,
     invariant: 'I1',
-    seeds: 2_000,
+    seeds: 500,
   },
   {
     name: 'does not write again what may be in the page cache only',

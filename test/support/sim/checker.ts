@@ -108,7 +108,7 @@ class Checker {
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
-    for (const hold of holds) this.#hold(hold, epoch, on);
+    for (const hold of holds) if (this.#isAcked(hold)) this.#hold(hold, epoch, on);
   }
 
   #offer({ epoch, on, message }: EntryOf<'offered'>): void {
@@ -157,6 +157,12 @@ class Checker {
       this.#say('I6', `epoch ${epoch} ${what} after epoch ${this.#epoch} has spoken`);
     }
     this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /** Until then a crash may have undone it, and the broker does not know what the session speaks of. */
+  #isAcked(hold: string): boolean {
+    const [id = '', number] = hold.split('#');
+    return this.#acked.get(id) === Number(number);
   }
 
   #hold(hold: string, epoch: number, on: string): void {

@@ -217,6 +217,8 @@ export class SimSocket extends EventEmitter {
 interface Listener {
   readonly process: SimProcess;
   admit: ((connection: Connection) => void) | undefined;
+  /** Those who dialled and that it has not taken yet, each with how to hang up on him. */
+  readonly backlog: Set<() => void>;
 }
 
 export class SimNetwork {
@@ -253,7 +255,7 @@ export class SimNetwork {
   /** False when another process has the port. */
   bind(namespace: string, process: SimProcess): boolean {
     if (this.#listeners.has(namespace)) return false;
-    this.#listeners.set(namespace, { process, admit: undefined });
+    this.#listeners.set(namespace, { process, admit: undefined, backlog: new Set() });
     return true;
   }
 
@@ -265,7 +267,9 @@ export class SimNetwork {
 
   unbind(process: SimProcess): void {
     for (const [namespace, listener] of this.#listeners) {
-      if (listener.process === process) this.#listeners.delete(namespace);
+      if (listener.process !== process) continue;
+      this.#listeners.delete(namespace);
+      for (const hangUp of listener.backlog) hangUp();
     }
   }
 
@@ -297,9 +301,12 @@ export class SimNetwork {
       this.scheduler.after(this.wayMs(), () => {
         const listener = this.#listeners.get(namespace);
         if (!listener) return back(() => reject(refused()));
+        const hangUp = (): void => back(() => reject(hungUp()));
+        listener.backlog.add(hangUp);
         listener.process.after(this.wayMs(), () => {
+          if (!listener.backlog.delete(hangUp)) return;
           const { admit } = listener;
-          if (!admit) back(() => reject(hungUp()));
+          if (!admit) hangUp();
           else back(() => resolve(this.#connect(process, listener.process, admit)));
         });
       });

@@ -7,6 +7,7 @@
 //    the disk is damaged.  5. A last session reads and settles all there is.
 import type { BrokerLimits } from '../../../src/broker/server.ts';
 import { IpcError } from '../../../src/core/errors.ts';
+import { heartbeatMs } from '../../../src/core/limits.ts';
 import type { Delivery } from '../../../src/core/mail.ts';
 import type { MessageId } from '../../../src/core/message.ts';
 import { CrashDisk } from '../crash-disk.ts';
@@ -72,6 +73,8 @@ const faults = [
   'slow',
   'stall',
   'syncFails',
+  'callFails',
+  'callFails',
   'handOver',
   'close',
   'clock',
@@ -136,6 +139,8 @@ class Simulation {
     await this.#until(() => false, faultMsMax);
     this.#endFaults();
     await this.#until(() => this.#places.every(({ state }) => state !== 'working'), drainMsMax);
+    // An owner that was left behind finds out by then.
+    if (hasBorder) await this.#until(() => false, 2 * heartbeatMs);
     if (isDamaged) await this.#damage();
     await this.#drain();
     this.#isOver = true;
@@ -215,14 +220,12 @@ class Simulation {
       await process.sleep(this.#random.below(this.#thinkMsMax));
     }
     await Promise.all(calls);
-    if (this.#random.oneIn(3)) return this.#leave(place);
+    if (this.#random.oneIn(3)) {
+      place.state = 'gone';
+      return this.#end(place);
+    }
     await session.client.release(held).catch(expectIpcError);
     place.state = 'idle';
-  }
-
-  async #leave(place: Place): Promise<void> {
-    await this.#end(place);
-    place.state = 'gone';
   }
 
   async #end({ session, process }: Place): Promise<void> {
@@ -269,7 +272,7 @@ class Simulation {
         return await session.post(to, process.name, body, { settles, signal });
       } catch (error) {
         expectIpcError(error);
-        if (tries === 0) return;
+        if (tries === 0) return void held.push(...settles);
       }
       await process.sleep(random.below(200));
     }
@@ -341,8 +344,11 @@ class Simulation {
       case 'syncFails':
         if (owner) owner.disk.syncFails = random;
         return;
+      case 'callFails':
+        if (owner) owner.disk.failAt = owner.disk.calls.length + 1 + random.below(30);
+        return;
       case 'handOver':
-        return this.#inside(place.process, () => place.session.handOver());
+        return this.#inside(place.process, () => place.session.handOver().catch(expectIpcError));
       case 'close':
         return this.#inside(place.process, () => this.#end(place));
       case 'clock':
@@ -384,6 +390,7 @@ class Simulation {
     for (const process of this.#processes) {
       process.goOn();
       process.disk.dieAt = Number.POSITIVE_INFINITY;
+      process.disk.failAt = Number.POSITIVE_INFINITY;
       process.disk.syncFails = undefined;
     }
     for (const place of this.#places) {
@@ -396,12 +403,22 @@ class Simulation {
 
   /** After an orderly end, when all is durable and a mark says so: one bit of what was written. */
   async #damage(): Promise<void> {
-    const open = this.#places.filter(({ state }) => state === 'idle');
-    for (const place of open) this.#inside(place.process, () => this.#leave(place));
-    const isClosed = () => this.#places.every(({ state }) => state === 'gone');
-    await this.#until(isClosed, drainMsMax);
+    const { process, session } = this.#newSession('keeper', here, false);
+    let isClosed = false;
+    process.after(0, async () => {
+      for (const place of this.#places) {
+        place.state = 'gone';
+        if (!place.process.isDead) await this.#end(place);
+      }
+      // The last owner that there is.
+      await patiently(process, () => session.messages());
+      await session.close();
+      isClosed = true;
+    });
+    await this.#until(() => isClosed, drainMsMax);
+    if (!isClosed) return;
+    this.#kill(process);
     const segments = [...this.#disk.files()].filter(([path]) => path.endsWith('.log'));
-    if (!isClosed() || segments.length === 0) return;
     const [path, bytes] = pick(this.#random, segments);
     const at = this.#random.below(bytes.length);
     const bit = 1 << this.#random.below(8);
@@ -427,14 +444,25 @@ class Simulation {
 
   async #readAll(process: SimProcess, session: SimSession): Promise<void> {
     for (;;) {
-      try {
+      const left = await patiently(process, async () => {
         for (const mailbox of mailboxes) await session.settle(await session.fetch(mailbox, {}));
-        if ((await session.messages()) === 0) return;
-      } catch (error) {
-        expectIpcError(error);
-      }
+        return session.messages();
+      });
+      if (left === 0) return;
       await process.sleep(500);
     }
+  }
+}
+
+/** What fails is tried again after a while. */
+async function patiently<T>(process: SimProcess, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      expectIpcError(error);
+    }
+    await process.sleep(500);
   }
 }
 
