@@ -1,13 +1,15 @@
 // From the call of post() to the end of a wait that was parked before it. Poster, broker and reader
-// are processes of their own. Beside it a round trip over bare TCP, which has as many hops; the two
-// take turns.
+// are processes of their own. Beside it a round trip over bare TCP, which has as many hops; the
+// two take turns. Both are measured with cores that sleep between messages, and with cores that are
+// kept awake.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { freePort } from '../test/support/places.ts';
+import { withAwakeCores } from './support/cores.ts';
 import { Helper } from './support/helper.ts';
 import { bodyOf, mailbox, openSession } from './support/mail.ts';
-import { nowUs, print, rounded, Series } from './support/measure.ts';
+import { nowUs, print, rounded, Series, type Summary } from './support/measure.ts';
 import { makePlace } from './support/place.ts';
 
 const bytes = 256;
@@ -27,24 +29,31 @@ await once(socket, 'connect');
 const poster = openSession(home, port);
 const body = bodyOf(bytes);
 
-const [handovers, echoes] = [new Series(), new Series()];
-for (let run = 0; run < warmups + runs; run++) {
-  if (run === warmups) for (const series of [handovers, echoes]) series.clear();
-  handovers.add(await handOver());
-  await echoes.time(goAround);
-}
-
-const handover = handovers.summary();
-const echoed = echoes.summary();
-print(`tcp_echo_${bytes}B_1in_flight`, echoed);
-print(`handover_${bytes}B_1in_flight`, {
-  ...handover,
-  ratio: { tcp_echo: rounded(handover.medianUs / echoed.medianUs) },
-});
+await takeTurns(warmups);
+await measure('idle_cores');
+await withAwakeCores(() => measure('awake_cores'));
 
 socket.destroy();
 await poster.close();
 for (const helper of [echo, reader, broker]) await helper.end();
+
+async function measure(condition: string): Promise<void> {
+  const { handover, echo } = await takeTurns(runs);
+  print(`tcp_echo_${bytes}B_1in_flight_${condition}`, echo);
+  print(`handover_${bytes}B_1in_flight_${condition}`, {
+    ...handover,
+    ratio: { tcp_echo: rounded(handover.medianUs / echo.medianUs) },
+  });
+}
+
+async function takeTurns(count: number): Promise<{ handover: Summary; echo: Summary }> {
+  const [handovers, echoes] = [new Series(), new Series()];
+  for (let run = 0; run < count; run++) {
+    handovers.add(await handOver());
+    await echoes.time(goAround);
+  }
+  return { handover: handovers.summary(), echo: echoes.summary() };
+}
 
 /** Returns when the message is settled too, and the reader's next wait parked. */
 async function handOver(): Promise<number> {

@@ -44,6 +44,8 @@ const shared = {
   platform: 'node',
   target: 'node20.15',
   format: 'esm',
+  // The UMD form of jsonc-parser cannot be bundled.
+  mainFields: ['module', 'main'],
   // Loaded only when asked for.
   external: ['@nats-io/*'],
   logLevel: 'silent', // its errors are thrown as well

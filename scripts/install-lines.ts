@@ -1,5 +1,6 @@
 // What to paste so that a host starts `ipc mcp` out of a clone: `npm start` prints it, the README has it.
 import { posix, win32 } from 'node:path';
+import { setups } from '../src/setups.ts';
 
 export interface Install {
   readonly host: string;
@@ -15,27 +16,14 @@ export function installLines(
 ): Install[] {
   const isWindows = platform === 'win32';
   const program = (isWindows ? win32 : posix).join(root, 'dist', 'ipc.js');
-  const word = isWindows ? wordOfWindows(program) : wordOfShell(program);
   const server = { command: 'node', args: [program, 'mcp'] };
-  return [
-    {
-      host: 'Claude Code',
-      into: 'a shell',
-      line: `claude mcp add ipc -s user -- node ${word} mcp`,
-    },
-    { host: 'Codex', into: 'a shell', line: `codex mcp add ipc -- node ${word} mcp` },
-    { host: 'Gemini CLI', into: 'a shell', line: `gemini mcp add -s user ipc node ${word} mcp` },
-    {
-      host: 'Cursor',
-      into: '~/.cursor/mcp.json',
-      line: JSON.stringify({ mcpServers: { ipc: server } }),
-    },
-    {
-      host: 'VS Code',
-      into: '.vscode/mcp.json in a project',
-      line: JSON.stringify({ servers: { ipc: { type: 'stdio', ...server } } }),
-    },
-  ];
+  const wordOf = isWindows ? wordOfWindows : wordOfShell;
+  return setups.map(({ title, programs, words, keys, entry, into }) => {
+    const line = words
+      ? [programs[0] ?? '', ...words.add(server, 'user')].map(wordOf).join(' ')
+      : JSON.stringify(keys.reduceRight<object>((inner, key) => ({ [key]: inner }), entry(server)));
+    return { host: title, into: into ?? 'a shell', line };
+  });
 }
 
 /** One word for a POSIX shell. */

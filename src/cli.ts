@@ -6,9 +6,18 @@ import { checkArguments } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail, PostResult } from './core/mail.ts';
-import { type Name, parseNamedId } from './core/message.ts';
+import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
-import { answerWrongLines, brokerPortWords, parameterWords, programHelp } from './help.ts';
+import {
+  answerWrongLines,
+  brokerPortWords,
+  parameterWords,
+  programHelp,
+  workHelp,
+} from './help.ts';
+import { readInput } from './input.ts';
+import { addInstallCommands } from './installing.ts';
+import { addKeyCommands } from './keys.ts';
 import {
   type Call,
   type CallOf,
@@ -20,11 +29,11 @@ import {
   run,
 } from './operations.ts';
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
-import { homeFolder, Place } from './place.ts';
+import { Place } from './place.ts';
 import * as present from './present.ts';
+import { retry } from './retry.ts';
 import { visible } from './visible.ts';
-import { keyFileBytesMax, keyLine, keyPath, loadKeys } from './wire/key.ts';
-import { importKey, type KeyChange, newKey, retireKey } from './wire/rotation.ts';
+import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
 const exitDone = 0;
 const exitRefused = 1;
@@ -67,33 +76,6 @@ const commands: Readonly<Record<string, CommandLine>> = {
   status: commandLine('broker_status', [], status),
 };
 
-interface KeyCommand {
-  readonly what: string;
-  /** Returns the exit code. */
-  act(home: string, json: boolean): Promise<number>;
-}
-
-const keyCommands: Readonly<Record<string, KeyCommand>> = {
-  show: { what: 'Print the key, for `ipc key import` on another machine.', act: showKey },
-  new: {
-    what: 'Make a new key; the one before stays good until it is retired.',
-    act: async (home, json) => sayKey(present.presentKeyPut, await newKey(home, process.env), json),
-  },
-  import: {
-    what: 'Take the key that stdin has; the one before stays good until it is retired.',
-    act: async (home, json) => {
-      if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
-      const text = (await readInput(keyFileBytesMax)).toString('latin1');
-      return sayKey(present.presentKeyPut, await importKey(home, process.env, text), json);
-    },
-  },
-  retire: {
-    what: 'End the old key: from now on only the newest is good.',
-    act: async (home, json) =>
-      sayKey(present.presentKeyRetired, await retireKey(home, process.env), json),
-  },
-};
-
 await main();
 
 async function main(): Promise<void> {
@@ -127,32 +109,32 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .description('Serve MCP on stdio: the one tool `ipc`.')
     .action(async () => (await import('./mcp.ts')).serveMcp(process.env));
   for (const [name, line] of Object.entries(commands)) addCommand(program, name, line);
-  program
-    .command('store')
-    .description('Look at the mail on disk.')
+  const store = program.command('store').description('Look after the mail that is stored.');
+  store
     .command('check')
     .description('Read all of a store, and say what is in it and whether it is sound.')
     .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object, on stdout')
     .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  store
+    .command('retry')
+    .description('Put dead letters back where they were meant to go, with new attempts.')
+    .argument('[id...]', 'these alone; all when none is named')
+    .option('--to <to>', 'only those meant for this mailbox')
+    .option('--port <port>', brokerPortWords)
+    .option('--json', 'one JSON object, on stdout')
+    .action(async (ids: string[], { to, port, json }) => {
+      const line = { ids, to, port, json: json === true };
+      const how = { json: line.json, raw: false, id: undefined };
+      process.exit(await execute(({ place, signal }) => retry(line, place, signal), how));
+    });
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
+  addWorkCommand(program);
+  addInstallCommands(program);
   answerWrongLines(program);
   return program;
-}
-
-/** A key is never an argument: other users see those. */
-function addKeyCommands(key: Command): void {
-  for (const [name, { what, act }] of Object.entries(keyCommands)) {
-    const command = key
-      .command(name)
-      .description(what)
-      .option('--json', 'one JSON object, on stdout');
-    command.action(async ({ json }) =>
-      process.exit(await act(homeFolder(process.env), json === true)),
-    );
-  }
 }
 
 function addCommand(program: Command, name: string, { operation, places, act }: CommandLine): void {
@@ -188,6 +170,29 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
   });
 }
 
+function addWorkCommand(program: Command): void {
+  program
+    .command('work')
+    .description('For each message run a command, and post what it prints to the sender.')
+    .argument('<mailbox>', parameterWords('wait', 'mailbox'))
+    .argument('<command...>', 'the command, and its arguments')
+    .option('--from <from>', 'the name that answers; the mailbox by default')
+    .option('--parallel <parallel>', `commands at the same time, 1-${parallelMax}; 1 by default`)
+    .option('--host <host>', parameterWords('wait', 'host'))
+    .option('--port <port>', parameterWords('wait', 'port'))
+    .addHelpText('after', workHelp)
+    .action(async (mailbox, words, { parallel, from, ...options }) => {
+      await checkArguments({ mailbox, from });
+      const call = parseParameters('wait', { mailbox, ...options }) as CallOf<'wait'>;
+      const plan = {
+        parallel: parallel === undefined ? 1 : parseParallel(parallel),
+        from: from === undefined ? call.given.mailbox : parseName(from, 'from'),
+        words,
+      };
+      process.exit(await execute((hands) => work(call, plan, hands), {}));
+    });
+}
+
 function commandLine<K extends OperationName>(
   operation: K,
   places: readonly ParameterName[],
@@ -199,7 +204,7 @@ function commandLine<K extends OperationName>(
 /** Whatever happens, mail that is held goes back, and the broker is handed over. */
 async function execute(
   act: (hands: Hands) => Promise<number>,
-  how: Pick<Hands, 'json' | 'raw' | 'id'>,
+  how: Partial<Pick<Hands, 'json' | 'raw' | 'id'>>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
@@ -207,7 +212,14 @@ async function execute(
   process.on('SIGTSTP', () => {});
   const place = new Place({ env: process.env, program: 'ipc' });
   try {
-    return await act({ place, signal: ended.signal, ...how });
+    return await act({
+      place,
+      signal: ended.signal,
+      json: false,
+      raw: false,
+      id: undefined,
+      ...how,
+    });
   } catch (error) {
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);
@@ -242,14 +254,14 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
     await say(`No message within ${call.given.timeout} s.`);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], json, ({ body }) => shown(body, raw));
+  return handOver(mail, [delivery], json, (body) => shown(body, raw));
 }
 
 async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { deliveries, remaining } = await run(call, place, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, json, ({ body }) =>
+  const code = await handOver(mail, deliveries, json, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
   if (remaining > 0) await say(`${remaining} more there.`);
@@ -299,7 +311,37 @@ async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Han
   const result = await run(call, place, { signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
-  if (result.role === 'owner') await new Promise((resolve) => whenAborted(signal, resolve));
+  if (result.role !== 'owner') return exitDone;
+  // Who loses the role is a standby from then on, which alone keeps no process alive.
+  const alive = setInterval(() => {}, endMsMax);
+  await new Promise((resolve) => whenAborted(signal, resolve));
+  clearInterval(alive);
+  return exitDone;
+}
+
+async function work(
+  { given }: CallOf<'wait'>,
+  { words, ...plan }: Pick<WorkOptions, 'parallel' | 'from'> & { words: readonly string[] },
+  { place, signal }: Hands,
+): Promise<number> {
+  const [command = '', ...args] = words;
+  const { mail } = await place.broker(given);
+  const again = new AbortController();
+  whenAborted(signal, () => {
+    for (const name of endingSignals) process.once(name, () => again.abort());
+    void say('ipc: ending after the running command; once more ends that, too.');
+  });
+  const { mailbox } = given;
+  const options = {
+    mailbox,
+    command,
+    args,
+    env: process.env,
+    signal,
+    killSignal: again.signal,
+    say,
+  };
+  await new Worker(mail, { ...options, ...plan }).run();
   return exitDone;
 }
 
@@ -337,38 +379,20 @@ function named(folder: string, error: unknown): unknown {
   });
 }
 
-async function showKey(home: string, json: boolean): Promise<number> {
-  const { env } = process;
-  const [key, old] = await loadKeys(home, env);
-  const path = env.IPC_KEY ? undefined : keyPath(home, env);
-  if (json) await writeJson({ key: key.toString('hex'), path, old: old !== undefined });
-  else await print(keyLine(key), 'nothing was changed');
-  if (!json) await say(present.presentKey(path, old !== undefined));
-  return exitDone;
-}
-
-async function sayKey(
-  inWords: (change: KeyChange) => string,
-  change: KeyChange,
-  json: boolean,
-): Promise<number> {
-  if (json) await writeJson(change);
-  else await say(inWords(change));
-  return exitDone;
-}
-
-/** Settles what was written, puts the rest back. */
+/** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
 async function handOver(
   mail: Mail,
   deliveries: readonly Delivery[],
   json: boolean,
-  bytesOf: (delivery: Delivery) => Buffer,
+  bytesOf: (body: Buffer) => Buffer,
 ): Promise<number> {
   let written = 0;
   let failed: unknown;
   try {
     for (const delivery of deliveries) {
-      await write(json ? jsonLine(plain(delivery)) : bytesOf(delivery));
+      if (json) await write(jsonLine(plain(delivery)));
+      else if (delivery.body) await write(bytesOf(delivery.body));
+      if (!delivery.body) await say(present.presentDamaged(delivery));
       written++;
     }
   } catch (error) {
@@ -379,7 +403,7 @@ async function handOver(
   }
   await settle(mail, deliveries.slice(0, written));
   if (failed) throw failed;
-  return exitDone;
+  return deliveries.every(({ body }) => body) ? exitDone : exitRefused;
 }
 
 /** The bodies are out: what goes wrong now is said, but does not undo that. */
@@ -401,8 +425,9 @@ function quotedForShell(text: string): string {
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers } = envelope;
-  const text = body.toString('utf8');
-  return { id, number, mailbox, to, from, ...origin, time, attempt, answers, body: text };
+  const text = body?.toString('utf8') ?? null;
+  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
+  return { ...fields, damaged: body === undefined, body: text };
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
@@ -420,19 +445,6 @@ async function readMessage(text: unknown): Promise<unknown> {
   if (typeof text === 'string' && text !== '-') return Buffer.from(text);
   if (text === undefined && process.stdin.isTTY) return undefined;
   return readInput(bodyBytesMax);
-}
-
-async function readInput(bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes <= bytesMax) continue;
-    const limit = `the limit is ${bytesMax}`;
-    throw new IpcError('body_too_large', `stdin has ${bytes} bytes or more; ${limit}`);
-  }
-  return Buffer.concat(chunks);
 }
 
 function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {

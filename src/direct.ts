@@ -9,11 +9,13 @@ import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from './core/errors.ts';
-import { backlogMax, sendRetryMs } from './core/limits.ts';
+import { backlogMax, connectionsMax, sendRetryMs } from './core/limits.ts';
 import { bodyChecksum, type Name, type Origin } from './core/message.ts';
 import type { Answer, Failed, Ping, Send } from './core/requests.ts';
 import { resolveHost } from './wire/channel.ts';
-import { accept, type Connection, dial } from './wire/connection.ts';
+import type { Connection } from './wire/connection.ts';
+import { Crowd } from './wire/crowd.ts';
+import { accept, dial } from './wire/dial.ts';
 import type { Frame } from './wire/frame.ts';
 import type { Keys } from './wire/handshake.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from './wire/protocol.ts';
@@ -24,7 +26,8 @@ export interface ReceiveOptions {
   /** An address of this machine; 127.0.0.1 unless given. */
   readonly bind?: string | undefined;
   readonly timeoutMs: number;
-  readonly keys: Keys;
+  /** Those that are good at this moment. */
+  readonly keys: () => Keys;
   /** Until the message is confirmed, an abort refuses it. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -93,14 +96,15 @@ type Turn =
   | { state: 'over' };
 
 class Receiver {
-  readonly #keys: Keys;
+  readonly #keys: () => Keys;
   readonly #signal: AbortSignal | undefined;
   readonly #server = createServer((socket) => this.#shake(socket));
   readonly #strangers = new Strangers();
+  readonly #crowd = new Crowd();
   readonly #connections = new Set<Connection>();
   #turn: Turn = { state: 'over' };
 
-  constructor(keys: Keys, signal: AbortSignal | undefined) {
+  constructor(keys: () => Keys, signal: AbortSignal | undefined) {
     this.#keys = keys;
     this.#signal = signal;
   }
@@ -135,7 +139,7 @@ class Receiver {
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#welcome(await this.#strangers.meet(socket, accept(socket, this.#keys)));
+      this.#welcome(await this.#strangers.meet(socket, accept(socket, this.#keys())));
     } catch (error) {
       // A stranger's fault is his own; the receive goes on.
       if (!(error instanceof IpcError)) throw error;
@@ -143,10 +147,12 @@ class Receiver {
   }
 
   #welcome(connection: Connection): void {
-    if (this.#turn.state === 'over') {
+    if (this.#turn.state === 'over' || this.#connections.size >= connectionsMax) {
       sendAway(connection);
       return;
     }
+    connection.endWhenRetired(this.#keys);
+    this.#crowd.add(connection);
     this.#connections.add(connection);
     connection.onClose = () => this.#connections.delete(connection);
     connection.onFrame = (frame) => this.#answer(connection, frame);

@@ -24,6 +24,14 @@ Environment:
   IPC_SENDS_PER_HOUR  messages of \`ipc mcp\` from one sender to one mailbox; 0: no limit
   IPC_MAX_WAIT        longest wait of \`ipc mcp\`, in seconds`;
 
+export const workHelp = `
+COMMAND gets the body on stdin, and IPC_FROM, IPC_ID, IPC_ATTEMPT, IPC_MAILBOX in its environment. When it
+exits with 0, its stdout is the answer to the sender; else the message comes again after a pause. Put \`--\`
+before a command that has options. The work ends when somebody posts \`shutdown\`, or with Ctrl-C.
+
+Example:
+  ipc work upper -- tr a-z A-Z`;
+
 export const brokerPortWords = `port of the broker; ${portBrokerDefault} by default`;
 
 /** What a parameter is for one command. */

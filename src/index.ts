@@ -123,7 +123,8 @@ export class Message {
   readonly attempt: number;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
-  readonly body: Buffer;
+  /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
+  readonly damaged: boolean;
   readonly #mail: Mail;
   readonly #delivery: Delivery;
 
@@ -138,11 +139,20 @@ export class Message {
     this.time = new Date(envelope.time);
     this.attempt = attempt;
     this.answers = envelope.answers;
-    this.body = body;
+    this.damaged = body === undefined;
     this.#mail = mail;
     this.#delivery = delivery;
   }
 
+  /** Throws `message_damaged` when it is, so that nothing is not taken for the message. */
+  get body(): Buffer {
+    const { body, envelope } = this.#delivery;
+    if (body) return body;
+    const what = `the disk damaged the body of #${envelope.number} from ${envelope.from || 'unknown'}`;
+    throw new IpcError('message_damaged', what);
+  }
+
+  /** As `body`. */
   get text(): string {
     return this.body.toString('utf8');
   }

@@ -1,4 +1,5 @@
 // What the program writes: bodies, JSON and help to stdout, all else to stderr.
+import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import { IpcError } from './core/errors.ts';
 
@@ -38,6 +39,16 @@ export async function writeJson(value: object): Promise<void> {
 /** Nobody may be there to hear it. */
 export async function say(line: string): Promise<void> {
   await writeTo(process.stderr, `${line}\n`).catch(() => {});
+}
+
+/** Asks the user at the terminal; no is the default. */
+export async function confirmed(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
 }
 
 export function jsonLine(value: object): string {

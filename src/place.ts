@@ -29,7 +29,7 @@ import {
 import { RateGuard } from './rate.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
 import type { Keys } from './wire/handshake.ts';
-import { loadKeys } from './wire/key.ts';
+import { loadKeys, watchKeys } from './wire/key.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -141,7 +141,8 @@ export class Place implements Context {
       ping: async (call) => ping({ ...call, keys: await this.#loadKeysFor(call.host) }),
       receive: async (call) => {
         const keys = await this.#loadKeysFor(call.bind, 'bind');
-        return receive({ ...call, keys }).catch(async (error) => {
+        const present = watchKeys(this.home, this.#options.env, keys);
+        return receive({ ...call, keys: present }).catch(async (error) => {
           throw isTaken(error) ? await this.#holderOf(call, keys, error) : error;
         });
       },

@@ -3,8 +3,15 @@
 import type { KeptBody } from './bodies.ts';
 import type { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
-import type { BrokerStatus, Delivery, PostResult, StartResult, StopResult } from './core/mail.ts';
-import type { Envelope, Name, Origin } from './core/message.ts';
+import type {
+  BrokerStatus,
+  Delivery,
+  PostResult,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from './core/mail.ts';
+import type { Envelope, MessageId, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
 import type { Address } from './operations.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
@@ -25,20 +32,29 @@ export interface About {
 /** Of the mark around a body: 40 bits. */
 const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
+const damagedNote = 'DAMAGED on disk, its text is lost: ask its sender for it again';
 const oldIsGood = 'The one before stays good until `ipc key retire`.';
 /** What a list of mailboxes may take of a result. */
 const listCharactersMax = 24_000;
+/** Mailboxes that are named beside a count of dead letters. */
+const deadLetterBoxesShown = 5;
 
 export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
   const { envelope, mailbox, others } = delivery;
   const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
   const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
+  const last = foot(mailbox, envelope.from, ticket);
+  if (!delivery.body) return lines(head(deliveryTitle(delivery), [damagedNote, ...rest]), last);
   const { text, count } = visible(delivery.body.toString('utf8'));
-  return lines(
-    head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]),
-    fenced('', text),
-    foot(mailbox, envelope.from, ticket),
-  );
+  const title = head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]);
+  return lines(title, fenced('', text), last);
+}
+
+/** For a person who gets bodies elsewhere. */
+export function presentDamaged(delivery: Delivery): string {
+  const { bodyBytes } = delivery.envelope;
+  const size = `its ${bodyBytes} bytes are lost`;
+  return `${deliveryTitle(delivery)}: ${damagedNote}; ${size}, and it is settled.`;
 }
 
 /** All of them fit: `countFitting` said so. */
@@ -169,7 +185,8 @@ export function presentStart(port: number, result: StartResult, notes: Notes): s
   const where = `on port ${port} (${addresses.join(', ')}; pid ${pid}, epoch ${epoch})`;
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
-  return head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
+  const title = head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
+  return lines(title, ...result.warnings.map(warning));
 }
 
 export function presentStop(port: number, result: StopResult, notes: Notes): string {
@@ -190,6 +207,8 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   const counts = [
     `${messages(status.messages)}, ${bytes} bytes`,
     sessions === 1 ? '1 session' : `${sessions} sessions`,
+    ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
+    ...stalled(status.storageStalledMs),
   ];
   const list: string[] = [];
   let left = listCharactersMax;
@@ -202,16 +221,60 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   }
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
-  return lines(head(title, [...counts, ...notes]), ...list);
+  const warnings = status.warnings.map(warning);
+  return lines(
+    head(title, [...counts, ...notes]),
+    ...warnings,
+    ...deadLettersLine(status),
+    ...list,
+  );
+}
+
+function stalled(ms: number): string[] {
+  if (ms === 0) return [];
+  return [`the disk has not answered for ${seconds(ms)} s: posts and settles wait for it`];
+}
+
+function warning(what: string): string {
+  return `Warning: ${visibleLine(what)}.`;
+}
+
+function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {
+  if (deadLetterCount === 0) return [];
+  const shown = deadLetters.slice(0, deadLetterBoxesShown);
+  const others = deadLetterCount - shown.reduce((sum, { messages }) => sum + messages, 0);
+  const boxes = shown.map(({ to, messages }) => `${messages} for ${quoted(to)}`);
+  if (others > 0) boxes.push(`and ${others} for others`);
+  const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
+  const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
+  return [`${what}. \`ipc store retry\` puts them back.`];
+}
+
+/** `missing`: ids that are not among the dead letters, or are held. */
+export function presentRetry(
+  { moved, stayed }: RetryResult,
+  missing: readonly MessageId[],
+): string {
+  const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
+  const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
+  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
+  const boxes = [...new Set(moved.map(({ to }) => to))].map(
+    (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
+  );
+  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
+  return lines(title, ...full, ...absent);
 }
 
 export function presentStore(folder: string, report: StoreReport): string {
-  const { store, epoch, sound, faults, segments, records, mailboxes, bytes } = report;
+  const { store, epoch, sound, faults, kept, warnings, segments } = report;
+  const { records, mailboxes, bytes } = report;
   if (store === undefined && sound) return `No store in ${folder}.`;
   const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
   return lines(
     head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
-    ...faults.map((fault) => `damaged: ${fault}`),
+    ...faults.map((fault) => `damaged: ${visibleLine(fault)}`),
+    ...kept.map((report) => `reported before: ${visibleLine(report)}`),
+    ...warnings.map(warning),
     `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
     `${messages(report.messages)} not settled, ${bytes} bytes`,
     ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
@@ -261,6 +324,7 @@ function answering({ answers }: Envelope): string {
 }
 
 function block(delivery: Delivery): string {
+  if (!delivery.body) return `${described(delivery)}: ${damagedNote}.`;
   const { text, count } = visible(delivery.body.toString('utf8'));
   return fenced([` ${described(delivery)}`, ...hiddenNote(count)].join('; '), text);
 }

@@ -185,7 +185,7 @@ export class Tool {
     }
     if (operation === 'fetch') notes.push(`${remaining} more there`);
     const text = present.presentDelivery(first, ticket, notes);
-    if (present.fits(text)) return text;
+    if (!first.body || present.fits(text)) return text;
     const about = { ticket, mailbox, from: first.envelope.from };
     return this.#firstPart(first.body, about, present.deliveryTitle(first), notes);
   }

@@ -3,11 +3,20 @@
 import type { Name, Origin } from './core/message.ts';
 
 /**
- * Controls but tab and line feed; what formats without being seen, but the two joiners that scripts and
- * emoji need; the tags and selectors in which text can be hidden; the separators of lines.
+ * Controls; what formats text; what is left out when it is drawn, fillers, selectors and tags, in which
+ * text can be hidden; the separators of lines.
  */
-const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u{e0000}-\u{e0fff}]/gu;
-const harmless = new Set(['\t', '\n', '\u200c', '\u200d']);
+const unseen = '\\p{Cc}\\p{Cf}\\p{Default_Ignorable_Code_Point}\\p{Zl}\\p{Zp}';
+const seen = `[^\\s${unseen}]`;
+/** Emoji need both, and many scripts the second: one of each behind what is seen, for a row hides text. */
+const selector = '[\\ufe0e\\ufe0f]';
+const joiner = '[\\u200c\\u200d]';
+const hidden = new RegExp(
+  `(?<!${seen})${selector}|(?<!${seen}${selector}?)${joiner}` +
+    `|(?!${selector}|${joiner}|[\\t\\n]|\\r\\n)[${unseen}]`,
+  'gu',
+);
+const hiddenInName = new RegExp(`[${unseen}]`, 'gu');
 /** Characters of a program's or a machine's name that are shown. */
 const originCharactersMax = 40;
 
@@ -30,9 +39,7 @@ export function visible(text: string): Visible {
 
 function show(source: string): Visible {
   let count = 0;
-  const text = source.replace(hidden, (character, offset: number) => {
-    if (harmless.has(character)) return character;
-    if (character === '\r' && source[offset + 1] === '\n') return character;
+  const text = source.replace(hidden, (character) => {
     count++;
     return numbered(character);
   });
@@ -46,7 +53,7 @@ export function visibleLine(text: string): string {
 
 /** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */
 export function quoted(text: string): string {
-  return JSON.stringify(text).replace(hidden, (character) =>
+  return JSON.stringify(text).replace(hiddenInName, (character) =>
     [...character.split('')]
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .join(''),

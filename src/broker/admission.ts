@@ -1,7 +1,8 @@
 // Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
 // is gone without a word.
 import type { Socket } from 'node:net';
-import { accept, type Connection } from '../wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../wire/connection.ts';
+import { accept } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { Strangers } from '../wire/strangers.ts';
 import type { Doors } from './doors.ts';
@@ -10,27 +11,27 @@ export class Admission {
   readonly #doors: Pick<Doors, 'serve'>;
   /** Those that are good at this moment. */
   readonly #keys: () => Keys;
+  readonly #times: ConnectionTimes | undefined;
   readonly #strangers = new Strangers();
 
-  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys) {
+  /** `times`: less patience, for tests. */
+  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
     this.#doors = doors;
     this.#keys = keys;
+    this.#times = times;
   }
 
   /** From now on whoever proves the key is handed to `welcome`. */
   serve(welcome: (connection: Connection) => void): void {
     this.#doors.serve(async (socket) => {
       const connection = await this.#admit(socket).catch(() => undefined);
-      if (connection) welcome(connection);
+      if (!connection) return;
+      connection.endWhenRetired(this.#keys);
+      welcome(connection);
     });
   }
 
-  /** The key that opened it is still one of ours. */
-  isGood(connection: Connection): boolean {
-    return this.#keys().some((key) => key.equals(connection.key));
-  }
-
   #admit(socket: Socket): Promise<Connection> {
-    return this.#strangers.meet(socket, accept(socket, this.#keys()));
+    return this.#strangers.meet(socket, accept(socket, this.#keys(), this.#times));
   }
 }

@@ -8,29 +8,34 @@ import type { Answer, BrokerRequest, RequestNumber } from '../core/requests.ts';
 export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
 export interface CallOptions<Result> {
-  readonly number: RequestNumber;
   readonly kind: BrokerRequest['kind'];
   /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
   request(number: RequestNumber): BrokerRequest;
   take(answer: Incoming, call: Call<Result>): void;
-  /** Takes it out of the client's list: no answer is expected any more. */
-  over(): void;
   /** What it means for the request that its caller gave up. */
   abandon?(call: Call<Result>): void;
+}
+
+interface Caller<Result> {
+  resolve(result: Result): void;
+  reject(error: IpcError): void;
+  /** Called before either of them. */
+  ended(): void;
 }
 
 export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
+  readonly number: RequestNumber;
+  /** Takes it out of the client's list: no answer is expected any more. */
+  readonly over: () => void;
   readonly #options: CallOptions<Result>;
-  #caller: { resolve(result: Result): void; reject(error: IpcError): void } | undefined;
+  #caller: Caller<Result> | undefined;
 
-  constructor(options: CallOptions<Result>) {
+  constructor(number: RequestNumber, options: CallOptions<Result>, over: () => void) {
+    this.number = number;
     this.#options = options;
-  }
-
-  get number(): RequestNumber {
-    return this.#options.number;
+    this.over = over;
   }
 
   get kind(): BrokerRequest['kind'] {
@@ -41,19 +46,15 @@ export class Call<Result = unknown> {
     return this.#options.request(this.number);
   }
 
-  over(): void {
-    this.#options.over();
-  }
-
   /** Somebody waits for the result. */
   get hasCaller(): boolean {
     return this.#caller !== undefined;
   }
 
   /** The promise of the result, for the one caller that the call has at a time. */
-  attach(): Promise<Result> {
+  attach(ended: () => void): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#caller = { resolve, reject };
+      this.#caller = { resolve, reject, ended };
     });
   }
 
@@ -63,23 +64,28 @@ export class Call<Result = unknown> {
 
   done(result: Result): void {
     this.over();
-    this.#caller?.resolve(result);
-    this.#caller = undefined;
+    this.#detach()?.resolve(result);
   }
 
   /** The broker said no: the call is over. */
   fail(error: IpcError): void {
     this.over();
-    this.#caller?.reject(error);
-    this.#caller = undefined;
+    this.#detach()?.reject(error);
   }
 
   /** The caller hears the error; what becomes of the request is for `abandon` to say. */
   giveUp(error: IpcError): void {
-    if (!this.#caller) return;
-    this.#caller.reject(error);
-    this.#caller = undefined;
+    const caller = this.#detach();
+    if (!caller) return;
+    caller.reject(error);
     this.#options.abandon?.(this);
+  }
+
+  #detach(): Caller<Result> | undefined {
+    const caller = this.#caller;
+    this.#caller = undefined;
+    caller?.ended();
+    return caller;
   }
 }
 

@@ -1,10 +1,11 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, rename } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 import { backlogMax } from '../core/limits.ts';
+import { randomText } from '../wire/random.ts';
 
 export type Claim =
   /** The store's Unix socket, and the port. */
@@ -18,6 +19,8 @@ export const ownerAddress = '127.0.0.1';
 
 /** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
 const socketPathBytesMax = 107;
+/** Of a door's first name, which is then as long as its last one. */
+const doorCharacters = 8;
 
 /** `folder`: the store's, which exists. */
 export async function claim(port: number, folder: string): Promise<Claim> {
@@ -36,8 +39,7 @@ export async function claim(port: number, folder: string): Promise<Claim> {
       listener.close();
       return { kind: 'elsewhere', path };
     }
-    await rm(path, { force: true });
-    return { kind: 'won', listeners: [await openDoor(path), listener] };
+    return { kind: 'won', listeners: [await openDoor(folder, path), listener] };
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
@@ -45,11 +47,17 @@ export async function claim(port: number, folder: string): Promise<Claim> {
   }
 }
 
-/** For the user alone, whatever the umask; its folder is so already. */
-async function openDoor(path: string): Promise<Server> {
-  const door = await listen({ path });
+/**
+ * For the user alone, whatever the umask; its folder is so already. Node removes the name under which a
+ * socket was made when that is closed, so an owner that was replaced would close its successor's door:
+ * it is made under a name of its own, and then takes the place of the one before it.
+ */
+async function openDoor(folder: string, path: string): Promise<Server> {
+  const made = join(folder, `o-${randomText(doorCharacters)}`);
+  const door = await listen({ path: made });
   try {
-    await chmod(path, 0o600);
+    await chmod(made, 0o600);
+    await rename(made, path);
     return door;
   } catch (error) {
     door.close();

@@ -9,6 +9,8 @@ import type {
   FetchResult,
   PostOptions,
   PostResult,
+  RetryOptions,
+  RetryResult,
   WaitOptions,
 } from '../core/mail.ts';
 import {
@@ -18,7 +20,7 @@ import {
   type Origin,
   type SessionId,
 } from '../core/message.ts';
-import type { StatusAnswer, Welcome } from '../core/requests.ts';
+import type { DeadLetter, Retried, Retry, StatusAnswer, Welcome } from '../core/requests.ts';
 import { type Machine, realMachine } from '../wire/machine.ts';
 import { randomText } from '../wire/random.ts';
 import { Call, type CallOptions, type OpenCall } from './call.ts';
@@ -92,7 +94,11 @@ export class Client {
       call.done(undefined);
       if (sent) this.#link.send({ kind: 'cancel', request: call.number });
     }, options.timeoutMs + waitSlackMs);
-    return this.#link.run(call, options).finally(() => this.#machine.clearTimer(timer));
+    try {
+      return await this.#link.run(call, options);
+    } finally {
+      this.#machine.clearTimer(timer);
+    }
   }
 
   async fetch(mailbox: Name, options: FetchOptions = {}): Promise<FetchResult> {
@@ -110,7 +116,7 @@ export class Client {
         if (answer.kind === 'end') self.done({ deliveries, remaining: answer.remaining });
         if (answer.kind !== 'offer') return;
         deliveries.push(answer.delivery);
-        bytesLeft -= answer.delivery.body.length;
+        bytesLeft -= answer.delivery.envelope.bodyBytes;
         messagesLeft--;
       },
       abandon: (self) => {
@@ -162,6 +168,19 @@ export class Client {
     await Promise.all(released);
   }
 
+  /** Part by part. What moved is there no more, so a part that is asked for again moves nothing twice. */
+  async retry({ to, ids = [], signal }: RetryOptions = {}): Promise<RetryResult> {
+    const moved: DeadLetter[] = [];
+    const stayed: DeadLetter[] = [];
+    for (let after = 0; ; ) {
+      const part = await this.#retryPart({ to: to ?? '', ids, after }, { signal });
+      moved.push(...part.moved);
+      stayed.push(...part.stayed);
+      after = part.next;
+      if (after === 0) return { moved, stayed };
+    }
+  }
+
   async status(options: Cancellable = {}): Promise<StatusAnswer> {
     this.#checkCall(options);
     const call = this.#call<StatusAnswer>({
@@ -189,6 +208,19 @@ export class Client {
       await Promise.race([released, late]);
     }
     await this.#link.close(this.#posts.allAnswered, late);
+  }
+
+  #retryPart(which: Pick<Retry, 'to' | 'ids' | 'after'>, options: Cancellable): Promise<Retried> {
+    this.#checkCall(options);
+    const call = this.#call<Retried>({
+      kind: 'retry',
+      request: (request) => ({ kind: 'retry', request, ...which }),
+      take: (answer, self) => {
+        if (answer.kind === 'retried') self.done(answer);
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
   }
 
   /** The same words were posted before, and their caller gave up before he heard the answer. */
@@ -232,14 +264,13 @@ export class Client {
     return call;
   }
 
-  #call<Result>(options: Omit<CallOptions<Result>, 'number' | 'over'>): Call<Result> {
+  #call<Result>(options: CallOptions<Result>): Call<Result> {
     this.#requestNumber = (this.#requestNumber % requestNumberMax) + 1;
     const number = this.#requestNumber;
-    const over = () => {
+    return new Call(number, options, () => {
       this.#link.over(number);
       this.#posts.over(number);
-    };
-    return new Call({ ...options, number, over });
+    });
   }
 
   #checkCall({ signal }: Cancellable): void {

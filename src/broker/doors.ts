@@ -22,7 +22,7 @@ export function areOpen(addresses: readonly string[], address: string): boolean 
 
 export class Doors {
   readonly #port: number;
-  /** The store's Unix socket: first to close, so that whoever wins the port next makes its own. */
+  /** The store's Unix socket. Its file stays; whoever owns next puts his own in its place. */
   readonly #socket: Server;
   readonly #servers = new Map<string, Server>();
   readonly #addresses: string[] = [];

@@ -87,25 +87,23 @@ export class Link {
   }
 
   /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
-  async run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
-    const result = call.attach();
+  run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
     const onAbort = () => {
       const maybeStored = call.sent && call.kind === 'post';
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     const stopListening = this.#listenForSilence(call);
+    const result = call.attach(() => {
+      signal?.removeEventListener('abort', onAbort);
+      stopListening();
+    });
     if (!this.#calls.has(call.number)) {
       this.#calls.set(call.number, call);
       if (this.#state.kind === 'open') this.#sendCall(call);
       else this.#connect();
     }
-    try {
-      return await result;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-      stopListening();
-    }
+    return result;
   }
 
   send(request: Parameters<typeof encodeRequest>[0]): void {

@@ -2,7 +2,7 @@
 // the disk's queue, or of memory.
 // 1. In one turn it may bring so many requests and bytes; then it is left unread until the next turn,
 //    which comes after all others were read.  2. What it leaves unread of ours fills its buffer; while
-//    that is full it is left unread, too.  3. Of its posts so many may wait for the disk.
+//    that is full it is left unread, too.  3. Of its posts and settles so many may wait for the disk.
 import { IpcError } from '../core/errors.ts';
 import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../core/limits.ts';
 import type { Request } from '../core/requests.ts';
@@ -34,7 +34,8 @@ export class Peer {
   #requestsLeft = 0;
   #bytesLeft = 0;
   #isTurnOpen = false;
-  #postsInFlight = 0;
+  #inFlight = 0;
+  #saidHello = false;
 
   constructor(connection: Connection, limits: PeerLimits, machine: Pick<Machine, 'defer'>) {
     this.connection = connection;
@@ -59,22 +60,30 @@ export class Peer {
     if (this.#requestsLeft <= 0 || this.#bytesLeft <= 0) this.pause('share');
   }
 
-  /** Throws when too many of its posts wait for the disk already. */
+  get saidHello(): boolean {
+    return this.#saidHello;
+  }
+
+  /** Throws when too many of its posts and settles wait for the disk already. */
   check({ kind }: Request): void {
-    // A status looks at every message.
-    if (kind === 'status') this.pause('share');
+    if (kind === 'hello') this.#saidHello = true;
+    // They look at every message.
+    if (kind === 'status' || kind === 'retry') this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
-    if (kind !== 'post' || this.#postsInFlight < max) return;
-    throw new IpcError('too_many_unanswered', `${max} posts wait for the disk, the limit`);
+    if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
+    throw new IpcError(
+      'too_many_unanswered',
+      `${max} posts and settles wait for the disk, the limit`,
+    );
   }
 
-  /** A post waits for the disk; `postStored` follows. */
-  postWritten(): void {
-    this.#postsInFlight += 1;
+  /** An answer waits for the disk; `answered` follows. */
+  written(): void {
+    this.#inFlight += 1;
   }
 
-  postStored(): void {
-    this.#postsInFlight -= 1;
+  answered(): void {
+    this.#inFlight -= 1;
   }
 
   send(buffers: readonly Buffer[], onWritten?: () => void): void {

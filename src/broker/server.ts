@@ -1,21 +1,30 @@
 // The broker of one store: it joins the engine, the journal and the connections, and has no rule of
 // its own. It keeps the order that makes "stored" true:
 // 1. Whatever the sockets bring in one turn of the loop goes through the engine.
-// 2. At the end of the turn all its records are written at once; then the replies marked `write` leave.
+// 2. At the end of the turn, or when many bytes have come together, all its records are written at once;
+//    then the replies marked `write` leave.
 // 3. One sync at a time covers what was written before it began; after it, and after a look whether
 //    this is still the newest owner, the replies marked `sync` leave.
 // A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../core/errors.ts';
-import { connectionsMax, heartbeatMs, startingMs } from '../core/limits.ts';
+import {
+  connectionsMax,
+  heartbeatMs,
+  helloMs,
+  stallMsMin,
+  startingMs,
+  turnBodyBytesMax,
+} from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
-import type { Answer, JournalRecord } from '../core/requests.ts';
+import type { Answer, JournalRecord, StorageStatus } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
 import type { OwnerNote } from '../journal/folder.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { Connection } from '../wire/connection.ts';
+import { Crowd } from '../wire/crowd.ts';
 import type { Frame } from '../wire/frame.ts';
 import { type Machine, realMachine, type Timer } from '../wire/machine.ts';
 import { decodeRequest, encodeAnswer, encodeRequest } from '../wire/protocol.ts';
@@ -25,6 +34,7 @@ import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
+  readonly bufferedBytesMax: number;
 }
 
 /** Messages that a compaction copies at a time. */
@@ -34,7 +44,7 @@ export interface BrokerOptions {
   /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
   readonly doors: Pick<Doors, 'addresses' | 'holdsLock' | 'open' | 'close'>;
   /** Who comes in through them. */
-  readonly admission: Pick<Admission, 'serve' | 'isGood'>;
+  readonly admission: Pick<Admission, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
   /** For tests: smaller limits, a disk that fails, a machine that follows a seed. */
@@ -48,6 +58,7 @@ export interface BrokerOptions {
 /** A reply with its body, looked up when it was made: a later command may settle the message. */
 interface Sendable {
   readonly reply: Reply;
+  /** undefined for an offer whose body the disk damaged, and for whatever is no offer. */
   readonly body: Buffer | undefined;
 }
 
@@ -57,22 +68,29 @@ export class Broker {
   readonly #engine: Mailboxes;
   #journal: Journal | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
+  readonly #crowd: Crowd;
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: Timer | undefined;
   /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  readonly #looking: Timer;
+  /** Connected at the last look, and had not said hello. */
+  #mute = new Set<Peer>();
+  readonly #muteTimer: Timer;
+  readonly #lookTimer: Timer;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
   readonly #bodies = new Map<number, Buffer>();
+  #bodyBytes = 0;
   #replies: Sendable[] = [];
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
+  /** On the machine's clock. */
+  #syncBegan = 0;
   /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
   #toCopy: number[] | undefined;
 
@@ -97,7 +115,9 @@ export class Broker {
     this.#machine = options.machine ?? realMachine;
     this.#engine = new Mailboxes(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#looking = this.#machine.setTicker(() => this.#lookAround(), heartbeatMs).unref();
+    this.#crowd = new Crowd(options.limits?.bufferedBytesMax);
+    this.#muteTimer = this.#machine.setTicker(() => this.#endMute(), helloMs).unref();
+    this.#lookTimer = this.#machine.setTicker(() => this.#look(), heartbeatMs).unref();
     options.admission.serve((connection) => this.#admit(connection));
   }
 
@@ -184,6 +204,7 @@ export class Broker {
   #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
+    this.#crowd.add(connection);
     const id = ++this.#connectionCount;
     const peer = new Peer(connection, this.#limits, this.#machine);
     this.#peers.set(id, peer);
@@ -204,20 +225,19 @@ export class Broker {
     connection.onFrame = () => {};
   }
 
-  /** What no request tells: an owner that was left behind may have nothing to sync. */
-  #lookAround(): void {
-    this.#endRetired();
+  /** Whom a starting broker does not read cannot be heard. */
+  #endMute(): void {
+    for (const peer of this.#mute) if (!peer.saidHello) peer.connection.destroy();
+    const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
+    this.#mute = new Set(peers.filter((peer) => !peer.saidHello));
+  }
+
+  /** An owner that was left behind may have nothing to sync. */
+  #look(): void {
     try {
       if (this.#state === 'open' && this.#journal) this.#checkOwner(this.#journal);
     } catch (error) {
       this.#fail(error);
-    }
-  }
-
-  /** A retired key does not keep the doors that it opened. */
-  #endRetired(): void {
-    for (const { connection } of this.#peers.values()) {
-      if (!this.#options.admission.isGood(connection)) connection.destroy();
     }
   }
 
@@ -229,10 +249,23 @@ export class Broker {
         throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
       }
       peer.check(request);
-      this.#step({ ...request, connection });
+      if (request.kind === 'post') {
+        const bytes = frame.header.length + frame.body.length;
+        this.#step({ ...request, connection, isDiskFull: !this.#hasRoom(bytes) });
+      } else this.#step({ ...request, connection });
+      if (this.#bodyBytes >= turnBodyBytesMax) this.#endTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    try {
+      return this.#journal?.hasRoom(bytes) ?? false;
+    } catch (error) {
+      this.#fail(error);
+      return false;
     }
   }
 
@@ -248,12 +281,17 @@ export class Broker {
   #take(outcome: Outcome): void {
     for (const record of outcome.records) {
       this.#records.push(record);
-      if (record.kind === 'posted') this.#bodies.set(record.envelope.number, record.body);
+      if (record.kind !== 'posted') continue;
+      if (!record.body) continue;
+      this.#bodies.set(record.envelope.number, record.body);
+      this.#bodyBytes += record.body.length;
     }
     try {
       for (const reply of outcome.replies) {
-        this.#replies.push({ reply, body: this.#bodyFor(reply.answer) });
-        if (reply.answer.kind === 'stored') this.#peers.get(reply.to)?.postWritten();
+        const body = this.#bodyFor(reply.answer);
+        this.#replies.push({ reply: this.#filledIn(reply), body });
+        this.#bodyBytes += body?.length ?? 0;
+        if (reply.after === 'sync') this.#peers.get(reply.to)?.written();
       }
     } catch (error) {
       return this.#fail(error);
@@ -262,6 +300,22 @@ export class Broker {
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
     this.#machine.defer(() => this.#endTurn());
+  }
+
+  #filledIn(reply: Reply): Reply {
+    const { answer } = reply;
+    return answer.kind === 'status'
+      ? { ...reply, answer: { ...answer, ...this.#storage() } }
+      : reply;
+  }
+
+  #storage(): StorageStatus {
+    const stalledMs = this.#syncing ? Math.round(this.#machine.now() - this.#syncBegan) : 0;
+    return {
+      damaged: this.#journal?.damagedMessages ?? 0,
+      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      warnings: this.#journal?.warnings() ?? [],
+    };
   }
 
   #bodyFor(answer: Answer): Buffer | undefined {
@@ -297,6 +351,7 @@ export class Broker {
     this.#records = [];
     this.#replies = [];
     this.#bodies.clear();
+    this.#bodyBytes = 0;
     if (records.length > 0) this.#journal?.append(records);
     for (const sendable of replies) {
       if (sendable.reply.after === 'write') this.#send(sendable);
@@ -310,6 +365,7 @@ export class Broker {
       while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
+        this.#syncBegan = this.#machine.now();
         await this.#journal.sync();
         this.#checkOwner(this.#journal);
         for (const reply of replies) this.#send(reply);
@@ -328,12 +384,16 @@ export class Broker {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, copiesMax);
+    if (!journal.hasRoomToCopy(numbers)) {
+      this.#toCopy = undefined;
+      return;
+    }
     this.#write();
     const live = numbers
       .map((number) => this.#engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] as Buffer })));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
@@ -341,18 +401,17 @@ export class Broker {
   }
 
   #checkOwner(journal: Journal): void {
-    if (journal.stillOwner()) return;
-    throw new IpcError('owner_replaced', 'a newer broker took the store over, or it was removed');
+    if (!journal.stillOwner()) throw journal.lost();
   }
 
-  #send({ reply: { to, answer }, body }: Sendable): void {
+  #send({ reply: { to, after, answer }, body }: Sendable): void {
     const peer = this.#peers.get(to);
     if (!peer) return;
     if (answer.kind === 'offer') {
       const { bodyBytes } = answer.envelope;
       return peer.send(encodeAnswer(answer, body), () => this.#left(to, bodyBytes));
     }
-    if (answer.kind === 'stored') peer.postStored();
+    if (after === 'sync') peer.answered();
     peer.send(encodeAnswer(answer));
     if (answer.kind === 'error' && errorTable[answer.code].fatal) peer.connection.close();
   }
@@ -400,7 +459,8 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     this.#machine.clearTimer(this.#timer);
-    this.#machine.clearTimer(this.#looking);
+    this.#machine.clearTimer(this.#muteTimer);
+    this.#machine.clearTimer(this.#lookTimer);
     this.#options.doors.close();
   }
 

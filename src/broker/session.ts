@@ -20,6 +20,8 @@ import type {
   Mail,
   PostOptions,
   PostResult,
+  RetryOptions,
+  RetryResult,
   StartResult,
   StopResult,
   WaitOptions,
@@ -30,7 +32,8 @@ import { readOwner } from '../journal/folder.ts';
 import { journalFormat } from '../journal/records.ts';
 import { storeId } from '../journal/recovery.ts';
 import { resolveHost } from '../wire/channel.ts';
-import { type Address, type Connection, dial } from '../wire/connection.ts';
+import type { Connection } from '../wire/connection.ts';
+import { type Address, dial } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
 import { Admission } from './admission.ts';
@@ -74,6 +77,8 @@ export class Session implements Mail {
   /** The owner has another store than our folder, or writes a format that we cannot read. */
   #foreign = false;
   #closed = false;
+  /** The key that the last broker proved. */
+  #proved: Buffer | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -107,13 +112,15 @@ export class Session implements Mail {
     return this.#client.release(deliveries, options);
   }
 
+  retry(options?: RetryOptions): Promise<RetryResult> {
+    return this.#client.retry(options);
+  }
+
   async status(options?: Cancellable): Promise<BrokerStatus> {
-    const { messages, bytes, sessions, mailboxCount, mailboxes } =
-      await this.#client.status(options);
+    const { kind: _kind, request: _request, ...counts } = await this.#client.status(options);
     const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
     const own = this.#broker !== undefined;
     const { port, host } = this.#options;
-    const counts = { messages, bytes, sessions, mailboxCount, mailboxes };
     return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
   }
 
@@ -132,7 +139,8 @@ export class Session implements Mail {
       throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
     }
     const addresses = broker?.addresses ?? welcome.addresses;
-    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages };
+    const { warnings } = await this.#client.status(options);
+    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {
@@ -176,11 +184,15 @@ export class Session implements Mail {
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
+    const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
       const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
       try {
-        return await dialAny(roads, keys);
+        const connection = await dialAny(roads, dialled);
+        this.#proved = connection.key;
+        connection.endWhenRetired(watchKeys(home, env, keys));
+        return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
       }
@@ -311,6 +323,14 @@ export class Session implements Mail {
     const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
     return new IpcError('not_owner', what);
   }
+}
+
+/**
+ * A broker that has proved a key is not believed with an older one: who sits on the way could refuse the
+ * newer, and may have stolen the older.
+ */
+function notBefore(proved: Buffer | undefined, [newest, ...older]: Keys): Keys {
+  return proved?.equals(newest) ? [newest] : [newest, ...older];
 }
 
 /** The first that answers; the last fault when none does. */

@@ -36,6 +36,7 @@ export class ByteWriter {
 
   /** At most 255 bytes of UTF-8. */
   text(value: string): this {
+    if (value === '') return this.u8(0);
     const bytes = Buffer.byteLength(value);
     this.u8(bytes);
     const offset = this.#reserve(bytes);
@@ -103,6 +104,7 @@ export class ByteReader {
 
   text(): string {
     const bytes = this.u8();
+    if (bytes === 0) return '';
     const offset = this.#take(bytes);
     const value = this.#buffer.toString('utf8', offset, offset + bytes);
     // What is not UTF-8 decodes to this character, which is rare enough to look twice.

@@ -4,17 +4,11 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 import { IpcError } from './errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax } from './limits.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
-import { parseName, parseNamedId, parseSessionId, splitId } from './message.ts';
+import { parseMessageId, parseName, parseSessionId } from './message.ts';
 
 const controls = /\p{Cc}/u;
 /** A number of eight bytes, and the length of an id of one character. */
 const holdBytesMin = 8 + 2;
-
-/** An id of ours, or one given by hand. */
-export function parseMessageId(text: string): MessageId {
-  const id = text as MessageId;
-  return splitId(id) === undefined ? parseNamedId(text) : id;
-}
 
 /** The label that a client gives itself; any of its texts may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string): Origin {

@@ -81,10 +81,6 @@ const table = {
   not_owner: { fault: 'world', hint: 'only the session that owns the broker can do that' },
 
   store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
-  store_damaged: {
-    fault: 'world',
-    hint: 'nothing was changed; run `ipc store check --port PORT`, and move the folder away to start afresh',
-  },
   store_full: {
     fault: 'world',
     retry: true,
@@ -145,8 +141,16 @@ const table = {
     fatal: true,
     hint: 'a body changed on its way; it is offered again',
   },
+  message_damaged: {
+    fault: 'world',
+    hint: 'ask its sender for it again, then settle it; `damaged` says so beforehand',
+  },
   replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
 
+  host_unusable: {
+    fault: 'world',
+    hint: 'mend it, or take what `--print` shows and do it by hand',
+  },
   output_failed: { fault: 'world', hint: 'mend where the output goes' },
   cancelled: { fault: 'world', hint: 'call again if the result is still wanted' },
   closed: { fault: 'world', hint: 'use another session, or start a new one' },

@@ -3,8 +3,14 @@
 import assert from 'node:assert/strict';
 import { unreachable } from './errors.ts';
 import { type IdLimits, PostIds } from './ids.ts';
-import type { Envelope, Hold, Name, SessionId } from './message.ts';
-import { splitId } from './message.ts';
+import {
+  deadLetterMailbox,
+  type Envelope,
+  type Hold,
+  type Name,
+  type SessionId,
+  splitId,
+} from './message.ts';
 import type { CopiedRecord, JournalRecord } from './requests.ts';
 import { SortedNumbers } from './sorted.ts';
 
@@ -34,6 +40,11 @@ export interface MailboxSize {
   readonly bytes: number;
 }
 
+/** One that was posted to `dead-letters` itself is where it was meant to go. */
+export function isDeadLetter({ mailbox, envelope }: LiveMessage): boolean {
+  return mailbox === deadLetterMailbox && envelope.to !== deadLetterMailbox;
+}
+
 const nothing: MailboxCounts = { ready: 0, held: 0 };
 const empty: MailboxSize = { messages: 0, bytes: 0 };
 
@@ -43,6 +54,7 @@ export class Ledger {
   /** Only mailboxes that have messages. */
   readonly #mailboxes = new Map<Name, Mailbox>();
   readonly #holds = new Map<SessionId, Set<number>>();
+  readonly #deadLetters = new Map<Name, number>();
   #nextNumber = 1;
   #bytes = 0;
   /** Numbers settled so far in a replay, where records may come twice and out of order. */
@@ -122,6 +134,17 @@ export class Ledger {
   firstReady(mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.ready.first;
     return first === undefined ? undefined : this.#live(first);
+  }
+
+  /** All ready messages, the lowest number first. */
+  ready(mailbox: Name): LiveMessage[] {
+    const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
+    return Array.from(numbers, (number) => this.#live(number));
+  }
+
+  /** How many dead letters were meant for each mailbox. */
+  get deadLetters(): ReadonlyMap<Name, number> {
+    return this.#deadLetters;
   }
 
   counts(mailbox: Name): MailboxCounts {
@@ -218,8 +241,10 @@ export class Ledger {
   }
 
   /** Into its mailbox's order when it is ready, among its holder's when it is held. */
-  #enter({ envelope, mailbox: name, holder }: LiveMessage): void {
+  #enter(entering: LiveMessage): void {
+    const { envelope, mailbox: name, holder } = entering;
     const { number, bodyBytes } = envelope;
+    if (isDeadLetter(entering)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
     if (holder === undefined) return mailbox.ready.add(number);
@@ -229,8 +254,10 @@ export class Ledger {
     else this.#holds.set(holder, new Set([number]));
   }
 
-  #leave({ envelope, mailbox: name, holder }: LiveMessage): void {
+  #leave(leaving: LiveMessage): void {
+    const { envelope, mailbox: name, holder } = leaving;
     const { number, bodyBytes } = envelope;
+    if (isDeadLetter(leaving)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
     if (holder === undefined) mailbox.ready.delete(number);
@@ -241,6 +268,12 @@ export class Ledger {
       if (holds?.size === 0) this.#holds.delete(holder);
     }
     if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+  }
+
+  #countDeadLetter(to: Name, change: 1 | -1): void {
+    const count = (this.#deadLetters.get(to) ?? 0) + change;
+    if (count > 0) this.#deadLetters.set(to, count);
+    else this.#deadLetters.delete(to);
   }
 
   #live(number: number): Message {

@@ -59,6 +59,10 @@ export const holderGraceMs = 2_000;
 /** After so many attempts a message waits in `deadLetterMailbox`. */
 export const attemptsMax = 20;
 
+/** Dead letters that one retry looks at; the next one goes on. Their ids and names fit a header. */
+export const deadLettersPerRetry = 1_000;
+assert(deadLettersPerRetry * 2 * (idBytesMax + nameBytesMax + 24) < headerBytesMax, 'escapes, too');
+
 /** Sessions whose post ids are remembered; the one longest unheard goes first, never a connected one. */
 export const sessionsMax = 10_000;
 /** Ids given by hand that are remembered; the oldest goes first. */
@@ -93,7 +97,7 @@ assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
 /** Connections to one broker that proved the key. */
 export const connectionsMax = 4_096;
 assert(connectionsMax <= sessionsMax, 'the ids of a connected session are not forgotten');
-/** Posts of one connection that wait for the disk. */
+/** Posts, and settles, of one connection that wait for the disk. */
 export const postsInFlightMax = 4_096;
 assert(postsInFlightMax >= postsAboveMarkMax, 'a session that counts its posts never gets here');
 /** Of one connection, in one turn of the broker's loop; then it is left unread until others were. */
@@ -102,17 +106,45 @@ export const turnBytesMax = 1024 ** 2;
 /** Bytes that wait for a peer to read. One that leaves more is offered nothing, and not read from. */
 export const unreadBytesMax = 4 * 1024 ** 2;
 assert(unreadBytesMax >= 2 * bodyBytesMax, 'one large body is read while the next is on its way');
+/**
+ * Of all connections of one listening program together: bytes that their peers have not read, or not
+ * sent whole. Beyond it, who has stood still for longest is closed.
+ */
+export const bufferedBytesMax = 256 * 1024 ** 2;
+assert(
+  bufferedBytesMax >= 8 * (unreadBytesMax + fetchBytesMax),
+  'some who read slowly, or fetch at the same moment, are let be',
+);
+/** Bodies that come and go in one turn of the broker's loop, before it writes what it has. */
+export const turnBodyBytesMax = 16 * 1024 ** 2;
+assert(turnBodyBytesMax >= fetchBytesMax + turnBytesMax, 'one peer seldom gets there alone');
+/** Who proved the key says hello before two of these are over: he has one of `connectionsMax` places. */
+export const helloMs = heartbeatMs;
 
 /** A segment is closed, and the next begun, when it has grown to this size. */
 export const segmentBytesMax = 16 * 1024 ** 2;
-/** Zeros written out ahead with the first segment; kept for settling when the disk is full. */
+/** Zeros written out ahead with each segment. */
 export const segmentReserveBytes = 64 * 1024;
+/** Of them, so many stay free of posts: for offers, settles, marks. */
+export const settleReserveBytes = 16 * 1024;
+/** A file of zeros that is given back to a full disk, for what may not wait; how many there are. */
+export const spareBytes = 128 * 1024;
+export const sparesMin = 8;
+export const sparesMax = 64;
+/** What a message needs to be offered and settled, marks included: more spares for more messages. */
+export const settleBytes = 128;
+assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
+assert(spareBytes >= segmentReserveBytes + settleReserveBytes, 'a spare makes room for a segment');
 /** Zeros written out ahead at a time, once a segment has outgrown its first reserve. */
 export const segmentGrowthBytes = 256 * 1024;
 /** The log is compacted when it is larger than this and than twice its live bytes. */
 export const logBytesCompact = 64 * 1024 ** 2;
 /** Or when it has more segments than this, as every one-shot post begins one. */
 export const segmentsCompact = 16;
+/** A sync that has run for so long is a disk that hangs. */
+export const stallMsMin = 1_000;
+/** Of one damaged segment: ranges, messages, missing numbers listed; of one store: sentences. */
+export const damageListedMax = 32;
 /** Bodies kept in memory; older ones are read from the journal when they are offered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 

@@ -1,7 +1,7 @@
 // The one interface that the faces see. The embedded broker's session implements it, and so may any
 // other engine; nothing above knows which.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { MailboxStatus } from './requests.ts';
+import type { DeadLetter, DeadLetterCount, MailboxStatus, StorageStatus } from './requests.ts';
 
 /** A message in the hands of this session, until it is settled or released. */
 export interface Delivery {
@@ -12,7 +12,8 @@ export interface Delivery {
   readonly attempt: number;
   /** Other sessions that wait on the same mailbox. */
   readonly others: number;
-  readonly body: Buffer;
+  /** undefined when the disk damaged it: it is not handed over, but the message can be settled. */
+  readonly body: Buffer | undefined;
 }
 
 export interface Cancellable {
@@ -54,7 +55,7 @@ export interface FetchResult {
   readonly remaining: number;
 }
 
-export interface BrokerStatus {
+export interface BrokerStatus extends StorageStatus {
   readonly port: number;
   readonly pid: number;
   /** Of another machine's broker. */
@@ -69,6 +70,23 @@ export interface BrokerStatus {
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` of them. */
   readonly mailboxes: readonly MailboxStatus[];
+  readonly deadLetterCount: number;
+  /** At most `statusMailboxesMax` of them. */
+  readonly deadLetters: readonly DeadLetterCount[];
+}
+
+export interface RetryOptions extends Cancellable {
+  /** Dead letters meant for this mailbox alone. */
+  readonly to?: Name | undefined;
+  /** These alone; all when there are none. */
+  readonly ids?: readonly MessageId[];
+}
+
+export interface RetryResult {
+  /** Back in the mailboxes that they were meant for. */
+  readonly moved: readonly DeadLetter[];
+  /** Those mailboxes have no room. */
+  readonly stayed: readonly DeadLetter[];
 }
 
 export interface StartResult {
@@ -78,6 +96,8 @@ export interface StartResult {
   readonly addresses: readonly string[];
   /** Unsettled messages that were found. */
   readonly messages: number;
+  /** What is wrong with the disk, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 export interface StopResult {
@@ -98,6 +118,8 @@ export interface Mail {
   settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]>;
   /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
   release(deliveries: readonly Delivery[], options?: { unread?: boolean }): Promise<void>;
+  /** Puts dead letters back where they were meant to go, with new attempts. */
+  retry(options?: RetryOptions): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;
   /** Owns the broker, or joins its owner. `bind`: an address of this machine to listen on. */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;

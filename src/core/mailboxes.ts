@@ -6,8 +6,9 @@
 // 2. The lowest ready number is offered to the wait that was parked first, or to a fetch; that
 //    session holds it. No lease: settle, release or the loss of the connection ends the offer.
 // 3. settle() ends it for good. release() puts it back to its place, attempt + 1 unless unread.
-// 4. After its last attempt it moves to `dead-letters`.
+// 4. After its last attempt it moves to `dead-letters`; a retry moves it back, with new attempts.
 import assert from 'node:assert/strict';
+import { retryDeadLetters } from './dead-letters.ts';
 import { type ErrorCode, unreachable } from './errors.ts';
 import { Ledger, type LiveMessage } from './ledger.ts';
 import * as limits from './limits.ts';
@@ -18,6 +19,7 @@ import {
   isSameMessage,
   type MessageId,
   type Name,
+  type Origin,
   type SessionId,
   sessionMessageId,
 } from './message.ts';
@@ -30,6 +32,7 @@ import type {
   Post,
   Release,
   RequestNumber,
+  Retry,
   Settle,
   StatusAnswer,
   Wait,
@@ -43,6 +46,7 @@ import type {
   Identity,
   Instant,
   Outcome,
+  PostCommand,
   Reply,
 } from './step.ts';
 import { type Waiter, Waits } from './waits.ts';
@@ -51,7 +55,8 @@ import { type Waiter, Waits } from './waits.ts';
 interface Connection {
   readonly id: ConnectionId;
   readonly session: SessionId;
-  readonly hello: Hello;
+  readonly origin: Origin;
+  readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<Connection>>;
   /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
   readonly fetches: Map<RequestNumber, Fetch>;
@@ -91,8 +96,8 @@ export class Mailboxes {
   /** Sessions that would take over, but for the one named. */
   standbys(own: SessionId): number {
     let count = 0;
-    for (const { session, hello } of this.#connections.values()) {
-      if (hello.standby && session !== own) count++;
+    for (const { session, standby } of this.#connections.values()) {
+      if (standby && session !== own) count++;
     }
     return count;
   }
@@ -173,12 +178,8 @@ export class Mailboxes {
       case 'wait':
       case 'fetch':
         if (isOpen(command.request, connection)) {
-          return this.#fail(
-            connection.id,
-            command.request,
-            'bad_frame',
-            'the request is still open',
-          );
+          const what = 'the request is still open';
+          return this.#fail(connection.id, command.request, 'bad_frame', what);
         }
         if (command.kind === 'fetch') return this.#fetch(command, connection);
         return this.#wait(command, connection, instant);
@@ -188,6 +189,8 @@ export class Mailboxes {
         return this.#settle(command, connection);
       case 'release':
         return this.#release(command, connection);
+      case 'retry':
+        return this.#retry(command, connection);
       case 'status':
         return this.#reply(connection.id, this.#status(command.request));
       case 'goodbye':
@@ -202,15 +205,15 @@ export class Mailboxes {
   }
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
-    const { session, connection: id, request } = hello;
+    const { session, connection: id, request, origin, standby } = hello;
     if (this.#connections.has(id)) return this.#fail(id, request, 'bad_frame', 'a second hello');
     const older = this.#connectionOf.get(session);
     if (older) {
       this.#forgetConnection(older);
       this.#fail(older.id, 0, 'replaced', 'the session said hello on a newer connection');
     }
-    const [waiters, fetches] = [new Map(), new Map()];
-    const connection = { id, session, hello, waiters, fetches, unreadBytes: 0 };
+    const parked = { waiters: new Map(), fetches: new Map() };
+    const connection = { id, session, origin, standby, ...parked, unreadBytes: 0 };
     this.#connections.set(id, connection);
     this.#connectionOf.set(session, connection);
     this.#absent.delete(session);
@@ -239,7 +242,7 @@ export class Mailboxes {
     return lost;
   }
 
-  #post(post: Post, connection: Connection, instant: Instant): void {
+  #post(post: PostCommand, connection: Connection, instant: Instant): void {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
     const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
@@ -258,7 +261,7 @@ export class Mailboxes {
       from: post.from,
       time: instant.time,
       answers,
-      origin: connection.hello.origin,
+      origin: connection.origin,
       bodyBytes: body.length,
       checksum,
     };
@@ -326,8 +329,7 @@ export class Mailboxes {
     const { request } = settle;
     const { settles, notHeld } = this.#ledger.settleable(settle.holds, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
-    const answer = { kind: 'settled', request, notHeld } as const;
-    this.#replies.push({ to: connection.id, after: 'sync', answer });
+    this.#replySynced(connection.id, { kind: 'settled', request, notHeld });
   }
 
   #release(release: Release, connection: Connection): void {
@@ -337,6 +339,12 @@ export class Mailboxes {
       .filter((message) => message.holder === connection.session);
     this.#reply(connection.id, { kind: 'released', request: release.request });
     this.#putBackAll(messages, release.unread);
+  }
+
+  #retry(retry: Retry, connection: Connection): void {
+    const result = retryDeadLetters(retry, this.#ledger, this.#limits, (move) => this.#write(move));
+    for (const mailbox of new Set(result.moved.map(({ to }) => to))) this.#match(mailbox);
+    this.#replySynced(connection.id, { kind: 'retried', request: retry.request, ...result });
   }
 
   #goodbye({ session }: Connection): void {
@@ -452,11 +460,7 @@ export class Mailboxes {
     stored: { id: MessageId; number: number; duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
     const reader = this.#ledger.message(stored.number)?.holder !== undefined;
-    this.#replies.push({
-      to,
-      after: 'sync',
-      answer: { kind: 'stored', request, reader, ...stored },
-    });
+    this.#replySynced(to, { kind: 'stored', request, reader, ...stored });
   }
 
   #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {
@@ -472,6 +476,10 @@ export class Mailboxes {
 
   #fail(to: ConnectionId, request: RequestNumber, code: ErrorCode, message: string): void {
     this.#reply(to, { kind: 'error', request, code, message });
+  }
+
+  #replySynced(to: ConnectionId, answer: Answer): void {
+    this.#replies.push({ to, after: 'sync', answer });
   }
 
   #reply(to: ConnectionId, answer: Answer): void {

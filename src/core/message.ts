@@ -46,7 +46,7 @@ export interface Hold {
 }
 
 const controls = /\p{Cc}/u;
-const generated = /^([0-9a-v]{16})\.([1-9][0-9]{0,14})$/;
+const generated = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
 export function parseName(text: string, parameter = 'name'): Name {
   if (text === '') throw new IpcError('bad_name', `${parameter} is empty`);
@@ -68,6 +68,11 @@ export function sessionMessageId(session: SessionId, count: number): MessageId {
   return `${session}.${count}` as MessageId;
 }
 
+/** An id of ours, or one given by hand. */
+export function parseMessageId(text: string): MessageId {
+  return generated.test(text) ? (text as MessageId) : parseNamedId(text);
+}
+
 /** An id that a caller gives by hand; one that looks like ours is refused. */
 export function parseNamedId(text: string): MessageId {
   if (text === '' || !text.isWellFormed() || controls.test(text)) {
@@ -81,9 +86,9 @@ export function parseNamedId(text: string): MessageId {
 
 /** The session and count of an id of ours; undefined for one given by hand. */
 export function splitId(id: MessageId): { session: SessionId; count: number } | undefined {
-  const match = generated.exec(id);
-  if (!match) return undefined;
-  return { session: match[1] as SessionId, count: Number(match[2]) };
+  if (!generated.test(id)) return undefined;
+  const dot = id.indexOf('.');
+  return { session: id.slice(0, dot) as SessionId, count: Number(id.slice(dot + 1)) };
 }
 
 /** The bytes of a body: never mended, so what is handed over is what was posted. */

@@ -74,6 +74,18 @@ export interface Release {
   readonly unread: boolean;
 }
 
+/** Puts dead letters back where they were meant to go. */
+export interface Retry {
+  readonly kind: 'retry';
+  readonly request: RequestNumber;
+  /** Those meant for this mailbox alone; '' for all. */
+  readonly to: Name | '';
+  /** These alone; none for all. */
+  readonly ids: readonly MessageId[];
+  /** Only numbers above it. */
+  readonly after: number;
+}
+
 export interface StatusRequest {
   readonly kind: 'status';
   readonly request: RequestNumber;
@@ -93,6 +105,7 @@ export type BrokerRequest =
   | Cancel
   | Settle
   | Release
+  | Retry
   | StatusRequest
   | Goodbye;
 
@@ -140,6 +153,7 @@ export interface Stored {
   readonly notHeld: readonly Hold[];
 }
 
+/** Its body goes with it, unless the disk damaged that. */
 export interface Offer {
   readonly kind: 'offer';
   /** The wait or fetch that it answers. A fetch gets any number of offers, then an end. */
@@ -172,6 +186,29 @@ export interface Released {
   readonly request: RequestNumber;
 }
 
+/** A message that is, or was, in `dead-letters`. */
+export interface DeadLetter {
+  readonly id: MessageId;
+  /** Where it was meant to go. */
+  readonly to: Name;
+}
+
+export interface Retried {
+  readonly kind: 'retried';
+  readonly request: RequestNumber;
+  readonly moved: readonly DeadLetter[];
+  /** There is no room for them where they were meant to go. */
+  readonly stayed: readonly DeadLetter[];
+  /** More are left above this number; 0 when all were looked at. */
+  readonly next: number;
+}
+
+/** How many dead letters were meant for a mailbox. */
+export interface DeadLetterCount {
+  readonly to: Name;
+  readonly messages: number;
+}
+
 export interface MailboxStatus {
   readonly mailbox: Name;
   readonly ready: number;
@@ -190,7 +227,19 @@ export interface StatusAnswer {
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` of them. */
   readonly mailboxes: readonly MailboxStatus[];
+  readonly deadLetterCount: number;
+  /** At most `statusMailboxesMax` of them. */
+  readonly deadLetters: readonly DeadLetterCount[];
+  /** Unsettled messages whose bodies the disk damaged. */
+  readonly damaged: number;
+  /** How long the sync that runs has been running; 0 for what a healthy disk takes. */
+  readonly storageStalledMs: number;
+  /** What is wrong with the disk, in sentences. */
+  readonly warnings: readonly string[];
 }
+
+/** Of a status, what the engine cannot know. */
+export type StorageStatus = Pick<StatusAnswer, 'damaged' | 'storageStalledMs' | 'warnings'>;
 
 export interface Failed {
   readonly kind: 'error';
@@ -223,6 +272,7 @@ export type Answer =
   | End
   | Settled
   | Released
+  | Retried
   | StatusAnswer
   | Failed
   | Going
@@ -247,7 +297,8 @@ export interface PostedRecord {
   /** The poster's mark. Without meaning for an id given by hand. */
   readonly mark: number;
   readonly settles: readonly number[];
-  readonly body: Buffer;
+  /** undefined when it is read again, and the disk damaged it. */
+  readonly body: Buffer | undefined;
 }
 
 /** A live message written again at the tail, so that an old segment can go. */
@@ -257,7 +308,8 @@ export interface CopiedRecord {
   readonly mailbox: Name;
   readonly attempt: number;
   readonly holder: SessionId | '';
-  readonly body: Buffer;
+  /** undefined when the disk damaged it. */
+  readonly body: Buffer | undefined;
 }
 
 export interface OfferedRecord {
@@ -279,7 +331,7 @@ export interface ReleasedRecord {
   readonly attempt: number;
 }
 
-/** Out of attempts: the message waits in another mailbox; its `to` stays what it was. */
+/** Out of attempts, or tried again: the message waits in another mailbox; its `to` stays what it was. */
 export interface MovedRecord {
   readonly kind: 'moved';
   readonly number: number;

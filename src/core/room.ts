@@ -1,20 +1,21 @@
 // Why a post is refused: its count, or no room. Nothing old is ever dropped to make room.
 import { IpcError } from './errors.ts';
 import type { Ledger } from './ledger.ts';
-import type { SessionId } from './message.ts';
+import type { Name, SessionId } from './message.ts';
 import type { Post } from './requests.ts';
-import type { EngineLimits } from './step.ts';
+import type { EngineLimits, PostCommand } from './step.ts';
 
 export function refusalOf(
-  post: Post,
+  post: PostCommand,
   session: SessionId,
   ledger: Ledger,
   limits: EngineLimits,
 ): IpcError | undefined {
   return (
     wrongCount(post, session, ledger, limits) ??
+    fullDisk(post) ??
     fullStore(post, ledger, limits) ??
-    fullMailbox(post, ledger, limits)
+    fullMailbox(post.to, post.body.length, ledger, limits)
   );
 }
 
@@ -34,6 +35,11 @@ function wrongCount(
   return new IpcError('too_many_unanswered', what);
 }
 
+function fullDisk({ isDiskFull }: PostCommand): IpcError | undefined {
+  if (!isDiskFull) return undefined;
+  return new IpcError('store_full', 'the disk of the store is full; this post was not stored');
+}
+
 function fullStore(
   { body }: Post,
   { size, bytes }: Ledger,
@@ -47,8 +53,9 @@ function fullStore(
 }
 
 /** What runs out of attempts finds room in `dead-letters` all the same. */
-function fullMailbox(
-  { to, body }: Post,
+export function fullMailbox(
+  to: Name,
+  bodyBytes: number,
   ledger: Ledger,
   { mailboxMessagesMax, mailboxBytesMax, mailboxesMax }: EngineLimits,
 ): IpcError | undefined {
@@ -60,6 +67,6 @@ function fullMailbox(
     const what = `the mailbox holds ${mailboxMessagesMax} messages, its limit`;
     return new IpcError('mailbox_full', what);
   }
-  if (bytes + body.length <= mailboxBytesMax) return undefined;
+  if (bytes + bodyBytes <= mailboxBytesMax) return undefined;
   return new IpcError('mailbox_full', `the mailbox holds ${bytes} of ${mailboxBytesMax} bytes`);
 }

@@ -1,9 +1,12 @@
 // What a status says of the mailboxes: everything that has a message or a reader.
 import type { Ledger } from './ledger.ts';
 import type { Name } from './message.ts';
-import type { MailboxStatus, StatusAnswer } from './requests.ts';
+import type { MailboxStatus, StatusAnswer, StorageStatus } from './requests.ts';
 import type { EngineLimits } from './step.ts';
 import type { Waits } from './waits.ts';
+
+/** For the broker to fill in. */
+const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
 export function statusOf(
   ledger: Ledger,
@@ -11,12 +14,16 @@ export function statusOf(
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusAnswer, 'request' | 'sessions'> {
   const mailboxes = mailboxStatuses(ledger, waits);
+  const deadLetters = [...ledger.deadLetters].map(([to, messages]) => ({ to, messages }));
   return {
     kind: 'status',
     messages: ledger.size,
     bytes: ledger.bytes,
     mailboxCount: mailboxes.length,
     mailboxes: mailboxes.slice(0, statusMailboxesMax),
+    deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
+    deadLetters: deadLetters.slice(0, statusMailboxesMax),
+    ...storageUnknown,
   };
 }
 

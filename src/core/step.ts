@@ -1,13 +1,19 @@
 // What goes into a step of the engine, and what comes out of it.
-import type { Answer, BrokerRequest, JournalRecord, Welcome } from './requests.ts';
+import type { Answer, BrokerRequest, JournalRecord, Post, Welcome } from './requests.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
-  | BrokerRequest
+  | PostCommand
+  | Exclude<BrokerRequest, Post>
   | { readonly kind: 'disconnect' }
   /** So many bytes of bodies that were offered to it have left this process. */
   | { readonly kind: 'left'; readonly bytes: number }
 );
+
+/** A post, and whether the disk has room for it. */
+export interface PostCommand extends Post {
+  readonly isDiskFull?: boolean;
+}
 
 export interface Instant {
   /** Milliseconds on a clock that never jumps: deadlines. */

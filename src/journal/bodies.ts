@@ -1,6 +1,6 @@
 // The bodies of live messages: from memory, or from where the log has them, with few reads for many.
+// A body that the disk does not give back as it was posted is damaged: undefined, here and above.
 import assert from 'node:assert/strict';
-import { IpcError } from '../core/errors.ts';
 import { BodyCache } from './cache.ts';
 import type { Disk } from './disk.ts';
 import { diskFault } from './epoch.ts';
@@ -26,12 +26,21 @@ export class LiveBodies {
   /** The journal's own, which keeps it up to date. */
   readonly #live: LiveIndex;
   readonly #cache: BodyCache;
+  readonly #onDamaged: (number: number, file: LogFile) => void;
 
-  constructor(disk: Disk, folder: string, live: LiveIndex, cacheBytesMax: number) {
+  /** `onDamaged`: called when a body is found damaged that was not known to be. */
+  constructor(
+    disk: Disk,
+    folder: string,
+    live: LiveIndex,
+    cacheBytesMax: number,
+    onDamaged: (number: number, file: LogFile) => void,
+  ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#live = live;
     this.#cache = new BodyCache(cacheBytesMax);
+    this.#onDamaged = onDamaged;
   }
 
   /** In memory, as long as there is room. */
@@ -44,20 +53,20 @@ export class LiveBodies {
     this.#cache.delete(number);
   }
 
-  /** storage_failed when the disk does not give back what was written. */
-  read(number: number): Buffer {
+  /** storage_failed when the disk fails in another way than by damage. */
+  read(number: number): Buffer | undefined {
     const cached = this.#cache.get(number);
-    if (cached) return cached;
+    if (cached || this.#live.isDamaged(number)) return cached;
     const location = this.#locate(number);
     return this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
   }
 
   /** read() of each, with few reads when they lie in the order of the log. */
-  readAll(numbers: readonly number[]): Buffer[] {
+  readAll(numbers: readonly number[]): (Buffer | undefined)[] {
     let run: Run | undefined;
     return numbers.map((number, index) => {
       const cached = this.#cache.get(number);
-      if (cached) return cached;
+      if (cached || this.#live.isDamaged(number)) return cached;
       const location = this.#locate(number);
       const { file, offset, bytes } = location;
       if (file !== run?.file || offset < run.begin || offset + bytes > run.end) {
@@ -95,10 +104,9 @@ export class LiveBodies {
     }
   }
 
-  #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer {
+  #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer | undefined {
     const record = readRecord(read, offset, segmentSeed(file));
-    if (record) return record.body;
-    const path = segmentPath(this.#folder, file);
-    throw new IpcError('storage_failed', `message ${number} is damaged on disk, in ${path}`);
+    if (!record) this.#onDamaged(number, file);
+    return record?.body;
   }
 }

@@ -1,9 +1,11 @@
 // `ipc store check`: reads all of a store and says what is in it, and what is wrong. Changes nothing.
-import { IpcError } from '../core/errors.ts';
-import type { Name } from '../core/message.ts';
+import type { Envelope, Name } from '../core/message.ts';
 import type { JournalRecord } from '../core/requests.ts';
+import { DamageFinder, describeDamage } from './damage.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { fileSystemWarnings } from './filesystem.ts';
 import { listEpochs, listSegments } from './folder.ts';
+import { KeptDamage } from './kept.ts';
 import type { Extent } from './records.ts';
 import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
 
@@ -25,6 +27,10 @@ export interface StoreReport {
   readonly sound: boolean;
   /** What is wrong, in sentences. */
   readonly faults: readonly string[];
+  /** What earlier owners found damaged, in sentences, until its note is deleted. */
+  readonly kept: readonly string[];
+  /** Of the disk that it lies on. */
+  readonly warnings: readonly string[];
   /** Those that count, oldest first. */
   readonly segments: readonly Extent[];
   readonly records: Readonly<Record<string, number>>;
@@ -52,43 +58,43 @@ function segmentNames(disk: Disk, folder: string): string {
 
 async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
   refuseNewer(disk, folder);
-  const faults: string[] = [];
   const contents = new Contents();
-  const log = await unlessFaulty(faults, () => survey(disk, folder, Number.POSITIVE_INFINITY));
-  for (const segment of log?.segments ?? []) {
-    await unlessFaulty(faults, () =>
-      replay(disk, folder, segment, (_, record) => contents.add(record)),
-    );
+  const finder = new DamageFinder();
+  const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
+  for (const segment of log.segments) {
+    if (segment.nextNumber !== undefined) finder.below(segment.nextNumber);
+    await replay(disk, folder, segment, {
+      record: (raw, record) => {
+        contents.add(record);
+        if (record) finder.read(segment, raw, record);
+      },
+      lost: (bytes) => finder.lost(segment, bytes),
+    });
   }
+  const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + finder.numbersLost;
+  const faults = finder.end(nextNumber).flatMap(describeDamage);
   return {
     ...contents.report(),
-    store: log?.store,
+    store: log.store,
     epoch: listEpochs(disk, folder).at(-1) ?? 0,
     sound: faults.length === 0,
     faults,
+    kept: new KeptDamage(disk, folder).reports(),
+    warnings: await fileSystemWarnings(disk, folder),
     segments: extents(log),
   };
 }
 
-async function unlessFaulty<T>(faults: string[], read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    // A newer program may well find sound what this one cannot read.
-    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    faults.push(error.message);
-    return undefined;
-  }
-}
-
-function extents(log: Log | undefined): Extent[] {
+function extents(log: Log): Extent[] {
   const extent = ({ epoch, segment, bytes }: LogSegment) => ({ epoch, segment, bytes });
-  return (log?.segments ?? []).map(extent);
+  return log.segments.map(extent);
 }
 
 /** What the records come to. */
 class Contents {
   readonly #records: Record<string, number> = {};
+  /** Above all that were met. */
+  nextNumber = 1;
   readonly #messages = new Map<number, { mailbox: Name; bytes: number }>();
 
   /** undefined for a record of a kind that this program does not know. */
@@ -96,6 +102,11 @@ class Contents {
     const kind = record?.kind ?? 'unknown';
     this.#records[kind] = (this.#records[kind] ?? 0) + 1;
     if (record) this.#apply(record);
+  }
+
+  #place({ number, bodyBytes: bytes }: Envelope, mailbox: Name): void {
+    this.nextNumber = Math.max(this.nextNumber, number + 1);
+    this.#messages.set(number, { mailbox, bytes });
   }
 
   report(): Pick<StoreReport, 'records' | 'mailboxes' | 'messages' | 'bytes'> {
@@ -122,13 +133,13 @@ class Contents {
     switch (record.kind) {
       case 'posted': {
         const { envelope, settles } = record;
-        this.#messages.set(envelope.number, { mailbox: envelope.to, bytes: envelope.bodyBytes });
+        this.#place(envelope, envelope.to);
         for (const number of settles) this.#messages.delete(number);
         return;
       }
       case 'copied': {
         const { envelope, mailbox } = record;
-        this.#messages.set(envelope.number, { mailbox, bytes: envelope.bodyBytes });
+        this.#place(envelope, mailbox);
         return;
       }
       case 'moved': {

@@ -7,7 +7,9 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFile,
   readSync,
+  renameSync,
   rmdirSync,
   statSync,
   unlinkSync,
@@ -15,8 +17,9 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { holdSpareFiles, withSpareFiles } from './spare-files.ts';
 
 export interface Disk {
   /** False when it is there already. For the user alone (0700); its parent must be there. */
@@ -26,6 +29,8 @@ export interface Disk {
   /** Tells this folder from a later one of the same name; undefined when it is not there. */
   identity(path: string): bigint | undefined;
   syncFolder(path: string): Promise<void>;
+  /** As statfs(2) has it; undefined when that cannot be told. */
+  fileSystemType(path: string): Promise<number | undefined>;
   /** The folder must be empty. */
   removeFolder(path: string): void;
 
@@ -33,11 +38,12 @@ export interface Disk {
   create(path: string): DiskFile;
   /** For a file that may be lost: never synced. */
   writeNote(path: string, text: string): void;
-  /** undefined when it is not there. */
+  /** undefined when it is not there. Zeros stand for what the disk cannot read, here and below. */
   read(path: string): Promise<Buffer | undefined>;
   /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
   /** Nothing happens when it is not there. */
+  rename(path: string, to: string): void;
   removeFile(path: string): void;
 }
 
@@ -50,11 +56,14 @@ export interface DiskFile {
   close(): void;
 }
 
+/** What a disk loses at a time. */
+const blockBytes = 4_096;
 /** Up to here one copy and a plain write cost less than a vectored write. */
 const joinBytesMax = 64 * 1024;
 
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
+const readOnPool = promisify(readFile);
 
 export const realDisk: Disk = {
   makeFolder(path) {
@@ -67,45 +76,57 @@ export const realDisk: Disk = {
     }
   },
   list(path) {
-    return absentIs([], () => readdirSync(path));
+    return absentIs([], () => withSpareFiles(() => readdirSync(path)));
   },
   identity(path) {
     return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
   },
   async syncFolder(path) {
-    const folder = await open(path, 'r');
+    const folder = openToRead(path);
     try {
-      await fsyncOnPool(folder.fd);
+      await fsyncOnPool(folder);
     } finally {
-      await folder.close();
+      close(folder);
     }
+  },
+  async fileSystemType(path) {
+    const found = await statfs(path).catch(() => undefined);
+    // Some platforms have it signed.
+    return found && found.type >>> 0;
   },
   removeFolder(path) {
     rmdirSync(path);
   },
   create(path) {
-    return new RealFile(openSync(path, 'wx', 0o600));
+    return new RealFile(withSpareFiles(() => openSync(path, 'wx', 0o600)));
   },
   writeNote(path, text) {
-    writeFileSync(path, text, { mode: 0o600 });
+    withSpareFiles(() => writeFileSync(path, text, { mode: 0o600 }));
   },
   async read(path) {
+    const file = absentIs(undefined, () => openToRead(path));
+    if (file === undefined) return undefined;
     try {
-      return await readFile(path);
+      return await readOnPool(file);
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
+      if (hasCode(error, 'EIO')) return this.readPart(path, 0, statSync(path).size);
       throw error;
+    } finally {
+      close(file);
     }
   },
   readPart(path, offset, bytes) {
-    const file = absentIs(undefined, () => openSync(path, 'r'));
+    const file = absentIs(undefined, () => openToRead(path));
     if (file === undefined) return Buffer.alloc(0);
     try {
       const buffer = Buffer.allocUnsafe(bytes);
       return buffer.subarray(0, readFully(file, buffer, offset));
     } finally {
-      closeSync(file);
+      close(file);
     }
+  },
+  rename(path, to) {
+    absentIs(undefined, () => renameSync(path, to));
   },
   removeFile(path) {
     absentIs(undefined, () => unlinkSync(path));
@@ -130,18 +151,54 @@ class RealFile implements DiskFile {
   }
 
   close(): void {
-    closeSync(this.#file);
+    close(this.#file);
   }
 }
 
+function openToRead(path: string): number {
+  return withSpareFiles(() => openSync(path, 'r'));
+}
+
+function close(file: number): void {
+  closeSync(file);
+  holdSpareFiles();
+}
+
 function readFully(file: number, buffer: Buffer, offset: number): number {
+  try {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const bytes = readSync(file, buffer, filled, buffer.length - filled, offset + filled);
+      if (bytes === 0) break;
+      filled += bytes;
+    }
+    return filled;
+  } catch (error) {
+    if (hasCode(error, 'EIO')) return readAround(file, buffer, offset);
+    throw error;
+  }
+}
+
+/** Zeros for the blocks that cannot be read: a bad place must not take its neighbours with it. */
+function readAround(file: number, buffer: Buffer, offset: number): number {
   let filled = 0;
   while (filled < buffer.length) {
-    const bytes = readSync(file, buffer, filled, buffer.length - filled, offset + filled);
+    const blockLeft = blockBytes - ((offset + filled) % blockBytes);
+    const block = buffer.subarray(filled, filled + blockLeft);
+    const bytes = readOrZeros(file, block, offset + filled);
     if (bytes === 0) break;
     filled += bytes;
   }
   return filled;
+}
+
+function readOrZeros(file: number, block: Buffer, offset: number): number {
+  try {
+    return readSync(file, block, 0, block.length, offset);
+  } catch (error) {
+    if (!hasCode(error, 'EIO')) throw error;
+    return block.fill(0).length;
+  }
 }
 
 function absentIs<T>(absent: T, action: () => T): T {
@@ -153,6 +210,6 @@ function absentIs<T>(absent: T, action: () => T): T {
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

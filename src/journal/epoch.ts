@@ -1,6 +1,6 @@
 // An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
 import { IpcError } from '../core/errors.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, hasCode } from './disk.ts';
 import {
   epochPath,
   epochsPath,
@@ -13,20 +13,26 @@ import {
 export interface Epoch {
   readonly epoch: number;
   /** Of its folder. */
+  readonly path: string;
   readonly identity: bigint | undefined;
 }
 
 /** Durable when it returns, so that an older owner is refused before a record of its is read. */
-export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): Promise<Epoch> {
+export async function makeEpoch(
+  disk: Disk,
+  folder: string,
+  owner: OwnerNote,
+  insist: <T>(action: () => T) => T,
+): Promise<Epoch> {
   try {
     disk.makeFolder(folder);
     disk.makeFolder(epochsPath(folder));
     const epoch = (newestEpoch(disk, folder) ?? 0) + 1;
     const path = epochPath(folder, epoch);
-    if (!disk.makeFolder(path)) {
+    if (!insist(() => disk.makeFolder(path))) {
       throw new IpcError('no_broker', `another process has just begun to own ${folder}`);
     }
-    const own = { epoch, identity: disk.identity(path) };
+    const own = { epoch, path, identity: disk.identity(path) };
     await announce(disk, folder, own, owner);
     return own;
   } catch (error) {
@@ -36,7 +42,7 @@ export async function makeEpoch(disk: Disk, folder: string, owner: OwnerNote): P
 
 async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {
   try {
-    writeOwner(disk, folder, own.epoch, owner);
+    noteUnlessFull(() => writeOwner(disk, folder, own.epoch, owner));
     await disk.syncFolder(epochsPath(folder));
   } catch (error) {
     abandonEpoch(disk, folder, own);
@@ -44,23 +50,37 @@ async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote
   }
 }
 
+/** Nothing depends on a note. */
+function noteUnlessFull(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
+}
+
 /** The newest, and the folder it was made with. */
-export function isNewest(disk: Disk, folder: string, { epoch, identity }: Epoch): boolean {
+export function isNewest(disk: Disk, folder: string, { epoch, path, identity }: Epoch): boolean {
   // All are listed, not only the next one looked for: the next one may have come and gone.
   if (newestEpoch(disk, folder) !== epoch) return false;
-  return disk.identity(epochPath(folder, epoch)) === identity;
+  return disk.identity(path) === identity;
 }
 
 /**
  * For an owner that has said nothing, and wrote no whole opening: a successor that began meanwhile
  * counts on nothing of it, and if a power loss brings it back, it still does not count.
  */
-export function abandonEpoch(disk: Disk, folder: string, { epoch, identity }: Epoch): void {
+export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   try {
-    if (disk.identity(epochPath(folder, epoch)) === identity) removeEpoch(disk, folder, epoch);
+    if (disk.identity(own.path) === own.identity) removeEpoch(disk, folder, own.epoch);
   } catch {
     // The next owner passes over an empty epoch; why this one ends is told by another error.
   }
+}
+
+/** To be tried again: the other process is found by then. */
+export function justReplaced(): IpcError {
+  return new IpcError('no_broker', 'another process has just begun to own this store');
 }
 
 /** What a call of the disk threw, as a fault of the disk; an error of our own stays what it is. */
@@ -70,12 +90,16 @@ export function diskFault(error: unknown): unknown {
 
 /** The same before the first record is written: most often the folder is at fault, not the disk. */
 export function folderFault(error: unknown): unknown {
-  const isOfDisk = error instanceof Error && 'code' in error && diskCodes.includes(`${error.code}`);
-  return asIpcError(isOfDisk ? 'storage_failed' : 'home_unusable', error);
+  if (isDiskFull(error)) {
+    const hint = 'free space on the disk of the store, then try again; the mail in it is safe';
+    return new IpcError('store_full', (error as Error).message, { cause: error, hint });
+  }
+  return asIpcError(hasCode(error, 'EIO') ? 'storage_failed' : 'home_unusable', error);
 }
 
-/** Full, or broken. */
-const diskCodes = ['ENOSPC', 'EDQUOT', 'EIO'];
+export function isDiskFull(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT');
+}
 
 function asIpcError(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
   if (!(error instanceof Error && 'errno' in error)) return error;

@@ -1,10 +1,12 @@
 // Names in the folder of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { Disk } from './disk.ts';
 import { realDisk } from './disk.ts';
 import type { SegmentId } from './framing.ts';
+import type { Position } from './records.ts';
 
-/** Who owns or owned an epoch: for messages to people, never for a decision. */
+/** Who owns or owned an epoch: for messages to people, and for the addresses of the next. */
 export interface OwnerNote {
   readonly pid: number;
   /** Wall clock, in milliseconds since 1970. */
@@ -12,6 +14,7 @@ export interface OwnerNote {
   readonly addresses: readonly string[];
 }
 
+const ownerBytesMax = 65_536;
 const epochName = /^[0-9]{8,9}$/;
 const segmentName = /^seg-([0-9]{6,9})\.log$/;
 
@@ -49,8 +52,35 @@ export function listSegments(disk: Disk, folder: string, epoch: number): Segment
   return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
 }
 
-export function writeOwner(disk: Disk, folder: string, epoch: number, note: OwnerNote): void {
-  disk.writeNote(join(epochPath(folder, epoch), 'owner.json'), `${JSON.stringify(note)}\n`);
+/** `durable`: all before it was synced. With a checksum, for it is believed where no mark is left. */
+export function writeOwner(
+  disk: Disk,
+  folder: string,
+  epoch: number,
+  note: OwnerNote,
+  durable?: Position,
+): void {
+  const sealed = durable && { ...durable, checksum: sealChecksum(epoch, durable) };
+  disk.writeNote(ownerPath(folder, epoch), `${JSON.stringify({ ...note, sealed })}\n`);
+}
+
+/** What the note of an epoch says to be durable; undefined when it says nothing that can be believed. */
+export function readSealed(disk: Disk, folder: string, epoch: number): Position | undefined {
+  try {
+    const bytes = disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax);
+    const { segment, offset, checksum } = JSON.parse(bytes.toString('utf8')).sealed;
+    return checksum === sealChecksum(epoch, { segment, offset }) ? { segment, offset } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sealChecksum(epoch: number, { segment, offset }: Position): number {
+  return crc32(`${epoch} ${segment} ${offset}`);
+}
+
+function ownerPath(folder: string, epoch: number): string {
+  return join(epochPath(folder, epoch), 'owner.json');
 }
 
 /** The newest owner's note; undefined when there is none, or none that can be read. */
@@ -58,7 +88,7 @@ export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | un
   try {
     const epoch = newestEpoch(disk, folder);
     if (epoch === undefined) return undefined;
-    return parseOwner(disk.readPart(join(epochPath(folder, epoch), 'owner.json'), 0, 65_536));
+    return parseOwner(disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax));
   } catch {
     return undefined;
   }

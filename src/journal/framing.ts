@@ -17,15 +17,27 @@ export interface SegmentId {
   readonly segment: number;
 }
 
-/** Sound, but not understood yet. */
+/** Its head is sound, but not understood yet. */
 export interface RawRecord {
   readonly type: number;
   readonly flags: number;
   readonly offset: number;
   readonly end: number;
   readonly meta: Buffer;
-  readonly body: Buffer;
+  /** undefined when it is damaged, or not all there. */
+  readonly body: Buffer | undefined;
   readonly bodyChecksum: number;
+}
+
+/** All of it is sound. */
+export interface SoundRecord extends RawRecord {
+  readonly body: Buffer;
+}
+
+/** Bytes in which no sound head of a record begins. */
+export interface LostBytes {
+  readonly offset: number;
+  readonly end: number;
 }
 
 /** 0xff never occurs in UTF-8, so no body can hold what looks like a record. */
@@ -42,7 +54,7 @@ export function segmentSeed({ epoch, segment }: SegmentId): Seed {
   return crc32(new ByteWriter().u32(epoch).u32(segment).bytes()) as Seed;
 }
 
-type Fields = Pick<RawRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
+type Fields = Pick<SoundRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
 
 /** The bytes of a record; its body is not copied. */
 export function sealRecord(
@@ -66,7 +78,7 @@ export function sealRecord(
 }
 
 /** The same record for another segment. */
-export function resealRecord(record: RawRecord, seed: Seed): Buffer[] {
+export function resealRecord(record: SoundRecord, seed: Seed): Buffer[] {
   return sealRecord(record, (writer) => writer.raw(record.meta), seed);
 }
 
@@ -77,16 +89,27 @@ function headChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Se
 }
 
 /** The record that begins at `offset`; undefined unless header, meta and body are whole and sound. */
-export function readRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
+export function readRecord(bytes: Buffer, offset: number, seed: Seed): SoundRecord | undefined {
+  const record = readHeaded(bytes, offset, seed);
+  return record && isSound(record) ? record : undefined;
+}
+
+export function isSound(record: RawRecord): record is SoundRecord {
+  return record.body !== undefined;
+}
+
+/** The record that begins at `offset`, whatever became of its body; undefined without a sound head. */
+function readHeaded(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
   const head = readHead(bytes, offset, seed);
-  if (!head || head.end > bytes.length) return undefined;
-  const meta = bytes.subarray(offset + recordHeaderBytes, head.bodyOffset);
-  const body = bytes.subarray(head.bodyOffset, head.end);
+  if (!head) return undefined;
+  const { bodyOffset, end } = head;
+  const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
-  if (crc32(body) !== bodyChecksum) return undefined;
+  const read = bytes.subarray(bodyOffset, end);
+  const isWhole = end <= bytes.length && crc32(read) === bodyChecksum;
   const type = bytes.readUInt8(offset + 2);
   const flags = bytes.readUInt8(offset + 3);
-  return { type, flags, offset, end: head.end, meta, body, bodyChecksum };
+  return { type, flags, offset, end, meta, body: isWhole ? read : undefined, bodyChecksum };
 }
 
 interface Head {
@@ -115,27 +138,43 @@ export function recordBytes(bytes: Buffer): number {
   return recordHeaderBytes + metaBytes + Math.min(bytes.readUInt32BE(8), bodyBytesMax);
 }
 
-/** Sound records from the first byte on, up to the first that is not. */
-export function* readRecords(bytes: Buffer, seed: Seed): Generator<RawRecord> {
-  let offset = 0;
+/** Sound records from `offset` on, up to the first that is not. */
+export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<SoundRecord> {
+  let at = offset;
   for (;;) {
-    const record = readRecord(bytes, offset, seed);
+    const record = readRecord(bytes, at, seed);
     if (!record) return;
     yield record;
-    offset = record.end;
+    at = record.end;
   }
 }
 
-/** Sound records of one type anywhere from `offset` on, whatever lies between them. */
-export function* findRecords(
+/** What the first `bytesMax` bytes hold, damaged or not; there may be fewer bytes than that. */
+export function* scanRecords(
   bytes: Buffer,
-  offset: number,
+  bytesMax: number,
   seed: Seed,
-  type: number,
-): Generator<RawRecord> {
-  let at = bytes.indexOf(magicBytes, offset);
-  for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
-    const record = bytes[at + 2] === type ? readRecord(bytes, at, seed) : undefined;
-    if (record) yield record;
+): Generator<RawRecord | LostBytes> {
+  let offset = 0;
+  while (offset < bytesMax) {
+    const record = readHeaded(bytes, offset, seed);
+    const isWithin = record !== undefined && record.end <= bytesMax;
+    const found = isWithin ? record : { offset, end: nextHead(bytes, offset + 1, bytesMax, seed) };
+    yield found;
+    offset = found.end;
   }
+}
+
+export function isRecord(found: RawRecord | LostBytes): found is RawRecord {
+  return 'type' in found;
+}
+
+/** Where the next record begins that ends by `bytesMax`, or else `bytesMax`. */
+function nextHead(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
+  let at = bytes.indexOf(magicBytes, from);
+  for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
+    const head = readHead(bytes, at, seed);
+    if (head && head.end <= bytesMax) return at;
+  }
+  return bytesMax;
 }

@@ -8,69 +8,47 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { IpcError } from '../core/errors.ts';
-import {
-  bodyCacheBytesMax,
-  logBytesCompact,
-  segmentBytesMax,
-  segmentGrowthBytes,
-  segmentReserveBytes,
-  segmentsCompact,
-} from '../core/limits.ts';
+import { spareBytes } from '../core/limits.ts';
 import type { JournalRecord } from '../core/requests.ts';
-import { type Machine, realMachine } from '../wire/machine.ts';
+import { realMachine } from '../wire/machine.ts';
 import { LiveBodies } from './bodies.ts';
-import { type Disk, realDisk } from './disk.ts';
-import { abandonEpoch, diskFault, type Epoch, folderFault, isNewest, makeEpoch } from './epoch.ts';
+import { DamageFinder, type SegmentDamage } from './damage.ts';
+import { type Disk, hasCode, realDisk } from './disk.ts';
+import {
+  abandonEpoch,
+  diskFault,
+  type Epoch,
+  folderFault,
+  isDiskFull,
+  isNewest,
+  justReplaced,
+  makeEpoch,
+} from './epoch.ts';
+import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
   listSegments,
+  newestEpoch,
   type OwnerNote,
   removeEpoch,
   segmentPath,
   writeOwner,
 } from './folder.ts';
 import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
+import { KeptDamage } from './kept.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
+import { type JournalLimits, type JournalOptions, limitsDefault } from './options.ts';
 import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
-import { type Log, refuseNewer, replay, runBegin, survey, type Visit } from './recovery.ts';
+import { type Log, type Reader, refuseNewer, replay, runBegin, survey } from './recovery.ts';
+import { Room } from './room.ts';
 import { byteLength } from './segment.ts';
+import { Spares } from './spares.ts';
 import { Tail } from './tail.ts';
 
-export interface JournalLimits {
-  readonly segmentBytesMax: number;
-  readonly segmentReserveBytes: number;
-  readonly segmentGrowthBytes: number;
-  readonly segmentsCompact: number;
-  readonly logBytesCompact: number;
-  readonly bodyCacheBytesMax: number;
-}
+const fullWarning =
+  'the disk was full at the last post: posts are refused until there is room, mail can be read and settled';
 
-const limitsDefault: JournalLimits = {
-  segmentBytesMax,
-  segmentReserveBytes,
-  segmentGrowthBytes,
-  segmentsCompact,
-  logBytesCompact,
-  bodyCacheBytesMax,
-};
-
-export interface JournalOptions {
-  /** The store's own; made when it is not there. */
-  readonly folder: string;
-  readonly owner: OwnerNote;
-  /** Every record of the store, in order. A body is a view that lasts for the call only. */
-  restore(record: JournalRecord): void;
-  /**
-   * All ids that are remembered, as they are after exactly the records restored and appended so far.
-   * Asked once after the last restore(), and by append() after its last record: so whatever the
-   * owner has done must be in that append() or in an earlier one. A head that knew a post which was
-   * not written yet would, after a crash, call its repetition a duplicate.
-   */
-  head(): readonly JournalRecord[];
-  readonly disk?: Disk;
-  readonly machine?: Pick<Machine, 'now' | 'defer' | 'randomBytes'>;
-  readonly limits?: Partial<JournalLimits>;
-}
+export type { JournalLimits, JournalOptions } from './options.ts';
 
 export class Journal {
   readonly storeId: string;
@@ -80,26 +58,34 @@ export class Journal {
   readonly #disk: Disk;
   readonly #limits: JournalLimits;
   readonly #own: Epoch;
+  #note: OwnerNote;
   /** All that count, oldest first; the last is being written. */
   readonly #files: LogFile[] = [];
   readonly #live = new LiveIndex();
   readonly #bodies: LiveBodies;
+  readonly #kept: KeptDamage;
+  #fileSystemWarnings: readonly string[] = [];
   #nextNumber: number;
+  /** Found when the log was read. */
+  #damage: readonly SegmentDamage[] = [];
   readonly #tail: Tail;
+  readonly #room: Room;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
   #failure: unknown;
 
   /**
    * Owns the store from here on: whoever owned it before is told by its next stillOwner().
-   * store_newer and store_damaged leave the store as it was.
+   * store_newer leaves the store as it was.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, disk = realDisk } = options;
     try {
       refuseNewer(disk, folder);
-      const own = await makeEpoch(disk, folder, options.owner);
-      const { journal, carried } = await Journal.#read(options, own);
+      const spares = new Spares(disk, folder, options.limits?.sparesMin);
+      const insist = <T>(action: () => T) => spares.insist(action);
+      const own = await makeEpoch(disk, folder, options.owner, insist);
+      const { journal, carried } = await Journal.#read(options, own, spares);
       await journal.#begin(carried);
       return journal;
     } catch (error) {
@@ -110,13 +96,14 @@ export class Journal {
   static async #read(
     options: JournalOptions,
     own: Epoch,
+    spares: Spares,
   ): Promise<{ journal: Journal; carried: Carried[] }> {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
       // Names above the epochs: whoever made them may have ended before their sync.
       if (log.store === undefined) await syncParents(disk, folder);
-      const journal = new Journal(options, own, log);
+      const journal = new Journal(options, own, log, spares);
       return { journal, carried: await journal.#replay(log) };
     } catch (error) {
       abandonEpoch(disk, folder, own);
@@ -124,14 +111,24 @@ export class Journal {
     }
   }
 
-  private constructor(options: JournalOptions, own: Epoch, log: Log) {
+  private constructor(options: JournalOptions, own: Epoch, log: Log, spares: Spares) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     const { bodyCacheBytesMax } = this.#limits;
-    this.#bodies = new LiveBodies(this.#disk, options.folder, this.#live, bodyCacheBytesMax);
-    this.#tail = new Tail(this.#disk, options.folder, own.epoch, this.#limits);
+    const { folder } = options;
+    this.#kept = new KeptDamage(this.#disk, folder);
+    const onDamaged = (number: number, file: LogFile) => {
+      // A successor removes files, and that is no damage.
+      if (!this.stillOwner()) throw this.lost();
+      this.#live.markDamaged(number);
+      this.#kept.noteMessage(file, number);
+    };
+    this.#bodies = new LiveBodies(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
+    this.#tail = new Tail(this.#disk, folder, own.epoch, this.#limits, spares);
+    this.#room = new Room(this.#tail, spares);
     this.#own = own;
+    this.#note = options.owner;
     this.epoch = own.epoch;
     this.storeId = log.store ?? (options.machine ?? realMachine).randomBytes(16).toString('hex');
     this.#nextNumber = log.nextNumber;
@@ -147,16 +144,30 @@ export class Journal {
     return this.#tail.unsynced;
   }
 
+  /** For a post with a frame of so many bytes in the next append(). If not, it is to be refused. */
+  hasRoom(frameBytes: number): boolean {
+    this.#checkAlive();
+    return this.#guard(() => this.#room.forPost(frameBytes, this.#live.size));
+  }
+
+  /** For copies of these messages. */
+  hasRoomToCopy(numbers: readonly number[]): boolean {
+    const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
+    return this.#guard(() => this.#room.forCopies(bytes));
+  }
+
   /** Written when it returns, durable after the next sync. storage_failed ends the journal. */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
-      if (record.kind === 'posted') this.#bodies.keep(record.envelope.number, record.body);
+      if (record.kind !== 'posted') continue;
+      if (record.body) this.#bodies.keep(record.envelope.number, record.body);
     }
+    this.#room.appended();
     // Only now, so that the next segment's head tells of nothing that is not written before it.
-    if (this.#current.bytes >= this.#limits.segmentBytesMax) this.#beginSegment([]);
+    if (this.#isSegmentOver()) this.#beginNext();
   }
 
   /** Makes durable what was appended before. One at a time. storage_failed ends the journal. */
@@ -175,10 +186,7 @@ export class Journal {
     this.#checkAlive();
   }
 
-  /**
-   * False when another process began an epoch, or the folder is gone: then say nothing more.
-   * storage_failed when the disk does not tell.
-   */
+  /** False when another process began an epoch, or the folder is gone: then say nothing more. */
   stillOwner(): boolean {
     try {
       return isNewest(this.#disk, this.#options.folder, this.#own);
@@ -187,14 +195,34 @@ export class Journal {
     }
   }
 
-  /** Of a live message. storage_failed when the disk does not give back what was written. */
-  body(number: number): Buffer {
+  /** Why it is no owner any more. */
+  lost(): IpcError {
+    const { folder } = this.#options;
+    if ((newestEpoch(this.#disk, folder) ?? 0) > this.epoch) {
+      return new IpcError('owner_replaced', 'a newer broker took the store over');
+    }
+    return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
+  }
+
+  /** Of a live message; undefined when the disk damaged it. */
+  body(number: number): Buffer | undefined {
     return this.#bodies.read(number);
   }
 
   /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
-  bodies(numbers: readonly number[]): Buffer[] {
+  bodies(numbers: readonly number[]): (Buffer | undefined)[] {
     return this.#bodies.readAll(numbers);
+  }
+
+  /** Live messages whose bodies the disk damaged. */
+  get damagedMessages(): number {
+    return this.#live.damagedCount;
+  }
+
+  /** What is wrong with the disk, in sentences. */
+  warnings(): string[] {
+    const full = this.#room.isFull ? [fullWarning] : [];
+    return [...full, ...this.#fileSystemWarnings, ...this.#kept.reports()];
   }
 
   /**
@@ -208,7 +236,8 @@ export class Journal {
     if (!oldest || oldest === this.#current) return undefined;
     const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
     const { logBytesCompact, segmentsCompact } = this.#limits;
-    if (bytes <= logBytesCompact && this.#files.length <= segmentsCompact) return undefined;
+    const isSmall = bytes <= logBytesCompact && this.#files.length <= segmentsCompact;
+    if (isSmall && !this.#room.isFull) return undefined;
     return bytes > 2 * this.#live.bytes ? this.#live.oldest(oldest) : undefined;
   }
 
@@ -232,7 +261,7 @@ export class Journal {
   /** When the addresses change. Nothing depends on it: a failure leaves the journal as it is. */
   noteOwner(note: OwnerNote): void {
     try {
-      writeOwner(this.#disk, this.#options.folder, this.epoch, note);
+      this.#writeNote(note);
     } catch (error) {
       throw diskFault(error);
     }
@@ -252,9 +281,10 @@ export class Journal {
     await this.#syncing?.catch(() => {});
     try {
       if (this.#failure === undefined) await this.sync();
+      if (this.#failure === undefined) this.#seal();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
-      this.#closeFiles();
+      this.#tail.close();
     }
   }
 
@@ -264,21 +294,30 @@ export class Journal {
    */
   async #replay(log: Log): Promise<Carried[]> {
     const carried: Carried[] = [];
+    const finder = new DamageFinder();
     const begin = runBegin(log.segments, this.#limits);
-    for (const [index, { epoch, segment, bytes, durableBytes }] of log.segments.entries()) {
+    for (const [index, extent] of log.segments.entries()) {
+      const { epoch, segment, durableBytes, nextNumber } = extent;
+      if (nextNumber !== undefined) finder.below(nextNumber);
       const keptBytes = index < begin ? durableBytes : 0;
       const file = { epoch, segment, bytes: keptBytes };
       if (keptBytes > 0) this.#files.push(file);
-      const extent = { epoch, segment, bytes, durableBytes };
-      const visit: Visit = (raw, record) => {
-        const location = locationOf(raw, file);
-        if (record) this.#options.restore(record);
-        if (record) this.#countNumber(record);
-        if (record) this.#live.apply(record, location);
-        if (raw.offset >= keptBytes) carried.push({ raw, record, location });
+      const reader: Reader = {
+        record: (raw, record) => {
+          const location = locationOf(raw, file);
+          if (record) finder.read(file, raw, record);
+          if (record) this.#options.restore(record);
+          if (record) this.#countNumber(record);
+          if (record) this.#live.apply(record, location);
+          if (raw.offset >= keptBytes) carried.push({ raw, record, location });
+        },
+        lost: (bytes) => finder.lost(file, bytes),
       };
-      await replay(this.#disk, this.#options.folder, extent, visit, this.#options.machine);
+      await replay(this.#disk, this.#options.folder, extent, reader, this.#options.machine);
     }
+    // What lay at the end may have had numbers of its own.
+    this.#nextNumber += finder.numbersLost;
+    this.#damage = finder.end(this.#nextNumber);
     return carried;
   }
 
@@ -295,14 +334,48 @@ export class Journal {
     try {
       await this.sync();
       if (!this.stillOwner()) throw justReplaced();
+      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#options.folder);
+      for (const damage of this.#damage) this.#kept.note(damage);
       // What lies in them is in this epoch's first segment, or was never to be read again.
       this.#guard(() => this.#removeFiles(this.#strays()));
+      this.#seal();
     } catch (error) {
       // The epoch stays: its opening may be whole, so a successor may have read it and count on it.
       const replaced = this.#isReplaced();
       this.abandon();
       throw replaced ? justReplaced() : error;
     }
+  }
+
+  /** On a full disk also when most of it is dead: the next one lets it go. */
+  #isSegmentOver(): boolean {
+    const { bytes } = this.#current;
+    if (bytes >= this.#limits.segmentBytesMax) return true;
+    return this.#room.isFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
+  }
+
+  /** When the disk has no room for it, the segment goes on: posts are refused then. */
+  #beginNext(): void {
+    try {
+      this.#beginSegment([]);
+    } catch (error) {
+      if (!isDiskFull(error)) throw this.#fail(error);
+      this.#room.isFull = true;
+    }
+  }
+
+  /** Says beside the log how far it is durable: whoever cuts the log, or takes it away, cuts its marks too. */
+  #seal(): void {
+    try {
+      this.#writeNote(this.#note);
+    } catch {
+      // The marks say the same.
+    }
+  }
+
+  #writeNote(note: OwnerNote): void {
+    this.#note = note;
+    writeOwner(this.#disk, this.#options.folder, this.epoch, note, this.#tail.durable);
   }
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */
@@ -313,7 +386,7 @@ export class Journal {
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
     const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
-    this.#guard(() => this.#tail.begin([...header, ...opening]));
+    this.#tail.begin([...header, ...opening]);
     const file = { ...id, bytes: this.#tail.bytes };
     this.#files.push(file);
     let offset = byteLength(header);
@@ -339,7 +412,8 @@ export class Journal {
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
     const file = this.#current;
-    const encoded = records.map((record) => encodeRecord(record, segmentSeed(file)));
+    const { seed } = this.#tail;
+    const encoded = records.map((record) => encodeRecord(record, seed));
     // Of the tail, which writes marks as well.
     let offset = this.#tail.bytes;
     this.#guard(() => this.#tail.append(encoded.flat()));
@@ -371,21 +445,15 @@ export class Journal {
     });
   }
 
-  /** And the folders of older epochs in which nothing counts. */
+  /** Damaged ones are kept; the folders of older epochs in which nothing counts go too. */
   #removeFiles(segments: readonly SegmentId[]): void {
     const { folder } = this.#options;
-    for (const id of segments) this.#disk.removeFile(segmentPath(folder, id));
+    for (const id of segments) {
+      if (!this.#kept.keep(id)) this.#disk.removeFile(segmentPath(folder, id));
+    }
     const counting = new Set(this.#files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, folder)) {
       if (epoch < this.epoch && !counting.has(epoch)) removeEpoch(this.#disk, folder, epoch);
-    }
-  }
-
-  #closeFiles(): void {
-    try {
-      this.#tail.close();
-    } catch (error) {
-      throw diskFault(error);
     }
   }
 
@@ -417,7 +485,7 @@ export class Journal {
   }
 
   #fail(error: unknown): unknown {
-    this.#failure ??= diskFault(error);
+    this.#failure ??= hasCode(error, 'ENOENT') ? this.lost() : diskFault(error);
     return this.#failure;
   }
 }
@@ -425,10 +493,6 @@ export class Journal {
 async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(folder);
   await disk.syncFolder(dirname(folder));
-}
-
-function justReplaced(): IpcError {
-  return new IpcError('no_broker', 'another process has just begun to own this store');
 }
 
 function locationOf({ offset, end }: RawRecord, file: LogFile): Location {

@@ -1,8 +1,8 @@
 // Which messages live, and in which record of which segment each of them lies; so also which records
 // of a segment are worth writing again. It knows nothing of mail but that: posted and copied place a
 // message, settled ends it, and offered, released and moved are of no use after its end.
-import type { JournalRecord } from '../core/requests.ts';
-import { type RawRecord, resealRecord, type Seed, type SegmentId } from './framing.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../core/requests.ts';
+import { isSound, type RawRecord, resealRecord, type Seed, type SegmentId } from './framing.ts';
 import { encodeRecord, type StoreRecord } from './records.ts';
 
 /** A segment that counts. */
@@ -21,7 +21,26 @@ export interface Location {
 export class LiveIndex {
   /** In the order of the log: a message that is placed again comes last. */
   readonly #locations = new Map<number, Location>();
+  /** Those whose bodies cannot be handed over. */
+  readonly #damaged = new Set<number>();
   #bytes = 0;
+
+  get size(): number {
+    return this.#locations.size;
+  }
+
+  get damagedCount(): number {
+    return this.#damaged.size;
+  }
+
+  isDamaged(number: number): boolean {
+    return this.#damaged.has(number);
+  }
+
+  /** Of a live message: its body was sound when the log was read, or written. */
+  markDamaged(number: number): void {
+    this.#damaged.add(number);
+  }
 
   /** Of the records in which live messages lie. */
   get bytes(): number {
@@ -52,10 +71,10 @@ export class LiveIndex {
   apply(record: JournalRecord | StoreRecord, location: Location): readonly number[] {
     switch (record.kind) {
       case 'posted':
-        this.#place(record.envelope.number, location);
+        this.#place(record, location);
         return this.#end(record.settles);
       case 'copied':
-        this.#place(record.envelope.number, location);
+        this.#place(record, location);
         return [];
       case 'settled':
         return this.#end(record.numbers);
@@ -64,8 +83,9 @@ export class LiveIndex {
     }
   }
 
-  #place(number: number, location: Location): void {
+  #place({ envelope: { number }, body }: PostedRecord | CopiedRecord, location: Location): void {
     this.#remove(number);
+    if (!body) this.#damaged.add(number);
     this.#locations.set(number, location);
     this.#bytes += location.bytes;
   }
@@ -79,6 +99,7 @@ export class LiveIndex {
     const location = this.#locations.get(number);
     if (!location) return;
     this.#locations.delete(number);
+    this.#damaged.delete(number);
     this.#bytes -= location.bytes;
   }
 }
@@ -101,11 +122,12 @@ export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritte
   const { raw, record, location } = carried;
   switch (record?.kind) {
     case 'posted':
-      if (live.liesAt(record.envelope.number, location)) break;
-      return record.settles.length > 0 ? [settledAgain(record.settles, seed)] : [];
+      if (!live.liesAt(record.envelope.number, location)) return settledAgain(record.settles, seed);
+      if (!record.body) return [withoutBody(record, seed), ...settledAgain(record.settles, seed)];
+      break;
     case 'copied':
-      if (live.liesAt(record.envelope.number, location)) break;
-      return [];
+      if (!live.liesAt(record.envelope.number, location)) return [];
+      break;
     case 'offered':
     case 'released':
     case 'moved':
@@ -115,10 +137,20 @@ export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritte
     case 'named':
       return [];
   }
-  return [{ record, buffers: resealRecord(raw, seed) }];
+  if (isSound(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
+  return record?.kind === 'copied' ? [encoded({ ...record, body: undefined }, seed)] : [];
 }
 
-function settledAgain(numbers: readonly number[], seed: Seed): Rewritten {
-  const record = { kind: 'settled', numbers } as const;
+function settledAgain(numbers: readonly number[], seed: Seed): Rewritten[] {
+  return numbers.length > 0 ? [encoded({ kind: 'settled', numbers }, seed)] : [];
+}
+
+/** A post whose body is damaged, as it was then; its id is told by the head. */
+function withoutBody({ envelope }: PostedRecord, seed: Seed): Rewritten {
+  const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body: undefined } as const;
+  return encoded({ kind: 'copied', envelope, ...fresh }, seed);
+}
+
+function encoded(record: JournalRecord, seed: Seed): Rewritten {
   return { record, buffers: encodeRecord(record, seed) };
 }

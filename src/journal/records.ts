@@ -1,4 +1,5 @@
 // What records mean, as bytes and back: docs/journal.md. No file is touched.
+import assert from 'node:assert/strict';
 import { ByteReader, type ByteWriter } from '../core/bytes.ts';
 import {
   readEnvelope,
@@ -12,8 +13,8 @@ import { IpcError, unreachable } from '../core/errors.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../core/message.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import {
-  findRecords,
   flagOptional,
+  isSound,
   type RawRecord,
   type Seed,
   type SegmentId,
@@ -78,6 +79,9 @@ const typeOf = {
   named: 24,
 } as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
 
+/** A `copied` whose body the disk damaged: of an older version, that does not know it, not to be read. */
+const typeDamaged = 25;
+
 const kindOf = new Map<number, keyof typeof typeOf>(
   Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf]),
 );
@@ -85,20 +89,16 @@ const noBody = Buffer.alloc(0);
 
 /** The body is not copied. */
 export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
-  const type = typeOf[record.kind];
-  const fields =
-    'body' in record
-      ? { type, flags: 0, body: record.body, bodyChecksum: record.envelope.checksum }
-      : { type, flags: 0, body: noBody, bodyChecksum: 0 };
-  return sealRecord(fields, (writer) => writeMeta(writer, record), seed);
+  return sealRecord(fieldsOf(record), (writer) => writeMeta(writer, record), seed);
 }
 
-/** Marks anywhere from `offset` on, whatever lies between them. */
-export function* findMarks(bytes: Buffer, offset: number, seed: Seed): Generator<MarkRecord> {
-  for (const record of findRecords(bytes, offset, seed, typeOf.mark)) {
-    const mark = decodeStoreRecord(record);
-    if (mark?.kind === 'mark') yield mark;
-  }
+function fieldsOf(record: JournalRecord | StoreRecord) {
+  const type = typeOf[record.kind];
+  if (!('body' in record)) return { type, flags: 0, body: noBody, bodyChecksum: 0 };
+  const { body, envelope } = record;
+  if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
+  assert(record.kind === 'copied', 'only a copy is written without its body');
+  return { type: typeDamaged, flags: 0, body: noBody, bodyChecksum: 0 };
 }
 
 /** A record of the journal's own, which no other segment may repeat. */
@@ -122,9 +122,12 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
   });
 }
 
-/** Records of the engine; undefined for the journal's own, and for those that may be passed over. */
+/**
+ * Records of the engine; undefined for the journal's own, and for those that may be passed over.
+ * One whose body is damaged is one only if that is the body of a message.
+ */
 export function decodeRecord(record: RawRecord): JournalRecord | undefined {
-  const kind = kindOf.get(record.type);
+  const kind = record.type === typeDamaged ? 'copied' : kindOf.get(record.type);
   if (kind === undefined) {
     if (record.flags & flagOptional) return undefined;
     throw new IpcError(
@@ -132,21 +135,18 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
       `written by a newer version (records of type ${record.type})`,
     );
   }
+  if (!isSound(record) && kind !== 'posted' && kind !== 'copied') {
+    throw new IpcError('bad_frame', `the body of a ${kind} record`);
+  }
   return decoded(record, (reader) => readMeta(kind, reader, record));
 }
 
 /** What passed its checksum and still breaks a rule was wrong before it was written. */
 function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
   const reader = new ByteReader(record.meta);
-  try {
-    const value = read(reader);
-    if (value !== undefined) reader.end();
-    return value;
-  } catch (error) {
-    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    const what = `a record of type ${record.type} at byte ${record.offset}: ${error.message}`;
-    throw new IpcError('store_damaged', what, { cause: error });
-  }
+  const value = read(reader);
+  if (value !== undefined) reader.end();
+  return value;
 }
 
 function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): void {
@@ -196,7 +196,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
 function readMeta(
   kind: keyof typeof typeOf,
   reader: ByteReader,
-  { body, bodyChecksum }: RawRecord,
+  record: RawRecord,
 ): JournalRecord | undefined {
   switch (kind) {
     case 'segment':
@@ -204,12 +204,12 @@ function readMeta(
     case 'removed':
       return undefined;
     case 'posted': {
-      const envelope = readEnvelopeOf(reader, body, bodyChecksum);
+      const { envelope, body } = readEnvelopeOf(reader, record);
       const mark = reader.u64();
       return { kind, envelope, mark, settles: reader.list(8, () => readNumber(reader)), body };
     }
     case 'copied': {
-      const envelope = readEnvelopeOf(reader, body, bodyChecksum);
+      const { envelope, body } = readEnvelopeOf(reader, record);
       const mailbox = readName(reader);
       return { kind, envelope, mailbox, attempt: reader.u32(), holder: readHolder(reader), body };
     }
@@ -239,12 +239,17 @@ function readMeta(
   }
 }
 
-function readEnvelopeOf(reader: ByteReader, body: Buffer, bodyChecksum: number): Envelope {
+/** With the body that belongs to it, if it is sound. */
+function readEnvelopeOf(
+  reader: ByteReader,
+  { type, body, bodyChecksum }: RawRecord,
+): { envelope: Envelope; body: Buffer | undefined } {
   const envelope = readEnvelope(reader);
+  if (type === typeDamaged || body === undefined) return { envelope, body: undefined };
   if (envelope.bodyBytes !== body.length || envelope.checksum !== bodyChecksum) {
     throw new IpcError('bad_frame', `message ${envelope.number} has the body of another`);
   }
-  return envelope;
+  return { envelope, body };
 }
 
 function readHolder(reader: ByteReader): SessionId | '' {

@@ -1,30 +1,34 @@
 // Reading a store that somebody else wrote. Nothing is changed here. docs/journal.md has the rules:
 //
 // 1. The newest epoch that opened says, in its newest segment header, which segments count.
-// 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage.
+// 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage: what is sound
+//    around it counts, and the rest is reported.
 // 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
 import { IpcError } from '../core/errors.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { type Machine, realMachine } from '../wire/machine.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { listEpochs, listSegments, segmentPath } from './folder.ts';
+import { listEpochs, listSegments, readSealed, segmentPath } from './folder.ts';
 import {
+  isRecord,
+  isSound,
+  type LostBytes,
   type RawRecord,
   readRecord,
   readRecords,
   recordBytes,
   recordHeaderBytes,
   type SegmentId,
+  scanRecords,
   segmentSeed,
 } from './framing.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
-  type Extent,
-  findMarks,
   isStoreRecord,
   type Position,
   type SegmentRecord,
+  type StoreRecord,
 } from './records.ts';
 
 /** Longest time that reading keeps the loop, in milliseconds. */
@@ -44,6 +48,8 @@ export interface LogSegment extends SegmentId {
   readonly bytes: number;
   /** Up to here they are durable for certain; the rest may be in the page cache only. */
   readonly durableBytes: number;
+  /** Above every number given before it; only of the one whose header says what counts. */
+  readonly nextNumber?: number;
 }
 
 const emptyLog: Log = { store: undefined, nextNumber: 1, segments: [] };
@@ -99,103 +105,169 @@ export function runBegin(
   return begin;
 }
 
-/** A record of the engine; undefined when it is of a kind that may be passed over. */
-export type Visit = (raw: RawRecord, record: JournalRecord | undefined) => void;
+export interface Reader {
+  /** A record of the engine; undefined when it is of a kind that may be passed over. */
+  record(raw: RawRecord, record: JournalRecord | undefined): void;
+  lost(bytes: LostBytes): void;
+}
 
-/** All records of a segment in order, the journal's own left out. Lets the loop run between them. */
+/** All that a segment tells in order, the journal's own records left out. Lets the loop run meanwhile. */
 export async function replay(
   disk: Disk,
   folder: string,
   segment: LogSegment,
-  visit: Visit,
+  reader: Reader,
   machine: Pick<Machine, 'now' | 'defer'> = realMachine,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
-  let end = 0;
   let since = machine.now();
-  for (const raw of readRecords(bytes.subarray(0, segment.bytes), segmentSeed(segment))) {
-    end = raw.end;
-    if (isStoreRecord(raw)) continue;
-    visit(raw, decodeRecord(raw));
+  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
+    if (isRecord(found)) readInto(reader, found);
+    else reader.lost(found);
     if (machine.now() - since < readMsMax) continue;
     await new Promise<void>((resolve) => machine.defer(resolve));
     since = machine.now();
   }
-  if (end !== segment.bytes) throw damaged(segment, end);
+}
+
+function readInto(reader: Reader, raw: RawRecord): void {
+  if (isStoreRecord(raw)) return;
+  const record = unlessDamaged(() => ({ record: decodeRecord(raw) }));
+  if (record) reader.record(raw, record.record);
+  else reader.lost(raw);
+}
+
+function unlessDamaged<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
+    return undefined;
+  }
 }
 
 /** What one file of the newest epoch holds. */
 interface Image {
-  /** undefined when it is torn. */
+  /** undefined when it is torn or damaged. */
   readonly header: SegmentRecord | undefined;
   /** Where the opening of an epoch ends, when this is its first segment. */
   readonly openingEnd: number;
-  /** Sound records from the first byte on. */
+  /** Sound records from the first byte on; none without the header. */
   readonly soundBytes: number;
+  /** Where the last sound record ends, whatever lies before it. */
+  readonly lastEnd: number;
   /** The latest mark, wherever it lies. */
   readonly durable: Position;
-  /** Segments that it says are removed. */
+  /** Segments that it says are removed, wherever it does. */
   readonly removed: readonly SegmentId[];
 }
 
 /** undefined when the epoch never opened: its owner ended before it had said anything. */
 async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<Log | undefined> {
   const images = new Map<number, Image>();
-  let newest: (SegmentId & { header: SegmentRecord }) | undefined;
-  for (const id of listSegments(disk, folder, epoch).reverse()) {
-    const image = await readImage(disk, folder, id);
-    images.set(id.segment, image);
-    newest ??= image.header && { ...id, header: image.header };
+  for (const id of listSegments(disk, folder, epoch)) {
+    images.set(id.segment, await readImage(disk, folder, id));
   }
-  const durable = [...images.values()].reduce((latest, { durable }) => max(latest, durable), start);
-  if (durable.segment > (newest?.segment ?? 0)) {
-    throw damaged({ epoch, segment: durable.segment }, 0);
+  const durable = [...images.values()].reduce(
+    (latest, { durable }) => max(latest, durable),
+    readSealed(disk, folder, epoch) ?? start,
+  );
+  const [newest, header] = [...images].findLast(([, image]) => image.header) ?? [0];
+  if (durable.segment === 0) {
+    const first = images.get(1);
+    if (!header || (first && first.soundBytes < first.openingEnd)) return undefined;
   }
-  if (!newest) return undefined;
-  const first = images.get(1);
-  if (durable.segment === 0 && first && first.soundBytes < first.openingEnd) return undefined;
-
+  const { store, nextNumber, earlier } =
+    header?.header ?? (await listedBefore(disk, folder, epoch));
   const removed = [...images.values()].flatMap((image) => image.removed);
-  const { header } = newest;
+  // What comes behind the newest header was synced, so a header was there and is damaged.
+  const last = Math.max(newest, durable.segment);
+  const own = Array.from({ length: last - (newest || 1) + 1 }, (_, index) => ({
+    epoch,
+    segment: (newest || 1) + index,
+    bytes: undefined,
+  }));
   const segments: LogSegment[] = [];
-  for (const extent of [...header.earlier, wholeOf(newest, images)]) {
+  for (const extent of [...earlier, ...own]) {
     if (removed.some((id) => same(id, extent))) continue;
-    if (extent.epoch < epoch) {
-      segments.push({ ...extent, durableBytes: extent.bytes });
-      continue;
-    }
-    const bytes = Math.min(images.get(extent.segment)?.soundBytes ?? 0, extent.bytes);
-    const durableBytes = durableIn(extent, durable);
-    if (bytes < durableBytes) throw damaged(extent, bytes);
-    segments.push({ ...extent, bytes, durableBytes });
-    if (bytes < extent.bytes) break;
+    const read = await extentOf(disk, folder, extent, images.get(extent.segment), {
+      epoch,
+      ...durable,
+    });
+    const isNewest = header !== undefined && same(extent, { epoch, segment: newest });
+    segments.push(isNewest ? { ...read, nextNumber } : read);
+    if (read.bytes < (extent.bytes ?? 0)) break;
   }
-  return { store: header.store, nextNumber: header.nextNumber, segments };
+  return { store, nextNumber, segments };
+}
+
+/** What counts of a segment that its epoch's newest header lists with so many bytes, or without. */
+async function extentOf(
+  disk: Disk,
+  folder: string,
+  { epoch, segment, bytes }: SegmentId & { bytes: number | undefined },
+  image: Image | undefined,
+  durable: Position & { readonly epoch: number },
+): Promise<LogSegment> {
+  const id = { epoch, segment };
+  if (epoch < durable.epoch || segment < durable.segment) {
+    const durableBytes = bytes ?? image?.lastEnd ?? 0;
+    return { ...id, bytes: durableBytes, durableBytes };
+  }
+  const durableBytes = segment === durable.segment ? durable.offset : 0;
+  const soundBytes = image?.soundBytes ?? 0;
+  const end =
+    soundBytes < durableBytes ? await soundEnd(disk, folder, id, durableBytes) : soundBytes;
+  return { ...id, bytes: Math.min(end, bytes ?? end), durableBytes };
+}
+
+/** Where the sound records end that begin at `offset`. */
+async function soundEnd(
+  disk: Disk,
+  folder: string,
+  id: SegmentId,
+  offset: number,
+): Promise<number> {
+  let end = offset;
+  const bytes = await readSegment(disk, folder, id);
+  for (const { end: next } of readRecords(bytes, segmentSeed(id), offset)) end = next;
+  return end;
+}
+
+/** What the damaged opening of an epoch listed: what its owner had found, as far as it is still there. */
+async function listedBefore(disk: Disk, folder: string, epoch: number) {
+  const { store, nextNumber, segments } = await survey(disk, folder, epoch);
+  const earlier = segments
+    .filter((id) => disk.readPart(segmentPath(folder, id), 0, 1).length > 0)
+    .map(({ epoch, segment, durableBytes }) => ({ epoch, segment, bytes: durableBytes }));
+  return { store, nextNumber, earlier };
 }
 
 async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Image> {
   const bytes = await readSegment(disk, folder, id);
-  const seed = segmentSeed(id);
   const removed: SegmentId[] = [];
   let header: SegmentRecord | undefined;
-  let headerEnd = 0;
-  let soundBytes = 0;
+  let [headerEnd, soundBytes, lastEnd] = [0, 0, 0];
   let durable = start;
-  for (const raw of readRecords(bytes, seed)) {
-    const record = decodeStoreRecord(raw);
-    if (record?.kind === 'segment') {
+  for (const found of scanRecords(bytes, bytes.length, segmentSeed(id))) {
+    if (!isRecord(found) || !isSound(found)) continue;
+    const record = storeRecordOf(found);
+    if (record?.kind === 'segment' && found.offset === 0) {
       header = record;
-      headerEnd = raw.end;
+      headerEnd = found.end;
     }
-    if (!header) break;
     if (record?.kind === 'removed') removed.push(record);
     if (record?.kind === 'mark' || record?.kind === 'segment')
       durable = max(durable, record.durable);
-    soundBytes = raw.end;
+    if (header && soundBytes === found.offset) soundBytes = found.end;
+    lastEnd = found.end;
   }
-  for (const mark of findMarks(bytes, soundBytes, seed)) durable = max(durable, mark.durable);
   const openingEnd = headerEnd + (header?.openingBytes ?? 0);
-  return { header, openingEnd, soundBytes, durable, removed };
+  return { header, openingEnd, soundBytes, lastEnd, durable, removed };
+}
+
+function storeRecordOf(record: RawRecord): StoreRecord | undefined {
+  return unlessDamaged(() => decodeStoreRecord(record));
 }
 
 /** One that is not there is as good as one without a byte. */
@@ -203,21 +275,11 @@ async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<B
   return (await disk.read(segmentPath(folder, id))) ?? Buffer.alloc(0);
 }
 
-function wholeOf(id: SegmentId, images: ReadonlyMap<number, Image>): Extent {
-  const bytes = images.get(id.segment)?.soundBytes ?? 0;
-  return { epoch: id.epoch, segment: id.segment, bytes };
-}
-
-function durableIn({ segment, bytes }: Extent, durable: Position): number {
-  if (segment < durable.segment) return bytes;
-  return segment === durable.segment ? durable.offset : 0;
-}
-
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
   const head = disk.readPart(path, 0, recordHeaderBytes);
   const raw = readRecord(disk.readPart(path, 0, recordBytes(head)), 0, segmentSeed(id));
-  const record = raw && decodeStoreRecord(raw);
+  const record = raw && storeRecordOf(raw);
   return record?.kind === 'segment' ? record : undefined;
 }
 
@@ -228,9 +290,4 @@ function max(one: Position, other: Position): Position {
 
 function same(one: SegmentId, other: SegmentId): boolean {
   return one.epoch === other.epoch && one.segment === other.segment;
-}
-
-function damaged({ epoch, segment }: SegmentId, offset: number): IpcError {
-  const what = `segment ${segment} of epoch ${epoch} is damaged or cut at byte ${offset}`;
-  return new IpcError('store_damaged', what);
 }

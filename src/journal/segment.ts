@@ -1,7 +1,9 @@
 // A segment that is being written: records one after the other, and zeros written out ahead of them,
-// so that most writes change neither the file's length nor the disk's free space.
+// so that most writes change neither the file's length nor the disk's free space. Zeros come first,
+// always: when the disk has no room for them, no record was written.
 import { IpcError } from '../core/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
+import { isDiskFull } from './epoch.ts';
 import { type Seed, type SegmentId, segmentSeed } from './framing.ts';
 
 /** Zeros written out ahead, in bytes: with the segment, and each time that it has outgrown them. */
@@ -32,9 +34,12 @@ export class SegmentWriter {
     this.#growthBytes = segmentGrowthBytes;
     this.#file = disk.create(path);
     try {
-      this.#write(opening, segmentReserveBytes);
+      this.#extend(segmentReserveBytes);
+      this.append(opening);
     } catch (error) {
       this.close();
+      // It holds zeros alone, so nothing comes of it if a power loss brings it back.
+      if (isDiskFull(error)) disk.removeFile(path);
       throw error;
     }
   }
@@ -43,9 +48,18 @@ export class SegmentWriter {
     return this.#usedBytes;
   }
 
+  /** Makes room for so many bytes; when that throws, some of it may have been made. Blocks. */
+  reserve(bytes: number): void {
+    const end = this.#usedBytes + bytes;
+    if (end > this.#allocatedBytes) this.#extend(roundUp(end, this.#growthBytes), end);
+  }
+
   /** Blocks until the bytes are written, which is not yet synced. */
   append(buffers: readonly Buffer[]): void {
-    this.#write(buffers, this.#allocatedBytes);
+    const bytes = byteLength(buffers);
+    this.reserve(bytes);
+    this.#writeAll(buffers, this.#usedBytes, () => {});
+    this.#usedBytes += bytes;
   }
 
   sync(): Promise<void> {
@@ -56,22 +70,35 @@ export class SegmentWriter {
     this.#file.close();
   }
 
-  #write(buffers: readonly Buffer[], lengthMin: number): void {
-    const end = this.#usedBytes + byteLength(buffers);
-    const length = Math.max(lengthMin, this.#allocatedBytes);
-    const allocated = end <= length ? length : roundUp(end, this.#growthBytes);
-    // The zeros first: when there is no room for them, no record was written.
-    if (allocated > this.#allocatedBytes) this.#writeAll([Buffer.alloc(allocated - end)], end);
-    this.#writeAll(buffers, this.#usedBytes);
-    this.#usedBytes = end;
-    this.#allocatedBytes = allocated;
+  /** A full disk may stop it at `enough`. */
+  #extend(length: number, enough = length): void {
+    try {
+      this.#writeAll(
+        [Buffer.alloc(length - this.#allocatedBytes)],
+        this.#allocatedBytes,
+        (bytes) => {
+          this.#allocatedBytes += bytes;
+        },
+      );
+    } catch (error) {
+      if (!isDiskFull(error) || this.#allocatedBytes < enough) throw error;
+    }
   }
 
-  #writeAll(buffers: readonly Buffer[], offset: number): void {
+  /** A disk that fills up takes a part, and then nothing. */
+  #writeAll(buffers: readonly Buffer[], offset: number, onWritten: (bytes: number) => void): void {
     const expected = byteLength(buffers);
-    const written = this.#file.write(buffers, offset);
-    if (written === expected) return;
-    throw new IpcError('storage_failed', `only ${written} of ${expected} bytes were written`);
+    let written = this.#file.write(buffers, offset);
+    onWritten(written);
+    while (written < expected) {
+      const rest = Buffer.concat(buffers).subarray(written);
+      const more = this.#file.write([rest], offset + written);
+      if (more === 0) {
+        throw new IpcError('storage_failed', `only ${written} of ${expected} bytes were written`);
+      }
+      onWritten(more);
+      written += more;
+    }
   }
 }
 

@@ -1,16 +1,19 @@
 // What this epoch writes: segments one after the other, and up to where they are durable.
 import assert from 'node:assert/strict';
 import type { Disk } from './disk.ts';
+import { diskFault, isDiskFull } from './epoch.ts';
 import { epochPath, segmentPath } from './folder.ts';
-import type { SegmentId } from './framing.ts';
+import type { Seed, SegmentId } from './framing.ts';
 import { encodeRecord, type Position } from './records.ts';
 import { type SegmentRoom, SegmentWriter } from './segment.ts';
+import type { Spares } from './spares.ts';
 
 export class Tail {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #epoch: number;
   readonly #room: SegmentRoom;
+  readonly #spares: Spares;
   /** All that are not closed yet; the last is being written. */
   readonly #writers: SegmentWriter[] = [];
   /** Those with records that no sync has covered. */
@@ -21,11 +24,12 @@ export class Tail {
   #syncing = false;
   #abandoned = false;
 
-  constructor(disk: Disk, folder: string, epoch: number, room: SegmentRoom) {
+  constructor(disk: Disk, folder: string, epoch: number, room: SegmentRoom, spares: Spares) {
     this.#disk = disk;
     this.#folder = folder;
     this.#epoch = epoch;
     this.#room = room;
+    this.#spares = spares;
   }
 
   /** Something was written that no sync has covered. */
@@ -43,6 +47,11 @@ export class Tail {
     return this.#current.usedBytes;
   }
 
+  /** Of the segment that is being written. */
+  get seed(): Seed {
+    return this.#current.seed;
+  }
+
   /** Of the segment that begin() makes. */
   get nextId(): SegmentId {
     return { epoch: this.#epoch, segment: (this.#writers.at(-1)?.id.segment ?? 0) + 1 };
@@ -52,14 +61,27 @@ export class Tail {
   begin(opening: readonly Buffer[]): void {
     const id = this.nextId;
     const path = segmentPath(this.#folder, id);
-    const writer = new SegmentWriter(this.#disk, path, id, opening, this.#room);
+    const writer = this.#spares.insist(
+      () => new SegmentWriter(this.#disk, path, id, opening, this.#room),
+    );
     this.#writers.push(writer);
     this.#unsynced.add(writer);
     this.#folderUnsynced = true;
   }
 
+  /** False when the disk is full; spares are not touched. */
+  hasRoom(bytes: number): boolean {
+    try {
+      this.#current.reserve(bytes);
+      return true;
+    } catch (error) {
+      if (isDiskFull(error)) return false;
+      throw error;
+    }
+  }
+
   append(buffers: readonly Buffer[]): void {
-    this.#current.append(buffers);
+    this.#spares.insist(() => this.#current.append(buffers));
     this.#unsynced.add(this.#current);
   }
 
@@ -84,8 +106,13 @@ export class Tail {
     this.#mark();
   }
 
+  /** storage_failed when a file cannot be closed. */
   close(): void {
-    for (const writer of this.#writers.splice(0)) writer.close();
+    try {
+      for (const writer of this.#writers.splice(0)) writer.close();
+    } catch (error) {
+      throw diskFault(error);
+    }
   }
 
   /** Closes all files, once a sync that runs has ended; no mark is written. Never throws. */
@@ -103,9 +130,8 @@ export class Tail {
 
   /** Says what is durable. The next sync makes the mark durable too: nothing waits for that. */
   #mark(): void {
-    this.#current.append(
-      encodeRecord({ kind: 'mark', durable: this.#durable }, this.#current.seed),
-    );
+    const mark = encodeRecord({ kind: 'mark', durable: this.#durable }, this.#current.seed);
+    this.#spares.insist(() => this.#current.append(mark));
   }
 
   #closeIfFull(writer: SegmentWriter): void {

@@ -1,27 +1,16 @@
 // One connection after its handshake: frames in, frames out, and the heartbeat. It knows no request.
-// 1. dial() or accept() shake hands within `handshakeMs`, inside TLS when it leaves the machine.  2. The owner sets `onClose`, then `onFrame`;
-// only then is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
+// 1. Its maker, dial() or accept(), shook hands.  2. The owner sets `onClose`, then `onFrame`; only then
+// is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
 // other Connection answers.  4. A side that heard nothing for `silenceMsDead`, or could write nothing
 // for as long, gives the connection up.  5. onClose is called once, whoever ended it.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
+import type { Socket } from 'node:net';
 import { IpcError } from '../core/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../core/limits.ts';
-import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './channel.ts';
 import { type Frame, FrameDecoder } from './frame.ts';
-import {
-  ClientHandshake,
-  clientNonce,
-  type Keys,
-  nonceBytes,
-  ServerHandshake,
-} from './handshake.ts';
+import type { Keys } from './handshake.ts';
 import { type Machine, realMachine, type Timer } from './machine.ts';
 import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from './protocol.ts';
-
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
 export interface ConnectionTimes {
   readonly handshakeMs: number;
@@ -29,81 +18,12 @@ export interface ConnectionTimes {
   readonly silenceMsDead: number;
 }
 
-export interface DialOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly times?: ConnectionTimes;
-}
-
 /** A peer that asks for pongs and reads none is given no more. */
 const pongBytesMax = 64 * 1024;
 
-const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead };
+export const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead };
 
-/**
- * `unreachable` and `host_unknown` carry the system's error as their cause. A peer that hangs up before
- * its first byte counts as unreachable: that is how the backlog of an owner that dies looks.
- */
-export async function dial(
-  address: Address,
-  keys: Keys,
-  options: DialOptions = {},
-): Promise<Connection> {
-  const { signal, times = timesDefault } = options;
-  if (signal?.aborted) throw cancelled();
-  // TLS takes one key; where it is refused, the next one is tried on a connection of its own.
-  const [key, older, ...others] = keys;
-  let isSecure = false;
-  const socket = connect({ ...address, noDelay: true });
-  socket.on('error', ignore);
-  const cancel = (): void => {
-    socket.destroy(cancelled());
-  };
-  signal?.addEventListener('abort', cancel, { once: true });
-  try {
-    await connected(socket, address, times.handshakeMs);
-    if (signal?.aborted) throw cancelled();
-    isSecure = !isLocal(socket);
-    if (!isSecure) {
-      const channel = inTheClear(socket, socket.remoteAddress, socket.remotePort);
-      const proven = await shakeAsClient(channel, address, keys, times.handshakeMs);
-      return new Connection(socket, proven, times);
-    }
-    const channel = await secureAsClient(socket, key, times.handshakeMs, where(address));
-    const proven = await shakeAsClient(channel, address, [key], times.handshakeMs);
-    return new Connection(channel.socket, proven, times);
-  } catch (error) {
-    if (signal?.aborted) throw cancelled();
-    const isRefused = isSecure && error instanceof IpcError && error.code === 'key_mismatch';
-    if (!isRefused || older === undefined) throw error;
-    return await dial(address, [older, ...others], options);
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-  }
-}
-
-/** The socket is destroyed when the peer does not prove the key in time. */
-export async function accept(
-  socket: Socket,
-  keys: Keys,
-  times: ConnectionTimes = timesDefault,
-): Promise<Connection> {
-  socket.on('error', ignore);
-  socket.setNoDelay(true);
-  const began = performance.now();
-  const channel = isLocal(socket)
-    ? inTheClear(socket, socket.localAddress, socket.localPort)
-    : await secureAsServer(socket, keys, times.handshakeMs);
-  const { binding } = channel;
-  const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
-  const leftMs = times.handshakeMs - (performance.now() - began);
-  const proven = await shake(channel.socket, handshake, leftMs, {
-    late: new IpcError('unreachable', 'the client did not prove the key in time'),
-    gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
-  });
-  return new Connection(channel.socket, proven, times);
-}
-
-interface Proven {
+export interface Proven {
   /** Bytes of frames that came with the handshake. */
   readonly rest: Buffer;
   readonly key: Buffer;
@@ -118,6 +38,9 @@ export class Connection {
   readonly #decoder = new FrameDecoder();
   /** Decoded, but not yet handed over. */
   #inbox: Frame[] = [];
+  #inboxBytes = 0;
+  /** When the frame began of which a part is here. */
+  #halfSince = Number.POSITIVE_INFINITY;
   #onFrame: ((frame: Frame) => void) | undefined;
   #onClose: ((reason?: IpcError) => void) | undefined;
   #paused = false;
@@ -130,6 +53,7 @@ export class Connection {
   #lastWritten: number;
   #writesOpen = 0;
   #timer: Timer | undefined;
+  #keyTimer: Timer | undefined;
 
   constructor(socket: Socket, { rest, key }: Proven, times = timesDefault, machine = realMachine) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
@@ -153,8 +77,19 @@ export class Connection {
     if (!this.#paused) this.#socket.resume();
   }
 
+  /** A retired key does not keep open what it opened. `keys`: those that are good at the moment. */
+  endWhenRetired(keys: () => Keys): void {
+    const look = () => {
+      if (!keys().some((key) => key.equals(this.key))) this.destroy();
+    };
+    this.#keyTimer = this.#machine.setTicker(look, this.#times.heartbeatMs).unref();
+  }
+
   /** Called for every heartbeat that came. */
   onBeat: (() => void) | undefined;
+
+  /** Called when it may keep more or fewer bytes than before, and when it is over. */
+  onKept: (() => void) | undefined;
 
   /** Called once, at once when it is over already; without a reason after an orderly end. */
   set onClose(handler: (reason?: IpcError) => void) {
@@ -172,8 +107,24 @@ export class Connection {
     return this.#socket.writableLength;
   }
 
+  /** Bytes that wait for the peer to read, or for the rest of their frame, or to be handed over. */
+  get keptBytes(): number {
+    return this.#socket.writableLength + this.#decoder.keptBytes + this.#inboxBytes;
+  }
+
+  /** Since when the peer leaves bytes unread, or a frame half sent: `performance.now()`, or infinite. */
+  get stillSince(): number {
+    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
+    return Math.min(unwritten, this.#halfSince);
+  }
+
   get open(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Nothing comes or goes any more. */
+  get isOver(): boolean {
+    return this.#state === 'closed';
   }
 
   /**
@@ -186,11 +137,11 @@ export class Connection {
     this.#lastSent = this.#machine.now();
     if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
     this.#writesOpen += 1;
+    const wrote = (error: Error | null | undefined) => this.#wrote(error, onWritten);
     const last = buffers.length - 1;
-    for (const [index, buffer] of buffers.entries()) {
-      if (index < last) this.#socket.write(buffer);
-      else this.#socket.write(buffer, (error) => this.#wrote(error, onWritten));
-    }
+    buffers.forEach((buffer, index) => {
+      this.#socket.write(buffer, index === last ? wrote : undefined);
+    });
   }
 
   /** Leaves the peer's bytes in the kernel; its silence does not count meanwhile. */
@@ -211,7 +162,7 @@ export class Connection {
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    this.#inbox = [];
+    this.#dropInbox();
     this.#uncork();
     this.#socket.end();
     // Bytes that are still coming are read and dropped, so that the peer's end is seen.
@@ -229,13 +180,32 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#lastHeard = this.#machine.now();
     try {
-      for (const frame of this.#decoder.push(chunk)) this.#inbox.push(frame);
+      const frames = this.#decoder.push(chunk);
+      for (const frame of frames) this.#take(frame);
+      this.#noteHalf(frames.length > 0);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#fail(error);
       return;
     }
     this.#drain();
+    this.onKept?.();
+  }
+
+  #take(frame: Frame): void {
+    this.#inbox.push(frame);
+    this.#inboxBytes += bytesOf(frame);
+  }
+
+  /** `isNew`: what is here of a frame began with the last chunk. */
+  #noteHalf(isNew: boolean): void {
+    if (this.#decoder.keptBytes === 0) this.#halfSince = Number.POSITIVE_INFINITY;
+    else if (isNew || this.#halfSince > this.#lastHeard) this.#halfSince = this.#lastHeard;
+  }
+
+  #dropInbox(): void {
+    this.#inbox = [];
+    this.#inboxBytes = 0;
   }
 
   /** A handler may pause, close or destroy; what is left then stays, or is dropped with the inbox. */
@@ -243,6 +213,7 @@ export class Connection {
     while (!this.#paused && this.#onFrame !== undefined) {
       const frame = this.#inbox.shift();
       if (frame === undefined) return;
+      this.#inboxBytes -= bytesOf(frame);
       this.#handOver(frame, this.#onFrame);
     }
   }
@@ -266,6 +237,7 @@ export class Connection {
     this.#writesOpen -= 1;
     this.#lastWritten = this.#machine.now();
     if (!error) onWritten?.();
+    this.onKept?.();
   }
 
   #cork(): void {
@@ -279,12 +251,13 @@ export class Connection {
     if (!this.#corked) return;
     this.#corked = false;
     this.#socket.uncork();
+    this.onKept?.();
   }
 
   #fail(reason: IpcError | undefined): void {
     if (this.#state === 'closed') return;
     this.#reason ??= reason;
-    this.#inbox = [];
+    this.#dropInbox();
     this.#socket.destroy();
     this.#closed();
   }
@@ -293,6 +266,8 @@ export class Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#machine.clearTimer(this.#timer);
+    this.#machine.clearTimer(this.#keyTimer);
+    this.onKept?.();
     this.#onClose?.(this.#reason);
   }
 
@@ -331,115 +306,15 @@ export class Connection {
   }
 }
 
-/** An error with nobody to hear it would end the process; those that matter are heard elsewhere. */
-function ignore(): void {}
-
-function connected(socket: Socket, address: Address, limitMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const late = new IpcError('unreachable', `${where(address)} did not answer in ${limitMs} ms`);
-    const timer = setTimeout(() => socket.destroy(late), limitMs);
-    const failed = (error: Error): void => {
-      clearTimeout(timer);
-      reject(error instanceof IpcError ? error : refused(error, address));
-    };
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', failed);
-      resolve();
-    });
-  });
-}
-
-async function shakeAsClient(
-  { socket, binding }: Channel,
-  address: Address,
-  keys: Keys,
-  limitMs: number,
-): Promise<Proven> {
-  const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
-  socket.write(handshake.start());
-  return shake(socket, handshake, limitMs, {
-    late: new IpcError(
-      'port_taken',
-      `a program holds ${where(address)}, but did not shake hands in ${limitMs} ms`,
-    ),
-    gone: (bytes) =>
-      bytes === 0
-        ? new IpcError('unreachable', `${where(address)} hung up without a word`)
-        : new IpcError('port_taken', `a program holds ${where(address)}, but hung up`),
-  });
-}
-
-interface HandshakeFaults {
-  readonly late: IpcError;
-  /** The peer ended it after so many bytes. */
-  readonly gone: (bytes: number) => IpcError;
-}
-
-/** Leaves the socket paused, with no listener of ours. */
-function shake(
-  socket: Socket,
-  handshake: ClientHandshake | ServerHandshake,
-  limitMs: number,
-  faults: HandshakeFaults,
-): Promise<Proven> {
-  return new Promise((resolve, reject) => {
-    let bytes = 0;
-    const timer = setTimeout(() => fail(faults.late), limitMs);
-    const stop = (): void => {
-      clearTimeout(timer);
-      socket.off('data', step).off('error', broken).off('close', gone);
-    };
-    const fail = (error: unknown): void => {
-      stop();
-      socket.destroy();
-      reject(error);
-    };
-    const gone = (): void => fail(faults.gone(bytes));
-    const broken = (error: Error): void => {
-      fail(error instanceof IpcError ? error : faults.gone(bytes));
-    };
-    const step = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      try {
-        const { send, rest, key } = handshake.push(chunk);
-        if (send.length > 0) socket.write(send);
-        if (rest === undefined || key === undefined) return;
-        stop();
-        socket.pause();
-        resolve({ rest, key });
-      } catch (error) {
-        fail(error);
-      }
-    };
-    socket.on('data', step).on('error', broken).on('close', gone);
-  });
-}
-
-function refused(error: Error, address: Address): IpcError {
-  const code = 'code' in error ? String(error.code) : error.message;
-  const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
-  const what = unknown ? 'no such host' : `nobody answers (${code})`;
-  const kind = unknown ? 'host_unknown' : 'unreachable';
-  return new IpcError(kind, `${where(address)}: ${what}`, { cause: error });
-}
-
 function brokenBy(error: Error): IpcError {
   const code = 'code' in error ? String(error.code) : error.message;
   return new IpcError('unreachable', `the connection broke (${code})`, { cause: error });
 }
 
+function bytesOf({ header, body }: Frame): number {
+  return header.length + body.length;
+}
+
 function silent(limitMs: number): IpcError {
   return new IpcError('unreachable', `the other side was silent for ${limitMs} ms`);
-}
-
-function cancelled(): IpcError {
-  return new IpcError('cancelled', 'the call was cancelled');
-}
-
-function where(address: Address): string {
-  if ('path' in address) return address.path;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
 }

@@ -16,13 +16,18 @@ const fixedBytes = 12;
 const prefixBytes = lengthBytes + fixedBytes;
 assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest frame is legal');
 
+/** Up to here one copy of a body costs less than a second write. */
+const joinBytesMax = 2 * 1024;
+
 export const noBytes = Buffer.alloc(0);
 
-/** The body is not copied: its owner leaves it unchanged until it is written. */
+/** A large body is not copied: its owner leaves it unchanged until it is written. */
 export function encodeFrame(frame: Frame): Buffer[] {
   assert(frame.header.length <= headerBytesMax, 'a header that we made fits');
   assert(frame.body.length <= bodyBytesMax, 'a body was checked at the edge');
-  const head = Buffer.allocUnsafe(prefixBytes + frame.header.length);
+  const bodyOffset = prefixBytes + frame.header.length;
+  const isJoined = frame.body.length <= joinBytesMax;
+  const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
   head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
   head.writeUInt8(frame.type, 4);
   head.writeUInt8(0, 5);
@@ -30,7 +35,9 @@ export function encodeFrame(frame: Frame): Buffer[] {
   head.writeUInt32BE(frame.request, 8);
   head.writeUInt32BE(frame.header.length, 12);
   head.set(frame.header, prefixBytes);
-  return frame.body.length === 0 ? [head] : [head, frame.body];
+  if (!isJoined) return [head, frame.body];
+  head.set(frame.body, bodyOffset);
+  return [head];
 }
 
 /**
@@ -43,6 +50,11 @@ export class FrameDecoder {
   /** Of the frame whose prefix is here but whose rest is not. */
   #payload: Buffer | undefined;
   #payloadFilled = 0;
+
+  /** Of a frame that is not whole. */
+  get keptBytes(): number {
+    return this.#payload?.length ?? 0;
+  }
 
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];

@@ -21,6 +21,7 @@ import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../core/limits.ts';
 import { parseName, parseSessionId } from '../core/message.ts';
 import type {
   Answer,
+  DeadLetterCount,
   Failed,
   Fetch,
   Hello,
@@ -50,6 +51,7 @@ import {
 } from './fields.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json.ts';
+import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './retries.ts';
 
 /** Of the frames after the handshake; the handshake itself never changes. */
 export const protocolNumber = 1;
@@ -66,6 +68,7 @@ export const requestTypes = {
   goodbye: 0x09,
   send: 0x0a,
   ping: 0x0b,
+  retry: 0x0c,
 } as const satisfies Record<Request['kind'], number>;
 
 export const answerTypes = {
@@ -80,6 +83,7 @@ export const answerTypes = {
   going: 0x89,
   received: 0x8a,
   pong: 0x8b,
+  retried: 0x8c,
 } as const satisfies Record<Answer['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -95,10 +99,11 @@ export function encodeRequest(request: Request): Buffer[] {
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
 }
 
-export function encodeAnswer(answer: Answer, body: Buffer = noBytes): Buffer[] {
+/** `body`: of an offer, undefined when it is damaged. */
+export function encodeAnswer(answer: Answer, body?: Buffer): Buffer[] {
   const type = answerTypes[answer.kind];
-  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : body;
-  const header = answerHeader(answer);
+  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : (body ?? noBytes);
+  const header = answer.kind === 'offer' ? offerHeader(answer, !body) : answerHeader(answer);
   return encodeFrame({ type, request: answer.request, header, body: answerBody });
 }
 
@@ -120,6 +125,8 @@ export function decodeRequest(frame: Frame): Request {
       return { kind, request: frame.request, holds: readHeader(frame, readHolds) };
     case 'release':
       return decodeRelease(frame);
+    case 'retry':
+      return decodeRetry(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -133,11 +140,11 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** Whatever is wrong with an answer is fatal: its maker is a broker. */
-export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
+/** With the body of an offer that is sound. Whatever is wrong is fatal: an answer's maker is a broker. */
+export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer | undefined } {
   try {
-    const answer = readAnswer(frame);
-    return { answer, body: answer.kind === 'offer' ? frame.body : noBytes };
+    if (answerKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    return { answer: readAnswer(frame), body: undefined };
   } catch (error) {
     if (!(error instanceof IpcError) || error.kind.fatal) throw error;
     throw new IpcError('bad_frame', error.message);
@@ -147,19 +154,20 @@ export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer } {
 function readAnswer(frame: Frame): Answer {
   const { request } = frame;
   const kind = answerKinds.get(frame.type);
-  if (kind === undefined) throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
-  if (kind !== 'welcome' && kind !== 'offer') checkNoBody(frame);
+  if (kind === undefined || kind === 'offer')
+    throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
+  if (kind !== 'welcome') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);
     case 'stored':
       return decodeStored(frame);
-    case 'offer':
-      return decodeOffer(frame);
     case 'end':
       return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
+    case 'retried':
+      return decodeRetried(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -192,6 +200,8 @@ function requestHeader(request: Request): Buffer {
       return holdsBytes(request.holds);
     case 'release':
       return releaseHeader(request);
+    case 'retry':
+      return retryHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -209,18 +219,18 @@ function requestBody(request: Request): Buffer {
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
 
-function answerHeader(answer: Answer): Buffer {
+function answerHeader(answer: Exclude<Answer, Offer>): Buffer {
   switch (answer.kind) {
     case 'welcome':
       return welcomeHeader(answer);
     case 'stored':
       return storedHeader(answer);
-    case 'offer':
-      return offerHeader(answer);
     case 'end':
       return new ByteWriter().u32(answer.remaining).bytes();
     case 'settled':
       return holdsBytes(answer.notHeld);
+    case 'retried':
+      return retriedHeader(answer);
     case 'status':
       return statusHeader(answer);
     case 'error':
@@ -399,33 +409,38 @@ function decodeStored(frame: Frame): Stored {
   }));
 }
 
-function offerHeader(offer: Offer): Buffer {
-  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).text(offer.mailbox);
+function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
+  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
+  writer.text(offer.mailbox);
   writeEnvelope(writer, offer.envelope);
   return writer.bytes();
 }
 
-function decodeOffer(frame: Frame): Offer {
+function decodeOffer(frame: Frame): { answer: Offer; body: Buffer | undefined } {
   const { request, body } = frame;
-  const offer = readHeader(frame, (reader) => ({
-    kind: 'offer' as const,
-    request,
+  const { isDamaged, ...fields } = readHeader(frame, (reader) => ({
     attempt: reader.u32(),
     others: reader.u32(),
+    isDamaged: readFlag(reader),
     mailbox: readName(reader),
     envelope: readEnvelope(reader),
   }));
-  if (offer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
-  if (body.length !== offer.envelope.bodyBytes) {
-    throw new IpcError('bad_frame', `${body.length} bytes for ${offer.envelope.bodyBytes}`);
+  const answer: Offer = { kind: 'offer', request, ...fields };
+  if (answer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (isDamaged) {
+    checkNoBody(frame);
+    return { answer, body: undefined };
   }
-  checkChecksum(body, offer.envelope.checksum);
-  return offer;
+  const { bodyBytes, checksum } = answer.envelope;
+  if (body.length !== bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes for ${bodyBytes}`);
+  }
+  checkChecksum(body, checksum);
+  return { answer, body };
 }
 
-function statusHeader(status: StatusAnswer): Buffer {
-  const { messages, bytes, sessions, mailboxCount, mailboxes } = status;
-  return writeJson({ messages, bytes, sessions, mailboxCount, mailboxes });
+function statusHeader({ kind: _kind, request: _request, ...fields }: StatusAnswer): Buffer {
+  return writeJson(fields);
 }
 
 function decodeStatus(frame: Frame): StatusAnswer {
@@ -438,7 +453,16 @@ function decodeStatus(frame: Frame): StatusAnswer {
     sessions: fields.whole('sessions'),
     mailboxCount: fields.whole('mailboxCount'),
     mailboxes: fields.objects('mailboxes').map(mailboxStatus),
+    deadLetterCount: fields.whole('deadLetterCount'),
+    deadLetters: fields.objects('deadLetters').map(deadLetterCount),
+    damaged: fields.whole('damaged'),
+    storageStalledMs: fields.whole('storageStalledMs'),
+    warnings: fields.texts('warnings'),
   };
+}
+
+function deadLetterCount(fields: JsonFields): DeadLetterCount {
+  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
 }
 
 function mailboxStatus(fields: JsonFields): MailboxStatus {

@@ -13,7 +13,8 @@ import { IpcError } from '../../src/core/errors.ts';
 import { holdsMax } from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { type Disk, realDisk } from '../../src/journal/disk.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { type Machine, realMachine } from '../../src/wire/machine.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
@@ -63,7 +64,11 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   const ended = new Promise<void>((resolve) => {
     connection.onClose = () => resolve();
   });
+  const isIn = new Promise<void>((resolve) => {
+    connection.onBeat = resolve;
+  });
   connection.onFrame = (frame) => heard.push(decodeAnswer(frame).answer.kind);
+  await isIn;
   fail();
   await assert.rejects(starting, { code: 'storage_failed' });
   await ended;
@@ -98,6 +103,25 @@ test('an owner that was left behind finds out though nobody posts', async (conte
   assert.equal((await ended).code, 'owner_replaced');
   await assertPortIsFree(port);
   await newer.journal.close();
+});
+
+test('a broker that cannot look whether it still owns its store gives the role up, and says "stored" to nobody', async (context) => {
+  const failed: string[] = [];
+  let isBroken = false;
+  const disk: Disk = {
+    ...realDisk,
+    list: (path) => {
+      if (isBroken) throw diskError();
+      return realDisk.list(path);
+    },
+  };
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const { client } = await startBroker(context, { disk, onFailed });
+  const poster = client();
+  await poster.status();
+  isBroken = true;
+  await assert.rejects(poster.post(box, Buffer.from('mail')), { code: 'unreachable' });
+  assert.deepEqual(failed, ['storage_failed']);
 });
 
 test('a post that was cancelled before it began leaves no gap behind', async (context) => {

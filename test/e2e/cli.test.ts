@@ -76,6 +76,18 @@ test('a terminal is shown what would move it, unless --raw asks for it', {
   }
 });
 
+test('a pipe gets the very bytes, of wait, fetch and receive', async (context) => {
+  const { run, port } = await shell(context);
+  const body = 'a\u001b[2Jb\u202e\u3164\r\u0000';
+  await run(['post', 'B'], body);
+  assert.equal((await run(['wait', 'B'])).text, body);
+  await run(['post', 'B'], body);
+  assert.equal((await run(['fetch', 'B'])).text, `${body}\n`);
+  const receiving = run(['receive', '--port', `${port + 1}`]);
+  await run(['send', `127.0.0.1:${port + 1}`], body);
+  assert.equal((await receiving).text, body);
+});
+
 test('--json prints one object a line', async (context) => {
   const { run, port } = await shell(context);
   const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
@@ -95,6 +107,7 @@ test('--json prints one object a line', async (context) => {
     program: 'ipc',
     attempt: 1,
     answers: '',
+    damaged: false,
     body: 'hi',
   });
 });

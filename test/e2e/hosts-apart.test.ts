@@ -5,12 +5,19 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Capture } from '../support/capture.ts';
+import type { FloodReport } from '../support/flood-process.ts';
 import { type Host, Relay, start, twoHosts } from '../support/hosts-apart.ts';
-import { program } from '../support/mcp-host.ts';
+import { McpHost, program } from '../support/mcp-host.ts';
 import { makeHome } from '../support/places.ts';
 import { type Place, place, Remote } from '../support/remote.ts';
+
+const library = new URL('../../../dist/index.js', import.meta.url);
+const floodProgram = fileURLToPath(new URL('../support/flood-process.js', import.meta.url));
 
 interface Apart extends Place {
   readonly one: Host;
@@ -112,12 +119,9 @@ test('a takeover on the other machine is no matter: waits and posts go on', asyn
   assert.equal(deliveries[1]?.id, id);
 });
 
-test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
-  const hosts = await apart(context);
-  if (!hosts) return;
-  const { one, other, home, otherHome, port } = hosts;
-  const owner = await openOwner(hosts, one.address);
-  const run = async (on: Host, ...words: string[]) => {
+/** The program on one of the machines; the other one has the broker in IPC_BROKER. */
+function runner(context: TestContext, { one, other, home, otherHome, port }: Apart) {
+  return async (on: Host, ...words: string[]): Promise<string> => {
     const env = {
       PATH: process.env.PATH,
       IPC_HOME: on === one ? home : otherHome,
@@ -133,6 +137,14 @@ test('point to point, and the program with IPC_BROKER, reach the other machine',
     assert.equal(child.exitCode, 0, errors);
     return out;
   };
+}
+
+test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  const run = runner(context, hosts);
   const direct = `${one.address}:${port + 1}`;
   const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
   await run(other, 'ping', direct);
@@ -145,22 +157,150 @@ test('point to point, and the program with IPC_BROKER, reach the other machine',
   assert.equal(waited, 'come and get it');
 });
 
-test('on the wire neither a body, nor a name, nor the key is found', async (context) => {
+/** A call of the tool by a host that runs on one of the machines. */
+async function tool({
+  context,
+  on,
+  home,
+  port,
+  env = {},
+}: {
+  context: TestContext;
+  on: Host;
+  home: string;
+  port: number;
+  env?: Record<string, string>;
+}): Promise<McpHost> {
+  const host = await McpHost.start({ home, port, env, prefix: on.prefix });
+  context.after(() => host.destroy());
+  return host;
+}
+
+test('the MCP tool reaches the other machine, by host and by IPC_BROKER, and point to point', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
-  const owner = await openOwner(hosts, hosts.one.address);
-  const relay = await Relay.start(context, hosts.other, hosts.one, hosts.port, 'honest');
-  const guest = hosts.guest(hosts.other.address);
+  const { one, other, home, otherHome, port } = hosts;
+  await openOwner(hosts, one.address);
+  const broker = `${one.address}:${port}`;
+  const here = await tool({ context, on: one, home, port });
+  const there = await tool({
+    context,
+    on: other,
+    home: otherHome,
+    port,
+    env: { IPC_BROKER: broker },
+  });
+  const waiting = here.begin({ operation: 'wait', mailbox: 'here' });
+  await there.call({ operation: 'post', to: 'here', from: 'there', message: 'by IPC_BROKER' });
+  const { bodies, ticket = '' } = await waiting.answer;
+  assert.deepEqual(bodies, ['by IPC_BROKER']);
+  await here.call({ operation: 'post', to: 'there', message: 'the answer', after: ticket });
+  const answer = await there.call({ operation: 'wait', mailbox: 'there' });
+  assert.deepEqual(answer.bodies, ['the answer']);
+  const status = await there.call({ operation: 'broker_status', after: answer.ticket });
+  assert.match(status.head, new RegExp(`^Broker (on|at) ${broker}`));
+
+  const named = await tool({ context, on: other, home: otherHome, port });
+  const at = { host: broker };
+  await named.call({ operation: 'post', to: 'box', message: 'by host', ...at });
+  assert.deepEqual((await named.call({ operation: 'fetch', mailbox: 'box', ...at })).bodies, [
+    'by host',
+  ]);
+  const receiving = here.begin({ operation: 'receive', bind: one.address, port: port + 1 });
+  const direct = `${one.address}:${port + 1}`;
+  await named.call({ operation: 'ping', host: direct });
+  await named.call({ operation: 'send', host: direct, message: 'hand to hand' });
+  assert.deepEqual((await receiving.answer).bodies, ['hand to hand']);
+});
+
+test('the library reaches the other machine, by host and by IPC_BROKER', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, otherHome: home, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  await owner.post('questions', 'from the owner');
+  const broker = `${one.address}:${port}`;
+  const script = `
+    import { open } from '${library}';
+    const [host, home] = ${JSON.stringify([broker, home])};
+    const named = await open({ host, home, env: {} });
+    const set = await open({ home, env: { IPC_BROKER: host } });
+    const question = await named.wait('questions');
+    await set.post('answers', 'to: ' + question.text);
+    await question.settle();
+    const { pid, messages } = await set.status();
+    console.log(JSON.stringify([pid, messages]));
+    await named.close();
+    await set.close();`;
+  const child = start(context, other, ['--input-type=module', '-e', script]);
+  assert(child.stdout);
+  assert.deepEqual(JSON.parse(await text(child.stdout)), [owner.pid, 1]);
+  assert.equal((await owner.fetch('answers')).deliveries[0]?.body, 'to: from the owner');
+});
+
+test('10,000 silent connections from another machine leave a post from there within a second', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  const [early, late] = [hosts.guest(one.address), hosts.guest(one.address)];
+  await early.status();
+  const flood = start(context, other, [floodProgram, one.address, `${port}`, '10000']);
+  let seen: FloodReport = { made: 0, heard: 0, isOver: false };
+  flood.on('message', (report: FloodReport) => {
+    seen = report;
+  });
+  while (seen.made < 2_500) await once(flood, 'message');
+  const during = performance.now();
+  await early.post('box', 'from who was there');
+  assert.ok(performance.now() - during < 1_000, `${performance.now() - during} ms`);
+  await late.post('box', 'from who came');
+  assert.equal(seen.isOver, false, 'the flood was over before the post was stored');
+  while (!seen.isOver) await once(flood, 'message');
+  const after = performance.now();
+  await hosts.guest(one.address).post('box', 'after it');
+  context.diagnostic(`${Math.round(performance.now() - after)} ms for a new process and its post`);
+  assert.equal((await owner.fetch('box')).deliveries.length, 3);
+  assert.equal(seen.heard, 0);
+});
+
+test('in a capture of the wire neither a body, nor a name, nor the key is found', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, home, port } = hosts;
+  const owner = await openOwner(hosts, one.address);
+  const capture = await Capture.start(context, one);
+  if (typeof capture === 'string') return context.skip(capture);
+  const guest = hosts.guest(one.address);
   const body = `a body ${randomBytes(16).toString('hex')} `.repeat(200);
   await guest.post('a-mailbox', body, { from: 'a-sender' });
   assert.equal((await owner.fetch('a-mailbox')).deliveries[0]?.body, body);
-  const { wire } = await relay.report();
-  assert.ok(wire.length > body.length, 'all of it went by');
-  const digits = (await readFile(join(hosts.home, 'key'), 'latin1')).trim();
+  const waiting = guest.wait('other-mailbox');
+  await owner.post('other-mailbox', body);
+  assert.equal((await waiting)?.body, body);
+  const standby = hosts.session(one.prefix);
+  await standby.status();
+  await owner.kill();
+  await guest.post('a-mailbox', body);
+  assert.equal((await standby.fetch('a-mailbox')).deliveries.length, 2, 'after a takeover');
+  const run = runner(context, hosts);
+  const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
+  await run(other, 'send', `${one.address}:${port + 1}`, body);
+  assert.equal(await receiving, body);
+  const clear = 'said in the clear, and found';
+  await stranger(context, other, one.address, port, Buffer.from(clear));
+  const { packets, streams, lost } = await capture.end();
+
+  assert.equal(lost, 0);
+  assert.ok(Buffer.concat([...streams]).length > 4 * body.length, 'all of it went by');
+  assert.ok(packets.includes(clear) && streams.some((stream) => stream.includes(clear)));
+  const digits = (await readFile(join(home, 'key'), 'latin1')).trim();
   const key = Buffer.from(digits, 'hex');
-  const secrets = [body.slice(0, 30), 'a-mailbox', 'a-sender', digits, key, 'IPCc', 'IPCs'];
-  for (const secret of [...secrets, key.subarray(0, 8), key.toString('base64')]) {
-    assert.equal(wire.includes(secret), false);
+  const keyForms = [key.subarray(0, 8), key.subarray(24), digits.slice(0, 16), digits.slice(48)];
+  const base64 = key.toString('base64');
+  const names = [body.slice(0, 30), 'a-mailbox', 'a-sender', 'other-mailbox', 'IPCc', 'IPCs'];
+  for (const secret of [...names, ...keyForms, base64.slice(0, 16), base64.slice(16, 40)]) {
+    for (const seen of [packets, ...streams]) assert.equal(seen.includes(secret), false);
   }
 });
 

@@ -2,14 +2,21 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
-import { heartbeatMs } from '../../src/core/limits.ts';
+import { Session } from '../../src/broker/session.ts';
+import { heartbeatMs, keyReadMs } from '../../src/core/limits.ts';
+import { dial } from '../../src/wire/dial.ts';
+import { encodeRequest } from '../../src/wire/protocol.ts';
+import { importKey, newKey, retireKey } from '../../src/wire/rotation.ts';
 import { startBroker } from '../support/brokers.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
+import { hello } from '../support/proven-socket.ts';
 import { Remote } from '../support/remote.ts';
+import { Ear } from '../support/sockets.ts';
 
 interface Ended {
   readonly code: number;
@@ -94,19 +101,92 @@ test('a retired key is refused by a broker that runs on, within two seconds', as
   assert.equal((await ipc(here, port, ['post', 'box', 'with the new key'])).code, 0);
 });
 
-test('a connection that a retired key opened is closed at the next heartbeat', async (context) => {
-  context.mock.timers.enable({ apis: ['setInterval'] });
-  let retired = false;
-  const broker = await startBroker(context, {
-    goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
+/** An address of this machine to which connections are those between machines. */
+function outerAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+}
+
+for (const where of ['on loopback', 'between machines']) {
+  test(`a connection that a retired key opened is closed at the next heartbeat, ${where}`, async (context) => {
+    const host = where === 'on loopback' ? '127.0.0.1' : outerAddress();
+    if (host === undefined) return context.skip('this machine has no address but loopback');
+    context.mock.timers.enable({ apis: ['setInterval'] });
+    let retired = false;
+    const broker = await startBroker(context, {
+      goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
+    });
+    await broker.broker.listenOn(host);
+    const { port, keys } = broker;
+    const ear = new Ear(await dial({ host, port }, keys));
+    for (const bytes of hello('guest')) ear.connection.send([bytes]);
+    await ear.next();
+    context.mock.timers.tick(heartbeatMs);
+    ear.connection.send(encodeRequest({ kind: 'status', request: 2 }));
+    await ear.next();
+    retired = true;
+    context.mock.timers.tick(heartbeatMs);
+    await ear.closed;
+    await assert.rejects(dial({ host, port }, keys), { code: 'key_mismatch' });
   });
-  const client = broker.client();
-  await client.join();
+}
+
+test('a session whose own side retires the key of its connection gives that up', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  const broker = await startBroker(context);
+  const home = join(await makeHome(context), 'home');
+  await importKey(home, {}, broker.keys[0].toString('hex'));
+  const origin = { program: 'test', pid: process.pid, machine: 'here' };
+  const session = new Session({ home, port: broker.port, origin, env: {} });
+  context.after(() => session.close());
+  await session.status();
+  await newKey(home, {});
   context.mock.timers.tick(heartbeatMs);
-  assert.equal((await client.status()).sessions, 1);
-  retired = true;
+  assert.equal((await session.status()).sessions, 1, 'both are good');
+  await retireKey(home, {});
+  // The key files are read again after a second.
+  await new Promise((resolve) => setTimeout(resolve, keyReadMs));
   context.mock.timers.tick(heartbeatMs);
-  await assert.rejects(client.status(), { code: 'key_mismatch' });
+  await assert.rejects(session.status(), { code: 'key_mismatch' });
+});
+
+test('a receive that runs takes the new key, and the old one no more when it is retired', async (context) => {
+  const folder = await makeHome(context);
+  const port = await freePort();
+  const [here, there] = [join(folder, 'here'), join(folder, 'there')];
+  const receiving = ipc(here, port, ['receive', '--port', `${port}`, '--timeout', '60']);
+  const to = `127.0.0.1:${port}`;
+  assert.equal((await ipc(here, port, ['ping', to])).code, 0);
+  await cp(join(here, 'key'), join(there, 'key'));
+  await ipc(here, port, ['key', 'new']);
+  await ipc(here, port, ['key', 'retire']);
+  const retired = performance.now();
+  while ((await ipc(there, port, ['ping', to])).code === 0) {
+    assert.ok(performance.now() - retired < 2_000);
+  }
+  assert.equal((await ipc(here, port, ['send', to, 'with the new key'])).code, 0);
+  assert.equal((await receiving).out, 'with the new key');
+});
+
+test('a broker that has proved the new key is not believed with the old one', async (context) => {
+  const folder = await makeHome(context);
+  const port = await freePort();
+  const [older, newer, both] = ['older', 'newer', 'both'].map((name) => join(folder, name));
+  assert(older && newer && both);
+  await importKey(older, {}, '0f'.repeat(32));
+  await importKey(newer, {}, 'f0'.repeat(32));
+  await importKey(both, {}, '0f'.repeat(32));
+  await importKey(both, {}, 'f0'.repeat(32));
+  const guest = session(context, both, port);
+  const first = session(context, newer, port);
+  await first.start();
+  assert.equal((await guest.status()).pid, first.pid);
+  await first.kill();
+  const second = session(context, older, port);
+  await second.start();
+  await assert.rejects(guest.post('box', 'a body'), { code: 'key_mismatch' });
+  const beginner = session(context, both, port);
+  assert.equal((await beginner.status()).messages, 0);
 });
 
 test('no output but that of `ipc key show` has the key in it', async (context) => {

@@ -13,7 +13,7 @@ import type { Name, SessionId } from '../../src/core/message.ts';
 import { checkStore } from '../../src/journal/check.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import { journalFormat } from '../../src/journal/records.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { makeHome } from '../support/places.ts';
@@ -317,7 +317,7 @@ test('forty sessions that each post and end leave all their mail, in few segment
   const { deliveries } = await reader.fetch('box' as Name);
   await reader.close();
   assert.deepEqual(
-    deliveries.map(({ body }) => body.toString()),
+    deliveries.map(({ body }) => String(body)),
     bodies,
   );
 });

@@ -1,60 +1,19 @@
 // Whoever has no key: he does not stall those who have one.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import { unprovenMax } from '../../src/core/limits.ts';
+import { Flood } from '../support/flood.ts';
+import { residentMiB } from '../support/memory.ts';
 import { place } from '../support/remote.ts';
 
 const floodSockets = 10_000;
-/** That many dial at the same time. */
-const dialsAtOnce = 400;
-
-/** Silent connections to one port, as many as the other side lets stand. */
-class Flood {
-  readonly open = new Set<Socket>();
-  made = 0;
-
-  static start(context: TestContext): Flood {
-    const flood = new Flood();
-    context.after(() => {
-      for (const socket of flood.open) socket.destroy();
-    });
-    return flood;
-  }
-
-  /** Resolves when `count` connections stood. */
-  async run(port: number, count: number): Promise<void> {
-    let left = count;
-    const dialler = async (): Promise<void> => {
-      while (left > 0) {
-        left -= 1;
-        await this.#dial(port);
-      }
-    };
-    await Promise.all(Array.from({ length: dialsAtOnce }, dialler));
-  }
-
-  async #dial(port: number): Promise<void> {
-    const socket = connect(port, '127.0.0.1');
-    this.open.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => this.open.delete(socket));
-    socket.on('data', () => assert.fail('a stranger was answered'));
-    await once(socket, 'connect').then(
-      () => {
-        this.made += 1;
-      },
-      () => {},
-    );
-  }
-}
-
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024;
+/** Preface, nonce and proof. */
+const serverHelloBytes = 72;
+function startFlood(context: TestContext, port: number, words?: Buffer): Flood {
+  const flood = new Flood('127.0.0.1', port, words);
+  context.after(() => flood.end());
+  return flood;
 }
 
 test('10,000 silent connections leave a post through the same port within a second', async (context) => {
@@ -63,9 +22,9 @@ test('10,000 silent connections leave a post through the same port within a seco
   await owner.start();
   const waiting = reader.wait('box', 60_000);
   await reader.status();
-  const flood = Flood.start(context);
+  const flood = startFlood(context, port);
   let flooding = true;
-  const ended = flood.run(port, floodSockets).finally(() => {
+  const ended = flood.run(floodSockets).finally(() => {
     flooding = false;
   });
   while (flood.made < floodSockets / 4) await new Promise(setImmediate);
@@ -80,16 +39,32 @@ test('10,000 silent connections leave a post through the same port within a seco
   await later.post('box', 'after it');
   assert.ok(performance.now() - after < 1_000, `${performance.now() - after} ms`);
   assert.ok(flood.open.size <= unprovenMax, `${flood.open.size} strangers stand`);
+  assert.equal(flood.heard, 0);
+});
+
+test('1,024 strangers who have said hello leave a place to one who comes with the key', async (context) => {
+  const { port, session } = await place(context);
+  const [owner, late] = [session(), session()];
+  await owner.start();
+  const words = Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]);
+  const flood = startFlood(context, port, words);
+  await flood.run(unprovenMax);
+  while (flood.heard < unprovenMax * serverHelloBytes) await new Promise(setImmediate);
+  context.diagnostic(`${flood.open.size} of them stand`);
+  const began = performance.now();
+  await late.post('box', 'past them');
+  assert.ok(performance.now() - began < 1_000, `${performance.now() - began} ms`);
+  assert.equal((await owner.wait('box'))?.body, 'past them');
 });
 
 test('flood after flood, the memory of the broker stays flat', async (context) => {
   const { port, session } = await place(context);
   const owner = session();
   await owner.start();
-  const flood = Flood.start(context);
+  const flood = startFlood(context, port);
   const sizes: number[] = [];
   for (let round = 0; round < 4; round++) {
-    await flood.run(port, floodSockets / 2);
+    await flood.run(floodSockets / 2);
     sizes.push(await residentMiB(owner.pid));
   }
   const [, second = 0, , last = 0] = sizes;

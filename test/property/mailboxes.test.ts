@@ -145,8 +145,9 @@ class History {
       return this.#run(client, { kind: 'release', request, holds: this.#giveUp(client), unread });
     }
     if (does < 94) return this.#run(client, { kind: 'status', request });
-    if (does < 96) return this.#hello(client);
-    if (does < 97) return this.#end(client);
+    if (does < 95) return this.#retry(client);
+    if (does < 97) return this.#hello(client);
+    if (does < 98) return this.#end(client);
     this.#run(client, { kind: 'disconnect' });
     client.connection = undefined;
     if (random.oneIn(4)) this.#replace(client);
@@ -220,6 +221,16 @@ class History {
       checksum: bodyChecksum(body),
       body,
     });
+  }
+
+  /** Mostly all dead letters, sometimes few of them. */
+  #retry(client: Client): void {
+    const random = this.#random;
+    const to = random.oneIn(3) ? pick(random, mailboxes) : '';
+    const live = [...this.#model.messages.values()].filter(() => random.oneIn(2));
+    const ids = random.oneIn(3) ? live.map(({ envelope }) => envelope.id) : [];
+    const after = random.oneIn(3) ? random.below(this.#model.numberHighest + 1) : 0;
+    this.#run(client, { kind: 'retry', request: ++this.#requestCount, to, ids, after });
   }
 
   /** The orderly end of a session, its answers in hand. */

@@ -39,8 +39,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'takes corruption for a torn tail',
     file: 'journal/recovery.js',
-    snippet: 'if (bytes < durableBytes)',
-    instead: 'if (false)',
+    snippet: 'reader.lost(found);',
+    instead: 'return;',
     invariant: 'I1',
     seeds: 500,
   },

@@ -1,6 +1,6 @@
 // A broker in this process, with a disk and limits of the test's own, and clients to it.
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Admission } from '../../src/broker/admission.ts';
@@ -9,49 +9,72 @@ import { Client } from '../../src/broker/client.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { dial } from '../../src/wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
+import { keyLine } from '../../src/wire/key.ts';
 import { freePort, makeHome } from './places.ts';
 
-export interface TestBroker {
+export interface OpenOptions extends Partial<BrokerOptions> {
+  readonly goodKeys?: () => Keys;
+  readonly times?: ConnectionTimes;
+}
+
+export interface OpenBroker {
   readonly broker: Broker;
   readonly port: number;
-  readonly folder: string;
   readonly keys: Keys;
-  /** A client that dials this broker and never owns one. */
-  client(): Client;
+  /** A client that dials this broker, or goes another way to it, and never owns one. */
+  client(connect?: () => Promise<Connection>): Client;
+  /** Ends its clients, and gives the role up in good order. */
+  close(): Promise<void>;
+}
+
+export interface TestBroker extends OpenBroker {
+  /** Of a session that joins this broker: it has the key, but another store. */
+  readonly home: string;
+  readonly folder: string;
 }
 
 export async function startBroker(
   context: TestContext,
-  options: Partial<BrokerOptions> & { goodKeys?: () => Keys } = {},
+  options: OpenOptions = {},
 ): Promise<TestBroker> {
-  const clients: Client[] = [];
-  let broker: Broker | undefined;
+  let opened: OpenBroker | undefined;
   // Hooks run in the order in which they are registered: the folder goes last.
-  context.after(async () => {
-    for (const client of clients) await client.close(100);
-    await broker?.close();
-  });
-  const folder = join(await makeHome(context), 'broker');
-  await mkdir(folder, { mode: 0o700 });
+  context.after(() => opened?.close());
+  const home = await makeHome(context);
+  const folder = join(home, 'broker');
+  opened = await openBroker(folder, options);
+  await writeFile(join(home, 'key'), keyLine(opened.keys[0]), { mode: 0o600 });
+  return { ...opened, home, folder };
+}
+
+/** The next owner of a store, which may be new. */
+export async function openBroker(
+  folder: string,
+  { goodKeys, times, ...options }: OpenOptions = {},
+): Promise<OpenBroker> {
+  const clients: Client[] = [];
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const port = await freePort();
   const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
   const doors = new Doors(port, won.listeners);
-  broker = await Broker.start({
+  const broker = await Broker.start({
     doors,
-    admission: new Admission(doors, options.goodKeys ?? (() => keys)),
+    admission: new Admission(doors, goodKeys ?? (() => keys), times),
     folder,
     onFailed: () => {},
     ...options,
   });
-  const client = () => {
+  const straight = () => dial({ host: '127.0.0.1', port }, keys);
+  const client = (connect = straight) => {
     const made = new Client(
       { program: 'test', pid: process.pid, machine: 'here' },
       {
-        connect: () => dial({ host: '127.0.0.1', port }, keys),
+        connect,
         silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
         welcomed: () => {},
         isStandby: () => false,
@@ -60,5 +83,9 @@ export async function startBroker(
     clients.push(made);
     return made;
   };
-  return { broker, port, folder, keys, client };
+  const close = async () => {
+    for (const each of clients) await each.close(100);
+    await broker.close();
+  };
+  return { broker, port, keys, client, close };
 }

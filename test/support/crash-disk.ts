@@ -34,6 +34,8 @@ interface FolderNode {
 type Node = FileNode | FolderNode;
 
 export class CrashDisk {
+  /** Of all files; a write beyond takes a part, and then fails with ENOSPC. */
+  bytesMax = Number.POSITIVE_INFINITY;
   #identities = 0n;
   #root = this.#newFolder();
   #processes: ProcessDisk[] = [];
@@ -51,6 +53,7 @@ export class CrashDisk {
       find: (path: string) => this.#find(path),
       newFile: () => this.#newFile(),
       newFolder: () => this.#newFolder(),
+      freeBytes: () => this.#freeBytes(),
     };
     const process = new ProcessDisk(tree, slowly);
     this.#processes.push(process);
@@ -69,6 +72,7 @@ export class CrashDisk {
     const clone = new CrashDisk();
     clone.#root = copyNode(this.#root, new Map()) as FolderNode;
     clone.#identities = this.#identities;
+    clone.bytesMax = this.bytesMax;
     return clone;
   }
 
@@ -97,6 +101,13 @@ export class CrashDisk {
     return node;
   }
 
+  /** Counted only where there is an end to it. */
+  #freeBytes(): number {
+    return this.bytesMax === Number.POSITIVE_INFINITY
+      ? this.bytesMax
+      : this.bytesMax - bytesIn(this.#root);
+  }
+
   #newFile(): FileNode {
     const none = Buffer.alloc(0);
     return { identity: ++this.#identities, bytes: none, synced: none, unsynced: [] };
@@ -114,6 +125,7 @@ interface Tree {
   find(path: string): Node | undefined;
   newFile(): FileNode;
   newFolder(): FolderNode;
+  freeBytes(): number;
 }
 
 /** One process's view; it dies at a chosen call, or when it is killed, and does nothing after that. */
@@ -176,6 +188,10 @@ export class ProcessDisk implements Disk {
     });
   }
 
+  async fileSystemType(): Promise<undefined> {
+    return undefined;
+  }
+
   removeFolder(path: string): void {
     this.#call('removeFolder', path);
     if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY');
@@ -217,6 +233,15 @@ export class ProcessDisk implements Disk {
     return Buffer.from(node.bytes.subarray(offset, offset + bytes));
   }
 
+  rename(path: string, to: string): void {
+    this.#call('rename', path);
+    const [from, into] = [this.#folder(dirname(path)), this.#folder(dirname(to))];
+    const node = from.names.get(basename(path));
+    if (!node) return;
+    link(into, basename(to), node);
+    link(from, basename(path), undefined);
+  }
+
   removeFile(path: string): void {
     this.#call('removeFile', path);
     const parent = this.#folder(dirname(path));
@@ -229,8 +254,10 @@ export class ProcessDisk implements Disk {
         const bytes = Buffer.concat(buffers);
         const half = () => write(file, offset, bytes.subarray(0, Math.floor(bytes.length / 2)));
         this.#call('write', path, half);
-        write(file, offset, bytes);
-        return bytes.length;
+        const fits = file.bytes.length + this.#tree.freeBytes() - offset;
+        if (fits <= 0 && bytes.length > 0) throw systemError('ENOSPC');
+        write(file, offset, bytes.subarray(0, fits));
+        return Math.min(bytes.length, fits);
       },
       sync: async () => {
         this.#call('sync', path);
@@ -391,6 +418,11 @@ function copyNode(node: Node, copies: Map<Node, Node>): Node {
     folder.unsynced.push({ name, node: child && copyNode(child, copies) });
   }
   return folder;
+}
+
+function bytesIn(node: Node): number {
+  if (!isFolder(node)) return node.bytes.length;
+  return [...node.names.values()].reduce((sum, child) => sum + bytesIn(child), 0);
 }
 
 function collect(folder: FolderNode, path: string, files: Map<string, Buffer>): void {

@@ -34,6 +34,7 @@ const requests: readonly Request[] = [
   { kind: 'settle', request: 5, holds },
   { kind: 'release', request: 6, holds, unread: false },
   { kind: 'status', request: 7 },
+  { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
   { kind: 'ping', request: 10 },
@@ -56,7 +57,10 @@ const answers: readonly Answer[] = [
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
     mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+    ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },
+    ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },
+  { kind: 'retried', request: 8, moved: [{ id, to: name }], stayed: [{ id, to: name }], next: 6 },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },
 ];

@@ -92,7 +92,7 @@ export class Relay {
     on: Host,
     to: Host,
     port: number,
-    manner: 'honest' | 'changes' | 'splices',
+    manner: 'changes' | 'splices',
     key = '',
   ): Promise<Relay> {
     const words = [relayProgram, on.address, to.address, `${port}`, manner];

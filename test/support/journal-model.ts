@@ -112,7 +112,7 @@ export class JournalModel {
 
 /** A restored body lasts only for the call. */
 function keep<T extends PostedRecord | CopiedRecord>(record: T): T {
-  return { ...record, body: Buffer.from(record.body) };
+  return { ...record, body: record.body && Buffer.from(record.body) };
 }
 
 export const testSession = '0123456789abcdef' as SessionId;

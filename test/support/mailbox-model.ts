@@ -17,9 +17,12 @@ import type {
   Hello,
   JournalRecord,
   MailboxStatus,
+  MovedRecord,
   Offer,
   Post,
   PostedRecord,
+  ReleasedRecord,
+  Retry,
 } from '../../src/core/requests.ts';
 import type { Command, EngineLimits, Instant, Outcome, Reply } from '../../src/core/step.ts';
 import { origin } from './engine.ts';
@@ -56,6 +59,8 @@ interface Expected {
   /** Messages that the session of a hello holds again. */
   readonly regained: Set<number>;
   readonly forgotten: SessionId | undefined;
+  /** Dead letters that find room where they were meant to go, in this order. */
+  readonly retried: ModelMessage[];
 }
 
 /** Ids of posts. Its order is the one in which sessions were last heard of. */
@@ -136,6 +141,8 @@ export class MailboxModel {
   #open: Open[] = [];
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
+  /** Of the last retry: dead letters that find room, and those that do not. */
+  #retry: { moved: ModelMessage[]; stayed: ModelMessage[] } = { moved: [], stayed: [] };
 
   constructor(limits: EngineLimits) {
     this.#limits = limits;
@@ -221,6 +228,16 @@ export class MailboxModel {
     });
   }
 
+  deadLetters(): { deadLetters: Map<Name, number>; deadLetterCount: number } {
+    const all = [...this.#messages.values()]
+      .filter(({ mailbox }) => mailbox === deadLetterMailbox)
+      .map(({ envelope }) => envelope.to)
+      .filter((to) => to !== deadLetterMailbox);
+    const deadLetters = new Map<Name, number>();
+    for (const to of all) deadLetters.set(to, (deadLetters.get(to) ?? 0) + 1);
+    return { deadLetters, deadLetterCount: all.length };
+  }
+
   /** `onRecord` is called after each record that was carried out. */
   take(
     command: Command | { readonly kind: 'tick' },
@@ -229,7 +246,7 @@ export class MailboxModel {
     onRecord: () => void,
   ): void {
     for (const { after, answer } of outcome.replies) {
-      const isSynced = answer.kind === 'stored' || answer.kind === 'settled';
+      const isSynced = ['stored', 'settled', 'retried'].includes(answer.kind);
       assert.equal(after, isSynced ? 'sync' : 'write', `${answer.kind} leaves after`);
     }
     const records = [...outcome.records];
@@ -276,6 +293,7 @@ export class MailboxModel {
           break;
         case 'stored':
         case 'settled':
+        case 'retried':
           while (records.length > 0) applyNext();
           this.#checkReply(reply, command);
           break;
@@ -286,6 +304,7 @@ export class MailboxModel {
     while (records.length > 0) applyNext();
     assert.deepEqual([...expected.released, ...expected.regained], [], 'released or held again');
     assert.deepEqual([...expected.settles], [], 'settled');
+    assert.deepEqual(expected.retried, [], 'back where they were meant to go');
     this.#checkNothingIsLeftLying(command, instant);
   }
 
@@ -319,17 +338,17 @@ export class MailboxModel {
     const isFull =
       this.size >= this.#limits.messagesMax ||
       this.bytes + post.body.length > this.#limits.storeBytesMax;
-    return isFull ? 'store_full' : this.#mailboxFailure(post);
+    return isFull ? 'store_full' : this.#mailboxFailure(post.to, post.body.length);
   }
 
-  #mailboxFailure({ to, body }: Post): string | undefined {
+  #mailboxFailure(to: Name, bodyBytes: number): string | undefined {
     const { mailboxesMax, mailboxMessagesMax, mailboxBytesMax } = this.#limits;
     const all = [...this.#messages.values()];
     const there = all.filter(({ mailbox }) => mailbox === to);
     const names = new Set(all.map(({ mailbox }) => mailbox));
     if (there.length === 0 && names.size >= mailboxesMax) return 'too_many_mailboxes';
     const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
-    const isFull = there.length >= mailboxMessagesMax || bytes + body.length > mailboxBytesMax;
+    const isFull = there.length >= mailboxMessagesMax || bytes + bodyBytes > mailboxBytesMax;
     return isFull ? 'mailbox_full' : undefined;
   }
 
@@ -350,6 +369,7 @@ export class MailboxModel {
       regained: new Set<number>(),
       forgotten:
         command.kind === 'goodbye' && session && this.#memory.knows(session) ? session : undefined,
+      retried: [] as ModelMessage[],
     };
     const putBack = ({ envelope, attempt }: ModelMessage, counts: boolean) =>
       expected.released.set(envelope.number, attempt + (counts ? 1 : 0));
@@ -382,6 +402,10 @@ export class MailboxModel {
         }
         break;
       }
+      case 'retry':
+        this.#retry = this.#retryable(command);
+        expected.retried.push(...this.#retry.moved);
+        break;
       case 'tick':
         if (now < this.#graceUntil) break;
         for (const other of this.#absent) {
@@ -389,6 +413,29 @@ export class MailboxModel {
         }
     }
     return expected;
+  }
+
+  /** Dead letters that nobody holds: those that find room, and those that do not. */
+  #retryable({ to, ids, after }: Retry): { moved: ModelMessage[]; stayed: ModelMessage[] } {
+    const wanted = [...this.#messages.values()]
+      .filter(({ mailbox, holder }) => mailbox === deadLetterMailbox && holder === undefined)
+      .filter(({ envelope }) => envelope.to !== deadLetterMailbox && envelope.number > after)
+      .filter(({ envelope }) => to === '' || envelope.to === to)
+      .filter(({ envelope }) => ids.length === 0 || ids.includes(envelope.id))
+      .sort((one, other) => one.envelope.number - other.envelope.number);
+    const moved: ModelMessage[] = [];
+    const stayed: ModelMessage[] = [];
+    const before = this.#messages;
+    this.#messages = new Map(before);
+    for (const message of wanted) {
+      const { envelope } = message;
+      const { number, to: mailbox, bodyBytes } = envelope;
+      const hasRoom = this.#mailboxFailure(mailbox, bodyBytes) === undefined;
+      (hasRoom ? moved : stayed).push(message);
+      if (hasRoom) this.#messages.set(number, { ...message, mailbox });
+    }
+    this.#messages = before;
+    return { moved, stayed };
   }
 
   /** What a command changes before any of its records. */
@@ -449,20 +496,11 @@ export class MailboxModel {
         return this.#applyPosted(record, command, expected, instant);
       case 'settled':
         return this.#settle(record.numbers, expected);
+      case 'moved':
+        if (command.kind === 'retry') return this.#applyRetried(record, expected);
+        return this.#applyReturned(record, expected);
       case 'released':
-      case 'moved': {
-        const { number, attempt } = record;
-        assert.equal(attempt, expected.released.get(number), `the next attempt of ${number}`);
-        expected.released.delete(number);
-        const message = this.#message(number);
-        assert.notEqual(message.holder, undefined, `${number} was held`);
-        const moves = message.mailbox !== deadLetterMailbox && attempt > this.#limits.attemptsMax;
-        assert.equal(record.kind, moves ? 'moved' : 'released');
-        const mailbox = record.kind === 'moved' ? record.mailbox : message.mailbox;
-        assert.equal(mailbox, moves ? deadLetterMailbox : message.mailbox);
-        this.#messages.set(number, { ...message, mailbox, attempt, holder: undefined });
-        return;
-      }
+        return this.#applyReturned(record, expected);
       case 'offered': {
         const { number, holder, attempt } = record;
         const message = this.#message(number);
@@ -482,6 +520,27 @@ export class MailboxModel {
       default:
         assert.fail(`no command writes ${record.kind}`);
     }
+  }
+
+  #applyReturned(record: ReleasedRecord | MovedRecord, expected: Expected): void {
+    const { number, attempt } = record;
+    assert.equal(attempt, expected.released.get(number), `the next attempt of ${number}`);
+    expected.released.delete(number);
+    const message = this.#message(number);
+    assert.notEqual(message.holder, undefined, `${number} was held`);
+    const moves = message.mailbox !== deadLetterMailbox && attempt > this.#limits.attemptsMax;
+    assert.equal(record.kind, moves ? 'moved' : 'released');
+    const mailbox = record.kind === 'moved' ? record.mailbox : message.mailbox;
+    assert.equal(mailbox, moves ? deadLetterMailbox : message.mailbox);
+    this.#messages.set(number, { ...message, mailbox, attempt, holder: undefined });
+  }
+
+  #applyRetried({ number, mailbox, attempt }: MovedRecord, expected: Expected): void {
+    const message = expected.retried.shift();
+    assert.equal(number, message?.envelope.number);
+    assert.equal(mailbox, message?.envelope.to);
+    assert.equal(attempt, 1);
+    this.#messages.set(number, { ...this.#message(number), mailbox, attempt });
   }
 
   #applyPosted(record: PostedRecord, command: Post, expected: Expected, { time }: Instant): void {
@@ -614,6 +673,18 @@ export class MailboxModel {
       case 'released':
         assert.equal(command.kind, 'release');
         return;
+      case 'retried': {
+        const { moved, stayed, next } = answer;
+        assert.deepEqual(
+          [moved.map(({ id }) => id), stayed.map(({ id }) => id)],
+          [
+            this.#retry.moved.map(({ envelope }) => envelope.id),
+            this.#retry.stayed.map(({ envelope }) => envelope.id),
+          ],
+        );
+        assert.equal(next, 0);
+        return;
+      }
       case 'status':
         assert.deepEqual(
           {
@@ -622,6 +693,8 @@ export class MailboxModel {
             sessions: answer.sessions,
             mailboxCount: answer.mailboxCount,
             mailboxes: [...answer.mailboxes].sort(byName),
+            deadLetters: new Map(answer.deadLetters.map(({ to, messages }) => [to, messages])),
+            deadLetterCount: answer.deadLetterCount,
           },
           {
             messages: this.size,
@@ -629,6 +702,7 @@ export class MailboxModel {
             sessions: this.#connections.size,
             mailboxCount: this.mailboxes().length,
             mailboxes: this.mailboxes(),
+            ...this.deadLetters(),
           },
         );
         return;

@@ -21,6 +21,8 @@ export interface HostOptions {
   readonly name?: string;
   readonly era?: Era;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs it, for example in a network namespace. */
+  readonly prefix?: readonly string[];
 }
 
 export interface Answer {
@@ -84,10 +86,11 @@ export class McpHost {
 
   private constructor(options: HostOptions) {
     this.#options = options;
-    const { home, port, env } = options;
+    const { home, port, env, prefix = [] } = options;
     // What hosts pass on at least; the state folder is named so that no test meets the user's mail.
     const { PATH = '' } = process.env;
-    this.child = spawn(process.execPath, [program, 'mcp'], {
+    const [command = '', ...words] = [...prefix, process.execPath, program, 'mcp'];
+    this.child = spawn(command, words, {
       env: { PATH, HOME: home, IPC_HOME: home, ...(port && { IPC_PORT: `${port}` }), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -61,6 +61,16 @@ async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown>
       return (await session.settle(taken(words.numbers), { signal })).length;
     case 'release':
       return session.release(taken(words.numbers), { unread: words.unread });
+    case 'retry':
+      return session.retry({ signal });
+    case 'shift': {
+      const { now } = Date;
+      Date.now = () => now() + words.ms;
+      return;
+    }
+    case 'block':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, words.ms);
+      return;
     case 'status':
       return session.status({ signal });
     case 'start':
@@ -78,7 +88,7 @@ function keep(delivery: Delivery): RemoteDelivery {
   const { envelope, attempt, mailbox } = delivery;
   held.set(envelope.number, delivery);
   const { number, id, from } = envelope;
-  return { number, id, from, attempt, mailbox, body: delivery.body.toString() };
+  return { number, id, from, attempt, mailbox, body: String(delivery.body) };
 }
 
 function taken(numbers: readonly number[]): Delivery[] {

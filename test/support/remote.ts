@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, IpcError } from '../../src/core/errors.ts';
-import type { BrokerStatus, PostResult, StartResult, StopResult } from '../../src/core/mail.ts';
+import type {
+  BrokerStatus,
+  PostResult,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from '../../src/core/mail.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface RemoteDelivery {
@@ -31,7 +37,11 @@ export type RemoteWords =
   | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
   | { readonly kind: 'cancel'; readonly number: number }
   | { readonly kind: 'start'; readonly bind: string | undefined }
-  | { readonly kind: 'status' | 'stop' | 'close' };
+  /** Its clock for people jumps, as when somebody sets it. */
+  | { readonly kind: 'shift'; readonly ms: number }
+  /** Its event loop stands still. */
+  | { readonly kind: 'block'; readonly ms: number }
+  | { readonly kind: 'retry' | 'status' | 'stop' | 'close' };
 
 export interface RemoteCall {
   readonly number: number;
@@ -113,6 +123,19 @@ export class Remote {
 
   status(): Running<BrokerStatus> {
     return this.#call({ kind: 'status' });
+  }
+
+  retry(): Running<RetryResult> {
+    return this.#call({ kind: 'retry' });
+  }
+
+  shiftClock(ms: number): Running<void> {
+    return this.#call({ kind: 'shift', ms });
+  }
+
+  /** Resolves when it runs again. */
+  block(ms: number): Running<void> {
+    return this.#call({ kind: 'block', ms });
   }
 
   start(bind?: string): Running<StartResult> {

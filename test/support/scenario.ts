@@ -19,6 +19,7 @@
 //   PEER cancel REQUEST
 //   PEER settle HOLDS
 //   PEER release HOLDS [unread]
+//   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER status | goodbye | disconnect
 //   PEER left BYTES                       so many bytes of offered bodies left the process
 //   after TIME                            the clock goes on, and the engine's timer runs
@@ -34,6 +35,7 @@ import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../sr
 import type {
   Answer,
   BrokerRequest,
+  DeadLetter,
   JournalRecord,
   MailboxStatus,
 } from '../../src/core/requests.ts';
@@ -259,6 +261,12 @@ class Scenario {
         const unread = words.flag('unread');
         return { kind, request, holds: this.#holds(words.next()), unread };
       }
+      case 'retry': {
+        const ids = words.option('ids')?.split(',') ?? [];
+        const to = (words.option('to') ?? '') as Name | '';
+        const after = words.number('after') ?? 0;
+        return { kind, request, to, ids: ids.map(fullId) as MessageId[], after };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -360,7 +368,7 @@ function recordText(record: JournalRecord): string {
         mark: record.mark,
         settles: record.settles,
       });
-      return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body)}${more}`;
+      return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body ?? Buffer.alloc(0))}${more}`;
     }
     case 'copied': {
       const { envelope, mailbox, attempt, holder } = record;
@@ -407,7 +415,12 @@ function answerText(answer: Answer): string {
     case 'status': {
       const { messages, bytes, sessions, mailboxCount } = answer;
       const counts = `messages=${messages} bytes=${bytes} sessions=${sessions} mailboxes=${mailboxCount}`;
-      return [`${kind} ${counts}`, ...answer.mailboxes.map(mailboxText)].join(' | ');
+      const dead = answer.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
+      return [`${kind} ${counts}`, ...answer.mailboxes.map(mailboxText), ...dead].join(' | ');
+    }
+    case 'retried': {
+      const { moved, stayed, next } = answer;
+      return `${kind}${fields({ moved: moved.map(wayText), stayed: stayed.map(wayText), next })}`;
     }
     case 'error':
       return `${kind} ${answer.code}, ${shortId(answer.message)}`;
@@ -419,6 +432,10 @@ function answerText(answer: Answer): string {
 function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
   return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+}
+
+function wayText({ id, to }: DeadLetter): string {
+  return `${shortId(id)}->${to}`;
 }
 
 function holdText({ number }: Hold): string {

@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { IpcError } from '../../src/core/errors.ts';
-import { accept, type Connection, type ConnectionTimes, dial } from '../../src/wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import type { Frame } from '../../src/wire/frame.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 

@@ -134,6 +134,21 @@ test('what is not a ClientHello is closed at its first wrong byte, without a byt
   }
 });
 
+test('a ClientHello of more than 4,096 bytes is closed at the length that it says', async (context) => {
+  const server = await secureServer(context, [key], 100);
+  // The record's head has 5 bytes of them.
+  for (const [bytes, code] of [
+    [4_091, 'unreachable'],
+    [4_092, 'bad_frame'],
+  ] as const) {
+    const socket = await rawSocket(server.port);
+    const head = Buffer.from([0x16, 3, 1, bytes >> 8, bytes & 0xff]);
+    socket.write(head);
+    assert.equal((await readAll(socket)).length, 0);
+    assert.equal(((await server.accepted.at(-1)) as IpcError).code, code);
+  }
+});
+
 test('a client that is silent, or slow with its first bytes, is closed in time without a byte', async (context) => {
   const server = await secureServer(context, [key], 50);
   const silent = await rawSocket(server.port);

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { clearBinding } from '../../src/wire/channel.ts';
-import { accept, type Connection, type ConnectionTimes, dial } from '../../src/wire/connection.ts';
+import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import { encodeFrame } from '../../src/wire/frame.ts';
 import { ClientHandshake } from '../../src/wire/handshake.ts';
 import { encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
@@ -385,4 +386,31 @@ test('the same goes over a Unix socket', async () => {
   await ear.closed;
   server.close();
   rmSync(folder, { recursive: true });
+});
+
+test('a stranger has 2 s for his handshake, however he draws it out', async () => {
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys).catch(() => {});
+  });
+  const hello = new ClientHandshake({ keys, nonce: Buffer.alloc(32) }).start();
+  const ways: Record<string, (socket: Socket) => void> = {
+    silent: () => {},
+    'a byte now and then': (socket) => {
+      let sent = 0;
+      const timer = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 100);
+      socket.on('close', () => clearInterval(timer));
+    },
+    'no proof': (socket) => socket.write(hello),
+  };
+  const tookMs = Object.values(ways).map(async (way) => {
+    const socket = await rawSocket(listener.port);
+    const began = performance.now();
+    way(socket);
+    await readAll(socket);
+    return performance.now() - began;
+  });
+  for (const [index, ms] of (await Promise.all(tookMs)).entries()) {
+    assert.ok(ms > 1_900 && ms < 4_000, `${Object.keys(ways)[index]}: ${ms} ms`);
+  }
+  listener.close();
 });

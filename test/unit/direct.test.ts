@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { connectionsMax } from '../../src/core/limits.ts';
 import { bodyChecksum, parseName } from '../../src/core/message.ts';
 import { ping, type ReceivedMessage, receive, type SendOptions, send } from '../../src/direct.ts';
-import { accept, type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import { decodeAnswer, encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../support/sockets.ts';
 
@@ -18,7 +20,7 @@ function sending(port: number, text: string, more: Partial<SendOptions> = {}): P
 }
 
 async function received(port: number): Promise<ReceivedMessage> {
-  const message = await receive({ port, timeoutMs, keys });
+  const message = await receive({ port, timeoutMs, keys: () => keys });
   assert.ok(message);
   return message;
 }
@@ -109,21 +111,21 @@ test('pings are answered before, between and after, and disturb nothing', async 
 
 test('a receive whose time is over gives nothing and frees its port at once', async () => {
   const port = await freePort();
-  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
-  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys: () => keys }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys: () => keys }), undefined);
 });
 
 test('an abort ends a receive and frees its port', async () => {
   const port = await freePort();
   const aborter = new AbortController();
-  const receiving = receive({ port, timeoutMs, keys, signal: aborter.signal });
+  const receiving = receive({ port, timeoutMs, keys: () => keys, signal: aborter.signal });
   await ping({ host, port, keys, timeoutMs });
   aborter.abort();
   await assert.rejects(receiving, { code: 'cancelled' });
-  await assert.rejects(receive({ port, timeoutMs, keys, signal: aborter.signal }), {
+  await assert.rejects(receive({ port, timeoutMs, keys: () => keys, signal: aborter.signal }), {
     code: 'cancelled',
   });
-  assert.equal(await receive({ port, timeoutMs: 20, keys }), undefined);
+  assert.equal(await receive({ port, timeoutMs: 20, keys: () => keys }), undefined);
 });
 
 test('a refused message is sent again by itself, and taken by another receive', async () => {
@@ -143,7 +145,7 @@ test('a refused message is sent again by itself, and taken by another receive', 
 test('an abort before the confirmation gives the message back to its sender', async () => {
   const port = await freePort();
   const aborter = new AbortController();
-  const receiving = receive({ port, timeoutMs, keys, signal: aborter.signal });
+  const receiving = receive({ port, timeoutMs, keys: () => keys, signal: aborter.signal });
   const done = sending(port, 'again');
   assert.ok(await receiving);
   aborter.abort();
@@ -253,6 +255,22 @@ test('strangers and other keys are turned away, and the receive goes on', async 
   await done;
 });
 
+test('a receive has so many connections; one more hears that it is busy, and the receive goes on', async () => {
+  const port = await freePort();
+  const receiving = received(port);
+  await ping({ host, port, keys, timeoutMs });
+  const idle: Connection[] = [];
+  while (idle.length < connectionsMax) idle.push(await dial({ host, port }, keys));
+  await assert.rejects(ping({ host, port, keys, timeoutMs: 300 }), { code: 'busy' });
+  idle.pop()?.destroy();
+  const done = sending(port, 'there was a place');
+  const message = await receiving;
+  assert.equal(message.body.toString(), 'there was a place');
+  await message.confirm();
+  await done;
+  for (const connection of idle) connection.destroy();
+});
+
 test('a request for a broker, and a damaged body, get an error, and the receive goes on', async () => {
   const port = await freePort();
   const receiving = received(port);
@@ -281,7 +299,7 @@ test('a request for a broker, and a damaged body, get an error, and the receive 
 test('a port that another program holds is taken, for the receiver and for the sender', async () => {
   const listener = await Listener.start((socket) => socket.end('220 mail ready\r\n'));
   const { port } = listener;
-  await assert.rejects(receive({ port, timeoutMs, keys }), { code: 'port_taken' });
+  await assert.rejects(receive({ port, timeoutMs, keys: () => keys }), { code: 'port_taken' });
   await assert.rejects(sending(port, 'hello'), { code: 'port_taken' });
   await assert.rejects(ping({ host, port, keys, timeoutMs }), { code: 'port_taken' });
   listener.close();
@@ -291,18 +309,21 @@ test('a host that nobody knows is said to be unknown', async () => {
   const unknown = { code: 'host_unknown' };
   const port = await freePort();
   await assert.rejects(sending(port, 'hello', { host: 'no-such-host.invalid' }), unknown);
-  await assert.rejects(receive({ port, bind: 'no-such-host.invalid', timeoutMs, keys }), unknown);
+  await assert.rejects(
+    receive({ port, bind: 'no-such-host.invalid', timeoutMs, keys: () => keys }),
+    unknown,
+  );
 });
 
 test('an address of another machine cannot be bound', async () => {
   const unusable = { code: 'address_unusable' };
   const port = await freePort();
-  await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, keys }), unusable);
+  await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, keys: () => keys }), unusable);
 });
 
 test('localhost and other loopback addresses are this machine', async () => {
   const port = await freePort();
-  const receiving = receive({ port, bind: '127.0.0.2', timeoutMs, keys });
+  const receiving = receive({ port, bind: '127.0.0.2', timeoutMs, keys: () => keys });
   const done = sending(port, 'hello', { host: '127.0.0.2' });
   await (await receiving)?.confirm();
   await done;

@@ -4,9 +4,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { documents } from '../../scripts/documents.ts';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
-import { programHelp } from '../../src/help.ts';
+import { programHelp, workHelp } from '../../src/help.ts';
 import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
 
@@ -26,7 +27,7 @@ test('the README is at most 200 lines long', () => {
 
 test('each number in the table of limits is that of its constant', () => {
   const rows = [...readme.matchAll(/^\| .* \| ([\d,]+)(?: (\w+))? \| `(\w+)` \|$/gm)];
-  assert.equal(rows.length, 31);
+  assert.equal(rows.length, 32);
   for (const [row, number = '', unit = '', name = ''] of rows) {
     const value = Number(number.replaceAll(',', '')) * (units[unit] ?? 1);
     assert.equal(value, (limits as Record<string, unknown>)[name], row);
@@ -50,15 +51,19 @@ test('the lines that install are those that `npm start` prints', () => {
   }
 });
 
-test('README and --help name each variable of the environment that the sources read', () => {
+test('README and --help name each variable of the environment that the sources read or set', () => {
   const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('help.ts'))
     .map((file) => read(`src/${file}`));
   const named = sources.join('').match(/\bIPC_[A-Z_]+/g) ?? [];
   for (const name of new Set(named)) {
-    assert.ok(programHelp.includes(`\n  ${name} `), name);
+    assert.ok(programHelp.includes(`\n  ${name} `) || workHelp.includes(name), name);
     assert.ok(readme.includes(`\`${name}\``), name);
   }
+});
+
+test('the documents made of tables say what the tables say; `npm run docs` writes them', () => {
+  for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
 });
 
 test('links lead to files that are there', () => {
@@ -84,6 +89,21 @@ test('the handshake is, byte for byte, the one that docs/security.md writes out'
   assert.deepEqual(send.subarray(40), bytes('server proof'));
   assert.deepEqual(client.push(send).send, bytes('client proof'));
   assert.equal(server.push(bytes('client proof')).rest?.length, 0);
+});
+
+test('docs/reliability.md has each scenario, F1 to F28, and the tests that it names are there', () => {
+  const rows = [...read('docs/reliability.md').matchAll(/^\| F(\d+) \| .* \| (.*) \|$/gm)];
+  assert.deepEqual(
+    rows.map(([, number]) => Number(number)),
+    Array.from({ length: 28 }, (_, index) => index + 1),
+  );
+  for (const [row, , tests = ''] of rows) {
+    if (/^TODO (sim|journal)$/.test(tests)) continue;
+    for (const test of tests.split('<br>')) {
+      const [, file = '', title = ''] = /^`(\S+\.test\.ts)`: (.+)$/.exec(test) ?? [];
+      assert.ok(title !== '' && read(`test/${file}`).includes(title), row);
+    }
+  }
 });
 
 test('the newest version in the changelog is that of the package', () => {

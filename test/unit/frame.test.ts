@@ -30,8 +30,10 @@ test('a frame is its length, type, flags, reserved, request number, header lengt
   );
 });
 
-test('the body leaves uncopied, and an empty one not at all', () => {
-  assert.equal(encodeFrame(small)[1], small.body);
+test('a large body leaves uncopied, and a small one in one piece with its head', () => {
+  const large = { ...small, body: Buffer.alloc(4_096) };
+  assert.equal(encodeFrame(large)[1], large.body);
+  assert.equal(encodeFrame(small).length, 1);
   assert.equal(encodeFrame(empty).length, 1);
 });
 

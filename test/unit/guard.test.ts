@@ -1,48 +1,19 @@
 // What a peer with the key may take of its broker, and what others get meanwhile.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { Name } from '../../src/core/message.ts';
-import { clearBinding } from '../../src/wire/channel.ts';
-import { dial } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
 import { FrameDecoder } from '../../src/wire/frame.ts';
-import { ClientHandshake } from '../../src/wire/handshake.ts';
 import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
-import { startBroker, type TestBroker } from '../support/brokers.ts';
-import { origin, sessionOf } from '../support/engine.ts';
+import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
+import { hello, provenSocket } from '../support/proven-socket.ts';
 import { Ear } from '../support/sockets.ts';
 
 const box = 'box' as Name;
 const megabyte = Buffer.alloc(1_048_576, 'x');
-
-function hello(name: string): Buffer[] {
-  const session = sessionOf(name);
-  return encodeRequest({ kind: 'hello', request: 1, session, origin, standby: false, held: [] });
-}
-
-/** A socket that proved the key and said hello, and that reads nothing more by itself. */
-async function provenSocket(
-  context: TestContext,
-  { port, keys }: TestBroker,
-  name: string,
-): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1');
-  context.after(() => socket.destroy());
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  const binding = clearBinding('127.0.0.1', port);
-  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
-  socket.write(handshake.start());
-  const [proof] = (await once(socket, 'data')) as [Buffer];
-  socket.write(handshake.push(proof).send);
-  for (const bytes of hello(name)) socket.write(bytes);
-  await once(socket, 'data');
-  socket.pause();
-  return socket;
-}
 
 test('a connection beyond the limit hears so and is closed; one that ends leaves its place', async (context) => {
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
@@ -75,7 +46,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   const stored = [client.post(box, Buffer.from('one')), client.post(box, Buffer.from('two'))];
   await assert.rejects(client.post(box, Buffer.from('three')), {
     code: 'too_many_unanswered',
-    message: '2 posts wait for the disk, the limit',
+    message: '2 posts and settles wait for the disk, the limit',
   });
   // Another connection has places of its own.
   stored.push(broker.client().post(box, Buffer.from('other')));

@@ -14,6 +14,8 @@ test('a plain path needs no quotes', () => {
     'gemini mcp add -s user ipc node /home/ann/agent-ipc/dist/ipc.js mcp',
     '{"mcpServers":{"ipc":{"command":"node","args":["/home/ann/agent-ipc/dist/ipc.js","mcp"]}}}',
     '{"servers":{"ipc":{"type":"stdio","command":"node","args":["/home/ann/agent-ipc/dist/ipc.js","mcp"]}}}',
+    '{"mcp":{"ipc":{"type":"local","command":["node","/home/ann/agent-ipc/dist/ipc.js","mcp"],"enabled":true}}}',
+    '{"context_servers":{"ipc":{"command":"node","args":["/home/ann/agent-ipc/dist/ipc.js","mcp"],"env":{}}}}',
   ]);
 });
 

@@ -53,6 +53,20 @@ test('a message is a head, its body between marks, and a foot with the next call
   );
 });
 
+test('a damaged message is a head that says so, and a foot; among others it is one line', () => {
+  const damaged = { ...delivery(), body: undefined };
+  const words = '#12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z';
+  const note = 'DAMAGED on disk, its text is lost: ask its sender for it again';
+  const next =
+    'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".';
+  assert.deepEqual(present.presentDelivery(damaged, 'k7f3-12', []).split('\n'), [
+    `Message for "B": ${words}; ${note}.`,
+    next,
+  ]);
+  const both = present.presentDeliveries(box, [damaged, delivery()], 0, 'k7f3-12', []);
+  assert.equal(both.split('\n')[1], `${words}: ${note}.`);
+});
+
 test('the head says the attempt, what is answered, who else waits, and notes', () => {
   const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
   assert.equal(
@@ -268,15 +282,43 @@ test('the status lists mailboxes as far as they fit', () => {
     sessions: 2,
     mailboxCount: 5_000,
     mailboxes,
+    deadLetterCount: 0,
+    deadLetters: [],
+    damaged: 1,
+    storageStalledMs: 3_000,
+    warnings: ['the disk is full'],
   };
   const lines = present.presentStatus(status, 61_000, []).split('\n');
-  assert.deepEqual(lines.slice(0, 3), [
-    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions.',
+  assert.deepEqual(lines.slice(0, 4), [
+    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
+    'Warning: the disk is full.',
     '"box 0": 1 ready, 2 held, 3 waiting',
     '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
   ]);
-  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 2)} more mailboxes`);
+  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
+});
+
+test('the status says how many dead letters there are, and where they were meant to go', () => {
+  const meant = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ to: `box ${index}` as Name, messages: 2 }));
+  const status = {
+    ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
+    ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
+    ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
+  };
+  const said = (deadLetterCount: number, boxes: number) =>
+    present
+      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [])
+      .split('\n')[1];
+  assert.equal(
+    said(4, 2),
+    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` puts them back.',
+  );
+  assert.equal(
+    said(14, 7),
+    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` puts them back.',
+  );
 });
 
 test('an error has its code, what happened, and what to do', () => {

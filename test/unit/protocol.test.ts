@@ -74,6 +74,10 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '0a 00 0000 00000009 0000000d 3610a686 00 01 70 00000102 01 6d 68656c6c6f',
   ],
   ping: [{ kind: 'ping', request: 10 }, '0b 00 0000 0000000a 00000000'],
+  retry: [
+    { kind: 'retry', request: 11, to, ids: [id], after: 5 },
+    '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
+  ],
 };
 
 const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
@@ -120,7 +124,7 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
         checksum,
       },
     },
-    '83 00 0000 00000003 00000032 00000002 00000001 01 41',
+    '83 00 0000 00000003 00000033 00000002 00000001 00 01 41',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686',
     '68656c6c6f',
   ],
@@ -136,11 +140,18 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
       sessions: 2,
       mailboxCount: 1,
       mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+      deadLetterCount: 2,
+      deadLetters: [{ to, messages: 2 }],
+      damaged: 1,
+      storageStalledMs: 2_000,
+      warnings: ['a disk'],
     },
     '87 00 0000 00000007',
     json(
       '{"messages":1,"bytes":5,"sessions":2,"mailboxCount":1,' +
-        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}]}',
+        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
+        '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
+        '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
   ],
   error: [
@@ -151,6 +162,11 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
   going: [{ kind: 'going', request: 0 }, '89 00 0000 00000000 00000000'],
   received: [{ kind: 'received', request: 9 }, '8a 00 0000 00000009 00000000'],
   pong: [{ kind: 'pong', request: 10 }, '8b 00 0000 0000000a 00000000'],
+  retried: [
+    { kind: 'retried', request: 11, moved: [{ id, to }], stayed: [{ id, to: from }], next: 6 },
+    '8c 00 0000 0000000b',
+    json('{"moved":[{"id":"id1","to":"A"}],"stayed":[{"id":"id1","to":"B"}],"next":6}'),
+  ],
 };
 
 /** A header of JSON with its length before it. */
@@ -189,7 +205,7 @@ for (const [kind, [answer, ...hex]] of Object.entries(answers)) {
   test(`the bytes of a ${kind} answer are those of the protocol, both ways`, () => {
     const buffers = encodeAnswer(answer, kind === 'offer' ? body : undefined);
     assert.equal(hexOf(buffers), hex.join('').replaceAll(' ', ''));
-    const expectedBody = kind === 'offer' ? body : Buffer.alloc(0);
+    const expectedBody = kind === 'offer' ? body : undefined;
     assert.deepEqual(decodeAnswer(frameOf(buffers)), { answer, body: expectedBody });
   });
 }
@@ -245,6 +261,13 @@ test('a body that changed on its way is told from a sound one', () => {
 test('an offer whose body has another length than it says is a bad frame', () => {
   const frame = { ...answerFrame('offer'), body: Buffer.from('hello!') };
   assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' });
+});
+
+test('an offer whose body the disk damaged has none, and says so', () => {
+  const frame = frameOf(encodeAnswer(answers.offer[0]));
+  assert.equal(frame.body.length, 0);
+  assert.deepEqual(decodeAnswer(frame), { answer: answers.offer[0], body: undefined });
+  assert.throws(() => decodeAnswer({ ...frame, body }), { code: 'bad_frame' });
 });
 
 test('what breaks a rule for names, ids, bodies or amounts fails the one request', () => {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { accept, type Connection, dial } from '../../src/wire/connection.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { accept, dial } from '../../src/wire/dial.ts';
 import { Strangers } from '../../src/wire/strangers.ts';
 import { freePort, keys, rawSocket } from '../support/sockets.ts';
 
@@ -55,6 +56,27 @@ test('who has said hello stays before those who say nothing', async () => {
   await gone;
   assert.equal(first.destroyed, false);
   server.close();
+});
+
+test('when all have said hello the oldest goes, and who has the key comes in', async () => {
+  const { proven, server, port, come } = await open();
+  const all: Socket[] = [];
+  for (let count = 0; count < 3; count++) {
+    const socket = await come();
+    socket.write(Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]));
+    await once(socket, 'data');
+    all.push(socket);
+  }
+  const gone = once(all[0] as Socket, 'close');
+  const client = await dial({ host: '127.0.0.1', port }, keys);
+  await gone;
+  while (proven.length === 0) await new Promise(setImmediate);
+  assert.deepEqual(
+    all.map((socket) => socket.closed),
+    [true, false, false],
+  );
+  server.close();
+  client.destroy();
 });
 
 test('a connection that has proved the key takes no place, and no stranger takes its', async () => {

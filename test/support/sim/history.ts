@@ -21,7 +21,7 @@ export interface Seen {
   readonly mailbox: string;
   readonly to: string;
   readonly from: string;
-  /** '' for one that is said to be damaged. */
+  /** '' of an offer whose body is damaged. */
   readonly body: string;
 }
 
@@ -93,8 +93,9 @@ export class History {
   }
 
   handed(process: string, deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) {
-      this.add({ kind: 'handed', process, message: seen(delivery, delivery.body) });
+    for (const { body, ...delivery } of deliveries) {
+      if (body) this.add({ kind: 'handed', process, message: seen(delivery, body) });
+      else this.add({ kind: 'reported', what: `${delivery.envelope.id} is damaged` });
     }
   }
 
@@ -166,7 +167,7 @@ class Listener {
     if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, holds: namesOf(holds) });
   }
 
-  #answered(answer: Answer, body: Buffer): void {
+  #answered(answer: Answer, body: Buffer | undefined): void {
     const on = this.#on;
     const epoch = this.#epoch;
     switch (answer.kind) {

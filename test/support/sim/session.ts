@@ -29,9 +29,6 @@ const bidPauseMsMax = 50;
 const takeoverMsMax = 1_000;
 const closeMs = 2_000;
 
-/** Those that tell of damage on the disk. */
-const reports = ['store_damaged'];
-
 export class SimSession {
   readonly client: Client;
   readonly #options: SimSessionOptions;
@@ -84,7 +81,11 @@ export class SimSession {
 
   /** Unsettled messages in the store. */
   async messages(): Promise<number> {
-    return (await this.client.status()).messages;
+    const { messages, damaged, warnings } = await this.client.status();
+    const { history } = this.#options;
+    if (damaged > 0) history.add({ kind: 'reported', what: `${damaged} damaged messages` });
+    for (const what of warnings) history.add({ kind: 'reported', what });
+    return messages;
   }
 
   async close(): Promise<void> {
@@ -148,7 +149,6 @@ export class SimSession {
         },
         admission: {
           serve: (welcome) => network.serve(namespace, process, welcome),
-          isGood: () => true,
         },
         folder,
         limits,
@@ -165,7 +165,6 @@ export class SimSession {
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       if (process.isDead) return;
-      if (reports.includes(error.code)) history.add({ kind: 'reported', what: error.message });
       if (error.code !== 'no_broker') throw error;
     }
   }

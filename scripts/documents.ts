@@ -1,0 +1,92 @@
+// `npm run docs`: writes the documents that are made of tables in the sources. A test compares them.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { errorTable } from '../src/core/errors.ts';
+import { parameterWords } from '../src/help.ts';
+import {
+  type OperationName,
+  operationNames,
+  operations,
+  type ParameterName,
+  parameters,
+} from '../src/operations.ts';
+
+/** Each document by its path in the repository. */
+export function documents(): Readonly<Record<string, string>> {
+  return { 'docs/errors.md': errorsDocument(), 'docs/operations.md': operationsDocument() };
+}
+
+function errorsDocument(): string {
+  const rows = Object.entries(errorTable).map(
+    ([code, { fault, retry = false, maybeStored = false, fatal = false, hint }]) =>
+      row(
+        quoted(code),
+        fault === 'call' ? '2' : '1',
+        yes(retry),
+        yes(maybeStored),
+        yes(fatal),
+        hint,
+      ),
+  );
+  return document(
+    '# Errors',
+    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and the exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened in this case.',
+    '- **exit**: 2, the call is wrong: the same call never succeeds. 1, the world said no.\n- **again**: the same call may succeed later.\n- **stored?**: the message of a failed `post` or `send` may have been taken all the same. A post that is repeated with the same words, or with the same `--id`, is stored once.\n- **closes**: the connection on which it happened is closed. The session dials again by itself.',
+    table(['code', 'exit', 'again', 'stored?', 'closes', 'what to do'], rows),
+  );
+}
+
+function operationsDocument(): string {
+  const sections = operationNames.map((name) => {
+    const { needs, takes, what } = operations[name];
+    const rows = [...needs, ...takes].map((parameter) =>
+      row(
+        quoted(parameter),
+        parameters[parameter].type,
+        yes(needs.includes(parameter)),
+        wordsOf(name, parameter),
+      ),
+    );
+    return document(
+      `## ${name}`,
+      what,
+      table(['parameter', 'type', 'needed', 'what it is'], rows).trimEnd(),
+    ).trimEnd();
+  });
+  return document(
+    '# Operations',
+    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; anything else that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, and says with `--help` what they take; the library has them as methods. [errors.md](errors.md) has the errors.',
+    ...sections,
+  );
+}
+
+function wordsOf(operation: OperationName, name: ParameterName): string {
+  return name === 'message' ? parameters.message.what : parameterWords(operation, name);
+}
+
+function document(...parts: readonly string[]): string {
+  return `${parts.join('\n\n').trimEnd()}\n`;
+}
+
+function table(heads: readonly string[], rows: readonly string[]): string {
+  return [row(...heads), row(...heads.map(() => '---')), ...rows].join('\n');
+}
+
+function row(...cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+function yes(is: boolean): string {
+  return is ? 'yes' : '';
+}
+
+function quoted(code: string): string {
+  return `\`${code}\``;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const [path, text] of Object.entries(documents())) {
+    writeFileSync(join(process.cwd(), path), text);
+  }
+}

@@ -1,0 +1,15 @@
+// What is read from stdin, and never more than may be.
+import { IpcError } from './core/errors.ts';
+
+export async function readInput(bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes <= bytesMax) continue;
+    const limit = `the limit is ${bytesMax}`;
+    throw new IpcError('body_too_large', `stdin has ${bytes} bytes or more; ${limit}`);
+  }
+  return Buffer.concat(chunks);
+}

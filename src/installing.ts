@@ -1,0 +1,90 @@
+// `ipc install` and `ipc uninstall`, as commands: what will be done is shown, and asked for on a terminal.
+import { realpathSync } from 'node:fs';
+import type { Command } from 'commander';
+import { IpcError } from './core/errors.ts';
+import {
+  type Direction,
+  describe,
+  findHosts,
+  findSetup,
+  parseScope,
+  perform,
+  plan,
+} from './install.ts';
+import { confirmed, print, say } from './output.ts';
+import { placesOf, type Server, type Setup, setups } from './setups.ts';
+
+interface Options {
+  readonly scope?: string;
+  readonly print?: true;
+  readonly yes?: true;
+}
+
+const whats: Readonly<Record<Direction, string>> = {
+  install: 'Tell hosts of agents about `ipc mcp`: one, or all that are found here.',
+  uninstall: 'Take that back.',
+};
+
+export function addInstallCommands(program: Command): void {
+  const names = setups.map(({ name }) => name).join(', ');
+  for (const direction of ['install', 'uninstall'] as const) {
+    program
+      .command(direction)
+      .description(whats[direction])
+      .argument('[host]', `one of ${names}`)
+      .option('--scope <scope>', 'user, or project: the folder you are in; user by default')
+      .option('--print', 'say what would be done, and do nothing')
+      .option('--yes', 'do not ask')
+      .action((host, options) => act(direction, host, options));
+  }
+}
+
+async function act(direction: Direction, host: string | undefined, options: Options) {
+  const places = placesOf(process.env);
+  const chosen = host === undefined ? await found() : [findSetup(host)];
+  for (const setup of chosen) {
+    const scope = parseScope(options.scope, setup);
+    const step = await plan(direction, setup, scope, ownServer(), places);
+    if (!step) {
+      await say(`${setup.title}: nothing to do.`);
+      continue;
+    }
+    const words = [`${setup.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
+    if (options.print) {
+      await print(words, 'nothing was done');
+      continue;
+    }
+    await say(words.trimEnd());
+    if (!options.yes && !(await isWanted())) {
+      await say('Nothing was done.');
+      continue;
+    }
+    await perform(step);
+    await say(doneWords(direction, setup));
+  }
+}
+
+async function found(): Promise<readonly Setup[]> {
+  const hosts = await findHosts(placesOf(process.env), process.env.PATH ?? '');
+  if (hosts.length > 0) return hosts;
+  throw new IpcError('host_unusable', 'no host was found on this machine', {
+    hint: 'name one: `ipc install --help` lists them',
+  });
+}
+
+/** This very program. */
+function ownServer(): Server {
+  return { command: 'node', args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
+}
+
+function isWanted(): Promise<boolean> {
+  if (process.stdin.isTTY) return confirmed('Do that?');
+  throw new IpcError('missing_parameter', 'nobody is there to be asked', {
+    hint: 'give --yes to do it, or --print to see it only',
+  });
+}
+
+function doneWords(direction: Direction, { title, also }: Setup): string {
+  if (direction === 'uninstall') return `${title} forgets ipc when it is started again.`;
+  return [`${title} has ipc when it is started again.`, also].filter(Boolean).join(' ');
+}

@@ -1,0 +1,125 @@
+// What a disk damaged, as it is found: ranges in which no record can be read, and messages whose body
+// is not what was posted. Which messages are missing is told by the numbers around a range.
+import { damageListedMax } from '../core/limits.ts';
+import type { JournalRecord } from '../core/requests.ts';
+import { isSound, type LostBytes, type RawRecord, type SegmentId } from './framing.ts';
+
+export interface LostRange {
+  readonly offset: number;
+  readonly bytes: number;
+  /** Numbers of messages that may have lain there, the first few; a copy that was lost is not among them. */
+  readonly missing: readonly number[];
+  /** How many more. */
+  readonly missingMore: number;
+}
+
+export interface SegmentDamage extends SegmentId {
+  readonly lost: readonly LostRange[];
+  /** Numbers of messages whose bodies are damaged. */
+  readonly messages: readonly number[];
+  /** Ranges and messages that are not listed. */
+  readonly more: number;
+}
+
+/** No record that stores a message is smaller. */
+const postedBytesMin = 68;
+
+interface Found {
+  readonly id: SegmentId;
+  readonly lost: (LostBytes & { readonly after: number; before: number | undefined })[];
+  readonly messages: Set<number>;
+}
+
+/** Of one replay. */
+export class DamageFinder {
+  readonly #found = new Map<string, Found>();
+  /** Ranges with no message stored after them yet. */
+  #open: Found['lost'] = [];
+  /** Numbers met since the first range: they are not missing. */
+  readonly #met = new Set<number>();
+  #highest = 0;
+  #hasLost = false;
+
+  lost(id: SegmentId, { offset, end }: LostBytes): void {
+    const range = { offset, end, after: this.#highest, before: undefined };
+    this.#of(id).lost.push(range);
+    this.#open.push(range);
+    this.#hasLost = true;
+  }
+
+  /** What the log tells, in its order. A copy may say of a message that another segment damaged it. */
+  read(id: SegmentId, raw: RawRecord, record: JournalRecord): void {
+    if (record.kind === 'posted' || record.kind === 'copied') {
+      const { number } = record.envelope;
+      if (!isSound(raw)) this.#of(id).messages.add(number);
+      this.#meet(record.kind === 'posted' ? [number, ...record.settles] : [number]);
+      if (record.kind === 'posted') this.#posted(number);
+    } else if (record.kind === 'settled') this.#meet(record.numbers);
+  }
+
+  /** All numbers given so far lie below: a header says so. */
+  below(nextNumber: number): void {
+    for (const range of this.#open) range.before = nextNumber;
+    this.#open = [];
+  }
+
+  /** Numbers that a range at the end of the log can have held. */
+  get numbersLost(): number {
+    const bytes = this.#open.reduce((sum, { offset, end }) => sum + end - offset, 0);
+    return Math.floor(bytes / postedBytesMin);
+  }
+
+  /** `nextNumber`: above all that can have been given. */
+  end(nextNumber: number): SegmentDamage[] {
+    this.below(nextNumber);
+    return [...this.#found.values()].map(({ id, lost, messages }) => ({
+      epoch: id.epoch,
+      segment: id.segment,
+      lost: lost.slice(0, damageListedMax).map((range) => this.#describe(range)),
+      messages: [...messages].slice(0, damageListedMax),
+      more:
+        Math.max(0, lost.length - damageListedMax) + Math.max(0, messages.size - damageListedMax),
+    }));
+  }
+
+  #describe({ offset, end, after, before = 0 }: Found['lost'][number]): LostRange {
+    const missing: number[] = [];
+    let missingMore = 0;
+    for (let number = after + 1; number < before; number++) {
+      if (this.#met.has(number)) continue;
+      if (missing.length < damageListedMax) missing.push(number);
+      else missingMore++;
+    }
+    return { offset, bytes: end - offset, missing, missingMore };
+  }
+
+  #posted(number: number): void {
+    if (number <= this.#highest) return;
+    this.below(number);
+    this.#highest = number;
+  }
+
+  #meet(numbers: readonly number[]): void {
+    if (this.#hasLost) for (const number of numbers) this.#met.add(number);
+  }
+
+  #of(id: SegmentId): Found {
+    const key = `${id.epoch} ${id.segment}`;
+    const found = this.#found.get(key) ?? { id, lost: [], messages: new Set() };
+    this.#found.set(key, found);
+    return found;
+  }
+}
+
+/** In sentences. */
+export function describeDamage({ epoch, segment, lost, messages, more }: SegmentDamage): string[] {
+  const where = `segment ${segment} of epoch ${epoch}`;
+  const ranges = lost.map(({ offset, bytes, missing, missingMore }) => {
+    const rest = missingMore > 0 ? `, and ${missingMore} more` : '';
+    const list = missing.map((number) => `#${number}`).join(' ');
+    const which = list === '' ? '' : `; messages that may have been there: ${list}${rest}`;
+    return `${where}: ${bytes} bytes at byte ${offset} are lost${which}`;
+  });
+  const bodies = messages.map((number) => `${where}: the body of message #${number} is damaged`);
+  return [...ranges, ...bodies, ...(more > 0 ? [`${where}: ${more} more, not listed`] : [])];
+}

@@ -1,0 +1,35 @@
+// Files that are held open for nothing, so that the store can still open one of its own when the process
+// may open no more: whoever connects may have taken all others.
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
+
+/** A segment that stays open, and a folder to sync beside it, with some to spare. */
+const sparesMax = 4;
+const spares: number[] = [];
+
+/** `act` opens files, and changes nothing when it cannot. It does not yield, so nobody else gets them. */
+export function withSpareFiles<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!isOutOfFiles(error)) throw error;
+    for (const file of spares.splice(0)) closeSync(file);
+    return act();
+  } finally {
+    holdSpareFiles();
+  }
+}
+
+/** Also whenever a file of the store was closed. */
+export function holdSpareFiles(): void {
+  try {
+    while (spares.length < sparesMax) spares.push(openSync(devNull, 'r'));
+  } catch (error) {
+    if (!isOutOfFiles(error)) throw error;
+  }
+}
+
+function isOutOfFiles(error: unknown): boolean {
+  const isSystems = error instanceof Error && 'code' in error;
+  return isSystems && (error.code === 'EMFILE' || error.code === 'ENFILE');
+}

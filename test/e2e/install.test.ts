@@ -1,0 +1,147 @@
+// `ipc install` and `ipc uninstall`, in a home directory of their own. A host that has a command for it
+// is a script here, which writes down its words.
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { program } from '../support/mcp-host.ts';
+import { shell } from '../support/shell.ts';
+
+const server = { command: 'node', args: [program, 'mcp'] };
+
+test('a host without a command of its own gets an entry in its file, and loses it again', async (context) => {
+  const { run, file } = await machine(context);
+  const cases = [
+    ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: server } }],
+    ['vscode', '.config/Code/User/mcp.json', { servers: { ipc: { type: 'stdio', ...server } } }],
+    [
+      'opencode',
+      '.config/opencode/opencode.json',
+      { mcp: { ipc: { type: 'local', command: ['node', program, 'mcp'], enabled: true } } },
+    ],
+    ['zed', '.config/zed/settings.json', { context_servers: { ipc: { ...server, env: {} } } }],
+  ] as const;
+  for (const [host, path, expected] of cases) {
+    assert.equal((await run(['install', host, '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file(path)), expected);
+    assert.match((await run(['install', host, '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file(path)), {});
+  }
+});
+
+test('what else stands in the file stays, byte for byte, its comments too', async (context) => {
+  const { run, file, put } = await machine(context);
+  const path = '.config/zed/settings.json';
+  const before =
+    '// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {\n\t\t"other": {"command": "x"},\n\t},\n}\n';
+  await put(path, before);
+  const { errors } = await run(['install', 'zed', '--yes']);
+  assert.match(errors, /^Zed:\n {2}change .*settings\.json:\n[\s\S]*\+ .*"ipc": \{/);
+  const after = await file(path);
+  assert.ok(after.startsWith('// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {'));
+  assert.ok(after.includes('"other": {"command": "x"},'));
+  assert.ok(after.includes(`"${program}"`));
+  await run(['uninstall', 'zed', '--yes']);
+  assert.equal(await file(path), before);
+});
+
+test('a file that is no JSON object is not touched', async (context) => {
+  const { run, file, put } = await machine(context);
+  for (const text of ['{"mcpServers": ', '[]', '"text"']) {
+    await put('.cursor/mcp.json', text);
+    const { code, errors } = await run(['install', 'cursor', '--yes']);
+    assert.equal(code, 1);
+    assert.match(errors, /^ipc: host_unusable: .*mcp\.json is no JSON object, and was not touched/);
+    assert.equal(await file('.cursor/mcp.json'), text);
+  }
+});
+
+test('a host that has a command for it is set up by that', async (context) => {
+  const { run, file, stub } = await machine(context);
+  for (const [host, added, removed] of [
+    ['claude', 'mcp add ipc -s user -- node PROGRAM mcp', 'mcp remove ipc -s user'],
+    ['codex', 'mcp add ipc -- node PROGRAM mcp', 'mcp remove ipc'],
+    ['gemini', 'mcp add -s user ipc node PROGRAM mcp', 'mcp remove -s user ipc'],
+  ] as const) {
+    await stub(host);
+    assert.equal((await run(['install', host, '--yes'])).code, 0);
+    assert.equal(await file(`${host}.words`), `${added.replace('PROGRAM', program)}\n`);
+    assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
+    assert.equal(await file(`${host}.words`), `${removed}\n`);
+  }
+  await stub('claude', 'exit 3');
+  const failed = await run(['install', 'claude', '--yes']);
+  assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
+});
+
+test('--print says what would be done, and nothing is', async (context) => {
+  const { run, file, stub } = await machine(context);
+  await stub('claude');
+  const printed = await run(['install', 'claude', '--print', '--scope', 'project']);
+  const line = `mcp add ipc -s project -- node ${program} mcp`;
+  assert.equal(printed.text, `Claude Code:\n  run: claude ${line}\n`);
+  await assert.rejects(file('claude.words'), { code: 'ENOENT' });
+  await run(['install', 'cursor', '--print']);
+  await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
+});
+
+test('without a terminal and --yes nothing is done', async (context) => {
+  const { run, file } = await machine(context);
+  const { code, errors } = await run(['install', 'cursor']);
+  assert.equal(code, 2);
+  assert.match(errors, /ipc: missing_parameter: nobody is there to be asked. To do: give --yes /);
+  await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
+});
+
+test('without a name all hosts that are found are set up', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  assert.match((await run(['install', '--yes'])).errors, /no host was found on this machine/);
+  await stub('gemini');
+  await put('.cursor/other', '');
+  assert.equal((await run(['install', '--yes'])).code, 0);
+  assert.match(await file('gemini.words'), /^mcp add /);
+  assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
+});
+
+test('a host or a scope that is not known is refused with those that are', async (context) => {
+  const { run } = await machine(context);
+  const host = await run(['install', 'emacs']);
+  assert.equal(host.code, 2);
+  assert.match(host.errors, /one of claude, codex, gemini, cursor, vscode, opencode, zed/);
+  const scope = await run(['install', 'codex', '--scope', 'project']);
+  assert.equal(scope.code, 2);
+  assert.match(scope.errors, /for Codex it must be user\./);
+});
+
+interface Machine {
+  run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
+  /** What is in a file of the home directory. */
+  file(path: string): Promise<string>;
+  put(path: string, text: string): Promise<void>;
+  /** A program that writes its words to HOME/NAME.words. */
+  stub(name: string, line?: string): Promise<void>;
+}
+
+/** A home directory, and a PATH with nothing but node and what the test puts there. */
+async function machine(context: TestContext): Promise<Machine> {
+  const { home, line } = await shell(context);
+  await mkdir(home);
+  const path = (name: string) => join(home, name);
+  const put = async (name: string, text: string) => {
+    await mkdir(dirname(path(name)), { recursive: true });
+    await writeFile(path(name), text);
+  };
+  return {
+    put,
+    run: (args) => {
+      const words = args.map((word) => `'${word}'`).join(' ');
+      return line(`cd "$HOME" && PATH="$HOME/bin" exec "$@" ${words}`, { XDG_CONFIG_HOME: '' });
+    },
+    file: (name) => readFile(path(name), 'utf8'),
+    stub: async (name, last = '') => {
+      await put(`bin/${name}`, `#!/bin/sh\necho "$@" > "$HOME/${name}.words"\n${last}\n`);
+      await chmod(path(`bin/${name}`), 0o755);
+    },
+  };
+}

@@ -1,0 +1,343 @@
+// Faults of a real disk: what it damages, when it is full, when it fails, when it hangs.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { type TestContext, test } from 'node:test';
+import type { IpcError } from '../../src/core/errors.ts';
+import type { Name } from '../../src/core/message.ts';
+import { type Message, open } from '../../src/index.ts';
+import { startBroker } from '../support/brokers.ts';
+import { damageText } from '../support/damage.ts';
+import { GatedDisk } from '../support/gated-disk.ts';
+import { program } from '../support/mcp-host.ts';
+import { freePort, makeHome } from '../support/places.ts';
+import { shell } from '../support/shell.ts';
+
+const box = 'box' as Name;
+
+test('a damaged body is offered in its place without its bytes, settled, and its neighbours flow', async (context) => {
+  const { home, port, run } = await shell(context);
+  for (const text of ['first', 'second', 'third']) await run(['post', 'A', text, '--from', 'B']);
+  damageText(join(home, `broker-${port}`), 'second');
+
+  const mail = await open({ home, port, env: {} });
+  context.after(() => mail.close());
+  const { messages } = await mail.fetch('A');
+  assert.deepEqual(
+    messages.map(({ number, damaged }) => [number, damaged]),
+    [
+      [1, false],
+      [2, true],
+      [3, false],
+    ],
+  );
+  const [first, second, third] = messages as [Message, Message, Message];
+  assert.deepEqual([first.text, third.text], ['first', 'third']);
+  assert.throws(() => second.text, { code: 'message_damaged' });
+  assert.deepEqual([second.from, second.to], ['B', 'A']);
+  const status = await mail.status();
+  assert.equal(status.damaged, 1);
+  assert.match(status.warnings.join('\n'), /the body of message #2 is damaged/);
+  await second.settle();
+  assert.equal((await mail.status()).damaged, 0);
+});
+
+test('the program prints nothing for a damaged message, says so, and goes on', async (context) => {
+  const { home, port, run } = await shell(context);
+  for (const text of ['first', 'second']) await run(['post', 'A', text]);
+  damageText(join(home, `broker-${port}`), 'first');
+
+  const status = await run(['status']);
+  assert.match(status.errors, /1 message damaged/);
+  const check = await run(['store', 'check']);
+  assert.equal(check.code, 1);
+  assert.match(
+    check.errors,
+    /^damaged: segment 1 of epoch \d+: the body of message #1 is damaged$/m,
+  );
+  const plain = await run(['wait', 'A']);
+  assert.deepEqual([plain.code, plain.text], [1, '']);
+  assert.match(
+    plain.errors,
+    /^Message for "A": #1 .*: DAMAGED on disk.*5 bytes are lost.*settled\.$/m,
+  );
+  assert.equal((await run(['wait', 'A'])).text, 'second');
+
+  await run(['post', 'A', 'third']);
+  damageText(join(home, `broker-${port}`), 'third');
+  const json = await run(['wait', 'A', '--json']);
+  const { number, damaged, body } = JSON.parse(json.text);
+  assert.deepEqual([json.code, number, damaged, body], [1, 3, true, null]);
+});
+
+test('a body that the disk damages while the broker runs is found when it is read', async (context) => {
+  const { client, folder, broker } = await startBroker(context);
+  const poster = client();
+  for (const text of ['first', 'second']) await poster.post(box, Buffer.from(text));
+  await broker.close();
+  const next = await startBroker(context, { folder });
+  const reader = next.client();
+  await reader.status();
+  damageText(folder, 'first');
+  const { deliveries } = await reader.fetch(box);
+  assert.deepEqual(
+    deliveries.map(({ body }) => body?.toString()),
+    [undefined, 'second'],
+  );
+  const { damaged, warnings } = await reader.status();
+  assert.equal(damaged, 1);
+  assert.match(warnings.join('\n'), /the body of message #1 is damaged/);
+});
+
+/** A real file system of so many bytes; undefined where mounting is not allowed. */
+async function mountSmall(context: TestContext, bytes: number): Promise<string | undefined> {
+  const path = await mkdtemp(join(tmpdir(), 'ipc-full-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path], { stdio: 'pipe' });
+  } catch {
+    await rm(path, { recursive: true });
+    return undefined;
+  }
+  context.after(() => {
+    execFileSync('umount', ['-l', path]);
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+}
+
+/** Takes all that is left. Returns the file to remove. */
+function fill(path: string): string {
+  const file = join(path, 'filler');
+  for (let bytes = 1024 ** 2; bytes >= 1; ) {
+    try {
+      writeFileSync(file, Buffer.alloc(bytes), { flag: 'a' });
+    } catch {
+      bytes = bytes >> 4;
+    }
+  }
+  assert.equal(statfsSync(path).bfree, 0);
+  return file;
+}
+
+test('a really full disk: posts are refused, mail is read and settled, an owner takes over, space heals', async (context) => {
+  const path = await mountSmall(context, 6 * 1024 ** 2);
+  if (path === undefined) {
+    return context.skip('mounting a tmpfs is not allowed here: see journal-full for a fake disk');
+  }
+  const store = join(path, 'store');
+  mkdirSync(store, { mode: 0o700 });
+  const first = await startBroker(context, { folder: store });
+  const poster = first.client();
+  let stored = 0;
+  let refused: IpcError | undefined;
+  while (!refused) {
+    await poster.post(box, Buffer.from(`${++stored}`.padEnd(4_000))).catch((error) => {
+      refused = error;
+      stored--;
+    });
+  }
+  assert.deepEqual(
+    [refused.code, refused.kind.retry, refused.maybeStored],
+    ['store_full', true, false],
+  );
+  const filler = fill(path);
+  await assert.rejects(poster.post(box, Buffer.from('more'.padEnd(4_000))), { code: 'store_full' });
+  const { warnings, messages } = await poster.status();
+  assert.equal(messages, stored);
+  assert.match(warnings.join('\n'), /the disk was full at the last post/);
+  assert.match(warnings.join('\n'), /lies on tmpfs, which is memory/);
+  const [head] = (await poster.fetch(box, { messagesMax: 1 })).deliveries;
+  assert(head);
+  await poster.settle([head]);
+
+  await poster.close(100);
+  await first.broker.close();
+  const second = await startBroker(context, { folder: store });
+  const reader = second.client();
+  for (let number = 2; number <= stored; ) {
+    const { deliveries } = await reader.fetch(box, { messagesMax: 50 });
+    for (const { body } of deliveries) assert.equal(body?.toString().trim(), `${number++}`);
+    await reader.settle(deliveries);
+  }
+  rmSync(filler);
+  await reader.post(box, Buffer.from('there is room again'));
+  assert.deepEqual(
+    (await reader.status()).warnings.filter((each) => each.includes('was full')),
+    [],
+  );
+});
+
+/**
+ * While the file FAIL_SYNC is there, fdatasync fails with EIO; while FAIL_READ is, reads of segments do
+ * that touch the byte BAD_BYTE.
+ */
+const shim = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int on(const char *name) { return getenv(name) && access(getenv(name), F_OK) == 0; }
+static int segment(int file) {
+  char link[64], path[512];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t bytes = readlink(link, path, sizeof path - 1);
+  return bytes > 0 && (path[bytes] = 0, strstr(path, "/seg-") != NULL);
+}
+int fdatasync(int file) {
+  if (on("FAIL_SYNC")) { errno = EIO; return -1; }
+  return syscall(SYS_fdatasync, file);
+}
+ssize_t read(int file, void *bytes, size_t count) {
+  if (on("FAIL_READ") && segment(file)) { errno = EIO; return -1; }
+  return syscall(SYS_read, file, bytes, count);
+}
+ssize_t pread64(int file, void *bytes, size_t count, off_t offset) {
+  if (on("FAIL_READ") && segment(file)) {
+    long bad = atol(getenv("BAD_BYTE"));
+    if (offset <= bad && bad < offset + (off_t)count) { errno = EIO; return -1; }
+  }
+  return syscall(SYS_pread64, file, bytes, count, offset);
+}
+ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
+  return pread64(file, bytes, count, offset);
+}
+`;
+
+function buildShim(folder: string): string | undefined {
+  const [source, library] = [join(folder, 'shim.c'), join(folder, 'shim.so')];
+  writeFileSync(source, shim);
+  try {
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source], { stdio: 'pipe' });
+    return library;
+  } catch {
+    return undefined;
+  }
+}
+
+test('a bad sector costs the messages that lie in it, and no others', async (context) => {
+  const { home, port, run, line } = await shell(context);
+  const library = buildShim(await makeHome(context));
+  if (!library) return context.skip('no gcc here');
+  const mail = await open({ home, port, env: {} });
+  context.after(() => mail.close());
+  for (let number = 1; number <= 9; number++) await mail.post('A', `${number}`.repeat(3_000));
+  await mail.close();
+  const flag = join(home, 'bad');
+  writeFileSync(flag, '');
+  const env = { LD_PRELOAD: library, FAIL_READ: flag, BAD_BYTE: '12500' };
+  const { out, errors } = await line('"$@" fetch A', env);
+  // Byte 12,500 lies in the block of 12,288 to 16,384.
+  const lost = [4, 5, 6];
+  const found = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((number) => !lost.includes(number));
+  assert.equal(out.toString(), found.map((number) => `${`${number}`.repeat(3_000)}\n`).join(''));
+  const { errors: said } = await run(['status']);
+  for (const number of lost) assert.match(errors + said, new RegExp(`#${number}\\b`));
+});
+
+test('a real fdatasync that fails: the owner says stored to nobody and gives up, the next reads the disk', async (context) => {
+  let owner: ChildProcess | undefined;
+  context.after(async () => {
+    if (owner && owner.exitCode === null && owner.kill('SIGKILL')) await once(owner, 'exit');
+  });
+  const { home, port, run } = await shell(context);
+  const library = buildShim(await makeHome(context));
+  if (!library) return context.skip('no gcc here: see guarantees, "a sync that fails", for a seam');
+  const flag = join(home, 'fail');
+  const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+  owner = spawn(process.execPath, [program, 'broker'], {
+    env: { ...env, LD_PRELOAD: library, FAIL_SYNC: flag },
+  });
+  assert(owner.stderr);
+  await once(owner.stderr, 'data');
+  assert.equal((await run(['post', 'A', 'before'])).code, 0);
+  writeFileSync(flag, '');
+  // The owner gives up without a word; the poster owns the store then, with a disk that works.
+  const during = await run(['post', 'A', 'in doubt']);
+  assert.equal(owner.exitCode, null);
+  owner.kill('SIGKILL');
+  await once(owner, 'exit');
+  rmSync(flag);
+  assert.equal((await run(['post', 'A', 'after'])).code, 0);
+  const { text } = await run(['fetch', 'A']);
+  assert.match(text, /^before\n(in doubt\n)?after\n$/);
+  assert.equal(during.code, 0);
+  assert.match(text, /in doubt/);
+  const epochs = readdirSync(join(home, `broker-${port}`, 'epochs'));
+  assert(Number(epochs.sort().at(-1)) > 2, 'the role went to another');
+});
+
+test('a sync that hangs: waits and pings are answered, posts wait, more are refused, status says so', async (context) => {
+  const gated = new GatedDisk();
+  const limits = { postsInFlightMax: 3 };
+  const { client } = await startBroker(context, { disk: gated.disk, limits });
+  const poster = client();
+  const reader = client();
+  await poster.status();
+  let release = () => {};
+  gated.gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const answered: string[] = [];
+  const posts = [1, 2, 3].map((number) =>
+    poster.post(box, Buffer.from(`${number}`)).then(() => answered.push('stored')),
+  );
+  const waited = await reader.wait(box, { timeoutMs: 5_000 });
+  assert.equal(waited?.body?.toString(), '1');
+  assert.equal(await reader.wait('empty' as Name, { timeoutMs: 1_100 }), undefined);
+  await assert.rejects(poster.post(box, Buffer.from('4')), { code: 'too_many_unanswered' });
+  const began = performance.now();
+  const { storageStalledMs } = await reader.status();
+  assert(performance.now() - began < 1_000);
+  assert(storageStalledMs >= 1_000, `${storageStalledMs}`);
+  assert.deepEqual(answered, []);
+  release();
+  await Promise.all(posts);
+  assert.equal((await reader.status()).storageStalledMs, 0);
+});
+
+test('a store whose folder is deleted while the broker runs: it gives up, and says why', async (context) => {
+  const failed: IpcError[] = [];
+  const onFailed = (error: IpcError) => failed.push(error);
+  const { client, folder } = await startBroker(context, { onFailed });
+  const poster = client();
+  await poster.post(box, Buffer.from('gone'));
+  rmSync(folder, { recursive: true });
+  await assert.rejects(poster.post(box, Buffer.from('not stored')));
+  assert.equal(failed[0]?.code, 'storage_failed');
+  assert.match(failed[0]?.message ?? '', /^the store .* was removed while it was in use$/);
+});
+
+test('a store in memory is warned of by start, status and store check', async (context) => {
+  if (!existsSync('/dev/shm') || statfsSync('/dev/shm').type !== 0x0102_1994) {
+    return context.skip('/dev/shm is no tmpfs here');
+  }
+  const home = await mkdtemp('/dev/shm/ipc-');
+  context.after(() => rm(home, { recursive: true, force: true }));
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    IPC_HOME: home,
+    IPC_PORT: `${await freePort()}`,
+  };
+  const say = (...args: string[]) => {
+    const child = spawn(process.execPath, [program, ...args], { env });
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    return once(child, 'exit').then(() => said);
+  };
+  const warning =
+    /^Warning: the store .* lies on tmpfs, which is memory: its mail is gone when this machine restarts\.$/m;
+  await say('post', 'A', 'hello');
+  assert.match(await say('status'), warning);
+  assert.match(await say('store', 'check'), warning);
+});

@@ -1,0 +1,50 @@
+// A process that may open few files: connections beyond that are turned away, mail is stored all the same.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { unprovenMax } from '../../src/core/limits.ts';
+import { place } from '../support/remote.ts';
+
+const filesMax = 80;
+const few = ['sh', '-c', `ulimit -n ${filesMax} && exec "$@"`, 'sh'];
+
+test('an owner out of open files goes on storing and handing over, and takes new sessions once there are some again', async (context) => {
+  const { port, session } = await place(context);
+  const owner = session(few);
+  const client = session();
+  await owner.start();
+  await client.status();
+  const flood = new Set<Socket>();
+  context.after(() => {
+    for (const socket of flood) socket.destroy();
+  });
+  for (let count = 0; count < filesMax; count++) {
+    const socket = connect(port, '127.0.0.1');
+    flood.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => flood.delete(socket));
+    await once(socket, 'connect').catch(() => {});
+  }
+  assert.ok(filesMax < unprovenMax, 'no stranger is closed for another one');
+  let files = 0;
+  do files = (await readdir(`/proc/${owner.pid}/fd`)).length;
+  while (flood.size > 0 && files < filesMax - 8);
+  context.diagnostic(`${files} of ${filesMax} files are open`);
+
+  // More than a segment, so that files have to be opened in the middle of it.
+  const megabyte = 'x'.repeat(1_000_000);
+  for (let count = 0; count < 20; count++) {
+    const { number } = await client.post('box', megabyte);
+    const delivery = await client.wait('box', 10_000);
+    assert.deepEqual([delivery?.number, delivery?.attempt], [number, 1]);
+    assert.equal(await client.settle(number), 0);
+  }
+  assert.equal((await client.status()).pid, owner.pid);
+
+  for (const socket of flood) socket.destroy();
+  const late = session();
+  assert.equal((await late.status()).pid, owner.pid);
+  assert.equal((await late.status()).epoch, 1);
+});

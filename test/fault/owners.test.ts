@@ -1,0 +1,210 @@
+// Owners that half die, or that are not what their sessions take them for.
+import assert from 'node:assert/strict';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { type TestContext, test } from 'node:test';
+import { hangUp } from '../../src/broker/claim.ts';
+import { Session } from '../../src/broker/session.ts';
+import { IpcError } from '../../src/core/errors.ts';
+import type { Name } from '../../src/core/message.ts';
+import type { Connection } from '../../src/wire/connection.ts';
+import { accept } from '../../src/wire/dial.ts';
+import { keyLine } from '../../src/wire/key.ts';
+import { decodeRequest, encodeAnswer } from '../../src/wire/protocol.ts';
+import { networkApart } from '../support/network-apart.ts';
+import { makeHome } from '../support/places.ts';
+import { type Place, place, type Remote } from '../support/remote.ts';
+import { keys, Listener } from '../support/sockets.ts';
+
+const isLong = process.env.IPC_TEST_LONG === '1';
+
+test('ten processes that start at once after an owner was killed make one new epoch, and each has the mail within its reach', async (context) => {
+  const world = await place(context);
+  const first = world.session();
+  await first.post('box', 'left behind');
+  await first.kill();
+  const ten = Array.from({ length: 10 }, () => world.session());
+  const all = await Promise.all(ten.map((each) => each.status()));
+  assert.equal(new Set(all.map(({ pid }) => pid)).size, 1);
+  assert.deepEqual(
+    all.map(({ epoch, messages }) => [epoch, messages]),
+    Array.from({ length: 10 }, () => [2, 1]),
+  );
+  assert.deepEqual(await epochsOf(world), ['00000001', '00000002']);
+});
+
+test(`an owner whose event loop stands still for ${isLong ? 60 : 5} s is called silent, waits ride it out, and no post is stored twice`, async (context) => {
+  const world = await place(context);
+  const [owner, client] = [world.session(), world.session()];
+  await owner.start();
+  const waiting = client.wait('box', 120_000);
+  await client.status();
+  const blocked = owner.block(isLong ? 60_000 : 5_000);
+  await standsStill(owner);
+  for (const caller of [client, world.session()]) {
+    const began = performance.now();
+    await assert.rejects(caller.post('other', 'held up'), {
+      code: 'owner_silent',
+      message: new RegExp(`pid ${owner.pid}, `),
+    });
+    // A session that comes anew has its process to start, and two seconds of patience for the dial.
+    assert.ok(performance.now() - began < 5_000, `${performance.now() - began} ms`);
+  }
+  await blocked;
+  await heardAgain(client);
+  await client.post('box', 'after it');
+  assert.deepEqual([(await waiting)?.body, (await waiting)?.attempt], ['after it', 1]);
+  await client.post('other', 'held up');
+  const { deliveries } = await client.fetch('other');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    ['held up'],
+  );
+  assert.equal((await client.status()).pid, owner.pid);
+});
+
+test('an owner that is stopped while posts are on their way goes on, and says "stored" once for each', async (context) => {
+  const world = await place(context);
+  const [owner, poster, standby] = [world.session(), world.session(), world.session()];
+  await owner.start();
+  await poster.status();
+  await standby.status();
+  const bodies = Array.from({ length: 200 }, (_, index) => `post ${index}`);
+  const posts = bodies.map((body) => poster.post('box', body));
+  await posts[10];
+  owner.signal('SIGSTOP');
+  await assert.rejects(standby.fetch('other'), { code: 'owner_silent' });
+  owner.signal('SIGCONT');
+  const told = await Promise.allSettled(posts);
+  // Some heard in the meantime that it is not known; the same words again join what was sent.
+  await Promise.all(
+    bodies
+      .filter((_, index) => told[index]?.status === 'rejected')
+      .map((body) => poster.post('box', body)),
+  );
+  const { deliveries } = await standby.fetch('box', 1_000);
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    bodies,
+  );
+  assert.equal((await standby.status()).pid, owner.pid);
+});
+
+test('a clock that jumps ten days forth and back changes no wait, no order and no id', async (context) => {
+  const world = await place(context);
+  const [owner, client] = [world.session(), world.session()];
+  const tenDaysMs = 10 * 24 * 3_600_000;
+  const ids = [(await owner.post('box', 'now')).id];
+  await client.status();
+  const began = performance.now();
+  const waiting = client.wait('nothing', 3_000);
+  await client.status();
+  for (const shiftMs of [tenDaysMs, -2 * tenDaysMs, tenDaysMs]) {
+    await owner.shiftClock(shiftMs);
+    await client.shiftClock(shiftMs);
+    ids.push((await owner.post('box', `shifted by ${shiftMs}`)).id);
+  }
+  assert.equal(await waiting, undefined);
+  const passedMs = performance.now() - began;
+  assert.ok(passedMs > 2_900 && passedMs < 4_500, `a wait of 3 s ended after ${passedMs} ms`);
+  const { deliveries } = await client.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ id }) => id),
+    ids,
+  );
+  assert.equal(await client.settle(...deliveries.map(({ number }) => number)), 0);
+  assert.equal((await owner.status()).messages, 0);
+});
+
+test('of two owners in two networks over one folder, with no door between them, the older gives up before it says "stored"', async (context) => {
+  const { prefix, why } = networkApart();
+  if (!prefix) return context.skip(why);
+  const world = await place(context);
+  const [outside, inside] = [world.session(), world.session(prefix)];
+  await outside.post('box', 'from outside');
+  await rm(join(world.home, `broker-${world.port}`, 'owner.sock'));
+  const status = await inside.status();
+  assert.deepEqual([status.own, status.epoch, status.messages], [true, 2, 1]);
+  // The older one finds out after the sync of this post, tells nobody, and joins the newer one through its door.
+  const { number, duplicate } = await outside.post('box', 'after the takeover');
+  const after = await outside.status();
+  assert.deepEqual([after.pid, after.epoch, after.messages], [inside.pid, 2, 2]);
+  assert.deepEqual([number, duplicate], [2, false]);
+  const { deliveries } = await inside.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    ['from outside', 'after the takeover'],
+  );
+});
+
+test('an older version beside a newer owner uses it, and never takes its store over', async (context) => {
+  const home = await makeHome(context);
+  await writeFile(join(home, 'key'), keyLine(keys[0]), { mode: 0o600 });
+  const newer = await newerBroker(context);
+  const origin = { program: 'test', pid: process.pid, machine: 'here' };
+  const session = new Session({ home, port: newer.port, origin, env: {} });
+  context.after(() => session.close());
+  assert.equal((await session.status()).epoch, 7);
+  newer.end();
+  await assert.rejects(session.post('box' as Name, Buffer.from('astray')), { code: 'no_broker' });
+  assert.deepEqual(await readdir(join(home, `broker-${newer.port}`)), []);
+});
+
+/** One that says of itself that it writes a format which this version cannot read. */
+async function newerBroker(context: TestContext): Promise<{ port: number; end(): void }> {
+  const open = new Set<Connection>();
+  const listener = await Listener.start((socket) => {
+    if (isOver) return hangUp(socket);
+    void accept(socket, keys).then((connection) => {
+      open.add(connection);
+      connection.onFrame = (frame) => {
+        const { kind, request } = decodeRequest(frame);
+        const common = { store: '0'.repeat(32), epoch: 7, format: 99, pid: 1, addresses: [] };
+        if (kind === 'hello') {
+          connection.send(
+            encodeAnswer({ kind: 'welcome', request, ...common, lost: [], messages: 0 }),
+          );
+        } else if (kind === 'status') {
+          const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
+          const dead = { deadLetterCount: 0, deadLetters: [] };
+          const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
+          connection.send(
+            encodeAnswer({ kind: 'status', request, ...counts, ...dead, ...storage }),
+          );
+        }
+      };
+    });
+  });
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    listener.close();
+    for (const connection of open) connection.destroy();
+  };
+  context.after(end);
+  return { port: listener.port, end };
+}
+
+async function epochsOf({ home, port }: Place): Promise<string[]> {
+  return (await readdir(join(home, `broker-${port}`, 'epochs'))).sort();
+}
+
+/** A dial that began while the owner stood still may still fail. */
+async function heardAgain(client: Remote): Promise<void> {
+  for (;;) {
+    const answered = await client.status().catch((error: IpcError) => error);
+    if (!(answered instanceof IpcError)) return;
+    assert.equal(answered.code, 'owner_silent');
+  }
+}
+
+/** Its loop no longer runs: it answers nothing. */
+async function standsStill(owner: Remote): Promise<void> {
+  const answered = Symbol('answered');
+  for (;;) {
+    const late = new Promise((resolve) => setTimeout(resolve, 300));
+    const first = await Promise.race([owner.status().then(() => answered), late]);
+    if (first !== answered) return;
+  }
+}

@@ -1,0 +1,80 @@
+// Every byte of every file of a small store: flipped, and cut off with all behind it. Whatever was
+// acknowledged is handed over as it was posted, or reported; one flipped bit harms one message at most.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Name, SessionId } from '../../src/core/message.ts';
+import { checkStore } from '../../src/journal/check.ts';
+import { CrashDisk } from '../support/crash-disk.ts';
+import { type JournalModel, postedRecord } from '../support/journal-model.ts';
+import { append, openStore, removeOldest, storeFolder } from '../support/journal-store.ts';
+import { flipped, survive } from '../support/survive.ts';
+
+const long = process.env.IPC_TEST_LONG === '1';
+const bits = long ? [1, 2, 4, 8, 16, 32, 64, 128] : [16];
+
+/** Three owners, one of them killed; segments that are full, copied and removed; all kinds of records. */
+async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
+  const disk = new CrashDisk('/home');
+  const limits = {
+    ...{ segmentBytesMax: 700, segmentReserveBytes: 1, segmentGrowthBytes: 64 },
+    ...{ segmentsCompact: 2, logBytesCompact: 0, sparesMin: 0 },
+  };
+  const first = await openStore({ disk: disk.process(), limits });
+  for (const number of [1, 2, 3, 4]) {
+    append(first, postedRecord(number, `message ${number}`, { to: number > 2 ? 'B' : 'A' }));
+  }
+  append(first, { kind: 'settled', numbers: [2] }, postedRecord(5, 'five', { settles: [4] }));
+  await first.journal.sync();
+  append(first, postedRecord(6, 'x'.repeat(700)), { kind: 'settled', numbers: [6] });
+  await first.journal.sync();
+  await removeOldest(first);
+  const holder = '1111111111111111' as SessionId;
+  append(first, { kind: 'offered', number: 3, holder, attempt: 1 });
+  append(first, { kind: 'moved', number: 5, mailbox: 'dead-letters' as Name, attempt: 21 });
+  await first.journal.sync();
+  // Killed.
+  const second = await openStore({ disk: disk.process(), limits });
+  append(second, postedRecord(7, 'seven', { session: holder, count: 1 }));
+  await second.journal.sync();
+  append(second, { kind: 'released', number: 3, attempt: 2 }, postedRecord(8, ''));
+  await second.journal.close();
+  const third = await openStore({ disk: disk.process(), limits });
+  append(third, postedRecord(9, 'nine'), { kind: 'forgotten', session: holder });
+  await third.journal.close();
+  return { disk, model: third.model };
+}
+
+test('any bit of any file flipped: one message at most is harmed, and that is reported', async (context) => {
+  const { disk, model } = await smallStore();
+  assert.deepEqual([...model.messages.keys()].sort(), [1, 3, 5, 7, 8, 9]);
+  let tried = 0;
+  for (const [file, bytes] of disk.files()) {
+    for (let offset = 0; offset < bytes.length; offset++) {
+      for (const bit of bits) {
+        const damaged = disk.clone();
+        damaged.tamper(file, flipped(bytes, offset, bit));
+        const what = `bit ${bit} of byte ${offset} of ${file}`;
+        const { sound } = await checkStore(storeFolder, damaged.process());
+        const { lost, damaged: harmed, reports } = await survive(damaged, model, what);
+        assert(lost.length + harmed.length <= 1, what);
+        assert.equal(sound, reports.length === 0, what);
+        tried++;
+      }
+    }
+  }
+  context.diagnostic(`${tried} flips`);
+});
+
+test('any file cut at any byte, or gone: what is not there any more is reported', async (context) => {
+  const { disk, model } = await smallStore();
+  let tried = 0;
+  for (const [file, bytes] of disk.files()) {
+    for (let cut = -1; cut < bytes.length; cut++) {
+      const damaged = disk.clone();
+      damaged.tamper(file, cut < 0 ? undefined : bytes.subarray(0, cut));
+      await survive(damaged, model, `${file} cut at ${cut}`);
+      tried++;
+    }
+  }
+  context.diagnostic(`${tried} cuts`);
+});

@@ -1,0 +1,85 @@
+// Owners that die while they take over, at each of their steps, in real processes: the same sweep over a
+// model of the disk, with and without the power, is in unit/journal.test.ts.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Name } from '../../src/core/message.ts';
+import { checkStore } from '../../src/journal/check.ts';
+import { openBroker } from '../support/brokers.ts';
+import { makeHome } from '../support/places.ts';
+
+const isLong = process.env.IPC_TEST_LONG === '1';
+/** Owners before the sweep. From 16 segments on an opening writes small ones again. */
+const predecessors = isLong ? 20 : 2;
+const livesAtOnce = 3;
+const program = fileURLToPath(new URL('../support/dying-process.js', import.meta.url));
+
+test('an owner killed at each call to its disk, from the claim to its end, leaves a store that the next one takes over whole', async (context) => {
+  const children = new Set<ChildProcess>();
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  const home = await makeHome(context);
+  const base = join(home, 'base');
+  const before = Array.from({ length: predecessors }, (_, index) => `before ${index}`);
+  for (const id of before) assert.equal((await live(children, base, id, 0)).isDead, false);
+
+  let [nextCall, deaths, promised, survived] = [1, 0, 0, false];
+  /** One call after the other, until an owner makes fewer calls than that. */
+  const sweep = async () => {
+    while (!survived) {
+      const deadlyCall = nextCall++;
+      const folder = join(home, `b${deadlyCall}`);
+      await cp(base, folder, { recursive: true, filter: isNoSocket });
+      const { isDead, isStored } = await live(children, folder, 'last', deadlyCall);
+      if (!isDead) survived = true;
+      deaths += Number(isDead);
+      promised += Number(isStored);
+      const bodies = await mailIn(folder);
+      const isThere = bodies.includes('last');
+      assert.deepEqual(bodies, isThere ? [...before, 'last'] : before, `killed at ${deadlyCall}`);
+      assert.ok(isThere || !isStored, `promised and lost, killed at call ${deadlyCall}`);
+    }
+  };
+  await Promise.all(Array.from({ length: livesAtOnce }, sweep));
+  context.diagnostic(`killed at ${deaths} calls; promised in ${promised} lives`);
+  assert.ok(deaths >= 30, `${deaths} deaths`);
+  assert.ok(promised >= 2, `${promised} promises`);
+});
+
+function isNoSocket(path: string): boolean {
+  return !path.endsWith('.sock');
+}
+
+/** Takes the store over, posts under `id`, and dies at one call to its disk, if it makes so many. */
+async function live(
+  children: Set<ChildProcess>,
+  folder: string,
+  id: string,
+  deadlyCall: number,
+): Promise<{ isDead: boolean; isStored: boolean }> {
+  const args = [program, folder, String(deadlyCall), id];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  children.add(child);
+  let isStored = false;
+  child.on('message', () => {
+    isStored = true;
+  });
+  const [[code, signal]] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')]);
+  children.delete(child);
+  assert.ok(code === 0 || signal === 'SIGKILL', `the process ended with ${code ?? signal}`);
+  return { isDead: signal !== null, isStored };
+}
+
+/** As the next owner finds it. */
+async function mailIn(folder: string): Promise<string[]> {
+  assert.deepEqual((await checkStore(folder)).faults, []);
+  const { client, close } = await openBroker(folder);
+  const { deliveries } = await client().fetch('box' as Name);
+  await close();
+  return deliveries.map(({ body }) => String(body));
+}

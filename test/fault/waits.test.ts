@@ -1,0 +1,79 @@
+// Ten thousand waits on one connection, as many as one may park.
+import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
+import { performance } from 'node:perf_hooks';
+import { test } from 'node:test';
+import type { Name } from '../../src/core/message.ts';
+import { dial } from '../../src/wire/dial.ts';
+import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { startBroker } from '../support/brokers.ts';
+import { hello } from '../support/proven-socket.ts';
+
+const box = 'box' as Name;
+const waits = 10_000;
+
+test('10,000 waits of one connection that time out together are each answered once, within a second', async (context) => {
+  const { port, keys } = await startBroker(context);
+  const connection = await dial({ host: '127.0.0.1', port }, keys);
+  context.after(() => connection.destroy());
+  const ended = new Map<number, number>();
+  const lateMs: number[] = [];
+  let deadline = 0;
+  const all = new Promise<void>((resolve) => {
+    connection.onFrame = (frame) => {
+      const { answer } = decodeAnswer(frame);
+      if (answer.kind !== 'end') return;
+      ended.set(answer.request, (ended.get(answer.request) ?? 0) + 1);
+      lateMs.push(performance.now() - deadline);
+      if (lateMs.length === waits) resolve();
+    };
+  });
+  connection.send(hello('a'));
+  deadline = performance.now() + 4_000;
+  for (let request = 1; request <= waits; request++) {
+    const waitMs = Math.round(deadline - performance.now());
+    connection.send(encodeRequest({ kind: 'wait', request, mailbox: box, waitMs }));
+  }
+  await all;
+  connection.send(encodeRequest({ kind: 'status', request: waits + 1 }));
+  assert.equal(ended.size, waits);
+  assert.deepEqual([...new Set(ended.values())], [1]);
+  assert.ok(Math.max(...lateMs) < 1_000, `the last one came ${Math.max(...lateMs)} ms late`);
+  assert.ok(Math.min(...lateMs) > -50, `the first one came ${Math.min(...lateMs)} ms late`);
+});
+
+test('10,000 waits that are cancelled while messages come for them end once each, and each message is read once, unread before', async (context) => {
+  const { client } = await startBroker(context);
+  const [reader, poster] = [client(), client()];
+  await poster.status();
+  const cancel = new AbortController();
+  setMaxListeners(waits, cancel.signal);
+  const calls = Array.from({ length: waits }, () =>
+    reader.wait(box, { timeoutMs: 60_000, signal: cancel.signal }),
+  );
+  await reader.status();
+  const total = 2_000;
+  const posting = Array.from({ length: total }, (_, index) =>
+    poster.post(box, Buffer.from(`${index}`)),
+  );
+  await Promise.race(calls);
+  cancel.abort();
+  const told = await Promise.allSettled(calls);
+  await Promise.all(posting);
+  const delivered = told.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const refused = told.filter((each) => each.status === 'rejected');
+  assert.ok(refused.every(({ reason }) => reason.code === 'cancelled'));
+  assert.ok(delivered.length > 0, 'some came in time');
+  assert.ok(delivered.length < total, 'some came too late');
+
+  const bodies = delivered.map((delivery) => delivery?.body?.toString());
+  await reader.settle(delivered.filter((delivery) => delivery !== undefined));
+  while (bodies.length < total) {
+    const { deliveries } = await poster.fetch(box);
+    assert.deepEqual(new Set(deliveries.map(({ attempt }) => attempt)), new Set([1]));
+    bodies.push(...deliveries.map(({ body }) => String(body)));
+    await poster.settle(deliveries);
+  }
+  assert.equal(new Set(bodies).size, total);
+  assert.equal((await poster.status()).messages, 0);
+});

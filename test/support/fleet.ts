@@ -1,0 +1,70 @@
+// Writers and readers, each a process: every message comes once, in its order.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { performance } from 'node:perf_hooks';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { place } from './remote.ts';
+
+export interface FleetTold {
+  readonly messages: number;
+  /** Messages that are not the next of their writer, or not offered for the first time. */
+  readonly wrong: readonly string[];
+}
+
+export interface FleetResult {
+  readonly written: number;
+  readonly read: number;
+  readonly wrong: readonly string[];
+  /** In the store, when all have told. */
+  readonly left: number;
+  readonly messagesPerSecond: number;
+}
+
+const program = fileURLToPath(new URL('./fleet-process.js', import.meta.url));
+
+/** `each`: messages of one writer, which go to all readers in turn; a multiple of their number. */
+export async function fleet(
+  context: TestContext,
+  { writers, readers, each }: { writers: number; readers: number; each: number },
+): Promise<FleetResult> {
+  const children: ChildProcess[] = [];
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  const { home, port, session } = await place(context);
+  const owner = session();
+  await owner.start();
+  const boxes = Array.from({ length: readers }, (_, index) => `box${index}`);
+  const begin = (role: 'writer' | 'reader', name: string, total: number): ChildProcess => {
+    const args = [program, home, String(port), role, name, boxes.join(','), String(total)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    children.push(child);
+    return child;
+  };
+  const writing = Array.from({ length: writers }, (_, index) =>
+    begin('writer', `writer${index}`, each),
+  );
+  const reading = boxes.map((box) => begin('reader', box, (writers * each) / readers));
+  const all = [...writing, ...reading];
+  await Promise.all(all.map((child) => once(child, 'message')));
+  const began = performance.now();
+  for (const child of all) child.send('go');
+  const [written, read] = await Promise.all([told(writing), told(reading)]);
+  const seconds = (performance.now() - began) / 1_000;
+  return {
+    written: sum(written),
+    read: sum(read),
+    wrong: read.flatMap(({ wrong }) => wrong),
+    left: (await owner.status()).messages,
+    messagesPerSecond: Math.round(sum(read) / seconds),
+  };
+}
+
+async function told(children: readonly ChildProcess[]): Promise<FleetTold[]> {
+  return Promise.all(children.map(async (child) => (await once(child, 'message'))[0] as FleetTold));
+}
+
+function sum(all: readonly FleetTold[]): number {
+  return all.reduce((total, { messages }) => total + messages, 0);
+}

@@ -1,0 +1,63 @@
+// A way to a broker on which everything can be lost without either end being told: it leads through a
+// Unix socket, whose name no proof is bound to.
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Connection } from '../../src/wire/connection.ts';
+import { dial } from '../../src/wire/dial.ts';
+import type { TestBroker } from './brokers.ts';
+
+export class HalfOpenWay {
+  /** Bytes of both directions are dropped; the sockets stay. */
+  isDead = false;
+  /** Called with what comes from the broker; what it returns false for is dropped. */
+  onAnswer: (chunk: Buffer) => boolean = () => true;
+  readonly #server: Server;
+  readonly #path: string;
+  readonly #broker: TestBroker;
+  readonly #sockets = new Set<Socket>();
+
+  static async open(context: TestContext, broker: TestBroker): Promise<HalfOpenWay> {
+    const way = new HalfOpenWay(broker);
+    context.after(() => way.#close());
+    await new Promise<void>((resolve) => way.#server.listen(way.#path, resolve));
+    return way;
+  }
+
+  private constructor(broker: TestBroker) {
+    this.#broker = broker;
+    this.#path = join(broker.home, 'way.sock');
+    this.#server = createServer((near) => this.#join(near));
+  }
+
+  connect = (): Promise<Connection> => dial({ path: this.#path }, this.#broker.keys);
+
+  /** All connections break, and everybody hears it. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #join(near: Socket): void {
+    const far = connect({ path: join(this.#broker.folder, 'owner.sock') });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.#sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        this.#sockets.delete(one);
+        if (!this.isDead) other.destroy();
+      });
+      one.on('data', (chunk) => {
+        const passes = one === near || this.onAnswer(chunk);
+        if (!this.isDead && passes) other.write(chunk);
+      });
+    }
+  }
+
+  #close(): void {
+    this.#server.close();
+    this.cut();
+  }
+}

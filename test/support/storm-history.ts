@@ -1,0 +1,136 @@
+// What a storm did, as its sessions told it, held against the invariants of mail:
+// I1 what was acknowledged is delivered. I2 what is delivered was posted, byte for byte. I3 what was
+// acknowledged as settled does not come again. I4 first deliveries keep the order of the mailbox, and
+// a mailbox that of each sender. I5 one post is one message. And nobody holds what another holds.
+import type { StormEvent, StormKey } from './storm-words.ts';
+
+type Stored = Extract<StormEvent, { kind: 'stored' }>;
+type Got = Extract<StormEvent, { kind: 'got' }>;
+
+/** Under which owner it happened; undefined while one follows the other. */
+type Aged<Event> = Event & { readonly owner: number | undefined };
+
+export interface StormReport {
+  readonly acknowledged: number;
+  readonly delivered: number;
+  readonly lost: string[];
+  readonly altered: string[];
+  readonly again: string[];
+  readonly disordered: string[];
+  /** First deliveries whose order was looked at. */
+  readonly ordered: number;
+  readonly doubled: string[];
+  readonly shared: string[];
+}
+
+export class StormHistory {
+  readonly #streams = new Set<string>();
+  readonly #stored: Aged<Stored>[] = [];
+  readonly #got: (Aged<Got> & { readonly session: string })[] = [];
+  /** By number, the attempt that was settled. */
+  readonly #settled = new Map<number, number>();
+  readonly #again: string[] = [];
+  #owners = 1;
+  #owner: number | undefined = 1;
+
+  /** A session that will post to these mailboxes. */
+  began(session: string, mailboxes: readonly string[]): void {
+    for (const mailbox of mailboxes) this.#streams.add(`${session}-${mailbox}`);
+  }
+
+  /** What was told until now happened under the owner that is killed next. */
+  ownerDies(): void {
+    this.#owner = undefined;
+  }
+
+  /** All that is told from now on happens under the next owner. */
+  ownerServes(): void {
+    this.#owners += 1;
+    this.#owner = this.#owners;
+  }
+
+  /** In the order in which the events came. Those of two sessions may come in another order than they happened. */
+  add(session: string, event: StormEvent): void {
+    const owner = this.#owner;
+    if (event.kind === 'stored') this.#stored.push({ ...event, owner });
+    if (event.kind === 'settled') this.#settled.set(event.number, event.attempt);
+    if (event.kind !== 'got') return;
+    // An offer that was made before the settled one may be told later, but not one with a higher attempt.
+    const settled = this.#settled.get(event.number) ?? Number.POSITIVE_INFINITY;
+    if (event.attempt > settled) this.#again.push(`#${event.number} attempt ${event.attempt}`);
+    this.#got.push({ ...event, owner, session });
+  }
+
+  /** When nothing is left in the store. */
+  report(): StormReport {
+    const delivered = new Set(this.#got.map(({ key }) => key && text(key)));
+    return {
+      acknowledged: this.#stored.length,
+      delivered: delivered.size,
+      lost: this.#stored.map(text).filter((key) => !delivered.has(key)),
+      altered: this.#got
+        .filter(({ key }) => key === undefined || !this.#streams.has(key.stream))
+        .map(({ number }) => `#${number}`),
+      again: this.#again,
+      disordered: [...this.#disorderedStreams(), ...this.#disorderedDeliveries()],
+      ordered: this.#firstDeliveries().length,
+      doubled: this.#doubled(),
+      shared: repeated(this.#got.map(({ number, attempt }) => `#${number} attempt ${attempt}`)),
+    };
+  }
+
+  #doubled(): string[] {
+    const numbers = new Map<string, Set<number>>();
+    const told = [
+      ...this.#stored.map((event) => [text(event), event.number] as const),
+      ...this.#got.flatMap(({ key, number }) => (key ? [[text(key), number] as const] : [])),
+    ];
+    for (const [key, number] of told) {
+      numbers.set(key, (numbers.get(key) ?? new Set()).add(number));
+    }
+    return [...numbers].filter(([, all]) => all.size > 1).map(([key]) => key);
+  }
+
+  #disorderedStreams(): string[] {
+    const last = new Map<string, number>();
+    return this.#stored.flatMap((event) => {
+      const before = last.get(event.stream) ?? 0;
+      last.set(event.stream, event.number);
+      return event.number > before ? [] : [`${text(event)} as #${event.number}`];
+    });
+  }
+
+  /**
+   * What an owner offered as it died may not have arrived: it goes back unread, and is first offered
+   * again after what was behind it. So only what one owner both stored and offered is compared.
+   */
+  #firstDeliveries() {
+    const ownerOf = new Map<number, number>();
+    for (const { number, duplicate, owner } of this.#stored) {
+      if (!duplicate && owner !== undefined) ownerOf.set(number, owner);
+    }
+    return this.#got.filter(
+      ({ attempt, number, owner }) =>
+        attempt === 1 && owner !== undefined && ownerOf.get(number) === owner,
+    );
+  }
+
+  #disorderedDeliveries(): string[] {
+    const last = new Map<string, number>();
+    return this.#firstDeliveries().flatMap(({ session, mailbox, number, owner }) => {
+      const reader = `${session} ${mailbox} ${owner}`;
+      const before = last.get(reader) ?? 0;
+      last.set(reader, number);
+      return number > before ? [] : [`#${number} after #${before}`];
+    });
+  }
+}
+
+function text({ stream, count }: StormKey): string {
+  return `${stream}:${count}`;
+}
+
+function repeated(texts: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return texts.filter((each) => seen.size === seen.add(each).size);
+}
