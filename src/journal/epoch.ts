@@ -78,6 +78,18 @@ export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   }
 }
 
+/** For an owner that is not the newest any more. */
+export function whyLost(disk: Disk, folder: string, { epoch }: Epoch): IpcError {
+  try {
+    if ((newestEpoch(disk, folder) ?? 0) > epoch) {
+      return new IpcError('owner_replaced', 'a newer broker took the store over');
+    }
+  } catch (error) {
+    throw diskFault(error);
+  }
+  return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
+}
+
 /** To be tried again: the other process is found by then. */
 export function justReplaced(): IpcError {
   return new IpcError('no_broker', 'another process has just begun to own this store');

@@ -23,12 +23,12 @@ import {
   isNewest,
   justReplaced,
   makeEpoch,
+  whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
   listSegments,
-  newestEpoch,
   type OwnerNote,
   removeEpoch,
   segmentPath,
@@ -197,11 +197,7 @@ export class Journal {
 
   /** Why it is no owner any more. */
   lost(): IpcError {
-    const { folder } = this.#options;
-    if ((newestEpoch(this.#disk, folder) ?? 0) > this.epoch) {
-      return new IpcError('owner_replaced', 'a newer broker took the store over');
-    }
-    return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
+    return whyLost(this.#disk, this.#options.folder, this.#own);
   }
 
   /** Of a live message; undefined when the disk damaged it. */

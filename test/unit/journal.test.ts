@@ -564,6 +564,8 @@ test('a disk that does not say who owns the store has failed', async () => {
   const { journal } = await openStore({ disk: process });
   process.failAt = process.calls.length + 1;
   assert.throws(() => journal.stillOwner(), { code: 'storage_failed' });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.lost(), { code: 'storage_failed' });
 });
 
 test('a file that cannot be closed in the end is a disk that failed', async () => {
