@@ -47,8 +47,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'goes on answering when a newer epoch has begun',
     file: 'broker/server.js',
-    snippet: 'if (journal.stillOwner())',
-    instead: 'if (true)',
+    snippet: 'if (!journal.stillOwner())\n            throw',
+    instead: 'if (false) throw',
     invariant: 'I6',
     seeds: 500,
   },
@@ -69,12 +69,12 @@ const brokers: readonly Broken[] = [
   {
     name: 'reads the old journal before it has made its epoch',
     file: 'journal/journal.js',
-    snippet: `const own = await makeEpoch(disk, folder, options.owner);
-            const { journal, carried } = await Journal.#read(options, own);`,
+    snippet: `const own = await makeEpoch(disk, folder, options.owner, insist);
+            const { journal, carried } = await Journal.#read(options, own, spares);`,
     instead: `for (const path of [folder, folder + '/epochs']) disk.makeFolder(path);
-            const own = { epoch: (listEpochs(disk, folder).at(-1) ?? 0) + 1, identity: undefined };
-            const { journal, carried } = await Journal.#read(options, own);
-            own.identity = (await makeEpoch(disk, folder, options.owner)).identity;`,
+            const own = { epoch: (listEpochs(disk, folder).at(-1) ?? 0) + 1 };
+            const { journal, carried } = await Journal.#read(options, own, spares);
+            Object.assign(own, await makeEpoch(disk, folder, options.owner, insist));`,
     invariant: 'I1',
     seeds: 500,
   },

@@ -73,6 +73,7 @@ const faults = [
   'slow',
   'stall',
   'syncFails',
+  'syncFails',
   'callFails',
   'callFails',
   'handOver',
