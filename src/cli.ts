@@ -25,13 +25,13 @@ import {
   operations,
   type ParameterName,
   parseParameters,
-  parsePort,
   run,
 } from './operations.ts';
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
 import { retry } from './retry.ts';
+import { parsePort } from './values.ts';
 import { visible } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
@@ -44,7 +44,7 @@ const exitSignalled = 128;
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What writes bodies of peers to stdout. */
-const handsOver: readonly OperationName[] = ['wait', 'fetch', 'receive'];
+const handsOver: readonly OperationName[] = ['wait', 'ask', 'fetch', 'receive'];
 
 /** What a command has at hand while it runs. */
 interface Hands {
@@ -68,6 +68,7 @@ interface CommandLine {
 const commands: Readonly<Record<string, CommandLine>> = {
   post: commandLine('post', ['to', 'message'], post),
   wait: commandLine('wait', ['mailbox'], wait),
+  ask: commandLine('ask', ['to', 'message'], ask),
   fetch: commandLine('fetch', ['mailbox'], fetch),
   send: commandLine('send', ['host', 'message'], send),
   receive: commandLine('receive', [], receive),
@@ -255,6 +256,16 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
     return exitTimedOut;
   }
   return handOver(mail, [delivery], json, (body) => shown(body, raw));
+}
+
+async function ask(call: CallOf<'ask'>, { place, signal, json, raw }: Hands): Promise<number> {
+  const { mail } = await place.broker(call.given);
+  const { stored, answer } = await run(call, place, { signal });
+  if (!answer) {
+    await say(`No answer to #${stored.number} within ${call.given.timeout} s; it is stored.`);
+    return exitTimedOut;
+  }
+  return handOver(mail, [answer], json, (body) => shown(body, raw));
 }
 
 async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {

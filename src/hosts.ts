@@ -1,6 +1,6 @@
 // What is known of the programs that run agents: how long a call may take there, and how calls end.
 // Measured, or read in their sources and documents, in November 2026.
-import { parseTimeout, parseVariable } from './operations.ts';
+import { parseTimeout, parseVariable } from './values.ts';
 
 export interface Host {
   /** How long a call may take, in seconds; undefined: longer than any wait. */

@@ -9,9 +9,16 @@ import {
   waitMsMax,
 } from './core/limits.ts';
 import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
-import { type Name, type Origin, parseBody, parseName, parseNamedId } from './core/message.ts';
-import { parseHost, parsePort, parseSendsPerHour } from './operations.ts';
+import {
+  type Name,
+  type Origin,
+  parseBody,
+  parseMessageId,
+  parseName,
+  parseNamedId,
+} from './core/message.ts';
 import { type Environment, Place } from './place.ts';
+import { parseHost, parsePort, parseSendsPerHour } from './values.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
 export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
@@ -48,6 +55,13 @@ export interface PostOptions extends CallOptions {
 export interface WaitOptions extends CallOptions {
   /** 60 s unless given. */
   readonly timeoutMs?: number;
+}
+
+export interface AskOptions extends WaitOptions {
+  /** Where the answer is read; the name given to open() unless given. */
+  readonly mailbox?: string;
+  /** The message that this question answers; it is settled in the same step. */
+  readonly answers?: Message;
 }
 
 export interface FetchOptions extends CallOptions {
@@ -210,6 +224,31 @@ export class AgentMail {
     const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
     const { signal } = options;
     const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
+    return delivery && new Message(this.#mail, delivery);
+  }
+
+  /**
+   * Posts a question and waits for the answer to it, in the caller's own mailbox; other mail stays there.
+   * undefined when the time is over: the question is stored all the same.
+   */
+  async ask(
+    to: string,
+    text: string | Uint8Array,
+    { mailbox, answers, signal, timeoutMs = waitMsDefault }: AskOptions = {},
+  ): Promise<Message | undefined> {
+    const from = this.#sender(mailbox);
+    if (from === undefined) {
+      const what = 'ask needs a mailbox, where it is answered';
+      throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
+    }
+    const ms = parseMs(timeoutMs);
+    const { id } = await this.post(to, text, {
+      from,
+      ...(answers && { answers }),
+      ...(signal && { signal }),
+    });
+    const question = parseMessageId(id);
+    const delivery = await this.#mail.wait(from, { timeoutMs: ms, answers: question, signal });
     return delivery && new Message(this.#mail, delivery);
   }
 

@@ -11,7 +11,7 @@ import { HostTransport } from './transport.ts';
 
 const description = `Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.
 Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk until it is done. Mail is from another agent, not from your user.
-Ask: operation post {to, from: YOUR name, message}, then wait {mailbox: YOUR name}.
+Ask: operation ask {to, mailbox: YOUR name, message}: it waits for the answer. To go on meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.
 Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.
 Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.
 Results with mail end with a ticket: give it as \`after\` in your next call, which says that the message is done; else it may come again (attempt 2).

@@ -1,17 +1,9 @@
-// The nine operations, once: their words, their parameters, and what each calls. The MCP schema, the
-// command line and the documents are made of this table.
-import { isIP } from 'node:net';
 import { IpcError } from './core/errors.ts';
 import {
-  bodyBytesMax,
   portBrokerDefault,
   portDirectDefault,
-  portMax,
   sendMsDefault,
-  sendsPerHourMax,
   waitMsDefault,
-  waitMsMax,
-  waitMsMin,
 } from './core/limits.ts';
 import type {
   BrokerStatus,
@@ -22,14 +14,21 @@ import type {
   StartResult,
   StopResult,
 } from './core/mail.ts';
-import { type MessageId, type Name, parseBody, parseName } from './core/message.ts';
+import type { MessageId, Name } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
-
-/** Where somebody listens: a name or an address, and a port. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import {
+  type Address,
+  parseBind,
+  parseHost,
+  parseLine,
+  parseMessage,
+  parseNameValue,
+  parsePort,
+  parseTimeout,
+  shown,
+  timeoutMax,
+  timeoutMin,
+} from './values.ts';
 
 /** How a call names its broker; neither: the default one of this machine. */
 export interface BrokerAt {
@@ -68,6 +67,14 @@ export interface Parameters {
   };
   fetch: ReadCall;
   wait: ReadCall & { readonly timeout: number };
+  ask: BrokerAt & {
+    readonly to: Name;
+    readonly message: Buffer;
+    /** Where the answer is read. */
+    readonly mailbox?: Name;
+    readonly timeout: number;
+    readonly after?: string;
+  };
   broker_status: BrokerAt & { readonly after?: string };
 }
 
@@ -118,10 +125,17 @@ export interface Manner {
   readonly signal?: AbortSignal | undefined;
   /** An id given by hand. */
   readonly id?: MessageId | undefined;
+  /** Of a post: the message that it answers. Of a wait: the one whose answer it is for. */
   readonly answers?: MessageId | undefined;
   readonly settles?: readonly Delivery[] | undefined;
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
+}
+
+/** A question that was stored, and its answer if one came in time. */
+export interface Asked {
+  readonly stored: PostResult;
+  readonly answer: Delivery | undefined;
 }
 
 export interface Results {
@@ -133,6 +147,7 @@ export interface Results {
   post: PostResult;
   fetch: FetchResult;
   wait: Delivery | undefined;
+  ask: Asked;
   broker_status: BrokerStatus;
 }
 
@@ -157,9 +172,6 @@ interface Parameter {
   parse(value: unknown, parameter: string): unknown;
 }
 
-const timeoutMin = waitMsMin / 1_000;
-const timeoutMax = waitMsMax / 1_000;
-
 export const parameters: Readonly<Record<ParameterName, Parameter>> = {
   host: { type: 'string', what: 'HOST:PORT of the receiver, or of the broker', parse: parseHost },
   port: {
@@ -170,14 +182,14 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
   },
   message: {
     type: 'string',
-    of: 'send, post',
+    of: 'send, post, ask',
     what: 'text, up to 1 MB; "" counts as absent',
     parse: parseMessage,
   },
   timeout: {
     type: 'integer',
     what: `whole seconds, ${timeoutMin}-${timeoutMax}`,
-    otherwise: `wait, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000}`,
+    otherwise: `wait, ask, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000}`,
     parse: parseTimeout,
   },
   bind: {
@@ -188,14 +200,14 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
   },
   to: {
     type: 'string',
-    of: 'post',
+    of: 'post, ask',
     what: 'the mailbox that gets the message',
     parse: parseNameValue,
   },
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
     type: 'string',
-    of: 'fetch, wait',
+    of: 'fetch, wait, ask',
     what: 'the mailbox to read',
     parse: parseNameValue,
   },
@@ -289,9 +301,21 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     needs: ['mailbox'],
     takes: ['timeout', 'host', 'port', 'after'],
     defaults: { timeout: waitMsDefault / 1_000 },
-    async run(given, context, { signal }) {
+    async run(given, context, { signal, answers }) {
       const { mail } = await context.broker(brokerAt(given));
-      return mail.wait(given.mailbox, { timeoutMs: given.timeout * 1_000, signal });
+      return mail.wait(given.mailbox, { timeoutMs: given.timeout * 1_000, answers, signal });
+    },
+  },
+  ask: {
+    what: 'Post a question and wait for the answer to it.',
+    needs: ['to', 'message'],
+    takes: ['mailbox', 'timeout', 'host', 'port', 'after'],
+    defaults: { timeout: waitMsDefault / 1_000 },
+    async run(given, context, { signal }) {
+      const { post, waitFor } = askInParts(given, context.name);
+      const stored = await operations.post.run(post, context, { signal });
+      const answer = await operations.wait.run(waitFor, context, { signal, answers: stored.id });
+      return { stored, answer };
     },
   },
   broker_status: {
@@ -302,6 +326,23 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
       (await context.broker(brokerAt(given))).mail.status({ signal }),
   },
 };
+
+/** An ask is a post, and then a wait for the answer to it. */
+export function askInParts(
+  { mailbox: named, timeout, after, ...post }: Parameters['ask'],
+  name: Name | undefined,
+): { post: Parameters['post']; waitFor: Parameters['wait'] } {
+  const mailbox = named ?? name;
+  if (mailbox === undefined) {
+    throw new IpcError('missing_parameter', 'ask needs "mailbox", where you are answered', {
+      hint: 'give it, or a name in IPC_NAME',
+    });
+  }
+  return {
+    post: { ...post, from: mailbox, ...(after !== undefined && { after }) },
+    waitFor: { ...brokerAt(post), mailbox, timeout },
+  };
+}
 
 export const operationNames = Object.keys(operations) as readonly OperationName[];
 
@@ -381,90 +422,4 @@ function checkBroker({ host, port }: { host?: Address; port?: number }): void {
 
 function brokerAt({ host, port }: BrokerAt): BrokerAt {
   return { ...(host && { host }), ...(port !== undefined && { port }) };
-}
-
-/** A value as an error shows it: short, and on one line. */
-export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
-}
-
-function parseText(value: unknown, parameter: string): string {
-  if (typeof value === 'string') return value;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be a text`);
-}
-
-function parseLine(value: unknown, parameter: string): string {
-  const text = parseText(value, parameter);
-  if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be one plain word`);
-}
-
-function parseBind(value: unknown, parameter: string): string {
-  const text = parseLine(value, parameter);
-  if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
-  const form = 'an address without a port, which goes into "port"';
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be ${form}`);
-}
-
-function parseNameValue(value: unknown, parameter: string): Name {
-  return parseName(parseText(value, parameter), parameter);
-}
-
-function parseMessage(value: unknown, parameter: string): Buffer {
-  if (value instanceof Uint8Array || typeof value === 'string') return parseBody(value, parameter);
-  const limit = `a text of at most ${bodyBytesMax} bytes`;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${limit}`);
-}
-
-function wholeNumber(value: unknown): number | undefined {
-  if (typeof value === 'string') return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
-  return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
-}
-
-export function parseTimeout(value: unknown, parameter = 'timeout'): number {
-  const seconds = wholeNumber(value);
-  if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
-  const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
-  throw new IpcError('bad_timeout', `${parameter} is ${shown(value)}; it must be ${form}`);
-}
-
-/** 0: no limit. */
-export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): number {
-  const count = wholeNumber(value);
-  if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
-  const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${form}`);
-}
-
-export function parsePort(value: unknown, parameter = 'port'): number {
-  const port = wholeNumber(value);
-  if (port !== undefined && port >= 1 && port <= portMax) return port;
-  const form = `a whole number from 1 to ${portMax}`;
-  throw new IpcError('bad_port', `${parameter} is ${shown(value)}; it must be ${form}`);
-}
-
-export function parseHost(value: unknown, parameter = 'host'): Address {
-  const text = parseText(value, parameter);
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined) {
-    throw new IpcError('bad_host', `${parameter} is ${shown(text)}; it must be HOST:PORT`);
-  }
-  return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
-}
-
-/** A value of the environment. An error names the variable alone: the value may be a secret. */
-export function parseVariable<T>(value: string, variable: string, parse: (value: string) => T): T {
-  try {
-    return parse(value);
-  } catch (error) {
-    throw variableError(error, variable);
-  }
-}
-
-/** The same error, without the value. */
-export function variableError(error: unknown, variable: string): unknown {
-  if (!(error instanceof IpcError)) return error;
-  return new IpcError(error.code, `${variable} cannot be used`);
 }

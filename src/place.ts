@@ -12,21 +12,17 @@ import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
 import { readOwner } from './journal/folder.ts';
+import type { Broker, BrokerAt, BrokerName, Context, Direct } from './operations.ts';
+import { RateGuard } from './rate.ts';
 import {
   type Address,
-  type Broker,
-  type BrokerAt,
-  type BrokerName,
-  type Context,
-  type Direct,
   parseHost,
   parsePort,
   parseSendsPerHour,
   parseVariable,
   shown,
   variableError,
-} from './operations.ts';
-import { RateGuard } from './rate.ts';
+} from './values.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
 import type { Keys } from './wire/handshake.ts';
 import { loadKeys, watchKeys } from './wire/key.ts';

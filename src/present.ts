@@ -13,7 +13,7 @@ import type {
 } from './core/mail.ts';
 import type { Envelope, MessageId, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
-import type { Address } from './operations.ts';
+import type { Address } from './values.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
 import { randomText } from './wire/random.ts';
 import type { KeyChange } from './wire/rotation.ts';

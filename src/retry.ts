@@ -1,9 +1,9 @@
 // `ipc store retry`: dead letters go back to the mailboxes that they were meant for.
 import { type Name, parseMessageId, parseName } from './core/message.ts';
-import { parsePort } from './operations.ts';
 import { say, writeJson } from './output.ts';
 import type { Place } from './place.ts';
 import { presentRetry } from './present.ts';
+import { parsePort } from './values.ts';
 
 /** As they were written on the command line. */
 export interface RetryLine {

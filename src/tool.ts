@@ -9,9 +9,10 @@ import { Bodies } from './bodies.ts';
 import { IpcError } from './core/errors.ts';
 import { endMsMax, resultCharactersMax, sendsPerHourMcp } from './core/limits.ts';
 import type { Delivery, PostResult } from './core/mail.ts';
+import type { MessageId } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
-import { type Call, type CallOf, parseCall, run } from './operations.ts';
+import { askInParts, type Call, type CallOf, parseCall, run } from './operations.ts';
 import { Place, sendsPerHourIn } from './place.ts';
 import * as present from './present.ts';
 import {
@@ -125,6 +126,8 @@ export class Tool {
         return this.#receive(call, place, request);
       case 'post':
         return this.#post(call, place, request);
+      case 'ask':
+        return this.#ask(call, place, request);
       default:
         await this.#before(place, request, call.given.after);
         return this.#plain(call, place, request);
@@ -154,13 +157,19 @@ export class Tool {
     return this.#presentRead(call, given, remaining, ticket, request);
   }
 
-  async #wait(call: CallOf<'wait'>, place: Place, request: Request, broker: string) {
+  async #wait(
+    call: CallOf<'wait'>,
+    place: Place,
+    request: Request,
+    broker: string,
+    answers?: MessageId,
+  ) {
     const { timeout, mailbox } = call.given;
     const effective = this.#effective(timeout, request);
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
     const where = `wait ${broker} ${mailbox}`;
     const delivery = await this.#openRead(where, request, (signal) =>
-      run(shorter, place, { signal }),
+      run(shorter, place, { signal, answers }),
     );
     return { deliveries: delivery ? [delivery] : [], remaining: 0 };
   }
@@ -216,7 +225,26 @@ export class Tool {
   }
 
   async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {
-    const { to, from, after } = call.given;
+    const { to, from } = call.given;
+    const result = await this.#store(call, place, request);
+    return present.presentPost(to, from ?? place.name, result, request.notes);
+  }
+
+  async #ask({ given }: CallOf<'ask'>, place: Place, request: Request): Promise<string> {
+    const { post, waitFor } = askInParts(given, place.name);
+    const { id, number } = await this.#store({ operation: 'post', given: post }, place, request);
+    const { name } = await place.broker(given);
+    const call = { operation: 'wait', given: waitFor } as const;
+    const { deliveries } = await this.#wait(call, place, request, name, id);
+    const box = { broker: name, mailbox: waitFor.mailbox };
+    const ticket = this.#hand(place, request, box, deliveries);
+    if (deliveries.length === 0) request.notes.push(`the question is stored as #${number}`);
+    return this.#presentRead(call, deliveries, 0, ticket, request);
+  }
+
+  /** What the ticket of a post names is answered, and settled in the same step. */
+  async #store(call: CallOf<'post'>, place: Place, request: Request): Promise<PostResult> {
+    const { after } = call.given;
     const { name } = await place.broker(call.given);
     const plan = this.#tickets.begin(request.caller, after, undefined);
     this.#noteTicket(request, plan, after);
@@ -242,7 +270,7 @@ export class Tool {
       const what = `the messages of "${after}" were not settled`;
       request.notes.push(`${what} (${error.code}): name it again`);
     }
-    return present.presentPost(to, from ?? place.name, result, request.notes);
+    return result;
   }
 
   async #plain(call: PlainCall, place: Place, request: Request): Promise<string> {
@@ -414,7 +442,7 @@ export class Tool {
   }
 }
 
-type PlainCall = Exclude<Call, { operation: 'wait' | 'fetch' | 'receive' | 'post' }>;
+type PlainCall = Exclude<Call, { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' }>;
 
 /** Bytes are never fewer than characters, so that little of what is fetched goes back unread. */
 const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };

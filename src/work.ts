@@ -11,8 +11,8 @@ import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, waitMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { type Name, parseBody } from './core/message.ts';
-import { shown } from './operations.ts';
 import { presentDamaged } from './present.ts';
+import { shown } from './values.ts';
 
 export interface WorkOptions {
   readonly mailbox: Name;

@@ -82,7 +82,7 @@ export class Client {
       kind: 'wait',
       request: (request) => {
         const waitMs = Math.max(0, Math.round(deadline - this.#machine.now()));
-        return { kind: 'wait', request, mailbox, waitMs };
+        return { kind: 'wait', request, mailbox, answers: options.answers ?? '', waitMs };
       },
       take: (answer, self) => self.done(answer.kind === 'offer' ? answer.delivery : undefined),
       abandon: (self) => this.#cancel(self),

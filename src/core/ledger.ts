@@ -7,6 +7,7 @@ import {
   deadLetterMailbox,
   type Envelope,
   type Hold,
+  type MessageId,
   type Name,
   type SessionId,
   splitId,
@@ -26,6 +27,8 @@ type Message = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 interface Mailbox {
   readonly ready: SortedNumbers;
+  /** Ready messages by the question that they answer. */
+  readonly answers: Map<MessageId, Set<number>>;
   held: number;
   bytes: number;
 }
@@ -133,6 +136,12 @@ export class Ledger {
   /** The ready message with the lowest number. */
   firstReady(mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.ready.first;
+    return first === undefined ? undefined : this.#live(first);
+  }
+
+  /** A ready answer to the message. */
+  answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
+    const [first] = this.#mailboxes.get(mailbox)?.answers.get(question) ?? [];
     return first === undefined ? undefined : this.#live(first);
   }
 
@@ -247,7 +256,7 @@ export class Ledger {
     if (isDeadLetter(entering)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
-    if (holder === undefined) return mailbox.ready.add(number);
+    if (holder === undefined) return enterReady(mailbox, envelope);
     mailbox.held++;
     const holds = this.#holds.get(holder);
     if (holds) holds.add(number);
@@ -260,7 +269,7 @@ export class Ledger {
     if (isDeadLetter(leaving)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
-    if (holder === undefined) mailbox.ready.delete(number);
+    if (holder === undefined) leaveReady(mailbox, envelope);
     else {
       mailbox.held--;
       const holds = this.#holds.get(holder);
@@ -285,9 +294,25 @@ export class Ledger {
   #mailbox(name: Name): Mailbox {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new SortedNumbers(), held: 0, bytes: 0 };
+      mailbox = { ready: new SortedNumbers(), answers: new Map(), held: 0, bytes: 0 };
       this.#mailboxes.set(name, mailbox);
     }
     return mailbox;
   }
+}
+
+function enterReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+  ready.add(number);
+  if (question === '') return;
+  const numbers = answers.get(question);
+  if (numbers) numbers.add(number);
+  else answers.set(question, new Set([number]));
+}
+
+function leaveReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+  ready.delete(number);
+  if (question === '') return;
+  const numbers = answers.get(question);
+  numbers?.delete(number);
+  if (numbers?.size === 0) answers.delete(question);
 }

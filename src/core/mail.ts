@@ -41,6 +41,8 @@ export interface PostResult {
 }
 
 export interface WaitOptions extends Cancellable {
+  /** Only an answer to this message; other mail stays. */
+  readonly answers?: MessageId | undefined;
   readonly timeoutMs: number;
 }
 

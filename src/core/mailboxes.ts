@@ -8,6 +8,7 @@
 // 3. settle() ends it for good. release() puts it back to its place, attempt + 1 unless unread.
 // 4. After its last attempt it moves to `dead-letters`; a retry moves it back, with new attempts.
 import assert from 'node:assert/strict';
+import { type Connection, isOpen } from './connection.ts';
 import { retryDeadLetters } from './dead-letters.ts';
 import { type ErrorCode, unreachable } from './errors.ts';
 import { Ledger, type LiveMessage } from './ledger.ts';
@@ -19,7 +20,6 @@ import {
   isSameMessage,
   type MessageId,
   type Name,
-  type Origin,
   type SessionId,
   sessionMessageId,
 } from './message.ts';
@@ -50,19 +50,6 @@ import type {
   Reply,
 } from './step.ts';
 import { type Waiter, Waits } from './waits.ts';
-
-/** A session's link to this broker. A restart ends them all. */
-interface Connection {
-  readonly id: ConnectionId;
-  readonly session: SessionId;
-  readonly origin: Origin;
-  readonly standby: boolean;
-  readonly waiters: Map<RequestNumber, Waiter<Connection>>;
-  /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
-  readonly fetches: Map<RequestNumber, Fetch>;
-  /** Bytes of bodies that were offered to it and have not left the process. */
-  unreadBytes: number;
-}
 
 export class Mailboxes {
   #identity: Identity | undefined;
@@ -284,7 +271,7 @@ export class Mailboxes {
   }
 
   #wait(wait: Wait, connection: Connection, instant: Instant): void {
-    const { request, mailbox, waitMs } = wait;
+    const { request, mailbox, answers, waitMs } = wait;
     if (this.#waits.size >= this.#limits.waitsMax) {
       const what = `${this.#limits.waitsMax} waits are parked, the limit`;
       return this.#fail(connection.id, request, 'too_many_waits', what);
@@ -292,7 +279,8 @@ export class Mailboxes {
     if (this.#hasManyParked(connection)) return this.#failMany(connection, request);
     const deadline = instant.now + waitMs;
     const { session } = connection;
-    const waiter = { owner: connection, session, request, mailbox, deadline, place: 0 };
+    const call = { session, request, mailbox, answers, deadline };
+    const waiter = { owner: connection, ...call, place: 0 };
     connection.waiters.set(request, waiter);
     this.#waits.park(waiter);
     this.#match(mailbox);
@@ -404,16 +392,24 @@ export class Mailboxes {
     } else this.#write({ kind: 'released', number, attempt });
   }
 
-  /** Offers ready messages, lowest number first, to parked waits, oldest first. */
+  /** Answers go to who asked; other ready messages, lowest number first, to the wait parked first. */
   #match(mailbox: Name): void {
+    for (const asker of this.#waits.askers(mailbox)) {
+      const answer = asker.answers && this.#ledger.answerTo(asker.answers, mailbox);
+      if (answer && this.#mayOffer(asker.owner)) this.#serve(asker, answer);
+    }
     for (;;) {
       const message = this.#ledger.firstReady(mailbox);
       const waiter = message && this.#waits.oldest(mailbox, this.#mayOffer);
       if (!waiter) return;
-      this.#unpark(waiter);
-      this.#offer(message, waiter.session);
-      this.#replyOffer(message, waiter.owner, waiter.request);
+      this.#serve(waiter, message);
     }
+  }
+
+  #serve(waiter: Waiter<Connection>, message: LiveMessage): void {
+    this.#unpark(waiter);
+    this.#offer(message, waiter.session);
+    this.#replyOffer(message, waiter.owner, waiter.request);
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
@@ -492,9 +488,4 @@ export class Mailboxes {
     this.#replies = [];
     return outcome;
   }
-}
-
-/** A second one under its number would be answered as the first, or outlive its connection. */
-function isOpen(request: RequestNumber, { waiters, fetches }: Connection): boolean {
-  return waiters.has(request) || fetches.has(request);
 }

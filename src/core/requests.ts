@@ -41,6 +41,8 @@ export interface Wait {
   readonly kind: 'wait';
   readonly request: RequestNumber;
   readonly mailbox: Name;
+  /** Only an answer to this message; '' for any message. */
+  readonly answers: MessageId | '';
   /** Milliseconds left, never a deadline: clocks differ. */
   readonly waitMs: number;
 }

@@ -1,6 +1,6 @@
 // The waits that are parked in the engine. Not durable: a restart ends them all, and each client
 // parks its own again.
-import type { Name, SessionId } from './message.ts';
+import type { MessageId, Name, SessionId } from './message.ts';
 import type { RequestNumber } from './requests.ts';
 import { Deadlines } from './sorted.ts';
 
@@ -10,6 +10,8 @@ export interface Waiter<Owner> {
   readonly session: SessionId;
   readonly request: RequestNumber;
   readonly mailbox: Name;
+  /** The question whose answer it is for; '' for any message. */
+  readonly answers: MessageId | '';
   /** Milliseconds on the engine's clock. */
   readonly deadline: number;
   place: number;
@@ -18,6 +20,8 @@ export interface Waiter<Owner> {
 interface Parked<Owner> {
   /** Oldest first. */
   readonly waiters: Set<Waiter<Owner>>;
+  /** Those that are for an answer alone. */
+  readonly askers: Set<Waiter<Owner>>;
   /** How many of them each session has. */
   readonly sessions: Map<SessionId, number>;
 }
@@ -38,9 +42,13 @@ export class Waits<Owner> {
 
   park(waiter: Waiter<Owner>): void {
     const { mailbox, session } = waiter;
-    const parked = this.#parked.get(mailbox) ?? { waiters: new Set(), sessions: new Map() };
+    const parked = this.#parked.get(mailbox) ?? {
+      waiters: new Set(),
+      askers: new Set(),
+      sessions: new Map(),
+    };
     this.#parked.set(mailbox, parked);
-    parked.waiters.add(waiter);
+    setOf(waiter, parked).add(waiter);
     parked.sessions.set(session, (parked.sessions.get(session) ?? 0) + 1);
     this.#deadlines.add(waiter);
     this.#size++;
@@ -49,16 +57,21 @@ export class Waits<Owner> {
   unpark(waiter: Waiter<Owner>): void {
     const { mailbox, session } = waiter;
     const parked = this.#parked.get(mailbox);
-    if (!parked?.waiters.delete(waiter)) return;
+    if (!parked || !setOf(waiter, parked).delete(waiter)) return;
     const left = (parked.sessions.get(session) ?? 0) - 1;
     if (left > 0) parked.sessions.set(session, left);
     else parked.sessions.delete(session);
-    if (parked.waiters.size === 0) this.#parked.delete(mailbox);
+    if (parked.sessions.size === 0) this.#parked.delete(mailbox);
     this.#deadlines.delete(waiter);
     this.#size--;
   }
 
-  /** The oldest whose owner may be given something now. */
+  /** Those for an answer alone, oldest first. */
+  askers(mailbox: Name): readonly Waiter<Owner>[] {
+    return [...(this.#parked.get(mailbox)?.askers ?? [])];
+  }
+
+  /** The oldest for any message whose owner may be given something now. */
   oldest(mailbox: Name, may: (owner: Owner) => boolean): Waiter<Owner> | undefined {
     for (const waiter of this.#parked.get(mailbox)?.waiters ?? []) {
       if (may(waiter.owner)) return waiter;
@@ -67,7 +80,8 @@ export class Waits<Owner> {
   }
 
   count(mailbox: Name): number {
-    return this.#parked.get(mailbox)?.waiters.size ?? 0;
+    const parked = this.#parked.get(mailbox);
+    return parked ? parked.waiters.size + parked.askers.size : 0;
   }
 
   /** Other sessions that wait on the mailbox. */
@@ -79,4 +93,8 @@ export class Waits<Owner> {
   mailboxNames(): IterableIterator<Name> {
     return this.#parked.keys();
   }
+}
+
+function setOf<Owner>({ answers }: Waiter<Owner>, parked: Parked<Owner>): Set<Waiter<Owner>> {
+  return answers === '' ? parked.waiters : parked.askers;
 }

@@ -3,11 +3,12 @@
 import {
   closeSync,
   fdatasync,
+  fstatSync,
   fsync,
   mkdirSync,
   openSync,
+  read,
   readdirSync,
-  readFile,
   readSync,
   renameSync,
   rmdirSync,
@@ -63,7 +64,7 @@ const joinBytesMax = 64 * 1024;
 
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
-const readOnPool = promisify(readFile);
+const readOnPool = promisify(read);
 
 export const realDisk: Disk = {
   makeFolder(path) {
@@ -107,7 +108,7 @@ export const realDisk: Disk = {
     const file = absentIs(undefined, () => openToRead(path));
     if (file === undefined) return undefined;
     try {
-      return await readOnPool(file);
+      return await readWhole(file);
     } catch (error) {
       if (hasCode(error, 'EIO')) return this.readPart(path, 0, statSync(path).size);
       throw error;
@@ -162,6 +163,17 @@ function openToRead(path: string): number {
 function close(file: number): void {
   closeSync(file);
   holdSpareFiles();
+}
+
+async function readWhole(file: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(fstatSync(file).size);
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await readOnPool(file, buffer, filled, buffer.length - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
 }
 
 function readFully(file: number, buffer: Buffer, offset: number): number {

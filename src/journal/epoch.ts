@@ -61,9 +61,13 @@ function noteUnlessFull(write: () => void): void {
 
 /** The newest, and the folder it was made with. */
 export function isNewest(disk: Disk, folder: string, { epoch, path, identity }: Epoch): boolean {
-  // All are listed, not only the next one looked for: the next one may have come and gone.
-  if (newestEpoch(disk, folder) !== epoch) return false;
-  return disk.identity(path) === identity;
+  try {
+    // All are listed, not only the next one looked for: the next one may have come and gone.
+    if (newestEpoch(disk, folder) !== epoch) return false;
+    return disk.identity(path) === identity;
+  } catch (error) {
+    throw diskFault(error);
+  }
 }
 
 /**

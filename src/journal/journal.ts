@@ -188,11 +188,7 @@ export class Journal {
 
   /** False when another process began an epoch, or the folder is gone: then say nothing more. */
   stillOwner(): boolean {
-    try {
-      return isNewest(this.#disk, this.#options.folder, this.#own);
-    } catch (error) {
-      throw diskFault(error);
-    }
+    return isNewest(this.#disk, this.#options.folder, this.#own);
   }
 
   /** Why it is no owner any more. */

@@ -193,7 +193,7 @@ function requestHeader(request: Request): Buffer {
     case 'post':
       return postHeader(request);
     case 'wait':
-      return new ByteWriter().text(request.mailbox).u32(request.waitMs).bytes();
+      return waitHeader(request);
     case 'fetch':
       return fetchHeader(request);
     case 'settle':
@@ -330,13 +330,19 @@ function decodePost(frame: Frame): Post {
   return post;
 }
 
+function waitHeader({ mailbox, waitMs, answers }: Wait): Buffer {
+  return new ByteWriter().text(mailbox).u32(waitMs).text(answers).bytes();
+}
+
 function decodeWait(frame: Frame): Wait {
-  const { mailbox, waitMs } = readHeader(frame, (reader) => ({
+  const wait = readHeader(frame, (reader) => ({
     mailbox: readName(reader),
     waitMs: reader.u32(),
+    answers: readMessageIdOrNone(reader),
   }));
+  const { waitMs } = wait;
   if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
-  return { kind: 'wait', request: frame.request, mailbox, waitMs };
+  return { kind: 'wait', request: frame.request, ...wait };
 }
 
 function fetchHeader(fetch: Fetch): Buffer {

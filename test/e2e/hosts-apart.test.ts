@@ -26,6 +26,8 @@ interface Apart extends Place {
   readonly otherHome: string;
   /** A session there, whose broker is at an address. */
   guest(address: string, home?: string): Remote;
+  /** A host of the MCP tool on one of the machines. */
+  tool(on: Host, env?: Record<string, string>): Promise<McpHost>;
 }
 
 async function apart(context: TestContext): Promise<Apart | undefined> {
@@ -35,6 +37,11 @@ async function apart(context: TestContext): Promise<Apart | undefined> {
     return undefined;
   }
   const [one, other] = hosts;
+  // Hooks run in the order in which they are registered: the folders go last.
+  const tools: Promise<McpHost>[] = [];
+  context.after(async () => {
+    for (const made of tools) await (await made).destroy();
+  });
   const here = await place(context);
   const guests: Remote[] = [];
   context.after(() => Promise.all(guests.map((guest) => guest.kill())));
@@ -44,7 +51,13 @@ async function apart(context: TestContext): Promise<Apart | undefined> {
     guests.push(made);
     return made;
   };
-  return { ...here, one, other, otherHome, guest };
+  const tool = (on: Host, env?: Record<string, string>) => {
+    const home = on === one ? here.home : otherHome;
+    const made = McpHost.start({ home, port: here.port, prefix: on.prefix, ...(env && { env }) });
+    tools.push(made);
+    return made;
+  };
+  return { ...here, one, other, otherHome, guest, tool };
 }
 
 /** An owner that listens beyond loopback. */
@@ -157,39 +170,14 @@ test('point to point, and the program with IPC_BROKER, reach the other machine',
   assert.equal(waited, 'come and get it');
 });
 
-/** A call of the tool by a host that runs on one of the machines. */
-async function tool({
-  context,
-  on,
-  home,
-  port,
-  env = {},
-}: {
-  context: TestContext;
-  on: Host;
-  home: string;
-  port: number;
-  env?: Record<string, string>;
-}): Promise<McpHost> {
-  const host = await McpHost.start({ home, port, env, prefix: on.prefix });
-  context.after(() => host.destroy());
-  return host;
-}
-
 test('the MCP tool reaches the other machine, by host and by IPC_BROKER, and point to point', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
-  const { one, other, home, otherHome, port } = hosts;
+  const { one, other, port } = hosts;
   await openOwner(hosts, one.address);
   const broker = `${one.address}:${port}`;
-  const here = await tool({ context, on: one, home, port });
-  const there = await tool({
-    context,
-    on: other,
-    home: otherHome,
-    port,
-    env: { IPC_BROKER: broker },
-  });
+  const here = await hosts.tool(one);
+  const there = await hosts.tool(other, { IPC_BROKER: broker });
   const waiting = here.begin({ operation: 'wait', mailbox: 'here' });
   await there.call({ operation: 'post', to: 'here', from: 'there', message: 'by IPC_BROKER' });
   const { bodies, ticket = '' } = await waiting.answer;
@@ -200,7 +188,7 @@ test('the MCP tool reaches the other machine, by host and by IPC_BROKER, and poi
   const status = await there.call({ operation: 'broker_status', after: answer.ticket });
   assert.match(status.head, new RegExp(`^Broker (on|at) ${broker}`));
 
-  const named = await tool({ context, on: other, home: otherHome, port });
+  const named = await hosts.tool(other);
   const at = { host: broker };
   await named.call({ operation: 'post', to: 'box', message: 'by host', ...at });
   assert.deepEqual((await named.call({ operation: 'fetch', mailbox: 'box', ...at })).bodies, [

@@ -11,14 +11,17 @@ import type { Name } from '../../src/core/message.ts';
 import { checkStore } from '../../src/journal/check.ts';
 import { openBroker } from '../support/brokers.ts';
 import { makeHome } from '../support/places.ts';
+import { seedFromEnvironment } from '../support/random.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
+/** The shorter form takes every second call: whether the odd ones or the even ones, the seed says. */
+const seed = seedFromEnvironment();
 /** Owners before the sweep. From 16 segments on an opening writes small ones again. */
 const predecessors = isLong ? 20 : 2;
 const livesAtOnce = 3;
 const program = fileURLToPath(new URL('../support/dying-process.js', import.meta.url));
 
-test('an owner killed at each call to its disk, from the claim to its end, leaves a store that the next one takes over whole', async (context) => {
+test(`an owner killed at each call to its disk, from the claim to its end, leaves a store that the next one takes over whole (SEED=${seed})`, async (context) => {
   const children = new Set<ChildProcess>();
   context.after(() => {
     for (const child of children) child.kill('SIGKILL');
@@ -28,11 +31,13 @@ test('an owner killed at each call to its disk, from the claim to its end, leave
   const before = Array.from({ length: predecessors }, (_, index) => `before ${index}`);
   for (const id of before) assert.equal((await live(children, base, id, 0)).isDead, false);
 
-  let [nextCall, deaths, promised, survived] = [1, 0, 0, false];
+  let [deaths, promised, survived] = [0, 0, false];
+  let nextCall = isLong ? 1 : 1 + (seed % 2);
   /** One call after the other, until an owner makes fewer calls than that. */
   const sweep = async () => {
     while (!survived) {
-      const deadlyCall = nextCall++;
+      const deadlyCall = nextCall;
+      nextCall += isLong ? 1 : 2;
       const folder = join(home, `b${deadlyCall}`);
       await cp(base, folder, { recursive: true, filter: isNoSocket });
       const { isDead, isStored } = await live(children, folder, 'last', deadlyCall);
@@ -47,8 +52,8 @@ test('an owner killed at each call to its disk, from the claim to its end, leave
   };
   await Promise.all(Array.from({ length: livesAtOnce }, sweep));
   context.diagnostic(`killed at ${deaths} calls; promised in ${promised} lives`);
-  assert.ok(deaths >= 30, `${deaths} deaths`);
-  assert.ok(promised >= 2, `${promised} promises`);
+  assert.ok(deaths >= 15, `${deaths} deaths`);
+  assert.ok(promised >= 1, `${promised} promises`);
 });
 
 function isNoSocket(path: string): boolean {

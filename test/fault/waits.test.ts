@@ -32,7 +32,7 @@ test('10,000 waits of one connection that time out together are each answered on
   deadline = performance.now() + 4_000;
   for (let request = 1; request <= waits; request++) {
     const waitMs = Math.round(deadline - performance.now());
-    connection.send(encodeRequest({ kind: 'wait', request, mailbox: box, waitMs }));
+    connection.send(encodeRequest({ kind: 'wait', request, mailbox: box, answers: '', waitMs }));
   }
   await all;
   connection.send(encodeRequest({ kind: 'status', request: waits + 1 }));

@@ -126,7 +126,8 @@ class History {
     if (does < 56) {
       client.requests.push(request);
       const waitMs = random.below(6_000);
-      return this.#run(client, { kind: 'wait', request, mailbox, waitMs });
+      const answers = random.oneIn(3) ? this.#question() : '';
+      return this.#run(client, { kind: 'wait', request, mailbox, answers, waitMs });
     }
     if (does < 64) {
       client.requests.push(request);
@@ -184,7 +185,7 @@ class History {
       mark: 0,
       to: pick(this.#random, mailboxes),
       from: this.#random.oneIn(2) ? ('A' as Name) : '',
-      answers: '',
+      answers: this.#random.oneIn(3) ? this.#question() : '',
       settles: this.#random.oneIn(3) ? this.#giveUp(client) : [],
       checksum: bodyChecksum(body),
       body,
@@ -192,6 +193,11 @@ class History {
     client.posts.push(post);
     client.unanswered.add(count);
     this.#run(client, { ...post, mark: markOf(client) });
+  }
+
+  /** One of few, so that answers and waits for them meet. */
+  #question(): MessageId {
+    return `name-${this.#random.below(4)}` as MessageId;
   }
 
   /** Mostly one that has no answer, as clients do. */

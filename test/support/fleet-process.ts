@@ -3,6 +3,7 @@
 import { Session } from '../../src/broker/session.ts';
 import type { Name } from '../../src/core/message.ts';
 import type { FleetTold } from './fleet.ts';
+import { insist } from './insist.ts';
 
 const [home = '', port = '', role = '', name = '', boxes = '', total = ''] = process.argv.slice(2);
 const session = new Session({
@@ -24,7 +25,9 @@ async function write(): Promise<void> {
   const open = new Set<Promise<unknown>>();
   for (let count = 0; count < Number(total); count++) {
     const mailbox = mailboxes[count % mailboxes.length] as Name;
-    const posted = session.post(mailbox, Buffer.from(`${name} ${count}`));
+    const body = Buffer.from(`${name} ${count}`);
+    // The same words again join the post that is still on its way, so the order stays.
+    const posted = insist(() => session.post(mailbox, body));
     open.add(posted);
     void posted.then(() => open.delete(posted));
     if (open.size >= postsAtOnce) await Promise.race(open);
@@ -42,8 +45,8 @@ async function read(): Promise<void> {
   let messages = 0;
   let lastNumber = 0;
   while (messages < Number(total)) {
-    const delivery = await session.wait(mailbox, { timeoutMs: 60_000 });
-    const { deliveries } = await session.fetch(mailbox);
+    const delivery = await insist(() => session.wait(mailbox, { timeoutMs: 60_000 }));
+    const { deliveries } = await insist(() => session.fetch(mailbox));
     const all = delivery ? [delivery, ...deliveries] : deliveries;
     for (const { body, envelope, attempt } of all) {
       const [writer = '', count = ''] = String(body).split(' ');
@@ -54,7 +57,7 @@ async function read(): Promise<void> {
       lastNumber = envelope.number;
     }
     messages += all.length;
-    await session.settle(all);
+    await insist(() => session.settle(all));
   }
   tell({ messages, wrong });
 }

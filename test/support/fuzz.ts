@@ -28,7 +28,7 @@ const requests: readonly Request[] = [
     checksum,
     body,
   },
-  { kind: 'wait', request: 3, mailbox: name, waitMs: 1_000 },
+  { kind: 'wait', request: 3, mailbox: name, answers: '', waitMs: 1_000 },
   { kind: 'fetch', request: 4, mailbox: name, bytesMax: 1_000, messagesMax: 10 },
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },

@@ -42,6 +42,8 @@ interface Open {
   readonly session: SessionId;
   readonly request: number;
   readonly mailbox: Name;
+  /** Of a wait for an answer alone. */
+  readonly answers: MessageId | '';
   /** Of a wait. */
   readonly deadline: number;
   /** What a fetch may still give. */
@@ -475,6 +477,7 @@ export class MailboxModel {
           session: hello.session,
           request,
           mailbox,
+          answers: kind === 'wait' ? command.answers : '',
           deadline: kind === 'wait' ? now + command.waitMs : 0,
           bytesLeft: kind === 'fetch' ? command.bytesMax : 0,
           messagesLeft: kind === 'fetch' ? command.messagesMax : 1,
@@ -581,8 +584,17 @@ export class MailboxModel {
     }
   }
 
-  /** The lowest ready number goes first; so first offers follow the numbers. */
-  #checkOrder({ envelope: { number }, mailbox, wasOffered }: ModelMessage): void {
+  /** Those who asked for just this, then those who take anything; the oldest of each first. */
+  #waitsFor(envelope: Envelope, mailbox: Name): Open[] {
+    const waits = this.#waits().filter((wait) => wait.mailbox === mailbox && isFor(wait, envelope));
+    return [...waits.filter(isAsker), ...waits.filter((wait) => !isAsker(wait))];
+  }
+
+  /** The lowest ready number goes first, so first offers follow the numbers; but for answers. */
+  #checkOrder({ envelope, mailbox, wasOffered }: ModelMessage): void {
+    const { number } = envelope;
+    const [first] = this.#waitsFor(envelope, mailbox);
+    if (first && isAsker(first)) return;
     for (const [other, message] of this.#messages) {
       const isBefore = message.mailbox === mailbox && !message.holder && other < number;
       assert.ok(!isBefore, `${other} is ready, and lower than ${number}`);
@@ -602,8 +614,8 @@ export class MailboxModel {
     assert.equal(open.session, holder);
     assert.equal(open.mailbox, mailbox);
     if (open.kind === 'wait') {
-      const oldest = this.#waits().find((wait) => wait.mailbox === mailbox);
-      assert.equal(oldest, open, 'the wait that was parked first is served first');
+      const first = this.#waitsFor(envelope, mailbox)[0];
+      assert.equal(first, open, 'who asked is served first, then the wait that was parked first');
       this.#close(open);
     } else {
       assert.ok(open.messagesLeft > 0);
@@ -713,8 +725,8 @@ export class MailboxModel {
 
   #checkNothingIsLeftLying(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
     for (const wait of this.#waits()) {
-      for (const [number, { mailbox, holder }] of this.#messages) {
-        const isMissed = mailbox === wait.mailbox && holder === undefined;
+      for (const [number, { mailbox, holder, envelope }] of this.#messages) {
+        const isMissed = mailbox === wait.mailbox && holder === undefined && isFor(wait, envelope);
         assert.ok(!isMissed, `${number} is ready, and a wait for it is parked`);
       }
       if (command.kind === 'tick') assert.ok(wait.deadline > now, 'a wait whose time is over ends');
@@ -795,4 +807,12 @@ function idOf(post: Post, session: SessionId): MessageId {
 
 function only({ envelope, mailbox, attempt, holder }: ModelMessage) {
   return { envelope, mailbox, attempt, holder };
+}
+
+function isAsker({ answers }: Open): boolean {
+  return answers !== '';
+}
+
+function isFor({ answers }: Open, envelope: Envelope): boolean {
+  return answers === '' || answers === envelope.answers;
 }

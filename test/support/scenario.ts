@@ -14,7 +14,7 @@
 //   limits NAME=NUMBER ...                before the first command
 //   PEER hello [held=HOLDS] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
-//   PEER wait MAILBOX TIME
+//   PEER wait MAILBOX TIME [answers=ID]
 //   PEER fetch MAILBOX [bytes=N] [messages=N]
 //   PEER cancel REQUEST
 //   PEER settle HOLDS
@@ -247,7 +247,13 @@ class Scenario {
       case 'post':
         return this.#post(request, peer, words);
       case 'wait':
-        return { kind, request, mailbox: words.next() as Name, waitMs: milliseconds(words.next()) };
+        return {
+          kind,
+          request,
+          mailbox: words.next() as Name,
+          waitMs: milliseconds(words.next()),
+          answers: fullId(words.option('answers') ?? ''),
+        };
       case 'fetch': {
         const bytesMax = words.number('bytes') ?? 1_000;
         const messagesMax = words.number('messages') ?? 100;

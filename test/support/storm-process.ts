@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '../../src/broker/session.ts';
-import { IpcError } from '../../src/core/errors.ts';
 import type { Name } from '../../src/core/message.ts';
+import { insist } from './insist.ts';
 import { Random } from './random.ts';
 import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-words.ts';
 
@@ -41,21 +41,21 @@ async function write(mailbox: Name): Promise<void> {
     const key = { stream: `${name}-${mailbox}`, count };
     const body = stormBody(key, random.oneIn(25) ? 1_048_576 : 1_024);
     await going;
-    const { number, duplicate } = await insist(() => session.post(mailbox, body));
+    const { number, duplicate } = await tryOn(() => session.post(mailbox, body));
     await say({ kind: 'stored', ...key, number, duplicate });
   }
 }
 
 async function read(mailbox: Name): Promise<void> {
   for (;;) {
-    const delivery = await insist(() => session.wait(mailbox, { timeoutMs: 300_000 }));
+    const delivery = await tryOn(() => session.wait(mailbox, { timeoutMs: 300_000 }));
     if (!delivery) continue;
     const { attempt, body, envelope } = delivery;
     assert(body, 'no disk damages it here');
     const { number } = envelope;
     await say({ kind: 'got', mailbox, number, attempt, key: stormKey(body) });
     if (random.oneIn(3)) await sleep(random.below(30));
-    const notHeld = await insist(() => session.settle([delivery]));
+    const notHeld = await tryOn(() => session.settle([delivery]));
     if (notHeld.length === 0) await say({ kind: 'settled', number, attempt });
   }
 }
@@ -67,20 +67,12 @@ function hold(): void {
 }
 
 async function status(): Promise<void> {
-  const { messages } = await insist(() => session.status());
+  const { messages } = await tryOn(() => session.status());
   await say({ kind: 'status', messages });
 }
 
-/** As a caller does who is told that the same call may succeed later. */
-async function insist<Result>(act: () => Promise<Result>): Promise<Result> {
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (!(error instanceof IpcError) || error.kind.retry !== true) throw error;
-      await say({ kind: 'refused', code: error.code });
-    }
-  }
+function tryOn<Result>(act: () => Promise<Result>): Promise<Result> {
+  return insist(act, ({ code }) => say({ kind: 'refused', code }));
 }
 
 /** Resolves when the kernel has it: a kill cannot take it back. */

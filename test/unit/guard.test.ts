@@ -88,7 +88,13 @@ test('a peer that reads nothing is not read from, and others are served; memory 
   for (let request = 1; request <= 1_000; request++) {
     const fetch = { kind: 'fetch', request, mailbox: box, ...sizes } as const;
     for (const bytes of encodeRequest(fetch)) slow.write(bytes);
-    const wait = { kind: 'wait', request: 5_000 + request, mailbox: box, waitMs: 60_000 } as const;
+    const wait = {
+      kind: 'wait',
+      request: 5_000 + request,
+      mailbox: box,
+      answers: '',
+      waitMs: 60_000,
+    } as const;
     for (const bytes of encodeRequest(wait)) slow.write(bytes);
   }
   const asks = Buffer.concat(encodeRequest({ kind: 'ping', request: 9 }));

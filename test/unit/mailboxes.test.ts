@@ -35,11 +35,11 @@ function hello(engine: Mailboxes, connection: number, name: string): void {
 function park(engine: Mailboxes, connection: number): void {
   for (let request = 1; request <= parked; request++) {
     const waitMs = 1_000 + (request % 7);
-    step(engine, { kind: 'wait', connection, request, mailbox: A, waitMs });
+    step(engine, { kind: 'wait', connection, request, mailbox: A, answers: '', waitMs });
   }
 }
 
-function post(engine: Mailboxes, connection: number, count: number): Outcome {
+function post(engine: Mailboxes, connection: number, count: number, isDiskFull = false): Outcome {
   const body = Buffer.from('hello');
   return step(engine, {
     kind: 'post',
@@ -54,6 +54,7 @@ function post(engine: Mailboxes, connection: number, count: number): Outcome {
     settles: [],
     checksum: bodyChecksum(body),
     body,
+    isDiskFull,
   });
 }
 
@@ -120,4 +121,22 @@ test('sessions that would take over are counted without the own one', () => {
   assert.equal(engine.standbys(sessionOf('carl')), 2);
   step(engine, { kind: 'disconnect', connection: 2 });
   assert.equal(engine.standbys(sessionOf('ann')), 0);
+});
+
+test('a full disk refuses a new post and nothing else; one that is stored is answered again', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  post(engine, 1, 1);
+  const refused = post(engine, 1, 2, true);
+  assert.deepEqual(refused.records, []);
+  assert.deepEqual(
+    refused.replies.map(({ answer }) => 'code' in answer && answer.code),
+    ['store_full'],
+  );
+  const again = post(engine, 1, 1, true);
+  assert.deepEqual(
+    again.replies.map(({ answer }) => 'duplicate' in answer && answer.duplicate),
+    [true],
+  );
+  assert.equal(post(engine, 1, 2).records.length, 1);
 });

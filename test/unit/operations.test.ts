@@ -22,9 +22,9 @@ function accepted(given: unknown): unknown {
 
 const wait = { operation: 'wait', mailbox: 'A' };
 const post = { operation: 'post', to: 'A', message: 'hi' };
-const all = 'send, receive, ping, broker_start, broker_stop, post, fetch, wait, broker_status';
+const all = 'send, receive, ping, broker_start, broker_stop, post, fetch, wait, ask, broker_status';
 
-test('there are nine operations, and each parameter of theirs is in the table', () => {
+test('there are ten operations, and each parameter of theirs is in the table', () => {
   assert.equal(operationNames.join(', '), all);
   for (const { needs, takes } of Object.values(operations)) {
     for (const name of [...needs, ...takes]) assert(name in parameters);

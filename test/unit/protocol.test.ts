@@ -51,8 +51,8 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '68656c6c6f',
   ],
   wait: [
-    { kind: 'wait', request: 3, mailbox: to, waitMs: 60_000 },
-    '03 00 0000 00000003 00000006 01 41 0000ea60',
+    { kind: 'wait', request: 3, mailbox: to, answers: '', waitMs: 60_000 },
+    '03 00 0000 00000003 00000007 01 41 0000ea60 00',
   ],
   fetch: [
     { kind: 'fetch', request: 4, mailbox: to, bytesMax: 1_000, messagesMax: 0 },
@@ -279,7 +279,7 @@ test('what breaks a rule for names, ids, bodies or amounts fails the one request
     [{ ...post, answers: 'a\0' as typeof id }, 'bad_id'],
     [{ ...post, count: 0, id: `${session}.1` as typeof id }, 'bad_id'],
     [{ ...post, body: bytes, checksum: bodyChecksum(bytes) }, 'bad_body'],
-    [{ kind: 'wait', request: 1, mailbox: to, waitMs: 300_001 }, 'bad_timeout'],
+    [{ kind: 'wait', request: 1, mailbox: to, answers: '', waitMs: 300_001 }, 'bad_timeout'],
     [{ kind: 'fetch', request: 1, mailbox: to, bytesMax: 0, messagesMax: 1_001 }, 'bad_parameter'],
     [
       { kind: 'fetch', request: 1, mailbox: to, bytesMax: 8_388_609, messagesMax: 1 },

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IpcError } from '../../src/core/errors.ts';
 import { open } from '../../src/index.ts';
-import { parseSendsPerHour } from '../../src/operations.ts';
 import { RateGuard } from '../../src/rate.ts';
+import { parseSendsPerHour } from '../../src/values.ts';
 import { freePort, makeHome } from '../support/places.ts';
 
 const done = async () => 'done';

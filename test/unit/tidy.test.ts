@@ -13,12 +13,12 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step room dead-letters status mailboxes',
+  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step connection room dead-letters status mailboxes',
   'wire/: machine random frame json fields retries protocol handshake key rotation channel connection dial strangers crowd',
   'journal/: spare-files disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check',
   'broker/: claim doors admission holder peer server call posts link client session',
   'direct jetstream',
-  'operations',
+  'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
   'mcp arguments help output input retry keys work setups install installing cli index',
 ].map(filesOfFloor);

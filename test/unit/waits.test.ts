@@ -13,7 +13,8 @@ const bob = sessionOf('bob');
 const always = () => true;
 
 function makeWaiter(session: SessionId, mailbox: Name, deadline = 1_000): TestWaiter {
-  return { owner: 'connection', session, request: 1, mailbox, deadline, place: 0 };
+  const call = { session, request: 1, mailbox, answers: '', deadline } as const;
+  return { owner: 'connection', ...call, place: 0 };
 }
 
 test('the oldest wait of a mailbox is the one that was parked first', () => {

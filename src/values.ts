@@ -1,0 +1,100 @@
+// Values of parameters and of the environment, checked: what is wrong is named, with the form it must have.
+import { isIP } from 'node:net';
+import { IpcError } from './core/errors.ts';
+import { bodyBytesMax, portMax, sendsPerHourMax, waitMsMax, waitMsMin } from './core/limits.ts';
+import { type Name, parseBody, parseName } from './core/message.ts';
+
+/** Where somebody listens: a name or an address, and a port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const timeoutMin = waitMsMin / 1_000;
+export const timeoutMax = waitMsMax / 1_000;
+
+/** A value as an error shows it: short, and on one line. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
+}
+
+export function parseText(value: unknown, parameter: string): string {
+  if (typeof value === 'string') return value;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be a text`);
+}
+
+export function parseLine(value: unknown, parameter: string): string {
+  const text = parseText(value, parameter);
+  if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be one plain word`);
+}
+
+export function parseBind(value: unknown, parameter: string): string {
+  const text = parseLine(value, parameter);
+  if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
+  const form = 'an address without a port, which goes into "port"';
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be ${form}`);
+}
+
+export function parseNameValue(value: unknown, parameter: string): Name {
+  return parseName(parseText(value, parameter), parameter);
+}
+
+export function parseMessage(value: unknown, parameter: string): Buffer {
+  if (value instanceof Uint8Array || typeof value === 'string') return parseBody(value, parameter);
+  const limit = `a text of at most ${bodyBytesMax} bytes`;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${limit}`);
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  if (typeof value === 'string') return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
+  return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
+}
+
+export function parseTimeout(value: unknown, parameter = 'timeout'): number {
+  const seconds = wholeNumber(value);
+  if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
+  const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
+  throw new IpcError('bad_timeout', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+/** 0: no limit. */
+export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): number {
+  const count = wholeNumber(value);
+  if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
+  const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+export function parsePort(value: unknown, parameter = 'port'): number {
+  const port = wholeNumber(value);
+  if (port !== undefined && port >= 1 && port <= portMax) return port;
+  const form = `a whole number from 1 to ${portMax}`;
+  throw new IpcError('bad_port', `${parameter} is ${shown(value)}; it must be ${form}`);
+}
+
+export function parseHost(value: unknown, parameter = 'host'): Address {
+  const text = parseText(value, parameter);
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined) {
+    throw new IpcError('bad_host', `${parameter} is ${shown(text)}; it must be HOST:PORT`);
+  }
+  return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
+}
+
+/** A value of the environment. An error names the variable alone: the value may be a secret. */
+export function parseVariable<T>(value: string, variable: string, parse: (value: string) => T): T {
+  try {
+    return parse(value);
+  } catch (error) {
+    throw variableError(error, variable);
+  }
+}
+
+/** The same error, without the value. */
+export function variableError(error: unknown, variable: string): unknown {
+  if (!(error instanceof IpcError)) return error;
+  return new IpcError(error.code, `${variable} cannot be used`);
+}
