@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../core/errors.ts';
 import {
   connectionsMax,
+  heartbeatMs,
   helloMs,
   stallMsMin,
   startingMs,
@@ -77,6 +78,7 @@ export class Broker {
   /** Connected at the last look, and had not said hello. */
   #mute = new Set<Peer>();
   readonly #muteTimer: Timer;
+  readonly #lookTimer: Timer;
 
   /** Of the turn that runs: not written yet. */
   #records: JournalRecord[] = [];
@@ -115,6 +117,7 @@ export class Broker {
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
     this.#crowd = new Crowd(options.limits?.bufferedBytesMax);
     this.#muteTimer = this.#machine.setTicker(() => this.#endMute(), helloMs).unref();
+    this.#lookTimer = this.#machine.setTicker(() => this.#look(), heartbeatMs).unref();
     options.admission.serve((connection) => this.#admit(connection));
   }
 
@@ -227,6 +230,15 @@ export class Broker {
     for (const peer of this.#mute) if (!peer.saidHello) peer.connection.destroy();
     const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
     this.#mute = new Set(peers.filter((peer) => !peer.saidHello));
+  }
+
+  /** An owner that was left behind may have nothing to sync. */
+  #look(): void {
+    try {
+      if (this.#state === 'open' && this.#journal) this.#checkOwner(this.#journal);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
@@ -448,6 +460,7 @@ export class Broker {
     this.#state = 'ended';
     this.#machine.clearTimer(this.#timer);
     this.#machine.clearTimer(this.#muteTimer);
+    this.#machine.clearTimer(this.#lookTimer);
     this.#options.doors.close();
   }
 

@@ -82,6 +82,23 @@ export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   }
 }
 
+/** For an owner that is not the newest any more. */
+export function whyLost(disk: Disk, folder: string, { epoch }: Epoch): IpcError {
+  try {
+    if ((newestEpoch(disk, folder) ?? 0) > epoch) {
+      return new IpcError('owner_replaced', 'a newer broker took the store over');
+    }
+  } catch (error) {
+    throw diskFault(error);
+  }
+  return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
+}
+
+/** To be tried again: the other process is found by then. */
+export function justReplaced(): IpcError {
+  return new IpcError('no_broker', 'another process has just begun to own this store');
+}
+
 /** What a call of the disk threw, as a fault of the disk; an error of our own stays what it is. */
 export function diskFault(error: unknown): unknown {
   return asIpcError('storage_failed', error);

@@ -21,13 +21,14 @@ import {
   folderFault,
   isDiskFull,
   isNewest,
+  justReplaced,
   makeEpoch,
+  whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import {
   listEpochs,
   listSegments,
-  newestEpoch,
   type OwnerNote,
   removeEpoch,
   segmentPath,
@@ -118,6 +119,8 @@ export class Journal {
     const { folder } = options;
     this.#kept = new KeptDamage(this.#disk, folder);
     const onDamaged = (number: number, file: LogFile) => {
+      // A successor removes files, and that is no damage.
+      if (!this.stillOwner()) throw this.lost();
       this.#live.markDamaged(number);
       this.#kept.noteMessage(file, number);
     };
@@ -190,11 +193,7 @@ export class Journal {
 
   /** Why it is no owner any more. */
   lost(): IpcError {
-    const { folder } = this.#options;
-    if ((newestEpoch(this.#disk, folder) ?? 0) > this.epoch) {
-      return new IpcError('owner_replaced', 'a newer broker took the store over');
-    }
-    return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
+    return whyLost(this.#disk, this.#options.folder, this.#own);
   }
 
   /** Of a live message; undefined when the disk damaged it. */
@@ -486,10 +485,6 @@ export class Journal {
 async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(folder);
   await disk.syncFolder(dirname(folder));
-}
-
-function justReplaced(): IpcError {
-  return new IpcError('no_broker', 'another process has just begun to own this store');
 }
 
 function locationOf({ offset, end }: RawRecord, file: LogFile): Location {

@@ -1,7 +1,7 @@
 // What this epoch writes: segments one after the other, and up to where they are durable.
 import assert from 'node:assert/strict';
 import type { Disk } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { diskFault, isDiskFull } from './epoch.ts';
 import { epochPath, segmentPath } from './folder.ts';
 import type { Seed, SegmentId } from './framing.ts';
 import { encodeRecord, type Position } from './records.ts';
@@ -106,8 +106,13 @@ export class Tail {
     this.#mark();
   }
 
+  /** storage_failed when a file cannot be closed. */
   close(): void {
-    for (const writer of this.#writers.splice(0)) writer.close();
+    try {
+      for (const writer of this.#writers.splice(0)) writer.close();
+    } catch (error) {
+      throw diskFault(error);
+    }
   }
 
   /** Closes all files, once a sync that runs has ended; no mark is written. Never throws. */

@@ -16,9 +16,11 @@ import type { MessageId, Name } from '../../src/core/message.ts';
 import { type Disk, realDisk } from '../../src/journal/disk.ts';
 import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
+import { type Machine, realMachine } from '../../src/wire/machine.ts';
 import { decodeAnswer } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
+import { openStore } from '../support/journal-store.ts';
 import { freePort, makeHome } from '../support/places.ts';
 import { place } from '../support/remote.ts';
 
@@ -85,6 +87,22 @@ test('a broker whose last sync fails lets go of its port all the same', async (c
   gated.gate.catch(() => {});
   await broker.close().catch(() => {});
   await assertPortIsFree(port);
+});
+
+test('an owner that was left behind finds out though nobody posts', async (context) => {
+  const machine: Machine = {
+    ...realMachine,
+    setTicker: (callback) => setInterval(callback, 5),
+  };
+  let end: (error: IpcError) => void = () => {};
+  const ended = new Promise<IpcError>((resolve) => {
+    end = resolve;
+  });
+  const { folder, port } = await startBroker(context, { machine, onFailed: (error) => end(error) });
+  const newer = await openStore({ folder });
+  assert.equal((await ended).code, 'owner_replaced');
+  await assertPortIsFree(port);
+  await newer.journal.close();
 });
 
 test('a broker that cannot look whether it still owns its store gives the role up, and says "stored" to nobody', async (context) => {

@@ -10,6 +10,9 @@ interface Write {
   readonly bytes: Buffer;
 }
 
+/** A simulation asks for the same few paths all the time. */
+const namesInPath = new Map<string, readonly string[]>();
+
 interface FileNode {
   readonly identity: bigint;
   /** As programs see it. */
@@ -45,13 +48,14 @@ export class CrashDisk {
   }
 
   /** The disk as a new process sees it. */
-  process(): ProcessDisk {
-    const process = new ProcessDisk({
-      find: (path) => this.#find(path),
+  process(slowly?: Slowly): ProcessDisk {
+    const tree = {
+      find: (path: string) => this.#find(path),
       newFile: () => this.#newFile(),
       newFolder: () => this.#newFolder(),
-      freeBytes: () => this.bytesMax - bytesIn(this.#root),
-    });
+      freeBytes: () => this.#freeBytes(),
+    };
+    const process = new ProcessDisk(tree, slowly);
     this.#processes.push(process);
     return process;
   }
@@ -91,10 +95,17 @@ export class CrashDisk {
 
   #find(path: string): Node | undefined {
     let node: Node | undefined = this.#root;
-    for (const name of path.split('/').filter((part) => part !== '')) {
+    for (const name of namesIn(path)) {
       node = node && isFolder(node) ? node.names.get(name) : undefined;
     }
     return node;
+  }
+
+  /** Counted only where there is an end to it. */
+  #freeBytes(): number {
+    return this.bytesMax === Number.POSITIVE_INFINITY
+      ? this.bytesMax
+      : this.bytesMax - bytesIn(this.#root);
   }
 
   #newFile(): FileNode {
@@ -107,6 +118,9 @@ export class CrashDisk {
   }
 }
 
+/** Does the work of a call that takes time, later; the promise is for the process that made it. */
+export type Slowly = (work: () => void) => Promise<void>;
+
 interface Tree {
   find(path: string): Node | undefined;
   newFile(): FileNode;
@@ -117,18 +131,24 @@ interface Tree {
 /** One process's view; it dies at a chosen call, or when it is killed, and does nothing after that. */
 export class ProcessDisk implements Disk {
   readonly #tree: Tree;
+  readonly #slowly: Slowly;
   /** What it called, in order. */
   readonly calls: string[] = [];
   /** It dies instead of making this call, counted from 1; half of a write is made. */
   dieAt = Number.POSITIVE_INFINITY;
   /** This call fails once with EIO, and the process lives on. */
   failAt = Number.POSITIVE_INFINITY;
+  /** The next sync of a file fails, and of what it covers any part is on the platter, for good. */
+  syncFails: Random | undefined;
+  /** Called when it dies at `dieAt`. */
+  onDied: () => void = () => {};
   /** Files that it has open for writing. */
   openFiles = 0;
   #dead = false;
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, slowly?: Slowly) {
     this.#tree = tree;
+    this.#slowly = slowly ?? ((work) => this.#soon(work));
   }
 
   get dead(): boolean {
@@ -161,11 +181,11 @@ export class ProcessDisk implements Disk {
   async syncFolder(path: string): Promise<void> {
     this.#call('syncFolder', path);
     const folder = this.#folder(path);
-    const count = folder.unsynced.length;
-    await Promise.resolve();
-    this.#checkAlive();
-    for (const { name, node } of folder.unsynced.splice(0, count))
-      setName(folder.synced, name, node);
+    const covered = [...folder.unsynced];
+    await this.#slowly(() => {
+      for (const { name, node } of takeAway(folder.unsynced, covered))
+        setName(folder.synced, name, node);
+    });
   }
 
   async fileSystemType(): Promise<undefined> {
@@ -199,8 +219,11 @@ export class ProcessDisk implements Disk {
   async read(path: string): Promise<Buffer | undefined> {
     this.#call('read', path);
     const node = this.#tree.find(path);
-    await Promise.resolve();
-    return node && !isFolder(node) ? Buffer.from(node.bytes) : undefined;
+    let bytes: Buffer | undefined;
+    await this.#slowly(() => {
+      if (node && !isFolder(node)) bytes = Buffer.from(node.bytes);
+    });
+    return bytes;
   }
 
   readPart(path: string, offset: number, bytes: number): Buffer {
@@ -238,16 +261,26 @@ export class ProcessDisk implements Disk {
       },
       sync: async () => {
         this.#call('sync', path);
-        const count = file.unsynced.length;
-        await Promise.resolve();
-        this.#checkAlive();
-        for (const done of file.unsynced.splice(0, count)) file.synced = overlay(file.synced, done);
+        const covered = [...file.unsynced];
+        const failing = this.syncFails;
+        this.syncFails = undefined;
+        await this.#slowly(() => {
+          const done = takeAway(file.unsynced, covered);
+          file.synced = failing ? keepAny(file.synced, done, failing) : keepAll(file.synced, done);
+          if (failing) throw systemError('EIO');
+        });
       },
       close: () => {
         this.#call('close', path);
         this.openFiles--;
       },
     };
+  }
+
+  async #soon(work: () => void): Promise<void> {
+    await Promise.resolve();
+    this.#checkAlive();
+    work();
   }
 
   #call(name: string, path: string, dying?: () => void): void {
@@ -257,6 +290,7 @@ export class ProcessDisk implements Disk {
     if (this.calls.length < this.dieAt) return;
     dying?.();
     this.kill();
+    this.onDied();
     this.#checkAlive();
   }
 
@@ -269,6 +303,14 @@ export class ProcessDisk implements Disk {
     if (node && isFolder(node)) return node;
     throw systemError('ENOENT');
   }
+}
+
+function namesIn(path: string): readonly string[] {
+  const known = namesInPath.get(path);
+  if (known) return known;
+  const names = path.split('/').filter((part) => part !== '');
+  namesInPath.set(path, names);
+  return names;
 }
 
 function isFolder(node: Node): node is FolderNode {
@@ -325,12 +367,28 @@ function surviveFolder(folder: FolderNode, random: Random): FolderNode {
 function surviveFile(file: FileNode, random: Random): FileNode {
   const mode = pick(random, ['all', 'none', 'any'] as const);
   let bytes: Buffer = Buffer.from(file.synced);
-  const writes = mode === 'any' ? shuffled(random, file.unsynced) : file.unsynced;
-  for (const write of writes) {
-    if (mode === 'all') bytes = overlay(bytes, write);
-    if (mode === 'any') bytes = overlay(bytes, torn(write, random));
-  }
+  if (mode === 'all') bytes = keepAll(bytes, file.unsynced);
+  if (mode === 'any') bytes = keepAny(bytes, file.unsynced, random);
   return { identity: file.identity, bytes, synced: Buffer.from(bytes), unsynced: [] };
+}
+
+function keepAll(bytes: Buffer, writes: readonly Write[]): Buffer {
+  return writes.reduce(overlay, bytes);
+}
+
+/** Any part of them, in any order. */
+function keepAny(bytes: Buffer, writes: readonly Write[], random: Random): Buffer {
+  return shuffled(random, writes).reduce(
+    (kept, write) => overlay(kept, torn(write, random)),
+    bytes,
+  );
+}
+
+/** Those of the list that are still in it. */
+function takeAway<T>(list: T[], items: readonly T[]): T[] {
+  const taken = items.filter((item) => list.includes(item));
+  list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));
+  return taken;
 }
 
 function torn(write: Write, random: Random): Write {

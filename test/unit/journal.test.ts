@@ -559,6 +559,39 @@ test('an owner whose folder is gone is no owner', async (context) => {
   await store.journal.close();
 });
 
+test('a disk that does not say who owns the store has failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.stillOwner(), { code: 'storage_failed' });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.lost(), { code: 'storage_failed' });
+});
+
+test('a file that cannot be closed in the end is a disk that failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  // There is nothing to sync, and a note comes first.
+  process.failAt = process.calls.length + 2;
+  await assert.rejects(journal.close(), { code: 'storage_failed' });
+  assert.match(process.calls.at(-1) ?? '', /^close /);
+});
+
+test('an owner that was left behind does not take what its successor removed for damaged', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { ...tinyLimits, bodyCacheBytesMax: 0 };
+  const first = await openStore({ disk: disk.process(), limits });
+  append(first, postedRecord(1, 'x'));
+  await first.journal.sync();
+  const second = await openStore({ disk: disk.process(), limits });
+  await removeOldest(second);
+  await removeOldest(second);
+  assert.throws(() => first.journal.body(1), { code: 'owner_replaced' });
+  assert.equal(second.journal.body(1)?.toString(), 'x');
+  const third = await openStore({ disk: disk.process(), limits });
+  assert.deepEqual(third.journal.warnings(), []);
+});
+
 test('a folder that cannot be made is home_unusable', async (context) => {
   const folder = await realFolder(context);
   await assert.rejects(openStore({ folder: join(folder, 'missing/broker-1') }), {

@@ -1,0 +1,188 @@
+// Holds a history against what is promised, I1 to I7. It knows nothing of the code: only what callers
+// asked and heard, and what brokers said.
+//
+// I1 an acked post is settled or still there in the end.  I2 what is handed over was posted, byte for
+// byte.  I3 what was settled is not offered again.  I4 first offers keep the sender's order.  I5 one
+// id is one message.  I6 when an epoch has spoken, no older one acks.  I7 in the end all drains.
+// And: no message is held by two sessions of one broker.
+import { type Entry, holdName, type Seen } from './history.ts';
+
+export interface Rules {
+  /** One bit of the disk was flipped: one message may be lost, and settled ones come back; it is reported. */
+  readonly isDamaged: boolean;
+}
+
+export function violations(entries: readonly Entry[], rules: Rules): string[] {
+  const checker = new Checker();
+  for (const entry of entries) checker.take(entry);
+  return checker.end(rules);
+}
+
+type EntryOf<Kind> = Extract<Entry, { kind: Kind }>;
+
+class Checker {
+  readonly #found: string[] = [];
+  readonly #posted = new Map<string, EntryOf<'post'>>();
+  /** When each body was posted first. */
+  readonly #postedAt = new Map<string, number>();
+  /** The number of each id, as a broker acked it. */
+  readonly #acked = new Map<string, number>();
+  /** The body of each message that a caller heard to be stored, by its hold's name. */
+  readonly #heard = new Map<string, string>();
+  /** What somebody asked to settle, and what a broker said is settled. */
+  readonly #settling = new Set<string>();
+  readonly #settled = new Set<string>();
+  readonly #offered = new Set<string>();
+  /** The number or count of the last first offer. */
+  readonly #lastFirst = new Map<string, number>();
+  readonly #sessions = new Map<string, string>();
+  /** Where each is held, as the newest broker has it. */
+  readonly #holders = new Map<string, { readonly epoch: number; readonly on: string }>();
+  #goneAt = 0;
+  /** The newest that has spoken. */
+  #epoch = 0;
+  #isReported = false;
+  #isDrained = false;
+
+  take(entry: Entry): void {
+    switch (entry.kind) {
+      case 'post':
+        this.#posted.set(entry.body, entry);
+        if (!this.#postedAt.has(entry.body)) this.#postedAt.set(entry.body, entry.at);
+        return;
+      case 'stored':
+        this.#heard.set(holdName(entry), entry.body);
+        return;
+      case 'settle':
+        for (const hold of entry.holds) this.#settling.add(hold);
+        return;
+      case 'handed':
+        return this.#hand(entry.message);
+      case 'welcomed':
+        return this.#welcome(entry);
+      case 'offered':
+        return this.#offer(entry);
+      case 'acked':
+        return this.#ack(entry);
+      case 'settled':
+        this.#speak(entry.epoch, `settled ${entry.holds}`);
+        for (const hold of entry.holds) this.#settled.add(hold);
+        return;
+      case 'letGo':
+        return this.#letGo(entry);
+      case 'gone':
+        this.#goneAt = entry.at;
+        return this.#release(entry.on);
+      case 'reported':
+        this.#isReported = true;
+        return;
+      case 'drained':
+        this.#isDrained = true;
+        return;
+    }
+  }
+
+  end({ isDamaged }: Rules): string[] {
+    if (!this.#isDrained) this.#say('I7', 'mail or calls are left in the end');
+    const lost = [...this.#heard].filter(([hold]) => !this.#settling.has(hold));
+    const isExcused = isDamaged && this.#isReported;
+    for (const [hold, body] of isExcused ? lost.slice(1) : lost) {
+      this.#say('I1', `${name(hold, body)} was acked and is gone`);
+    }
+    if (this.#isReported && !isDamaged) this.#say('false alarm', 'nothing was damaged');
+    return isExcused ? this.#found.filter((what) => !what.startsWith('I3')) : this.#found;
+  }
+
+  #say(invariant: string, what: string): void {
+    this.#found.push(`${invariant}: ${what}`);
+  }
+
+  #hand(message: Seen): void {
+    const posted = this.#posted.get(message.body);
+    const { to, from } = message;
+    if (posted && posted.to === to && posted.from === from) return;
+    this.#say('I2', `${name(message.id, message.body)} was handed over, and not posted so`);
+  }
+
+  #welcome({ epoch, on, session, holds }: EntryOf<'welcomed'>): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    // A session that says hello again ends its older connection.
+    for (const [other, ofSession] of this.#sessions)
+      if (ofSession === session) this.#release(other);
+    this.#sessions.set(on, session);
+    for (const hold of holds) if (this.#isAcked(hold)) this.#hold(hold, epoch, on);
+  }
+
+  #offer({ epoch, on, message }: EntryOf<'offered'>): void {
+    const { id, number, body } = message;
+    // An owner that was left behind may offer what it knows until it has to sync.
+    const isNewest = epoch >= this.#epoch;
+    if (isNewest && this.#settled.has(holdName(message))) {
+      this.#say('I3', `${name(id, body)} is offered by epoch ${epoch}, and was settled`);
+    }
+    const acked = this.#acked.get(id);
+    if (isNewest && acked !== undefined && acked !== number) {
+      this.#say('I5', `${name(id, body)} is offered as ${number}, and was acked as ${acked}`);
+    }
+    this.#hold(holdName(message), epoch, on);
+    if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
+    this.#offered.add(id);
+  }
+
+  /**
+   * An offer to a connection that was just lost never left its broker, and comes again with the same
+   * attempt: of what was posted before a loss the order is not known.
+   */
+  #checkOrder(epoch: number, { id, number, attempt, mailbox, to, body }: Seen): void {
+    const isKnown = attempt === 1 && mailbox === to;
+    if (!isKnown || (this.#postedAt.get(body) ?? 0) <= this.#goneAt) return;
+    this.#checkRises(`epoch ${epoch}, ${to}`, number, `${name(id, body)}, number ${number},`);
+    const [, session, count] = /^(.{16})\.(\d+)$/.exec(id) ?? [];
+    if (session) this.#checkRises(`${session}, ${to}`, Number(count), name(id, body));
+  }
+
+  #checkRises(order: string, value: number, what: string): void {
+    const last = this.#lastFirst.get(order) ?? 0;
+    if (value < last) this.#say('I4', `${what} comes after ${last} in ${order}`);
+    this.#lastFirst.set(order, Math.max(last, value));
+  }
+
+  #ack({ epoch, id, number }: EntryOf<'acked'>): void {
+    this.#speak(epoch, `acked ${id}`);
+    const acked = this.#acked.get(id) ?? number;
+    if (acked !== number) this.#say('I5', `${id} was acked as ${acked}, then as ${number}`);
+    this.#acked.set(id, number);
+  }
+
+  #speak(epoch: number, what: string): void {
+    if (epoch < this.#epoch) {
+      this.#say('I6', `epoch ${epoch} ${what} after epoch ${this.#epoch} has spoken`);
+    }
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /** Until then a crash may have undone it, and the broker does not know what the session speaks of. */
+  #isAcked(hold: string): boolean {
+    const [id = '', number] = hold.split('#');
+    return this.#acked.get(id) === Number(number);
+  }
+
+  #hold(hold: string, epoch: number, on: string): void {
+    const holder = this.#holders.get(hold);
+    this.#holders.set(hold, { epoch, on });
+    if (holder?.epoch !== epoch || holder.on === on) return;
+    this.#say('one holder', `${hold} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
+  }
+
+  #letGo({ holds, on }: EntryOf<'letGo'>): void {
+    for (const hold of holds) if (this.#holders.get(hold)?.on === on) this.#holders.delete(hold);
+  }
+
+  #release(on: string): void {
+    for (const [hold, holder] of this.#holders) if (holder.on === on) this.#holders.delete(hold);
+  }
+}
+
+function name(id: string, body: string): string {
+  return `${id} (${body.slice(0, 20)})`;
+}

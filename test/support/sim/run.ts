@@ -1,0 +1,42 @@
+// `node run.js FIRST COUNT [INVARIANT]` simulates so many seeds, up to the first that fails (in that
+// one), and says in JSON what came of it. A process of its own: what a simulation leaves behind ends
+// with it.
+import { createHash } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { simulate } from './simulation.ts';
+
+export interface Report {
+  /** Seeds that were simulated. */
+  readonly count: number;
+  /** Events, and simulated milliseconds, in all. */
+  readonly steps: number;
+  readonly ms: number;
+  /** Of all histories. */
+  readonly hash: string;
+  /** The last seed, if it failed. */
+  readonly failed?: { readonly seed: number; readonly violations: readonly string[] };
+}
+
+const [first = 1, count = 1] = process.argv.slice(2, 4).map(Number);
+const invariant = process.argv[4] ?? '';
+const hash = createHash('sha256');
+let report = { count: 0, steps: 0, ms: 0 };
+for (let seed = first; seed < first + count; seed++) {
+  // An assertion that fails in a broker or a session comes out here, from its own promise or event.
+  process.once('uncaughtException', (error) => {
+    end({ seed, violations: [`crash: ${error.stack}`] });
+  });
+  const { violations: all, history, steps, ms } = await simulate(seed);
+  const violations = all.filter((violation) => violation.startsWith(invariant));
+  process.removeAllListeners('uncaughtException');
+  hash.update(history.hash());
+  report = { count: report.count + 1, steps: report.steps + steps, ms: report.ms + ms };
+  if (violations.length > 0) end({ seed, violations });
+}
+end(undefined);
+
+function end(failed: Report['failed']): never {
+  const whole: Report = { ...report, hash: hash.digest('hex'), ...(failed && { failed }) };
+  writeSync(process.stdout.fd, JSON.stringify(whole));
+  process.exit();
+}
