@@ -304,7 +304,7 @@ class Session:
         self.close()
 
     def post(self, to: str, body: bytes, sender: str = '') -> str:
-        """Stores one message and gives its id, once it is on disk; sent twice, it is stored once."""
+        """Stores a message and gives its id, once it is on disk; sent twice, it is stored once."""
         if len(body) > BODY_BYTES_MAX:
             raise IpcError('body_too_large', f'{len(body)} bytes; at most {BODY_BYTES_MAX} go')
         names = text('') + text(to) + text(sender) + text('')

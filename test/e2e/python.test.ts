@@ -7,7 +7,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { bodyBytesMax } from '../../src/core/limits.ts';
+import { bodyBytesMax, handshakeMs } from '../../src/core/limits.ts';
 import { bodyChecksum, parseName, parseNamedId } from '../../src/core/message.ts';
 import type { Connection } from '../../src/wire/connection.ts';
 import { accept } from '../../src/wire/dial.ts';
@@ -269,13 +269,18 @@ test(
   },
 );
 
+/** The broker that a test plays sends no heartbeat of its own. */
+const quiet = { handshakeMs, heartbeatMs: 600_000, silenceMsDead: 1_200_000 };
+
 /** A broker that a test plays; Python has said hello to it, and waits in "B". */
 async function played(context: TestContext, lines: Words) {
   let connected: (connection: Connection) => void = () => {};
   const connecting = new Promise<Connection>((resolve) => {
     connected = resolve;
   });
-  const listener = await Listener.start((socket) => void accept(socket, keys).then(connected));
+  const listener = await Listener.start(
+    (socket) => void accept(socket, keys, quiet).then(connected),
+  );
   context.after(() => listener.close());
   const place = await shell(context);
   await mkdir(place.home);
