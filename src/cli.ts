@@ -1,6 +1,3 @@
-// `ipc`: the operations as commands for people and scripts. Bodies and JSON go to stdout, everything
-// else to stderr. A message is settled after its body was written.
-import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { checkArguments } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
@@ -8,13 +5,7 @@ import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail, PostResult } from './core/mail.ts';
 import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
-import {
-  answerWrongLines,
-  brokerPortWords,
-  parameterWords,
-  programHelp,
-  workHelp,
-} from './help.ts';
+import { answerWrongLines, parameterWords, programHelp, workHelp } from './help.ts';
 import { readInput } from './input.ts';
 import { addInstallCommands } from './installing.ts';
 import { addKeyCommands } from './keys.ts';
@@ -28,34 +19,23 @@ import {
   run,
 } from './operations.ts';
 import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
-import { Place } from './place.ts';
 import * as present from './present.ts';
-import { retry } from './retry.ts';
-import { parsePort } from './values.ts';
+import {
+  endingSignals,
+  execute,
+  exitDone,
+  exitRefused,
+  exitTimedOut,
+  exitWrongCall,
+  type Hands,
+  whenAborted,
+} from './running.ts';
+import { addStoreCommands } from './store.ts';
 import { visible } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
-const exitDone = 0;
-const exitRefused = 1;
-const exitWrongCall = 2;
-const exitTimedOut = 124;
-/** And the number of the signal. */
-const exitSignalled = 128;
-const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
 /** What writes bodies of peers to stdout. */
 const handsOver: readonly OperationName[] = ['wait', 'ask', 'fetch', 'receive'];
-
-/** What a command has at hand while it runs. */
-interface Hands {
-  readonly place: Place;
-  /** The user wants it to end. */
-  readonly signal: AbortSignal;
-  readonly json: boolean;
-  readonly id: string | undefined;
-  /** Bodies go to a terminal as they are. */
-  readonly raw: boolean;
-}
 
 interface CommandLine {
   readonly operation: OperationName;
@@ -110,25 +90,7 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .description('Serve MCP on stdio: the one tool `ipc`.')
     .action(async () => (await import('./mcp.ts')).serveMcp(process.env));
   for (const [name, line] of Object.entries(commands)) addCommand(program, name, line);
-  const store = program.command('store').description('Look after the mail that is stored.');
-  store
-    .command('check')
-    .description('Read all of a store, and say what is in it and whether it is sound.')
-    .option('--port <port>', brokerPortWords)
-    .option('--json', 'one JSON object, on stdout')
-    .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
-  store
-    .command('retry')
-    .description('Put dead letters back where they were meant to go, with new attempts.')
-    .argument('[id...]', 'these alone; all when none is named')
-    .option('--to <to>', 'only those meant for this mailbox')
-    .option('--port <port>', brokerPortWords)
-    .option('--json', 'one JSON object, on stdout')
-    .action(async (ids: string[], { to, port, json }) => {
-      const line = { ids, to, port, json: json === true };
-      const how = { json: line.json, raw: false, id: undefined };
-      process.exit(await execute(({ place, signal }) => retry(line, place, signal), how));
-    });
+  addStoreCommands(program.command('store').description('Look after the mail that is stored.'));
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
@@ -200,33 +162,6 @@ function commandLine<K extends OperationName>(
   act: (call: CallOf<K>, hands: Hands) => Promise<number>,
 ): CommandLine {
   return { operation, places, act: (call, hands) => act(call as unknown as CallOf<K>, hands) };
-}
-
-/** Whatever happens, mail that is held goes back, and the broker is handed over. */
-async function execute(
-  act: (hands: Hands) => Promise<number>,
-  how: Partial<Pick<Hands, 'json' | 'raw' | 'id'>>,
-): Promise<number> {
-  const ended = new AbortController();
-  for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
-  // Ctrl-Z must not stop an owner: others depend on it.
-  process.on('SIGTSTP', () => {});
-  const place = new Place({ env: process.env, program: 'ipc' });
-  try {
-    return await act({
-      place,
-      signal: ended.signal,
-      json: false,
-      raw: false,
-      id: undefined,
-      ...how,
-    });
-  } catch (error) {
-    if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
-    return reportSignal(ended.signal.reason, error);
-  } finally {
-    await place.close();
-  }
 }
 
 async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): Promise<number> {
@@ -363,33 +298,6 @@ async function status(call: CallOf<'broker_status'>, { place, signal, json }: Ha
   return exitDone;
 }
 
-/** Changes nothing, and needs no broker. */
-async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
-  const { checkStore } = await import('./journal/check.ts');
-  const { folderFault } = await import('./journal/epoch.ts');
-  const place = new Place({ env: process.env, program: 'ipc' });
-  const port = place.localPort(givenPort === undefined ? undefined : parsePort(givenPort));
-  const folder = place.storeFolder(port);
-  const report = await checkStore(folder).catch((error) => {
-    throw named(folder, folderFault(error));
-  });
-  if (report.store === undefined && report.sound) {
-    await say(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
-    return exitRefused;
-  }
-  if (json) await writeJson({ folder, ...report });
-  else await say(present.presentStore(folder, report));
-  return report.sound ? exitDone : exitRefused;
-}
-
-function named(folder: string, error: unknown): unknown {
-  if (!(error instanceof IpcError)) return error;
-  return new IpcError(error.code, `${folder}: ${error.message}`, {
-    cause: error,
-    maybeStored: false,
-  });
-}
-
 /** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
 async function handOver(
   mail: Mail,
@@ -458,11 +366,6 @@ async function readMessage(text: unknown): Promise<unknown> {
   return readInput(bodyBytesMax);
 }
 
-function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {
-  if (signal.aborted) then();
-  else signal.addEventListener('abort', () => then(), { once: true });
-}
-
 /** Returns the exit code. */
 async function reportError(error: unknown, helped: { out: string; errors: string }) {
   if (error instanceof CommanderError) return reportHelp(error, helped);
@@ -488,11 +391,4 @@ async function reportHelp(
   } catch (error) {
     return reportError(error, { out, errors });
   }
-}
-
-/** Returns the exit code. */
-async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
-  const taken = error.maybeStored ? ' The message may have been taken all the same.' : '';
-  await say(`ipc: interrupted (${signal}).${taken}`);
-  return exitSignalled + constants.signals[signal];
 }

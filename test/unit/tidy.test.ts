@@ -15,12 +15,12 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step connection room dead-letters status mailboxes',
   'wire/: machine random frame json fields retries protocol handshake key rotation channel connection dial strangers crowd',
-  'journal/: spare-files disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check',
+  'journal/: spare-files disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check dump',
   'broker/: claim doors admission holder peer server call posts link client session',
   'direct jetstream',
   'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
-  'mcp arguments help output input retry keys work setups install installing cli index',
+  'mcp arguments help output input running retry store keys work setups install installing cli index',
 ].map(filesOfFloor);
 
 const linesMax = 500;

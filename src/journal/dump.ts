@@ -1,0 +1,41 @@
+import type { JournalRecord } from '../core/requests.ts';
+import { type Disk, realDisk } from './disk.ts';
+import { isSound, type RawRecord, type SegmentId } from './framing.ts';
+import { refuseNewer, replay, survey } from './recovery.ts';
+
+/** What it says of a record: where it lies, its kind, and its fields. */
+export interface DumpLine extends SegmentId {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly kind: JournalRecord['kind'] | 'lost' | 'unknown';
+  readonly [field: string]: unknown;
+}
+
+/** The lines of one segment after the other, oldest first. */
+export async function* dumpStore(
+  folder: string,
+  disk: Disk = realDisk,
+): AsyncGenerator<readonly DumpLine[]> {
+  refuseNewer(disk, folder);
+  const { segments } = await survey(disk, folder, Number.POSITIVE_INFINITY);
+  for (const extent of segments) {
+    const { epoch, segment } = extent;
+    const lines: DumpLine[] = [];
+    const add = (offset: number, end: number, fields: Pick<DumpLine, 'kind'> & object) => {
+      lines.push({ epoch, segment, offset, bytes: end - offset, ...fields });
+    };
+    await replay(disk, folder, extent, {
+      record: (raw, record) => add(raw.offset, raw.end, fieldsOf(raw, record)),
+      lost: ({ offset, end }) => add(offset, end, { kind: 'lost' }),
+    });
+    yield lines;
+  }
+}
+
+function fieldsOf(raw: RawRecord, record: JournalRecord | undefined) {
+  if (!record) return { kind: 'unknown' as const, type: raw.type };
+  if (record.kind !== 'posted' && record.kind !== 'copied') return record;
+  const { body, ...rest } = record;
+  const isDamaged = !isSound(raw) || body === undefined;
+  return { ...rest, damaged: isDamaged, body: isDamaged ? undefined : body.toString('utf8') };
+}
