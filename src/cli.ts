@@ -5,7 +5,13 @@ import { bodyBytesMax, endMsMax } from './core/limits.ts';
 import type { Delivery, Mail, PostResult } from './core/mail.ts';
 import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
-import { answerWrongLines, parameterWords, programHelp, workHelp } from './help.ts';
+import {
+  answerWrongLines,
+  brokerPortWords,
+  parameterWords,
+  programHelp,
+  workHelp,
+} from './help.ts';
 import { readInput } from './input.ts';
 import { addInstallCommands } from './installing.ts';
 import { addKeyCommands } from './keys.ts';
@@ -31,6 +37,7 @@ import {
   whenAborted,
 } from './running.ts';
 import { addStoreCommands } from './store.ts';
+import { parsePort } from './values.ts';
 import { visible } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
@@ -96,6 +103,12 @@ function makeProgram(helped: { out: string; errors: string }): Command {
   );
   addWorkCommand(program);
   addInstallCommands(program);
+  program
+    .command('doctor')
+    .description('Look at all that a session needs, and say what to do. Changes nothing.')
+    .option('--port <port>', brokerPortWords)
+    .option('--json', 'one JSON object a line, on stdout')
+    .action(async ({ port, json }) => process.exit(await doctor(port, json === true)));
   answerWrongLines(program);
   return program;
 }
@@ -296,6 +309,17 @@ async function status(call: CallOf<'broker_status'>, { place, signal, json }: Ha
   if (json) await writeJson(result);
   else await say(present.presentStatus(result, Date.now(), []));
   return exitDone;
+}
+
+async function doctor(port: string | undefined, json: boolean): Promise<number> {
+  const { examine } = await import('./doctor.ts');
+  const findings = await examine(process.env, port === undefined ? undefined : parsePort(port));
+  for (const { about, ok, what, hint } of findings) {
+    const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
+    if (json) await writeJson({ about, ok, what, hint });
+    else await say(`${ok ? 'ok ' : 'BAD'}  ${about}: ${what}.${remedy}`);
+  }
+  return findings.every(({ ok }) => ok) ? exitDone : exitRefused;
 }
 
 /** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */

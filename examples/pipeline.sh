@@ -1,0 +1,14 @@
+#!/bin/sh
+# A shell script in the loop: each file named is counted by a worker, and the answers are gathered.
+# usage: pipeline.sh FILE ...   (IPC: how the program is called, `ipc` unless set)
+set -eu
+ipc=${IPC:-ipc}
+
+$ipc work count -- wc -l &
+worker=$!
+for file in "$@"; do
+  printf '%s: ' "$file"
+  $ipc ask count --mailbox pipeline < "$file"
+done
+$ipc post count shutdown 2> /dev/null
+wait "$worker"
