@@ -76,6 +76,19 @@ test('a post is refused before the last free byte, and accepted again when there
   assert.deepEqual(store.journal.warnings(), []);
 });
 
+test('room that was found for posts which were then refused is not kept for ever', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process() });
+  store.journal.hasRoom(mebibyte);
+  store.journal.append([]);
+  const before = bytesOn(disk);
+  for (let refused = 0; refused < 20; refused++) {
+    assert.equal(store.journal.hasRoom(mebibyte), true);
+    store.journal.append([]);
+  }
+  assert.equal(bytesOn(disk), before);
+});
+
 test('an owner that comes to a full disk serves and settles, seven owners one after the other', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   disk.bytesMax = bytesOn(disk);
