@@ -140,6 +140,23 @@ test('a flipped byte of a head loses its message alone, and says its number', as
   );
 });
 
+test('a lost range is not said to have held more than it can, however many messages there were before', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
+  const store = await openStore({ disk: disk.process(), limits });
+  append(store, postedRecord(1_000_000_000, 'x'.repeat(300)));
+  append(store, postedRecord(1_000_000_001, 'behind it'.repeat(40)));
+  append(store, { kind: 'settled', numbers: [1_000_000_000] });
+  await removeOldest(store);
+  await store.journal.close();
+  const bytes = contents(disk, path(1, 2));
+  disk.tamper(path(1, 2), flipped(bytes, 5));
+  const { faults } = await checkStore(storeFolder, disk.process());
+  assert.deepEqual(faults, [
+    'segment 2 of epoch 1: 86 bytes at byte 0 are lost; messages that may have been there: up to 1',
+  ]);
+});
+
 test('a segment cut at any byte, empty or missing: the rest is served, and no file is changed', async () => {
   const { disk, store } = await threeSegments();
   for (const segment of [1, 2]) {
