@@ -117,7 +117,7 @@ export class Journal {
     this.#limits = { ...limitsDefault, ...options.limits };
     const { bodyCacheBytesMax } = this.#limits;
     const { folder } = options;
-    this.#kept = new KeptDamage(this.#disk, folder);
+    this.#kept = new KeptDamage(this.#disk, folder, (action) => spares.insist(action));
     const onDamaged = (number: number, file: LogFile) => {
       // A successor removes files, and that is no damage.
       if (!this.stillOwner()) throw this.lost();

@@ -239,6 +239,41 @@ test('a damaged message survives compaction, and its segment is kept until it is
   assert.equal(third.journal.damagedMessages, 0);
 });
 
+test('reports that cannot be read neither keep a store closed nor end its owner; what is known is said', async () => {
+  const { disk } = await twoEpochs();
+  disk.tamper(
+    path(1, 1),
+    flipped(contents(disk, path(1, 1)), contents(disk, path(1, 1)).indexOf('two')),
+  );
+  const broken = disk.process();
+  const list = broken.list.bind(broken);
+  broken.list = (folder) => {
+    if (folder === `${storeFolder}/damaged`) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    return list(folder);
+  };
+  const { journal } = await openStore({ disk: broken });
+  assert.deepEqual(journal.warnings(), [
+    'segment 1 of epoch 1: the body of message #2 is damaged',
+    `the reports in ${storeFolder}/damaged cannot be read (EIO)`,
+  ]);
+});
+
+test('of many bodies damaged while the owner runs, those that are not listed are counted', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { bodyCacheBytesMax: 0 };
+  const { journal, model } = await openStore({ disk: disk.process(), limits });
+  const numbers = Array.from({ length: 40 }, (_, index) => index + 1);
+  append({ journal, model }, ...numbers.map((number) => postedRecord(number, 'soon damaged')));
+  const bytes = Buffer.from(contents(disk, path(1, 1)));
+  for (let at = bytes.indexOf('soon'); at !== -1; at = bytes.indexOf('soon', at))
+    bytes.write('S', at);
+  disk.tamper(path(1, 1), bytes);
+  for (const number of numbers) assert.equal(journal.body(number), undefined);
+  const warnings = journal.warnings();
+  assert.equal(warnings[31], 'segment 1 of epoch 1: the body of message #32 is damaged');
+  assert.match(warnings.join('\n'), /segment 1 of epoch 1: 8 more, not listed|and 1 more reports/);
+});
+
 test('a damaged message that is written again with small segments stays where it is', async () => {
   const disk = new CrashDisk('/home');
   const many = { ...smallFiles, segmentsCompact: 100 };

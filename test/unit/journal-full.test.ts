@@ -115,6 +115,27 @@ test('an owner that finds no room at all says so, and changes nothing', async ()
   assert.deepEqual(disk.files(), before);
 });
 
+test('damage that is found on a full disk is noted, and its segment kept', async () => {
+  const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits });
+  assert.equal(store.journal.hasRoom(2_100), true);
+  append(store, postedRecord(1, 'soon'), postedRecord(2, 'x'.repeat(300)));
+  append(store, postedRecord(3, 'three'), { kind: 'settled', numbers: [2] });
+  await store.journal.close();
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = Buffer.from(disk.files().get(path) ?? []);
+  bytes.write('S', bytes.indexOf('soon'));
+  disk.tamper(path, bytes);
+  disk.bytesMax = bytesOn(disk);
+
+  const next = await openStore({ disk: disk.process(), limits });
+  await removeOldest(next);
+  await next.journal.close();
+  assert(disk.files().has(`${storeFolder}/damaged/00000001-000001.json`));
+  assert(disk.files().has(`${storeFolder}/damaged/00000001-000001.log`));
+});
+
 test('a mark that finds no zeros left on a full disk has a spare for it', async () => {
   const { disk, store } = await fullStore(2 * mebibyte);
   disk.bytesMax = bytesOn(disk);
