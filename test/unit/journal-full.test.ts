@@ -154,6 +154,17 @@ test('a mark that finds no zeros left on a full disk has a spare for it', async 
   assert(room() > 32);
 });
 
+test('a spare that cannot be written ends the journal, and leaves no file open', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  // Its folder, its file, its zeros.
+  process.failAt = process.calls.length + 3;
+  assert.throws(() => journal.hasRoom(100), { code: 'storage_failed' });
+  assert.match(process.calls.at(-2) ?? '', /^write .*spare\/01$/);
+  journal.abandon();
+  assert.equal(process.openFiles, 0);
+});
+
 test('an owner that dies at any step of beginning the next segment loses nothing', async () => {
   const limits = { segmentBytesMax: 400, segmentReserveBytes: 100, segmentGrowthBytes: 100 };
   let steps = 0;
