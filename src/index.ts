@@ -17,6 +17,7 @@ import {
   parseName,
   parseNamedId,
 } from './core/message.ts';
+import { answerTo } from './operations.ts';
 import { type Environment, Place } from './place.ts';
 import { parseHost, parsePort, parseSendsPerHour } from './values.ts';
 
@@ -242,13 +243,14 @@ export class AgentMail {
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
     }
     const ms = parseMs(timeoutMs);
-    const { id } = await this.post(to, text, {
+    const stored = await this.post(to, text, {
       from,
       ...(answers && { answers }),
       ...(signal && { signal }),
     });
-    const question = parseMessageId(id);
-    const delivery = await this.#mail.wait(from, { timeoutMs: ms, answers: question, signal });
+    const question = parseMessageId(stored.id);
+    const waiting = this.#mail.wait(from, { timeoutMs: ms, answers: question, signal });
+    const delivery = await answerTo(stored, waiting);
     return delivery && new Message(this.#mail, delivery);
   }
 

@@ -48,15 +48,6 @@ export async function findHosts(places: Places, path: string): Promise<Setup[]> 
   return setups.filter((_, index) => found[index]);
 }
 
-/** The host has an entry of our name. */
-export async function isSetUp(setup: Setup, places: Places): Promise<boolean> {
-  for (const scope of setup.scopes) {
-    const text = await readText(setup.file(scope, places));
-    if (text !== undefined && hasEntry(text, setup)) return true;
-  }
-  return false;
-}
-
 /** undefined when nothing is to be done. */
 export async function plan(
   direction: Direction,
@@ -89,7 +80,12 @@ export function describe(step: Step): string[] {
 
 export async function perform(step: Step): Promise<void> {
   if (step.kind === 'run') return runHost(step.words);
-  const { path, after } = step;
+  const { path, before, after } = step;
+  if ((await readText(path)) !== before) {
+    throw new IpcError('host_unusable', `${path} changed meanwhile, and was not touched`, {
+      hint: 'try again',
+    });
+  }
   try {
     await replaceFile(path, after);
   } catch (error) {
@@ -110,11 +106,6 @@ async function isHere(setup: Setup, places: Places, path: string): Promise<boole
   const file = setup.file('user', places);
   const folder = dirname(file);
   return folder === places.home ? existsSync(file) : existsSync(folder);
-}
-
-function hasEntry(text: string, { keys, isToml }: Setup): boolean {
-  if (!isToml) return valueAt(parse(text), keys) !== undefined;
-  return new RegExp(`^\\s*\\[${keys.join('\\.')}\\]`, 'm').test(text);
 }
 
 function valueAt(value: unknown, keys: readonly string[]): unknown {

@@ -314,8 +314,8 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     async run(given, context, { signal }) {
       const { post, waitFor } = askInParts(given, context.name);
       const stored = await operations.post.run(post, context, { signal });
-      const answer = await operations.wait.run(waitFor, context, { signal, answers: stored.id });
-      return { stored, answer };
+      const waiting = operations.wait.run(waitFor, context, { signal, answers: stored.id });
+      return { stored, answer: await answerTo(stored, waiting) };
     },
   },
   broker_status: {
@@ -342,6 +342,21 @@ export function askInParts(
     post: { ...post, from: mailbox, ...(after !== undefined && { after }) },
     waitFor: { ...brokerAt(post), mailbox, timeout },
   };
+}
+
+/** A question that is stored stays so, whatever becomes of the wait: whoever asks again asks twice. */
+export function answerTo<Answer>(
+  { number }: Pick<PostResult, 'number'>,
+  waiting: Promise<Answer>,
+): Promise<Answer> {
+  return waiting.catch((error: unknown) => {
+    if (!(error instanceof IpcError)) throw error;
+    throw new IpcError(error.code, `${error.message}; the question is stored as #${number}`, {
+      cause: error,
+      maybeStored: true,
+      hint: 'wait for the answer in your mailbox; asked again, the question is stored twice',
+    });
+  });
 }
 
 export const operationNames = Object.keys(operations) as readonly OperationName[];

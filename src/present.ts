@@ -301,7 +301,7 @@ export function presentKeyRetired({ path, same }: KeyChange): string {
 
 /** `code: what. What to do.` */
 export function presentError(error: IpcError): string {
-  const maybe = error.kind.maybeStored ? ' It may have been taken all the same.' : '';
+  const maybe = error.maybeStored ? ' It may have been taken all the same.' : '';
   const again = error.kind.retry ? ' The same call may succeed later.' : '';
   return `${error.code}: ${visibleLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
 }

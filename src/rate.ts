@@ -30,7 +30,7 @@ export class RateGuard {
     try {
       return await send();
     } catch (error) {
-      if (error instanceof IpcError && !error.kind.maybeStored) pair.left += 1;
+      if (error instanceof IpcError && !error.maybeStored) pair.left += 1;
       throw error;
     }
   }

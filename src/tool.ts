@@ -12,7 +12,7 @@ import type { Delivery, PostResult } from './core/mail.ts';
 import type { MessageId } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
-import { askInParts, type Call, type CallOf, parseCall, run } from './operations.ts';
+import { answerTo, askInParts, type Call, type CallOf, parseCall, run } from './operations.ts';
 import { Place, sendsPerHourIn } from './place.ts';
 import * as present from './present.ts';
 import {
@@ -232,13 +232,14 @@ export class Tool {
 
   async #ask({ given }: CallOf<'ask'>, place: Place, request: Request): Promise<string> {
     const { post, waitFor } = askInParts(given, place.name);
-    const { id, number } = await this.#store({ operation: 'post', given: post }, place, request);
+    const stored = await this.#store({ operation: 'post', given: post }, place, request);
     const { name } = await place.broker(given);
     const call = { operation: 'wait', given: waitFor } as const;
-    const { deliveries } = await this.#wait(call, place, request, name, id);
+    const waiting = this.#wait(call, place, request, name, stored.id);
+    const { deliveries } = await answerTo(stored, waiting);
     const box = { broker: name, mailbox: waitFor.mailbox };
     const ticket = this.#hand(place, request, box, deliveries);
-    if (deliveries.length === 0) request.notes.push(`the question is stored as #${number}`);
+    if (deliveries.length === 0) request.notes.push(`the question is stored as #${stored.number}`);
     return this.#presentRead(call, deliveries, 0, ticket, request);
   }
 

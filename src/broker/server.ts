@@ -352,7 +352,7 @@ export class Broker {
     this.#replies = [];
     this.#bodies.clear();
     this.#bodyBytes = 0;
-    if (records.length > 0) this.#journal?.append(records);
+    this.#journal?.append(records);
     for (const sendable of replies) {
       if (sendable.reply.after === 'write') this.#send(sendable);
       else this.#afterSync.push(sendable);

@@ -16,8 +16,9 @@ export function retryDeadLetters(
   limits: EngineLimits,
   move: (record: MovedRecord) => void,
 ): Pick<Retried, 'moved' | 'stayed' | 'next'> {
+  const named = new Set(ids);
   const isWanted = ({ envelope }: LiveMessage) =>
-    (to === '' || envelope.to === to) && (ids.length === 0 || ids.includes(envelope.id));
+    (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));
   const wanted = ledger
     .ready(deadLetterMailbox)
     .filter((message) => message.envelope.number > after)

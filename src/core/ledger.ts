@@ -98,13 +98,21 @@ export class Ledger {
         return this.#settle(record.settles);
       case 'copied':
         this.#add(record.envelope, record.mailbox, record.attempt);
-        return this.#setHolder(record.envelope.number, record.holder || undefined, record.attempt);
+        return this.#change(record.envelope.number, {
+          mailbox: record.mailbox,
+          holder: record.holder || undefined,
+          attempt: record.attempt,
+        });
       case 'offered':
-        return this.#setHolder(record.number, record.holder, record.attempt);
+        return this.#change(record.number, { holder: record.holder, attempt: record.attempt });
       case 'released':
-        return this.#setHolder(record.number, undefined, record.attempt);
+        return this.#change(record.number, { holder: undefined, attempt: record.attempt });
       case 'moved':
-        return this.#move(record.number, record.mailbox, record.attempt);
+        return this.#change(record.number, {
+          mailbox: record.mailbox,
+          holder: undefined,
+          attempt: record.attempt,
+        });
       case 'settled':
         return this.#settle(record.numbers);
       case 'session':
@@ -230,22 +238,11 @@ export class Ledger {
     }
   }
 
-  #setHolder(number: number, holder: SessionId | undefined, attempt: number): void {
+  #change(number: number, change: Partial<LiveMessage>): void {
     const message = this.#messages.get(number);
     if (!message) return;
     this.#leave(message);
-    message.holder = holder;
-    message.attempt = attempt;
-    this.#enter(message);
-  }
-
-  #move(number: number, mailbox: Name, attempt: number): void {
-    const message = this.#messages.get(number);
-    if (!message) return;
-    this.#leave(message);
-    message.holder = undefined;
-    message.mailbox = mailbox;
-    message.attempt = attempt;
+    Object.assign(message, change);
     this.#enter(message);
   }
 

@@ -83,6 +83,10 @@ assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the
 export const mailboxesMax = 100_000;
 /** Mailboxes that one status lists; it says how many there are. */
 export const statusMailboxesMax = 1_000;
+assert(
+  statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
+  'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
+);
 /** Waits parked in one broker. */
 export const waitsMax = 100_000;
 /** Waits parked on one connection. */

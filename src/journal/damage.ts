@@ -7,9 +7,12 @@ import { isSound, type LostBytes, type RawRecord, type SegmentId } from './frami
 export interface LostRange {
   readonly offset: number;
   readonly bytes: number;
-  /** Numbers of messages that may have lain there, the first few; a copy that was lost is not among them. */
+  /**
+   * Numbers of messages that may have lain there, the first few; a copy that was lost is not among them.
+   * None when many more are not there than the range can have held: what they were cannot be told.
+   */
   readonly missing: readonly number[];
-  /** How many more. */
+  /** How many more, at most. */
   readonly missingMore: number;
 }
 
@@ -65,8 +68,7 @@ export class DamageFinder {
 
   /** Numbers that a range at the end of the log can have held. */
   get numbersLost(): number {
-    const bytes = this.#open.reduce((sum, { offset, end }) => sum + end - offset, 0);
-    return Math.floor(bytes / postedBytesMin);
+    return this.#open.reduce((sum, range) => sum + messagesMax(range), 0);
   }
 
   /** `nextNumber`: above all that can have been given. */
@@ -82,15 +84,18 @@ export class DamageFinder {
     }));
   }
 
-  #describe({ offset, end, after, before = 0 }: Found['lost'][number]): LostRange {
+  #describe(range: Found['lost'][number]): LostRange {
+    const { offset, end, after, before = 0 } = range;
+    const where = { offset, bytes: end - offset };
+    const most = messagesMax(range);
     const missing: number[] = [];
     let missingMore = 0;
-    for (let number = after + 1; number < before; number++) {
+    for (let number = after + 1; most > 0 && number < before; number++) {
       if (this.#met.has(number)) continue;
       if (missing.length < damageListedMax) missing.push(number);
-      else missingMore++;
+      else if (++missingMore > most) return { ...where, missing: [], missingMore: most };
     }
-    return { offset, bytes: end - offset, missing, missingMore };
+    return { ...where, missing, missingMore };
   }
 
   #posted(number: number): void {
@@ -111,15 +116,25 @@ export class DamageFinder {
   }
 }
 
+/** As many as it can have held. */
+function messagesMax({ offset, end }: LostBytes): number {
+  return Math.floor((end - offset) / postedBytesMin);
+}
+
 /** In sentences. */
 export function describeDamage({ epoch, segment, lost, messages, more }: SegmentDamage): string[] {
   const where = `segment ${segment} of epoch ${epoch}`;
-  const ranges = lost.map(({ offset, bytes, missing, missingMore }) => {
-    const rest = missingMore > 0 ? `, and ${missingMore} more` : '';
-    const list = missing.map((number) => `#${number}`).join(' ');
-    const which = list === '' ? '' : `; messages that may have been there: ${list}${rest}`;
-    return `${where}: ${bytes} bytes at byte ${offset} are lost${which}`;
-  });
+  const ranges = lost.map(
+    (range) => `${where}: ${range.bytes} bytes at byte ${range.offset} are lost${missed(range)}`,
+  );
   const bodies = messages.map((number) => `${where}: the body of message #${number} is damaged`);
   return [...ranges, ...bodies, ...(more > 0 ? [`${where}: ${more} more, not listed`] : [])];
+}
+
+function missed({ missing, missingMore }: LostRange): string {
+  if (missing.length === 0 && missingMore === 0) return '';
+  if (missing.length === 0) return `; messages that may have been there: up to ${missingMore}`;
+  const rest = missingMore > 0 ? `, and ${missingMore} more` : '';
+  const list = missing.map((number) => `#${number}`).join(' ');
+  return `; messages that may have been there: ${list}${rest}`;
 }

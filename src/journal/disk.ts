@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { holdSpareFiles, withSpareFiles } from './spare-files.ts';
+import { holdReserve, withReserve } from './open-files.ts';
 
 export interface Disk {
   /** False when it is there already. For the user alone (0700); its parent must be there. */
@@ -77,7 +77,7 @@ export const realDisk: Disk = {
     }
   },
   list(path) {
-    return absentIs([], () => withSpareFiles(() => readdirSync(path)));
+    return absentIs([], () => withReserve(() => readdirSync(path)));
   },
   identity(path) {
     return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
@@ -99,10 +99,10 @@ export const realDisk: Disk = {
     rmdirSync(path);
   },
   create(path) {
-    return new RealFile(withSpareFiles(() => openSync(path, 'wx', 0o600)));
+    return new RealFile(withReserve(() => openSync(path, 'wx', 0o600)));
   },
   writeNote(path, text) {
-    withSpareFiles(() => writeFileSync(path, text, { mode: 0o600 }));
+    withReserve(() => writeFileSync(path, text, { mode: 0o600 }));
   },
   async read(path) {
     const file = absentIs(undefined, () => openToRead(path));
@@ -157,12 +157,12 @@ class RealFile implements DiskFile {
 }
 
 function openToRead(path: string): number {
-  return withSpareFiles(() => openSync(path, 'r'));
+  return withReserve(() => openSync(path, 'r'));
 }
 
 function close(file: number): void {
   closeSync(file);
-  holdSpareFiles();
+  holdReserve();
 }
 
 /** Not fs.readFile: given an open file, it takes one that cannot be read for an empty one. */

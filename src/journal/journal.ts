@@ -117,7 +117,7 @@ export class Journal {
     this.#limits = { ...limitsDefault, ...options.limits };
     const { bodyCacheBytesMax } = this.#limits;
     const { folder } = options;
-    this.#kept = new KeptDamage(this.#disk, folder);
+    this.#kept = new KeptDamage(this.#disk, folder, (action) => spares.insist(action));
     const onDamaged = (number: number, file: LogFile) => {
       // A successor removes files, and that is no damage.
       if (!this.stillOwner()) throw this.lost();
@@ -156,16 +156,19 @@ export class Journal {
     return this.#guard(() => this.#room.forCopies(bytes));
   }
 
-  /** Written when it returns, durable after the next sync. storage_failed ends the journal. */
+  /**
+   * Written when it returns, durable after the next sync. storage_failed ends the journal. Called after
+   * hasRoom() also when nothing is to be written: posts that were refused leave their room to others.
+   */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
+    this.#room.appended();
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
       if (record.kind !== 'posted') continue;
       if (record.body) this.#bodies.keep(record.envelope.number, record.body);
     }
-    this.#room.appended();
     // Only now, so that the next segment's head tells of nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
   }

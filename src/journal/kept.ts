@@ -17,13 +17,15 @@ export class KeptDamage {
   readonly #known = new Map<string, SegmentDamage>();
   /** Whose notes could not be written: they are reported all the same. */
   readonly #unwritten = new Set<string>();
+  readonly #insist: <T>(action: () => T) => T;
 
-  /** Reads what is there. */
-  constructor(disk: Disk, folder: string) {
+  /** Reads what is there. `insist`: makes room on a full disk. */
+  constructor(disk: Disk, folder: string, insist = <T>(action: () => T) => action()) {
     this.#disk = disk;
     this.#folder = folder;
-    for (const name of this.#names()) {
-      const damage = parseNote(disk.readPart(join(this.#path, name), 0, noteBytesMax));
+    this.#insist = insist;
+    for (const name of this.#names().names) {
+      const damage = this.#read(name);
       if (damage) this.#known.set(name, damage);
     }
   }
@@ -37,8 +39,11 @@ export class KeptDamage {
     const name = `${nameOf(damage)}.json`;
     this.#known.set(name, damage);
     try {
-      this.#disk.makeFolder(this.#path);
-      this.#disk.writeNote(join(this.#path, name), `${JSON.stringify(damage)}\n`);
+      this.#insist(() => {
+        this.#disk.makeFolder(this.#path);
+        this.#disk.writeNote(join(this.#path, name), `${JSON.stringify(damage)}\n`);
+      });
+      this.#unwritten.delete(name);
     } catch {
       this.#unwritten.add(name);
     }
@@ -47,39 +52,67 @@ export class KeptDamage {
   /** A body that was sound when the log was read. */
   noteMessage(id: SegmentId, number: number): void {
     const damage = this.#known.get(`${nameOf(id)}.json`) ?? nothing(id);
-    if (damage.messages.includes(number)) return;
-    this.note({ ...damage, messages: [...damage.messages, number].slice(0, damageListedMax) });
+    const { messages, more } = damage;
+    if (messages.includes(number)) return;
+    if (messages.length < damageListedMax)
+      this.note({ ...damage, messages: [...messages, number] });
+    else this.note({ ...damage, more: more + 1 });
   }
 
   /** Instead of removing the segment. False when it is not damaged. */
   keep(id: SegmentId): boolean {
     const name = nameOf(id);
     if (!this.#known.has(`${name}.json`)) return false;
-    this.#disk.rename(segmentPath(this.#folder, id), join(this.#path, `${name}.log`));
+    this.#insist(() => {
+      this.#disk.makeFolder(this.#path);
+      this.#disk.rename(segmentPath(this.#folder, id), join(this.#path, `${name}.log`));
+    });
     return true;
   }
 
   /** In sentences. */
   reports(): string[] {
-    const there = new Set(this.#names());
-    const names = [...this.#known.keys()].filter(
-      (name) => there.has(name) || this.#unwritten.has(name),
+    const { names, fault } = this.#names();
+    const isThere = (name: string) => fault !== undefined || names.includes(name);
+    const there = [...this.#known.keys()].filter(
+      (name) => isThere(name) || this.#unwritten.has(name),
     );
-    const all = names.sort().flatMap((name) => {
+    const all = there.sort().flatMap((name) => {
       const damage = this.#known.get(name);
       return damage ? describeDamage(damage) : [];
     });
-    if (all.length === 0) return [];
     const more = all.length - damageListedMax;
     return [
       ...all.slice(0, damageListedMax),
       ...(more > 0 ? [`and ${more} more reports of damage, not listed`] : []),
-      `the reports are in ${this.#path}, with the damaged files that are not needed any more; delete what you do not want to hear of`,
+      ...(fault === undefined ? [] : [`the reports in ${this.#path} cannot be read (${fault})`]),
+      ...(fault === undefined && all.length > 0 ? [this.#whatToDo] : []),
     ];
   }
 
-  #names(): string[] {
-    return this.#disk.list(this.#path).filter((name) => noteName.test(name));
+  get #whatToDo(): string {
+    return `the reports are in ${this.#path}, with the damaged files that are not needed any more; delete what you do not want to hear of`;
+  }
+
+  /** Of the notes. A folder that cannot be read is no reason to have no mail. */
+  #names(): { readonly names: readonly string[]; readonly fault?: string } {
+    try {
+      return { names: this.#disk.list(this.#path).filter((name) => noteName.test(name)) };
+    } catch (error) {
+      return {
+        names: [],
+        fault: String(error instanceof Error && 'code' in error ? error.code : error),
+      };
+    }
+  }
+
+  /** undefined for a note that was itself damaged. */
+  #read(name: string): SegmentDamage | undefined {
+    try {
+      return parseNote(this.#disk.readPart(join(this.#path, name), 0, noteBytesMax));
+    } catch {
+      return undefined;
+    }
   }
 }
 
@@ -91,17 +124,13 @@ function nothing({ epoch, segment }: SegmentId): SegmentDamage {
   return { epoch, segment, lost: [], messages: [], more: 0 };
 }
 
-/** undefined for a note that was itself damaged. */
+/** Throws when it is not JSON. */
 function parseNote(bytes: Buffer): SegmentDamage | undefined {
-  try {
-    const { epoch, segment, lost, messages, more } = JSON.parse(bytes.toString('utf8'));
-    if (![epoch, segment, more].every(Number.isSafeInteger)) return undefined;
-    if (!Array.isArray(messages) || !messages.every(Number.isSafeInteger)) return undefined;
-    if (!Array.isArray(lost) || !lost.every(isRange)) return undefined;
-    return { epoch, segment, lost, messages, more };
-  } catch {
-    return undefined;
-  }
+  const { epoch, segment, lost, messages, more } = JSON.parse(bytes.toString('utf8'));
+  if (![epoch, segment, more].every(Number.isSafeInteger)) return undefined;
+  if (!Array.isArray(messages) || !messages.every(Number.isSafeInteger)) return undefined;
+  if (!Array.isArray(lost) || !lost.every(isRange)) return undefined;
+  return { epoch, segment, lost, messages, more };
 }
 
 function isRange(range: Record<string, unknown> | null): boolean {

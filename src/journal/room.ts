@@ -23,7 +23,7 @@ export class Room {
     this.#spares = spares;
   }
 
-  /** Promised to the next append, if there is any. `messages`: those that must be settled some day. */
+  /** Promised until appended(). `messages`: those that must be settled some day. */
   forPost(frameBytes: number, messages: number): boolean {
     const bytes = frameBytes + postedBytesExtra;
     this.isFull = !this.#has(bytes) || !this.#spares.refill(messages);

@@ -2,7 +2,7 @@
 // must be written that may not wait. A post may wait: it is refused unless all spares are there.
 import { join } from 'node:path';
 import { settleBytes, spareBytes, sparesMax, sparesMin } from '../core/limits.ts';
-import type { Disk } from './disk.ts';
+import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 
 const spareName = /^[0-9]{2}$/;
@@ -53,24 +53,24 @@ export class Spares {
     const name = this.#freeName();
     try {
       this.#disk.makeFolder(this.#folder);
-      const file = this.#disk.create(this.#path(name));
-      const written = this.#fill(file);
-      file.close();
-      if (written === spareBytes) this.#whole.push(name);
+      const isWhole = this.#fill(this.#disk.create(this.#path(name))) === spareBytes;
+      if (isWhole) this.#whole.push(name);
       else this.#disk.removeFile(this.#path(name));
-      return written === spareBytes;
+      return isWhole;
     } catch (error) {
       if (isDiskFull(error)) return false;
       throw error;
     }
   }
 
-  #fill(file: ReturnType<Disk['create']>): number {
+  #fill(file: DiskFile): number {
     try {
       return file.write([Buffer.alloc(spareBytes)], 0);
     } catch (error) {
       if (isDiskFull(error)) return 0;
       throw error;
+    } finally {
+      file.close();
     }
   }
 

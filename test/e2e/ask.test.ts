@@ -67,3 +67,19 @@ test('two asks of one mailbox each get their own answer, in any order', async (c
   await bob.post('ann', 'first!', { answers: one });
   assert.deepEqual([(await first)?.text, (await second)?.text], ['first!', 'second!']);
 });
+
+test('an ask whose wait fails says that its question is stored', async (context) => {
+  const home = await makeHome(context);
+  const mail = await open({ home, port: await freePort(), name: 'ann' });
+  context.after(() => mail.close());
+  const ended = new AbortController();
+  const asked = mail.ask('bob', 'first?', { signal: ended.signal });
+  // Stored in the same order.
+  await mail.post('bob', 'second');
+  ended.abort();
+  await assert.rejects(asked, {
+    code: 'cancelled',
+    message: 'the call was cancelled; the question is stored as #1',
+    maybeStored: true,
+  });
+});

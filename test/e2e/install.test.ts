@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { findSetup, perform, plan } from '../../src/install.ts';
 import { program } from '../support/mcp-host.ts';
+import { makeHome } from '../support/places.ts';
 import { shell } from '../support/shell.ts';
 
 const server = { command: 'node', args: [program, 'mcp'] };
@@ -92,6 +94,22 @@ test('without a terminal and --yes nothing is done', async (context) => {
   assert.equal(code, 2);
   assert.match(errors, /ipc: missing_parameter: nobody is there to be asked. To do: give --yes /);
   await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
+});
+
+test('a file that changed after it was shown is not touched', async (context) => {
+  const home = await makeHome(context);
+  const places = { home, project: home, config: home, platform: process.platform };
+  const path = join(home, '.cursor', 'mcp.json');
+  await mkdir(dirname(path));
+  await writeFile(path, '{}');
+  const step = await plan('install', findSetup('cursor'), 'user', server, places);
+  assert(step);
+  await writeFile(path, '{"mine": 1}');
+  await assert.rejects(perform(step), {
+    code: 'host_unusable',
+    message: `${path} changed meanwhile, and was not touched`,
+  });
+  assert.equal(await readFile(path, 'utf8'), '{"mine": 1}');
 });
 
 test('without a name all hosts that are found are set up', async (context) => {

@@ -212,8 +212,10 @@ export class ProcessDisk implements Disk {
     this.#call('writeNote', path);
     const parent = this.#folder(dirname(path));
     const file = this.#tree.newFile();
+    const bytes = Buffer.from(text);
+    if (bytes.length > this.#tree.freeBytes()) throw systemError('ENOSPC');
     link(parent, basename(path), file);
-    write(file, 0, Buffer.from(text));
+    write(file, 0, bytes);
   }
 
   async read(path: string): Promise<Buffer | undefined> {

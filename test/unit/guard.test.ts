@@ -1,6 +1,8 @@
 // What a peer with the key may take of its broker, and what others get meanwhile.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { Name } from '../../src/core/message.ts';
@@ -53,6 +55,19 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   open();
   await Promise.all(stored);
   await client.post(box, Buffer.from('three'));
+});
+
+test('posts that are refused take no room of the disk', async (context) => {
+  const broker = await startBroker(context, { limits: { mailboxMessagesMax: 1 } });
+  const client = broker.client();
+  await client.post(box, megabyte);
+  const path = join(broker.folder, 'epochs', '00000001', 'seg-000001.log');
+  const { size } = await stat(path);
+  for (let refused = 0; refused < 8; refused++) {
+    await assert.rejects(client.post(box, megabyte), { code: 'mailbox_full' });
+  }
+  const grown = (await stat(path)).size - size;
+  assert(grown < 2 * megabyte.length, `${grown} bytes`);
 });
 
 test('a post is stored soon while another connection floods the broker', async (context) => {

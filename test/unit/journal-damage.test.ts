@@ -140,6 +140,23 @@ test('a flipped byte of a head loses its message alone, and says its number', as
   );
 });
 
+test('a lost range is not said to have held more than it can, however many messages there were before', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
+  const store = await openStore({ disk: disk.process(), limits });
+  append(store, postedRecord(1_000_000_000, 'x'.repeat(300)));
+  append(store, postedRecord(1_000_000_001, 'behind it'.repeat(40)));
+  append(store, { kind: 'settled', numbers: [1_000_000_000] });
+  await removeOldest(store);
+  await store.journal.close();
+  const bytes = contents(disk, path(1, 2));
+  disk.tamper(path(1, 2), flipped(bytes, 5));
+  const { faults } = await checkStore(storeFolder, disk.process());
+  assert.deepEqual(faults, [
+    'segment 2 of epoch 1: 86 bytes at byte 0 are lost; messages that may have been there: up to 1',
+  ]);
+});
+
 test('a segment cut at any byte, empty or missing: the rest is served, and no file is changed', async () => {
   const { disk, store } = await threeSegments();
   for (const segment of [1, 2]) {
@@ -220,6 +237,41 @@ test('a damaged message survives compaction, and its segment is kept until it is
   assert.deepEqual(third.journal.warnings(), []);
   append(third, { kind: 'settled', numbers: [1] });
   assert.equal(third.journal.damagedMessages, 0);
+});
+
+test('reports that cannot be read neither keep a store closed nor end its owner; what is known is said', async () => {
+  const { disk } = await twoEpochs();
+  disk.tamper(
+    path(1, 1),
+    flipped(contents(disk, path(1, 1)), contents(disk, path(1, 1)).indexOf('two')),
+  );
+  const broken = disk.process();
+  const list = broken.list.bind(broken);
+  broken.list = (folder) => {
+    if (folder === `${storeFolder}/damaged`) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    return list(folder);
+  };
+  const { journal } = await openStore({ disk: broken });
+  assert.deepEqual(journal.warnings(), [
+    'segment 1 of epoch 1: the body of message #2 is damaged',
+    `the reports in ${storeFolder}/damaged cannot be read (EIO)`,
+  ]);
+});
+
+test('of many bodies damaged while the owner runs, those that are not listed are counted', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { bodyCacheBytesMax: 0 };
+  const { journal, model } = await openStore({ disk: disk.process(), limits });
+  const numbers = Array.from({ length: 40 }, (_, index) => index + 1);
+  append({ journal, model }, ...numbers.map((number) => postedRecord(number, 'soon damaged')));
+  const bytes = Buffer.from(contents(disk, path(1, 1)));
+  for (let at = bytes.indexOf('soon'); at !== -1; at = bytes.indexOf('soon', at))
+    bytes.write('S', at);
+  disk.tamper(path(1, 1), bytes);
+  for (const number of numbers) assert.equal(journal.body(number), undefined);
+  const warnings = journal.warnings();
+  assert.equal(warnings[31], 'segment 1 of epoch 1: the body of message #32 is damaged');
+  assert.match(warnings.join('\n'), /segment 1 of epoch 1: 8 more, not listed|and 1 more reports/);
 });
 
 test('a damaged message that is written again with small segments stays where it is', async () => {

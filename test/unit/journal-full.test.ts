@@ -76,6 +76,19 @@ test('a post is refused before the last free byte, and accepted again when there
   assert.deepEqual(store.journal.warnings(), []);
 });
 
+test('room that was found for posts which were then refused is not kept for ever', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process() });
+  store.journal.hasRoom(mebibyte);
+  store.journal.append([]);
+  const before = bytesOn(disk);
+  for (let refused = 0; refused < 20; refused++) {
+    assert.equal(store.journal.hasRoom(mebibyte), true);
+    store.journal.append([]);
+  }
+  assert.equal(bytesOn(disk), before);
+});
+
 test('an owner that comes to a full disk serves and settles, seven owners one after the other', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   disk.bytesMax = bytesOn(disk);
@@ -102,6 +115,27 @@ test('an owner that finds no room at all says so, and changes nothing', async ()
   assert.deepEqual(disk.files(), before);
 });
 
+test('damage that is found on a full disk is noted, and its segment kept', async () => {
+  const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits });
+  assert.equal(store.journal.hasRoom(2_100), true);
+  append(store, postedRecord(1, 'soon'), postedRecord(2, 'x'.repeat(300)));
+  append(store, postedRecord(3, 'three'), { kind: 'settled', numbers: [2] });
+  await store.journal.close();
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = Buffer.from(disk.files().get(path) ?? []);
+  bytes.write('S', bytes.indexOf('soon'));
+  disk.tamper(path, bytes);
+  disk.bytesMax = bytesOn(disk);
+
+  const next = await openStore({ disk: disk.process(), limits });
+  await removeOldest(next);
+  await next.journal.close();
+  assert(disk.files().has(`${storeFolder}/damaged/00000001-000001.json`));
+  assert(disk.files().has(`${storeFolder}/damaged/00000001-000001.log`));
+});
+
 test('a mark that finds no zeros left on a full disk has a spare for it', async () => {
   const { disk, store } = await fullStore(2 * mebibyte);
   disk.bytesMax = bytesOn(disk);
@@ -118,6 +152,17 @@ test('a mark that finds no zeros left on a full disk has a spare for it', async 
   assert(room() < 32, `${room()} bytes are left`);
   await store.journal.sync();
   assert(room() > 32);
+});
+
+test('a spare that cannot be written ends the journal, and leaves no file open', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  // Its folder, its file, its zeros.
+  process.failAt = process.calls.length + 3;
+  assert.throws(() => journal.hasRoom(100), { code: 'storage_failed' });
+  assert.match(process.calls.at(-2) ?? '', /^write .*spare\/01$/);
+  journal.abandon();
+  assert.equal(process.openFiles, 0);
 });
 
 test('an owner that dies at any step of beginning the next segment loses nothing', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Mailboxes } from '../../src/core/mailboxes.ts';
-import { bodyChecksum, type Name } from '../../src/core/message.ts';
+import { bodyChecksum, deadLetterMailbox, type Name } from '../../src/core/message.ts';
 import type { Command, Outcome } from '../../src/core/step.ts';
 import { identity, instantAt, origin, sessionOf } from '../support/engine.ts';
 
@@ -139,4 +139,18 @@ test('a full disk refuses a new post and nothing else; one that is stored is ans
     [true],
   );
   assert.equal(post(engine, 1, 2).records.length, 1);
+});
+
+test('a copy says where its message is, though the record that moved it was damaged', () => {
+  const first = makeEngine();
+  hello(first, 1, 'a');
+  const records = post(first, 1, 1).records;
+  const copy = first.copyOf(1);
+  assert(copy);
+  const second = new Mailboxes();
+  for (const record of records) second.restore(record);
+  second.restore({ ...copy, mailbox: deadLetterMailbox, attempt: 21, body: undefined });
+  second.begin(identity, instantAt(0));
+  const { mailbox, attempt } = second.copyOf(1) ?? {};
+  assert.deepEqual([mailbox, attempt], ['dead-letters', 21]);
 });

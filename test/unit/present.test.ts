@@ -330,4 +330,12 @@ test('an error has its code, what happened, and what to do', () => {
     present.presentError(new IpcError('cut_off', 'no answer')),
     /It may have been taken all the same\. The same call may succeed later\.$/,
   );
+  assert.match(
+    present.presentError(new IpcError('no_broker', 'gone', { maybeStored: true })),
+    /It may have been taken all the same\./,
+  );
+  assert.doesNotMatch(
+    present.presentError(new IpcError('storage_failed', 'unread', { maybeStored: false })),
+    /It may have been taken/,
+  );
 });

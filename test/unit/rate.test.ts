@@ -44,6 +44,11 @@ test('what was refused does not count, what may have been stored does', async ()
   await assert.rejects(guard.run('A', 'B', fail('store_full')), { code: 'store_full' });
   await assert.rejects(guard.run('A', 'B', fail('owner_silent')), { code: 'owner_silent' });
   await assert.rejects(guard.run('A', 'B', done), { code: 'too_many_posts' });
+  const cancelled = async () => {
+    throw new IpcError('cancelled', 'after it was sent', { maybeStored: true });
+  };
+  await assert.rejects(guard.run('A', 'C', cancelled), { code: 'cancelled' });
+  await assert.rejects(guard.run('A', 'C', done), { code: 'too_many_posts' });
 });
 
 test('of the pairs, 10,000 are remembered', async () => {

@@ -4,26 +4,26 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
 /** A segment that stays open, and a folder to sync beside it, with some to spare. */
-const sparesMax = 4;
-const spares: number[] = [];
+const reserveMax = 4;
+const reserve: number[] = [];
 
 /** `act` opens files, and changes nothing when it cannot. It does not yield, so nobody else gets them. */
-export function withSpareFiles<T>(act: () => T): T {
+export function withReserve<T>(act: () => T): T {
   try {
     return act();
   } catch (error) {
     if (!isOutOfFiles(error)) throw error;
-    for (const file of spares.splice(0)) closeSync(file);
+    for (const file of reserve.splice(0)) closeSync(file);
     return act();
   } finally {
-    holdSpareFiles();
+    holdReserve();
   }
 }
 
 /** Also whenever a file of the store was closed. */
-export function holdSpareFiles(): void {
+export function holdReserve(): void {
   try {
-    while (spares.length < sparesMax) spares.push(openSync(devNull, 'r'));
+    while (reserve.length < reserveMax) reserve.push(openSync(devNull, 'r'));
   } catch (error) {
     if (!isOutOfFiles(error)) throw error;
   }
