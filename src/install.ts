@@ -48,6 +48,15 @@ export async function findHosts(places: Places, path: string): Promise<Setup[]> 
   return setups.filter((_, index) => found[index]);
 }
 
+/** The host has an entry of our name. */
+export async function isSetUp(setup: Setup, places: Places): Promise<boolean> {
+  for (const scope of setup.scopes) {
+    const text = await readText(setup.file(scope, places));
+    if (text !== undefined && hasEntry(text, setup)) return true;
+  }
+  return false;
+}
+
 /** undefined when nothing is to be done. */
 export async function plan(
   direction: Direction,
@@ -106,6 +115,11 @@ async function isHere(setup: Setup, places: Places, path: string): Promise<boole
   const file = setup.file('user', places);
   const folder = dirname(file);
   return folder === places.home ? existsSync(file) : existsSync(folder);
+}
+
+function hasEntry(text: string, { keys, isToml }: Setup): boolean {
+  if (!isToml) return valueAt(parse(text), keys) !== undefined;
+  return new RegExp(`^\\s*\\[${keys.join('\\.')}\\]`, 'm').test(text);
 }
 
 function valueAt(value: unknown, keys: readonly string[]): unknown {

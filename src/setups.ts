@@ -36,6 +36,8 @@ export interface Setup {
   file(scope: Scope, places: Places): string;
   /** The same for people, of a host without words. */
   readonly into?: string;
+  /** Else JSON, perhaps with comments. */
+  readonly isToml?: true;
   /** Where the entry stands in the file. */
   readonly keys: readonly string[];
   entry(server: Server): object;
@@ -72,6 +74,7 @@ export const setups: readonly Setup[] = [
       remove: () => ['mcp', 'remove', serverName],
     },
     file: (_, { home }) => join(home, '.codex', 'config.toml'),
+    isToml: true,
     keys: ['mcp_servers', serverName],
     entry: plainEntry,
     also: 'For waits of five minutes add tool_timeout_sec = 330 to [mcp_servers.ipc] in its config.toml.',
