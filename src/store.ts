@@ -55,10 +55,10 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
   const { dumpStore } = await import('./journal/dump.ts');
   const { folderFault } = await import('./journal/epoch.ts');
   const folder = storeFolder(givenPort);
-  let lines = 0;
+  let isThere = false;
   try {
     for await (const records of dumpStore(folder)) {
-      lines += records.length;
+      isThere = true;
       await write(records.map(jsonLine).join('')).catch((error) => {
         throw outputFailed(error, 'nothing was changed');
       });
@@ -66,7 +66,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
   } catch (error) {
     throw named(folder, folderFault(error));
   }
-  return lines === 0 ? sayNone(folder) : exitDone;
+  return isThere ? exitDone : sayNone(folder);
 }
 
 function storeFolder(givenPort: string | undefined): string {

@@ -43,3 +43,10 @@ test('store dump of nothing says so', async (context) => {
   assert.equal(code, 1);
   assert.match(errors, /^No store in .*: nothing was posted there\./);
 });
+
+test('store dump of a store without a record prints nothing', async (context) => {
+  const { run } = await shell(context);
+  await run(['status']);
+  const { code, text, errors } = await run(['store', 'dump']);
+  assert.deepEqual([code, text, errors], [0, '', '']);
+});
