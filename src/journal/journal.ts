@@ -69,6 +69,7 @@ export class Journal {
   /** Found when the log was read. */
   #damage: readonly SegmentDamage[] = [];
   readonly #tail: Tail;
+  readonly #spares: Spares;
   readonly #room: Room;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
@@ -125,6 +126,7 @@ export class Journal {
       this.#kept.noteMessage(file, number);
     };
     this.#bodies = new LiveBodies(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
+    this.#spares = spares;
     this.#tail = new Tail(this.#disk, folder, own.epoch, this.#limits, spares);
     this.#room = new Room(this.#tail, spares);
     this.#own = own;
@@ -290,7 +292,7 @@ export class Journal {
   async #replay(log: Log): Promise<Carried[]> {
     const carried: Carried[] = [];
     const finder = new DamageFinder();
-    const begin = runBegin(log.segments, this.#limits);
+    const begin = runBegin(log.segments, this.#limits, this.#spares.areShort);
     for (const [index, extent] of log.segments.entries()) {
       const { epoch, segment, durableBytes, nextNumber } = extent;
       if (nextNumber !== undefined) finder.below(nextNumber);

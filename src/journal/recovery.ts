@@ -85,16 +85,17 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 
 /**
  * Where the run of newest segments begins that a new owner writes again as one, since there are too
- * many: the longest run of small ones whose first is no larger than all behind it. In front of the
+ * many, or room is short and each owner would take some more of it: the longest run of small ones whose first is no larger than all behind it. In front of the
  * new one are only larger ones then; so a record that is written again for a second time comes into
  * a segment at least twice as large, and each time after that.
  */
 export function runBegin(
   segments: readonly LogSegment[],
   limits: { readonly segmentBytesMax: number; readonly segmentsCompact: number },
+  isRoomShort = false,
 ): number {
   let begin = segments.length;
-  if (segments.length <= 2 * limits.segmentsCompact) return begin;
+  if (!isRoomShort && segments.length <= 2 * limits.segmentsCompact) return begin;
   let bytesBehind = 0;
   for (const [index, { bytes }] of [...segments.entries()].reverse()) {
     if (2 * bytes >= limits.segmentBytesMax) break;

@@ -26,6 +26,11 @@ export class Spares {
     }
   }
 
+  /** Some were given back, and there was no room since; not so before the first post. */
+  get areShort(): boolean {
+    return this.#disk.identity(this.#folder) !== undefined && this.#whole.length < this.#min;
+  }
+
   /** As many as so many messages may need to be offered and settled. False when the disk is full. */
   refill(messages: number): boolean {
     const wanted = Math.min(

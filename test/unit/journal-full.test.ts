@@ -89,6 +89,19 @@ test('room that was found for posts which were then refused is not kept for ever
   assert.equal(bytesOn(disk), before);
 });
 
+test('forty owners that come to a full disk and close in good order leave room for the next', async () => {
+  const { disk, store } = await fullStore(4 * mebibyte);
+  disk.bytesMax = bytesOn(disk);
+  await store.journal.close();
+  for (let owner = 1; owner <= 40; owner++) {
+    const next = await openStore({ disk: disk.process() });
+    await next.journal.close();
+  }
+  const last = await openStore({ disk: disk.process() });
+  await settle(last, 1);
+  await last.journal.close();
+});
+
 test('an owner that comes to a full disk serves and settles, seven owners one after the other', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   disk.bytesMax = bytesOn(disk);
