@@ -22,6 +22,7 @@ import {
   scanRecords,
   segmentSeed,
 } from './framing.ts';
+import type { JournalLimits } from './options.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
@@ -85,21 +86,22 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 
 /**
  * Where the run of newest segments begins that a new owner writes again as one, since there are too
- * many, or room is short and each owner would take some more of it: the longest run of small ones whose first is no larger than all behind it. In front of the
+ * many, or room is short and each owner would take some more of it (then only what fits the zeros
+ * that its segment has anyway): the longest run of small ones whose first is no larger than all behind it. In front of the
  * new one are only larger ones then; so a record that is written again for a second time comes into
  * a segment at least twice as large, and each time after that.
  */
 export function runBegin(
   segments: readonly LogSegment[],
-  limits: { readonly segmentBytesMax: number; readonly segmentsCompact: number },
+  limits: Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'>,
   isRoomShort = false,
 ): number {
   let begin = segments.length;
   if (!isRoomShort && segments.length <= 2 * limits.segmentsCompact) return begin;
+  const bytesMax = isRoomShort ? limits.segmentReserveBytes / 2 : limits.segmentBytesMax;
   let bytesBehind = 0;
   for (const [index, { bytes }] of [...segments.entries()].reverse()) {
-    if (2 * bytes >= limits.segmentBytesMax) break;
-    if (bytesBehind + bytes > limits.segmentBytesMax) break;
+    if (2 * bytes >= bytesMax || bytesBehind + bytes > bytesMax) break;
     if (bytes <= bytesBehind) begin = index;
     bytesBehind += bytes;
   }

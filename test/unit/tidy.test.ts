@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step connection room dead-letters status mailboxes',
   'wire/: machine random frame json fields retries protocol handshake key rotation channel connection dial strangers crowd',
-  'journal/: open-files disk framing records folder recovery epoch segment spares tail room live cache bodies damage kept filesystem options journal check dump',
+  'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
   'broker/: claim doors admission holder peer server call posts link client session',
   'direct jetstream',
   'values operations',
