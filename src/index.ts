@@ -203,6 +203,9 @@ export class AgentMail {
     text: string | Uint8Array,
     { from, id, answers, signal }: PostOptions = {},
   ): Promise<Stored> {
+    if (answers !== undefined && !(answers instanceof Message)) {
+      throw new IpcError('bad_parameter', 'answers must be a message that was read');
+    }
     const settled = answers && deliveryOf(answers);
     const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
     const options = {

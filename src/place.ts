@@ -62,7 +62,8 @@ export class Place implements Context {
     this.#options = options;
     const program = label(options.program);
     this.#origin = { program, pid: process.pid, machine: label(hostname()) };
-    this.home = options.home ?? homeFolder(options.env);
+    const { home } = options;
+    this.home = home === undefined ? homeFolder(options.env) : absolute(home, 'home');
     this.direct = this.#makeDirect();
     const { sendsPerHour } = options;
     this.#rate = sendsPerHour ? new RateGuard(sendsPerHour, () => performance.now()) : undefined;

@@ -2,7 +2,7 @@
 // 1. COMMAND gets the body on stdin, and what is known of the message in its environment.
 // 2. It exits with 0: its stdout is posted to the sender, which settles the message in one step.
 // 3. Otherwise the message is held for a pause that grows with its attempts, and goes back then. Others
-//    are worked on meanwhile.
+//    are worked on meanwhile. A command that cannot be started ends the work: no message is to blame.
 // 4. A message that says `shutdown` is settled, and ends the work once the running commands have ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -41,6 +41,16 @@ export function parseParallel(text: string): number {
   if (count >= 1 && count <= parallelMax) return count;
   const form = `a whole number from 1 to ${parallelMax}`;
   throw new IpcError('bad_parameter', `parallel is ${shown(text)}; it must be ${form}`);
+}
+
+/** No message can be worked on. */
+class NotStarted extends IpcError {
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super('bad_parameter', `the command cannot be started (${reason})`, {
+      hint: 'name a program that is there and may be run',
+    });
+  }
 }
 
 export class Worker {
@@ -105,6 +115,10 @@ export class Worker {
       await this.#answer(delivery, await this.#runCommand(delivery, body));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
+      if (error instanceof NotStarted) {
+        await this.#mail.release([delivery], { unread: true });
+        throw error;
+      }
       const { attempt } = delivery;
       await this.#options.say(`#${envelope.number}, attempt ${attempt}: ${error.message}`);
       this.#putBackLater(delivery);
@@ -185,13 +199,13 @@ async function outputOf({ stdout }: ChildProcess): Promise<Buffer> {
   throw new Error(`its output has ${bytes} bytes; the limit is ${bodyBytesMax}`);
 }
 
-/** undefined for an exit with 0. */
+/** undefined for an exit with 0. Throws when it was never started. */
 async function howEnded(child: ChildProcess): Promise<string | undefined> {
   try {
     const [code, signal] = await once(child, 'exit');
     if (code === 0) return undefined;
     return signal === null ? `exited with ${code}` : `was ended by ${signal}`;
   } catch (error) {
-    return `could not be started (${error instanceof Error ? error.message : error})`;
+    throw new NotStarted(error);
   }
 }

@@ -158,7 +158,9 @@ export class Link {
         return lookLater();
       }
       const silent = new IpcError('owner_silent', 'the broker does not answer');
-      call.giveUp(await this.#road.silent().catch(() => silent));
+      const { code, message } = await this.#road.silent().catch(() => silent);
+      const maybeStored = call.sent && call.kind === 'post';
+      call.giveUp(new IpcError(code, message, { maybeStored }));
     };
     lookLater();
     return () => this.#machine.clearTimer(timer);

@@ -49,6 +49,8 @@ const controls = /\p{Cc}/u;
 const generated = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
 export function parseName(text: string, parameter = 'name'): Name {
+  // A program without types may give anything.
+  if (typeof text !== 'string') throw new IpcError('bad_name', `${parameter} must be a text`);
   if (text === '') throw new IpcError('bad_name', `${parameter} is empty`);
   if (!text.isWellFormed()) throw new IpcError('bad_name', `${parameter} has a lone surrogate`);
   if (controls.test(text)) throw new IpcError('bad_name', `${parameter} has a control character`);
@@ -75,7 +77,7 @@ export function parseMessageId(text: string): MessageId {
 
 /** An id that a caller gives by hand; one that looks like ours is refused. */
 export function parseNamedId(text: string): MessageId {
-  if (text === '' || !text.isWellFormed() || controls.test(text)) {
+  if (typeof text !== 'string' || text === '' || !text.isWellFormed() || controls.test(text)) {
     throw new IpcError('bad_id', 'an id is text without control characters');
   }
   const bytes = Buffer.byteLength(text);
@@ -98,6 +100,9 @@ export function parseBody(body: string | Uint8Array, parameter = 'message'): Buf
     const bytes = Buffer.byteLength(body);
     if (bytes > bodyBytesMax) throw tooLarge(bytes, parameter);
     return Buffer.from(body, 'utf8');
+  }
+  if (!(body instanceof Uint8Array)) {
+    throw new IpcError('bad_body', `${parameter} must be a text, or its bytes in UTF-8`);
   }
   if (body.byteLength > bodyBytesMax) throw tooLarge(body.byteLength, parameter);
   if (!isUtf8(body)) throw new IpcError('bad_body', `${parameter} is not UTF-8`);

@@ -102,6 +102,27 @@ test('what is wrong is an IpcError with its code', async (context) => {
   });
 });
 
+test('what a program without types may give wrong is an IpcError, too', async (context) => {
+  const session = await place(context);
+  const a = (await session()) as unknown as Record<
+    string,
+    (...given: unknown[]) => Promise<unknown>
+  >;
+  for (const [call, given, code] of [
+    ['post', [], 'bad_name'],
+    ['post', ['x'], 'bad_body'],
+    ['post', ['x', 5], 'bad_body'],
+    ['post', ['x', 'y', { id: 5 }], 'bad_id'],
+    ['post', ['x', 'y', { answers: {} }], 'bad_parameter'],
+    ['wait', [], 'bad_name'],
+    ['fetch', [], 'bad_name'],
+    ['send', ['127.0.0.1:1'], 'bad_body'],
+  ] as const) {
+    await assert.rejects(async () => a[call]?.(...given), { name: 'IpcError', code }, call);
+  }
+  await assert.rejects(open({ home: 'relative' }), { code: 'home_unusable' });
+});
+
 test('an amount to fetch is a whole number within its limit', async (context) => {
   const session = await place(context);
   const a = await session();

@@ -49,18 +49,23 @@ test('work goes on with other mail while a message that failed waits', async (co
   assert.equal((await run(['wait', 'A'])).text, 'bad\n');
 });
 
-test('a command that cannot be started, or prints no UTF-8, leaves the message in its mailbox', async (context) => {
+test('a command that cannot be started ends the work, and its message was not attempted', async (context) => {
+  const { run } = await shell(context);
+  await run(['post', 'W', 'x', '--from', 'A']);
+  const { code, errors } = await run(['work', 'W', '--', 'no-such-command']);
+  assert.equal(code, 2);
+  assert.match(errors, /^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
+  const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
+  assert.deepEqual([body, attempt], ['x', 1]);
+});
+
+test('a command that prints no UTF-8 leaves the message in its mailbox', async (context) => {
   const { run, begin } = await shell(context);
-  for (const [words, reason] of [
-    [['no-such-command'], /^#1, attempt 1: no-such-command could not be started .*ENOENT/],
-    [['printf', 'a\\377'], /^#1, attempt \d: the output of the command is not UTF-8\n$/],
-  ] as const) {
-    const worker = begin(['work', 'W', '--', ...words]);
-    if (words[0] === 'no-such-command') await run(['post', 'W', 'x', '--from', 'A']);
-    assert.match(await said(worker), reason);
-    worker.kill('SIGINT');
-    assert.equal((await ended(worker)).code, 0);
-  }
+  const worker = begin(['work', 'W', '--', 'printf', 'a\\377']);
+  await run(['post', 'W', 'x', '--from', 'A']);
+  assert.match(await said(worker), /^#1, attempt 1: the output of the command is not UTF-8\n$/);
+  worker.kill('SIGINT');
+  assert.equal((await ended(worker)).code, 0);
   assert.equal((await run(['wait', 'W'])).text, 'x');
 });
 
