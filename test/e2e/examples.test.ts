@@ -42,8 +42,13 @@ test('a shell pipeline gathers the answers of a worker', async (context) => {
   const { home, line } = await place(context);
   const files = ['one', 'two'].map((name) => join(home, name));
   for (const [index, file] of files.entries()) await writeFile(file, 'line\n'.repeat(index + 1));
-  const env = { IPC: `${process.execPath} ${program}` };
-  const { code, text } = await line(`'${join(folder, 'pipeline.sh')}' ${files.join(' ')}`, env);
+  const ipc = join(home, 'ipc');
+  await writeFile(ipc, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, {
+    mode: 0o755,
+  });
+  const { code, text } = await line(`'${join(folder, 'pipeline.sh')}' ${files.join(' ')}`, {
+    IPC: ipc,
+  });
   assert.deepEqual([code, text], [0, `${files[0]}: 1\n${files[1]}: 2\n`]);
 });
 

@@ -81,7 +81,8 @@ test('--print says what would be done, and nothing is', async (context) => {
   const { run, file, stub } = await machine(context);
   await stub('claude');
   const printed = await run(['install', 'claude', '--print', '--scope', 'project']);
-  const line = `mcp add ipc -s project -- node ${program} mcp`;
+  const word = /^[\w./-]+$/.test(program) ? program : `'${program}'`;
+  const line = `mcp add ipc -s project -- node ${word} mcp`;
   assert.equal(printed.text, `Claude Code:\n  run: claude ${line}\n`);
   await assert.rejects(file('claude.words'), { code: 'ENOENT' });
   await run(['install', 'cursor', '--print']);

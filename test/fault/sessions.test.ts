@@ -22,10 +22,12 @@ const box = 'box' as Name;
 const impatient = { handshakeMs: 2_000, heartbeatMs: 500, silenceMsDead: 1_500 };
 
 test('a session that is stopped with a message in hand is given up after its silence; the next reader has the message, and a late settle changes nothing', async (context) => {
+  // Before the folder goes: it would own the broker, once nobody else does.
+  let stopped: Remote | undefined;
+  context.after(() => stopped?.kill());
   const broker = await startBroker(context, { times: impatient });
   const [poster, next] = [broker.client(), broker.client()];
-  const stopped = new Remote(broker.home, broker.port);
-  context.after(() => stopped.kill());
+  stopped = new Remote(broker.home, broker.port);
   await poster.post(box, Buffer.from('work'));
   const first = await stopped.wait('box', 10_000);
   assert.equal(first?.attempt, 1);
@@ -47,10 +49,12 @@ test('a session that is stopped with a message in hand is given up after its sil
 });
 
 test('a session that goes on after a short stop has lost nothing', async (context) => {
+  // Before the folder goes: it would own the broker, once nobody else does.
+  let stopped: Remote | undefined;
+  context.after(() => stopped?.kill());
   const broker = await startBroker(context);
   const poster = broker.client();
-  const stopped = new Remote(broker.home, broker.port);
-  context.after(() => stopped.kill());
+  stopped = new Remote(broker.home, broker.port);
   await poster.post(box, Buffer.from('work'));
   const first = await stopped.wait('box', 10_000);
   const waiting = stopped.wait('other', 60_000);
