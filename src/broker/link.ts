@@ -89,7 +89,7 @@ export class Link {
   /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
   run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
     const onAbort = () => {
-      const maybeStored = call.sent && call.kind === 'post';
+      const maybeStored = mayBeStored(call);
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -118,7 +118,7 @@ export class Link {
     this.#state = { kind: 'closed' };
     this.#machine.clearTimer(this.#retryTimer);
     for (const call of [...this.#calls.values()]) {
-      call.fail(closedError(call.sent && call.kind === 'post'));
+      call.fail(closedError(mayBeStored(call)));
     }
     if (state.kind === 'greeting') state.connection.destroy();
     if (state.kind !== 'open') return;
@@ -159,8 +159,7 @@ export class Link {
       }
       const silent = new IpcError('owner_silent', 'the broker does not answer');
       const { code, message } = await this.#road.silent().catch(() => silent);
-      const maybeStored = call.sent && call.kind === 'post';
-      call.giveUp(new IpcError(code, message, { maybeStored }));
+      call.giveUp(new IpcError(code, message, { maybeStored: mayBeStored(call) }));
     };
     lookLater();
     return () => this.#machine.clearTimer(timer);
@@ -183,7 +182,7 @@ export class Link {
     const sentError = new IpcError(code, message, { cause: error, maybeStored: true });
     for (const call of [...this.#calls.values()]) {
       if (call.sent && call.kind === 'wait') continue;
-      call.giveUp(call.sent && call.kind === 'post' ? sentError : error);
+      call.giveUp(mayBeStored(call) ? sentError : error);
     }
     if (!this.#isNeeded()) return;
     const isIdle = this.#calls.size === 0 && !this.#user.holds();
@@ -278,6 +277,10 @@ export class Link {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+function mayBeStored({ sent, kind }: OpenCall): boolean {
+  return sent && kind === 'post';
 }
 
 export function closedError(maybeStored = false): IpcError {

@@ -281,8 +281,7 @@ export class Broker {
   #take(outcome: Outcome): void {
     for (const record of outcome.records) {
       this.#records.push(record);
-      if (record.kind !== 'posted') continue;
-      if (!record.body) continue;
+      if (record.kind !== 'posted' || !record.body) continue;
       this.#bodies.set(record.envelope.number, record.body);
       this.#bodyBytes += record.body.length;
     }
