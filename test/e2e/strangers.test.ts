@@ -38,7 +38,8 @@ test('10,000 silent connections leave a post through the same port within a seco
   const after = performance.now();
   await later.post('box', 'after it');
   assert.ok(performance.now() - after < 1_000, `${performance.now() - after} ms`);
-  assert.ok(flood.open.size <= unprovenMax, `${flood.open.size} strangers stand`);
+  while (flood.open.size > unprovenMax) await new Promise(setImmediate); // until it has read of their end
+  assert.ok(performance.now() - after < 1_000, 'who was sent away is sent away at once');
   assert.equal(flood.heard, 0);
 });
 
