@@ -1,8 +1,19 @@
-// dist/       what ships: ipc.js and index.js, each one file with its dependencies, and types/
+// dist/       what ships: ipc.js and index.js, each one file with its dependencies, types/, and what
+//             plugins/ has to tell hosts of them: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { build as bundle } from 'esbuild';
 import { compiled, root, shipped, stop } from './project.js';
@@ -17,29 +28,39 @@ const require = requireFrom(import.meta.url);`;
 
 export async function build() {
   await replaceFolder(shipped, async (folder) => {
-    await bundleProgram(join(folder, 'ipc.js'));
+    cpSync(join(root, 'plugins'), folder, { recursive: true });
+    const bundled = await bundleProgram(join(folder, 'ipc.js'));
+    writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
     await bundleLibrary(join(folder, 'index.js'));
-    if (existsSync(library))
-      compile('--project', 'tsconfig.types.json', '--outDir', join(folder, 'types'));
+    compile('--project', 'tsconfig.types.json', '--outDir', join(folder, 'types'));
   });
   await replaceFolder(compiled, async (folder) => compile('--outDir', folder));
 }
 
-/** @param {string} outfile */
+/** @param {string} outfile @returns {Promise<string[]>} the folders of the packages in it */
 async function bundleProgram(outfile) {
-  if (!existsSync(program)) return;
-  await bundle({ ...shared, entryPoints: [program], outfile, banner: { js: programHead } });
+  const { metafile } = await bundle({
+    ...shared,
+    entryPoints: [program],
+    outfile,
+    banner: { js: programHead },
+    metafile: true,
+  });
   chmodSync(outfile, 0o755);
+  const folders = Object.keys(metafile.inputs).map(
+    (input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0],
+  );
+  return [...new Set(folders)].filter((folder) => folder !== undefined).sort();
 }
 
 /** @param {string} outfile */
 async function bundleLibrary(outfile) {
-  if (!existsSync(library)) return;
   await bundle({ ...shared, entryPoints: [library], outfile });
 }
 
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
+  absWorkingDir: root,
   bundle: true,
   platform: 'node',
   target: 'node20.15',
@@ -50,6 +71,22 @@ const shared = {
   external: ['@nats-io/*'],
   logLevel: 'silent', // its errors are thrown as well
 };
+
+/**
+ * Who passes on a bundle passes on what is in it, and each licence wants to go along.
+ * @param {string[]} packages
+ */
+function licensesOf(packages) {
+  return ['.', ...packages]
+    .map((path) => {
+      const folder = join(root, path);
+      const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      if (file === undefined) throw new Error(`${name} has no licence`);
+      return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
 
 /** @param {string[]} args */
 function compile(...args) {

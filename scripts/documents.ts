@@ -1,4 +1,5 @@
-// `npm run docs`: writes the documents that are made of tables in the sources. A test compares them.
+// `npm run docs`: writes the documents that are made of tables in the sources, and the files of plugins/
+// that repeat what the package says. A test compares them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,10 +12,15 @@ import {
   type ParameterName,
   parameters,
 } from '../src/operations.ts';
+import { pluginFiles } from './plugins.ts';
 
 /** Each document by its path in the repository. */
 export function documents(): Readonly<Record<string, string>> {
-  return { 'docs/errors.md': errorsDocument(), 'docs/operations.md': operationsDocument() };
+  return {
+    'docs/errors.md': errorsDocument(),
+    'docs/operations.md': operationsDocument(),
+    ...pluginFiles(),
+  };
 }
 
 function errorsDocument(): string {

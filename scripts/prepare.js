@@ -39,7 +39,7 @@ function install() {
 
 /** Folders among them: a folder changes when a file in it goes away. */
 function sources() {
-  const folders = ['src', 'test', 'bench', 'scripts'].map((name) => join(root, name));
+  const folders = ['src', 'test', 'bench', 'scripts', 'plugins'].map((name) => join(root, name));
   const contents = folders
     .filter(existsSync)
     .flatMap((folder) =>

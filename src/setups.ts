@@ -46,7 +46,7 @@ export interface Setup {
 }
 
 /** The name of the server in every host. */
-const serverName = 'ipc';
+export const serverName = 'ipc';
 
 export const setups: readonly Setup[] = [
   {

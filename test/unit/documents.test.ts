@@ -66,6 +66,18 @@ test('the documents made of tables say what the tables say; `npm run docs` write
   for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
 });
 
+test('what a plugin tells an agent names operations that there are, and no parameters', () => {
+  const words = [operationNames, ['ipc', 'work-together', 'shutdown']].flat();
+  for (const path of ['plugins/GEMINI.md', 'plugins/skills/work-together/SKILL.md']) {
+    const named = [...read(path).matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+    assert.ok(named.length > 0);
+    assert.deepEqual(
+      named.filter((word) => !words.includes(word)),
+      [],
+    );
+  }
+});
+
 test('links lead to files that are there', () => {
   for (const name of ['README.md', 'ARCHITECTURE.md', 'SECURITY.md']) {
     for (const [, target = ''] of read(name).matchAll(/\]\(([^)#]+)/g)) {
