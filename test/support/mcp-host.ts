@@ -12,6 +12,8 @@ import { freePort, makeHome } from './places.ts';
 /** Built, as it ships. */
 export const program = join(fileURLToPath(new URL('../../../', import.meta.url)), 'dist/ipc.js');
 
+const built: ServerCommand = { command: process.execPath, args: [program, 'mcp'] };
+
 export type Era = 'legacy' | '2026-07-28';
 
 export interface HostOptions {
@@ -23,6 +25,14 @@ export interface HostOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command that runs it, for example in a network namespace. */
   readonly prefix?: readonly string[];
+  /** What starts the server, if not the program as it was built. */
+  readonly server?: ServerCommand;
+}
+
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
 }
 
 export interface Answer {
@@ -57,6 +67,25 @@ export async function hostPlace(context: TestContext): Promise<HostPlace> {
   return { home, port, host: start };
 }
 
+/** That what it starts is our server: the one tool, and mail through it. */
+export async function speak(
+  place: HostPlace,
+  server: ServerCommand,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const host = await place.host({ server, env });
+  const { result } = await host.request('tools/list', {}).answer;
+  const tools = result?.tools as readonly { name: string }[];
+  assert.deepEqual(
+    tools.map(({ name }) => name),
+    ['ipc'],
+  );
+  await host.call({ operation: 'post', to: 'ann', from: 'ben', message: 'hello' });
+  const { bodies } = await host.call({ operation: 'fetch', mailbox: 'ann' });
+  assert.deepEqual(bodies, ['hello']);
+  await host.end();
+}
+
 /** A result's text, taken apart as an agent would. */
 export interface Reading {
   readonly text: string;
@@ -86,11 +115,12 @@ export class McpHost {
 
   private constructor(options: HostOptions) {
     this.#options = options;
-    const { home, port, env, prefix = [] } = options;
+    const { home, port, env, prefix = [], server = built } = options;
     // What hosts pass on at least; the state folder is named so that no test meets the user's mail.
     const { PATH = '' } = process.env;
-    const [command = '', ...words] = [...prefix, process.execPath, program, 'mcp'];
+    const [command = '', ...words] = [...prefix, server.command, ...server.args];
     this.child = spawn(command, words, {
+      cwd: server.cwd,
       env: { PATH, HOME: home, IPC_HOME: home, ...(port && { IPC_PORT: `${port}` }), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -1,0 +1,168 @@
+// The package as npm makes it, installed into an empty folder: all that a user has of it is there.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hostPlace, speak } from '../support/mcp-host.ts';
+import { freePort } from '../support/places.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const unpackedBytesMax = 3_000_000;
+
+const above = mkdtempSync(join(tmpdir(), 'ipc-pack-'));
+const project = join(above, 'project');
+after(() => rmSync(above, { recursive: true, force: true }));
+
+const packed = pack();
+const installed = packed.then(install);
+
+test('the package has what ships, and nothing else, in less than 3 MB', async () => {
+  const { files, unpackedSize } = await packed;
+  const shown = new Set(
+    files.map(({ path }) => path.replace(/^(dist\/types|dist\/skills)\/.*/, '$1/')),
+  );
+  assert.deepEqual([...shown].sort(), [
+    'LICENSE',
+    'README.md',
+    'dist/.claude-plugin/marketplace.json',
+    'dist/.claude-plugin/plugin.json',
+    'dist/.codex-plugin/plugin.json',
+    'dist/.mcpbignore',
+    'dist/GEMINI.md',
+    'dist/LICENSES',
+    'dist/README.md',
+    'dist/gemini-extension.json',
+    'dist/index.js',
+    'dist/ipc.js',
+    'dist/manifest.json',
+    'dist/package.json',
+    'dist/server.json',
+    'dist/skills/',
+    'dist/types/',
+    'package.json',
+  ]);
+  assert.ok(unpackedSize < unpackedBytesMax, `${unpackedSize} bytes`);
+});
+
+test('the licences of what is bundled go along', () => {
+  const parts = readFileSync(join(root, 'dist/LICENSES'), 'utf8').split(`\n${'-'.repeat(80)}\n\n`);
+  const names = parts.map((part) => part.split('\n')[0]);
+  assert.deepEqual(names, [
+    'agent-ipc',
+    '@modelcontextprotocol/core',
+    '@modelcontextprotocol/server',
+    'commander',
+    'jsonc-parser',
+    'zod',
+  ]);
+  for (const part of parts) assert.match(part, /Copyright|Apache License/);
+});
+
+test('no package for development is installed with it', async (context) => {
+  if (!(await isInstalled(context))) return;
+  const packages = readdirSync(join(project, 'node_modules')).filter((name) => /^[@\w]/.test(name));
+  const expected = ['@modelcontextprotocol', 'agent-ipc', 'commander', 'jsonc-parser', 'zod'];
+  assert.deepEqual(packages.sort(), expected);
+  const scoped = readdirSync(join(project, 'node_modules/@modelcontextprotocol')).sort();
+  assert.deepEqual(scoped, ['core', 'server']);
+});
+
+test('the program runs from there', async (context) => {
+  if (!(await isInstalled(context))) return;
+  const env = { IPC_HOME: join(above, 'home'), IPC_PORT: `${await freePort()}` };
+  const ipc = async (...args: string[]) =>
+    (await run('npx', ['--no', '--', 'ipc', ...args], env)).stdout;
+  assert.equal(await ipc('--version'), `${readJson('package.json').version}\n`);
+  await ipc('post', 'ann', 'hello');
+  assert.equal(await ipc('wait', 'ann'), 'hello');
+});
+
+test('the MCP server starts from there as server.json says', async (context) => {
+  if (!(await isInstalled(context))) return;
+  const place = await hostPlace(context);
+  const [{ identifier, packageArguments }] = readJson('dist/server.json').packages;
+  const words = packageArguments.map(({ value }: { value: string }) => value);
+  await speak(place, { command: 'npx', args: ['--no', '--', identifier, ...words], cwd: project });
+});
+
+test('the library runs from there, and its types compile', async (context) => {
+  if (!(await isInstalled(context))) return;
+  writeFileSync(join(project, 'use.ts'), consumer);
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
+  const settings = ['--strict', '--module', 'nodenext', '--target', 'es2023'];
+  await run(process.execPath, [tsc, ...types, ...settings, 'use.ts']);
+  const env = { IPC_HOME: join(above, 'home'), IPC_PORT: `${await freePort()}` };
+  const { stdout } = await run(process.execPath, ['use.js'], env);
+  assert.equal(stdout, 'bad_name\nhello no_such_code from ben\n');
+});
+
+const consumer = `
+import { type AgentMail, type ErrorCode, errorTable, IpcError, type Message, open } from 'agent-ipc';
+
+const mail: AgentMail = await open({ name: 'ben' });
+try {
+  await mail.post('', 'nobody');
+} catch (error) {
+  const code: ErrorCode | undefined = error instanceof IpcError ? error.code : undefined;
+  if (code !== undefined && code in errorTable) console.log(code);
+}
+await mail.post('ann', 'hello');
+const message: Message | undefined = await mail.wait('ann', { timeoutMs: 5_000 });
+// @ts-expect-error: there is no such code
+const wrong: ErrorCode = 'no_such_code';
+// @ts-expect-error: it is text
+const count: number | undefined = message?.text;
+console.log(count, wrong, 'from', message?.from);
+await message?.settle();
+await mail.close();
+`;
+
+interface Packed {
+  readonly filename: string;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** Of what is built: other tests run it at this moment. */
+async function pack(): Promise<Packed> {
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', above];
+  const { stdout } = await promisify(execFile)('npm', args, { cwd: root });
+  return JSON.parse(stdout)[0];
+}
+
+/** Why it could not be installed, if so. */
+async function install({ filename }: Packed): Promise<string | undefined> {
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+  const args = ['install', join(above, filename), '--omit=dev', '--prefer-offline', '--no-audit'];
+  try {
+    await run('npm', args);
+    return undefined;
+  } catch (error) {
+    const isOffline = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED)\b/.test(
+      `${error}`,
+    );
+    // There it must run.
+    if (!isOffline || process.env.CI) throw error;
+    return 'npm reaches no registry, and has not all packages in its cache';
+  }
+}
+
+async function isInstalled(context: TestContext): Promise<boolean> {
+  const reason = await installed;
+  if (reason !== undefined) context.skip(reason);
+  return reason === undefined;
+}
+
+function run(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return promisify(execFile)(command, args, { cwd: project, env: { ...process.env, ...env } });
+}
+
+function readJson(path: string) {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'));
+}
