@@ -98,6 +98,14 @@ test('the lockfile names no registry', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved":/);
 });
 
+test('a package, and a program that CI fetches, is named with its exact version', () => {
+  const { dependencies, devDependencies } = packageJson() as Record<string, Record<string, string>>;
+  const fetched = JSON.parse(read('.ci/tools/package.json')).dependencies;
+  for (const [name, given] of Object.entries({ ...dependencies, ...devDependencies, ...fetched })) {
+    assert.match(`${given}`, /^\d+\.\d+\.\d+$/, name);
+  }
+});
+
 test('no tracked file names a path or a registry of the machine it was written on', (t) => {
   if (!existsSync(join(root, '.git'))) return t.skip('not a git checkout');
   const list = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' });
