@@ -7,7 +7,7 @@ import { Helper } from './helper.ts';
 export async function withAwakeCores<T>(action: () => Promise<T>): Promise<T> {
   const spinners = Array.from(
     { length: availableParallelism() },
-    () => new Helper('spin-process.js'),
+    (_, core) => new Helper('spin-process.js', String(core)),
   );
   for (const spinner of spinners) await spinner.next();
   const result = await action();
