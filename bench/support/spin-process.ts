@@ -1,16 +1,13 @@
-// Keeps one core from sleeping, and takes no time that another process wants: CORE. Says that it spins.
+// Keeps a core from sleeping, and takes no time that another process wants. Says that it spins.
 import { spawnSync } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 
 /** About a millisecond; then it looks whether its channel was closed. */
 const burstTurns = 1_000_000;
 
-const [core = ''] = process.argv.slice(2);
-const pid = String(process.pid);
-// Two that may go where they want end up on one core, and the other one sleeps.
-succeed('taskset', ['--all-tasks', '--cpu-list', '--pid', core, pid]);
 // A thread of the idle class gives way at once; a nice one only soon.
-if (!succeed('chrt', ['--idle', '--pid', '0', pid])) setPriority(constants.priority.PRIORITY_LOW);
+const { status } = spawnSync('chrt', ['--idle', '--pid', '0', String(process.pid)]);
+if (status !== 0) setPriority(constants.priority.PRIORITY_LOW);
 process.once('disconnect', () => process.exit());
 process.send?.('spinning');
 spin();
@@ -19,8 +16,4 @@ spin();
 function spin(): void {
   for (let turn = 0; turn < burstTurns; turn++);
   setImmediate(spin);
-}
-
-function succeed(program: string, words: readonly string[]): boolean {
-  return spawnSync(program, words).status === 0;
 }
