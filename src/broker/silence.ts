@@ -51,10 +51,10 @@ export class Silence {
     // There was nobody who could answer, or it was this process that stood still: time begins anew.
     const isAnew = connection === undefined || now - this.#due > pingMs / 2;
     if (isAnew) for (const call of unheard) call.unheardSince = now;
-    const silentSince = now - silenceMsAnswer;
-    const silent = unheard.filter(({ unheardSince }) => unheardSince <= silentSince);
+    const silent = unheard.filter(({ unheardSince }) => now - unheardSince >= silenceMsAnswer);
     if (silent.length > 0) this.#watched.silent(silent);
-    this.#lookAgain(unheard.filter(({ unheardSince }) => unheardSince > silentSince));
+    for (const call of silent) call.unheardSince = heard; // each is told once
+    this.#lookAgain(unheard.filter(({ unheardSince }) => unheardSince !== heard));
   }
 
   #lookAgain(unheard: readonly OpenCall[]): void {
