@@ -1,12 +1,11 @@
 // From the call of post() to the end of a wait that was parked before it. Poster, broker and reader
 // are processes of their own. Beside it a round trip over bare TCP, which has as many hops; the
-// two take turns. Both are measured with cores that sleep between messages, and with cores that are
-// kept awake.
+// two take turns. Both are measured under three conditions: see support/cores.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { freePort } from '../test/support/places.ts';
-import { withAwakeCores } from './support/cores.ts';
+import { keepApart, withAwakeCores } from './support/cores.ts';
 import { Helper } from './support/helper.ts';
 import { bodyOf, mailbox, openSession } from './support/mail.ts';
 import { nowUs, print, rounded, Series, type Summary } from './support/measure.ts';
@@ -30,8 +29,10 @@ const poster = openSession(home, port);
 const body = bodyOf(bytes);
 
 await takeTurns(warmups);
-await measure('idle_cores');
-await withAwakeCores(() => measure('awake_cores'));
+await measure('free');
+keepApart([process.pid, reader.pid], [broker.pid, echo.pid]);
+await measure('apart');
+await withAwakeCores(() => measure('apart_awake'));
 
 socket.destroy();
 await poster.close();

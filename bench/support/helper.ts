@@ -1,4 +1,5 @@
 // A process that a benchmark starts. It ends when the channel to it is closed, so none is left behind.
+import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +16,11 @@ export class Helper {
     this.#child.on('exit', (code) => {
       if (code !== 0) throw new Error(`${file} ended with ${code}`);
     });
+  }
+
+  get pid(): number {
+    assert(this.#child.pid !== undefined, 'it was started');
+    return this.#child.pid;
   }
 
   /** The next message that it sent, or will send. One at a time. */

@@ -23,9 +23,14 @@ interface Caller<Result> {
   ended(): void;
 }
 
+/** Instead of a time: something came. */
+export const heard = Number.NEGATIVE_INFINITY;
+
 export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
+  /** Since when nothing came from the broker, on the machine's clock, or `heard`. */
+  unheardSince = heard;
   readonly number: RequestNumber;
   /** Takes it out of the client's list: no answer is expected any more. */
   readonly over: () => void;

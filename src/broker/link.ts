@@ -6,7 +6,6 @@
 // 2. The road leads to whichever broker there is by now, perhaps to ourselves.
 // 3. The hello says what the session holds; then every call is sent again in its old order.
 import { IpcError } from '../core/errors.ts';
-import { silenceMsAnswer } from '../core/limits.ts';
 import type { Cancellable, Delivery } from '../core/mail.ts';
 import type { Hello, Welcome } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
@@ -14,6 +13,7 @@ import type { Frame } from '../wire/frame.ts';
 import type { Machine, Timer } from '../wire/machine.ts';
 import { decodeAnswer, encodeRequest } from '../wire/protocol.ts';
 import type { Call, OpenCall } from './call.ts';
+import { Silence } from './silence.ts';
 
 /** How a client comes to a broker. */
 export interface Road {
@@ -60,6 +60,7 @@ export class Link {
   #state: LinkState = { kind: 'down' };
   /** In the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
+  readonly #silence: Silence;
   #retryTimer: Timer | undefined;
   #pauseMs = retryMs;
 
@@ -67,6 +68,14 @@ export class Link {
     this.#road = road;
     this.#machine = machine;
     this.#user = user;
+    this.#silence = new Silence(machine, {
+      connection: () => ('connection' in this.#state ? this.#state.connection : undefined),
+      calls: () => this.#calls.values(),
+      ping: () => {
+        if (this.isOpen) this.send({ kind: 'ping', request: pingNumber });
+      },
+      silent: (calls) => void this.#tellSilence(calls),
+    });
   }
 
   get isOpen(): boolean {
@@ -93,11 +102,8 @@ export class Link {
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    const stopListening = this.#listenForSilence(call);
-    const result = call.attach(() => {
-      signal?.removeEventListener('abort', onAbort);
-      stopListening();
-    });
+    const result = call.attach(() => signal?.removeEventListener('abort', onAbort));
+    this.#silence.watch(call);
     if (!this.#calls.has(call.number)) {
       this.#calls.set(call.number, call);
       if (this.#state.kind === 'open') this.#sendCall(call);
@@ -117,6 +123,7 @@ export class Link {
     const state = this.#state;
     this.#state = { kind: 'closed' };
     this.#machine.clearTimer(this.#retryTimer);
+    this.#silence.stop();
     for (const call of [...this.#calls.values()]) {
       call.fail(closedError(mayBeStored(call)));
     }
@@ -132,37 +139,12 @@ export class Link {
     connection.destroy();
   }
 
-  /**
-   * A new call that hears nothing for two seconds, a ping's answer included, is told so. When it was
-   * this process that stood still, the time begins anew.
-   */
-  #listenForSilence(call: OpenCall): () => void {
-    let since = this.#machine.now();
-    let due = 0;
-    let timer: Timer | undefined;
-    const lookLater = () => {
-      due = this.#machine.now() + silenceMsAnswer / 2;
-      timer = this.#machine.setTimer(look, silenceMsAnswer / 2);
-    };
-    const look = async () => {
-      const now = this.#machine.now();
-      const stoodStill = now - due > silenceMsAnswer / 4;
-      if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') {
-        since = now;
-        return lookLater();
-      }
-      if (this.#state.connection.lastHeard >= since) return;
-      if (stoodStill) since = now;
-      if (now - since < silenceMsAnswer) {
-        if (this.#state.kind === 'open') this.send({ kind: 'ping', request: pingNumber });
-        return lookLater();
-      }
-      const silent = new IpcError('owner_silent', 'the broker does not answer');
-      const { code, message } = await this.#road.silent().catch(() => silent);
+  async #tellSilence(calls: readonly OpenCall[]): Promise<void> {
+    const silent = new IpcError('owner_silent', 'the broker does not answer');
+    const { code, message } = await this.#road.silent().catch(() => silent);
+    for (const call of calls) {
       call.giveUp(new IpcError(code, message, { maybeStored: mayBeStored(call) }));
-    };
-    lookLater();
-    return () => this.#machine.clearTimer(timer);
+    }
   }
 
   #connect(): void {

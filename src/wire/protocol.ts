@@ -424,14 +424,14 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
 
 function decodeOffer(frame: Frame): { answer: Offer; body: Buffer | undefined } {
   const { request, body } = frame;
-  const { isDamaged, ...fields } = readHeader(frame, (reader) => ({
-    attempt: reader.u32(),
-    others: reader.u32(),
-    isDamaged: readFlag(reader),
-    mailbox: readName(reader),
-    envelope: readEnvelope(reader),
-  }));
-  const answer: Offer = { kind: 'offer', request, ...fields };
+  let isDamaged = false;
+  const answer = readHeader(frame, (reader): Offer => {
+    const attempt = reader.u32();
+    const others = reader.u32();
+    isDamaged = readFlag(reader);
+    const mailbox = readName(reader);
+    return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
+  });
   if (answer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
   if (isDamaged) {
     checkNoBody(frame);
