@@ -72,12 +72,22 @@ export function stepsOf(title: string): Step[] {
     assert(whole, `line ${at + 1} of docs/recipes.md begins no block of a kind that is known`);
     const end = lines.indexOf('```', at + 1);
     const text = lines.slice(at + 1, end).join('\n');
-    // A text without a name is what one says to an agent.
+    // A text without a name is what one says to an agent. The name itself is not shown to the reader.
     assert(name !== undefined || kind === 'text', `line ${at + 1}: who does it?`);
+    assert(
+      name === undefined || isNamed(name, lines, at),
+      `line ${at + 1}: nobody sees who does it`,
+    );
     if (name !== undefined) steps.push({ kind: kind as Kind, who: name, text, line: at + 1 });
     at = end;
   }
   return steps;
+}
+
+/** The last words before a block. */
+function isNamed(name: string, lines: readonly string[], at: number): boolean {
+  const isProse = (line: string) => line !== '' && !event.test(line);
+  return new RegExp(`\\b${name}\\b`).test(lines.slice(0, at).findLast(isProse) ?? '');
 }
 
 export class Recipe {
