@@ -74,7 +74,10 @@ export interface AskOptions extends WaitOptions {
 
 /** What a fetch may be given. */
 export interface FetchOptions extends CallOptions {
-  /** Bytes of all bodies together. 8 MiB unless given, and at most; one message comes also when it is larger. */
+  /**
+   * Bytes of all bodies together. 8 MiB unless given, and at most; the first message comes also when it is
+   * larger, but for 0, which brings none.
+   */
   readonly bytesMax?: number | undefined;
   /** 1,000 unless given, and at most. */
   readonly messagesMax?: number | undefined;
@@ -110,7 +113,7 @@ export interface StartOptions extends CallOptions {
 export interface RetryOptions extends CallOptions {
   /** Those meant for this mailbox. */
   readonly to?: string | undefined;
-  /** Those with these ids. */
+  /** Those with these ids; an empty list has none. */
   readonly ids?: readonly string[] | undefined;
 }
 
@@ -316,7 +319,10 @@ export class AgentMail {
    * What is not there is passed over. An abort does not bring back what was moved before it.
    */
   async retry(options: RetryOptions = {}): Promise<RetryResult> {
-    return this.#mail.retry(parseOptions('retry', options, ['to', 'ids', 'signal']));
+    const given = parseOptions('retry', options, ['to', 'ids', 'signal']);
+    // Below this no ids are all of them.
+    if (given.ids?.length === 0) return { moved: [], stayed: [] };
+    return this.#mail.retry(given);
   }
 
   /**

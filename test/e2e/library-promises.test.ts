@@ -164,6 +164,25 @@ test('release puts a message back with one attempt more, or unread with the same
   assert.equal((await readOne(mail, 'A')).attempt, 2);
 });
 
+test('a second settle is answered like the first', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('A', 'x');
+  const message = await readOne(mail, 'A');
+  await message.settle();
+  await message.settle();
+  assert.equal((await mail.status()).messages, 0);
+});
+
+test('a fetch of few bytes brings the first message, one of no bytes none', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  for (const text of ['longer than a byte', 'second']) await mail.post('A', text);
+  assert.deepEqual(await mail.fetch('A', { bytesMax: 0 }), { messages: [], remaining: 2 });
+  const { messages, remaining } = await mail.fetch('A', { bytesMax: 1 });
+  assert.deepEqual([messages[0]?.text, messages.length, remaining], ['longer than a byte', 1, 1]);
+});
+
 test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
   const { session } = await place(context);
   const [mail, other] = [await session(), await session()];
@@ -209,6 +228,7 @@ test('retry puts dead letters back, all or those that are named', async (context
     for (let attempt = 1; attempt <= 20; attempt++) await (await readOne(mail, to)).release();
   }
   assert.equal((await mail.status()).deadLetterCount, 3);
+  assert.deepEqual(await mail.retry({ ids: [] }), { moved: [], stayed: [] });
   const named = await mail.retry({ ids: ['two', 'nobody'] });
   assert.deepEqual(named, { moved: [{ id: 'two', to: 'A' }], stayed: [] });
   assert.deepEqual((await mail.retry({ to: 'B' })).moved, [{ id: 'three', to: 'B' }]);

@@ -56,8 +56,9 @@ export class Terminal {
   }
 
   kill(): void {
-    if (this.#shell.pid === undefined || this.#shell.exitCode !== null) return;
-    process.kill(-this.#shell.pid, 'SIGKILL');
+    const { pid, exitCode, signalCode } = this.#shell;
+    if (pid !== undefined && exitCode === null && signalCode === null)
+      process.kill(-pid, 'SIGKILL');
   }
 
   #write(text: string): void {
