@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { BrokerStatus } from '../../src/core/mail.ts';
 import type { McpHost, OpenCall } from './mcp-host.ts';
 import type { Shell } from './shell.ts';
 import type { Terminal } from './terminal.ts';
@@ -36,6 +37,7 @@ export interface Stage {
 interface Waiting {
   readonly call: OpenCall;
   readonly mailbox: string | undefined;
+  isAnswered: boolean;
 }
 
 const document = readFileSync(
@@ -145,9 +147,14 @@ export class Recipe {
     const waits = ['wait', 'ask'].includes(given.operation);
     const mailbox = waits ? given.mailbox : undefined;
     const call = agent.begin(given);
-    this.#waiting.set(who, { call, mailbox });
-    if (mailbox !== undefined) await Promise.race([call.answer, this.#parked(mailbox)]);
-    else await call.answer;
+    const waiting: Waiting = { call, mailbox, isAnswered: false };
+    this.#waiting.set(who, waiting);
+    const end = () => {
+      waiting.isAnswered = true;
+    };
+    const answered = call.answer.then(end, end);
+    if (mailbox === undefined) await answered;
+    else await this.#parked(waiting, mailbox);
   }
 
   async #result(who: string) {
@@ -159,16 +166,14 @@ export class Recipe {
     return reading;
   }
 
-  /** Until as many waits are parked on a mailbox as agents made. */
-  async #parked(mailbox: string): Promise<void> {
-    const calls = [...this.#waiting.values()].filter((each) => each.mailbox === mailbox);
-    for (;;) {
+  /** Until all waits of a mailbox are parked, or this one is answered at once. */
+  async #parked(waiting: Waiting, mailbox: string): Promise<void> {
+    const open = () =>
+      [...this.#waiting.values()].filter((each) => each.mailbox === mailbox && !each.isAnswered);
+    for (let parked = 0; parked < open().length && !waiting.isAnswered; ) {
       const { text } = await this.#stage.run(['status', '--json']);
-      const { mailboxes } = JSON.parse(text) as {
-        mailboxes: { mailbox: string; waiting: number }[];
-      };
-      const found = mailboxes.find((each) => each.mailbox === mailbox);
-      if ((found?.waiting ?? 0) >= calls.length) return;
+      const { mailboxes } = JSON.parse(text) as BrokerStatus;
+      parked = mailboxes.find((each) => each.mailbox === mailbox)?.waiting ?? 0;
     }
   }
 
