@@ -7,6 +7,7 @@ for await (const message of mail.messages('bob')) {
     await message.settle();
     break;
   }
+  if (message.from === '') continue; // nobody to answer
   await mail.post(message.from, `You asked: ${message.text}`, { answers: message });
 }
 await mail.close();

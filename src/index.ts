@@ -8,264 +8,234 @@ import {
   waitMsDefault,
   waitMsMax,
 } from './core/limits.ts';
-import type { BrokerStatus, Delivery, Mail, StartResult, StopResult } from './core/mail.ts';
+import type { BrokerStatus, Mail, RetryResult, StartResult, StopResult } from './core/mail.ts';
+import { parseBody, parseMessageId, parseName } from './core/message.ts';
 import {
-  type Name,
-  type Origin,
-  parseBody,
-  parseMessageId,
-  parseName,
-  parseNamedId,
-} from './core/message.ts';
+  answered,
+  type CallOptions,
+  type DirectMessage,
+  deliveryOf,
+  isOver,
+  Message,
+  notHeldError,
+} from './handed.ts';
 import { answerTo } from './operations.ts';
+import { parseOptions } from './options.ts';
 import { type Environment, Place } from './place.ts';
-import { parseHost, parsePort, parseSendsPerHour } from './values.ts';
+import { parseHost } from './values.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
-export type { BrokerStatus, StartResult, StopResult } from './core/mail.ts';
+export type { BrokerStatus, RetryResult, StartResult, StopResult } from './core/mail.ts';
 export type { Origin } from './core/message.ts';
+export type { DeadLetter, DeadLetterCount, MailboxStatus } from './core/requests.ts';
+export { type CallOptions, type DirectMessage, Message, type ReleaseOptions } from './handed.ts';
 
+/** Where the mail is, and as whom it is used. */
 export interface OpenOptions {
-  /** The broker's port; IPC_PORT or 19901 unless given. */
-  readonly port?: number;
-  /** `HOST:PORT` of a broker, perhaps on another machine; IPC_BROKER unless given. */
-  readonly host?: string;
-  /** The state folder; IPC_HOME or ~/.agent-ipc unless given. */
-  readonly home?: string;
-  /** The sender's name for posts that give none. */
-  readonly name?: string;
-  /** What this process is called in envelopes. */
-  readonly program?: string;
-  /** Messages an hour from one sender to one mailbox, or to one HOST:PORT; no limit unless given. */
-  readonly sendsPerHour?: number;
-  readonly env?: Environment;
+  /** The broker's port on this machine, 1 to 65535; IPC_PORT or 19901 unless given. */
+  readonly port?: number | undefined;
+  /** `HOST:PORT` of a broker, perhaps on another machine; IPC_BROKER unless it or `port` is given. */
+  readonly host?: string | undefined;
+  /** The state folder, an absolute path; IPC_HOME or ~/.agent-ipc unless given. */
+  readonly home?: string | undefined;
+  /** The sender's name for posts and sends that give none; IPC_NAME unless given. */
+  readonly name?: string | undefined;
+  /** What this process is called in `origin`; its first 50 characters count. 'library' unless given. */
+  readonly program?: string | undefined;
+  /** Messages an hour from one sender to one mailbox, or to one HOST:PORT; no limit when 0 or not given. */
+  readonly sendsPerHour?: number | undefined;
+  /** Instead of process.env: IPC_HOME, IPC_PORT, IPC_BROKER, IPC_NAME, IPC_KEY, IPC_KEY_FILE. */
+  readonly env?: Environment | undefined;
 }
 
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-}
-
+/** What a post may be given. */
 export interface PostOptions extends CallOptions {
-  readonly from?: string;
-  /** Your own: a post repeated with the same id is stored once. */
-  readonly id?: string;
+  /** Where the sender can be answered; the name given to `open` unless given. */
+  readonly from?: string | undefined;
+  /** Your own, of 1 to 200 bytes: a post repeated with the same id is stored once. */
+  readonly id?: string | undefined;
   /** The message that this one answers; it is settled in the same step. */
-  readonly answers?: Message;
+  readonly answers?: Message | undefined;
 }
 
+/** What a wait may be given. */
 export interface WaitOptions extends CallOptions {
-  /** 60 s unless given. */
-  readonly timeoutMs?: number;
+  /** Milliseconds, 0 to 300,000; 60,000 unless given. */
+  readonly timeoutMs?: number | undefined;
 }
 
+/** What a question may be given. */
 export interface AskOptions extends WaitOptions {
-  /** Where the answer is read; the name given to open() unless given. */
-  readonly mailbox?: string;
+  /** Where the answer is read; the name given to `open` unless given. */
+  readonly mailbox?: string | undefined;
   /** The message that this question answers; it is settled in the same step. */
-  readonly answers?: Message;
+  readonly answers?: Message | undefined;
 }
 
+/** What a fetch may be given. */
 export interface FetchOptions extends CallOptions {
-  /** 8 MiB unless given, and at most; one message comes also when it is larger. */
-  readonly bytesMax?: number;
+  /**
+   * Bytes of all bodies together. 8 MiB unless given, and at most; the first message comes also when it is
+   * larger, but for 0, which brings none.
+   */
+  readonly bytesMax?: number | undefined;
   /** 1,000 unless given, and at most. */
-  readonly messagesMax?: number;
+  readonly messagesMax?: number | undefined;
 }
 
-export interface SendOptions extends CallOptions {
-  readonly from?: string;
-  /** 10 s unless given. */
-  readonly timeoutMs?: number;
+/** What a ping may be given. */
+export interface PingOptions extends CallOptions {
+  /** Milliseconds, 0 to 300,000, in which it is tried again and again; 10,000 unless given. */
+  readonly timeoutMs?: number | undefined;
 }
 
+/** What a send may be given. */
+export interface SendOptions extends PingOptions {
+  /** The sender's name; the one given to `open` unless given. */
+  readonly from?: string | undefined;
+}
+
+/** What a receive may be given. */
 export interface ReceiveOptions extends WaitOptions {
-  /** 19900 unless given. */
-  readonly port?: number;
-  /** An address of this machine; 127.0.0.1 unless given. */
-  readonly bind?: string;
+  /** 1 to 65535; 19900 unless given. */
+  readonly port?: number | undefined;
+  /** An address of this machine, 0.0.0.0 for all; 127.0.0.1 unless given. */
+  readonly bind?: string | undefined;
 }
 
+/** How a broker is started. */
 export interface StartOptions extends CallOptions {
-  /** One more address of this machine to listen on; 127.0.0.1 closes the others. */
-  readonly bind?: string;
+  /** One more address of this machine to listen on, 0.0.0.0 for all; 127.0.0.1 closes the others. */
+  readonly bind?: string | undefined;
 }
 
+/** Which dead letters are tried again: all, unless one of these is given. */
+export interface RetryOptions extends CallOptions {
+  /** Those meant for this mailbox. */
+  readonly to?: string | undefined;
+  /** Those with these ids; an empty list has none. */
+  readonly ids?: readonly string[] | undefined;
+}
+
+/** What became of a post. */
 export interface Stored {
+  /** The message's id: of an answer to it, it is `answers`. */
   readonly id: string;
+  /** Counts up over the whole store, with gaps. */
   readonly number: number;
-  /** It was stored before under the same id. */
+  /** It was stored before under the same id; nothing was stored now. */
   readonly duplicate: boolean;
   /** A reader was waiting for it. */
   readonly reader: boolean;
 }
 
+/** What a fetch found. */
 export interface Fetched {
+  /** Oldest first. */
   readonly messages: readonly Message[];
   /** Messages left there that nobody holds. */
   readonly remaining: number;
 }
 
-/** Point to point: the sender waits until it is confirmed or refused. */
-export interface DirectMessage {
-  /** '' when the sender gave no address. */
-  readonly from: string;
-  /** What the sender's process said of itself: program, pid, machine. */
-  readonly origin: Origin;
-  readonly body: Buffer;
-  readonly text: string;
-  confirm(): Promise<void>;
-  refuse(): void;
-}
-
-/** What a post settles that answers a message. */
-let deliveryOf: (message: Message) => Delivery;
-
-/** Held by this process until it is settled or released. */
-export class Message {
-  readonly id: string;
-  /** Counts up over the whole store, with gaps. */
-  readonly number: number;
-  /** Where it was read. */
-  readonly mailbox: string;
-  readonly to: string;
-  /** '' when the sender gave no address. */
-  readonly from: string;
-  /** What the sender's process said of itself: program, pid, machine. */
-  readonly origin: Origin;
-  /** When it was stored. */
-  readonly time: Date;
-  /** 1 for the first time it is handed over. */
-  readonly attempt: number;
-  /** The id of the message that this one answers, or ''. */
-  readonly answers: string;
-  /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
-  readonly damaged: boolean;
-  readonly #mail: Mail;
-  readonly #delivery: Delivery;
-
-  constructor(mail: Mail, delivery: Delivery) {
-    const { envelope, mailbox, attempt, body } = delivery;
-    this.id = envelope.id;
-    this.number = envelope.number;
-    this.mailbox = mailbox;
-    this.to = envelope.to;
-    this.from = envelope.from;
-    this.origin = envelope.origin;
-    this.time = new Date(envelope.time);
-    this.attempt = attempt;
-    this.answers = envelope.answers;
-    this.damaged = body === undefined;
-    this.#mail = mail;
-    this.#delivery = delivery;
-  }
-
-  /** Throws `message_damaged` when it is, so that nothing is not taken for the message. */
-  get body(): Buffer {
-    const { body, envelope } = this.#delivery;
-    if (body) return body;
-    const what = `the disk damaged the body of #${envelope.number} from ${envelope.from || 'unknown'}`;
-    throw new IpcError('message_damaged', what);
-  }
-
-  /** As `body`. */
-  get text(): string {
-    return this.body.toString('utf8');
-  }
-
-  /** Done. Throws `not_held` when another session holds it by now. */
-  async settle(options?: CallOptions): Promise<void> {
-    const notHeld = await this.#mail.settle([this.#delivery], options);
-    if (notHeld.length > 0) throw notHeldError(this.number);
-  }
-
-  /** Back into the mailbox. `unread`: the attempt does not count. */
-  release(options?: { unread?: boolean }): Promise<void> {
-    return this.#mail.release([this.#delivery], options);
-  }
-
-  static {
-    deliveryOf = (message) => message.#delivery;
-  }
-}
-
+/**
+ * A session's mail, from `open`. Every fault is an `IpcError` with a code of docs/errors.md. Beside those
+ * named at each call, any may throw:
+ * - a code whose `kind.fault` is 'call', before it does anything: a wrong name, option or amount;
+ * - `cancelled`, when its signal is aborted; `closed`, after `close()`;
+ * - what stands between it and a broker: `owner_silent`, `unreachable`, `no_broker`, `key_mismatch`,
+ *   `port_taken`, `home_unusable` and the like. Where `kind.retry` is true the same call may succeed later.
+ *
+ * The first call that needs a broker owns it, or joins its owner. From then on the process stays alive
+ * until `close()`, for it may be the one that the others' mail depends on.
+ */
 export class AgentMail {
   readonly #place: Place;
   readonly #mail: Mail;
 
+  /** @internal */
   constructor(place: Place, mail: Mail) {
     this.#place = place;
     this.#mail = mail;
   }
 
-  /** Resolves when the message is synced to disk. */
-  async post(
-    to: string,
-    text: string | Uint8Array,
-    { from, id, answers, signal }: PostOptions = {},
-  ): Promise<Stored> {
+  /**
+   * Stores a message in a mailbox; resolves when it is synced to disk. `text`: at most 1,048,576 bytes of
+   * UTF-8, taken at once, so the caller's bytes may change. An error with `maybeStored` does not tell
+   * whether it was stored: the same words posted again, or the same `id`, are stored once. So is a post
+   * whose signal is aborted after it was sent; before, it is not stored.
+   * @throws `mailbox_full`, `store_full`, `too_many_mailboxes`, `too_many_posts`: there is no room now.
+   * `id_conflict`: other words have that id. `not_held`: it is stored, but another session holds what it
+   * answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
+   */
+  async post(to: string, text: string | Uint8Array, options: PostOptions = {}): Promise<Stored> {
+    const names = ['from', 'id', 'answers', 'signal'] as const;
+    const { from = this.#place.name, id, answers, signal } = parseOptions('post', options, names);
     if (answers !== undefined && !(answers instanceof Message)) {
       throw new IpcError('bad_parameter', 'answers must be a message that was read');
     }
     const settled = answers && deliveryOf(answers);
     const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
-    const options = {
-      from: this.#sender(from),
-      id: id === undefined ? undefined : parseNamedId(id),
+    const call = {
+      from,
+      id,
       answers: settled?.envelope.id,
       settles: settled && [settled],
       signal,
     };
-    const result = await this.#place.guarded(options.from ?? '', mailbox, () =>
-      this.#mail.post(mailbox, body, options),
+    const result = await this.#place.guarded(from ?? '', mailbox, () =>
+      this.#mail.post(mailbox, body, call),
     );
+    if (answers) answered(answers);
     if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
     const { number, duplicate, reader } = result;
     return { id: result.id, number, duplicate, reader };
   }
 
-  /** The first message, or undefined when the time is over. */
+  /**
+   * The first message of a mailbox, held until it is settled or released; undefined when the time is over.
+   * It goes on over the death of a broker. When it is aborted, a message on its way goes back unread.
+   * @throws `too_many_waits`, `too_many_holds`.
+   */
   async wait(name: string, options: WaitOptions = {}): Promise<Message | undefined> {
-    const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
-    const { signal } = options;
+    const given = parseOptions('wait', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = waitMsDefault, signal } = given;
     const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
     return delivery && new Message(this.#mail, delivery);
   }
 
   /**
    * Posts a question and waits for the answer to it, in the caller's own mailbox; other mail stays there.
-   * undefined when the time is over: the question is stored all the same.
+   * undefined when the time is over: the question is stored all the same. What goes wrong after that, an
+   * abort too, says so, with `maybeStored`: the answer will be in that mailbox.
+   * @throws As `post` and `wait`; `missing_parameter` when there is no mailbox.
    */
   async ask(
     to: string,
     text: string | Uint8Array,
-    { mailbox, answers, signal, timeoutMs = waitMsDefault }: AskOptions = {},
+    options: AskOptions = {},
   ): Promise<Message | undefined> {
-    const from = this.#sender(mailbox);
+    const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
+    const given = parseOptions('ask', options, names);
+    const { mailbox: from = this.#place.name, timeoutMs = waitMsDefault, signal } = given;
     if (from === undefined) {
       const what = 'ask needs a mailbox, where it is answered';
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
     }
-    const ms = parseMs(timeoutMs);
-    const stored = await this.post(to, text, {
-      from,
-      ...(answers && { answers }),
-      ...(signal && { signal }),
-    });
+    const stored = await this.post(to, text, { from, answers: options.answers, signal });
     const question = parseMessageId(stored.id);
-    const waiting = this.#mail.wait(from, { timeoutMs: ms, answers: question, signal });
+    const waiting = this.#mail.wait(from, { timeoutMs, answers: question, signal });
     const delivery = await answerTo(stored, waiting);
     return delivery && new Message(this.#mail, delivery);
   }
 
-  /** What is there now. */
+  /**
+   * What is in a mailbox now, oldest first; each message is held until it is settled or released. When it
+   * is aborted, what was on its way goes back unread.
+   * @throws `too_many_holds`.
+   */
   async fetch(name: string, options: FetchOptions = {}): Promise<Fetched> {
-    const { signal } = options;
-    const bytesMax = parseAmount(options.bytesMax ?? fetchBytesMax, 'bytesMax', fetchBytesMax);
-    const messagesMax = parseAmount(
-      options.messagesMax ?? fetchMessagesMax,
-      'messagesMax',
-      fetchMessagesMax,
-    );
+    const given = parseOptions('fetch', options, ['bytesMax', 'messagesMax', 'signal']);
+    const { bytesMax = fetchBytesMax, messagesMax = fetchMessagesMax, signal } = given;
     const call = { bytesMax, messagesMax, signal };
     const { deliveries, remaining } = await this.#mail.fetch(parseName(name), call);
     const messages = deliveries.map((delivery) => new Message(this.#mail, delivery));
@@ -273,44 +243,54 @@ export class AgentMail {
   }
 
   /**
-   * For ever, one after the other. A message is settled when the loop asks for the next; a loop that
-   * is left releases the one in hand, unless that was settled by hand.
+   * The messages of a mailbox for ever, one after the other: the worker pattern. A message is settled when
+   * the loop asks for the next one. A loop that is left, by `break`, `return` or a throw, releases the one
+   * in hand. One that was settled, released or answered by hand is left as it is. An abort ends the loop
+   * with `cancelled` when it asks for the next one: a message in hand is settled first.
+   * @throws As `wait` and `settle`. A loop may begin anew after any of them.
    */
-  async *messages(name: string, { signal }: CallOptions = {}): AsyncGenerator<Message, void> {
+  async *messages(name: string, options: CallOptions = {}): AsyncGenerator<Message, void> {
+    const { signal } = parseOptions('messages', options, ['signal']);
     for (;;) {
-      const message = await this.wait(name, { timeoutMs: waitMsMax, ...(signal && { signal }) });
+      const message = await this.wait(name, { timeoutMs: waitMsMax, signal });
       if (!message) continue;
       let isDone = false;
       try {
         yield message;
         isDone = true;
       } finally {
-        if (isDone) await message.settle();
-        else await message.release();
+        if (!isOver(message)) await (isDone ? message.settle() : message.release());
       }
     }
   }
 
-  /** Resolves when the receiving session has the message. */
-  async send(
-    host: string,
-    text: string | Uint8Array,
-    { from, timeoutMs = sendMsDefault, signal }: SendOptions = {},
-  ): Promise<void> {
+  /**
+   * Point to point, without a broker: hands a message to the session that receives at `host`, HOST:PORT.
+   * Resolves when that session has it; until the time is over it is tried again and again. `text` as in
+   * `post`.
+   * @throws `unreachable`, `busy`: it was not received. `cut_off`, with `maybeStored`: the answer did not
+   * come in time, or the call was aborted, after the message was sent. `host_unknown`, `key_mismatch`,
+   * `wrong_service`, `too_many_posts`.
+   */
+  async send(host: string, text: string | Uint8Array, options: SendOptions = {}): Promise<void> {
+    const given = parseOptions('send', options, ['from', 'timeoutMs', 'signal']);
+    const { from = this.#place.name ?? '', timeoutMs = sendMsDefault, signal } = given;
     const body = copyBody(text);
-    const sender = this.#sender(from) ?? '';
-    const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
-    const send = () => this.#place.direct.send({ ...call, from: sender, body });
-    await this.#place.guarded(sender, `${call.host}:${call.port}`, send);
+    const address = parseHost(host);
+    const send = () => this.#place.direct.send({ ...address, from, body, timeoutMs, signal });
+    await this.#place.guarded(from, `${address.host}:${address.port}`, send);
   }
 
-  /** The first message that anybody sends, or undefined when the time is over. */
+  /**
+   * Listens on a port for the first message that anybody with the key sends; undefined when the time is
+   * over. The port is free again after that. An abort before the message is confirmed refuses it.
+   * @throws `port_taken`, `address_unusable`, `host_unknown`.
+   */
   async receive(options: ReceiveOptions = {}): Promise<DirectMessage | undefined> {
-    const timeoutMs = parseMs(options.timeoutMs ?? waitMsDefault);
-    const { signal } = options;
-    const port = parsePort(options.port ?? portDirectDefault);
-    const { bind = '127.0.0.1' } = options;
-    const message = await this.#place.direct.receive({ port, bind, timeoutMs, signal });
+    const given = parseOptions('receive', options, ['port', 'bind', 'timeoutMs', 'signal']);
+    const { port = portDirectDefault, bind = '127.0.0.1', timeoutMs = waitMsDefault } = given;
+    const call = { port, bind, timeoutMs, signal: given.signal };
+    const message = await this.#place.direct.receive(call);
     if (!message) return undefined;
     const { from, origin, body } = message;
     const text = body.toString('utf8');
@@ -318,71 +298,81 @@ export class AgentMail {
     return { from, origin, body, text, confirm, refuse };
   }
 
-  async ping(
-    host: string,
-    { timeoutMs = sendMsDefault, signal }: WaitOptions = {},
-  ): Promise<{ ms: number }> {
-    const call = { ...parseHost(host), timeoutMs: parseMs(timeoutMs), signal };
-    return this.#place.direct.ping(call);
+  /**
+   * Asks whether a session receives, or a broker listens, at `host`, HOST:PORT. `ms`: from the question to
+   * the answer.
+   * @throws `unreachable`, `host_unknown`, `key_mismatch`.
+   */
+  async ping(host: string, options: PingOptions = {}): Promise<{ readonly ms: number }> {
+    const given = parseOptions('ping', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = sendMsDefault, signal } = given;
+    return this.#place.direct.ping({ ...parseHost(host), timeoutMs, signal });
   }
 
-  status(options?: CallOptions): Promise<BrokerStatus> {
-    return this.#mail.status(options);
+  /** Who owns the broker, and what is in it. */
+  async status(options: CallOptions = {}): Promise<BrokerStatus> {
+    return this.#mail.status(parseOptions('status', options, ['signal']));
   }
 
-  /** Owns the broker, or joins its owner. */
-  start(options?: StartOptions): Promise<StartResult> {
-    return this.#mail.start(options);
+  /**
+   * Puts messages of `dead-letters` back into the mailboxes that they were meant for, with new attempts.
+   * What is not there is passed over. An abort does not bring back what was moved before it.
+   */
+  async retry(options: RetryOptions = {}): Promise<RetryResult> {
+    const given = parseOptions('retry', options, ['to', 'ids', 'signal']);
+    // Below this no ids are all of them.
+    if (given.ids?.length === 0) return { moved: [], stayed: [] };
+    return this.#mail.retry(given);
   }
 
-  /** Gives the broker up; its owner's only. */
-  stop(options?: CallOptions): Promise<StopResult> {
-    return this.#mail.stop(options);
+  /**
+   * Owns the broker, or joins its owner. No other call needs it: each does so by itself. An abort ends the
+   * wait for it alone; this session may own the broker all the same.
+   * @throws `not_owner`: another session owns it, and does not listen on `bind`. `address_unusable`.
+   */
+  async start(options: StartOptions = {}): Promise<StartResult> {
+    return this.#mail.start(parseOptions('start', options, ['bind', 'signal']));
   }
 
-  /** Releases what is held, and hands the broker over. */
+  /**
+   * Gives the broker up; its owner's only. This session does not own it again before its own `start()`.
+   * An abort ends the wait for a successor alone: the broker is given up all the same.
+   * @throws `not_owner`, which names the owner.
+   */
+  async stop(options: CallOptions = {}): Promise<StopResult> {
+    return this.#mail.stop(parseOptions('stop', options, ['signal']));
+  }
+
+  /**
+   * Releases what is held, hands the broker over, and lets the process end; within about 2 s where the
+   * disk is sound, whatever peers do. Calls that are open throw `closed`, but for `send`, `receive` and `ping`, which
+   * end by their own time or signal. A second time does nothing.
+   */
   close(): Promise<void> {
     return this.#place.close();
   }
 
-  #sender(from: string | undefined): Name | undefined {
-    return from === undefined ? this.#place.name : parseName(from, 'from');
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
-/** Nothing is bound or written before the first call. */
+/**
+ * A session's mail. Nothing is bound, made or written before the first call of it; a name in `host` is
+ * looked up.
+ * @throws IpcError `home_unusable`, `host_unknown`, or a code whose `kind.fault` is 'call'.
+ */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
-  const { port, host, home, name, program = 'library', env = process.env, sendsPerHour } = options;
-  const place = new Place({
-    env,
-    program,
-    home,
-    name: name === undefined ? undefined : parseName(name),
-    port: port === undefined ? undefined : parsePort(port),
-    host: host === undefined ? undefined : parseHost(host),
-    sendsPerHour: sendsPerHour && parseSendsPerHour(sendsPerHour),
-  });
+  const names = ['port', 'host', 'home', 'name', 'program', 'sendsPerHour', 'env'] as const;
+  const { program = 'library', env = process.env, ...rest } = parseOptions('open', options, names);
+  const place = new Place({ ...rest, program, env });
   const { mail } = await place.broker({});
   return new AgentMail(place, mail);
-}
-
-function notHeldError(number: number): IpcError {
-  return new IpcError('not_held', `#${number} is held by another session by now`);
 }
 
 /** Not a view of the caller's bytes: a post may be sent again long after. */
 function copyBody(text: string | Uint8Array): Buffer {
   const body = parseBody(text, 'text');
   return typeof text === 'string' ? body : Buffer.from(body);
-}
-
-function parseAmount(amount: number, parameter: string, max: number): number {
-  if (Number.isInteger(amount) && amount >= 0 && amount <= max) return amount;
-  const form = `a whole number from 0 to ${max}`;
-  throw new IpcError('bad_parameter', `${parameter} is ${amount}; it must be ${form}`);
-}
-
-function parseMs(ms: number): number {
-  if (ms >= 0 && ms <= waitMsMax) return ms;
-  throw new IpcError('bad_timeout', `timeoutMs is ${ms}; it must be from 0 to ${waitMsMax}`);
 }

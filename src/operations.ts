@@ -411,10 +411,10 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-function unknownParameter(
-  operation: OperationName,
+export function unknownParameter(
+  operation: string,
   key: string,
-  legal: readonly ParameterName[],
+  legal: readonly string[],
 ): IpcError {
   const list = legal.join(', ');
   return new IpcError(

@@ -84,7 +84,7 @@ export class Place implements Context {
     const isNamed = (at.host ?? this.#options.host) !== undefined;
     // A loopback host owns or joins like none.
     const isHere = !address || (await isThisMachine(address, isNamed));
-    if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
+    this.#checkOpen();
     const host = isHere ? undefined : address.host;
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
@@ -122,6 +122,10 @@ export class Place implements Context {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#mails.values()].map((mail) => mail.close()));
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
   }
 
   #openMail(name: BrokerName, host: string | undefined, port: number): Mail {
@@ -169,6 +173,7 @@ export class Place implements Context {
 
   /** A host that nobody knows leaves no key file behind. */
   async #loadKeysFor(host: string, parameter = 'host'): Promise<Keys> {
+    this.#checkOpen();
     await resolveHost(host, parameter);
     return loadKeys(this.home, this.#options.env);
   }

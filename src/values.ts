@@ -15,8 +15,18 @@ export const timeoutMax = waitMsMax / 1_000;
 
 /** A value as an error shows it: short, and on one line. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonOf(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
+}
+
+/** undefined for what JSON cannot say, which a program that uses the library may give. */
+function jsonOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return undefined;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 export function parseText(value: unknown, parameter: string): string {

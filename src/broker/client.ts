@@ -9,6 +9,7 @@ import type {
   FetchResult,
   PostOptions,
   PostResult,
+  ReleaseOptions,
   RetryOptions,
   RetryResult,
   WaitOptions,
@@ -150,7 +151,7 @@ export class Client {
 
   async release(
     deliveries: readonly Delivery[],
-    { unread = false }: { unread?: boolean } = {},
+    { unread = false, signal }: ReleaseOptions = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
     const released = slices(deliveries).map((slice) => {
@@ -163,7 +164,7 @@ export class Client {
           self.done();
         },
       });
-      return this.#link.run(call, {});
+      return this.#link.run(call, { signal });
     });
     await Promise.all(released);
   }

@@ -20,6 +20,7 @@ import type {
   Mail,
   PostOptions,
   PostResult,
+  ReleaseOptions,
   RetryOptions,
   RetryResult,
   StartResult,
@@ -108,7 +109,7 @@ export class Session implements Mail {
     return this.#client.settle(deliveries, options);
   }
 
-  release(deliveries: readonly Delivery[], options?: { unread?: boolean }): Promise<void> {
+  release(deliveries: readonly Delivery[], options?: ReleaseOptions): Promise<void> {
     return this.#client.release(deliveries, options);
   }
 

@@ -1,6 +1,7 @@
 // One table of errors. Faces print its hints, the wire carries its codes.
 // A peer's, a caller's or a disk's fault is an IpcError; our own is an assertion.
 
+/** What is true of every error with the same code. */
 export interface ErrorKind {
   /** Whose fault: the call's (exit 2) or the world's (exit 1). */
   readonly fault: 'call' | 'world';
@@ -156,7 +157,9 @@ const table = {
   closed: { fault: 'world', hint: 'use another session, or start a new one' },
 } as const satisfies Record<string, ErrorKind>;
 
+/** All codes: a `switch` over one is checked by the compiler. */
 export type ErrorCode = keyof typeof table;
+/** Each code and its kind: docs/errors.md, as a value. */
 export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
 
 export function isErrorCode(text: unknown): text is ErrorCode {
@@ -171,7 +174,10 @@ export interface IpcErrorOptions extends ErrorOptions {
 
 /** A fault of a caller, a peer, or the machine: it has a code of the table and says what happened. */
 export class IpcError extends Error {
+  /** Tells it from other errors where `instanceof` cannot. */
   override readonly name = 'IpcError';
+
+  /** Stays what it is from version to version; the message may be worded anew. */
   readonly code: ErrorCode;
 
   /** The message of the failed post or send may have been taken all the same. */
@@ -180,6 +186,7 @@ export class IpcError extends Error {
   /** What the caller should do. */
   readonly hint: string;
 
+  /** @internal */
   constructor(code: ErrorCode, what: string, options: IpcErrorOptions = {}) {
     super(what, options);
     this.code = code;
@@ -187,6 +194,7 @@ export class IpcError extends Error {
     this.hint = options.hint ?? this.kind.hint;
   }
 
+  /** What is true of its code: above all `retry`, the same call may succeed later. */
   get kind(): ErrorKind {
     return errorTable[this.code];
   }

@@ -57,23 +57,38 @@ export interface FetchResult {
   readonly remaining: number;
 }
 
+export interface ReleaseOptions extends Cancellable {
+  /** Nobody saw them: the attempt does not count. */
+  readonly unread?: boolean | undefined;
+}
+
+/** Who owns a broker, and what is in it. */
 export interface BrokerStatus extends StorageStatus {
+  /** On which it listens. */
   readonly port: number;
+  /** The owner's process. */
   readonly pid: number;
-  /** Of another machine's broker. */
+  /** Of another machine's broker; absent for one of this machine. */
   readonly host?: string;
   /** This session is the owner. */
   readonly own: boolean;
+  /** Counts the store's owners. */
   readonly epoch: number;
+  /** Where the owner listens. */
   readonly addresses: readonly string[];
+  /** Unsettled messages. */
   readonly messages: number;
+  /** Of their bodies. */
   readonly bytes: number;
+  /** Sessions that are connected, this one included. */
   readonly sessions: number;
+  /** Mailboxes that have a message or a reader. */
   readonly mailboxCount: number;
-  /** At most `statusMailboxesMax` of them. */
+  /** At most 1,000 of them. */
   readonly mailboxes: readonly MailboxStatus[];
+  /** Messages that ran out of attempts. */
   readonly deadLetterCount: number;
-  /** At most `statusMailboxesMax` of them. */
+  /** For at most 1,000 of the mailboxes that they were meant for. */
   readonly deadLetters: readonly DeadLetterCount[];
 }
 
@@ -81,9 +96,10 @@ export interface RetryOptions extends Cancellable {
   /** Dead letters meant for this mailbox alone. */
   readonly to?: Name | undefined;
   /** These alone; all when there are none. */
-  readonly ids?: readonly MessageId[];
+  readonly ids?: readonly MessageId[] | undefined;
 }
 
+/** What became of dead letters that were tried again. */
 export interface RetryResult {
   /** Back in the mailboxes that they were meant for. */
   readonly moved: readonly DeadLetter[];
@@ -91,10 +107,15 @@ export interface RetryResult {
   readonly stayed: readonly DeadLetter[];
 }
 
+/** Who owns a broker that was started or joined. */
 export interface StartResult {
+  /** Whether this session owns it. */
   readonly role: 'owner' | 'client';
+  /** The owner's process. */
   readonly pid: number;
+  /** Counts the store's owners. */
   readonly epoch: number;
+  /** Where the owner listens. */
   readonly addresses: readonly string[];
   /** Unsettled messages that were found. */
   readonly messages: number;
@@ -102,6 +123,7 @@ export interface StartResult {
   readonly warnings: readonly string[];
 }
 
+/** What became of a broker that was given up. */
 export interface StopResult {
   /** The process that owns the broker now, if a standby took over. */
   readonly successor: number | undefined;
@@ -119,7 +141,7 @@ export interface Mail {
   /** Ends the offers: the messages are done. Returns those that another session holds by now. */
   settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]>;
   /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
-  release(deliveries: readonly Delivery[], options?: { unread?: boolean }): Promise<void>;
+  release(deliveries: readonly Delivery[], options?: ReleaseOptions): Promise<void>;
   /** Puts dead letters back where they were meant to go, with new attempts. */
   retry(options?: RetryOptions): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;

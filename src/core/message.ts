@@ -16,8 +16,11 @@ export const deadLetterMailbox = 'dead-letters' as Name;
 
 /** What a client says of itself under the key: a label for people, not a proof. */
 export interface Origin {
+  /** As it calls itself; of the library, the `program` given to `open`. */
   readonly program: string;
+  /** Its process on that machine. */
   readonly pid: number;
+  /** The machine's name. */
   readonly machine: string;
 }
 

@@ -190,6 +190,7 @@ export interface Released {
 
 /** A message that is, or was, in `dead-letters`. */
 export interface DeadLetter {
+  /** The message's. */
   readonly id: MessageId;
   /** Where it was meant to go. */
   readonly to: Name;
@@ -207,14 +208,21 @@ export interface Retried {
 
 /** How many dead letters were meant for a mailbox. */
 export interface DeadLetterCount {
+  /** The mailbox. */
   readonly to: Name;
+  /** That were meant for it. */
   readonly messages: number;
 }
 
+/** A mailbox that has a message or a reader. */
 export interface MailboxStatus {
+  /** Its name. */
   readonly mailbox: Name;
+  /** Messages that nobody holds. */
   readonly ready: number;
+  /** Messages that some session holds. */
   readonly held: number;
+  /** Waits that are parked. */
   readonly waiting: number;
   /** Wall clock of the oldest unsettled message, in milliseconds since 1970; 0 when empty. */
   readonly oldestTime: number;

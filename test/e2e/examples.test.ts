@@ -1,6 +1,7 @@
 // Each file of examples/, as its first lines say it is used.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -14,6 +15,7 @@ const folder = fileURLToPath(new URL('../../../examples/', import.meta.url));
 test('two sessions: one asks, the other answers', async (context) => {
   const { run, example } = await place(context);
   const answering = example('answer.js');
+  await run(['post', 'bob', 'from nobody']);
   assert.equal((await example('ask.js', '6 times 7?').done).text, 'You asked: 6 times 7?\n');
   await run(['post', 'bob', 'shutdown']);
   assert.equal((await answering.done).code, 0);
@@ -28,6 +30,21 @@ test('a worker pool under an orchestrator computes each job, also when a worker 
   const { text, errors } = await orchestrator.done;
   assert.deepEqual([text, errors], ['2686700\n', '']);
   for (const { done } of workers.slice(1)) assert.equal((await done).code, 0);
+});
+
+test('a job that a worker of the pool cannot do comes again, and is not lost', async (context) => {
+  const { run, example } = await place(context);
+  await run(['post', 'jobs', 'no JSON', '--id', 'job-7']);
+  const { child } = example('worker.js');
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const late = AbortSignal.timeout(30_000);
+  while (!errors.includes('attempt 2')) await once(child.stderr, 'data', { signal: late });
+  assert.match(errors, /^job-7, attempt 1: .*\njob-7, attempt 2: /);
+  child.kill('SIGKILL');
+  assert.equal((await run(['wait', 'jobs'])).text, 'no JSON');
 });
 
 test('point to point: the sender returns when the receiver has the message', async (context) => {

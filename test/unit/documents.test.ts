@@ -1,7 +1,7 @@
 // README, ARCHITECTURE and CHANGELOG say what the sources say.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { documents } from '../../scripts/documents.ts';
@@ -79,9 +79,9 @@ test('what a plugin tells an agent names operations that there are, and no param
 });
 
 test('links lead to files that are there', () => {
-  for (const name of ['README.md', 'ARCHITECTURE.md', 'SECURITY.md']) {
+  for (const name of ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'docs/recipes.md']) {
     for (const [, target = ''] of read(name).matchAll(/\]\(([^)#]+)/g)) {
-      assert.ok(existsSync(join(root, target)), `${name}: ${target}`);
+      assert.ok(existsSync(join(root, dirname(name), target)), `${name}: ${target}`);
     }
   }
 });

@@ -20,7 +20,7 @@ const floors = [
   'direct jetstream',
   'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
-  'mcp arguments help output input running retry store keys work setups install installing doctor cli index',
+  'mcp arguments help output input running retry store keys work setups install installing doctor cli options handed index',
 ].map(filesOfFloor);
 
 const linesMax = 500;

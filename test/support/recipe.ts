@@ -1,0 +1,210 @@
+// A recipe of docs/recipes.md, played: what it shows is typed and called, what it says one sees is seen.
+// 1. ```json NAME is a call of the agent NAME, an `ipc mcp` process; ```text NAME is its result.
+// 2. ```sh NAME is typed in the terminal NAME; ```text NAME is what stands there then.
+// 3. <!-- kill NAME --> ends an agent without a word; its next call is made by a new session. <!-- Ctrl-C
+//    NAME --> interrupts what runs in a terminal.
+// Ids, tickets, marks, pids, machines and times are other ones each time. Each that the document shows
+// stands for one that is seen, and for the same one wherever it is shown again.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BrokerStatus } from '../../src/core/mail.ts';
+import type { McpHost, OpenCall } from './mcp-host.ts';
+import type { Shell } from './shell.ts';
+import type { Terminal } from './terminal.ts';
+
+type Kind = 'json' | 'sh' | 'text' | 'kill' | 'Ctrl-C';
+
+interface Step {
+  readonly kind: Kind;
+  readonly who: string;
+  readonly text: string;
+  readonly line: number;
+}
+
+/** Where a recipe is played. */
+export interface Stage {
+  /** A session for the agent of this name. */
+  agent(name: string): Promise<McpHost>;
+  terminal(name: string): Terminal;
+  /** What stands in the document, and what it is here: ports, machines, folders. */
+  readonly names: Readonly<Record<string, string>>;
+  /** On the machine that has the broker. */
+  readonly run: Shell['run'];
+}
+
+interface Waiting {
+  readonly call: OpenCall;
+  readonly mailbox: string | undefined;
+  isAnswered: boolean;
+}
+
+const document = readFileSync(
+  join(fileURLToPath(new URL('../../../', import.meta.url)), 'docs/recipes.md'),
+  'utf8',
+);
+
+const fence = /^```(json|sh|text)(?: (\w+))?$/;
+const event = /^<!-- (kill|Ctrl-C) (\w+) -->$/;
+const ticket = /\b[0-9a-v]{4}-\d+\b/g;
+/** What is another one each time, but for times: each such word stands for one that is seen. */
+const words = [
+  /(?<=<<<)[0-9a-v]{8}/,
+  /[0-9a-v]{8}(?=>>>)/,
+  /\b[0-9a-v]{16}\.\d+/,
+  ticket,
+  /(?<=pid )\d+/,
+  /(?<=pid \d+ on ")[^"]+/,
+];
+const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
+const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z/g;
+
+/** Of the section with this title. */
+export function stepsOf(title: string): Step[] {
+  const lines = document.split('\n');
+  const start = lines.indexOf(`## ${title}`);
+  assert.notEqual(start, -1, `docs/recipes.md has no "${title}"`);
+  const steps: Step[] = [];
+  for (let at = start + 1; at < lines.length && !lines[at]?.startsWith('## '); at++) {
+    const [, what, who = ''] = event.exec(lines[at] ?? '') ?? [];
+    if (what !== undefined) steps.push({ kind: what as Kind, who, text: '', line: at + 1 });
+    if (!lines[at]?.startsWith('```')) continue;
+    const [whole, kind, name] = fence.exec(lines[at] ?? '') ?? [];
+    assert(whole, `line ${at + 1} of docs/recipes.md begins no block of a kind that is known`);
+    const end = lines.indexOf('```', at + 1);
+    const text = lines.slice(at + 1, end).join('\n');
+    // A text without a name is what one says to an agent. The name itself is not shown to the reader.
+    assert(name !== undefined || kind === 'text', `line ${at + 1}: who does it?`);
+    assert(
+      name === undefined || isNamed(name, lines, at),
+      `line ${at + 1}: nobody sees who does it`,
+    );
+    if (name !== undefined) steps.push({ kind: kind as Kind, who: name, text, line: at + 1 });
+    at = end;
+  }
+  return steps;
+}
+
+/** The last words before a block. */
+function isNamed(name: string, lines: readonly string[], at: number): boolean {
+  const isProse = (line: string) => line !== '' && !event.test(line);
+  return new RegExp(`\\b${name}\\b`).test(lines.slice(0, at).findLast(isProse) ?? '');
+}
+
+export class Recipe {
+  readonly #stage: Stage;
+  readonly #agents = new Map<string, McpHost>();
+  readonly #terminals = new Set<Terminal>();
+  /** The last call of each agent, until its result was looked at. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** What in the document stands for what here. */
+  readonly #meanings = new Map<string, string>();
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  /** Returns when all agents and terminals have ended. */
+  async play(title: string): Promise<void> {
+    for (const step of stepsOf(title)) {
+      try {
+        await this.#do(step);
+      } catch (error) {
+        throw new Error(`docs/recipes.md, line ${step.line}: ${error}`, { cause: error });
+      }
+    }
+    for (const name of [...this.#waiting.keys()]) await this.#result(name);
+    for (const agent of this.#agents.values()) await agent.end();
+    for (const terminal of this.#terminals) await terminal.end();
+  }
+
+  async #do({ kind, who, text }: Step): Promise<void> {
+    switch (kind) {
+      case 'json':
+        return this.#call(who, JSON.parse(this.#here(text)));
+      case 'sh':
+        return this.#terminal(who).type(this.#here(text));
+      case 'text': {
+        if (!this.#waiting.has(who))
+          return this.#terminal(who).until((seen) => this.#is(seen, text));
+        return this.#is((await this.#result(who)).text, text);
+      }
+      case 'kill':
+        await this.#agents.get(who)?.kill('SIGKILL');
+        this.#agents.delete(who);
+        this.#waiting.delete(who);
+        return;
+      case 'Ctrl-C':
+        return this.#terminal(who).interrupt();
+    }
+  }
+
+  async #call(who: string, given: { operation: string; mailbox?: string }): Promise<void> {
+    if (this.#waiting.has(who)) await this.#result(who);
+    const agent = this.#agents.get(who) ?? (await this.#stage.agent(who));
+    this.#agents.set(who, agent);
+    const waits = ['wait', 'ask'].includes(given.operation);
+    const mailbox = waits ? given.mailbox : undefined;
+    const call = agent.begin(given);
+    const waiting: Waiting = { call, mailbox, isAnswered: false };
+    this.#waiting.set(who, waiting);
+    const end = () => {
+      waiting.isAnswered = true;
+    };
+    const answered = call.answer.then(end, end);
+    if (mailbox === undefined) await answered;
+    else await this.#parked(waiting, mailbox);
+  }
+
+  async #result(who: string) {
+    const waiting = this.#waiting.get(who);
+    assert(waiting, `${who} made no call`);
+    const reading = await waiting.call.answer;
+    this.#waiting.delete(who);
+    assert.equal(reading.isError, false, reading.text);
+    return reading;
+  }
+
+  /** Until all waits of a mailbox are parked, or this one is answered at once. */
+  async #parked(waiting: Waiting, mailbox: string): Promise<void> {
+    const open = () =>
+      [...this.#waiting.values()].filter((each) => each.mailbox === mailbox && !each.isAnswered);
+    for (let parked = 0; parked < open().length && !waiting.isAnswered; ) {
+      const { text } = await this.#stage.run(['status', '--json']);
+      const { mailboxes } = JSON.parse(text) as BrokerStatus;
+      parked = mailboxes.find((each) => each.mailbox === mailbox)?.waiting ?? 0;
+    }
+  }
+
+  #terminal(name: string): Terminal {
+    const terminal = this.#stage.terminal(name);
+    this.#terminals.add(terminal);
+    return terminal;
+  }
+
+  /** What is typed or called here: a ticket is the one that was seen. */
+  #here(text: string): string {
+    let here = text;
+    for (const [name, meaning] of Object.entries(this.#stage.names)) {
+      here = here.replaceAll(name, meaning);
+    }
+    return here.replace(ticket, (shown) => this.#meanings.get(shown) ?? shown);
+  }
+
+  /** Throws unless it is what the document shows. */
+  #is(seen: string, shown: string): void {
+    let there = seen.replace(time, 'TIME');
+    for (const [name, meaning] of Object.entries(this.#stage.names)) {
+      there = there.replaceAll(meaning, name);
+    }
+    const expected = shown.replace(time, 'TIME');
+    assert.equal(there.replace(changing, '…'), expected.replace(changing, '…'));
+    const ours = there.match(changing) ?? [];
+    for (const [index, word] of (expected.match(changing) ?? []).entries()) {
+      const meaning = this.#meanings.get(word) ?? ours[index] ?? '';
+      assert.equal(ours[index], meaning, `${word} stood for another one before`);
+      this.#meanings.set(word, meaning);
+    }
+  }
+}
