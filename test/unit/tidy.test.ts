@@ -20,13 +20,13 @@ const floors = [
   'direct jetstream',
   'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
-  'mcp arguments help output input running retry store keys work setups install installing doctor cli index',
+  'mcp arguments terminal output input running fields work topics help completion handing retry store keys setups install installing doctor cli main index',
 ].map(filesOfFloor);
 
 const linesMax = 500;
 const coreBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:zlib'];
 const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
-const speakers = ['cli.ts', 'mcp.ts', 'output.ts'];
+const speakers = ['main.ts', 'mcp.ts', 'output.ts', 'terminal.ts'];
 
 const sources = sourceFiles();
 
