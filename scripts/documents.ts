@@ -91,7 +91,7 @@ function programDocument(): string {
 }
 
 /** The commands that do something, with their whole names. */
-function leaves(command: Command, name = command.name()): [string, Command][] {
+export function leaves(command: Command, name = command.name()): [string, Command][] {
   if (command.commands.length === 0) return [[name, command]];
   return command.commands.flatMap((below) => leaves(below, `${name} ${below.name()}`));
 }

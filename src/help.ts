@@ -17,7 +17,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'ipc mcp': ['ipc mcp    # hosts of agents start it: see `ipc install`'],
   'ipc post': [
     'ipc post ann "What is 6 times 7?" --from ben',
-    'ipc post ann --id job-7 < plan.md    # stored once, however often it is posted',
+    'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
   ],
   'ipc wait': ['ipc wait ann --timeout 300 > message.txt'],
   'ipc ask': ['ipc ask ann "What is 6 times 7?" --mailbox ben'],
@@ -39,16 +39,17 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'ipc uninstall': ['ipc uninstall claude'],
   'ipc doctor': ['ipc doctor'],
   'ipc completion': [
-    'source <(ipc completion bash)    # in ~/.bashrc; zsh: in ~/.zshrc, after compinit',
+    'source <(ipc completion bash)    # in ~/.bashrc',
+    'source <(ipc completion zsh)     # in ~/.zshrc, after compinit',
     'ipc completion fish > ~/.config/fish/completions/ipc.fish',
   ],
   'ipc help': ['ipc help post', 'ipc help exit-codes'],
 };
 
 const workHelp = `
-COMMAND gets the body on stdin; when it exits with 0, its stdout is posted to the
-sender. Put \`--\` before a command that has options. The work ends when somebody
-posts \`shutdown\`, or with Ctrl-C. \`ipc help worker\` says the rest.`;
+COMMAND gets the body on stdin; when it exits with 0, its stdout is posted to
+the sender. Put \`--\` before a command that has options. The work ends when
+somebody posts \`shutdown\`, or with Ctrl-C. \`ipc help worker\` says the rest.`;
 
 export const brokerPortWords = `port of the broker; ${portBrokerDefault} by default`;
 

@@ -26,10 +26,7 @@ test('a wait says how long it still lasts, until its message comes', { skip }, a
   await place.run(['post', 'B', 'hello']);
   const { code, text } = await end;
   assert.equal(code, 0);
-  const rest = afterLine(
-    text,
-    /Waiting for mail in "B": \d+ s left\. Ctrl-C ends it\./,
-  );
+  const rest = afterLine(text, /Waiting for mail in "B": \d+ s left\. Ctrl-C ends it\./);
   assert.equal(rest, `${erase}hello`);
 });
 
