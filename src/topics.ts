@@ -26,7 +26,7 @@ export const exitCodes: Rows = {
 };
 
 export const environment: Rows = {
-  IPC_HOME: ['folder of key and mail, an absolute path; ~/.agent-ipc by default'],
+  IPC_HOME: ['folder of key and mail; ~/.agent-ipc by default'],
   IPC_PORT: [`port of the broker; ${portBrokerDefault} by default`],
   IPC_BROKER: ['HOST:PORT of the broker, perhaps on another machine'],
   IPC_NAME: ['`from` of posts and sends that give none'],
@@ -38,7 +38,7 @@ export const environment: Rows = {
   ],
   IPC_MAX_WAIT: ['longest wait of `ipc mcp`, in seconds'],
   NO_COLOR: ['not empty: no colours'],
-  TERM: ['dumb: no colours, and no line that says how long a wait lasts'],
+  TERM: ['dumb: no colours, and no line of a wait'],
 };
 
 /** `work` sets them for its command. */

@@ -81,6 +81,42 @@ test('a reader that has enough is no error to speak of', async (context) => {
   assert.equal(errors, '');
 });
 
+test('what `head` left in a fetch goes back unread, what the pipe took is settled', async (context) => {
+  const { run, line } = await shell(context);
+  const big = 'x'.repeat(500_000);
+  for (const body of ['first', big, 'last']) await run(['post', 'B'], body);
+  const { text, errors } = await line('{ "$@" fetch B; echo "exit $?" >&2; } | head -1');
+  assert.deepEqual([text, errors], ['first\n', 'exit 1\n']);
+  const rest = (await run(['fetch', 'B', '--json'])).text.trimEnd().split('\n');
+  assert.deepEqual(
+    rest.map((each) => JSON.parse(each)).map(({ body, attempt }) => [body.length, attempt]),
+    [
+      [500_000, 2],
+      [4, 1],
+    ],
+  );
+});
+
+test('a reader of stderr that goes away changes nothing', async (context) => {
+  const { line, run } = await shell(context);
+  const { errors } = await line('{ "$@" post B hi; echo "exit $?" >&3; } 3>&2 2>&1 | true');
+  assert.equal(errors, 'exit 0\n');
+  assert.match((await run(['status'])).errors, /; 1 message, /);
+});
+
+test('a receive whose reader has gone has its sender try again', async (context) => {
+  const { run, begin } = await shell(context);
+  const port = `${await freePort()}`;
+  const receiving = begin(['receive', '--port', port]);
+  receiving.stdout?.destroy();
+  const exited = once(receiving, 'exit');
+  const sending = run(['send', `127.0.0.1:${port}`, 'kept']);
+  assert.deepEqual(await exited, [1, null]);
+  const { code, text } = await run(['receive', '--port', port]);
+  assert.deepEqual([code, text], [0, 'kept']);
+  assert.equal((await sending).code, 0);
+});
+
 test('an interrupted command says one line and exits as the signal wants', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
