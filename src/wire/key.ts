@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { IpcError } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../core/errors.ts';
 import { keyReadMs } from '../core/limits.ts';
 import { type Keys, keyBytes } from './handshake.ts';
 
@@ -71,7 +71,7 @@ export function readKey(path: string): Buffer | undefined {
     if (code === 'ENOENT') return undefined;
     if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
-    throw new IpcError('key_unusable', `${path} cannot be read (${code})`);
+    throw outOfFiles(error) ?? new IpcError('key_unusable', `${path} cannot be read (${code})`);
   }
   try {
     return readKeyFrom(file, path);
@@ -100,7 +100,7 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENAMETOOLONG') throw tooLong(home);
-    throw new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
+    throw outOfFiles(error) ?? new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
   } finally {
     await rm(aside, { force: true }).catch(() => {});
   }
