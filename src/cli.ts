@@ -234,7 +234,7 @@ async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands)
   const code = await handOver(mail, deliveries, json, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
-  if (remaining > 0) await say(`${remaining} more there.`);
+  if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
   return code;
 }
 

@@ -3,7 +3,7 @@
 import { IpcError } from './core/errors.ts';
 import { endMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
-import { jsonLine, outputFailed, say, write } from './output.ts';
+import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
 import * as present from './present.ts';
 import { exitDone, exitRefused } from './running.ts';
 
@@ -20,7 +20,7 @@ export async function handOver(
     for (const delivery of deliveries) {
       if (json) await write(jsonLine(plain(delivery)));
       else if (delivery.body) await write(bytesOf(delivery.body));
-      if (!delivery.body) await say(present.presentDamaged(delivery));
+      if (!delivery.body) await sayError(present.damagedError(delivery));
       written++;
     }
   } catch (error) {

@@ -71,7 +71,7 @@ async function found(): Promise<readonly Setup[]> {
   const hosts = await findHosts(placesOf(process.env), process.env.PATH ?? '');
   if (hosts.length > 0) return hosts;
   throw new IpcError('host_unusable', 'no host was found on this machine', {
-    hint: 'name one: `ipc install --help` lists them',
+    hint: `name one of ${setups.map(({ name }) => name).join(', ')}`,
   });
 }
 

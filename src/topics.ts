@@ -62,9 +62,9 @@ ${rows(workEnvironment)}`,
   output: {
     what: 'what goes where; pipes, terminals, colours',
     text: `Bodies go to stdout, all else to stderr, the help that is asked for to stdout.
-\`wait\`, \`ask\` and \`receive\` print the exact bytes of one message, \`fetch\` a newline
-after each. On a terminal characters that would move it are shown by their
-numbers; \`--raw\` leaves them as they are.
+\`wait\`, \`ask\` and \`receive\` print the exact bytes of one message, \`fetch\` has a
+newline after each. On a terminal characters that would move it are shown by
+their numbers; \`--raw\` leaves them as they are.
 
 A reader that goes away, as in \`ipc fetch ann | head -1\`, ends the command without
 a word and with 1. A message that could not be written whole goes back to its

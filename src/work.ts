@@ -11,7 +11,7 @@ import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, waitMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { type Name, parseBody } from './core/message.ts';
-import { presentDamaged } from './present.ts';
+import { damagedError, presentError } from './present.ts';
 import { shown } from './values.ts';
 
 export interface WorkOptions {
@@ -111,7 +111,7 @@ export class Worker {
   async #handle(delivery: Delivery): Promise<void> {
     const { body, envelope } = delivery;
     if (!body) {
-      await this.#options.say(presentDamaged(delivery));
+      await this.#options.say(presentError(damagedError(delivery)));
       await this.#mail.settle([delivery]);
       return;
     }

@@ -235,6 +235,56 @@ test('an address with a port is no address to bind, and errors name what was giv
   assert.match(errors, /^ipc: host_unknown: IPC_BROKER /);
 });
 
+test('a key or a variable that is wrong is named with the form it needs, and never shown', async (context) => {
+  const { line } = await shell(context);
+  const said = async (env: Record<string, string>) => {
+    const { errors } = await line('"$@" post B hi', env);
+    assert.doesNotMatch(errors, /secret/);
+    return errors;
+  };
+  assert.equal(
+    await said({ IPC_KEY: 'secret' }),
+    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints where the key is good.\n',
+  );
+  assert.equal(
+    await said({ IPC_PORT: 'secret' }),
+    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
+  );
+  assert.match(
+    await said({ IPC_BROKER: 'secret' }),
+    /^ipc: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /,
+  );
+});
+
+test('`ipc mcp` says at once which variables are wrong, and serves', async (context) => {
+  const { home, line } = await shell(context);
+  const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+  const env = { IPC_PORT: 'secret', IPC_SENDS_PER_HOUR: 'secret', IPC_KEY: 'secret' };
+  const { text, errors } = await line(`echo '${ping}' | "$@" mcp`, env);
+  assert.equal(JSON.parse(text).id, 1);
+  assert.deepEqual(
+    errors.split('\n').map((each) => /^ipc mcp: (\w+: \w+) /.exec(each)?.[1] ?? each),
+    ['bad_port: IPC_PORT', 'bad_parameter: IPC_SENDS_PER_HOUR', 'key_unusable: IPC_KEY', ''],
+  );
+  assert.doesNotMatch(errors, /secret/);
+  assert.equal(existsSync(home), false);
+});
+
+test('a ping of a stopped process says so, and what to do', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  owner.kill('SIGSTOP');
+  const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
+  assert.equal(code, 1);
+  const [what, remedy] = errors.split(' To do: ');
+  assert.match(
+    what ?? '',
+    new RegExp(`^ipc: unreachable: pid ${owner.pid} .* has port ${port}, but is stopped\\.$`),
+  );
+  assert.ok(remedy?.startsWith(`continue it (kill -CONT ${owner.pid}), or end it.`));
+});
+
 test('a home that cannot be one is named', async (context) => {
   const { line, home } = await shell(context);
   const post = (env: Record<string, string>) => line('"$@" post B hi', env);
