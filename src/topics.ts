@@ -66,9 +66,10 @@ ${rows(workEnvironment)}`,
 newline after each. On a terminal characters that would move it are shown by
 their numbers; \`--raw\` leaves them as they are.
 
-A reader that goes away, as in \`ipc fetch ann | head -1\`, ends the command without
-a word and with 1. A message that could not be written whole goes back to its
-mailbox; what the pipe has taken is settled, though nobody may have read it.
+A reader that goes away, as in \`ipc fetch ann | head -1\`, ends the command
+without a word and with 1. A message that could not be written whole goes back
+to its mailbox; what the pipe has taken is settled, though nobody may have read
+it.
 
 Where stderr is a terminal, a wait says there how long it still lasts. That line
 is gone before anything else is written. Colours are for terminals alone, and
@@ -90,8 +91,8 @@ The exit codes are the same. Codes of errors: docs/errors.md.
 
 ${jsonObjects.map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`).join('\n\n')}
 
-\`store dump\` prints a record a line without being asked to: kind, epoch, segment,
-offset, bytes, and what docs/journal.md says of its kind.`,
+\`store dump\` prints a record a line without being asked to: kind, epoch,
+segment, offset, bytes, and what docs/journal.md says of its kind.`,
   },
   settling: {
     what: 'when a message is done, and when it comes again',
@@ -99,11 +100,11 @@ offset, bytes, and what docs/journal.md says of its kind.`,
 settled; each time its attempt counts up. After ${attemptsMax} attempts it waits in the
 mailbox \`dead-letters\`: \`ipc status\` names it, \`ipc store retry\` puts it back.
 
-\`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout. The
-program waits ${endMsMax / 1_000} s at most for the answer to that; it says when none came, and the
-message may come again. \`receive\` tells the sender when the body is written.
-\`work\` settles a message when its command has exited with 0, in one step with the
-answer. Ctrl-C before that, or a kill, and it goes back to its place.
+\`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
+The program waits ${endMsMax / 1_000} s at most for the answer to that; it says when none came,
+and the message may come again. \`receive\` tells the sender when the body is
+written. \`work\` settles a message when its command has exited with 0, in one step
+with the answer. Ctrl-C before that, or a kill, and it goes back to its place.
 
 A reader that is killed between the two reads its message twice: it has the same
 id then, and a higher attempt.`,
@@ -140,8 +141,8 @@ On the other one, HOST:
   ipc post ann hello --host one.lan:${portBrokerDefault}
 
 or IPC_BROKER=one.lan:${portBrokerDefault} for all commands and \`ipc mcp\`. \`receive --bind\`
-and \`send\` go between machines likewise. All that leaves a machine is TLS 1.3 with
-the key. The other machine is a guest: it never takes the broker over.`,
+and \`send\` go between machines likewise. All that leaves a machine is TLS 1.3
+with the key. The other machine is a guest: it never takes the broker over.`,
   },
 };
 
