@@ -26,7 +26,7 @@ export const exitCodes: Rows = {
 };
 
 export const environment: Rows = {
-  IPC_HOME: ['folder of key and mail; ~/.agent-ipc by default'],
+  IPC_HOME: ['folder of key and mail, absolute; ~/.agent-ipc by default'],
   IPC_PORT: [`port of the broker; ${portBrokerDefault} by default`],
   IPC_BROKER: ['HOST:PORT of the broker, perhaps on another machine'],
   IPC_NAME: ['`from` of posts and sends that give none'],
@@ -68,8 +68,8 @@ their numbers; \`--raw\` leaves them as they are.
 
 A reader that goes away, as in \`ipc fetch ann | head -1\`, ends the command
 without a word and with 1. A message that could not be written whole goes back
-to its mailbox; what the pipe has taken is settled, though nobody may have read
-it.
+to its mailbox, and the sender of a \`receive\` tries again; what the pipe has
+taken is settled, though nobody may have read it.
 
 Where stderr is a terminal, a wait says there how long it still lasts. That line
 is gone before anything else is written. Colours are for terminals alone, and
@@ -103,8 +103,9 @@ mailbox \`dead-letters\`: \`ipc status\` names it, \`ipc store retry\` puts it b
 \`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
 The program waits ${endMsMax / 1_000} s at most for the answer to that; it says when none came,
 and the message may come again. \`receive\` tells the sender when the body is
-written. \`work\` settles a message when its command has exited with 0, in one step
-with the answer. Ctrl-C before that, or a kill, and it goes back to its place.
+written. \`work\` settles a message when its command has exited with 0, in one
+step with the answer. Ctrl-C before that, or a kill, and it goes back to its
+place.
 
 A reader that is killed between the two reads its message twice: it has the same
 id then, and a higher attempt.`,
