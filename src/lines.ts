@@ -58,20 +58,21 @@ export class Lines extends Transform {
     }
     const line = Buffer.concat(chunks);
     const fault = faultOf(line);
-    if (fault === undefined) this.push(line);
-    else this.#refuse(new IpcError('bad_body', `a line is not ${fault}`), idOf(line));
+    if (fault) this.#refuse(fault, idOf(line));
+    else this.push(line);
   }
 }
 
 /** The SDK would pass over it in silence. An empty line is none. */
-function faultOf(line: Buffer): 'UTF-8' | 'JSON' | undefined {
-  if (!isUtf8(line)) return 'UTF-8';
+function faultOf(line: Buffer): IpcError | undefined {
+  if (!isUtf8(line)) return new IpcError('bad_body', 'a line is not UTF-8');
   const text = line.toString('utf8').trim();
   try {
     if (text !== '') JSON.parse(text);
     return undefined;
   } catch {
-    return 'JSON';
+    const hint = 'write one JSON-RPC message in each line';
+    return new IpcError('bad_body', 'a line is not JSON', { hint });
   }
 }
 
