@@ -72,6 +72,21 @@ test('the line of a work is gone while its command runs', { skip }, async (conte
   assert.ok(rest.startsWith(`${erase}begun\r\n`), JSON.stringify(rest));
 });
 
+test('what is said meanwhile stands on a line of its own', { skip }, async (context) => {
+  const place = await shell(context);
+  const worker = atTerminal(place, 'NO_COLOR=1 ipc work jobs cat');
+  const end = ended(worker);
+  await shows(worker, /Waiting/);
+  const { pid } = JSON.parse((await place.run(['status', '--json'])).text);
+  process.kill(pid, 'SIGINT');
+  const { code, text } = await end;
+  assert.equal(code, 0);
+  assert.equal(
+    afterLine(text, /Waiting for messages in "jobs"\. Ctrl-C ends it\./),
+    `${erase}ipc: ending after the running command; once more ends that, too.\r\n`,
+  );
+});
+
 test('without a terminal at stderr, with --json, or at a dumb one there is no such line', {
   skip,
 }, async (context) => {
