@@ -14,6 +14,7 @@ import {
   helpFor,
   parameterWords,
   withChoices,
+  workHelp,
 } from './help.ts';
 import { readInput } from './input.ts';
 import { addInstallCommands } from './installing.ts';
@@ -163,6 +164,7 @@ function addWorkCommand(program: Command): void {
     .option('--parallel <parallel>', `commands at the same time, 1-${parallelMax}; 1 by default`)
     .option('--host <host>', parameterWords('wait', 'host'))
     .option('--port <port>', parameterWords('wait', 'port'))
+    .addHelpText('after', workHelp)
     .action(async (mailbox, words, { parallel, from, ...options }) => {
       await checkArguments({ mailbox, from });
       const call = parseParameters('wait', { mailbox, ...options }) as CallOf<'wait'>;

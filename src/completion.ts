@@ -31,7 +31,7 @@ const writers: Readonly<Record<string, (places: readonly Place[]) => string>> = 
 export const shells = Object.keys(writers);
 
 export function completionScript(shell: string, program: Command): string {
-  const write = writers[shell];
+  const write = Object.hasOwn(writers, shell) && writers[shell];
   if (write) return write(placesIn(program, program.name()));
   const what = `shell is ${shown(shell)}; it must be one of ${shells.join(', ')}`;
   throw new IpcError('bad_parameter', what);

@@ -1,9 +1,9 @@
 // What `ipc --help` and `ipc COMMAND --help` say, and how a wrong command line is answered.
-import { styleText } from 'node:util';
 import type { Argument, Command, CommanderError, Option } from 'commander';
 import { type ErrorCode, IpcError } from './core/errors.ts';
 import { portBrokerDefault, portDirectDefault } from './core/limits.ts';
 import { type OperationName, operations, type ParameterName, parameters } from './operations.ts';
+import { styled } from './terminal.ts';
 import { topicNames, topics } from './topics.ts';
 import { shown } from './values.ts';
 
@@ -28,7 +28,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'ipc broker': ['ipc broker --bind 0.0.0.0    # for other machines, until Ctrl-C'],
   'ipc status': ['ipc status --json | jq .mailboxes'],
   'ipc store check': ['ipc store check'],
-  'ipc store dump': ['ipc store dump | jq -c "select(.kind == "posted").envelope"'],
+  'ipc store dump': [`ipc store dump | jq -c 'select(.kind == "posted").envelope'`],
   'ipc store retry': ['ipc store retry --to ann'],
   'ipc key show': ['ipc key show | ssh HOST ipc key import'],
   'ipc key new': ['ipc key new'],
@@ -46,7 +46,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'ipc help': ['ipc help post', 'ipc help exit-codes'],
 };
 
-const workHelp = `
+export const workHelp = `
 COMMAND gets the body on stdin; when it exits with 0, its stdout is posted to
 the sender. Put \`--\` before a command that has options. The work ends when
 somebody posts \`shutdown\`, or with Ctrl-C. \`ipc help worker\` says the rest.`;
@@ -104,7 +104,7 @@ export function configureHelp(program: Command, helped: Helped, colours: boolean
     .addHelpText('after', programHelp)
     .configureHelp({
       subcommandTerm: (command) => command.name(),
-      styleTitle: (title) => styleText('bold', title, { validateStream: false }),
+      styleTitle: (title) => styled('bold', title),
     })
     .configureOutput({
       writeOut: (text) => {
@@ -123,7 +123,6 @@ export function configureHelp(program: Command, helped: Helped, colours: boolean
 
 /** Of a command and all below it: examples, and answers to lines that are wrong. */
 export function completeHelp(command: Command, name = command.name()): void {
-  if (name === 'ipc work') command.addHelpText('after', workHelp);
   const lines = examples[name];
   if (lines) command.addHelpText('after', ['\nExample:', ...lines].join('\n  '));
   command.helpCommand(false);
@@ -143,8 +142,7 @@ export function withChoices<T extends Argument | Option>(part: T, names: readonl
 /** Help of a command, or a topic; throws what commander throws for `--help`. */
 export function helpFor(program: Command, words: readonly string[]): string {
   const [first = ''] = words;
-  const topic = words.length === 1 ? topics[first] : undefined;
-  if (topic) return `${topic.text}\n`;
+  if (words.length === 1 && Object.hasOwn(topics, first)) return `${topics[first]?.text}\n`;
   let command = program;
   for (const word of words) {
     const below = command.commands.find((each) => each.name() === word);

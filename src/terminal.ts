@@ -21,8 +21,13 @@ export function isColoured(stream: Pick<WriteStream, 'isTTY'>): boolean {
   return canMove(stream) && !process.env.NO_COLOR;
 }
 
+/** For stderr. */
 export function painted(style: Style, text: string): string {
-  if (!isColoured(process.stderr)) return text;
+  return isColoured(process.stderr) ? styled(style, text) : text;
+}
+
+/** Whatever stdout is: newer Nodes would look at that. */
+export function styled(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
 

@@ -88,12 +88,12 @@ test(
 
 test('a shell that is not known is refused with those that are', async (context) => {
   const { run } = await shell(context);
-  const { code, text, errors } = await run(['completion', 'tcsh']);
-  assert.deepEqual([code, text], [2, '']);
-  assert.match(
-    errors,
-    /^ipc: bad_parameter: shell is "tcsh"; it must be one of bash, zsh, fish\. /,
-  );
+  for (const name of ['tcsh', 'constructor']) {
+    const { code, text, errors } = await run(['completion', name]);
+    assert.deepEqual([code, text], [2, '']);
+    const what = `ipc: bad_parameter: shell is "${name}"; it must be one of bash, zsh, fish. `;
+    assert.ok(errors.startsWith(what), errors);
+  }
 });
 
 /** With a file to complete, and the shell's own file of settings. */

@@ -42,6 +42,7 @@ test('help of what is not there says where to look', async (context) => {
   for (const [words, name] of [
     [['nix'], 'nix'],
     [['store', 'nix'], 'store nix'],
+    [['constructor'], 'constructor'],
   ] as const) {
     const { code, text, errors } = await run(['help', ...words]);
     assert.deepEqual([code, text], [2, '']);

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../support/places.ts';
+import { atTerminal, noTerminal, shows } from '../support/pseudo-terminal.ts';
 import { ended, shell } from '../support/shell.ts';
-import { atTerminal, noTerminal, shows } from '../support/terminal.ts';
 
 const skip = noTerminal;
 const erase = '\r\u001b[K';
