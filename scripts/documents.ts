@@ -3,6 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import { makeProgram } from '../src/cli.ts';
 import { errorTable } from '../src/core/errors.ts';
 import { parameterWords } from '../src/help.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type ParameterName,
   parameters,
 } from '../src/operations.ts';
+import { topics } from '../src/topics.ts';
 import { pluginFiles } from './plugins.ts';
 
 /** Each document by its path in the repository. */
@@ -20,6 +23,7 @@ export function documents(): Readonly<Record<string, string>> {
     'docs/errors.md': errorsDocument(),
     'docs/operations.md': operationsDocument(),
     ...pluginFiles(),
+    'docs/cli.md': programDocument(),
   };
 }
 
@@ -65,6 +69,38 @@ function operationsDocument(): string {
     'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; anything else that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, and says with `--help` what they take; the library has them as methods. [errors.md](errors.md) has the errors.',
     ...sections,
   );
+}
+
+/** What `ipc help` says of everything. */
+function programDocument(): string {
+  const helped = { out: '', errors: '' };
+  const program = makeProgram(helped, false);
+  const commands = leaves(program).map(([name, command]) => {
+    helped.out = '';
+    command.outputHelp();
+    return document(`### ${name}`, block(helped.out)).trimEnd();
+  });
+  const manual = Object.entries(topics).map(([name, { what, text }]) =>
+    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text)).trimEnd(),
+  );
+  return document(
+    '# The program',
+    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](journal.md).',
+    '## Topics',
+    ...manual,
+    '## Commands',
+    ...commands,
+  );
+}
+
+/** The commands that do something, with their whole names. */
+export function leaves(command: Command, name = command.name()): [string, Command][] {
+  if (command.commands.length === 0) return [[name, command]];
+  return command.commands.flatMap((below) => leaves(below, `${name} ${below.name()}`));
+}
+
+function block(text: string): string {
+  return `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
 }
 
 function wordsOf(operation: OperationName, name: ParameterName): string {

@@ -1,5 +1,6 @@
-// Node puts U+FFFD in the place of argument bytes that are not UTF-8. Nothing that is stored is mended,
-// so the bytes are looked at where the machine shows them.
+// What is read from the command line itself, not from what was made of it. Node puts U+FFFD in the place
+// of argument bytes that are not UTF-8. Nothing that is stored is mended, so the bytes are looked at where
+// the machine shows them.
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { type ErrorCode, IpcError } from './core/errors.ts';
@@ -11,6 +12,14 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   from: 'bad_name',
   mailbox: 'bad_name',
 };
+
+/** A line that is wrong is answered in JSON as well. */
+export const speaksJson = optionsIn(process.argv.slice(2)).includes('--json');
+
+function optionsIn(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  return end === -1 ? words : words.slice(0, end);
+}
 
 /** Refuses a parameter that came from an argument which is not UTF-8. */
 export async function checkArguments(given: Readonly<Record<string, unknown>>): Promise<void> {

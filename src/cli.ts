@@ -1,15 +1,19 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command } from 'commander';
 import { checkArguments } from './arguments.ts';
-import { IpcError } from './core/errors.ts';
+import { completionScript, shells } from './completion.ts';
 import { bodyBytesMax, endMsMax } from './core/limits.ts';
-import type { Delivery, Mail, PostResult } from './core/mail.ts';
+import type { PostResult } from './core/mail.ts';
 import { type Name, parseName, parseNamedId } from './core/message.ts';
 import { version } from './core/version.ts';
+import { handOver } from './handing.ts';
 import {
-  answerWrongLines,
   brokerPortWords,
+  completeHelp,
+  configureHelp,
+  type Helped,
+  helpFor,
   parameterWords,
-  programHelp,
+  withChoices,
   workHelp,
 } from './help.ts';
 import { readInput } from './input.ts';
@@ -24,7 +28,16 @@ import {
   parseParameters,
   run,
 } from './operations.ts';
-import { jsonLine, OutputFailed, outputFailed, print, say, write, writeJson } from './output.ts';
+import {
+  jsonLine,
+  outputFailed,
+  print,
+  say,
+  sayTimeout,
+  shown,
+  write,
+  writeJson,
+} from './output.ts';
 import * as present from './present.ts';
 import {
   endingSignals,
@@ -32,13 +45,14 @@ import {
   exitDone,
   exitRefused,
   exitTimedOut,
-  exitWrongCall,
   type Hands,
   whenAborted,
 } from './running.ts';
 import { addStoreCommands } from './store.ts';
+import { painted, showWaiting, whileWaiting } from './terminal.ts';
+import { topicNames } from './topics.ts';
 import { parsePort } from './values.ts';
-import { visible } from './visible.ts';
+import { quoted } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
 /** What writes bodies of peers to stdout. */
@@ -64,34 +78,11 @@ const commands: Readonly<Record<string, CommandLine>> = {
   status: commandLine('broker_status', [], status),
 };
 
-await main();
-
-async function main(): Promise<void> {
-  // A reader that goes away is noticed where something is written to it.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  const helped = { out: '', errors: '' };
-  try {
-    await makeProgram(helped).parseAsync();
-  } catch (error) {
-    process.exit(await reportError(error, helped));
-  }
-}
-
-/** `helped`: where help and version go until they are written. */
-function makeProgram(helped: { out: string; errors: string }): Command {
+export function makeProgram(helped: Helped, colours: boolean): Command {
   const program = new Command('ipc')
     .description('Messages between AI agent sessions, through mailboxes or point to point.')
-    .version(version)
-    .addHelpText('after', programHelp)
-    .configureOutput({
-      writeOut: (text) => {
-        helped.out += text;
-      },
-      writeErr: (text) => {
-        helped.errors += text;
-      },
-      outputError: () => {},
-    });
+    .version(version);
+  configureHelp(program, helped, colours);
   program
     .command('mcp')
     .description('Serve MCP on stdio: the one tool `ipc`.')
@@ -109,8 +100,25 @@ function makeProgram(helped: { out: string; errors: string }): Command {
     .option('--port <port>', brokerPortWords)
     .option('--json', 'one JSON object a line, on stdout')
     .action(async ({ port, json }) => process.exit(await doctor(port, json === true)));
-  answerWrongLines(program);
+  addManualCommands(program);
+  completeHelp(program);
   return program;
+}
+
+function addManualCommands(program: Command): void {
+  const shell = withChoices(new Argument('<shell>', 'the shell that it is for'), shells);
+  program
+    .command('completion')
+    .description('Print what a shell needs to complete lines of `ipc`.')
+    .addArgument(shell)
+    .action((name) => print(completionScript(name, program), 'nothing else was asked for'));
+  const names = [...program.commands.map((command) => command.name()), ...topicNames];
+  const words = withChoices(new Argument('[words...]', 'a command, or a topic'), names);
+  program
+    .command('help')
+    .description('Say what a command does, or more of a topic.')
+    .addArgument(words)
+    .action((given) => print(helpFor(program, given), 'nothing else was asked for'));
 }
 
 function addCommand(program: Command, name: string, { operation, places, act }: CommandLine): void {
@@ -198,9 +206,11 @@ async function sayStored(
 
 async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
-  const delivery = await run(call, place, { signal });
+  const { mailbox, timeout } = call.given;
+  const what = `mail in ${quoted(mailbox)}`;
+  const delivery = await whileWaiting(what, timeout, () => run(call, place, { signal }));
   if (!delivery) {
-    await say(`No message within ${call.given.timeout} s.`);
+    await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
   }
   return handOver(mail, [delivery], json, (body) => shown(body, raw));
@@ -208,9 +218,12 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
 
 async function ask(call: CallOf<'ask'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
-  const { stored, answer } = await run(call, place, { signal });
+  const { to, timeout } = call.given;
+  const what = `the answer of ${quoted(to)}`;
+  const { stored, answer } = await whileWaiting(what, timeout, () => run(call, place, { signal }));
   if (!answer) {
-    await say(`No answer to #${stored.number} within ${call.given.timeout} s; it is stored.`);
+    const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
+    await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }
   return handOver(mail, [answer], json, (body) => shown(body, raw));
@@ -223,7 +236,7 @@ async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands)
   const code = await handOver(mail, deliveries, json, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
-  if (remaining > 0) await say(`${remaining} more there.`);
+  if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
   return code;
 }
 
@@ -239,9 +252,11 @@ async function receive(
   call: CallOf<'receive'>,
   { place, signal, json, raw }: Hands,
 ): Promise<number> {
-  const message = await run(call, place, { signal });
+  const { port, timeout } = call.given;
+  const what = `a message on port ${port}`;
+  const message = await whileWaiting(what, timeout, () => run(call, place, { signal }));
   if (!message) {
-    await say(`No message within ${call.given.timeout} s.`);
+    await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
   }
   const { from, origin, body } = message;
@@ -291,22 +306,20 @@ async function work(
     void say('ipc: ending after the running command; once more ends that, too.');
   });
   const { mailbox } = given;
-  const options = {
-    mailbox,
-    command,
-    args,
-    env: process.env,
-    signal,
-    killSignal: again.signal,
-    say,
+  let endWaiting = () => {};
+  const onIdle = (isIdle: boolean) => {
+    endWaiting();
+    endWaiting = isIdle ? showWaiting(`messages in ${quoted(mailbox)}`, undefined) : () => {};
   };
+  const ending = { signal, killSignal: again.signal };
+  const options = { mailbox, command, args, env: process.env, ...ending, say, onIdle };
   await new Worker(mail, { ...options, ...plan }).run();
   return exitDone;
 }
 
 async function status(call: CallOf<'broker_status'>, { place, signal, json }: Hands) {
   const result = await run(call, place, { signal });
-  if (json) await writeJson(result);
+  if (json) await writeJson({ host: result.host, ...result });
   else await say(present.presentStatus(result, Date.now(), []));
   return exitDone;
 }
@@ -317,66 +330,16 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
   for (const { about, ok, what, hint } of findings) {
     const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
     if (json) await writeJson({ about, ok, what, hint });
-    else await say(`${ok ? 'ok ' : 'BAD'}  ${about}: ${what}.${remedy}`);
+    else
+      await say(
+        `${ok ? painted('green', 'ok ') : painted('red', 'BAD')}  ${about}: ${what}.${remedy}`,
+      );
   }
   return findings.every(({ ok }) => ok) ? exitDone : exitRefused;
 }
 
-/** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
-async function handOver(
-  mail: Mail,
-  deliveries: readonly Delivery[],
-  json: boolean,
-  bytesOf: (body: Buffer) => Buffer,
-): Promise<number> {
-  let written = 0;
-  let failed: unknown;
-  try {
-    for (const delivery of deliveries) {
-      if (json) await write(jsonLine(plain(delivery)));
-      else if (delivery.body) await write(bytesOf(delivery.body));
-      if (!delivery.body) await say(present.presentDamaged(delivery));
-      written++;
-    }
-  } catch (error) {
-    failed = outputFailed(error, 'what was not written went back to its mailbox');
-    const rest = deliveries.slice(written + 1);
-    await mail.release(deliveries.slice(written, written + 1)).catch(() => {});
-    await mail.release(rest, { unread: true }).catch(() => {});
-  }
-  await settle(mail, deliveries.slice(0, written));
-  if (failed) throw failed;
-  return deliveries.every(({ body }) => body) ? exitDone : exitRefused;
-}
-
-/** The bodies are out: what goes wrong now is said, but does not undo that. */
-async function settle(mail: Mail, deliveries: readonly Delivery[]): Promise<void> {
-  try {
-    const late = AbortSignal.timeout(endMsMax);
-    const notHeld = await mail.settle(deliveries, { signal: late });
-    for (const { envelope } of notHeld)
-      await say(`#${envelope.number} is held by another session.`);
-  } catch (error) {
-    if (!(error instanceof IpcError)) throw error;
-    await say('It is not known whether this was settled: it may come again.');
-  }
-}
-
 function quotedForShell(text: string): string {
   return /^[\w.@:+][\w.@:+-]*$/.test(text) ? text : `-- '${text.replaceAll("'", "'\\''")}'`;
-}
-
-function plain({ envelope, mailbox, attempt, body }: Delivery): object {
-  const { id, number, to, from, origin, time, answers } = envelope;
-  const text = body?.toString('utf8') ?? null;
-  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
-  return { ...fields, damaged: body === undefined, body: text };
-}
-
-/** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
-function shown(body: Buffer, raw: boolean): Buffer {
-  if (raw || !process.stdout.isTTY) return body;
-  return Buffer.from(visible(body.toString('utf8')).text);
 }
 
 function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean }): object {
@@ -388,31 +351,4 @@ async function readMessage(text: unknown): Promise<unknown> {
   if (typeof text === 'string' && text !== '-') return Buffer.from(text);
   if (text === undefined && process.stdin.isTTY) return undefined;
   return readInput(bodyBytesMax);
-}
-
-/** Returns the exit code. */
-async function reportError(error: unknown, helped: { out: string; errors: string }) {
-  if (error instanceof CommanderError) return reportHelp(error, helped);
-  if (!(error instanceof IpcError)) throw error;
-  if (!(error instanceof OutputFailed && error.isQuiet)) {
-    await say(`ipc: ${present.presentError(error)}`);
-  }
-  return error.kind.fault === 'call' ? exitWrongCall : exitRefused;
-}
-
-/** Help and version were asked for, or no command was named. */
-async function reportHelp(
-  { exitCode }: CommanderError,
-  { out, errors }: { out: string; errors: string },
-): Promise<number> {
-  if (exitCode !== 0) {
-    await say(errors.trimEnd());
-    return exitWrongCall;
-  }
-  try {
-    await print(out, 'nothing else was asked for');
-    return exitDone;
-  } catch (error) {
-    return reportError(error, { out, errors });
-  }
 }

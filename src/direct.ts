@@ -8,7 +8,7 @@
 import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError } from './core/errors.ts';
+import { IpcError, outOfFiles } from './core/errors.ts';
 import { backlogMax, connectionsMax, sendRetryMs } from './core/limits.ts';
 import { bodyChecksum, type Name, type Origin } from './core/message.ts';
 import type { Answer, Failed, Ping, Send } from './core/requests.ts';
@@ -331,5 +331,6 @@ function unusable(error: Error, host: string, port: number): IpcError {
     return new IpcError('port_taken', `another program holds port ${port}`);
   if (code === 'EACCES')
     return new IpcError('address_unusable', `port ${port} needs special rights (EACCES)`);
-  return new IpcError('address_unusable', `${host} port ${port} cannot be bound (${code})`);
+  const what = `${host} port ${port} cannot be bound (${code})`;
+  return outOfFiles(error) ?? new IpcError('address_unusable', what);
 }

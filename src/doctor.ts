@@ -1,7 +1,7 @@
 // `ipc doctor`: looks at everything that a session needs, and says what to do about what is amiss.
 // Nothing is made, changed or bound; no key, no store, no broker.
 import { accessSync, constants, statSync } from 'node:fs';
-import { findHolder } from './broker/holder.ts';
+import { continueHint, findHolder, isStopped } from './broker/holder.ts';
 import { IpcError } from './core/errors.ts';
 import { findHosts, isSetUp } from './install.ts';
 import { checkStore } from './journal/check.ts';
@@ -89,9 +89,9 @@ async function lookAtPort(port: number, folder: string): Promise<Look> {
       hint,
     };
   }
-  if (!/^[Tt]/.test(holder.state)) return fine(`${port}: ${who} owns the broker`);
+  if (!isStopped(holder)) return fine(`${port}: ${who} owns the broker`);
   const what = `${port}: ${who} owns the broker, but is stopped`;
-  return { ok: false, what, hint: `continue it (kill -CONT ${holder.pid}), or end it` };
+  return { ok: false, what, hint: continueHint(holder) };
 }
 
 async function lookAtStore(folder: string, port: number): Promise<Look> {

@@ -2,6 +2,8 @@
 // Measured, or read in their sources and documents, in November 2026.
 import { parseTimeout, parseVariable } from './values.ts';
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface Host {
   /** How long a call may take, in seconds; undefined: longer than any wait. */
   readonly secondsMax: number | undefined;
@@ -37,14 +39,15 @@ export function findHost(name: string | undefined): Host | undefined {
   return hosts.find(([start]) => name?.startsWith(start))?.[1];
 }
 
+/** What the environment allows, in seconds. */
+export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
+  return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
+}
+
 /** How long a call that asks for so many seconds may really take. */
-export function effectiveSeconds(
-  asked: number,
-  host: Host | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): number {
-  const given = env.IPC_MAX_WAIT;
-  if (given) return Math.min(asked, parseVariable(given, 'IPC_MAX_WAIT', parseTimeout));
+export function effectiveSeconds(asked: number, host: Host | undefined, env: Environment): number {
+  const given = maxWaitIn(env);
+  if (given !== undefined) return Math.min(asked, given);
   if (host) return Math.min(asked, host.secondsMax ?? asked);
   return asked > unknownSecondsDefault ? asked : Math.min(asked, unknownSeconds);
 }

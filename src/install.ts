@@ -204,12 +204,20 @@ function changedLines(before: string, after: string): string[] {
 function runHost([command = '', ...args]: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 2, 2] });
-    child.once('error', (error) => reject(unusable(command, error)));
+    child.once('error', (error) => reject(notRun(command, error)));
     child.once('exit', (code, signal) => {
       if (code === 0) return resolve();
       const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
       reject(new IpcError('host_unusable', `${command} ${how}`));
     });
+  });
+}
+
+function notRun(command: string, error: unknown): IpcError {
+  if (!isMissing(error)) return unusable(command, error);
+  return new IpcError('host_unusable', `there is no program "${command}" on the PATH`, {
+    cause: error,
+    hint: `install it, or see \`--print\` for what it would be told`,
   });
 }
 
@@ -229,7 +237,7 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw unusable(path, error);
   }
 }
@@ -237,6 +245,10 @@ async function readText(path: string): Promise<string | undefined> {
 /** Of dotfiles that are links, the file itself is replaced. */
 async function realpathOf(path: string): Promise<string> {
   return realpath(path).catch(() => path);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function unusable(what: string, error: unknown): IpcError {

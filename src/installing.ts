@@ -1,7 +1,8 @@
 // `ipc install` and `ipc uninstall`, as commands: what will be done is shown, and asked for on a terminal.
 import { realpathSync } from 'node:fs';
-import type { Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { IpcError } from './core/errors.ts';
+import { withChoices } from './help.ts';
 import {
   type Direction,
   describe,
@@ -25,14 +26,16 @@ const whats: Readonly<Record<Direction, string>> = {
   uninstall: 'Take that back.',
 };
 
+const scopeWords = 'project: for the folder you are in; user by default';
+
 export function addInstallCommands(program: Command): void {
-  const names = setups.map(({ name }) => name).join(', ');
+  const names = setups.map(({ name }) => name);
   for (const direction of ['install', 'uninstall'] as const) {
     program
       .command(direction)
       .description(whats[direction])
-      .argument('[host]', `one of ${names}`)
-      .option('--scope <scope>', 'user, or project: the folder you are in; user by default')
+      .addArgument(withChoices(new Argument('[host]', 'all that are found by default'), names))
+      .addOption(withChoices(new Option('--scope <scope>', scopeWords), ['user', 'project']))
       .option('--print', 'say what would be done, and do nothing')
       .option('--yes', 'do not ask')
       .action((host, options) => act(direction, host, options));
@@ -68,7 +71,7 @@ async function found(): Promise<readonly Setup[]> {
   const hosts = await findHosts(placesOf(process.env), process.env.PATH ?? '');
   if (hosts.length > 0) return hosts;
   throw new IpcError('host_unusable', 'no host was found on this machine', {
-    hint: 'name one: `ipc install --help` lists them',
+    hint: `name one of ${setups.map(({ name }) => name).join(', ')}`,
   });
 }
 

@@ -1,5 +1,6 @@
-// What a host writes, line by line, before anybody parses it. A line that is too long is never kept
-// whole, and one that is not UTF-8 is not mended: both are refused, with the id of the request.
+// What a host writes, line by line, before the SDK sees it. A line that is too long is never kept whole,
+// and one that is not UTF-8 is not mended: they are refused like what is not JSON, with the id of the
+// request.
 import { isUtf8 } from 'node:buffer';
 import { Transform, type TransformCallback } from 'node:stream';
 import { IpcError } from './core/errors.ts';
@@ -56,8 +57,22 @@ export class Lines extends Transform {
       return this.#refuse(new IpcError('body_too_large', what), skeleton.id());
     }
     const line = Buffer.concat(chunks);
-    if (isUtf8(line)) this.push(line);
-    else this.#refuse(new IpcError('bad_body', 'a line is not UTF-8'), idOf(line));
+    const fault = faultOf(line);
+    if (fault) this.#refuse(fault, idOf(line));
+    else this.push(line);
+  }
+}
+
+/** The SDK would pass over it in silence. An empty line is none. */
+function faultOf(line: Buffer): IpcError | undefined {
+  if (!isUtf8(line)) return new IpcError('bad_body', 'a line is not UTF-8');
+  const text = line.toString('utf8').trim();
+  try {
+    if (text !== '') JSON.parse(text);
+    return undefined;
+  } catch {
+    const hint = 'write one JSON-RPC message in each line';
+    return new IpcError('bad_body', 'a line is not JSON', { hint });
   }
 }
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { IpcError } from './core/errors.ts';
 import { version } from './core/version.ts';
 import { describeParameter, operationNames, type ParameterName, parameters } from './operations.ts';
+import { environmentFaults } from './place.ts';
 import { presentError } from './present.ts';
 import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
@@ -26,6 +27,8 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   process.on('SIGTSTP', () => {});
   for (const event of ['end', 'close']) process.stdin.on(event, end);
   process.stderr.on('error', () => {});
+  // A host shows its user what comes before the first call; each call that needs the value says it, too.
+  for (const fault of environmentFaults(env)) sayRefused(fault);
   serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
   const closed = transport.onclose;
   transport.onclose = () => {
@@ -34,7 +37,7 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   };
 }
 
-/** A line that nobody can be answered. */
+/** What nobody can be answered. */
 function sayRefused(error: Error): void {
   if (error instanceof IpcError) process.stderr.write(`ipc mcp: ${presentError(error)}\n`);
 }

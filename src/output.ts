@@ -1,7 +1,13 @@
-// What the program writes: bodies, JSON and help to stdout, all else to stderr.
+// What the program writes: bodies, JSON and help to stdout, all else to stderr; with `--json` that is one
+// object a line, too: `note`, `timeout` or `error`.
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
+import { speaksJson } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
+import type { PostResult } from './core/mail.ts';
+import { presentError } from './present.ts';
+import { eraseWaiting, painted } from './terminal.ts';
+import { visible } from './visible.ts';
 
 /** Stdout did not take what was written. */
 export class OutputFailed extends IpcError {
@@ -25,6 +31,12 @@ export function write(data: string | Buffer): Promise<void> {
   return writeTo(process.stdout, data);
 }
 
+/** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
+export function shown(body: Buffer, raw: boolean): Buffer {
+  if (raw || !process.stdout.isTTY) return body;
+  return Buffer.from(visible(body.toString('utf8')).text);
+}
+
 export async function print(text: string, then: string): Promise<void> {
   await write(text).catch((error) => {
     throw outputFailed(error, then);
@@ -36,9 +48,32 @@ export async function writeJson(value: object): Promise<void> {
   await print(jsonLine(value), 'the call itself was done');
 }
 
+export function say(line: string): Promise<void> {
+  return sayEither(line, { note: line });
+}
+
+/** `stored`: the question that was not answered. */
+export function sayTimeout(
+  line: string,
+  seconds: number,
+  stored?: Pick<PostResult, 'id' | 'number'>,
+): Promise<void> {
+  const question = stored && { id: stored.id, number: stored.number };
+  return sayEither(line, { timeout: { seconds, stored: question } });
+}
+
+export function sayError(error: IpcError): Promise<void> {
+  const { code, message, hint, maybeStored, kind } = error;
+  const head = `ipc: ${code}`;
+  const line = `${painted('red', head)}${`ipc: ${presentError(error)}`.slice(head.length)}`;
+  const retry = kind.retry ?? false;
+  return sayEither(line, { error: { code, message, hint, retry, maybeStored } });
+}
+
 /** Nobody may be there to hear it. */
-export async function say(line: string): Promise<void> {
-  await writeTo(process.stderr, `${line}\n`).catch(() => {});
+async function sayEither(line: string, object: object): Promise<void> {
+  const text = speaksJson ? jsonLine(object) : `${line}\n`;
+  await writeTo(process.stderr, text).catch(() => {});
 }
 
 /** Asks the user at the terminal; no is the default. */
@@ -51,11 +86,13 @@ export async function confirmed(question: string): Promise<boolean> {
   }
 }
 
+/** Every field is there, null when there is nothing in it. */
 export function jsonLine(value: object): string {
-  return `${JSON.stringify(value)}\n`;
+  return `${JSON.stringify(value, (_, part) => (part === undefined ? null : part))}\n`;
 }
 
 function writeTo(stream: Writable, data: string | Buffer): Promise<void> {
+  eraseWaiting();
   return new Promise((resolve, reject) => {
     stream.write(data, (error) => (error ? reject(error) : resolve()));
   });

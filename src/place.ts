@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { homedir, hostname, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { findHolder } from './broker/holder.ts';
+import { continueHint, findHolder, isStopped } from './broker/holder.ts';
 import { Session } from './broker/session.ts';
 import { IpcError } from './core/errors.ts';
 import { nameBytesMax, portBrokerDefault } from './core/limits.ts';
 import type { Mail } from './core/mail.ts';
 import { type Name, type Origin, parseName } from './core/message.ts';
 import { ping, receive, send } from './direct.ts';
+import { maxWaitIn } from './hosts.ts';
 import { readOwner } from './journal/folder.ts';
 import type { Broker, BrokerAt, BrokerName, Context, Direct } from './operations.ts';
 import { RateGuard } from './rate.ts';
@@ -25,7 +26,7 @@ import {
 } from './values.ts';
 import { isLoopback, resolveHost } from './wire/channel.ts';
 import type { Keys } from './wire/handshake.ts';
-import { loadKeys, watchKeys } from './wire/key.ts';
+import { loadKeys, parseKey, watchKeys } from './wire/key.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -71,7 +72,7 @@ export class Place implements Context {
 
   get name(): Name | undefined {
     const { name, env } = this.#options;
-    return name ?? (env.IPC_NAME ? parseName(env.IPC_NAME, 'IPC_NAME') : undefined);
+    return name ?? nameIn(env);
   }
 
   guarded<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result> {
@@ -101,17 +102,14 @@ export class Place implements Context {
   /** The port of this machine's broker, for calls that name none. */
   localPort(given = this.#options.port): number {
     if (given !== undefined) return given;
-    const { IPC_PORT } = this.#options.env;
-    return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : portBrokerDefault;
+    return portIn(this.#options.env) ?? portBrokerDefault;
   }
 
   #addressOf({ host, port }: BrokerAt): Address | undefined {
     if (host !== undefined) return host;
     if (port !== undefined) return undefined;
     if (this.#options.host !== undefined) return this.#options.host;
-    const { IPC_BROKER } = this.#options.env;
-    const isNamed = this.#options.port !== undefined || !IPC_BROKER;
-    return isNamed ? undefined : parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost);
+    return this.#options.port === undefined ? brokerIn(this.#options.env) : undefined;
   }
 
   /** Where the session of a port keeps its mail. */
@@ -138,8 +136,14 @@ export class Place implements Context {
   #makeDirect(): Direct {
     const origin = this.#origin;
     return {
-      send: async (call) => send({ ...call, origin, keys: await this.#loadKeysFor(call.host) }),
-      ping: async (call) => ping({ ...call, keys: await this.#loadKeysFor(call.host) }),
+      send: async (call) => {
+        const keys = await this.#loadKeysFor(call.host);
+        return explained(call, () => send({ ...call, origin, keys }));
+      },
+      ping: async (call) => {
+        const keys = await this.#loadKeysFor(call.host);
+        return explained(call, () => ping({ ...call, keys }));
+      },
       receive: async (call) => {
         const keys = await this.#loadKeysFor(call.bind, 'bind');
         const present = watchKeys(this.home, this.#options.env, keys);
@@ -179,10 +183,52 @@ export class Place implements Context {
   }
 }
 
+/** Who does not answer here may be stopped. */
+async function explained<T>({ host, port }: Address, dial: () => Promise<T>): Promise<T> {
+  try {
+    return await dial();
+  } catch (error) {
+    if (!(error instanceof IpcError && error.code === 'unreachable')) throw error;
+    const isHere = (await resolveHost(host)).every(isLoopback);
+    const holder = isHere ? await findHolder(port) : undefined;
+    if (!holder || !isStopped(holder)) throw error;
+    const what = `pid ${holder.pid} (${holder.program}) has port ${port}, but is stopped`;
+    throw new IpcError('unreachable', what, { cause: error, hint: continueHint(holder) });
+  }
+}
+
 /** As an origin may carry it: hosts and machines call themselves as they like. */
 function label(text: string): string {
   const line = text.toWellFormed().replace(/\p{Cc}/gu, ' ');
   return [...line].slice(0, labelCharactersMax).join('');
+}
+
+function nameIn({ IPC_NAME }: Environment): Name | undefined {
+  return IPC_NAME ? parseName(IPC_NAME, 'IPC_NAME') : undefined;
+}
+
+function portIn({ IPC_PORT }: Environment): number | undefined {
+  return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : undefined;
+}
+
+function brokerIn({ IPC_BROKER }: Environment): Address | undefined {
+  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost) : undefined;
+}
+
+/** What is wrong with the variables, as far as it can be told before anything is opened. */
+export function environmentFaults(env: Environment): IpcError[] {
+  const { IPC_KEY } = env;
+  const keyIn = () => IPC_KEY && parseKey(IPC_KEY, 'IPC_KEY');
+  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, keyIn];
+  return readers.flatMap((read) => {
+    try {
+      read(env);
+      return [];
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      return [error];
+    }
+  });
 }
 
 /** What the environment says of the rate guard; 0 is no limit. */

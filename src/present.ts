@@ -1,7 +1,7 @@
 // Results as text for a model: a head of one line, bodies between two lines with a mark that no peer
 // can know, a foot of one line that names the next call. Pure but for the mark.
 import type { KeptBody } from './bodies.ts';
-import type { IpcError } from './core/errors.ts';
+import { IpcError } from './core/errors.ts';
 import { partCharactersMax, resultCharactersMax } from './core/limits.ts';
 import type {
   BrokerStatus,
@@ -50,11 +50,11 @@ export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes
   return lines(title, fenced('', text), last);
 }
 
-/** For a person who gets bodies elsewhere. */
-export function presentDamaged(delivery: Delivery): string {
+/** For a reader who gets bodies alone. */
+export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
-  const size = `its ${bodyBytes} bytes are lost`;
-  return `${deliveryTitle(delivery)}: ${damagedNote}; ${size}, and it is settled.`;
+  const what = `${deliveryTitle(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
+  return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
 /** All of them fit: `countFitting` said so. */
@@ -67,8 +67,13 @@ export function presentDeliveries(
 ): string {
   const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
   const [sender] = senders.size === 1 ? senders : [];
-  const title = `${messages(deliveries.length)} for ${quoted(mailbox)}, ${remaining} more there`;
+  const title = `${messages(deliveries.length)} for ${quoted(mailbox)}, ${moreThere(remaining)}`;
   return lines(head(title, notes), ...deliveries.map(block), foot(mailbox, sender ?? '', ticket));
+}
+
+/** Beside what a fetch hands over. */
+export function moreThere(remaining: number): string {
+  return `${remaining === 0 ? 'no' : remaining} more there`;
 }
 
 /** How many of the first deliveries fit into one result. */
@@ -193,7 +198,7 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
   const { successor, messages: count } = result;
   const then =
     successor === undefined
-      ? `nobody took it over, ${messages(count)} stay on disk`
+      ? `nobody took it over, ${messages(count)} ${count === 1 ? 'stays' : 'stay'} on disk`
       : `pid ${successor} owns it now, with ${messages(count)}`;
   return head(`Gave up the broker on port ${port}`, [then, ...notes]);
 }
@@ -266,7 +271,8 @@ export function presentRetry(
 }
 
 export function presentStore(folder: string, report: StoreReport): string {
-  const { store, epoch, sound, faults, kept, warnings, segments } = report;
+  const { store, epoch, sound, faults, warnings, segments } = report;
+  const kept = report.kept.filter((each) => !faults.includes(each));
   const { records, mailboxes, bytes } = report;
   if (store === undefined && sound) return `No store in ${folder}.`;
   const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);

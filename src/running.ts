@@ -1,7 +1,8 @@
 // How a command runs: what it has at hand, what ends it, and the exit codes.
 import { constants } from 'node:os';
+import { speaksJson } from './arguments.ts';
 import { IpcError } from './core/errors.ts';
-import { say } from './output.ts';
+import { say, sayError } from './output.ts';
 import { Place } from './place.ts';
 
 export const exitDone = 0;
@@ -58,6 +59,7 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 /** Returns the exit code. */
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
   const taken = error.maybeStored ? ' The message may have been taken all the same.' : '';
-  await say(`ipc: interrupted (${signal}).${taken}`);
+  if (speaksJson) await sayError(error);
+  else await say(`ipc: interrupted (${signal}).${taken}`);
   return exitSignalled + constants.signals[signal];
 }

@@ -192,7 +192,7 @@ export class Tool {
     if (operation === 'fetch' && deliveries.length > 1) {
       return present.presentDeliveries(mailbox, deliveries, remaining, ticket, notes);
     }
-    if (operation === 'fetch') notes.push(`${remaining} more there`);
+    if (operation === 'fetch') notes.push(present.moreThere(remaining));
     const text = present.presentDelivery(first, ticket, notes);
     if (!first.body || present.fits(text)) return text;
     const about = { ticket, mailbox, from: first.envelope.from };

@@ -106,10 +106,17 @@ export class HostTransport implements Transport {
   }
 
   #refuse(error: IpcError, id: RequestId | undefined): void {
-    if (id === undefined) return this.onerror?.(error);
-    const code = error.code === 'bad_body' ? parseErrorCode : invalidRequestCode;
-    const answer = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } } as const;
-    this.#output.write(serializeMessage(answer));
+    const isUnread = error.code === 'bad_body';
+    if (id === undefined) this.onerror?.(error);
+    // A notification is never answered; what could not be parsed is, as JSON-RPC wants it.
+    if (id === undefined && !isUnread) return;
+    const code = isUnread ? parseErrorCode : invalidRequestCode;
+    const answer = {
+      jsonrpc: '2.0',
+      id: id ?? null,
+      error: { code, message: presentError(error) },
+    };
+    this.#output.write(`${JSON.stringify(answer)}\n`);
   }
 
   #arrived(message: JSONRPCMessage): void {

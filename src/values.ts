@@ -1,6 +1,6 @@
 // Values of parameters and of the environment, checked: what is wrong is named, with the form it must have.
 import { isIP } from 'node:net';
-import { IpcError } from './core/errors.ts';
+import { type ErrorCode, IpcError } from './core/errors.ts';
 import { bodyBytesMax, portMax, sendsPerHourMax, waitMsMax, waitMsMin } from './core/limits.ts';
 import { type Name, parseBody, parseName } from './core/message.ts';
 
@@ -12,6 +12,16 @@ export interface Address {
 
 export const timeoutMin = waitMsMin / 1_000;
 export const timeoutMax = waitMsMax / 1_000;
+
+/** What it must be is told of a secret, too. */
+class WrongValue extends IpcError {
+  readonly form: string;
+
+  constructor(code: ErrorCode, parameter: string, value: unknown, form: string) {
+    super(code, `${parameter} is ${shown(value)}; it must be ${form}`);
+    this.form = form;
+  }
+}
 
 /** A value as an error shows it: short, and on one line. */
 export function shown(value: unknown): string {
@@ -31,20 +41,20 @@ function jsonOf(value: unknown): string | undefined {
 
 export function parseText(value: unknown, parameter: string): string {
   if (typeof value === 'string') return value;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be a text`);
+  throw new WrongValue('bad_parameter', parameter, value, 'a text');
 }
 
 export function parseLine(value: unknown, parameter: string): string {
   const text = parseText(value, parameter);
   if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be one plain word`);
+  throw new WrongValue('bad_parameter', parameter, text, 'one plain word');
 }
 
 export function parseBind(value: unknown, parameter: string): string {
   const text = parseLine(value, parameter);
   if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
   const form = 'an address without a port, which goes into "port"';
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(text)}; it must be ${form}`);
+  throw new WrongValue('bad_parameter', parameter, text, form);
 }
 
 export function parseNameValue(value: unknown, parameter: string): Name {
@@ -54,7 +64,7 @@ export function parseNameValue(value: unknown, parameter: string): Name {
 export function parseMessage(value: unknown, parameter: string): Buffer {
   if (value instanceof Uint8Array || typeof value === 'string') return parseBody(value, parameter);
   const limit = `a text of at most ${bodyBytesMax} bytes`;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${limit}`);
+  throw new WrongValue('bad_parameter', parameter, value, limit);
 }
 
 function wholeNumber(value: unknown): number | undefined {
@@ -66,7 +76,7 @@ export function parseTimeout(value: unknown, parameter = 'timeout'): number {
   const seconds = wholeNumber(value);
   if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
   const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
-  throw new IpcError('bad_timeout', `${parameter} is ${shown(value)}; it must be ${form}`);
+  throw new WrongValue('bad_timeout', parameter, value, form);
 }
 
 /** 0: no limit. */
@@ -74,14 +84,14 @@ export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): n
   const count = wholeNumber(value);
   if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
   const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
-  throw new IpcError('bad_parameter', `${parameter} is ${shown(value)}; it must be ${form}`);
+  throw new WrongValue('bad_parameter', parameter, value, form);
 }
 
 export function parsePort(value: unknown, parameter = 'port'): number {
   const port = wholeNumber(value);
   if (port !== undefined && port >= 1 && port <= portMax) return port;
   const form = `a whole number from 1 to ${portMax}`;
-  throw new IpcError('bad_port', `${parameter} is ${shown(value)}; it must be ${form}`);
+  throw new WrongValue('bad_port', parameter, value, form);
 }
 
 export function parseHost(value: unknown, parameter = 'host'): Address {
@@ -89,7 +99,7 @@ export function parseHost(value: unknown, parameter = 'host'): Address {
   const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   if (host === undefined) {
-    throw new IpcError('bad_host', `${parameter} is ${shown(text)}; it must be HOST:PORT`);
+    throw new WrongValue('bad_host', parameter, text, 'HOST:PORT');
   }
   return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
 }
@@ -106,5 +116,6 @@ export function parseVariable<T>(value: string, variable: string, parse: (value:
 /** The same error, without the value. */
 export function variableError(error: unknown, variable: string): unknown {
   if (!(error instanceof IpcError)) return error;
-  return new IpcError(error.code, `${variable} cannot be used`);
+  const needs = error instanceof WrongValue ? `; it needs ${error.form}` : '';
+  return new IpcError(error.code, `${variable} cannot be used${needs}`);
 }

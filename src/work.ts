@@ -11,7 +11,7 @@ import { IpcError } from './core/errors.ts';
 import { bodyBytesMax, waitMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { type Name, parseBody } from './core/message.ts';
-import { presentDamaged } from './present.ts';
+import { damagedError, presentError } from './present.ts';
 import { shown } from './values.ts';
 
 export interface WorkOptions {
@@ -28,13 +28,15 @@ export interface WorkOptions {
   /** Commands that run are ended, too. */
   readonly killSignal: AbortSignal;
   readonly say: (line: string) => Promise<void>;
+  /** All of them wait for a message, or one of them has ended that. */
+  readonly onIdle: (isIdle: boolean) => void;
 }
 
 export const parallelMax = 256;
 
 /** Pause before a message goes back after its first attempt; doubled for each one more. */
-const retryMsMin = 1_000;
-const retryMsMax = 30_000;
+export const retryMsMin = 1_000;
+export const retryMsMax = 30_000;
 
 export function parseParallel(text: string): number {
   const count = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
@@ -58,6 +60,7 @@ export class Worker {
   readonly #options: WorkOptions;
   readonly #ended = new AbortController();
   readonly #pauses = new Set<Promise<void>>();
+  #waiting = 0;
 
   constructor(mail: Mail, options: WorkOptions) {
     this.#mail = mail;
@@ -94,15 +97,21 @@ export class Worker {
     }
   }
 
-  #next(): Promise<Delivery | undefined> {
-    const { signal } = this.#ended;
-    return this.#mail.wait(this.#options.mailbox, { timeoutMs: waitMsMax, signal });
+  async #next(): Promise<Delivery | undefined> {
+    const { mailbox, parallel, onIdle } = this.#options;
+    if (++this.#waiting === parallel) onIdle(true);
+    try {
+      const { signal } = this.#ended;
+      return await this.#mail.wait(mailbox, { timeoutMs: waitMsMax, signal });
+    } finally {
+      if (this.#waiting-- === parallel) onIdle(false);
+    }
   }
 
   async #handle(delivery: Delivery): Promise<void> {
     const { body, envelope } = delivery;
     if (!body) {
-      await this.#options.say(presentDamaged(delivery));
+      await this.#options.say(presentError(damagedError(delivery)));
       await this.#mail.settle([delivery]);
       return;
     }

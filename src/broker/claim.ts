@@ -3,7 +3,7 @@
 import { chmod, rename } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { IpcError } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../core/errors.ts';
 import { backlogMax } from '../core/limits.ts';
 import { randomText } from '../wire/random.ts';
 
@@ -43,7 +43,7 @@ export async function claim(port: number, folder: string): Promise<Claim> {
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
-    throw new IpcError('home_unusable', `${path}: ${errorCode(error)}`, { cause: error });
+    throw socketError(error, path);
   }
 }
 
@@ -103,16 +103,22 @@ function answers(path: string): Promise<boolean> {
     socket.once('error', (error) => {
       const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
-      else reject(new IpcError('home_unusable', `${path}: ${code}`, { cause: error }));
+      else reject(socketError(error, path));
     });
   });
+}
+
+function socketError(error: unknown, path: string): IpcError {
+  const what = `${path}: ${errorCode(error)}`;
+  return outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
 }
 
 function listenError(error: unknown, where: string): IpcError {
   const code = errorCode(error);
   const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
   const rights = code === 'EACCES' ? ': its port needs special rights' : '';
-  return new IpcError(kind, `cannot listen on ${where} (${code})${rights}`, { cause: error });
+  const what = `cannot listen on ${where} (${code})${rights}`;
+  return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
 }
 
 function errorCode(error: unknown): string {

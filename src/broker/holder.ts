@@ -8,6 +8,15 @@ export interface Holder {
   readonly state: string;
 }
 
+export function isStopped({ state }: Holder): boolean {
+  return /^[Tt]/.test(state);
+}
+
+/** What the user does about one that is stopped. */
+export function continueHint({ pid }: Holder): string {
+  return `continue it (kill -CONT ${pid}), or end it`;
+}
+
 /** undefined when nobody holds it, when /proc does not tell, or when the holder is another user's. */
 export async function findHolder(port: number): Promise<Holder | undefined> {
   const sockets = [

@@ -10,7 +10,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../core/errors.ts';
 import type {
   BrokerStatus,
   Cancellable,
@@ -205,7 +205,8 @@ export class Session implements Mail {
   async #bid(keys: Keys): Promise<Address> {
     const { home, port, env } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
-      throw new IpcError('home_unusable', `${this.#folder}: ${error.message}`, { cause: error });
+      const what = `${this.#folder}: ${error.message}`;
+      throw outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
     });
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return { path: won.path };

@@ -29,6 +29,11 @@ const table = {
   bad_host: { fault: 'call', hint: 'write it as HOST:PORT, for example 127.0.0.1:19900' },
 
   home_unusable: { fault: 'world', hint: 'mend the folder, or name another one in IPC_HOME' },
+  too_many_files: {
+    fault: 'world',
+    retry: true,
+    hint: 'close what holds files open, or raise the limit (`ulimit -n`)',
+  },
   key_unusable: { fault: 'world', hint: 'mend the key file, or name another one in IPC_KEY_FILE' },
   key_rotating: {
     fault: 'world',
@@ -198,6 +203,13 @@ export class IpcError extends Error {
   get kind(): ErrorKind {
     return errorTable[this.code];
   }
+}
+
+/** Nothing more can be opened by the process or the machine; whatever was to be opened is not to blame. */
+export function outOfFiles(error: unknown): IpcError | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'EMFILE' && code !== 'ENFILE') return undefined;
+  return new IpcError('too_many_files', `too many open files (${code})`, { cause: error });
 }
 
 /** For the end of a switch: the compiler proves that it is never reached. */

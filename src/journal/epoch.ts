@@ -1,5 +1,5 @@
 // An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
-import { IpcError } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../core/errors.ts';
 import { type Disk, hasCode } from './disk.ts';
 import {
   epochPath,
@@ -110,7 +110,10 @@ export function folderFault(error: unknown): unknown {
     const hint = 'free space on the disk of the store, then try again; the mail in it is safe';
     return new IpcError('store_full', (error as Error).message, { cause: error, hint });
   }
-  return asIpcError(hasCode(error, 'EIO') ? 'storage_failed' : 'home_unusable', error);
+  return (
+    outOfFiles(error) ??
+    asIpcError(hasCode(error, 'EIO') ? 'storage_failed' : 'home_unusable', error)
+  );
 }
 
 export function isDiskFull(error: unknown): boolean {
@@ -119,5 +122,6 @@ export function isDiskFull(error: unknown): boolean {
 
 function asIpcError(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
   if (!(error instanceof Error && 'errno' in error)) return error;
-  return new IpcError(code, error.message, { cause: error });
+  const hint = outOfFiles(error)?.hint;
+  return new IpcError(code, error.message, { cause: error, ...(hint && { hint }) });
 }

@@ -2,6 +2,7 @@
 // may open no more: whoever connects may have taken all others.
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
+import { outOfFiles } from '../core/errors.ts';
 
 /** A segment that stays open, and a folder to sync beside it, with some to spare. */
 const reserveMax = 4;
@@ -12,7 +13,7 @@ export function withReserve<T>(act: () => T): T {
   try {
     return act();
   } catch (error) {
-    if (!isOutOfFiles(error)) throw error;
+    if (!outOfFiles(error)) throw error;
     for (const file of reserve.splice(0)) closeSync(file);
     return act();
   } finally {
@@ -25,11 +26,6 @@ export function holdReserve(): void {
   try {
     while (reserve.length < reserveMax) reserve.push(openSync(devNull, 'r'));
   } catch (error) {
-    if (!isOutOfFiles(error)) throw error;
+    if (!outOfFiles(error)) throw error;
   }
-}
-
-function isOutOfFiles(error: unknown): boolean {
-  const isSystems = error instanceof Error && 'code' in error;
-  return isSystems && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }

@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { IpcError } from '../core/errors.ts';
+import { IpcError, type IpcErrorOptions, outOfFiles } from '../core/errors.ts';
 import { keyReadMs } from '../core/limits.ts';
 import { type Keys, keyBytes } from './handshake.ts';
 
@@ -71,7 +71,7 @@ export function readKey(path: string): Buffer | undefined {
     if (code === 'ENOENT') return undefined;
     if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
-    throw new IpcError('key_unusable', `${path} cannot be read (${code})`);
+    throw outOfFiles(error) ?? new IpcError('key_unusable', `${path} cannot be read (${code})`);
   }
   try {
     return readKeyFrom(file, path);
@@ -87,7 +87,9 @@ function readKeyFrom(file: number, path: string): Buffer {
     throw new IpcError('key_unusable', `${path} can be read by others; make it 0600`);
   }
   if (stat.size > keyFileBytesMax) throw malformed(path);
-  return parseKey(readFileSync(file, 'latin1'), path);
+  const key = decodeKey(readFileSync(file, 'latin1'));
+  if (key) return key;
+  throw malformed(path);
 }
 
 async function makeKey(home: string, path: string): Promise<Buffer> {
@@ -100,7 +102,7 @@ async function makeKey(home: string, path: string): Promise<Buffer> {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENAMETOOLONG') throw tooLong(home);
-    throw new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
+    throw outOfFiles(error) ?? new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
   } finally {
     await rm(aside, { force: true }).catch(() => {});
   }
@@ -179,12 +181,18 @@ export function keyLine(key: Buffer): string {
   return `${key.toString('hex')}\n`;
 }
 
-/** 64 hex digits, or 32 bytes in base64. */
+/** 64 hex digits, or 32 bytes in base64; given as it is, not in a file. */
 export function parseKey(text: string, source: string): Buffer {
+  const key = decodeKey(text);
+  if (key) return key;
+  throw malformed(source, { hint: 'give what `ipc key show` prints where the key is good' });
+}
+
+function decodeKey(text: string): Buffer | undefined {
   const trimmed = text.trim();
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (/^[A-Za-z0-9+/]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64');
-  throw malformed(source);
+  return undefined;
 }
 
 function tooLong(path: string): IpcError {
@@ -192,11 +200,9 @@ function tooLong(path: string): IpcError {
   return new IpcError('home_unusable', `${path} is too long a path`, { hint });
 }
 
-function malformed(source: string): IpcError {
-  return new IpcError(
-    'key_unusable',
-    `${source} is not a key: 64 hex digits, or base64 of 32 bytes`,
-  );
+function malformed(source: string, options: IpcErrorOptions = {}): IpcError {
+  const what = `${source} is not a key: 64 hex digits, or base64 of 32 bytes`;
+  return new IpcError('key_unusable', what, options);
 }
 
 export function errorCode(error: unknown): string {

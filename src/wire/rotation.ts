@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { IpcError } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../core/errors.ts';
 import { keyBytes } from './handshake.ts';
 import {
   errorCode,
@@ -94,6 +94,7 @@ async function change(path: string, action: () => Promise<void>): Promise<void> 
     await syncFolder(folder);
   } catch (error) {
     if (error instanceof IpcError) throw error;
-    throw new IpcError('home_unusable', `${folder} cannot keep a key (${errorCode(error)})`);
+    const what = `${folder} cannot keep a key (${errorCode(error)})`;
+    throw outOfFiles(error) ?? new IpcError('home_unusable', what);
   }
 }

@@ -66,7 +66,7 @@ const full = { skip: existsSync('/dev/full') ? false : 'no /dev/full' };
 
 test('output that cannot be written is said, and exits 1', full, async (context) => {
   const { run, line } = await shell(context);
-  const said = /^ipc: output_failed: .*ENOSPC/m;
+  const said = /output_failed.*ENOSPC/;
   for (const command of ['post B hi --json', 'status --json', '--help', '--version', 'wait B']) {
     const { code, errors } = await line(`"$@" ${command} >/dev/full`);
     assert.equal(code, 1, command);
@@ -79,6 +79,42 @@ test('a reader that has enough is no error to speak of', async (context) => {
   const { line } = await shell(context);
   const { errors } = await line('"$@" --help | true; "$@" status --json | true');
   assert.equal(errors, '');
+});
+
+test('what `head` left in a fetch goes back unread, what the pipe took is settled', async (context) => {
+  const { run, line } = await shell(context);
+  const big = 'x'.repeat(500_000);
+  for (const body of ['first', big, 'last']) await run(['post', 'B'], body);
+  const { text, errors } = await line('{ "$@" fetch B; echo "exit $?" >&2; } | head -1');
+  assert.deepEqual([text, errors], ['first\n', 'exit 1\n']);
+  const rest = (await run(['fetch', 'B', '--json'])).text.trimEnd().split('\n');
+  assert.deepEqual(
+    rest.map((each) => JSON.parse(each)).map(({ body, attempt }) => [body.length, attempt]),
+    [
+      [500_000, 2],
+      [4, 1],
+    ],
+  );
+});
+
+test('a reader of stderr that goes away changes nothing', async (context) => {
+  const { line, run } = await shell(context);
+  const { errors } = await line('{ "$@" post B hi; echo "exit $?" >&3; } 3>&2 2>&1 | true');
+  assert.equal(errors, 'exit 0\n');
+  assert.match((await run(['status'])).errors, /; 1 message, /);
+});
+
+test('a receive whose reader has gone has its sender try again', async (context) => {
+  const { run, begin } = await shell(context);
+  const port = `${await freePort()}`;
+  const receiving = begin(['receive', '--port', port]);
+  receiving.stdout?.destroy();
+  const exited = once(receiving, 'exit');
+  const sending = run(['send', `127.0.0.1:${port}`, 'kept']);
+  assert.deepEqual(await exited, [1, null]);
+  const { code, text } = await run(['receive', '--port', port]);
+  assert.deepEqual([code, text], [0, 'kept']);
+  assert.equal((await sending).code, 0);
 });
 
 test('an interrupted command says one line and exits as the signal wants', async (context) => {
@@ -176,18 +212,6 @@ test('the help of a command speaks of that command alone', async (context) => {
   assert.match(post, /--port <port> +port of the broker; 19901 by default/);
   assert.doesNotMatch(post, /19900|post: |send, post/);
   assert.match(await help('ping'), /--timeout <timeout> +whole seconds, 1-300; 10 by default/);
-  const all = await help();
-  for (const word of [
-    '130',
-    '124',
-    'IPC_HOME',
-    'IPC_PORT',
-    'IPC_NAME',
-    'IPC_KEY_FILE',
-    'IPC_BROKER',
-  ]) {
-    assert.ok(all.includes(word), word);
-  }
 });
 
 test('an address with a port is no address to bind, and errors name what was given', async (context) => {
@@ -209,6 +233,56 @@ test('an address with a port is no address to bind, and errors name what was giv
   }
   const { errors } = await line('"$@" post B hi', { IPC_BROKER: `${nowhere}:1` });
   assert.match(errors, /^ipc: host_unknown: IPC_BROKER /);
+});
+
+test('a key or a variable that is wrong is named with the form it needs, and never shown', async (context) => {
+  const { line } = await shell(context);
+  const said = async (env: Record<string, string>) => {
+    const { errors } = await line('"$@" post B hi', env);
+    assert.doesNotMatch(errors, /secret/);
+    return errors;
+  };
+  assert.equal(
+    await said({ IPC_KEY: 'secret' }),
+    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints where the key is good.\n',
+  );
+  assert.equal(
+    await said({ IPC_PORT: 'secret' }),
+    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
+  );
+  assert.match(
+    await said({ IPC_BROKER: 'secret' }),
+    /^ipc: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /,
+  );
+});
+
+test('`ipc mcp` says at once which variables are wrong, and serves', async (context) => {
+  const { home, line } = await shell(context);
+  const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+  const env = { IPC_PORT: 'secret', IPC_SENDS_PER_HOUR: 'secret', IPC_KEY: 'secret' };
+  const { text, errors } = await line(`echo '${ping}' | "$@" mcp`, env);
+  assert.equal(JSON.parse(text).id, 1);
+  assert.deepEqual(
+    errors.split('\n').map((each) => /^ipc mcp: (\w+: \w+) /.exec(each)?.[1] ?? each),
+    ['bad_port: IPC_PORT', 'bad_parameter: IPC_SENDS_PER_HOUR', 'key_unusable: IPC_KEY', ''],
+  );
+  assert.doesNotMatch(errors, /secret/);
+  assert.equal(existsSync(home), false);
+});
+
+test('a ping of a stopped process says so, and what to do', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  owner.kill('SIGSTOP');
+  const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
+  assert.equal(code, 1);
+  const [what, remedy] = errors.split(' To do: ');
+  assert.match(
+    what ?? '',
+    new RegExp(`^ipc: unreachable: pid ${owner.pid} .* has port ${port}, but is stopped\\.$`),
+  );
+  assert.ok(remedy?.startsWith(`continue it (kill -CONT ${owner.pid}), or end it.`));
 });
 
 test('a home that cannot be one is named', async (context) => {

@@ -89,6 +89,17 @@ test('--print says what would be done, and nothing is', async (context) => {
   await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
 });
 
+test('a host whose program is not there is called that', async (context) => {
+  const { run } = await machine(context);
+  const { code, errors } = await run(['install', 'claude', '--yes']);
+  assert.equal(code, 1);
+  const said = errors.trimEnd().split('\n').at(-1);
+  assert.equal(
+    said,
+    'ipc: host_unusable: there is no program "claude" on the PATH. To do: install it, or see `--print` for what it would be told.',
+  );
+});
+
 test('without a terminal and --yes nothing is done', async (context) => {
   const { run, file } = await machine(context);
   const { code, errors } = await run(['install', 'cursor']);
@@ -115,7 +126,12 @@ test('a file that changed after it was shown is not touched', async (context) =>
 
 test('without a name all hosts that are found are set up', async (context) => {
   const { run, file, put, stub } = await machine(context);
-  assert.match((await run(['install', '--yes'])).errors, /no host was found on this machine/);
+  for (const option of ['--yes', '--print']) {
+    assert.match(
+      (await run(['install', option])).errors,
+      /no host was found on this machine\. To do: name one of claude, codex, gemini, cursor, /,
+    );
+  }
   await stub('gemini');
   await put('.cursor/other', '');
   assert.equal((await run(['install', '--yes'])).code, 0);

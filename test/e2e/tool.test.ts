@@ -110,6 +110,6 @@ test('a variable that is wrong is named, and its value is not shown', async (con
   const { call } = await setUp(context, { IPC_BROKER: 'nats://user:secret@host' });
   const { text, isError } = await call(status);
   assert.equal(isError, true);
-  assert.match(text, /^bad_host: IPC_BROKER cannot be used\. /);
+  assert.match(text, /^bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /);
   assert.doesNotMatch(text, /secret/);
 });

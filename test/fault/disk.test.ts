@@ -64,7 +64,7 @@ test('the program prints nothing for a damaged message, says so, and goes on', a
   assert.deepEqual([plain.code, plain.text], [1, '']);
   assert.match(
     plain.errors,
-    /^Message for "A": #1 .*: DAMAGED on disk.*5 bytes are lost.*settled\.$/m,
+    /^ipc: message_damaged: Message for "A": #1 .*: its 5 bytes are lost, and it is settled\. To do: ask its sender for it again\.$/m,
   );
   assert.equal((await run(['wait', 'A'])).text, 'second');
 
@@ -73,6 +73,7 @@ test('the program prints nothing for a damaged message, says so, and goes on', a
   const json = await run(['wait', 'A', '--json']);
   const { number, damaged, body } = JSON.parse(json.text);
   assert.deepEqual([json.code, number, damaged, body], [1, 3, true, null]);
+  assert.equal(JSON.parse(json.errors).error.code, 'message_damaged');
 });
 
 test('a body that the disk damages while the broker runs is found when it is read', async (context) => {

@@ -6,8 +6,12 @@ import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { unprovenMax } from '../../src/core/limits.ts';
 import { place } from '../support/remote.ts';
+import { shell } from '../support/shell.ts';
 
 const filesMax = 80;
+/** Where Node itself begins, and where a post succeeds. */
+const filesForNode = 20;
+const filesForPost = 60;
 const few = ['sh', '-c', `ulimit -n ${filesMax} && exec "$@"`, 'sh'];
 
 test('an owner out of open files goes on storing and handing over, and takes new sessions once there are some again', async (context) => {
@@ -47,4 +51,21 @@ test('an owner out of open files goes on storing and handing over, and takes new
   const late = session();
   assert.equal((await late.status()).pid, owner.pid);
   assert.equal((await late.status()).epoch, 1);
+});
+
+test('a post that may open too few files says so, and does not blame the folder or the address', async (context) => {
+  const { line } = await shell(context);
+  const codes = new Set<string>();
+  for (let files = filesForNode; files <= filesForPost; files += 2) {
+    const { code, errors } = await line(`ulimit -n ${files}; "$@" post B hi`);
+    // Node does not even read the program.
+    if (code === 0 || errors.includes('node:internal')) continue;
+    const [, error = '', rest = ''] = /^ipc: (\w+): (.*)/.exec(errors) ?? [];
+    codes.add(error);
+    if (error === 'owner_silent') continue;
+    assert.match(rest, /too many open files.* To do: .*`ulimit -n`/);
+  }
+  assert.ok(codes.delete('too_many_files'));
+  // When the owner cannot take its own connection, it only sees that nobody answers.
+  for (const code of codes) assert.ok(['storage_failed', 'owner_silent'].includes(code), code);
 });

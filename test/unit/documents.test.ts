@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { documents } from '../../scripts/documents.ts';
 import { installLines } from '../../scripts/install-lines.ts';
 import * as limits from '../../src/core/limits.ts';
-import { programHelp, workHelp } from '../../src/help.ts';
 import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
+import { environment, exitCodes, topics, workEnvironment } from '../../src/topics.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -51,14 +51,25 @@ test('the lines that install are those that `npm start` prints', () => {
   }
 });
 
-test('README and --help name each variable of the environment that the sources read or set', () => {
+test('README and `ipc help environment` name each variable that the sources read or set', () => {
   const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('help.ts'))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('topics.ts'))
     .map((file) => read(`src/${file}`));
-  const named = sources.join('').match(/\bIPC_[A-Z_]+/g) ?? [];
-  for (const name of new Set(named)) {
-    assert.ok(programHelp.includes(`\n  ${name} `) || workHelp.includes(name), name);
-    assert.ok(readme.includes(`\`${name}\``), name);
+  const named = new Set(sources.join('').match(/\bIPC_[A-Z_]+/g) ?? []);
+  const told = Object.keys({ ...environment, ...workEnvironment });
+  assert.deepEqual([...named].sort(), told.filter((name) => name.startsWith('IPC_')).sort());
+  for (const name of named) assert.ok(readme.includes(`\`${name}\``), name);
+});
+
+test('the table of exit codes has those of `ipc help exit-codes`', () => {
+  const codes = Object.keys(exitCodes);
+  const rows = [...readme.matchAll(/^\| (\d+)(?:, \d+)* \| .* \|$/gm)].map(([, code]) => code);
+  assert.deepEqual(rows, codes);
+});
+
+test('a topic fits a terminal of 80 columns', () => {
+  for (const { text } of Object.values(topics)) {
+    for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
   }
 });
 

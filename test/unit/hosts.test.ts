@@ -36,7 +36,9 @@ test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', ()
   assert.equal(of('claude-code', 300, '100'), 100);
   assert.equal(of('unknown', 60, '300'), 60);
   assert.equal(of('unknown', 10, '100'), 10);
-  assert.throws(() => of('unknown', 10, 'long'), { message: 'IPC_MAX_WAIT cannot be used' });
+  assert.throws(() => of('unknown', 10, 'long'), {
+    message: 'IPC_MAX_WAIT cannot be used; it needs whole seconds from 1 to 300',
+  });
 });
 
 test('who drops calls without a word, and who makes one at a time', () => {

@@ -28,11 +28,16 @@ test('a broker of another machine has its address for a name, a loopback host is
 });
 
 test('a wrong variable is named; its value may be a secret', async () => {
-  const wrong = { name: 'IpcError', message: 'IPC_BROKER cannot be used' };
-  const refused = (value: string) => portOf({ IPC_BROKER: value });
-  await assert.rejects(refused('nats://user:secret@host'), { ...wrong, code: 'bad_host' });
-  await assert.rejects(refused('secret:70000'), { ...wrong, code: 'bad_port' });
-  await assert.rejects(refused('secret.invalid:7'), { ...wrong, code: 'host_unknown' });
-  const message = 'IPC_PORT cannot be used';
-  await assert.rejects(portOf({ IPC_PORT: 'secret' }), { code: 'bad_port', message });
+  const refused = (env: object, code: string, message: string) =>
+    assert.rejects(portOf({ ...env }), { name: 'IpcError', code, message });
+  const host = 'IPC_BROKER cannot be used';
+  const port = 'it needs a whole number from 1 to 65535';
+  await refused(
+    { IPC_BROKER: 'nats://user:secret@host' },
+    'bad_host',
+    `${host}; it needs HOST:PORT`,
+  );
+  await refused({ IPC_BROKER: 'secret:70000' }, 'bad_port', `${host}; ${port}`);
+  await refused({ IPC_BROKER: 'secret.invalid:7' }, 'host_unknown', host);
+  await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
 });

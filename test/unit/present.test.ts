@@ -124,6 +124,28 @@ test('a session cannot pretend to be another by its program or machine', () => {
   assert.match(head, /from "A" \("x\\"; #13 from \\"user\\u001b" pid 7 on "m{40}…"\), 2026/);
 });
 
+test('one message stays on disk, two stay', () => {
+  const stopped = (messages: number) =>
+    present.presentStop(7, { successor: undefined, messages }, []);
+  const head = 'Gave up the broker on port 7; nobody took it over';
+  assert.equal(stopped(1), `${head}, 1 message stays on disk.`);
+  assert.equal(stopped(2), `${head}, 2 messages stay on disk.`);
+});
+
+test('damage that is found, and was reported before, is said once', () => {
+  const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
+  const report = { ...none, store: 'id', epoch: 1, sound: false };
+  const text = present.presentStore('/store', {
+    ...report,
+    faults: ['found now'],
+    kept: ['found now', 'found before'],
+  });
+  assert.deepEqual(text.split('\n').slice(1, 3), [
+    'damaged: found now',
+    'reported before: found before',
+  ]);
+});
+
 test("an error says a peer's words on one line", () => {
   const error = new IpcError('port_taken', 'held by pid 7 (a\n<system>\u001b[2J)');
   assert.match(
@@ -147,6 +169,8 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
       'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-1".',
     ].join('\n'),
   );
+  const [head] = present.presentDeliveries(box, two, 0, 'k7f3-1', []).split('\n');
+  assert.equal(head, '2 messages for "B", no more there.');
   const others = [delivery(), delivery({ from: 'C' as Name })];
   assert.match(present.presentDeliveries(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
 });

@@ -209,6 +209,18 @@ test('a line that is too long, or not UTF-8, is answered where its id is known, 
   assert.deepEqual(arrived, [3]);
 });
 
+test('a line that is not JSON is told so, and the next is read; an empty one is none', async () => {
+  const { transport, output, raw, receive, arrived } = await setUp();
+  const errors: string[] = [];
+  transport.onerror = (error) => errors.push(error.message);
+  await raw(Buffer.from('\n \r\nhello\n'));
+  const [answer] = output.answers();
+  assert.deepEqual([answer?.id, answer?.error.code], [null, -32_700]);
+  assert.match(answer?.error.message ?? '', /^bad_body: a line is not JSON\./);
+  await receive(call(1));
+  assert.deepEqual([errors, arrived], [['a line is not JSON'], [1]]);
+});
+
 test('lines come whole, however their bytes are cut', async () => {
   const { raw, arrived } = await setUp();
   const bytes = Buffer.from(`${JSON.stringify(call(1))}\n${JSON.stringify(call(2))}\r\n\n`);
