@@ -8,6 +8,7 @@ import { makeProgram } from '../src/cli.ts';
 import { errorTable } from '../src/core/errors.ts';
 import { parameterWords } from '../src/help.ts';
 import {
+  listWords,
   type OperationName,
   operationNames,
   operations,
@@ -53,7 +54,7 @@ function operationsDocument(): string {
     const rows = [...needs, ...takes].map((parameter) =>
       row(
         quoted(parameter),
-        parameters[parameter].type,
+        parameters[parameter].listOf === name ? 'string, or list' : parameters[parameter].type,
         yes(needs.includes(parameter)),
         wordsOf(name, parameter),
       ),
@@ -104,7 +105,9 @@ function block(text: string): string {
 }
 
 function wordsOf(operation: OperationName, name: ParameterName): string {
-  return name === 'message' ? parameters.message.what : parameterWords(operation, name);
+  if (name === 'message') return parameters.message.what;
+  const words = parameterWords(operation, name);
+  return parameters[name].listOf === operation ? `${words}; ${listWords}` : words;
 }
 
 function document(...parts: readonly string[]): string {

@@ -23,7 +23,10 @@ function optionsIn(words: readonly string[]): readonly string[] {
 
 /** Refuses a parameter that came from an argument which is not UTF-8. */
 export async function checkArguments(given: Readonly<Record<string, unknown>>): Promise<void> {
-  const suspects = Object.entries(given).filter(([, value]) => String(value).includes('\ufffd'));
+  const all = Object.entries(given).flatMap(([name, value]) =>
+    [value].flat().map((each) => [name, each] as const),
+  );
+  const suspects = all.filter(([, value]) => String(value).includes('\ufffd'));
   if (suspects.length === 0) return;
   const mended = await mendedArguments();
   for (const [name, value] of suspects) {

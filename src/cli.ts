@@ -51,7 +51,7 @@ import {
 import { addStoreCommands } from './store.ts';
 import { painted, showWaiting, whileWaiting } from './terminal.ts';
 import { topicNames } from './topics.ts';
-import { parsePort } from './values.ts';
+import { type Mailboxes, parsePort } from './values.ts';
 import { quoted } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
@@ -137,15 +137,21 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
       '--id <id>',
       'an id of your own: the message is stored once, however often posted',
     );
+    command.option(
+      '--to <to>',
+      'one more mailbox that gets it: all of them or none; may be repeated',
+      (name: string, others: readonly string[] = []) => [...others, name],
+    );
   }
   if (handsOver.includes(operation)) {
     command.option('--raw', 'control characters as they are, on a terminal too');
   }
   command.option('--json', 'one JSON object a line, on stdout');
   command.action(async () => {
-    const { json, id, raw, ...options } = command.opts<Record<string, string>>();
+    const { json, id, raw, to, ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
     for (const [index, place] of places.entries()) given[place] = command.args[index];
+    if (operation === 'post') given.to = [given.to, ...(to ?? [])];
     await checkArguments({ ...given, id });
     if (places.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given);
@@ -188,8 +194,8 @@ function commandLine<K extends OperationName>(
 async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
   const result = await run(call, place, { signal, id: named });
-  if (json) await writeJson({ id: result.id, number: result.number, ...storedHow(result) });
-  else await sayStored(call.given, call.given.from ?? place.name, result);
+  if (!json) await sayStored(call.given, call.given.from ?? place.name, result);
+  else for (const stored of storedIn(call.given.to, result)) await writeJson(stored);
   return exitDone;
 }
 
@@ -219,7 +225,7 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
 async function ask(call: CallOf<'ask'>, { place, signal, json, raw }: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { to, timeout } = call.given;
-  const what = `the answer of ${quoted(to)}`;
+  const what = `the answer of ${quoted(to[0])}`;
   const { stored, answer } = await whileWaiting(what, timeout, () => run(call, place, { signal }));
   if (!answer) {
     const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
@@ -342,8 +348,11 @@ function quotedForShell(text: string): string {
   return /^[\w.@:+][\w.@:+-]*$/.test(text) ? text : `-- '${text.replaceAll("'", "'\\''")}'`;
 }
 
-function storedHow({ duplicate, reader }: { duplicate: boolean; reader: boolean }): object {
-  return { duplicate, reader };
+/** One for each mailbox. */
+function storedIn(to: Mailboxes, { duplicate, also, ...first }: PostResult): object[] {
+  return [first, ...also].map(({ id, number, reader }, index) => {
+    return { to: to[index], id, number, duplicate, reader };
+  });
 }
 
 /** The text of the command line, or stdin. */

@@ -19,6 +19,7 @@ export const jsonObjects: readonly JsonObjects[] = [
   {
     commands: ['post'],
     fields: {
+      to: 'the mailbox; of a post to several, an object for each',
       id: 'the id of the message',
       number: 'its number in the store',
       duplicate: 'true: it was stored before, and not again',

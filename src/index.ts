@@ -10,6 +10,7 @@ import {
 } from './core/limits.ts';
 import type { BrokerStatus, Mail, RetryResult, StartResult, StopResult } from './core/mail.ts';
 import { parseBody, parseMessageId, parseName } from './core/message.ts';
+import type { StoredMessage } from './core/requests.ts';
 import {
   answered,
   type CallOptions,
@@ -22,7 +23,7 @@ import {
 import { answerTo } from './operations.ts';
 import { parseOptions } from './options.ts';
 import { type Environment, Place } from './place.ts';
-import { parseHost } from './values.ts';
+import { checkAsked, parseHost, parseMailboxes } from './values.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
 export type { BrokerStatus, RetryResult, StartResult, StopResult } from './core/mail.ts';
@@ -119,6 +120,8 @@ export interface RetryOptions extends CallOptions {
 
 /** What became of a post. */
 export interface Stored {
+  /** The mailbox. */
+  readonly to: string;
   /** The message's id: of an answer to it, it is `answers`. */
   readonly id: string;
   /** Counts up over the whole store, with gaps. */
@@ -167,28 +170,43 @@ export class AgentMail {
    * `id_conflict`: other words have that id. `not_held`: it is stored, but another session holds what it
    * answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
    */
-  async post(to: string, text: string | Uint8Array, options: PostOptions = {}): Promise<Stored> {
+  post(to: string, text: string | Uint8Array, options?: PostOptions): Promise<Stored>;
+  /** A message in each of 1 to 100 mailboxes, each named once in the result: all are stored, or none. */
+  post(to: readonly string[], text: string | Uint8Array, options?: PostOptions): Promise<Stored[]>;
+  /** As above. */
+  async post(
+    to: string | readonly string[],
+    text: string | Uint8Array,
+    options: PostOptions = {},
+  ): Promise<Stored | Stored[]> {
     const names = ['from', 'id', 'answers', 'signal'] as const;
     const { from = this.#place.name, id, answers, signal } = parseOptions('post', options, names);
     if (answers !== undefined && !(answers instanceof Message)) {
       throw new IpcError('bad_parameter', 'answers must be a message that was read');
     }
     const settled = answers && deliveryOf(answers);
-    const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
+    const mailboxes = parseMailboxes(to, 'to');
+    const body = copyBody(text);
+    const [first, ...alsoTo] = mailboxes;
     const call = {
+      alsoTo,
       from,
       id,
       answers: settled?.envelope.id,
       settles: settled && [settled],
       signal,
     };
-    const result = await this.#place.guarded(from ?? '', mailbox, () =>
-      this.#mail.post(mailbox, body, call),
+    const result = await this.#place.guarded(from ?? '', mailboxes, () =>
+      this.#mail.post(first, body, call),
     );
     if (answers) answered(answers);
     if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
-    const { number, duplicate, reader } = result;
-    return { id: result.id, number, duplicate, reader };
+    const { duplicate, also } = result;
+    const storedIn = (to: string, { id, number, reader }: StoredMessage): Stored => {
+      return { to, id, number, duplicate, reader };
+    };
+    if (typeof to === 'string') return storedIn(to, result);
+    return mailboxes.map((name, index) => storedIn(name, also[index - 1] ?? result));
   }
 
   /**
@@ -217,6 +235,7 @@ export class AgentMail {
     const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
     const given = parseOptions('ask', options, names);
     const { mailbox: from = this.#place.name, timeoutMs = waitMsDefault, signal } = given;
+    checkAsked(parseMailboxes(to, 'to'));
     if (from === undefined) {
       const what = 'ask needs a mailbox, where it is answered';
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
@@ -278,7 +297,7 @@ export class AgentMail {
     const body = copyBody(text);
     const address = parseHost(host);
     const send = () => this.#place.direct.send({ ...address, from, body, timeoutMs, signal });
-    await this.#place.guarded(from, `${address.host}:${address.port}`, send);
+    await this.#place.guarded(from, [`${address.host}:${address.port}`], send);
   }
 
   /**

@@ -18,9 +18,12 @@ import type { MessageId, Name } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
 import {
   type Address,
+  checkAsked,
+  type Mailboxes,
   parseBind,
   parseHost,
   parseLine,
+  parseMailboxes,
   parseMessage,
   parseNameValue,
   parsePort,
@@ -60,7 +63,7 @@ export interface Parameters {
   broker_start: { readonly port?: number; readonly bind?: string; readonly after?: string };
   broker_stop: { readonly port?: number; readonly after?: string };
   post: BrokerAt & {
-    readonly to: Name;
+    readonly to: Mailboxes;
     readonly message: Buffer;
     readonly from?: Name;
     readonly after?: string;
@@ -68,7 +71,7 @@ export interface Parameters {
   fetch: ReadCall;
   wait: ReadCall & { readonly timeout: number };
   ask: BrokerAt & {
-    readonly to: Name;
+    readonly to: Mailboxes;
     readonly message: Buffer;
     /** Where the answer is read. */
     readonly mailbox?: Name;
@@ -116,8 +119,12 @@ export interface Context {
   readonly direct: Direct;
   /** The sender's name for calls that give none. */
   readonly name: Name | undefined;
-  /** Lets a message go, or refuses it because too many went from the sender to the address. */
-  guarded<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result>;
+  /** Lets a message go, or refuses it because too many went from the sender to one of the addresses. */
+  guarded<Result>(
+    from: string,
+    to: readonly string[],
+    send: () => Promise<Result>,
+  ): Promise<Result>;
 }
 
 /** What a face adds to a call that its caller cannot say. */
@@ -164,6 +171,8 @@ export type ParameterName =
 
 interface Parameter {
   readonly type: 'string' | 'integer';
+  /** The operation that takes a list of them as well. */
+  readonly listOf?: OperationName;
   /** The operations that take it, when they are few. */
   readonly of?: string;
   readonly what: string;
@@ -200,9 +209,10 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
   },
   to: {
     type: 'string',
+    listOf: 'post',
     of: 'post, ask',
     what: 'the mailbox that gets the message',
-    parse: parseNameValue,
+    parse: (value, parameter) => parseMailboxes(listIn(value), parameter),
   },
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
@@ -215,11 +225,14 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
 };
 
 /** For a schema that all operations share. */
-export function describeParameter({ of, what, otherwise }: Parameter): string {
+export function describeParameter({ of, what, otherwise, listOf }: Parameter): string {
   const whose = of === undefined ? '' : `${of}: `;
   const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
-  return `${whose}${what}${given}`;
+  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}`;
+  return `${whose}${what}${given}${list}`;
 }
+
+export const listWords = 'or a list, stored for all or none';
 
 interface Operation<K extends OperationName> {
   readonly what: string;
@@ -240,7 +253,7 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
       const timeoutMs = timeout * 1_000;
       const call = { ...host, from: sender, body: message, timeoutMs, signal };
       const to = `${host.host}:${host.port}`;
-      await context.guarded(sender, to, () => context.direct.send(call));
+      await context.guarded(sender, [to], () => context.direct.send(call));
       return undefined;
     },
   },
@@ -275,16 +288,15 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
       (await context.broker(brokerAt(given))).mail.stop({ signal }),
   },
   post: {
-    what: 'Store a message in a mailbox.',
+    what: 'Store a message in a mailbox, or in several.',
     needs: ['to', 'message'],
     takes: ['from', 'host', 'port', 'after'],
     async run(given, context, { signal, id, answers, settles }) {
       const { mail } = await context.broker(brokerAt(given));
       const from = given.from ?? context.name;
-      const options = { signal, from, id, answers, settles };
-      return context.guarded(from ?? '', given.to, () =>
-        mail.post(given.to, given.message, options),
-      );
+      const [to, ...alsoTo] = given.to;
+      const options = { signal, alsoTo, from, id, answers, settles };
+      return context.guarded(from ?? '', given.to, () => mail.post(to, given.message, options));
     },
   },
   fetch: {
@@ -394,7 +406,18 @@ export function parseParameters<K extends OperationName>(
     if (parsed[name] === undefined) throw missingParameter(operation, name);
   }
   checkBroker(parsed);
+  if (operation === 'ask') checkAsked(parsed.to as Mailboxes);
   return { operation, given: parsed } as unknown as Call;
+}
+
+/** Some hosts hand a list over as the text of it. */
+function listIn(value: unknown): unknown {
+  if (typeof value !== 'string' || !/^\s*\[.*\]\s*$/s.test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }
 
 function parseOperation(value: unknown): OperationName {

@@ -75,7 +75,11 @@ export class Place implements Context {
     return name ?? nameIn(env);
   }
 
-  guarded<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result> {
+  guarded<Result>(
+    from: string,
+    to: readonly string[],
+    send: () => Promise<Result>,
+  ): Promise<Result> {
     return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 

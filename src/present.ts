@@ -13,7 +13,7 @@ import type {
 } from './core/mail.ts';
 import type { Envelope, MessageId, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
-import type { Address } from './values.ts';
+import type { Address, Mailboxes } from './values.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
 import { randomText } from './wire/random.ts';
 import type { KeyChange } from './wire/rotation.ts';
@@ -38,6 +38,8 @@ const oldIsGood = 'The one before stays good until `ipc key retire`.';
 const listCharactersMax = 24_000;
 /** Mailboxes that are named beside a count of dead letters. */
 const deadLetterBoxesShown = 5;
+/** Messages of a post that are named; the others are stored as well. */
+const storedShown = 20;
 
 export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
   const { envelope, mailbox, others } = delivery;
@@ -153,7 +155,7 @@ export function presentNoDirect(
 }
 
 export function presentPost(
-  to: Name,
+  to: Mailboxes,
   from: Name | undefined,
   result: PostResult,
   notes: Notes,
@@ -164,16 +166,29 @@ export function presentPost(
 }
 
 export function presentStored(
-  to: Name,
+  to: Mailboxes,
   from: Name | undefined,
   result: PostResult,
   notes: Notes,
 ): string {
   const stored = result.duplicate ? 'Was stored before' : 'Stored';
-  const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
   const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
-  const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to)}`;
+  if (to.length > 1) {
+    const title = `${stored} in ${to.length} mailboxes: ${storedList(to, result)}`;
+    return head(title, [...address, ...notes]);
+  }
+  const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
+  const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to[0])}`;
   return head(title, [reader, ...address, ...notes]);
+}
+
+function storedList(to: Mailboxes, { also, ...first }: PostResult): string {
+  const all = [first, ...also].slice(0, storedShown).map(({ number, reader }, index) => {
+    const waits = reader ? ' (a reader was waiting)' : '';
+    return `#${number} in ${quoted(to[index] ?? '')}${waits}`;
+  });
+  if (to.length > all.length) all.push(`and ${to.length - all.length} more`);
+  return all.join(', ');
 }
 
 export function presentSend(host: Address, from: Name | undefined, notes: Notes): string {

@@ -25,22 +25,26 @@ export class RateGuard {
   }
 
   /** What fails for certain was not sent, and does not count. */
-  async run<Result>(from: string, to: string, send: () => Promise<Result>): Promise<Result> {
-    const pair = this.#take(from, to);
+  async run<Result>(
+    from: string,
+    to: readonly string[],
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const pairs = to.map((each) => this.#ready(from, each));
+    for (const pair of pairs) pair.left -= 1;
     try {
       return await send();
     } catch (error) {
-      if (error instanceof IpcError && !error.maybeStored) pair.left += 1;
+      if (!(error instanceof IpcError) || error.maybeStored) throw error;
+      for (const pair of pairs) pair.left += 1;
       throw error;
     }
   }
 
-  #take(from: string, to: string): Pair {
+  /** Throws when one more is too many. */
+  #ready(from: string, to: string): Pair {
     const pair = this.#pair(JSON.stringify([from, to]));
-    if (pair.left >= 1) {
-      pair.left -= 1;
-      return pair;
-    }
+    if (pair.left >= 1) return pair;
     const seconds = Math.ceil(((1 - pair.left) * hourMs) / this.#perHour / 1_000);
     const sender = from === '' ? 'this session' : JSON.stringify(from);
     const what = `${sender} sent ${JSON.stringify(to)} as many messages as it may: ${this.#perHour} an hour`;

@@ -1,7 +1,14 @@
 // Values of parameters and of the environment, checked: what is wrong is named, with the form it must have.
 import { isIP } from 'node:net';
 import { type ErrorCode, IpcError } from './core/errors.ts';
-import { bodyBytesMax, portMax, sendsPerHourMax, waitMsMax, waitMsMin } from './core/limits.ts';
+import {
+  bodyBytesMax,
+  mailboxesPerPostMax,
+  portMax,
+  sendsPerHourMax,
+  waitMsMax,
+  waitMsMin,
+} from './core/limits.ts';
 import { type Name, parseBody, parseName } from './core/message.ts';
 
 /** Where somebody listens: a name or an address, and a port. */
@@ -59,6 +66,29 @@ export function parseBind(value: unknown, parameter: string): string {
 
 export function parseNameValue(value: unknown, parameter: string): Name {
   return parseName(parseText(value, parameter), parameter);
+}
+
+/** Of a post: at least one, each once. */
+export type Mailboxes = readonly [Name, ...Name[]];
+
+/** A name, or a list of them. Who is in it twice, as two teams may have him, gets the message once. */
+export function parseMailboxes(value: unknown, parameter: string): Mailboxes {
+  const list = Array.isArray(value) ? value : [value];
+  const [first, ...rest] = new Set(list.map((name) => parseName(name, parameter)));
+  const form = `1 to ${mailboxesPerPostMax} mailboxes`;
+  if (first === undefined || rest.length >= mailboxesPerPostMax) {
+    const what = `${parameter} names ${list.length}; it must be ${form}`;
+    throw new IpcError('bad_parameter', what);
+  }
+  return [first, ...rest];
+}
+
+/** An ask has one answer. */
+export function checkAsked({ length }: Mailboxes): void {
+  if (length === 1) return;
+  throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
+    hint: 'post to them, then wait for their answers in your own mailbox',
+  });
 }
 
 export function parseMessage(value: unknown, parameter: string): Buffer {

@@ -63,7 +63,8 @@ export class Client {
 
   async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
     this.#checkCall(options);
-    const words: Words = { to, from: options.from ?? '', body };
+    const { alsoTo = [], from = '' } = options;
+    const words: Words = { to, alsoTo, from, body };
     const earlier = options.id === undefined ? this.#joinEarlier(words, options) : undefined;
     if (!earlier) return this.#link.run(this.#makePost(words, options), options);
     const result = await earlier;
@@ -233,7 +234,7 @@ export class Client {
   }
 
   #makePost(words: Words, options: PostOptions): Call<PostResult> {
-    const count = options.id === undefined ? this.#posts.nextCount() : 0;
+    const count = options.id === undefined ? this.#posts.nextCount(1 + words.alsoTo.length) : 0;
     const settles = options.settles ?? [];
     const checksum = bodyChecksum(words.body);
     const call = this.#call<PostResult>({
@@ -252,8 +253,9 @@ export class Client {
       take: (answer, self) => {
         if (answer.kind !== 'stored') return;
         this.#drop(settles);
-        const { id, number, duplicate, reader } = answer;
-        const result = { id, number, duplicate, reader, notHeld: named(settles, answer.notHeld) };
+        const { id, number, duplicate, reader, also } = answer;
+        const notHeld = named(settles, answer.notHeld);
+        const result = { id, number, duplicate, reader, also, notHeld };
         if (!self.hasCaller && count > 0) this.#posts.keepUnheard(words, result);
         self.done(result);
       },

@@ -55,9 +55,7 @@ export class Peer {
   /** Charges what came to its part of this turn. */
   charge(bytes: number): void {
     if (!this.#isTurnOpen) this.#openTurn();
-    this.#requestsLeft -= 1;
-    this.#bytesLeft -= bytes;
-    if (this.#requestsLeft <= 0 || this.#bytesLeft <= 0) this.pause('share');
+    this.#spend(1, bytes);
   }
 
   get saidHello(): boolean {
@@ -65,7 +63,10 @@ export class Peer {
   }
 
   /** Throws when too many of its posts and settles wait for the disk already. */
-  check({ kind }: Request): void {
+  check(request: Request): void {
+    const { kind } = request;
+    // Each further mailbox of a post is work like a request.
+    if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
     if (kind === 'hello') this.#saidHello = true;
     // They look at every message.
     if (kind === 'status' || kind === 'retry') this.pause('share');
@@ -92,6 +93,12 @@ export class Peer {
       onWritten?.();
     });
     if (this.connection.bufferedBytes >= this.#limits.unreadBytesMax) this.pause('unread');
+  }
+
+  #spend(requests: number, bytes: number): void {
+    this.#requestsLeft -= requests;
+    this.#bytesLeft -= bytes;
+    if (this.#requestsLeft <= 0 || this.#bytesLeft <= 0) this.pause('share');
   }
 
   #openTurn(): void {

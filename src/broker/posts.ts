@@ -1,14 +1,17 @@
 // The posts of one session: their counts, the mark below which all are answered, and what becomes of
 // a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
 // join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
+import { isDeepStrictEqual } from 'node:util';
 import type { PostResult } from '../core/mail.ts';
 import type { Name } from '../core/message.ts';
+import { mailboxesOf } from '../core/post.ts';
 import type { Machine } from '../wire/machine.ts';
 import type { Call } from './call.ts';
 
 /** What makes two posts the same to their poster. */
 export interface Words {
   readonly to: Name;
+  readonly alsoTo: readonly Name[];
   readonly from: Name | '';
   readonly body: Buffer;
 }
@@ -55,8 +58,11 @@ export class Posts {
     return this.#count;
   }
 
-  nextCount(): number {
-    return ++this.#count;
+  /** The first of so many. */
+  nextCount(messages: number): number {
+    const first = this.#count + 1;
+    this.#count += messages;
+    return first;
   }
 
   open(call: Call<PostResult>, count: number, words: Words): void {
@@ -90,5 +96,6 @@ export class Posts {
 }
 
 function isSame(one: Words, other: Words): boolean {
-  return one.to === other.to && one.from === other.from && one.body.equals(other.body);
+  const areSame = isDeepStrictEqual(mailboxesOf(one), mailboxesOf(other));
+  return areSame && one.from === other.from && one.body.equals(other.body);
 }

@@ -18,6 +18,7 @@ import {
 } from '../core/limits.ts';
 import { Mailboxes } from '../core/mailboxes.ts';
 import type { SessionId } from '../core/message.ts';
+import { envelopesOf } from '../core/post.ts';
 import type { Answer, JournalRecord, StorageStatus } from '../core/requests.ts';
 import type { Command, ConnectionId, EngineLimits, Instant, Outcome, Reply } from '../core/step.ts';
 import type { Disk } from '../journal/disk.ts';
@@ -251,7 +252,8 @@ export class Broker {
       peer.check(request);
       if (request.kind === 'post') {
         const bytes = frame.header.length + frame.body.length;
-        this.#step({ ...request, connection, isDiskFull: !this.#hasRoom(bytes) });
+        const isDiskFull = !this.#hasRoom(bytes, request.alsoTo.length);
+        this.#step({ ...request, connection, isDiskFull });
       } else this.#step({ ...request, connection });
       if (this.#bodyBytes >= turnBodyBytesMax) this.#endTurn();
     } catch (error) {
@@ -260,9 +262,9 @@ export class Broker {
     }
   }
 
-  #hasRoom(bytes: number): boolean {
+  #hasRoom(bytes: number, also: number): boolean {
     try {
-      return this.#journal?.hasRoom(bytes) ?? false;
+      return this.#journal?.hasRoom(bytes, also) ?? false;
     } catch (error) {
       this.#fail(error);
       return false;
@@ -282,7 +284,7 @@ export class Broker {
     for (const record of outcome.records) {
       this.#records.push(record);
       if (record.kind !== 'posted' || !record.body) continue;
-      this.#bodies.set(record.envelope.number, record.body);
+      for (const { number } of envelopesOf(record)) this.#bodies.set(number, record.body);
       this.#bodyBytes += record.body.length;
     }
     try {

@@ -128,6 +128,11 @@ export class ByteReader {
     return this.#buffer.subarray(offset, offset + bytes);
   }
 
+  /** All of it is read. */
+  get isAtEnd(): boolean {
+    return this.#offset === this.#buffer.length;
+  }
+
   /** Trailing bytes are as wrong as missing ones. */
   end(): void {
     const left = this.#buffer.length - this.#offset;

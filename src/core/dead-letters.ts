@@ -6,7 +6,7 @@ import { isDeadLetter, type Ledger, type LiveMessage } from './ledger.ts';
 import { deadLettersPerRetry } from './limits.ts';
 import { deadLetterMailbox, type Envelope } from './message.ts';
 import type { MovedRecord, Retried, Retry } from './requests.ts';
-import { fullMailbox } from './room.ts';
+import { fullMailboxes } from './room.ts';
 import type { EngineLimits } from './step.ts';
 
 /** `move` carries the record out at once: what moves takes room from the next one. */
@@ -26,7 +26,7 @@ export function retryDeadLetters(
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
   for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {
-    if (fullMailbox(envelope.to, envelope.bodyBytes, ledger, limits)) stayed.push(envelope);
+    if (fullMailboxes([envelope.to], envelope.bodyBytes, ledger, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);

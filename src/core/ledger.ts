@@ -12,6 +12,7 @@ import {
   type SessionId,
   splitId,
 } from './message.ts';
+import { envelopesOf } from './post.ts';
 import type { CopiedRecord, JournalRecord } from './requests.ts';
 import { SortedNumbers } from './sorted.ts';
 
@@ -93,8 +94,10 @@ export class Ledger {
   apply(record: JournalRecord): void {
     switch (record.kind) {
       case 'posted':
-        this.#rememberId(record.envelope, record.mark);
-        this.#add(record.envelope, record.envelope.to, 1);
+        for (const envelope of envelopesOf(record)) {
+          this.#rememberId(envelope, record.mark);
+          this.#add(envelope, envelope.to, 1);
+        }
         return this.#settle(record.settles);
       case 'copied':
         this.#add(record.envelope, record.mailbox, record.attempt);

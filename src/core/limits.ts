@@ -10,6 +10,8 @@ export const nameBytesMax = 200;
 export const idBytesMax = 200;
 /** Messages that one post may settle, and that one settle, release or hello may name. */
 export const holdsMax = 4_096;
+/** Mailboxes that one post may name: a team, not a mailing list. */
+export const mailboxesPerPostMax = 100;
 
 /** Largest header of a frame or record; every field of it is capped, so an honest peer stays below. */
 export const headerBytesMax = 1_048_576;
@@ -69,6 +71,7 @@ export const sessionsMax = 10_000;
 export const namedIdsMax = 10_000;
 /** Posts of one session that may lie above its mark, answered or not. */
 export const postsAboveMarkMax = 4_096;
+assert(mailboxesPerPostMax * 8 < postsAboveMarkMax, 'each message of a post has a count');
 
 /** Messages in the store, over all mailboxes: an index entry is about 300 bytes of memory. */
 export const messagesMax = 1_000_000;
@@ -118,6 +121,10 @@ export const bufferedBytesMax = 256 * 1024 ** 2;
 assert(
   bufferedBytesMax >= 8 * (unreadBytesMax + fetchBytesMax),
   'some who read slowly, or fetch at the same moment, are let be',
+);
+assert(
+  mailboxesPerPostMax * bodyBytesMax * 2 <= bufferedBytesMax,
+  'one post may go to all at once',
 );
 /** Bodies that come and go in one turn of the broker's loop, before it writes what it has. */
 export const turnBodyBytesMax = 16 * 1024 ** 2;

@@ -1,7 +1,13 @@
 // The one interface that the faces see. The embedded broker's session implements it, and so may any
 // other engine; nothing above knows which.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { DeadLetter, DeadLetterCount, MailboxStatus, StorageStatus } from './requests.ts';
+import type {
+  DeadLetter,
+  DeadLetterCount,
+  MailboxStatus,
+  StorageStatus,
+  StoredMessage,
+} from './requests.ts';
 
 /** A message in the hands of this session, until it is settled or released. */
 export interface Delivery {
@@ -21,6 +27,8 @@ export interface Cancellable {
 }
 
 export interface PostOptions extends Cancellable {
+  /** More mailboxes that get the message: it is stored for all of them, or for none. */
+  readonly alsoTo?: readonly Name[] | undefined;
   readonly from?: Name | undefined;
   /** An id given by hand: the same id is stored once. */
   readonly id?: MessageId | undefined;
@@ -29,13 +37,11 @@ export interface PostOptions extends Cancellable {
   readonly settles?: readonly Delivery[] | undefined;
 }
 
-export interface PostResult {
-  readonly id: MessageId;
-  readonly number: number;
+export interface PostResult extends StoredMessage {
+  /** Those of `alsoTo`, in its order. */
+  readonly also: readonly StoredMessage[];
   /** The id was stored before; nothing was stored now. */
   readonly duplicate: boolean;
-  /** A reader was waiting and was offered the message. */
-  readonly reader: boolean;
   /** Of what it settles: what another session holds by now. */
   readonly notHeld: readonly Delivery[];
 }

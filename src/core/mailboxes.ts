@@ -15,14 +15,12 @@ import { Ledger, type LiveMessage } from './ledger.ts';
 import * as limits from './limits.ts';
 import {
   deadLetterMailbox,
-  type Envelope,
   type Hold,
-  isSameMessage,
   type MessageId,
   type Name,
   type SessionId,
-  sessionMessageId,
 } from './message.ts';
+import { type Addressed, envelopesFor, messagesOf, storedBefore } from './post.ts';
 import type {
   Answer,
   CopiedRecord,
@@ -232,42 +230,39 @@ export class Mailboxes {
   #post(post: PostCommand, connection: Connection, instant: Instant): void {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
-    const id = post.id === '' ? sessionMessageId(session, post.count) : post.id;
-    const first = post.id === '' ? ids.numberOf(session, post.count) : ids.numberOfNamed(post.id);
-    if (first !== undefined) return this.#postAgain(post, id, first, connection);
+    const messages = messagesOf(post, session, ids);
+    const again = messages.find(({ known }) => known !== undefined);
+    if (again) return this.#postAgain(post, messages, again.id, connection);
     const refusal = refusalOf(post, session, this.#ledger, this.#limits);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
 
     const { settles, notHeld } = this.#ledger.settleable(post.settles, session);
-    const { answers, body, checksum, mark } = post;
-    const number = this.#ledger.nextNumber;
-    const envelope: Envelope = {
-      id,
-      number,
-      to: post.to,
-      from: post.from,
-      time: instant.time,
-      answers,
-      origin: connection.origin,
-      bodyBytes: body.length,
-      checksum,
-    };
-    this.#write({ kind: 'posted', envelope, mark, settles, body });
+    const { body, mark } = post;
+    const { nextNumber } = this.#ledger;
+    const first = { number: nextNumber, time: instant.time, origin: connection.origin };
+    const [envelope, ...also] = envelopesFor(post, messages, first);
+    assert(envelope, 'a post names a mailbox');
+    this.#write({ kind: 'posted', envelope, also, mark, settles, body });
     ids.shrink((other) => this.#connectionOf.has(other));
-    this.#match(post.to);
-    this.#replyStored(to, post.request, { id, number, duplicate: false, notHeld });
+    for (const { to } of messages) this.#match(to);
+    this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
   }
 
   /** A post that was stored before gets the first answer; what it settles is settled all the same. */
-  #postAgain(post: Post, id: MessageId, number: number, connection: Connection): void {
-    const first = this.#ledger.message(number)?.envelope;
-    if (first && !isSameMessage(first, post)) {
+  #postAgain(
+    post: Post,
+    messages: readonly Addressed[],
+    id: MessageId,
+    connection: Connection,
+  ): void {
+    const stored = storedBefore(post, messages, this.#ledger);
+    if (!stored) {
       const what = `id ${id} was stored before with another body or address`;
       return this.#fail(connection.id, post.request, 'id_conflict', what);
     }
     const { settles, notHeld } = this.#ledger.settleable(post.settles, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
-    this.#replyStored(connection.id, post.request, { id, number, duplicate: true, notHeld });
+    this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
   }
 
   #wait(wait: Wait, connection: Connection, instant: Instant): void {
@@ -453,10 +448,14 @@ export class Mailboxes {
   #replyStored(
     to: ConnectionId,
     request: RequestNumber,
-    stored: { id: MessageId; number: number; duplicate: boolean; notHeld: readonly Hold[] },
+    messages: readonly { readonly id: MessageId; readonly number: number }[],
+    rest: { duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
-    const reader = this.#ledger.message(stored.number)?.holder !== undefined;
-    this.#replySynced(to, { kind: 'stored', request, reader, ...stored });
+    const [first, ...also] = messages.map(({ id, number }) => {
+      return { id, number, reader: this.#ledger.message(number)?.holder !== undefined };
+    });
+    assert(first, 'a post has a message');
+    this.#replySynced(to, { kind: 'stored', request, ...first, also, ...rest });
   }
 
   #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {

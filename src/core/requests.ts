@@ -22,13 +22,15 @@ export interface Hello {
 export interface Post {
   readonly kind: 'post';
   readonly request: RequestNumber;
-  /** The session's count for this post, from 1; 0 when `id` is given by hand. */
+  /** The session's count for its first message, from 1; 0 when `id` is given by hand. */
   readonly count: number;
   /** '' unless given by hand. */
   readonly id: MessageId | '';
   /** Up to this count the session has all its answers. */
   readonly mark: number;
   readonly to: Name;
+  /** More mailboxes, each of which gets a message of its own; no name comes twice. */
+  readonly alsoTo: readonly Name[];
   readonly from: Name | '';
   readonly answers: MessageId | '';
   /** Messages that this post settles, in the same record. */
@@ -142,15 +144,21 @@ export interface Welcome {
   readonly messages: number;
 }
 
-export interface Stored {
-  readonly kind: 'stored';
-  readonly request: RequestNumber;
+/** One message of a post. */
+export interface StoredMessage {
   readonly id: MessageId;
   readonly number: number;
-  /** An earlier post with this id was stored; this one was not. */
-  readonly duplicate: boolean;
   /** A reader was waiting, and was offered the message. */
   readonly reader: boolean;
+}
+
+export interface Stored extends StoredMessage {
+  readonly kind: 'stored';
+  readonly request: RequestNumber;
+  /** Those of `alsoTo`, in its order. */
+  readonly also: readonly StoredMessage[];
+  /** An earlier post with this id was stored; this one was not. */
+  readonly duplicate: boolean;
   /** Of what the post settles: what another session holds by now. */
   readonly notHeld: readonly Hold[];
 }
@@ -304,6 +312,8 @@ export type JournalRecord =
 export interface PostedRecord {
   readonly kind: 'posted';
   readonly envelope: Envelope;
+  /** Of the post's other messages: alike but for id, number and mailbox. */
+  readonly also: readonly Envelope[];
   /** The poster's mark. Without meaning for an id given by hand. */
   readonly mark: number;
   readonly settles: readonly number[];

@@ -1,7 +1,9 @@
-// Why a post is refused: its count, or no room. Nothing old is ever dropped to make room.
+// Why a post is refused: its count, or no room for one of its messages. Nothing old is ever dropped to
+// make room.
 import { IpcError } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 import type { Name, SessionId } from './message.ts';
+import { mailboxesOf } from './post.ts';
 import type { Post } from './requests.ts';
 import type { EngineLimits, PostCommand } from './step.ts';
 
@@ -15,7 +17,7 @@ export function refusalOf(
     wrongCount(post, session, ledger, limits) ??
     fullDisk(post) ??
     fullStore(post, ledger, limits) ??
-    fullMailbox(post.to, post.body.length, ledger, limits)
+    fullMailboxes(mailboxesOf(post), post.body.length, ledger, limits)
   );
 }
 
@@ -30,8 +32,9 @@ function wrongCount(
   if (post.count <= mark) {
     return new IpcError('bad_frame', `post ${post.count} lies below the mark ${mark}`);
   }
-  if (post.count <= mark + postsAboveMarkMax) return undefined;
-  const what = `post ${post.count} is more than ${postsAboveMarkMax} above the mark ${mark}`;
+  const last = post.count + post.alsoTo.length;
+  if (last <= mark + postsAboveMarkMax) return undefined;
+  const what = `post ${last} is more than ${postsAboveMarkMax} above the mark ${mark}`;
   return new IpcError('too_many_unanswered', what);
 }
 
@@ -41,32 +44,49 @@ function fullDisk({ isDiskFull }: PostCommand): IpcError | undefined {
 }
 
 function fullStore(
-  { body }: Post,
+  { alsoTo, body }: Post,
   { size, bytes }: Ledger,
   { messagesMax, storeBytesMax }: EngineLimits,
 ): IpcError | undefined {
-  if (size >= messagesMax) {
-    return new IpcError('store_full', `the store holds ${messagesMax} messages, its limit`);
+  const count = 1 + alsoTo.length;
+  if (size + count > messagesMax) {
+    return new IpcError('store_full', `the store holds ${size} of ${messagesMax} messages`);
   }
-  if (bytes + body.length <= storeBytesMax) return undefined;
+  if (bytes + count * body.length <= storeBytesMax) return undefined;
   return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
 }
 
-/** What runs out of attempts finds room in `dead-letters` all the same. */
-export function fullMailbox(
-  to: Name,
+/** One more message in each. What runs out of attempts finds room in `dead-letters` all the same. */
+export function fullMailboxes(
+  names: readonly Name[],
   bodyBytes: number,
   ledger: Ledger,
-  { mailboxMessagesMax, mailboxBytesMax, mailboxesMax }: EngineLimits,
+  limits: EngineLimits,
 ): IpcError | undefined {
-  const { messages, bytes } = ledger.sizeOf(to);
-  if (messages === 0 && ledger.mailboxCount >= mailboxesMax) {
-    return new IpcError('too_many_mailboxes', `${mailboxesMax} mailboxes have mail, the limit`);
+  const { mailboxCount } = ledger;
+  const begun = names.filter((name) => ledger.sizeOf(name).messages === 0).length;
+  if (begun > 0 && mailboxCount + begun > limits.mailboxesMax) {
+    const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
+    return new IpcError('too_many_mailboxes', what);
   }
+  for (const name of names) {
+    const refusal = fullMailbox(name, bodyBytes, ledger, limits);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}
+
+function fullMailbox(
+  name: Name,
+  bodyBytes: number,
+  ledger: Ledger,
+  { mailboxMessagesMax, mailboxBytesMax }: EngineLimits,
+): IpcError | undefined {
+  const { messages, bytes } = ledger.sizeOf(name);
+  const which = `the mailbox ${JSON.stringify(name)}`;
   if (messages >= mailboxMessagesMax) {
-    const what = `the mailbox holds ${mailboxMessagesMax} messages, its limit`;
-    return new IpcError('mailbox_full', what);
+    return new IpcError('mailbox_full', `${which} holds ${messages} messages, its limit`);
   }
   if (bytes + bodyBytes <= mailboxBytesMax) return undefined;
-  return new IpcError('mailbox_full', `the mailbox holds ${bytes} of ${mailboxBytesMax} bytes`);
+  return new IpcError('mailbox_full', `${which} holds ${bytes} of ${mailboxBytesMax} bytes`);
 }

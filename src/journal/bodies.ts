@@ -86,12 +86,15 @@ export class LiveBodies {
   /** Where the read ends that begins at the body of numbers[index]. */
   #runEnd(numbers: readonly number[], index: number, { file, offset, bytes }: Location): number {
     let end = offset + bytes;
+    let last = offset;
     for (let later = index + 1; later < numbers.length; later++) {
       const next = this.#locate(numbers[later] ?? 0);
-      if (next.file !== file || next.offset < end) break;
+      // Those of one post lie in the same place.
+      if (next.file !== file || next.offset < last) break;
       if (next.offset > end + readGapBytesMax) break;
       if (next.offset + next.bytes > offset + readBytesMax) break;
       end = next.offset + next.bytes;
+      last = next.offset;
     }
     return end;
   }

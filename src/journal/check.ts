@@ -1,5 +1,6 @@
 // `ipc store check`: reads all of a store and says what is in it, and what is wrong. Changes nothing.
 import type { Envelope, Name } from '../core/message.ts';
+import { envelopesOf } from '../core/post.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { DamageFinder, describeDamage } from './damage.ts';
 import { type Disk, realDisk } from './disk.ts';
@@ -132,9 +133,8 @@ class Contents {
   #apply(record: JournalRecord): void {
     switch (record.kind) {
       case 'posted': {
-        const { envelope, settles } = record;
-        this.#place(envelope, envelope.to);
-        for (const number of settles) this.#messages.delete(number);
+        for (const envelope of envelopesOf(record)) this.#place(envelope, envelope.to);
+        for (const number of record.settles) this.#messages.delete(number);
         return;
       }
       case 'copied': {

@@ -1,6 +1,7 @@
 // What a disk damaged, as it is found: ranges in which no record can be read, and messages whose body
 // is not what was posted. Which messages are missing is told by the numbers around a range.
 import { damageListedMax } from '../core/limits.ts';
+import { envelopesOf } from '../core/post.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { isSound, type LostBytes, type RawRecord, type SegmentId } from './framing.ts';
 
@@ -24,8 +25,9 @@ export interface SegmentDamage extends SegmentId {
   readonly more: number;
 }
 
-/** No record that stores a message is smaller. */
+/** No record that stores a message is smaller, and none has another one of the same post in less. */
 const postedBytesMin = 68;
+const alsoBytesMin = 12;
 
 interface Found {
   readonly id: SegmentId;
@@ -52,12 +54,19 @@ export class DamageFinder {
 
   /** What the log tells, in its order. A copy may say of a message that another segment damaged it. */
   read(id: SegmentId, raw: RawRecord, record: JournalRecord): void {
-    if (record.kind === 'posted' || record.kind === 'copied') {
-      const { number } = record.envelope;
-      if (!isSound(raw)) this.#of(id).messages.add(number);
-      this.#meet(record.kind === 'posted' ? [number, ...record.settles] : [number]);
-      if (record.kind === 'posted') this.#posted(number);
-    } else if (record.kind === 'settled') this.#meet(record.numbers);
+    switch (record.kind) {
+      case 'posted': {
+        const numbers = envelopesOf(record).map(({ number }) => number);
+        this.#stored(id, raw, numbers);
+        this.#meet(record.settles);
+        for (const number of numbers) this.#posted(number);
+        return;
+      }
+      case 'copied':
+        return this.#stored(id, raw, [record.envelope.number]);
+      case 'settled':
+        return this.#meet(record.numbers);
+    }
   }
 
   /** All numbers given so far lie below: a header says so. */
@@ -98,6 +107,12 @@ export class DamageFinder {
     return { ...where, missing, missingMore };
   }
 
+  #stored(id: SegmentId, raw: RawRecord, numbers: readonly number[]): void {
+    this.#meet(numbers);
+    if (isSound(raw)) return;
+    for (const number of numbers) this.#of(id).messages.add(number);
+  }
+
   #posted(number: number): void {
     if (number <= this.#highest) return;
     this.below(number);
@@ -118,7 +133,7 @@ export class DamageFinder {
 
 /** As many as it can have held. */
 function messagesMax({ offset, end }: LostBytes): number {
-  return Math.floor((end - offset) / postedBytesMin);
+  return Math.max(0, 1 + Math.floor((end - offset - postedBytesMin) / alsoBytesMin));
 }
 
 /** In sentences. */

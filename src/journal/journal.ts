@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { IpcError } from '../core/errors.ts';
 import { spareBytes } from '../core/limits.ts';
+import { envelopesOf } from '../core/post.ts';
 import type { JournalRecord } from '../core/requests.ts';
 import { realMachine } from '../wire/machine.ts';
 import { LiveBodies } from './bodies.ts';
@@ -146,10 +147,10 @@ export class Journal {
     return this.#tail.unsynced;
   }
 
-  /** For a post with a frame of so many bytes in the next append(). If not, it is to be refused. */
-  hasRoom(frameBytes: number): boolean {
+  /** For a post with a frame of so many bytes, and further messages, in the next append(). If not, it is to be refused. */
+  hasRoom(frameBytes: number, also: number): boolean {
     this.#checkAlive();
-    return this.#guard(() => this.#room.forPost(frameBytes, this.#live.size));
+    return this.#guard(() => this.#room.forPost(frameBytes, also, this.#live.size));
   }
 
   /** For copies of these messages. */
@@ -168,8 +169,8 @@ export class Journal {
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
-      if (record.kind !== 'posted') continue;
-      if (record.body) this.#bodies.keep(record.envelope.number, record.body);
+      if (record.kind !== 'posted' || !record.body) continue;
+      for (const { number } of envelopesOf(record)) this.#bodies.keep(number, record.body);
     }
     // Only now, so that the next segment's head tells of nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
@@ -429,7 +430,8 @@ export class Journal {
 
   #countNumber(record: JournalRecord | StoreRecord): void {
     if (record.kind !== 'posted' && record.kind !== 'copied') return;
-    this.#nextNumber = Math.max(this.#nextNumber, record.envelope.number + 1);
+    const last = (record.kind === 'posted' && record.also.at(-1)) || record.envelope;
+    this.#nextNumber = Math.max(this.#nextNumber, last.number + 1);
   }
 
   /** Segments of earlier epochs that do not count. */

@@ -1,7 +1,9 @@
 // Which messages live, and in which record of which segment each of them lies; so also which records
 // of a segment are worth writing again. It knows nothing of mail but that: posted and copied place a
 // message, settled ends it, and offered, released and moved are of no use after its end.
-import type { CopiedRecord, JournalRecord, PostedRecord } from '../core/requests.ts';
+import type { Envelope } from '../core/message.ts';
+import { envelopesOf } from '../core/post.ts';
+import type { JournalRecord } from '../core/requests.ts';
 import { isSound, type RawRecord, resealRecord, type Seed, type SegmentId } from './framing.ts';
 import { encodeRecord, type StoreRecord } from './records.ts';
 
@@ -71,10 +73,10 @@ export class LiveIndex {
   apply(record: JournalRecord | StoreRecord, location: Location): readonly number[] {
     switch (record.kind) {
       case 'posted':
-        this.#place(record, location);
+        for (const envelope of envelopesOf(record)) this.#place(envelope, record.body, location);
         return this.#end(record.settles);
       case 'copied':
-        this.#place(record, location);
+        this.#place(record.envelope, record.body, location);
         return [];
       case 'settled':
         return this.#end(record.numbers);
@@ -83,7 +85,8 @@ export class LiveIndex {
     }
   }
 
-  #place({ envelope: { number }, body }: PostedRecord | CopiedRecord, location: Location): void {
+  /** Messages of one post lie in one record; each counts as large as it, as its copy will be. */
+  #place({ number }: Envelope, body: Buffer | undefined, location: Location): void {
     this.#remove(number);
     if (!body) this.#damaged.add(number);
     this.#locations.set(number, location);
@@ -121,10 +124,12 @@ export interface Rewritten {
 export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritten[] {
   const { raw, record, location } = carried;
   switch (record?.kind) {
-    case 'posted':
-      if (!live.liesAt(record.envelope.number, location)) return settledAgain(record.settles, seed);
-      if (!record.body) return [withoutBody(record, seed), ...settledAgain(record.settles, seed)];
-      break;
+    case 'posted': {
+      const there = envelopesOf(record).filter(({ number }) => live.liesAt(number, location));
+      if (there.length > 0 && record.body) break;
+      const lost = there.map((envelope) => withoutBody(envelope, seed));
+      return [...lost, ...settledAgain(record.settles, seed)];
+    }
     case 'copied':
       if (!live.liesAt(record.envelope.number, location)) return [];
       break;
@@ -146,7 +151,7 @@ function settledAgain(numbers: readonly number[], seed: Seed): Rewritten[] {
 }
 
 /** A post whose body is damaged, as it was then; its id is told by the head. */
-function withoutBody({ envelope }: PostedRecord, seed: Seed): Rewritten {
+function withoutBody(envelope: Envelope, seed: Seed): Rewritten {
   const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body: undefined } as const;
   return encoded({ kind: 'copied', envelope, ...fresh }, seed);
 }

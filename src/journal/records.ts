@@ -81,10 +81,16 @@ const typeOf = {
 
 /** A `copied` whose body the disk damaged: of an older version, that does not know it, not to be read. */
 const typeDamaged = 25;
+/** A `posted` of several messages; nor may that be passed over. */
+const typePostedAlso = 26;
+/** The number of each further one, and the lengths of an id and a name of one character. */
+const alsoBytesMin = 8 + 2 + 2;
 
-const kindOf = new Map<number, keyof typeof typeOf>(
-  Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf]),
-);
+const kindOf = new Map<number, keyof typeof typeOf>([
+  ...Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf] as const),
+  [typeDamaged, 'copied'],
+  [typePostedAlso, 'posted'],
+]);
 const noBody = Buffer.alloc(0);
 
 /** The body is not copied. */
@@ -93,7 +99,8 @@ export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): B
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  const type = typeOf[record.kind];
+  const isPostedAlso = record.kind === 'posted' && record.also.length > 0;
+  const type = isPostedAlso ? typePostedAlso : typeOf[record.kind];
   if (!('body' in record)) return { type, flags: 0, body: noBody, bodyChecksum: 0 };
   const { body, envelope } = record;
   if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
@@ -127,7 +134,7 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
  * One whose body is damaged is one only if that is the body of a message.
  */
 export function decodeRecord(record: RawRecord): JournalRecord | undefined {
-  const kind = record.type === typeDamaged ? 'copied' : kindOf.get(record.type);
+  const kind = kindOf.get(record.type);
   if (kind === undefined) {
     if (record.flags & flagOptional) return undefined;
     throw new IpcError(
@@ -161,6 +168,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'posted':
       writeEnvelope(writer, record.envelope);
       writer.u64(record.mark).list(record.settles, (number) => writer.u64(number));
+      if (record.also.length > 0) writeAlso(writer, record.also);
       return;
     case 'copied':
       writeEnvelope(writer, record.envelope);
@@ -206,7 +214,9 @@ function readMeta(
     case 'posted': {
       const { envelope, body } = readEnvelopeOf(reader, record);
       const mark = reader.u64();
-      return { kind, envelope, mark, settles: reader.list(8, () => readNumber(reader)), body };
+      const settles = reader.list(8, () => readNumber(reader));
+      const also = record.type === typePostedAlso ? readAlso(reader, envelope) : [];
+      return { kind, envelope, also, mark, settles, body };
     }
     case 'copied': {
       const { envelope, body } = readEnvelopeOf(reader, record);
@@ -250,6 +260,17 @@ function readEnvelopeOf(
     throw new IpcError('bad_frame', `message ${envelope.number} has the body of another`);
   }
   return { envelope, body };
+}
+
+function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
+  writer.list(also, ({ number, id, to }) => writer.u64(number).text(id).text(to));
+}
+
+function readAlso(reader: ByteReader, envelope: Envelope): Envelope[] {
+  return reader.list(alsoBytesMin, () => {
+    const number = readNumber(reader);
+    return { ...envelope, number, id: readMessageId(reader), to: readName(reader) };
+  });
 }
 
 function readHolder(reader: ByteReader): SessionId | '' {

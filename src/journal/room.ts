@@ -1,12 +1,14 @@
 // Whether the disk has room. A post may wait for it, so it is refused before anything is written down
 // unless all is there: zeros for its record, a reserve behind it, and the spares. What makes room in the
 // end, or ends an offer, writes into the reserve, and then into what the spares give back.
-import { settleReserveBytes } from '../core/limits.ts';
+import { idBytesMax, settleReserveBytes } from '../core/limits.ts';
 import type { Spares } from './spares.ts';
 import type { Tail } from './tail.ts';
 
 /** A post as a record: no more than its frame and so much, for envelope and labels. */
 const postedBytesExtra = 640;
+/** The same of each further message of it, for number and id. */
+const alsoBytesExtra = 8 + 1 + idBytesMax;
 /** A copy beside the record that it is made of: mailbox, attempt, holder. */
 const copyBytesExtra = 256;
 
@@ -23,10 +25,10 @@ export class Room {
     this.#spares = spares;
   }
 
-  /** Promised until appended(). `messages`: those that must be settled some day. */
-  forPost(frameBytes: number, messages: number): boolean {
-    const bytes = frameBytes + postedBytesExtra;
-    this.isFull = !this.#has(bytes) || !this.#spares.refill(messages);
+  /** Promised until appended(). `messages`: those that must be settled some day, beside the post's own. */
+  forPost(frameBytes: number, also: number, messages: number): boolean {
+    const bytes = frameBytes + postedBytesExtra + also * alsoBytesExtra;
+    this.isFull = !this.#has(bytes) || !this.#spares.refill(messages + also);
     if (!this.isFull) this.#promisedBytes += bytes;
     return !this.isFull;
   }

@@ -6,11 +6,9 @@ import {
   parseOrigin,
   readEnvelope,
   readHolds,
-  readMessageId,
   readMessageIdOrNone,
   readName,
   readNameOrNone,
-  readNumber,
   readOrigin,
   writeEnvelope,
   writeHolds,
@@ -27,12 +25,10 @@ import type {
   Hello,
   MailboxStatus,
   Offer,
-  Post,
   Release,
   Request,
   Send,
   StatusAnswer,
-  Stored,
   Wait,
   Welcome,
 } from '../core/requests.ts';
@@ -44,13 +40,12 @@ import {
   checkNoHeader,
   holdsBytes,
   holdsOf,
-  readCount,
   readFlag,
-  readHandId,
   readHeader,
 } from './fields.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json.ts';
+import { decodePost, decodeStored, postHeader, storedHeader } from './posts.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './retries.ts';
 
 /** Of the frames after the handshake; the handshake itself never changes. */
@@ -301,35 +296,6 @@ function checkProtocol(fields: JsonFields): void {
   throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
 }
 
-function postHeader(post: Post): Buffer {
-  const writer = new ByteWriter().u64(post.count).u64(post.mark).u32(post.checksum);
-  writer.text(post.id).text(post.to).text(post.from).text(post.answers);
-  writeHolds(writer, post.settles);
-  return writer.bytes();
-}
-
-function decodePost(frame: Frame): Post {
-  const { request, body } = frame;
-  const post = readHeader(frame, (reader) => ({
-    kind: 'post' as const,
-    request,
-    count: readCount(reader),
-    mark: readCount(reader),
-    checksum: reader.u32(),
-    id: readHandId(reader),
-    to: readName(reader),
-    from: readNameOrNone(reader),
-    answers: readMessageIdOrNone(reader),
-    settles: readHolds(reader),
-    body,
-  }));
-  if ((post.count === 0) !== (post.id !== '')) {
-    throw new IpcError('bad_frame', 'a post has either a count or an id');
-  }
-  checkBody(body, post.checksum);
-  return post;
-}
-
 function waitHeader({ mailbox, waitMs, answers }: Wait): Buffer {
   return new ByteWriter().text(mailbox).u32(waitMs).text(answers).bytes();
 }
@@ -394,25 +360,6 @@ function decodeSend(frame: Frame): Send {
   }));
   checkBody(body, fields.checksum);
   return { kind: 'send', request, ...fields, body };
-}
-
-function storedHeader(stored: Stored): Buffer {
-  const writer = new ByteWriter().u64(stored.number).text(stored.id);
-  writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
-  writeHolds(writer, stored.notHeld);
-  return writer.bytes();
-}
-
-function decodeStored(frame: Frame): Stored {
-  return readHeader(frame, (reader) => ({
-    kind: 'stored' as const,
-    request: frame.request,
-    number: readNumber(reader),
-    id: readMessageId(reader),
-    duplicate: readFlag(reader),
-    reader: readFlag(reader),
-    notHeld: readHolds(reader),
-  }));
 }
 
 function offerHeader(offer: Offer, isDamaged: boolean): Buffer {

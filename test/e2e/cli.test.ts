@@ -91,7 +91,7 @@ test('a pipe gets the very bytes, of wait, fetch and receive', async (context) =
 test('--json prints one object a line', async (context) => {
   const { run, port } = await shell(context);
   const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
-  assert.deepEqual(stored, { id: 'mine', number: 1, duplicate: false, reader: false });
+  assert.deepEqual(stored, { to: 'B', id: 'mine', number: 1, duplicate: false, reader: false });
   const twice = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
   assert.equal(twice.duplicate, true);
   const status = JSON.parse((await run(['status', '--json'])).text);

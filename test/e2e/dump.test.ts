@@ -20,8 +20,8 @@ test('store dump prints the records of a store in their order, and changes nothi
   );
   const [posted] = lines;
   assert.deepEqual(Object.keys(posted).sort(), [
-    ...['body', 'bytes', 'damaged', 'envelope', 'epoch', 'kind', 'mark', 'offset', 'segment'],
-    'settles',
+    ...['also', 'body', 'bytes', 'damaged', 'envelope', 'epoch', 'kind', 'mark', 'offset'],
+    ...['segment', 'settles'],
   ]);
   const { id, number, to, from } = posted.envelope;
   assert.deepEqual([id, number, to, from], ['mine', 1, 'B', 'A']);

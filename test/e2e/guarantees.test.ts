@@ -241,9 +241,38 @@ test('5. an id given by hand is stored once, whoever posts it', async (context) 
     number: 1,
     duplicate: true,
     reader: false,
+    also: [],
     notHeld: [],
   });
   await assert.rejects(second.post('box', 'other', { id: 'job-7' }), { code: 'id_conflict' });
+});
+
+test('5. a post to several mailboxes is stored once for all of them, over a new owner, and after it was settled', async (context) => {
+  const { home, port, session } = await place(context);
+  const owner = session();
+  const reader = session();
+  await owner.status();
+  const post = await rawPost(home, port, ['C', 'D'] as Name[]);
+  assert.deepEqual(await post(), { number: 1, duplicate: false });
+  await reader.status();
+  const delivery = await reader.wait('C', 10_000);
+  await reader.settle(delivery?.number ?? 0);
+  await owner.kill();
+  assert.deepEqual(await post(), { number: 1, duplicate: true });
+  const third = session();
+  const byHand = { alsoTo: ['C'], id: 'job-7' };
+  const { id, number, also } = await third.post('box', 'job', byHand);
+  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false }]);
+  await reader.kill();
+  const again = await third.post('box', 'job', byHand);
+  assert.deepEqual(again, { id, number, also, duplicate: true, reader: false, notHeld: [] });
+  const { messages, mailboxes } = await third.status();
+  assert.equal(messages, 4);
+  assert.deepEqual(mailboxes.map(({ mailbox, ready }) => [mailbox, ready]).sort(), [
+    ['C', 1],
+    ['D', 1],
+    ['box', 2],
+  ]);
 });
 
 test('6. A parked wait costs no polling, and outlives the owner with what is left of its time', async (context) => {
@@ -344,6 +373,21 @@ test('8. Full is said: a post that finds no room is refused, and nothing old is 
   assert.equal((await session.post(box, Buffer.from('three'))).number, 3);
 });
 
+test('8. a post to several mailboxes of which one is full is stored for none, and names the full one', async (context) => {
+  const { client } = await startBroker(context, { limits: { mailboxMessagesMax: 1 } });
+  const session = client();
+  await session.post(box, Buffer.from('here'));
+  const alsoTo = ['A', 'box', 'C'] as Name[];
+  await assert.rejects(session.post('B' as Name, Buffer.from('all or none'), { alsoTo }), {
+    code: 'mailbox_full',
+    message: 'the mailbox "box" holds 1 messages, its limit',
+  });
+  assert.equal((await session.status()).messages, 1);
+  await session.settle((await session.fetch(box)).deliveries);
+  const { number, also } = await session.post('B' as Name, Buffer.from('all'), { alsoTo });
+  assert.deepEqual([number, ...also.map((each) => each.number)], [2, 3, 4, 5]);
+});
+
 test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte', async (context) => {
   const { client } = await startBroker(context);
   const session = client();
@@ -366,7 +410,7 @@ test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte'
 });
 
 /** A poster that always says the same: session, count 1, mark 0, each time on a new connection. */
-async function rawPost(home: string, port: number) {
+async function rawPost(home: string, port: number, alsoTo: readonly Name[] = []) {
   const keys = await loadKeys(home, {});
   const body = Buffer.from('once');
   return async () => {
@@ -390,6 +434,7 @@ async function rawPost(home: string, port: number) {
         id: '',
         mark: 0,
         to: box,
+        alsoTo,
         from: '',
         answers: '',
         settles: [],

@@ -49,7 +49,12 @@ const pinned = {
         type: 'string',
         description: 'address to listen on; 0.0.0.0: all; by default 127.0.0.1',
       },
-      to: { type: 'string', description: 'post, ask: the mailbox that gets the message' },
+      to: {
+        type: ['string', 'array'],
+        items: { type: 'string' },
+        description:
+          'post, ask: the mailbox that gets the message; post: or a list, stored for all or none',
+      },
       from: { type: 'string', description: 'send, post: your name, for answers' },
       mailbox: { type: 'string', description: 'fetch, wait, ask: the mailbox to read' },
       after: { type: 'string', description: 'ticket of an earlier result' },

@@ -186,7 +186,8 @@ async function sockets(
 /** Posts 1 MB at a time, as fast as it is taken, and reads no answer. Resolves when the kernel has it all. */
 async function flood(socket: Socket, count: number): Promise<void> {
   const body = Buffer.alloc(1_048_576, 'x');
-  const common = { kind: 'post', id: '', to: box, from: '', answers: '', settles: [] } as const;
+  const words = { to: box, alsoTo: [], from: '', answers: '', settles: [] } as const;
+  const common = { kind: 'post', id: '', ...words } as const;
   const checksum = bodyChecksum(body);
   for (let index = 1; index <= count; index++) {
     const post = { ...common, request: index, count: index, mark: 0, checksum, body };

@@ -51,6 +51,8 @@ interface Client {
   connection: number | undefined;
   readonly held: Map<number, Hold>;
   readonly posts: Post[];
+  /** Of its last message. */
+  count: number;
   /** Counts of posts without an answer. */
   readonly unanswered: Set<number>;
   readonly requests: number[];
@@ -175,7 +177,9 @@ class History {
   }
 
   #post(client: Client): void {
-    const count = client.posts.length + 1;
+    const alsoTo = this.#random.oneIn(4) ? this.#others('A' as Name) : [];
+    const count = client.count + 1;
+    client.count += 1 + alsoTo.length;
     const body = Buffer.from('x'.repeat(this.#random.below(50)));
     const post: Post = {
       kind: 'post',
@@ -183,7 +187,8 @@ class History {
       count,
       id: '',
       mark: 0,
-      to: pick(this.#random, mailboxes),
+      to: alsoTo.length > 0 ? ('A' as Name) : pick(this.#random, mailboxes),
+      alsoTo,
       from: this.#random.oneIn(2) ? ('A' as Name) : '',
       answers: this.#random.oneIn(3) ? this.#question() : '',
       settles: this.#random.oneIn(3) ? this.#giveUp(client) : [],
@@ -195,6 +200,12 @@ class History {
     this.#run(client, { ...post, mark: markOf(client) });
   }
 
+  /** Some of the mailboxes but for one, in any order. */
+  #others(to: Name | undefined): Name[] {
+    const others = mailboxes.filter((name) => name !== to && !this.#random.oneIn(3));
+    return this.#random.oneIn(2) ? others : others.reverse();
+  }
+
   /** One of few, so that answers and waits for them meet. */
   #question(): MessageId {
     return `name-${this.#random.below(4)}` as MessageId;
@@ -204,13 +215,14 @@ class History {
   #postAgain(client: Client): void {
     const counts = this.#random.oneIn(10) ? client.posts.map(({ count }) => count) : [];
     if (counts.length === 0) counts.push(...client.unanswered);
-    const post = client.posts[(counts[this.#random.below(counts.length)] ?? 0) - 1];
+    const chosen = counts[this.#random.below(counts.length)];
+    const post = client.posts.find(({ count }) => count === chosen);
     if (!post) return;
     const request = ++this.#requestCount;
     this.#run(client, { ...post, request, mark: Math.min(markOf(client), post.count - 1) });
   }
 
-  /** The same few ids, sometimes with another body. */
+  /** The same few ids, sometimes with another body, or for other mailboxes. */
   #postNamed(client: Client): void {
     const id = `name-${this.#random.below(10)}` as MessageId;
     const body = Buffer.from(this.#random.oneIn(4) ? 'other' : id);
@@ -221,6 +233,7 @@ class History {
       id,
       mark: 0,
       to: 'A' as Name,
+      alsoTo: this.#random.oneIn(3) ? this.#others('A' as Name) : [],
       from: '',
       answers: '',
       settles: [],
@@ -388,8 +401,10 @@ class History {
   /** No id was stored twice; a record that is there twice is the same one. */
   #checkIds(): void {
     const posted = new Set(this.#records.filter((record) => record.kind === 'posted'));
-    const ids = new Set([...posted].map(({ envelope }) => envelope.id));
-    assert.equal(ids.size, posted.size);
+    const ids = [...posted].flatMap(({ envelope, also }) =>
+      [envelope, ...also].map(({ id }) => id),
+    );
+    assert.equal(new Set(ids).size, ids.length);
   }
 
   #newClient(): Client {
@@ -399,6 +414,7 @@ class History {
       connection: undefined,
       held: new Map(),
       posts: [],
+      count: 0,
       unanswered: new Set(),
       requests: [],
     };
@@ -414,8 +430,8 @@ class History {
 }
 
 /** Up to this count it has all answers. */
-function markOf({ unanswered, posts }: Client): number {
-  return unanswered.size > 0 ? Math.min(...unanswered) - 1 : posts.length;
+function markOf({ unanswered, count }: Client): number {
+  return unanswered.size > 0 ? Math.min(...unanswered) - 1 : count;
 }
 
 function withoutWaits<Status extends object>(status: Status): Status & { waiting: 0 } {

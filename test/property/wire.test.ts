@@ -118,7 +118,11 @@ test('any post comes out as it went in', () => {
     .record({
       count: fc.integer({ min: 1, max: 999_999_999_999_999 }),
       mark: fc.integer({ min: 0, max: 999_999_999_999_999 }),
-      to: name,
+      to: fc.constant(parseName('A')),
+      alsoTo: fc.uniqueArray(
+        name.filter((text) => text !== 'A'),
+        { maxLength: 5 },
+      ),
       from: name,
       settles: fc.array(hold, { maxLength: 5 }),
       text: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed()),

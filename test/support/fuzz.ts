@@ -8,6 +8,7 @@ import { pick, type Random } from './random.ts';
 const session = parseSessionId('0123456789abcdef');
 const id = parseNamedId('id1');
 const name = parseName('A');
+const other = parseName('B');
 const origin = { program: 'p', pid: 258, machine: 'm' };
 const holds = [{ number: 5, id }];
 const body = Buffer.from('hello');
@@ -22,11 +23,16 @@ const requests: readonly Request[] = [
     id,
     mark: 0,
     to: name,
+    alsoTo: [],
     from: name,
     answers: id,
     settles: holds,
     checksum,
     body,
+  },
+  {
+    ...{ kind: 'post', request: 12, count: 3, id: '', mark: 2, to: name, alsoTo: [other] },
+    ...{ from: '', answers: '', settles: [], checksum, body },
   },
   { kind: 'wait', request: 3, mailbox: name, answers: '', waitMs: 1_000 },
   { kind: 'fetch', request: 4, mailbox: name, bytesMax: 1_000, messagesMax: 10 },
@@ -50,7 +56,10 @@ const answers: readonly Answer[] = [
     ...{ kind: 'welcome', request: 1, store: 'ab', epoch: 2, format: 1, pid: 258 },
     ...{ addresses: ['127.0.0.1'], lost: holds, messages: 3 },
   },
-  { kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false, notHeld: holds },
+  {
+    ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
+    ...{ also: [{ id, number: 7, reader: true }], notHeld: holds },
+  },
   { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
   { kind: 'end', request: 3, remaining: 7 },
   { kind: 'settled', request: 5, notHeld: holds },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   bodyChecksum,
+  type Envelope,
   type Name,
   type SessionId,
   sessionMessageId,
@@ -22,15 +23,16 @@ export class JournalModel {
   apply(record: JournalRecord): void {
     switch (record.kind) {
       case 'posted': {
-        const { envelope } = record;
-        const [session, count] = envelope.id.split('.');
-        this.#answers(session as SessionId).set(Number(count), envelope.number);
-        this.messages.set(envelope.number, {
-          posted: keep(record),
-          mailbox: envelope.to,
-          attempt: 1,
-          holder: '',
-        });
+        for (const envelope of [record.envelope, ...record.also]) {
+          const [session, count] = envelope.id.split('.');
+          this.#answers(session as SessionId).set(Number(count), envelope.number);
+          this.messages.set(envelope.number, {
+            posted: keep({ ...record, envelope }),
+            mailbox: envelope.to,
+            attempt: 1,
+            holder: '',
+          });
+        }
         for (const number of record.settles) this.messages.delete(number);
         return;
       }
@@ -120,22 +122,30 @@ export const testSession = '0123456789abcdef' as SessionId;
 export function postedRecord(
   number: number,
   text: string,
-  { session = testSession, count = number, settles = [] as number[], to = 'A' } = {},
+  {
+    session = testSession,
+    count = number,
+    settles = [] as number[],
+    to = 'A',
+    alsoTo = [] as string[],
+  } = {},
 ): PostedRecord {
   const body = Buffer.from(text);
+  const envelopeTo = (to: string, index: number): Envelope => ({
+    id: sessionMessageId(session, count + index),
+    number: number + index,
+    to: to as Name,
+    from: 'B' as Name,
+    time: 1_700_000_000_000,
+    answers: '',
+    origin: { program: 'test', pid: 7, machine: 'here' },
+    bodyBytes: body.length,
+    checksum: bodyChecksum(body),
+  });
   return {
     kind: 'posted',
-    envelope: {
-      id: sessionMessageId(session, count),
-      number,
-      to: to as Name,
-      from: 'B' as Name,
-      time: 1_700_000_000_000,
-      answers: '',
-      origin: { program: 'test', pid: 7, machine: 'here' },
-      bodyBytes: body.length,
-      checksum: bodyChecksum(body),
-    },
+    envelope: envelopeTo(to, 0),
+    also: alsoTo.map((name, index) => envelopeTo(name, index + 1)),
     mark: 0,
     settles,
     body,

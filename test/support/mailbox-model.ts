@@ -321,36 +321,44 @@ export class MailboxModel {
   }
 
   #postFailure(post: Post, session: SessionId): string | undefined {
-    const known = this.#memory.numberOf(idOf(post, session));
-    if (known !== undefined) {
-      const envelope = this.#messages.get(known)?.envelope;
-      const isSame =
-        !envelope ||
-        (envelope.to === post.to &&
-          envelope.from === post.from &&
-          envelope.bodyBytes === post.body.length &&
-          envelope.checksum === post.checksum);
-      return isSame ? undefined : 'id_conflict';
+    const to = mailboxesOf(post);
+    const known = idsOf(post, session).map((id) => this.#memory.numberOf(id));
+    if (known.some((number) => number !== undefined)) {
+      const areSame = to.every((mailbox, index) => {
+        const envelope = this.#messages.get(known[index] ?? 0)?.envelope;
+        return (
+          !envelope ||
+          (envelope.to === mailbox &&
+            envelope.from === post.from &&
+            envelope.bodyBytes === post.body.length &&
+            envelope.checksum === post.checksum)
+        );
+      });
+      return areSame && !known.includes(undefined) ? undefined : 'id_conflict';
     }
     if (post.id === '') {
       const mark = Math.max(post.mark, this.#memory.markOf(session));
       if (post.count <= mark) return 'bad_frame';
-      if (post.count > mark + this.#limits.postsAboveMarkMax) return 'too_many_unanswered';
+      const last = post.count + to.length - 1;
+      if (last > mark + this.#limits.postsAboveMarkMax) return 'too_many_unanswered';
     }
     const isFull =
-      this.size >= this.#limits.messagesMax ||
-      this.bytes + post.body.length > this.#limits.storeBytesMax;
-    return isFull ? 'store_full' : this.#mailboxFailure(post.to, post.body.length);
+      this.size + to.length > this.#limits.messagesMax ||
+      this.bytes + to.length * post.body.length > this.#limits.storeBytesMax;
+    return isFull ? 'store_full' : this.#mailboxFailure(to, post.body.length);
   }
 
-  #mailboxFailure(to: Name, bodyBytes: number): string | undefined {
+  #mailboxFailure(to: readonly Name[], bodyBytes: number): string | undefined {
     const { mailboxesMax, mailboxMessagesMax, mailboxBytesMax } = this.#limits;
     const all = [...this.#messages.values()];
-    const there = all.filter(({ mailbox }) => mailbox === to);
     const names = new Set(all.map(({ mailbox }) => mailbox));
-    if (there.length === 0 && names.size >= mailboxesMax) return 'too_many_mailboxes';
-    const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
-    const isFull = there.length >= mailboxMessagesMax || bytes + bodyBytes > mailboxBytesMax;
+    const isNew = to.some((name) => !names.has(name));
+    if (isNew && new Set([...names, ...to]).size > mailboxesMax) return 'too_many_mailboxes';
+    const isFull = to.some((name) => {
+      const there = all.filter(({ mailbox }) => mailbox === name);
+      const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
+      return there.length >= mailboxMessagesMax || bytes + bodyBytes > mailboxBytesMax;
+    });
     return isFull ? 'mailbox_full' : undefined;
   }
 
@@ -365,7 +373,7 @@ export class MailboxModel {
       posted:
         command.kind === 'post' &&
         session !== undefined &&
-        this.#memory.numberOf(idOf(command, session)) === undefined,
+        idsOf(command, session).every((id) => this.#memory.numberOf(id) === undefined),
       settles: new Set<number>(),
       released: new Map<number, number>(),
       regained: new Set<number>(),
@@ -432,7 +440,7 @@ export class MailboxModel {
     for (const message of wanted) {
       const { envelope } = message;
       const { number, to: mailbox, bodyBytes } = envelope;
-      const hasRoom = this.#mailboxFailure(mailbox, bodyBytes) === undefined;
+      const hasRoom = this.#mailboxFailure([mailbox], bodyBytes) === undefined;
       (hasRoom ? moved : stayed).push(message);
       if (hasRoom) this.#messages.set(number, { ...message, mailbox });
     }
@@ -547,33 +555,39 @@ export class MailboxModel {
   }
 
   #applyPosted(record: PostedRecord, command: Post, expected: Expected, { time }: Instant): void {
-    const { envelope, mark } = record;
+    const { mark } = record;
     const session = this.#connections.get((command as Post & { connection: number }).connection);
     assert(session);
-    assert.ok(envelope.number > this.#numberHighest, 'numbers count up');
-    assert.deepEqual(
-      { ...envelope, number: 0 },
-      {
-        id: idOf(command, session.session),
-        number: 0,
-        to: command.to,
-        from: command.from,
-        time,
-        answers: command.answers,
-        origin,
-        bodyBytes: command.body.length,
-        checksum: command.checksum,
-      },
-    );
+    const envelopes = [record.envelope, ...record.also];
+    const ids = idsOf(command, session.session);
+    const to = mailboxesOf(command);
+    assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
     assert.equal(record.body, command.body);
-    this.#numberHighest = envelope.number;
-    const { to: mailbox } = envelope;
-    const message = { envelope, mailbox, attempt: 1, holder: undefined, wasOffered: false };
-    this.#messages.set(envelope.number, message);
-    this.#settle(record.settles, expected);
     const { namedIdsMax, sessionsMax } = this.#limits;
-    this.#memoryWritten.post(envelope, mark, namedIdsMax);
-    this.#memory.post(envelope, mark, namedIdsMax);
+    for (const [index, envelope] of envelopes.entries()) {
+      assert.ok(envelope.number > this.#numberHighest, 'numbers count up');
+      assert.deepEqual(
+        { ...envelope, number: 0 },
+        {
+          id: ids[index],
+          number: 0,
+          to: to[index],
+          from: command.from,
+          time,
+          answers: command.answers,
+          origin,
+          bodyBytes: command.body.length,
+          checksum: command.checksum,
+        },
+      );
+      this.#numberHighest = envelope.number;
+      const { to: mailbox } = envelope;
+      const message = { envelope, mailbox, attempt: 1, holder: undefined, wasOffered: false };
+      this.#messages.set(envelope.number, message);
+      this.#memoryWritten.post(envelope, mark, namedIdsMax);
+      this.#memory.post(envelope, mark, namedIdsMax);
+    }
+    this.#settle(record.settles, expected);
     this.#memory.shrink(sessionsMax, this.#connectedSessions());
   }
 
@@ -670,11 +684,18 @@ export class MailboxModel {
         return;
       case 'stored': {
         assert(command.kind === 'post');
-        const { id, number, reader, notHeld } = answer;
-        assert.equal(id, idOf(command, session));
-        const known = this.#memory.numberOf(id);
-        assert.equal(number, known, 'the number of the first post with this id');
-        assert.equal(reader, this.#messages.get(number)?.holder !== undefined);
+        const { id, number, reader, also, notHeld } = answer;
+        const stored = [{ id, number, reader }, ...also];
+        const ids = idsOf(command, session);
+        assert.deepEqual(
+          stored.map(({ id }) => id),
+          ids,
+        );
+        for (const { id, number, reader } of stored) {
+          const known = this.#memory.numberOf(id);
+          assert.equal(number, known, 'the number of the first post with this id');
+          assert.equal(reader, this.#messages.get(number)?.holder !== undefined);
+        }
         assert.deepEqual(notHeld, this.#heldByOthers(command.settles, session));
         return;
       }
@@ -801,8 +822,16 @@ export function byName(one: MailboxStatus, other: MailboxStatus): number {
   return one.mailbox < other.mailbox ? -1 : 1;
 }
 
-function idOf(post: Post, session: SessionId): MessageId {
-  return post.id === '' ? sessionMessageId(session, post.count) : post.id;
+function mailboxesOf({ to, alsoTo }: Post): readonly Name[] {
+  return [to, ...alsoTo];
+}
+
+/** Of its messages. */
+function idsOf(post: Post, session: SessionId): MessageId[] {
+  return mailboxesOf(post).map((_, index) => {
+    if (post.id === '') return sessionMessageId(session, post.count + index);
+    return index === 0 ? post.id : (`${post.id}/${index + 1}` as MessageId);
+  });
 }
 
 function only({ envelope, mailbox, attempt, holder }: ModelMessage) {

@@ -39,6 +39,7 @@ async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown>
     case 'post':
       return session.post(words.to as Name, Buffer.from(words.body), {
         signal,
+        alsoTo: words.alsoTo as Name[] | undefined,
         from: words.from as Name | undefined,
         id: words.id as MessageId | undefined,
         settles: taken(words.settles ?? []),

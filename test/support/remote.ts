@@ -29,6 +29,7 @@ export type RemoteWords =
       readonly body: string;
       readonly from?: string;
       readonly id?: string;
+      readonly alsoTo?: readonly string[];
       readonly settles?: readonly number[];
     }
   | { readonly kind: 'wait'; readonly mailbox: string; readonly timeoutMs: number }
@@ -88,7 +89,7 @@ export class Remote {
   post(
     to: string,
     body: string,
-    more: { from?: string; id?: string; settles?: number[] } = {},
+    more: { from?: string; id?: string; alsoTo?: string[]; settles?: number[] } = {},
   ): Running<PostResult> {
     return this.#call({ kind: 'post', to, body, ...more });
   }

@@ -13,7 +13,7 @@
 //
 //   limits NAME=NUMBER ...                before the first command
 //   PEER hello [held=HOLDS] [standby]     `ann`, or `ann/2` for a second connection of ann
-//   PEER post MAILBOX "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
+//   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
 //   PEER wait MAILBOX TIME [answers=ID]
 //   PEER fetch MAILBOX [bytes=N] [messages=N]
 //   PEER cancel REQUEST
@@ -284,9 +284,9 @@ class Scenario {
   #post(request: number, { session }: Peer, words: Words): BrokerRequest {
     const id = (words.option('id') ?? '') as MessageId | '';
     const lastCount = this.#counts.get(session) ?? 0;
+    const [to = '', ...alsoTo] = words.next().split(',') as Name[];
     const count = id === '' ? (words.number('count') ?? lastCount + 1) : 0;
-    this.#counts.set(session, Math.max(lastCount, count));
-    const to = words.next() as Name;
+    if (count > 0) this.#counts.set(session, Math.max(lastCount, count + alsoTo.length));
     const body = bodyOf(words.next());
     return {
       kind: 'post',
@@ -294,7 +294,8 @@ class Scenario {
       count,
       id,
       mark: words.number('mark') ?? 0,
-      to,
+      to: to as Name,
+      alsoTo,
       from: (words.option('from') ?? '') as Name | '',
       answers: fullId(words.option('answers') ?? ''),
       settles: this.#holds(words.option('settles')),
@@ -319,7 +320,10 @@ class Scenario {
     if (records.length + replies.length === 0) return ['nothing'];
     for (const record of records) {
       this.#records.push(record);
-      if (record.kind === 'posted') this.#envelopes.set(record.envelope.number, record.envelope);
+      if (record.kind !== 'posted') continue;
+      for (const envelope of [record.envelope, ...record.also]) {
+        this.#envelopes.set(envelope.number, envelope);
+      }
     }
     return [
       ...records.map((record) => `journal  ${recordText(record)}`),
@@ -369,6 +373,7 @@ function recordText(record: JournalRecord): string {
     case 'posted': {
       const { number, id, to, from, answers } = record.envelope;
       const more = fields({
+        also: record.also.map(({ number, id, to }) => `${number}:${shortId(id)}:${to}`),
         from,
         answers: shortId(answers),
         mark: record.mark,
@@ -406,9 +411,11 @@ function answerText(answer: Answer): string {
     case 'welcome':
       return `${kind} messages=${answer.messages}${fields({ lost: answer.lost.map(holdText) })}`;
     case 'stored': {
-      const { number, id, duplicate, reader, notHeld } = answer;
-      const more = fields({ duplicate, reader, notHeld: notHeld.map(holdText) });
-      return `${kind} ${number} ${shortId(id)}${more}`;
+      const { duplicate, also, notHeld, ...first } = answer;
+      const stored = [first, ...also].map(({ number, id, reader }) => {
+        return `${number} ${shortId(id)}${fields({ duplicate, reader })}`;
+      });
+      return `${kind} ${stored.join(', ')}${fields({ notHeld: notHeld.map(holdText) })}`;
     }
     case 'offer': {
       const { envelope, mailbox, attempt, others } = answer;

@@ -13,7 +13,7 @@ const program = makeProgram(helped, false);
 test('each command takes these arguments and options', () => {
   assert.deepEqual(leaves(program).map(usage), [
     'ipc mcp',
-    'ipc post <to> [message] --from= --host= --port= --id= --json',
+    'ipc post <to> [message] --from= --host= --port= --id= --to= --json',
     'ipc wait <mailbox> --timeout= --host= --port= --raw --json',
     'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --raw --json',
     'ipc fetch <mailbox> --host= --port= --raw --json',

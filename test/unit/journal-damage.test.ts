@@ -153,7 +153,7 @@ test('a lost range is not said to have held more than it can, however many messa
   disk.tamper(path(1, 2), flipped(bytes, 5));
   const { faults } = await checkStore(storeFolder, disk.process());
   assert.deepEqual(faults, [
-    'segment 2 of epoch 1: 86 bytes at byte 0 are lost; messages that may have been there: up to 1',
+    'segment 2 of epoch 1: 86 bytes at byte 0 are lost; messages that may have been there: up to 2',
   ]);
 });
 

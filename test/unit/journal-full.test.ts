@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MessageId } from '../../src/core/message.ts';
 import { listSegments } from '../../src/journal/folder.ts';
 import { readRecords, segmentSeed } from '../../src/journal/framing.ts';
 import type { JournalLimits } from '../../src/journal/journal.ts';
@@ -20,7 +21,7 @@ const body = 'x'.repeat(2_000);
 /** As a broker posts: only where there is room. Returns how many were stored. */
 function postUntilFull(store: OpenStore): number {
   for (let posts = 0; ; posts++) {
-    if (!store.journal.hasRoom(2_100)) return posts;
+    if (!store.journal.hasRoom(2_100, 0)) return posts;
     append(store, postedRecord(store.journal.nextNumber, body));
   }
 }
@@ -55,7 +56,7 @@ test('on a full disk posts find no room, all else goes on, and it recovers by it
   const stored = store.model.messages.size;
   assert(stored > 1_000, `only ${stored}`);
   assert.match(store.journal.warnings()[0] ?? '', /^the disk was full at the last post/);
-  assert.equal(store.journal.hasRoom(2_100), false);
+  assert.equal(store.journal.hasRoom(2_100, 0), false);
 
   // Nothing is left for anybody else either.
   disk.bytesMax = bytesOn(disk);
@@ -72,21 +73,38 @@ test('on a full disk posts find no room, all else goes on, and it recovers by it
 test('a post is refused before the last free byte, and accepted again when there is space', async () => {
   const { disk, store } = await fullStore(2 * mebibyte);
   disk.bytesMax += 64 * 1024 + 256 * 1024;
-  assert.equal(store.journal.hasRoom(2_100), true);
+  assert.equal(store.journal.hasRoom(2_100, 0), true);
   assert.deepEqual(store.journal.warnings(), []);
 });
 
 test('room that was found for posts which were then refused is not kept for ever', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
-  store.journal.hasRoom(mebibyte);
+  store.journal.hasRoom(mebibyte, 0);
   store.journal.append([]);
   const before = bytesOn(disk);
   for (let refused = 0; refused < 20; refused++) {
-    assert.equal(store.journal.hasRoom(mebibyte), true);
+    assert.equal(store.journal.hasRoom(mebibyte, 0), true);
     store.journal.append([]);
   }
   assert.equal(bytesOn(disk), before);
+});
+
+test('what is promised to a post covers its record, however many mailboxes it names', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const store = await openStore({ disk: disk.process(), limits });
+  const longest = (index: number) => `${index}`.padEnd(200, 'x');
+  const alsoTo = Array.from({ length: 99 }, (_, index) => longest(index + 1));
+  const post = postedRecord(1, body, { to: longest(0), alsoTo });
+  const also = post.also.map((each) => ({ ...each, id: longest(each.number) as MessageId }));
+  const frameBytes = body.length + 100 * 201;
+  assert.equal(store.journal.hasRoom(frameBytes, 99), true);
+  const spares = () => [...disk.files().keys()].filter((path) => path.includes('/spare/')).length;
+  const before = spares();
+  disk.bytesMax = bytesOn(disk);
+  store.journal.append([{ ...post, also }]);
+  assert.equal(spares(), before);
 });
 
 test('forty owners that come to a full disk and close in good order leave room for the next', async () => {
@@ -94,7 +112,7 @@ test('forty owners that come to a full disk and close in good order leave room f
   // Four of the forty-four left a large message.
   for (let owner = 1; owner <= 4; owner++) {
     const store = await openStore({ disk: disk.process() });
-    assert.equal(store.journal.hasRoom(mebibyte), true);
+    assert.equal(store.journal.hasRoom(mebibyte, 0), true);
     append(store, postedRecord(store.journal.nextNumber, 'x'.repeat(mebibyte)));
     await store.journal.close();
   }
@@ -116,7 +134,7 @@ test('an owner that comes to a full disk serves and settles, seven owners one af
   for (let owner = 2; owner <= 8; owner++) {
     const next = await openStore({ disk: disk.process() });
     assert.equal(next.model.state(), model.state(), `owner ${owner}`);
-    assert.equal(next.journal.hasRoom(10), false);
+    assert.equal(next.journal.hasRoom(10, 0), false);
     await settle(next, owner);
     // Killed.
     ({ model } = next);
@@ -138,7 +156,7 @@ test('damage that is found on a full disk is noted, and its segment kept', async
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
-  assert.equal(store.journal.hasRoom(2_100), true);
+  assert.equal(store.journal.hasRoom(2_100, 0), true);
   append(store, postedRecord(1, 'soon'), postedRecord(2, 'x'.repeat(300)));
   append(store, postedRecord(3, 'three'), { kind: 'settled', numbers: [2] });
   await store.journal.close();
@@ -178,7 +196,7 @@ test('a spare that cannot be written ends the journal, and leaves no file open',
   const { journal } = await openStore({ disk: process });
   // Its folder, its file, its zeros.
   process.failAt = process.calls.length + 3;
-  assert.throws(() => journal.hasRoom(100), { code: 'storage_failed' });
+  assert.throws(() => journal.hasRoom(100, 0), { code: 'storage_failed' });
   assert.match(process.calls.at(-2) ?? '', /^write .*spare\/01$/);
   journal.abandon();
   assert.equal(process.openFiles, 0);

@@ -15,6 +15,7 @@ import { postedRecord, testSession } from '../support/journal-model.ts';
 const seed = segmentSeed({ epoch: 2, segment: 1 });
 const posted = postedRecord(5, 'hello', { settles: [3, 4] });
 const { envelope, body } = posted;
+const several = postedRecord(5, 'hello', { settles: [3], alsoTo: ['C', 'D'] });
 
 const engineRecords: JournalRecord[] = [
   posted,
@@ -82,8 +83,19 @@ test('the bytes of every kind of record stay what they are', () => {
   }
 });
 
+test('a post to several mailboxes has a type of its own, with its body once', () => {
+  assert.equal(
+    bytesOf(several).toString('hex'),
+    'ff4a1a0000000090000000053610a68653b1ed5500000000000000050000018bcfe5680012303132' +
+      '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+      'a6860000000000000000000000010000000000000003000000020000000000000006123031323334' +
+      '35363738396162636465662e36014300000000000000071230313233343536373839616263646566' +
+      '2e37014468656c6c6f',
+  );
+});
+
 test('every kind of record is read as it was written', () => {
-  for (const record of engineRecords) {
+  for (const record of [several, ...engineRecords]) {
     const raw = readRecord(bytesOf(record), 0, seed);
     assert(raw);
     assert.deepEqual(decodeRecord(raw), record);
@@ -97,7 +109,7 @@ test('every kind of record is read as it was written', () => {
 });
 
 test('a record with any bit flipped, or any byte cut off, is not read', () => {
-  for (const record of [...storeRecords, ...engineRecords]) {
+  for (const record of [...storeRecords, ...engineRecords, several]) {
     const bytes = bytesOf(record);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);

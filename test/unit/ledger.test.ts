@@ -17,7 +17,7 @@ function envelopeOf(number: number): Envelope {
 }
 
 function posted(number: number, settles: readonly number[] = []): JournalRecord {
-  return { kind: 'posted', envelope: envelopeOf(number), mark: 0, settles, body };
+  return { kind: 'posted', envelope: envelopeOf(number), also: [], mark: 0, settles, body };
 }
 
 function copied(number: number, mailbox: Name, attempt: number): JournalRecord {

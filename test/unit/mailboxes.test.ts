@@ -49,6 +49,7 @@ function post(engine: Mailboxes, connection: number, count: number, isDiskFull =
     id: '',
     mark: count - 1,
     to: A,
+    alsoTo: [],
     from: '',
     answers: '',
     settles: [],

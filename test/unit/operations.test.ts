@@ -47,7 +47,7 @@ test('each operation with what it needs alone gets its defaults', () => {
     ],
     [{ operation: 'broker_start' }, {}],
     [{ operation: 'broker_stop' }, {}],
-    [post, { to: 'A', message }],
+    [post, { to: ['A'], message }],
     [{ operation: 'fetch', mailbox: 'A' }, { mailbox: 'A' }],
     [wait, { mailbox: 'A', timeout: 60 }],
     [{ operation: 'broker_status' }, {}],
@@ -185,7 +185,7 @@ test('a broker is named once', () => {
 
 test('a name is 1 to 200 bytes of UTF-8 without control characters', () => {
   assert.deepEqual(accepted({ ...post, to: 'ü'.repeat(100), from: 'a b' }), {
-    to: 'ü'.repeat(100),
+    to: ['ü'.repeat(100)],
     from: 'a b',
     message: Buffer.from('hi'),
   });
@@ -198,6 +198,30 @@ test('a name is 1 to 200 bytes of UTF-8 without control characters', () => {
   }
   assert.equal(refused({ ...post, to: '\ud800' }), 'bad_name: to has a lone surrogate');
   assert.match(refused({ ...wait, mailbox: 7 }), /^bad_parameter: mailbox is 7; it must be a text/);
+});
+
+test('a post goes to one mailbox, or to a list of at most 100, each once', () => {
+  const message = Buffer.from('hi');
+  const to = (value: unknown) => accepted({ ...post, to: value });
+  assert.deepEqual(to(['A', 'B']), { to: ['A', 'B'], message });
+  assert.deepEqual(to(['A', 'B', 'A']), { to: ['A', 'B'], message });
+  // As some hosts give a list.
+  assert.deepEqual(to('["A", "B"]'), { to: ['A', 'B'], message });
+  assert.deepEqual(to('[A'), { to: ['[A'], message });
+  assert.deepEqual(to('[A]'), { to: ['[A]'], message });
+  const names = Array.from({ length: 101 }, (_, index) => `box ${index}`);
+  const refusal = (value: unknown) => refused({ ...post, to: value });
+  assert.equal(refusal(names.slice(1)), 'accepted');
+  assert.equal(refusal(names), 'bad_parameter: to names 101; it must be 1 to 100 mailboxes');
+  assert.equal(refusal([]), 'bad_parameter: to names 0; it must be 1 to 100 mailboxes');
+  assert.equal(refusal(['A', '']), 'bad_name: to is empty');
+  assert.equal(refusal(['A', 7]), 'bad_name: to must be a text');
+});
+
+test('an ask goes to one mailbox', () => {
+  const ask = { operation: 'ask', to: ['A', 'B'], message: 'hi', mailbox: 'C' };
+  assert.equal(refused(ask), 'bad_parameter: to names 2; an ask goes to one mailbox');
+  assert.equal(refused({ ...ask, to: ['A'] }), 'accepted');
 });
 
 test('a message is text of at most 1,048,576 bytes of UTF-8', () => {

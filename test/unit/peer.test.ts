@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Peer, type PeerLimits, peerLimits } from '../../src/broker/peer.ts';
+import type { Name } from '../../src/core/message.ts';
+import type { Post } from '../../src/core/requests.ts';
 import { realMachine } from '../../src/wire/machine.ts';
 import { decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
 import { connectedPair } from '../support/sockets.ts';
@@ -19,7 +21,13 @@ function startTurns(context: TestContext): { readonly now: number } {
   return turns;
 }
 
-type Kind = 'status' | 'goodbye';
+type Kind = 'status' | 'goodbye' | 'post';
+
+/** To three mailboxes. */
+const post: Omit<Post, 'kind' | 'request'> = {
+  ...{ count: 1, id: '', mark: 0, from: '', answers: '', settles: [], checksum: 0 },
+  ...{ to: 'A' as Name, alsoTo: ['B', 'C'] as Name[], body: Buffer.alloc(0) },
+};
 
 /** A peer, its client, and the turns in which its requests were taken. */
 async function startPeer(
@@ -44,7 +52,7 @@ async function startPeer(
   };
   const say = (kind: Kind, count: number): Promise<void> => {
     for (let request = 1; request <= count; request++)
-      client.send(encodeRequest({ kind, request }));
+      client.send(encodeRequest(kind === 'post' ? { kind, request, ...post } : { kind, request }));
     wanted = taken.length + count;
     return new Promise((done) => {
       resolve = done;
@@ -62,6 +70,12 @@ test('of one connection so many requests are taken in a turn, the others in the 
   const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 3 });
   await say('goodbye', 10);
   assert.deepEqual(perTurn(taken), [3, 3, 3, 1]);
+});
+
+test('a post counts for each of its mailboxes', async (context) => {
+  const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
+  await say('post', 5);
+  assert.deepEqual(perTurn(taken), [2, 2, 1]);
 });
 
 test('one status is taken in a turn, for it looks at every mailbox', async (context) => {

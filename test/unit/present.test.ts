@@ -276,15 +276,33 @@ test('nothing is a plain answer with the next call', () => {
 
 test('a post is said to be stored, never delivered', () => {
   const id = 'm1' as MessageId;
-  const result = { id, number: 12, duplicate: false, reader: true, notHeld: [] };
+  const result = { id, number: 12, duplicate: false, reader: true, also: [], notHeld: [] };
   assert.equal(
-    present.presentPost(box, sender, result, []),
+    present.presentPost([box], sender, result, []),
     'Stored as #12 (id "m1") in "B"; a reader was waiting for it.\nNext: wait "A" for an answer.',
   );
   assert.equal(
-    present.presentPost(box, undefined, { ...result, duplicate: true, reader: false }, []),
+    present.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, []),
     'Was stored before as #12 (id "m1") in "B"; nobody waits there now; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
   );
+});
+
+test('a post to several says what was stored for whom, as far as it fits', () => {
+  const of = (number: number, reader: boolean) => ({
+    id: `m${number}` as MessageId,
+    number,
+    reader,
+  });
+  const result = { ...of(12, false), also: [of(13, true)], duplicate: false, notHeld: [] };
+  assert.equal(
+    present.presentPost([box, sender], sender, result, ['a note']),
+    'Stored in 2 mailboxes: #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
+  );
+  const names = Array.from({ length: 100 }, (_, index) => `${index}${'\u200b'.repeat(60)}` as Name);
+  const also = names.slice(1).map((_, index) => of(index + 2, true));
+  const text = present.presentPost([box, ...names.slice(1)], sender, { ...result, also }, []);
+  assert.match(text, /^Stored in 100 mailboxes: #12 in "B", #2 in .*, and 80 more\.\n/);
+  assert(present.fits(text), `${text.length} characters`);
 });
 
 test('the status lists mailboxes as far as they fit', () => {

@@ -39,6 +39,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
       id: '',
       mark: 2,
       to,
+      alsoTo: [],
       from,
       answers: id,
       settles: holds,
@@ -101,7 +102,10 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
     '00000001 0000000000000005 03 696431',
   ],
   stored: [
-    { kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false, notHeld: holds },
+    {
+      ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
+      ...{ also: [], notHeld: holds },
+    },
     '82 00 0000 00000002 0000001e 0000000000000006 03 696431 01 00',
     '00000001 0000000000000005 03 696431',
   ],
@@ -268,6 +272,61 @@ test('an offer whose body the disk damaged has none, and says so', () => {
   assert.equal(frame.body.length, 0);
   assert.deepEqual(decodeAnswer(frame), { answer: answers.offer[0], body: undefined });
   assert.throws(() => decodeAnswer({ ...frame, body }), { code: 'bad_frame' });
+});
+
+const toThree: Request & { kind: 'post' } = {
+  ...{ kind: 'post', request: 2, count: 3, id: '', mark: 2, from: '', answers: '' },
+  ...{ to, alsoTo: [from, 'C' as typeof to], settles: [], checksum, body },
+};
+const storedThree: Answer & { kind: 'stored' } = {
+  ...{ kind: 'stored', request: 2, id, number: 6, duplicate: false, reader: false, notHeld: [] },
+  also: [
+    { id, number: 7, reader: true },
+    { id, number: 8, reader: false },
+  ],
+};
+
+test('what only a post to several mailboxes has stands at the end of the two headers', () => {
+  const [post, stored] = [encodeRequest(toThree), encodeAnswer(storedThree)];
+  const postHex = [
+    '02 00 0000 00000002 00000025',
+    '0000000000000003 0000000000000002 3610a686 00 01 41 00 00 00000000',
+    '00000002 01 42 01 43',
+    '68656c6c6f',
+  ];
+  assert.equal(hexOf(post), postHex.join('').replaceAll(' ', ''));
+  const storedHex = [
+    '82 00 0000 00000002 00000030',
+    '0000000000000006 03 696431 00 00 00000000',
+    '00000002 0000000000000007 03 696431 01 0000000000000008 03 696431 00',
+  ];
+  assert.equal(hexOf(stored), storedHex.join('').replaceAll(' ', ''));
+  assert.deepEqual(decodeRequest(frameOf(post)), toThree);
+  assert.deepEqual(decodeAnswer(frameOf(stored)).answer, storedThree);
+});
+
+test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
+  const names = Array.from({ length: 100 }, (_, index) => `box ${index}` as typeof to);
+  const decoded = (post: Request) => () => decodeRequest(frameOf(encodeRequest(post)));
+  decoded({ ...toThree, alsoTo: names.slice(1) })();
+  assert.throws(decoded({ ...toThree, alsoTo: names }), {
+    code: 'bad_parameter',
+    message: 'a post to 101 mailboxes; limit 100',
+  });
+  assert.throws(decoded({ ...toThree, alsoTo: [from, to] }), {
+    code: 'bad_parameter',
+    message: 'a post names a mailbox twice',
+  });
+  const named = { ...toThree, count: 0, id: 'i'.repeat(198) as typeof id };
+  decoded(named)();
+  assert.throws(decoded({ ...named, id: 'i'.repeat(199) as typeof id }), {
+    code: 'bad_id',
+    message: 'id of 201 bytes; limit 200',
+  });
+  // None is no list at all: there is one way to say it.
+  const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
+  const header = Buffer.concat([single.header, Buffer.alloc(4)]);
+  assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
 });
 
 test('what breaks a rule for names, ids, bodies or amounts fails the one request', () => {

@@ -12,28 +12,42 @@ const done = async () => 'done';
 test("an hour's messages may go at once, then one after the other", async () => {
   let now = 0;
   const guard = new RateGuard(60, () => now);
-  for (let count = 0; count < 60; count++) await guard.run('A', 'B', done);
-  await assert.rejects(guard.run('A', 'B', done), {
+  for (let count = 0; count < 60; count++) await guard.run('A', ['B'], done);
+  await assert.rejects(guard.run('A', ['B'], done), {
     code: 'too_many_posts',
     message: '"A" sent "B" as many messages as it may: 60 an hour; the next may go in 60 s',
   });
   now = 59_999;
-  await assert.rejects(guard.run('A', 'B', done), /may go in 1 s$/);
+  await assert.rejects(guard.run('A', ['B'], done), /may go in 1 s$/);
   now = 60_000;
-  assert.equal(await guard.run('A', 'B', done), 'done');
-  await assert.rejects(guard.run('A', 'B', done), { code: 'too_many_posts' });
+  assert.equal(await guard.run('A', ['B'], done), 'done');
+  await assert.rejects(guard.run('A', ['B'], done), { code: 'too_many_posts' });
   now += 3_600_000 * 5;
-  for (let count = 0; count < 60; count++) await guard.run('A', 'B', done);
-  await assert.rejects(guard.run('A', 'B', done), { code: 'too_many_posts' });
+  for (let count = 0; count < 60; count++) await guard.run('A', ['B'], done);
+  await assert.rejects(guard.run('A', ['B'], done), { code: 'too_many_posts' });
 });
 
 test('each sender has its own count for each mailbox', async () => {
   const guard = new RateGuard(1, () => 0);
-  await guard.run('A', 'B', done);
-  await guard.run('A', 'C', done);
-  await guard.run('B', 'A', done);
-  await guard.run('', 'B', done);
-  await assert.rejects(guard.run('', 'B', done), /^IpcError: this session sent "B"/);
+  await guard.run('A', ['B'], done);
+  await guard.run('A', ['C'], done);
+  await guard.run('B', ['A'], done);
+  await guard.run('', ['B'], done);
+  await assert.rejects(guard.run('', ['B'], done), /^IpcError: this session sent "B"/);
+});
+
+test('a post to several counts for each of them, or for none', async () => {
+  const guard = new RateGuard(1, () => 0);
+  await guard.run('A', ['C'], done);
+  await assert.rejects(guard.run('A', ['B', 'C'], done), /^IpcError: "A" sent "C" as many/);
+  const refused = async () => {
+    throw new IpcError('mailbox_full', 'no');
+  };
+  await assert.rejects(guard.run('A', ['B', 'D'], refused), { code: 'mailbox_full' });
+  await guard.run('A', ['B', 'D'], done);
+  for (const name of ['B', 'D']) {
+    await assert.rejects(guard.run('A', [name], done), { code: 'too_many_posts' });
+  }
 });
 
 test('what was refused does not count, what may have been stored does', async () => {
@@ -41,21 +55,21 @@ test('what was refused does not count, what may have been stored does', async ()
   const fail = (code: 'store_full' | 'owner_silent') => async () => {
     throw new IpcError(code, 'no');
   };
-  await assert.rejects(guard.run('A', 'B', fail('store_full')), { code: 'store_full' });
-  await assert.rejects(guard.run('A', 'B', fail('owner_silent')), { code: 'owner_silent' });
-  await assert.rejects(guard.run('A', 'B', done), { code: 'too_many_posts' });
+  await assert.rejects(guard.run('A', ['B'], fail('store_full')), { code: 'store_full' });
+  await assert.rejects(guard.run('A', ['B'], fail('owner_silent')), { code: 'owner_silent' });
+  await assert.rejects(guard.run('A', ['B'], done), { code: 'too_many_posts' });
   const cancelled = async () => {
     throw new IpcError('cancelled', 'after it was sent', { maybeStored: true });
   };
-  await assert.rejects(guard.run('A', 'C', cancelled), { code: 'cancelled' });
-  await assert.rejects(guard.run('A', 'C', done), { code: 'too_many_posts' });
+  await assert.rejects(guard.run('A', ['C'], cancelled), { code: 'cancelled' });
+  await assert.rejects(guard.run('A', ['C'], done), { code: 'too_many_posts' });
 });
 
 test('of the pairs, 10,000 are remembered', async () => {
   const guard = new RateGuard(1, () => 0);
-  for (let count = 0; count <= 10_000; count++) await guard.run('A', `${count}`, done);
-  await guard.run('A', '0', done);
-  await assert.rejects(guard.run('A', '10000', done), { code: 'too_many_posts' });
+  for (let count = 0; count <= 10_000; count++) await guard.run('A', [`${count}`], done);
+  await guard.run('A', ['0'], done);
+  await assert.rejects(guard.run('A', ['10000'], done), { code: 'too_many_posts' });
 });
 
 test('the library has the limit that it was given, and none otherwise', async (context) => {

@@ -13,8 +13,8 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids ledger waits step connection room dead-letters status mailboxes',
-  'wire/: machine random frame json fields retries protocol handshake key rotation channel connection dial strangers crowd',
+  'core/: limits errors version bytes message envelope requests mail sorted ids post ledger waits step connection room dead-letters status mailboxes',
+  'wire/: machine random frame json fields retries posts protocol handshake key rotation channel connection dial strangers crowd',
   'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
   'broker/: claim doors admission holder peer server call posts silence link client session',
   'direct jetstream',
