@@ -111,9 +111,12 @@ class History {
   }
 
   #append({ journal, model }: Owner): void {
-    const records = Array.from({ length: 1 + this.#random.below(3) }, (_, index) =>
-      this.#applied(this.#record(model, journal.nextNumber + index), model),
-    );
+    let number = journal.nextNumber;
+    const records = Array.from({ length: 1 + this.#random.below(3) }, () => {
+      const record = this.#applied(this.#record(model, number), model);
+      number += record.kind === 'posted' ? 1 + record.also.length : 1;
+      return record;
+    });
     journal.append(records);
   }
 
@@ -138,7 +141,8 @@ class History {
     if (kind < 4) {
       const settles = numbers.length > 0 && random.oneIn(3) ? [pick(random, numbers)] : [];
       const text = `${number}:`.repeat(random.below(60));
-      return postedRecord(number, text, { session, settles, to: pick(random, ['A', 'B']) });
+      const alsoTo = ['D', 'E', 'F'].slice(0, random.oneIn(3) ? random.below(4) : 0);
+      return postedRecord(number, text, { session, settles, to: pick(random, ['A', 'B']), alsoTo });
     }
     const old = pick(random, numbers);
     if (kind === 4) return { kind: 'offered', number: old, holder: session, attempt: number };

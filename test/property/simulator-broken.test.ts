@@ -23,8 +23,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'forgets ids at a takeover',
     file: 'core/ledger.js',
-    snippet: 'this.#rememberId(record.envelope, record.mark);',
-    instead: 'if (!this.#settledInReplay) this.#rememberId(record.envelope, record.mark);',
+    snippet: 'this.#rememberId(envelope, record.mark);',
+    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.mark);',
     invariant: 'I5',
     seeds: 500,
   },
@@ -64,7 +64,7 @@ const brokers: readonly Broken[] = [
         if (dead > 0) this.#files.unshift(...this.#files.splice(dead, 1));
         const [oldest] = this.#files;`,
     invariant: 'I3',
-    seeds: 500,
+    seeds: 1_000,
   },
   {
     name: 'reads the old journal before it has made its epoch',
@@ -82,8 +82,16 @@ const brokers: readonly Broken[] = [
     name: 'does not write again what may be in the page cache only',
     file: 'journal/journal.js',
     snippet: 'const keptBytes = index < begin ? durableBytes : 0;',
-    instead: 'const keptBytes = index < begin ? bytes : 0;',
+    instead: 'const keptBytes = index < begin ? extent.bytes : 0;',
     invariant: 'I1',
+    seeds: 500,
+  },
+  {
+    name: 'stores a post for all of its mailboxes but the last',
+    file: 'core/mailboxes.js',
+    snippet: `this.#write({ kind: 'posted', envelope, also, mark, settles, body });`,
+    instead: `this.#write({ kind: 'posted', envelope, also: also.slice(0, -1), mark, settles, body });`,
+    invariant: 'all or none',
     seeds: 500,
   },
   {

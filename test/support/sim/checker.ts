@@ -4,11 +4,12 @@
 // I1 an acked post is settled or still there in the end.  I2 what is handed over was posted, byte for
 // byte.  I3 what was settled is not offered again.  I4 first offers keep the sender's order.  I5 one
 // id is one message.  I6 when an epoch has spoken, no older one acks.  I7 in the end all drains.
-// And: no message is held by two sessions of one broker.
+// And: no message is held by two sessions of one broker; of a post to several mailboxes all messages
+// are there in the end, or none, but for those that somebody settled.
 import { type Entry, holdName, type Seen } from './history.ts';
 
 export interface Rules {
-  /** One bit of the disk was flipped: one message may be lost, and settled ones come back; it is reported. */
+  /** One bit of the disk was flipped: one post may be lost, and settled mail come back; it is reported. */
   readonly isDamaged: boolean;
 }
 
@@ -31,6 +32,10 @@ class Checker {
   readonly #heard = new Map<string, string>();
   /** What somebody asked to settle, and what a broker said is settled. */
   readonly #settling = new Set<string>();
+  /** By its words and mailbox: who was handed a message, or offered one in the end. */
+  readonly #bodyAndTo = new Map<string, string>();
+  readonly #there = new Set<string>();
+  #isDraining = false;
   readonly #settled = new Set<string>();
   readonly #offered = new Set<string>();
   /** The number or count of the last first offer. */
@@ -58,6 +63,9 @@ class Checker {
         return;
       case 'handed':
         return this.#hand(entry.message);
+      case 'draining':
+        this.#isDraining = true;
+        return;
       case 'welcomed':
         return this.#welcome(entry);
       case 'offered':
@@ -86,9 +94,11 @@ class Checker {
     if (!this.#isDrained) this.#say('I7', 'mail or calls are left in the end');
     const lost = [...this.#heard].filter(([hold]) => !this.#settling.has(hold));
     const isExcused = isDamaged && this.#isReported;
-    for (const [hold, body] of isExcused ? lost.slice(1) : lost) {
+    for (const [hold, body] of lost) {
+      if (isExcused && body === lost[0]?.[1]) continue;
       this.#say('I1', `${name(hold, body)} was acked and is gone`);
     }
+    if (!isDamaged) this.#checkAllOrNone();
     if (this.#isReported && !isDamaged) this.#say('false alarm', 'nothing was damaged');
     return isExcused ? this.#found.filter((what) => !what.startsWith('I3')) : this.#found;
   }
@@ -100,8 +110,21 @@ class Checker {
   #hand(message: Seen): void {
     const posted = this.#posted.get(message.body);
     const { to, from } = message;
-    if (posted && posted.to === to && posted.from === from) return;
+    this.#bodyAndTo.set(holdName(message), wordsTo(message.body, to));
+    if (this.#isDraining) this.#there.add(wordsTo(message.body, to));
+    if (posted?.to.includes(to) && posted.from === from) return;
     this.#say('I2', `${name(message.id, message.body)} was handed over, and not posted so`);
+  }
+
+  #checkAllOrNone(): void {
+    const settling = [...this.#settling].map((hold) => this.#bodyAndTo.get(hold));
+    const seen = new Set([...settling, ...this.#there]);
+    for (const { body, to } of this.#posted.values()) {
+      const missing = to.filter((name) => !seen.has(wordsTo(body, name)));
+      if (missing.length === 0 || !to.some((name) => this.#there.has(wordsTo(body, name))))
+        continue;
+      this.#say('all or none', `${name('a post', body)} is there, but not for ${missing}`);
+    }
   }
 
   #welcome({ epoch, on, session, holds }: EntryOf<'welcomed'>): void {
@@ -181,6 +204,10 @@ class Checker {
   #release(on: string): void {
     for (const [hold, holder] of this.#holders) if (holder.on === on) this.#holders.delete(hold);
   }
+}
+
+function wordsTo(body: string, to: string): string {
+  return JSON.stringify([body, to]);
 }
 
 function name(id: string, body: string): string {

@@ -29,7 +29,7 @@ export type Entry = { readonly at: number } & ( // A caller's side.
   | {
       readonly kind: 'post';
       readonly process: string;
-      readonly to: string;
+      readonly to: readonly string[];
       readonly from: string;
       readonly body: string;
     }
@@ -180,8 +180,9 @@ class Listener {
       case 'offer':
         return this.#add({ kind: 'offered', epoch, on, message: seen(answer, body) });
       case 'stored': {
-        const { id, number } = answer;
-        this.#add({ kind: 'acked', epoch, on, id, number });
+        for (const { id, number } of [answer, ...answer.also]) {
+          this.#add({ kind: 'acked', epoch, on, id, number });
+        }
         return this.#settled(answer.request, answer.notHeld);
       }
       case 'settled':

@@ -52,13 +52,21 @@ export class SimSession {
     return this.#broker !== undefined;
   }
 
-  async post(to: string, from: string, body: string, options: PostOptions = {}): Promise<void> {
+  async post(
+    to: readonly string[],
+    from: string,
+    body: string,
+    options: PostOptions = {},
+  ): Promise<void> {
     const { process, history } = this.#options;
     history.add({ kind: 'post', process: process.name, to, from, body });
     if (options.settles) this.#saySettle(options.settles);
-    const asked = { ...options, from: from as Name };
-    const { id, number } = await this.client.post(to as Name, Buffer.from(body), asked);
-    history.add({ kind: 'stored', body, id, number });
+    const [first, ...alsoTo] = to as Name[];
+    const asked = { ...options, alsoTo, from: from as Name };
+    const result = await this.client.post(first as Name, Buffer.from(body), asked);
+    for (const { id, number } of [result, ...result.also]) {
+      history.add({ kind: 'stored', body, id, number });
+    }
   }
 
   async wait(mailbox: string, timeoutMs: number, signal: AbortSignal): Promise<Delivery[]> {

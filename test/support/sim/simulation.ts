@@ -264,7 +264,7 @@ class Simulation {
   /** Posts the same words again when it hears nothing, as an agent does. */
   async #post(process: SimProcess, session: SimSession, held: Delivery[]): Promise<void> {
     const random = this.#random;
-    const to = this.#mailbox();
+    const to = random.oneIn(4) ? this.#someMailboxes() : [this.#mailbox()];
     const body = `${process.name} ${++this.#bodies} ${'.'.repeat(pick(random, [0, 100, 1_500]))}`;
     const settles = random.oneIn(4) ? this.#some(held) : [];
     for (let tries = random.below(4); ; tries--) {
@@ -281,8 +281,9 @@ class Simulation {
 
   /** An id given by hand, which others give as well. */
   #postNamed(session: SimSession): Promise<void> {
-    const id = `order-${this.#random.below(4)}` as MessageId;
-    return session.post('A', 'orders', id, { id });
+    const order = this.#random.below(4);
+    const id = `order-${order}` as MessageId;
+    return session.post(order === 3 ? ['B', 'A', 'C'] : ['A'], 'orders', id, { id });
   }
 
   async #wait(process: SimProcess, session: SimSession, held: Delivery[]): Promise<void> {
@@ -303,6 +304,14 @@ class Simulation {
 
   #mailbox(): string {
     return pick(this.#random, mailboxes.slice(0, 3));
+  }
+
+  /** Two or three of them, in any order. */
+  #someMailboxes(): string[] {
+    const turned = [...mailboxes.slice(0, 3), ...mailboxes.slice(0, 2)];
+    const first = this.#random.below(3);
+    const to = turned.slice(first, first + 2 + this.#random.below(2));
+    return this.#random.oneIn(2) ? to : to.reverse();
   }
 
   #signal(process: SimProcess, msMax: number): AbortSignal {
