@@ -15,6 +15,7 @@ import {
   type CallOptions,
   type DirectMessage,
   deliveryOf,
+  isOf,
   isOver,
   Message,
   notHeldError,
@@ -54,7 +55,7 @@ export interface PostOptions extends CallOptions {
   readonly from?: string | undefined;
   /** Your own, of 1 to 200 bytes: a post repeated with the same id is stored once. */
   readonly id?: string | undefined;
-  /** The message that this one answers; it is settled in the same step. */
+  /** The message that this one answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
@@ -68,7 +69,7 @@ export interface WaitOptions extends CallOptions {
 export interface AskOptions extends WaitOptions {
   /** Where the answer is read; the name given to `open` unless given. */
   readonly mailbox?: string | undefined;
-  /** The message that this question answers; it is settled in the same step. */
+  /** The message that this question answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
@@ -170,8 +171,9 @@ export class AgentMail {
   async post(to: string, text: string | Uint8Array, options: PostOptions = {}): Promise<Stored> {
     const names = ['from', 'id', 'answers', 'signal'] as const;
     const { from = this.#place.name, id, answers, signal } = parseOptions('post', options, names);
-    if (answers !== undefined && !(answers instanceof Message)) {
-      throw new IpcError('bad_parameter', 'answers must be a message that was read');
+    // Another session's would be stored, but not settled.
+    if (answers !== undefined && !isOf(answers, this.#mail)) {
+      throw new IpcError('bad_parameter', 'answers must be a message that this session read');
     }
     const settled = answers && deliveryOf(answers);
     const [mailbox, body] = [parseName(to, 'to'), copyBody(text)];
