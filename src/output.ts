@@ -79,8 +79,16 @@ async function sayEither(line: string, object: object): Promise<void> {
 /** Asks the user at the terminal; no is the default. */
 export async function confirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A question takes Ctrl-C for itself: the program ends of it as it does elsewhere.
+  terminal.once('SIGINT', () => {
+    terminal.close();
+    process.kill(process.pid, 'SIGINT');
+  });
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } catch {
+    await say(''); // Ctrl-D leaves the line of the question unfinished
+    return false;
   } finally {
     terminal.close();
   }
