@@ -21,14 +21,22 @@ export class OutputFailed extends IpcError {
 }
 
 /** `then`: what became of what was to be written, or of the call. */
-export function outputFailed(error: unknown, then: string): OutputFailed {
+export function outputFailed(error: unknown, then: string): IpcError {
+  if (error instanceof IpcError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return new OutputFailed(code, `stdout cannot be written (${code}); ${then}`);
 }
 
-/** Resolves when the bytes are out of this process. */
-export function write(data: string | Buffer): Promise<void> {
-  return writeTo(process.stdout, data);
+/** Resolves when the bytes are out of this process. A reader that stands still can be given up. */
+export function write(data: string | Buffer, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(new IpcError('cancelled', 'the call was cancelled'));
+    if (signal.aborted) return end();
+    signal.addEventListener('abort', end, { once: true });
+    writeTo(process.stdout, data)
+      .finally(() => signal.removeEventListener('abort', end))
+      .then(resolve, reject);
+  });
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
@@ -38,7 +46,7 @@ export function shown(body: Buffer, raw: boolean): Buffer {
 }
 
 export async function print(text: string, then: string): Promise<void> {
-  await write(text).catch((error) => {
+  await writeTo(process.stdout, text).catch((error) => {
     throw outputFailed(error, then);
   });
 }
