@@ -147,6 +147,12 @@ export interface DirectMessage {
   refuse(): void;
 }
 
-export function notHeldError(number: number): IpcError {
-  return new IpcError('not_held', `#${number} is held by another session by now`);
+/** `answer`: the number of an answer to it that was stored all the same. */
+export function notHeldError(number: number, answer?: number): IpcError {
+  const what = `#${number} is held by another session by now`;
+  if (answer === undefined) return new IpcError('not_held', what);
+  return new IpcError('not_held', `${what}; the answer is stored as #${answer}`, {
+    maybeStored: true,
+    hint: 'do not post it again',
+  });
 }

@@ -165,8 +165,8 @@ export class AgentMail {
    * whether it was stored: the same words posted again, or the same `id`, are stored once. So is a post
    * whose signal is aborted after it was sent; before, it is not stored.
    * @throws `mailbox_full`, `store_full`, `too_many_mailboxes`, `too_many_posts`: there is no room now.
-   * `id_conflict`: other words have that id. `not_held`: it is stored, but another session holds what it
-   * answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
+   * `id_conflict`: other words have that id. `not_held`: it is stored, so do not post it again, but another
+   * session holds what it answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
    */
   async post(to: string, text: string | Uint8Array, options: PostOptions = {}): Promise<Stored> {
     const names = ['from', 'id', 'answers', 'signal'] as const;
@@ -188,7 +188,7 @@ export class AgentMail {
       this.#mail.post(mailbox, body, call),
     );
     if (answers) answered(answers);
-    if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
+    if (answers && result.notHeld.length > 0) throw notHeldError(answers.number, result.number);
     const { number, duplicate, reader } = result;
     return { id: result.id, number, duplicate, reader };
   }

@@ -206,9 +206,14 @@ test('a settle of what another session holds is not_held; so is an answer, which
   const message = await readOne(mail, 'A');
   await message.release();
   await readOne(other, 'A');
-  await assert.rejects(message.settle(), { name: 'IpcError', code: 'not_held' });
+  const refused = { name: 'IpcError', code: 'not_held', maybeStored: false };
+  await assert.rejects(message.settle(), refused);
   const answer = mail.post('B', 'an answer', { answers: message });
-  await assert.rejects(answer, { code: 'not_held' });
+  await assert.rejects(answer, {
+    code: 'not_held',
+    maybeStored: true,
+    message: '#1 is held by another session by now; the answer is stored as #2',
+  });
   assert.deepEqual(await left(mail, 'B'), [['an answer', 1]]);
 });
 
