@@ -160,8 +160,8 @@ export class Link {
   #connectFailed(error: IpcError): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
-    const { code, message } = error;
-    const sentError = new IpcError(code, message, { cause: error, maybeStored: true });
+    const { code, message, hint } = error;
+    const sentError = new IpcError(code, message, { cause: error, maybeStored: true, hint });
     for (const call of [...this.#calls.values()]) {
       if (call.sent && call.kind === 'wait') continue;
       call.giveUp(mayBeStored(call) ? sentError : error);
