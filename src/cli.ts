@@ -210,7 +210,8 @@ async function sayStored(
   await say(['Next: ipc wait', ...options, quotedForShell(from)].join(' '));
 }
 
-async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): Promise<number> {
+async function wait(call: CallOf<'wait'>, hands: Hands): Promise<number> {
+  const { place, signal, raw } = hands;
   const { mail } = await place.broker(call.given);
   const { mailbox, timeout } = call.given;
   const what = `mail in ${quoted(mailbox)}`;
@@ -219,10 +220,11 @@ async function wait(call: CallOf<'wait'>, { place, signal, json, raw }: Hands): 
     await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], json, (body) => shown(body, raw));
+  return handOver(mail, [delivery], hands, (body) => shown(body, raw));
 }
 
-async function ask(call: CallOf<'ask'>, { place, signal, json, raw }: Hands): Promise<number> {
+async function ask(call: CallOf<'ask'>, hands: Hands): Promise<number> {
+  const { place, signal, raw } = hands;
   const { mail } = await place.broker(call.given);
   const { to, timeout } = call.given;
   const what = `the answer of ${quoted(to[0])}`;
@@ -232,14 +234,15 @@ async function ask(call: CallOf<'ask'>, { place, signal, json, raw }: Hands): Pr
     await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }
-  return handOver(mail, [answer], json, (body) => shown(body, raw));
+  return handOver(mail, [answer], hands, (body) => shown(body, raw));
 }
 
-async function fetch(call: CallOf<'fetch'>, { place, signal, json, raw }: Hands): Promise<number> {
+async function fetch(call: CallOf<'fetch'>, hands: Hands): Promise<number> {
+  const { place, signal, raw } = hands;
   const { mail } = await place.broker(call.given);
   const { deliveries, remaining } = await run(call, place, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, json, (body) =>
+  const code = await handOver(mail, deliveries, hands, (body) =>
     Buffer.concat([shown(body, raw), newline]),
   );
   if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
@@ -268,7 +271,7 @@ async function receive(
   const { from, origin, body } = message;
   try {
     const plainMessage = { from, ...origin, body: body.toString('utf8') };
-    await write(json ? jsonLine(plainMessage) : shown(body, raw));
+    await write(json ? jsonLine(plainMessage) : shown(body, raw), signal);
   } catch (error) {
     message.refuse();
     throw outputFailed(error, 'its sender was told to try again');

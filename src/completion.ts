@@ -157,7 +157,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** Of a \`case\`. */
+/** Of a `case`. */
 function patterns(words: readonly string[]): string {
   return words.map(quoted).join('|');
 }

@@ -19,6 +19,8 @@ export interface ReleaseOptions extends CallOptions {
   readonly unread?: boolean | undefined;
 }
 
+/** A message that this session read. */
+export let isOf: (message: unknown, mail: Mail) => message is Message;
 /** What a post settles that answers a message. */
 export let deliveryOf: (message: Message) => Delivery;
 /** It was settled or released by hand, or answered: a loop leaves it alone. */
@@ -116,6 +118,8 @@ export class Message {
   }
 
   static {
+    isOf = (message, mail): message is Message =>
+      message instanceof Message && message.#mail === mail;
     deliveryOf = (message) => message.#delivery;
     isOver = (message) => message.#isOver;
     answered = (message) => {
@@ -143,6 +147,12 @@ export interface DirectMessage {
   refuse(): void;
 }
 
-export function notHeldError(number: number): IpcError {
-  return new IpcError('not_held', `#${number} is held by another session by now`);
+/** `answer`: the number of an answer to it that was stored all the same. */
+export function notHeldError(number: number, answer?: number): IpcError {
+  const what = `#${number} is held by another session by now`;
+  if (answer === undefined) return new IpcError('not_held', what);
+  return new IpcError('not_held', `${what}; the answer is stored as #${answer}`, {
+    maybeStored: true,
+    hint: 'do not post it again',
+  });
 }

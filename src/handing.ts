@@ -5,21 +5,21 @@ import { endMsMax } from './core/limits.ts';
 import type { Delivery, Mail } from './core/mail.ts';
 import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
 import * as present from './present.ts';
-import { exitDone, exitRefused } from './running.ts';
+import { exitDone, exitRefused, type Hands } from './running.ts';
 
 /** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
 export async function handOver(
   mail: Mail,
   deliveries: readonly Delivery[],
-  json: boolean,
+  { json, signal }: Pick<Hands, 'json' | 'signal'>,
   bytesOf: (body: Buffer) => Buffer,
 ): Promise<number> {
   let written = 0;
   let failed: unknown;
   try {
     for (const delivery of deliveries) {
-      if (json) await write(jsonLine(plain(delivery)));
-      else if (delivery.body) await write(bytesOf(delivery.body));
+      if (json) await write(jsonLine(plain(delivery)), signal);
+      else if (delivery.body) await write(bytesOf(delivery.body), signal);
       if (!delivery.body) await sayError(present.damagedError(delivery));
       written++;
     }

@@ -16,6 +16,7 @@ import {
   type CallOptions,
   type DirectMessage,
   deliveryOf,
+  isOf,
   isOver,
   Message,
   notHeldError,
@@ -55,7 +56,7 @@ export interface PostOptions extends CallOptions {
   readonly from?: string | undefined;
   /** Your own, of 1 to 200 bytes: a post repeated with the same id is stored once. */
   readonly id?: string | undefined;
-  /** The message that this one answers; it is settled in the same step. */
+  /** The message that this one answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
@@ -69,7 +70,7 @@ export interface WaitOptions extends CallOptions {
 export interface AskOptions extends WaitOptions {
   /** Where the answer is read; the name given to `open` unless given. */
   readonly mailbox?: string | undefined;
-  /** The message that this question answers; it is settled in the same step. */
+  /** The message that this question answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
@@ -167,8 +168,8 @@ export class AgentMail {
    * whether it was stored: the same words posted again, or the same `id`, are stored once. So is a post
    * whose signal is aborted after it was sent; before, it is not stored.
    * @throws `mailbox_full`, `store_full`, `too_many_mailboxes`, `too_many_posts`: there is no room now.
-   * `id_conflict`: other words have that id. `not_held`: it is stored, but another session holds what it
-   * answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
+   * `id_conflict`: other words have that id. `not_held`: it is stored, so do not post it again, but another
+   * session holds what it answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
    */
   post(to: string, text: string | Uint8Array, options?: PostOptions): Promise<Stored>;
   /** A message in each of 1 to 100 mailboxes, each named once in the result: all are stored, or none. */
@@ -181,8 +182,9 @@ export class AgentMail {
   ): Promise<Stored | Stored[]> {
     const names = ['from', 'id', 'answers', 'signal'] as const;
     const { from = this.#place.name, id, answers, signal } = parseOptions('post', options, names);
-    if (answers !== undefined && !(answers instanceof Message)) {
-      throw new IpcError('bad_parameter', 'answers must be a message that was read');
+    // Another session's would be stored, but not settled.
+    if (answers !== undefined && !isOf(answers, this.#mail)) {
+      throw new IpcError('bad_parameter', 'answers must be a message that this session read');
     }
     const settled = answers && deliveryOf(answers);
     const mailboxes = parseMailboxes(to, 'to');
@@ -200,7 +202,7 @@ export class AgentMail {
       this.#mail.post(first, body, call),
     );
     if (answers) answered(answers);
-    if (answers && result.notHeld.length > 0) throw notHeldError(answers.number);
+    if (answers && result.notHeld.length > 0) throw notHeldError(answers.number, result.number);
     const { duplicate, also } = result;
     const storedIn = (to: string, { id, number, reader }: StoredMessage): Stored => {
       return { to, id, number, duplicate, reader };

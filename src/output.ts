@@ -21,14 +21,22 @@ export class OutputFailed extends IpcError {
 }
 
 /** `then`: what became of what was to be written, or of the call. */
-export function outputFailed(error: unknown, then: string): OutputFailed {
+export function outputFailed(error: unknown, then: string): IpcError {
+  if (error instanceof IpcError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return new OutputFailed(code, `stdout cannot be written (${code}); ${then}`);
 }
 
-/** Resolves when the bytes are out of this process. */
-export function write(data: string | Buffer): Promise<void> {
-  return writeTo(process.stdout, data);
+/** Resolves when the bytes are out of this process. A reader that stands still can be given up. */
+export function write(data: string | Buffer, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(new IpcError('cancelled', 'the call was cancelled'));
+    if (signal.aborted) return end();
+    signal.addEventListener('abort', end, { once: true });
+    writeTo(process.stdout, data)
+      .finally(() => signal.removeEventListener('abort', end))
+      .then(resolve, reject);
+  });
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
@@ -38,7 +46,7 @@ export function shown(body: Buffer, raw: boolean): Buffer {
 }
 
 export async function print(text: string, then: string): Promise<void> {
-  await write(text).catch((error) => {
+  await writeTo(process.stdout, text).catch((error) => {
     throw outputFailed(error, then);
   });
 }
@@ -79,8 +87,16 @@ async function sayEither(line: string, object: object): Promise<void> {
 /** Asks the user at the terminal; no is the default. */
 export async function confirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A question takes Ctrl-C for itself: the program ends of it as it does elsewhere.
+  terminal.once('SIGINT', () => {
+    terminal.close();
+    process.kill(process.pid, 'SIGINT');
+  });
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } catch {
+    await say(''); // Ctrl-D leaves the line of the question unfinished
+    return false;
   } finally {
     terminal.close();
   }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { IpcError } from './core/errors.ts';
 import { brokerPortWords } from './help.ts';
-import { jsonLine, OutputFailed, outputFailed, say, write, writeJson } from './output.ts';
+import { jsonLine, OutputFailed, print, say, writeJson } from './output.ts';
 import { Place } from './place.ts';
 import * as present from './present.ts';
 import { retry } from './retry.ts';
@@ -59,9 +59,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
   try {
     for await (const records of dumpStore(folder)) {
       isThere = true;
-      await write(records.map(jsonLine).join('')).catch((error) => {
-        throw outputFailed(error, 'nothing was changed');
-      });
+      await print(records.map(jsonLine).join(''), 'nothing was changed');
     }
   } catch (error) {
     throw named(folder, folderFault(error));

@@ -160,11 +160,11 @@ export class Link {
   #connectFailed(error: IpcError): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
-    const { code, message } = error;
-    const sentError = new IpcError(code, message, { cause: error, maybeStored: true });
+    const { code, message, hint } = error;
     for (const call of [...this.#calls.values()]) {
       if (call.sent && call.kind === 'wait') continue;
-      call.giveUp(mayBeStored(call) ? sentError : error);
+      const maybeStored = mayBeStored(call);
+      call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
     }
     if (!this.#isNeeded()) return;
     const isIdle = this.#calls.size === 0 && !this.#user.holds();

@@ -158,6 +158,28 @@ test('a post that gave up and was stored is not stored again by the same words, 
   assert.equal((await poster.status()).messages, 1);
 });
 
+test('what was never sent to a broker is not said to be stored, perhaps', async (context) => {
+  const { client } = await startBroker(context);
+  const silent = new IpcError('owner_silent', 'the broker does not answer');
+  const caller = client(() => Promise.reject(silent));
+  const refused = { code: 'owner_silent', maybeStored: false };
+  await assert.rejects(caller.post(box, Buffer.from('words')), refused);
+  await assert.rejects(caller.wait(box, { timeoutMs: 1_000 }), refused);
+});
+
+test('a post whose broker is gone is told what keeps the next one away, and what to do', async (context) => {
+  const { client, port, keys } = await startBroker(context);
+  const connection = await dial({ host: '127.0.0.1', port }, keys);
+  const hint = 'free space on the disk of the store';
+  const full = new IpcError('store_full', 'no space left', { hint });
+  const roads = [Promise.resolve(connection)];
+  const poster = client(() => roads.shift() ?? Promise.reject(full));
+  await poster.status();
+  const posting = poster.post(box, Buffer.from('words'));
+  connection.destroy();
+  await assert.rejects(posting, { code: 'store_full', maybeStored: true, hint });
+});
+
 test('a post with an id of its own does not stand for the same words without one', async (context) => {
   const gated = new GatedDisk();
   const { client } = await startBroker(context, { disk: gated.disk });

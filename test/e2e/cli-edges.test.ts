@@ -75,6 +75,24 @@ test('output that cannot be written is said, and exits 1', full, async (context)
   assert.equal((await run(['wait', 'B'])).text, 'hi', 'it went back');
 });
 
+test('a reader that stands still keeps nobody from ending a command: the mail goes back', async (context) => {
+  const { run, begin } = await shell(context);
+  // More than a pipe takes.
+  const body = 'x'.repeat(1_000_000);
+  for (const args of [
+    ['wait', 'B'],
+    ['fetch', 'B', '--json'],
+  ]) {
+    await run(['post', 'B'], body);
+    const command = begin(args);
+    await once(command.stdout ?? command, 'readable');
+    command.kill('SIGINT');
+    const [code] = await once(command, 'exit');
+    assert.equal(code, 130);
+    assert.equal((await run(['wait', 'B'])).text, body);
+  }
+});
+
 test('a reader that has enough is no error to speak of', async (context) => {
   const { line } = await shell(context);
   const { errors } = await line('"$@" --help | true; "$@" status --json | true');

@@ -12,7 +12,7 @@ const message = [
 const keyChange = ['path', 'same', 'old'];
 
 const expected: Readonly<Record<string, readonly string[]>> = {
-  post: ['id', 'number', 'duplicate', 'reader'],
+  post: ['to', 'id', 'number', 'duplicate', 'reader'],
   wait: message,
   fetch: message,
   ask: message,

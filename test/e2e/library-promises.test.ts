@@ -183,6 +183,22 @@ test('a fetch of few bytes brings the first message, one of no bytes none', asyn
   assert.deepEqual([messages[0]?.text, messages.length, remaining], ['longer than a byte', 1, 1]);
 });
 
+test('an answer to what another session read is refused, and stored nowhere', async (context) => {
+  const [here, there] = [await place(context), await place(context)];
+  const [mail, other] = [await here.session(), await there.session()];
+  await mail.post('A', 'a question');
+  const question = await readOne(mail, 'A');
+  for (const stranger of [await here.session(), other]) {
+    const answer = stranger.post('B', 'an answer', { answers: question });
+    await assert.rejects(answer, { code: 'bad_parameter' });
+    const asked = stranger.ask('B', 'why?', { mailbox: 'C', answers: question });
+    await assert.rejects(asked, { code: 'bad_parameter' });
+    assert.deepEqual(await left(stranger, 'B'), []);
+  }
+  await mail.post('B', 'an answer', { answers: question });
+  assert.equal((await mail.status()).messages, 1);
+});
+
 test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
   const { session } = await place(context);
   const [mail, other] = [await session(), await session()];
@@ -190,9 +206,14 @@ test('a settle of what another session holds is not_held; so is an answer, which
   const message = await readOne(mail, 'A');
   await message.release();
   await readOne(other, 'A');
-  await assert.rejects(message.settle(), { name: 'IpcError', code: 'not_held' });
+  const refused = { name: 'IpcError', code: 'not_held', maybeStored: false };
+  await assert.rejects(message.settle(), refused);
   const answer = mail.post('B', 'an answer', { answers: message });
-  await assert.rejects(answer, { code: 'not_held' });
+  await assert.rejects(answer, {
+    code: 'not_held',
+    maybeStored: true,
+    message: '#1 is held by another session by now; the answer is stored as #2',
+  });
   assert.deepEqual(await left(mail, 'B'), [['an answer', 1]]);
 });
 
@@ -403,7 +424,12 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
     ['wait', ['A', { timeoutMs: 5n }], 'bad_timeout', /^timeoutMs is 5; /],
     ['wait', ['A', { signal: circular }], 'bad_parameter', /; it must be an AbortSignal$/],
     ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a text'],
-    ['post', ['A', 'x', { answers: {} }], 'bad_parameter', /^answers must be a message that was/],
+    [
+      'post',
+      ['A', 'x', { answers: {} }],
+      'bad_parameter',
+      /^answers must be a message that this session read/,
+    ],
     ['ask', ['A', 'x', { mailbox: '' }], 'bad_name', 'mailbox is empty'],
     ['fetch', ['A', { bytesMax: '5' }], 'bad_parameter', /^bytesMax is "5"; it must be a whole/],
     ['receive', [{ port: 0 }], 'bad_port', /^port is 0; it must be a whole number from 1 to/],

@@ -1,5 +1,6 @@
 // What a terminal gets that a pipe does not: the line that says how long a wait lasts, and colours.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -99,6 +100,24 @@ test('without a terminal at stderr, with --json, or at a dumb one there is no su
   ] as const) {
     assert.equal((await ended(atTerminal(place, line))).text, expected, line);
   }
+});
+
+test('Ctrl-C at a question ends the program, Ctrl-D is a no', { skip }, async (context) => {
+  const place = await shell(context);
+  for (const [key, code, last] of [
+    ['\u0003', 130, ''],
+    ['\u0004', 0, 'Nothing was done.\r\n'],
+  ] as const) {
+    const asking = atTerminal(place, 'ipc install cursor', null);
+    const end = ended(asking);
+    await shows(asking, /Do that\? \[y\/N\]/);
+    asking.stdin?.write(key);
+    const { code: exitCode, text } = await end;
+    assert.equal(exitCode, code, text);
+    assert.doesNotMatch(text, /Error/);
+    assert.ok(text.endsWith(last), text);
+  }
+  assert.equal(existsSync(join(place.home, '.cursor')), false);
 });
 
 test('errors, marks of the doctor and heads of a help are coloured', { skip }, async (context) => {

@@ -10,10 +10,10 @@ const maker = '/usr/bin/script';
 /** For a test's `skip`. */
 export const noTerminal = existsSync(maker) ? false : 'no `script` here to make a terminal';
 
-/** Runs a line of the system's shell, in which `ipc` is the program. */
-export function atTerminal({ other }: Shell, line: string): ChildProcess {
+/** Runs a line of the system's shell, in which `ipc` is the program. `null`: somebody types. */
+export function atTerminal({ other }: Shell, line: string, input?: null): ChildProcess {
   const ipc = `ipc() { '${process.execPath}' '${program}' "$@"; }`;
-  return other(maker, ['-qec', `${ipc}; ${line}`, '/dev/null']);
+  return other(maker, ['-qec', `${ipc}; ${line}`, '/dev/null'], input);
 }
 
 /** Resolves when it has shown what is looked for. */

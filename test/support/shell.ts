@@ -22,8 +22,8 @@ export interface Shell {
   readonly port: number;
   readonly run: Run;
   begin(args: readonly string[], input?: string | Buffer): ChildProcess;
-  /** Another program in the same place. */
-  other(command: string, args: readonly string[], input?: string | Buffer): ChildProcess;
+  /** Another program in the same place. `null`: its input stays open. */
+  other(command: string, args: readonly string[], input?: string | Buffer | null): ChildProcess;
   /** By the system's shell: `"$@"` is the program. */
   line(text: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
@@ -38,11 +38,11 @@ export async function shell(context: TestContext): Promise<Shell> {
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
   const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
-  const other = (command: string, args: readonly string[], input?: string | Buffer) => {
+  const other = (command: string, args: readonly string[], input?: string | Buffer | null) => {
     const child = spawn(command, args, { env });
     children.push(child);
     child.stdin.on('error', () => {});
-    child.stdin.end(input);
+    if (input !== null) child.stdin.end(input);
     return child;
   };
   const begin = (args: readonly string[], input?: string | Buffer) =>
