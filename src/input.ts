@@ -1,7 +1,10 @@
 // What is read from stdin, and never more than may be.
+import { fstatSync } from 'node:fs';
 import { IpcError } from './core/errors.ts';
 
 export async function readInput(bytesMax: number): Promise<Buffer> {
+  // Node would read nothing from it.
+  if (fstatSync(0).isDirectory()) throw new IpcError('bad_body', 'stdin is a folder, not a file');
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin) {

@@ -125,10 +125,11 @@ command that cannot be started ends the work: no message is to blame.
 \`--parallel\` runs several at a time, and \`ipc work\` may run several times, too:
 each message goes to one of them.
 
-Ctrl-C waits for the running commands, a second one ends them (SIGTERM). So does
-a message \`shutdown\` wait for them. If \`ipc work\` itself is killed (kill -9), a
-command that runs goes on, nobody reads what it prints, and its message goes to
-the next worker: a command should bear being run twice for one id.`,
+A message \`shutdown\` ends the work when the running commands have ended. So does
+Ctrl-C; a second one ends them (SIGTERM). If \`ipc work\` itself is killed
+(kill -9), a command that runs goes on, nobody reads what it prints, and its
+message goes to the next worker: a command should bear being run twice for one
+id.`,
   },
   machines: {
     what: 'mail between machines',

@@ -36,6 +36,13 @@ test('1 MB passes through stdin and stdout, one byte more is refused', async (co
   assert.match(errors, /^ipc: body_too_large: /);
 });
 
+test('a folder as stdin is refused, and no empty message is stored', async (context) => {
+  const { line } = await shell(context);
+  const { code, errors } = await line('"$@" post B < /');
+  assert.equal(code, 2);
+  assert.match(errors, /^ipc: bad_body: stdin is a folder, not a file/);
+});
+
 test('bytes that are not UTF-8 are refused, on stdin and as an argument', async (context) => {
   const { run, home } = await shell(context);
   const { code, errors } = await run(['post', 'B'], Buffer.from([0x61, 0xff]));
