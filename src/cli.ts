@@ -135,7 +135,7 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
   if (operation === 'post') {
     command.option(
       '--id <id>',
-      'an id of your own: the message is stored once, however often posted',
+      'an id of your own: stored once, however often posted; of several ID, ID/2, ...',
     );
     command.option(
       '--to <to>',

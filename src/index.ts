@@ -175,6 +175,12 @@ export class AgentMail {
   /** A message in each of 1 to 100 mailboxes, each named once in the result: all are stored, or none. */
   post(to: readonly string[], text: string | Uint8Array, options?: PostOptions): Promise<Stored[]>;
   /** As above. */
+  post(
+    to: string | readonly string[],
+    text: string | Uint8Array,
+    options?: PostOptions,
+  ): Promise<Stored | Stored[]>;
+  /** As above. */
   async post(
     to: string | readonly string[],
     text: string | Uint8Array,

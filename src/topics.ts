@@ -103,9 +103,12 @@ mailbox \`dead-letters\`: \`ipc status\` names it, \`ipc store retry\` puts it b
 \`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
 The program waits ${endMsMax / 1_000} s at most for the answer to that; it says when none came,
 and the message may come again. \`receive\` tells the sender when the body is
-written. \`work\` settles a message when its command has exited with 0, in one
-step with the answer. Ctrl-C before that, or a kill, and it goes back to its
-place.
+written. \`work\` settles a message when its command has exited with 0 and nobody
+holds its stdout open any more, in one step with the answer. Ctrl-C before that,
+or a kill, and it goes back to its place.
+
+A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
+counts as written.
 
 A reader that is killed between the two reads its message twice: it has the same
 id then, and a higher attempt.`,

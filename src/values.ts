@@ -74,7 +74,12 @@ export type Mailboxes = readonly [Name, ...Name[]];
 /** A name, or a list of them. Who is in it twice, as two teams may have him, gets the message once. */
 export function parseMailboxes(value: unknown, parameter: string): Mailboxes {
   const list = Array.isArray(value) ? value : [value];
-  const [first, ...rest] = new Set(list.map((name) => parseName(name, parameter)));
+  const names = list.map((name, index) => {
+    const what = Array.isArray(value) ? `name ${index + 1} of ${parameter}` : parameter;
+    if (typeof name === 'string') return parseName(name, what);
+    throw new WrongValue('bad_name', what, name, 'a text');
+  });
+  const [first, ...rest] = new Set(names);
   const form = `1 to ${mailboxesPerPostMax} mailboxes`;
   if (first === undefined || rest.length >= mailboxesPerPostMax) {
     const what = `${parameter} names ${list.length}; it must be ${form}`;

@@ -10,8 +10,7 @@ import {
   writeHolds,
 } from '../core/envelope.ts';
 import { IpcError } from '../core/errors.ts';
-import { mailboxesPerPostMax } from '../core/limits.ts';
-import { parseNamedId } from '../core/message.ts';
+import { idBytesMax, mailboxesPerPostMax } from '../core/limits.ts';
 import { mailboxesOf, namedMessageId } from '../core/post.ts';
 import type { Post, Stored } from '../core/requests.ts';
 import { checkBody, readCount, readFlag, readHandId, readHeader } from './fields.ts';
@@ -102,5 +101,9 @@ function checkMailboxes(post: Post): void {
   if (new Set(names).size < names.length) {
     throw new IpcError('bad_parameter', 'a post names a mailbox twice');
   }
-  if (post.id !== '') parseNamedId(namedMessageId(post.id, post.alsoTo.length));
+  if (post.id === '') return;
+  const bytes = Buffer.byteLength(namedMessageId(post.id, post.alsoTo.length));
+  if (bytes <= idBytesMax) return;
+  const what = `of several messages the ids are ID, ID/2, ID/3: the last one has ${bytes} bytes`;
+  throw new IpcError('bad_id', `${what}; limit ${idBytesMax}`);
 }

@@ -321,7 +321,8 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   decoded(named)();
   assert.throws(decoded({ ...named, id: 'i'.repeat(199) as typeof id }), {
     code: 'bad_id',
-    message: 'id of 201 bytes; limit 200',
+    message:
+      'of several messages the ids are ID, ID/2, ID/3: the last one has 201 bytes; limit 200',
   });
   // None is no list at all: there is one way to say it.
   const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
