@@ -38,7 +38,7 @@ export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly bufferedBytesMax: number;
 }
 
-/** Messages that a compaction copies at a time. */
+/** Messages that a compaction copies at a time, unless their bodies come to `turnBodyBytesMax` before. */
 const copiesMax = 256;
 
 export interface BrokerOptions {
@@ -384,7 +384,7 @@ export class Broker {
   async #compact(journal: Journal): Promise<void> {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
-    const numbers = this.#toCopy.splice(0, copiesMax);
+    const numbers = this.#toCopy.splice(0, this.#copiesAtOnce(this.#toCopy));
     if (!journal.hasRoomToCopy(numbers)) {
       this.#toCopy = undefined;
       return;
@@ -399,6 +399,16 @@ export class Broker {
     this.#toCopy = undefined;
     await journal.removeOldest();
     this.#checkOwner(journal);
+  }
+
+  /** How many of them: messages of one post lie in one small segment, and each is copied with the body. */
+  #copiesAtOnce(numbers: readonly number[]): number {
+    let bytesLeft = turnBodyBytesMax;
+    const end = numbers.slice(0, copiesMax).findIndex((number) => {
+      bytesLeft -= this.#engine.copyOf(number)?.envelope.bodyBytes ?? 0;
+      return bytesLeft < 0;
+    });
+    return end === -1 ? copiesMax : end;
   }
 
   #checkOwner(journal: Journal): void {

@@ -1,6 +1,7 @@
 // The broker and its clients where something fails: a start, an end, a call that its caller gave up.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -10,10 +11,16 @@ import { claim } from '../../src/broker/claim.ts';
 import { Doors } from '../../src/broker/doors.ts';
 import { Broker } from '../../src/broker/server.ts';
 import { IpcError } from '../../src/core/errors.ts';
-import { holdsMax, silenceMsAnswer } from '../../src/core/limits.ts';
+import {
+  bodyBytesMax,
+  holdsMax,
+  silenceMsAnswer,
+  turnBodyBytesMax,
+} from '../../src/core/limits.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import type { MessageId, Name } from '../../src/core/message.ts';
 import { type Disk, realDisk } from '../../src/journal/disk.ts';
+import { byteLength } from '../../src/journal/segment.ts';
 import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
 import { type Machine, realMachine } from '../../src/wire/machine.ts';
@@ -236,6 +243,27 @@ test('more holds than one request may name are settled all the same', async (con
   await Promise.all(readers.map((reader) => reader.release(all)));
   assert.deepEqual(await poster.settle(all), []);
   assert.equal((await poster.status()).messages, 0);
+});
+
+test('what one post left in many mailboxes is copied in parts that nobody waits long for', async (context) => {
+  const gated = new GatedDisk();
+  let most = 0;
+  gated.onWrite = (buffers) => {
+    most = Math.max(most, byteLength(buffers));
+  };
+  const limits = { segmentBytesMax: bodyBytesMax, logBytesCompact: 0 };
+  const { client, folder } = await startBroker(context, { disk: gated.disk, limits });
+  const session = client();
+  const alsoTo = Array.from({ length: 99 }, (_, index) => `reader ${index}` as Name);
+  await session.post(box, Buffer.alloc(bodyBytesMax / 4, 'x'), { alsoTo });
+  const oldest = join(folder, 'epochs', '00000001', 'seg-000001.log');
+  const churn = 'churn' as Name;
+  for (let posts = 0; existsSync(oldest); posts++) {
+    assert(posts < 100, 'the copies, 25 MiB, are worth it when as much is dead');
+    await session.post(churn, Buffer.alloc(bodyBytesMax, 'y'));
+    await session.settle((await session.fetch(churn)).deliveries);
+  }
+  assert(most < turnBodyBytesMax + bodyBytesMax, `${most} bytes were written at once`);
 });
 
 test('posts in flight when the owner stops are stored, or said to be perhaps stored', async (context) => {
