@@ -410,11 +410,12 @@ export function parseParameters<K extends OperationName>(
   return { operation, given: parsed } as unknown as Call;
 }
 
-/** Some hosts hand a list over as the text of it. */
+/** Some hosts hand a list over as the text of it. `[7]` is a name, and no list of names. */
 function listIn(value: unknown): unknown {
   if (typeof value !== 'string' || !/^\s*\[.*\]\s*$/s.test(value)) return value;
   try {
-    return JSON.parse(value);
+    const list: unknown[] = JSON.parse(value);
+    return list.every((name) => typeof name === 'string') ? list : value;
   } catch {
     return value;
   }

@@ -209,6 +209,7 @@ test('a post goes to one mailbox, or to a list of at most 100, each once', () =>
   assert.deepEqual(to('["A", "B"]'), { to: ['A', 'B'], message });
   assert.deepEqual(to('[A'), { to: ['[A'], message });
   assert.deepEqual(to('[A]'), { to: ['[A]'], message });
+  assert.deepEqual(to('[7]'), { to: ['[7]'], message });
   const names = Array.from({ length: 101 }, (_, index) => `box ${index}`);
   const refusal = (value: unknown) => refused({ ...post, to: value });
   assert.equal(refusal(names.slice(1)), 'accepted');
