@@ -62,7 +62,7 @@ const described = {
           z
             .unknown()
             .optional()
-            .meta({ ...schemaOf(parameter), description: describeParameter(parameter) }),
+            .meta({ type: parameter.type, description: describeParameter(parameter) }),
         ]),
       ),
     })
@@ -74,10 +74,6 @@ const described = {
     openWorldHint: false,
   },
 };
-
-function schemaOf({ type, listOf }: (typeof parameters)[ParameterName]) {
-  return listOf === undefined ? { type } : { type: [type, 'array'], items: { type } };
-}
 
 /** In the legacy era the host says its name once, in the later ones with each call. */
 function hostName(server: McpServer, context: ServerContext): string | undefined {

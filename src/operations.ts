@@ -228,7 +228,7 @@ export const parameters: Readonly<Record<ParameterName, Parameter>> = {
 export function describeParameter({ of, what, otherwise, listOf }: Parameter): string {
   const whose = of === undefined ? '' : `${of}: `;
   const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
-  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}`;
+  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}, as JSON: ["a","b"]`;
   return `${whose}${what}${given}${list}`;
 }
 
@@ -410,12 +410,11 @@ export function parseParameters<K extends OperationName>(
   return { operation, given: parsed } as unknown as Call;
 }
 
-/** Some hosts hand a list over as the text of it. `[7]` is a name, and no list of names. */
+/** Over MCP a list comes as the text of it, as advertised. `[7]` is a name, and no list of names. */
 function listIn(value: unknown): unknown {
-  if (typeof value !== 'string' || !/^\s*\[.*\]\s*$/s.test(value)) return value;
+  if (typeof value !== 'string' || !/^\s*\[\s*(".*)?\]\s*$/s.test(value)) return value;
   try {
-    const list: unknown[] = JSON.parse(value);
-    return list.every((name) => typeof name === 'string') ? list : value;
+    return JSON.parse(value);
   } catch {
     return value;
   }

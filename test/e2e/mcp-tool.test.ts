@@ -50,10 +50,10 @@ const pinned = {
         description: 'address to listen on; 0.0.0.0: all; by default 127.0.0.1',
       },
       to: {
-        type: ['string', 'array'],
-        items: { type: 'string' },
+        // One type alone: Gemini's API refuses a whole request for `type: ['string', 'array']`.
+        type: 'string',
         description:
-          'post, ask: the mailbox that gets the message; post: or a list, stored for all or none',
+          'post, ask: the mailbox that gets the message; post: or a list, stored for all or none, as JSON: ["a","b"]',
       },
       from: { type: 'string', description: 'send, post: your name, for answers' },
       mailbox: { type: 'string', description: 'fetch, wait, ask: the mailbox to read' },

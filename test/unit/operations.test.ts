@@ -205,7 +205,7 @@ test('a post goes to one mailbox, or to a list of at most 100, each once', () =>
   const to = (value: unknown) => accepted({ ...post, to: value });
   assert.deepEqual(to(['A', 'B']), { to: ['A', 'B'], message });
   assert.deepEqual(to(['A', 'B', 'A']), { to: ['A', 'B'], message });
-  // As some hosts give a list.
+  // As models give a list where a text is advertised.
   assert.deepEqual(to('["A", "B"]'), { to: ['A', 'B'], message });
   assert.deepEqual(to('[A'), { to: ['[A'], message });
   assert.deepEqual(to('[A]'), { to: ['[A]'], message });
@@ -215,8 +215,10 @@ test('a post goes to one mailbox, or to a list of at most 100, each once', () =>
   assert.equal(refusal(names.slice(1)), 'accepted');
   assert.equal(refusal(names), 'bad_parameter: to names 101; it must be 1 to 100 mailboxes');
   assert.equal(refusal([]), 'bad_parameter: to names 0; it must be 1 to 100 mailboxes');
+  assert.equal(refusal('[]'), 'bad_parameter: to names 0; it must be 1 to 100 mailboxes');
   assert.equal(refusal(['A', '']), 'bad_name: name 2 of to is empty');
   assert.equal(refusal(['A', 7]), 'bad_name: name 2 of to is 7; it must be a text');
+  assert.equal(refusal('["A", 7]'), 'bad_name: name 2 of to is 7; it must be a text');
 });
 
 test('an ask goes to one mailbox', () => {
