@@ -174,7 +174,8 @@ export function presentStored(
   const stored = result.duplicate ? 'Was stored before' : 'Stored';
   const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
   if (to.length > 1) {
-    const title = `${stored} in ${to.length} mailboxes: ${storedList(to, result)}`;
+    const ids = `ids ${quoted(result.id)} to ${quoted(result.also.at(-1)?.id ?? '')}`;
+    const title = `${stored} in ${to.length} mailboxes (${ids}): ${storedList(to, result)}`;
     return head(title, [...address, ...notes]);
   }
   const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';

@@ -287,7 +287,7 @@ test('a post is said to be stored, never delivered', () => {
   );
 });
 
-test('a post to several says what was stored for whom, as far as it fits', () => {
+test('a post to several says what was stored for whom, as far as it fits, and the ids that answers name', () => {
   const of = (number: number, reader: boolean) => ({
     id: `m${number}` as MessageId,
     number,
@@ -296,12 +296,15 @@ test('a post to several says what was stored for whom, as far as it fits', () =>
   const result = { ...of(12, false), also: [of(13, true)], duplicate: false, notHeld: [] };
   assert.equal(
     present.presentPost([box, sender], sender, result, ['a note']),
-    'Stored in 2 mailboxes: #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
+    'Stored in 2 mailboxes (ids "m12" to "m13"): #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
   );
   const names = Array.from({ length: 100 }, (_, index) => `${index}${'\u200b'.repeat(60)}` as Name);
   const also = names.slice(1).map((_, index) => of(index + 2, true));
   const text = present.presentPost([box, ...names.slice(1)], sender, { ...result, also }, []);
-  assert.match(text, /^Stored in 100 mailboxes: #12 in "B", #2 in .*, and 80 more\.\n/);
+  assert.match(
+    text,
+    /^Stored in 100 mailboxes \(ids "m12" to "m100"\): #12 in "B", #2 in .*, and 80 more\.\n/,
+  );
   assert(present.fits(text), `${text.length} characters`);
 });
 
