@@ -243,12 +243,14 @@ export class AgentMail {
     const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
     const given = parseOptions('ask', options, names);
     const { mailbox: from = this.#place.name, timeoutMs = waitMsDefault, signal } = given;
-    checkAsked(parseMailboxes(to, 'to'));
+    const mailboxes = parseMailboxes(to, 'to');
+    checkAsked(mailboxes);
     if (from === undefined) {
       const what = 'ask needs a mailbox, where it is answered';
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
     }
-    const stored = await this.post(to, text, { from, answers: options.answers, signal });
+    const post = { from, answers: options.answers, signal };
+    const stored = await this.post(mailboxes[0], text, post);
     const question = parseMessageId(stored.id);
     const waiting = this.#mail.wait(from, { timeoutMs, answers: question, signal });
     const delivery = await answerTo(stored, waiting);

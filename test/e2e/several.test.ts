@@ -123,12 +123,15 @@ test('the library says what was stored for whom, in the order of the list, each 
       message: `to names ${wrong.length}; it must be 1 to 100 mailboxes`,
     });
   }
-  const untyped = mail as unknown as { ask(to: unknown, text: string): Promise<unknown> };
+  type Ask = (to: unknown, text: string, options?: object) => Promise<unknown>;
+  const untyped = mail as unknown as { ask: Ask };
   await assert.rejects(untyped.ask(['ann', 'ben'], '?'), {
     code: 'bad_parameter',
     message: 'to names 2; an ask goes to one mailbox',
   });
   assert.equal((await mail.status()).messages, 2);
+  assert.equal(await untyped.ask(['ann'], '?', { timeoutMs: 0 }), undefined);
+  assert.equal((await mail.status()).messages, 3);
 });
 
 test('what may go to one of the mailboxes no more this hour goes to none', async (context) => {
