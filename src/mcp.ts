@@ -66,7 +66,7 @@ const described = {
         ]),
       ),
     })
-    .meta({ required: ['operation'] }),
+    .meta({ required: ['operation'], additionalProperties: true }),
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,

@@ -59,7 +59,7 @@ const pinned = {
       mailbox: { type: 'string', description: 'fetch, wait, ask: the mailbox to read' },
       after: { type: 'string', description: 'ticket of an earlier result' },
     },
-    additionalProperties: {},
+    additionalProperties: true,
     required: ['operation'],
   },
   annotations: {
