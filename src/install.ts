@@ -66,12 +66,15 @@ export async function plan(
   places: Places,
 ): Promise<Step | undefined> {
   const isInstall = direction === 'install';
+  const path = await realpathOf(setup.file(scope, places));
+  const before = await readText(path);
   if (setup.words) {
+    const has = before !== undefined && hasEntry(before, setup);
+    if (isInstall && has) checkOurs(before, setup, server);
+    if (isInstall === has) return undefined;
     const words = isInstall ? setup.words.add(server, scope) : setup.words.remove(scope);
     return { kind: 'run', words: [setup.programs[0] ?? setup.name, ...words] };
   }
-  const path = await realpathOf(setup.file(scope, places));
-  const before = await readText(path);
   if (!isInstall && before === undefined) return undefined;
   const after = isInstall
     ? withEntry(path, before ?? '{}\n', setup, setup.entry(server))
@@ -120,6 +123,14 @@ async function isHere(setup: Setup, places: Places, path: string): Promise<boole
 function hasEntry(text: string, { keys, isToml }: Setup): boolean {
   if (!isToml) return valueAt(parse(text), keys) !== undefined;
   return new RegExp(`^\\s*\\[${keys.join('\\.')}\\]`, 'm').test(text);
+}
+
+/** A host's own command does not put our entry into the place of another one. */
+function checkOurs(text: string, { name, title }: Setup, { args }: Server): void {
+  if (text.includes(args[0] ?? '')) return;
+  throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
+    hint: `\`ipc uninstall ${name}\`, then install again`,
+  });
 }
 
 function valueAt(value: unknown, keys: readonly string[]): unknown {

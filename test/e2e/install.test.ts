@@ -59,22 +59,79 @@ test('a file that is no JSON object is not touched', async (context) => {
   }
 });
 
-test('a host that has a command for it is set up by that', async (context) => {
-  const { run, file, stub } = await machine(context);
-  for (const [host, added, removed] of [
-    ['claude', 'mcp add ipc -s user -- node PROGRAM mcp', 'mcp remove ipc -s user'],
-    ['codex', 'mcp add ipc -- node PROGRAM mcp', 'mcp remove ipc'],
-    ['gemini', 'mcp add -s user ipc node PROGRAM mcp', 'mcp remove -s user ipc'],
+test('a host that has a command for it is set up by that, once', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  const json = JSON.stringify({ mcpServers: { ipc: server } });
+  const toml = `[mcp_servers.ipc]\nargs = ["${program}", "mcp"]\n`;
+  for (const [host, path, entry, added, removed] of [
+    ['claude', '.claude.json', json, 'add ipc -s user -- node PROGRAM mcp', 'remove ipc -s user'],
+    ['codex', '.codex/config.toml', toml, 'add ipc -- node PROGRAM mcp', 'remove ipc'],
+    [
+      'gemini',
+      '.gemini/settings.json',
+      json,
+      'add -s user ipc node PROGRAM mcp',
+      'remove -s user ipc',
+    ],
   ] as const) {
+    const failing = () => stub(host, 'exit 3');
     await stub(host);
     assert.equal((await run(['install', host, '--yes'])).code, 0);
-    assert.equal(await file(`${host}.words`), `${added.replace('PROGRAM', program)}\n`);
+    assert.equal(await file(`${host}.words`), `mcp ${added.replace('PROGRAM', program)}\n`);
+    await put(path, entry);
+    await failing();
+    await hasNothingToDo(run, 'install', host);
+    await stub(host);
     assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
-    assert.equal(await file(`${host}.words`), `${removed}\n`);
+    assert.equal(await file(`${host}.words`), `mcp ${removed}\n`);
+    await put(path, '');
+    await failing();
+    await hasNothingToDo(run, 'uninstall', host);
   }
-  await stub('claude', 'exit 3');
   const failed = await run(['install', 'claude', '--yes']);
   assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
+});
+
+test('a host with a command of its own that has ipc from another folder keeps it', async (context) => {
+  const { run, put, stub } = await machine(context);
+  await stub('codex', 'exit 3');
+  await put('.codex/config.toml', '[mcp_servers.ipc]\nargs = ["/other/ipc.js", "mcp"]\n');
+  const { code, errors } = await run(['install', 'codex', '--yes']);
+  assert.equal(code, 1);
+  assert.equal(
+    errors,
+    'ipc: host_unusable: Codex has ipc from another folder. To do: `ipc uninstall codex`, then install again.\n',
+  );
+});
+
+async function hasNothingToDo(run: Machine['run'], direction: string, host: string) {
+  for (const option of ['--yes', '--print']) {
+    const { code, text, errors } = await run([direction, host, option]);
+    assert.deepEqual([code, text], [0, '']);
+    assert.match(errors, /^[A-Z].*: nothing to do\.\n$/);
+  }
+}
+
+test('one host that refuses keeps no other from being set up', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  await stub('claude', 'exit 3');
+  await put('.cursor/mcp.json', '[]');
+  await put('.config/zed/settings.json', '{}');
+  const { code, errors } = await run(['install', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nipc: host_unusable: claude exited with 3\. /);
+  assert.match(
+    errors,
+    /\nipc: host_unusable: .*mcp\.json is no JSON object, and was not touched\. /,
+  );
+  assert.match(errors, /\nipc: host_unusable: not done for Claude Code, Cursor\. .*\n$/);
+  const { context_servers: zed } = JSON.parse(await file('.config/zed/settings.json'));
+  assert.deepEqual(zed.ipc, { ...server, env: {} });
+  await stub('codex');
+  const project = await run(['install', '--print', '--scope', 'project']);
+  assert.equal(project.code, 1);
+  assert.match(project.errors, /\nipc: host_unusable: not done for Codex, Cursor\. /);
+  assert.match(project.text, /\nZed:\n {2}make /);
 });
 
 test('--print says what would be done, and nothing is', async (context) => {
@@ -110,7 +167,14 @@ test('without a terminal and --yes nothing is done', async (context) => {
 
 test('a file that changed after it was shown is not touched', async (context) => {
   const home = await makeHome(context);
-  const places = { home, project: home, config: home, platform: process.platform };
+  const places = {
+    home,
+    project: home,
+    claude: home,
+    codex: home,
+    config: home,
+    platform: process.platform,
+  };
   const path = join(home, '.cursor', 'mcp.json');
   await mkdir(dirname(path));
   await writeFile(path, '{}');
