@@ -35,7 +35,8 @@ export async function examine(env: NodeJS.ProcessEnv, givenPort?: number): Promi
     ...(await lookAtBroker(env, givenPort)),
   ];
   const hosts = await findHosts(placesOf(env), env.PATH ?? '');
-  return [...onceEach(findings), ...(await Promise.all(hosts.map(lookAtHost)))];
+  const ofHosts = hosts.map((setup) => finding(setup.title, () => lookAtHost(setup, env)));
+  return [...onceEach(findings), ...(await Promise.all(ofHosts))];
 }
 
 /** What is amiss with a variable would be said again by all that use it. */
@@ -176,8 +177,7 @@ async function lookAtStore(folder: string, port: number): Promise<Look> {
   return { ok: warning === undefined, what, hint: warning };
 }
 
-async function lookAtHost(setup: Setup): Promise<Finding> {
-  const about = setup.title;
-  if (await isSetUp(setup, placesOf(process.env))) return { about, ...fine('has ipc') };
-  return { about, ok: true, what: 'does not have ipc yet', hint: `ipc install ${setup.name}` };
+async function lookAtHost(setup: Setup, env: NodeJS.ProcessEnv): Promise<Look> {
+  if (await isSetUp(setup, placesOf(env))) return fine('has ipc');
+  return { ok: true, what: 'does not have ipc yet', hint: `ipc install ${setup.name}` };
 }
