@@ -6,7 +6,7 @@ import { ownerAddress, socketPath } from './broker/claim.ts';
 import { continueHint, findHolder, isStopped } from './broker/holder.ts';
 import { IpcError } from './core/errors.ts';
 import type { BrokerStatus } from './core/mail.ts';
-import { findHosts, isSetUp } from './install.ts';
+import { findHosts, hasPlugin, isSetUp } from './install.ts';
 import { checkStore } from './journal/check.ts';
 import { folderFault } from './journal/epoch.ts';
 import { readOwner } from './journal/folder.ts';
@@ -136,7 +136,7 @@ async function lookAtPort(place: Place, env: NodeJS.ProcessEnv, port: number): P
     await askBroker(place, env, ownerAddress, port);
     return fine(`${port}: ${who} owns the broker${isOurs ? '' : ', of another folder'}`);
   } catch (error) {
-    if (isOurs) throw error;
+    if (isOurs || !(error instanceof IpcError)) throw error;
     const what = `${port} is held by ${who}, which owns no broker of this folder`;
     return { ok: false, what, hint: 'name another port in IPC_PORT, or end that program' };
   }
@@ -178,6 +178,8 @@ async function lookAtStore(folder: string, port: number): Promise<Look> {
 }
 
 async function lookAtHost(setup: Setup, env: NodeJS.ProcessEnv): Promise<Look> {
-  if (await isSetUp(setup, placesOf(env))) return fine('has ipc');
+  const places = placesOf(env);
+  if (await isSetUp(setup, places)) return fine('has ipc');
+  if (await hasPlugin(setup, places)) return fine('has ipc, by its plugin');
   return { ok: true, what: 'does not have ipc yet', hint: `ipc install ${setup.name}` };
 }

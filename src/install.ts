@@ -60,6 +60,13 @@ export async function isSetUp(setup: Setup, places: Places): Promise<boolean> {
   return false;
 }
 
+/** The host has it another way. */
+export async function hasPlugin({ plugin }: Setup, places: Places): Promise<boolean> {
+  if (!plugin) return false;
+  const text = await readText(plugin.file(places));
+  return text !== undefined && plugin.mark.test(text);
+}
+
 /** undefined when nothing is to be done. */
 export async function plan(
   direction: Direction,
@@ -73,7 +80,7 @@ export async function plan(
   if (!setup.words) return planEdit(isInstall, setup, server, path);
   const text = await readText(path);
   const has = text !== undefined && hasEntry(text, setup);
-  if (isInstall && has) checkOurs(text, setup, server);
+  if (isInstall && has) checkOurs(text, setup, scope, server);
   if (isInstall === has) return undefined;
   const words = isInstall ? setup.words.add(server, scope) : setup.words.remove(scope);
   return { kind: 'run', words: [setup.programs[0] ?? setup.name, ...words] };
@@ -151,10 +158,10 @@ function hasEntry(text: string, { keys, isToml }: Setup): boolean {
 }
 
 /** A host's own command does not put our entry into the place of another one. */
-function checkOurs(text: string, { name, title }: Setup, { args }: Server): void {
+function checkOurs(text: string, { name, title }: Setup, scope: Scope, { args }: Server): void {
   if (text.includes(args[0] ?? '')) return;
   throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
-    hint: `\`ipc uninstall ${name}\`, then install again`,
+    hint: `\`ipc uninstall ${name} --scope ${scope}\`, then install again`,
   });
 }
 
@@ -191,7 +198,10 @@ function withoutEntry(path: string, text: string, { keys }: Setup): string {
   return applyEdits(text, modify(text, isAlone ? [outer] : [outer, ...inner], undefined, {}));
 }
 
-/** Nothing but the value comes in, in the file's own indentation and line ends: jsonc-parser would lay out its neighbours. */
+/**
+ * Nothing but the value comes in, in the file's own indentation and line ends: jsonc-parser would lay
+ * out its neighbours.
+ */
 function withValue(path: string, text: string, keys: readonly string[], value: object): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
   const nodeAt = (depth: number) => root && findNodeAtLocation(root, keys.slice(0, depth));

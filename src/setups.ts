@@ -45,6 +45,8 @@ export interface Setup {
   /** Where the entry stands in the file. */
   readonly keys: readonly string[];
   entry(server: Server): object;
+  /** Where the host notes that a plugin is on, and how it notes that of ours. */
+  readonly plugin?: { file(places: Places): string; readonly mark: RegExp };
   /** What the user does about what no command and no entry says. */
   readonly also?: string;
 }
@@ -66,6 +68,11 @@ export const setups: readonly Setup[] = [
       scope === 'user' ? join(claude, '.claude.json') : join(project, '.mcp.json'),
     keys: ['mcpServers', serverName],
     entry: plainEntry,
+    plugin: {
+      file: ({ home, claude }) =>
+        join(claude === home ? join(home, '.claude') : claude, 'settings.json'),
+      mark: /"agent-ipc@[^"]*"\s*:\s*true/,
+    },
     also: 'It asks before each call unless its settings allow mcp__ipc__ipc.',
   },
   {
@@ -81,6 +88,10 @@ export const setups: readonly Setup[] = [
     isToml: true,
     keys: ['mcp_servers', serverName],
     entry: plainEntry,
+    plugin: {
+      file: ({ codex }) => join(codex, 'config.toml'),
+      mark: /^\[plugins\."agent-ipc@[^"]*"\]\s*enabled = true/m,
+    },
     also: 'For waits of five minutes add tool_timeout_sec = 330 to [mcp_servers.ipc] in its config.toml.',
   },
   {

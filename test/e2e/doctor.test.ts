@@ -144,3 +144,27 @@ test('a host that is here and does not have ipc is told how to get it', async (c
   await run(['install', 'cursor', '--yes']);
   assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc\.\n/);
 });
+
+test('a host that has the plugin is not told to get ipc a second time', async (context) => {
+  const { run, home } = await shell(context);
+  const plugins = (isOn: boolean) =>
+    JSON.stringify({ enabledPlugins: { 'agent-ipc@agent-ipc': isOn } });
+  await mkdir(join(home, '.claude'), { recursive: true, mode: 0o700 });
+  await mkdir(join(home, '.codex'));
+  await writeFile(join(home, '.claude.json'), '{}');
+  await writeFile(join(home, '.claude', 'settings.json'), plugins(true));
+  const table = '[plugins."agent-ipc@agent-ipc"]\nenabled =';
+  await writeFile(join(home, '.codex', 'config.toml'), `${table} true\n`);
+  const { errors } = await run(['doctor']);
+  assert.match(
+    errors,
+    /\nok {3}Claude Code: has ipc, by its plugin\.\nok {3}Codex: has ipc, by its plugin\.\n/,
+  );
+  await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
+  await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);
+  const off = (await run(['doctor'])).errors;
+  assert.match(
+    off,
+    /\nok {3}Claude Code: does not have ipc yet\. .*\nok {3}Codex: does not have ipc yet\. /,
+  );
+});

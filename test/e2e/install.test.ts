@@ -158,7 +158,7 @@ test('a host with a command of its own that has ipc from another folder keeps it
   assert.equal(code, 1);
   assert.equal(
     errors,
-    'ipc: host_unusable: Codex has ipc from another folder. To do: `ipc uninstall codex`, then install again.\n',
+    'ipc: host_unusable: Codex has ipc from another folder. To do: `ipc uninstall codex --scope user`, then install again.\n',
   );
 });
 
