@@ -15,6 +15,9 @@ import {
 import { IpcError } from './core/errors.ts';
 import { type Places, type Scope, type Server, type Setup, setups } from './setups.ts';
 
+/** Keeps a byte order mark. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 export type Direction = 'install' | 'uninstall';
 
 /** One thing that will be done. */
@@ -57,6 +60,13 @@ export async function isSetUp(setup: Setup, places: Places): Promise<boolean> {
   return false;
 }
 
+/** The host has it another way. */
+export async function hasPlugin({ plugin }: Setup, places: Places): Promise<boolean> {
+  if (!plugin) return false;
+  const text = await readText(plugin.file(places));
+  return text !== undefined && plugin.mark.test(text);
+}
+
 /** undefined when nothing is to be done. */
 export async function plan(
   direction: Direction,
@@ -66,17 +76,42 @@ export async function plan(
   places: Places,
 ): Promise<Step | undefined> {
   const isInstall = direction === 'install';
-  if (setup.words) {
-    const words = isInstall ? setup.words.add(server, scope) : setup.words.remove(scope);
-    return { kind: 'run', words: [setup.programs[0] ?? setup.name, ...words] };
-  }
   const path = await realpathOf(setup.file(scope, places));
-  const before = await readText(path);
-  if (!isInstall && before === undefined) return undefined;
-  const after = isInstall
-    ? withEntry(path, before ?? '{}\n', setup, setup.entry(server))
-    : withoutEntry(path, before ?? '{}', setup);
-  return after === before ? undefined : { kind: 'write', path, before, after };
+  if (!setup.words) return planEdit(isInstall, setup, server, path);
+  const text = await readText(path);
+  const has = text !== undefined && hasEntry(text, setup);
+  if (isInstall && has) checkOurs(text, setup, scope, server);
+  if (isInstall === has) return undefined;
+  const words = isInstall ? setup.words.add(server, scope) : setup.words.remove(scope);
+  return { kind: 'run', words: [setup.programs[0] ?? setup.name, ...words] };
+}
+
+/** What cannot be changed here is told with what is wanted there. */
+async function planEdit(
+  isInstall: boolean,
+  setup: Setup,
+  server: Server,
+  path: string,
+): Promise<Step | undefined> {
+  const entry = setup.entry(server);
+  try {
+    const before = await readText(path);
+    const [mark, text] = divided(before ?? '');
+    const isBlank = text.trim() === '';
+    if (!isInstall && isBlank) return undefined;
+    const after = isInstall
+      ? withEntry(path, isBlank ? '{}\n' : text, setup, entry)
+      : withoutEntry(path, text, setup);
+    return after === text ? undefined : { kind: 'write', path, before, after: mark + after };
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+    const wanted = JSON.stringify(nested(setup.keys, entry));
+    const hand = isInstall
+      ? `put in by hand: ${wanted}`
+      : `take ${setup.keys.join('.')} out by hand`;
+    const hint = `mend it, or ${hand}`;
+    throw new IpcError(error.code, error.message, { cause: error, hint });
+  }
 }
 
 /** In words, a line each; of a file only the lines that come and go. */
@@ -118,8 +153,26 @@ async function isHere(setup: Setup, places: Places, path: string): Promise<boole
 }
 
 function hasEntry(text: string, { keys, isToml }: Setup): boolean {
-  if (!isToml) return valueAt(parse(text), keys) !== undefined;
+  if (!isToml) return valueAt(parse(divided(text)[1]), keys) !== undefined;
   return new RegExp(`^\\s*\\[${keys.join('\\.')}\\]`, 'm').test(text);
+}
+
+/** A host's own command does not put our entry into the place of another one. */
+function checkOurs(text: string, { name, title }: Setup, scope: Scope, { args }: Server): void {
+  if (text.includes(args[0] ?? '')) return;
+  throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
+    hint: `\`ipc uninstall ${name} --scope ${scope}\`, then install again`,
+  });
+}
+
+/** A byte order mark and the text after it. */
+function divided(text: string): [mark: string, text: string] {
+  const length = text.startsWith('\ufeff') ? 1 : 0;
+  return [text.slice(0, length), text.slice(length)];
+}
+
+function nested(keys: readonly string[], value: object): object {
+  return keys.reduceRight<object>((inner, key) => ({ [key]: inner }), value);
 }
 
 function valueAt(value: unknown, keys: readonly string[]): unknown {
@@ -145,7 +198,10 @@ function withoutEntry(path: string, text: string, { keys }: Setup): string {
   return applyEdits(text, modify(text, isAlone ? [outer] : [outer, ...inner], undefined, {}));
 }
 
-/** Nothing but the value comes in, in the file's own indentation: jsonc-parser would lay out its neighbours. */
+/**
+ * Nothing but the value comes in, in the file's own indentation and line ends: jsonc-parser would lay
+ * out its neighbours.
+ */
 function withValue(path: string, text: string, keys: readonly string[], value: object): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
   const nodeAt = (depth: number) => root && findNodeAtLocation(root, keys.slice(0, depth));
@@ -153,23 +209,21 @@ function withValue(path: string, text: string, keys: readonly string[], value: o
   while (depth > 0 && !nodeAt(depth)) depth--;
   const node = nodeAt(depth);
   const unit = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  ';
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
   const laidOut = (part: unknown, level: number) =>
-    JSON.stringify(part, undefined, unit).replaceAll('\n', `\n${unit.repeat(level)}`);
+    JSON.stringify(part, undefined, unit).replaceAll('\n', `${eol}${unit.repeat(level)}`);
   if (node && depth === keys.length) {
     return spliced(text, node.offset, node.length, laidOut(value, depth));
   }
   if (node?.type !== 'object') {
-    const what = `${keys.slice(0, depth).join('.')} in ${path} is no object`;
-    throw new IpcError('host_unusable', `${what}; nothing was touched`);
+    throw untouched(path, `has no object at ${keys.slice(0, depth).join('.')}`);
   }
-  const whole = keys
-    .slice(depth + 1)
-    .reduceRight<object>((inner, key) => ({ [key]: inner }), value);
+  const whole = nested(keys.slice(depth + 1), value);
   const property = `${JSON.stringify(keys[depth])}: ${laidOut(whole, depth + 1)}`;
-  const line = `\n${unit.repeat(depth + 1)}${property}`;
+  const line = `${eol}${unit.repeat(depth + 1)}${property}`;
   const last = node.children?.at(-1);
   if (last) return spliced(text, last.offset + last.length, 0, `,${line}`);
-  return spliced(text, node.offset, node.length, `{${line}\n${unit.repeat(depth)}}`);
+  return spliced(text, node.offset, node.length, `{${line}${eol}${unit.repeat(depth)}}`);
 }
 
 function spliced(text: string, offset: number, length: number, content: string): string {
@@ -182,11 +236,11 @@ function parsed(path: string, text: string): unknown {
   const value = parse(text, errors, { allowTrailingComma: true });
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (errors.length === 0 && isObject) return value;
-  throw new IpcError('host_unusable', `${path} is no JSON object, and was not touched`);
+  throw untouched(path, 'is no JSON object');
 }
 
 function changedLines(before: string, after: string): string[] {
-  const [old, fresh] = [before.split('\n'), after.split('\n')];
+  const [old, fresh] = [before.split(/\r?\n/), after.split(/\r?\n/)];
   let head = 0;
   while (head < old.length && old[head] === fresh[head]) head++;
   let tail = 0;
@@ -234,12 +288,21 @@ async function replaceFile(path: string, text: string): Promise<void> {
 }
 
 async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
+  const content = await readRegular(path).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
-    throw unusable(path, error);
+    throw error instanceof IpcError ? error : unusable(path, error);
+  });
+  try {
+    return content && utf8.decode(content);
+  } catch {
+    throw untouched(path, 'is not UTF-8');
   }
+}
+
+/** A pipe is not waited for. */
+async function readRegular(path: string): Promise<Buffer> {
+  if (!(await stat(path)).isFile()) throw untouched(path, 'is no regular file');
+  return readFile(path);
 }
 
 /** Of dotfiles that are links, the file itself is replaced. */
@@ -249,6 +312,11 @@ async function realpathOf(path: string): Promise<string> {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function untouched(path: string, why: string): IpcError {
+  const hint = 'mend it, then try again';
+  return new IpcError('host_unusable', `${path} ${why}, and was not touched`, { hint });
 }
 
 function unusable(what: string, error: unknown): IpcError {

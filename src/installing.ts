@@ -12,7 +12,7 @@ import {
   perform,
   plan,
 } from './install.ts';
-import { confirmed, print, say } from './output.ts';
+import { confirmed, print, say, sayError } from './output.ts';
 import { placesOf, type Server, type Setup, setups } from './setups.ts';
 
 interface Options {
@@ -43,28 +43,38 @@ export function addInstallCommands(program: Command): void {
 }
 
 async function act(direction: Direction, host: string | undefined, options: Options) {
-  const places = placesOf(process.env);
-  const chosen = host === undefined ? await found() : [findSetup(host)];
-  for (const setup of chosen) {
-    const scope = parseScope(options.scope, setup);
-    const step = await plan(direction, setup, scope, ownServer(), places);
-    if (!step) {
-      await say(`${setup.title}: nothing to do.`);
-      continue;
+  if (host !== undefined) return actOn(direction, findSetup(host), options);
+  const failed: string[] = [];
+  for (const setup of await found()) {
+    try {
+      await actOn(direction, setup, options);
+    } catch (error) {
+      if (!isOfHost(error)) throw error;
+      await sayError(error);
+      failed.push(setup.title);
     }
-    const words = [`${setup.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
-    if (options.print) {
-      await print(words, 'nothing was done');
-      continue;
-    }
-    await say(words.trimEnd());
-    if (!options.yes && !(await isWanted())) {
-      await say('Nothing was done.');
-      continue;
-    }
-    await perform(step);
-    await say(doneWords(direction, setup));
   }
+  if (failed.length === 0) return;
+  throw new IpcError('host_unusable', `not done for ${failed.join(', ')}`, {
+    hint: 'see above what each needs',
+  });
+}
+
+/** Says nothing about the other hosts. */
+function isOfHost(error: unknown): error is IpcError {
+  return error instanceof IpcError && ['host_unusable', 'bad_parameter'].includes(error.code);
+}
+
+async function actOn(direction: Direction, setup: Setup, options: Options): Promise<void> {
+  const scope = parseScope(options.scope, setup);
+  const step = await plan(direction, setup, scope, ownServer(), placesOf(process.env));
+  if (!step) return say(`${setup.title}: nothing to do.`);
+  const words = [`${setup.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
+  if (options.print) return print(words, 'nothing was done');
+  await say(words.trimEnd());
+  if (!options.yes && !(await isWanted())) return say('Nothing was done.');
+  await perform(step);
+  await say(doneWords(direction, setup));
 }
 
 async function found(): Promise<readonly Setup[]> {

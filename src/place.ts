@@ -84,16 +84,25 @@ export class Place implements Context {
   }
 
   async broker(at: BrokerAt): Promise<Broker> {
-    const address = this.#addressOf(at);
-    const port = address?.port ?? this.localPort(at.port);
-    const isNamed = (at.host ?? this.#options.host) !== undefined;
-    // A loopback host owns or joins like none.
-    const isHere = !address || (await isThisMachine(address, isNamed));
+    const { host, port } = await this.find(at);
     this.#checkOpen();
-    const host = isHere ? undefined : address.host;
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
     return { port, name, mail };
+  }
+
+  /** Where a call's broker is; a loopback host owns or joins like none. */
+  async find(at: BrokerAt): Promise<{ host: string | undefined; port: number }> {
+    const address = this.#addressOf(at);
+    if (!address) return { host: undefined, port: this.localPort(at.port) };
+    const isNamed = (at.host ?? this.#options.host) !== undefined;
+    const { host, port } = address;
+    return { host: (await isThisMachine(address, isNamed)) ? undefined : host, port };
+  }
+
+  /** A broker as its guests see it, who never own. */
+  guest(host: string, port: number): Mail {
+    return this.#openMail(`${host}:${port}`, host, port);
   }
 
   /** Of a broker that was opened. */

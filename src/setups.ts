@@ -16,6 +16,10 @@ export interface Server {
 export interface Places {
   readonly home: string;
   readonly project: string;
+  /** CLAUDE_CONFIG_DIR, or what stands for it: where .claude.json is. */
+  readonly claude: string;
+  /** CODEX_HOME, or what stands for it. */
+  readonly codex: string;
   /** XDG_CONFIG_HOME, or what stands for it. */
   readonly config: string;
   readonly platform: NodeJS.Platform;
@@ -41,6 +45,8 @@ export interface Setup {
   /** Where the entry stands in the file. */
   readonly keys: readonly string[];
   entry(server: Server): object;
+  /** Where the host notes that a plugin is on, and how it notes that of ours. */
+  readonly plugin?: { file(places: Places): string; readonly mark: RegExp };
   /** What the user does about what no command and no entry says. */
   readonly also?: string;
 }
@@ -58,10 +64,15 @@ export const setups: readonly Setup[] = [
       add: (server, scope) => ['mcp', 'add', serverName, '-s', scope, '--', ...wordsOf(server)],
       remove: (scope) => ['mcp', 'remove', serverName, '-s', scope],
     },
-    file: (scope, { home, project }) =>
-      scope === 'user' ? join(home, '.claude.json') : join(project, '.mcp.json'),
+    file: (scope, { claude, project }) =>
+      scope === 'user' ? join(claude, '.claude.json') : join(project, '.mcp.json'),
     keys: ['mcpServers', serverName],
     entry: plainEntry,
+    plugin: {
+      file: ({ home, claude }) =>
+        join(claude === home ? join(home, '.claude') : claude, 'settings.json'),
+      mark: /"agent-ipc@[^"]*"\s*:\s*true/,
+    },
     also: 'It asks before each call unless its settings allow mcp__ipc__ipc.',
   },
   {
@@ -73,10 +84,14 @@ export const setups: readonly Setup[] = [
       add: (server) => ['mcp', 'add', serverName, '--', ...wordsOf(server)],
       remove: () => ['mcp', 'remove', serverName],
     },
-    file: (_, { home }) => join(home, '.codex', 'config.toml'),
+    file: (_, { codex }) => join(codex, 'config.toml'),
     isToml: true,
     keys: ['mcp_servers', serverName],
     entry: plainEntry,
+    plugin: {
+      file: ({ codex }) => join(codex, 'config.toml'),
+      mark: /^\[plugins\."agent-ipc@[^"]*"\]\s*enabled = true/m,
+    },
     also: 'For waits of five minutes add tool_timeout_sec = 330 to [mcp_servers.ipc] in its config.toml.',
   },
   {
@@ -150,7 +165,14 @@ export const setups: readonly Setup[] = [
 export function placesOf(env: Readonly<Record<string, string | undefined>>): Places {
   const home = homedir();
   const config = env.XDG_CONFIG_HOME || join(home, '.config');
-  return { home, project: process.cwd(), config, platform: process.platform };
+  return {
+    home,
+    project: process.cwd(),
+    claude: env.CLAUDE_CONFIG_DIR || home,
+    codex: env.CODEX_HOME || join(home, '.codex'),
+    config,
+    platform: process.platform,
+  };
 }
 
 function wordsOf({ command, args }: Server): readonly string[] {

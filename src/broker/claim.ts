@@ -24,11 +24,7 @@ const doorCharacters = 8;
 
 /** `folder`: the store's, which exists. */
 export async function claim(port: number, folder: string): Promise<Claim> {
-  const path = join(folder, 'owner.sock');
-  if (Buffer.byteLength(path) > socketPathBytesMax) {
-    const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
-    throw new IpcError('home_unusable', what, { hint: 'name a shorter path in IPC_HOME' });
-  }
+  const path = socketPath(folder);
   const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
     if (errorCode(error) === 'EADDRINUSE') return undefined;
     throw listenError(error, `${ownerAddress}:${port}`);
@@ -45,6 +41,14 @@ export async function claim(port: number, folder: string): Promise<Claim> {
     if (error instanceof IpcError) throw error;
     throw socketError(error, path);
   }
+}
+
+/** The store's own. */
+export function socketPath(folder: string): string {
+  const path = join(folder, 'owner.sock');
+  if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
+  const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
+  throw new IpcError('home_unusable', what, { hint: 'name a shorter path in IPC_HOME' });
 }
 
 /**

@@ -19,11 +19,15 @@ const othersMode = 0o077;
 
 /** Makes the first key in the home, if there is none. */
 export async function loadKeys(home: string, env: KeyEnvironment): Promise<Keys> {
+  return presentKeys(home, env) ?? [await makeKey(home, keyPath(home, env))];
+}
+
+/** undefined where the first call makes one. */
+export function presentKeys(home: string, env: KeyEnvironment): Keys | undefined {
   const keys = readKeys(home, env);
-  if (keys) return keys;
+  if (keys || !env.IPC_KEY_FILE) return keys;
   const path = keyPath(home, env);
-  if (env.IPC_KEY_FILE) throw new IpcError('key_unusable', `${path} (IPC_KEY_FILE) is not there`);
-  return [await makeKey(home, path)];
+  throw new IpcError('key_unusable', `${path} (IPC_KEY_FILE) is not there`);
 }
 
 /** The keys as they are now, for a process that runs on. Files that it cannot read change nothing. */

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { findSetup, perform, plan } from '../../src/install.ts';
 import { program } from '../support/mcp-host.ts';
 import { makeHome } from '../support/places.ts';
-import { shell } from '../support/shell.ts';
+import { type Shell, shell } from '../support/shell.ts';
 
 const server = { command: 'node', args: [program, 'mcp'] };
 
@@ -48,33 +48,148 @@ test('what else stands in the file stays, byte for byte, its comments too', asyn
   assert.equal(await file(path), before);
 });
 
-test('a file that is no JSON object is not touched', async (context) => {
+test('a file that is not understood is not touched, and what is wanted there is told', async (context) => {
   const { run, file, put } = await machine(context);
-  for (const text of ['{"mcpServers": ', '[]', '"text"']) {
-    await put('.cursor/mcp.json', text);
-    const { code, errors } = await run(['install', 'cursor', '--yes']);
+  const entry = JSON.stringify({ mcpServers: { ipc: server } });
+  const latin1 = Buffer.from('{"name": "caf\xe9"}', 'latin1');
+  for (const [content, fault] of [
+    ['{"mcpServers": ', 'is no JSON object, and'],
+    ['[]', 'is no JSON object, and'],
+    ['"text"', 'is no JSON object, and'],
+    ['{"mcpServers": []}', 'has no object at mcpServers, and'],
+    [latin1, 'is not UTF-8, and'],
+  ] as const) {
+    await put('.cursor/mcp.json', content);
+    for (const option of ['--yes', '--print']) {
+      const { code, errors } = await run(['install', 'cursor', option]);
+      assert.equal(code, 1);
+      assert.equal(
+        errors.replace(/\/\S*mcp\.json/, 'FILE'),
+        `ipc: host_unusable: FILE ${fault} was not touched. To do: mend it, or put in by hand: ${entry}.\n`,
+      );
+      assert.deepEqual(
+        Buffer.from(await file('.cursor/mcp.json', 'latin1'), 'latin1'),
+        Buffer.from(content),
+      );
+    }
+  }
+  const { code, errors } = await run(['uninstall', 'cursor', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /To do: mend it, or take mcpServers\.ipc out by hand\.\n$/);
+});
+
+test('what is no regular file is refused, not waited for', async (context) => {
+  const { run, put, line } = await machine(context);
+  await put('.cursor/other', '');
+  await line('mkfifo "$HOME/.cursor/mcp.json"; mkdir -p "$HOME/.config/zed/settings.json"');
+  for (const host of ['cursor', 'zed']) {
+    const { code, errors } = await run(['install', host, '--yes']);
     assert.equal(code, 1);
-    assert.match(errors, /^ipc: host_unusable: .*mcp\.json is no JSON object, and was not touched/);
-    assert.equal(await file('.cursor/mcp.json'), text);
+    assert.match(errors, /^ipc: host_unusable: \/\S* is no regular file, and was not touched\. /);
+  }
+  const { code, errors } = await run(['doctor']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nBAD {2}Cursor: host_unusable: .* is no regular file/);
+});
+
+test('a file with nothing in it is as good as none', async (context) => {
+  const { run, file, put } = await machine(context);
+  for (const content of ['', ' \n\t\n']) {
+    await put('.cursor/mcp.json', content);
+    assert.match((await run(['uninstall', 'cursor', '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.equal((await run(['install', 'cursor', '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
   }
 });
 
-test('a host that has a command for it is set up by that', async (context) => {
-  const { run, file, stub } = await machine(context);
-  for (const [host, added, removed] of [
-    ['claude', 'mcp add ipc -s user -- node PROGRAM mcp', 'mcp remove ipc -s user'],
-    ['codex', 'mcp add ipc -- node PROGRAM mcp', 'mcp remove ipc'],
-    ['gemini', 'mcp add -s user ipc node PROGRAM mcp', 'mcp remove -s user ipc'],
+test('a byte order mark stays, and lines end as they do elsewhere in the file', async (context) => {
+  const { run, file, put } = await machine(context);
+  const before = '\ufeff{\r\n  "other": 1\r\n}\r\n';
+  await put('.cursor/mcp.json', before);
+  const { code, errors } = await run(['install', 'cursor', '--yes']);
+  assert.equal(code, 0);
+  assert.doesNotMatch(errors, /\r/);
+  const after = await file('.cursor/mcp.json');
+  assert.match(after, /^\ufeff\{\r\n {2}"other": 1,\r\n {2}"mcpServers": \{\r\n {4}"ipc": \{\r\n/);
+  assert.doesNotMatch(after, /[^\r]\n/);
+  assert.deepEqual(JSON.parse(after.slice(1)), { other: 1, mcpServers: { ipc: server } });
+  assert.equal((await run(['uninstall', 'cursor', '--yes'])).code, 0);
+  assert.equal(await file('.cursor/mcp.json'), before);
+});
+
+test('a host that has a command for it is set up by that, once', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  const json = JSON.stringify({ mcpServers: { ipc: server } });
+  const toml = `[mcp_servers.ipc]\nargs = ["${program}", "mcp"]\n`;
+  for (const [host, path, entry, added, removed] of [
+    ['claude', '.claude.json', json, 'add ipc -s user -- node PROGRAM mcp', 'remove ipc -s user'],
+    ['codex', '.codex/config.toml', toml, 'add ipc -- node PROGRAM mcp', 'remove ipc'],
+    [
+      'gemini',
+      '.gemini/settings.json',
+      json,
+      'add -s user ipc node PROGRAM mcp',
+      'remove -s user ipc',
+    ],
   ] as const) {
+    const failing = () => stub(host, 'exit 3');
     await stub(host);
     assert.equal((await run(['install', host, '--yes'])).code, 0);
-    assert.equal(await file(`${host}.words`), `${added.replace('PROGRAM', program)}\n`);
+    assert.equal(await file(`${host}.words`), `mcp ${added.replace('PROGRAM', program)}\n`);
+    await put(path, entry);
+    await failing();
+    await hasNothingToDo(run, 'install', host);
+    await stub(host);
     assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
-    assert.equal(await file(`${host}.words`), `${removed}\n`);
+    assert.equal(await file(`${host}.words`), `mcp ${removed}\n`);
+    await put(path, '');
+    await failing();
+    await hasNothingToDo(run, 'uninstall', host);
   }
-  await stub('claude', 'exit 3');
   const failed = await run(['install', 'claude', '--yes']);
   assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
+});
+
+test('a host with a command of its own that has ipc from another folder keeps it', async (context) => {
+  const { run, put, stub } = await machine(context);
+  await stub('codex', 'exit 3');
+  await put('.codex/config.toml', '[mcp_servers.ipc]\nargs = ["/other/ipc.js", "mcp"]\n');
+  const { code, errors } = await run(['install', 'codex', '--yes']);
+  assert.equal(code, 1);
+  assert.equal(
+    errors,
+    'ipc: host_unusable: Codex has ipc from another folder. To do: `ipc uninstall codex --scope user`, then install again.\n',
+  );
+});
+
+async function hasNothingToDo(run: Machine['run'], direction: string, host: string) {
+  for (const option of ['--yes', '--print']) {
+    const { code, text, errors } = await run([direction, host, option]);
+    assert.deepEqual([code, text], [0, '']);
+    assert.match(errors, /^[A-Z].*: nothing to do\.\n$/);
+  }
+}
+
+test('one host that refuses keeps no other from being set up', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  await stub('claude', 'exit 3');
+  await put('.cursor/mcp.json', '[]');
+  await put('.config/zed/settings.json', '{}');
+  const { code, errors } = await run(['install', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nipc: host_unusable: claude exited with 3\. /);
+  assert.match(
+    errors,
+    /\nipc: host_unusable: .*mcp\.json is no JSON object, and was not touched\. /,
+  );
+  assert.match(errors, /\nipc: host_unusable: not done for Claude Code, Cursor\. .*\n$/);
+  const { context_servers: zed } = JSON.parse(await file('.config/zed/settings.json'));
+  assert.deepEqual(zed.ipc, { ...server, env: {} });
+  await stub('codex');
+  const project = await run(['install', '--print', '--scope', 'project']);
+  assert.equal(project.code, 1);
+  assert.match(project.errors, /\nipc: host_unusable: not done for Codex, Cursor\. /);
+  assert.match(project.text, /\nZed:\n {2}make /);
 });
 
 test('--print says what would be done, and nothing is', async (context) => {
@@ -110,7 +225,14 @@ test('without a terminal and --yes nothing is done', async (context) => {
 
 test('a file that changed after it was shown is not touched', async (context) => {
   const home = await makeHome(context);
-  const places = { home, project: home, config: home, platform: process.platform };
+  const places = {
+    home,
+    project: home,
+    claude: home,
+    codex: home,
+    config: home,
+    platform: process.platform,
+  };
   const path = join(home, '.cursor', 'mcp.json');
   await mkdir(dirname(path));
   await writeFile(path, '{}');
@@ -152,8 +274,9 @@ test('a host or a scope that is not known is refused with those that are', async
 interface Machine {
   run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
   /** What is in a file of the home directory. */
-  file(path: string): Promise<string>;
-  put(path: string, text: string): Promise<void>;
+  file(path: string, encoding?: BufferEncoding): Promise<string>;
+  put(path: string, content: string | Buffer): Promise<void>;
+  line: Shell['line'];
   /** A program that writes its words to HOME/NAME.words. */
   stub(name: string, line?: string): Promise<void>;
 }
@@ -163,17 +286,18 @@ async function machine(context: TestContext): Promise<Machine> {
   const { home, line } = await shell(context);
   await mkdir(home);
   const path = (name: string) => join(home, name);
-  const put = async (name: string, text: string) => {
+  const put = async (name: string, content: string | Buffer) => {
     await mkdir(dirname(path(name)), { recursive: true });
-    await writeFile(path(name), text);
+    await writeFile(path(name), content);
   };
   return {
     put,
+    line,
     run: (args) => {
       const words = args.map((word) => `'${word}'`).join(' ');
       return line(`cd "$HOME" && PATH="$HOME/bin" exec "$@" ${words}`, { XDG_CONFIG_HOME: '' });
     },
-    file: (name) => readFile(path(name), 'utf8'),
+    file: (name, encoding = 'utf8') => readFile(path(name), encoding),
     stub: async (name, last = '') => {
       await put(`bin/${name}`, `#!/bin/sh\necho "$@" > "$HOME/${name}.words"\n${last}\n`);
       await chmod(path(`bin/${name}`), 0o755);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,6 +144,22 @@ test('two users with different keys: the second is told whose port it is and how
 });
 
 /** The program may lie where only its owner can read it. */
+test('doctor tells of a folder that its user may not write to', async (context) => {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && !(await mayRun(context))) return context.diagnostic('nobody else can run it here');
+  const { home, ipc } = await user(context, isRoot ? nobody : undefined);
+  const port = await freePort();
+  const store = join(home, `broker-${port}`);
+  await mkdir(store, { mode: 0o500 });
+  if (isRoot) await chown(store, nobody, nobody);
+  const { code, errors } = await ipc(port, 'doctor');
+  assert.equal(code, 1);
+  assert.match(
+    errors,
+    /\nBAD {2}store: home_unusable: EACCES: permission denied, access .*broker-/,
+  );
+});
+
 async function mayRun(context: TestContext): Promise<boolean> {
   const { ipc } = await user(context, nobody);
   return (await ipc(1, '--version')).code === 0;
