@@ -51,7 +51,7 @@ import {
 import { addStoreCommands } from './store.ts';
 import { painted, showWaiting, whileWaiting } from './terminal.ts';
 import { topicNames } from './topics.ts';
-import { type Mailboxes, parsePort } from './values.ts';
+import { parsePort, storedIn } from './values.ts';
 import { quoted } from './visible.ts';
 import { parallelMax, parseParallel, Worker, type WorkOptions } from './work.ts';
 
@@ -349,13 +349,6 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
 
 function quotedForShell(text: string): string {
   return /^[\w.@:+][\w.@:+-]*$/.test(text) ? text : `-- '${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** One for each mailbox. */
-function storedIn(to: Mailboxes, { duplicate, also, ...first }: PostResult): object[] {
-  return [first, ...also].map(({ id, number, reader }, index) => {
-    return { to: to[index], id, number, duplicate, reader };
-  });
 }
 
 /** The text of the command line, or stdin. */

@@ -10,7 +10,6 @@ import {
 } from './core/limits.ts';
 import type { BrokerStatus, Mail, RetryResult, StartResult, StopResult } from './core/mail.ts';
 import { parseBody, parseMessageId, parseName } from './core/message.ts';
-import type { StoredMessage } from './core/requests.ts';
 import {
   answered,
   type CallOptions,
@@ -24,7 +23,7 @@ import {
 import { answerTo } from './operations.ts';
 import { parseOptions } from './options.ts';
 import { type Environment, Place } from './place.ts';
-import { checkAsked, parseHost, parseMailboxes } from './values.ts';
+import { checkAsked, parseHost, parseMailboxes, storedIn } from './values.ts';
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
 export type { BrokerStatus, RetryResult, StartResult, StopResult } from './core/mail.ts';
@@ -209,12 +208,8 @@ export class AgentMail {
     );
     if (answers) answered(answers);
     if (answers && result.notHeld.length > 0) throw notHeldError(answers.number, result.number);
-    const { duplicate, also } = result;
-    const storedIn = (to: string, { id, number, reader }: StoredMessage): Stored => {
-      return { to, id, number, duplicate, reader };
-    };
-    if (typeof to === 'string') return storedIn(to, result);
-    return mailboxes.map((name, index) => storedIn(name, also[index - 1] ?? result));
+    const stored = storedIn(mailboxes, result);
+    return typeof to === 'string' ? (stored[0] as Stored) : stored;
   }
 
   /**

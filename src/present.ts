@@ -13,7 +13,7 @@ import type {
 } from './core/mail.ts';
 import type { Envelope, MessageId, Name, Origin } from './core/message.ts';
 import type { StoreReport } from './journal/check.ts';
-import type { Address, Mailboxes } from './values.ts';
+import { type Address, type Mailboxes, storedIn } from './values.ts';
 import { quoted, sentBy, visible, visibleLine } from './visible.ts';
 import { randomText } from './wire/random.ts';
 import type { KeyChange } from './wire/rotation.ts';
@@ -183,13 +183,14 @@ export function presentStored(
   return head(title, [reader, ...address, ...notes]);
 }
 
-function storedList(to: Mailboxes, { also, ...first }: PostResult): string {
-  const all = [first, ...also].slice(0, storedShown).map(({ number, reader }, index) => {
+function storedList(mailboxes: Mailboxes, result: PostResult): string {
+  const stored = storedIn(mailboxes, result).slice(0, storedShown);
+  const all = stored.map(({ to, number, reader }) => {
     const waits = reader ? ' (a reader was waiting)' : '';
-    return `#${number} in ${quoted(to[index] ?? '')}${waits}`;
+    return `#${number} in ${quoted(to)}${waits}`;
   });
-  if (to.length > all.length) all.push(`and ${to.length - all.length} more`);
-  return all.join(', ');
+  const more = mailboxes.length - stored.length;
+  return [...all, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
 
 export function presentSend(host: Address, from: Name | undefined, notes: Notes): string {

@@ -9,7 +9,9 @@ import {
   waitMsMax,
   waitMsMin,
 } from './core/limits.ts';
+import type { PostResult } from './core/mail.ts';
 import { type Name, parseBody, parseName } from './core/message.ts';
+import type { StoredMessage } from './core/requests.ts';
 
 /** Where somebody listens: a name or an address, and a port. */
 export interface Address {
@@ -86,6 +88,19 @@ export function parseMailboxes(value: unknown, parameter: string): Mailboxes {
     throw new IpcError('bad_parameter', what);
   }
   return [first, ...rest];
+}
+
+/** A message of a post, with its mailbox. */
+export interface StoredIn extends StoredMessage {
+  readonly to: Name;
+  readonly duplicate: boolean;
+}
+
+/** What a post stored, in the order of its mailboxes. */
+export function storedIn(to: Mailboxes, { duplicate, also, ...first }: PostResult): StoredIn[] {
+  return [first, ...also].map(({ id, number, reader }, index) => {
+    return { to: to[index] as Name, id, number, duplicate, reader };
+  });
 }
 
 /** An ask has one answer. */

@@ -141,9 +141,9 @@ export class Link {
 
   async #tellSilence(calls: readonly OpenCall[]): Promise<void> {
     const silent = new IpcError('owner_silent', 'the broker does not answer');
-    const { code, message } = await this.#road.silent().catch(() => silent);
+    const { code, message, hint } = await this.#road.silent().catch(() => silent);
     for (const call of calls) {
-      call.giveUp(new IpcError(code, message, { maybeStored: mayBeStored(call) }));
+      call.giveUp(new IpcError(code, message, { hint, maybeStored: mayBeStored(call) }));
     }
   }
 
