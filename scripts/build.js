@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { build as bundle } from 'esbuild';
 import { compiled, root, shipped, stop } from './project.js';
 
-const program = join(root, 'src/main.ts');
+const program = join(root, 'src/cli/main.ts');
 const library = join(root, 'src/index.ts');
 
 /** commander is CommonJS and wants a `require`. */

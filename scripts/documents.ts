@@ -4,9 +4,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { makeProgram } from '../src/cli.ts';
-import { errorTable } from '../src/core/errors.ts';
-import { parameterWords } from '../src/help.ts';
 import {
   listWords,
   type OperationName,
@@ -14,8 +11,11 @@ import {
   operations,
   type ParameterName,
   parameters,
-} from '../src/operations.ts';
-import { topics } from '../src/topics.ts';
+} from '../src/app/operations.ts';
+import { errorTable } from '../src/base/errors.ts';
+import { parameterWords } from '../src/cli/help.ts';
+import { makeProgram } from '../src/cli/program.ts';
+import { topics } from '../src/cli/topics.ts';
 import { pluginFiles } from './plugins.ts';
 
 /** Each document by its path in the repository. */

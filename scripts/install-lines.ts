@@ -1,6 +1,6 @@
 // What to paste so that a host starts `ipc mcp` out of a clone: `npm start` prints it, the README has it.
 import { posix, win32 } from 'node:path';
-import { setups } from '../src/setups.ts';
+import { setups } from '../src/hosts/targets.ts';
 
 export interface Install {
   readonly host: string;

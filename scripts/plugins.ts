@@ -1,8 +1,8 @@
 // What hosts and catalogues want to be told of the package, each in its own form. The build lays these
 // files beside the program, so that a host may copy that folder, as they do: dist/ is the plugin.
 import { readFileSync } from 'node:fs';
-import { waitMsMax } from '../src/core/limits.ts';
-import { serverName } from '../src/setups.ts';
+import { waitMsMax } from '../src/base/limits.ts';
+import { serverName } from '../src/hosts/targets.ts';
 
 const { name, version, description, author, license, keywords, engines, mcpName } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

@@ -1,5 +1,9 @@
 // The library: `open` a broker, of this machine or another, then post, wait, fetch, send, receive.
-import { IpcError } from './core/errors.ts';
+
+import { type Environment, Place } from './app/context.ts';
+import { answerTo } from './app/operations.ts';
+import { checkAsked, parseHost, parseMailboxes, storedIn } from './app/parameters.ts';
+import { IpcError } from './base/errors.ts';
 import {
   fetchBytesMax,
   fetchMessagesMax,
@@ -7,9 +11,7 @@ import {
   sendMsDefault,
   waitMsDefault,
   waitMsMax,
-} from './core/limits.ts';
-import type { BrokerStatus, Mail, RetryResult, StartResult, StopResult } from './core/mail.ts';
-import { parseBody, parseMessageId, parseName } from './core/message.ts';
+} from './base/limits.ts';
 import {
   answered,
   type CallOptions,
@@ -19,17 +21,27 @@ import {
   isOver,
   Message,
   notHeldError,
-} from './handed.ts';
-import { answerTo } from './operations.ts';
-import { parseOptions } from './options.ts';
-import { type Environment, Place } from './place.ts';
-import { checkAsked, parseHost, parseMailboxes, storedIn } from './values.ts';
+} from './library/library-message.ts';
+import { parseOptions } from './library/library-options.ts';
+import type {
+  BrokerStatus,
+  Mail,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from './model/mail-service.ts';
+import { parseBody, parseMessageId, parseName } from './model/message.ts';
 
-export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './core/errors.ts';
-export type { BrokerStatus, RetryResult, StartResult, StopResult } from './core/mail.ts';
-export type { Origin } from './core/message.ts';
-export type { DeadLetter, DeadLetterCount, MailboxStatus } from './core/requests.ts';
-export { type CallOptions, type DirectMessage, Message, type ReleaseOptions } from './handed.ts';
+export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './base/errors.ts';
+export {
+  type CallOptions,
+  type DirectMessage,
+  Message,
+  type ReleaseOptions,
+} from './library/library-message.ts';
+export type { BrokerStatus, RetryResult, StartResult, StopResult } from './model/mail-service.ts';
+export type { Origin } from './model/message.ts';
+export type { DeadLetter, DeadLetterCount, MailboxStatus } from './model/requests.ts';
 
 /** Where the mail is, and as whom it is used. */
 export interface OpenOptions {

@@ -1,7 +1,7 @@
 // Sessions of a benchmark, and what they say.
 
-import { Session } from '../../src/broker/session.ts';
-import type { Name } from '../../src/core/message.ts';
+import type { Name } from '../../src/model/message.ts';
+import { Session } from '../../src/session/session.ts';
 
 export const mailbox = 'bench' as Name;
 export const waitMs = 60_000;

@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { Client } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { version } from '../../src/core/version.ts';
+import { version } from '../../src/base/version.ts';
 import { BrokenPromise, quoted, type Story } from './story.ts';
 
 /** What all agents of a run share. */

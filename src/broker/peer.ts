@@ -3,11 +3,11 @@
 // 1. In one turn it may bring so many requests and bytes; then it is left unread until the next turn,
 //    which comes after all others were read.  2. What it leaves unread of ours fills its buffer; while
 //    that is full it is left unread, too.  3. Of its posts and settles so many may wait for the disk.
-import { IpcError } from '../core/errors.ts';
-import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../core/limits.ts';
-import type { Request } from '../core/requests.ts';
-import type { Connection } from '../wire/connection.ts';
-import type { Machine } from '../wire/machine.ts';
+import { IpcError } from '../base/errors.ts';
+import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../base/limits.ts';
+import type { Machine } from '../base/runtime.ts';
+import type { Request } from '../model/requests.ts';
+import type { Connection } from '../net/connection.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;

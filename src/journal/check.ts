@@ -1,13 +1,14 @@
 // `ipc store check`: reads all of a store and says what is in it, and what is wrong. Changes nothing.
-import type { Envelope, Name } from '../core/message.ts';
-import { envelopesOf } from '../core/post.ts';
-import type { JournalRecord } from '../core/requests.ts';
-import { DamageFinder, describeDamage } from './damage.ts';
+
+import { envelopesOf } from '../engine/fan-out.ts';
+import type { Envelope, Name } from '../model/message.ts';
+import type { JournalRecord } from '../model/requests.ts';
+import { DamageFinder, describeDamage } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';
-import { listEpochs, listSegments } from './folder.ts';
-import { KeptDamage } from './kept.ts';
-import type { Extent } from './records.ts';
+import { listEpochs, listSegments } from './paths.ts';
+import { KeptDamage } from './quarantine.ts';
+import type { Extent } from './record-codec.ts';
 import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
 
 /** How often a store that changes under the reader is read, before what was found is believed. */

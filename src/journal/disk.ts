@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { holdReserve, withReserve } from './open-files.ts';
+import { holdReserve, withReserve } from './fd-reserve.ts';
 
 export interface Disk {
   /** False when it is there already. For the user alone (0700); its parent must be there. */

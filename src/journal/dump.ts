@@ -1,6 +1,6 @@
-import type { JournalRecord } from '../core/requests.ts';
+import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { isSound, type RawRecord, type SegmentId } from './framing.ts';
+import { isSound, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';
 
 /** What it says of a record: where it lies, its kind, and its fields. */

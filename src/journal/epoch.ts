@@ -1,5 +1,5 @@
 // An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
-import { IpcError, outOfFiles } from '../core/errors.ts';
+import { IpcError, outOfFiles } from '../base/errors.ts';
 import { type Disk, hasCode } from './disk.ts';
 import {
   epochPath,
@@ -8,7 +8,7 @@ import {
   type OwnerNote,
   removeEpoch,
   writeOwner,
-} from './folder.ts';
+} from './paths.ts';
 
 export interface Epoch {
   readonly epoch: number;

@@ -7,13 +7,14 @@
 // 4. The oldest segment goes when what lives in it was copied to the tail, and synced.
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
-import { IpcError } from '../core/errors.ts';
-import { spareBytes } from '../core/limits.ts';
-import { envelopesOf } from '../core/post.ts';
-import type { JournalRecord } from '../core/requests.ts';
-import { realMachine } from '../wire/machine.ts';
-import { LiveBodies } from './bodies.ts';
-import { DamageFinder, type SegmentDamage } from './damage.ts';
+import { IpcError } from '../base/errors.ts';
+import { spareBytes } from '../base/limits.ts';
+import { realMachine } from '../base/runtime.ts';
+import { envelopesOf } from '../engine/fan-out.ts';
+import type { JournalRecord } from '../model/requests.ts';
+import { Spares } from './ballast.ts';
+import { LiveBodies } from './body-reader.ts';
+import { DamageFinder, type SegmentDamage } from './corruption.ts';
 import { type Disk, hasCode, realDisk } from './disk.ts';
 import {
   abandonEpoch,
@@ -27,6 +28,9 @@ import {
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
+import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
+import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live-index.ts';
+import { Tail } from './log-writer.ts';
 import {
   listEpochs,
   listSegments,
@@ -34,22 +38,23 @@ import {
   removeEpoch,
   segmentPath,
   writeOwner,
-} from './folder.ts';
-import { type RawRecord, type SegmentId, segmentSeed } from './framing.ts';
-import { KeptDamage } from './kept.ts';
-import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live.ts';
-import { type JournalLimits, type JournalOptions, limitsDefault } from './options.ts';
-import { encodeRecord, journalFormat, type SegmentRecord, type StoreRecord } from './records.ts';
+} from './paths.ts';
+import { KeptDamage } from './quarantine.ts';
+import {
+  encodeRecord,
+  journalFormat,
+  type SegmentRecord,
+  type StoreRecord,
+} from './record-codec.ts';
+import { type RawRecord, type SegmentId, segmentSeed } from './record-framing.ts';
 import { type Log, type Reader, refuseNewer, replay, runBegin, survey } from './recovery.ts';
-import { Room } from './room.ts';
-import { byteLength } from './segment.ts';
-import { Spares } from './spares.ts';
-import { Tail } from './tail.ts';
+import { byteLength } from './segment-writer.ts';
+import { Room } from './space-check.ts';
 
 const fullWarning =
   'the disk was full at the last post: posts are refused until there is room, mail can be read and settled';
 
-export type { JournalLimits, JournalOptions } from './options.ts';
+export type { JournalLimits, JournalOptions } from './journal-options.ts';
 
 export class Journal {
   readonly storeId: string;

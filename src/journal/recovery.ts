@@ -4,11 +4,20 @@
 // 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage: what is sound
 //    around it counts, and the rest is reported.
 // 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
-import { IpcError } from '../core/errors.ts';
-import type { JournalRecord } from '../core/requests.ts';
-import { type Machine, realMachine } from '../wire/machine.ts';
+import { IpcError } from '../base/errors.ts';
+import { type Machine, realMachine } from '../base/runtime.ts';
+import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { listEpochs, listSegments, readSealed, segmentPath } from './folder.ts';
+import type { JournalLimits } from './journal-options.ts';
+import { listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  isStoreRecord,
+  type Position,
+  type SegmentRecord,
+  type StoreRecord,
+} from './record-codec.ts';
 import {
   isRecord,
   isSound,
@@ -21,16 +30,7 @@ import {
   type SegmentId,
   scanRecords,
   segmentSeed,
-} from './framing.ts';
-import type { JournalLimits } from './options.ts';
-import {
-  decodeRecord,
-  decodeStoreRecord,
-  isStoreRecord,
-  type Position,
-  type SegmentRecord,
-  type StoreRecord,
-} from './records.ts';
+} from './record-framing.ts';
 
 /** Longest time that reading keeps the loop, in milliseconds. */
 const readMsMax = 5;

@@ -6,25 +6,25 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Admission } from '../../src/broker/admission.ts';
-import { claim } from '../../src/broker/claim.ts';
-import { Doors } from '../../src/broker/doors.ts';
-import { Broker } from '../../src/broker/server.ts';
-import { IpcError } from '../../src/core/errors.ts';
+import { IpcError } from '../../src/base/errors.ts';
 import {
   bodyBytesMax,
   holdsMax,
   silenceMsAnswer,
   turnBodyBytesMax,
-} from '../../src/core/limits.ts';
-import type { Delivery } from '../../src/core/mail.ts';
-import type { MessageId, Name } from '../../src/core/message.ts';
+} from '../../src/base/limits.ts';
+import { type Machine, realMachine } from '../../src/base/runtime.ts';
+import { Admission } from '../../src/broker/acceptor.ts';
+import { Broker } from '../../src/broker/broker.ts';
+import { Doors } from '../../src/broker/listeners.ts';
 import { type Disk, realDisk } from '../../src/journal/disk.ts';
-import { byteLength } from '../../src/journal/segment.ts';
-import { dial } from '../../src/wire/dial.ts';
-import type { Keys } from '../../src/wire/handshake.ts';
-import { type Machine, realMachine } from '../../src/wire/machine.ts';
-import { decodeAnswer } from '../../src/wire/protocol.ts';
+import { byteLength } from '../../src/journal/segment-writer.ts';
+import type { Delivery } from '../../src/model/mail-service.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
+import { dial } from '../../src/net/connect.ts';
+import { decodeAnswer } from '../../src/protocol/codec.ts';
+import type { Keys } from '../../src/protocol/handshake.ts';
+import { claim } from '../../src/session/election.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
 import { openStore } from '../support/journal-store.ts';

@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { segmentSeed } from '../../src/journal/framing.ts';
-import { encodeRecord } from '../../src/journal/records.ts';
+import { encodeRecord } from '../../src/journal/record-codec.ts';
+import { segmentSeed } from '../../src/journal/record-framing.ts';
 import { freePort } from '../support/places.ts';
 import { ended, said, shell } from '../support/shell.ts';
 

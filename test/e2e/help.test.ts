@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { topics } from '../../src/topics.ts';
+import { topics } from '../../src/cli/topics.ts';
 import { shell } from '../support/shell.ts';
 
 test('`ipc help COMMAND` says what `ipc COMMAND --help` says, with an example', async (context) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findSetup, perform, plan } from '../../src/install.ts';
+import { findSetup, perform, plan } from '../../src/hosts/installer.ts';
 import { program } from '../support/mcp-host.ts';
 import { makeHome } from '../support/places.ts';
 import { type Shell, shell } from '../support/shell.ts';

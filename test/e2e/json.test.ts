@@ -1,7 +1,7 @@
 // `--json`: the fields of each command's objects, and what comes on stderr.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonObjects } from '../../src/fields.ts';
+import { jsonObjects } from '../../src/cli/json-fields.ts';
 import { freePort } from '../support/places.ts';
 import { type Ended, ended, said, shell } from '../support/shell.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bodyBytesMax, settleMsSeen } from '../../src/core/limits.ts';
+import { bodyBytesMax, settleMsSeen } from '../../src/base/limits.ts';
 import { type McpHost, hostPlace as place } from '../support/mcp-host.ts';
 import { freePort } from '../support/places.ts';
 

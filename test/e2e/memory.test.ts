@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { bufferedBytesMax } from '../../src/core/limits.ts';
-import { loadKeys } from '../../src/wire/key.ts';
+import { bufferedBytesMax } from '../../src/base/limits.ts';
+import { loadKeys } from '../../src/net/keys.ts';
 import { residentMiB } from '../support/memory.ts';
 import { provenSocket } from '../support/proven-socket.ts';
 import { place } from '../support/remote.ts';

@@ -7,12 +7,12 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { bodyBytesMax, handshakeMs } from '../../src/core/limits.ts';
-import { bodyChecksum, parseName, parseNamedId } from '../../src/core/message.ts';
-import type { Connection } from '../../src/wire/connection.ts';
-import { accept } from '../../src/wire/dial.ts';
-import { keyLine } from '../../src/wire/key.ts';
-import { decodeRequest, encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { bodyBytesMax, handshakeMs } from '../../src/base/limits.ts';
+import { bodyChecksum, parseName, parseNamedId } from '../../src/model/message.ts';
+import { accept } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { keyLine } from '../../src/net/keys.ts';
+import { decodeRequest, encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
 import { type Ended, ended, type Shell, said, shell } from '../support/shell.ts';
 import { Ear, keys, Listener } from '../support/sockets.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
-import { unprovenMax } from '../../src/core/limits.ts';
+import { unprovenMax } from '../../src/base/limits.ts';
 import { Flood } from '../support/flood.ts';
 import { residentMiB } from '../support/memory.ts';
 import { place } from '../support/remote.ts';

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
-import { Bodies } from '../../src/bodies.ts';
-import { Session } from '../../src/broker/session.ts';
-import { IpcError } from '../../src/core/errors.ts';
-import type { Delivery } from '../../src/core/mail.ts';
-import { Tool } from '../../src/tool.ts';
-import { HostTransport } from '../../src/transport.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import { Bodies } from '../../src/mcp/overflow-files.ts';
+import { Tool } from '../../src/mcp/tool.ts';
+import { HostTransport } from '../../src/mcp/transport.ts';
+import type { Delivery } from '../../src/model/mail-service.ts';
+import { Session } from '../../src/session/session.ts';
 import { read } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
 

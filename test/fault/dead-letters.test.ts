@@ -1,8 +1,8 @@
 // Messages that nobody comes to an end with: where they wait, who hears of it, and their way back.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Client } from '../../src/broker/client.ts';
-import type { Name } from '../../src/core/message.ts';
+import type { Client } from '../../src/client/client.ts';
+import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
 import { McpHost } from '../support/mcp-host.ts';
 import { place, Remote } from '../support/remote.ts';

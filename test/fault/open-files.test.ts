@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { unprovenMax } from '../../src/core/limits.ts';
+import { unprovenMax } from '../../src/base/limits.ts';
 import { place } from '../support/remote.ts';
 import { shell } from '../support/shell.ts';
 

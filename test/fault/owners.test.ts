@@ -4,18 +4,18 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
-import { hangUp } from '../../src/broker/claim.ts';
-import { Session } from '../../src/broker/session.ts';
-import type { Name } from '../../src/core/message.ts';
-import type { Connection } from '../../src/wire/connection.ts';
-import { accept, dial } from '../../src/wire/dial.ts';
-import { keyLine, loadKeys } from '../../src/wire/key.ts';
+import type { Name } from '../../src/model/message.ts';
+import { accept, dial } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { keyLine, loadKeys } from '../../src/net/keys.ts';
 import {
   decodeAnswer,
   decodeRequest,
   encodeAnswer,
   encodeRequest,
-} from '../../src/wire/protocol.ts';
+} from '../../src/protocol/codec.ts';
+import { hangUp } from '../../src/session/election.ts';
+import { Session } from '../../src/session/session.ts';
 import { insist } from '../support/insist.ts';
 import { networkApart } from '../support/network-apart.ts';
 import { makeHome } from '../support/places.ts';

@@ -2,8 +2,8 @@
 // acknowledged is handed over as it was posted, or reported; one flipped bit harms one post at most.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Name, SessionId } from '../../src/core/message.ts';
 import { checkStore } from '../../src/journal/check.ts';
+import type { Name, SessionId } from '../../src/model/message.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { type JournalModel, postedRecord } from '../support/journal-model.ts';
 import { append, openStore, removeOldest, storeFolder } from '../support/journal-store.ts';

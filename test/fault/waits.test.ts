@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import type { Name } from '../../src/core/message.ts';
-import { dial } from '../../src/wire/dial.ts';
-import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import type { Name } from '../../src/model/message.ts';
+import { dial } from '../../src/net/connect.ts';
+import { decodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
 import { startBroker } from '../support/brokers.ts';
 import { hello } from '../support/proven-socket.ts';
 

@@ -7,20 +7,20 @@ import { type TestContext, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { IpcError } from '../../src/core/errors.ts';
-import { bodyBytesMax } from '../../src/core/limits.ts';
-import { bodyChecksum } from '../../src/core/message.ts';
-import type { Connection } from '../../src/wire/connection.ts';
-import { dial } from '../../src/wire/dial.ts';
-import { type Frame, FrameDecoder } from '../../src/wire/frame.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import { bodyBytesMax } from '../../src/base/limits.ts';
+import { bodyChecksum } from '../../src/model/message.ts';
+import { dial } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { loadKeys } from '../../src/net/keys.ts';
+import { decodeAnswer, decodeRequest } from '../../src/protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import {
   ClientHandshake,
   type HandshakeStep,
   type Keys,
   ServerHandshake,
-} from '../../src/wire/handshake.ts';
-import { loadKeys } from '../../src/wire/key.ts';
-import { decodeAnswer, decodeRequest } from '../../src/wire/protocol.ts';
+} from '../../src/protocol/handshake.ts';
 import { cut, frames, mutate, requestFrames, rubbish, soundHello } from '../support/fuzz.ts';
 import { residentMiB } from '../support/memory.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';

@@ -2,10 +2,10 @@
 // is there was appended, and nothing stands between them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { IpcError } from '../../src/core/errors.ts';
-import type { Name, SessionId } from '../../src/core/message.ts';
-import type { JournalRecord } from '../../src/core/requests.ts';
+import type { IpcError } from '../../src/base/errors.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
+import type { Name, SessionId } from '../../src/model/message.ts';
+import type { JournalRecord } from '../../src/model/requests.ts';
 import { CrashDisk, type ProcessDisk } from '../support/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/journal-model.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';

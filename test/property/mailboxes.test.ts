@@ -2,17 +2,17 @@
 // what it promises: support/mailbox-model.ts. SEED=N runs one again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as limitsInForce from '../../src/core/limits.ts';
-import { Mailboxes } from '../../src/core/mailboxes.ts';
+import * as limitsInForce from '../../src/base/limits.ts';
+import type { Command, EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import { Mailboxes } from '../../src/engine/engine.ts';
 import {
   bodyChecksum,
   type Hold,
   type MessageId,
   type Name,
   type SessionId,
-} from '../../src/core/message.ts';
-import type { BrokerRequest, JournalRecord, Post } from '../../src/core/requests.ts';
-import type { Command, EngineLimits, Outcome, Reply } from '../../src/core/step.ts';
+} from '../../src/model/message.ts';
+import type { BrokerRequest, JournalRecord, Post } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,

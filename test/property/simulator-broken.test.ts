@@ -14,7 +14,7 @@ interface Broken extends Breakage {
 const brokers: readonly Broken[] = [
   {
     name: 'answers before the sync',
-    file: 'broker/server.js',
+    file: 'broker/broker.js',
     snippet: `if (sendable.reply.after === 'write')`,
     instead: 'if (true)',
     invariant: 'I1',
@@ -22,7 +22,7 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'forgets ids at a takeover',
-    file: 'core/ledger.js',
+    file: 'engine/state.js',
     snippet: 'this.#rememberId(envelope, record.mark);',
     instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.mark);',
     invariant: 'I5',
@@ -30,7 +30,7 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'gives one message to two',
-    file: 'core/mailboxes.js',
+    file: 'engine/engine.js',
     snippet: 'this.#offer(message, session);\n            else',
     instead: ';\n            else',
     invariant: 'one holder',
@@ -46,7 +46,7 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'goes on answering when a newer epoch has begun',
-    file: 'broker/server.js',
+    file: 'broker/broker.js',
     snippet: 'if (!journal.stillOwner())\n            throw',
     instead: 'if (false) throw',
     invariant: 'I6',
@@ -88,7 +88,7 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'stores a post for all of its mailboxes but the last',
-    file: 'core/mailboxes.js',
+    file: 'engine/engine.js',
     snippet: `this.#write({ kind: 'posted', envelope, also, mark, settles, body });`,
     instead: `this.#write({ kind: 'posted', envelope, also: also.slice(0, -1), mark, settles, body });`,
     invariant: 'all or none',
@@ -96,7 +96,7 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'says stored after a sync that failed',
-    file: 'journal/tail.js',
+    file: 'journal/log-writer.js',
     snippet: `if (end.status === 'rejected')`,
     instead: 'if (false)',
     invariant: 'I1',

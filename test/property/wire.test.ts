@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { IpcError } from '../../src/core/errors.ts';
-import { bodyChecksum, parseName, sessionMessageId } from '../../src/core/message.ts';
-import type { Post } from '../../src/core/requests.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../src/wire/frame.ts';
-import { ClientHandshake, type Keys, ServerHandshake } from '../../src/wire/handshake.ts';
-import { decodeAnswer, decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import { bodyChecksum, parseName, sessionMessageId } from '../../src/model/message.ts';
+import type { Post } from '../../src/model/requests.ts';
+import { decodeAnswer, decodeRequest, encodeRequest } from '../../src/protocol/codec.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
+import { ClientHandshake, type Keys, ServerHandshake } from '../../src/protocol/handshake.ts';
 
 const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
 

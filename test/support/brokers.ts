@@ -3,16 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Admission } from '../../src/broker/admission.ts';
-import { claim } from '../../src/broker/claim.ts';
-import { Client } from '../../src/broker/client.ts';
-import { Doors } from '../../src/broker/doors.ts';
-import { Broker, type BrokerOptions } from '../../src/broker/server.ts';
-import { IpcError } from '../../src/core/errors.ts';
-import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
-import { dial } from '../../src/wire/dial.ts';
-import type { Keys } from '../../src/wire/handshake.ts';
-import { keyLine } from '../../src/wire/key.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import { Admission } from '../../src/broker/acceptor.ts';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
+import { Doors } from '../../src/broker/listeners.ts';
+import { Client } from '../../src/client/client.ts';
+import { dial } from '../../src/net/connect.ts';
+import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
+import { keyLine } from '../../src/net/keys.ts';
+import type { Keys } from '../../src/protocol/handshake.ts';
+import { claim } from '../../src/session/election.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface OpenOptions extends Partial<BrokerOptions> {

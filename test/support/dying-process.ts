@@ -1,7 +1,8 @@
 // An owner that dies by its own hand, as by kill -9, at one of the calls that it makes to its disk; it
 // posts as soon as it may. Driven by takeover.test.ts.
-import type { MessageId, Name } from '../../src/core/message.ts';
+
 import { type Disk, type DiskFile, realDisk } from '../../src/journal/disk.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
 import { openBroker } from './brokers.ts';
 
 const [folder = '', deadlyCall = '', id = ''] = process.argv.slice(2);

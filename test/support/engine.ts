@@ -1,8 +1,9 @@
 // What tests of the engine share: names that are easy to read, and what a replay must give back.
-import { Mailboxes } from '../../src/core/mailboxes.ts';
-import { type Origin, parseSessionId, type SessionId } from '../../src/core/message.ts';
-import type { CopiedRecord, JournalRecord } from '../../src/core/requests.ts';
-import type { EngineLimits, Identity, Instant } from '../../src/core/step.ts';
+
+import type { EngineLimits, Identity, Instant } from '../../src/engine/commands.ts';
+import { Mailboxes } from '../../src/engine/engine.ts';
+import { type Origin, parseSessionId, type SessionId } from '../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../../src/model/requests.ts';
 
 export const identity: Identity = {
   store: '0123456789abcdef0123456789abcdef',

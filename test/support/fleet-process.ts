@@ -1,7 +1,8 @@
 // A writer or a reader of a fleet: fleet.ts. Writers post as fast as they are answered; a reader
 // looks at the order in which the messages of each writer come.
-import { Session } from '../../src/broker/session.ts';
-import type { Name } from '../../src/core/message.ts';
+
+import type { Name } from '../../src/model/message.ts';
+import { Session } from '../../src/session/session.ts';
 import type { FleetTold } from './fleet.ts';
 import { insist } from './insist.ts';
 

@@ -1,8 +1,8 @@
 // Bytes that are nearly right: frames and handshakes of the protocol, changed at a few places.
 import { randomBytes } from 'node:crypto';
-import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/core/message.ts';
-import type { Answer, Request } from '../../src/core/requests.ts';
-import { encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/model/message.ts';
+import type { Answer, Request } from '../../src/model/requests.ts';
+import { encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
 import { pick, type Random } from './random.ts';
 
 const session = parseSessionId('0123456789abcdef');

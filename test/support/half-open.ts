@@ -3,8 +3,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Connection } from '../../src/wire/connection.ts';
-import { dial } from '../../src/wire/dial.ts';
+import { dial } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
 import type { TestBroker } from './brokers.ts';
 
 export class HalfOpenWay {

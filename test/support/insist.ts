@@ -1,5 +1,5 @@
 // A caller who is told that the same call may succeed later, and makes it again.
-import { IpcError } from '../../src/core/errors.ts';
+import { IpcError } from '../../src/base/errors.ts';
 
 /** `onRefused` is called before each further try. */
 export async function insist<Result>(

@@ -6,8 +6,8 @@ import {
   type Name,
   type SessionId,
   sessionMessageId,
-} from '../../src/core/message.ts';
-import type { CopiedRecord, JournalRecord, PostedRecord } from '../../src/core/requests.ts';
+} from '../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../../src/model/requests.ts';
 
 interface ModelMessage {
   readonly posted: PostedRecord | CopiedRecord;

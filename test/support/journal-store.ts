@@ -1,8 +1,8 @@
 // A journal with the model as its owner.
 
-import type { JournalRecord } from '../../src/core/requests.ts';
 import type { Disk } from '../../src/journal/disk.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
+import type { JournalRecord } from '../../src/model/requests.ts';
 import { JournalModel } from './journal-model.ts';
 
 export const storeFolder = '/home/broker-1';

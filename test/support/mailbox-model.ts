@@ -2,6 +2,7 @@
 // outcome, and holds the outcome against what it knows. It carries records out one by one, at the
 // moment when the replies need them, so a record that comes too late, or twice, is found.
 import assert from 'node:assert/strict';
+import type { Command, EngineLimits, Instant, Outcome, Reply } from '../../src/engine/commands.ts';
 import {
   deadLetterMailbox,
   type Envelope,
@@ -11,7 +12,7 @@ import {
   type SessionId,
   sessionMessageId,
   splitId,
-} from '../../src/core/message.ts';
+} from '../../src/model/message.ts';
 import type {
   End,
   Hello,
@@ -23,8 +24,7 @@ import type {
   PostedRecord,
   ReleasedRecord,
   Retry,
-} from '../../src/core/requests.ts';
-import type { Command, EngineLimits, Instant, Outcome, Reply } from '../../src/core/step.ts';
+} from '../../src/model/requests.ts';
 import { origin } from './engine.ts';
 
 export interface ModelMessage {

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { clearBinding } from '../../src/wire/channel.ts';
-import { ClientHandshake, type Keys } from '../../src/wire/handshake.ts';
-import { encodeRequest } from '../../src/wire/protocol.ts';
+import { clearBinding } from '../../src/net/tls.ts';
+import { encodeRequest } from '../../src/protocol/codec.ts';
+import { ClientHandshake, type Keys } from '../../src/protocol/handshake.ts';
 import { origin, sessionOf } from './engine.ts';
 
 export interface Listening {

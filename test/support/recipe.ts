@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BrokerStatus } from '../../src/core/mail.ts';
+import type { BrokerStatus } from '../../src/model/mail-service.ts';
 import type { McpHost, OpenCall } from './mcp-host.ts';
 import type { Shell } from './shell.ts';
 import type { Terminal } from './terminal.ts';

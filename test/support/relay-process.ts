@@ -1,7 +1,7 @@
 // A man in the middle: passes everything on, and keeps it. Driven by hosts-apart.ts.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { secureAsClient, secureAsServer } from '../../src/wire/channel.ts';
+import { secureAsClient, secureAsServer } from '../../src/net/tls.ts';
 
 export interface RelayReport {
   /** All bytes of both directions, in base64. */

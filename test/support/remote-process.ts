@@ -1,9 +1,9 @@
 // A session in a process of its own, driven over Node's process channel: see remote.ts.
 
-import { Session } from '../../src/broker/session.ts';
-import { IpcError } from '../../src/core/errors.ts';
-import type { Delivery } from '../../src/core/mail.ts';
-import type { MessageId, Name } from '../../src/core/message.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import type { Delivery } from '../../src/model/mail-service.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
+import { Session } from '../../src/session/session.ts';
 import type { RemoteAnswer, RemoteCall, RemoteDelivery } from './remote.ts';
 
 const [home = '', port = '', host = ''] = process.argv.slice(2);

@@ -3,14 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type ErrorCode, IpcError } from '../../src/core/errors.ts';
+import { type ErrorCode, IpcError } from '../../src/base/errors.ts';
 import type {
   BrokerStatus,
   PostResult,
   RetryResult,
   StartResult,
   StopResult,
-} from '../../src/core/mail.ts';
+} from '../../src/model/mail-service.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface RemoteDelivery {

@@ -29,17 +29,17 @@
 //
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
 import assert from 'node:assert/strict';
-import { Mailboxes } from '../../src/core/mailboxes.ts';
-import type { Name, SessionId } from '../../src/core/message.ts';
-import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/core/message.ts';
+import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import { Mailboxes } from '../../src/engine/engine.ts';
+import type { Name, SessionId } from '../../src/model/message.ts';
+import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
 import type {
   Answer,
   BrokerRequest,
   DeadLetter,
   JournalRecord,
   MailboxStatus,
-} from '../../src/core/requests.ts';
-import type { EngineLimits, Outcome, Reply } from '../../src/core/step.ts';
+} from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,

@@ -2,11 +2,11 @@
 // which the system gives out its own, so that no dialler meets itself.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { IpcError } from '../../src/core/errors.ts';
-import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
-import { accept, dial } from '../../src/wire/dial.ts';
-import type { Frame } from '../../src/wire/frame.ts';
-import type { Keys } from '../../src/wire/handshake.ts';
+import type { IpcError } from '../../src/base/errors.ts';
+import { accept, dial } from '../../src/net/connect.ts';
+import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
+import type { Frame } from '../../src/protocol/frame.ts';
+import type { Keys } from '../../src/protocol/handshake.ts';
 
 export const keys: Keys = [Buffer.alloc(32, 0x6b)];
 export const otherKeys: Keys = [Buffer.alloc(32, 0x6f)];

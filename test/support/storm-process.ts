@@ -2,8 +2,8 @@
 // says of its doings is out of the process before it does the next thing that depends on it.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Session } from '../../src/broker/session.ts';
-import type { Name } from '../../src/core/message.ts';
+import type { Name } from '../../src/model/message.ts';
+import { Session } from '../../src/session/session.ts';
 import { insist } from './insist.ts';
 import { Random } from './random.ts';
 import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-words.ts';

@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { readOwner } from '../../src/journal/folder.ts';
+import { readOwner } from '../../src/journal/paths.ts';
 import { freePort, makeHome } from './places.ts';
 import { pick, Random } from './random.ts';
 import { StormHistory, type StormReport } from './storm-history.ts';

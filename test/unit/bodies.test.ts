@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Bodies } from '../../src/bodies.ts';
+import { Bodies } from '../../src/mcp/overflow-files.ts';
 import { makeHome } from '../support/places.ts';
 
 test('a body is a file that its user alone can read, and is found by its ticket', async (context) => {

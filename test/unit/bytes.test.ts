@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ByteReader, ByteWriter } from '../../src/core/bytes.ts';
+import { ByteReader, ByteWriter } from '../../src/base/binary.ts';
 
 test('each kind of field is written whole, wherever the writer grows', () => {
   const fields: [string, (writer: ByteWriter) => void, (reader: ByteReader) => unknown, unknown][] =

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import type { IpcError } from '../../src/core/errors.ts';
+import type { IpcError } from '../../src/base/errors.ts';
 import {
   type Channel,
   isLocal,
   isLoopback,
   secureAsClient,
   secureAsServer,
-} from '../../src/wire/channel.ts';
+} from '../../src/net/tls.ts';
 import { keys as bothHave, Listener, otherKeys, rawSocket, readAll } from '../support/sockets.ts';
 
 const limitMs = 1_000;

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import { clearBinding } from '../../src/wire/channel.ts';
-import type { Connection, ConnectionTimes } from '../../src/wire/connection.ts';
-import { accept, dial } from '../../src/wire/dial.ts';
-import { encodeFrame } from '../../src/wire/frame.ts';
-import { ClientHandshake } from '../../src/wire/handshake.ts';
-import { encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { accept, dial } from '../../src/net/connect.ts';
+import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
+import { clearBinding } from '../../src/net/tls.ts';
+import { encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
+import { encodeFrame } from '../../src/protocol/frame.ts';
+import { ClientHandshake } from '../../src/protocol/handshake.ts';
 import {
   connectedPair,
   Ear,

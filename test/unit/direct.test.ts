@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import { connectionsMax } from '../../src/core/limits.ts';
-import { bodyChecksum, parseName } from '../../src/core/message.ts';
-import { ping, type ReceivedMessage, receive, type SendOptions, send } from '../../src/direct.ts';
-import type { Connection } from '../../src/wire/connection.ts';
-import { accept, dial } from '../../src/wire/dial.ts';
-import { decodeAnswer, encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import { connectionsMax } from '../../src/base/limits.ts';
+import {
+  ping,
+  type ReceivedMessage,
+  receive,
+  type SendOptions,
+  send,
+} from '../../src/direct/direct.ts';
+import { bodyChecksum, parseName } from '../../src/model/message.ts';
+import { accept, dial } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { decodeAnswer, encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
 import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../support/sockets.ts';
 
 const host = '127.0.0.1';

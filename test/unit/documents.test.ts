@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { documents } from '../../scripts/documents.ts';
 import { installLines } from '../../scripts/install-lines.ts';
-import * as limits from '../../src/core/limits.ts';
-import { operationNames, operations, type ParameterName } from '../../src/operations.ts';
-import { environment, topics, workEnvironment } from '../../src/topics.ts';
-import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
+import { operationNames, operations, type ParameterName } from '../../src/app/operations.ts';
+import * as limits from '../../src/base/limits.ts';
+import { environment, topics, workEnvironment } from '../../src/cli/topics.ts';
+import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const readme = read('README.md');

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { claim } from '../../src/broker/claim.ts';
-import { Doors } from '../../src/broker/doors.ts';
+import { Doors } from '../../src/broker/listeners.ts';
+import { claim } from '../../src/session/election.ts';
 import { freePort, makeHome } from '../support/places.ts';
 
 async function openDoors(

@@ -2,11 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { bodyChecksum, parseMessageId, parseName, parseSessionId } from '../../src/core/message.ts';
-import type { Answer, Request } from '../../src/core/requests.ts';
-import { clearBinding } from '../../src/wire/channel.ts';
-import { ClientHandshake, ServerHandshake } from '../../src/wire/handshake.ts';
-import { encodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
+import {
+  bodyChecksum,
+  parseMessageId,
+  parseName,
+  parseSessionId,
+} from '../../src/model/message.ts';
+import type { Answer, Request } from '../../src/model/requests.ts';
+import { clearBinding } from '../../src/net/tls.ts';
+import { encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
+import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 const clientNonce = Buffer.alloc(32, 'c');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from 'commander';
 import { leaves } from '../../scripts/documents.ts';
-import { makeProgram } from '../../src/cli.ts';
-import { jsonObjects } from '../../src/fields.ts';
-import { exitCodes, topics } from '../../src/topics.ts';
+import { jsonObjects } from '../../src/cli/json-fields.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+import { exitCodes, topics } from '../../src/cli/topics.ts';
 
 const helped = { out: '', errors: '' };
 const program = makeProgram(helped, false);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyBytesMax, headerBytesMax } from '../../src/core/limits.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../src/wire/frame.ts';
+import { bodyBytesMax, headerBytesMax } from '../../src/base/limits.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 
 const small: Frame = {
   type: 0x83,

@@ -6,7 +6,7 @@ import {
   type Keys,
   clientNonce as nonceFor,
   ServerHandshake,
-} from '../../src/wire/handshake.ts';
+} from '../../src/protocol/handshake.ts';
 
 const key = Buffer.alloc(32, 7);
 const clientNonce = Buffer.alloc(32, 0xc1);

@@ -1,7 +1,7 @@
 // How long a call may take, by host: the table of docs, as far as hosts say who they are.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { effectiveSeconds, findHost } from '../../src/hosts.ts';
+import { effectiveSeconds, findHost } from '../../src/hosts/profiles.ts';
 
 const rows: [name: string | undefined, asked: number, effective: number][] = [
   ['claude-code', 300, 300],

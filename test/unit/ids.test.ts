@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PostIds } from '../../src/core/ids.ts';
-import * as limits from '../../src/core/limits.ts';
-import { type MessageId, parseSessionId, type SessionId } from '../../src/core/message.ts';
+import * as limits from '../../src/base/limits.ts';
+import { PostIds } from '../../src/engine/deduplication.ts';
+import { type MessageId, parseSessionId, type SessionId } from '../../src/model/message.ts';
 import { sessionOf } from '../support/engine.ts';
 
 const ann = sessionOf('ann');

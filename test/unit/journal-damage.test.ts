@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../src/journal/check.ts';
-import { readRecords, sealRecord, segmentSeed } from '../../src/journal/framing.ts';
-import { encodeRecord } from '../../src/journal/records.ts';
+import { encodeRecord } from '../../src/journal/record-codec.ts';
+import { readRecords, sealRecord, segmentSeed } from '../../src/journal/record-framing.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { type JournalModel, postedRecord, testSession } from '../support/journal-model.ts';
 import {

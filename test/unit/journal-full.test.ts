@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MessageId } from '../../src/core/message.ts';
-import { listSegments } from '../../src/journal/folder.ts';
-import { readRecords, segmentSeed } from '../../src/journal/framing.ts';
 import type { JournalLimits } from '../../src/journal/journal.ts';
+import { listSegments } from '../../src/journal/paths.ts';
+import { readRecords, segmentSeed } from '../../src/journal/record-framing.ts';
+import type { MessageId } from '../../src/model/message.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { postedRecord, testSession } from '../support/journal-model.ts';
 import {

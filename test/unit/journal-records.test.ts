@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
-import type { MessageId, Name } from '../../src/core/message.ts';
-import type { JournalRecord } from '../../src/core/requests.ts';
-import { readRecord, readRecords, resealRecord, segmentSeed } from '../../src/journal/framing.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
   encodeRecord,
   type StoreRecord,
-} from '../../src/journal/records.ts';
+} from '../../src/journal/record-codec.ts';
+import {
+  readRecord,
+  readRecords,
+  resealRecord,
+  segmentSeed,
+} from '../../src/journal/record-framing.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
+import type { JournalRecord } from '../../src/model/requests.ts';
 import { postedRecord, testSession } from '../support/journal-model.ts';
 
 const seed = segmentSeed({ epoch: 2, segment: 1 });

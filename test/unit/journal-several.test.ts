@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../src/journal/check.ts';
 import { type DumpLine, dumpStore } from '../../src/journal/dump.ts';
-import { readRecords, segmentSeed } from '../../src/journal/framing.ts';
+import { readRecords, segmentSeed } from '../../src/journal/record-framing.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { postedRecord, testSession } from '../support/journal-model.ts';
 import { append, openStore, removeOldest, storeFolder } from '../support/journal-store.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DiskFile } from '../../src/journal/disk.ts';
-import { listEpochs, readOwner } from '../../src/journal/folder.ts';
+import { listEpochs, readOwner } from '../../src/journal/paths.ts';
 import { storeId } from '../../src/journal/recovery.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { postedRecord } from '../support/journal-model.ts';

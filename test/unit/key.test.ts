@@ -20,9 +20,9 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { IpcError } from '../../src/core/errors.ts';
-import { type KeyEnvironment, loadKeys, watchKeys } from '../../src/wire/key.ts';
-import { importKey, newKey, retireKey } from '../../src/wire/rotation.ts';
+import type { IpcError } from '../../src/base/errors.ts';
+import { importKey, newKey, retireKey } from '../../src/net/key-rotation.ts';
+import { type KeyEnvironment, loadKeys, watchKeys } from '../../src/net/keys.ts';
 
 const execute = promisify(execFile);
 const hex = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -119,7 +119,7 @@ test('twenty callers at once get one key', async () => {
 });
 
 test('ten processes at once get one key', async () => {
-  const module = new URL('../../src/wire/key.js', import.meta.url).href;
+  const module = new URL('../../src/net/keys.js', import.meta.url).href;
   const program = `import { loadKeys } from ${JSON.stringify(module)};
     process.stdout.write((await loadKeys(${JSON.stringify(home)}, {}))[0].toString('hex'));`;
   const runs = Array.from({ length: 10 }, () =>

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Ledger } from '../../src/core/ledger.ts';
-import * as limits from '../../src/core/limits.ts';
-import type { Envelope, MessageId, Name } from '../../src/core/message.ts';
-import type { JournalRecord } from '../../src/core/requests.ts';
+import * as limits from '../../src/base/limits.ts';
+import { Ledger } from '../../src/engine/state.ts';
+import type { Envelope, MessageId, Name } from '../../src/model/message.ts';
+import type { JournalRecord } from '../../src/model/requests.ts';
 import { origin, sessionOf } from '../support/engine.ts';
 
 const [A, B] = ['A', 'B'] as [Name, Name];

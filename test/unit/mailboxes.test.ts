@@ -1,9 +1,9 @@
 // The engine with large numbers; its rules are in the scenarios.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Mailboxes } from '../../src/core/mailboxes.ts';
-import { bodyChecksum, deadLetterMailbox, type Name } from '../../src/core/message.ts';
-import type { Command, Outcome } from '../../src/core/step.ts';
+import type { Command, Outcome } from '../../src/engine/commands.ts';
+import { Mailboxes } from '../../src/engine/engine.ts';
+import { bodyChecksum, deadLetterMailbox, type Name } from '../../src/model/message.ts';
 import { identity, instantAt, origin, sessionOf } from '../support/engine.ts';
 
 const A = 'A' as Name;

@@ -1,9 +1,9 @@
 // What a call may say: every form of it that is accepted, and every one that is refused, with its words.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorTable, IpcError } from '../../src/core/errors.ts';
-import { bodyBytesMax } from '../../src/core/limits.ts';
-import { operationNames, operations, parameters, parseCall } from '../../src/operations.ts';
+import { operationNames, operations, parameters, parseCall } from '../../src/app/operations.ts';
+import { errorTable, IpcError } from '../../src/base/errors.ts';
+import { bodyBytesMax } from '../../src/base/limits.ts';
 
 function refused(given: unknown): string {
   try {

@@ -1,11 +1,11 @@
 // The part of a turn that one connection has, and who comes next.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { realMachine } from '../../src/base/runtime.ts';
 import { Peer, type PeerLimits, peerLimits } from '../../src/broker/peer.ts';
-import type { Name } from '../../src/core/message.ts';
-import type { Post } from '../../src/core/requests.ts';
-import { realMachine } from '../../src/wire/machine.ts';
-import { decodeRequest, encodeRequest } from '../../src/wire/protocol.ts';
+import type { Name } from '../../src/model/message.ts';
+import type { Post } from '../../src/model/requests.ts';
+import { decodeRequest, encodeRequest } from '../../src/protocol/codec.ts';
 import { connectedPair } from '../support/sockets.ts';
 
 /** Counts the turns of the loop. */

@@ -1,8 +1,8 @@
 // What a process takes from its environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Broker, BrokerAt } from '../../src/operations.ts';
-import { type Environment, Place } from '../../src/place.ts';
+import { type Environment, Place } from '../../src/app/context.ts';
+import type { Broker, BrokerAt } from '../../src/app/operations.ts';
 
 async function portOf(env: Environment): Promise<number> {
   return (await brokerOf(env)).port;

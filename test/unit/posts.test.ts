@@ -1,8 +1,8 @@
 // What a session knows of its posts: their counts, and which of them are the same words again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Posts } from '../../src/broker/posts.ts';
-import type { MessageId, Name } from '../../src/core/message.ts';
+import { Posts } from '../../src/client/outbox.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
 
 const words = {
   to: 'A' as Name,

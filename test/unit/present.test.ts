@@ -1,11 +1,11 @@
 // Results as a model reads them: one line, bodies between marks, one line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KeptBody } from '../../src/bodies.ts';
-import { IpcError } from '../../src/core/errors.ts';
-import type { BrokerStatus, Delivery } from '../../src/core/mail.ts';
-import type { MessageId, Name } from '../../src/core/message.ts';
-import * as present from '../../src/present.ts';
+import * as present from '../../src/app/summaries.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import type { KeptBody } from '../../src/mcp/overflow-files.ts';
+import type { BrokerStatus, Delivery } from '../../src/model/mail-service.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
 import { read } from '../support/mcp-host.ts';
 
 const box = 'B' as Name;

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { IpcError } from '../../src/core/errors.ts';
-import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/core/message.ts';
-import type { Answer, Request } from '../../src/core/requests.ts';
-import { version } from '../../src/core/version.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../src/wire/frame.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import { version } from '../../src/base/version.ts';
+import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/model/message.ts';
+import type { Answer, Request } from '../../src/model/requests.ts';
 import {
   decodeAnswer,
   decodeRequest,
   encodeAnswer,
   encodeRequest,
-} from '../../src/wire/protocol.ts';
+} from '../../src/protocol/codec.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 
 const session = parseSessionId('0123456789abcdef');
 const id = parseNamedId('id1');

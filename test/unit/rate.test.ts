@@ -1,10 +1,10 @@
 // The guard against agents that answer each other for ever.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { IpcError } from '../../src/core/errors.ts';
+import { parseSendsPerHour } from '../../src/app/parameters.ts';
+import { RateGuard } from '../../src/app/rate-limit.ts';
+import { IpcError } from '../../src/base/errors.ts';
 import { open } from '../../src/index.ts';
-import { RateGuard } from '../../src/rate.ts';
-import { parseSendsPerHour } from '../../src/values.ts';
 import { freePort, makeHome } from '../support/places.ts';
 
 const done = async () => 'done';

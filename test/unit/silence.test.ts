@@ -1,10 +1,10 @@
 // When a call is told that its broker is silent. The clock moves by hand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Call, type OpenCall } from '../../src/broker/call.ts';
-import { Silence } from '../../src/broker/silence.ts';
-import type { Connection } from '../../src/wire/connection.ts';
-import { realMachine, type Timer } from '../../src/wire/machine.ts';
+import { realMachine, type Timer } from '../../src/base/runtime.ts';
+import { Call, type OpenCall } from '../../src/client/pending-call.ts';
+import { Silence } from '../../src/client/watchdog.ts';
+import type { Connection } from '../../src/net/connection.ts';
 
 function makeLink() {
   let now = 0;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadlines, SortedNumbers } from '../../src/core/sorted.ts';
+import { Deadlines, SortedNumbers } from '../../src/engine/ready-queue.ts';
 import { pick, Random, seedFromEnvironment, shuffled } from '../support/random.ts';
 
 test('numbers come out in ascending order, however they went in', () => {

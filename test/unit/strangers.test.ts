@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import type { Connection } from '../../src/wire/connection.ts';
-import { accept, dial } from '../../src/wire/dial.ts';
-import { Strangers } from '../../src/wire/strangers.ts';
+import { accept, dial } from '../../src/net/connect.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { Strangers } from '../../src/net/pending-handshakes.ts';
 import { freePort, keys, rawSocket } from '../support/sockets.ts';
 
 /** A listener with three places for strangers. Each socket that comes is awaited. */

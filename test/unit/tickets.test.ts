@@ -2,9 +2,9 @@
 // orderly end; and what goes back instead.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Delivery } from '../../src/core/mail.ts';
-import type { MessageId, Name } from '../../src/core/message.ts';
-import { type Batch, type Caller, type Plan, Tickets } from '../../src/tickets.ts';
+import { type Batch, type Caller, type Plan, Tickets } from '../../src/mcp/tickets.ts';
+import type { Delivery } from '../../src/model/mail-service.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
 
 const broker = '19901';
 const here = { broker, mailbox: 'A' as Name };

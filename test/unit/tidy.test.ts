@@ -7,61 +7,79 @@ import { builtinModules } from 'node:module';
 import { join, posix, sep } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { version } from '../../src/core/version.ts';
+import { version } from '../../src/base/version.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
-const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids post ledger waits step connection room dead-letters status mailboxes',
-  'wire/: machine random frame json fields retries posts protocol handshake key rotation channel connection dial strangers crowd',
-  'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
-  'broker/: claim doors admission holder peer server call posts silence link client session',
-  'direct jetstream',
-  'values operations',
-  'tickets hosts bodies rate visible present place lines transport tool',
-  'mcp arguments terminal output input running fields work topics help completion handing retry store keys setups install installing doctor cli main options handed index',
-].map(filesOfFloor);
+/** The folders of src/ in layers, the lowest first. Folders of one layer know nothing of each other. */
+const layers = [
+  ['base'],
+  ['model'],
+  ['engine', 'protocol'],
+  ['net', 'journal'],
+  ['broker', 'client'],
+  ['session', 'direct'],
+  ['app'],
+  ['hosts'],
+  ['library', 'mcp'],
+  ['cli'],
+];
 
 const linesMax = 500;
-const coreBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:zlib'];
+const pureFolders = ['base', 'model', 'engine'];
+/** The one seam to the clock, timers and chance. */
+const runtime = 'base/runtime.ts';
+const pureBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:zlib'];
 const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
 /** The build puts them into what ships. */
 const bundled = ['@modelcontextprotocol/server', 'commander', 'jsonc-parser', 'zod'];
-const speakers = ['main.ts', 'mcp.ts', 'output.ts', 'terminal.ts'];
+const speakers = ['cli/main.ts', 'mcp/server.ts', 'cli/output.ts', 'cli/terminal.ts'];
 
 const sources = sourceFiles();
 
-test('every source file has its place in `floors`; add a new one there', () => {
-  const placeless = [...sources.keys()].filter((file) => floorOf(file) === -1);
-  assert.deepEqual(placeless, []);
+test('every folder of src/ is in `layers`, and beside them is only index.ts', () => {
+  const places = [...new Set([...sources.keys()].map((file) => folderOf(file) ?? file))];
+  assert.deepEqual(places.sort(), [...layers.flat(), 'index.ts'].sort());
 });
 
-test('imports only point down, or to the left on the same floor', () => {
+test('a file imports from its own folder, or from a lower layer', () => {
   const wrong = [...sources].flatMap(([file, text]) =>
     relativeImports(file, text)
-      .filter((imported) => !isBelow(imported, file))
+      .filter((imported) => folderOf(imported) !== folderOf(file))
+      .filter((imported) => layerOf(imported) >= layerOf(file))
       .map((imported) => `${file} imports ${imported}`),
   );
   assert.deepEqual(wrong, []);
 });
 
-test('core is pure: no package, socket, file, process, timer, clock or random number', () => {
+test('no two source files have the same name', () => {
+  const names = [...sources.keys()].map((file) => posix.basename(file));
+  assert.deepEqual(duplicatesIn(names), []);
+});
+
+test('no two files export a type, a class or an interface of the same name', () => {
+  const declared = /^export (?:abstract )?(?:class|interface|type) (\w+)/gm;
+  const names = [...sources.values()].flatMap((text) =>
+    Array.from(text.matchAll(declared), ([, name]) => name ?? ''),
+  );
+  assert.deepEqual(duplicatesIn(names), []);
+});
+
+test('base, model and engine are pure: no package, socket, file, process, timer, clock or random number', () => {
   const impure =
     /\b(process|performance|crypto)\.|\bset(Timeout|Interval|Immediate)\(|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(/;
   for (const [file, text] of sources) {
-    if (!file.startsWith('core/')) continue;
-    const wrong = outsideImports(text).filter((name) => !coreBuiltins.includes(name));
+    if (!pureFolders.includes(folderOf(file) ?? '') || file === runtime) continue;
+    const wrong = outsideImports(text).filter((name) => !pureBuiltins.includes(name));
     assert.deepEqual(wrong, [], `src/${file} imports`);
     assert.equal(use(text, impure), undefined, `src/${file}`);
   }
 });
 
-test('frames and protocol do no I/O', () => {
-  for (const file of ['wire/frame.ts', 'wire/protocol.ts']) {
-    const used = outsideImports(sources.get(file) ?? '').filter((name) =>
-      inputOutput.includes(name),
-    );
+test('the protocol does no I/O', () => {
+  for (const [file, text] of sources) {
+    if (folderOf(file) !== 'protocol') continue;
+    const used = outsideImports(text).filter((name) => inputOutput.includes(name));
     assert.deepEqual(used, [], `src/${file}`);
   }
 });
@@ -119,20 +137,21 @@ test('no tracked file names a path or a registry of the machine it was written o
   }
 });
 
-/** `'wire/: machine random frame json fields protocol handshake key rotation channel connection dial strangers']` */
-function filesOfFloor(line: string): string[] {
-  const [, folder = '', names = ''] = /^(?:(\S+\/): )?(.*)$/.exec(line) ?? [];
-  return names.split(' ').map((name) => `${folder}${name}.ts`);
+/** undefined for a file that lies in src/ itself. */
+function folderOf(file: string): string | undefined {
+  return file.includes('/') ? file.slice(0, file.indexOf('/')) : undefined;
 }
 
-function floorOf(file: string): number {
-  return floors.findIndex((files) => files.includes(file));
+/** The entry of the package stands above all. */
+function layerOf(file: string): number {
+  const folder = folderOf(file);
+  return folder === undefined
+    ? layers.length
+    : layers.findIndex((folders) => folders.includes(folder));
 }
 
-function isBelow(imported: string, file: string): boolean {
-  const [from, to] = [floorOf(file), floorOf(imported)];
-  const files = floors[from] ?? [];
-  return to < from || (to === from && files.indexOf(imported) < files.indexOf(file));
+function duplicatesIn(names: readonly string[]): string[] {
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
 }
 
 /** All of src, by path below it. */

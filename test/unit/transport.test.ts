@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { lineBytesMax } from '../../src/core/limits.ts';
-import { HostTransport } from '../../src/transport.ts';
+import { lineBytesMax } from '../../src/base/limits.ts';
+import { HostTransport } from '../../src/mcp/transport.ts';
 
 /** A host's end of the pipe: it takes what is written when it is told to. */
 class SlowOutput extends Writable {

@@ -1,7 +1,7 @@
 // What a peer can write, and what is seen of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quoted, visible, visibleLine } from '../../src/visible.ts';
+import { quoted, visible, visibleLine } from '../../src/app/sanitize.ts';
 
 /** As Unicode 15 has them: Cc, Cf, Zl, Zp and Default_Ignorable_Code_Point. Later ones may add some. */
 const unseen =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Name, parseSessionId, type SessionId } from '../../src/core/message.ts';
-import { type Waiter, Waits } from '../../src/core/waits.ts';
+import { type Waiter, Waits } from '../../src/engine/waiters.ts';
+import { type Name, parseSessionId, type SessionId } from '../../src/model/message.ts';
 import { sessionOf } from '../support/engine.ts';
 
 type TestWaiter = Waiter<string>;

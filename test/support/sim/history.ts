@@ -1,16 +1,16 @@
 // What happened in a simulation, in its order: what callers asked and heard, what brokers said on the
 // wire, and what was done to them. Bodies tell messages apart, so each is posted in one set of words.
 import { createHash } from 'node:crypto';
-import type { Delivery } from '../../../src/core/mail.ts';
-import type { Hold } from '../../../src/core/message.ts';
-import type { Answer, Request } from '../../../src/core/requests.ts';
-import { type Frame, FrameDecoder } from '../../../src/wire/frame.ts';
+import type { Delivery } from '../../../src/model/mail-service.ts';
+import type { Hold } from '../../../src/model/message.ts';
+import type { Answer, Request } from '../../../src/model/requests.ts';
 import {
   answerTypes,
   decodeAnswer,
   decodeRequest,
   requestTypes,
-} from '../../../src/wire/protocol.ts';
+} from '../../../src/protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import type { SimSocket } from './network.ts';
 
 /** Its words, as far as the history needs them. */

@@ -3,9 +3,9 @@
 // takes only so much that the other side has not read.
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { IpcError } from '../../../src/core/errors.ts';
-import { handshakeMs } from '../../../src/core/limits.ts';
-import { Connection } from '../../../src/wire/connection.ts';
+import { IpcError } from '../../../src/base/errors.ts';
+import { handshakeMs } from '../../../src/base/limits.ts';
+import { Connection } from '../../../src/net/connection.ts';
 import { type Random, shuffled } from '../random.ts';
 import type { SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';

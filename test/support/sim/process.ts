@@ -1,6 +1,6 @@
 // A simulated process: the machine as the code in it sees it. It runs, is stopped (SIGSTOP) and goes
 // on, or is dead (SIGKILL, or without power); what was to happen in it waits, or never comes.
-import type { Machine, Timer } from '../../../src/wire/machine.ts';
+import type { Machine, Timer } from '../../../src/base/runtime.ts';
 import type { CrashDisk, ProcessDisk } from '../crash-disk.ts';
 import type { Random } from '../random.ts';
 import type { Scheduler, SimEvent } from './scheduler.ts';

@@ -1,12 +1,13 @@
 // A session in a simulated process: it owns the broker of its port or joins the owner, as
 // broker/session.ts does with real ports, and says what it asks and hears to the history.
-import { Client } from '../../../src/broker/client.ts';
-import type { Road } from '../../../src/broker/link.ts';
-import { Broker, type BrokerLimits } from '../../../src/broker/server.ts';
-import { IpcError } from '../../../src/core/errors.ts';
-import type { Delivery, FetchOptions, PostOptions } from '../../../src/core/mail.ts';
-import type { Name } from '../../../src/core/message.ts';
-import type { Connection } from '../../../src/wire/connection.ts';
+
+import { IpcError } from '../../../src/base/errors.ts';
+import { Broker, type BrokerLimits } from '../../../src/broker/broker.ts';
+import { Client } from '../../../src/client/client.ts';
+import type { Road } from '../../../src/client/link.ts';
+import type { Delivery, FetchOptions, PostOptions } from '../../../src/model/mail-service.ts';
+import type { Name } from '../../../src/model/message.ts';
+import type { Connection } from '../../../src/net/connection.ts';
 import { type History, holdName } from './history.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';

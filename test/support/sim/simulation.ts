@@ -5,11 +5,12 @@
 //    limits, and which faults come when.  2. Each session does its part of the work; one that dies is
 //    followed by another in its place.  3. Faults stop; all calls must come to their end.  4. Perhaps
 //    the disk is damaged.  5. A last session reads and settles all there is.
-import type { BrokerLimits } from '../../../src/broker/server.ts';
-import { IpcError } from '../../../src/core/errors.ts';
-import { heartbeatMs } from '../../../src/core/limits.ts';
-import type { Delivery } from '../../../src/core/mail.ts';
-import type { MessageId } from '../../../src/core/message.ts';
+
+import { IpcError } from '../../../src/base/errors.ts';
+import { heartbeatMs } from '../../../src/base/limits.ts';
+import type { BrokerLimits } from '../../../src/broker/broker.ts';
+import type { Delivery } from '../../../src/model/mail-service.ts';
+import type { MessageId } from '../../../src/model/message.ts';
 import { CrashDisk } from '../crash-disk.ts';
 import { pick, Random } from '../random.ts';
 import { violations } from './checker.ts';

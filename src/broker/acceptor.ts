@@ -1,0 +1,37 @@
+// Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
+// is gone without a word.
+import type { Socket } from 'node:net';
+import { accept } from '../net/connect.ts';
+import type { Connection, ConnectionTimes } from '../net/connection.ts';
+import { Strangers } from '../net/pending-handshakes.ts';
+import type { Keys } from '../protocol/handshake.ts';
+import type { Doors } from './listeners.ts';
+
+export class Admission {
+  readonly #doors: Pick<Doors, 'serve'>;
+  /** Those that are good at this moment. */
+  readonly #keys: () => Keys;
+  readonly #times: ConnectionTimes | undefined;
+  readonly #strangers = new Strangers();
+
+  /** `times`: less patience, for tests. */
+  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
+    this.#doors = doors;
+    this.#keys = keys;
+    this.#times = times;
+  }
+
+  /** From now on whoever proves the key is handed to `welcome`. */
+  serve(welcome: (connection: Connection) => void): void {
+    this.#doors.serve(async (socket) => {
+      const connection = await this.#admit(socket).catch(() => undefined);
+      if (!connection) return;
+      connection.endWhenRetired(this.#keys);
+      welcome(connection);
+    });
+  }
+
+  #admit(socket: Socket): Promise<Connection> {
+    return this.#strangers.meet(socket, accept(socket, this.#keys(), this.#times));
+  }
+}

@@ -1,0 +1,103 @@
+// `ipc install` and `ipc uninstall`, as commands: what will be done is shown, and asked for on a terminal.
+import { realpathSync } from 'node:fs';
+import { Argument, type Command, Option } from 'commander';
+import { IpcError } from '../../base/errors.ts';
+import {
+  type Direction,
+  describe,
+  findHosts,
+  findSetup,
+  parseScope,
+  perform,
+  plan,
+} from '../../hosts/installer.ts';
+import { placesOf, type Server, type Setup, setups } from '../../hosts/targets.ts';
+import { withChoices } from '../help.ts';
+import { confirmed, print, say, sayError } from '../output.ts';
+
+interface Options {
+  readonly scope?: string;
+  readonly print?: true;
+  readonly yes?: true;
+}
+
+const whats: Readonly<Record<Direction, string>> = {
+  install: 'Tell hosts of agents about `ipc mcp`: one, or all that are found here.',
+  uninstall: 'Take that back.',
+};
+
+const scopeWords = 'project: for the folder you are in; user by default';
+
+export function addInstallCommands(program: Command): void {
+  const names = setups.map(({ name }) => name);
+  for (const direction of ['install', 'uninstall'] as const) {
+    program
+      .command(direction)
+      .description(whats[direction])
+      .addArgument(withChoices(new Argument('[host]', 'all that are found by default'), names))
+      .addOption(withChoices(new Option('--scope <scope>', scopeWords), ['user', 'project']))
+      .option('--print', 'say what would be done, and do nothing')
+      .option('--yes', 'do not ask')
+      .action((host, options) => act(direction, host, options));
+  }
+}
+
+async function act(direction: Direction, host: string | undefined, options: Options) {
+  if (host !== undefined) return actOn(direction, findSetup(host), options);
+  const failed: string[] = [];
+  for (const setup of await found()) {
+    try {
+      await actOn(direction, setup, options);
+    } catch (error) {
+      if (!isOfHost(error)) throw error;
+      await sayError(error);
+      failed.push(setup.title);
+    }
+  }
+  if (failed.length === 0) return;
+  throw new IpcError('host_unusable', `not done for ${failed.join(', ')}`, {
+    hint: 'see above what each needs',
+  });
+}
+
+/** Says nothing about the other hosts. */
+function isOfHost(error: unknown): error is IpcError {
+  return error instanceof IpcError && ['host_unusable', 'bad_parameter'].includes(error.code);
+}
+
+async function actOn(direction: Direction, setup: Setup, options: Options): Promise<void> {
+  const scope = parseScope(options.scope, setup);
+  const step = await plan(direction, setup, scope, ownServer(), placesOf(process.env));
+  if (!step) return say(`${setup.title}: nothing to do.`);
+  const words = [`${setup.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
+  if (options.print) return print(words, 'nothing was done');
+  await say(words.trimEnd());
+  if (!options.yes && !(await isWanted())) return say('Nothing was done.');
+  await perform(step);
+  await say(doneWords(direction, setup));
+}
+
+async function found(): Promise<readonly Setup[]> {
+  const hosts = await findHosts(placesOf(process.env), process.env.PATH ?? '');
+  if (hosts.length > 0) return hosts;
+  throw new IpcError('host_unusable', 'no host was found on this machine', {
+    hint: `name one of ${setups.map(({ name }) => name).join(', ')}`,
+  });
+}
+
+/** This very program. */
+function ownServer(): Server {
+  return { command: 'node', args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
+}
+
+function isWanted(): Promise<boolean> {
+  if (process.stdin.isTTY) return confirmed('Do that?');
+  throw new IpcError('missing_parameter', 'nobody is there to be asked', {
+    hint: 'give --yes to do it, or --print to see it only',
+  });
+}
+
+function doneWords(direction: Direction, { title, also }: Setup): string {
+  if (direction === 'uninstall') return `${title} forgets ipc when it is started again.`;
+  return [`${title} has ipc when it is started again.`, also].filter(Boolean).join(' ');
+}

@@ -1,0 +1,270 @@
+// One session's way to the broker: it comes to whichever broker there is, sends what is asked, and
+// survives the loss of a connection and of an owner.
+//
+// When a connection is lost:
+// 1. Calls whose caller is gone and that stored nothing are dropped; all others stay.
+// 2. The road leads to whichever broker there is by now, perhaps to ourselves.
+// 3. The hello says what the session holds; then every call is sent again in its old order.
+import { IpcError } from '../base/errors.ts';
+import type { Machine, Timer } from '../base/runtime.ts';
+import type { Cancellable, Delivery } from '../model/mail-service.ts';
+import type { Hello, Welcome } from '../model/requests.ts';
+import type { Connection } from '../net/connection.ts';
+import { decodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { Call, OpenCall } from './pending-call.ts';
+import { Silence } from './watchdog.ts';
+
+/** How a client comes to a broker. */
+export interface Road {
+  /** A connection to whichever broker there is; the process becomes the broker if it takes that. */
+  connect(): Promise<Connection>;
+  /** This session would take over if the owner went. */
+  isStandby(): boolean;
+  /** Says what became of an owner that accepts, but does not answer. */
+  silent(): Promise<IpcError>;
+  welcomed(welcome: Welcome): void;
+}
+
+/** Whose link it is. */
+export interface LinkUser {
+  /** What the session says of itself now. */
+  hello(): Omit<Hello, 'kind' | 'request' | 'standby'>;
+  welcomed(welcome: Welcome): void;
+  /** A message for a wait or a fetch; `call` is undefined when that is over. */
+  offered(delivery: Delivery, call: OpenCall | undefined): void;
+  /** The session holds something, so a broker must hear of it soon. */
+  holds(): boolean;
+}
+
+type LinkState =
+  | { readonly kind: 'down' | 'connecting' | 'closed' }
+  | { readonly kind: 'greeting'; readonly connection: Connection }
+  | { readonly kind: 'open'; readonly connection: Connection; readonly welcome: Welcome };
+
+/** Between two tries to find a broker for calls that were parked before. */
+const retryMs = 1_000;
+/** A standby with nothing to say tries ever less often to own a store that does not open. */
+const idlePauseMsMax = 30_000;
+/** After a broker that took us in and let us go before its welcome. */
+const greetingRetryMs = 50;
+/** Calls count up to here and begin again. */
+export const requestNumberMax = 0xffff_fff0;
+const helloNumber = 0xffff_fffe;
+const pingNumber = 0xffff_ffff;
+
+export class Link {
+  readonly #road: Road;
+  readonly #machine: Machine;
+  readonly #user: LinkUser;
+  #state: LinkState = { kind: 'down' };
+  /** In the order in which they are sent again. */
+  readonly #calls = new Map<number, OpenCall>();
+  readonly #silence: Silence;
+  #retryTimer: Timer | undefined;
+  #pauseMs = retryMs;
+
+  constructor(road: Road, machine: Machine, user: LinkUser) {
+    this.#road = road;
+    this.#machine = machine;
+    this.#user = user;
+    this.#silence = new Silence(machine, {
+      connection: () => ('connection' in this.#state ? this.#state.connection : undefined),
+      calls: () => this.#calls.values(),
+      ping: () => {
+        if (this.isOpen) this.send({ kind: 'ping', request: pingNumber });
+      },
+      silent: (calls) => void this.#tellSilence(calls),
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#state.kind === 'open';
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === 'closed';
+  }
+
+  /** What the broker on the open link said of itself. */
+  get welcome(): Welcome | undefined {
+    return this.#state.kind === 'open' ? this.#state.welcome : undefined;
+  }
+
+  over(callNumber: number): void {
+    this.#calls.delete(callNumber);
+  }
+
+  /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
+  run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
+    const onAbort = () => {
+      const maybeStored = mayBeStored(call);
+      call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const result = call.attach(() => signal?.removeEventListener('abort', onAbort));
+    this.#silence.watch(call);
+    if (!this.#calls.has(call.number)) {
+      this.#calls.set(call.number, call);
+      if (this.#state.kind === 'open') this.#sendCall(call);
+      else this.#connect();
+    }
+    return result;
+  }
+
+  send(request: Parameters<typeof encodeRequest>[0]): void {
+    if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
+      this.#state.connection.send(encodeRequest(request));
+    }
+  }
+
+  /** Fails what is open, says goodbye if there is nothing left to ask, and ends. */
+  async close(goodbye: boolean, late: Promise<void>): Promise<void> {
+    const state = this.#state;
+    this.#state = { kind: 'closed' };
+    this.#machine.clearTimer(this.#retryTimer);
+    this.#silence.stop();
+    for (const call of [...this.#calls.values()]) {
+      call.fail(closedError(mayBeStored(call)));
+    }
+    if (state.kind === 'greeting') state.connection.destroy();
+    if (state.kind !== 'open') return;
+    const { connection } = state;
+    const ended = new Promise<void>((resolve) => {
+      connection.onClose = () => resolve();
+    });
+    if (goodbye) connection.send(encodeRequest({ kind: 'goodbye', request: 0 }));
+    connection.close();
+    await Promise.race([ended, late]);
+    connection.destroy();
+  }
+
+  async #tellSilence(calls: readonly OpenCall[]): Promise<void> {
+    const silent = new IpcError('owner_silent', 'the broker does not answer');
+    const { code, message, hint } = await this.#road.silent().catch(() => silent);
+    for (const call of calls) {
+      call.giveUp(new IpcError(code, message, { hint, maybeStored: mayBeStored(call) }));
+    }
+  }
+
+  #connect(): void {
+    if (this.#state.kind !== 'down') return;
+    this.#state = { kind: 'connecting' };
+    this.#machine.clearTimer(this.#retryTimer);
+    this.#road.connect().then(
+      (connection) => this.#greet(connection),
+      (error: IpcError) => this.#connectFailed(error),
+    );
+  }
+
+  #connectFailed(error: IpcError): void {
+    if (this.#state.kind === 'closed') return;
+    this.#state = { kind: 'down' };
+    const { code, message, hint } = error;
+    for (const call of [...this.#calls.values()]) {
+      if (call.sent && call.kind === 'wait') continue;
+      const maybeStored = mayBeStored(call);
+      call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
+    }
+    if (!this.#isNeeded()) return;
+    const isIdle = this.#calls.size === 0 && !this.#user.holds();
+    this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
+    this.#connectIn(this.#pauseMs);
+  }
+
+  #connectIn(ms: number): void {
+    this.#retryTimer = this.#machine.setTimer(() => this.#connect(), ms);
+    if (this.#calls.size === 0) this.#retryTimer.unref();
+  }
+
+  /** There is something to say to a broker, or this session takes over when the owner goes. */
+  #isNeeded(): boolean {
+    return this.#calls.size > 0 || this.#user.holds() || this.#road.isStandby();
+  }
+
+  #greet(connection: Connection): void {
+    if (this.#state.kind === 'closed') return connection.destroy();
+    this.#state = { kind: 'greeting', connection };
+    connection.onFrame = (frame) => this.#onFrame(connection, frame);
+    connection.onClose = () => this.#lost(connection);
+    this.send({
+      kind: 'hello',
+      request: helloNumber,
+      standby: this.#road.isStandby(),
+      ...this.#user.hello(),
+    });
+  }
+
+  #onFrame(connection: Connection, frame: Frame): void {
+    try {
+      const { answer, body } = decodeAnswer(frame);
+      switch (answer.kind) {
+        case 'welcome':
+          return this.#welcomed(connection, answer);
+        case 'going':
+          return this.#lost(connection);
+        case 'error':
+          return this.#failed(
+            connection,
+            answer.request,
+            new IpcError(answer.code, answer.message),
+          );
+        case 'offer': {
+          const { envelope, mailbox, attempt, others } = answer;
+          const delivery: Delivery = { envelope, mailbox, attempt, others, body };
+          return this.#user.offered(delivery, this.#calls.get(answer.request));
+        }
+        default:
+          return this.#calls.get(answer.request)?.take(answer);
+      }
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      connection.destroy(error);
+    }
+  }
+
+  #welcomed(connection: Connection, welcome: Welcome): void {
+    this.#state = { kind: 'open', connection, welcome };
+    this.#pauseMs = retryMs;
+    this.#road.welcomed(welcome);
+    this.#user.welcomed(welcome);
+    for (const call of [...this.#calls.values()]) this.#sendCall(call);
+  }
+
+  /** A call's error, or, without a call, the connection's last word. */
+  #failed(connection: Connection, request: number, error: IpcError): void {
+    if (this.#state.kind === 'greeting') {
+      this.#connectFailed(error);
+      return connection.destroy();
+    }
+    this.#calls.get(request)?.fail(error);
+  }
+
+  #lost(connection: Connection): void {
+    const state = this.#state;
+    if (state.kind === 'closed' || !('connection' in state) || state.connection !== connection)
+      return;
+    this.#state = { kind: 'down' };
+    connection.destroy();
+    const wasOpen = state.kind === 'open';
+    for (const call of [...this.#calls.values()]) {
+      if (!call.hasCaller && (call.kind === 'wait' || call.kind === 'fetch')) call.over();
+    }
+    if (!this.#isNeeded()) return;
+    if (wasOpen) this.#connect();
+    else this.#connectIn(greetingRetryMs);
+  }
+
+  #sendCall(call: OpenCall): void {
+    call.sent = true;
+    this.send(call.request());
+  }
+}
+
+function mayBeStored({ sent, kind }: OpenCall): boolean {
+  return sent && kind === 'post';
+}
+
+export function closedError(maybeStored = false): IpcError {
+  return new IpcError('closed', 'this session has ended', { maybeStored });
+}

@@ -1,0 +1,101 @@
+// The posts of one session: their counts, the mark below which all are answered, and what becomes of
+// a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
+// join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
+import { isDeepStrictEqual } from 'node:util';
+import type { Machine } from '../base/runtime.ts';
+import { mailboxesOf } from '../engine/fan-out.ts';
+import type { PostResult } from '../model/mail-service.ts';
+import type { Name } from '../model/message.ts';
+import type { Call } from './pending-call.ts';
+
+/** What makes two posts the same to their poster. */
+export interface Words {
+  readonly to: Name;
+  readonly alsoTo: readonly Name[];
+  readonly from: Name | '';
+  readonly body: Buffer;
+}
+
+interface OpenPost {
+  readonly call: Call<PostResult>;
+  /** 0 for an id given by hand: such a post is joined by its id, at the broker. */
+  readonly count: number;
+  readonly words: Words;
+}
+
+interface UnheardPost {
+  readonly words: Words;
+  readonly result: PostResult;
+  /** On the machine's clock. */
+  readonly until: number;
+}
+
+/**
+ * A caller that was told "may have been stored" posts again when it has thought about it; later than
+ * this the same words are a new message.
+ */
+const unheardMs = 300_000;
+
+export class Posts {
+  readonly #machine: Pick<Machine, 'now'>;
+  /** By request number, in the order posted. */
+  readonly #open = new Map<number, OpenPost>();
+  /** Oldest first. */
+  #unheard: UnheardPost[] = [];
+  #count = 0;
+
+  constructor(machine: Pick<Machine, 'now'>) {
+    this.#machine = machine;
+  }
+
+  get allAnswered(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** Up to this count every post is answered, or was never sent. */
+  get mark(): number {
+    for (const { count } of this.#open.values()) if (count > 0) return count - 1;
+    return this.#count;
+  }
+
+  /** The first of so many. */
+  nextCount(messages: number): number {
+    const first = this.#count + 1;
+    this.#count += messages;
+    return first;
+  }
+
+  open(call: Call<PostResult>, count: number, words: Words): void {
+    this.#open.set(call.number, { call, count, words });
+  }
+
+  over(callNumber: number): void {
+    this.#open.delete(callNumber);
+  }
+
+  /** A post of these words whose caller gave up, and that is not answered yet. */
+  orphan(words: Words): Call<PostResult> | undefined {
+    for (const post of this.#open.values()) {
+      const isOrphan = !post.call.hasCaller && post.count > 0;
+      if (isOrphan && isSame(post.words, words)) return post.call;
+    }
+    return undefined;
+  }
+
+  /** The answer came after the caller had given up. */
+  keepUnheard(words: Words, result: PostResult): void {
+    this.#unheard.push({ words, result, until: this.#machine.now() + unheardMs });
+  }
+
+  takeUnheard(words: Words): PostResult | undefined {
+    const now = this.#machine.now();
+    this.#unheard = this.#unheard.filter(({ until }) => until > now);
+    const index = this.#unheard.findIndex((post) => isSame(post.words, words));
+    return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;
+  }
+}
+
+function isSame(one: Words, other: Words): boolean {
+  const areSame = isDeepStrictEqual(mailboxesOf(one), mailboxesOf(other));
+  return areSame && one.from === other.from && one.body.equals(other.body);
+}

@@ -1,0 +1,98 @@
+// One request that waits for its answer. Its caller may give up before that; the request then lives
+// on without one, until the broker has answered it.
+import type { IpcError } from '../base/errors.ts';
+import type { Delivery } from '../model/mail-service.ts';
+import type { Answer, BrokerRequest, RequestNumber } from '../model/requests.ts';
+
+/** An answer as the client sees it: an offer comes with the delivery made of it. */
+export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
+
+export interface CallOptions<Result> {
+  readonly kind: BrokerRequest['kind'];
+  /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
+  request(number: RequestNumber): BrokerRequest;
+  take(answer: Incoming, call: Call<Result>): void;
+  /** What it means for the request that its caller gave up. */
+  abandon?(call: Call<Result>): void;
+}
+
+interface Caller<Result> {
+  resolve(result: Result): void;
+  reject(error: IpcError): void;
+  /** Called before either of them. */
+  ended(): void;
+}
+
+/** Instead of a time: something came. */
+export const heard = Number.NEGATIVE_INFINITY;
+
+export class Call<Result = unknown> {
+  /** Its bytes went out on an open link once, so a broker may have acted on it. */
+  sent = false;
+  /** Since when nothing came from the broker, on the machine's clock, or `heard`. */
+  unheardSince = heard;
+  readonly number: RequestNumber;
+  /** Takes it out of the client's list: no answer is expected any more. */
+  readonly over: () => void;
+  readonly #options: CallOptions<Result>;
+  #caller: Caller<Result> | undefined;
+
+  constructor(number: RequestNumber, options: CallOptions<Result>, over: () => void) {
+    this.number = number;
+    this.#options = options;
+    this.over = over;
+  }
+
+  get kind(): BrokerRequest['kind'] {
+    return this.#options.kind;
+  }
+
+  request(): BrokerRequest {
+    return this.#options.request(this.number);
+  }
+
+  /** Somebody waits for the result. */
+  get hasCaller(): boolean {
+    return this.#caller !== undefined;
+  }
+
+  /** The promise of the result, for the one caller that the call has at a time. */
+  attach(ended: () => void): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#caller = { resolve, reject, ended };
+    });
+  }
+
+  take(answer: Incoming): void {
+    this.#options.take(answer, this);
+  }
+
+  done(result: Result): void {
+    this.over();
+    this.#detach()?.resolve(result);
+  }
+
+  /** The broker said no: the call is over. */
+  fail(error: IpcError): void {
+    this.over();
+    this.#detach()?.reject(error);
+  }
+
+  /** The caller hears the error; what becomes of the request is for `abandon` to say. */
+  giveUp(error: IpcError): void {
+    const caller = this.#detach();
+    if (!caller) return;
+    caller.reject(error);
+    this.#options.abandon?.(this);
+  }
+
+  #detach(): Caller<Result> | undefined {
+    const caller = this.#caller;
+    this.#caller = undefined;
+    caller?.ended();
+    return caller;
+  }
+}
+
+/** A call, whatever its result is. */
+export type OpenCall = Omit<Call, 'attach' | 'done'>;

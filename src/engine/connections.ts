@@ -1,0 +1,23 @@
+// What the engine knows of a session that is connected.
+import type { Origin, SessionId } from '../model/message.ts';
+import type { Fetch, RequestNumber } from '../model/requests.ts';
+import type { ConnectionId } from './commands.ts';
+import type { Waiter } from './waiters.ts';
+
+/** A session's link to this broker. A restart ends them all. */
+export interface Connection {
+  readonly id: ConnectionId;
+  readonly session: SessionId;
+  readonly origin: Origin;
+  readonly standby: boolean;
+  readonly waiters: Map<RequestNumber, Waiter<Connection>>;
+  /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
+  readonly fetches: Map<RequestNumber, Fetch>;
+  /** Bytes of bodies that were offered to it and have not left the process. */
+  unreadBytes: number;
+}
+
+/** A second one under its number would be answered as the first, or outlive its connection. */
+export function isOpen(request: RequestNumber, { waiters, fetches }: Connection): boolean {
+  return waiters.has(request) || fetches.has(request);
+}

@@ -1,0 +1,318 @@
+// What is durable of the engine: the fold of all records, in life as in replay. `apply` is the only
+// place that carries a record out, so a replay cannot come to another state.
+import assert from 'node:assert/strict';
+import { unreachable } from '../base/errors.ts';
+import {
+  deadLetterMailbox,
+  type Envelope,
+  type Hold,
+  type MessageId,
+  type Name,
+  type SessionId,
+  splitId,
+} from '../model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../model/requests.ts';
+import { type IdLimits, PostIds } from './deduplication.ts';
+import { envelopesOf } from './fan-out.ts';
+import { SortedNumbers } from './ready-queue.ts';
+
+export interface LiveMessage {
+  readonly envelope: Envelope;
+  readonly mailbox: Name;
+  readonly attempt: number;
+  /** undefined: ready to be offered. */
+  readonly holder: SessionId | undefined;
+}
+
+type Message = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
+
+interface Mailbox {
+  readonly ready: SortedNumbers;
+  /** Ready messages by the question that they answer. */
+  readonly answers: Map<MessageId, Set<number>>;
+  held: number;
+  bytes: number;
+}
+
+export interface MailboxCounts {
+  readonly ready: number;
+  readonly held: number;
+}
+
+export interface MailboxSize {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** One that was posted to `dead-letters` itself is where it was meant to go. */
+export function isDeadLetter({ mailbox, envelope }: LiveMessage): boolean {
+  return mailbox === deadLetterMailbox && envelope.to !== deadLetterMailbox;
+}
+
+const nothing: MailboxCounts = { ready: 0, held: 0 };
+const empty: MailboxSize = { messages: 0, bytes: 0 };
+
+export class Ledger {
+  readonly ids: PostIds;
+  readonly #messages = new Map<number, Message>();
+  /** Only mailboxes that have messages. */
+  readonly #mailboxes = new Map<Name, Mailbox>();
+  readonly #holds = new Map<SessionId, Set<number>>();
+  readonly #deadLetters = new Map<Name, number>();
+  #nextNumber = 1;
+  #bytes = 0;
+  /** Numbers settled so far in a replay, where records may come twice and out of order. */
+  #settledInReplay: Set<number> | undefined = new Set();
+
+  constructor(limits: IdLimits) {
+    this.ids = new PostIds(limits);
+  }
+
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+
+  /** Unsettled messages. */
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  /** Bytes of unsettled bodies. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Numbers below this one were given before, whatever became of their messages. */
+  reserveNumbersBelow(number: number): void {
+    this.#nextNumber = Math.max(this.#nextNumber, number);
+  }
+
+  endReplay(): void {
+    this.#settledInReplay = undefined;
+  }
+
+  apply(record: JournalRecord): void {
+    switch (record.kind) {
+      case 'posted':
+        for (const envelope of envelopesOf(record)) {
+          this.#rememberId(envelope, record.mark);
+          this.#add(envelope, envelope.to, 1);
+        }
+        return this.#settle(record.settles);
+      case 'copied':
+        this.#add(record.envelope, record.mailbox, record.attempt);
+        return this.#change(record.envelope.number, {
+          mailbox: record.mailbox,
+          holder: record.holder || undefined,
+          attempt: record.attempt,
+        });
+      case 'offered':
+        return this.#change(record.number, { holder: record.holder, attempt: record.attempt });
+      case 'released':
+        return this.#change(record.number, { holder: undefined, attempt: record.attempt });
+      case 'moved':
+        return this.#change(record.number, {
+          mailbox: record.mailbox,
+          holder: undefined,
+          attempt: record.attempt,
+        });
+      case 'settled':
+        return this.#settle(record.numbers);
+      case 'session':
+        this.ids.hear(record.session, record.mark);
+        for (const [count, number] of record.answers) {
+          this.ids.store(record.session, count, record.mark, number);
+        }
+        return;
+      case 'forgotten':
+        return this.ids.forget(record.session);
+      case 'named':
+        for (const [id, number] of record.ids) this.ids.storeNamed(id, number);
+        return;
+      default:
+        return unreachable(record);
+    }
+  }
+
+  message(number: number): LiveMessage | undefined {
+    return this.#messages.get(number);
+  }
+
+  /** An id that does not fit its number is another message's: a crash can give a number twice. */
+  find(hold: Hold): LiveMessage | undefined {
+    const message = this.#messages.get(hold.number);
+    return message?.envelope.id === hold.id ? message : undefined;
+  }
+
+  /** The ready message with the lowest number. */
+  firstReady(mailbox: Name): LiveMessage | undefined {
+    const first = this.#mailboxes.get(mailbox)?.ready.first;
+    return first === undefined ? undefined : this.#live(first);
+  }
+
+  /** A ready answer to the message. */
+  answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
+    const [first] = this.#mailboxes.get(mailbox)?.answers.get(question) ?? [];
+    return first === undefined ? undefined : this.#live(first);
+  }
+
+  /** All ready messages, the lowest number first. */
+  ready(mailbox: Name): LiveMessage[] {
+    const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
+    return Array.from(numbers, (number) => this.#live(number));
+  }
+
+  /** How many dead letters were meant for each mailbox. */
+  get deadLetters(): ReadonlyMap<Name, number> {
+    return this.#deadLetters;
+  }
+
+  counts(mailbox: Name): MailboxCounts {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? { ready: found.ready.size, held: found.held } : nothing;
+  }
+
+  sizeOf(mailbox: Name): MailboxSize {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? { messages: found.ready.size + found.held, bytes: found.bytes } : empty;
+  }
+
+  /** Mailboxes that have messages. */
+  get mailboxCount(): number {
+    return this.#mailboxes.size;
+  }
+
+  mailboxNames(): IterableIterator<Name> {
+    return this.#mailboxes.keys();
+  }
+
+  holders(): IterableIterator<SessionId> {
+    return this.#holds.keys();
+  }
+
+  heldBy(session: SessionId): LiveMessage[] {
+    return [...(this.#holds.get(session) ?? [])].map((number) => this.#live(number));
+  }
+
+  /** What of it can be settled now; a message that is gone was settled before. */
+  settleable(holds: readonly Hold[], session: SessionId): { settles: number[]; notHeld: Hold[] } {
+    const settles = new Set<number>();
+    const notHeld: Hold[] = [];
+    for (const hold of holds) {
+      const message = this.find(hold);
+      if (!message) continue;
+      if (message.holder === undefined || message.holder === session) settles.add(hold.number);
+      else notHeld.push(hold);
+    }
+    return { settles: [...settles], notHeld };
+  }
+
+  copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
+    const message = this.#messages.get(number);
+    if (!message) return undefined;
+    const { envelope, mailbox, attempt, holder } = message;
+    return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
+  }
+
+  #rememberId(envelope: Envelope, mark: number): void {
+    const own = splitId(envelope.id);
+    if (own) this.ids.store(own.session, own.count, mark, envelope.number);
+    else this.ids.storeNamed(envelope.id, envelope.number);
+  }
+
+  #add(envelope: Envelope, mailbox: Name, attempt: number): void {
+    const { number } = envelope;
+    this.reserveNumbersBelow(number + 1);
+    if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
+    const message = { envelope, mailbox, attempt, holder: undefined };
+    this.#messages.set(number, message);
+    this.#enter(message);
+    this.#bytes += envelope.bodyBytes;
+  }
+
+  #settle(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      this.#settledInReplay?.add(number);
+      const message = this.#messages.get(number);
+      if (!message) continue;
+      this.#leave(message);
+      this.#messages.delete(number);
+      this.#bytes -= message.envelope.bodyBytes;
+    }
+  }
+
+  #change(number: number, change: Partial<LiveMessage>): void {
+    const message = this.#messages.get(number);
+    if (!message) return;
+    this.#leave(message);
+    Object.assign(message, change);
+    this.#enter(message);
+  }
+
+  /** Into its mailbox's order when it is ready, among its holder's when it is held. */
+  #enter(entering: LiveMessage): void {
+    const { envelope, mailbox: name, holder } = entering;
+    const { number, bodyBytes } = envelope;
+    if (isDeadLetter(entering)) this.#countDeadLetter(envelope.to, 1);
+    const mailbox = this.#mailbox(name);
+    mailbox.bytes += bodyBytes;
+    if (holder === undefined) return enterReady(mailbox, envelope);
+    mailbox.held++;
+    const holds = this.#holds.get(holder);
+    if (holds) holds.add(number);
+    else this.#holds.set(holder, new Set([number]));
+  }
+
+  #leave(leaving: LiveMessage): void {
+    const { envelope, mailbox: name, holder } = leaving;
+    const { number, bodyBytes } = envelope;
+    if (isDeadLetter(leaving)) this.#countDeadLetter(envelope.to, -1);
+    const mailbox = this.#mailbox(name);
+    mailbox.bytes -= bodyBytes;
+    if (holder === undefined) leaveReady(mailbox, envelope);
+    else {
+      mailbox.held--;
+      const holds = this.#holds.get(holder);
+      holds?.delete(number);
+      if (holds?.size === 0) this.#holds.delete(holder);
+    }
+    if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+  }
+
+  #countDeadLetter(to: Name, change: 1 | -1): void {
+    const count = (this.#deadLetters.get(to) ?? 0) + change;
+    if (count > 0) this.#deadLetters.set(to, count);
+    else this.#deadLetters.delete(to);
+  }
+
+  #live(number: number): Message {
+    const message = this.#messages.get(number);
+    assert(message, `message ${number} is ready or held, so it is live`);
+    return message;
+  }
+
+  #mailbox(name: Name): Mailbox {
+    let mailbox = this.#mailboxes.get(name);
+    if (!mailbox) {
+      mailbox = { ready: new SortedNumbers(), answers: new Map(), held: 0, bytes: 0 };
+      this.#mailboxes.set(name, mailbox);
+    }
+    return mailbox;
+  }
+}
+
+function enterReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+  ready.add(number);
+  if (question === '') return;
+  const numbers = answers.get(question);
+  if (numbers) numbers.add(number);
+  else answers.set(question, new Set([number]));
+}
+
+function leaveReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+  ready.delete(number);
+  if (question === '') return;
+  const numbers = answers.get(question);
+  numbers?.delete(number);
+  if (numbers?.size === 0) answers.delete(question);
+}

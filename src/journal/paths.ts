@@ -1,0 +1,110 @@
+// Names in the folder of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Disk } from './disk.ts';
+import { realDisk } from './disk.ts';
+import type { Position } from './record-codec.ts';
+import type { SegmentId } from './record-framing.ts';
+
+/** Who owns or owned an epoch: for messages to people, and for the addresses of the next. */
+export interface OwnerNote {
+  readonly pid: number;
+  /** Wall clock, in milliseconds since 1970. */
+  readonly started: number;
+  readonly addresses: readonly string[];
+}
+
+const ownerBytesMax = 65_536;
+const epochName = /^[0-9]{8,9}$/;
+const segmentName = /^seg-([0-9]{6,9})\.log$/;
+
+export function epochsPath(folder: string): string {
+  return join(folder, 'epochs');
+}
+
+export function epochPath(folder: string, epoch: number): string {
+  return join(epochsPath(folder), String(epoch).padStart(8, '0'));
+}
+
+export function segmentPath(folder: string, { epoch, segment }: SegmentId): string {
+  return join(epochPath(folder, epoch), `seg-${String(segment).padStart(6, '0')}.log`);
+}
+
+/** Oldest first. */
+export function listEpochs(disk: Disk, folder: string): number[] {
+  const names = disk.list(epochsPath(folder)).filter((name) => epochName.test(name));
+  return names.map(Number).sort((one, other) => one - other);
+}
+
+/** undefined when there is none. */
+export function newestEpoch(disk: Disk, folder: string): number | undefined {
+  let newest: number | undefined;
+  for (const name of disk.list(epochsPath(folder))) {
+    if (epochName.test(name)) newest = Math.max(newest ?? 0, Number(name));
+  }
+  return newest;
+}
+
+/** Oldest first. */
+export function listSegments(disk: Disk, folder: string, epoch: number): SegmentId[] {
+  const matches = disk.list(epochPath(folder, epoch)).map((name) => segmentName.exec(name));
+  const segments = matches.flatMap((match) => (match ? [Number(match[1])] : []));
+  return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
+}
+
+/** `durable`: all before it was synced. With a checksum, for it is believed where no mark is left. */
+export function writeOwner(
+  disk: Disk,
+  folder: string,
+  epoch: number,
+  note: OwnerNote,
+  durable?: Position,
+): void {
+  const sealed = durable && { ...durable, checksum: sealChecksum(epoch, durable) };
+  disk.writeNote(ownerPath(folder, epoch), `${JSON.stringify({ ...note, sealed })}\n`);
+}
+
+/** What the note of an epoch says to be durable; undefined when it says nothing that can be believed. */
+export function readSealed(disk: Disk, folder: string, epoch: number): Position | undefined {
+  try {
+    const bytes = disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax);
+    const { segment, offset, checksum } = JSON.parse(bytes.toString('utf8')).sealed;
+    return checksum === sealChecksum(epoch, { segment, offset }) ? { segment, offset } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sealChecksum(epoch: number, { segment, offset }: Position): number {
+  return crc32(`${epoch} ${segment} ${offset}`);
+}
+
+function ownerPath(folder: string, epoch: number): string {
+  return join(epochPath(folder, epoch), 'owner.json');
+}
+
+/** The newest owner's note; undefined when there is none, or none that can be read. */
+export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | undefined {
+  try {
+    const epoch = newestEpoch(disk, folder);
+    if (epoch === undefined) return undefined;
+    return parseOwner(disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws when it is not JSON. */
+function parseOwner(bytes: Buffer): OwnerNote | undefined {
+  const { pid, started, addresses } = JSON.parse(bytes.toString('utf8'));
+  if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
+  if (!Array.isArray(addresses)) return undefined;
+  return { pid, started, addresses: addresses.map(String) };
+}
+
+/** The folder of an epoch, with all that is in it. */
+export function removeEpoch(disk: Disk, folder: string, epoch: number): void {
+  const path = epochPath(folder, epoch);
+  for (const name of disk.list(path)) disk.removeFile(join(path, name));
+  disk.removeFolder(path);
+}

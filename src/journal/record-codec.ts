@@ -1,0 +1,325 @@
+// What records mean, as bytes and back: docs/journal.md. No file is touched.
+import assert from 'node:assert/strict';
+import { ByteReader, type ByteWriter } from '../base/binary.ts';
+import { IpcError, unreachable } from '../base/errors.ts';
+import {
+  readEnvelope,
+  readMessageId,
+  readName,
+  readNumber,
+  readSessionId,
+  writeEnvelope,
+} from '../model/envelope.ts';
+import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
+import type { JournalRecord } from '../model/requests.ts';
+import {
+  flagOptional,
+  isSound,
+  type RawRecord,
+  type Seed,
+  type SegmentId,
+  sealRecord,
+} from './record-framing.ts';
+
+/** Raised when an older program could no longer read the store. */
+export const journalFormat = 1;
+
+/** The first bytes of a segment, as many as count. */
+export interface Extent extends SegmentId {
+  readonly bytes: number;
+}
+
+/** A place in the segments of one epoch. Segment 0 is before all of them. */
+export interface Position {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/** First in every segment. */
+export interface SegmentRecord {
+  readonly kind: 'segment';
+  readonly format: number;
+  /** The store's id, 32 hex digits. */
+  readonly store: string;
+  /** Above the number of every message written before. */
+  readonly nextNumber: number;
+  /** Bytes after this record without which the first segment of an epoch does not count. */
+  readonly openingBytes: number;
+  /** A mark, as of when the segment was begun. */
+  readonly durable: Position;
+  /** Every earlier segment that counts, oldest first. */
+  readonly earlier: readonly Extent[];
+}
+
+/** All bytes of this epoch before `durable` were synced before this was written. */
+export interface MarkRecord {
+  readonly kind: 'mark';
+  readonly durable: Position;
+}
+
+/** The segment counts no more: what was live in it was copied, and synced, before this was written. */
+export interface RemovedRecord extends SegmentId {
+  readonly kind: 'removed';
+}
+
+export type StoreRecord = SegmentRecord | MarkRecord | RemovedRecord;
+
+const typeOf = {
+  segment: 1,
+  mark: 2,
+  removed: 3,
+  posted: 16,
+  copied: 17,
+  offered: 18,
+  settled: 19,
+  released: 20,
+  moved: 21,
+  session: 22,
+  forgotten: 23,
+  named: 24,
+} as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
+
+/** A `copied` whose body the disk damaged: of an older version, that does not know it, not to be read. */
+const typeDamaged = 25;
+/** A `posted` of several messages; nor may that be passed over. */
+const typePostedAlso = 26;
+/** The number of each further one, and the lengths of an id and a name of one character. */
+const alsoBytesMin = 8 + 2 + 2;
+
+const kindOf = new Map<number, keyof typeof typeOf>([
+  ...Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf] as const),
+  [typeDamaged, 'copied'],
+  [typePostedAlso, 'posted'],
+]);
+const noBody = Buffer.alloc(0);
+
+/** The body is not copied. */
+export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
+  return sealRecord(fieldsOf(record), (writer) => writeMeta(writer, record), seed);
+}
+
+function fieldsOf(record: JournalRecord | StoreRecord) {
+  const isPostedAlso = record.kind === 'posted' && record.also.length > 0;
+  const type = isPostedAlso ? typePostedAlso : typeOf[record.kind];
+  if (!('body' in record)) return { type, flags: 0, body: noBody, bodyChecksum: 0 };
+  const { body, envelope } = record;
+  if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
+  assert(record.kind === 'copied', 'only a copy is written without its body');
+  return { type: typeDamaged, flags: 0, body: noBody, bodyChecksum: 0 };
+}
+
+/** A record of the journal's own, which no other segment may repeat. */
+export function isStoreRecord({ type }: RawRecord): boolean {
+  return type === typeOf.segment || type === typeOf.mark || type === typeOf.removed;
+}
+
+/** Records of the journal's own; undefined for any other. */
+export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
+  return decoded(record, (reader) => {
+    switch (record.type) {
+      case typeOf.segment:
+        return readSegment(reader);
+      case typeOf.mark:
+        return readMark(reader);
+      case typeOf.removed:
+        return { kind: 'removed', epoch: reader.u32(), segment: reader.u32() };
+      default:
+        return undefined;
+    }
+  });
+}
+
+/**
+ * Records of the engine; undefined for the journal's own, and for those that may be passed over.
+ * One whose body is damaged is one only if that is the body of a message.
+ */
+export function decodeRecord(record: RawRecord): JournalRecord | undefined {
+  const kind = kindOf.get(record.type);
+  if (kind === undefined) {
+    if (record.flags & flagOptional) return undefined;
+    throw new IpcError(
+      'store_newer',
+      `written by a newer version (records of type ${record.type})`,
+    );
+  }
+  if (!isSound(record) && kind !== 'posted' && kind !== 'copied') {
+    throw new IpcError('bad_frame', `the body of a ${kind} record`);
+  }
+  return decoded(record, (reader) => readMeta(kind, reader, record));
+}
+
+/** What passed its checksum and still breaks a rule was wrong before it was written. */
+function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
+  const reader = new ByteReader(record.meta);
+  const value = read(reader);
+  if (value !== undefined) reader.end();
+  return value;
+}
+
+function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): void {
+  switch (record.kind) {
+    case 'segment':
+      return writeSegment(writer, record);
+    case 'mark':
+      return writePosition(writer, record.durable);
+    case 'removed':
+      writer.u32(record.epoch).u32(record.segment);
+      return;
+    case 'posted':
+      writeEnvelope(writer, record.envelope);
+      writer.u64(record.mark).list(record.settles, (number) => writer.u64(number));
+      if (record.also.length > 0) writeAlso(writer, record.also);
+      return;
+    case 'copied':
+      writeEnvelope(writer, record.envelope);
+      writer.text(record.mailbox).u32(record.attempt).text(record.holder);
+      return;
+    case 'offered':
+      writer.u64(record.number).text(record.holder).u32(record.attempt);
+      return;
+    case 'settled':
+      writer.list(record.numbers, (number) => writer.u64(number));
+      return;
+    case 'released':
+      writer.u64(record.number).u32(record.attempt);
+      return;
+    case 'moved':
+      writer.u64(record.number).text(record.mailbox).u32(record.attempt);
+      return;
+    case 'session':
+      writer.text(record.session).u64(record.mark);
+      writer.list(record.answers, ([count, number]) => writer.u64(count).u64(number));
+      return;
+    case 'forgotten':
+      writer.text(record.session);
+      return;
+    case 'named':
+      writer.list(record.ids, ([id, number]) => writer.text(id).u64(number));
+      return;
+    default:
+      return unreachable(record);
+  }
+}
+
+function readMeta(
+  kind: keyof typeof typeOf,
+  reader: ByteReader,
+  record: RawRecord,
+): JournalRecord | undefined {
+  switch (kind) {
+    case 'segment':
+    case 'mark':
+    case 'removed':
+      return undefined;
+    case 'posted': {
+      const { envelope, body } = readEnvelopeOf(reader, record);
+      const mark = reader.u64();
+      const settles = reader.list(8, () => readNumber(reader));
+      const also = record.type === typePostedAlso ? readAlso(reader, envelope) : [];
+      return { kind, envelope, also, mark, settles, body };
+    }
+    case 'copied': {
+      const { envelope, body } = readEnvelopeOf(reader, record);
+      const mailbox = readName(reader);
+      return { kind, envelope, mailbox, attempt: reader.u32(), holder: readHolder(reader), body };
+    }
+    case 'offered': {
+      const number = readNumber(reader);
+      return { kind, number, holder: readSessionId(reader), attempt: reader.u32() };
+    }
+    case 'settled':
+      return { kind, numbers: reader.list(8, () => readNumber(reader)) };
+    case 'released':
+      return { kind, number: readNumber(reader), attempt: reader.u32() };
+    case 'moved': {
+      const number = readNumber(reader);
+      return { kind, number, mailbox: readName(reader), attempt: reader.u32() };
+    }
+    case 'session': {
+      const session = readSessionId(reader);
+      const mark = reader.u64();
+      return { kind, session, mark, answers: reader.list(16, () => readAnswer(reader)) };
+    }
+    case 'forgotten':
+      return { kind, session: readSessionId(reader) };
+    case 'named':
+      return { kind, ids: reader.list(10, () => [readMessageId(reader), readNumber(reader)]) };
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** With the body that belongs to it, if it is sound. */
+function readEnvelopeOf(
+  reader: ByteReader,
+  { type, body, bodyChecksum }: RawRecord,
+): { envelope: Envelope; body: Buffer | undefined } {
+  const envelope = readEnvelope(reader);
+  if (type === typeDamaged || body === undefined) return { envelope, body: undefined };
+  if (envelope.bodyBytes !== body.length || envelope.checksum !== bodyChecksum) {
+    throw new IpcError('bad_frame', `message ${envelope.number} has the body of another`);
+  }
+  return { envelope, body };
+}
+
+function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
+  writer.list(also, ({ number, id, to }) => writer.u64(number).text(id).text(to));
+}
+
+function readAlso(reader: ByteReader, envelope: Envelope): Envelope[] {
+  return reader.list(alsoBytesMin, () => {
+    const number = readNumber(reader);
+    return { ...envelope, number, id: readMessageId(reader), to: readName(reader) };
+  });
+}
+
+function readHolder(reader: ByteReader): SessionId | '' {
+  const holder = reader.text();
+  return holder === '' ? '' : parseSessionId(holder);
+}
+
+function readAnswer(reader: ByteReader): readonly [count: number, number: number] {
+  return [reader.u64(), readNumber(reader)];
+}
+
+function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
+  writer.u16(record.format).raw(Buffer.from(record.store, 'hex'));
+  writer.u64(record.nextNumber).u64(record.openingBytes);
+  writePosition(writer, record.durable);
+  writer.list(record.earlier, ({ epoch, segment, bytes }) =>
+    writer.u32(epoch).u32(segment).u64(bytes),
+  );
+}
+
+/** The format comes first, for ever, so that a newer one is told from a damaged one. */
+function readSegment(reader: ByteReader): SegmentRecord {
+  const format = reader.u16();
+  if (format > journalFormat) {
+    throw new IpcError(
+      'store_newer',
+      `written by a newer version (format ${format}; this is ${journalFormat})`,
+    );
+  }
+  const store = reader.raw(16).toString('hex');
+  const nextNumber = reader.u64();
+  const openingBytes = reader.u64();
+  const durable = readPosition(reader);
+  const earlier = reader.list(16, () => ({
+    epoch: reader.u32(),
+    segment: reader.u32(),
+    bytes: reader.u64(),
+  }));
+  return { kind: 'segment', format, store, nextNumber, openingBytes, durable, earlier };
+}
+
+function readMark(reader: ByteReader): MarkRecord {
+  return { kind: 'mark', durable: readPosition(reader) };
+}
+
+function writePosition(writer: ByteWriter, { segment, offset }: Position): void {
+  writer.u32(segment).u64(offset);
+}
+
+function readPosition(reader: ByteReader): Position {
+  return { segment: reader.u32(), offset: reader.u64() };
+}

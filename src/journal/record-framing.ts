@@ -1,0 +1,180 @@
+// A record as bytes: 20 bytes of header, meta, body, each under a checksum; what the meta means is not
+// known here. No file is touched.
+import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+import { ByteWriter } from '../base/binary.ts';
+import { bodyBytesMax, headerBytesMax, idBytesMax, namedIdsMax } from '../base/limits.ts';
+
+/** Magic, type, flags, three lengths and checksums, and the checksum of all that and the meta. */
+export const recordHeaderBytes = 20;
+/** Longest meta. A segment's header and the ids given by hand are the longest there are. */
+export const metaBytesMax = 4 * headerBytesMax;
+assert(namedIdsMax * (1 + idBytesMax + 8) < metaBytesMax, 'all ids given by hand fit one record');
+
+export interface SegmentId {
+  readonly epoch: number;
+  /** Counts from 1 within the epoch. */
+  readonly segment: number;
+}
+
+/** Its head is sound, but not understood yet. */
+export interface RawRecord {
+  readonly type: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly end: number;
+  readonly meta: Buffer;
+  /** undefined when it is damaged, or not all there. */
+  readonly body: Buffer | undefined;
+  readonly bodyChecksum: number;
+}
+
+/** All of it is sound. */
+export interface SoundRecord extends RawRecord {
+  readonly body: Buffer;
+}
+
+/** Bytes in which no sound head of a record begins. */
+export interface LostBytes {
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** 0xff never occurs in UTF-8, so no body can hold what looks like a record. */
+const magic = 0xff4a;
+const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
+/** A reader that does not know the type may pass over the record. */
+export const flagOptional = 1;
+const blankHeader = Buffer.alloc(recordHeaderBytes);
+
+/** What the header checksums of one segment start from: a record is sound in its own segment only. */
+export type Seed = number & { readonly brand: 'Seed' };
+
+export function segmentSeed({ epoch, segment }: SegmentId): Seed {
+  return crc32(new ByteWriter().u32(epoch).u32(segment).bytes()) as Seed;
+}
+
+type Fields = Pick<SoundRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
+
+/** The bytes of a record; its body is not copied. */
+export function sealRecord(
+  { type, flags, body, bodyChecksum }: Fields,
+  writeMeta: (writer: ByteWriter) => void,
+  seed: Seed,
+): Buffer[] {
+  const writer = new ByteWriter().raw(blankHeader);
+  writeMeta(writer);
+  const head = writer.bytes();
+  const metaBytes = head.length - recordHeaderBytes;
+  assert(metaBytes <= metaBytesMax && body.length <= bodyBytesMax, 'a record has its limits');
+  head.writeUInt16BE(magic, 0);
+  head.writeUInt8(type, 2);
+  head.writeUInt8(flags, 3);
+  head.writeUInt32BE(metaBytes, 4);
+  head.writeUInt32BE(body.length, 8);
+  head.writeUInt32BE(bodyChecksum, 12);
+  head.writeUInt32BE(headChecksum(head, 0, metaBytes, seed), 16);
+  return body.length > 0 ? [head, body] : [head];
+}
+
+/** The same record for another segment. */
+export function resealRecord(record: SoundRecord, seed: Seed): Buffer[] {
+  return sealRecord(record, (writer) => writer.raw(record.meta), seed);
+}
+
+function headChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
+  const meta = offset + recordHeaderBytes;
+  const fields = crc32(bytes.subarray(offset, offset + 16), seed);
+  return crc32(bytes.subarray(meta, meta + metaBytes), fields);
+}
+
+/** The record that begins at `offset`; undefined unless header, meta and body are whole and sound. */
+export function readRecord(bytes: Buffer, offset: number, seed: Seed): SoundRecord | undefined {
+  const record = readHeaded(bytes, offset, seed);
+  return record && isSound(record) ? record : undefined;
+}
+
+export function isSound(record: RawRecord): record is SoundRecord {
+  return record.body !== undefined;
+}
+
+/** The record that begins at `offset`, whatever became of its body; undefined without a sound head. */
+function readHeaded(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
+  const head = readHead(bytes, offset, seed);
+  if (!head) return undefined;
+  const { bodyOffset, end } = head;
+  const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
+  const bodyChecksum = bytes.readUInt32BE(offset + 12);
+  const read = bytes.subarray(bodyOffset, end);
+  const isWhole = end <= bytes.length && crc32(read) === bodyChecksum;
+  const type = bytes.readUInt8(offset + 2);
+  const flags = bytes.readUInt8(offset + 3);
+  return { type, flags, offset, end, meta, body: isWhole ? read : undefined, bodyChecksum };
+}
+
+interface Head {
+  readonly bodyOffset: number;
+  readonly end: number;
+}
+
+/** Says where a sound record head ends, and where its body would. */
+function readHead(bytes: Buffer, offset: number, seed: Seed): Head | undefined {
+  if (offset + recordHeaderBytes > bytes.length) return undefined;
+  if (bytes.readUInt16BE(offset) !== magic) return undefined;
+  const metaBytes = bytes.readUInt32BE(offset + 4);
+  const bodyBytes = bytes.readUInt32BE(offset + 8);
+  if (metaBytes > metaBytesMax || bodyBytes > bodyBytesMax) return undefined;
+  const bodyOffset = offset + recordHeaderBytes + metaBytes;
+  if (bodyOffset > bytes.length) return undefined;
+  const checksum = bytes.readUInt32BE(offset + 16);
+  if (checksum !== headChecksum(bytes, offset, metaBytes, seed)) return undefined;
+  return { bodyOffset, end: bodyOffset + bodyBytes };
+}
+
+/** How many bytes must be there to tell whether a record is sound, going by its first 20. */
+export function recordBytes(bytes: Buffer): number {
+  if (bytes.length < recordHeaderBytes || bytes.readUInt16BE(0) !== magic) return recordHeaderBytes;
+  const metaBytes = Math.min(bytes.readUInt32BE(4), metaBytesMax);
+  return recordHeaderBytes + metaBytes + Math.min(bytes.readUInt32BE(8), bodyBytesMax);
+}
+
+/** Sound records from `offset` on, up to the first that is not. */
+export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<SoundRecord> {
+  let at = offset;
+  for (;;) {
+    const record = readRecord(bytes, at, seed);
+    if (!record) return;
+    yield record;
+    at = record.end;
+  }
+}
+
+/** What the first `bytesMax` bytes hold, damaged or not; there may be fewer bytes than that. */
+export function* scanRecords(
+  bytes: Buffer,
+  bytesMax: number,
+  seed: Seed,
+): Generator<RawRecord | LostBytes> {
+  let offset = 0;
+  while (offset < bytesMax) {
+    const record = readHeaded(bytes, offset, seed);
+    const isWithin = record !== undefined && record.end <= bytesMax;
+    const found = isWithin ? record : { offset, end: nextHead(bytes, offset + 1, bytesMax, seed) };
+    yield found;
+    offset = found.end;
+  }
+}
+
+export function isRecord(found: RawRecord | LostBytes): found is RawRecord {
+  return 'type' in found;
+}
+
+/** Where the next record begins that ends by `bytesMax`, or else `bytesMax`. */
+function nextHead(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
+  let at = bytes.indexOf(magicBytes, from);
+  for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
+    const head = readHead(bytes, at, seed);
+    if (head && head.end <= bytesMax) return at;
+  }
+  return bytesMax;
+}

@@ -1,0 +1,278 @@
+// When an offer is settled, for hosts that cannot say that a model saw a result. Pure: it decides, and
+// the caller settles and releases.
+//
+// 1. give() names what a result hands over: a ticket. 2. writing(), written() and gone() follow that
+// result to the host. 3. begin() is asked at the start of each call, and says what the call ends:
+//    (a) the ticket that it names;
+//    (b) if it reads a mailbox without a ticket: what the same caller was given of that mailbox, and
+//        was written.
+// 4. end() says what an orderly end ends: (c) what was written long enough ago to have been seen.
+//
+// A host that drops calls without a word breaks (b) and (c): its caller gets what was given once more
+// before (b) holds, and an end releases.
+import assert from 'node:assert/strict';
+import { settleMsSeen } from '../base/limits.ts';
+import type { Delivery } from '../model/mail-service.ts';
+import type { MessageId, Name } from '../model/message.ts';
+
+/** A thread of the host, or '' for the session itself. */
+export type CallerId = string;
+
+export interface Caller {
+  readonly id: CallerId;
+  /** Its host drops calls without a word, so "written" says little. */
+  readonly drops: boolean;
+}
+
+export interface Mailbox {
+  readonly broker: string;
+  readonly mailbox: Name;
+}
+
+/** Messages of one broker. */
+export interface Batch {
+  readonly broker: string;
+  readonly deliveries: readonly Delivery[];
+}
+
+export interface Release extends Batch {
+  /** Nothing of the result left this process. */
+  readonly unread: boolean;
+}
+
+export interface Part {
+  readonly ticket: string;
+  /** From 2: the first part came with the result itself. */
+  readonly number: number;
+}
+
+/** What a call does about earlier results, before its own work. */
+export interface Plan {
+  readonly settles: readonly Batch[];
+  /** Put back, so that the caller gets it once more. */
+  readonly again: Batch | undefined;
+  /** The one message that the named ticket stands for. */
+  readonly answers: MessageId | undefined;
+  readonly part: Part | undefined;
+  /** The call names a ticket that this process did not give. */
+  readonly isUnknown: boolean;
+}
+
+interface Ticket extends Mailbox {
+  readonly caller: CallerId;
+  deliveries: readonly Delivery[];
+  state: 'given' | 'settling';
+  written: 'no' | 'begun' | { readonly atMs: number };
+  /** Cancelled while it was being settled. */
+  isGone: boolean;
+}
+
+/** Tickets whose messages went back, kept for a caller that names one all the same. */
+const releasedMax = 256;
+/** Messages that are remembered as given once to a caller. */
+const timesMax = 4_096;
+
+const form = /^([0-9a-v]{4})-([1-9][0-9]{0,8})(?:\.([1-9][0-9]{0,4}))?$/;
+const noBody = Buffer.alloc(0);
+
+export class Tickets {
+  readonly #nonce: string;
+  #count = 0;
+  readonly #open = new Map<string, Ticket>();
+  readonly #released = new Map<string, Batch>();
+  /** How often a caller was given a message that went back since. */
+  readonly #times = new Map<string, number>();
+
+  /** `nonce`: four characters of base 32, of this process alone. */
+  constructor(nonce: string) {
+    assert.match(nonce, /^[0-9a-v]{4}$/);
+    this.#nonce = nonce;
+  }
+
+  /** The ticket of a result that hands over these deliveries; none, for one that only ends a call. */
+  give(caller: CallerId, place: Mailbox | undefined, deliveries: readonly Delivery[]): string {
+    const name = `${this.#nonce}-${++this.#count}`;
+    if (!place || deliveries.length === 0) return name;
+    const { broker, mailbox } = place;
+    const state = { state: 'given', written: 'no', isGone: false } as const;
+    this.#open.set(name, { caller, broker, mailbox, deliveries, ...state });
+    return name;
+  }
+
+  /** The result begins to leave: from now on somebody may have read it. */
+  writing(name: string): void {
+    const ticket = this.#open.get(name);
+    if (ticket) ticket.written = 'begun';
+  }
+
+  written(name: string, nowMs: number): void {
+    const ticket = this.#open.get(name);
+    if (ticket) ticket.written = { atMs: nowMs };
+  }
+
+  /** The call was cancelled, or its result could not be written: its messages go back. */
+  gone(name: string): Release | undefined {
+    const ticket = this.#open.get(name);
+    if (!ticket) return undefined;
+    if (ticket.state === 'settling') {
+      ticket.isGone = true;
+      return undefined;
+    }
+    return this.#release(name, ticket);
+  }
+
+  /** `reads`: the mailbox of a wait or a fetch. */
+  begin(caller: Caller, after: string | undefined, reads: Mailbox | undefined): Plan {
+    const named = this.#parse(after);
+    const isUnknown = after !== undefined && named === undefined;
+    if (named?.part !== undefined) {
+      const part = { ticket: named.name, number: named.part };
+      return { settles: [], again: undefined, answers: undefined, part, isUnknown };
+    }
+    const own = named && this.#settleNamed(named.name);
+    const ownIds = own && new Set(own.deliveries.map(idOf));
+    const rest = reads && this.#settleRest(caller, reads, named?.name, ownIds);
+    const settles = [own, rest?.settle].filter((batch) => batch !== undefined);
+    const [first, second] = own?.deliveries ?? [];
+    const answers = second ? undefined : first?.envelope.id;
+    return { settles, again: rest?.again, answers, part: undefined, isUnknown };
+  }
+
+  /** The batches of a plan are settled. */
+  settled(batches: readonly Batch[]): void {
+    for (const batch of batches) this.#forget(batch);
+  }
+
+  /** They could not be settled; those whose result is gone by now go back. */
+  unsettled(batches: readonly Batch[]): readonly Release[] {
+    const releases: Release[] = [];
+    const ids = new Set(batches.flatMap(({ deliveries }) => deliveries.map(idOf)));
+    for (const [name, ticket] of this.#open) {
+      if (ticket.state !== 'settling' || !ticket.deliveries.some((d) => ids.has(idOf(d)))) continue;
+      ticket.state = 'given';
+      if (ticket.isGone) releases.push(this.#release(name, ticket));
+    }
+    return releases;
+  }
+
+  /** An orderly end of the process. What is being settled is not named. */
+  end(nowMs: number, drops: boolean): { settles: readonly Batch[]; releases: readonly Release[] } {
+    const settles: Batch[] = [];
+    const releases: Release[] = [];
+    for (const [name, ticket] of this.#open) {
+      if (ticket.state === 'settling') continue;
+      const { broker, deliveries, written } = ticket;
+      const isSeen = typeof written === 'object' && nowMs - written.atMs >= settleMsSeen;
+      if (isSeen && !drops) settles.push({ broker, deliveries });
+      else releases.push(this.#release(name, ticket));
+    }
+    return { settles, releases };
+  }
+
+  /** Undefined for a ticket of another process, or of none. */
+  #parse(after: string | undefined): { name: string; part?: number } | undefined {
+    const match = form.exec(after ?? '');
+    if (match?.[1] !== this.#nonce || Number(match[2]) > this.#count) return undefined;
+    const name = `${match[1]}-${match[2]}`;
+    return match[3] === undefined ? { name } : { name, part: Number(match[3]) };
+  }
+
+  /** Also what went back: the broker settles it if nobody else holds it. */
+  #settleNamed(name: string): Batch | undefined {
+    const ticket = this.#open.get(name);
+    if (!ticket) return this.#released.get(name);
+    ticket.state = 'settling';
+    return { broker: ticket.broker, deliveries: ticket.deliveries };
+  }
+
+  #settleRest(
+    caller: Caller,
+    { broker, mailbox }: Mailbox,
+    named: string | undefined,
+    namedIds: ReadonlySet<MessageId> = new Set(),
+  ): { settle: Batch | undefined; again: Batch | undefined } {
+    const settle: Delivery[] = [];
+    const again: Delivery[] = [];
+    for (const [name, ticket] of this.#open) {
+      const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
+      if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
+        continue;
+      }
+      const isFirst = (d: Delivery) =>
+        caller.drops && !namedIds.has(idOf(d)) && this.#timesGiven(ticket, d) < 2;
+      again.push(...this.#takeBack(name, ticket, isFirst));
+      if (named !== undefined || typeof ticket.written !== 'object') continue;
+      ticket.state = 'settling';
+      settle.push(...ticket.deliveries);
+    }
+    return { settle: batch(broker, settle), again: batch(broker, again) };
+  }
+
+  /** Takes the deliveries that are to be given once more out of a ticket. */
+  #takeBack(name: string, ticket: Ticket, isFirst: (d: Delivery) => boolean): Delivery[] {
+    const taken = ticket.deliveries.filter(isFirst);
+    if (taken.length === 0) return taken;
+    for (const delivery of taken) {
+      remember(this.#times, timesKey(ticket, delivery), 1, timesMax);
+    }
+    this.#keepReleased(name, { broker: ticket.broker, deliveries: taken });
+    ticket.deliveries = ticket.deliveries.filter((delivery) => !taken.includes(delivery));
+    if (ticket.deliveries.length === 0) this.#open.delete(name);
+    return taken;
+  }
+
+  /** Once more than it went back. */
+  #timesGiven(ticket: Ticket, delivery: Delivery): number {
+    return (this.#times.get(timesKey(ticket, delivery)) ?? 0) + 1;
+  }
+
+  #release(name: string, ticket: Ticket): Release {
+    const { broker, deliveries, written } = ticket;
+    this.#open.delete(name);
+    this.#keepReleased(name, { broker, deliveries });
+    return { broker, deliveries, unread: written === 'no' };
+  }
+
+  #keepReleased(name: string, { broker, deliveries }: Batch): void {
+    const bare = deliveries.map((delivery) => ({ ...delivery, body: noBody }));
+    remember(this.#released, name, { broker, deliveries: bare }, releasedMax);
+  }
+
+  /** Settled messages leave every ticket: one may have been given twice. */
+  #forget({ broker, deliveries }: Batch): void {
+    const ids = new Set(deliveries.map(idOf));
+    for (const [name, ticket] of this.#open) {
+      if (ticket.broker !== broker) continue;
+      ticket.deliveries = ticket.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
+      if (ticket.deliveries.length === 0) this.#open.delete(name);
+    }
+    for (const [name, released] of this.#released) {
+      if (released.broker !== broker) continue;
+      const left = released.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
+      if (left.length === 0) this.#released.delete(name);
+      else this.#released.set(name, { broker, deliveries: left });
+    }
+  }
+}
+
+function idOf({ envelope }: Delivery): MessageId {
+  return envelope.id;
+}
+
+function batch(broker: string, deliveries: readonly Delivery[]): Batch | undefined {
+  return deliveries.length === 0 ? undefined : { broker, deliveries };
+}
+
+/** A broker may have another store by tomorrow, but ids are its own. */
+function timesKey({ caller, broker, mailbox }: Ticket, { envelope }: Delivery): string {
+  return JSON.stringify([caller, broker, mailbox, envelope.id]);
+}
+
+function remember<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= max) return;
+    map.delete(oldest);
+  }
+}

@@ -1,0 +1,94 @@
+// How an envelope, a name, an id and a hold lie in bytes: the same in frames and in journal records.
+// A field that breaks its rule is an IpcError; the frame and the journal say what that means for them.
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { bodyBytesMax, holdsMax, nameBytesMax } from '../base/limits.ts';
+import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
+import { parseMessageId, parseName, parseSessionId } from './message.ts';
+
+const controls = /\p{Cc}/u;
+/** A number of eight bytes, and the length of an id of one character. */
+const holdBytesMin = 8 + 2;
+
+/** The label that a client gives itself; any of its texts may be empty. */
+export function parseOrigin(program: string, pid: number, machine: string): Origin {
+  for (const label of [program, machine]) {
+    if (!label.isWellFormed() || controls.test(label) || Buffer.byteLength(label) > nameBytesMax) {
+      throw new IpcError('bad_frame', 'the label of an origin is malformed');
+    }
+  }
+  return { program, pid, machine };
+}
+
+export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
+  writer.u64(envelope.number).u64(envelope.time);
+  writer.text(envelope.id).text(envelope.to).text(envelope.from).text(envelope.answers);
+  writeOrigin(writer, envelope.origin);
+  writer.u32(envelope.bodyBytes).u32(envelope.checksum);
+}
+
+export function readEnvelope(reader: ByteReader): Envelope {
+  const number = readNumber(reader);
+  const time = reader.u64();
+  const id = readMessageId(reader);
+  const to = readName(reader);
+  const from = readNameOrNone(reader);
+  const answers = readMessageIdOrNone(reader);
+  const origin = readOrigin(reader);
+  const bodyBytes = reader.u32();
+  if (bodyBytes > bodyBytesMax) throw new IpcError('bad_frame', `a body of ${bodyBytes} bytes`);
+  const checksum = reader.u32();
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum };
+}
+
+export function writeOrigin(writer: ByteWriter, origin: Origin): void {
+  writer.text(origin.program).u32(origin.pid).text(origin.machine);
+}
+
+export function readOrigin(reader: ByteReader): Origin {
+  return parseOrigin(reader.text(), reader.u32(), reader.text());
+}
+
+export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {
+  writer.list(holds, (hold) => writer.u64(hold.number).text(hold.id));
+}
+
+export function readHolds(reader: ByteReader): Hold[] {
+  const holds = reader.list(holdBytesMin, () => ({
+    number: readNumber(reader),
+    id: readMessageId(reader),
+  }));
+  if (holds.length > holdsMax) {
+    throw new IpcError('too_many_holds', `${holds.length} messages at once; limit ${holdsMax}`);
+  }
+  return holds;
+}
+
+/** A message's number: from 1. */
+export function readNumber(reader: ByteReader): number {
+  const number = reader.u64();
+  if (number === 0) throw new IpcError('bad_frame', 'a message without a number');
+  return number;
+}
+
+export function readName(reader: ByteReader): Name {
+  return parseName(reader.text());
+}
+
+export function readNameOrNone(reader: ByteReader): Name | '' {
+  const text = reader.text();
+  return text === '' ? '' : parseName(text);
+}
+
+export function readMessageId(reader: ByteReader): MessageId {
+  return parseMessageId(reader.text());
+}
+
+export function readMessageIdOrNone(reader: ByteReader): MessageId | '' {
+  const text = reader.text();
+  return text === '' ? '' : parseMessageId(text);
+}
+
+export function readSessionId(reader: ByteReader): SessionId {
+  return parseSessionId(reader.text());
+}

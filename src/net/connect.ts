@@ -1,0 +1,202 @@
+// How a connection comes about: dial() or accept() shake hands within `handshakeMs`, inside TLS when it
+// leaves the machine.
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { IpcError } from '../base/errors.ts';
+import {
+  ClientHandshake,
+  clientNonce,
+  type Keys,
+  nonceBytes,
+  ServerHandshake,
+} from '../protocol/handshake.ts';
+import { Connection, type ConnectionTimes, type Proven, timesDefault } from './connection.ts';
+import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './tls.ts';
+
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export interface DialOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly times?: ConnectionTimes;
+}
+
+/**
+ * `unreachable` and `host_unknown` carry the system's error as their cause. A peer that hangs up before
+ * its first byte counts as unreachable: that is how the backlog of an owner that dies looks.
+ */
+export async function dial(
+  address: Address,
+  keys: Keys,
+  options: DialOptions = {},
+): Promise<Connection> {
+  const { signal, times = timesDefault } = options;
+  if (signal?.aborted) throw cancelled();
+  // TLS takes one key; where it is refused, the next one is tried on a connection of its own.
+  const [key, older, ...others] = keys;
+  let isSecure = false;
+  const socket = connect({ ...address, noDelay: true });
+  socket.on('error', ignore);
+  const cancel = (): void => {
+    socket.destroy(cancelled());
+  };
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    await connected(socket, address, times.handshakeMs);
+    if (signal?.aborted) throw cancelled();
+    isSecure = !isLocal(socket);
+    if (!isSecure) {
+      const channel = inTheClear(socket, socket.remoteAddress, socket.remotePort);
+      const proven = await shakeAsClient(channel, address, keys, times.handshakeMs);
+      return new Connection(socket, proven, times);
+    }
+    const channel = await secureAsClient(socket, key, times.handshakeMs, where(address));
+    const proven = await shakeAsClient(channel, address, [key], times.handshakeMs);
+    return new Connection(channel.socket, proven, times);
+  } catch (error) {
+    if (signal?.aborted) throw cancelled();
+    const isRefused = isSecure && error instanceof IpcError && error.code === 'key_mismatch';
+    if (!isRefused || older === undefined) throw error;
+    return await dial(address, [older, ...others], options);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+/** The socket is destroyed when the peer does not prove the key in time. */
+export async function accept(
+  socket: Socket,
+  keys: Keys,
+  times: ConnectionTimes = timesDefault,
+): Promise<Connection> {
+  socket.on('error', ignore);
+  socket.setNoDelay(true);
+  const began = performance.now();
+  const channel = isLocal(socket)
+    ? inTheClear(socket, socket.localAddress, socket.localPort)
+    : await secureAsServer(socket, keys, times.handshakeMs);
+  const { binding } = channel;
+  const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
+  const leftMs = times.handshakeMs - (performance.now() - began);
+  const proven = await shake(channel.socket, handshake, leftMs, {
+    late: new IpcError('unreachable', 'the client did not prove the key in time'),
+    gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
+  });
+  return new Connection(channel.socket, proven, times);
+}
+
+/** An error with nobody to hear it would end the process; those that matter are heard elsewhere. */
+function ignore(): void {}
+
+/** If it was we who stood still, what came meanwhile lies in the kernel: it is read before we judge. */
+function whenLate(limitMs: number, judge: () => void): () => void {
+  let judging: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    judging = setImmediate(judge);
+  }, limitMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(judging);
+  };
+}
+
+function connected(socket: Socket, address: Address, limitMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = new IpcError('unreachable', `${where(address)} did not answer in ${limitMs} ms`);
+    const cancel = whenLate(limitMs, () => socket.destroy(late));
+    const failed = (error: Error): void => {
+      cancel();
+      reject(error instanceof IpcError ? error : refused(error, address));
+    };
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      cancel();
+      socket.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+async function shakeAsClient(
+  { socket, binding }: Channel,
+  address: Address,
+  keys: Keys,
+  limitMs: number,
+): Promise<Proven> {
+  const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
+  socket.write(handshake.start());
+  return shake(socket, handshake, limitMs, {
+    late: new IpcError(
+      'port_taken',
+      `a program holds ${where(address)}, but did not shake hands in ${limitMs} ms`,
+    ),
+    gone: (bytes) =>
+      bytes === 0
+        ? new IpcError('unreachable', `${where(address)} hung up without a word`)
+        : new IpcError('port_taken', `a program holds ${where(address)}, but hung up`),
+  });
+}
+
+interface HandshakeFaults {
+  readonly late: IpcError;
+  /** The peer ended it after so many bytes. */
+  readonly gone: (bytes: number) => IpcError;
+}
+
+/** Leaves the socket paused, with no listener of ours. */
+function shake(
+  socket: Socket,
+  handshake: ClientHandshake | ServerHandshake,
+  limitMs: number,
+  faults: HandshakeFaults,
+): Promise<Proven> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0;
+    const cancel = whenLate(limitMs, () => fail(faults.late));
+    const stop = (): void => {
+      cancel();
+      socket.off('data', step).off('error', broken).off('close', gone);
+    };
+    const fail = (error: unknown): void => {
+      stop();
+      socket.destroy();
+      reject(error);
+    };
+    const gone = (): void => fail(faults.gone(bytes));
+    const broken = (error: Error): void => {
+      fail(error instanceof IpcError ? error : faults.gone(bytes));
+    };
+    const step = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      try {
+        const { send, rest, key } = handshake.push(chunk);
+        if (send.length > 0) socket.write(send);
+        if (rest === undefined || key === undefined) return;
+        stop();
+        socket.pause();
+        resolve({ rest, key });
+      } catch (error) {
+        fail(error);
+      }
+    };
+    socket.on('data', step).on('error', broken).on('close', gone);
+  });
+}
+
+function refused(error: Error, address: Address): IpcError {
+  const code = 'code' in error ? String(error.code) : error.message;
+  const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+  const what = unknown ? 'no such host' : `nobody answers (${code})`;
+  const kind = unknown ? 'host_unknown' : 'unreachable';
+  return new IpcError(kind, `${where(address)}: ${what}`, { cause: error });
+}
+
+function cancelled(): IpcError {
+  return new IpcError('cancelled', 'the call was cancelled');
+}
+
+function where(address: Address): string {
+  if ('path' in address) return address.path;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}

@@ -1,0 +1,320 @@
+// One connection after its handshake: frames in, frames out, and the heartbeat. It knows no request.
+// 1. Its maker, dial() or accept(), shook hands.  2. The owner sets `onClose`, then `onFrame`; only then
+// is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
+// other Connection answers.  4. A side that heard nothing for `silenceMsDead`, or could write nothing
+// for as long, gives the connection up.  5. onClose is called once, whoever ended it.
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { IpcError } from '../base/errors.ts';
+import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
+import { type Machine, realMachine, type Timer } from '../base/runtime.ts';
+import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from '../protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../protocol/frame.ts';
+import type { Keys } from '../protocol/handshake.ts';
+
+export interface ConnectionTimes {
+  readonly handshakeMs: number;
+  readonly heartbeatMs: number;
+  readonly silenceMsDead: number;
+}
+
+/** A peer that asks for pongs and reads none is given no more. */
+const pongBytesMax = 64 * 1024;
+
+export const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead };
+
+export interface Proven {
+  /** Bytes of frames that came with the handshake. */
+  readonly rest: Buffer;
+  readonly key: Buffer;
+}
+
+export class Connection {
+  /** That both sides have proved. */
+  readonly key: Buffer;
+  readonly #socket: Socket;
+  readonly #times: ConnectionTimes;
+  readonly #machine: Machine;
+  readonly #decoder = new FrameDecoder();
+  /** Decoded, but not yet handed over. */
+  #inbox: Frame[] = [];
+  #inboxBytes = 0;
+  /** When the frame began of which a part is here. */
+  #halfSince = Number.POSITIVE_INFINITY;
+  #onFrame: ((frame: Frame) => void) | undefined;
+  #onClose: ((reason?: IpcError) => void) | undefined;
+  #paused = false;
+  #corked = false;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #reason: IpcError | undefined;
+  #lastHeard: number;
+  #lastSent: number;
+  /** When a write last ended, or began with none before it. */
+  #lastWritten: number;
+  #writesOpen = 0;
+  #timer: Timer | undefined;
+  #keyTimer: Timer | undefined;
+
+  constructor(socket: Socket, { rest, key }: Proven, times = timesDefault, machine = realMachine) {
+    assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
+    this.#socket = socket;
+    this.#times = times;
+    this.#machine = machine;
+    this.#lastHeard = this.#lastSent = this.#lastWritten = machine.now();
+    this.key = key;
+    socket.on('error', (error) => this.#fail(brokenBy(error)));
+    socket.on('close', () => this.#closed());
+    if (rest.length > 0) socket.unshift(rest);
+    this.#arm();
+  }
+
+  /** Called for every frame but heartbeats. Setting it starts the reading. */
+  set onFrame(handler: (frame: Frame) => void) {
+    const first = this.#onFrame === undefined;
+    this.#onFrame = handler;
+    if (!first) return;
+    this.#socket.on('data', (chunk: Buffer) => this.#heard(chunk));
+    if (!this.#paused) this.#socket.resume();
+  }
+
+  /** A retired key does not keep open what it opened. `keys`: those that are good at the moment. */
+  endWhenRetired(keys: () => Keys): void {
+    const look = () => {
+      if (!keys().some((key) => key.equals(this.key))) this.destroy();
+    };
+    this.#keyTimer = this.#machine.setTicker(look, this.#times.heartbeatMs).unref();
+  }
+
+  /** Called for every heartbeat that came. */
+  onBeat: (() => void) | undefined;
+
+  /** Called when it may keep more or fewer bytes than before, and when it is over. */
+  onKept: (() => void) | undefined;
+
+  /** Called once, at once when it is over already; without a reason after an orderly end. */
+  set onClose(handler: (reason?: IpcError) => void) {
+    this.#onClose = handler;
+    if (this.#state === 'closed') queueMicrotask(() => handler(this.#reason));
+  }
+
+  /** When the last byte came, on the machine's clock. */
+  get lastHeard(): number {
+    return this.#lastHeard;
+  }
+
+  /** Bytes that wait for the peer to read. */
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Bytes that wait for the peer to read, or for the rest of their frame, or to be handed over. */
+  get keptBytes(): number {
+    return this.#socket.writableLength + this.#decoder.keptBytes + this.#inboxBytes;
+  }
+
+  /** Since when the peer leaves bytes unread, or a frame half sent: `performance.now()`, or infinite. */
+  get stillSince(): number {
+    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
+    return Math.min(unwritten, this.#halfSince);
+  }
+
+  get open(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Nothing comes or goes any more. */
+  get isOver(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /**
+   * The frames of one turn leave in one write. `onWritten` is called when the bytes are with the
+   * kernel, never when the connection was lost before. Nothing is sent once it is closing.
+   */
+  send(buffers: readonly Buffer[], onWritten?: () => void): void {
+    if (this.#state !== 'open' || !this.#socket.writable) return;
+    this.#cork();
+    this.#lastSent = this.#machine.now();
+    if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
+    this.#writesOpen += 1;
+    const wrote = (error: Error | null | undefined) => this.#wrote(error, onWritten);
+    const last = buffers.length - 1;
+    buffers.forEach((buffer, index) => {
+      this.#socket.write(buffer, index === last ? wrote : undefined);
+    });
+  }
+
+  /** Leaves the peer's bytes in the kernel; its silence does not count meanwhile. */
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#lastHeard = this.#machine.now();
+    this.#drain();
+    if (!this.#paused && this.#onFrame) this.#socket.resume();
+  }
+
+  /** Sends what is buffered, then ends. Nothing is handed over any more. */
+  close(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    this.#dropInbox();
+    this.#uncork();
+    this.#socket.end();
+    // Bytes that are still coming are read and dropped, so that the peer's end is seen.
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Ends at once; bytes in either direction are dropped. */
+  destroy(reason?: IpcError): void {
+    this.#fail(reason);
+  }
+
+  #heard(chunk: Buffer): void {
+    // A peer that goes on talking does not keep a connection that we have ended.
+    if (this.#state !== 'open') return;
+    this.#lastHeard = this.#machine.now();
+    try {
+      const frames = this.#decoder.push(chunk);
+      for (const frame of frames) this.#take(frame);
+      this.#noteHalf(frames.length > 0);
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      this.#fail(error);
+      return;
+    }
+    this.#drain();
+    this.onKept?.();
+  }
+
+  #take(frame: Frame): void {
+    this.#inbox.push(frame);
+    this.#inboxBytes += bytesOf(frame);
+  }
+
+  /** `isNew`: what is here of a frame began with the last chunk. */
+  #noteHalf(isNew: boolean): void {
+    if (this.#decoder.keptBytes === 0) this.#halfSince = Number.POSITIVE_INFINITY;
+    else if (isNew || this.#halfSince > this.#lastHeard) this.#halfSince = this.#lastHeard;
+  }
+
+  #dropInbox(): void {
+    this.#inbox = [];
+    this.#inboxBytes = 0;
+  }
+
+  /** A handler may pause, close or destroy; what is left then stays, or is dropped with the inbox. */
+  #drain(): void {
+    while (!this.#paused && this.#onFrame !== undefined) {
+      const frame = this.#inbox.shift();
+      if (frame === undefined) return;
+      this.#inboxBytes -= bytesOf(frame);
+      this.#handOver(frame, this.#onFrame);
+    }
+  }
+
+  #handOver(frame: Frame, onFrame: (frame: Frame) => void): void {
+    const isPing = frame.type === requestTypes.ping;
+    if (!isPing && frame.type !== answerTypes.pong) return onFrame(frame);
+    this.onBeat?.();
+    if (frame.header.length + frame.body.length > 0) {
+      this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
+    } else if (isPing) {
+      // Bytes that wait for the peer already say that we live.
+      if (this.bufferedBytes < pongBytesMax)
+        this.send(encodeAnswer({ kind: 'pong', request: frame.request }));
+    } else if (frame.request !== 0) {
+      onFrame(frame);
+    }
+  }
+
+  #wrote(error: Error | null | undefined, onWritten: (() => void) | undefined): void {
+    this.#writesOpen -= 1;
+    this.#lastWritten = this.#machine.now();
+    if (!error) onWritten?.();
+    this.onKept?.();
+  }
+
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    process.nextTick(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
+    this.onKept?.();
+  }
+
+  #fail(reason: IpcError | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#reason ??= reason;
+    this.#dropInbox();
+    this.#socket.destroy();
+    this.#closed();
+  }
+
+  #closed(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#machine.clearTimer(this.#timer);
+    this.#machine.clearTimer(this.#keyTimer);
+    this.onKept?.();
+    this.#onClose?.(this.#reason);
+  }
+
+  #arm(): void {
+    const beat = this.#lastSent + this.#times.heartbeatMs;
+    const delayMs = Math.max(1, Math.min(beat, this.#deadAt()) - this.#machine.now());
+    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
+    this.#timer.unref();
+  }
+
+  /** When the peer is given up, if nothing changes. */
+  #deadAt(): number {
+    const unheard = this.#paused ? Number.POSITIVE_INFINITY : this.#lastHeard;
+    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
+    return Math.min(unheard, unwritten) + this.#times.silenceMsDead;
+  }
+
+  #tick(): void {
+    const now = this.#machine.now();
+    if (now >= this.#deadAt()) {
+      // If it was we who stood still, the peer's bytes lie in the kernel: they are read before this.
+      this.#machine.defer(() => this.#judge());
+      return;
+    }
+    if (now - this.#lastSent >= this.#times.heartbeatMs) {
+      this.#lastSent = now;
+      this.send(encodeRequest({ kind: 'ping', request: 0 }));
+    }
+    this.#arm();
+  }
+
+  #judge(): void {
+    if (this.#state === 'closed') return;
+    if (this.#machine.now() < this.#deadAt()) this.#arm();
+    else this.#fail(silent(this.#times.silenceMsDead));
+  }
+}
+
+function brokenBy(error: Error): IpcError {
+  const code = 'code' in error ? String(error.code) : error.message;
+  return new IpcError('unreachable', `the connection broke (${code})`, { cause: error });
+}
+
+function bytesOf({ header, body }: Frame): number {
+  return header.length + body.length;
+}
+
+function silent(limitMs: number): IpcError {
+  return new IpcError('unreachable', `the other side was silent for ${limitMs} ms`);
+}

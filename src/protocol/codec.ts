@@ -1,0 +1,436 @@
+// Requests and answers as frames, and back. A decoded one cannot be wrong: what breaks a rule of this
+// protocol is fatal to its connection; a name, id, body or amount that breaks a rule of ours is an
+// error of that one request.
+import { ByteWriter } from '../base/binary.ts';
+import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
+import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
+import { version } from '../base/version.ts';
+import {
+  parseOrigin,
+  readEnvelope,
+  readHolds,
+  readMessageIdOrNone,
+  readName,
+  readNameOrNone,
+  readOrigin,
+  writeEnvelope,
+  writeHolds,
+  writeOrigin,
+} from '../model/envelope.ts';
+import { parseName, parseSessionId } from '../model/message.ts';
+import type {
+  Answer,
+  DeadLetterCount,
+  Failed,
+  Fetch,
+  Hello,
+  MailboxStatus,
+  Offer,
+  Release,
+  Request,
+  Send,
+  StatusAnswer,
+  Wait,
+  Welcome,
+} from '../model/requests.ts';
+import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import { encodeFrame, type Frame, noBytes } from './frame.ts';
+import {
+  checkBody,
+  checkChecksum,
+  checkNoBody,
+  checkNoHeader,
+  holdsBytes,
+  holdsOf,
+  readFlag,
+  readHeader,
+} from './header-fields.ts';
+import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+
+/** Of the frames after the handshake; the handshake itself never changes. */
+export const protocolNumber = 1;
+
+export const requestTypes = {
+  hello: 0x01,
+  post: 0x02,
+  wait: 0x03,
+  fetch: 0x04,
+  cancel: 0x05,
+  settle: 0x06,
+  release: 0x07,
+  status: 0x08,
+  goodbye: 0x09,
+  send: 0x0a,
+  ping: 0x0b,
+  retry: 0x0c,
+} as const satisfies Record<Request['kind'], number>;
+
+export const answerTypes = {
+  welcome: 0x81,
+  stored: 0x82,
+  offer: 0x83,
+  end: 0x84,
+  settled: 0x85,
+  released: 0x86,
+  status: 0x87,
+  error: 0x88,
+  going: 0x89,
+  received: 0x8a,
+  pong: 0x8b,
+  retried: 0x8c,
+} as const satisfies Record<Answer['kind'], number>;
+
+const requestKinds = kindsByType<Request['kind']>(requestTypes);
+const answerKinds = kindsByType<Answer['kind']>(answerTypes);
+
+function kindsByType<Kind extends string>(types: Record<Kind, number>): ReadonlyMap<number, Kind> {
+  return new Map((Object.keys(types) as Kind[]).map((kind) => [types[kind], kind]));
+}
+
+export function encodeRequest(request: Request): Buffer[] {
+  const type = requestTypes[request.kind];
+  const body = requestBody(request);
+  return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
+}
+
+/** `body`: of an offer, undefined when it is damaged. */
+export function encodeAnswer(answer: Answer, body?: Buffer): Buffer[] {
+  const type = answerTypes[answer.kind];
+  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : (body ?? noBytes);
+  const header = answer.kind === 'offer' ? offerHeader(answer, !body) : answerHeader(answer);
+  return encodeFrame({ type, request: answer.request, header, body: answerBody });
+}
+
+/** Throws an IpcError that is fatal, or that answers this one request; `frame.request` names it. */
+export function decodeRequest(frame: Frame): Request {
+  const kind = requestKinds.get(frame.type);
+  if (kind === undefined) throw new IpcError('bad_frame', `no request has the type ${frame.type}`);
+  if (kind !== 'hello' && kind !== 'post' && kind !== 'send') checkNoBody(frame);
+  switch (kind) {
+    case 'hello':
+      return decodeHello(frame);
+    case 'post':
+      return decodePost(frame);
+    case 'wait':
+      return decodeWait(frame);
+    case 'fetch':
+      return decodeFetch(frame);
+    case 'settle':
+      return { kind, request: frame.request, holds: readHeader(frame, readHolds) };
+    case 'release':
+      return decodeRelease(frame);
+    case 'retry':
+      return decodeRetry(frame);
+    case 'send':
+      return decodeSend(frame);
+    case 'cancel':
+    case 'status':
+    case 'goodbye':
+    case 'ping':
+      checkNoHeader(frame);
+      return { kind, request: frame.request };
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** With the body of an offer that is sound. Whatever is wrong is fatal: an answer's maker is a broker. */
+export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer | undefined } {
+  try {
+    if (answerKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    return { answer: readAnswer(frame), body: undefined };
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.kind.fatal) throw error;
+    throw new IpcError('bad_frame', error.message);
+  }
+}
+
+function readAnswer(frame: Frame): Answer {
+  const { request } = frame;
+  const kind = answerKinds.get(frame.type);
+  if (kind === undefined || kind === 'offer')
+    throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
+  if (kind !== 'welcome') checkNoBody(frame);
+  switch (kind) {
+    case 'welcome':
+      return decodeWelcome(frame);
+    case 'stored':
+      return decodeStored(frame);
+    case 'end':
+      return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
+    case 'settled':
+      return { kind, request, notHeld: readHeader(frame, readHolds) };
+    case 'retried':
+      return decodeRetried(frame);
+    case 'status':
+      return decodeStatus(frame);
+    case 'error':
+      return decodeError(frame);
+    case 'going':
+      checkNoHeader(frame);
+      if (request !== 0) throw new IpcError('bad_frame', 'going answers no request');
+      return { kind, request };
+    case 'released':
+    case 'received':
+    case 'pong':
+      checkNoHeader(frame);
+      return { kind, request };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function requestHeader(request: Request): Buffer {
+  switch (request.kind) {
+    case 'hello':
+      return helloHeader(request);
+    case 'post':
+      return postHeader(request);
+    case 'wait':
+      return waitHeader(request);
+    case 'fetch':
+      return fetchHeader(request);
+    case 'settle':
+      return holdsBytes(request.holds);
+    case 'release':
+      return releaseHeader(request);
+    case 'retry':
+      return retryHeader(request);
+    case 'send':
+      return sendHeader(request);
+    case 'cancel':
+    case 'status':
+    case 'goodbye':
+    case 'ping':
+      return noBytes;
+    default:
+      return unreachable(request);
+  }
+}
+
+function requestBody(request: Request): Buffer {
+  if (request.kind === 'hello') return holdsBytes(request.held);
+  return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
+}
+
+function answerHeader(answer: Exclude<Answer, Offer>): Buffer {
+  switch (answer.kind) {
+    case 'welcome':
+      return welcomeHeader(answer);
+    case 'stored':
+      return storedHeader(answer);
+    case 'end':
+      return new ByteWriter().u32(answer.remaining).bytes();
+    case 'settled':
+      return holdsBytes(answer.notHeld);
+    case 'retried':
+      return retriedHeader(answer);
+    case 'status':
+      return statusHeader(answer);
+    case 'error':
+      return writeJson({ code: answer.code, message: answer.message });
+    case 'released':
+    case 'going':
+    case 'received':
+    case 'pong':
+      return noBytes;
+    default:
+      return unreachable(answer);
+  }
+}
+
+// The hello and the welcome: JSON, with the holds as their body, since a list of 4096 fits there.
+
+function helloHeader(hello: Hello): Buffer {
+  const { session, origin, standby } = hello;
+  return writeJson({ protocol: protocolNumber, version, session, ...origin, standby });
+}
+
+function decodeHello(frame: Frame): Hello {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  try {
+    return {
+      kind: 'hello',
+      request: frame.request,
+      session: parseSessionId(fields.text('session')),
+      origin: parseOrigin(fields.text('program'), fields.whole('pid'), fields.text('machine')),
+      standby: fields.flag('standby'),
+      held: holdsOf(frame.body),
+    };
+  } catch (error) {
+    // Without its hello a connection is nothing, so no fault of one is survived.
+    if (error instanceof IpcError) throw new IpcError('bad_frame', `hello: ${error.message}`);
+    throw error;
+  }
+}
+
+function welcomeHeader(welcome: Welcome): Buffer {
+  const { store, epoch, format, pid, addresses, messages } = welcome;
+  const own = { protocol: protocolNumber, version };
+  return writeJson({ ...own, store, epoch, format, pid, addresses, messages });
+}
+
+function decodeWelcome(frame: Frame): Welcome {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  return {
+    kind: 'welcome',
+    request: frame.request,
+    store: fields.text('store'),
+    epoch: fields.whole('epoch'),
+    format: fields.whole('format'),
+    pid: fields.whole('pid'),
+    addresses: fields.texts('addresses'),
+    lost: holdsOf(frame.body),
+    messages: fields.whole('messages'),
+  };
+}
+
+function checkProtocol(fields: JsonFields): void {
+  const protocol = fields.whole('protocol');
+  if (protocol === protocolNumber) return;
+  const theirs = `agent-ipc ${fields.text('version')} with protocol ${protocol}`;
+  const ours = `this is ${version} with protocol ${protocolNumber}`;
+  throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
+}
+
+function waitHeader({ mailbox, waitMs, answers }: Wait): Buffer {
+  return new ByteWriter().text(mailbox).u32(waitMs).text(answers).bytes();
+}
+
+function decodeWait(frame: Frame): Wait {
+  const wait = readHeader(frame, (reader) => ({
+    mailbox: readName(reader),
+    waitMs: reader.u32(),
+    answers: readMessageIdOrNone(reader),
+  }));
+  const { waitMs } = wait;
+  if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
+  return { kind: 'wait', request: frame.request, ...wait };
+}
+
+function fetchHeader(fetch: Fetch): Buffer {
+  return new ByteWriter().text(fetch.mailbox).u32(fetch.bytesMax).u32(fetch.messagesMax).bytes();
+}
+
+function decodeFetch(frame: Frame): Fetch {
+  const { mailbox, bytesMax, messagesMax } = readHeader(frame, (reader) => ({
+    mailbox: readName(reader),
+    bytesMax: reader.u32(),
+    messagesMax: reader.u32(),
+  }));
+  if (bytesMax > fetchBytesMax || messagesMax > fetchMessagesMax) {
+    const limits = `${fetchBytesMax} bytes, ${fetchMessagesMax} messages`;
+    throw new IpcError(
+      'bad_parameter',
+      `a fetch of ${bytesMax} bytes, ${messagesMax} messages; limits ${limits}`,
+    );
+  }
+  return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
+}
+
+function releaseHeader(release: Release): Buffer {
+  const writer = new ByteWriter().u8(Number(release.unread));
+  writeHolds(writer, release.holds);
+  return writer.bytes();
+}
+
+function decodeRelease(frame: Frame): Release {
+  const { unread, holds } = readHeader(frame, (reader) => ({
+    unread: readFlag(reader),
+    holds: readHolds(reader),
+  }));
+  return { kind: 'release', request: frame.request, holds, unread };
+}
+
+function sendHeader(send: Send): Buffer {
+  const writer = new ByteWriter().u32(send.checksum).text(send.from);
+  writeOrigin(writer, send.origin);
+  return writer.bytes();
+}
+
+function decodeSend(frame: Frame): Send {
+  const { request, body } = frame;
+  const fields = readHeader(frame, (reader) => ({
+    checksum: reader.u32(),
+    from: readNameOrNone(reader),
+    origin: readOrigin(reader),
+  }));
+  checkBody(body, fields.checksum);
+  return { kind: 'send', request, ...fields, body };
+}
+
+function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
+  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
+  writer.text(offer.mailbox);
+  writeEnvelope(writer, offer.envelope);
+  return writer.bytes();
+}
+
+function decodeOffer(frame: Frame): { answer: Offer; body: Buffer | undefined } {
+  const { request, body } = frame;
+  let isDamaged = false;
+  const answer = readHeader(frame, (reader): Offer => {
+    const attempt = reader.u32();
+    const others = reader.u32();
+    isDamaged = readFlag(reader);
+    const mailbox = readName(reader);
+    return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
+  });
+  if (answer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (isDamaged) {
+    checkNoBody(frame);
+    return { answer, body: undefined };
+  }
+  const { bodyBytes, checksum } = answer.envelope;
+  if (body.length !== bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes for ${bodyBytes}`);
+  }
+  checkChecksum(body, checksum);
+  return { answer, body };
+}
+
+function statusHeader({ kind: _kind, request: _request, ...fields }: StatusAnswer): Buffer {
+  return writeJson(fields);
+}
+
+function decodeStatus(frame: Frame): StatusAnswer {
+  const fields = readJson(frame.header);
+  return {
+    kind: 'status',
+    request: frame.request,
+    messages: fields.whole('messages'),
+    bytes: fields.whole('bytes'),
+    sessions: fields.whole('sessions'),
+    mailboxCount: fields.whole('mailboxCount'),
+    mailboxes: fields.objects('mailboxes').map(mailboxStatus),
+    deadLetterCount: fields.whole('deadLetterCount'),
+    deadLetters: fields.objects('deadLetters').map(deadLetterCount),
+    damaged: fields.whole('damaged'),
+    storageStalledMs: fields.whole('storageStalledMs'),
+    warnings: fields.texts('warnings'),
+  };
+}
+
+function deadLetterCount(fields: JsonFields): DeadLetterCount {
+  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
+}
+
+function mailboxStatus(fields: JsonFields): MailboxStatus {
+  return {
+    mailbox: parseName(fields.text('mailbox')),
+    ready: fields.whole('ready'),
+    held: fields.whole('held'),
+    waiting: fields.whole('waiting'),
+    oldestTime: fields.whole('oldestTime'),
+  };
+}
+
+function decodeError(frame: Frame): Failed {
+  const fields = readJson(frame.header);
+  const code = fields.text('code');
+  if (!isErrorCode(code)) throw new IpcError('bad_frame', 'an error with an unknown code');
+  return { kind: 'error', request: frame.request, code, message: fields.text('message') };
+}

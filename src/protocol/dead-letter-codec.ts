@@ -1,0 +1,54 @@
+// A retry of dead letters, and its answer, as headers and back.
+import { ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { deadLettersPerRetry } from '../base/limits.ts';
+import { readMessageId, readNameOrNone } from '../model/envelope.ts';
+import { parseMessageId, parseName } from '../model/message.ts';
+import type { DeadLetter, Retried, Retry } from '../model/requests.ts';
+import type { Frame } from './frame.ts';
+import { readHeader } from './header-fields.ts';
+import { type JsonFields, readJson, writeJson } from './json-header.ts';
+
+/** Of one character, with its length. */
+const idBytesMin = 2;
+
+export function retryHeader({ after, to, ids }: Retry): Buffer {
+  const writer = new ByteWriter().u64(after).text(to);
+  return writer.list(ids, (id) => writer.text(id)).bytes();
+}
+
+export function decodeRetry(frame: Frame): Retry {
+  const retry = readHeader(frame, (reader) => ({
+    kind: 'retry' as const,
+    request: frame.request,
+    after: reader.u64(),
+    to: readNameOrNone(reader),
+    ids: reader.list(idBytesMin, () => readMessageId(reader)),
+  }));
+  if (retry.ids.length <= deadLettersPerRetry) return retry;
+  const what = `${retry.ids.length} ids at once; limit ${deadLettersPerRetry}`;
+  throw new IpcError('bad_parameter', what);
+}
+
+export function retriedHeader({ moved, stayed, next }: Retried): Buffer {
+  return writeJson({ moved: moved.map(plain), stayed: stayed.map(plain), next });
+}
+
+export function decodeRetried(frame: Frame): Retried {
+  const fields = readJson(frame.header);
+  return {
+    kind: 'retried',
+    request: frame.request,
+    moved: fields.objects('moved').map(deadLetter),
+    stayed: fields.objects('stayed').map(deadLetter),
+    next: fields.whole('next'),
+  };
+}
+
+function plain({ id, to }: DeadLetter): DeadLetter {
+  return { id, to };
+}
+
+function deadLetter(fields: JsonFields): DeadLetter {
+  return { id: parseMessageId(fields.text('id')), to: parseName(fields.text('to')) };
+}

@@ -1,0 +1,125 @@
+// A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
+// u32 header length, header, body. What a length says is checked before a byte is kept for it.
+import assert from 'node:assert/strict';
+import { IpcError } from '../base/errors.ts';
+import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
+
+export interface Frame {
+  readonly type: number;
+  readonly request: number;
+  readonly header: Buffer;
+  readonly body: Buffer;
+}
+
+const lengthBytes = 4;
+const fixedBytes = 12;
+const prefixBytes = lengthBytes + fixedBytes;
+assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest frame is legal');
+
+/** Up to here one copy of a body costs less than a second write. */
+const joinBytesMax = 2 * 1024;
+
+export const noBytes = Buffer.alloc(0);
+
+/** A large body is not copied: its owner leaves it unchanged until it is written. */
+export function encodeFrame(frame: Frame): Buffer[] {
+  assert(frame.header.length <= headerBytesMax, 'a header that we made fits');
+  assert(frame.body.length <= bodyBytesMax, 'a body was checked at the edge');
+  const bodyOffset = prefixBytes + frame.header.length;
+  const isJoined = frame.body.length <= joinBytesMax;
+  const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
+  head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
+  head.writeUInt8(frame.type, 4);
+  head.writeUInt8(0, 5);
+  head.writeUInt16BE(0, 6);
+  head.writeUInt32BE(frame.request, 8);
+  head.writeUInt32BE(frame.header.length, 12);
+  head.set(frame.header, prefixBytes);
+  if (!isJoined) return [head, frame.body];
+  head.set(frame.body, bodyOffset);
+  return [head];
+}
+
+/**
+ * Takes bytes as they come and gives frames. A frame that lies whole in a chunk shares its memory;
+ * one that does not is gathered in memory of its own. After it threw it is not used again.
+ */
+export class FrameDecoder {
+  readonly #prefix = Buffer.alloc(prefixBytes);
+  #prefixFilled = 0;
+  /** Of the frame whose prefix is here but whose rest is not. */
+  #payload: Buffer | undefined;
+  #payloadFilled = 0;
+
+  /** Of a frame that is not whole. */
+  get keptBytes(): number {
+    return this.#payload?.length ?? 0;
+  }
+
+  push(chunk: Buffer): Frame[] {
+    const frames: Frame[] = [];
+    let offset = 0;
+    for (;;) {
+      offset += this.#fillPrefix(chunk, offset);
+      if (this.#prefixFilled < prefixBytes) return frames;
+      const payloadBytes = this.#prefix.readUInt32BE(0) - fixedBytes;
+      if (this.#payload === undefined && chunk.length - offset >= payloadBytes) {
+        frames.push(this.#finish(chunk.subarray(offset, offset + payloadBytes)));
+        offset += payloadBytes;
+        continue;
+      }
+      this.#payload ??= Buffer.allocUnsafeSlow(payloadBytes);
+      const copied = chunk.copy(this.#payload, this.#payloadFilled, offset);
+      this.#payloadFilled += copied;
+      offset += copied;
+      if (this.#payloadFilled < payloadBytes) return frames;
+      frames.push(this.#finish(this.#payload));
+    }
+  }
+
+  /** Returns how many bytes it took: none when the prefix was complete. */
+  #fillPrefix(chunk: Buffer, offset: number): number {
+    if (this.#prefixFilled === prefixBytes) return 0;
+    const copied = chunk.copy(this.#prefix, this.#prefixFilled, offset);
+    this.#prefixFilled += copied;
+    if (this.#prefixFilled >= lengthBytes) checkLength(this.#prefix.readUInt32BE(0));
+    if (this.#prefixFilled === prefixBytes) checkPrefix(this.#prefix);
+    return copied;
+  }
+
+  #finish(payload: Buffer): Frame {
+    const headerBytes = this.#prefix.readUInt32BE(12);
+    const frame = {
+      type: this.#prefix.readUInt8(4),
+      request: this.#prefix.readUInt32BE(8),
+      header: payload.subarray(0, headerBytes),
+      body: payload.subarray(headerBytes),
+    };
+    this.#prefixFilled = 0;
+    this.#payload = undefined;
+    this.#payloadFilled = 0;
+    return frame;
+  }
+}
+
+function checkLength(length: number): void {
+  if (length > frameBytesMax) throw new IpcError('frame_too_large', `a frame of ${length} bytes`);
+  if (length < fixedBytes) throw new IpcError('bad_frame', `a frame of ${length} bytes`);
+}
+
+function checkPrefix(prefix: Buffer): void {
+  if (prefix.readUInt8(5) !== 0 || prefix.readUInt16BE(6) !== 0) {
+    throw new IpcError('bad_frame', 'a reserved byte of a frame is not 0');
+  }
+  const payloadBytes = prefix.readUInt32BE(0) - fixedBytes;
+  const headerBytes = prefix.readUInt32BE(12);
+  if (headerBytes > payloadBytes) {
+    throw new IpcError('bad_frame', `a header of ${headerBytes} bytes in ${payloadBytes}`);
+  }
+  if (headerBytes > headerBytesMax) {
+    throw new IpcError('frame_too_large', `a header of ${headerBytes} bytes`);
+  }
+  if (payloadBytes - headerBytes > bodyBytesMax) {
+    throw new IpcError('frame_too_large', `a body of ${payloadBytes - headerBytes} bytes`);
+  }
+}

@@ -1,0 +1,194 @@
+// The bytes before the first frame; they never change, so that versions can differ after the proof.
+// 1. The client sends its preface and a nonce.  2. The server, silent until it has all 40 bytes, sends
+// its preface, a nonce and its proof.  3. The client checks that proof and sends its own.  4. The
+// server checks it. Frames follow. Whoever finds a wrong byte closes without a word.
+// While a key is replaced, either side may have two: the client's nonce names its newest, the server
+// proves that one if it has it, else its own newest, and the client takes any of its own.
+import assert from 'node:assert/strict';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { IpcError } from '../base/errors.ts';
+import { handshakeBytesMax } from '../base/limits.ts';
+
+export const keyBytes = 32;
+/** All that are good, the newest first: one, or two while a key is being replaced. */
+export type Keys = readonly [Buffer, ...Buffer[]];
+export const nonceBytes = 32;
+const proofBytes = 32;
+/** Of the client's nonce; the rest of it names the key. */
+const randomNonceBytes = 16;
+const clientPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x63, 0x0d, 0x0a, 0x01]);
+const serverPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x73, 0x0d, 0x0a, 0x01]);
+const prefaceBytes = 8;
+/** Where the two prefaces differ. */
+const sideOffset = 4;
+
+/** What the side that dialled sends first. */
+export const helloBytes = prefaceBytes + nonceBytes;
+const serverHelloBytes = prefaceBytes + nonceBytes + proofBytes;
+assert(helloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
+
+export interface HandshakeStep {
+  /** To be sent now; may be empty. */
+  readonly send: Buffer;
+  /** The peer has proved the key; the bytes after its proof. Undefined: more bytes are awaited. */
+  readonly rest: Buffer | undefined;
+  /** With `rest`: the one that both sides have. */
+  readonly key?: Buffer;
+}
+
+export interface HandshakeOptions {
+  readonly keys: Keys;
+  /** 32 bytes, used once: random, or from `clientNonce`. */
+  readonly nonce: Buffer;
+  /** Ties the proofs to the channel below. */
+  readonly binding?: Buffer;
+}
+
+const nothing: Buffer = Buffer.alloc(0);
+
+/**
+ * Random, but tells who has the same key which one it is, and nobody else anything: a server that has
+ * two proves the one that this client has.
+ */
+export function clientNonce(key: Buffer): Buffer {
+  const random = randomBytes(randomNonceBytes);
+  return Buffer.concat([random, keyMark(key, random)]);
+}
+
+function keyMark(key: Buffer, random: Buffer): Buffer {
+  const mark = createHmac('sha256', key).update('agent-ipc nonce 1\0', 'latin1').update(random);
+  return mark.digest().subarray(0, nonceBytes - randomNonceBytes);
+}
+
+/** The newest for a client whose nonce names none of them. */
+function namedKey(keys: Keys, nonce: Buffer): Buffer {
+  const random = nonce.subarray(0, randomNonceBytes);
+  const mark = nonce.subarray(randomNonceBytes);
+  return keys.find((key) => timingSafeEqual(keyMark(key, random), mark)) ?? keys[0];
+}
+
+/** The side that was dialled. Keeps at most the bytes of one handshake. */
+export class ServerHandshake {
+  readonly #options: HandshakeOptions;
+  #received = nothing;
+  /** Set once the client's nonce is here. */
+  #proof: { readonly ours: Buffer; readonly theirs: Buffer; readonly key: Buffer } | undefined;
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `bad_frame` at the first wrong byte, `key_mismatch` at a wrong proof. */
+  push(chunk: Buffer): HandshakeStep {
+    let rest = chunk;
+    let send = nothing;
+    if (this.#proof === undefined) {
+      rest = this.#fill(rest, helloBytes);
+      checkPreface(this.#received);
+      if (this.#received.length < helloBytes) return { send, rest: undefined };
+      this.#proof = this.#prove(this.#received.subarray(prefaceBytes));
+      this.#received = nothing;
+      send = Buffer.concat([serverPreface, this.#options.nonce, this.#proof.ours]);
+    }
+    rest = this.#fill(rest, proofBytes);
+    if (this.#received.length < proofBytes) return { send, rest: undefined };
+    const { theirs, key } = this.#proof;
+    if (!timingSafeEqual(this.#received, theirs)) {
+      throw new IpcError('key_mismatch', 'the client has another key');
+    }
+    return { send, rest, key };
+  }
+
+  #fill(chunk: Buffer, wantedBytes: number): Buffer {
+    const missingBytes = wantedBytes - this.#received.length;
+    this.#received = Buffer.concat([this.#received, chunk.subarray(0, missingBytes)]);
+    return chunk.subarray(missingBytes);
+  }
+
+  #prove(nonce: Buffer) {
+    const key = namedKey(this.#options.keys, nonce);
+    const transcript = {
+      ...this.#options,
+      key,
+      clientNonce: nonce,
+      serverNonce: this.#options.nonce,
+    };
+    return { ours: serverProof(transcript), theirs: clientProof(transcript), key };
+  }
+}
+
+/** The side that dials. */
+export class ClientHandshake {
+  readonly #options: HandshakeOptions;
+  #received = nothing;
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+  }
+
+  /** The first bytes to send. */
+  start(): Buffer {
+    return Buffer.concat([clientPreface, this.#options.nonce]);
+  }
+
+  /**
+   * Throws `unreachable` when it has dialled itself, `port_taken` at the first byte of another
+   * protocol, `key_mismatch` at a wrong proof.
+   */
+  push(chunk: Buffer): HandshakeStep {
+    const missingBytes = serverHelloBytes - this.#received.length;
+    this.#received = Buffer.concat([this.#received, chunk.subarray(0, missingBytes)]);
+    checkServerPreface(this.#received);
+    if (this.#received.length < serverHelloBytes) return { send: nothing, rest: undefined };
+    const serverNonce = this.#received.subarray(prefaceBytes, prefaceBytes + nonceBytes);
+    const proved = this.#received.subarray(prefaceBytes + nonceBytes);
+    for (const key of this.#options.keys) {
+      const transcript = { ...this.#options, key, clientNonce: this.#options.nonce, serverNonce };
+      if (!timingSafeEqual(proved, serverProof(transcript))) continue;
+      return { send: clientProof(transcript), rest: chunk.subarray(missingBytes), key };
+    }
+    throw new IpcError('key_mismatch', 'the program that answered has another key');
+  }
+}
+
+function checkPreface(received: Buffer): void {
+  if (startsAs(received, clientPreface)) return;
+  throw new IpcError('bad_frame', 'the first bytes are not those of agent-ipc');
+}
+
+function checkServerPreface(received: Buffer): void {
+  if (startsAs(received, serverPreface)) return;
+  // On loopback a dialler can be given the very port it dials; then it reads what it wrote.
+  if (received.length > sideOffset && startsAs(received, clientPreface)) {
+    throw new IpcError('unreachable', 'nobody listens there: the connection met itself');
+  }
+  throw new IpcError('port_taken', 'the program there does not speak agent-ipc');
+}
+
+function startsAs(received: Buffer, preface: Buffer): boolean {
+  const bytes = Math.min(received.length, prefaceBytes);
+  return received.subarray(0, bytes).equals(preface.subarray(0, bytes));
+}
+
+interface Transcript {
+  readonly key: Buffer;
+  readonly binding?: Buffer;
+  readonly clientNonce: Buffer;
+  readonly serverNonce: Buffer;
+}
+
+function serverProof(transcript: Transcript): Buffer {
+  return proof('agent-ipc server 1\0', transcript);
+}
+
+function clientProof(transcript: Transcript): Buffer {
+  return proof('agent-ipc client 1\0', transcript);
+}
+
+/** The labels differ, so that neither side's proof can be sent back to it as the other's. */
+function proof(label: string, transcript: Transcript): Buffer {
+  const { key, binding = nothing, clientNonce, serverNonce } = transcript;
+  const hmac = createHmac('sha256', key).update(label, 'latin1').update(binding);
+  for (const part of [clientPreface, clientNonce, serverPreface, serverNonce]) hmac.update(part);
+  return hmac.digest();
+}

@@ -1,0 +1,66 @@
+// What the headers of several kinds have in common, and the rules that a body keeps.
+import { isUtf8 } from 'node:buffer';
+import { ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { readHolds, writeHolds } from '../model/envelope.ts';
+import { bodyChecksum, type Hold, type MessageId, parseNamedId } from '../model/message.ts';
+import type { Frame } from './frame.ts';
+
+/** Largest count of an id of a session: 15 digits. */
+const countMax = 999_999_999_999_999;
+
+export function holdsBytes(holds: readonly Hold[]): Buffer {
+  const writer = new ByteWriter();
+  writeHolds(writer, holds);
+  return writer.bytes();
+}
+
+export function holdsOf(bytes: Buffer): Hold[] {
+  const reader = new ByteReader(bytes);
+  const holds = readHolds(reader);
+  reader.end();
+  return holds;
+}
+
+export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T {
+  const reader = new ByteReader(frame.header);
+  const value = read(reader);
+  reader.end();
+  return value;
+}
+
+export function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
+  return value === 1;
+}
+
+export function checkNoHeader(frame: Frame): void {
+  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header where none belongs');
+}
+
+export function checkNoBody(frame: Frame): void {
+  if (frame.body.length > 0) throw new IpcError('bad_frame', 'a body where none belongs');
+}
+
+export function checkBody(body: Buffer, checksum: number): void {
+  checkChecksum(body, checksum);
+  if (!isUtf8(body)) throw new IpcError('bad_body', 'the message is not UTF-8');
+}
+
+export function checkChecksum(body: Buffer, checksum: number): void {
+  if (bodyChecksum(body) !== checksum) {
+    throw new IpcError('body_damaged', `a body of ${body.length} bytes does not fit its checksum`);
+  }
+}
+
+export function readCount(reader: ByteReader): number {
+  const count = reader.u64();
+  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
+  return count;
+}
+
+export function readHandId(reader: ByteReader): MessageId | '' {
+  const text = reader.text();
+  return text === '' ? '' : parseNamedId(text);
+}

@@ -1,0 +1,109 @@
+// The headers of a post and of its answer. What only a post to several mailboxes has stands at the end.
+import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
+import { mailboxesOf, namedMessageId } from '../engine/fan-out.ts';
+import {
+  readHolds,
+  readMessageId,
+  readMessageIdOrNone,
+  readName,
+  readNameOrNone,
+  readNumber,
+  writeHolds,
+} from '../model/envelope.ts';
+import type { Post, Stored } from '../model/requests.ts';
+import type { Frame } from './frame.ts';
+import { checkBody, readCount, readFlag, readHandId, readHeader } from './header-fields.ts';
+
+/** A name of one character; a number, an id of one character, and a flag. */
+const nameBytesMin = 2;
+const storedBytesMin = 8 + 2 + 1;
+
+export function postHeader(post: Post): Buffer {
+  const writer = new ByteWriter().u64(post.count).u64(post.mark).u32(post.checksum);
+  writer.text(post.id).text(post.to).text(post.from).text(post.answers);
+  writeHolds(writer, post.settles);
+  writeRest(writer, post.alsoTo, (name) => writer.text(name));
+  return writer.bytes();
+}
+
+export function decodePost(frame: Frame): Post {
+  const { request, body } = frame;
+  const post = readHeader(frame, (reader) => ({
+    kind: 'post' as const,
+    request,
+    count: readCount(reader),
+    mark: readCount(reader),
+    checksum: reader.u32(),
+    id: readHandId(reader),
+    to: readName(reader),
+    from: readNameOrNone(reader),
+    answers: readMessageIdOrNone(reader),
+    settles: readHolds(reader),
+    alsoTo: readRest(reader, nameBytesMin, () => readName(reader)),
+    body,
+  }));
+  if ((post.count === 0) !== (post.id !== '')) {
+    throw new IpcError('bad_frame', 'a post has either a count or an id');
+  }
+  checkMailboxes(post);
+  checkBody(body, post.checksum);
+  return post;
+}
+
+export function storedHeader(stored: Stored): Buffer {
+  const writer = new ByteWriter().u64(stored.number).text(stored.id);
+  writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
+  writeHolds(writer, stored.notHeld);
+  writeRest(writer, stored.also, ({ number, id, reader }) =>
+    writer.u64(number).text(id).u8(Number(reader)),
+  );
+  return writer.bytes();
+}
+
+export function decodeStored(frame: Frame): Stored {
+  return readHeader(frame, (reader) => ({
+    kind: 'stored' as const,
+    request: frame.request,
+    number: readNumber(reader),
+    id: readMessageId(reader),
+    duplicate: readFlag(reader),
+    reader: readFlag(reader),
+    notHeld: readHolds(reader),
+    also: readRest(reader, storedBytesMin, () => ({
+      number: readNumber(reader),
+      id: readMessageId(reader),
+      reader: readFlag(reader),
+    })),
+  }));
+}
+
+/** A list at the end of a header, of what only some have: when it is empty, not even its count is there. */
+function writeRest<T>(writer: ByteWriter, rest: readonly T[], write: (item: T) => void) {
+  if (rest.length > 0) writer.list(rest, write);
+}
+
+function readRest<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
+  if (reader.isAtEnd) return [];
+  const rest = reader.list(itemBytesMin, read);
+  if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
+  return rest;
+}
+
+/** Each gets a message with an id of its own. */
+function checkMailboxes(post: Post): void {
+  const names = mailboxesOf(post);
+  if (names.length > mailboxesPerPostMax) {
+    const what = `a post to ${names.length} mailboxes; limit ${mailboxesPerPostMax}`;
+    throw new IpcError('bad_parameter', what);
+  }
+  if (new Set(names).size < names.length) {
+    throw new IpcError('bad_parameter', 'a post names a mailbox twice');
+  }
+  if (post.id === '') return;
+  const bytes = Buffer.byteLength(namedMessageId(post.id, post.alsoTo.length));
+  if (bytes <= idBytesMax) return;
+  const what = `of several messages the ids are ID, ID/2, ID/3: the last one has ${bytes} bytes`;
+  throw new IpcError('bad_id', `${what}; limit ${idBytesMax}`);
+}

@@ -1,0 +1,130 @@
+// The port is the lock of the store. Who wins it also asks at the store's own socket, because a
+// process in another network namespace holds "the" port there.
+import { chmod, rename } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { IpcError, outOfFiles } from '../base/errors.ts';
+import { backlogMax } from '../base/limits.ts';
+import { randomText } from '../base/random-id.ts';
+
+export type Claim =
+  /** The store's Unix socket, and the port. */
+  | { readonly kind: 'won'; readonly listeners: readonly [Server, Server] }
+  /** Somebody else has the port. */
+  | { readonly kind: 'taken' }
+  /** An owner in another network namespace serves the store; it is reached through this socket. */
+  | { readonly kind: 'elsewhere'; readonly path: string };
+
+export const ownerAddress = '127.0.0.1';
+
+/** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
+const socketPathBytesMax = 107;
+/** Of a door's first name, which is then as long as its last one. */
+const doorCharacters = 8;
+
+/** `folder`: the store's, which exists. */
+export async function claim(port: number, folder: string): Promise<Claim> {
+  const path = socketPath(folder);
+  const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
+    if (errorCode(error) === 'EADDRINUSE') return undefined;
+    throw listenError(error, `${ownerAddress}:${port}`);
+  });
+  if (!listener) return { kind: 'taken' };
+  try {
+    if (await answers(path)) {
+      listener.close();
+      return { kind: 'elsewhere', path };
+    }
+    return { kind: 'won', listeners: [await openDoor(folder, path), listener] };
+  } catch (error) {
+    listener.close();
+    if (error instanceof IpcError) throw error;
+    throw socketError(error, path);
+  }
+}
+
+/** The store's own. */
+export function socketPath(folder: string): string {
+  const path = join(folder, 'owner.sock');
+  if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
+  const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
+  throw new IpcError('home_unusable', what, { hint: 'name a shorter path in IPC_HOME' });
+}
+
+/**
+ * For the user alone, whatever the umask; its folder is so already. Node removes the name under which a
+ * socket was made when that is closed, so an owner that was replaced would close its successor's door:
+ * it is made under a name of its own, and then takes the place of the one before it.
+ */
+async function openDoor(folder: string, path: string): Promise<Server> {
+  const made = join(folder, `o-${randomText(doorCharacters)}`);
+  const door = await listen({ path: made });
+  try {
+    await chmod(made, 0o600);
+    await rename(made, path);
+    return door;
+  } catch (error) {
+    door.close();
+    throw error;
+  }
+}
+
+/** One more address of this machine for an owner. */
+export async function listenAlso(host: string, port: number): Promise<Server> {
+  return listen({ host, port, ipv6Only: true }).catch((error: unknown) => {
+    throw listenError(error, `${host}:${port}`);
+  });
+}
+
+function listen(
+  where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
+): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(hangUp);
+    server.once('error', reject);
+    server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
+      server.off('error', reject);
+      // EMFILE and the like: the peer tries again, the listener stays.
+      server.on('error', () => {});
+      resolve(server);
+    });
+  });
+}
+
+/** For whoever comes before the broker serves: he tries again. */
+export function hangUp(socket: Socket): void {
+  socket.on('error', () => {}).destroy();
+}
+
+/** Somebody listens at the socket. What is neither yes nor no is an error: nobody may own then. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
+      else reject(socketError(error, path));
+    });
+  });
+}
+
+function socketError(error: unknown, path: string): IpcError {
+  const what = `${path}: ${errorCode(error)}`;
+  return outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
+}
+
+function listenError(error: unknown, where: string): IpcError {
+  const code = errorCode(error);
+  const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
+  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
+  const what = `cannot listen on ${where} (${code})${rights}`;
+  return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
