@@ -7,7 +7,15 @@ import { spec } from 'node:test/reporters';
 import { prepare } from './prepare.js';
 import { compiled, stop } from './project.js';
 
-const foldersInOrder = ['unit', 'scenarios', 'property', 'fault', 'e2e'];
+const foldersInOrder = [
+  'repository',
+  'unit',
+  'transcripts',
+  'property',
+  'simulation',
+  'fault',
+  'e2e',
+];
 /** Files that run at the same time. */
 const filesAtOnce = 2;
 

@@ -153,7 +153,7 @@ export interface Fetched {
 }
 
 /**
- * A session's mail, from `open`. Every fault is an `IpcError` with a code of docs/errors.md. Beside those
+ * A session's mail, from `open`. Every fault is an `IpcError` with a code of docs/guide/errors.md. Beside those
  * named at each call, any may throw:
  * - a code whose `kind.fault` is 'call', before it does anything: a wrong name, option or amount;
  * - `cancelled`, when its signal is aborted; `closed`, after `close()`;

@@ -16,7 +16,7 @@ As a module, from one thread:
             print(message.body.decode())
             session.settle(message)
 
-It speaks what docs/protocol.md describes and needs nothing but Python 3.8. It is never the broker
+It speaks what docs/internals/protocol.md describes and needs nothing but Python 3.8. It is never the broker
 itself: keep one alive, with `ipc broker` for example.
 """
 

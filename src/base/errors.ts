@@ -164,7 +164,7 @@ const table = {
 
 /** All codes: a `switch` over one is checked by the compiler. */
 export type ErrorCode = keyof typeof table;
-/** Each code and its kind: docs/errors.md, as a value. */
+/** Each code and its kind: docs/guide/errors.md, as a value. */
 export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
 
 export function isErrorCode(text: unknown): text is ErrorCode {

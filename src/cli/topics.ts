@@ -87,12 +87,12 @@ line, too, with one of these fields:
            stored is the question of an \`ask\` (id, number), else null
   note     anything else, in words
 
-The exit codes are the same. Codes of errors: docs/errors.md.
+The exit codes are the same. Codes of errors: docs/guide/errors.md.
 
 ${jsonObjects.map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`).join('\n\n')}
 
 \`store dump\` prints a record a line without being asked to: kind, epoch,
-segment, offset, bytes, and what docs/journal.md says of its kind.`,
+segment, offset, bytes, and what docs/internals/journal.md says of its kind.`,
   },
   settling: {
     what: 'when a message is done, and when it comes again',

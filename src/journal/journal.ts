@@ -1,4 +1,4 @@
-// The writing side of a store: docs/journal.md has the format, and the reason for each order below.
+// The writing side of a store: docs/internals/journal.md has the format, and the reason for each order below.
 //
 // 1. open() makes an epoch of its own, reads the log, and writes again what was not surely durable, and
 //    what lies in too many small segments.

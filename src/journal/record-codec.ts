@@ -1,4 +1,4 @@
-// What records mean, as bytes and back: docs/journal.md. No file is touched.
+// What records mean, as bytes and back: docs/internals/journal.md. No file is touched.
 import assert from 'node:assert/strict';
 import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';

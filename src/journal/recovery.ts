@@ -1,4 +1,4 @@
-// Reading a store that somebody else wrote. Nothing is changed here. docs/journal.md has the rules:
+// Reading a store that somebody else wrote. Nothing is changed here. docs/internals/journal.md has the rules:
 //
 // 1. The newest epoch that opened says, in its newest segment header, which segments count.
 // 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage: what is sound

@@ -13,8 +13,8 @@ import { loadKeys } from '../../src/net/keys.ts';
 import { decodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
 import { startBroker } from '../support/brokers.ts';
-import { GatedDisk } from '../support/gated-disk.ts';
-import { place } from '../support/remote.ts';
+import { GatedDisk } from '../support/disk/gated-disk.ts';
+import { place } from '../support/processes/remote.ts';
 
 const box = 'box' as Name;
 

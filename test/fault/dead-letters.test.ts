@@ -5,8 +5,8 @@ import type { Client } from '../../src/client/client.ts';
 import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
 import { McpHost } from '../support/mcp-host.ts';
-import { place, Remote } from '../support/remote.ts';
-import { type Shell, shell } from '../support/shell.ts';
+import { place, Remote } from '../support/processes/remote.ts';
+import { type Shell, shell } from '../support/processes/shell.ts';
 
 const box = 'box' as Name;
 

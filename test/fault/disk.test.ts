@@ -12,11 +12,11 @@ import type { IpcError } from '../../src/base/errors.ts';
 import { type Message, open } from '../../src/index.ts';
 import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
-import { damageText } from '../support/damage.ts';
-import { GatedDisk } from '../support/gated-disk.ts';
+import { damageText } from '../support/disk/damage.ts';
+import { GatedDisk } from '../support/disk/gated-disk.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
-import { shell } from '../support/shell.ts';
+import { shell } from '../support/processes/shell.ts';
 
 const box = 'box' as Name;
 

@@ -5,8 +5,8 @@ import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { unprovenMax } from '../../src/base/limits.ts';
-import { place } from '../support/remote.ts';
-import { shell } from '../support/shell.ts';
+import { place } from '../support/processes/remote.ts';
+import { shell } from '../support/processes/shell.ts';
 
 const filesMax = 80;
 /** Where Node itself begins, and where a post succeeds. */

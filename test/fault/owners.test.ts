@@ -17,10 +17,10 @@ import {
 import { hangUp } from '../../src/session/election.ts';
 import { Session } from '../../src/session/session.ts';
 import { insist } from '../support/insist.ts';
-import { networkApart } from '../support/network-apart.ts';
 import { makeHome } from '../support/places.ts';
+import { networkApart } from '../support/processes/network-apart.ts';
+import { type Place, place, type Remote } from '../support/processes/remote.ts';
 import { hello } from '../support/proven-socket.ts';
-import { type Place, place, type Remote } from '../support/remote.ts';
 import { Ear, keys, Listener } from '../support/sockets.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';

@@ -13,8 +13,8 @@ import { encodeRequest } from '../../src/protocol/codec.ts';
 import { startBroker } from '../support/brokers.ts';
 import { HalfOpenWay } from '../support/half-open.ts';
 import { residentMiB } from '../support/memory.ts';
+import { place, Remote } from '../support/processes/remote.ts';
 import { provenSocket } from '../support/proven-socket.ts';
-import { place, Remote } from '../support/remote.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 const box = 'box' as Name;

@@ -2,11 +2,11 @@
 // meanwhile is theirs.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { fleet } from '../support/fleet.ts';
+import { fleet } from '../support/processes/fleet.ts';
+import { type StormOptions, storm } from '../support/processes/storm.ts';
+import { StormHistory } from '../support/processes/storm-history.ts';
+import type { StormEvent } from '../support/processes/storm-words.ts';
 import { seedFromEnvironment } from '../support/random.ts';
-import { type StormOptions, storm } from '../support/storm.ts';
-import { StormHistory } from '../support/storm-history.ts';
-import type { StormEvent } from '../support/storm-words.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 const seed = seedFromEnvironment();

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../src/journal/check.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
-import { CrashDisk } from '../support/crash-disk.ts';
-import { type JournalModel, postedRecord } from '../support/journal-model.ts';
-import { append, openStore, removeOldest, storeFolder } from '../support/journal-store.ts';
-import { flipped, survive } from '../support/survive.ts';
+import { CrashDisk } from '../support/disk/crash-disk.ts';
+import { type JournalModel, postedRecord } from '../support/disk/journal-model.ts';
+import { append, openStore, removeOldest, storeFolder } from '../support/disk/journal-store.ts';
+import { flipped, survive } from '../support/processes/survive.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';
 const bits = long ? [1, 2, 4, 8, 16, 32, 64, 128] : [16];

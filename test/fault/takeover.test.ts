@@ -1,5 +1,5 @@
 // Owners that die while they take over, at each of their steps, in real processes: the same sweep over a
-// model of the disk, with and without the power, is in unit/journal.test.ts.
+// model of the disk, with and without the power, is in unit/journal/journal.test.ts.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ const seed = seedFromEnvironment();
 /** Owners before the sweep. From 16 segments on an opening writes small ones again. */
 const predecessors = isLong ? 20 : 2;
 const livesAtOnce = 3;
-const program = fileURLToPath(new URL('../support/dying-process.js', import.meta.url));
+const program = fileURLToPath(new URL('../support/processes/dying-process.js', import.meta.url));
 
 test(`an owner killed at each call to its disk, from the claim to its end, leaves a store that the next one takes over whole (SEED=${seed})`, async (context) => {
   const children = new Set<ChildProcess>();

@@ -23,8 +23,8 @@ import {
 } from '../../src/protocol/handshake.ts';
 import { cut, frames, mutate, requestFrames, rubbish, soundHello } from '../support/fuzz.ts';
 import { residentMiB } from '../support/memory.ts';
+import { place, type Remote } from '../support/processes/remote.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
-import { place, type Remote } from '../support/remote.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 const decoderInputs = isLong ? 600_000 : 28_000;

@@ -6,8 +6,8 @@ import type { IpcError } from '../../src/base/errors.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/requests.ts';
-import { CrashDisk, type ProcessDisk } from '../support/crash-disk.ts';
-import { JournalModel, postedRecord } from '../support/journal-model.ts';
+import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
+import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';

@@ -20,8 +20,8 @@ import {
   liveMessages,
   origin,
   replayed,
-} from '../support/engine.ts';
-import { byName, MailboxModel, type Written } from '../support/mailbox-model.ts';
+} from '../support/model/engine.ts';
+import { byName, MailboxModel, type Written } from '../support/model/mailbox-model.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { clearBinding } from '../../src/net/tls.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
 import { ClientHandshake, type Keys } from '../../src/protocol/handshake.ts';
-import { origin, sessionOf } from './engine.ts';
+import { origin, sessionOf } from './model/engine.ts';
 
 export interface Listening {
   readonly port: number;

@@ -1,4 +1,4 @@
-// A recipe of docs/recipes.md, played: what it shows is typed and called, what it says one sees is seen.
+// A recipe of docs/guide/recipes.md, played: what it shows is typed and called, what it says one sees is seen.
 // 1. ```json NAME is a call of the agent NAME, an `ipc mcp` process; ```text NAME is its result.
 // 2. ```sh NAME is typed in the terminal NAME; ```text NAME is what stands there then.
 // 3. <!-- kill NAME --> ends an agent without a word; its next call is made by a new session. <!-- Ctrl-C
@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrokerStatus } from '../../src/model/mail-service.ts';
 import type { McpHost, OpenCall } from './mcp-host.ts';
-import type { Shell } from './shell.ts';
-import type { Terminal } from './terminal.ts';
+import type { Shell } from './processes/shell.ts';
+import type { Terminal } from './processes/terminal.ts';
 
 type Kind = 'json' | 'sh' | 'text' | 'kill' | 'Ctrl-C';
 
@@ -41,7 +41,7 @@ interface Waiting {
 }
 
 const document = readFileSync(
-  join(fileURLToPath(new URL('../../../', import.meta.url)), 'docs/recipes.md'),
+  join(fileURLToPath(new URL('../../../', import.meta.url)), 'docs/guide/recipes.md'),
   'utf8',
 );
 
@@ -64,14 +64,17 @@ const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z/g;
 export function stepsOf(title: string): Step[] {
   const lines = document.split('\n');
   const start = lines.indexOf(`## ${title}`);
-  assert.notEqual(start, -1, `docs/recipes.md has no "${title}"`);
+  assert.notEqual(start, -1, `docs/guide/recipes.md has no "${title}"`);
   const steps: Step[] = [];
   for (let at = start + 1; at < lines.length && !lines[at]?.startsWith('## '); at++) {
     const [, what, who = ''] = event.exec(lines[at] ?? '') ?? [];
     if (what !== undefined) steps.push({ kind: what as Kind, who, text: '', line: at + 1 });
     if (!lines[at]?.startsWith('```')) continue;
     const [whole, kind, name] = fence.exec(lines[at] ?? '') ?? [];
-    assert(whole, `line ${at + 1} of docs/recipes.md begins no block of a kind that is known`);
+    assert(
+      whole,
+      `line ${at + 1} of docs/guide/recipes.md begins no block of a kind that is known`,
+    );
     const end = lines.indexOf('```', at + 1);
     const text = lines.slice(at + 1, end).join('\n');
     // A text without a name is what one says to an agent. The name itself is not shown to the reader.
@@ -111,7 +114,7 @@ export class Recipe {
       try {
         await this.#do(step);
       } catch (error) {
-        throw new Error(`docs/recipes.md, line ${step.line}: ${error}`, { cause: error });
+        throw new Error(`docs/guide/recipes.md, line ${step.line}: ${error}`, { cause: error });
       }
     }
     for (const name of [...this.#waiting.keys()]) await this.#result(name);

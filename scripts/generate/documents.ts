@@ -1,0 +1,137 @@
+// `npm run docs`: writes the documents that are made of tables in the sources, and the files of plugins/
+// that repeat what the package says. A test compares them.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import {
+  listWords,
+  type OperationName,
+  operationNames,
+  operations,
+  type ParameterName,
+  parameters,
+} from '../../src/app/operations.ts';
+import { errorTable } from '../../src/base/errors.ts';
+import { parameterWords } from '../../src/cli/help.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+import { topics } from '../../src/cli/topics.ts';
+import { pluginFiles } from './plugins.ts';
+
+/** Each document by its path in the repository. */
+export function documents(): Readonly<Record<string, string>> {
+  return {
+    'docs/guide/errors.md': errorsDocument(),
+    'docs/guide/operations.md': operationsDocument(),
+    ...pluginFiles(),
+    'docs/guide/cli.md': programDocument(),
+  };
+}
+
+function errorsDocument(): string {
+  const rows = Object.entries(errorTable).map(
+    ([code, { fault, retry = false, maybeStored = false, fatal = false, hint }]) =>
+      row(
+        quoted(code),
+        fault === 'call' ? '2' : '1',
+        yes(retry),
+        yes(maybeStored),
+        yes(fatal),
+        hint,
+      ),
+  );
+  return document(
+    '# Errors',
+    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and the exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened in this case, and may be worded anew; a code stays what it is, so a `switch` over it is safe. `errorTable` of the library is this table.',
+    '- **exit**: 2, the call is wrong: the same call never succeeds. 1, the world said no. In the library `kind.fault`, "call" or "world".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been taken all the same. A post that is repeated with the same words by the same session, or by anybody with the same id (`--id` of the program, `id` of the library), is stored once. Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session dials again by itself.',
+    table(['code', 'exit', 'again', 'stored?', 'closes', 'what to do'], rows),
+  );
+}
+
+function operationsDocument(): string {
+  const sections = operationNames.map((name) => {
+    const { needs, takes, what } = operations[name];
+    const rows = [...needs, ...takes].map((parameter) =>
+      row(
+        quoted(parameter),
+        parameters[parameter].listOf === name ? 'string, or list' : parameters[parameter].type,
+        yes(needs.includes(parameter)),
+        wordsOf(name, parameter),
+      ),
+    );
+    return document(
+      `## ${name}`,
+      what,
+      table(['parameter', 'type', 'needed', 'what it is'], rows).trimEnd(),
+    ).trimEnd();
+  });
+  return document(
+    '# Operations',
+    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; anything else that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, and says with `--help` what they take; the library has them as methods. [errors.md](errors.md) has the errors.',
+    ...sections,
+  );
+}
+
+/** What `ipc help` says of everything. */
+function programDocument(): string {
+  const helped = { out: '', errors: '' };
+  const program = makeProgram(helped, false);
+  const commands = leaves(program).map(([name, command]) => {
+    helped.out = '';
+    command.outputHelp();
+    return document(`### ${name}`, block(helped.out)).trimEnd();
+  });
+  const manual = Object.entries(topics).map(([name, { what, text }]) =>
+    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text)).trimEnd(),
+  );
+  return document(
+    '# The program',
+    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](journal.md).',
+    '## Topics',
+    ...manual,
+    '## Commands',
+    ...commands,
+  );
+}
+
+/** The commands that do something, with their whole names. */
+export function leaves(command: Command, name = command.name()): [string, Command][] {
+  if (command.commands.length === 0) return [[name, command]];
+  return command.commands.flatMap((below) => leaves(below, `${name} ${below.name()}`));
+}
+
+function block(text: string): string {
+  return `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
+}
+
+function wordsOf(operation: OperationName, name: ParameterName): string {
+  if (name === 'message') return parameters.message.what;
+  const words = parameterWords(operation, name);
+  return parameters[name].listOf === operation ? `${words}; ${listWords}` : words;
+}
+
+function document(...parts: readonly string[]): string {
+  return `${parts.join('\n\n').trimEnd()}\n`;
+}
+
+function table(heads: readonly string[], rows: readonly string[]): string {
+  return [row(...heads), row(...heads.map(() => '---')), ...rows].join('\n');
+}
+
+function row(...cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+function yes(is: boolean): string {
+  return is ? 'yes' : '';
+}
+
+function quoted(code: string): string {
+  return `\`${code}\``;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const [path, text] of Object.entries(documents())) {
+    writeFileSync(join(process.cwd(), path), text);
+  }
+}

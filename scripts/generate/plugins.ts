@@ -1,0 +1,83 @@
+// What hosts and catalogues want to be told of the package, each in its own form. The build lays these
+// files beside the program, so that a host may copy that folder, as they do: dist/ is the plugin.
+import { readFileSync } from 'node:fs';
+import { waitMsMax } from '../../src/base/limits.ts';
+import { serverName } from '../../src/hosts/targets.ts';
+
+const { name, version, description, author, license, keywords, engines, mcpName } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+);
+
+const about = { name, version, description, author: { name: author }, license, keywords };
+
+/** Codex gives a call five minutes; the longest wait takes as long, and its answer some more. */
+const codexSeconds = waitMsMax / 1_000 + 30;
+
+/** Each file by its path in the repository. */
+export function pluginFiles(): Readonly<Record<string, string>> {
+  const files = {
+    '.claude-plugin/plugin.json': {
+      ...about,
+      mcpServers: { [serverName]: startedIn(variable('CLAUDE_PLUGIN_ROOT')) },
+    },
+    // Codex reads it as well.
+    '.claude-plugin/marketplace.json': {
+      name,
+      description,
+      owner: { name: author },
+      plugins: [{ name, description, source: './' }],
+    },
+    '.codex-plugin/plugin.json': {
+      ...about,
+      skills: './skills/',
+      // It replaces no variable, but takes `cwd` as below the plugin's folder.
+      mcpServers: {
+        [serverName]: { ...startedIn('.'), cwd: '.', tool_timeout_sec: codexSeconds },
+      },
+    },
+    'gemini-extension.json': {
+      name,
+      version,
+      description,
+      contextFileName: 'GEMINI.md',
+      mcpServers: { [serverName]: startedIn(variable('extensionPath')) },
+    },
+    'manifest.json': {
+      manifest_version: '0.3',
+      ...about,
+      server: { type: 'node', entry_point: 'ipc.js', mcp_config: startedIn(variable('__dirname')) },
+      tools_generated: true,
+      compatibility: { runtimes: { node: engines.node } },
+    },
+    'server.json': {
+      $schema: 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json',
+      name: mcpName,
+      description,
+      version,
+      packages: [
+        {
+          registryType: 'npm',
+          identifier: name,
+          version,
+          transport: { type: 'stdio' },
+          packageArguments: [{ type: 'positional', value: 'mcp' }],
+        },
+      ],
+    },
+  };
+  return Object.fromEntries(
+    Object.entries(files).map(([path, content]) => [
+      `plugins/${path}`,
+      `${JSON.stringify(content, undefined, 2)}\n`,
+    ]),
+  );
+}
+
+/** A host puts the folder into which it copied the plugin in its place. */
+function variable(name: string): string {
+  return `\${${name}}`;
+}
+
+function startedIn(folder: string) {
+  return { command: 'node', args: [`${folder}/ipc.js`, 'mcp'] };
+}

@@ -1,0 +1,136 @@
+// `ipc completion`, by the real shells, at a terminal where they need one.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { makeHome } from '../../support/places.ts';
+import { ended, shell } from '../../support/processes/shell.ts';
+
+const { PATH = '' } = process.env;
+const isHere = (name: string) => PATH.split(delimiter).some((path) => existsSync(join(path, name)));
+const needs = (...names: string[]) => {
+  const missing = names.filter((name) => !isHere(name));
+  return { skip: missing.length > 0 ? `no ${missing.join(', no ')} here` : false };
+};
+
+/** What is typed, with a tab for each completion, and the line that comes of it. */
+const lines: readonly (readonly [typed: string, line: string])[] = [
+  ['ipc sto\tch\t--j\t', 'store check --json'],
+  ['ipc install --scope pr\t', 'install --scope project'],
+  ['ipc install cla\t', 'install claude'],
+  ['ipc help exit\t', 'help exit-codes'],
+  ['ipc completion fi\t', 'completion fish'],
+  ['ipc post --fr\tben ann', 'post --from ben ann'],
+  ['ipc post ann pla\t', 'post ann plan.md'],
+  ['ipc send --from pla\t', 'send --from plan.md'],
+];
+
+test(
+  'bash completes commands, options, their values, and files',
+  needs('bash', 'script'),
+  async (context) => {
+    const folder = await folderWith(context, 'bash', '.bashrc', (script) => script);
+    assert.deepEqual(
+      await typed(folder, `bash --noprofile --rcfile .bashrc -i`),
+      lines.map(([, line]) => line),
+    );
+  },
+);
+
+test(
+  'zsh completes commands, options, their values, and files',
+  needs('zsh', 'script'),
+  async (context) => {
+    const folder = await folderWith(
+      context,
+      'zsh',
+      '.zshrc',
+      (script) => `autoload -Uz compinit\ncompinit -u -d dump\n${script}`,
+    );
+    assert.deepEqual(
+      await typed(folder, 'zsh -i'),
+      lines.map(([, line]) => line),
+    );
+  },
+);
+
+test(
+  'fish completes commands, options, their values, and files',
+  needs('fish'),
+  async (context) => {
+    const folder = await folderWith(context, 'fish', 'ipc.fish', (script) => script);
+    const completed = async (line: string) => {
+      const { text } = await ended(
+        spawn('fish', ['-N', '-c', 'source ipc.fish; complete -C $argv', line], {
+          cwd: folder,
+          env: { PATH, HOME: folder },
+        }),
+      );
+      return text.split('\n').filter((word) => word !== '');
+    };
+    assert.deepEqual(await completed('ipc store '), [
+      'check\tRead all of a store, and say what is in it and whether it is sound.',
+      'dump\tPrint every record of a store that counts, as a line of JSON.',
+      'retry\tPut dead letters back where they were meant to go, with new attempts.',
+    ]);
+    assert.deepEqual(await completed('ipc post --fr'), ['--from\tyour name, for answers']);
+    const words = async (line: string) =>
+      (await completed(line)).map((each) => each.split('\t')[0]);
+    assert.deepEqual(await words('ipc install --scope '), ['project', 'user']);
+    assert.deepEqual(await words('ipc install cla'), ['claude']);
+    assert.deepEqual(await words('ipc help exit'), ['exit-codes']);
+    assert.deepEqual(await words('ipc post ann pla'), ['plan.md']);
+    assert.deepEqual(await words('ipc send --from pla'), ['plan.md']);
+  },
+);
+
+test('a shell that is not known is refused with those that are', async (context) => {
+  const { run } = await shell(context);
+  for (const name of ['tcsh', 'constructor']) {
+    const { code, text, errors } = await run(['completion', name]);
+    assert.deepEqual([code, text], [2, '']);
+    const what = `ipc: bad_parameter: shell is "${name}"; it must be one of bash, zsh, fish. `;
+    assert.ok(errors.startsWith(what), errors);
+  }
+});
+
+/** With a file to complete, and the shell's own file of settings. */
+async function folderWith(
+  context: TestContext,
+  name: string,
+  file: string,
+  settings: (script: string) => string,
+): Promise<string> {
+  const { run } = await shell(context);
+  const { code, text } = await run(['completion', name]);
+  assert.equal(code, 0);
+  const folder = join(await makeHome(context), 'folder');
+  await mkdir(folder);
+  await writeFile(join(folder, 'plan.md'), '');
+  const ipc = name === 'fish' ? '' : `PS1='ready> '\nipc() { printf 'ran: %s\\n' "$*"; }\n`;
+  await writeFile(join(folder, file), `${ipc}${settings(text)}`);
+  return folder;
+}
+
+/** Types one line after the other, and returns what each called. */
+async function typed(folder: string, command: string): Promise<string[]> {
+  const env = { PATH, HOME: folder, ZDOTDIR: folder, TERM: 'xterm', SHELL: '/bin/sh' };
+  const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env });
+  const called: string[] = [];
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk;
+    // What is typed before the shell reads is not completed.
+    const isReady = /(?:ran: ([^\r]*)\r\n.*)?ready> /s.exec(said);
+    if (!isReady) return;
+    said = '';
+    if (isReady[1] !== undefined) called.push(isReady[1].trimEnd());
+    const line = lines[called.length]?.[0];
+    if (line === undefined) child.stdin.end('exit\n');
+    else child.stdin.write(`${line}\n`);
+  });
+  await ended(child);
+  return called;
+}

@@ -1,0 +1,170 @@
+// `ipc doctor`: what a machine has, what is amiss, and what to do.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePort } from '../../support/places.ts';
+import { said, shell } from '../../support/processes/shell.ts';
+
+test('on a machine where nothing was used yet all is well, and nothing is made', async (context) => {
+  const { run, home, port } = await shell(context);
+  const { code, errors } = await run(['doctor']);
+  assert.equal(code, 0);
+  assert.match(errors, /^ok {3}Node: v\d+\.\d+\.\d+\.\n/);
+  assert.match(errors, new RegExp(`\nok   port: ${port} is free: `));
+  assert.match(errors, /\nok {3}store: .*, made by the first post\.\n/);
+  assert.equal(existsSync(home), false);
+});
+
+test('owner, key and store of a broker that runs are named', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  const broker = begin(['broker']);
+  await said(broker);
+  await run(['post', 'B', 'hi']);
+  const { code, errors } = await run(['doctor']);
+  assert.equal(code, 0);
+  assert.match(errors, new RegExp(`\nok   key: ${join(home, 'key')}\\.\n`));
+  assert.match(
+    errors,
+    new RegExp(`\nok   port: ${port}: pid ${broker.pid} \\(.*\\) owns the broker`),
+  );
+  assert.match(errors, /\nok {3}store: .*: 1 unsettled messages\.\n/);
+});
+
+test('what is amiss is said with what to do, and exits with 1', async (context) => {
+  const { run, home, port } = await shell(context);
+  const stranger = createServer().listen(port, '127.0.0.1');
+  context.after(() => stranger.close());
+  await once(stranger, 'listening');
+  await mkdir(home);
+  await chmod(home, 0o755);
+  await writeFile(join(home, 'key'), 'no key', { mode: 0o600 });
+  const { code, text } = await run(['doctor', '--json']);
+  assert.equal(code, 1);
+  const bad = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ ok }) => !ok);
+  assert.deepEqual(
+    bad.map(({ about }) => about),
+    ['folder', 'key', 'port'],
+  );
+  assert.equal(bad[0].hint, `chmod 700 '${home}'`);
+  assert.match(bad[1].what, /^key_unusable: /);
+  assert.match(bad[2].what, new RegExp(`^${port} is held by pid ${process.pid} `));
+});
+
+test('a variable that every call would refuse is told once, and nothing is made', async (context) => {
+  const { line, home } = await shell(context);
+  const missing = join(home, 'no-key');
+  for (const [variable, value, expected] of [
+    ['IPC_KEY', 'zz', 'variables: key_unusable: IPC_KEY is not a key'],
+    ['IPC_KEY_FILE', missing, `key: key_unusable: ${missing} \\(IPC_KEY_FILE\\) is not there`],
+    ['IPC_HOME', 'relative', 'variables: home_unusable: IPC_HOME is "relative"'],
+    ['IPC_HOME', `/tmp/${'h'.repeat(100)}`, 'store: home_unusable: .* too long for a socket'],
+    ['IPC_PORT', 'zz', 'variables: bad_port: IPC_PORT cannot be used; it needs a whole number'],
+    ['IPC_BROKER', 'zz', 'variables: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT'],
+    ['IPC_BROKER', 'nowhere.invalid:1', 'broker: host_unknown: IPC_BROKER cannot be used'],
+    ['IPC_NAME', '\t', 'variables: bad_name: IPC_NAME'],
+    ['IPC_SENDS_PER_HOUR', 'zz', 'variables: bad_parameter: IPC_SENDS_PER_HOUR cannot be used'],
+    ['IPC_MAX_WAIT', 'zz', 'variables: bad_timeout: IPC_MAX_WAIT cannot be used'],
+  ] as const) {
+    const { code, errors } = await line('"$@" doctor', { [variable]: value });
+    const bad = errors.split('\n').filter((each) => each.startsWith('BAD'));
+    assert.match(bad[0] ?? '', new RegExp(`^BAD  ${expected}.* To do: `), errors);
+    assert.deepEqual([code, existsSync(home)], [1, false]);
+  }
+});
+
+test('a folder of the store that is none is told', async (context) => {
+  const { run, home, port } = await shell(context);
+  await mkdir(home, { mode: 0o700 });
+  await writeFile(join(home, `broker-${port}`), '');
+  const { code, errors } = await run(['doctor']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is no folder\. To do: /);
+});
+
+test('a guest is told whether its broker answers, and nothing of one of its own', async (context) => {
+  const { run, line, begin, port } = await shell(context);
+  const elsewhere = await freePort();
+  // Dialled, it is this machine; but it is no loopback address.
+  const doctor = () =>
+    line('"$@" doctor', { IPC_BROKER: `0.0.0.0:${port}`, IPC_PORT: `${elsewhere}` });
+  const before = await doctor();
+  assert.match(
+    before.errors,
+    /\nBAD {2}broker: key_mismatch: there is no key yet, .*`ipc help key import`\./,
+  );
+  await run(['key', 'new']);
+  const silent = await doctor();
+  assert.equal(silent.code, 1);
+  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*nobody answers/);
+  const broker = begin(['broker']);
+  await said(broker);
+  const { code, errors } = await doctor();
+  assert.match(
+    errors,
+    new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: its pid ${broker.pid} owns`),
+  );
+  assert.doesNotMatch(errors, /port:|store:/);
+  assert.equal(code, 0);
+});
+
+test('a broker of this machine from another folder is good with the same key, and no other', async (context) => {
+  const one = await shell(context);
+  const other = await shell(context);
+  const broker = one.begin(['broker']);
+  await said(broker);
+  const doctor = (env: Readonly<Record<string, string>>) =>
+    other.line('"$@" doctor', { IPC_BROKER: `127.0.0.1:${one.port}`, ...env });
+  const same = await doctor({ IPC_KEY_FILE: join(one.home, 'key') });
+  const answer = `\nok   port: ${one.port}: pid ${broker.pid} \\(.*\\) owns the broker, of another folder\\.`;
+  assert.match(same.errors, new RegExp(answer));
+  assert.equal(same.code, 0);
+  const strange = await doctor({ IPC_KEY: '00'.repeat(32) });
+  assert.match(strange.errors, /\nBAD {2}port: .* which owns no broker of this folder\./);
+  const mine = await one.line('"$@" doctor', { IPC_KEY: '00'.repeat(32) });
+  assert.match(mine.errors, /\nBAD {2}port: key_mismatch: /);
+  assert.equal(existsSync(other.home), false);
+});
+
+test('a host that is here and does not have ipc is told how to get it', async (context) => {
+  const { run, home } = await shell(context);
+  await mkdir(join(home, '.cursor'), { recursive: true });
+  await chmod(home, 0o700);
+  assert.match(
+    (await run(['doctor'])).errors,
+    /\nok {3}Cursor: does not have ipc yet\. To do: ipc install cursor\.\n/,
+  );
+  await run(['install', 'cursor', '--yes']);
+  assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc\.\n/);
+});
+
+test('a host that has the plugin is not told to get ipc a second time', async (context) => {
+  const { run, home } = await shell(context);
+  const plugins = (isOn: boolean) =>
+    JSON.stringify({ enabledPlugins: { 'agent-ipc@agent-ipc': isOn } });
+  await mkdir(join(home, '.claude'), { recursive: true, mode: 0o700 });
+  await mkdir(join(home, '.codex'));
+  await writeFile(join(home, '.claude.json'), '{}');
+  await writeFile(join(home, '.claude', 'settings.json'), plugins(true));
+  const table = '[plugins."agent-ipc@agent-ipc"]\nenabled =';
+  await writeFile(join(home, '.codex', 'config.toml'), `${table} true\n`);
+  const { errors } = await run(['doctor']);
+  assert.match(
+    errors,
+    /\nok {3}Claude Code: has ipc, by its plugin\.\nok {3}Codex: has ipc, by its plugin\.\n/,
+  );
+  await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
+  await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);
+  const off = (await run(['doctor'])).errors;
+  assert.match(
+    off,
+    /\nok {3}Claude Code: does not have ipc yet\. .*\nok {3}Codex: does not have ipc yet\. /,
+  );
+});

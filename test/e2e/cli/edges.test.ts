@@ -1,0 +1,320 @@
+// The program where something is in its way: a store it cannot read, output that fails, a signal,
+// arguments that are not text. Each gets one line that says what to do, and its exit code.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { encodeRecord } from '../../../src/journal/record-codec.ts';
+import { segmentSeed } from '../../../src/journal/record-framing.ts';
+import { freePort } from '../../support/places.ts';
+import { ended, said, shell } from '../../support/processes/shell.ts';
+
+test('store check and post say which folder they cannot read', async (context) => {
+  const { run, home, port } = await shell(context);
+  const store = join(home, `broker-${port}`);
+  await mkdir(store, { recursive: true });
+  await writeFile(join(store, 'epochs'), 'a file where the folder should be');
+  const file = await run(['store', 'check']);
+  assert.equal(file.code, 1);
+  assert.match(file.errors, /^ipc: home_unusable: \S+broker-\d+: ENOTDIR.* To do: .*\n$/);
+  const posted = await run(['post', 'B', 'hi']);
+  assert.equal(posted.code, 1);
+  assert.match(posted.errors, /^ipc: home_unusable: .*ENOTDIR.* To do: [^.]*\.\n$/);
+  const other = join(home, 'broker-1');
+  await mkdir(join(other, 'epochs/00000001/seg-000001.log'), { recursive: true });
+  const folder = await run(['store', 'check', '--port', '1']);
+  assert.equal(folder.code, 1);
+  assert.match(folder.errors, /^ipc: home_unusable: \S+broker-1: EISDIR.* To do: .*\n$/);
+});
+
+test('store check at a port without a store exits 1 and says so', async (context) => {
+  const { run, home, port } = await shell(context);
+  const { code, text, errors } = await run(['store', 'check']);
+  assert.deepEqual(
+    [code, text, errors],
+    [
+      1,
+      '',
+      `No store in ${home}/broker-${port}: nothing was posted there. See \`--port\` and IPC_HOME.\n`,
+    ],
+  );
+});
+
+test('store check calls a newer store newer, not damaged', async (context) => {
+  const { run, home, port } = await shell(context);
+  await run(['post', 'B', 'hello']);
+  const segment = join(home, `broker-${port}`, 'epochs/00000001/seg-000001.log');
+  const header = {
+    kind: 'segment',
+    format: 2,
+    store: '00'.repeat(16),
+    nextNumber: 1,
+    openingBytes: 0,
+    durable: { segment: 0, offset: 0 },
+    earlier: [],
+  } as const;
+  await writeFile(segment, encodeRecord(header, segmentSeed({ epoch: 1, segment: 1 })));
+  const { code, errors } = await run(['store', 'check']);
+  assert.equal(code, 1);
+  assert.match(errors, /^ipc: store_newer: .*written by a newer version \(format 2; this is 1\)/);
+  assert.doesNotMatch(errors, /DAMAGED|sound/);
+});
+
+const full = { skip: existsSync('/dev/full') ? false : 'no /dev/full' };
+
+test('output that cannot be written is said, and exits 1', full, async (context) => {
+  const { run, line } = await shell(context);
+  const said = /output_failed.*ENOSPC/;
+  for (const command of ['post B hi --json', 'status --json', '--help', '--version', 'wait B']) {
+    const { code, errors } = await line(`"$@" ${command} >/dev/full`);
+    assert.equal(code, 1, command);
+    assert.match(errors, said, command);
+  }
+  assert.equal((await run(['wait', 'B'])).text, 'hi', 'it went back');
+});
+
+test('a reader that stands still keeps nobody from ending a command: the mail goes back', async (context) => {
+  const { run, begin } = await shell(context);
+  // More than a pipe takes.
+  const body = 'x'.repeat(1_000_000);
+  for (const args of [
+    ['wait', 'B'],
+    ['fetch', 'B', '--json'],
+  ]) {
+    await run(['post', 'B'], body);
+    const command = begin(args);
+    await once(command.stdout ?? command, 'readable');
+    command.kill('SIGINT');
+    const [code] = await once(command, 'exit');
+    assert.equal(code, 130);
+    assert.equal((await run(['wait', 'B'])).text, body);
+  }
+});
+
+test('a reader that has enough is no error to speak of', async (context) => {
+  const { line } = await shell(context);
+  const { errors } = await line('"$@" --help | true; "$@" status --json | true');
+  assert.equal(errors, '');
+});
+
+test('what `head` left in a fetch goes back unread, what the pipe took is settled', async (context) => {
+  const { run, line } = await shell(context);
+  const big = 'x'.repeat(500_000);
+  for (const body of ['first', big, 'last']) await run(['post', 'B'], body);
+  const { text, errors } = await line('{ "$@" fetch B; echo "exit $?" >&2; } | head -1');
+  assert.deepEqual([text, errors], ['first\n', 'exit 1\n']);
+  const rest = (await run(['fetch', 'B', '--json'])).text.trimEnd().split('\n');
+  assert.deepEqual(
+    rest.map((each) => JSON.parse(each)).map(({ body, attempt }) => [body.length, attempt]),
+    [
+      [500_000, 2],
+      [4, 1],
+    ],
+  );
+});
+
+test('a reader of stderr that goes away changes nothing', async (context) => {
+  const { line, run } = await shell(context);
+  const { errors } = await line('{ "$@" post B hi; echo "exit $?" >&3; } 3>&2 2>&1 | true');
+  assert.equal(errors, 'exit 0\n');
+  assert.match((await run(['status'])).errors, /; 1 message, /);
+});
+
+test('a receive whose reader has gone has its sender try again', async (context) => {
+  const { run, begin } = await shell(context);
+  const port = `${await freePort()}`;
+  const receiving = begin(['receive', '--port', port]);
+  receiving.stdout?.destroy();
+  const exited = once(receiving, 'exit');
+  const sending = run(['send', `127.0.0.1:${port}`, 'kept']);
+  assert.deepEqual(await exited, [1, null]);
+  const { code, text } = await run(['receive', '--port', port]);
+  assert.deepEqual([code, text], [0, 'kept']);
+  assert.equal((await sending).code, 0);
+});
+
+test('an interrupted command says one line and exits as the signal wants', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    const waiting = begin(['wait', 'B']);
+    for (;;) {
+      const status = JSON.parse((await run(['status', '--json'])).text);
+      if (status.mailboxes.some((box: { waiting: number }) => box.waiting === 1)) break;
+    }
+    waiting.kill(signal);
+    const end = await ended(waiting);
+    assert.deepEqual([end.code, end.errors], [code, `ipc: interrupted (${signal}).\n`]);
+  }
+  const receiver = await freePort();
+  const receiving = begin(['receive', '--port', `${receiver}`]);
+  while ((await run(['ping', `127.0.0.1:${receiver}`])).code !== 0);
+  receiving.kill('SIGTERM');
+  const end = await ended(receiving);
+  assert.deepEqual([end.code, end.errors], [143, 'ipc: interrupted (SIGTERM).\n']);
+  const exited = once(owner, 'exit');
+  owner.kill('SIGINT');
+  assert.deepEqual(await exited, [0, null], `it is the way to end the broker on port ${port}`);
+});
+
+test('names that are not UTF-8 are refused, never mended', async (context) => {
+  const { line, run, home } = await shell(context);
+  const bad = '"$(printf "a\\377")"';
+  const refused: [string, string][] = [
+    [`post ${bad} hi`, 'bad_name: to is not UTF-8'],
+    [`post B hi --from ${bad}`, 'bad_name: from is not UTF-8'],
+    [`post B hi --from=${bad}`, 'bad_name: from is not UTF-8'],
+    [`wait ${bad}`, 'bad_name: mailbox is not UTF-8'],
+    [`post B hi --id ${bad}`, 'bad_id: id is not UTF-8'],
+    [`post B ${bad}`, 'bad_body: message is not UTF-8'],
+  ];
+  for (const [command, expected] of refused) {
+    const { code, errors } = await line(`"$@" ${command}`);
+    assert.equal(code, 2, command);
+    assert.ok(errors.startsWith(`ipc: ${expected}.`), errors);
+  }
+  assert.equal(existsSync(home), false);
+  assert.equal((await run(['post', 'a\ufffd', 'hi'])).code, 0, 'U+FFFD itself is a character');
+});
+
+test('a wrong command line is answered in the form of all errors', async (context) => {
+  const { run } = await shell(context);
+  const calls: [string[], string][] = [
+    [
+      ['post', 'B', '-hello'],
+      "unknown_parameter: unknown option '-hello'. To do: see `ipc post --help`; put `--` before a text that begins with '-'.",
+    ],
+    [
+      ['wait', 'B', 'C'],
+      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; put a text with spaces in quotes.",
+    ],
+    [
+      ['wait'],
+      "missing_parameter: missing required argument 'mailbox'. To do: see `ipc wait --help`.",
+    ],
+    [
+      ['wait', 'B', '--timeout'],
+      "missing_parameter: option '--timeout <timeout>' argument missing. To do: see `ipc wait --help`.",
+    ],
+    [
+      ['store', 'chek'],
+      "unknown_operation: unknown command 'chek' (Did you mean check?). To do: see `ipc store --help`.",
+    ],
+  ];
+  for (const [args, expected] of calls) {
+    const { code, text, errors } = await run(args);
+    assert.deepEqual([code, text, errors], [2, '', `ipc: ${expected}\n`]);
+  }
+  const nothing = await run([]);
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.errors, /^Usage: ipc /);
+});
+
+test('the help of a command speaks of that command alone', async (context) => {
+  const { run } = await shell(context);
+  const help = async (...args: string[]) => (await run([...args, '--help'])).text;
+  const receive = await help('receive');
+  assert.match(receive, /--port <port> +port to listen on; 19900 by default/);
+  assert.doesNotMatch(receive, /19901/);
+  assert.match(receive, /--timeout <timeout> +whole seconds, 1-300; 60 by default/);
+  const post = await help('post');
+  assert.match(post, /to +the mailbox that gets the message\n/);
+  assert.match(post, /message +text of at most 1 MB; stdin when it is - or left out/);
+  assert.match(post, /--port <port> +port of the broker; 19901 by default/);
+  assert.doesNotMatch(post, /19900|post: |send, post/);
+  assert.match(await help('ping'), /--timeout <timeout> +whole seconds, 1-300; 10 by default/);
+});
+
+test('an address with a port is no address to bind, and errors name what was given', async (context) => {
+  const { run, line } = await shell(context);
+  const bound = await run(['receive', '--bind', '127.0.0.1:21010']);
+  assert.equal(bound.code, 2);
+  assert.match(bound.errors, /^ipc: bad_parameter: bind is "127.0.0.1:21010"; .*without a port/);
+  const beyond = async (...args: string[]) => (await run(args)).errors;
+  const nowhere = 'nowhere.invalid';
+  assert.match(
+    await beyond('send', `${nowhere}:1`, 'hi'),
+    /^ipc: host_unknown: host nowhere.invalid: no such host/,
+  );
+  for (const command of ['receive', 'broker']) {
+    assert.match(
+      await beyond(command, '--bind', nowhere),
+      /^ipc: host_unknown: bind nowhere.invalid: no such host/,
+    );
+  }
+  const { errors } = await line('"$@" post B hi', { IPC_BROKER: `${nowhere}:1` });
+  assert.match(errors, /^ipc: host_unknown: IPC_BROKER /);
+});
+
+test('a key or a variable that is wrong is named with the form it needs, and never shown', async (context) => {
+  const { line } = await shell(context);
+  const said = async (env: Record<string, string>) => {
+    const { errors } = await line('"$@" post B hi', env);
+    assert.doesNotMatch(errors, /secret/);
+    return errors;
+  };
+  assert.equal(
+    await said({ IPC_KEY: 'secret' }),
+    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints where the key is good.\n',
+  );
+  assert.equal(
+    await said({ IPC_PORT: 'secret' }),
+    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
+  );
+  assert.match(
+    await said({ IPC_BROKER: 'secret' }),
+    /^ipc: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /,
+  );
+});
+
+test('`ipc mcp` says at once which variables are wrong, and serves', async (context) => {
+  const { home, line } = await shell(context);
+  const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+  const env = { IPC_PORT: 'secret', IPC_SENDS_PER_HOUR: 'secret', IPC_KEY: 'secret' };
+  const { text, errors } = await line(`echo '${ping}' | "$@" mcp`, env);
+  assert.equal(JSON.parse(text).id, 1);
+  assert.deepEqual(
+    errors.split('\n').map((each) => /^ipc mcp: (\w+: \w+) /.exec(each)?.[1] ?? each),
+    ['bad_port: IPC_PORT', 'bad_parameter: IPC_SENDS_PER_HOUR', 'key_unusable: IPC_KEY', ''],
+  );
+  assert.doesNotMatch(errors, /secret/);
+  assert.equal(existsSync(home), false);
+});
+
+test('a ping of a stopped process says so, and what to do', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const owner = begin(['broker']);
+  await said(owner);
+  owner.kill('SIGSTOP');
+  const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
+  assert.equal(code, 1);
+  const [what, remedy] = errors.split(' To do: ');
+  assert.match(
+    what ?? '',
+    new RegExp(`^ipc: unreachable: pid ${owner.pid} .* has port ${port}, but is stopped\\.$`),
+  );
+  assert.ok(remedy?.startsWith(`continue it (kill -CONT ${owner.pid}), or end it.`));
+});
+
+test('a home that cannot be one is named', async (context) => {
+  const { line, home } = await shell(context);
+  const post = (env: Record<string, string>) => line('"$@" post B hi', env);
+  for (const [env, expected] of [
+    [{ IPC_HOME: 'mail' }, /^ipc: home_unusable: IPC_HOME is "mail"; .*absolute path/],
+    [{ IPC_HOME: '', HOME: 'here' }, /^ipc: home_unusable: HOME is "here"; .*absolute path/],
+    [{ IPC_HOME: `${home}/${'n'.repeat(300)}` }, /^ipc: home_unusable: .*shorter path/],
+  ] as const) {
+    const { code, errors } = await post(env);
+    assert.equal(code, 1);
+    assert.match(errors, expected);
+  }
+  const { errors } = await line('"$@" store check', { IPC_HOME: '', HOME: '' });
+  assert.match(errors, /^No store in \/.*\/\.agent-ipc\/broker-/);
+});

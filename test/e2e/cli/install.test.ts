@@ -1,0 +1,306 @@
+// `ipc install` and `ipc uninstall`, in a home directory of their own. A host that has a command for it
+// is a script here, which writes down its words.
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { findSetup, perform, plan } from '../../../src/hosts/installer.ts';
+import { program } from '../../support/mcp-host.ts';
+import { makeHome } from '../../support/places.ts';
+import { type Shell, shell } from '../../support/processes/shell.ts';
+
+const server = { command: 'node', args: [program, 'mcp'] };
+
+test('a host without a command of its own gets an entry in its file, and loses it again', async (context) => {
+  const { run, file } = await machine(context);
+  const cases = [
+    ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: server } }],
+    ['vscode', '.config/Code/User/mcp.json', { servers: { ipc: { type: 'stdio', ...server } } }],
+    [
+      'opencode',
+      '.config/opencode/opencode.json',
+      { mcp: { ipc: { type: 'local', command: ['node', program, 'mcp'], enabled: true } } },
+    ],
+    ['zed', '.config/zed/settings.json', { context_servers: { ipc: { ...server, env: {} } } }],
+  ] as const;
+  for (const [host, path, expected] of cases) {
+    assert.equal((await run(['install', host, '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file(path)), expected);
+    assert.match((await run(['install', host, '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file(path)), {});
+  }
+});
+
+test('what else stands in the file stays, byte for byte, its comments too', async (context) => {
+  const { run, file, put } = await machine(context);
+  const path = '.config/zed/settings.json';
+  const before =
+    '// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {\n\t\t"other": {"command": "x"},\n\t},\n}\n';
+  await put(path, before);
+  const { errors } = await run(['install', 'zed', '--yes']);
+  assert.match(errors, /^Zed:\n {2}change .*settings\.json:\n[\s\S]*\+ .*"ipc": \{/);
+  const after = await file(path);
+  assert.ok(after.startsWith('// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {'));
+  assert.ok(after.includes('"other": {"command": "x"},'));
+  assert.ok(after.includes(`"${program}"`));
+  await run(['uninstall', 'zed', '--yes']);
+  assert.equal(await file(path), before);
+});
+
+test('a file that is not understood is not touched, and what is wanted there is told', async (context) => {
+  const { run, file, put } = await machine(context);
+  const entry = JSON.stringify({ mcpServers: { ipc: server } });
+  const latin1 = Buffer.from('{"name": "caf\xe9"}', 'latin1');
+  for (const [content, fault] of [
+    ['{"mcpServers": ', 'is no JSON object, and'],
+    ['[]', 'is no JSON object, and'],
+    ['"text"', 'is no JSON object, and'],
+    ['{"mcpServers": []}', 'has no object at mcpServers, and'],
+    [latin1, 'is not UTF-8, and'],
+  ] as const) {
+    await put('.cursor/mcp.json', content);
+    for (const option of ['--yes', '--print']) {
+      const { code, errors } = await run(['install', 'cursor', option]);
+      assert.equal(code, 1);
+      assert.equal(
+        errors.replace(/\/\S*mcp\.json/, 'FILE'),
+        `ipc: host_unusable: FILE ${fault} was not touched. To do: mend it, or put in by hand: ${entry}.\n`,
+      );
+      assert.deepEqual(
+        Buffer.from(await file('.cursor/mcp.json', 'latin1'), 'latin1'),
+        Buffer.from(content),
+      );
+    }
+  }
+  const { code, errors } = await run(['uninstall', 'cursor', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /To do: mend it, or take mcpServers\.ipc out by hand\.\n$/);
+});
+
+test('what is no regular file is refused, not waited for', async (context) => {
+  const { run, put, line } = await machine(context);
+  await put('.cursor/other', '');
+  await line('mkfifo "$HOME/.cursor/mcp.json"; mkdir -p "$HOME/.config/zed/settings.json"');
+  for (const host of ['cursor', 'zed']) {
+    const { code, errors } = await run(['install', host, '--yes']);
+    assert.equal(code, 1);
+    assert.match(errors, /^ipc: host_unusable: \/\S* is no regular file, and was not touched\. /);
+  }
+  const { code, errors } = await run(['doctor']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nBAD {2}Cursor: host_unusable: .* is no regular file/);
+});
+
+test('a file with nothing in it is as good as none', async (context) => {
+  const { run, file, put } = await machine(context);
+  for (const content of ['', ' \n\t\n']) {
+    await put('.cursor/mcp.json', content);
+    assert.match((await run(['uninstall', 'cursor', '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.equal((await run(['install', 'cursor', '--yes'])).code, 0);
+    assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
+  }
+});
+
+test('a byte order mark stays, and lines end as they do elsewhere in the file', async (context) => {
+  const { run, file, put } = await machine(context);
+  const before = '\ufeff{\r\n  "other": 1\r\n}\r\n';
+  await put('.cursor/mcp.json', before);
+  const { code, errors } = await run(['install', 'cursor', '--yes']);
+  assert.equal(code, 0);
+  assert.doesNotMatch(errors, /\r/);
+  const after = await file('.cursor/mcp.json');
+  assert.match(after, /^\ufeff\{\r\n {2}"other": 1,\r\n {2}"mcpServers": \{\r\n {4}"ipc": \{\r\n/);
+  assert.doesNotMatch(after, /[^\r]\n/);
+  assert.deepEqual(JSON.parse(after.slice(1)), { other: 1, mcpServers: { ipc: server } });
+  assert.equal((await run(['uninstall', 'cursor', '--yes'])).code, 0);
+  assert.equal(await file('.cursor/mcp.json'), before);
+});
+
+test('a host that has a command for it is set up by that, once', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  const json = JSON.stringify({ mcpServers: { ipc: server } });
+  const toml = `[mcp_servers.ipc]\nargs = ["${program}", "mcp"]\n`;
+  for (const [host, path, entry, added, removed] of [
+    ['claude', '.claude.json', json, 'add ipc -s user -- node PROGRAM mcp', 'remove ipc -s user'],
+    ['codex', '.codex/config.toml', toml, 'add ipc -- node PROGRAM mcp', 'remove ipc'],
+    [
+      'gemini',
+      '.gemini/settings.json',
+      json,
+      'add -s user ipc node PROGRAM mcp',
+      'remove -s user ipc',
+    ],
+  ] as const) {
+    const failing = () => stub(host, 'exit 3');
+    await stub(host);
+    assert.equal((await run(['install', host, '--yes'])).code, 0);
+    assert.equal(await file(`${host}.words`), `mcp ${added.replace('PROGRAM', program)}\n`);
+    await put(path, entry);
+    await failing();
+    await hasNothingToDo(run, 'install', host);
+    await stub(host);
+    assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
+    assert.equal(await file(`${host}.words`), `mcp ${removed}\n`);
+    await put(path, '');
+    await failing();
+    await hasNothingToDo(run, 'uninstall', host);
+  }
+  const failed = await run(['install', 'claude', '--yes']);
+  assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
+});
+
+test('a host with a command of its own that has ipc from another folder keeps it', async (context) => {
+  const { run, put, stub } = await machine(context);
+  await stub('codex', 'exit 3');
+  await put('.codex/config.toml', '[mcp_servers.ipc]\nargs = ["/other/ipc.js", "mcp"]\n');
+  const { code, errors } = await run(['install', 'codex', '--yes']);
+  assert.equal(code, 1);
+  assert.equal(
+    errors,
+    'ipc: host_unusable: Codex has ipc from another folder. To do: `ipc uninstall codex --scope user`, then install again.\n',
+  );
+});
+
+async function hasNothingToDo(run: Machine['run'], direction: string, host: string) {
+  for (const option of ['--yes', '--print']) {
+    const { code, text, errors } = await run([direction, host, option]);
+    assert.deepEqual([code, text], [0, '']);
+    assert.match(errors, /^[A-Z].*: nothing to do\.\n$/);
+  }
+}
+
+test('one host that refuses keeps no other from being set up', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  await stub('claude', 'exit 3');
+  await put('.cursor/mcp.json', '[]');
+  await put('.config/zed/settings.json', '{}');
+  const { code, errors } = await run(['install', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /\nipc: host_unusable: claude exited with 3\. /);
+  assert.match(
+    errors,
+    /\nipc: host_unusable: .*mcp\.json is no JSON object, and was not touched\. /,
+  );
+  assert.match(errors, /\nipc: host_unusable: not done for Claude Code, Cursor\. .*\n$/);
+  const { context_servers: zed } = JSON.parse(await file('.config/zed/settings.json'));
+  assert.deepEqual(zed.ipc, { ...server, env: {} });
+  await stub('codex');
+  const project = await run(['install', '--print', '--scope', 'project']);
+  assert.equal(project.code, 1);
+  assert.match(project.errors, /\nipc: host_unusable: not done for Codex, Cursor\. /);
+  assert.match(project.text, /\nZed:\n {2}make /);
+});
+
+test('--print says what would be done, and nothing is', async (context) => {
+  const { run, file, stub } = await machine(context);
+  await stub('claude');
+  const printed = await run(['install', 'claude', '--print', '--scope', 'project']);
+  const word = /^[\w./-]+$/.test(program) ? program : `'${program}'`;
+  const line = `mcp add ipc -s project -- node ${word} mcp`;
+  assert.equal(printed.text, `Claude Code:\n  run: claude ${line}\n`);
+  await assert.rejects(file('claude.words'), { code: 'ENOENT' });
+  await run(['install', 'cursor', '--print']);
+  await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
+});
+
+test('a host whose program is not there is called that', async (context) => {
+  const { run } = await machine(context);
+  const { code, errors } = await run(['install', 'claude', '--yes']);
+  assert.equal(code, 1);
+  const said = errors.trimEnd().split('\n').at(-1);
+  assert.equal(
+    said,
+    'ipc: host_unusable: there is no program "claude" on the PATH. To do: install it, or see `--print` for what it would be told.',
+  );
+});
+
+test('without a terminal and --yes nothing is done', async (context) => {
+  const { run, file } = await machine(context);
+  const { code, errors } = await run(['install', 'cursor']);
+  assert.equal(code, 2);
+  assert.match(errors, /ipc: missing_parameter: nobody is there to be asked. To do: give --yes /);
+  await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
+});
+
+test('a file that changed after it was shown is not touched', async (context) => {
+  const home = await makeHome(context);
+  const places = {
+    home,
+    project: home,
+    claude: home,
+    codex: home,
+    config: home,
+    platform: process.platform,
+  };
+  const path = join(home, '.cursor', 'mcp.json');
+  await mkdir(dirname(path));
+  await writeFile(path, '{}');
+  const step = await plan('install', findSetup('cursor'), 'user', server, places);
+  assert(step);
+  await writeFile(path, '{"mine": 1}');
+  await assert.rejects(perform(step), {
+    code: 'host_unusable',
+    message: `${path} changed meanwhile, and was not touched`,
+  });
+  assert.equal(await readFile(path, 'utf8'), '{"mine": 1}');
+});
+
+test('without a name all hosts that are found are set up', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  for (const option of ['--yes', '--print']) {
+    assert.match(
+      (await run(['install', option])).errors,
+      /no host was found on this machine\. To do: name one of claude, codex, gemini, cursor, /,
+    );
+  }
+  await stub('gemini');
+  await put('.cursor/other', '');
+  assert.equal((await run(['install', '--yes'])).code, 0);
+  assert.match(await file('gemini.words'), /^mcp add /);
+  assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
+});
+
+test('a host or a scope that is not known is refused with those that are', async (context) => {
+  const { run } = await machine(context);
+  const host = await run(['install', 'emacs']);
+  assert.equal(host.code, 2);
+  assert.match(host.errors, /one of claude, codex, gemini, cursor, vscode, opencode, zed/);
+  const scope = await run(['install', 'codex', '--scope', 'project']);
+  assert.equal(scope.code, 2);
+  assert.match(scope.errors, /for Codex it must be user\./);
+});
+
+interface Machine {
+  run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
+  /** What is in a file of the home directory. */
+  file(path: string, encoding?: BufferEncoding): Promise<string>;
+  put(path: string, content: string | Buffer): Promise<void>;
+  line: Shell['line'];
+  /** A program that writes its words to HOME/NAME.words. */
+  stub(name: string, line?: string): Promise<void>;
+}
+
+/** A home directory, and a PATH with nothing but node and what the test puts there. */
+async function machine(context: TestContext): Promise<Machine> {
+  const { home, line } = await shell(context);
+  await mkdir(home);
+  const path = (name: string) => join(home, name);
+  const put = async (name: string, content: string | Buffer) => {
+    await mkdir(dirname(path(name)), { recursive: true });
+    await writeFile(path(name), content);
+  };
+  return {
+    put,
+    line,
+    run: (args) => {
+      const words = args.map((word) => `'${word}'`).join(' ');
+      return line(`cd "$HOME" && PATH="$HOME/bin" exec "$@" ${words}`, { XDG_CONFIG_HOME: '' });
+    },
+    file: (name, encoding = 'utf8') => readFile(path(name), encoding),
+    stub: async (name, last = '') => {
+      await put(`bin/${name}`, `#!/bin/sh\necho "$@" > "$HOME/${name}.words"\n${last}\n`);
+      await chmod(path(`bin/${name}`), 0o755);
+    },
+  };
+}

@@ -1,0 +1,155 @@
+// `--json`: the fields of each command's objects, and what comes on stderr.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jsonObjects } from '../../../src/cli/json-fields.ts';
+import { freePort } from '../../support/places.ts';
+import { type Ended, ended, said, shell } from '../../support/processes/shell.ts';
+
+const message = [
+  ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
+  ...['answers', 'damaged', 'body'],
+];
+const keyChange = ['path', 'same', 'old'];
+
+const expected: Readonly<Record<string, readonly string[]>> = {
+  post: ['to', 'id', 'number', 'duplicate', 'reader'],
+  wait: message,
+  fetch: message,
+  ask: message,
+  send: ['received', 'host'],
+  receive: ['from', 'program', 'pid', 'machine', 'body'],
+  ping: ['host', 'ms'],
+  broker: ['port', 'role', 'pid', 'epoch', 'addresses', 'messages', 'warnings'],
+  status: [
+    ...['host', 'port', 'pid', 'own', 'epoch', 'addresses', 'messages', 'bytes', 'sessions'],
+    ...['mailboxCount', 'mailboxes', 'deadLetterCount', 'deadLetters', 'damaged'],
+    ...['storageStalledMs', 'warnings'],
+  ],
+  'store check': [
+    ...['folder', 'records', 'mailboxes', 'messages', 'bytes', 'store', 'epoch', 'sound'],
+    ...['faults', 'kept', 'warnings', 'segments'],
+  ],
+  'store retry': ['moved', 'stayed', 'missing'],
+  doctor: ['about', 'ok', 'what', 'hint'],
+  'key show': ['key', 'path', 'old'],
+  'key new': keyChange,
+  'key import': keyChange,
+  'key retire': keyChange,
+};
+
+test('the table says these fields', () => {
+  const table = jsonObjects.flatMap(({ commands, fields }) =>
+    commands.map((command) => [command, Object.keys(fields)]),
+  );
+  assert.deepEqual(Object.fromEntries(table), expected);
+});
+
+test('each command prints those fields, in that order, and nothing else', async (context) => {
+  const { run, begin } = await shell(context);
+  const seen: Record<string, readonly string[]> = {};
+  const see = (command: string, { text, errors }: Ended) => {
+    assert.equal(errors, '', command);
+    for (const line of text.trimEnd().split('\n')) seen[command] = Object.keys(JSON.parse(line));
+  };
+  const json = async (command: string, ...words: string[]) =>
+    see(command, await run([...command.split(' '), ...words, '--json']));
+  await json('post', 'B', 'one', '--from', 'A');
+  await json('wait', 'B');
+  await run(['post', 'B', 'two']);
+  await json('fetch', 'B');
+  const owner = begin(['broker', '--json']);
+  const line = await new Promise((resolve) => owner.stdout?.once('data', resolve));
+  seen.broker = Object.keys(JSON.parse(String(line)));
+  begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']);
+  await json('ask', 'upper', 'hello', '--mailbox', 'A');
+  const port = `${await freePort()}`;
+  const receiving = ended(begin(['receive', '--port', port, '--json']));
+  await json('ping', `127.0.0.1:${port}`);
+  await json('send', `127.0.0.1:${port}`, 'hi');
+  see('receive', await receiving);
+  await json('status');
+  await json('store check');
+  await json('store retry');
+  await json('doctor');
+  await json('key show');
+  await json('key new');
+  await json('key retire');
+  const { text } = await run(['key', 'show']);
+  see('key import', await run(['key', 'import', '--json'], text));
+  assert.deepEqual(seen, expected);
+});
+
+test('what is not there is null', async (context) => {
+  const { run } = await shell(context);
+  assert.equal(JSON.parse((await run(['status', '--json'])).text).host, null);
+  const [node = ''] = (await run(['doctor', '--json'])).text.split('\n');
+  assert.deepEqual(JSON.parse(node), {
+    about: 'Node',
+    ok: true,
+    what: process.version,
+    hint: null,
+  });
+});
+
+test('an error is one object on stderr, with the exit code of always', async (context) => {
+  const { run } = await shell(context);
+  const error = async (...words: string[]) => {
+    const { code, text, errors } = await run([...words, '--json']);
+    assert.equal(text, '');
+    return { code, ...JSON.parse(errors) };
+  };
+  assert.deepEqual(await error('wait', 'B', '--timeout', '0'), {
+    code: 2,
+    error: {
+      code: 'bad_timeout',
+      message: 'timeout is "0"; it must be whole seconds from 1 to 300',
+      hint: 'give whole seconds from 1 to 300',
+      retry: false,
+      maybeStored: false,
+    },
+  });
+  assert.deepEqual(await error('wait'), {
+    code: 2,
+    error: {
+      code: 'missing_parameter',
+      message: "missing required argument 'mailbox'",
+      hint: 'see `ipc wait --help`',
+      retry: false,
+      maybeStored: false,
+    },
+  });
+  const port = await freePort();
+  const nobody = await error('send', `127.0.0.1:${port}`, 'hi', '--timeout', '1');
+  assert.deepEqual([nobody.code, nobody.error.code, nobody.error.retry], [1, 'unreachable', true]);
+});
+
+test('a time that is over is one object on stderr, and 124', async (context) => {
+  const { run } = await shell(context);
+  const nothing = await run(['wait', 'B', '--timeout', '1', '--json']);
+  assert.deepEqual(
+    [nothing.code, nothing.text, nothing.errors],
+    [124, '', '{"timeout":{"seconds":1,"stored":null}}\n'],
+  );
+  const asked = await run(['ask', 'B', '?', '--mailbox', 'A', '--timeout', '1', '--json']);
+  assert.deepEqual([asked.code, asked.text], [124, '']);
+  const { timeout } = JSON.parse(asked.errors);
+  assert.deepEqual([timeout.seconds, timeout.stored.number], [1, 1]);
+  const question = JSON.parse((await run(['wait', 'B', '--json'])).text);
+  assert.equal(timeout.stored.id, question.id);
+});
+
+test('Ctrl-C is an error object, and notes are objects', async (context) => {
+  const { run, begin, home } = await shell(context);
+  const { errors } = await run(['store', 'check', '--json']);
+  assert.ok(JSON.parse(errors).note.startsWith(`No store in ${home}`));
+  const owner = begin(['broker']);
+  await said(owner);
+  const waiting = begin(['wait', 'B', '--json']);
+  for (;;) {
+    const status = JSON.parse((await run(['status', '--json'])).text);
+    if (status.mailboxes.some((box: { waiting: number }) => box.waiting === 1)) break;
+  }
+  waiting.kill('SIGINT');
+  const end = await ended(waiting);
+  assert.deepEqual([end.code, JSON.parse(end.errors).error.code], [130, 'cancelled']);
+});

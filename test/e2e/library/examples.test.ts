@@ -1,0 +1,86 @@
+// Each file of examples/, as its first lines say it is used.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { program } from '../../support/mcp-host.ts';
+import { freePort } from '../../support/places.ts';
+import { ended, shell } from '../../support/processes/shell.ts';
+
+const folder = fileURLToPath(new URL('../../../../examples/', import.meta.url));
+
+test('two sessions: one asks, the other answers', async (context) => {
+  const { run, example } = await place(context);
+  const answering = example('answer.js');
+  await run(['post', 'bob', 'from nobody']);
+  assert.equal((await example('ask.js', '6 times 7?').done).text, 'You asked: 6 times 7?\n');
+  await run(['post', 'bob', 'shutdown']);
+  assert.equal((await answering.done).code, 0);
+  assert.match((await run(['status'])).errors, /; 0 messages, /);
+});
+
+test('a worker pool under an orchestrator computes each job, also when a worker is killed', async (context) => {
+  const { example } = await place(context);
+  const workers = [1, 2, 3].map(() => example('worker.js'));
+  const orchestrator = example('orchestrator.js', '2', '200');
+  workers[0]?.child.kill('SIGKILL');
+  const { text, errors } = await orchestrator.done;
+  assert.deepEqual([text, errors], ['2686700\n', '']);
+  for (const { done } of workers.slice(1)) assert.equal((await done).code, 0);
+});
+
+test('a job that a worker of the pool cannot do comes again, and is not lost', async (context) => {
+  const { run, example } = await place(context);
+  await run(['post', 'jobs', 'no JSON', '--id', 'job-7']);
+  const { child } = example('worker.js');
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const late = AbortSignal.timeout(30_000);
+  while (!errors.includes('attempt 2')) await once(child.stderr, 'data', { signal: late });
+  assert.match(errors, /^job-7, attempt 1: .*\njob-7, attempt 2: /);
+  child.kill('SIGKILL');
+  assert.equal((await run(['wait', 'jobs'])).text, 'no JSON');
+});
+
+test('point to point: the sender returns when the receiver has the message', async (context) => {
+  const { example } = await place(context);
+  const port = `${await freePort()}`;
+  const receiving = example('receive.js', port);
+  assert.equal((await example('send.js', port, 'straight to you').done).code, 0);
+  assert.equal((await receiving.done).text, 'straight to you\n');
+});
+
+test('a shell pipeline gathers the answers of a worker', async (context) => {
+  const { home, line } = await place(context);
+  const files = ['one', 'two'].map((name) => join(home, name));
+  for (const [index, file] of files.entries()) await writeFile(file, 'line\n'.repeat(index + 1));
+  const ipc = join(home, 'ipc');
+  await writeFile(ipc, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, {
+    mode: 0o755,
+  });
+  const { code, text } = await line(`'${join(folder, 'pipeline.sh')}' ${files.join(' ')}`, {
+    IPC: ipc,
+  });
+  assert.deepEqual([code, text], [0, `${files[0]}: 1\n${files[1]}: 2\n`]);
+});
+
+async function place(context: TestContext) {
+  const children: ReturnType<typeof spawn>[] = [];
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  const { home, port, run, line } = await shell(context);
+  await run(['status']);
+  const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+  const example = (name: string, ...args: string[]) => {
+    const child = spawn(process.execPath, [join(folder, name), ...args], { env });
+    children.push(child);
+    return { child, done: ended(child) };
+  };
+  return { home, run, line, example };
+}

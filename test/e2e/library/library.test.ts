@@ -1,0 +1,208 @@
+// The library, as the package exports it, with a broker of its own.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type AgentMail, IpcError, open } from '../../../src/index.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+import { ended, shell } from '../../support/processes/shell.ts';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+
+async function place(context: TestContext, program = 'test') {
+  const mails: AgentMail[] = [];
+  context.after(async () => {
+    for (const mail of mails) await mail.close();
+  });
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  return async (name?: string): Promise<AgentMail> => {
+    const mail = await open({ port, home, program, env: {}, ...(name !== undefined && { name }) });
+    mails.push(mail);
+    return mail;
+  };
+}
+
+test('a message is posted, waited for, answered and settled', async (context) => {
+  const session = await place(context);
+  const a = await session('A');
+  const b = await session();
+  const waiting = b.wait('B');
+  const stored = await a.post('B', 'question');
+  const question = await waiting;
+  assert(question);
+  assert.deepEqual(
+    [question.id, question.number, question.from, question.to, question.text, question.attempt],
+    [stored.id, stored.number, 'A', 'B', 'question', 1],
+  );
+  assert(question.time instanceof Date);
+  await b.post(question.from, 'answer', { from: 'B', answers: question });
+  const answer = await a.wait('A');
+  assert.equal(answer?.answers, question.id);
+  await answer?.settle();
+  assert.equal((await a.status()).messages, 0);
+});
+
+test('a loop settles what its body is done with, and releases what it throws over', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  for (const text of ['one', 'two', 'three']) await a.post('B', text);
+  const seen: string[] = [];
+  const loop = async () => {
+    for await (const message of b.messages('B')) {
+      seen.push(message.text);
+      if (message.text === 'two') throw new Error('no idea');
+    }
+  };
+  await assert.rejects(loop, { message: 'no idea' });
+  const { messages, remaining } = await a.fetch('B');
+  assert.deepEqual(seen, ['one', 'two']);
+  assert.deepEqual(
+    messages.map(({ text, attempt }) => [text, attempt]),
+    [
+      ['two', 2],
+      ['three', 1],
+    ],
+  );
+  assert.equal(remaining, 0);
+});
+
+test('close releases what is held', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  await a.post('B', 'kept');
+  assert.equal((await b.wait('B'))?.text, 'kept');
+  await b.close();
+  const again = await a.wait('B', { timeoutMs: 5_000 });
+  assert.deepEqual([again?.text, again?.attempt], ['kept', 2]);
+});
+
+test('a wait ends by its time, and by its signal', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  assert.equal(await a.wait('A', { timeoutMs: 20 }), undefined);
+  await assert.rejects(a.wait('A', { signal: AbortSignal.abort() }), { code: 'cancelled' });
+});
+
+test('what is wrong is an IpcError with its code', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  await assert.rejects(a.post('', 'x'), { code: 'bad_name' });
+  await assert.rejects(a.post('A', '\ud800'), { code: 'bad_body' });
+  await assert.rejects(a.wait('A', { timeoutMs: 300_001 }), { code: 'bad_timeout' });
+  await assert.rejects(a.wait('A', { timeoutMs: Number.NaN }), { code: 'bad_timeout' });
+  await assert.rejects(a.send('nowhere', 'x'), (error) => {
+    assert(error instanceof IpcError);
+    assert.equal(error.code, 'bad_host');
+    return true;
+  });
+});
+
+test('what a program without types may give wrong is an IpcError, too', async (context) => {
+  const session = await place(context);
+  const a = (await session()) as unknown as Record<
+    string,
+    (...given: unknown[]) => Promise<unknown>
+  >;
+  for (const [call, given, code] of [
+    ['post', [], 'bad_name'],
+    ['post', ['x'], 'bad_body'],
+    ['post', ['x', 5], 'bad_body'],
+    ['post', ['x', 'y', { id: 5 }], 'bad_id'],
+    ['post', ['x', 'y', { answers: {} }], 'bad_parameter'],
+    ['wait', [], 'bad_name'],
+    ['fetch', [], 'bad_name'],
+    ['send', ['127.0.0.1:1'], 'bad_body'],
+  ] as const) {
+    await assert.rejects(async () => a[call]?.(...given), { name: 'IpcError', code }, call);
+  }
+  await assert.rejects(open({ home: 'relative' }), { code: 'home_unusable' });
+});
+
+test('an amount to fetch is a whole number within its limit', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  await a.post('A', 'x');
+  for (const amount of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 8_388_609]) {
+    const message = `bytesMax is ${amount}; it must be a whole number from 0 to 8388608`;
+    await assert.rejects(a.fetch('A', { bytesMax: amount }), { code: 'bad_parameter', message });
+  }
+  await assert.rejects(a.fetch('A', { messagesMax: 1_001 }), {
+    code: 'bad_parameter',
+    message: 'messagesMax is 1001; it must be a whole number from 0 to 1000',
+  });
+  assert.equal((await a.fetch('A', { messagesMax: 0 })).remaining, 1);
+  assert.equal((await a.fetch('A', { bytesMax: 8_388_608 })).messages.length, 1);
+});
+
+test('a body is taken when it is given: its bytes may be used again at once', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const bytes = new TextEncoder().encode('first');
+  const posted = a.post('A', bytes);
+  bytes.fill(0x78);
+  await posted;
+  assert.equal((await a.wait('A'))?.text, 'first');
+});
+
+for (const [what, program] of [
+  ['control characters', 'a\nb\u0085'],
+  ['300 letters of two bytes', 'é'.repeat(300)],
+  ['300 characters of four bytes', '😀'.repeat(300)],
+  ['half a character', '\ud800'],
+]) {
+  test(`a program may call itself by a name of ${what}`, async (context) => {
+    const session = await place(context, program);
+    const a = await session();
+    await a.post('A', 'kept');
+    assert.equal((await a.wait('A'))?.text, 'kept');
+    const port = await freePort();
+    const sent = a.send(`127.0.0.1:${port}`, 'hello');
+    const message = await a.receive({ port });
+    assert.equal(message?.text, 'hello');
+    await message?.confirm();
+    await sent;
+  });
+}
+
+test('point to point: the sender hears of it when the receiver confirms', async (context) => {
+  const session = await place(context);
+  const a = await session();
+  const b = await session();
+  const port = await freePort();
+  const receiving = b.receive({ port });
+  const events: string[] = [];
+  const sent = a.send(`127.0.0.1:${port}`, 'hello', { from: 'A' }).then(() => events.push('sent'));
+  const message = await receiving;
+  assert.deepEqual([message?.from, message?.text], ['A', 'hello']);
+  events.push('confirmed');
+  await message?.confirm();
+  await sent;
+  assert.deepEqual(events, ['confirmed', 'sent']);
+});
+
+test('the example of the README runs, and bears a message without a sender', async (context) => {
+  const { home, port, run } = await shell(context);
+  const [, example = ''] =
+    /```js\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const script = join(home, 'example.mjs');
+  mkdirSync(home);
+  writeFileSync(
+    script,
+    example.replace("'agent-ipc'", JSON.stringify(join(root, 'dist/index.js'))),
+  );
+  for (const args of [['nobody'], ['somebody', '--from', 'C'], ['shutdown']]) {
+    await run(['post', 'ann', ...args]);
+  }
+  const env = { ...process.env, IPC_HOME: home, IPC_PORT: `${port}` };
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { code, text, errors } = await ended(child);
+  assert.deepEqual([code, errors], [0, '']);
+  assert.equal(text, ' nobody 1\nC somebody 1\n shutdown 1\n');
+  assert.equal((await run(['fetch', 'C'])).text, 'done\n');
+  assert.equal((await run(['fetch', 'ann'])).text, '');
+});

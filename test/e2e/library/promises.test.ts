@@ -1,0 +1,516 @@
+// What the docstrings of the library promise: when a message is settled or goes back, what an abort does
+// to each call, what is refused before a call does anything, and when a process may end.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import {
+  type AgentMail,
+  type ErrorCode,
+  errorTable,
+  IpcError,
+  type Message,
+  type OpenOptions,
+  open,
+} from '../../../src/index.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+import { ended } from '../../support/processes/shell.ts';
+
+const library = pathToFileURL(
+  join(fileURLToPath(new URL('../../../../', import.meta.url)), 'dist/index.js'),
+);
+
+async function place(context: TestContext) {
+  const mails: AgentMail[] = [];
+  context.after(() => Promise.all(mails.map((mail) => mail.close())));
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  const session = async (more: OpenOptions = {}): Promise<AgentMail> => {
+    const mail = await open({ port, home, env: {}, ...more });
+    mails.push(mail);
+    return mail;
+  };
+  return { home, port, session };
+}
+
+/** Of a mailbox: the text and attempt of each message, which goes back as if nobody had looked. */
+async function left(mail: AgentMail, mailbox: string): Promise<(readonly [string, number])[]> {
+  const { messages } = await mail.fetch(mailbox);
+  for (const message of messages) await message.release({ unread: true });
+  return messages.map(({ text, attempt }) => [text, attempt] as const);
+}
+
+async function readOne(mail: AgentMail, mailbox: string): Promise<Message> {
+  const message = await mail.wait(mailbox);
+  assert(message);
+  return message;
+}
+
+/** Until somebody's wait is parked there. */
+async function untilParked(mail: AgentMail, mailbox: string): Promise<void> {
+  for (;;) {
+    const { mailboxes } = await mail.status();
+    if (mailboxes.some((each) => each.mailbox === mailbox && each.waiting > 0)) return;
+  }
+}
+
+test('a loop that is left by break or by return releases the message in hand, the rest stays', async (context) => {
+  const { session } = await place(context);
+  const [mail, other] = [await session(), await session()];
+  for (const text of ['one', 'two', 'three']) await mail.post('jobs', text);
+  for await (const message of mail.messages('jobs')) {
+    if (message.text === 'two') break;
+  }
+  const afterBreak = [
+    ['two', 2],
+    ['three', 1],
+  ];
+  assert.deepEqual(await left(other, 'jobs'), afterBreak);
+  const first = async () => {
+    for await (const message of mail.messages('jobs')) return message.text;
+  };
+  assert.equal(await first(), 'two');
+  assert.deepEqual(await left(other, 'jobs'), [
+    ['two', 3],
+    ['three', 1],
+  ]);
+});
+
+test('a loop leaves alone what was released by hand: it comes again', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('jobs', 'fails twice');
+  const attempts: number[] = [];
+  for await (const message of mail.messages('jobs', { signal: AbortSignal.timeout(10_000) })) {
+    attempts.push(message.attempt);
+    if (message.attempt === 3) break;
+    await message.release();
+  }
+  assert.deepEqual(attempts, [1, 2, 3]);
+  assert.deepEqual(await left(mail, 'jobs'), [['fails twice', 4]]);
+});
+
+test('a loop leaves alone what was released by hand, though another session holds it by then', async (context) => {
+  const { session } = await place(context);
+  const [mail, other] = [await session(), await session()];
+  await mail.post('jobs', 'given back');
+  const seen: string[] = [];
+  for await (const message of mail.messages('jobs')) {
+    seen.push(message.text);
+    if (message.text === 'shutdown') break;
+    await message.release();
+    assert.equal((await readOne(other, 'jobs')).attempt, 2);
+    await mail.post('jobs', 'shutdown');
+  }
+  assert.deepEqual(seen, ['given back', 'shutdown']);
+});
+
+test('a loop leaves alone what was settled or answered by hand', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  for (const text of ['settled', 'answered']) await mail.post('jobs', text);
+  for await (const message of mail.messages('jobs')) {
+    if (message.text === 'settled') {
+      await message.settle();
+      continue;
+    }
+    await mail.post('results', 'an answer', { answers: message });
+    break;
+  }
+  assert.deepEqual(await left(mail, 'jobs'), []);
+  assert.deepEqual(await left(mail, 'results'), [['an answer', 1]]);
+});
+
+test('an answer that is refused settles nothing: a loop that it ends releases what it answers', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('jobs', 'a job');
+  const loop = async () => {
+    for await (const message of mail.messages('jobs')) {
+      await mail.post('results', 'x'.repeat(1_048_577), { answers: message });
+    }
+  };
+  await assert.rejects(loop, { code: 'body_too_large' });
+  assert.deepEqual(await left(mail, 'jobs'), [['a job', 2]]);
+});
+
+test('an abort ends a loop when it asks for the next message; the one in hand is settled first', async (context) => {
+  const { session } = await place(context);
+  const [mail, other] = [await session(), await session()];
+  for (const text of ['one', 'two']) await mail.post('jobs', text);
+  const controller = new AbortController();
+  const seen: string[] = [];
+  const loop = async () => {
+    for await (const message of mail.messages('jobs', { signal: controller.signal })) {
+      seen.push(message.text);
+      controller.abort();
+    }
+  };
+  await assert.rejects(loop, { name: 'IpcError', code: 'cancelled' });
+  assert.deepEqual(seen, ['one']);
+  assert.deepEqual(await left(other, 'jobs'), [['two', 1]]);
+});
+
+test('release puts a message back with one attempt more, or unread with the same', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('A', 'x');
+  await (await readOne(mail, 'A')).release({ unread: true });
+  const again = await readOne(mail, 'A');
+  assert.equal(again.attempt, 1);
+  await again.release();
+  assert.equal((await readOne(mail, 'A')).attempt, 2);
+});
+
+test('a second settle is answered like the first', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('A', 'x');
+  const message = await readOne(mail, 'A');
+  await message.settle();
+  await message.settle();
+  assert.equal((await mail.status()).messages, 0);
+});
+
+test('a fetch of few bytes brings the first message, one of no bytes none', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  for (const text of ['longer than a byte', 'second']) await mail.post('A', text);
+  assert.deepEqual(await mail.fetch('A', { bytesMax: 0 }), { messages: [], remaining: 2 });
+  const { messages, remaining } = await mail.fetch('A', { bytesMax: 1 });
+  assert.deepEqual([messages[0]?.text, messages.length, remaining], ['longer than a byte', 1, 1]);
+});
+
+test('an answer to what another session read is refused, and stored nowhere', async (context) => {
+  const [here, there] = [await place(context), await place(context)];
+  const [mail, other] = [await here.session(), await there.session()];
+  await mail.post('A', 'a question');
+  const question = await readOne(mail, 'A');
+  for (const stranger of [await here.session(), other]) {
+    const answer = stranger.post('B', 'an answer', { answers: question });
+    await assert.rejects(answer, { code: 'bad_parameter' });
+    const asked = stranger.ask('B', 'why?', { mailbox: 'C', answers: question });
+    await assert.rejects(asked, { code: 'bad_parameter' });
+    assert.deepEqual(await left(stranger, 'B'), []);
+  }
+  await mail.post('B', 'an answer', { answers: question });
+  assert.equal((await mail.status()).messages, 1);
+});
+
+test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
+  const { session } = await place(context);
+  const [mail, other] = [await session(), await session()];
+  await mail.post('A', 'x');
+  const message = await readOne(mail, 'A');
+  await message.release();
+  await readOne(other, 'A');
+  const refused = { name: 'IpcError', code: 'not_held', maybeStored: false };
+  await assert.rejects(message.settle(), refused);
+  const answer = mail.post('B', 'an answer', { answers: message });
+  await assert.rejects(answer, {
+    code: 'not_held',
+    maybeStored: true,
+    message: '#1 is held by another session by now; the answer is stored as #2',
+  });
+  assert.deepEqual(await left(mail, 'B'), [['an answer', 1]]);
+});
+
+test('what a message says of itself', async (context) => {
+  const { session, port } = await place(context);
+  const mail = await session({ name: 'ann' });
+  const before = Date.now();
+  const { id, number, duplicate, reader } = await mail.post('A', 'x', { id: 'job-7' });
+  assert.deepEqual([id, number, duplicate, reader], ['job-7', 1, false, false]);
+  assert.equal((await mail.post('A', 'x', { id: 'job-7' })).duplicate, true);
+  const message = await readOne(mail, 'A');
+  const { time, origin, mailbox, to, from, answers, damaged, body } = message;
+  assert.deepEqual([mailbox, to, from, answers, damaged], ['A', 'A', 'ann', '', false]);
+  assert.deepEqual([origin.program, origin.pid], ['library', process.pid]);
+  assert.ok(time.getTime() >= before - 1_000 && time.getTime() <= Date.now() + 1_000, `${time}`);
+  assert.equal(message.body, body, 'the same buffer each time');
+  const { mailboxes, own, pid } = await mail.status();
+  assert.deepEqual([own, pid, (await mail.status()).port], [true, process.pid, port]);
+  const oldestTime = time.getTime();
+  const held = { mailbox: 'A', ready: 0, held: 1, waiting: 0, oldestTime };
+  assert.deepEqual(mailboxes, [held]);
+});
+
+test('retry puts dead letters back, all or those that are named', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  for (const [to, id] of [
+    ['A', 'one'],
+    ['A', 'two'],
+    ['B', 'three'],
+  ] as const) {
+    await mail.post(to, id, { id });
+    for (let attempt = 1; attempt <= 20; attempt++) await (await readOne(mail, to)).release();
+  }
+  assert.equal((await mail.status()).deadLetterCount, 3);
+  assert.deepEqual(await mail.retry({ ids: [] }), { moved: [], stayed: [] });
+  const named = await mail.retry({ ids: ['two', 'nobody'] });
+  assert.deepEqual(named, { moved: [{ id: 'two', to: 'A' }], stayed: [] });
+  assert.deepEqual((await mail.retry({ to: 'B' })).moved, [{ id: 'three', to: 'B' }]);
+  assert.deepEqual((await mail.retry()).moved, [{ id: 'one', to: 'A' }]);
+  assert.deepEqual(await left(mail, 'A'), [
+    ['one', 1],
+    ['two', 1],
+  ]);
+});
+
+/** Each call that takes a signal; `port`: one where nobody is. */
+const calls: Readonly<
+  Record<string, (mail: AgentMail, signal: AbortSignal, port: number) => Promise<unknown>>
+> = {
+  post: (mail, signal) => mail.post('A', 'x', { signal }),
+  wait: (mail, signal) => mail.wait('A', { signal }),
+  ask: (mail, signal) => mail.ask('A', 'x', { mailbox: 'B', signal }),
+  fetch: (mail, signal) => mail.fetch('A', { signal }),
+  messages: (mail, signal) => mail.messages('A', { signal }).next(),
+  send: (mail, signal, port) => mail.send(`127.0.0.1:${port}`, 'x', { signal }),
+  receive: (mail, signal, port) => mail.receive({ port, signal }),
+  ping: (mail, signal, port) => mail.ping(`127.0.0.1:${port}`, { signal }),
+  status: (mail, signal) => mail.status({ signal }),
+  retry: (mail, signal) => mail.retry({ signal }),
+  start: (mail, signal) => mail.start({ signal }),
+};
+
+for (const [name, call] of Object.entries(calls)) {
+  test(`${name} throws cancelled when it is aborted, before it began or later`, async (context) => {
+    const { session } = await place(context);
+    const mail = await session();
+    const port = await freePort();
+    const before = call(mail, AbortSignal.abort(), port);
+    await assert.rejects(before, { name: 'IpcError', code: 'cancelled' });
+    const controller = new AbortController();
+    const running = call(mail, controller.signal, port);
+    setImmediate(() => controller.abort());
+    await assert.rejects(running, { name: 'IpcError', code: 'cancelled' });
+  });
+}
+
+test('an aborted post that was sent may be stored: the same words again are stored once', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.status();
+  const controller = new AbortController();
+  const posting = mail.post('A', 'x', { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(posting, { code: 'cancelled', maybeStored: true });
+  await mail.post('A', 'x');
+  assert.deepEqual(await left(mail, 'A'), [['x', 1]]);
+});
+
+test('a post that is aborted before it began is not stored', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  const posting = mail.post('A', 'x', { signal: AbortSignal.abort() });
+  await assert.rejects(posting, { code: 'cancelled', maybeStored: false });
+  assert.deepEqual(await left(mail, 'A'), []);
+});
+
+test('an ask that is aborted after its question was stored says so', async (context) => {
+  const { session } = await place(context);
+  const [ann, bob] = [await session({ name: 'ann' }), await session()];
+  const controller = new AbortController();
+  const asking = ann.ask('bob', '?', { signal: controller.signal });
+  const question = await readOne(bob, 'bob');
+  // A message may be read before its poster is told that it is stored.
+  await untilParked(bob, 'ann');
+  controller.abort();
+  const message = 'the call was cancelled; the question is stored as #1';
+  await assert.rejects(asking, { code: 'cancelled', maybeStored: true, message });
+  await bob.post('ann', '!', { answers: question });
+  assert.deepEqual(await left(ann, 'ann'), [['!', 1]]);
+});
+
+test('a settle or a release that is aborted on its way is done all the same', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  for (const text of ['to settle', 'to release']) await mail.post('A', text);
+  const [one, two] = [await readOne(mail, 'A'), await readOne(mail, 'A')];
+  for (const [message, call] of [
+    [one, 'settle'],
+    [two, 'release'],
+  ] as const) {
+    await assert.rejects(message[call]({ signal: AbortSignal.abort() }), { code: 'cancelled' });
+    assert.equal((await mail.status()).mailboxes[0]?.ready, 0, 'nothing was begun');
+    const controller = new AbortController();
+    const ending = message[call]({ signal: controller.signal });
+    controller.abort();
+    await assert.rejects(ending, { code: 'cancelled' });
+  }
+  assert.deepEqual(await left(mail, 'A'), [['to release', 2]]);
+  assert.equal((await mail.status()).messages, 1);
+});
+
+test('a stop that is aborted gives the broker up all the same; one aborted before gives up nothing', async (context) => {
+  const { session } = await place(context);
+  const [owner, standby] = [await session(), await session()];
+  await owner.start();
+  await standby.status();
+  await assert.rejects(owner.stop({ signal: AbortSignal.abort() }), { code: 'cancelled' });
+  assert.equal((await owner.status()).own, true);
+  const controller = new AbortController();
+  const stopping = owner.stop({ signal: controller.signal });
+  controller.abort();
+  assert.deepEqual(await stopping, { successor: undefined, messages: 0 });
+  assert.equal((await standby.status()).own, true);
+});
+
+test('a receive that is aborted frees its port; a message in hand is refused, and sent again', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  const port = await freePort();
+  const controller = new AbortController();
+  const receiving = mail.receive({ port, signal: controller.signal });
+  const sent = mail.send(`127.0.0.1:${port}`, 'once more');
+  const message = await receiving;
+  controller.abort();
+  await assert.rejects(async () => message?.confirm(), { name: 'IpcError', code: 'cancelled' });
+  const again = await mail.receive({ port });
+  assert.equal(again?.text, 'once more');
+  await again?.confirm();
+  await sent;
+});
+
+test('an option that a call does not take is refused, and those that it takes are named', async (context) => {
+  const { session } = await place(context);
+  const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
+  await mail.post?.('M', 'x');
+  const message = (await mail.wait?.('M')) as typeof mail;
+  const wrong = { timeout: 60 };
+  for (const [object, call, given, legal] of [
+    [mail, 'post', ['A', 'x', wrong], 'from, id, answers, signal'],
+    [mail, 'wait', ['A', wrong], 'timeoutMs, signal'],
+    [mail, 'ask', ['A', 'x', wrong], 'mailbox, answers, timeoutMs, signal'],
+    [mail, 'fetch', ['A', wrong], 'bytesMax, messagesMax, signal'],
+    [mail, 'send', ['127.0.0.1:1', 'x', wrong], 'from, timeoutMs, signal'],
+    [mail, 'receive', [wrong], 'port, bind, timeoutMs, signal'],
+    [mail, 'ping', ['127.0.0.1:1', wrong], 'timeoutMs, signal'],
+    [mail, 'status', [wrong], 'signal'],
+    [mail, 'retry', [wrong], 'to, ids, signal'],
+    [mail, 'start', [wrong], 'bind, signal'],
+    [mail, 'stop', [wrong], 'signal'],
+    [message, 'settle', [wrong], 'signal'],
+    [message, 'release', [wrong], 'unread, signal'],
+  ] as const) {
+    const expected = `${call} takes no "timeout"; it takes: ${legal}`;
+    const error = { name: 'IpcError', code: 'unknown_parameter', message: expected };
+    await assert.rejects(async () => object[call]?.(...given), error, call);
+  }
+  const loop = mail.messages?.('A', wrong) as AsyncGenerator;
+  await assert.rejects(loop.next(), { message: 'messages takes no "timeout"; it takes: signal' });
+  await assert.rejects(open({ timeoutMs: 5 } as OpenOptions), {
+    code: 'unknown_parameter',
+    message:
+      'open takes no "timeoutMs"; it takes: port, host, home, name, program, sendsPerHour, env',
+  });
+});
+
+test('an option of a wrong form is an IpcError that names the form', async (context) => {
+  const { session } = await place(context);
+  const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const circular: { self?: unknown } = {};
+  circular.self = circular;
+  for (const [call, given, code, message] of [
+    ['wait', ['A', null], 'bad_parameter', 'the options of wait must be an object, not null'],
+    ['wait', ['A', 60], 'bad_parameter', 'the options of wait must be an object, not 60'],
+    ['wait', ['A', { timeoutMs: '5' }], 'bad_timeout', /^timeoutMs is "5"; it must be from 0 to/],
+    ['wait', ['A', { timeoutMs: null }], 'bad_timeout', /^timeoutMs is null; /],
+    ['wait', ['A', { timeoutMs: Number.NaN }], 'bad_timeout', /^timeoutMs is NaN; /],
+    ['wait', ['A', { timeoutMs: 5n }], 'bad_timeout', /^timeoutMs is 5; /],
+    ['wait', ['A', { signal: circular }], 'bad_parameter', /; it must be an AbortSignal$/],
+    ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a text'],
+    [
+      'post',
+      ['A', 'x', { answers: {} }],
+      'bad_parameter',
+      /^answers must be a message that this session read/,
+    ],
+    ['ask', ['A', 'x', { mailbox: '' }], 'bad_name', 'mailbox is empty'],
+    ['fetch', ['A', { bytesMax: '5' }], 'bad_parameter', /^bytesMax is "5"; it must be a whole/],
+    ['receive', [{ port: 0 }], 'bad_port', /^port is 0; it must be a whole number from 1 to/],
+    ['receive', [{ bind: 5 }], 'bad_parameter', 'bind is 5; it must be a text'],
+    ['start', [{ bind: '[::1]:5' }], 'bad_parameter', /^bind is .* an address without a port/],
+    ['retry', [{ ids: 'one' }], 'bad_parameter', 'ids is "one"; it must be a list of ids'],
+    ['retry', [{ ids: [''] }], 'bad_id', 'an id is text without control characters'],
+    ['send', ['127.0.0.1', 'x'], 'bad_host', 'host is "127.0.0.1"; it must be HOST:PORT'],
+    ['ping', [5], 'bad_parameter', 'host is 5; it must be a text'],
+  ] as const) {
+    const error = { name: 'IpcError', code, message };
+    await assert.rejects(async () => mail[call]?.(...given), error, call);
+  }
+  for (const [given, code, message] of [
+    [null, 'bad_parameter', 'the options of open must be an object, not null'],
+    [{ home: 5 }, 'bad_parameter', 'home is 5; it must be a text'],
+    [{ home: 'here' }, 'home_unusable', 'home is "here"; it must be an absolute path'],
+    [{ name: '' }, 'bad_name', 'name is empty'],
+    [{ port: '1x' }, 'bad_port', /^port is "1x"; it must be a whole number/],
+    [{ host: 'one' }, 'bad_host', 'host is "one"; it must be HOST:PORT'],
+    [{ program: 5 }, 'bad_parameter', 'program is 5; it must be a text'],
+    [{ sendsPerHour: -1 }, 'bad_parameter', /^sendsPerHour is -1; it must be a whole number/],
+    [{ env: 5 }, 'bad_parameter', /^env is 5; it must be an object of texts/],
+  ] as const) {
+    const opened = open(given as unknown as OpenOptions);
+    await assert.rejects(opened, { name: 'IpcError', code, message });
+  }
+});
+
+test('after close each call says closed, open ones too; a second close does nothing', async (context) => {
+  const { session } = await place(context);
+  const mail = await session();
+  await mail.post('M', 'x');
+  const message = await readOne(mail, 'M');
+  const waiting = assert.rejects(mail.wait('A'), { name: 'IpcError', code: 'closed' });
+  await mail[Symbol.asyncDispose]();
+  await waiting;
+  const port = await freePort();
+  const { signal } = new AbortController();
+  for (const [name, call] of Object.entries(calls)) {
+    await assert.rejects(call(mail, signal, port), { name: 'IpcError', code: 'closed' }, name);
+  }
+  await assert.rejects(message.settle(), { code: 'closed' });
+  await message.release();
+  await mail.close();
+});
+
+test('a process ends by itself until it uses a broker, and from then on after close alone', async (context) => {
+  const { home, port, session } = await place(context);
+  const run = (script: string) => {
+    const head = `import { open } from ${JSON.stringify(library)};
+      const mail = await open(${JSON.stringify({ home, port, env: {} })});`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', head + script]);
+    context.after(() => child.kill('SIGKILL'));
+    return child;
+  };
+  assert.equal((await ended(run(''))).code, 0);
+  assert.equal((await ended(run(`await mail.post('A', 'x'); await mail.close();`))).code, 0);
+  const owner = run(`await mail.status(); console.log('owned');`);
+  await once(owner.stdout, 'data');
+  const mail = await session();
+  assert.equal((await mail.status()).pid, owner.pid);
+  const end = once(owner, 'exit');
+  owner.kill('SIGKILL');
+  await end;
+  assert.equal((await mail.status()).pid, process.pid);
+});
+
+test('a switch over the code of an error is checked by the compiler', () => {
+  const advice = ({ code }: IpcError): string => {
+    switch (code) {
+      case 'mailbox_full':
+        return 'wait';
+      // @ts-expect-error: there is no such code
+      case 'mailbox_fulll':
+        return 'never';
+      default:
+        return errorTable[code].retry ? 'again' : 'no';
+    }
+  };
+  const codes: ErrorCode[] = ['mailbox_full', 'store_full', 'bad_name'];
+  const said = codes.map((code) => advice(new IpcError(code, 'what happened')));
+  assert.deepEqual(said, ['wait', 'again', 'no']);
+});

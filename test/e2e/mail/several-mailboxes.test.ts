@@ -1,0 +1,160 @@
+// One message for several readers: over MCP, in the program, in the library. It is stored for all of
+// them, or for none.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
+import { hostPlace, program } from '../../support/mcp-host.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+import { ended, shell } from '../../support/processes/shell.ts';
+
+async function libraryPlace(context: Parameters<typeof makeHome>[0], sendsPerHour = 0) {
+  const [home, port] = [await makeHome(context), await freePort()];
+  const mail = await open({ home, port, name: 'boss', sendsPerHour, env: {} });
+  context.after(() => mail.close());
+  return mail;
+}
+
+test('over MCP a list reaches all who wait, and each of them answers for himself', async (context) => {
+  const place = await hostPlace(context);
+  const [boss, ann, ben] = [await place.host(), await place.host(), await place.host()];
+  const waiting = [ann.call({ operation: 'wait', mailbox: 'ann' })];
+  waiting.push(ben.call({ operation: 'wait', mailbox: 'ben' }));
+  const to = ['ann', 'ben', 'cleo'];
+  const { head } = await boss.call({ operation: 'post', to, from: 'boss', message: 'stand-up?' });
+  assert.match(
+    head,
+    /^Stored in 3 mailboxes \(ids .*\): #1 in "ann".*, #2 in "ben".*, #3 in "cleo"\./,
+  );
+  for (const [index, host] of [ann, ben].entries()) {
+    const { bodies, ticket } = (await waiting[index]) ?? {};
+    assert.deepEqual(bodies, ['stand-up?']);
+    const from = to[index];
+    await host.call({
+      operation: 'post',
+      to: 'boss',
+      from,
+      message: `${from} here`,
+      after: ticket,
+    });
+  }
+  const answers = await boss.call({ operation: 'fetch', mailbox: 'boss' });
+  assert.deepEqual([...(answers.bodies ?? [])].sort(), ['ann here', 'ben here']);
+  const { text } = await boss.call({ operation: 'broker_status' });
+  assert.match(text, /"cleo": 1 ready, 0 held/);
+  assert.doesNotMatch(text, /"ann"|"ben"/);
+});
+
+test('over MCP an answer may go to several, and settles what it answers', async (context) => {
+  const place = await hostPlace(context);
+  const one = await place.host();
+  await one.call({ operation: 'post', to: 'ann', from: 'boss', message: 'question' });
+  const { ticket } = await one.call({ operation: 'wait', mailbox: 'ann' });
+  const to = '["boss","log"]';
+  await one.call({ operation: 'post', to, from: 'ann', message: 'answer', after: ticket });
+  const { text } = await one.call({ operation: 'broker_status' });
+  assert.match(text, /; 2 messages, /);
+  const logged = await one.call({ operation: 'fetch', mailbox: 'log' });
+  assert.match(logged.head, /an answer to/);
+});
+
+test('over MCP an ask of several is refused before anything is stored', async (context) => {
+  const place = await hostPlace(context);
+  const one = await place.host();
+  const asked = { operation: 'ask', to: ['ann', 'ben'], mailbox: 'boss', message: '?' };
+  const { text, isError } = await one.call(asked);
+  assert.equal(isError, true);
+  assert.equal(
+    text,
+    'bad_parameter: to names 2; an ask goes to one mailbox. To do: post to them, then wait for their answers in your own mailbox.',
+  );
+  assert.match((await one.call({ operation: 'broker_status' })).text, /; 0 messages, /);
+});
+
+test('ipc post takes --to for each more mailbox, and says in JSON what was stored for whom', async (context) => {
+  const { run, home } = await shell(context);
+  const said = await run(['post', 'ann', 'Go', '--to', 'ben', '--to=cleo', '--from', 'boss']);
+  assert.deepEqual([said.code, said.text], [0, '']);
+  assert.match(
+    said.errors,
+    /^Stored in 3 mailboxes \(ids "\w{16}\.1" to "\w{16}\.3"\): #1 in "ann", #2 in "ben", #3 in "cleo"\.\nNext: ipc wait boss\n$/,
+  );
+  const args = ['post', 'ann', '--to', 'ben', '--id', 'job-7', '--json'];
+  const expected = [
+    { to: 'ann', id: 'job-7', number: 4, duplicate: false, reader: false },
+    { to: 'ben', id: 'job-7/2', number: 5, duplicate: false, reader: false },
+  ];
+  for (const duplicate of [false, true]) {
+    const { text } = await run(args, 'from stdin');
+    const lines = text.trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line)),
+      expected.map((stored) => ({ ...stored, duplicate })),
+    );
+  }
+  assert.equal((await run(['fetch', 'ben'])).text, 'Go\nfrom stdin\n');
+  const other = await run(['post', 'ann', 'other', '--to', 'ben', '--id', 'job-7']);
+  assert.equal(other.code, 2);
+  assert.match(other.errors, /^ipc: id_conflict: id job-7 was stored before with another body or/);
+  const shellLine = 'exec "$0" "$1" post ann Go --to "$(printf "a\\377")"';
+  const bad = ['-c', shellLine, process.execPath, program];
+  const { code, errors } = await ended(
+    spawn('sh', bad, { env: { ...process.env, IPC_HOME: home } }),
+  );
+  assert.deepEqual([code, errors.slice(0, 34)], [2, 'ipc: bad_name: to is not UTF-8. To']);
+});
+
+test('the library says what was stored for whom, in the order of the list, each once', async (context) => {
+  const mail = await libraryPlace(context);
+  const stored = await mail.post(['ann', 'ben', 'ann'], 'Go', { id: 'job-7' });
+  assert.deepEqual(stored, [
+    { to: 'ann', id: 'job-7', number: 1, duplicate: false, reader: false },
+    { to: 'ben', id: 'job-7/2', number: 2, duplicate: false, reader: false },
+  ]);
+  assert.deepEqual(await mail.post(['ann'], 'alone', { id: 'job-8' }), [
+    { to: 'ann', id: 'job-8', number: 3, duplicate: false, reader: false },
+  ]);
+  const message = await mail.wait('ben');
+  assert.deepEqual([message?.id, message?.to, message?.text], ['job-7/2', 'ben', 'Go']);
+  await message?.settle();
+  for (const wrong of [[], Array.from({ length: 101 }, (_, index) => `box ${index}`)]) {
+    await assert.rejects(mail.post(wrong, 'Go'), {
+      code: 'bad_parameter',
+      message: `to names ${wrong.length}; it must be 1 to 100 mailboxes`,
+    });
+  }
+  type Ask = (to: unknown, text: string, options?: object) => Promise<unknown>;
+  const untyped = mail as unknown as { ask: Ask };
+  await assert.rejects(untyped.ask(['ann', 'ben'], '?'), {
+    code: 'bad_parameter',
+    message: 'to names 2; an ask goes to one mailbox',
+  });
+  assert.equal((await mail.status()).messages, 2);
+  assert.equal(await untyped.ask(['ann'], '?', { timeoutMs: 0 }), undefined);
+  assert.equal((await mail.status()).messages, 3);
+});
+
+test('what may go to one of the mailboxes no more this hour goes to none', async (context) => {
+  const mail = await libraryPlace(context, 1);
+  await mail.post('ann', 'first');
+  await assert.rejects(mail.post(['ben', 'ann'], 'second'), { code: 'too_many_posts' });
+  assert.equal((await mail.status()).messages, 1);
+  await mail.post('ben', 'first');
+});
+
+test('a hundred mailboxes get one body of 1 MB', async (context) => {
+  const mail = await libraryPlace(context);
+  const names = Array.from({ length: 100 }, (_, index) => `box ${index}`);
+  const body = Buffer.alloc(1_048_576, 'x');
+  const stored = await mail.post(names, body);
+  assert.deepEqual(
+    stored.map(({ to }) => to),
+    names,
+  );
+  for (const name of names) {
+    const { messages } = await mail.fetch(name);
+    assert(messages[0]?.body.equals(body), name);
+    await messages[0]?.settle();
+  }
+  assert.equal((await mail.status()).messages, 0);
+});

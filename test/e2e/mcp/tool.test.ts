@@ -1,0 +1,115 @@
+// What the tool does when a step between a reading and its result fails. It runs in this process, so
+// that a step can be made to fail.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
+import { IpcError } from '../../../src/base/errors.ts';
+import { Bodies } from '../../../src/mcp/overflow-files.ts';
+import { Tool } from '../../../src/mcp/tool.ts';
+import { HostTransport } from '../../../src/mcp/transport.ts';
+import type { Delivery } from '../../../src/model/mail-service.ts';
+import { Session } from '../../../src/session/session.ts';
+import { read } from '../../support/mcp-host.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+
+const host = 'claude-code';
+const silent = () => new IpcError('owner_silent', 'no answer');
+
+async function setUp(context: TestContext, env: Record<string, string> = {}) {
+  const input = new PassThrough();
+  const output = new PassThrough().resume();
+  const transport = new HostTransport(input, output);
+  let end = async () => {};
+  context.after(() => end());
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  const tool = new Tool({ IPC_HOME: home, IPC_PORT: `${port}`, ...env }, transport);
+  end = () => tool.end();
+  await transport.start();
+  let id = 0;
+  const call = async (given: Record<string, unknown>) => {
+    id++;
+    input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call' })}\n`);
+    await new Promise(setImmediate);
+    const { signal } = new AbortController();
+    const request = { mcpReq: { id, signal } } as unknown as ServerContext;
+    const result = await tool.call(given, request, host).catch(asTheSdk);
+    await transport.send({ jsonrpc: '2.0', id, result });
+    const [content] = result.content;
+    assert(content?.type === 'text');
+    return read(content.text, result.isError);
+  };
+  return { call, port };
+}
+
+/** The SDK makes a result of what a tool throws. */
+function asTheSdk(error: Error): CallToolResult {
+  return { content: [{ type: 'text', text: error.message }], isError: true };
+}
+
+const post = (message: string) => ({ operation: 'post', to: 'A', from: 'B', message });
+const wait = { operation: 'wait', mailbox: 'A', timeout: 5 };
+const fetch = { operation: 'fetch', mailbox: 'A' };
+const status = { operation: 'broker_status' };
+
+test('mail whose result could not be made comes again, as if nobody had seen it', async (context) => {
+  const { call } = await setUp(context);
+  await call(post('x'.repeat(40_000)));
+  const { mock } = context.mock.method(Bodies.prototype, 'keep', () => {
+    throw new Error('no text');
+  });
+  const failed = await call(wait);
+  assert.deepEqual([failed.isError, failed.text], [true, 'no text']);
+  mock.restore();
+  const { head } = await call(wait);
+  assert.match(head, /^Message for "A": #1 from "B" \(.*\), [^,;]+; part 1 of 2/);
+});
+
+test('what a fetch hands over has its ticket, though the rest cannot be put back now', async (context) => {
+  const { call } = await setUp(context);
+  await call(post('x'.repeat(20_000)));
+  await call(post('y'.repeat(20_000)));
+  const { mock } = context.mock.method(Session.prototype, 'release', () =>
+    Promise.reject(silent()),
+  );
+  const { bodies, ticket } = await call(fetch);
+  mock.restore();
+  assert.equal(bodies[0]?.[0], 'x');
+  assert(ticket);
+});
+
+test('however many messages could not be settled, one note says so', async (context) => {
+  const { call } = await setUp(context);
+  for (const text of ['one', 'two', 'three']) await call(post(text));
+  const { ticket } = await call(fetch);
+  const held = async (deliveries: readonly Delivery[]) => deliveries;
+  const { mock } = context.mock.method(Session.prototype, 'settle', held);
+  const { head } = await call({ ...status, after: ticket });
+  mock.restore();
+  assert.match(head, /; 3 messages were not settled: other sessions hold them by now\.$/);
+});
+
+test('a post to another port is stored, though the ticket it names cannot be settled', async (context) => {
+  const { call } = await setUp(context);
+  const port = await freePort();
+  await call(post('question'));
+  const { ticket } = await call(wait);
+  const { mock } = context.mock.method(Session.prototype, 'settle', () => Promise.reject(silent()));
+  const { head, isError } = await call({ ...post('answer'), port, after: ticket });
+  mock.restore();
+  assert.equal(isError, false);
+  assert.match(head, /^Stored as #1 /);
+  const note = `the messages of "${ticket}" were not settled (owner_silent): name it again`;
+  assert(head.endsWith(`; ${note}.`), head);
+  assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
+});
+
+test('a variable that is wrong is named, and its value is not shown', async (context) => {
+  const { call } = await setUp(context, { IPC_BROKER: 'nats://user:secret@host' });
+  const { text, isError } = await call(status);
+  assert.equal(isError, true);
+  assert.match(text, /^bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /);
+  assert.doesNotMatch(text, /secret/);
+});

@@ -1,0 +1,147 @@
+// The package as npm makes it, installed into an empty folder: all that a user has of it is there.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hostPlace, speak } from '../../support/mcp-host.ts';
+import { freePort } from '../../support/places.ts';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const unpackedBytesMax = 3_000_000;
+
+const above = mkdtempSync(join(tmpdir(), 'ipc-pack-'));
+const project = join(above, 'project');
+after(() => rmSync(above, { recursive: true, force: true }));
+
+const packed = pack();
+const installed = packed.then(install);
+
+test('the package has what ships, and nothing else, in less than 3 MB', async () => {
+  const { files, unpackedSize } = await packed;
+  const shown = new Set(
+    files.map(({ path }) => path.replace(/^(dist\/types|dist\/skills)\/.*/, '$1/')),
+  );
+  assert.deepEqual([...shown].sort(), [
+    'LICENSE',
+    'README.md',
+    'dist/.claude-plugin/marketplace.json',
+    'dist/.claude-plugin/plugin.json',
+    'dist/.codex-plugin/plugin.json',
+    'dist/.mcpbignore',
+    'dist/GEMINI.md',
+    'dist/LICENSES',
+    'dist/README.md',
+    'dist/gemini-extension.json',
+    'dist/index.js',
+    'dist/ipc.js',
+    'dist/manifest.json',
+    'dist/package.json',
+    'dist/server.json',
+    'dist/skills/',
+    'dist/types/',
+    'package.json',
+  ]);
+  assert.ok(unpackedSize < unpackedBytesMax, `${unpackedSize} bytes`);
+});
+
+test('the licences of what is bundled go along', () => {
+  const parts = readFileSync(join(root, 'dist/LICENSES'), 'utf8').split(`\n${'-'.repeat(80)}\n\n`);
+  const names = parts.map((part) => part.split('\n')[0]);
+  assert.deepEqual(names, [
+    'agent-ipc',
+    '@modelcontextprotocol/core',
+    '@modelcontextprotocol/server',
+    'commander',
+    'jsonc-parser',
+    'zod',
+  ]);
+  for (const part of parts) assert.match(part, /Copyright|Apache License/);
+});
+
+test('it is all that npm installs, and needs no registry', async () => {
+  await installed;
+  const packages = readdirSync(join(project, 'node_modules')).filter((name) => /^[@\w]/.test(name));
+  assert.deepEqual(packages, ['agent-ipc']);
+});
+
+test('the program runs from there', async () => {
+  await installed;
+  const env = { IPC_HOME: join(above, 'home'), IPC_PORT: `${await freePort()}` };
+  const ipc = async (...args: string[]) =>
+    (await run('npx', ['--no', '--', 'ipc', ...args], env)).stdout;
+  assert.equal(await ipc('--version'), `${readJson('package.json').version}\n`);
+  await ipc('post', 'ann', 'hello');
+  assert.equal(await ipc('wait', 'ann'), 'hello');
+});
+
+test('the MCP server starts from there as server.json says', async (context) => {
+  await installed;
+  const place = await hostPlace(context);
+  const [{ identifier, packageArguments }] = readJson('dist/server.json').packages;
+  const words = packageArguments.map(({ value }: { value: string }) => value);
+  await speak(place, { command: 'npx', args: ['--no', '--', identifier, ...words], cwd: project });
+});
+
+test('the library runs from there, and its types compile', async () => {
+  await installed;
+  writeFileSync(join(project, 'use.ts'), consumer);
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
+  const settings = ['--strict', '--module', 'nodenext', '--target', 'es2023'];
+  await run(process.execPath, [tsc, ...types, ...settings, 'use.ts']);
+  const env = { IPC_HOME: join(above, 'home'), IPC_PORT: `${await freePort()}` };
+  const { stdout } = await run(process.execPath, ['use.js'], env);
+  assert.equal(stdout, 'bad_name\nhello no_such_code from ben\n');
+});
+
+const consumer = `
+import { type AgentMail, type ErrorCode, errorTable, IpcError, type Message, open } from 'agent-ipc';
+
+const mail: AgentMail = await open({ name: 'ben' });
+try {
+  await mail.post('', 'nobody');
+} catch (error) {
+  const code: ErrorCode | undefined = error instanceof IpcError ? error.code : undefined;
+  if (code !== undefined && code in errorTable) console.log(code);
+}
+await mail.post('ann', 'hello');
+const message: Message | undefined = await mail.wait('ann', { timeoutMs: 5_000 });
+// @ts-expect-error: there is no such code
+const wrong: ErrorCode = 'no_such_code';
+// @ts-expect-error: it is text
+const count: number | undefined = message?.text;
+console.log(count, wrong, 'from', message?.from);
+await message?.settle();
+await mail.close();
+`;
+
+interface Packed {
+  readonly filename: string;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** Of what is built: other tests run it at this moment. */
+async function pack(): Promise<Packed> {
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', above];
+  const { stdout } = await promisify(execFile)('npm', args, { cwd: root });
+  return JSON.parse(stdout)[0];
+}
+
+async function install({ filename }: Packed): Promise<void> {
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+  await run('npm', ['install', join(above, filename), '--offline', '--no-audit']);
+}
+
+function run(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return promisify(execFile)(command, args, { cwd: project, env: { ...process.env, ...env } });
+}
+
+function readJson(path: string) {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'));
+}

@@ -1,0 +1,99 @@
+// The words of the program: whoever changes one changes the scripts of others.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command } from 'commander';
+import { leaves } from '../../scripts/generate/documents.ts';
+import { jsonObjects } from '../../src/cli/json-fields.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+import { exitCodes, topics } from '../../src/cli/topics.ts';
+
+const helped = { out: '', errors: '' };
+const program = makeProgram(helped, false);
+
+test('each command takes these arguments and options', () => {
+  assert.deepEqual(leaves(program).map(usage), [
+    'ipc mcp',
+    'ipc post <to> [message] --from= --host= --port= --id= --to= --json',
+    'ipc wait <mailbox> --timeout= --host= --port= --raw --json',
+    'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --raw --json',
+    'ipc fetch <mailbox> --host= --port= --raw --json',
+    'ipc send <host> [message] --from= --timeout= --json',
+    'ipc receive --port= --timeout= --bind= --raw --json',
+    'ipc ping <host> --timeout= --json',
+    'ipc broker --port= --bind= --json',
+    'ipc status --host= --port= --json',
+    'ipc store check --port= --json',
+    'ipc store dump --port=',
+    'ipc store retry [id...] --to= --port= --json',
+    'ipc key show --json',
+    'ipc key new --json',
+    'ipc key import --json',
+    'ipc key retire --json',
+    'ipc work <mailbox> <command...> --from= --parallel= --host= --port=',
+    'ipc install [host] --scope= --print --yes',
+    'ipc uninstall [host] --scope= --print --yes',
+    'ipc doctor --port= --json',
+    'ipc completion <shell>',
+    'ipc help [words...]',
+  ]);
+});
+
+test('these are the exit codes and the topics', () => {
+  assert.deepEqual(Object.keys(exitCodes), ['0', '1', '2', '124', '130']);
+  assert.deepEqual(Object.keys(topics), [
+    ...['exit-codes', 'environment', 'output', 'json', 'settling', 'worker', 'machines'],
+  ]);
+});
+
+test('each command that takes --json has its fields in the table', () => {
+  const taking = leaves(program)
+    .filter(([, command]) => command.options.some(({ long }) => long === '--json'))
+    .map(([name]) => name.replace('ipc ', ''));
+  assert.deepEqual(jsonObjects.flatMap(({ commands }) => commands).sort(), taking.sort());
+});
+
+test('each command has an example, which takes its options and no others', () => {
+  for (const [name, command] of leaves(program)) {
+    const lines = helpOf(command).split('\nExample:\n')[1]?.trim().split('\n') ?? [];
+    assert.ok(lines.length > 0, name);
+    const [first = ''] = lines;
+    assert.ok(first.includes(name), first);
+    const own = lines.flatMap((line) => line.split(/[|#]/).filter((part) => part.includes(name)));
+    for (const [option] of own
+      .join(' ')
+      .split(' -- ')[0]
+      ?.matchAll(/--[a-z]+/g) ?? []) {
+      assert.ok(
+        command.options.some(({ long }) => long === option),
+        `${name}: ${option}`,
+      );
+    }
+  }
+});
+
+test('the help of the program fits a screen: 40 lines of 80 columns', () => {
+  const lines = helpOf(program).trimEnd().split('\n');
+  assert.ok(lines.length <= 40, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length <= 80, line);
+});
+
+test('the help of a command fits 80 columns', () => {
+  for (const [, command] of leaves(program)) {
+    for (const line of helpOf(command).split('\n')) assert.ok(line.length <= 80, line);
+  }
+});
+
+function usage([name, command]: [string, Command]): string {
+  const places = command.registeredArguments.map((argument) => {
+    const word = argument.variadic ? `${argument.name()}...` : argument.name();
+    return argument.required ? `<${word}>` : `[${word}]`;
+  });
+  const options = command.options.map(({ long, required }) => (required ? `${long}=` : long));
+  return [name, ...places, ...options].join(' ');
+}
+
+function helpOf(command: Command): string {
+  helped.out = '';
+  command.outputHelp();
+  return helped.out;
+}

@@ -1,0 +1,145 @@
+// README, ARCHITECTURE and CHANGELOG say what the sources say.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { documents } from '../../scripts/generate/documents.ts';
+import { installLines } from '../../scripts/generate/install-lines.ts';
+import { operationNames, operations, type ParameterName } from '../../src/app/operations.ts';
+import * as limits from '../../src/base/limits.ts';
+import { environment, topics, workEnvironment } from '../../src/cli/topics.ts';
+import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const readme = read('README.md');
+
+/** How many of a constant's own unit are in one of the README's. */
+const units: Readonly<Record<string, number>> = {
+  s: 1_000,
+  MiB: 1_024 ** 2,
+  GiB: 1_024 ** 3,
+};
+
+test('the README is at most 200 lines long', () => {
+  assert.ok(readme.split('\n').length - 1 <= 200);
+});
+
+test('each number in the table of limits is that of its constant', () => {
+  const rows = [...readme.matchAll(/^\| .* \| ([\d,]+)(?: (\w+))? \| `(\w+)` \|$/gm)];
+  assert.equal(rows.length, 33);
+  for (const [row, number = '', unit = '', name = ''] of rows) {
+    const value = Number(number.replaceAll(',', '')) * (units[unit] ?? 1);
+    assert.equal(value, (limits as Record<string, unknown>)[name], row);
+  }
+});
+
+test('the table of operations is that of operations.ts', () => {
+  const names = (list: readonly ParameterName[]) =>
+    [' ', ...list.map((name) => `\`${name}\` `)].join('');
+  for (const name of operationNames) {
+    const { needs, takes, what } = operations[name];
+    const row = `| \`${name}\` |${names(needs)}|${names(takes)}| ${what} |\n`;
+    assert.ok(readme.includes(row), row);
+  }
+});
+
+test('the lines that install are those that `npm start` prints', () => {
+  for (const { host, into, line } of installLines('/path/to/agent-ipc', 'linux')) {
+    const row = `| ${host} | ${into} | \`${line}\` |\n`;
+    assert.ok(readme.includes(row), row);
+  }
+});
+
+test('README names each variable that is read, `ipc help environment` those that are set, too', () => {
+  const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('topics.ts'))
+    .map((file) => read(`src/${file}`));
+  const named = new Set(sources.join('').match(/\bIPC_[A-Z_]+/g) ?? []);
+  const told = Object.keys({ ...environment, ...workEnvironment });
+  assert.deepEqual([...named].sort(), told.filter((name) => name.startsWith('IPC_')).sort());
+  for (const name of Object.keys(environment).filter((name) => named.has(name))) {
+    assert.ok(readme.includes(`\`${name}\``), name);
+  }
+});
+
+test('a topic fits a terminal of 80 columns', () => {
+  for (const { text } of Object.values(topics)) {
+    for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
+  }
+});
+
+test('the documents made of tables say what the tables say; `npm run docs` writes them', () => {
+  for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
+});
+
+test('what a plugin tells an agent names operations that there are, and no parameters', () => {
+  const words = [operationNames, ['ipc', 'work-together', 'shutdown']].flat();
+  for (const path of ['plugins/GEMINI.md', 'plugins/skills/work-together/SKILL.md']) {
+    const named = [...read(path).matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+    assert.ok(named.length > 0);
+    assert.deepEqual(
+      named.filter((word) => !words.includes(word)),
+      [],
+    );
+  }
+});
+
+test('links lead to files that are there', () => {
+  for (const name of ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'docs/guide/recipes.md']) {
+    for (const [, target = ''] of read(name).matchAll(/\]\(([^)#]+)/g)) {
+      assert.ok(existsSync(join(root, dirname(name), target)), `${name}: ${target}`);
+    }
+  }
+});
+
+test('the handshake is, byte for byte, the one that docs/internals/security.md writes out', () => {
+  const written = Object.fromEntries(
+    [...read('docs/internals/security.md').matchAll(/^([a-z ]+?) {2,}([0-9a-f]{64,80})$/gm)].map(
+      ([, name = '', hex = '']) => [name, Buffer.from(hex, 'hex')],
+    ),
+  );
+  const bytes = (name: string) => written[name] ?? Buffer.alloc(0);
+  const client = new ClientHandshake({ keys: [bytes('key')], nonce: bytes('client nonce') });
+  const server = new ServerHandshake({ keys: [bytes('key')], nonce: bytes('server nonce') });
+  assert.deepEqual(client.start(), bytes('client says'));
+  const { send } = server.push(client.start());
+  assert.deepEqual(send.subarray(0, 40), bytes('server says'));
+  assert.deepEqual(send.subarray(40), bytes('server proof'));
+  assert.deepEqual(client.push(send).send, bytes('client proof'));
+  assert.equal(server.push(bytes('client proof')).rest?.length, 0);
+});
+
+test('docs/internals/reliability.md has each scenario, F1 to F28, and the tests that it names are there', () => {
+  const rows = [
+    ...read('docs/internals/reliability.md').matchAll(/^\| F(\d+) \| .* \| (.*) \|$/gm),
+  ];
+  assert.deepEqual(
+    rows.map(([, number]) => Number(number)),
+    Array.from({ length: 28 }, (_, index) => index + 1),
+  );
+  for (const [row, , tests = ''] of rows) {
+    for (const test of tests.split('<br>')) {
+      const [, file = '', title = ''] = /^`(\S+\.test\.ts)`: (.+)$/.exec(test) ?? [];
+      assert.ok(title !== '' && read(`test/${file}`).includes(title), row);
+    }
+  }
+});
+
+test('the newest version in the changelog is that of the package', () => {
+  const newest = /^## (\S+)/m.exec(read('CHANGELOG.md'))?.[1];
+  assert.equal(newest, JSON.parse(read('package.json')).version);
+});
+
+test('a version in the changelog has no other heads than its three, and Upgrading', () => {
+  const heads = [...read('CHANGELOG.md').matchAll(/^### (.*)$/gm)].map(([, head]) => head);
+  const legal = ['Upgrading', 'Safety', 'Features', 'Internals'];
+  assert.deepEqual(
+    heads.filter((head = '') => !legal.includes(head)),
+    [],
+  );
+});
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}

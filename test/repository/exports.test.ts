@@ -1,0 +1,73 @@
+// What others build on, pinned: red here asks whether the change is meant. The tool is pinned in
+// e2e/mcp/definition.test.ts, the bytes of the wire in exchange.test.ts.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+const root = new URL('../../../', import.meta.url);
+
+test('the library exports these values', async () => {
+  const library = await import(new URL('dist/index.js', root).href);
+  const names = ['AgentMail', 'IpcError', 'Message', 'errorTable', 'open'];
+  assert.deepEqual(Object.keys(library).sort(), names);
+});
+
+test('the library exports these types', () => {
+  const declared = readFileSync(new URL('dist/types/index.d.ts', root), 'utf8');
+  const own = declared.matchAll(/^export (?:declare )?(?:interface|type|class) (\w+)/gm);
+  const passedOn = [...declared.matchAll(/^export (type )?\{ (.*) \} from/gm)].flatMap(
+    ([, all, names = '']) =>
+      names.split(', ').filter((name) => all !== undefined || /^type |^[A-Z]/.test(name)),
+  );
+  const names = [...[...own].map(([, name = '']) => name), ...passedOn];
+  assert.deepEqual(names.map((name) => name.replace('type ', '')).sort(), [
+    'AgentMail',
+    'AskOptions',
+    'BrokerStatus',
+    'CallOptions',
+    'DeadLetter',
+    'DeadLetterCount',
+    'DirectMessage',
+    'ErrorCode',
+    'ErrorKind',
+    'FetchOptions',
+    'Fetched',
+    'IpcError',
+    'MailboxStatus',
+    'Message',
+    'OpenOptions',
+    'Origin',
+    'PingOptions',
+    'PostOptions',
+    'ReceiveOptions',
+    'ReleaseOptions',
+    'RetryOptions',
+    'RetryResult',
+    'SendOptions',
+    'StartOptions',
+    'StartResult',
+    'StopResult',
+    'Stored',
+    'WaitOptions',
+  ]);
+});
+
+test('the package has these entries, and needs no other package', () => {
+  const { type, engines, bin, exports, files, dependencies } = JSON.parse(
+    readFileSync(new URL('package.json', root), 'utf8'),
+  );
+  assert.deepEqual(
+    { type, engines, bin, exports, files, dependencies },
+    {
+      type: 'module',
+      engines: { node: '>=20.15' },
+      bin: { ipc: 'dist/ipc.js' },
+      exports: {
+        '.': { types: './dist/types/index.d.ts', default: './dist/index.js' },
+        './package.json': './package.json',
+      },
+      files: ['dist'],
+      dependencies: undefined,
+    },
+  );
+});

@@ -1,0 +1,226 @@
+// What happened in a simulation, in its order: what callers asked and heard, what brokers said on the
+// wire, and what was done to them. Bodies tell messages apart, so each is posted in one set of words.
+import { createHash } from 'node:crypto';
+import type { Delivery } from '../../src/model/mail-service.ts';
+import type { Hold } from '../../src/model/message.ts';
+import type { Answer, Request } from '../../src/model/requests.ts';
+import {
+  answerTypes,
+  decodeAnswer,
+  decodeRequest,
+  requestTypes,
+} from '../../src/protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
+import type { SimSocket } from './network.ts';
+
+/** Its words, as far as the history needs them. */
+export interface Seen {
+  readonly id: string;
+  readonly number: number;
+  readonly attempt: number;
+  readonly mailbox: string;
+  readonly to: string;
+  readonly from: string;
+  /** '' of an offer whose body is damaged. */
+  readonly body: string;
+}
+
+export type Entry = { readonly at: number } & ( // A caller's side.
+  | {
+      readonly kind: 'post';
+      readonly process: string;
+      readonly to: readonly string[];
+      readonly from: string;
+      readonly body: string;
+    }
+  | { readonly kind: 'stored'; readonly body: string; readonly id: string; readonly number: number }
+  | { readonly kind: 'handed'; readonly process: string; readonly message: Seen }
+  | { readonly kind: 'settle'; readonly process: string; readonly holds: readonly string[] }
+  // A broker's side. A session is on one connection of a broker at a time.
+  | {
+      readonly kind: 'welcomed';
+      readonly epoch: number;
+      readonly on: string;
+      readonly session: string;
+      readonly holds: readonly string[];
+    }
+  | {
+      readonly kind: 'offered';
+      readonly epoch: number;
+      readonly on: string;
+      readonly message: Seen;
+    }
+  | {
+      readonly kind: 'acked';
+      readonly epoch: number;
+      readonly on: string;
+      readonly id: string;
+      readonly number: number;
+    }
+  | {
+      readonly kind: 'settled';
+      readonly epoch: number;
+      readonly on: string;
+      readonly holds: readonly string[];
+    }
+  /** It read that the session holds them no more. */
+  | { readonly kind: 'letGo'; readonly on: string; readonly holds: readonly string[] }
+  | { readonly kind: 'gone'; readonly on: string }
+  // What was done to them all.
+  | { readonly kind: 'fault'; readonly what: string }
+  /** The disk's damage was told to somebody. */
+  | { readonly kind: 'reported'; readonly what: string }
+  /** From here on all mail is read and settled. */
+  | { readonly kind: 'draining' }
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'stuck'; readonly what: string }
+);
+
+/** Each of the variants without its time. */
+type Untimed<T> = T extends unknown ? Omit<T, 'at'> : never;
+
+export class History {
+  readonly entries: Entry[] = [];
+  readonly #now: () => number;
+  #connections = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  add(entry: Untimed<Entry>): void {
+    this.entries.push({ at: Math.round(this.#now() * 1_000) / 1_000, ...entry } as Entry);
+  }
+
+  handed(process: string, deliveries: readonly Delivery[]): void {
+    for (const { body, ...delivery } of deliveries) {
+      if (body) this.add({ kind: 'handed', process, message: seen(delivery, body) });
+      else this.add({ kind: 'reported', what: `${delivery.envelope.id} is damaged` });
+    }
+  }
+
+  /** Listens to a broker's end of a connection. */
+  listen(server: SimSocket): void {
+    const on = `${server.process.name}/${++this.#connections}`;
+    const listener = new Listener(on, (entry) => this.add(entry));
+    server.onSent = (bytes) => listener.sent(bytes);
+    server.onRead = (bytes) => listener.read(bytes);
+    server.onGone = () => this.add({ kind: 'gone', on });
+  }
+
+  hash(): string {
+    return createHash('sha256').update(this.text()).digest('hex');
+  }
+
+  text(): string {
+    return this.entries.map((entry) => JSON.stringify(entry)).join('\n');
+  }
+}
+
+/** Of one connection: puts answers to the requests that they answer. */
+class Listener {
+  readonly #on: string;
+  readonly #add: (entry: Untimed<Entry>) => void;
+  readonly #requests = new FrameDecoder();
+  readonly #answers = new FrameDecoder();
+  readonly #holds = new Map<number, readonly Hold[]>();
+  #session = '';
+  #epoch = 0;
+
+  constructor(on: string, add: (entry: Untimed<Entry>) => void) {
+    this.#on = on;
+    this.#add = add;
+  }
+
+  read(bytes: Buffer): void {
+    for (const frame of this.#requests.push(bytes)) {
+      if (!isBeat(frame)) this.#asked(decodeRequest(frame));
+    }
+  }
+
+  sent(bytes: Buffer): void {
+    for (const frame of this.#answers.push(bytes)) {
+      if (isBeat(frame)) continue;
+      const { answer, body } = decodeAnswer(frame);
+      this.#answered(answer, body);
+    }
+  }
+
+  #asked(request: Request): void {
+    switch (request.kind) {
+      case 'hello':
+        this.#session = request.session;
+        this.#holds.set(request.request, request.held);
+        return;
+      case 'post':
+        this.#holds.set(request.request, request.settles);
+        return this.#letGo(request.settles);
+      case 'settle':
+        this.#holds.set(request.request, request.holds);
+        return this.#letGo(request.holds);
+      case 'release':
+        return this.#letGo(request.holds);
+    }
+  }
+
+  #letGo(holds: readonly Hold[]): void {
+    if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, holds: namesOf(holds) });
+  }
+
+  #answered(answer: Answer, body: Buffer | undefined): void {
+    const on = this.#on;
+    const epoch = this.#epoch;
+    switch (answer.kind) {
+      case 'welcome': {
+        this.#epoch = answer.epoch;
+        const holds = this.#without(answer.request, answer.lost);
+        this.#add({ kind: 'welcomed', epoch: answer.epoch, on, session: this.#session, holds });
+        return;
+      }
+      case 'offer':
+        return this.#add({ kind: 'offered', epoch, on, message: seen(answer, body) });
+      case 'stored': {
+        for (const { id, number } of [answer, ...answer.also]) {
+          this.#add({ kind: 'acked', epoch, on, id, number });
+        }
+        return this.#settled(answer.request, answer.notHeld);
+      }
+      case 'settled':
+        return this.#settled(answer.request, answer.notHeld);
+    }
+  }
+
+  #settled(request: number, notHeld: readonly Hold[]): void {
+    const holds = this.#without(request, notHeld);
+    if (holds.length > 0) this.#add({ kind: 'settled', epoch: this.#epoch, on: this.#on, holds });
+  }
+
+  #without(request: number, holds: readonly Hold[]): string[] {
+    const asked = namesOf(this.#holds.get(request) ?? []);
+    this.#holds.delete(request);
+    const excepted = namesOf(holds);
+    return asked.filter((hold) => !excepted.includes(hold));
+  }
+}
+
+/** Both sides send them. */
+function isBeat({ type }: Frame): boolean {
+  return type === requestTypes.ping || type === answerTypes.pong;
+}
+
+function namesOf(holds: readonly Hold[]): string[] {
+  return holds.map(holdName);
+}
+
+/** A crash can undo a message that was offered; posted again, it has the same id and another number. */
+export function holdName({ id, number }: { readonly id: string; readonly number: number }): string {
+  return `${id}#${number}`;
+}
+
+function seen(
+  { envelope, attempt, mailbox }: Pick<Delivery, 'envelope' | 'attempt' | 'mailbox'>,
+  body: Buffer | undefined,
+): Seen {
+  const { id, number, to, from } = envelope;
+  return { id, number, attempt, mailbox, to, from, body: body?.toString() ?? '' };
+}

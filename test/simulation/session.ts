@@ -1,0 +1,180 @@
+// A session in a simulated process: it owns the broker of its port or joins the owner, as
+// broker/session.ts does with real ports, and says what it asks and hears to the history.
+
+import { IpcError } from '../../src/base/errors.ts';
+import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
+import { Client } from '../../src/client/client.ts';
+import type { Road } from '../../src/client/link.ts';
+import type { Delivery, FetchOptions, PostOptions } from '../../src/model/mail-service.ts';
+import type { Name } from '../../src/model/message.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { type History, holdName } from './history.ts';
+import type { SimNetwork } from './network.ts';
+import type { SimProcess } from './process.ts';
+
+export interface SimSessionOptions {
+  readonly process: SimProcess;
+  readonly network: SimNetwork;
+  readonly history: History;
+  /** Its ports are its own; the store is everybody's. */
+  readonly namespace: string;
+  readonly folder: string;
+  readonly limits: Partial<BrokerLimits>;
+  /** On another machine: it dials, and never owns. */
+  readonly isRemote: boolean;
+}
+
+const dyingOwnerMsMax = 10_000;
+const hangUpMsMax = 1_500;
+const bidPauseMsMax = 50;
+const takeoverMsMax = 1_000;
+const closeMs = 2_000;
+
+export class SimSession {
+  readonly client: Client;
+  readonly #options: SimSessionOptions;
+  #broker: Broker | undefined;
+  #closed = false;
+
+  constructor(options: SimSessionOptions) {
+    this.#options = options;
+    const road: Road = {
+      connect: () => this.#connect(),
+      silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+      welcomed: () => {},
+      isStandby: () => this.#mayOwn(),
+    };
+    const { process } = options;
+    const origin = { program: 'sim', pid: process.pid, machine: options.namespace };
+    this.client = new Client(origin, road, process);
+  }
+
+  get ownsBroker(): boolean {
+    return this.#broker !== undefined;
+  }
+
+  async post(
+    to: readonly string[],
+    from: string,
+    body: string,
+    options: PostOptions = {},
+  ): Promise<void> {
+    const { process, history } = this.#options;
+    history.add({ kind: 'post', process: process.name, to, from, body });
+    if (options.settles) this.#saySettle(options.settles);
+    const [first, ...alsoTo] = to as Name[];
+    const asked = { ...options, alsoTo, from: from as Name };
+    const result = await this.client.post(first as Name, Buffer.from(body), asked);
+    for (const { id, number } of [result, ...result.also]) {
+      history.add({ kind: 'stored', body, id, number });
+    }
+  }
+
+  async wait(mailbox: string, timeoutMs: number, signal: AbortSignal): Promise<Delivery[]> {
+    const delivery = await this.client.wait(mailbox as Name, { timeoutMs, signal });
+    const deliveries = delivery ? [delivery] : [];
+    this.#options.history.handed(this.#options.process.name, deliveries);
+    return deliveries;
+  }
+
+  async fetch(mailbox: string, options: FetchOptions): Promise<Delivery[]> {
+    const { deliveries } = await this.client.fetch(mailbox as Name, options);
+    this.#options.history.handed(this.#options.process.name, deliveries);
+    return [...deliveries];
+  }
+
+  async settle(deliveries: readonly Delivery[]): Promise<void> {
+    this.#saySettle(deliveries);
+    await this.client.settle(deliveries);
+  }
+
+  /** Unsettled messages in the store. */
+  async messages(): Promise<number> {
+    const { messages, damaged, warnings } = await this.client.status();
+    const { history } = this.#options;
+    if (damaged > 0) history.add({ kind: 'reported', what: `${damaged} damaged messages` });
+    for (const what of warnings) history.add({ kind: 'reported', what });
+    return messages;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.client.close(closeMs);
+    const broker = this.#broker;
+    this.#broker = undefined;
+    await broker?.close();
+    this.#options.network.unbind(this.#options.process);
+  }
+
+  /** Gives the role up in good order; it may own again. */
+  async handOver(): Promise<void> {
+    const broker = this.#broker;
+    this.#broker = undefined;
+    await broker?.close();
+  }
+
+  #saySettle(deliveries: readonly Delivery[]): void {
+    const holds = deliveries.map(({ envelope }) => holdName(envelope));
+    const { history, process } = this.#options;
+    if (holds.length > 0) history.add({ kind: 'settle', process: process.name, holds });
+  }
+
+  #mayOwn(): boolean {
+    return !this.#options.isRemote && !this.#closed;
+  }
+
+  async #connect(): Promise<Connection> {
+    const { process, network, namespace } = this.#options;
+    const began = process.now();
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
+      if (this.#mayOwn()) await this.#bid();
+      try {
+        return await network.dial(process, namespace);
+      } catch (error) {
+        if (!this.#mayTryAgain(error, process.now() - began)) throw error;
+      }
+      await process.sleep(pauseMs);
+    }
+  }
+
+  #mayTryAgain(error: unknown, passedMs: number): boolean {
+    if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
+    if (error.cause === undefined) return passedMs < hangUpMsMax;
+    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
+  }
+
+  async #bid(): Promise<void> {
+    const { process, network, namespace, folder, limits, history } = this.#options;
+    if (!network.bind(namespace, process)) return;
+    try {
+      const broker = await Broker.start({
+        doors: {
+          addresses: ['127.0.0.1'],
+          holdsLock: true,
+          open: async () => {},
+          close: () => {
+            if (!process.isDead) network.unbind(process);
+          },
+        },
+        admission: {
+          serve: (welcome) => network.serve(namespace, process, welcome),
+        },
+        folder,
+        limits,
+        disk: process.disk,
+        machine: process,
+        onFailed: (error) => {
+          history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
+          if (this.#broker === broker) this.#broker = undefined;
+        },
+      });
+      history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
+      this.#broker = broker;
+      if (this.#closed) await broker.close();
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      if (process.isDead) return;
+      if (error.code !== 'no_broker') throw error;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+// Whole histories by a seed: brokers and sessions while processes die, the power goes, syncs fail,
+// connections break and owners change, held against I1 to I7. SEED is the first seed, SEEDS how many.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runSeeds } from './child.ts';
+import { simulate } from './simulation.ts';
+
+const long = process.env.IPC_TEST_LONG === '1';
+const first = Number(process.env.SEED ?? 1);
+const count = Number(process.env.SEEDS ?? (long ? 40_000 : 2_000));
+const partSeeds = long ? 10_000 : 500;
+
+/** Each a test of its own, so that a slow machine stays within the time of a test. */
+const parts = Array.from({ length: Math.ceil(count / partSeeds) }, (_, part) => ({
+  first: first + part * partSeeds,
+  count: Math.min(partSeeds, count - part * partSeeds),
+}));
+
+for (const part of parts) {
+  test(`${part.count} histories from seed ${part.first} on keep I1 to I7`, async (context) => {
+    const half = Math.ceil(part.count / 2);
+    const reports = await Promise.all([
+      runSeeds({ first: part.first, count: half }),
+      runSeeds({ first: part.first + half, count: part.count - half }),
+    ]);
+    for (const { failed } of reports) {
+      const again = `SEED=${failed?.seed} SEEDS=1 npm test -- simulation/simulator.test`;
+      assert.equal(failed, undefined, `${failed?.violations.join('\n')}\nagain: ${again}`);
+    }
+    const steps = reports.reduce((sum, report) => sum + report.steps, 0);
+    const hours = reports.reduce((sum, report) => sum + report.ms, 0) / 3_600_000;
+    context.diagnostic(`${part.count} seeds, ${steps} events, ${hours.toFixed(1)} simulated hours`);
+  });
+}
+
+test('a seed repeats its history, in the same process and in another one', async () => {
+  for (const seed of [first, first + 1, first + 2]) {
+    const { history } = await simulate(seed);
+    assert.equal((await simulate(seed)).history.text(), history.text());
+  }
+  const seeds = { first, count: 20 };
+  assert.equal((await runSeeds(seeds)).hash, (await runSeeds(seeds)).hash);
+});
+
+test('other seeds have other histories', async () => {
+  const hashes = await Promise.all(
+    [1, 2, 3].map(async (seed) => (await simulate(seed)).history.hash()),
+  );
+  assert.equal(new Set(hashes).size, 3);
+});

@@ -1,0 +1,439 @@
+// A disk in memory that can lose power. It keeps what was synced apart from what was only written;
+// when the power goes, of the latter any part survives, in any order, torn at any byte.
+import assert from 'node:assert/strict';
+import { basename, dirname } from 'node:path';
+import type { Disk, DiskFile } from '../../../src/journal/disk.ts';
+import { pick, type Random, shuffled } from '../random.ts';
+
+interface Write {
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+/** A simulation asks for the same few paths all the time. */
+const namesInPath = new Map<string, readonly string[]>();
+
+interface FileNode {
+  readonly identity: bigint;
+  /** As programs see it. */
+  bytes: Buffer;
+  /** What is on the platter for certain. */
+  synced: Buffer;
+  /** Written since, in order. */
+  readonly unsynced: Write[];
+}
+
+interface FolderNode {
+  readonly identity: bigint;
+  readonly names: Map<string, Node>;
+  readonly synced: Map<string, Node>;
+  /** Names made and removed since, in order. */
+  readonly unsynced: { readonly name: string; readonly node: Node | undefined }[];
+}
+
+type Node = FileNode | FolderNode;
+
+export class CrashDisk {
+  /** Of all files; a write beyond takes a part, and then fails with ENOSPC. */
+  bytesMax = Number.POSITIVE_INFINITY;
+  #identities = 0n;
+  #root = this.#newFolder();
+  #processes: ProcessDisk[] = [];
+
+  /** A home folder that is there, synced. */
+  constructor(...folders: string[]) {
+    const disk = this.process();
+    for (const path of folders) disk.makeFolder(path);
+    settle(this.#root);
+  }
+
+  /** The disk as a new process sees it. */
+  process(slowly?: Slowly): ProcessDisk {
+    const tree = {
+      find: (path: string) => this.#find(path),
+      newFile: () => this.#newFile(),
+      newFolder: () => this.#newFolder(),
+      freeBytes: () => this.#freeBytes(),
+    };
+    const process = new ProcessDisk(tree, slowly);
+    this.#processes.push(process);
+    return process;
+  }
+
+  /** Every process ends, and of what was not synced any part is kept. */
+  losePower(random: Random): void {
+    for (const process of this.#processes) process.kill();
+    this.#processes = [];
+    this.#root = surviveFolder(this.#root, random);
+  }
+
+  /** The same disk again, with no process. */
+  clone(): CrashDisk {
+    const clone = new CrashDisk();
+    clone.#root = copyNode(this.#root, new Map()) as FolderNode;
+    clone.#identities = this.#identities;
+    clone.bytesMax = this.bytesMax;
+    return clone;
+  }
+
+  /** Every file by its path, as programs see it. */
+  files(): Map<string, Buffer> {
+    const files = new Map<string, Buffer>();
+    collect(this.#root, '', files);
+    return files;
+  }
+
+  /** Replaces a file behind everybody's back, durably; undefined takes it away. */
+  tamper(path: string, bytes: Buffer | undefined): void {
+    const folder = this.#find(dirname(path));
+    assert(folder && isFolder(folder), path);
+    for (const names of [folder.names, folder.synced]) {
+      if (bytes) names.set(basename(path), { ...this.#newFile(), bytes, synced: bytes });
+      else names.delete(basename(path));
+    }
+  }
+
+  #find(path: string): Node | undefined {
+    let node: Node | undefined = this.#root;
+    for (const name of namesIn(path)) {
+      node = node && isFolder(node) ? node.names.get(name) : undefined;
+    }
+    return node;
+  }
+
+  /** Counted only where there is an end to it. */
+  #freeBytes(): number {
+    return this.bytesMax === Number.POSITIVE_INFINITY
+      ? this.bytesMax
+      : this.bytesMax - bytesIn(this.#root);
+  }
+
+  #newFile(): FileNode {
+    const none = Buffer.alloc(0);
+    return { identity: ++this.#identities, bytes: none, synced: none, unsynced: [] };
+  }
+
+  #newFolder(): FolderNode {
+    return { identity: ++this.#identities, names: new Map(), synced: new Map(), unsynced: [] };
+  }
+}
+
+/** Does the work of a call that takes time, later; the promise is for the process that made it. */
+export type Slowly = (work: () => void) => Promise<void>;
+
+interface Tree {
+  find(path: string): Node | undefined;
+  newFile(): FileNode;
+  newFolder(): FolderNode;
+  freeBytes(): number;
+}
+
+/** One process's view; it dies at a chosen call, or when it is killed, and does nothing after that. */
+export class ProcessDisk implements Disk {
+  readonly #tree: Tree;
+  readonly #slowly: Slowly;
+  /** What it called, in order. */
+  readonly calls: string[] = [];
+  /** It dies instead of making this call, counted from 1; half of a write is made. */
+  dieAt = Number.POSITIVE_INFINITY;
+  /** This call fails once with EIO, and the process lives on. */
+  failAt = Number.POSITIVE_INFINITY;
+  /** The next sync of a file fails, and of what it covers any part is on the platter, for good. */
+  syncFails: Random | undefined;
+  /** Called when it dies at `dieAt`. */
+  onDied: () => void = () => {};
+  /** Files that it has open for writing. */
+  openFiles = 0;
+  #dead = false;
+
+  constructor(tree: Tree, slowly?: Slowly) {
+    this.#tree = tree;
+    this.#slowly = slowly ?? ((work) => this.#soon(work));
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  kill(): void {
+    this.#dead = true;
+  }
+
+  makeFolder(path: string): boolean {
+    this.#call('makeFolder', path);
+    const parent = this.#folder(dirname(path));
+    if (parent.names.has(basename(path))) return false;
+    link(parent, basename(path), this.#tree.newFolder());
+    return true;
+  }
+
+  list(path: string): string[] {
+    this.#call('list', path);
+    const node = this.#tree.find(path);
+    return node && isFolder(node) ? [...node.names.keys()] : [];
+  }
+
+  identity(path: string): bigint | undefined {
+    this.#call('identity', path);
+    return this.#tree.find(path)?.identity;
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    this.#call('syncFolder', path);
+    const folder = this.#folder(path);
+    const covered = [...folder.unsynced];
+    await this.#slowly(() => {
+      for (const { name, node } of takeAway(folder.unsynced, covered))
+        setName(folder.synced, name, node);
+    });
+  }
+
+  async fileSystemType(): Promise<undefined> {
+    return undefined;
+  }
+
+  removeFolder(path: string): void {
+    this.#call('removeFolder', path);
+    if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY');
+    link(this.#folder(dirname(path)), basename(path), undefined);
+  }
+
+  create(path: string): DiskFile {
+    this.#call('create', path);
+    const parent = this.#folder(dirname(path));
+    if (parent.names.has(basename(path))) throw systemError('EEXIST');
+    const file = this.#tree.newFile();
+    link(parent, basename(path), file);
+    this.openFiles++;
+    return this.#open(file, path);
+  }
+
+  writeNote(path: string, text: string): void {
+    this.#call('writeNote', path);
+    const parent = this.#folder(dirname(path));
+    const file = this.#tree.newFile();
+    const bytes = Buffer.from(text);
+    if (bytes.length > this.#tree.freeBytes()) throw systemError('ENOSPC');
+    link(parent, basename(path), file);
+    write(file, 0, bytes);
+  }
+
+  async read(path: string): Promise<Buffer | undefined> {
+    this.#call('read', path);
+    const node = this.#tree.find(path);
+    let bytes: Buffer | undefined;
+    await this.#slowly(() => {
+      if (node && !isFolder(node)) bytes = Buffer.from(node.bytes);
+    });
+    return bytes;
+  }
+
+  readPart(path: string, offset: number, bytes: number): Buffer {
+    this.#call('readPart', path);
+    const node = this.#tree.find(path);
+    if (!node || isFolder(node)) return Buffer.alloc(0);
+    return Buffer.from(node.bytes.subarray(offset, offset + bytes));
+  }
+
+  rename(path: string, to: string): void {
+    this.#call('rename', path);
+    const [from, into] = [this.#folder(dirname(path)), this.#folder(dirname(to))];
+    const node = from.names.get(basename(path));
+    if (!node) return;
+    link(into, basename(to), node);
+    link(from, basename(path), undefined);
+  }
+
+  removeFile(path: string): void {
+    this.#call('removeFile', path);
+    const parent = this.#folder(dirname(path));
+    if (parent.names.has(basename(path))) link(parent, basename(path), undefined);
+  }
+
+  #open(file: FileNode, path: string): DiskFile {
+    return {
+      write: (buffers, offset) => {
+        const bytes = Buffer.concat(buffers);
+        const half = () => write(file, offset, bytes.subarray(0, Math.floor(bytes.length / 2)));
+        this.#call('write', path, half);
+        const fits = file.bytes.length + this.#tree.freeBytes() - offset;
+        if (fits <= 0 && bytes.length > 0) throw systemError('ENOSPC');
+        write(file, offset, bytes.subarray(0, fits));
+        return Math.min(bytes.length, fits);
+      },
+      sync: async () => {
+        this.#call('sync', path);
+        const covered = [...file.unsynced];
+        const failing = this.syncFails;
+        this.syncFails = undefined;
+        await this.#slowly(() => {
+          const done = takeAway(file.unsynced, covered);
+          file.synced = failing ? keepAny(file.synced, done, failing) : keepAll(file.synced, done);
+          if (failing) throw systemError('EIO');
+        });
+      },
+      close: () => {
+        this.#call('close', path);
+        this.openFiles--;
+      },
+    };
+  }
+
+  async #soon(work: () => void): Promise<void> {
+    await Promise.resolve();
+    this.#checkAlive();
+    work();
+  }
+
+  #call(name: string, path: string, dying?: () => void): void {
+    this.#checkAlive();
+    this.calls.push(`${name} ${path}`);
+    if (this.calls.length === this.failAt) throw systemError('EIO');
+    if (this.calls.length < this.dieAt) return;
+    dying?.();
+    this.kill();
+    this.onDied();
+    this.#checkAlive();
+  }
+
+  #checkAlive(): void {
+    if (this.#dead) throw systemError('EIO');
+  }
+
+  #folder(path: string): FolderNode {
+    const node = this.#tree.find(path);
+    if (node && isFolder(node)) return node;
+    throw systemError('ENOENT');
+  }
+}
+
+function namesIn(path: string): readonly string[] {
+  const known = namesInPath.get(path);
+  if (known) return known;
+  const names = path.split('/').filter((part) => part !== '');
+  namesInPath.set(path, names);
+  return names;
+}
+
+function isFolder(node: Node): node is FolderNode {
+  return 'names' in node;
+}
+
+function link(parent: FolderNode, name: string, node: Node | undefined): void {
+  setName(parent.names, name, node);
+  parent.unsynced.push({ name, node });
+}
+
+function setName(names: Map<string, Node>, name: string, node: Node | undefined): void {
+  if (node) names.set(name, node);
+  else names.delete(name);
+}
+
+function write(file: FileNode, offset: number, bytes: Buffer): void {
+  const kept = { offset, bytes: Buffer.from(bytes) };
+  file.bytes = overlay(file.bytes, kept);
+  file.unsynced.push(kept);
+}
+
+/** A gap before it is a hole: zeros. */
+function overlay(bytes: Buffer, write: Write): Buffer {
+  const end = write.offset + write.bytes.length;
+  const result = end > bytes.length ? Buffer.concat([bytes], end) : bytes;
+  write.bytes.copy(result, write.offset);
+  return result;
+}
+
+/** All as it is now, synced. */
+function settle(folder: FolderNode): void {
+  folder.unsynced.length = 0;
+  for (const [name, node] of folder.names) {
+    folder.synced.set(name, node);
+    if (isFolder(node)) settle(node);
+  }
+}
+
+function surviveFolder(folder: FolderNode, random: Random): FolderNode {
+  const names = new Map(folder.synced);
+  // Of one name, the changes come in order: what survives is any point in its history.
+  for (const name of new Set(folder.unsynced.map((change) => change.name))) {
+    const changes = folder.unsynced.filter((change) => change.name === name);
+    const last = changes[random.below(changes.length + 1) - 1];
+    if (last) setName(names, name, last.node);
+  }
+  for (const [name, node] of names) {
+    names.set(name, isFolder(node) ? surviveFolder(node, random) : surviveFile(node, random));
+  }
+  return { identity: folder.identity, names, synced: new Map(names), unsynced: [] };
+}
+
+function surviveFile(file: FileNode, random: Random): FileNode {
+  const mode = pick(random, ['all', 'none', 'any'] as const);
+  let bytes: Buffer = Buffer.from(file.synced);
+  if (mode === 'all') bytes = keepAll(bytes, file.unsynced);
+  if (mode === 'any') bytes = keepAny(bytes, file.unsynced, random);
+  return { identity: file.identity, bytes, synced: Buffer.from(bytes), unsynced: [] };
+}
+
+function keepAll(bytes: Buffer, writes: readonly Write[]): Buffer {
+  return writes.reduce(overlay, bytes);
+}
+
+/** Any part of them, in any order. */
+function keepAny(bytes: Buffer, writes: readonly Write[], random: Random): Buffer {
+  return shuffled(random, writes).reduce(
+    (kept, write) => overlay(kept, torn(write, random)),
+    bytes,
+  );
+}
+
+/** Those of the list that are still in it. */
+function takeAway<T>(list: T[], items: readonly T[]): T[] {
+  const taken = items.filter((item) => list.includes(item));
+  list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));
+  return taken;
+}
+
+function torn(write: Write, random: Random): Write {
+  const length = write.bytes.length;
+  const [first, second] = [random.below(length + 1), random.below(length + 1)];
+  const from = pick(random, [0, 0, 0, Math.min(first, second)]);
+  const to = pick(random, [0, length, length, Math.max(first, second)]);
+  return { offset: write.offset + from, bytes: write.bytes.subarray(from, Math.max(from, to)) };
+}
+
+/** A node that two names lead to stays one node. */
+function copyNode(node: Node, copies: Map<Node, Node>): Node {
+  const known = copies.get(node);
+  if (known) return known;
+  if (!isFolder(node)) {
+    const { identity, bytes, synced, unsynced } = node;
+    const copy = { identity, bytes: Buffer.from(bytes), synced: Buffer.from(synced) };
+    const file = { ...copy, unsynced: [...unsynced] };
+    copies.set(node, file);
+    return file;
+  }
+  const folder: FolderNode = { ...node, names: new Map(), synced: new Map(), unsynced: [] };
+  copies.set(node, folder);
+  for (const [name, child] of node.names) folder.names.set(name, copyNode(child, copies));
+  for (const [name, child] of node.synced) folder.synced.set(name, copyNode(child, copies));
+  for (const { name, node: child } of node.unsynced) {
+    folder.unsynced.push({ name, node: child && copyNode(child, copies) });
+  }
+  return folder;
+}
+
+function bytesIn(node: Node): number {
+  if (!isFolder(node)) return node.bytes.length;
+  return [...node.names.values()].reduce((sum, child) => sum + bytesIn(child), 0);
+}
+
+function collect(folder: FolderNode, path: string, files: Map<string, Buffer>): void {
+  for (const [name, node] of folder.names) {
+    if (isFolder(node)) collect(node, `${path}/${name}`, files);
+    else files.set(`${path}/${name}`, Buffer.from(node.bytes));
+  }
+}
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: the test's disk`), { code, errno: -5 });
+}

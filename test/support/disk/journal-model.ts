@@ -1,0 +1,153 @@
+// What a journal's records come to: the least engine that a store can be held against.
+import assert from 'node:assert/strict';
+import {
+  bodyChecksum,
+  type Envelope,
+  type Name,
+  type SessionId,
+  sessionMessageId,
+} from '../../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../../../src/model/requests.ts';
+
+interface ModelMessage {
+  readonly posted: PostedRecord | CopiedRecord;
+  readonly mailbox: Name;
+  readonly attempt: number;
+  readonly holder: SessionId | '';
+}
+
+export class JournalModel {
+  readonly messages = new Map<number, ModelMessage>();
+  readonly #sessions = new Map<SessionId, Map<number, number>>();
+
+  apply(record: JournalRecord): void {
+    switch (record.kind) {
+      case 'posted': {
+        for (const envelope of [record.envelope, ...record.also]) {
+          const [session, count] = envelope.id.split('.');
+          this.#answers(session as SessionId).set(Number(count), envelope.number);
+          this.messages.set(envelope.number, {
+            posted: keep({ ...record, envelope }),
+            mailbox: envelope.to,
+            attempt: 1,
+            holder: '',
+          });
+        }
+        for (const number of record.settles) this.messages.delete(number);
+        return;
+      }
+      case 'copied': {
+        const { mailbox, attempt, holder } = record;
+        const posted = keep(record);
+        this.messages.set(record.envelope.number, { posted, mailbox, attempt, holder });
+        return;
+      }
+      case 'offered':
+        return this.#change(record.number, { holder: record.holder, attempt: record.attempt });
+      case 'released':
+        return this.#change(record.number, { holder: '', attempt: record.attempt });
+      case 'moved':
+        return this.#change(record.number, {
+          holder: '',
+          mailbox: record.mailbox,
+          attempt: record.attempt,
+        });
+      case 'settled':
+        for (const number of record.numbers) this.messages.delete(number);
+        return;
+      case 'session':
+        this.#sessions.set(record.session, new Map(record.answers));
+        return;
+      case 'forgotten':
+        this.#sessions.delete(record.session);
+        return;
+      case 'named':
+        assert.fail('the model gives no ids by hand');
+    }
+  }
+
+  head(): JournalRecord[] {
+    return [...this.#sessions].map(([session, answers]) => ({
+      kind: 'session',
+      session,
+      mark: 0,
+      answers: [...answers],
+    }));
+  }
+
+  copyOf(number: number): CopiedRecord {
+    const message = this.messages.get(number);
+    assert(message, `the model knows ${number}`);
+    const { posted, mailbox, attempt, holder } = message;
+    const { envelope, body } = posted;
+    return { kind: 'copied', envelope, mailbox, attempt, holder, body };
+  }
+
+  sessions(): SessionId[] {
+    return [...this.#sessions.keys()];
+  }
+
+  /** All of it as a text, to compare by. */
+  state(): string {
+    const messages = [...this.messages].sort(([one], [other]) => one - other);
+    const lines = messages.map(([number, { posted, mailbox, attempt, holder }]) => {
+      const { envelope, body } = posted;
+      return `${number} ${JSON.stringify(envelope)} ${mailbox} ${attempt} ${holder} ${body}`;
+    });
+    const sessions = [...this.#sessions].sort().map(([session, answers]) => {
+      return `${session} ${JSON.stringify([...answers].sort(([one], [other]) => one - other))}`;
+    });
+    return [...lines, ...sessions].join('\n');
+  }
+
+  #answers(session: SessionId): Map<number, number> {
+    const answers = this.#sessions.get(session) ?? new Map<number, number>();
+    this.#sessions.set(session, answers);
+    return answers;
+  }
+
+  #change(number: number, change: Partial<ModelMessage>): void {
+    const message = this.messages.get(number);
+    if (message) this.messages.set(number, { ...message, ...change });
+  }
+}
+
+/** A restored body lasts only for the call. */
+function keep<T extends PostedRecord | CopiedRecord>(record: T): T {
+  return { ...record, body: record.body && Buffer.from(record.body) };
+}
+
+export const testSession = '0123456789abcdef' as SessionId;
+
+export function postedRecord(
+  number: number,
+  text: string,
+  {
+    session = testSession,
+    count = number,
+    settles = [] as number[],
+    to = 'A',
+    alsoTo = [] as string[],
+  } = {},
+): PostedRecord {
+  const body = Buffer.from(text);
+  const envelopeTo = (to: string, index: number): Envelope => ({
+    id: sessionMessageId(session, count + index),
+    number: number + index,
+    to: to as Name,
+    from: 'B' as Name,
+    time: 1_700_000_000_000,
+    answers: '',
+    origin: { program: 'test', pid: 7, machine: 'here' },
+    bodyBytes: body.length,
+    checksum: bodyChecksum(body),
+  });
+  return {
+    kind: 'posted',
+    envelope: envelopeTo(to, 0),
+    also: alsoTo.map((name, index) => envelopeTo(name, index + 1)),
+    mark: 0,
+    settles,
+    body,
+  };
+}

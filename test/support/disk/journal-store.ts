@@ -1,0 +1,44 @@
+// A journal with the model as its owner.
+
+import type { Disk } from '../../../src/journal/disk.ts';
+import { Journal, type JournalLimits } from '../../../src/journal/journal.ts';
+import type { JournalRecord } from '../../../src/model/requests.ts';
+import { JournalModel } from './journal-model.ts';
+
+export const storeFolder = '/home/broker-1';
+
+export interface OpenStore {
+  readonly journal: Journal;
+  readonly model: JournalModel;
+}
+
+export interface StoreOptions {
+  readonly folder?: string;
+  readonly disk?: Disk;
+  readonly limits?: Partial<JournalLimits>;
+}
+
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  const model = new JournalModel();
+  const journal = await Journal.open({
+    folder: storeFolder,
+    owner: { pid: 42, started: 1_700_000_000_000, addresses: ['127.0.0.1:1'] },
+    restore: (record) => model.apply(record),
+    head: () => model.head(),
+    ...options,
+  });
+  return { journal, model };
+}
+
+/** As an owner does: its state first, then the journal. */
+export function append({ journal, model }: OpenStore, ...records: JournalRecord[]): void {
+  for (const record of records) model.apply(record);
+  journal.append(records);
+}
+
+/** Removes the oldest segment, whatever the limits say. */
+export async function removeOldest(store: OpenStore): Promise<void> {
+  const numbers = store.journal.compactable();
+  append(store, ...(numbers ?? []).map((number) => store.model.copyOf(number)));
+  await store.journal.removeOldest();
+}

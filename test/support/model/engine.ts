@@ -1,0 +1,68 @@
+// What tests of the engine share: names that are easy to read, and what a replay must give back.
+
+import type { EngineLimits, Identity, Instant } from '../../../src/engine/commands.ts';
+import { Mailboxes } from '../../../src/engine/engine.ts';
+import { type Origin, parseSessionId, type SessionId } from '../../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../../../src/model/requests.ts';
+
+export const identity: Identity = {
+  store: '0123456789abcdef0123456789abcdef',
+  epoch: 1,
+  format: 1,
+  pid: 100,
+  addresses: ['127.0.0.1:19901'],
+};
+
+export const origin: Origin = { program: 'test', pid: 200, machine: 'here' };
+
+/** The wall clock when an engine's own clock shows 0. */
+export const timeStart = 1_700_000_000_000;
+
+/** Both clocks, `now` milliseconds after the start. */
+export function instantAt(now: number): Instant {
+  return { now, time: timeStart + now };
+}
+
+/** `ann` becomes the id `ann0000000000000`: letters from a to v, then zeros. */
+export function sessionOf(name: string): SessionId {
+  return parseSessionId(name.padEnd(16, '0'));
+}
+
+/** What of an engine outlives its process. */
+export interface Durable {
+  readonly size: number;
+  readonly nextNumber: number;
+  readonly head: readonly JournalRecord[];
+  readonly messages: readonly Omit<CopiedRecord, 'body'>[];
+}
+
+export function durableOf(engine: Mailboxes): Durable {
+  return {
+    size: engine.size,
+    nextNumber: engine.nextNumber,
+    head: engine.head(),
+    messages: liveMessages(engine),
+  };
+}
+
+/** All live messages as they stand, by number. */
+export function liveMessages(engine: Mailboxes): Omit<CopiedRecord, 'body'>[] {
+  const messages: Omit<CopiedRecord, 'body'>[] = [];
+  for (let number = 1; number < engine.nextNumber; number++) {
+    const message = engine.copyOf(number);
+    if (message) messages.push(message);
+  }
+  return messages;
+}
+
+/** An engine that has read the records, but has not begun. */
+export function replayed(
+  records: readonly JournalRecord[],
+  limits: Partial<EngineLimits>,
+  numbersBelow: number,
+): Mailboxes {
+  const engine = new Mailboxes(limits);
+  for (const record of records) engine.restore(record);
+  engine.reserveNumbersBelow(numbersBelow);
+  return engine;
+}

@@ -1,0 +1,73 @@
+// A real browser without a window, and a page for it.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
+import { freePort } from '../places.ts';
+
+const names = ['chromium', 'chromium-browser', 'google-chrome'];
+const flags = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+];
+
+/** Undefined where there is none. */
+export function findBrowser(): string | undefined {
+  return names.find((name) => spawnSync(name, ['--version']).status === 0);
+}
+
+/** What the page's script reports, once it calls `report(value)`. */
+export async function runPage(
+  context: TestContext,
+  browser: string,
+  script: string,
+): Promise<unknown> {
+  const port = await freePort();
+  const page = `<!doctype html><meta charset="utf-8"><body><script type="module">
+    const report = (value) => fetch('/report', { method: 'POST', body: JSON.stringify(value) });
+    ${script}
+  </script>`;
+  const reported = new Promise<unknown>((resolve) => {
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      if (request.url === '/report') resolve(JSON.parse(await text(request)));
+      response.setHeader('content-type', 'text/html').end(request.url === '/' ? page : '');
+    };
+    const server = createServer((request, response) => void answer(request, response));
+    context.after(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    server.listen(port, '127.0.0.1');
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'ipc-browser-'));
+  const url = `http://127.0.0.1:${port}/`;
+  // A group of its own: it ends with all its helpers.
+  const child = spawn(browser, [...flags, `--user-data-dir=${folder}`, url], {
+    detached: true,
+    stdio: 'ignore',
+  });
+  context.after(async () => {
+    const gone = once(child, 'exit');
+    if (child.pid !== undefined && child.exitCode === null) {
+      process.kill(-child.pid, 'SIGKILL');
+      await gone;
+    }
+    // Its helpers may still write for a moment.
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${browser} ended with ${code} before the page reported`);
+  });
+  return Promise.race([reported, ended]);
+}

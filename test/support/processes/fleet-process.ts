@@ -1,0 +1,68 @@
+// A writer or a reader of a fleet: fleet.ts. Writers post as fast as they are answered; a reader
+// looks at the order in which the messages of each writer come.
+
+import type { Name } from '../../../src/model/message.ts';
+import { Session } from '../../../src/session/session.ts';
+import { insist } from '../insist.ts';
+import type { FleetTold } from './fleet.ts';
+
+const [home = '', port = '', role = '', name = '', boxes = '', total = ''] = process.argv.slice(2);
+const session = new Session({
+  home,
+  port: Number(port),
+  origin: { program: 'fleet', pid: process.pid, machine: 'here' },
+  env: {},
+});
+const postsAtOnce = 128;
+
+process.on('disconnect', () => process.exit());
+process.once('message', () => void (role === 'writer' ? write() : read()));
+await session.status();
+process.send?.('ready');
+
+/** Message N goes to mailbox N modulo their number. */
+async function write(): Promise<void> {
+  const mailboxes = boxes.split(',') as Name[];
+  const open = new Set<Promise<unknown>>();
+  for (let count = 0; count < Number(total); count++) {
+    const mailbox = mailboxes[count % mailboxes.length] as Name;
+    const body = Buffer.from(`${name} ${count}`);
+    // The same words again join the post that is still on its way, so the order stays.
+    const posted = insist(() => session.post(mailbox, body));
+    open.add(posted);
+    void posted.then(() => open.delete(posted));
+    if (open.size >= postsAtOnce) await Promise.race(open);
+  }
+  await Promise.all(open);
+  tell({ messages: Number(total), wrong: [] });
+}
+
+async function read(): Promise<void> {
+  const mailbox = name as Name;
+  const step = boxes.split(',').length;
+  const first = boxes.split(',').indexOf(name);
+  const next = new Map<string, number>();
+  const wrong: string[] = [];
+  let messages = 0;
+  let lastNumber = 0;
+  while (messages < Number(total)) {
+    const delivery = await insist(() => session.wait(mailbox, { timeoutMs: 60_000 }));
+    const { deliveries } = await insist(() => session.fetch(mailbox));
+    const all = delivery ? [delivery, ...deliveries] : deliveries;
+    for (const { body, envelope, attempt } of all) {
+      const [writer = '', count = ''] = String(body).split(' ');
+      const expected = next.get(writer) ?? first;
+      next.set(writer, expected + step);
+      const isRight = Number(count) === expected && attempt === 1 && envelope.number > lastNumber;
+      if (!isRight) wrong.push(`${writer} ${count} attempt ${attempt} as #${envelope.number}`);
+      lastNumber = envelope.number;
+    }
+    messages += all.length;
+    await insist(() => session.settle(all));
+  }
+  tell({ messages, wrong });
+}
+
+function tell(told: FleetTold): void {
+  process.send?.(told);
+}

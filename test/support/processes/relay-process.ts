@@ -1,0 +1,70 @@
+// A man in the middle: passes everything on, and keeps it. Driven by hosts-apart.ts.
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { secureAsClient, secureAsServer } from '../../../src/net/tls.ts';
+
+export interface RelayReport {
+  /** All bytes of both directions, in base64. */
+  readonly wire: string;
+  readonly connections: number;
+  readonly changed: number;
+}
+
+/** Longer than any message of a handshake: a body. */
+const bodyBytes = 2_000;
+
+const [from = '', to = '', port = '', manner = ''] = process.argv.slice(2);
+/** Of one that sits between two channels of his own. */
+const key = Buffer.from(process.env.IPC_KEY ?? '', 'hex');
+const wire: Buffer[] = [];
+let connections = 0;
+let changed = 0;
+
+const server = createServer((near) => {
+  connections += 1;
+  const far = connect(Number(port), to);
+  if (manner === 'splices') void splice(near, far).catch(() => near.destroy());
+  else join(near, far);
+});
+server.listen(Number(port), from, () => process.send?.('listening'));
+process.on('message', () => {
+  const report: RelayReport = {
+    wire: Buffer.concat(wire).toString('base64'),
+    connections,
+    changed,
+  };
+  process.send?.(report);
+});
+process.on('disconnect', () => process.exit());
+
+async function splice(near: Socket, far: Socket): Promise<void> {
+  await once(far, 'connect');
+  const [one, other] = await Promise.all([
+    secureAsServer(near, [key], 1_000),
+    secureAsClient(far, key, 1_000, to),
+  ]);
+  join(one.socket, other.socket);
+}
+
+function join(one: Socket, other: Socket): void {
+  pass(one, other);
+  pass(other, one);
+}
+
+function pass(one: Socket, other: Socket): void {
+  one.on('error', () => {});
+  one.on('close', () => other.destroy());
+  one.on('data', (chunk) => {
+    wire.push(chunk);
+    other.write(mayChange(chunk));
+  });
+}
+
+/** One bit of the first body. */
+function mayChange(chunk: Buffer): Buffer {
+  if (manner !== 'changes' || changed > 0 || chunk.length < bodyBytes) return chunk;
+  changed += 1;
+  const other = Buffer.from(chunk);
+  other[1_000] = (other[1_000] ?? 0) ^ 1;
+  return other;
+}

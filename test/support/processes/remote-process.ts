@@ -1,0 +1,101 @@
+// A session in a process of its own, driven over Node's process channel: see remote.ts.
+
+import { IpcError } from '../../../src/base/errors.ts';
+import type { Delivery } from '../../../src/model/mail-service.ts';
+import type { MessageId, Name } from '../../../src/model/message.ts';
+import { Session } from '../../../src/session/session.ts';
+import type { RemoteAnswer, RemoteCall, RemoteDelivery } from './remote.ts';
+
+const [home = '', port = '', host = ''] = process.argv.slice(2);
+const session = new Session({
+  home,
+  port: Number(port),
+  host: host === '' ? undefined : host,
+  origin: { program: 'test', pid: process.pid, machine: 'here' },
+  env: {},
+});
+const held = new Map<number, Delivery>();
+const running = new Map<number, AbortController>();
+
+process.on('message', (call: RemoteCall) => void answer(call));
+process.on('disconnect', () => process.exit());
+
+async function answer(call: RemoteCall): Promise<void> {
+  const controller = new AbortController();
+  running.set(call.number, controller);
+  try {
+    const result = await run(call, controller.signal);
+    send({ number: call.number, result });
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+    send({ number: call.number, error: { code: error.code, message: error.message } });
+  } finally {
+    running.delete(call.number);
+  }
+}
+
+async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown> {
+  switch (words.kind) {
+    case 'post':
+      return session.post(words.to as Name, Buffer.from(words.body), {
+        signal,
+        alsoTo: words.alsoTo as Name[] | undefined,
+        from: words.from as Name | undefined,
+        id: words.id as MessageId | undefined,
+        settles: taken(words.settles ?? []),
+      });
+    case 'wait': {
+      const delivery = await session.wait(words.mailbox as Name, {
+        signal,
+        timeoutMs: words.timeoutMs,
+      });
+      return delivery && keep(delivery);
+    }
+    case 'fetch': {
+      const { deliveries, remaining } = await session.fetch(words.mailbox as Name, {
+        signal,
+        messagesMax: words.messagesMax,
+      });
+      return { deliveries: deliveries.map(keep), remaining };
+    }
+    case 'settle':
+      return (await session.settle(taken(words.numbers), { signal })).length;
+    case 'release':
+      return session.release(taken(words.numbers), { unread: words.unread });
+    case 'retry':
+      return session.retry({ signal });
+    case 'shift': {
+      const { now } = Date;
+      Date.now = () => now() + words.ms;
+      return;
+    }
+    case 'block':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, words.ms);
+      return;
+    case 'status':
+      return session.status({ signal });
+    case 'start':
+      return session.start({ signal, bind: words.bind });
+    case 'stop':
+      return session.stop({ signal });
+    case 'close':
+      return session.close();
+    case 'cancel':
+      return running.get(words.number)?.abort();
+  }
+}
+
+function keep(delivery: Delivery): RemoteDelivery {
+  const { envelope, attempt, mailbox } = delivery;
+  held.set(envelope.number, delivery);
+  const { number, id, from } = envelope;
+  return { number, id, from, attempt, mailbox, body: String(delivery.body) };
+}
+
+function taken(numbers: readonly number[]): Delivery[] {
+  return numbers.map((number) => held.get(number)).filter((delivery) => delivery !== undefined);
+}
+
+function send(answer: RemoteAnswer): void {
+  process.send?.(answer);
+}

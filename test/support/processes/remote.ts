@@ -1,0 +1,209 @@
+// A session in a process of its own, which a test can kill, stop and continue.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type ErrorCode, IpcError } from '../../../src/base/errors.ts';
+import type {
+  BrokerStatus,
+  PostResult,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from '../../../src/model/mail-service.ts';
+import { freePort, makeHome } from '../places.ts';
+
+export interface RemoteDelivery {
+  readonly number: number;
+  readonly id: string;
+  readonly from: string;
+  readonly attempt: number;
+  readonly mailbox: string;
+  readonly body: string;
+}
+
+export type RemoteWords =
+  | {
+      readonly kind: 'post';
+      readonly to: string;
+      readonly body: string;
+      readonly from?: string;
+      readonly id?: string;
+      readonly alsoTo?: readonly string[];
+      readonly settles?: readonly number[];
+    }
+  | { readonly kind: 'wait'; readonly mailbox: string; readonly timeoutMs: number }
+  | { readonly kind: 'fetch'; readonly mailbox: string; readonly messagesMax?: number }
+  | { readonly kind: 'settle'; readonly numbers: readonly number[] }
+  | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
+  | { readonly kind: 'cancel'; readonly number: number }
+  | { readonly kind: 'start'; readonly bind: string | undefined }
+  /** Its clock for people jumps, as when somebody sets it. */
+  | { readonly kind: 'shift'; readonly ms: number }
+  /** Its event loop stands still. */
+  | { readonly kind: 'block'; readonly ms: number }
+  | { readonly kind: 'retry' | 'status' | 'stop' | 'close' };
+
+export interface RemoteCall {
+  readonly number: number;
+  readonly words: RemoteWords;
+}
+
+export interface RemoteAnswer {
+  readonly number: number;
+  readonly result?: unknown;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+interface Open {
+  resolve(result: never): void;
+  reject(error: Error): void;
+}
+
+/** A call, and its number for `cancel`. */
+export type Running<Result> = Promise<Result> & { readonly number: number };
+
+const program = fileURLToPath(new URL('./remote-process.js', import.meta.url));
+
+export class Remote {
+  readonly #child: ChildProcess;
+  readonly #open = new Map<number, Open>();
+  #count = 0;
+
+  /**
+   * `prefix`: a command that runs the process, for example in a network namespace of its own.
+   * `host`: the broker is on that machine.
+   */
+  constructor(home: string, port: number, prefix: readonly string[] = [], host = '') {
+    const node = [process.execPath, program, home, String(port), host];
+    const [command = '', ...words] = [...prefix, ...node];
+    this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));
+    this.#child.on('exit', () => this.#gone());
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  post(
+    to: string,
+    body: string,
+    more: { from?: string; id?: string; alsoTo?: string[]; settles?: number[] } = {},
+  ): Running<PostResult> {
+    return this.#call({ kind: 'post', to, body, ...more });
+  }
+
+  wait(mailbox: string, timeoutMs = 60_000): Running<RemoteDelivery | undefined> {
+    return this.#call({ kind: 'wait', mailbox, timeoutMs });
+  }
+
+  fetch(
+    mailbox: string,
+    messagesMax?: number,
+  ): Running<{ deliveries: RemoteDelivery[]; remaining: number }> {
+    return this.#call({
+      kind: 'fetch',
+      mailbox,
+      ...(messagesMax === undefined ? {} : { messagesMax }),
+    });
+  }
+
+  /** Resolves to how many of them another session holds by now. */
+  settle(...numbers: number[]): Running<number> {
+    return this.#call({ kind: 'settle', numbers });
+  }
+
+  release(numbers: number[], unread = false): Running<void> {
+    return this.#call({ kind: 'release', numbers, unread });
+  }
+
+  cancel(call: Running<unknown>): Running<void> {
+    return this.#call({ kind: 'cancel', number: call.number });
+  }
+
+  status(): Running<BrokerStatus> {
+    return this.#call({ kind: 'status' });
+  }
+
+  retry(): Running<RetryResult> {
+    return this.#call({ kind: 'retry' });
+  }
+
+  shiftClock(ms: number): Running<void> {
+    return this.#call({ kind: 'shift', ms });
+  }
+
+  /** Resolves when it runs again. */
+  block(ms: number): Running<void> {
+    return this.#call({ kind: 'block', ms });
+  }
+
+  start(bind?: string): Running<StartResult> {
+    return this.#call({ kind: 'start', bind });
+  }
+
+  stop(): Running<StopResult> {
+    return this.#call({ kind: 'stop' });
+  }
+
+  close(): Running<void> {
+    return this.#call({ kind: 'close' });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill('SIGKILL');
+    await once(this.#child, 'exit');
+  }
+
+  #call<Result>(words: RemoteWords): Running<Result> {
+    const number = ++this.#count;
+    const result = new Promise<Result>((resolve, reject) => {
+      this.#open.set(number, { resolve, reject });
+      this.#child.send({ number, words });
+    });
+    // A test that kills the process need not look at every call that it cut off.
+    result.catch(() => {});
+    return Object.assign(result, { number });
+  }
+
+  #answered({ number, result, error }: RemoteAnswer): void {
+    const open = this.#open.get(number);
+    this.#open.delete(number);
+    if (error) open?.reject(new IpcError(error.code, error.message));
+    else open?.resolve(result as never);
+  }
+
+  #gone(): void {
+    for (const open of this.#open.values()) open.reject(new Error('the process is gone'));
+    this.#open.clear();
+  }
+}
+
+/** A folder and a port, and sessions that live there and end with the test. */
+export interface Place {
+  readonly home: string;
+  readonly port: number;
+  /** A session in a process of its own. */
+  session(prefix?: readonly string[]): Remote;
+}
+
+export async function place(context: TestContext): Promise<Place> {
+  const remotes: Remote[] = [];
+  // Hooks run in the order in which they are registered: the folder goes last.
+  context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
+  const home = await makeHome(context);
+  const port = await freePort();
+  const session = (prefix?: readonly string[]) => {
+    const remote = new Remote(home, port, prefix);
+    remotes.push(remote);
+    return remote;
+  };
+  return { home, port, session };
+}

@@ -1,0 +1,71 @@
+// The program as a test starts it: built, each command a process, with a folder and a port of its own.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
+import { program } from '../mcp-host.ts';
+import { freePort, makeHome } from '../places.ts';
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: Buffer;
+  readonly text: string;
+  readonly errors: string;
+}
+
+export type Run = (args: readonly string[], input?: string | Buffer) => Promise<Ended>;
+
+export interface Shell {
+  readonly home: string;
+  readonly port: number;
+  readonly run: Run;
+  begin(args: readonly string[], input?: string | Buffer): ChildProcess;
+  /** Another program in the same place. `null`: its input stays open. */
+  other(command: string, args: readonly string[], input?: string | Buffer | null): ChildProcess;
+  /** By the system's shell: `"$@"` is the program. */
+  line(text: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
+}
+
+export async function shell(context: TestContext): Promise<Shell> {
+  const children: ChildProcess[] = [];
+  context.after(async () => {
+    for (const child of children) {
+      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+    }
+  });
+  const home = join(await makeHome(context), 'home');
+  const port = await freePort();
+  const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+  const other = (command: string, args: readonly string[], input?: string | Buffer | null) => {
+    const child = spawn(command, args, { env });
+    children.push(child);
+    child.stdin.on('error', () => {});
+    if (input !== null) child.stdin.end(input);
+    return child;
+  };
+  const begin = (args: readonly string[], input?: string | Buffer) =>
+    other(process.execPath, [program, ...args], input);
+  const line = (text: string, more = {}) => {
+    const args = ['-c', text, 'sh', process.execPath, program];
+    return ended(
+      spawn('sh', args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
+  };
+  return { home, port, begin, other, line, run: (args, input) => ended(begin(args, input)) };
+}
+
+export async function ended(child: ChildProcess): Promise<Ended> {
+  assert(child.stdout && child.stderr);
+  const [out, errors] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
+  if (child.exitCode === null) await once(child, 'exit');
+  return { code: child.exitCode, out, text: out.toString(), errors: errors.toString() };
+}
+
+/** The next line of stderr: what a command that goes on has to say. */
+export async function said(child: ChildProcess): Promise<string> {
+  assert(child.stderr);
+  const [chunk] = await once(child.stderr, 'data');
+  return String(chunk);
+}

@@ -1,0 +1,52 @@
+// A store with damage, opened: what became of its messages, and that nothing altered came out of it.
+import assert from 'node:assert/strict';
+import type { CrashDisk } from '../disk/crash-disk.ts';
+import { type JournalModel, testSession } from '../disk/journal-model.ts';
+import { append, openStore } from '../disk/journal-store.ts';
+
+export const smallFiles = { segmentReserveBytes: 64, segmentGrowthBytes: 64 };
+
+/** What became of the messages of `expected` when the store was opened. */
+export interface Outcome {
+  /** Not there any more. */
+  readonly lost: number[];
+  /** There without their bodies. */
+  readonly damaged: number[];
+  readonly reports: string[];
+}
+
+/** Opens it, twice: nothing altered, all that is missing said, and said again by the next owner. */
+export async function survive(
+  disk: CrashDisk,
+  expected: JournalModel,
+  what: string,
+): Promise<Outcome> {
+  const first = await openStore({ disk: disk.process(), limits: smallFiles });
+  const reports = first.journal.warnings();
+  const lost: number[] = [];
+  const damaged: number[] = [];
+  for (const [number, { posted }] of expected.messages) {
+    const found = first.model.messages.get(number);
+    if (!found) lost.push(number);
+    else assert.deepEqual(found.posted.envelope, posted.envelope, what);
+    const body = found && first.journal.body(number);
+    if (found && !body) damaged.push(number);
+    if (body) assert.deepEqual(body, posted.body, what);
+  }
+  if (reports.length === 0) assert.equal(first.model.state(), expected.state(), what);
+  assert(first.journal.nextNumber > Math.max(...expected.messages.keys()), what);
+  if (lost.length + damaged.length > 0) assert.notDeepEqual(reports, [], what);
+  append(first, { kind: 'offered', number: 999, holder: testSession, attempt: 1 });
+  await first.journal.close();
+  const second = await openStore({ disk: disk.process(), limits: smallFiles });
+  assert.equal(second.model.state(), first.model.state(), what);
+  assert.deepEqual(second.journal.warnings(), reports, what);
+  await second.journal.close();
+  return { lost, damaged, reports };
+}
+
+export function flipped(bytes: Buffer, offset: number, bit = 0x10): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[offset] = (copy[offset] ?? 0) ^ bit;
+  return copy;
+}

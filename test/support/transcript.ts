@@ -1,0 +1,475 @@
+// Scenario transcripts: what peers say to the engine, and exactly what it writes down and answers.
+//
+//   # A reader that dies gives its message to the next reader
+//   ann hello
+//     write    ann hello: welcome messages=0
+//   ann post A "hello"
+//     journal  posted 1 ann.1 to=A "hello"
+//     sync     ann post: stored 1 ann.1
+//
+// The first line is the title. A line that begins at the margin is a command, with # a remark; an
+// indented line is a record, or a reply with the stamp that says after what it leaves. A reply names
+// the peer and its request: by the request's word, or by what follows `as` in the command.
+//
+//   limits NAME=NUMBER ...                before the first command
+//   PEER hello [held=HOLDS] [standby]     `ann`, or `ann/2` for a second connection of ann
+//   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
+//   PEER wait MAILBOX TIME [answers=ID]
+//   PEER fetch MAILBOX [bytes=N] [messages=N]
+//   PEER cancel REQUEST
+//   PEER settle HOLDS
+//   PEER release HOLDS [unread]
+//   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
+//   PEER status | goodbye | disconnect
+//   PEER left BYTES                       so many bytes of offered bodies left the process
+//   after TIME                            the clock goes on, and the engine's timer runs
+//   deadline                              when the engine wants its timer to run
+//   restart [twice] [numbers-below=N]     a new engine reads all records (twice)
+//   compact                               only a head and copies of the live messages are left
+//
+// HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
+import assert from 'node:assert/strict';
+import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import { Mailboxes } from '../../src/engine/engine.ts';
+import type { Name, SessionId } from '../../src/model/message.ts';
+import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
+import type {
+  Answer,
+  BrokerRequest,
+  DeadLetter,
+  JournalRecord,
+  MailboxStatus,
+} from '../../src/model/requests.ts';
+import {
+  durableOf,
+  identity,
+  instantAt,
+  liveMessages,
+  origin,
+  replayed,
+  sessionOf,
+  timeStart,
+} from './model/engine.ts';
+
+/** The transcript as it is now: its commands, each with the outcome that it has. */
+export function transcribe(text: string): string {
+  const scenario = new Scenario();
+  const lines: string[] = [];
+  for (const line of text.trimEnd().split('\n')) {
+    if (line.startsWith('  ')) continue;
+    lines.push(line);
+    if (line === '' || line.startsWith('#')) continue;
+    for (const outcome of scenario.run(line)) lines.push(`  ${outcome}`);
+  }
+  scenario.end();
+  return `${lines.join('\n')}\n`;
+}
+
+interface Peer {
+  readonly name: string;
+  readonly connection: number;
+  readonly session: SessionId;
+  /** What the transcript calls each request. */
+  readonly requests: Map<number, string>;
+}
+
+/** The words of one command. */
+class Words {
+  readonly #words: string[];
+  readonly #options = new Map<string, string>();
+
+  constructor(line: string) {
+    const words = line.match(/"[^"]*"|\S+/g) ?? [];
+    this.#words = words.filter((word) => {
+      const option = /^([a-zA-Z-]+)=(.*)$/.exec(word);
+      if (option) this.#options.set(option[1] ?? '', option[2] ?? '');
+      return !option;
+    });
+  }
+
+  next(): string {
+    const word = this.#words.shift();
+    assert(word !== undefined, 'the command is too short');
+    return word;
+  }
+
+  /** Takes the word away when it is there. */
+  flag(word: string): boolean {
+    const place = this.#words.indexOf(word);
+    if (place !== -1) this.#words.splice(place, 1);
+    return place !== -1;
+  }
+
+  /** The word after another one. */
+  after(word: string): string | undefined {
+    const place = this.#words.indexOf(word);
+    return place === -1 ? undefined : this.#words.splice(place, 2)[1];
+  }
+
+  option(name: string): string | undefined {
+    const value = this.#options.get(name);
+    this.#options.delete(name);
+    return value;
+  }
+
+  number(name: string): number | undefined {
+    const value = this.option(name);
+    return value === undefined ? undefined : Number(value);
+  }
+
+  rest(): [string, string][] {
+    const rest = [...this.#options];
+    this.#options.clear();
+    return rest;
+  }
+
+  end(): void {
+    assert.deepEqual([...this.#words, ...this.#options.keys()], [], 'words without a meaning');
+  }
+}
+
+class Scenario {
+  #limits: Partial<EngineLimits> = {};
+  #engine: Mailboxes | undefined;
+  #records: JournalRecord[] = [];
+  readonly #peers = new Map<string, Peer>();
+  readonly #envelopes = new Map<number, Envelope>();
+  /** The last count of each session. */
+  readonly #counts = new Map<SessionId, number>();
+  #connectionCount = 0;
+  #requestNumber = 0;
+  #numbersBelow = 1;
+  #now = 0;
+
+  run(line: string): string[] {
+    const words = new Words(line);
+    const first = words.next();
+    const outcome = this.#runWorld(first, words) ?? this.#runPeer(first, words);
+    words.end();
+    return outcome;
+  }
+
+  /** Whatever the story was, its records give its mail back. */
+  end(): void {
+    const live = liveMessages(this.#running());
+    const again = replayed(this.#records, this.#limits, this.#numbersBelow);
+    assert.deepEqual(liveMessages(again), live);
+  }
+
+  #runWorld(word: string, words: Words): string[] | undefined {
+    switch (word) {
+      case 'limits':
+        for (const [name, value] of words.rest()) {
+          this.#limits = { ...this.#limits, [name]: Number(value) };
+        }
+        return [];
+      case 'after':
+        this.#now += milliseconds(words.next());
+        return this.#take(this.#running().tick(instantAt(this.#now)));
+      case 'deadline': {
+        const deadline = this.#running().nextDeadline();
+        return [deadline === undefined ? 'none' : `at ${deadline / 1_000}s`];
+      }
+      case 'restart':
+        return this.#restart(words);
+      case 'compact':
+        return this.#compact();
+      default:
+        return undefined;
+    }
+  }
+
+  #restart(words: Words): string[] {
+    const records = this.#records;
+    const given = words.flag('twice') ? [...records, ...records] : records;
+    const numbersBelow = words.number('numbers-below') ?? this.#numbersBelow;
+    const engine = replayed(given, this.#limits, numbersBelow);
+    const { size, nextNumber } = engine;
+    engine.begin(identity, instantAt(this.#now));
+    this.#engine = engine;
+    this.#peers.clear();
+    return [`replay   ${given.length} records, ${size} messages, next number ${nextNumber}`];
+  }
+
+  #compact(): string[] {
+    const engine = this.#running();
+    const before = durableOf(engine);
+    const copies = before.messages.map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
+    this.#records = [...before.head, ...copies];
+    this.#numbersBelow = before.nextNumber;
+    assert.deepEqual(durableOf(replayed(this.#records, this.#limits, this.#numbersBelow)), before);
+    return this.#records.map((record) => `journal  ${recordText(record)}`);
+  }
+
+  #running(): Mailboxes {
+    if (this.#engine) return this.#engine;
+    this.#engine = new Mailboxes(this.#limits);
+    this.#engine.begin(identity, instantAt(this.#now));
+    return this.#engine;
+  }
+
+  #runPeer(name: string, words: Words): string[] {
+    const peer = this.#peer(name);
+    const { connection } = peer;
+    const kind = words.next();
+    const engine = this.#running();
+    if (kind === 'disconnect') {
+      this.#peers.delete(name);
+      return this.#take(engine.step({ kind, connection }, instantAt(this.#now)));
+    }
+    if (kind === 'left') {
+      const bytes = Number(words.next());
+      return this.#take(engine.step({ kind, connection, bytes }, instantAt(this.#now)));
+    }
+    const label = words.after('as') ?? kind;
+    const again = words.number('request');
+    const request = this.#request(kind, again ?? ++this.#requestNumber, peer, words);
+    if (request.kind !== 'cancel') peer.requests.set(request.request, label);
+    return this.#take(engine.step({ ...request, connection }, instantAt(this.#now)));
+  }
+
+  #peer(name: string): Peer {
+    const known = this.#peers.get(name);
+    if (known) return known;
+    const session = sessionOf(name.replace(/\/.*/, ''));
+    const peer = { name, session, connection: ++this.#connectionCount, requests: new Map() };
+    this.#peers.set(name, peer);
+    return peer;
+  }
+
+  #request(kind: string, request: number, peer: Peer, words: Words): BrokerRequest {
+    switch (kind) {
+      case 'hello': {
+        const standby = words.flag('standby');
+        const held = this.#holds(words.option('held'));
+        return { kind, request, session: peer.session, origin, standby, held };
+      }
+      case 'post':
+        return this.#post(request, peer, words);
+      case 'wait':
+        return {
+          kind,
+          request,
+          mailbox: words.next() as Name,
+          waitMs: milliseconds(words.next()),
+          answers: fullId(words.option('answers') ?? ''),
+        };
+      case 'fetch': {
+        const bytesMax = words.number('bytes') ?? 1_000;
+        const messagesMax = words.number('messages') ?? 100;
+        return { kind, request, mailbox: words.next() as Name, bytesMax, messagesMax };
+      }
+      case 'cancel':
+        return { kind, request: requestCalled(words.next(), peer) };
+      case 'settle':
+        return { kind, request, holds: this.#holds(words.next()) };
+      case 'release': {
+        const unread = words.flag('unread');
+        return { kind, request, holds: this.#holds(words.next()), unread };
+      }
+      case 'retry': {
+        const ids = words.option('ids')?.split(',') ?? [];
+        const to = (words.option('to') ?? '') as Name | '';
+        const after = words.number('after') ?? 0;
+        return { kind, request, to, ids: ids.map(fullId) as MessageId[], after };
+      }
+      case 'status':
+      case 'goodbye':
+        return { kind, request };
+      default:
+        throw new Error(`no command: ${kind}`);
+    }
+  }
+
+  #post(request: number, { session }: Peer, words: Words): BrokerRequest {
+    const id = (words.option('id') ?? '') as MessageId | '';
+    const lastCount = this.#counts.get(session) ?? 0;
+    const [to = '', ...alsoTo] = words.next().split(',') as Name[];
+    const count = id === '' ? (words.number('count') ?? lastCount + 1) : 0;
+    if (count > 0) this.#counts.set(session, Math.max(lastCount, count + alsoTo.length));
+    const body = bodyOf(words.next());
+    return {
+      kind: 'post',
+      request,
+      count,
+      id,
+      mark: words.number('mark') ?? 0,
+      to: to as Name,
+      alsoTo,
+      from: (words.option('from') ?? '') as Name | '',
+      answers: fullId(words.option('answers') ?? ''),
+      settles: this.#holds(words.option('settles')),
+      checksum: bodyChecksum(body),
+      body,
+    };
+  }
+
+  #holds(text = ''): Hold[] {
+    if (text === '') return [];
+    return text.split(',').map((part) => {
+      const [digits = '', id] = part.split(':');
+      const number = Number(digits);
+      if (id !== undefined) return { number, id: fullId(id) as MessageId };
+      const envelope = this.#envelopes.get(number);
+      assert(envelope, `message ${number} was not posted yet`);
+      return { number, id: envelope.id };
+    });
+  }
+
+  #take({ records, replies }: Outcome): string[] {
+    if (records.length + replies.length === 0) return ['nothing'];
+    for (const record of records) {
+      this.#records.push(record);
+      if (record.kind !== 'posted') continue;
+      for (const envelope of [record.envelope, ...record.also]) {
+        this.#envelopes.set(envelope.number, envelope);
+      }
+    }
+    return [
+      ...records.map((record) => `journal  ${recordText(record)}`),
+      ...replies.map((reply) => `${reply.after.padEnd(7)}  ${this.#replyText(reply)}`),
+    ];
+  }
+
+  #replyText({ to, answer }: Reply): string {
+    const peer = [...this.#peers.values()].find(({ connection }) => connection === to);
+    assert(peer, `connection ${to} is open`);
+    const { request } = answer;
+    const label = request === 0 ? undefined : peer.requests.get(request);
+    assert(request === 0 || label, `request ${request} was made by ${peer.name}`);
+    if (answer.kind === 'offer') {
+      assert.deepEqual(answer.envelope, this.#envelopes.get(answer.envelope.number));
+    }
+    return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(answer)}`;
+  }
+}
+
+function requestCalled(label: string, peer: Peer): number {
+  const found = [...peer.requests].findLast(([, other]) => other === label);
+  assert(found, `${peer.name} made a request called ${label}`);
+  return found[0];
+}
+
+function milliseconds(text: string): number {
+  const [, digits, unit] = /^(\d+)(ms|s)$/.exec(text) ?? [];
+  assert(unit, `${text} is a time, such as 60s or 500ms`);
+  return Number(digits) * (unit === 's' ? 1_000 : 1);
+}
+
+function bodyOf(text: string): Buffer {
+  const [, times, part] = /^(\d+)\*(.)$/.exec(text) ?? [];
+  if (part !== undefined) return Buffer.from(part.repeat(Number(times)));
+  assert.match(text, /^".*"$/, 'a body is in quotes');
+  return Buffer.from(text.slice(1, -1));
+}
+
+function bodyText(body: Buffer): string {
+  return body.length > 20 ? `(${body.length} bytes)` : JSON.stringify(body.toString());
+}
+
+function recordText(record: JournalRecord): string {
+  const { kind } = record;
+  switch (kind) {
+    case 'posted': {
+      const { number, id, to, from, answers } = record.envelope;
+      const more = fields({
+        also: record.also.map(({ number, id, to }) => `${number}:${shortId(id)}:${to}`),
+        from,
+        answers: shortId(answers),
+        mark: record.mark,
+        settles: record.settles,
+      });
+      return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body ?? Buffer.alloc(0))}${more}`;
+    }
+    case 'copied': {
+      const { envelope, mailbox, attempt, holder } = record;
+      const more = fields({ mailbox, attempt, holder: shortId(holder) });
+      return `${kind} ${envelope.number} ${shortId(envelope.id)}${more}`;
+    }
+    case 'offered':
+      return `${kind} ${record.number} holder=${shortId(record.holder)} attempt=${record.attempt}`;
+    case 'released':
+      return `${kind} ${record.number} attempt=${record.attempt}`;
+    case 'moved':
+      return `${kind} ${record.number} mailbox=${record.mailbox} attempt=${record.attempt}`;
+    case 'settled':
+      return `${kind} ${record.numbers.join(',')}`;
+    case 'session': {
+      const answers = record.answers.map(([count, number]) => `${count}:${number}`);
+      return `${kind} ${shortId(record.session)} mark=${record.mark}${fields({ answers })}`;
+    }
+    case 'forgotten':
+      return `${kind} ${shortId(record.session)}`;
+    case 'named':
+      return `${kind} ${record.ids.map(([id, number]) => `${id}:${number}`).join(',')}`;
+  }
+}
+
+function answerText(answer: Answer): string {
+  const { kind } = answer;
+  switch (kind) {
+    case 'welcome':
+      return `${kind} messages=${answer.messages}${fields({ lost: answer.lost.map(holdText) })}`;
+    case 'stored': {
+      const { duplicate, also, notHeld, ...first } = answer;
+      const stored = [first, ...also].map(({ number, id, reader }) => {
+        return `${number} ${shortId(id)}${fields({ duplicate, reader })}`;
+      });
+      return `${kind} ${stored.join(', ')}${fields({ notHeld: notHeld.map(holdText) })}`;
+    }
+    case 'offer': {
+      const { envelope, mailbox, attempt, others } = answer;
+      return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${fields({ others })}`;
+    }
+    case 'end':
+      return `${kind} remaining=${answer.remaining}`;
+    case 'settled':
+      return `${kind}${fields({ notHeld: answer.notHeld.map(holdText) })}`;
+    case 'status': {
+      const { messages, bytes, sessions, mailboxCount } = answer;
+      const counts = `messages=${messages} bytes=${bytes} sessions=${sessions} mailboxes=${mailboxCount}`;
+      const dead = answer.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
+      return [`${kind} ${counts}`, ...answer.mailboxes.map(mailboxText), ...dead].join(' | ');
+    }
+    case 'retried': {
+      const { moved, stayed, next } = answer;
+      return `${kind}${fields({ moved: moved.map(wayText), stayed: stayed.map(wayText), next })}`;
+    }
+    case 'error':
+      return `${kind} ${answer.code}, ${shortId(answer.message)}`;
+    default:
+      return kind;
+  }
+}
+
+function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
+  const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
+  return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+}
+
+function wayText({ id, to }: DeadLetter): string {
+  return `${shortId(id)}->${to}`;
+}
+
+function holdText({ number }: Hold): string {
+  return String(number);
+}
+
+/** ` name=value` for each one that says something; a list with commas. */
+function fields(values: Record<string, string | number | boolean | readonly unknown[]>): string {
+  return Object.entries(values)
+    .map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value] as const)
+    .filter(([, value]) => value !== '' && value !== 0 && value !== false)
+    .map(([name, value]) => (value === true ? ` ${name}` : ` ${name}=${value}`))
+    .join('');
+}
+
+/** `ann0000000000000.3` is written `ann.3`. */
+function shortId(text: string): string {
+  return text.replace(/\b([a-v]+)0+(?=\.|\b)/g, (id, name) => (id.length === 16 ? name : id));
+}
+
+function fullId(text: string): MessageId | '' {
+  const [, name, count] = /^([a-v]+)\.(\d+)$/.exec(text) ?? [];
+  return (name === undefined ? text : `${sessionOf(name)}.${count}`) as MessageId | '';
+}

@@ -1,0 +1,43 @@
+// What a process takes from its environment.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Environment, Place } from '../../../src/app/context.ts';
+import type { Broker, BrokerAt } from '../../../src/app/operations.ts';
+
+async function portOf(env: Environment): Promise<number> {
+  return (await brokerOf(env)).port;
+}
+
+function brokerOf(env: Environment, at: BrokerAt = {}): Promise<Broker> {
+  return new Place({ env, program: 'test' }).broker(at);
+}
+
+test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => {
+  assert.equal(await portOf({ IPC_BROKER: '127.0.0.1:7', IPC_PORT: '8' }), 7);
+  assert.equal(await portOf({ IPC_PORT: '8' }), 8);
+  assert.equal(await portOf({}), 19_901);
+});
+
+test('a broker of another machine has its address for a name, a loopback host is this machine', async () => {
+  const env = { IPC_BROKER: '192.0.2.1:7' };
+  assert.equal((await brokerOf(env)).name, '192.0.2.1:7');
+  assert.equal((await brokerOf(env, { port: 8 })).name, '8');
+  const host = (name: string) => ({ host: { host: name, port: 9 } });
+  assert.equal((await brokerOf(env, host('127.0.0.1'))).name, '9');
+  assert.equal((await brokerOf({}, host('192.0.2.2'))).name, '192.0.2.2:9');
+});
+
+test('a wrong variable is named; its value may be a secret', async () => {
+  const refused = (env: object, code: string, message: string) =>
+    assert.rejects(portOf({ ...env }), { name: 'IpcError', code, message });
+  const host = 'IPC_BROKER cannot be used';
+  const port = 'it needs a whole number from 1 to 65535';
+  await refused(
+    { IPC_BROKER: 'nats://user:secret@host' },
+    'bad_host',
+    `${host}; it needs HOST:PORT`,
+  );
+  await refused({ IPC_BROKER: 'secret:70000' }, 'bad_port', `${host}; ${port}`);
+  await refused({ IPC_BROKER: 'secret.invalid:7' }, 'host_unknown', host);
+  await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ByteReader, ByteWriter } from '../../../src/base/binary.ts';
+
+test('each kind of field is written whole, wherever the writer grows', () => {
+  const fields: [string, (writer: ByteWriter) => void, (reader: ByteReader) => unknown, unknown][] =
+    [
+      ['u8', (writer) => writer.u8(0xab), (reader) => reader.u8(), 0xab],
+      ['u16', (writer) => writer.u16(0xabcd), (reader) => reader.u16(), 0xabcd],
+      ['u32', (writer) => writer.u32(0xabcdef01), (reader) => reader.u32(), 0xabcdef01],
+      ['u64', (writer) => writer.u64(2 ** 53 - 1), (reader) => reader.u64(), 2 ** 53 - 1],
+      ['text', (writer) => writer.text('grün'), (reader) => reader.text(), 'grün'],
+      [
+        'raw',
+        (writer) => writer.raw(Buffer.from('abc')),
+        (reader) => reader.raw(3).toString(),
+        'abc',
+      ],
+    ];
+  for (const [name, write, read, value] of fields) {
+    for (let before = 240; before <= 260; before++) {
+      const writer = new ByteWriter().raw(Buffer.alloc(before, 0xee));
+      write(writer);
+      const reader = new ByteReader(writer.bytes());
+      assert.ok(reader.raw(before).equals(Buffer.alloc(before, 0xee)));
+      assert.equal(read(reader), value, `${name} after ${before} bytes`);
+      reader.end();
+    }
+  }
+});
+
+test('a field that is short, or left over, is a bad frame', () => {
+  const reader = new ByteReader(Buffer.from([3, 0x61, 0x62]));
+  assert.throws(() => reader.text(), { code: 'bad_frame' });
+  assert.throws(() => new ByteReader(Buffer.from([0])).end(), { code: 'bad_frame' });
+  assert.throws(() => new ByteReader(Buffer.from([1, 0xff])).text(), { code: 'bad_frame' });
+});
+
+test('a list that says more items than its bytes can hold is refused before it is made', () => {
+  const reader = new ByteReader(Buffer.from('ffffffff00', 'hex'));
+  assert.throws(() => reader.list(1, () => reader.u8()), { code: 'bad_frame' });
+});
+
+test('a number beyond 2^53 is refused', () => {
+  const reader = new ByteReader(Buffer.from('0020000000000000', 'hex'));
+  assert.throws(() => reader.u64(), { code: 'bad_frame' });
+});

@@ -1,0 +1,96 @@
+// The part of a turn that one connection has, and who comes next.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { realMachine } from '../../../src/base/runtime.ts';
+import { Peer, type PeerLimits, peerLimits } from '../../../src/broker/peer.ts';
+import type { Name } from '../../../src/model/message.ts';
+import type { Post } from '../../../src/model/requests.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
+import { connectedPair } from '../../support/sockets.ts';
+
+/** Counts the turns of the loop. */
+function startTurns(context: TestContext): { readonly now: number } {
+  const turns = { now: 0 };
+  let next: NodeJS.Immediate;
+  const turn = (): void => {
+    turns.now += 1;
+    next = setImmediate(turn);
+  };
+  turn();
+  context.after(() => clearImmediate(next));
+  return turns;
+}
+
+type Kind = 'status' | 'goodbye' | 'post';
+
+/** To three mailboxes. */
+const post: Omit<Post, 'kind' | 'request'> = {
+  ...{ count: 1, id: '', mark: 0, from: '', answers: '', settles: [], checksum: 0 },
+  ...{ to: 'A' as Name, alsoTo: ['B', 'C'] as Name[], body: Buffer.alloc(0) },
+};
+
+/** A peer, its client, and the turns in which its requests were taken. */
+async function startPeer(
+  context: TestContext,
+  turns: { now: number },
+  limits: Partial<PeerLimits>,
+) {
+  const { client, server } = await connectedPair();
+  context.after(() => {
+    client.destroy();
+    server.destroy();
+  });
+  const peer = new Peer(server, { ...peerLimits, ...limits }, realMachine);
+  const taken: number[] = [];
+  let wanted = 0;
+  let resolve: () => void = () => {};
+  server.onFrame = (frame) => {
+    peer.charge(frame.header.length + frame.body.length);
+    peer.check(decodeRequest(frame));
+    taken.push(turns.now);
+    if (taken.length >= wanted) resolve();
+  };
+  const say = (kind: Kind, count: number): Promise<void> => {
+    for (let request = 1; request <= count; request++)
+      client.send(encodeRequest(kind === 'post' ? { kind, request, ...post } : { kind, request }));
+    wanted = taken.length + count;
+    return new Promise((done) => {
+      resolve = done;
+    });
+  };
+  return { taken, say };
+}
+
+/** How many in each turn. */
+function perTurn(taken: readonly number[]): number[] {
+  return [...new Set(taken)].map((turn) => taken.filter((each) => each === turn).length);
+}
+
+test('of one connection so many requests are taken in a turn, the others in the next ones', async (context) => {
+  const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 3 });
+  await say('goodbye', 10);
+  assert.deepEqual(perTurn(taken), [3, 3, 3, 1]);
+});
+
+test('a post counts for each of its mailboxes', async (context) => {
+  const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
+  await say('post', 5);
+  assert.deepEqual(perTurn(taken), [2, 2, 1]);
+});
+
+test('one status is taken in a turn, for it looks at every mailbox', async (context) => {
+  const { taken, say } = await startPeer(context, startTurns(context), {});
+  await say('status', 4);
+  assert.deepEqual(perTurn(taken), [1, 1, 1, 1]);
+});
+
+test('a connection that says little is heard between the turns of one that says much', async (context) => {
+  const turns = startTurns(context);
+  const flood = await startPeer(context, turns, { turnRequestsMax: 3 });
+  const quiet = await startPeer(context, turns, { turnRequestsMax: 3 });
+  const flooded = flood.say('goodbye', 1_000);
+  while (flood.taken.length === 0) await new Promise(setImmediate);
+  await quiet.say('goodbye', 1);
+  assert.ok(flood.taken.length <= 60, `${flood.taken.length} came first`);
+  await flooded;
+});

@@ -1,0 +1,157 @@
+// The engine with large numbers; its rules are in the scenarios.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command, Outcome } from '../../../src/engine/commands.ts';
+import { Mailboxes } from '../../../src/engine/engine.ts';
+import { bodyChecksum, deadLetterMailbox, type Name } from '../../../src/model/message.ts';
+import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
+
+const A = 'A' as Name;
+const parked = 10_000;
+
+function makeEngine(): Mailboxes {
+  const engine = new Mailboxes();
+  engine.begin(identity, instantAt(0));
+  return engine;
+}
+
+function step(engine: Mailboxes, command: Command): Outcome {
+  return engine.step(command, instantAt(0));
+}
+
+function hello(engine: Mailboxes, connection: number, name: string): void {
+  const session = sessionOf(name);
+  step(engine, {
+    kind: 'hello',
+    connection,
+    request: 0,
+    session,
+    origin,
+    standby: false,
+    held: [],
+  });
+}
+
+function park(engine: Mailboxes, connection: number): void {
+  for (let request = 1; request <= parked; request++) {
+    const waitMs = 1_000 + (request % 7);
+    step(engine, { kind: 'wait', connection, request, mailbox: A, answers: '', waitMs });
+  }
+}
+
+function post(engine: Mailboxes, connection: number, count: number, isDiskFull = false): Outcome {
+  const body = Buffer.from('hello');
+  return step(engine, {
+    kind: 'post',
+    connection,
+    request: count,
+    count,
+    id: '',
+    mark: count - 1,
+    to: A,
+    alsoTo: [],
+    from: '',
+    answers: '',
+    settles: [],
+    checksum: bodyChecksum(body),
+    body,
+    isDiskFull,
+  });
+}
+
+/** The requests that were answered in this way, in ascending order. */
+function answered(outcomes: readonly Outcome[], kind: 'offer' | 'end'): number[] {
+  return outcomes
+    .flatMap(({ replies }) => replies.map(({ answer }) => answer))
+    .filter((answer) => answer.kind === kind)
+    .map(({ request }) => request)
+    .sort((one, other) => one - other);
+}
+
+const all = Array.from({ length: parked }, (_, index) => index + 1);
+
+test('10,000 waits parked on one connection end together, each once', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  park(engine, 1);
+  assert.equal(engine.nextDeadline(), 1_000);
+  const outcome = engine.tick(instantAt(1_006));
+  assert.deepEqual(answered([outcome], 'end'), all);
+  assert.equal(outcome.replies.length, parked);
+  assert.equal(engine.nextDeadline(), undefined);
+  assert.deepEqual(engine.tick(instantAt(9_999)), { records: [], replies: [] });
+});
+
+test('10,000 waits parked on one connection get 10,000 messages, in their order', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  hello(engine, 2, 'bob');
+  park(engine, 1);
+  const outcomes = all.map((count) => post(engine, 2, count));
+  const pairs = outcomes
+    .flatMap(({ replies }) => replies.map(({ answer }) => answer))
+    .filter((answer) => answer.kind === 'offer')
+    .map(({ request, envelope }) => [request, envelope.number]);
+  assert.deepEqual(
+    pairs,
+    all.map((number) => [number, number]),
+  );
+  assert.equal(engine.nextDeadline(), undefined);
+});
+
+test('10,000 waits go with their connection, and no message goes to them', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  hello(engine, 2, 'bob');
+  park(engine, 1);
+  step(engine, { kind: 'disconnect', connection: 1 });
+  assert.equal(engine.nextDeadline(), undefined);
+  assert.deepEqual(answered([post(engine, 2, 1)], 'offer'), []);
+});
+
+test('sessions that would take over are counted without the own one', () => {
+  const engine = makeEngine();
+  const names = ['ann', 'bob', 'carl'];
+  for (const [index, name] of names.entries()) {
+    const connection = index + 1;
+    const standby = name !== 'carl';
+    const session = sessionOf(name);
+    step(engine, { kind: 'hello', connection, request: 1, session, origin, standby, held: [] });
+  }
+  assert.equal(engine.standbys(sessionOf('ann')), 1);
+  assert.equal(engine.standbys(sessionOf('carl')), 2);
+  step(engine, { kind: 'disconnect', connection: 2 });
+  assert.equal(engine.standbys(sessionOf('ann')), 0);
+});
+
+test('a full disk refuses a new post and nothing else; one that is stored is answered again', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  post(engine, 1, 1);
+  const refused = post(engine, 1, 2, true);
+  assert.deepEqual(refused.records, []);
+  assert.deepEqual(
+    refused.replies.map(({ answer }) => 'code' in answer && answer.code),
+    ['store_full'],
+  );
+  const again = post(engine, 1, 1, true);
+  assert.deepEqual(
+    again.replies.map(({ answer }) => 'duplicate' in answer && answer.duplicate),
+    [true],
+  );
+  assert.equal(post(engine, 1, 2).records.length, 1);
+});
+
+test('a copy says where its message is, though the record that moved it was damaged', () => {
+  const first = makeEngine();
+  hello(first, 1, 'a');
+  const records = post(first, 1, 1).records;
+  const copy = first.copyOf(1);
+  assert(copy);
+  const second = new Mailboxes();
+  for (const record of records) second.restore(record);
+  second.restore({ ...copy, mailbox: deadLetterMailbox, attempt: 21, body: undefined });
+  second.begin(identity, instantAt(0));
+  const { mailbox, attempt } = second.copyOf(1) ?? {};
+  assert.deepEqual([mailbox, attempt], ['dead-letters', 21]);
+});

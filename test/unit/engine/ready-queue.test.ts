@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Deadlines, SortedNumbers } from '../../../src/engine/ready-queue.ts';
+import { pick, Random, seedFromEnvironment, shuffled } from '../../support/random.ts';
+
+test('numbers come out in ascending order, however they went in', () => {
+  const numbers = new SortedNumbers();
+  for (const number of [5, 1, 4, 9, 2]) numbers.add(number);
+  assert.deepEqual([...numbers], [1, 2, 4, 5, 9]);
+  assert.equal(numbers.first, 1);
+  assert.equal(numbers.size, 5);
+});
+
+test('a number that is added twice is there once', () => {
+  const numbers = new SortedNumbers();
+  for (const number of [1, 2, 3, 1, 2, 3]) numbers.add(number);
+  assert.deepEqual([...numbers], [1, 2, 3]);
+});
+
+test('deleting a number that is not there changes nothing', () => {
+  const numbers = new SortedNumbers();
+  numbers.delete(1);
+  for (const number of [2, 4]) numbers.add(number);
+  for (const number of [1, 3, 5]) numbers.delete(number);
+  assert.deepEqual([...numbers], [2, 4]);
+});
+
+test('a number taken from the front can be put back, and the order stays', () => {
+  const numbers = new SortedNumbers();
+  for (const number of [1, 2, 3]) numbers.add(number);
+  numbers.delete(1);
+  numbers.delete(2);
+  numbers.add(1);
+  assert.deepEqual([...numbers], [1, 3]);
+  numbers.add(2);
+  assert.deepEqual([...numbers], [1, 2, 3]);
+});
+
+test('all numbers can be taken, and others added after', () => {
+  const numbers = new SortedNumbers();
+  for (const number of [1, 2]) numbers.add(number);
+  for (const number of [1, 2]) numbers.delete(number);
+  assert.equal(numbers.first, undefined);
+  assert.equal(numbers.size, 0);
+  for (const number of [7, 3]) numbers.add(number);
+  assert.deepEqual([...numbers], [3, 7]);
+});
+
+test('the order stays when thousands are taken from the front and the rest moves up', () => {
+  const numbers = new SortedNumbers();
+  for (let number = 0; number < 5_000; number++) numbers.add(number);
+  for (let number = 0; number < 4_999; number++) {
+    assert.equal(numbers.first, number);
+    numbers.delete(number);
+    assert.equal(numbers.size, 4_999 - number);
+  }
+  numbers.add(10);
+  assert.deepEqual([...numbers], [10, 4_999]);
+});
+
+const seed = seedFromEnvironment();
+
+test(`random numbers in and out are a sorted set (SEED=${seed})`, () => {
+  const random = new Random(seed);
+  const numbers = new SortedNumbers();
+  const model = new Set<number>();
+  for (let step = 0; step < 20_000; step++) {
+    const isFirst = random.oneIn(2);
+    const number = isFirst ? (numbers.first ?? 0) : random.below(4_000);
+    // First many, so that the front has more than 1,024 to cut off, then few.
+    if (random.below(step < 8_000 ? 3 : 5) < 2 && !isFirst) {
+      numbers.add(number);
+      model.add(number);
+    } else if (isFirst === step > 8_000) {
+      numbers.delete(number);
+      model.delete(number);
+    }
+    assert.equal(numbers.size, model.size);
+    if (step % 500 === 0) assert.deepEqual([...numbers], [...model].sort(ascending));
+  }
+  assert.deepEqual([...numbers], [...model].sort(ascending));
+});
+
+test(`random deadlines come soonest first, and cancelled ones never (SEED=${seed})`, () => {
+  const random = new Random(seed);
+  const deadlines = new Deadlines<{ deadline: number; place: number }>();
+  const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), place: 0 }));
+  for (const item of items) deadlines.add(item);
+  const cancelled = new Set(shuffled(random, items).slice(0, 1_500));
+  for (const item of cancelled) deadlines.delete(item);
+  const left = items.filter((item) => !cancelled.has(item)).map(({ deadline }) => deadline);
+  assert.deepEqual(drain(deadlines), left.sort(ascending));
+});
+
+test(`deadlines added and cancelled in turn keep the soonest in front (SEED=${seed})`, () => {
+  const random = new Random(seed);
+  const deadlines = new Deadlines<{ deadline: number; place: number }>();
+  const parked: { deadline: number; place: number }[] = [];
+  for (let step = 0; step < 5_000; step++) {
+    if (parked.length === 0 || random.below(100) < 52) {
+      const item = { deadline: random.below(100), place: 0 };
+      parked.push(item);
+      deadlines.add(item);
+    } else {
+      const item = pick(random, parked);
+      parked.splice(parked.indexOf(item), 1);
+      deadlines.delete(item);
+    }
+    const soonest = Math.min(...parked.map(({ deadline }) => deadline));
+    assert.equal(deadlines.first?.deadline ?? Number.POSITIVE_INFINITY, soonest);
+  }
+});
+
+function drain(deadlines: Deadlines<{ deadline: number; place: number }>): number[] {
+  const found: number[] = [];
+  for (let item = deadlines.first; item; item = deadlines.first) {
+    found.push(item.deadline);
+    deadlines.delete(item);
+  }
+  assert.equal(deadlines.first, undefined);
+  return found;
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkStore } from '../../../src/journal/check.ts';
+import { CrashDisk } from '../../support/disk/crash-disk.ts';
+import { postedRecord } from '../../support/disk/journal-model.ts';
+import { append, openStore, storeFolder } from '../../support/disk/journal-store.ts';
+
+const first = `${storeFolder}/epochs/00000001/seg-000001.log`;
+
+async function smallStore(): Promise<{ disk: CrashDisk; store: string }> {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process() });
+  append(store, postedRecord(1, 'hello'), postedRecord(2, 'done'));
+  append(store, postedRecord(3, 'hi', { to: 'B', settles: [2] }));
+  append(store, { kind: 'moved', number: 1, mailbox: 'dead-letters' as never, attempt: 1 });
+  await store.journal.close();
+  await (await openStore({ disk: disk.process() })).journal.close();
+  return { disk, store: store.journal.storeId };
+}
+
+test('a check says what is in a store, and changes nothing', async () => {
+  const { disk, store } = await smallStore();
+  const before = disk.files();
+  const report = await checkStore(storeFolder, disk.process());
+  assert.deepEqual(
+    { ...report, segments: report.segments.map(({ epoch, segment }) => ({ epoch, segment })) },
+    {
+      store,
+      epoch: 2,
+      sound: true,
+      faults: [],
+      kept: [],
+      warnings: [],
+      segments: [
+        { epoch: 1, segment: 1 },
+        { epoch: 2, segment: 1 },
+      ],
+      records: { posted: 3, moved: 1, session: 1 },
+      mailboxes: [
+        { mailbox: 'B', messages: 1, bytes: 2 },
+        { mailbox: 'dead-letters', messages: 1, bytes: 5 },
+      ],
+      messages: 2,
+      bytes: 7,
+    },
+  );
+  assert.deepEqual(disk.files(), before);
+});
+
+test('a check of a damaged store says what, and counts what is around it', async () => {
+  const { disk } = await smallStore();
+  const bytes = disk.files().get(first);
+  assert(bytes);
+  bytes[bytes.indexOf('done')] = 0;
+  disk.tamper(first, bytes);
+  const report = await checkStore(storeFolder, disk.process());
+  assert.equal(report.sound, false);
+  assert.deepEqual(report.faults, ['segment 1 of epoch 1: the body of message #2 is damaged']);
+  assert.equal(report.messages, 2);
+});
+
+test('a check of no store finds nothing', async () => {
+  const report = await checkStore(storeFolder, new CrashDisk('/home').process());
+  assert.deepEqual(report, {
+    store: undefined,
+    epoch: 0,
+    sound: true,
+    faults: [],
+    kept: [],
+    warnings: [],
+    segments: [],
+    records: {},
+    mailboxes: [],
+    messages: 0,
+    bytes: 0,
+  });
+});
+
+test('a check while the owner is at work is sound', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process() });
+  append(store, postedRecord(1, 'not synced yet'));
+  const report = await checkStore(storeFolder, disk.process());
+  assert.deepEqual([report.sound, report.messages], [true, 1]);
+});

@@ -1,0 +1,716 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { DiskFile } from '../../../src/journal/disk.ts';
+import { listEpochs, readOwner } from '../../../src/journal/paths.ts';
+import { storeId } from '../../../src/journal/recovery.ts';
+import { CrashDisk } from '../../support/disk/crash-disk.ts';
+import { postedRecord } from '../../support/disk/journal-model.ts';
+import {
+  append,
+  type OpenStore,
+  openStore,
+  removeOldest,
+  storeFolder,
+} from '../../support/disk/journal-store.ts';
+import { Random } from '../../support/random.ts';
+
+async function realFolder(context: TestContext): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'ipc-journal-'));
+  context.after(() => rm(home, { recursive: true, force: true }));
+  return join(home, 'broker-1');
+}
+
+/** Every segment full after one record, and a removal whenever it is asked for. */
+const tinyLimits = { segmentBytesMax: 1, logBytesCompact: 0, segmentReserveBytes: 1 };
+
+test('what was posted is there for the next owner, with its body, in files for the user alone', async (context) => {
+  const folder = await realFolder(context);
+  const umask = process.umask(0);
+  context.after(() => process.umask(umask));
+
+  const first = await openStore({ folder });
+  append(first, postedRecord(1, 'hello'), postedRecord(2, 'x'.repeat(1_048_576)));
+  await first.journal.close();
+
+  const second = await openStore({ folder });
+  assert.equal(second.model.state(), first.model.state());
+  assert.equal(second.journal.body(1)?.toString(), 'hello');
+  assert.equal(second.journal.body(2)?.length, 1_048_576);
+  assert.equal(second.journal.storeId, first.journal.storeId);
+  assert.equal(storeId(folder), first.journal.storeId);
+  assert.deepEqual([first.journal.epoch, second.journal.epoch], [1, 2]);
+  assert.deepEqual(readOwner(folder), {
+    pid: 42,
+    started: 1_700_000_000_000,
+    addresses: ['127.0.0.1:1'],
+  });
+  await second.journal.close();
+
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777;
+    assert.equal(mode, entry.isDirectory() ? 0o700 : 0o600, entry.name);
+  }
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  assert.equal(entries.filter((entry) => entry.isFile()).length, 4);
+});
+
+test('a segment is written out ahead in zeros, and grows by whole steps', async (context) => {
+  const folder = await realFolder(context);
+  const limits = { segmentReserveBytes: 10_000, segmentGrowthBytes: 4_000 };
+  const store = await openStore({ folder, limits });
+  const length = () => readFileSync(join(folder, 'epochs/00000001/seg-000001.log')).length;
+  assert.equal(length(), 10_000);
+  append(store, postedRecord(1, 'x'.repeat(9_000)));
+  assert.equal(length(), 10_000);
+  append(store, postedRecord(2, 'x'.repeat(9_000)));
+  assert.equal(length(), 20_000);
+  await store.journal.close();
+});
+
+test('thousands of records in one append', async (context) => {
+  const folder = await realFolder(context);
+  const first = await openStore({ folder });
+  append(first, ...Array.from({ length: 5_000 }, (_, index) => postedRecord(index + 1, 'x')));
+  await first.journal.close();
+  const second = await openStore({ folder });
+  assert.equal(second.model.messages.size, 5_000);
+  await second.journal.close();
+});
+
+test('a one-shot post on an existing store costs four syncs', async () => {
+  const disk = new CrashDisk('/home');
+  await (await openStore({ disk: disk.process() })).journal.close();
+
+  const process = disk.process();
+  const store = await openStore({ disk: process });
+  append(store, postedRecord(1, 'hello'));
+  await store.journal.sync();
+  await store.journal.close();
+  assert.deepEqual(
+    process.calls.filter((call) => call.startsWith('sync')),
+    [
+      'syncFolder /home/broker-1/epochs',
+      'sync /home/broker-1/epochs/00000002/seg-000001.log',
+      'syncFolder /home/broker-1/epochs/00000002',
+      'sync /home/broker-1/epochs/00000002/seg-000001.log',
+    ],
+  );
+});
+
+test('a sync covers what was appended before it began, and nothing unsynced costs no sync', async () => {
+  const process = new CrashDisk('/home').process();
+  const store = await openStore({ disk: process });
+  append(store, postedRecord(1, 'one'));
+  const running = store.journal.sync();
+  append(store, postedRecord(2, 'two'));
+  await assert.rejects(() => store.journal.sync(), { code: 'ERR_ASSERTION' });
+  await running;
+  assert.equal(store.journal.unsynced, true);
+  await store.journal.sync();
+  assert.equal(store.journal.unsynced, false);
+  const calls = process.calls.length;
+  await store.journal.sync();
+  assert.equal(process.calls.length, calls);
+});
+
+test('a number never goes back, not even when every message and every segment of it is gone', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = tinyLimits;
+  const first = await openStore({ disk: disk.process(), limits });
+  append(first, postedRecord(7, 'hello'));
+  append(first, { kind: 'settled', numbers: [7] });
+  append(first, { kind: 'forgotten', session: '0123456789abcdef' as never });
+  while (first.journal.compactable()) await removeOldest(first);
+  await first.journal.close();
+
+  const second = await openStore({ disk: disk.process(), limits });
+  assert.equal(second.journal.nextNumber, 8);
+  assert.equal(second.model.messages.size, 0);
+});
+
+test('the oldest segment goes, and its live messages do not', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { ...tinyLimits, bodyCacheBytesMax: 0 };
+  const store = await openStore({ disk: disk.process(), limits });
+  append(store, postedRecord(1, 'lives'));
+  append(store, postedRecord(2, 'dies'));
+  append(store, { kind: 'settled', numbers: [2] });
+  for (let removed = 0; removed < 4; removed++) await removeOldest(store);
+  assert.equal(store.journal.body(1)?.toString(), 'lives');
+  assert.equal(disk.files().has(`${storeFolder}/epochs/00000001/seg-000001.log`), false);
+  await store.journal.close();
+
+  const next = await openStore({ disk: disk.process() });
+  assert.equal(next.model.state(), store.model.state());
+  assert.equal(next.journal.body(1)?.toString(), 'lives');
+});
+
+test('nothing is to be removed while half of the log lives, nor ever the current segment', async () => {
+  const store = await openStore({
+    disk: new CrashDisk('/home').process(),
+    limits: { ...tinyLimits, segmentBytesMax: 1_000 },
+  });
+  assert.equal(store.journal.compactable(), undefined);
+  append(store, postedRecord(1, 'x'.repeat(3_000)));
+  append(store, postedRecord(2, 'x'.repeat(3_000)));
+  assert.equal(store.journal.compactable(), undefined);
+  append(store, { kind: 'settled', numbers: [2] });
+  assert.deepEqual(store.journal.compactable(), [1]);
+});
+
+test('one-shot posts do not pile up segments', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentsCompact: 4, segmentReserveBytes: 1 };
+  for (let number = 1; number <= 60; number++) {
+    const store = await openStore({ disk: disk.process(), limits });
+    append(store, postedRecord(number, 'short'));
+    if (store.journal.compactable()) await removeOldest(store);
+    await store.journal.close();
+  }
+  const segments = [...disk.files().keys()].filter((path) => path.endsWith('.log'));
+  assert(segments.length < 20, `${segments.length} segments`);
+  assert.equal((await openStore({ disk: disk.process() })).model.messages.size, 60);
+});
+
+/** A session that comes, posts once, and goes. */
+async function postOnce(disk: CrashDisk, number: number, bytes: number, limits: object) {
+  const process = disk.process();
+  const create = process.create.bind(process);
+  let written = 0;
+  process.create = (path): DiskFile => {
+    const file = create(path);
+    const write = file.write.bind(file);
+    file.write = (buffers, offset) => {
+      written += buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+      return write(buffers, offset);
+    };
+    return file;
+  };
+  const store = await openStore({ disk: process, limits });
+  append(store, postedRecord(number, 'x'.repeat(bytes)));
+  await store.journal.sync();
+  if (store.journal.compactable()) await removeOldest(store);
+  await store.journal.close();
+  return { written, epochs: listEpochs(disk.process(), storeFolder).length };
+}
+
+test('one-shot posts that nobody reads leave few segments, and each is written again a few times only', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = {
+    segmentsCompact: 4,
+    segmentBytesMax: 64_000,
+    segmentReserveBytes: 1,
+    segmentGrowthBytes: 1,
+  };
+  let written = 0;
+  for (let number = 1; number <= 150; number++) {
+    const post = await postOnce(disk, number, 2_000, limits);
+    // Of 32,000 bytes and more each, and the small ones.
+    assert(post.epochs <= 10 + (number * 2_000) / 32_000, `${post.epochs} epochs at ${number}`);
+    assert(post.written < 2 * 64_000 + 20_000, `${post.written} bytes at ${number}`);
+    written += post.written;
+  }
+  // Doubling from 2,000 to 32,000 bytes is to write five times; the rest are heads.
+  assert(written < 8 * 150 * 2_000, `${written} bytes`);
+  const { model } = await openStore({ disk: disk.process(), limits });
+  assert.equal(model.messages.size, 150);
+});
+
+test('what was written again in an opening lives on, holds, moves and settles included', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, bodyCacheBytesMax: 0 };
+  let state = '';
+  for (let number = 1; number <= 40; number++) {
+    const store = await openStore({ disk: disk.process(), limits });
+    assert.equal(store.model.state(), state);
+    append(store, postedRecord(number, `${number}`.repeat(300)));
+    const attempt = number;
+    if (number % 3 === 0) append(store, { kind: 'settled', numbers: [number - 1] });
+    if (number % 4 === 0) append(store, postedRecord(number + 1_000, 'x', { settles: [number] }));
+    const holder = '0123456789abcdef' as never;
+    if (number % 5 === 0) append(store, { kind: 'offered', number: number - 4, holder, attempt });
+    if (number % 7 === 0) {
+      append(store, { kind: 'moved', number: number - 1, mailbox: 'C' as never, attempt });
+    }
+    for (const [message, { posted }] of store.model.messages) {
+      assert.deepEqual(store.journal.body(message), posted.body);
+    }
+    state = store.model.state();
+    await store.journal.close();
+  }
+  assert(listEpochs(disk.process(), storeFolder).length <= 6);
+});
+
+test('an owner that dies at any step of an opening that writes small segments again loses nothing', async () => {
+  const before = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const many = { ...limits, segmentsCompact: 100 };
+  let expected = '';
+  for (let number = 1; number <= 7; number++) {
+    const store = await openStore({ disk: before.process(), limits: many });
+    append(
+      store,
+      postedRecord(number, 'x'.repeat(50), { settles: number % 3 ? [] : [number - 2] }),
+    );
+    expected = store.model.state();
+    await store.journal.close();
+  }
+  let steps = 0;
+  for (let opened = false; !opened; ) {
+    steps++;
+    for (let power = 0; power < 12; power++) {
+      const disk = before.clone();
+      const process = disk.process();
+      process.dieAt = steps;
+      opened = await openStore({ disk: process, limits }).then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      assert.equal(next.model.state(), expected, `step ${steps}, power ${power}`);
+      await next.journal.close();
+      assert.equal(listEpochs(disk.process(), storeFolder).length <= 3, true);
+    }
+  }
+  assert(steps > 40, `only ${steps} steps`);
+});
+
+test('an opening that fails at any step leaves no file open, and no epoch unless it may be read', async () => {
+  const before = new CrashDisk('/home');
+  const limits = { segmentReserveBytes: 100 };
+  const first = await openStore({ disk: before.process(), limits });
+  append(first, postedRecord(1, 'one'));
+  await first.journal.close();
+  const expected = first.model.state();
+  let leftEpochs = 0;
+  for (let step = 1, opened = false; !opened; step++) {
+    const disk = before.clone();
+    const process = disk.process();
+    process.failAt = step;
+    const result = await openStore({ disk: process, limits }).catch((error) => error);
+    opened = 'journal' in result;
+    if (opened) break;
+    assert.match(result.code, /^(home_unusable|storage_failed)$/);
+    assert.equal(process.openFiles, 0, `step ${step}`);
+    const synced = process.calls.some((call) => call.startsWith('sync /'));
+    // That of the folder may fail before the opening's own is asked for, but not before it is written.
+    const wrote = process.calls.filter((call) => call.startsWith('write ')).length === 2;
+    const whole = wrote && !process.calls.at(step - 1)?.startsWith('write ');
+    const epochs = listEpochs(disk.process(), storeFolder).length;
+    // A folder of which it does not know that it is its own is left alone.
+    const unknown = !process.calls.some((call) => call.startsWith('writeNote '));
+    const made = process.calls.includes(`identity ${storeFolder}/epochs/00000002`);
+    const left = whole || synced || (unknown && made);
+    assert.equal(epochs, left ? 2 : 1, `step ${step}: ${process.calls[step - 1]}`);
+    leftEpochs += epochs - 1;
+    const next = await openStore({ disk: disk.process(), limits });
+    assert.equal(next.model.state(), expected, `step ${step}`);
+    await next.journal.close();
+  }
+  assert(leftEpochs > 0);
+});
+
+test('a disk that is full for a while is not filled with attempts to open', async () => {
+  const disk = new CrashDisk('/home');
+  await (await openStore({ disk: disk.process() })).journal.close();
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const process = disk.process();
+    const create = process.create.bind(process);
+    // As it is: what fits is taken, which is enough for the records and not for the zeros.
+    process.create = (path): DiskFile => {
+      const file = create(path);
+      const write = file.write.bind(file);
+      file.write = (buffers, offset) => {
+        const fits = Buffer.concat(buffers).subarray(0, Math.max(0, 4_096 - offset));
+        return write([fits], offset);
+      };
+      return file;
+    };
+    await assert.rejects(openStore({ disk: process }), { code: 'storage_failed' });
+    assert.equal(process.openFiles, 0);
+  }
+  assert.deepEqual(listEpochs(disk.process(), storeFolder), [1]);
+});
+
+test('an append at the very moment a sync ends is found again', async () => {
+  const process = new CrashDisk('/home').process();
+  const create = process.create.bind(process);
+  let atMark = () => {};
+  process.create = (path): DiskFile => {
+    const file = create(path);
+    const write = file.write.bind(file);
+    file.write = (buffers, offset) => {
+      queueMicrotask(atMark);
+      return write(buffers, offset);
+    };
+    return file;
+  };
+  const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });
+  append(store, postedRecord(1, 'one'));
+  atMark = () => {
+    atMark = () => {};
+    append(store, postedRecord(2, 'two'));
+  };
+  await store.journal.sync();
+  assert.equal(store.journal.body(2)?.toString(), 'two');
+});
+
+test('the note of an owner that cannot be read is none', async (context) => {
+  const folder = await realFolder(context);
+  assert.equal(readOwner(folder), undefined);
+  mkdirSync(join(folder, 'epochs/00000001/owner.json'), { recursive: true });
+  assert.equal(readOwner(folder), undefined);
+  assert.equal(readOwner(join(folder, 'epochs/00000001/owner.json')), undefined);
+  assert.equal(readOwner('/dev/null'), undefined);
+});
+
+test('an owner that gives up closes its files without a sync or a mark, whatever the disk says', async () => {
+  const disk = new CrashDisk('/home');
+  const process = disk.process();
+  const store = await openStore({ disk: process, limits: tinyLimits });
+  for (let number = 1; number <= 3; number++) append(store, postedRecord(number, 'x'));
+  const calls = process.calls.length;
+  store.journal.abandon();
+  store.journal.abandon();
+  assert.equal(process.openFiles, 0);
+  assert(process.calls.slice(calls).every((call) => call.startsWith('close ')));
+  assert.throws(() => store.journal.append([postedRecord(4, 'x')]), { code: 'closed' });
+  await assert.rejects(store.journal.sync(), { code: 'closed' });
+  await store.journal.close();
+
+  const other = disk.process();
+  const dying = await openStore({ disk: other });
+  other.kill();
+  dying.journal.abandon();
+});
+
+test('an owner that gives up while a sync runs closes its files after it, and leaves no mark', async () => {
+  const process = new CrashDisk('/home').process();
+  const store = await openStore({ disk: process });
+  append(store, postedRecord(1, 'one'));
+  const running = store.journal.sync();
+  const calls = process.calls.length;
+  store.journal.abandon();
+  assert.equal(process.openFiles, 1);
+  await assert.rejects(running, { code: 'closed' });
+  assert.equal(process.openFiles, 0);
+  assert.deepEqual(
+    process.calls.slice(calls).map((call) => call.split(' ')[0]),
+    ['close'],
+  );
+});
+
+test('the bodies of a segment come with few reads, each checked', async () => {
+  const disk = new CrashDisk('/home');
+  const process = disk.process();
+  const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });
+  const numbers = Array.from({ length: 1_000 }, (_, index) => index + 1);
+  append(store, ...numbers.map((number) => postedRecord(number, `body ${number}`)));
+  const calls = process.calls.length;
+  const bodies = store.journal.bodies(numbers).map(String);
+  assert.deepEqual(
+    bodies,
+    numbers.map((number) => `body ${number}`),
+  );
+  assert.equal(process.calls.length - calls, 1);
+  assert.deepEqual(store.journal.bodies([7, 3, 7, 900]).map(String), [
+    'body 7',
+    'body 3',
+    'body 7',
+    'body 900',
+  ]);
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = disk.files().get(path);
+  assert(bytes);
+  bytes[bytes.indexOf('body 500')] = 0;
+  disk.tamper(path, bytes);
+  assert.equal(String(store.journal.bodies([499, 501])[1]), 'body 501');
+  assert.deepEqual(store.journal.bodies([499, 500, 501]).map(String), [
+    'body 499',
+    'undefined',
+    'body 501',
+  ]);
+  assert.deepEqual(store.journal.warnings().slice(0, 1), [
+    'segment 1 of epoch 1: the body of message #500 is damaged',
+  ]);
+});
+
+/** As a broker copies: in parts, and whatever comes in goes on between them. */
+async function copyInParts(store: OpenStore, between: (part: number) => Promise<void>) {
+  const { journal, model } = store;
+  const numbers = journal.compactable();
+  assert(numbers);
+  for (let begin = 0; begin < numbers.length; begin += 3) {
+    const live = numbers.slice(begin, begin + 3).filter((number) => model.messages.has(number));
+    const bodies = journal.bodies(live);
+    append(
+      store,
+      ...live.map((number, at) => ({ ...model.copyOf(number), body: bodies[at] as never })),
+    );
+    await between(begin / 3);
+  }
+}
+
+test('the oldest segment goes in parts, while posts, settles, syncs and new segments go on', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = {
+    segmentBytesMax: 2_000,
+    logBytesCompact: 0,
+    segmentReserveBytes: 1,
+    bodyCacheBytesMax: 0,
+  };
+  const store = await openStore({ disk: disk.process(), limits });
+  for (let number = 1; number <= 12; number++)
+    append(store, postedRecord(number, `body ${number}`));
+  append(store, postedRecord(13, 'x'.repeat(9_000)), { kind: 'settled', numbers: [13] });
+  await store.journal.sync();
+  const oldest = store.journal.compactable();
+  assert(oldest && oldest.length >= 8, `${oldest}`);
+
+  let running: Promise<void> | undefined;
+  await copyInParts(store, async (part) => {
+    append(store, postedRecord(100 + part, 'y'.repeat(900)));
+    // One that was copied, one that is to be copied, one that has just come.
+    append(store, { kind: 'settled', numbers: [1 + part * 3, 6 + part * 3, 100 + part] });
+    await running;
+    running = store.journal.sync();
+  });
+  await running;
+  await store.journal.removeOldest();
+  for (const [number, { posted }] of store.model.messages) {
+    assert.deepEqual(store.journal.body(number), posted.body);
+  }
+  await store.journal.close();
+  const next = await openStore({ disk: disk.process(), limits });
+  assert.equal(next.model.state(), store.model.state());
+  assert.equal(disk.files().has(`${storeFolder}/epochs/00000001/seg-000001.log`), false);
+});
+
+test('the folders of epochs in which nothing counts go, and an owner left behind is told all the same', async () => {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process() });
+  append(first, postedRecord(1, 'lives'));
+  await first.journal.sync();
+  for (let count = 0; count < 10; count++) {
+    const next = await openStore({ disk: disk.process(), limits: { segmentsCompact: 3 } });
+    assert.equal(first.journal.stillOwner(), false);
+    await next.journal.close();
+  }
+  assert(listEpochs(disk.process(), storeFolder).length <= 7);
+
+  const process = disk.process();
+  const last = await openStore({ disk: process });
+  const path = `${storeFolder}/epochs/${String(last.journal.epoch + 1).padStart(8, '0')}`;
+  process.makeFolder(path);
+  process.makeFolder(`${storeFolder}/epochs/${String(last.journal.epoch + 2).padStart(8, '0')}`);
+  process.removeFolder(path);
+  assert.equal(last.journal.stillOwner(), false);
+});
+
+test('a full segment is closed by the sync that covers it, and all are closed in the end', async () => {
+  const process = new CrashDisk('/home').process();
+  const store = await openStore({ disk: process, limits: tinyLimits });
+  for (let number = 1; number <= 10; number++) append(store, postedRecord(number, 'x'));
+  assert.equal(process.openFiles, 11);
+  await store.journal.sync();
+  assert.equal(process.openFiles, 1);
+  await store.journal.close();
+  assert.equal(process.openFiles, 0);
+});
+
+test('the next owner ends the one before it', async () => {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process() });
+  assert.equal(first.journal.stillOwner(), true);
+  const second = await openStore({ disk: disk.process() });
+  assert.equal(first.journal.stillOwner(), false);
+  assert.equal(second.journal.stillOwner(), true);
+
+  append(first, postedRecord(1, 'too late'));
+  await first.journal.sync();
+  assert.equal((await openStore({ disk: disk.process() })).model.messages.size, 0);
+});
+
+test('of two that open at once at most one owns', async () => {
+  const disk = new CrashDisk('/home');
+  const both = await Promise.allSettled([
+    openStore({ disk: disk.process() }),
+    openStore({ disk: disk.process() }),
+  ]);
+  const owners = both.filter((one) => one.status === 'fulfilled' && one.value.journal.stillOwner());
+  assert.equal(owners.length, 1);
+  for (const one of both) {
+    if (one.status === 'rejected') assert.equal(one.reason.code, 'no_broker');
+  }
+});
+
+test('an owner whose folder is gone is no owner', async (context) => {
+  const folder = await realFolder(context);
+  const store = await openStore({ folder });
+  rmSync(folder, { recursive: true });
+  assert.equal(store.journal.stillOwner(), false);
+  await store.journal.close();
+});
+
+test('a disk that does not say who owns the store has failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.stillOwner(), { code: 'storage_failed' });
+  process.failAt = process.calls.length + 1;
+  assert.throws(() => journal.lost(), { code: 'storage_failed' });
+});
+
+test('a file that cannot be closed in the end is a disk that failed', async () => {
+  const process = new CrashDisk('/home').process();
+  const { journal } = await openStore({ disk: process });
+  // There is nothing to sync, and a note comes first.
+  process.failAt = process.calls.length + 2;
+  await assert.rejects(journal.close(), { code: 'storage_failed' });
+  assert.match(process.calls.at(-1) ?? '', /^close /);
+});
+
+test('an owner that was left behind does not take what its successor removed for damaged', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { ...tinyLimits, bodyCacheBytesMax: 0 };
+  const first = await openStore({ disk: disk.process(), limits });
+  append(first, postedRecord(1, 'x'));
+  await first.journal.sync();
+  const second = await openStore({ disk: disk.process(), limits });
+  await removeOldest(second);
+  await removeOldest(second);
+  assert.throws(() => first.journal.body(1), { code: 'owner_replaced' });
+  assert.equal(second.journal.body(1)?.toString(), 'x');
+  const third = await openStore({ disk: disk.process(), limits });
+  assert.deepEqual(third.journal.warnings(), []);
+});
+
+test('a folder that cannot be made is home_unusable', async (context) => {
+  const folder = await realFolder(context);
+  await assert.rejects(openStore({ folder: join(folder, 'missing/broker-1') }), {
+    code: 'home_unusable',
+  });
+});
+
+test('a write, or a sync, that fails ends the journal; the next owner finds what was synced', async () => {
+  for (let after = 1; after <= 6; after++) {
+    const disk = new CrashDisk('/home');
+    const process = disk.process();
+    const store = await openStore({ disk: process, limits: tinyLimits });
+    append(store, postedRecord(1, 'synced'));
+    await store.journal.sync();
+    process.failAt = process.calls.length + after;
+    const failing = async () => {
+      append(store, postedRecord(2, 'in doubt'));
+      await store.journal.sync();
+    };
+    await assert.rejects(failing, { code: 'storage_failed' });
+    process.failAt = Number.POSITIVE_INFINITY;
+    assert.throws(() => store.journal.append([postedRecord(3, 'x')]), { code: 'storage_failed' });
+    await assert.rejects(store.journal.sync(), { code: 'storage_failed' });
+    await store.journal.close();
+    assert.equal(process.openFiles, 0);
+    disk.losePower(new Random(after));
+    const next = await openStore({ disk: disk.process() });
+    assert.equal(next.journal.body(1)?.toString(), 'synced');
+    assert.equal(next.model.messages.has(3), false);
+  }
+});
+
+test('a write that takes only a part ends the journal', async () => {
+  const process = new CrashDisk('/home').process();
+  const create = process.create.bind(process);
+  let short = false;
+  process.create = (path): DiskFile => {
+    const file = create(path);
+    const write = file.write.bind(file);
+    file.write = (buffers, offset) => write(buffers, offset) - (short ? 1 : 0);
+    return file;
+  };
+  const store = await openStore({ disk: process });
+  short = true;
+  assert.throws(() => append(store, postedRecord(1, 'x')), { code: 'storage_failed' });
+  short = false;
+  assert.throws(() => append(store, postedRecord(2, 'x')), { code: 'storage_failed' });
+});
+
+test('a body that is not in memory comes from the disk, checked', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits: { bodyCacheBytesMax: 10 } });
+  append(store, postedRecord(1, 'on disk only'));
+  assert.equal(store.journal.body(1)?.toString(), 'on disk only');
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = disk.files().get(path);
+  assert(bytes);
+  bytes[bytes.indexOf('only')] = 0;
+  disk.tamper(path, bytes);
+  assert.equal(store.journal.body(1), undefined);
+  assert.equal(store.journal.damagedMessages, 1);
+});
+
+test('an owner that dies at any step of opening, with or without the power, leaves a store that opens', async () => {
+  const before = new CrashDisk('/home');
+  const limits = { segmentBytesMax: 500, segmentReserveBytes: 100 };
+  const first = await openStore({ disk: before.process(), limits });
+  for (let number = 1; number <= 5; number++) append(first, postedRecord(number, 'x'.repeat(90)));
+  await first.journal.sync();
+  append(first, { kind: 'settled', numbers: [2] });
+  await first.journal.sync();
+  const expected = first.model.state();
+
+  let steps = 0;
+  for (let opened = false; !opened; ) {
+    steps++;
+    for (let power = 0; power < 12; power++) {
+      const disk = before.clone();
+      // First: killed. Then: a power loss, which also takes marks that were not synced.
+      if (power > 3) disk.losePower(new Random(power));
+      const process = disk.process();
+      process.dieAt = steps;
+      opened = await openStore({ disk: process, limits }).then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      assert.equal(next.model.state(), expected, `step ${steps}, power ${power}`);
+    }
+  }
+  assert(steps > 20, `only ${steps} steps`);
+});
+
+test('an owner that dies at any step of a removal, with or without the power, loses no message', async () => {
+  const limits = { ...tinyLimits, segmentGrowthBytes: 1 };
+  let steps = 0;
+  for (let removed = false; !removed; steps++) {
+    for (let power = 0; power < 60; power++) {
+      const disk = new CrashDisk('/home');
+      const process = disk.process();
+      const store = await openStore({ disk: process, limits });
+      append(store, postedRecord(1, 'lives'));
+      append(store, postedRecord(2, 'dies'), { kind: 'settled', numbers: [2] });
+      await store.journal.sync();
+      const expected = store.model.state();
+      assert.deepEqual(store.journal.compactable(), [1]);
+
+      process.dieAt = process.calls.length + 1 + steps;
+      removed = await removeOldest(store).then(
+        () => true,
+        () => false,
+      );
+      process.kill();
+      if (power > 0) disk.losePower(new Random(steps * 100 + power));
+      const next = await openStore({ disk: disk.process(), limits });
+      assert.equal(next.model.state(), expected, `step ${steps}, power ${power}`);
+    }
+  }
+  assert(steps > 15, `only ${steps} steps`);
+});

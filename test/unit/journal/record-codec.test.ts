@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  encodeRecord,
+  type StoreRecord,
+} from '../../../src/journal/record-codec.ts';
+import {
+  readRecord,
+  readRecords,
+  resealRecord,
+  segmentSeed,
+} from '../../../src/journal/record-framing.ts';
+import type { MessageId, Name } from '../../../src/model/message.ts';
+import type { JournalRecord } from '../../../src/model/requests.ts';
+import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
+
+const seed = segmentSeed({ epoch: 2, segment: 1 });
+const posted = postedRecord(5, 'hello', { settles: [3, 4] });
+const { envelope, body } = posted;
+const several = postedRecord(5, 'hello', { settles: [3], alsoTo: ['C', 'D'] });
+
+const engineRecords: JournalRecord[] = [
+  posted,
+  { kind: 'copied', envelope, mailbox: 'C' as Name, attempt: 2, holder: testSession, body },
+  { kind: 'offered', number: 5, holder: testSession, attempt: 1 },
+  { kind: 'settled', numbers: [5, 6] },
+  { kind: 'released', number: 5, attempt: 2 },
+  { kind: 'moved', number: 5, mailbox: 'dead-letters' as Name, attempt: 1 },
+  { kind: 'session', session: testSession, mark: 7, answers: [[8, 5]] },
+  { kind: 'forgotten', session: testSession },
+  { kind: 'named', ids: [['by hand' as MessageId, 9]] },
+];
+
+const storeRecords: StoreRecord[] = [
+  {
+    kind: 'segment',
+    format: 1,
+    store: '000102030405060708090a0b0c0d0e0f',
+    nextNumber: 10,
+    openingBytes: 300,
+    durable: { segment: 0, offset: 0 },
+    earlier: [{ epoch: 1, segment: 1, bytes: 500 }],
+  },
+  { kind: 'mark', durable: { segment: 1, offset: 400 } },
+  { kind: 'removed', epoch: 1, segment: 1 },
+];
+
+const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
+  segment:
+    'ff4a0100000000420000000000000000bb7be4cb0001000102030405060708090a0b0c0d0e0f0000' +
+    '00000000000a000000000000012c0000000000000000000000000000000100000001000000010000' +
+    '0000000001f4',
+  mark: 'ff4a02000000000c0000000000000000968451e5000000010000000000000190',
+  removed: 'ff4a03000000000800000000000000000ea980bd0000000100000001',
+  posted:
+    'ff4a10000000005a000000053610a6860f30203e00000000000000050000018bcfe5680012303132' +
+    '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+    'a6860000000000000000000000020000000000000003000000000000000468656c6c6f',
+  copied:
+    'ff4a110000000055000000053610a686f571e38600000000000000050000018bcfe5680012303132' +
+    '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+    'a686014300000002103031323334353637383961626364656668656c6c6f',
+  offered:
+    'ff4a12000000001d00000000000000008bab73b90000000000000005103031323334353637383961' +
+    '626364656600000001',
+  settled: 'ff4a13000000001400000000000000000cce00dd0000000200000000000000050000000000000006',
+  released: 'ff4a14000000000c0000000000000000db898f36000000000000000500000002',
+  moved:
+    'ff4a1500000000190000000000000000c3afcdcd00000000000000050c646561642d6c6574746572' +
+    '7300000001',
+  session:
+    'ff4a16000000002d000000000000000083ce5a7c1030313233343536373839616263646566000000' +
+    '00000000070000000100000000000000080000000000000005',
+  forgotten: 'ff4a1700000000110000000000000000c84417271030313233343536373839616263646566',
+  named: 'ff4a1800000000140000000000000000863ac3be000000010762792068616e640000000000000009',
+};
+
+function bytesOf(record: JournalRecord | StoreRecord): Buffer {
+  return Buffer.concat(encodeRecord(record, seed));
+}
+
+test('the bytes of every kind of record stay what they are', () => {
+  for (const record of [...storeRecords, ...engineRecords]) {
+    assert.equal(bytesOf(record).toString('hex'), pinned[record.kind], record.kind);
+  }
+});
+
+test('a post to several mailboxes has a type of its own, with its body once', () => {
+  assert.equal(
+    bytesOf(several).toString('hex'),
+    'ff4a1a0000000090000000053610a68653b1ed5500000000000000050000018bcfe5680012303132' +
+      '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+      'a6860000000000000000000000010000000000000003000000020000000000000006123031323334' +
+      '35363738396162636465662e36014300000000000000071230313233343536373839616263646566' +
+      '2e37014468656c6c6f',
+  );
+});
+
+test('every kind of record is read as it was written', () => {
+  for (const record of [several, ...engineRecords]) {
+    const raw = readRecord(bytesOf(record), 0, seed);
+    assert(raw);
+    assert.deepEqual(decodeRecord(raw), record);
+  }
+  for (const record of storeRecords) {
+    const raw = readRecord(bytesOf(record), 0, seed);
+    assert(raw);
+    assert.deepEqual(decodeStoreRecord(raw), record);
+    assert.equal(decodeRecord(raw), undefined);
+  }
+});
+
+test('a record with any bit flipped, or any byte cut off, is not read', () => {
+  for (const record of [...storeRecords, ...engineRecords, several]) {
+    const bytes = bytesOf(record);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      assert.equal(readRecord(flipped, 0, seed), undefined, `${record.kind}, bit ${bit}`);
+    }
+    for (let cut = 0; cut < bytes.length; cut++) {
+      assert.equal(readRecord(bytes.subarray(0, cut), 0, seed), undefined, `${record.kind} ${cut}`);
+    }
+  }
+});
+
+test('a record is sound in the segment that it was written to, and in no other', () => {
+  const other = segmentSeed({ epoch: 3, segment: 1 });
+  const raw = readRecord(bytesOf(posted), 0, seed);
+  assert(raw);
+  assert.equal(readRecord(bytesOf(posted), 0, other), undefined);
+  const moved = readRecord(Buffer.concat(resealRecord(raw, other)), 0, other);
+  assert.deepEqual(moved && decodeRecord(moved), posted);
+});
+
+test('records are read up to the first that is not sound', () => {
+  const bytes = Buffer.concat([bytesOf(posted), Buffer.alloc(100), bytesOf(posted)]);
+  assert.deepEqual(
+    [...readRecords(bytes, seed)].map((raw) => raw.end),
+    [bytesOf(posted).length],
+  );
+});
+
+test('a record of an unknown type is passed over if its flag says so, else the store is newer', () => {
+  const body = Buffer.from('whatever');
+  const unknown = { type: 99, offset: 0, end: 0, meta: body, body, bodyChecksum: crc32(body) };
+  const [optional, needed] = [1, 0].map((flags) =>
+    readRecord(Buffer.concat(resealRecord({ ...unknown, flags }, seed)), 0, seed),
+  );
+  assert(optional && needed);
+  assert.equal(decodeRecord(optional), undefined);
+  assert.throws(() => decodeRecord(needed), { code: 'store_newer' });
+});
+
+test('a sound record that breaks a rule of its kind is damage', () => {
+  const short = { type: 19, flags: 0, offset: 0, end: 0, meta: Buffer.from([0, 0, 0, 1]) };
+  const none = Buffer.alloc(0);
+  const bytes = Buffer.concat(resealRecord({ ...short, body: none, bodyChecksum: 0 }, seed));
+  const raw = readRecord(bytes, 0, seed);
+  assert(raw);
+  assert.throws(() => decodeRecord(raw), { code: 'bad_frame' });
+});

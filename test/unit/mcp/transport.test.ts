@@ -1,0 +1,230 @@
+// What becomes of a call's result, as the transport tells it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
+import { test } from 'node:test';
+import { lineBytesMax } from '../../../src/base/limits.ts';
+import { HostTransport } from '../../../src/mcp/transport.ts';
+
+/** A host's end of the pipe: it takes what is written when it is told to. */
+class SlowOutput extends Writable {
+  readonly lines: string[] = [];
+  readonly #taking: ((error?: Error) => void)[] = [];
+
+  constructor() {
+    super({ highWaterMark: 1 });
+  }
+
+  override _write(chunk: Buffer, _: unknown, done: (error?: Error | null) => void): void {
+    this.lines.push(chunk.toString());
+    this.#taking.push(done);
+  }
+
+  answers(): { id: unknown; error: { code: number; message: string } }[] {
+    return this.lines.map((line) => JSON.parse(line));
+  }
+
+  take(error?: Error): void {
+    this.#taking.shift()?.(error);
+  }
+}
+
+async function setUp() {
+  const input = new PassThrough();
+  const output = new SlowOutput();
+  output.on('error', () => {});
+  const transport = new HostTransport(input, output);
+  const arrived: unknown[] = [];
+  transport.onmessage = (message) =>
+    arrived.push('method' in message && !('id' in message) ? message.method : message.id);
+  await transport.start();
+  const receive = async (...messages: object[]) => {
+    input.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''));
+    await new Promise(setImmediate);
+  };
+  const events: string[] = [];
+  const watch = (id: number) =>
+    transport.watch(id, {
+      writing: () => events.push(`${id} writing`),
+      written: () => events.push(`${id} written`),
+      gone: () => events.push(`${id} gone`),
+    });
+  const raw = async (bytes: Buffer) => {
+    if (!input.write(bytes)) await once(input, 'drain');
+    await new Promise(setImmediate);
+  };
+  return { transport, output, raw, receive, events, watch, arrived };
+}
+
+const call = (id: number) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name: 'ipc' },
+});
+const cancel = (requestId: number) => ({
+  jsonrpc: '2.0',
+  method: 'notifications/cancelled',
+  params: { requestId },
+});
+const result = (id: number) => ({ jsonrpc: '2.0' as const, id, result: {} });
+
+test('a result is written when the host has taken it', async () => {
+  const { transport, output, receive, events, watch, arrived } = await setUp();
+  await receive(call(1));
+  assert.deepEqual(arrived, [1]);
+  watch(1);
+  const sent = transport.send(result(1));
+  assert.deepEqual(events, ['1 writing']);
+  output.take();
+  await sent;
+  assert.deepEqual(events, ['1 writing', '1 written']);
+});
+
+test('a call that is cancelled before its result gets none', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1), cancel(1));
+  watch(1);
+  await transport.send(result(1));
+  transport.finished(1);
+  assert.deepEqual(events, ['1 gone']);
+  assert.deepEqual(output.lines, []);
+});
+
+test('a cancellation between the handler and the write takes the result out', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  await receive(cancel(1));
+  await transport.send(result(1));
+  assert.deepEqual(events, ['1 gone']);
+  assert.deepEqual(output.lines, []);
+});
+
+test('a cancellation is heard while the result is being written, and after', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1), call(2));
+  watch(1);
+  watch(2);
+  const first = transport.send(result(1));
+  await receive(cancel(1));
+  output.take();
+  await first;
+  const second = transport.send(result(2));
+  output.take();
+  await second;
+  await receive(cancel(2), cancel(2));
+  assert.deepEqual(events, ['1 writing', '1 gone', '2 writing', '2 written', '2 gone']);
+});
+
+test('a result that cannot be written is gone', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  const sent = transport.send(result(1));
+  output.take(new Error('EPIPE'));
+  await assert.rejects(sent, { message: 'EPIPE' });
+  assert.deepEqual(events, ['1 writing', '1 gone']);
+});
+
+test('an error in the place of a result gives back what the result would have handed over', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  const sent = transport.send({ jsonrpc: '2.0', id: 1, error: { code: -32603, message: 'no' } });
+  output.take();
+  await sent;
+  assert.deepEqual(events, ['1 gone']);
+  assert.equal(output.lines.length, 1);
+});
+
+test('a result that is an error gives back what it would have handed over', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  const sent = transport.send({ jsonrpc: '2.0', id: 1, result: { content: [], isError: true } });
+  output.take();
+  await sent;
+  assert.deepEqual(events, ['1 gone']);
+  assert.equal(output.lines.length, 1);
+});
+
+test('the id of a call that was taken back is free for another request', async () => {
+  const { transport, output, receive } = await setUp();
+  await receive(call(1), cancel(1));
+  await transport.send(result(1));
+  await receive({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  const sent = transport.send(result(1));
+  output.take();
+  await sent;
+  assert.deepEqual(output.lines, ['{"jsonrpc":"2.0","id":1,"result":{}}\n']);
+});
+
+test('an id that is used again has nothing to do with the call before', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive(call(1));
+  watch(1);
+  const sent = transport.send(result(1));
+  output.take();
+  await sent;
+  await receive(call(1), cancel(1));
+  assert.deepEqual(events, ['1 writing', '1 written']);
+  watch(1);
+  assert.deepEqual(events, ['1 writing', '1 written', '1 gone']);
+});
+
+test('the cancellation of an unknown call is passed on and means nothing', async () => {
+  const { receive, events, arrived } = await setUp();
+  await receive(cancel(7));
+  assert.deepEqual(arrived, ['notifications/cancelled']);
+  assert.deepEqual(events, []);
+});
+
+test('a line that is too long, or not UTF-8, is answered where its id is known, and the next is read', async () => {
+  const { transport, output, raw, receive, arrived } = await setUp();
+  const errors: string[] = [];
+  transport.onerror = (error) => errors.push(error.message);
+  const long = 'x'.repeat(lineBytesMax);
+  const params = { id: 1, '"}{': [{ id: 2 }], text: long };
+  await raw(Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', method: 'a', params, id: 7 })}\n`));
+  assert.deepEqual(
+    output.answers().map(({ id, error }) => [id, error.code, error.message.split(':')[0]]),
+    [[7, -32_600, 'body_too_large']],
+  );
+  await raw(
+    Buffer.from('{"jsonrpc":"2.0","id":"b","method":"c","params":{"d":"\xff"}}\n', 'latin1'),
+  );
+  output.take();
+  assert.deepEqual(
+    output.answers().map(({ id, error }) => [id, error.code, error.message.split(':')[0]]),
+    [
+      [7, -32_600, 'body_too_large'],
+      ['b', -32_700, 'bad_body'],
+    ],
+  );
+  assert.deepEqual(errors, []);
+  await raw(Buffer.concat([Buffer.from(long), Buffer.from('\n')]));
+  assert.match(errors.join(), /^a line of more than 10485760 bytes/);
+  await receive(call(3));
+  assert.deepEqual(arrived, [3]);
+});
+
+test('a line that is not JSON is told so, and the next is read; an empty one is none', async () => {
+  const { transport, output, raw, receive, arrived } = await setUp();
+  const errors: string[] = [];
+  transport.onerror = (error) => errors.push(error.message);
+  await raw(Buffer.from('\n \r\nhello\n'));
+  const [answer] = output.answers();
+  assert.deepEqual([answer?.id, answer?.error.code], [null, -32_700]);
+  assert.match(answer?.error.message ?? '', /^bad_body: a line is not JSON\./);
+  await receive(call(1));
+  assert.deepEqual([errors, arrived], [['a line is not JSON'], [1]]);
+});
+
+test('lines come whole, however their bytes are cut', async () => {
+  const { raw, arrived } = await setUp();
+  const bytes = Buffer.from(`${JSON.stringify(call(1))}\n${JSON.stringify(call(2))}\r\n\n`);
+  for (const byte of bytes) await raw(Buffer.of(byte));
+  await raw(bytes);
+  assert.deepEqual(arrived, [1, 2, 1, 2]);
+});

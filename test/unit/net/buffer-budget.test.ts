@@ -1,0 +1,126 @@
+// What all connections together keep in the memory of a broker, and who goes when it is too much.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { helloMs, turnBodyBytesMax } from '../../../src/base/limits.ts';
+import type { Name } from '../../../src/model/message.ts';
+import { encodeRequest } from '../../../src/protocol/codec.ts';
+import { startBroker } from '../../support/brokers.ts';
+import { GatedDisk } from '../../support/disk/gated-disk.ts';
+import { muteSocket, provenSocket } from '../../support/proven-socket.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const box = 'box' as Name;
+const mebibyte = 1024 ** 2;
+const megabyte = Buffer.alloc(mebibyte, 'x');
+
+/** Bodies that the broker may have in its cache. */
+const cacheBytes = 64 * mebibyte;
+
+function memory(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
+/** Long before its silence would be its end. */
+function closed(socket: Socket): Promise<unknown> {
+  return once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
+}
+
+/** The first byte of a frame that says it has so many bytes of body. */
+function beginning(bodyBytes: number): Buffer {
+  const prefix = Buffer.alloc(17);
+  prefix.writeUInt32BE(12 + 64 + bodyBytes, 0);
+  prefix.writeUInt8(0x02, 4);
+  prefix.writeUInt32BE(2, 8);
+  prefix.writeUInt32BE(64, 12);
+  return prefix;
+}
+
+test('when half sent frames are too much together, who has stood still for longest is closed', async (context) => {
+  const broker = await startBroker(context, { limits: { bufferedBytesMax: 2.5 * mebibyte } });
+  const client = broker.client();
+  const come = async (name: string): Promise<Socket> => {
+    const socket = await provenSocket(context, broker, name);
+    socket.resume();
+    socket.write(beginning(mebibyte));
+    // When this is answered, the broker has read what came before.
+    await client.status();
+    return socket;
+  };
+  const [first, second] = [await come('first'), await come('second')];
+  assert.deepEqual([first.closed, second.closed], [false, false]);
+  const firstGone = closed(first);
+  const third = await come('third');
+  await firstGone;
+  assert.deepEqual([second.closed, third.closed], [false, false]);
+  // Who sends on is not the one, though he needs as much.
+  const secondGone = closed(second);
+  await client.post(box, megabyte);
+  await secondGone;
+  assert.equal(third.closed, false);
+});
+
+test('when unread mail is too much together, who has read nothing for longest is closed, and it goes on to others', async (context) => {
+  const bufferedBytesMax = 24 * mebibyte;
+  const broker = await startBroker(context, { limits: { bufferedBytesMax } });
+  const poster = broker.client();
+  const before = memory();
+  for (let count = 0; count < 16; count++) {
+    const idle = await provenSocket(context, broker, `idle${count.toString(16)}`);
+    for (let posted = 0; posted < 8; posted++) await poster.post(box, megabyte);
+    const wants = { bytesMax: 8_388_608, messagesMax: 1_000 };
+    for (const bytes of encodeRequest({ kind: 'fetch', request: 2, mailbox: box, ...wants })) {
+      idle.write(bytes);
+    }
+    await poster.status();
+  }
+  // Buffers go with their sockets, which the loop has to close first.
+  const patience = AbortSignal.timeout(10_000);
+  let grown = memory() - before;
+  while (grown >= bufferedBytesMax + cacheBytes && !patience.aborted) {
+    await new Promise(setImmediate);
+    grown = memory() - before;
+  }
+  assert.ok(grown < bufferedBytesMax + cacheBytes, `${Math.round(grown / mebibyte)} MiB`);
+  // All of it was offered; what is there again was held by those who are closed.
+  const { deliveries } = await broker.client().fetch(box);
+  assert.ok(deliveries.length > 0);
+});
+
+test('posts of many that come in one turn are written before they are too much together', async (context) => {
+  const gated = new GatedDisk();
+  let most = 0;
+  gated.onWrite = (buffers) => {
+    most = Math.max(most, Buffer.concat([...buffers]).length);
+  };
+  const broker = await startBroker(context, { disk: gated.disk });
+  const clients = Array.from({ length: 64 }, () => broker.client());
+  await Promise.all(clients.map((client) => client.status()));
+  await Promise.all(clients.map((client) => client.post(box, megabyte)));
+  assert.ok(most <= turnBodyBytesMax + 2 * mebibyte, `${Math.round(most / mebibyte)} MiB`);
+  assert.equal((await broker.client().status()).messages, 64);
+});
+
+test('who proved the key and says no hello is closed, who says it is not', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  const broker = await startBroker(context);
+  const client = broker.client();
+  await client.status();
+  const mute = await muteSocket(context, broker);
+  mute.resume();
+  const gone = closed(mute);
+  // It has its place when another one that came later has.
+  await broker.client().status();
+  context.mock.timers.tick(helloMs);
+  assert.equal((await client.status()).sessions, 2);
+  assert.equal(mute.closed, false);
+  context.mock.timers.tick(helloMs);
+  await gone;
+  assert.equal((await client.status()).sessions, 2);
+});

@@ -1,0 +1,416 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { accept, dial } from '../../../src/net/connect.ts';
+import type { Connection, ConnectionTimes } from '../../../src/net/connection.ts';
+import { clearBinding } from '../../../src/net/tls.ts';
+import { encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { encodeFrame } from '../../../src/protocol/frame.ts';
+import { ClientHandshake } from '../../../src/protocol/handshake.ts';
+import {
+  connectedPair,
+  Ear,
+  freePort,
+  keys,
+  Listener,
+  otherKeys,
+  rawSocket,
+  readAll,
+} from '../../support/sockets.ts';
+
+const pingType = 0x0b;
+const pongType = 0x8b;
+/** Short enough to wait for, long enough for a busy machine. */
+const hasty: ConnectionTimes = { handshakeMs: 100, heartbeatMs: 40, silenceMsDead: 400 };
+
+function goodbye(request: number): Buffer[] {
+  return encodeRequest({ kind: 'goodbye', request });
+}
+
+/** A socket that has shaken hands, and then does only what the test says. */
+async function provenSocket(port: number): Promise<Socket> {
+  const socket = await rawSocket(port);
+  const binding = clearBinding('127.0.0.1', port);
+  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
+  socket.write(handshake.start());
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  socket.write(handshake.push(hello).send);
+  return socket;
+}
+
+/** The server's end of a connection whose other end is a bare socket. */
+async function withProvenSocket(
+  times: ConnectionTimes | undefined,
+  run: (socket: Socket, server: Connection) => Promise<void>,
+): Promise<void> {
+  let accepted: (connection: Connection) => void = () => {};
+  const accepting = new Promise<Connection>((resolve) => {
+    accepted = resolve;
+  });
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys, times).then(accepted);
+  });
+  try {
+    const socket = await provenSocket(listener.port);
+    await run(socket, await accepting);
+  } finally {
+    listener.close();
+  }
+}
+
+test('frames go both ways, in order, and both ends hear of an orderly end without a reason', async () => {
+  const { client, server } = await connectedPair();
+  const [ear, other] = [new Ear(client), new Ear(server)];
+  client.send(goodbye(1));
+  client.send(goodbye(2));
+  server.send(encodeAnswer({ kind: 'received', request: 3 }));
+  assert.deepEqual(
+    (await other.next(2)).map(({ request }) => request),
+    [1, 2],
+  );
+  assert.equal((await ear.next())[0]?.request, 3);
+  client.close();
+  assert.equal(await ear.closed, undefined);
+  assert.equal(await other.closed, undefined);
+});
+
+test('the frames of one turn arrive in one chunk', async () => {
+  const { client, server, serverSocket } = await connectedPair();
+  const sizes: number[] = [];
+  serverSocket.on('data', (chunk: Buffer) => sizes.push(chunk.length));
+  const ear = new Ear(server);
+  for (let request = 1; request <= 10; request++) client.send(goodbye(request));
+  await ear.next(10);
+  assert.deepEqual(sizes, [160]);
+  client.close();
+  await ear.closed;
+});
+
+test('nothing is lost that came before the handlers were set', async () => {
+  const { client, server } = await connectedPair();
+  const written = new Promise<void>((resolve) => client.send(goodbye(7), resolve));
+  await written;
+  const ear = new Ear(server);
+  assert.equal((await ear.next())[0]?.request, 7);
+  client.destroy();
+  await ear.closed;
+});
+
+test('frames that come in one piece with the proof are not lost', async () => {
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys).then((connection) => {
+      connection.onFrame = (frame) => {
+        connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
+      };
+    });
+  });
+  const socket = await rawSocket(listener.port);
+  const binding = clearBinding('127.0.0.1', listener.port);
+  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
+  socket.write(handshake.start());
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  socket.write(Buffer.concat([handshake.push(hello).send, ...goodbye(9)]));
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(answer.toString('hex'), '0000000c8a0000000000000900000000');
+  socket.destroy();
+  listener.close();
+});
+
+test('onWritten tells that the bytes left, and is not called for a connection that was lost', async () => {
+  const { client, server } = await connectedPair();
+  const ear = new Ear(client);
+  await new Promise<void>((resolve) => client.send(goodbye(1), resolve));
+  server.destroy();
+  await ear.closed;
+  client.send(goodbye(2), () => assert.fail('the connection was closed'));
+  assert.equal(client.open, false);
+});
+
+test('close() sends what is buffered first', async () => {
+  const { client, server } = await connectedPair();
+  const ear = new Ear(server);
+  const body = Buffer.alloc(1_000_000, 'x');
+  client.send(encodeFrame({ type: 1, request: 1, header: Buffer.alloc(0), body }));
+  assert.ok(client.bufferedBytes >= 1_000_000);
+  client.close();
+  assert.ok((await ear.next())[0]?.body.equals(body));
+  assert.equal(await ear.closed, undefined);
+});
+
+test('a handler that pauses gets the rest of the same chunk only when it resumes', async () => {
+  const { client, server } = await connectedPair();
+  const requests: number[] = [];
+  let paused: () => void = () => {};
+  const pausing = new Promise<void>((resolve) => {
+    paused = resolve;
+  });
+  let ended: () => void = () => {};
+  const ending = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  server.onFrame = ({ request }) => {
+    requests.push(request);
+    if (request === 1) {
+      server.pause();
+      paused();
+    }
+    if (request === 3) ended();
+  };
+  for (const request of [1, 2, 3]) client.send(goodbye(request));
+  await pausing;
+  assert.deepEqual(requests, [1]);
+  server.resume();
+  await ending;
+  assert.deepEqual(requests, [1, 2, 3]);
+  client.destroy();
+  server.destroy();
+});
+
+test('a handler that destroys drops the rest of the same chunk', async () => {
+  const { client, server } = await connectedPair();
+  const requests: number[] = [];
+  const closed = new Promise<void>((resolve) => {
+    server.onClose = () => resolve();
+  });
+  server.onFrame = ({ request }) => {
+    requests.push(request);
+    server.destroy();
+  };
+  for (const request of [1, 2, 3]) client.send(goodbye(request));
+  await closed;
+  assert.deepEqual(requests, [1]);
+  client.destroy();
+});
+
+test('a ping is answered below the owner; a pong with a number is passed up', async () => {
+  const { client, server } = await connectedPair();
+  const [ear, other] = [new Ear(client), new Ear(server)];
+  client.send(encodeRequest({ kind: 'ping', request: 0 }));
+  client.send(encodeRequest({ kind: 'ping', request: 5 }));
+  client.send(goodbye(6));
+  const [pong] = await ear.next();
+  assert.deepEqual([pong?.type, pong?.request], [pongType, 5]);
+  assert.equal((await other.next())[0]?.request, 6);
+  client.close();
+  await other.closed;
+  assert.deepEqual([ear.frames, other.frames], [[], []]);
+});
+
+test('two idle ends keep each other alive with heartbeats that nobody above sees', async () => {
+  const { client, server } = await connectedPair(hasty);
+  const [ear, other] = [new Ear(client), new Ear(server)];
+  const began = performance.now();
+  while (performance.now() - began < 2 * hasty.silenceMsDead) {
+    const heard = client.lastHeard;
+    while (client.lastHeard === heard) await new Promise(setImmediate);
+  }
+  assert.ok(client.open && server.open);
+  assert.deepEqual([ear.frames, other.frames], [[], []]);
+  client.close();
+  await other.closed;
+});
+
+test('an idle end sends a ping with request number 0 after its heartbeat time', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    new Ear(server);
+    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    assert.equal(bytes.readUInt8(4), pingType);
+    assert.equal(bytes.subarray(0, 16).toString('hex'), '0000000c0b0000000000000000000000');
+  });
+});
+
+test('a peer that is silent for too long is given up', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    const ear = new Ear(server);
+    socket.resume();
+    const began = performance.now();
+    const reason = await ear.closed;
+    assert.equal(reason?.code, 'unreachable');
+    assert.equal(reason?.message, 'the other side was silent for 400 ms');
+    assert.ok(performance.now() - began >= 300);
+  });
+});
+
+test('a paused end does not take its own deafness for the silence of its peer', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    const ear = new Ear(server);
+    server.pause();
+    let pings = 0;
+    socket.on('data', () => pings++);
+    while (pings < 12) await new Promise(setImmediate);
+    assert.ok(server.open);
+    server.resume();
+    assert.equal((await ear.closed)?.code, 'unreachable');
+  });
+});
+
+test('an end that stood still itself reads what came meanwhile before it judges its peer', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    const ear = new Ear(server);
+    socket.write(Buffer.concat(goodbye(1)));
+    await ear.next();
+    await new Promise<void>((resolve) => socket.write(Buffer.concat(goodbye(2)), () => resolve()));
+    const until = performance.now() + hasty.silenceMsDead + 100;
+    while (performance.now() < until);
+    assert.equal((await ear.next())[0]?.request, 2);
+    assert.ok(server.open);
+  });
+});
+
+test('a peer that reads nothing is given up, though it goes on talking', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    const ear = new Ear(server);
+    socket.pause();
+    const body = Buffer.alloc(1_048_576);
+    for (let request = 1; request <= 16; request++) {
+      server.send(encodeFrame({ type: 1, request, header: Buffer.alloc(0), body }));
+    }
+    const talk = setInterval(() => socket.write(Buffer.concat(goodbye(1))), 20);
+    const reason = await ear.closed;
+    clearInterval(talk);
+    assert.equal(reason?.code, 'unreachable');
+  });
+});
+
+test('a peer that lies about a length, or sends rubbish, is cut off with the reason', async () => {
+  const wrong = [
+    ['ffffffff', 'frame_too_large'],
+    ['0000000b', 'bad_frame'],
+    ['0000000c 01 01 0000 00000001 00000000', 'bad_frame'],
+    ['0000000c 01 00 0000 00000001 00000001', 'bad_frame'],
+    ['0000000d 0b 00 0000 00000001 00000001 00', 'bad_frame'],
+    ['0000000d 8b 00 0000 00000001 00000000 00', 'bad_frame'],
+  ] as const;
+  for (const [hex, code] of wrong) {
+    await withProvenSocket(undefined, async (socket, server) => {
+      const ear = new Ear(server);
+      socket.write(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+      assert.equal((await ear.closed)?.code, code);
+      assert.deepEqual(await readAll(socket), Buffer.alloc(0));
+    });
+  }
+});
+
+test('a stranger who sends other bytes, half a handshake or a wrong proof gets no byte beyond the handshake', async () => {
+  const refusals: string[] = [];
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys, hasty).catch((error) => refusals.push(error.code));
+  });
+  const start = new ClientHandshake({ keys: otherKeys, nonce: Buffer.alloc(32) }).start();
+  const first = [
+    Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    Buffer.from('a'),
+    start.subarray(0, 39),
+    Buffer.alloc(100_000, 0xa9),
+  ];
+  for (const bytes of first) {
+    const socket = await rawSocket(listener.port);
+    socket.write(bytes);
+    assert.equal((await readAll(socket)).length, 0);
+  }
+  const socket = await rawSocket(listener.port);
+  socket.write(start);
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(hello.length, 72);
+  socket.write(Buffer.concat([Buffer.alloc(32), ...goodbye(1)]));
+  assert.equal((await readAll(socket)).length, 0);
+  assert.deepEqual(refusals, [
+    'bad_frame',
+    'bad_frame',
+    'unreachable',
+    'bad_frame',
+    'key_mismatch',
+  ]);
+  listener.close();
+});
+
+test('a dialler finds nobody: unreachable; no such host: host_unknown', async () => {
+  const port = await freePort();
+  await assert.rejects(dial({ host: '127.0.0.1', port }, keys), { code: 'unreachable' });
+  await assert.rejects(dial({ path: join(tmpdir(), 'no-such.sock') }, keys), {
+    code: 'unreachable',
+  });
+  await assert.rejects(dial({ host: 'no-such-host.invalid', port }, keys), {
+    code: 'host_unknown',
+  });
+});
+
+test('a dialler meets a program that is silent, speaks HTTP, hangs up in the middle, or has another key', async () => {
+  const preface = Buffer.from('a949504373', 'hex');
+  const programs: [(socket: Socket) => void, string][] = [
+    [() => {}, 'port_taken'],
+    [(socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'), 'port_taken'],
+    [(socket) => socket.end(preface), 'port_taken'],
+    [(socket) => socket.pipe(socket), 'unreachable'],
+    [(socket) => socket.destroy(), 'unreachable'],
+    [(socket) => socket.resume().end(), 'unreachable'],
+    [(socket) => void accept(socket, otherKeys).catch(() => {}), 'key_mismatch'],
+  ];
+  for (const [program, code] of programs) {
+    const listener = await Listener.start(program);
+    await assert.rejects(dial(listener.address, keys, { times: hasty }), { code }, String(program));
+    listener.close();
+  }
+});
+
+test('an abort ends a dial that hangs in its handshake', async () => {
+  const aborter = new AbortController();
+  const listener = await Listener.start(() => aborter.abort());
+  const { signal } = aborter;
+  await assert.rejects(dial(listener.address, keys, { signal }), { code: 'cancelled' });
+  await assert.rejects(dial(listener.address, keys, { signal }), { code: 'cancelled' });
+  listener.close();
+});
+
+test('the same goes over a Unix socket', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipc-'));
+  const path = join(folder, 'owner.sock');
+  const server = createServer((socket) => {
+    accept(socket, keys).then((connection) => {
+      connection.onFrame = (frame) => {
+        connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
+      };
+    });
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  const ear = new Ear(await dial({ path }, keys));
+  ear.connection.send(goodbye(4));
+  assert.equal((await ear.next())[0]?.request, 4);
+  ear.connection.close();
+  await ear.closed;
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('a stranger has 2 s for his handshake, however he draws it out', async () => {
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys).catch(() => {});
+  });
+  const hello = new ClientHandshake({ keys, nonce: Buffer.alloc(32) }).start();
+  const ways: Record<string, (socket: Socket) => void> = {
+    silent: () => {},
+    'a byte now and then': (socket) => {
+      let sent = 0;
+      const timer = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 100);
+      socket.on('close', () => clearInterval(timer));
+    },
+    'no proof': (socket) => socket.write(hello),
+  };
+  const tookMs = Object.values(ways).map(async (way) => {
+    const socket = await rawSocket(listener.port);
+    const began = performance.now();
+    way(socket);
+    await readAll(socket);
+    return performance.now() - began;
+  });
+  for (const [index, ms] of (await Promise.all(tookMs)).entries()) {
+    assert.ok(ms > 1_900 && ms < 4_000, `${Object.keys(ways)[index]}: ${ms} ms`);
+  }
+  listener.close();
+});

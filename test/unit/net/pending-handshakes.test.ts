@@ -1,0 +1,92 @@
+// Who has not proved the key has few places, and takes none from who has.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { accept, dial } from '../../../src/net/connect.ts';
+import type { Connection } from '../../../src/net/connection.ts';
+import { Strangers } from '../../../src/net/pending-handshakes.ts';
+import { freePort, keys, rawSocket } from '../../support/sockets.ts';
+
+/** A listener with three places for strangers. Each socket that comes is awaited. */
+async function open() {
+  const strangers = new Strangers(3);
+  const proven: Connection[] = [];
+  const server = createServer((socket) => {
+    strangers
+      .meet(socket, accept(socket, keys))
+      .then((connection) => proven.push(connection))
+      .catch(() => {});
+  });
+  const port = await freePort();
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const come = async (): Promise<Socket> => {
+    const taken = once(server, 'connection');
+    const socket = await rawSocket(port);
+    await taken;
+    socket.resume();
+    return socket;
+  };
+  return { strangers, proven, server, port, come };
+}
+
+test('the oldest silent stranger goes when one too many comes, and reads no byte', async () => {
+  const { strangers, server, come } = await open();
+  const [first, second] = [await come(), await come()];
+  await come();
+  const gone = once(first, 'close');
+  const fourth = await come();
+  await gone;
+  assert.equal(first.bytesRead, 0);
+  assert.equal(strangers.count, 3);
+  assert.deepEqual([second.destroyed, fourth.destroyed], [false, false]);
+  server.close();
+});
+
+test('who has said hello stays before those who say nothing', async () => {
+  const { server, come } = await open();
+  const first = await come();
+  first.write(Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]));
+  await once(first, 'data');
+  const second = await come();
+  await come();
+  const gone = once(second, 'close');
+  await come();
+  await gone;
+  assert.equal(first.destroyed, false);
+  server.close();
+});
+
+test('when all have said hello the oldest goes, and who has the key comes in', async () => {
+  const { proven, server, port, come } = await open();
+  const all: Socket[] = [];
+  for (let count = 0; count < 3; count++) {
+    const socket = await come();
+    socket.write(Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]));
+    await once(socket, 'data');
+    all.push(socket);
+  }
+  const gone = once(all[0] as Socket, 'close');
+  const client = await dial({ host: '127.0.0.1', port }, keys);
+  await gone;
+  while (proven.length === 0) await new Promise(setImmediate);
+  assert.deepEqual(
+    all.map((socket) => socket.closed),
+    [true, false, false],
+  );
+  server.close();
+  client.destroy();
+});
+
+test('a connection that has proved the key takes no place, and no stranger takes its', async () => {
+  const { strangers, proven, server, port, come } = await open();
+  const client = await dial({ host: '127.0.0.1', port }, keys);
+  while (proven.length === 0) await new Promise(setImmediate);
+  assert.equal(strangers.count, 0);
+  for (let count = 0; count < 10; count++) await come();
+  assert.equal(strangers.count, 3);
+  assert.ok(client.open && proven[0]?.open);
+  server.close();
+  client.destroy();
+});

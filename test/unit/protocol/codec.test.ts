@@ -1,0 +1,436 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IpcError } from '../../../src/base/errors.ts';
+import { version } from '../../../src/base/version.ts';
+import {
+  bodyChecksum,
+  parseName,
+  parseNamedId,
+  parseSessionId,
+} from '../../../src/model/message.ts';
+import type { Answer, Request } from '../../../src/model/requests.ts';
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+} from '../../../src/protocol/codec.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+
+const session = parseSessionId('0123456789abcdef');
+const id = parseNamedId('id1');
+const holds = [{ number: 5, id }];
+const to = parseName('A');
+const from = parseName('B');
+const origin = { program: 'p', pid: 258, machine: 'm' };
+const body = Buffer.from('hello');
+const checksum = 0x3610a686;
+
+const requests: Record<Request['kind'], [Request, ...string[]]> = {
+  hello: [
+    { kind: 'hello', request: 1, session, origin, standby: true, held: holds },
+    '01 00 0000 00000001',
+    json(
+      `{"protocol":1,"version":"${version}","session":"0123456789abcdef",` +
+        '"program":"p","pid":258,"machine":"m","standby":true}',
+    ),
+    '00000001 0000000000000005 03 696431',
+  ],
+  post: [
+    {
+      kind: 'post',
+      request: 2,
+      count: 3,
+      id: '',
+      mark: 2,
+      to,
+      alsoTo: [],
+      from,
+      answers: id,
+      settles: holds,
+      checksum,
+      body,
+    },
+    '02 00 0000 00000002 0000002d',
+    '0000000000000003 0000000000000002 3610a686 00 01 41 01 42 03 696431',
+    '00000001 0000000000000005 03 696431',
+    '68656c6c6f',
+  ],
+  wait: [
+    { kind: 'wait', request: 3, mailbox: to, answers: '', waitMs: 60_000 },
+    '03 00 0000 00000003 00000007 01 41 0000ea60 00',
+  ],
+  fetch: [
+    { kind: 'fetch', request: 4, mailbox: to, bytesMax: 1_000, messagesMax: 0 },
+    '04 00 0000 00000004 0000000a 01 41 000003e8 00000000',
+  ],
+  cancel: [{ kind: 'cancel', request: 3 }, '05 00 0000 00000003 00000000'],
+  settle: [
+    { kind: 'settle', request: 5, holds },
+    '06 00 0000 00000005 00000010 00000001 0000000000000005 03 696431',
+  ],
+  release: [
+    { kind: 'release', request: 6, holds, unread: true },
+    '07 00 0000 00000006 00000011 01 00000001 0000000000000005 03 696431',
+  ],
+  status: [{ kind: 'status', request: 7 }, '08 00 0000 00000007 00000000'],
+  goodbye: [{ kind: 'goodbye', request: 8 }, '09 00 0000 00000008 00000000'],
+  send: [
+    { kind: 'send', request: 9, from: '', origin, checksum, body },
+    '0a 00 0000 00000009 0000000d 3610a686 00 01 70 00000102 01 6d 68656c6c6f',
+  ],
+  ping: [{ kind: 'ping', request: 10 }, '0b 00 0000 0000000a 00000000'],
+  retry: [
+    { kind: 'retry', request: 11, to, ids: [id], after: 5 },
+    '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
+  ],
+};
+
+const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
+  welcome: [
+    {
+      kind: 'welcome',
+      request: 1,
+      store: 'ab',
+      epoch: 2,
+      format: 1,
+      pid: 258,
+      addresses: ['127.0.0.1:19901'],
+      lost: holds,
+      messages: 3,
+    },
+    '81 00 0000 00000001',
+    json(
+      `{"protocol":1,"version":"${version}","store":"ab","epoch":2,"format":1,"pid":258,` +
+        '"addresses":["127.0.0.1:19901"],"messages":3}',
+    ),
+    '00000001 0000000000000005 03 696431',
+  ],
+  stored: [
+    {
+      ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
+      ...{ also: [], notHeld: holds },
+    },
+    '82 00 0000 00000002 0000001e 0000000000000006 03 696431 01 00',
+    '00000001 0000000000000005 03 696431',
+  ],
+  offer: [
+    {
+      kind: 'offer',
+      request: 3,
+      attempt: 2,
+      others: 1,
+      mailbox: to,
+      envelope: {
+        id,
+        number: 6,
+        to,
+        from: '',
+        time: 2 ** 40,
+        answers: '',
+        origin,
+        bodyBytes: 5,
+        checksum,
+      },
+    },
+    '83 00 0000 00000003 00000033 00000002 00000001 00 01 41',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686',
+    '68656c6c6f',
+  ],
+  end: [{ kind: 'end', request: 3, remaining: 7 }, '84 00 0000 00000003 00000004 00000007'],
+  settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
+  released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
+  status: [
+    {
+      kind: 'status',
+      request: 7,
+      messages: 1,
+      bytes: 5,
+      sessions: 2,
+      mailboxCount: 1,
+      mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+      deadLetterCount: 2,
+      deadLetters: [{ to, messages: 2 }],
+      damaged: 1,
+      storageStalledMs: 2_000,
+      warnings: ['a disk'],
+    },
+    '87 00 0000 00000007',
+    json(
+      '{"messages":1,"bytes":5,"sessions":2,"mailboxCount":1,' +
+        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
+        '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
+        '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
+    ),
+  ],
+  error: [
+    { kind: 'error', request: 2, code: 'store_full', message: 'full' },
+    '88 00 0000 00000002',
+    json('{"code":"store_full","message":"full"}'),
+  ],
+  going: [{ kind: 'going', request: 0 }, '89 00 0000 00000000 00000000'],
+  received: [{ kind: 'received', request: 9 }, '8a 00 0000 00000009 00000000'],
+  pong: [{ kind: 'pong', request: 10 }, '8b 00 0000 0000000a 00000000'],
+  retried: [
+    { kind: 'retried', request: 11, moved: [{ id, to }], stayed: [{ id, to: from }], next: 6 },
+    '8c 00 0000 0000000b',
+    json('{"moved":[{"id":"id1","to":"A"}],"stayed":[{"id":"id1","to":"B"}],"next":6}'),
+  ],
+};
+
+/** A header of JSON with its length before it. */
+function json(text: string): string {
+  const bytes = Buffer.from(text);
+  return bytes.length.toString(16).padStart(8, '0') + bytes.toString('hex');
+}
+
+function frameOf(buffers: Buffer[]): Frame {
+  const frames = new FrameDecoder().push(Buffer.concat(buffers));
+  assert.equal(frames.length, 1);
+  return frames[0] as Frame;
+}
+
+function requestFrame(kind: Request['kind']): Frame {
+  return frameOf(encodeRequest(requests[kind][0]));
+}
+
+function answerFrame(kind: Answer['kind']): Frame {
+  return frameOf(encodeAnswer(answers[kind][0], kind === 'offer' ? body : undefined));
+}
+
+/** Without the length of the whole frame. */
+function hexOf(buffers: Buffer[]): string {
+  return Buffer.concat(buffers).toString('hex').slice(8);
+}
+
+for (const [kind, [request, ...hex]] of Object.entries(requests)) {
+  test(`the bytes of a ${kind} request are those of the protocol, both ways`, () => {
+    assert.equal(hexOf(encodeRequest(request)), hex.join('').replaceAll(' ', ''));
+    assert.deepEqual(decodeRequest(frameOf(encodeRequest(request))), request);
+  });
+}
+
+for (const [kind, [answer, ...hex]] of Object.entries(answers)) {
+  test(`the bytes of a ${kind} answer are those of the protocol, both ways`, () => {
+    const buffers = encodeAnswer(answer, kind === 'offer' ? body : undefined);
+    assert.equal(hexOf(buffers), hex.join('').replaceAll(' ', ''));
+    const expectedBody = kind === 'offer' ? body : undefined;
+    assert.deepEqual(decodeAnswer(frameOf(buffers)), { answer, body: expectedBody });
+  });
+}
+
+test('the checksum in these bytes is the CRC-32 of the body', () => {
+  assert.equal(bodyChecksum(body), checksum);
+});
+
+test('a header that is a byte short, or a byte long, is a bad frame, in every kind', () => {
+  const frames = [
+    ...(Object.keys(requests) as Request['kind'][]).map(requestFrame),
+    ...(Object.keys(answers) as Answer['kind'][]).map(answerFrame),
+  ];
+  for (const frame of frames) {
+    const long = { ...frame, header: Buffer.concat([frame.header, Buffer.from([0])]) };
+    const short = { ...frame, header: frame.header.subarray(0, -1) };
+    const decode = frame.type < 0x80 ? decodeRequest : decodeAnswer;
+    assert.throws(() => decode(long), { code: 'bad_frame' }, `type ${frame.type}`);
+    if (frame.header.length === 0) continue;
+    assert.throws(() => decode(short), { code: 'bad_frame' }, `type ${frame.type}`);
+  }
+});
+
+test('a body where none belongs is a bad frame, in every kind', () => {
+  for (const kind of Object.keys(requests) as Request['kind'][]) {
+    if (['hello', 'post', 'send'].includes(kind)) continue;
+    const frame = { ...requestFrame(kind), body };
+    assert.throws(() => decodeRequest(frame), { code: 'bad_frame' }, kind);
+  }
+  for (const kind of Object.keys(answers) as Answer['kind'][]) {
+    if (['welcome', 'offer'].includes(kind)) continue;
+    const frame = { ...answerFrame(kind), body };
+    assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' }, kind);
+  }
+});
+
+test('an unknown type is a bad frame, and so is an answer for a request', () => {
+  assert.throws(() => decodeRequest({ ...requestFrame('ping'), type: 0 }), { code: 'bad_frame' });
+  assert.throws(() => decodeRequest(answerFrame('pong')), { code: 'bad_frame' });
+  assert.throws(() => decodeAnswer(requestFrame('ping')), { code: 'bad_frame' });
+});
+
+test('a body that changed on its way is told from a sound one', () => {
+  const changed = Buffer.from('hellp');
+  for (const kind of ['post', 'send'] as const) {
+    const frame = { ...requestFrame(kind), body: changed };
+    assert.throws(() => decodeRequest(frame), { code: 'body_damaged' });
+  }
+  const frame = { ...answerFrame('offer'), body: changed };
+  assert.throws(() => decodeAnswer(frame), { code: 'body_damaged' });
+});
+
+test('an offer whose body has another length than it says is a bad frame', () => {
+  const frame = { ...answerFrame('offer'), body: Buffer.from('hello!') };
+  assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' });
+});
+
+test('an offer whose body the disk damaged has none, and says so', () => {
+  const frame = frameOf(encodeAnswer(answers.offer[0]));
+  assert.equal(frame.body.length, 0);
+  assert.deepEqual(decodeAnswer(frame), { answer: answers.offer[0], body: undefined });
+  assert.throws(() => decodeAnswer({ ...frame, body }), { code: 'bad_frame' });
+});
+
+const toThree: Request & { kind: 'post' } = {
+  ...{ kind: 'post', request: 2, count: 3, id: '', mark: 2, from: '', answers: '' },
+  ...{ to, alsoTo: [from, 'C' as typeof to], settles: [], checksum, body },
+};
+const storedThree: Answer & { kind: 'stored' } = {
+  ...{ kind: 'stored', request: 2, id, number: 6, duplicate: false, reader: false, notHeld: [] },
+  also: [
+    { id, number: 7, reader: true },
+    { id, number: 8, reader: false },
+  ],
+};
+
+test('what only a post to several mailboxes has stands at the end of the two headers', () => {
+  const [post, stored] = [encodeRequest(toThree), encodeAnswer(storedThree)];
+  const postHex = [
+    '02 00 0000 00000002 00000025',
+    '0000000000000003 0000000000000002 3610a686 00 01 41 00 00 00000000',
+    '00000002 01 42 01 43',
+    '68656c6c6f',
+  ];
+  assert.equal(hexOf(post), postHex.join('').replaceAll(' ', ''));
+  const storedHex = [
+    '82 00 0000 00000002 00000030',
+    '0000000000000006 03 696431 00 00 00000000',
+    '00000002 0000000000000007 03 696431 01 0000000000000008 03 696431 00',
+  ];
+  assert.equal(hexOf(stored), storedHex.join('').replaceAll(' ', ''));
+  assert.deepEqual(decodeRequest(frameOf(post)), toThree);
+  assert.deepEqual(decodeAnswer(frameOf(stored)).answer, storedThree);
+});
+
+test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
+  const names = Array.from({ length: 100 }, (_, index) => `box ${index}` as typeof to);
+  const decoded = (post: Request) => () => decodeRequest(frameOf(encodeRequest(post)));
+  decoded({ ...toThree, alsoTo: names.slice(1) })();
+  assert.throws(decoded({ ...toThree, alsoTo: names }), {
+    code: 'bad_parameter',
+    message: 'a post to 101 mailboxes; limit 100',
+  });
+  assert.throws(decoded({ ...toThree, alsoTo: [from, to] }), {
+    code: 'bad_parameter',
+    message: 'a post names a mailbox twice',
+  });
+  const named = { ...toThree, count: 0, id: 'i'.repeat(198) as typeof id };
+  decoded(named)();
+  assert.throws(decoded({ ...named, id: 'i'.repeat(199) as typeof id }), {
+    code: 'bad_id',
+    message:
+      'of several messages the ids are ID, ID/2, ID/3: the last one has 201 bytes; limit 200',
+  });
+  // None is no list at all: there is one way to say it.
+  const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
+  const header = Buffer.concat([single.header, Buffer.alloc(4)]);
+  assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
+});
+
+test('what breaks a rule for names, ids, bodies or amounts fails the one request', () => {
+  const post = requests.post[0] as Request & { kind: 'post' };
+  const bytes = Buffer.from([0xff]);
+  const wrong: [Request, string][] = [
+    [{ ...post, to: '' as typeof to }, 'bad_name'],
+    [{ ...post, from: 'a\nb' as typeof to }, 'bad_name'],
+    [{ ...post, answers: 'a\0' as typeof id }, 'bad_id'],
+    [{ ...post, count: 0, id: `${session}.1` as typeof id }, 'bad_id'],
+    [{ ...post, body: bytes, checksum: bodyChecksum(bytes) }, 'bad_body'],
+    [{ kind: 'wait', request: 1, mailbox: to, answers: '', waitMs: 300_001 }, 'bad_timeout'],
+    [{ kind: 'fetch', request: 1, mailbox: to, bytesMax: 0, messagesMax: 1_001 }, 'bad_parameter'],
+    [
+      { kind: 'fetch', request: 1, mailbox: to, bytesMax: 8_388_609, messagesMax: 1 },
+      'bad_parameter',
+    ],
+    [
+      {
+        kind: 'settle',
+        request: 1,
+        holds: Array.from({ length: 4_097 }, () => ({ number: 1, id })),
+      },
+      'too_many_holds',
+    ],
+  ];
+  for (const [request, code] of wrong) {
+    const frame = frameOf(encodeRequest(request));
+    assert.throws(
+      () => decodeRequest(frame),
+      (error) => error instanceof IpcError && error.code === code && !error.kind.fatal,
+      code,
+    );
+  }
+});
+
+test('a post has either a count or an id', () => {
+  const post = requests.post[0] as Request & { kind: 'post' };
+  for (const wrong of [
+    { ...post, count: 0 },
+    { ...post, id },
+  ]) {
+    const frame = frameOf(encodeRequest(wrong));
+    assert.throws(() => decodeRequest(frame), { code: 'bad_frame' });
+  }
+});
+
+test('whatever is wrong with an answer is fatal', () => {
+  const offer = answers.offer[0] as Answer & { kind: 'offer' };
+  const wrong: Answer[] = [
+    { ...offer, attempt: 0 },
+    { ...offer, mailbox: '' as typeof to },
+    { ...offer, envelope: { ...offer.envelope, number: 0 } },
+    { ...offer, envelope: { ...offer.envelope, origin: { ...origin, machine: 'a\x1b' } } },
+    { kind: 'going', request: 1 as 0 },
+    { kind: 'error', request: 1, code: 'no_such_code' as 'busy', message: '' },
+  ];
+  for (const answer of wrong) {
+    const frame = frameOf(encodeAnswer(answer, answer.kind === 'offer' ? body : undefined));
+    assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' }, answer.kind);
+  }
+});
+
+test('a hello or welcome of another protocol is told by both versions, whatever else it says', () => {
+  const header = Buffer.from('{"protocol":2,"version":"9.9.9","strange":[]}');
+  const expected = {
+    code: 'version_mismatch',
+    message: `the other side is agent-ipc 9.9.9 with protocol 2; this is ${version} with protocol 1`,
+  };
+  const strange = Buffer.from('a body of the future');
+  const hello = frameOf(encodeFrame({ type: 0x01, request: 1, header, body: strange }));
+  assert.throws(() => decodeRequest(hello), expected);
+  const welcome = frameOf(encodeFrame({ type: 0x81, request: 1, header, body: strange }));
+  assert.throws(() => decodeAnswer(welcome), expected);
+});
+
+test('a JSON header is checked field by field, and unknown fields are passed over', () => {
+  const sound = JSON.parse(requestFrame('hello').header.toString()) as Record<string, unknown>;
+  const frameWith = (header: unknown): Frame => ({
+    ...requestFrame('hello'),
+    header: Buffer.from(typeof header === 'string' ? header : JSON.stringify(header)),
+  });
+  assert.deepEqual(decodeRequest(frameWith({ ...sound, later: true })), requests.hello[0]);
+  const wrong = [
+    '',
+    'null',
+    '[]',
+    '{',
+    ...Object.keys(sound).map((name) => ({ ...sound, [name]: undefined })),
+    { ...sound, session: 'short' },
+    { ...sound, pid: -1 },
+    { ...sound, pid: 1.5 },
+    { ...sound, standby: 1 },
+    { ...sound, machine: 'a\nb' },
+    { ...sound, program: '\ud800' },
+  ];
+  for (const header of wrong) {
+    if (JSON.stringify(header) === JSON.stringify({ ...sound, version: undefined })) continue;
+    assert.throws(() => decodeRequest(frameWith(header)), { code: 'bad_frame' });
+  }
+});

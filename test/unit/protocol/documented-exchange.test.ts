@@ -1,0 +1,134 @@
+// docs/internals/protocol.md writes one whole exchange out in bytes: they are those of the handshake and the frames.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import {
+  bodyChecksum,
+  parseMessageId,
+  parseName,
+  parseSessionId,
+} from '../../../src/model/message.ts';
+import type { Answer, Request } from '../../../src/model/requests.ts';
+import { clearBinding } from '../../../src/net/tls.ts';
+import { encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { ClientHandshake, ServerHandshake } from '../../../src/protocol/handshake.ts';
+
+const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+const clientNonce = Buffer.alloc(32, 'c');
+const serverNonce = Buffer.alloc(32, 's');
+const binding = clearBinding('127.0.0.1', 19_901);
+
+const session = parseSessionId('0123456789abcdef');
+const origin = { program: 'demo', pid: 258, machine: 'm' };
+const id = parseMessageId(`${session}.1`);
+const to = parseName('ann');
+const from = parseName('ben');
+const body = Buffer.from('hello');
+const checksum = bodyChecksum(body);
+const holds = [{ number: 1, id }];
+
+const requests: readonly Request[] = [
+  { kind: 'hello', request: 1, session, origin, standby: false, held: [] },
+  {
+    kind: 'post',
+    request: 2,
+    count: 1,
+    mark: 0,
+    checksum,
+    id: '',
+    to,
+    alsoTo: [],
+    from,
+    answers: '',
+    settles: [],
+    body,
+  },
+  { kind: 'wait', request: 3, mailbox: to, waitMs: 60_000, answers: '' },
+  { kind: 'settle', request: 4, holds },
+];
+
+const envelope = {
+  number: 1,
+  time: 1_700_000_000_000,
+  id,
+  to,
+  from,
+  answers: '',
+  origin,
+  bodyBytes: body.length,
+  checksum,
+} as const;
+
+const answers: readonly Answer[] = [
+  {
+    kind: 'welcome',
+    request: 1,
+    store: '00112233445566778899aabbccddeeff',
+    epoch: 1,
+    format: 1,
+    pid: 772,
+    addresses: ['127.0.0.1'],
+    lost: [],
+    messages: 0,
+  },
+  {
+    kind: 'stored',
+    request: 2,
+    number: 1,
+    id,
+    duplicate: false,
+    reader: false,
+    also: [],
+    notHeld: [],
+  },
+  { kind: 'offer', request: 3, attempt: 1, others: 0, mailbox: to, envelope },
+  { kind: 'settled', request: 4, notHeld: [] },
+];
+
+/** What each side says, in order. */
+function exchanged(): [string, Buffer][] {
+  const client = new ClientHandshake({ keys: [key], nonce: clientNonce, binding });
+  const server = new ServerHandshake({ keys: [key], nonce: serverNonce, binding });
+  const greeting = client.start();
+  const challenge = server.push(greeting).send;
+  const proof = client.push(challenge).send;
+  assert.deepEqual(server.push(proof).key, key);
+  const frames = requests.flatMap((request, index): [string, Buffer][] => {
+    const answer = answers[index];
+    assert(answer);
+    return [
+      [`client ${request.kind}`, Buffer.concat(encodeRequest(request))],
+      [`server ${answer.kind}`, Buffer.concat(encodeAnswer(answer, bodyOf(answer)))],
+    ];
+  });
+  return [
+    ['client preface and nonce', greeting],
+    ['server preface, nonce and proof', challenge],
+    ['client proof', proof],
+    ...frames,
+  ];
+}
+
+function bodyOf(answer: Answer): Buffer | undefined {
+  return answer.kind === 'offer' ? body : undefined;
+}
+
+/** A head begins a line; below it stand bytes, and after two spaces or more a note. */
+function written(): [string, Buffer][] {
+  const page = readFileSync(
+    new URL('../../../../docs/internals/protocol.md', import.meta.url),
+    'utf8',
+  );
+  const [, dump = ''] = /\n## One whole exchange\n[\s\S]*?\n```\n([\s\S]*?)```\n/.exec(page) ?? [];
+  return dump.split(/\n(?=\S)/).map((part) => {
+    const [head = '', ...lines] = part.trimEnd().split('\n');
+    const hex = lines.map((line) => /^ {2}((?: ?[0-9a-f]+)+)(?: {2}|$)/.exec(line)?.[1] ?? line);
+    return [head, Buffer.from(hex.join('').replaceAll(' ', ''), 'hex')];
+  });
+}
+
+test('the exchange in docs/internals/protocol.md has the very bytes of the program', () => {
+  const inHex = (parts: [string, Buffer][]) =>
+    parts.map(([head, bytes]) => [head, bytes.toString('hex')]);
+  assert.deepEqual(inHex(written()), inHex(exchanged()));
+});

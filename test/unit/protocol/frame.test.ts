@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bodyBytesMax, headerBytesMax } from '../../../src/base/limits.ts';
+import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+
+const small: Frame = {
+  type: 0x83,
+  request: 0x01020304,
+  header: Buffer.from('head'),
+  body: Buffer.from('body!'),
+};
+const empty: Frame = { type: 0x0b, request: 0, header: Buffer.alloc(0), body: Buffer.alloc(0) };
+
+function bytesOf(...frames: Frame[]): Buffer {
+  return Buffer.concat(frames.flatMap(encodeFrame));
+}
+
+/** A prefix with the length and the header length that it is told, and nothing after it. */
+function prefix(length: number, headerBytes: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt32BE(length, 0);
+  bytes.writeUInt32BE(headerBytes, 12);
+  return bytes;
+}
+
+test('a frame is its length, type, flags, reserved, request number, header length, header, body', () => {
+  assert.equal(
+    bytesOf(small).toString('hex'),
+    `00000015${'83'}${'00'}${'0000'}${'01020304'}${'00000004'}${'68656164'}${'626f647921'}`,
+  );
+});
+
+test('a large body leaves uncopied, and a small one in one piece with its head', () => {
+  const large = { ...small, body: Buffer.alloc(4_096) };
+  assert.equal(encodeFrame(large)[1], large.body);
+  assert.equal(encodeFrame(small).length, 1);
+  assert.equal(encodeFrame(empty).length, 1);
+});
+
+test('frames come out whole at every split of their bytes in three', () => {
+  const frames = [small, empty, small];
+  const bytes = bytesOf(...frames);
+  for (let one = 0; one <= bytes.length; one++) {
+    for (let other = one; other <= bytes.length; other++) {
+      const decoder = new FrameDecoder();
+      const parts = [bytes.subarray(0, one), bytes.subarray(one, other), bytes.subarray(other)];
+      assert.deepEqual(
+        parts.flatMap((part) => decoder.push(part)),
+        frames,
+      );
+    }
+  }
+});
+
+test('frames come out whole byte by byte', () => {
+  const decoder = new FrameDecoder();
+  const bytes = bytesOf(small, empty, small);
+  const frames = [...bytes].flatMap((byte) => decoder.push(Buffer.from([byte])));
+  assert.deepEqual(frames, [small, empty, small]);
+});
+
+test('a frame that lies whole in a chunk shares its memory', () => {
+  const bytes = bytesOf(small);
+  const [frame] = new FrameDecoder().push(bytes);
+  assert.equal(frame?.body.buffer, bytes.buffer);
+});
+
+test('the largest header with the largest body comes through in chunks of 64 KB', () => {
+  const largest: Frame = {
+    type: 1,
+    request: 1,
+    header: Buffer.alloc(headerBytesMax, 'h'),
+    body: Buffer.alloc(bodyBytesMax, 'b'),
+  };
+  const bytes = bytesOf(largest);
+  const decoder = new FrameDecoder();
+  const frames: Frame[] = [];
+  for (let offset = 0; offset < bytes.length; offset += 65_536) {
+    frames.push(...decoder.push(bytes.subarray(offset, offset + 65_536)));
+  }
+  assert.equal(frames.length, 1);
+  assert.ok(frames[0]?.header.equals(largest.header));
+  assert.ok(frames[0]?.body.equals(largest.body));
+});
+
+test('a length above the limit is refused as soon as its four bytes are there', () => {
+  const decoder = new FrameDecoder();
+  assert.deepEqual(decoder.push(Buffer.from([0xff, 0xff, 0xff])), []);
+  assert.throws(() => decoder.push(Buffer.from([0xff])), { code: 'frame_too_large' });
+});
+
+test('a length is checked against the limits, and the header against the length', () => {
+  const refused = [
+    [11, 0, 'bad_frame'],
+    [12, 1, 'bad_frame'],
+    [20, 9, 'bad_frame'],
+    [12 + headerBytesMax + 1, headerBytesMax + 1, 'frame_too_large'],
+    [12 + bodyBytesMax + 1, 0, 'frame_too_large'],
+  ] as const;
+  for (const [length, headerBytes, code] of refused) {
+    const bytes = prefix(length, headerBytes);
+    assert.throws(() => new FrameDecoder().push(bytes), { code }, `${length} ${headerBytes}`);
+  }
+  assert.deepEqual(new FrameDecoder().push(prefix(12 + bodyBytesMax, 0)), []);
+});
+
+test('flags and reserved bytes are 0', () => {
+  for (const offset of [5, 6, 7]) {
+    const bytes = bytesOf(empty);
+    bytes.writeUInt8(1, offset);
+    assert.throws(() => new FrameDecoder().push(bytes), { code: 'bad_frame' });
+  }
+});
