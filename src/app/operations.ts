@@ -5,7 +5,7 @@ import {
   sendMsDefault,
   waitMsDefault,
 } from '../base/limits.ts';
-import type { ReceivedMessage } from '../direct/direct.ts';
+import type { ReceivedMessage } from '../direct/receive.ts';
 import type {
   BrokerStatus,
   Delivery,

@@ -216,3 +216,8 @@ export function outOfFiles(error: unknown): IpcError | undefined {
 export function unreachable(value: never): never {
   throw new Error(`not a case: ${JSON.stringify(value)}`);
 }
+
+/** The caller took the call back. */
+export function cancelled(): IpcError {
+  return new IpcError('cancelled', 'the call was cancelled');
+}

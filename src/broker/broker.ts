@@ -26,11 +26,11 @@ import type {
   Reply,
 } from '../engine/commands.ts';
 import { Mailboxes } from '../engine/engine.ts';
-import { envelopesOf } from '../engine/fan-out.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { Answer, JournalRecord, StorageStatus } from '../model/requests.ts';
 import { Crowd } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';

@@ -6,7 +6,7 @@ import { isIPv4, type Server, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
-import { hangUp, listenAlso, ownerAddress } from '../session/election.ts';
+import { hangUp, listenAlso, ownerAddress } from '../net/listen.ts';
 
 const anyIPv4 = '0.0.0.0';
 const anyIPv6 = '::';

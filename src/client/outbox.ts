@@ -3,9 +3,9 @@
 // join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
 import { isDeepStrictEqual } from 'node:util';
 import type { Machine } from '../base/runtime.ts';
-import { mailboxesOf } from '../engine/fan-out.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
+import { mailboxesOf } from '../model/post.ts';
 import type { Call } from './pending-call.ts';
 
 /** What makes two posts the same to their poster. */

@@ -10,7 +10,8 @@ import {
   type SessionId,
   sessionMessageId,
 } from '../model/message.ts';
-import type { Post, PostedRecord } from '../model/requests.ts';
+import { mailboxesOf, namedMessageId } from '../model/post.ts';
+import type { Post } from '../model/requests.ts';
 import type { PostIds } from './deduplication.ts';
 
 /** One message of a post. */
@@ -19,15 +20,6 @@ export interface Addressed {
   readonly to: Name;
   /** Under which it was stored before. */
   readonly known: number | undefined;
-}
-
-export function mailboxesOf({ to, alsoTo }: Pick<Post, 'to' | 'alsoTo'>): readonly Name[] {
-  return [to, ...alsoTo];
-}
-
-/** Of a post with an id given by hand: the id itself, then `ID/2`, `ID/3`, ... */
-export function namedMessageId(id: MessageId, index: number): MessageId {
-  return index === 0 ? id : (`${id}/${index + 1}` as MessageId);
 }
 
 /** A session numbers its messages one by one: a post to three mailboxes takes three counts. */
@@ -67,8 +59,4 @@ export function storedBefore(
     return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number }];
   });
   return stored.length === messages.length ? stored : undefined;
-}
-
-export function envelopesOf({ envelope, also }: PostedRecord): readonly Envelope[] {
-  return [envelope, ...also];
 }

@@ -2,9 +2,9 @@
 // make room.
 import { IpcError } from '../base/errors.ts';
 import type { Name, SessionId } from '../model/message.ts';
+import { mailboxesOf } from '../model/post.ts';
 import type { Post } from '../model/requests.ts';
 import type { EngineLimits, PostCommand } from './commands.ts';
-import { mailboxesOf } from './fan-out.ts';
 import type { Ledger } from './state.ts';
 
 export function refusalOf(

@@ -1,4 +1,4 @@
-// Two small orders that the engine keeps: message numbers of one mailbox, and deadlines.
+// The message numbers of one mailbox that can be delivered, in ascending order.
 
 /** Numbers in ascending order; taken from the front, added mostly at the back. */
 export class SortedNumbers {
@@ -49,62 +49,5 @@ export class SortedNumbers {
       else high = middle;
     }
     return low;
-  }
-}
-
-export interface Timed {
-  /** Milliseconds on the engine's clock. */
-  readonly deadline: number;
-  /** Its place in the heap, kept by Deadlines. */
-  place: number;
-}
-
-/** A binary heap that knows where each item is, so that a cancelled one leaves at once. */
-export class Deadlines<Item extends Timed> {
-  readonly #heap: Item[] = [];
-
-  get first(): Item | undefined {
-    return this.#heap[0];
-  }
-
-  add(item: Item): void {
-    item.place = this.#heap.length;
-    this.#heap.push(item);
-    this.#up(item);
-  }
-
-  delete(item: Item): void {
-    const last = this.#heap.pop() as Item;
-    if (last === item) return;
-    this.#put(last, item.place);
-    this.#up(last);
-    this.#down(last);
-  }
-
-  #put(item: Item, place: number): void {
-    this.#heap[place] = item;
-    item.place = place;
-  }
-
-  #up(item: Item): void {
-    while (item.place > 0) {
-      const parent = this.#heap[(item.place - 1) >>> 1] as Item;
-      if (parent.deadline <= item.deadline) return;
-      const { place } = parent;
-      this.#put(parent, item.place);
-      this.#put(item, place);
-    }
-  }
-
-  #down(item: Item): void {
-    for (;;) {
-      const left = this.#heap[item.place * 2 + 1];
-      const right = this.#heap[item.place * 2 + 2];
-      const child = right && left && right.deadline < left.deadline ? right : left;
-      if (!child || child.deadline >= item.deadline) return;
-      const { place } = child;
-      this.#put(child, item.place);
-      this.#put(item, place);
-    }
   }
 }

@@ -11,9 +11,9 @@ import {
   type SessionId,
   splitId,
 } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/requests.ts';
 import { type IdLimits, PostIds } from './deduplication.ts';
-import { envelopesOf } from './fan-out.ts';
 import { SortedNumbers } from './ready-queue.ts';
 
 export interface LiveMessage {

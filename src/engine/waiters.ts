@@ -2,7 +2,7 @@
 // parks its own again.
 import type { MessageId, Name, SessionId } from '../model/message.ts';
 import type { RequestNumber } from '../model/requests.ts';
-import { Deadlines } from './ready-queue.ts';
+import { Deadlines } from './deadline-heap.ts';
 
 /** `Owner` is the connection that parked it. */
 export interface Waiter<Owner> {

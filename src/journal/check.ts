@@ -1,7 +1,7 @@
 // `ipc store check`: reads all of a store and says what is in it, and what is wrong. Changes nothing.
 
-import { envelopesOf } from '../engine/fan-out.ts';
 import type { Envelope, Name } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { DamageFinder, describeDamage } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';

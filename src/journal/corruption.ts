@@ -1,7 +1,7 @@
 // What a disk damaged, as it is found: ranges in which no record can be read, and messages whose body
 // is not what was posted. Which messages are missing is told by the numbers around a range.
 import { damageListedMax } from '../base/limits.ts';
-import { envelopesOf } from '../engine/fan-out.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { isSound, type LostBytes, type RawRecord, type SegmentId } from './record-framing.ts';
 

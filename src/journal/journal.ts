@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { IpcError } from '../base/errors.ts';
 import { spareBytes } from '../base/limits.ts';
 import { realMachine } from '../base/runtime.ts';
-import { envelopesOf } from '../engine/fan-out.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { Spares } from './ballast.ts';
 import { LiveBodies } from './body-reader.ts';

@@ -2,8 +2,8 @@
 // of a segment are worth writing again. It knows nothing of mail but that: posted and copied place a
 // message, settled ends it, and offered, released and moved are of no use after its end.
 
-import { envelopesOf } from '../engine/fan-out.ts';
 import type { Envelope } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { encodeRecord, type StoreRecord } from './record-codec.ts';
 import {

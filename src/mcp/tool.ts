@@ -11,7 +11,7 @@ import * as present from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { endMsMax, resultCharactersMax, sendsPerHourMcp } from '../base/limits.ts';
 import { randomText } from '../base/random-id.ts';
-import type { ReceivedMessage } from '../direct/direct.ts';
+import type { ReceivedMessage } from '../direct/receive.ts';
 import { effectiveSeconds, findHost, type Host } from '../hosts/profiles.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';

@@ -2,7 +2,6 @@
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
-import { mailboxesOf, namedMessageId } from '../engine/fan-out.ts';
 import {
   readHolds,
   readMessageId,
@@ -12,6 +11,7 @@ import {
   readNumber,
   writeHolds,
 } from '../model/envelope.ts';
+import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { Post, Stored } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { checkBody, readCount, readFlag, readHandId, readHeader } from './header-fields.ts';

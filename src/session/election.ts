@@ -1,11 +1,11 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
 import { chmod, rename } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { IpcError, outOfFiles } from '../base/errors.ts';
-import { backlogMax } from '../base/limits.ts';
 import { randomText } from '../base/random-id.ts';
+import { listen, listenError, ownerAddress } from '../net/listen.ts';
 
 export type Claim =
   /** The store's Unix socket, and the port. */
@@ -14,8 +14,6 @@ export type Claim =
   | { readonly kind: 'taken' }
   /** An owner in another network namespace serves the store; it is reached through this socket. */
   | { readonly kind: 'elsewhere'; readonly path: string };
-
-export const ownerAddress = '127.0.0.1';
 
 /** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
 const socketPathBytesMax = 107;
@@ -69,33 +67,6 @@ async function openDoor(folder: string, path: string): Promise<Server> {
   }
 }
 
-/** One more address of this machine for an owner. */
-export async function listenAlso(host: string, port: number): Promise<Server> {
-  return listen({ host, port, ipv6Only: true }).catch((error: unknown) => {
-    throw listenError(error, `${host}:${port}`);
-  });
-}
-
-function listen(
-  where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
-): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer(hangUp);
-    server.once('error', reject);
-    server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
-      server.off('error', reject);
-      // EMFILE and the like: the peer tries again, the listener stays.
-      server.on('error', () => {});
-      resolve(server);
-    });
-  });
-}
-
-/** For whoever comes before the broker serves: he tries again. */
-export function hangUp(socket: Socket): void {
-  socket.on('error', () => {}).destroy();
-}
-
 /** Somebody listens at the socket. What is neither yes nor no is an error: nobody may own then. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -115,14 +86,6 @@ function answers(path: string): Promise<boolean> {
 function socketError(error: unknown, path: string): IpcError {
   const what = `${path}: ${errorCode(error)}`;
   return outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
-}
-
-function listenError(error: unknown, where: string): IpcError {
-  const code = errorCode(error);
-  const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
-  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
-  const what = `cannot listen on ${where} (${code})${rights}`;
-  return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
 }
 
 function errorCode(error: unknown): string {

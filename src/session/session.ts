@@ -40,9 +40,10 @@ import type { Welcome } from '../model/requests.ts';
 import { type Address, dial } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
+import { ownerAddress } from '../net/listen.ts';
 import { resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { claim, ownerAddress } from './election.ts';
+import { claim } from './election.ts';
 import { describeProcess, findHolder } from './port-owner.ts';
 
 export interface SessionOptions {

@@ -8,13 +8,13 @@ import type { Name } from '../../src/model/message.ts';
 import { accept, dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { keyLine, loadKeys } from '../../src/net/keys.ts';
+import { hangUp } from '../../src/net/listen.ts';
 import {
   decodeAnswer,
   decodeRequest,
   encodeAnswer,
   encodeRequest,
 } from '../../src/protocol/codec.ts';
-import { hangUp } from '../../src/session/election.ts';
 import { Session } from '../../src/session/session.ts';
 import { insist } from '../support/insist.ts';
 import { makeHome } from '../support/places.ts';

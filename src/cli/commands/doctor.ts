@@ -11,7 +11,8 @@ import { folderFault } from '../../journal/epoch.ts';
 import { readOwner } from '../../journal/paths.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import { keyPath, presentKeys } from '../../net/keys.ts';
-import { ownerAddress, socketPath } from '../../session/election.ts';
+import { ownerAddress } from '../../net/listen.ts';
+import { socketPath } from '../../session/election.ts';
 import { continueHint, findHolder, isStopped } from '../../session/port-owner.ts';
 
 export interface Finding {

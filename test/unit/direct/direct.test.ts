@@ -3,13 +3,8 @@ import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { connectionsMax } from '../../../src/base/limits.ts';
-import {
-  ping,
-  type ReceivedMessage,
-  receive,
-  type SendOptions,
-  send,
-} from '../../../src/direct/direct.ts';
+import { type ReceivedMessage, receive } from '../../../src/direct/receive.ts';
+import { ping, type SendOptions, send } from '../../../src/direct/send.ts';
 import { bodyChecksum, parseName } from '../../../src/model/message.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';

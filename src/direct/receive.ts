@@ -1,23 +1,20 @@
-// Point to point, with no broker between.
-// 1. receive() listens; anyone with the key may dial, and pings are answered meanwhile.  2. The first
-// message ends the wait; whoever else sends is told `busy` and tries again.  3. The face writes the
-// result, then confirms: only now the sender is told `received`.  4. When it refuses instead, or is
-// cancelled, the sender is told `busy`.  5. The port is free again.
-// A sender whose message was written whole, and whose connection died before an answer, does not know;
-// it says `cut_off` and never sends again by itself.
+// Point to point, the receiving side: one message, with no broker between.
+// 1. receive() listens; any peer that has the key may connect, and pings are answered meanwhile.
+// 2. The first message ends the wait; other senders get `busy`, and try again.
+// 3. The caller writes the result, then confirms: only now the sender gets `received`.
+// 4. When the caller refuses instead, or is cancelled, the sender gets `busy`.
+// 5. The port is free again.
 import { createServer, type Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError, outOfFiles } from '../base/errors.ts';
-import { backlogMax, connectionsMax, sendRetryMs } from '../base/limits.ts';
-import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
-import type { Answer, Failed, Ping, Send } from '../model/requests.ts';
+import { cancelled, IpcError, outOfFiles } from '../base/errors.ts';
+import { backlogMax, connectionsMax } from '../base/limits.ts';
+import type { Name, Origin } from '../model/message.ts';
+import type { Failed, Send } from '../model/requests.ts';
 import { Crowd } from '../net/buffer-budget.ts';
-import { accept, dial } from '../net/connect.ts';
+import { accept } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { Strangers } from '../net/pending-handshakes.ts';
 import { resolveHost } from '../net/tls.ts';
-import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import { decodeRequest, encodeAnswer } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
@@ -45,20 +42,6 @@ export interface ReceivedMessage {
   refuse(): void;
 }
 
-export interface PeerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly keys: Keys;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface SendOptions extends PeerOptions {
-  readonly from: Name | '';
-  readonly origin: Origin;
-  readonly body: Buffer;
-}
-
 /** The first message that anyone sends, or undefined when the time is over. */
 export async function receive(options: ReceiveOptions): Promise<ReceivedMessage | undefined> {
   const [address] = await resolveHost(options.bind ?? '127.0.0.1', 'bind');
@@ -66,23 +49,6 @@ export async function receive(options: ReceiveOptions): Promise<ReceivedMessage 
   const receiver = new Receiver(options.keys, options.signal);
   await receiver.listen(address, options.port);
   return receiver.wait(options.timeoutMs);
-}
-
-/** Resolves when the receiving side has written its result. */
-export async function send(options: SendOptions): Promise<void> {
-  const { from, origin, body } = options;
-  const checksum = bodyChecksum(body);
-  const request: Send = { kind: 'send', request: 1, from, origin, checksum, body };
-  await tryAgain(options, (connection, signal) => ask(connection, request, signal));
-}
-
-/** `ms`: from the question to the answer, on a connection that stands. */
-export async function ping(options: PeerOptions): Promise<{ ms: number }> {
-  return tryAgain(options, async (connection, signal) => {
-    const asked = performance.now();
-    await ask(connection, { kind: 'ping', request: 1 }, signal);
-    return { ms: performance.now() - asked };
-  });
 }
 
 type Turn =
@@ -214,111 +180,6 @@ class Receiver {
 function sendAway(connection: Connection): void {
   connection.send(encodeAnswer({ kind: 'going', request: 0 }));
   connection.close();
-}
-
-/** One try after the other until the time is over, as long as the fault can pass. */
-async function tryAgain<T>(
-  options: PeerOptions,
-  attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const addresses = await resolveHost(options.host);
-  const over = new AbortController();
-  const end = (): void => over.abort();
-  const timer = setTimeout(end, options.timeoutMs);
-  options.signal?.addEventListener('abort', end, { once: true });
-  let fault = new IpcError('unreachable', `no answer in ${options.timeoutMs} ms`);
-  try {
-    for (let tries = 0; ; tries += 1) {
-      if (options.signal?.aborted) throw cancelled();
-      if (over.signal.aborted) throw fault;
-      const host = addresses[tries % addresses.length] ?? addresses[0];
-      try {
-        return await tryOnce({ host, port: options.port }, options.keys, over.signal, attempt);
-      } catch (error) {
-        fault = passing(error, fault);
-      }
-      await sleep(sendRetryMs, undefined, { signal: over.signal }).catch(() => {});
-    }
-  } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener('abort', end);
-  }
-}
-
-async function tryOnce<T>(
-  address: { host: string; port: number },
-  keys: Keys,
-  signal: AbortSignal,
-  attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const connection = await dial(address, keys, { signal });
-  try {
-    return await attempt(connection, signal);
-  } finally {
-    connection.destroy();
-  }
-}
-
-/** What to say when no later try does better; throws what no later try can mend. */
-function passing(error: unknown, before: IpcError): IpcError {
-  if (!(error instanceof IpcError)) throw error;
-  if (error.code === 'cancelled') return before;
-  if (error.code === 'unreachable' || error.code === 'busy') return error;
-  throw error;
-}
-
-/** Resolves at the answer. A fault after the request was written whole is `cut_off`, for a send. */
-function ask(connection: Connection, request: Send | Ping, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let written = false;
-    const lost = (fault: IpcError): void => {
-      signal.removeEventListener('abort', abort);
-      reject(written && request.kind === 'send' ? cutOff(fault) : fault);
-    };
-    const abort = (): void => lost(cancelled());
-    signal.addEventListener('abort', abort, { once: true });
-    connection.onClose = (reason) => lost(reason ?? hungUp());
-    connection.onFrame = (frame) => {
-      try {
-        checkAnswer(decodeAnswer(frame).answer);
-        resolve();
-      } catch (error) {
-        reject(error);
-      }
-      signal.removeEventListener('abort', abort);
-    };
-    connection.send(encodeRequest(request), () => {
-      written = true;
-    });
-    if (signal.aborted) abort();
-  });
-}
-
-function checkAnswer(answer: Answer): void {
-  switch (answer.kind) {
-    case 'received':
-    case 'pong':
-      return;
-    case 'going':
-      throw new IpcError('busy', 'the receiver took another message, or ended');
-    case 'error':
-      throw new IpcError(answer.code, answer.message);
-    default:
-      throw new IpcError('bad_frame', `${answer.kind} answers no message`);
-  }
-}
-
-function cutOff(fault: IpcError): IpcError {
-  const why = fault.code === 'cancelled' ? 'no answer came in time' : fault.message;
-  return new IpcError('cut_off', `the message was sent, but ${why}; it may have been received`);
-}
-
-function hungUp(): IpcError {
-  return new IpcError('unreachable', 'the other side hung up');
-}
-
-function cancelled(): IpcError {
-  return new IpcError('cancelled', 'the call was cancelled');
 }
 
 function failed(request: number, { code, message }: IpcError): Failed {

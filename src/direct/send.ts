@@ -1,0 +1,147 @@
+// Point to point, the sending side: hand a message to a session that receives, or ask whether one is
+// there. A fault that can pass is tried again until the time is over.
+// A sender whose message was written whole, and whose connection ended before the response, cannot know
+// whether it arrived: the error is `cut_off`, and the message is not sent again.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cancelled, IpcError } from '../base/errors.ts';
+import { sendRetryMs } from '../base/limits.ts';
+import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
+import type { Answer, Ping, Send } from '../model/requests.ts';
+import { dial } from '../net/connect.ts';
+import type { Connection } from '../net/connection.ts';
+import { resolveHost } from '../net/tls.ts';
+import { decodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import type { Keys } from '../protocol/handshake.ts';
+
+export interface PeerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly keys: Keys;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SendOptions extends PeerOptions {
+  readonly from: Name | '';
+  readonly origin: Origin;
+  readonly body: Buffer;
+}
+
+/** Resolves when the receiving side has written its result. */
+export async function send(options: SendOptions): Promise<void> {
+  const { from, origin, body } = options;
+  const checksum = bodyChecksum(body);
+  const request: Send = { kind: 'send', request: 1, from, origin, checksum, body };
+  await tryAgain(options, (connection, signal) => ask(connection, request, signal));
+}
+
+/** `ms`: from the question to the answer, on a connection that stands. */
+export async function ping(options: PeerOptions): Promise<{ ms: number }> {
+  return tryAgain(options, async (connection, signal) => {
+    const asked = performance.now();
+    await ask(connection, { kind: 'ping', request: 1 }, signal);
+    return { ms: performance.now() - asked };
+  });
+}
+
+/** One try after the other until the time is over, as long as the fault can pass. */
+async function tryAgain<T>(
+  options: PeerOptions,
+  attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const addresses = await resolveHost(options.host);
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  const timer = setTimeout(end, options.timeoutMs);
+  options.signal?.addEventListener('abort', end, { once: true });
+  let fault = new IpcError('unreachable', `no answer in ${options.timeoutMs} ms`);
+  try {
+    for (let tries = 0; ; tries += 1) {
+      if (options.signal?.aborted) throw cancelled();
+      if (over.signal.aborted) throw fault;
+      const host = addresses[tries % addresses.length] ?? addresses[0];
+      try {
+        return await tryOnce({ host, port: options.port }, options.keys, over.signal, attempt);
+      } catch (error) {
+        fault = passing(error, fault);
+      }
+      await sleep(sendRetryMs, undefined, { signal: over.signal }).catch(() => {});
+    }
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', end);
+  }
+}
+
+async function tryOnce<T>(
+  address: { host: string; port: number },
+  keys: Keys,
+  signal: AbortSignal,
+  attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const connection = await dial(address, keys, { signal });
+  try {
+    return await attempt(connection, signal);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** What to say when no later try does better; throws what no later try can mend. */
+function passing(error: unknown, before: IpcError): IpcError {
+  if (!(error instanceof IpcError)) throw error;
+  if (error.code === 'cancelled') return before;
+  if (error.code === 'unreachable' || error.code === 'busy') return error;
+  throw error;
+}
+
+/** Resolves at the answer. A fault after the request was written whole is `cut_off`, for a send. */
+function ask(connection: Connection, request: Send | Ping, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let written = false;
+    const lost = (fault: IpcError): void => {
+      signal.removeEventListener('abort', abort);
+      reject(written && request.kind === 'send' ? cutOff(fault) : fault);
+    };
+    const abort = (): void => lost(cancelled());
+    signal.addEventListener('abort', abort, { once: true });
+    connection.onClose = (reason) => lost(reason ?? hungUp());
+    connection.onFrame = (frame) => {
+      try {
+        checkAnswer(decodeAnswer(frame).answer);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+      signal.removeEventListener('abort', abort);
+    };
+    connection.send(encodeRequest(request), () => {
+      written = true;
+    });
+    if (signal.aborted) abort();
+  });
+}
+
+function checkAnswer(answer: Answer): void {
+  switch (answer.kind) {
+    case 'received':
+    case 'pong':
+      return;
+    case 'going':
+      throw new IpcError('busy', 'the receiver took another message, or ended');
+    case 'error':
+      throw new IpcError(answer.code, answer.message);
+    default:
+      throw new IpcError('bad_frame', `${answer.kind} answers no message`);
+  }
+}
+
+function cutOff(fault: IpcError): IpcError {
+  const why = fault.code === 'cancelled' ? 'no answer came in time' : fault.message;
+  return new IpcError('cut_off', `the message was sent, but ${why}; it may have been received`);
+}
+
+function hungUp(): IpcError {
+  return new IpcError('unreachable', 'the other side hung up');
+}

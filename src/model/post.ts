@@ -1,0 +1,16 @@
+// A post and its messages: one for each mailbox that it names.
+import type { Envelope, MessageId, Name } from './message.ts';
+import type { Post, PostedRecord } from './requests.ts';
+
+export function mailboxesOf({ to, alsoTo }: Pick<Post, 'to' | 'alsoTo'>): readonly Name[] {
+  return [to, ...alsoTo];
+}
+
+/** Of a post with an id given by hand: the id itself, then `ID/2`, `ID/3`, ... */
+export function namedMessageId(id: MessageId, index: number): MessageId {
+  return index === 0 ? id : (`${id}/${index + 1}` as MessageId);
+}
+
+export function envelopesOf({ envelope, also }: PostedRecord): readonly Envelope[] {
+  return [envelope, ...also];
+}

@@ -1,0 +1,46 @@
+// Listening sockets of an owner.
+import { createServer, type Server, type Socket } from 'node:net';
+import { IpcError, outOfFiles } from '../base/errors.ts';
+import { backlogMax } from '../base/limits.ts';
+
+/** Its port is the lock of the store. */
+export const ownerAddress = '127.0.0.1';
+
+/** One more address of this machine for an owner. */
+export async function listenAlso(host: string, port: number): Promise<Server> {
+  return listen({ host, port, ipv6Only: true }).catch((error: unknown) => {
+    throw listenError(error, `${host}:${port}`);
+  });
+}
+
+export function listen(
+  where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
+): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(hangUp);
+    server.once('error', reject);
+    server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
+      server.off('error', reject);
+      // EMFILE and the like: the peer tries again, the listener stays.
+      server.on('error', () => {});
+      resolve(server);
+    });
+  });
+}
+
+/** For whoever comes before the broker serves: he tries again. */
+export function hangUp(socket: Socket): void {
+  socket.on('error', () => {}).destroy();
+}
+
+export function listenError(error: unknown, where: string): IpcError {
+  const code = errorCode(error);
+  const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
+  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
+  const what = `cannot listen on ${where} (${code})${rights}`;
+  return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
