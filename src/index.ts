@@ -1,6 +1,6 @@
 // The library: `open` a broker, of this machine or another, then post, wait, fetch, send, receive.
 
-import { type Environment, Place } from './app/context.ts';
+import { AppContext, type Environment } from './app/context.ts';
 import { answerTo } from './app/operations.ts';
 import { checkAsked, parseHost, parseMailboxes, storedIn } from './app/parameters.ts';
 import { IpcError } from './base/errors.ts';
@@ -25,7 +25,7 @@ import {
 import { parseOptions } from './library/library-options.ts';
 import type {
   BrokerStatus,
-  Mail,
+  MailService,
   RetryResult,
   StartResult,
   StopResult,
@@ -164,12 +164,12 @@ export interface Fetched {
  * until `close()`, for it may be the one that the others' mail depends on.
  */
 export class AgentMail {
-  readonly #place: Place;
-  readonly #mail: Mail;
+  readonly #context: AppContext;
+  readonly #mail: MailService;
 
   /** @internal */
-  constructor(place: Place, mail: Mail) {
-    this.#place = place;
+  constructor(context: AppContext, mail: MailService) {
+    this.#context = context;
     this.#mail = mail;
   }
 
@@ -198,7 +198,7 @@ export class AgentMail {
     options: PostOptions = {},
   ): Promise<Stored | Stored[]> {
     const names = ['from', 'id', 'answers', 'signal'] as const;
-    const { from = this.#place.name, id, answers, signal } = parseOptions('post', options, names);
+    const { from = this.#context.name, id, answers, signal } = parseOptions('post', options, names);
     // Another session's would be stored, but not settled.
     if (answers !== undefined && !isOf(answers, this.#mail)) {
       throw new IpcError('bad_parameter', 'answers must be a message that this session read');
@@ -215,7 +215,7 @@ export class AgentMail {
       settles: settled && [settled],
       signal,
     };
-    const result = await this.#place.guarded(from ?? '', mailboxes, () =>
+    const result = await this.#context.guarded(from ?? '', mailboxes, () =>
       this.#mail.post(first, body, call),
     );
     if (answers) answered(answers);
@@ -249,7 +249,7 @@ export class AgentMail {
   ): Promise<Message | undefined> {
     const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
     const given = parseOptions('ask', options, names);
-    const { mailbox: from = this.#place.name, timeoutMs = waitMsDefault, signal } = given;
+    const { mailbox: from = this.#context.name, timeoutMs = waitMsDefault, signal } = given;
     const mailboxes = parseMailboxes(to, 'to');
     checkAsked(mailboxes);
     if (from === undefined) {
@@ -310,11 +310,11 @@ export class AgentMail {
    */
   async send(host: string, text: string | Uint8Array, options: SendOptions = {}): Promise<void> {
     const given = parseOptions('send', options, ['from', 'timeoutMs', 'signal']);
-    const { from = this.#place.name ?? '', timeoutMs = sendMsDefault, signal } = given;
+    const { from = this.#context.name ?? '', timeoutMs = sendMsDefault, signal } = given;
     const body = copyBody(text);
     const address = parseHost(host);
-    const send = () => this.#place.direct.send({ ...address, from, body, timeoutMs, signal });
-    await this.#place.guarded(from, [`${address.host}:${address.port}`], send);
+    const send = () => this.#context.direct.send({ ...address, from, body, timeoutMs, signal });
+    await this.#context.guarded(from, [`${address.host}:${address.port}`], send);
   }
 
   /**
@@ -326,7 +326,7 @@ export class AgentMail {
     const given = parseOptions('receive', options, ['port', 'bind', 'timeoutMs', 'signal']);
     const { port = portDirectDefault, bind = '127.0.0.1', timeoutMs = waitMsDefault } = given;
     const call = { port, bind, timeoutMs, signal: given.signal };
-    const message = await this.#place.direct.receive(call);
+    const message = await this.#context.direct.receive(call);
     if (!message) return undefined;
     const { from, origin, body } = message;
     const text = body.toString('utf8');
@@ -342,7 +342,7 @@ export class AgentMail {
   async ping(host: string, options: PingOptions = {}): Promise<{ readonly ms: number }> {
     const given = parseOptions('ping', options, ['timeoutMs', 'signal']);
     const { timeoutMs = sendMsDefault, signal } = given;
-    return this.#place.direct.ping({ ...parseHost(host), timeoutMs, signal });
+    return this.#context.direct.ping({ ...parseHost(host), timeoutMs, signal });
   }
 
   /** Who owns the broker, and what is in it. */
@@ -385,7 +385,7 @@ export class AgentMail {
    * end by their own time or signal. A second time does nothing.
    */
   close(): Promise<void> {
-    return this.#place.close();
+    return this.#context.close();
   }
 
   /** `close()`, for `await using`. */
@@ -402,9 +402,9 @@ export class AgentMail {
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
   const names = ['port', 'host', 'home', 'name', 'program', 'sendsPerHour', 'env'] as const;
   const { program = 'library', env = process.env, ...rest } = parseOptions('open', options, names);
-  const place = new Place({ ...rest, program, env });
-  const { mail } = await place.broker({});
-  return new AgentMail(place, mail);
+  const context = new AppContext({ ...rest, program, env });
+  const { mail } = await context.broker({});
+  return new AgentMail(context, mail);
 }
 
 /** Not a view of the caller's bytes: a post may be sent again long after. */

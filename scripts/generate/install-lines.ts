@@ -1,6 +1,6 @@
 // What to paste so that a host starts `ipc mcp` out of a clone: `npm start` prints it, the README has it.
 import { posix, win32 } from 'node:path';
-import { setups } from '../../src/hosts/targets.ts';
+import { hostTargets } from '../../src/hosts/targets.ts';
 
 export interface Install {
   readonly host: string;
@@ -18,7 +18,7 @@ export function installLines(
   const program = (isWindows ? win32 : posix).join(root, 'dist', 'ipc.js');
   const server = { command: 'node', args: [program, 'mcp'] };
   const wordOf = isWindows ? wordOfWindows : wordOfShell;
-  return setups.map(({ title, programs, words, keys, entry, into }) => {
+  return hostTargets.map(({ title, programs, words, keys, entry, into }) => {
     const line = words
       ? [programs[0] ?? '', ...words.add(server, 'user')].map(wordOf).join(' ')
       : JSON.stringify(keys.reduceRight<object>((inner, key) => ({ [key]: inner }), entry(server)));

@@ -10,14 +10,20 @@ import { receive } from '../direct/receive.ts';
 import { ping, send } from '../direct/send.ts';
 import { maxWaitIn } from '../hosts/profiles.ts';
 import { readOwner } from '../journal/paths.ts';
-import type { Mail } from '../model/mail-service.ts';
+import type { MailService } from '../model/mail-service.ts';
 import { type Name, type Origin, parseName } from '../model/message.ts';
 import { loadKeys, parseKey, watchKeys } from '../net/keys.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { continueHint, findHolder, isStopped } from '../session/port-owner.ts';
+import { continueHint, findPortOwner, isStopped } from '../session/port-owner.ts';
 import { Session } from '../session/session.ts';
-import type { Broker, BrokerAt, BrokerName, Context, Direct } from './operations.ts';
+import type {
+  BrokerAddress,
+  BrokerName,
+  BrokerSession,
+  Direct,
+  OperationContext,
+} from './operations.ts';
 import {
   type Address,
   parseHost,
@@ -31,7 +37,7 @@ import { RateGuard } from './rate-limit.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface PlaceOptions {
+export interface AppContextOptions {
   readonly env: Environment;
   /** What the process is called in envelopes. */
   readonly program: string;
@@ -51,16 +57,16 @@ assert(labelCharactersMax * 4 <= nameBytesMax);
 /** In which one of ours answers a ping. */
 const peerMs = 500;
 
-export class Place implements Context {
+export class AppContext implements OperationContext {
   readonly home: string;
   readonly direct: Direct;
-  readonly #options: PlaceOptions;
+  readonly #options: AppContextOptions;
   readonly #origin: Origin;
-  readonly #mails = new Map<BrokerName, Mail>();
+  readonly #mails = new Map<BrokerName, MailService>();
   readonly #rate: RateGuard | undefined;
   #isClosed = false;
 
-  constructor(options: PlaceOptions) {
+  constructor(options: AppContextOptions) {
     this.#options = options;
     const program = label(options.program);
     this.#origin = { program, pid: process.pid, machine: label(hostname()) };
@@ -84,7 +90,7 @@ export class Place implements Context {
     return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 
-  async broker(at: BrokerAt): Promise<Broker> {
+  async broker(at: BrokerAddress): Promise<BrokerSession> {
     const { host, port } = await this.find(at);
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
@@ -93,7 +99,7 @@ export class Place implements Context {
   }
 
   /** Where a call's broker is; a loopback host owns or joins like none. */
-  async find(at: BrokerAt): Promise<{ host: string | undefined; port: number }> {
+  async find(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
     const isNamed = (at.host ?? this.#options.host) !== undefined;
@@ -102,12 +108,12 @@ export class Place implements Context {
   }
 
   /** A broker as its guests see it, who never own. */
-  guest(host: string, port: number): Mail {
+  guest(host: string, port: number): MailService {
     return this.#openMail(`${host}:${port}`, host, port);
   }
 
   /** Of a broker that was opened. */
-  mailOf(name: BrokerName): Mail {
+  mailOf(name: BrokerName): MailService {
     const mail = this.#mails.get(name);
     assert(mail, 'a broker stays open until the place is closed');
     return mail;
@@ -119,7 +125,7 @@ export class Place implements Context {
     return portIn(this.#options.env) ?? portBrokerDefault;
   }
 
-  #addressOf({ host, port }: BrokerAt): Address | undefined {
+  #addressOf({ host, port }: BrokerAddress): Address | undefined {
     if (host !== undefined) return host;
     if (port !== undefined) return undefined;
     if (this.#options.host !== undefined) return this.#options.host;
@@ -140,7 +146,7 @@ export class Place implements Context {
     if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
   }
 
-  #openMail(name: BrokerName, host: string | undefined, port: number): Mail {
+  #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env } = this.#options;
     const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
     this.#mails.set(name, mail);
@@ -174,18 +180,18 @@ export class Place implements Context {
     keys: Keys,
     error: IpcError,
   ): Promise<IpcError> {
-    const holder = await findHolder(port);
+    const portOwner = await findPortOwner(port);
     const taken = (what: string) =>
       new IpcError('port_taken', what, { cause: error, hint: 'use another port' });
-    if (holder?.pid === process.pid) return taken(`this session itself has port ${port}`);
-    const pid = holder ? ` (pid ${holder.pid})` : '';
-    if (holder && readOwner(this.storeFolder(port))?.pid === holder.pid) {
+    if (portOwner?.pid === process.pid) return taken(`this session itself has port ${port}`);
+    const pid = portOwner ? ` (pid ${portOwner.pid})` : '';
+    if (portOwner && readOwner(this.storeFolder(port))?.pid === portOwner.pid) {
       return taken(`an ipc broker owns port ${port}${pid}`);
     }
     const isPeer = await ping({ host: bind, port, keys, timeoutMs: peerMs }).catch(() => undefined);
     if (isPeer) return taken(`another ipc session receives on port ${port}${pid}`);
-    if (!holder) return error;
-    const what = `port ${port} is held by pid ${holder.pid} (${holder.program})`;
+    if (!portOwner) return error;
+    const what = `port ${port} is held by pid ${portOwner.pid} (${portOwner.program})`;
     return new IpcError('port_taken', what, { cause: error });
   }
 
@@ -204,10 +210,10 @@ async function explained<T>({ host, port }: Address, dial: () => Promise<T>): Pr
   } catch (error) {
     if (!(error instanceof IpcError && error.code === 'unreachable')) throw error;
     const isHere = (await resolveHost(host)).every(isLoopback);
-    const holder = isHere ? await findHolder(port) : undefined;
-    if (!holder || !isStopped(holder)) throw error;
-    const what = `pid ${holder.pid} (${holder.program}) has port ${port}, but is stopped`;
-    throw new IpcError('unreachable', what, { cause: error, hint: continueHint(holder) });
+    const portOwner = isHere ? await findPortOwner(port) : undefined;
+    if (!portOwner || !isStopped(portOwner)) throw error;
+    const what = `pid ${portOwner.pid} (${portOwner.program}) has port ${port}, but is stopped`;
+    throw new IpcError('unreachable', what, { cause: error, hint: continueHint(portOwner) });
   }
 }
 

@@ -10,7 +10,7 @@ import type {
   BrokerStatus,
   Delivery,
   FetchResult,
-  Mail,
+  MailService,
   PostResult,
   StartResult,
   StopResult,
@@ -19,7 +19,7 @@ import type { MessageId, Name } from '../model/message.ts';
 import {
   type Address,
   checkAsked,
-  type Mailboxes,
+  type MailboxList,
   parseBind,
   parseHost,
   parseLine,
@@ -34,12 +34,12 @@ import {
 } from './parameters.ts';
 
 /** How a call names its broker; neither: the default one of this machine. */
-export interface BrokerAt {
+export interface BrokerAddress {
   readonly host?: Address;
   readonly port?: number;
 }
 
-interface ReadCall extends BrokerAt {
+interface ReadCall extends BrokerAddress {
   readonly mailbox: Name;
   readonly after?: string;
 }
@@ -62,23 +62,23 @@ export interface Parameters {
   ping: { readonly host: Address; readonly timeout: number; readonly after?: string };
   broker_start: { readonly port?: number; readonly bind?: string; readonly after?: string };
   broker_stop: { readonly port?: number; readonly after?: string };
-  post: BrokerAt & {
-    readonly to: Mailboxes;
+  post: BrokerAddress & {
+    readonly to: MailboxList;
     readonly message: Buffer;
     readonly from?: Name;
     readonly after?: string;
   };
   fetch: ReadCall;
   wait: ReadCall & { readonly timeout: number };
-  ask: BrokerAt & {
-    readonly to: Mailboxes;
+  ask: BrokerAddress & {
+    readonly to: MailboxList;
     readonly message: Buffer;
     /** Where the answer is read. */
     readonly mailbox?: Name;
     readonly timeout: number;
     readonly after?: string;
   };
-  broker_status: BrokerAt & { readonly after?: string };
+  broker_status: BrokerAddress & { readonly after?: string };
 }
 
 export type OperationName = keyof Parameters;
@@ -88,7 +88,7 @@ export interface CallOf<K extends OperationName> {
   readonly given: Parameters[K];
 }
 
-export type Call = { [K in OperationName]: CallOf<K> }[OperationName];
+export type OperationCall = { [K in OperationName]: CallOf<K> }[OperationName];
 
 interface DirectCall {
   readonly timeoutMs: number;
@@ -105,17 +105,17 @@ export interface Direct {
 /** `PORT` of this machine, or `HOST:PORT` of another. */
 export type BrokerName = string;
 
-export interface Broker {
+export interface BrokerSession {
   readonly port: number;
   /** Tells it from the others that this process uses; `Context.broker` opens the same again. */
   readonly name: BrokerName;
-  readonly mail: Mail;
+  readonly mail: MailService;
 }
 
 /** What a process lends to its calls. */
-export interface Context {
+export interface OperationContext {
   /** Opened at its first use, then the same one for the same port. */
-  broker(at: BrokerAt): Promise<Broker>;
+  broker(at: BrokerAddress): Promise<BrokerSession>;
   readonly direct: Direct;
   /** The sender's name for calls that give none. */
   readonly name: Name | undefined;
@@ -128,7 +128,7 @@ export interface Context {
 }
 
 /** What a face adds to a call that its caller cannot say. */
-export interface Manner {
+export interface CallExtras {
   readonly signal?: AbortSignal | undefined;
   /** An id given by hand. */
   readonly id?: MessageId | undefined;
@@ -140,7 +140,7 @@ export interface Manner {
 }
 
 /** A question that was stored, and its answer if one came in time. */
-export interface Asked {
+export interface AskResult {
   readonly stored: PostResult;
   readonly answer: Delivery | undefined;
 }
@@ -154,7 +154,7 @@ export interface Results {
   post: PostResult;
   fetch: FetchResult;
   wait: Delivery | undefined;
-  ask: Asked;
+  ask: AskResult;
   broker_status: BrokerStatus;
 }
 
@@ -239,7 +239,7 @@ interface Operation<K extends OperationName> {
   readonly needs: readonly ParameterName[];
   readonly takes: readonly ParameterName[];
   readonly defaults?: Partial<Parameters[K]>;
-  run(given: Parameters[K], context: Context, manner: Manner): Promise<Results[K]>;
+  run(given: Parameters[K], context: OperationContext, extras: CallExtras): Promise<Results[K]>;
 }
 
 export const operations: { readonly [K in OperationName]: Operation<K> } = {
@@ -375,14 +375,14 @@ export const operationNames = Object.keys(operations) as readonly OperationName[
 
 export function run<K extends OperationName>(
   call: CallOf<K>,
-  context: Context,
-  manner: Manner = {},
+  context: OperationContext,
+  extras: CallExtras = {},
 ): Promise<Results[K]> {
-  return operations[call.operation].run(call.given, context, manner);
+  return operations[call.operation].run(call.given, context, extras);
 }
 
 /** Accepts anything: null and '' are absent, "60" is 60; what is wrong is named, with the remedy. */
-export function parseCall(given: unknown): Call {
+export function parseCall(given: unknown): OperationCall {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new IpcError('bad_parameter', `the parameters must be an object, not ${shown(given)}`);
   }
@@ -393,7 +393,7 @@ export function parseCall(given: unknown): Call {
 export function parseParameters<K extends OperationName>(
   operation: K,
   given: Readonly<Record<string, unknown>>,
-): Call {
+): OperationCall {
   const { needs, takes, defaults } = operations[operation];
   const legal = [...needs, ...takes];
   const parsed: Record<string, unknown> = { ...defaults };
@@ -406,8 +406,8 @@ export function parseParameters<K extends OperationName>(
     if (parsed[name] === undefined) throw missingParameter(operation, name);
   }
   checkBroker(parsed);
-  if (operation === 'ask') checkAsked(parsed.to as Mailboxes);
-  return { operation, given: parsed } as unknown as Call;
+  if (operation === 'ask') checkAsked(parsed.to as MailboxList);
+  return { operation, given: parsed } as unknown as OperationCall;
 }
 
 /** Over MCP a list comes as the text of it, as advertised. `[7]` is a name, and no list of names. */
@@ -458,6 +458,6 @@ function checkBroker({ host, port }: { host?: Address; port?: number }): void {
   throw new IpcError('bad_parameter', `${both}; give one of the two`);
 }
 
-function brokerAt({ host, port }: BrokerAt): BrokerAt {
+function brokerAt({ host, port }: BrokerAddress): BrokerAddress {
   return { ...(host && { host }), ...(port !== undefined && { port }) };
 }

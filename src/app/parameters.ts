@@ -23,7 +23,7 @@ export const timeoutMin = waitMsMin / 1_000;
 export const timeoutMax = waitMsMax / 1_000;
 
 /** What it must be is told of a secret, too. */
-class WrongValue extends IpcError {
+class InvalidValue extends IpcError {
   readonly form: string;
 
   constructor(code: ErrorCode, parameter: string, value: unknown, form: string) {
@@ -50,20 +50,20 @@ function jsonOf(value: unknown): string | undefined {
 
 export function parseText(value: unknown, parameter: string): string {
   if (typeof value === 'string') return value;
-  throw new WrongValue('bad_parameter', parameter, value, 'a text');
+  throw new InvalidValue('bad_parameter', parameter, value, 'a text');
 }
 
 export function parseLine(value: unknown, parameter: string): string {
   const text = parseText(value, parameter);
   if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
-  throw new WrongValue('bad_parameter', parameter, text, 'one plain word');
+  throw new InvalidValue('bad_parameter', parameter, text, 'one plain word');
 }
 
 export function parseBind(value: unknown, parameter: string): string {
   const text = parseLine(value, parameter);
   if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
   const form = 'an address without a port, which goes into "port"';
-  throw new WrongValue('bad_parameter', parameter, text, form);
+  throw new InvalidValue('bad_parameter', parameter, text, form);
 }
 
 export function parseNameValue(value: unknown, parameter: string): Name {
@@ -71,15 +71,15 @@ export function parseNameValue(value: unknown, parameter: string): Name {
 }
 
 /** Of a post: at least one, each once. */
-export type Mailboxes = readonly [Name, ...Name[]];
+export type MailboxList = readonly [Name, ...Name[]];
 
 /** A name, or a list of them. Who is in it twice, as two teams may have him, gets the message once. */
-export function parseMailboxes(value: unknown, parameter: string): Mailboxes {
+export function parseMailboxes(value: unknown, parameter: string): MailboxList {
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
     const what = Array.isArray(value) ? `name ${index + 1} of ${parameter}` : parameter;
     if (typeof name === 'string') return parseName(name, what);
-    throw new WrongValue('bad_name', what, name, 'a text');
+    throw new InvalidValue('bad_name', what, name, 'a text');
   });
   const [first, ...rest] = new Set(names);
   const form = `1 to ${mailboxesPerPostMax} mailboxes`;
@@ -97,14 +97,14 @@ export interface StoredIn extends StoredMessage {
 }
 
 /** What a post stored, in the order of its mailboxes. */
-export function storedIn(to: Mailboxes, { duplicate, also, ...first }: PostResult): StoredIn[] {
+export function storedIn(to: MailboxList, { duplicate, also, ...first }: PostResult): StoredIn[] {
   return [first, ...also].map(({ id, number, reader }, index) => {
     return { to: to[index] as Name, id, number, duplicate, reader };
   });
 }
 
 /** An ask has one answer. */
-export function checkAsked({ length }: Mailboxes): void {
+export function checkAsked({ length }: MailboxList): void {
   if (length === 1) return;
   throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
     hint: 'post to them, then wait for their answers in your own mailbox',
@@ -114,7 +114,7 @@ export function checkAsked({ length }: Mailboxes): void {
 export function parseMessage(value: unknown, parameter: string): Buffer {
   if (value instanceof Uint8Array || typeof value === 'string') return parseBody(value, parameter);
   const limit = `a text of at most ${bodyBytesMax} bytes`;
-  throw new WrongValue('bad_parameter', parameter, value, limit);
+  throw new InvalidValue('bad_parameter', parameter, value, limit);
 }
 
 function wholeNumber(value: unknown): number | undefined {
@@ -126,7 +126,7 @@ export function parseTimeout(value: unknown, parameter = 'timeout'): number {
   const seconds = wholeNumber(value);
   if (seconds !== undefined && seconds >= timeoutMin && seconds <= timeoutMax) return seconds;
   const form = `whole seconds from ${timeoutMin} to ${timeoutMax}`;
-  throw new WrongValue('bad_timeout', parameter, value, form);
+  throw new InvalidValue('bad_timeout', parameter, value, form);
 }
 
 /** 0: no limit. */
@@ -134,14 +134,14 @@ export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): n
   const count = wholeNumber(value);
   if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
   const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
-  throw new WrongValue('bad_parameter', parameter, value, form);
+  throw new InvalidValue('bad_parameter', parameter, value, form);
 }
 
 export function parsePort(value: unknown, parameter = 'port'): number {
   const port = wholeNumber(value);
   if (port !== undefined && port >= 1 && port <= portMax) return port;
   const form = `a whole number from 1 to ${portMax}`;
-  throw new WrongValue('bad_port', parameter, value, form);
+  throw new InvalidValue('bad_port', parameter, value, form);
 }
 
 export function parseHost(value: unknown, parameter = 'host'): Address {
@@ -149,7 +149,7 @@ export function parseHost(value: unknown, parameter = 'host'): Address {
   const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   if (host === undefined) {
-    throw new WrongValue('bad_host', parameter, text, 'HOST:PORT');
+    throw new InvalidValue('bad_host', parameter, text, 'HOST:PORT');
   }
   return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
 }
@@ -166,6 +166,6 @@ export function parseVariable<T>(value: string, variable: string, parse: (value:
 /** The same error, without the value. */
 export function variableError(error: unknown, variable: string): unknown {
   if (!(error instanceof IpcError)) return error;
-  const needs = error instanceof WrongValue ? `; it needs ${error.form}` : '';
+  const needs = error instanceof InvalidValue ? `; it needs ${error.form}` : '';
   return new IpcError(error.code, `${variable} cannot be used${needs}`);
 }

@@ -20,7 +20,7 @@ const hiddenInName = new RegExp(`[${unseen}]`, 'gu');
 /** Characters of a program's or a machine's name that are shown. */
 const originCharactersMax = 40;
 
-export interface Visible {
+export interface Sanitized {
   readonly text: string;
   /** How many characters are shown by their numbers. */
   readonly count: number;
@@ -28,16 +28,16 @@ export interface Visible {
 
 /** Texts that come in parts; the last of them is kept, since its parts are asked for in a row. */
 const longCharacters = 20_000;
-let lastLong: { readonly source: string; readonly shown: Visible } | undefined;
+let lastLong: { readonly source: string; readonly shown: Sanitized } | undefined;
 
 /** `\u{1b}` for each character that would not be seen; the rest as it is. */
-export function visible(text: string): Visible {
+export function sanitize(text: string): Sanitized {
   if (text.length < longCharacters) return show(text);
   if (lastLong?.source !== text) lastLong = { source: text, shown: show(text) };
   return lastLong.shown;
 }
 
-function show(source: string): Visible {
+function show(source: string): Sanitized {
   let count = 0;
   const text = source.replace(hidden, (character) => {
     count++;
@@ -47,8 +47,8 @@ function show(source: string): Visible {
 }
 
 /** On one line. */
-export function visibleLine(text: string): string {
-  return visible(text).text.replace(/[\t\r\n]/g, numbered);
+export function sanitizeLine(text: string): string {
+  return sanitize(text).text.replace(/[\t\r\n]/g, numbered);
 }
 
 /** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */

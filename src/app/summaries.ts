@@ -3,9 +3,9 @@
 
 import { IpcError } from '../base/errors.ts';
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
-import { randomText } from '../base/random-id.ts';
+import { randomId } from '../base/random-id.ts';
 import type { StoreReport } from '../journal/check.ts';
-import type { KeptBody } from '../mcp/overflow-files.ts';
+import type { OverflowBody } from '../mcp/overflow-files.ts';
 import type {
   BrokerStatus,
   Delivery,
@@ -16,8 +16,8 @@ import type {
 } from '../model/mail-service.ts';
 import type { Envelope, MessageId, Name, Origin } from '../model/message.ts';
 import type { KeyChange } from '../net/key-rotation.ts';
-import { type Address, type Mailboxes, storedIn } from './parameters.ts';
-import { quoted, sentBy, visible, visibleLine } from './sanitize.ts';
+import { type Address, type MailboxList, storedIn } from './parameters.ts';
+import { quoted, sanitize, sanitizeLine, sentBy } from './sanitize.ts';
 
 /** What is said beside a result, in its head. */
 export type Notes = readonly string[];
@@ -48,7 +48,7 @@ export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes
   const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
   const last = foot(mailbox, envelope.from, ticket);
   if (!delivery.body) return lines(head(deliveryTitle(delivery), [damagedNote, ...rest]), last);
-  const { text, count } = visible(delivery.body.toString('utf8'));
+  const { text, count } = sanitize(delivery.body.toString('utf8'));
   const title = head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]);
   return lines(title, fenced('', text), last);
 }
@@ -95,12 +95,12 @@ export function fits(text: string): boolean {
 
 /** One part of a body that does not fit, counted from 1. Undefined when there are not so many. */
 export function presentPart(
-  whole: KeptBody<About>,
+  whole: OverflowBody<About>,
   number: number,
   title: string,
   notes: Notes,
 ): string | undefined {
-  const shown = visible(whole.text);
+  const shown = sanitize(whole.text);
   const parts = cut(shown.text);
   const text = parts[number - 1];
   if (text === undefined) return undefined;
@@ -128,7 +128,7 @@ export function directTitle(from: Name | '', origin: Origin, port: number): stri
 
 /** `title`: its `directTitle`. */
 export function presentDirect(title: string, body: Buffer, ticket: string, notes: Notes): string {
-  const { text, count } = visible(body.toString('utf8'));
+  const { text, count } = sanitize(body.toString('utf8'));
   const all = [...notes, ...hiddenNote(count)];
   return lines(head(title, all), fenced('', text), directFoot(ticket));
 }
@@ -156,7 +156,7 @@ export function presentNoDirect(
 }
 
 export function presentPost(
-  to: Mailboxes,
+  to: MailboxList,
   from: Name | undefined,
   result: PostResult,
   notes: Notes,
@@ -167,7 +167,7 @@ export function presentPost(
 }
 
 export function presentStored(
-  to: Mailboxes,
+  to: MailboxList,
   from: Name | undefined,
   result: PostResult,
   notes: Notes,
@@ -184,7 +184,7 @@ export function presentStored(
   return head(title, [reader, ...address, ...notes]);
 }
 
-function storedList(mailboxes: Mailboxes, result: PostResult): string {
+function storedList(mailboxes: MailboxList, result: PostResult): string {
   const stored = storedIn(mailboxes, result).slice(0, storedShown);
   const all = stored.map(({ to, number, reader }) => {
     const waits = reader ? ' (a reader was waiting)' : '';
@@ -259,7 +259,7 @@ function stalled(ms: number): string[] {
 }
 
 function warning(what: string): string {
-  return `Warning: ${visibleLine(what)}.`;
+  return `Warning: ${sanitizeLine(what)}.`;
 }
 
 function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {
@@ -296,8 +296,8 @@ export function presentStore(folder: string, report: StoreReport): string {
   const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
   return lines(
     head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
-    ...faults.map((fault) => `damaged: ${visibleLine(fault)}`),
-    ...kept.map((report) => `reported before: ${visibleLine(report)}`),
+    ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
+    ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
     `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
     `${messages(report.messages)} not settled, ${bytes} bytes`,
@@ -327,7 +327,7 @@ export function presentKeyRetired({ path, same }: KeyChange): string {
 export function presentError(error: IpcError): string {
   const maybe = error.maybeStored ? ' It may have been taken all the same.' : '';
   const again = error.kind.retry ? ' The same call may succeed later.' : '';
-  return `${error.code}: ${visibleLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
+  return `${error.code}: ${sanitizeLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
 }
 
 export function utcTime(ms: number): string {
@@ -349,7 +349,7 @@ function answering({ answers }: Envelope): string {
 
 function block(delivery: Delivery): string {
   if (!delivery.body) return `${described(delivery)}: ${damagedNote}.`;
-  const { text, count } = visible(delivery.body.toString('utf8'));
+  const { text, count } = sanitize(delivery.body.toString('utf8'));
   return fenced([` ${described(delivery)}`, ...hiddenNote(count)].join('; '), text);
 }
 
@@ -373,8 +373,8 @@ function hiddenNote(count: number): string[] {
 }
 
 function fenced(label: string, text: string): string {
-  let mark = randomText(markCharacters);
-  while (text.includes(mark)) mark = randomText(markCharacters);
+  let mark = randomId(markCharacters);
+  while (text.includes(mark)) mark = randomId(markCharacters);
   return `<<<${mark}${label}\n${text}\n${mark}>>>`;
 }
 

@@ -1,10 +1,10 @@
-import { type Machine, realMachine } from './runtime.ts';
+import { type Runtime, systemRuntime } from './runtime.ts';
 
 /** Five random bits a character, in base 32. */
-export function randomText(
+export function randomId(
   characters: number,
-  machine: Pick<Machine, 'randomBytes'> = realMachine,
+  runtime: Pick<Runtime, 'randomBytes'> = systemRuntime,
 ): string {
-  const bytes = [...machine.randomBytes(characters)];
+  const bytes = [...runtime.randomBytes(characters)];
   return bytes.map((byte) => (byte % 32).toString(32)).join('');
 }

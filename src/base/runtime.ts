@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
-export interface Machine {
+export interface Runtime {
   /** Of this process. */
   readonly pid: number;
   /** When this process began, in milliseconds since 1970. */
@@ -27,7 +27,7 @@ export interface Timer {
   unref(): this;
 }
 
-export const realMachine: Machine = {
+export const systemRuntime: Runtime = {
   pid: process.pid,
   started: Math.round(performance.timeOrigin),
   now: () => performance.now(),

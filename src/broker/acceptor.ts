@@ -3,19 +3,19 @@
 import type { Socket } from 'node:net';
 import { accept } from '../net/connect.ts';
 import type { Connection, ConnectionTimes } from '../net/connection.ts';
-import { Strangers } from '../net/pending-handshakes.ts';
+import { PendingHandshakes } from '../net/pending-handshakes.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import type { Doors } from './listeners.ts';
+import type { Listeners } from './listeners.ts';
 
-export class Admission {
-  readonly #doors: Pick<Doors, 'serve'>;
+export class Acceptor {
+  readonly #doors: Pick<Listeners, 'serve'>;
   /** Those that are good at this moment. */
   readonly #keys: () => Keys;
   readonly #times: ConnectionTimes | undefined;
-  readonly #strangers = new Strangers();
+  readonly #pendingHandshakes = new PendingHandshakes();
 
   /** `times`: less patience, for tests. */
-  constructor(doors: Pick<Doors, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
+  constructor(doors: Pick<Listeners, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
     this.#doors = doors;
     this.#keys = keys;
     this.#times = times;
@@ -32,6 +32,6 @@ export class Admission {
   }
 
   #admit(socket: Socket): Promise<Connection> {
-    return this.#strangers.meet(socket, accept(socket, this.#keys(), this.#times));
+    return this.#pendingHandshakes.meet(socket, accept(socket, this.#keys(), this.#times));
   }
 }

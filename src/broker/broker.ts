@@ -16,7 +16,7 @@ import {
   startingMs,
   turnBodyBytesMax,
 } from '../base/limits.ts';
-import { type Machine, realMachine, type Timer } from '../base/runtime.ts';
+import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import type {
   Command,
   ConnectionId,
@@ -25,19 +25,19 @@ import type {
   Outcome,
   Reply,
 } from '../engine/commands.ts';
-import { Mailboxes } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { Answer, JournalRecord, StorageStatus } from '../model/requests.ts';
-import { Crowd } from '../net/buffer-budget.ts';
+import type { JournalRecord, Response, StorageStatus } from '../model/requests.ts';
+import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeRequest, encodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Admission } from './acceptor.ts';
-import type { Doors } from './listeners.ts';
+import type { Acceptor } from './acceptor.ts';
+import type { Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
@@ -50,15 +50,15 @@ const copiesMax = 256;
 
 export interface BrokerOptions {
   /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
-  readonly doors: Pick<Doors, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  readonly doors: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
   /** Who comes in through them. */
-  readonly admission: Pick<Admission, 'serve'>;
+  readonly admission: Pick<Acceptor, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
-  /** For tests: smaller limits, a disk that fails, a machine that follows a seed. */
+  /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
-  readonly machine?: Machine;
+  readonly runtime?: Runtime;
   /** The broker ended without being asked to. */
   onFailed(error: IpcError): void;
 }
@@ -72,11 +72,11 @@ interface Sendable {
 
 export class Broker {
   readonly #options: BrokerOptions;
-  readonly #machine: Machine;
-  readonly #engine: Mailboxes;
+  readonly #runtime: Runtime;
+  readonly #engine: Engine;
   #journal: Journal | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
-  readonly #crowd: Crowd;
+  readonly #budget: BufferBudget;
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
@@ -97,7 +97,7 @@ export class Broker {
   /** Their records are written, but not yet covered by a sync that ended. */
   #afterSync: Sendable[] = [];
   #syncing: Promise<void> | undefined;
-  /** On the machine's clock. */
+  /** On the runtime's clock. */
   #syncBegan = 0;
   /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
   #toCopy: number[] | undefined;
@@ -105,7 +105,7 @@ export class Broker {
   /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = broker.#machine.setTicker(() => broker.#ping(), startingMs);
+    const alive = broker.#runtime.setTicker(() => broker.#ping(), startingMs);
     try {
       await broker.#open();
       return broker;
@@ -114,18 +114,18 @@ export class Broker {
       broker.#sayLast({ kind: 'going', request: 0 });
       throw error;
     } finally {
-      broker.#machine.clearTimer(alive);
+      broker.#runtime.clearTimer(alive);
     }
   }
 
   private constructor(options: BrokerOptions) {
     this.#options = options;
-    this.#machine = options.machine ?? realMachine;
-    this.#engine = new Mailboxes(options.limits);
+    this.#runtime = options.runtime ?? systemRuntime;
+    this.#engine = new Engine(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#crowd = new Crowd(options.limits?.bufferedBytesMax);
-    this.#muteTimer = this.#machine.setTicker(() => this.#endMute(), helloMs).unref();
-    this.#lookTimer = this.#machine.setTicker(() => this.#look(), heartbeatMs).unref();
+    this.#budget = new BufferBudget(options.limits?.bufferedBytesMax);
+    this.#muteTimer = this.#runtime.setTicker(() => this.#endMute(), helloMs).unref();
+    this.#lookTimer = this.#runtime.setTicker(() => this.#look(), heartbeatMs).unref();
     options.admission.serve((connection) => this.#admit(connection));
   }
 
@@ -193,7 +193,7 @@ export class Broker {
       owner: this.#ownerNote(),
       restore: (record) => engine.restore(record),
       head: () => engine.head(),
-      machine: this.#machine,
+      runtime: this.#runtime,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
       ...(this.#options.limits ? { limits: this.#options.limits } : {}),
     });
@@ -201,7 +201,7 @@ export class Broker {
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
     engine.begin(
-      { store, epoch, format, pid: this.#machine.pid, addresses: this.addresses },
+      { store, epoch, format, pid: this.#runtime.pid, addresses: this.addresses },
       this.#instant(),
     );
     this.#state = 'open';
@@ -212,9 +212,9 @@ export class Broker {
   #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
-    this.#crowd.add(connection);
+    this.#budget.add(connection);
     const id = ++this.#connectionCount;
-    const peer = new Peer(connection, this.#limits, this.#machine);
+    const peer = new Peer(connection, this.#limits, this.#runtime);
     this.#peers.set(id, peer);
     if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
@@ -228,7 +228,7 @@ export class Broker {
   #sendAway(connection: Connection): void {
     const message = `${this.#limits.connectionsMax} connections are open, the limit`;
     const code = 'too_many_connections';
-    connection.send(encodeAnswer({ kind: 'error', request: 0, code, message }));
+    connection.send(encodeResponse({ kind: 'error', request: 0, code, message }));
     connection.close();
     connection.onFrame = () => {};
   }
@@ -279,8 +279,8 @@ export class Broker {
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
-    const answer = { kind: 'error', request, code, message } as const;
-    this.#send({ reply: { to, after: 'write', answer }, body: undefined });
+    const response = { kind: 'error', request, code, message } as const;
+    this.#send({ reply: { to, after: 'write', response: response }, body: undefined });
   }
 
   #step(command: Command): void {
@@ -296,7 +296,7 @@ export class Broker {
     }
     try {
       for (const reply of outcome.replies) {
-        const body = this.#bodyFor(reply.answer);
+        const body = this.#bodyFor(reply.response);
         this.#replies.push({ reply: this.#filledIn(reply), body });
         this.#bodyBytes += body?.length ?? 0;
         if (reply.after === 'sync') this.#peers.get(reply.to)?.written();
@@ -307,18 +307,18 @@ export class Broker {
     this.#armTimer();
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
-    this.#machine.defer(() => this.#endTurn());
+    this.#runtime.defer(() => this.#endTurn());
   }
 
   #filledIn(reply: Reply): Reply {
-    const { answer } = reply;
-    return answer.kind === 'status'
-      ? { ...reply, answer: { ...answer, ...this.#storage() } }
+    const { response } = reply;
+    return response.kind === 'status'
+      ? { ...reply, response: { ...response, ...this.#storage() } }
       : reply;
   }
 
   #storage(): StorageStatus {
-    const stalledMs = this.#syncing ? Math.round(this.#machine.now() - this.#syncBegan) : 0;
+    const stalledMs = this.#syncing ? Math.round(this.#runtime.now() - this.#syncBegan) : 0;
     return {
       damaged: this.#journal?.damagedMessages ?? 0,
       storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
@@ -326,9 +326,9 @@ export class Broker {
     };
   }
 
-  #bodyFor(answer: Answer): Buffer | undefined {
-    if (answer.kind !== 'offer') return undefined;
-    const { number } = answer.envelope;
+  #bodyFor(response: Response): Buffer | undefined {
+    if (response.kind !== 'offer') return undefined;
+    const { number } = response.envelope;
     return this.#bodies.get(number) ?? this.#journal?.body(number);
   }
 
@@ -342,7 +342,7 @@ export class Broker {
       return;
     }
     // Offers leave first, and what came in meanwhile joins the group.
-    this.#machine.defer(() => this.#beginSync());
+    this.#runtime.defer(() => this.#beginSync());
   }
 
   #beginSync(): void {
@@ -373,7 +373,7 @@ export class Broker {
       while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
-        this.#syncBegan = this.#machine.now();
+        this.#syncBegan = this.#runtime.now();
         await this.#journal.sync();
         this.#checkOwner(this.#journal);
         for (const reply of replies) this.#send(reply);
@@ -422,16 +422,16 @@ export class Broker {
     if (!journal.stillOwner()) throw journal.lost();
   }
 
-  #send({ reply: { to, after, answer }, body }: Sendable): void {
+  #send({ reply: { to, after, response }, body }: Sendable): void {
     const peer = this.#peers.get(to);
     if (!peer) return;
-    if (answer.kind === 'offer') {
-      const { bodyBytes } = answer.envelope;
-      return peer.send(encodeAnswer(answer, body), () => this.#left(to, bodyBytes));
+    if (response.kind === 'offer') {
+      const { bodyBytes } = response.envelope;
+      return peer.send(encodeResponse(response, body), () => this.#left(to, bodyBytes));
     }
     if (after === 'sync') peer.answered();
-    peer.send(encodeAnswer(answer));
-    if (answer.kind === 'error' && errorTable[answer.code].fatal) peer.connection.close();
+    peer.send(encodeResponse(response));
+    if (response.kind === 'error' && errorTable[response.code].fatal) peer.connection.close();
   }
 
   /** Those to whom nothing more could be offered may get something now. */
@@ -444,10 +444,10 @@ export class Broker {
   #armTimer(): void {
     const deadline = this.#engine.nextDeadline();
     if (deadline === undefined || deadline >= this.#timerDue) return;
-    this.#machine.clearTimer(this.#timer);
+    this.#runtime.clearTimer(this.#timer);
     this.#timerDue = deadline;
-    const delayMs = Math.max(0, Math.ceil(deadline - this.#machine.now()));
-    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
+    const delayMs = Math.max(0, Math.ceil(deadline - this.#runtime.now()));
+    this.#timer = this.#runtime.setTimer(() => this.#tick(), delayMs);
   }
 
   #tick(): void {
@@ -476,26 +476,26 @@ export class Broker {
 
   #end(): void {
     this.#state = 'ended';
-    this.#machine.clearTimer(this.#timer);
-    this.#machine.clearTimer(this.#muteTimer);
-    this.#machine.clearTimer(this.#lookTimer);
+    this.#runtime.clearTimer(this.#timer);
+    this.#runtime.clearTimer(this.#muteTimer);
+    this.#runtime.clearTimer(this.#lookTimer);
     this.#options.doors.close();
   }
 
-  #sayLast(answer: Answer): void {
+  #sayLast(response: Response): void {
     for (const { connection } of this.#peers.values()) {
-      connection.send(encodeAnswer(answer));
+      connection.send(encodeResponse(response));
       connection.close();
     }
     this.#peers.clear();
   }
 
   #instant(): Instant {
-    return { now: this.#machine.now(), time: this.#machine.time() };
+    return { now: this.#runtime.now(), time: this.#runtime.time() };
   }
 
   #ownerNote(): OwnerNote {
-    const { pid, started } = this.#machine;
+    const { pid, started } = this.#runtime;
     return { pid, started, addresses: this.addresses };
   }
 }

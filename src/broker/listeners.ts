@@ -20,7 +20,7 @@ export function areOpen(addresses: readonly string[], address: string): boolean 
   return addresses.includes(address) || addresses.includes(wildcard);
 }
 
-export class Doors {
+export class Listeners {
   readonly #port: number;
   /** The store's Unix socket. Its file stays; whoever owns next puts his own in its place. */
   readonly #socket: Server;

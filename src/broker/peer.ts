@@ -5,7 +5,7 @@
 //    that is full it is left unread, too.  3. Of its posts and settles so many may wait for the disk.
 import { IpcError } from '../base/errors.ts';
 import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../base/limits.ts';
-import type { Machine } from '../base/runtime.ts';
+import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 
@@ -29,7 +29,7 @@ type Pause = 'starting' | 'share' | 'unread' | 'ending';
 export class Peer {
   readonly connection: Connection;
   readonly #limits: PeerLimits;
-  readonly #machine: Pick<Machine, 'defer'>;
+  readonly #runtime: Pick<Runtime, 'defer'>;
   readonly #pauses = new Set<Pause>();
   #requestsLeft = 0;
   #bytesLeft = 0;
@@ -37,10 +37,10 @@ export class Peer {
   #inFlight = 0;
   #saidHello = false;
 
-  constructor(connection: Connection, limits: PeerLimits, machine: Pick<Machine, 'defer'>) {
+  constructor(connection: Connection, limits: PeerLimits, runtime: Pick<Runtime, 'defer'>) {
     this.connection = connection;
     this.#limits = limits;
-    this.#machine = machine;
+    this.#runtime = runtime;
   }
 
   pause(why: Pause): void {
@@ -105,7 +105,7 @@ export class Peer {
     this.#isTurnOpen = true;
     this.#requestsLeft = this.#limits.turnRequestsMax;
     this.#bytesLeft = this.#limits.turnBytesMax;
-    this.#machine.defer(() => {
+    this.#runtime.defer(() => {
       this.#isTurnOpen = false;
       this.resume('share');
     });

@@ -14,7 +14,7 @@ interface Flag {
   readonly choices: readonly string[];
 }
 
-interface Place {
+interface WordPosition {
   /** The commands that lead here: `ipc store check`. */
   readonly path: string;
   /** Commands, or the values of the first argument. */
@@ -22,7 +22,7 @@ interface Place {
   readonly flags: readonly Flag[];
 }
 
-const writers: Readonly<Record<string, (places: readonly Place[]) => string>> = {
+const writers: Readonly<Record<string, (places: readonly WordPosition[]) => string>> = {
   bash: bashScript,
   zsh: zshScript,
   fish: fishScript,
@@ -37,7 +37,7 @@ export function completionScript(shell: string, program: Command): string {
   throw new IpcError('bad_parameter', what);
 }
 
-function placesIn(command: Command, path: string): Place[] {
+function placesIn(command: Command, path: string): WordPosition[] {
   const choices = command.registeredArguments[0]?.argChoices ?? [];
   const words: Word[] = [
     ...command.commands.map((below): Word => [below.name(), below.description()]),
@@ -58,7 +58,7 @@ function placesIn(command: Command, path: string): Place[] {
 }
 
 /** Behind which options a value stands: those of any value, in a row, and each that has choices. */
-function valuesIn(places: readonly Place[]) {
+function valuesIn(places: readonly WordPosition[]) {
   const all = places.flatMap(({ path, flags }) =>
     flags
       .filter(({ takesValue }) => takesValue)
@@ -71,7 +71,7 @@ function valuesIn(places: readonly Place[]) {
   };
 }
 
-function bashScript(places: readonly Place[]): string {
+function bashScript(places: readonly WordPosition[]): string {
   const list = (words: readonly Word[]) => words.map(([word]) => word).join(' ');
   const { any, known } = valuesIn(places);
   return `_ipc() {
@@ -100,7 +100,7 @@ complete -o default -F _ipc ipc
 `;
 }
 
-function zshScript(places: readonly Place[]): string {
+function zshScript(places: readonly WordPosition[]): string {
   const list = (words: readonly Word[]) => words.map(described).join(' ');
   const described = ([word, what]: Word) => quoted(what === '' ? word : `${word}:${what}`);
   const { any, known } = valuesIn(places);
@@ -132,7 +132,7 @@ compdef _ipc ipc
 `;
 }
 
-function fishScript(places: readonly Place[]): string {
+function fishScript(places: readonly WordPosition[]): string {
   const lines = places.flatMap(({ path, words, flags }) => {
     const here = `complete -c ipc -n ${quoted(`__ipc_at ${path}`)}`;
     return [

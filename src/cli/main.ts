@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import type { Helped } from './help.ts';
 import { OutputFailed, print, say, sayError } from './output.ts';
 import { makeProgram } from './program.ts';
-import { exitDone, exitRefused, exitWrongCall } from './run.ts';
+import { exitFailed, exitSuccess, exitUsage } from './run.ts';
 import { isColoured } from './terminal.ts';
 
 await main();
@@ -25,18 +25,18 @@ async function reportError(error: unknown, helped: Helped): Promise<number> {
   if (error instanceof CommanderError) return reportHelp(error, helped);
   if (!(error instanceof IpcError)) throw error;
   if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
-  return error.kind.fault === 'call' ? exitWrongCall : exitRefused;
+  return error.kind.fault === 'call' ? exitUsage : exitFailed;
 }
 
 /** Help and version were asked for, or no command was named. */
 async function reportHelp({ exitCode }: CommanderError, { out, errors }: Helped): Promise<number> {
   if (exitCode !== 0) {
     await say(errors.trimEnd());
-    return exitWrongCall;
+    return exitUsage;
   }
   try {
     await print(out, 'nothing else was asked for');
-    return exitDone;
+    return exitSuccess;
   } catch (error) {
     return reportError(error, { out, errors });
   }

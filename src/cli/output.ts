@@ -2,7 +2,7 @@
 // object a line, too: `note`, `timeout` or `error`.
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
-import { visible } from '../app/sanitize.ts';
+import { sanitize } from '../app/sanitize.ts';
 import { presentError } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
@@ -40,9 +40,9 @@ export function write(data: string | Buffer, signal: AbortSignal): Promise<void>
 }
 
 /** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
-export function shown(body: Buffer, raw: boolean): Buffer {
+export function printable(body: Buffer, raw: boolean): Buffer {
   if (raw || !process.stdout.isTTY) return body;
-  return Buffer.from(visible(body.toString('utf8')).text);
+  return Buffer.from(sanitize(body.toString('utf8')).text);
 }
 
 export async function print(text: string, then: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { Argument, Command } from 'commander';
 import {
-  type Call,
   type CallOf,
+  type OperationCall,
   type OperationName,
   operations,
   type ParameterName,
@@ -16,7 +16,7 @@ import { version } from '../base/version.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type Name, parseName, parseNamedId } from '../model/message.ts';
 import { checkArguments } from './argv.ts';
-import { handOver } from './commands/deliver.ts';
+import { deliver } from './commands/deliver.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addStoreCommands } from './commands/store.ts';
@@ -36,19 +36,19 @@ import {
   jsonLine,
   outputFailed,
   print,
+  printable,
   say,
   sayTimeout,
-  shown,
   write,
   writeJson,
 } from './output.ts';
 import {
+  type CommandContext,
   endingSignals,
   execute,
-  exitDone,
-  exitRefused,
+  exitFailed,
+  exitSuccess,
   exitTimedOut,
-  type Hands,
   whenAborted,
 } from './run.ts';
 import { readInput } from './stdin.ts';
@@ -63,7 +63,7 @@ interface CommandLine {
   /** Parameters that are given by their place. */
   readonly places: readonly ParameterName[];
   /** Returns the exit code. */
-  act(call: Call, hands: Hands): Promise<number>;
+  act(call: OperationCall, command: CommandContext): Promise<number>;
 }
 
 const commands: Readonly<Record<string, CommandLine>> = {
@@ -156,7 +156,7 @@ function addCommand(program: Command, name: string, { operation, places, act }: 
     if (places.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given);
     const how = { json: json !== undefined, raw: raw !== undefined, id };
-    process.exit(await execute((hands) => act(call, hands), how));
+    process.exit(await execute((command) => act(call, command), how));
   });
 }
 
@@ -179,24 +179,27 @@ function addWorkCommand(program: Command): void {
         from: from === undefined ? call.given.mailbox : parseName(from, 'from'),
         words,
       };
-      process.exit(await execute((hands) => work(call, plan, hands), {}));
+      process.exit(await execute((command) => work(call, plan, command), {}));
     });
 }
 
 function commandLine<K extends OperationName>(
   operation: K,
   places: readonly ParameterName[],
-  act: (call: CallOf<K>, hands: Hands) => Promise<number>,
+  act: (call: CallOf<K>, command: CommandContext) => Promise<number>,
 ): CommandLine {
-  return { operation, places, act: (call, hands) => act(call as unknown as CallOf<K>, hands) };
+  return { operation, places, act: (call, command) => act(call as unknown as CallOf<K>, command) };
 }
 
-async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): Promise<number> {
+async function post(
+  call: CallOf<'post'>,
+  { context, signal, json, id }: CommandContext,
+): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
-  const result = await run(call, place, { signal, id: named });
-  if (!json) await sayStored(call.given, call.given.from ?? place.name, result);
+  const result = await run(call, context, { signal, id: named });
+  if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of storedIn(call.given.to, result)) await writeJson(stored);
-  return exitDone;
+  return exitSuccess;
 }
 
 async function sayStored(
@@ -210,60 +213,65 @@ async function sayStored(
   await say(['Next: ipc wait', ...options, quotedForShell(from)].join(' '));
 }
 
-async function wait(call: CallOf<'wait'>, hands: Hands): Promise<number> {
-  const { place, signal, raw } = hands;
-  const { mail } = await place.broker(call.given);
+async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
   const what = `mail in ${quoted(mailbox)}`;
-  const delivery = await whileWaiting(what, timeout, () => run(call, place, { signal }));
+  const delivery = await whileWaiting(what, timeout, () => run(call, context, { signal }));
   if (!delivery) {
     await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
   }
-  return handOver(mail, [delivery], hands, (body) => shown(body, raw));
+  return deliver(mail, [delivery], command, (body) => printable(body, raw));
 }
 
-async function ask(call: CallOf<'ask'>, hands: Hands): Promise<number> {
-  const { place, signal, raw } = hands;
-  const { mail } = await place.broker(call.given);
+async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
   const { to, timeout } = call.given;
   const what = `the answer of ${quoted(to[0])}`;
-  const { stored, answer } = await whileWaiting(what, timeout, () => run(call, place, { signal }));
+  const { stored, answer } = await whileWaiting(what, timeout, () =>
+    run(call, context, { signal }),
+  );
   if (!answer) {
     const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
     await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }
-  return handOver(mail, [answer], hands, (body) => shown(body, raw));
+  return deliver(mail, [answer], command, (body) => printable(body, raw));
 }
 
-async function fetch(call: CallOf<'fetch'>, hands: Hands): Promise<number> {
-  const { place, signal, raw } = hands;
-  const { mail } = await place.broker(call.given);
-  const { deliveries, remaining } = await run(call, place, { signal });
+async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
+  const { deliveries, remaining } = await run(call, context, { signal });
   const newline = Buffer.from('\n');
-  const code = await handOver(mail, deliveries, hands, (body) =>
-    Buffer.concat([shown(body, raw), newline]),
+  const code = await deliver(mail, deliveries, command, (body) =>
+    Buffer.concat([printable(body, raw), newline]),
   );
   if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
   return code;
 }
 
-async function send(call: CallOf<'send'>, { place, signal, json }: Hands): Promise<number> {
-  await run(call, place, { signal });
+async function send(
+  call: CallOf<'send'>,
+  { context, signal, json }: CommandContext,
+): Promise<number> {
+  await run(call, context, { signal });
   const { host, from } = call.given;
   if (json) await writeJson({ received: true, host: present.at(host) });
-  else await say(present.presentSend(host, from ?? place.name, []));
-  return exitDone;
+  else await say(present.presentSend(host, from ?? context.name, []));
+  return exitSuccess;
 }
 
 async function receive(
   call: CallOf<'receive'>,
-  { place, signal, json, raw }: Hands,
+  { context, signal, json, raw }: CommandContext,
 ): Promise<number> {
   const { port, timeout } = call.given;
   const what = `a message on port ${port}`;
-  const message = await whileWaiting(what, timeout, () => run(call, place, { signal }));
+  const message = await whileWaiting(what, timeout, () => run(call, context, { signal }));
   if (!message) {
     await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
@@ -271,44 +279,47 @@ async function receive(
   const { from, origin, body } = message;
   try {
     const plainMessage = { from, ...origin, body: body.toString('utf8') };
-    await write(json ? jsonLine(plainMessage) : shown(body, raw), signal);
+    await write(json ? jsonLine(plainMessage) : printable(body, raw), signal);
   } catch (error) {
     message.refuse();
     throw outputFailed(error, 'its sender was told to try again');
   }
   await message.confirm();
-  return exitDone;
+  return exitSuccess;
 }
 
-async function ping(call: CallOf<'ping'>, { place, signal, json }: Hands): Promise<number> {
+async function ping(
+  call: CallOf<'ping'>,
+  { context, signal, json }: CommandContext,
+): Promise<number> {
   const { host } = call.given;
-  const { ms } = await run(call, place, { signal });
+  const { ms } = await run(call, context, { signal });
   if (json) await writeJson({ host: present.at(host), ms });
   else await say(present.presentPing(host, ms, []));
-  return exitDone;
+  return exitSuccess;
 }
 
 /** Owns it until the user ends that, or says who does. */
-async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Hands) {
-  const { port } = await place.broker(call.given);
-  const result = await run(call, place, { signal });
+async function broker(call: CallOf<'broker_start'>, { context, signal, json }: CommandContext) {
+  const { port } = await context.broker(call.given);
+  const result = await run(call, context, { signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
-  if (result.role !== 'owner') return exitDone;
+  if (result.role !== 'owner') return exitSuccess;
   // Who loses the role is a standby from then on, which alone keeps no process alive.
   const alive = setInterval(() => {}, endMsMax);
   await new Promise((resolve) => whenAborted(signal, resolve));
   clearInterval(alive);
-  return exitDone;
+  return exitSuccess;
 }
 
 async function work(
   { given }: CallOf<'wait'>,
   { words, ...plan }: Pick<WorkOptions, 'parallel' | 'from'> & { words: readonly string[] },
-  { place, signal }: Hands,
+  { context, signal }: CommandContext,
 ): Promise<number> {
   const [command = '', ...args] = words;
-  const { mail } = await place.broker(given);
+  const { mail } = await context.broker(given);
   const again = new AbortController();
   whenAborted(signal, () => {
     for (const name of endingSignals) process.once(name, () => again.abort());
@@ -323,14 +334,14 @@ async function work(
   const ending = { signal, killSignal: again.signal };
   const options = { mailbox, command, args, env: process.env, ...ending, say, onIdle };
   await new Worker(mail, { ...options, ...plan }).run();
-  return exitDone;
+  return exitSuccess;
 }
 
-async function status(call: CallOf<'broker_status'>, { place, signal, json }: Hands) {
-  const result = await run(call, place, { signal });
+async function status(call: CallOf<'broker_status'>, { context, signal, json }: CommandContext) {
+  const result = await run(call, context, { signal });
   if (json) await writeJson({ host: result.host, ...result });
   else await say(present.presentStatus(result, Date.now(), []));
-  return exitDone;
+  return exitSuccess;
 }
 
 async function doctor(port: string | undefined, json: boolean): Promise<number> {
@@ -344,7 +355,7 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
         `${ok ? painted('green', 'ok ') : painted('red', 'BAD')}  ${about}: ${what}.${remedy}`,
       );
   }
-  return findings.every(({ ok }) => ok) ? exitDone : exitRefused;
+  return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
 }
 
 function quotedForShell(text: string): string {

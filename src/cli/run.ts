@@ -1,21 +1,21 @@
 // How a command runs: what it has at hand, what ends it, and the exit codes.
 import { constants } from 'node:os';
-import { Place } from '../app/context.ts';
+import { AppContext } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
 import { speaksJson } from './argv.ts';
 import { say, sayError } from './output.ts';
 
-export const exitDone = 0;
-export const exitRefused = 1;
-export const exitWrongCall = 2;
+export const exitSuccess = 0;
+export const exitFailed = 1;
+export const exitUsage = 2;
 export const exitTimedOut = 124;
 /** And the number of the signal. */
 const exitSignalled = 128;
 export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What a command has at hand while it runs. */
-export interface Hands {
-  readonly place: Place;
+export interface CommandContext {
+  readonly context: AppContext;
   /** The user wants it to end. */
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -26,17 +26,17 @@ export interface Hands {
 
 /** Whatever happens, mail that is held goes back, and the broker is handed over. */
 export async function execute(
-  act: (hands: Hands) => Promise<number>,
-  how: Partial<Pick<Hands, 'json' | 'raw' | 'id'>>,
+  act: (command: CommandContext) => Promise<number>,
+  how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id'>>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
   // Ctrl-Z must not stop an owner: others depend on it.
   process.on('SIGTSTP', () => {});
-  const place = new Place({ env: process.env, program: 'ipc' });
+  const context = new AppContext({ env: process.env, program: 'ipc' });
   try {
     return await act({
-      place,
+      context: context,
       signal: ended.signal,
       json: false,
       raw: false,
@@ -47,7 +47,7 @@ export async function execute(
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);
   } finally {
-    await place.close();
+    await context.close();
   }
 }
 

@@ -2,19 +2,19 @@
 // post to an earlier one of the same words. Everybody talks through it, the owner's own session too.
 import { IpcError } from '../base/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
-import { randomText } from '../base/random-id.ts';
-import { type Machine, realMachine } from '../base/runtime.ts';
+import { randomId } from '../base/random-id.ts';
+import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type {
   Cancellable,
   Delivery,
-  FetchOptions,
+  FetchArguments,
   FetchResult,
-  PostOptions,
+  PostArguments,
   PostResult,
-  ReleaseOptions,
-  RetryOptions,
+  ReleaseArguments,
+  RetryArguments,
   RetryResult,
-  WaitOptions,
+  WaitArguments,
 } from '../model/mail-service.ts';
 import {
   bodyChecksum,
@@ -23,10 +23,16 @@ import {
   type Origin,
   type SessionId,
 } from '../model/message.ts';
-import type { DeadLetter, Retried, Retry, StatusAnswer, Welcome } from '../model/requests.ts';
-import { closedError, Link, type Road, requestNumberMax } from './link.ts';
-import { Posts, type Words } from './outbox.ts';
-import { Call, type CallOptions, type OpenCall } from './pending-call.ts';
+import type {
+  DeadLetter,
+  RetriedResponse,
+  RetryRequest,
+  StatusResponse,
+  Welcome,
+} from '../model/requests.ts';
+import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
+import { Outbox, type PostIdentity } from './outbox.ts';
+import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
 
 /** 80 random bits: see SessionId. */
 const sessionCharacters = 16;
@@ -35,21 +41,21 @@ const waitSlackMs = 250;
 
 export class Client {
   readonly session: SessionId;
-  readonly #machine: Machine;
+  readonly #runtime: Runtime;
   readonly #link: Link;
   #requestNumber = 0;
-  readonly #posts: Posts;
+  readonly #outbox: Outbox;
   /** What this session holds, by number. */
   readonly #held = new Map<number, Delivery>();
 
-  constructor(origin: Origin, road: Road, machine = realMachine) {
-    this.session = randomText(sessionCharacters, machine) as SessionId;
-    this.#machine = machine;
-    this.#posts = new Posts(machine);
-    this.#link = new Link(road, machine, {
+  constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
+    this.session = randomId(sessionCharacters, runtime) as SessionId;
+    this.#runtime = runtime;
+    this.#outbox = new Outbox(runtime);
+    this.#link = new Link(connector, runtime, {
       hello: () => ({ session: this.session, origin, held: this.#listable().map(holdOf) }),
-      welcomed: ({ lost }) => {
-        for (const { number } of lost) this.#held.delete(number);
+      welcomed: ({ revoked }) => {
+        for (const { number } of revoked) this.#held.delete(number);
       },
       offered: (delivery, call) => this.#offered(delivery, call),
       holds: () => this.#held.size > 0,
@@ -61,36 +67,37 @@ export class Client {
     return this.#link.welcome;
   }
 
-  async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
+  async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
     this.#checkCall(options);
     const { alsoTo = [], from = '' } = options;
-    const words: Words = { to, alsoTo, from, body };
-    const earlier = options.id === undefined ? this.#joinEarlier(words, options) : undefined;
-    if (!earlier) return this.#link.run(this.#makePost(words, options), options);
+    const identity: PostIdentity = { to, alsoTo, from, body };
+    const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
+    if (!earlier) return this.#link.run(this.#makePost(identity, options), options);
     const result = await earlier;
     try {
       return { ...result, notHeld: await this.settle(options.settles ?? [], options) };
     } catch (error) {
-      this.#posts.keepUnheard(words, result);
+      this.#outbox.keepUnheard(identity, result);
       throw error;
     }
   }
 
-  async wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
+  async wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#roomForHolds();
-    const deadline = this.#machine.now() + options.timeoutMs;
+    const deadline = this.#runtime.now() + options.timeoutMs;
     const call = this.#call<Delivery | undefined>({
       kind: 'wait',
       request: (request) => {
-        const waitMs = Math.max(0, Math.round(deadline - this.#machine.now()));
+        const waitMs = Math.max(0, Math.round(deadline - this.#runtime.now()));
         return { kind: 'wait', request, mailbox, answers: options.answers ?? '', waitMs };
       },
-      take: (answer, self) => self.done(answer.kind === 'offer' ? answer.delivery : undefined),
+      take: (response, self) =>
+        self.done(response.kind === 'offer' ? response.delivery : undefined),
       abandon: (self) => this.#cancel(self),
     });
     // A broker that is silent, or not there, must not keep the caller longer than it asked for.
-    const timer = this.#machine.setTimer(() => {
+    const timer = this.#runtime.setTimer(() => {
       if (!call.hasCaller) return;
       const { sent } = call;
       call.done(undefined);
@@ -99,11 +106,11 @@ export class Client {
     try {
       return await this.#link.run(call, options);
     } finally {
-      this.#machine.clearTimer(timer);
+      this.#runtime.clearTimer(timer);
     }
   }
 
-  async fetch(mailbox: Name, options: FetchOptions = {}): Promise<FetchResult> {
+  async fetch(mailbox: Name, options: FetchArguments = {}): Promise<FetchResult> {
     this.#checkCall(options);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
@@ -114,11 +121,11 @@ export class Client {
         const messagesMax = bytesLeft > 0 ? messagesLeft : 0;
         return { kind: 'fetch', request, mailbox, bytesMax: Math.max(0, bytesLeft), messagesMax };
       },
-      take: (answer, self) => {
-        if (answer.kind === 'end') self.done({ deliveries, remaining: answer.remaining });
-        if (answer.kind !== 'offer') return;
-        deliveries.push(answer.delivery);
-        bytesLeft -= answer.delivery.envelope.bodyBytes;
+      take: (response, self) => {
+        if (response.kind === 'end') self.done({ deliveries, remaining: response.remaining });
+        if (response.kind !== 'offer') return;
+        deliveries.push(response.delivery);
+        bytesLeft -= response.delivery.envelope.bodyBytes;
         messagesLeft--;
       },
       abandon: (self) => {
@@ -139,10 +146,10 @@ export class Client {
       const call = this.#call<readonly Delivery[]>({
         kind: 'settle',
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
-        take: (answer, self) => {
-          if (answer.kind !== 'settled') return;
+        take: (response, self) => {
+          if (response.kind !== 'settled') return;
           this.#drop(slice);
-          self.done(named(slice, answer.notHeld));
+          self.done(named(slice, response.notHeld));
         },
       });
       return this.#link.run(call, options);
@@ -152,15 +159,15 @@ export class Client {
 
   async release(
     deliveries: readonly Delivery[],
-    { unread = false, signal }: ReleaseOptions = {},
+    { unread = false, signal }: ReleaseArguments = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
     const released = slices(deliveries).map((slice) => {
       const call = this.#call<void>({
         kind: 'release',
         request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
-        take: (answer, self) => {
-          if (answer.kind !== 'released') return;
+        take: (response, self) => {
+          if (response.kind !== 'released') return;
           this.#drop(slice);
           self.done();
         },
@@ -171,7 +178,7 @@ export class Client {
   }
 
   /** Part by part. What moved is there no more, so a part that is asked for again moves nothing twice. */
-  async retry({ to, ids = [], signal }: RetryOptions = {}): Promise<RetryResult> {
+  async retry({ to, ids = [], signal }: RetryArguments = {}): Promise<RetryResult> {
     const moved: DeadLetter[] = [];
     const stayed: DeadLetter[] = [];
     for (let after = 0; ; ) {
@@ -183,13 +190,13 @@ export class Client {
     }
   }
 
-  async status(options: Cancellable = {}): Promise<StatusAnswer> {
+  async status(options: Cancellable = {}): Promise<StatusResponse> {
     this.#checkCall(options);
-    const call = this.#call<StatusAnswer>({
+    const call = this.#call<StatusResponse>({
       kind: 'status',
       request: (request) => ({ kind: 'status', request }),
-      take: (answer, self) => {
-        if (answer.kind === 'status') self.done(answer);
+      take: (response, self) => {
+        if (response.kind === 'status') self.done(response);
       },
       abandon: (self) => self.over(),
     });
@@ -209,16 +216,19 @@ export class Client {
       const released = this.release([...this.#held.values()]).catch(() => {});
       await Promise.race([released, late]);
     }
-    await this.#link.close(this.#posts.allAnswered, late);
+    await this.#link.close(this.#outbox.allAnswered, late);
   }
 
-  #retryPart(which: Pick<Retry, 'to' | 'ids' | 'after'>, options: Cancellable): Promise<Retried> {
+  #retryPart(
+    which: Pick<RetryRequest, 'to' | 'ids' | 'after'>,
+    options: Cancellable,
+  ): Promise<RetriedResponse> {
     this.#checkCall(options);
-    const call = this.#call<Retried>({
+    const call = this.#call<RetriedResponse>({
       kind: 'retry',
       request: (request) => ({ kind: 'retry', request, ...which }),
-      take: (answer, self) => {
-        if (answer.kind === 'retried') self.done(answer);
+      take: (response, self) => {
+        if (response.kind === 'retried') self.done(response);
       },
       abandon: (self) => self.over(),
     });
@@ -226,17 +236,17 @@ export class Client {
   }
 
   /** The same words were posted before, and their caller gave up before he heard the answer. */
-  #joinEarlier(words: Words, options: Cancellable): Promise<PostResult> | undefined {
-    const orphan = this.#posts.orphan(words);
+  #joinEarlier(identity: PostIdentity, options: Cancellable): Promise<PostResult> | undefined {
+    const orphan = this.#outbox.orphan(identity);
     if (orphan) return this.#link.run(orphan, options);
-    const unheard = this.#posts.takeUnheard(words);
+    const unheard = this.#outbox.takeUnheard(identity);
     return unheard && Promise.resolve({ ...unheard, duplicate: true });
   }
 
-  #makePost(words: Words, options: PostOptions): Call<PostResult> {
-    const count = options.id === undefined ? this.#posts.nextCount(1 + words.alsoTo.length) : 0;
+  #makePost(identity: PostIdentity, options: PostArguments): PendingCall<PostResult> {
+    const count = options.id === undefined ? this.#outbox.nextCount(1 + identity.alsoTo.length) : 0;
     const settles = options.settles ?? [];
-    const checksum = bodyChecksum(words.body);
+    const checksum = bodyChecksum(identity.body);
     const call = this.#call<PostResult>({
       kind: 'post',
       request: (request) => ({
@@ -244,35 +254,35 @@ export class Client {
         request,
         count,
         id: options.id ?? '',
-        mark: this.#posts.mark,
-        ...words,
+        ackedUpTo: this.#outbox.ackedUpTo,
+        ...identity,
         answers: options.answers ?? '',
         settles: settles.map(holdOf),
         checksum,
       }),
-      take: (answer, self) => {
-        if (answer.kind !== 'stored') return;
+      take: (response, self) => {
+        if (response.kind !== 'stored') return;
         this.#drop(settles);
-        const { id, number, duplicate, reader, also } = answer;
-        const notHeld = named(settles, answer.notHeld);
+        const { id, number, duplicate, reader, also } = response;
+        const notHeld = named(settles, response.notHeld);
         const result = { id, number, duplicate, reader, also, notHeld };
-        if (!self.hasCaller && count > 0) this.#posts.keepUnheard(words, result);
+        if (!self.hasCaller && count > 0) this.#outbox.keepUnheard(identity, result);
         self.done(result);
       },
       abandon: (self) => {
         if (!self.sent) self.over();
       },
     });
-    this.#posts.open(call, count, words);
+    this.#outbox.open(call, count, identity);
     return call;
   }
 
-  #call<Result>(options: CallOptions<Result>): Call<Result> {
+  #call<Result>(options: PendingCallOptions<Result>): PendingCall<Result> {
     this.#requestNumber = (this.#requestNumber % requestNumberMax) + 1;
     const number = this.#requestNumber;
-    return new Call(number, options, () => {
+    return new PendingCall(number, options, () => {
       this.#link.over(number);
-      this.#posts.over(number);
+      this.#outbox.over(number);
     });
   }
 
@@ -324,7 +334,7 @@ export class Client {
   }
 
   #delay(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#machine.setTimer(resolve, ms).unref());
+    return new Promise((resolve) => void this.#runtime.setTimer(resolve, ms).unref());
   }
 }
 

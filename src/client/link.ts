@@ -6,17 +6,17 @@
 // 2. The road leads to whichever broker there is by now, perhaps to ourselves.
 // 3. The hello says what the session holds; then every call is sent again in its old order.
 import { IpcError } from '../base/errors.ts';
-import type { Machine, Timer } from '../base/runtime.ts';
+import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Hello, Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Call, OpenCall } from './pending-call.ts';
-import { Silence } from './watchdog.ts';
+import type { OpenCall, PendingCall } from './pending-call.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** How a client comes to a broker. */
-export interface Road {
+export interface Connector {
   /** A connection to whichever broker there is; the process becomes the broker if it takes that. */
   connect(): Promise<Connection>;
   /** This session would take over if the owner went. */
@@ -27,7 +27,7 @@ export interface Road {
 }
 
 /** Whose link it is. */
-export interface LinkUser {
+export interface LinkListener {
   /** What the session says of itself now. */
   hello(): Omit<Hello, 'kind' | 'request' | 'standby'>;
   welcomed(welcome: Welcome): void;
@@ -54,21 +54,21 @@ const helloNumber = 0xffff_fffe;
 const pingNumber = 0xffff_ffff;
 
 export class Link {
-  readonly #road: Road;
-  readonly #machine: Machine;
-  readonly #user: LinkUser;
+  readonly #connector: Connector;
+  readonly #runtime: Runtime;
+  readonly #listener: LinkListener;
   #state: LinkState = { kind: 'down' };
   /** In the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
-  readonly #silence: Silence;
+  readonly #watchdog: Watchdog;
   #retryTimer: Timer | undefined;
   #pauseMs = retryMs;
 
-  constructor(road: Road, machine: Machine, user: LinkUser) {
-    this.#road = road;
-    this.#machine = machine;
-    this.#user = user;
-    this.#silence = new Silence(machine, {
+  constructor(connector: Connector, runtime: Runtime, listener: LinkListener) {
+    this.#connector = connector;
+    this.#runtime = runtime;
+    this.#listener = listener;
+    this.#watchdog = new Watchdog(runtime, {
       connection: () => ('connection' in this.#state ? this.#state.connection : undefined),
       calls: () => this.#calls.values(),
       ping: () => {
@@ -96,14 +96,14 @@ export class Link {
   }
 
   /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
-  run<Result>(call: Call<Result>, { signal }: Cancellable): Promise<Result> {
+  run<Result>(call: PendingCall<Result>, { signal }: Cancellable): Promise<Result> {
     const onAbort = () => {
       const maybeStored = mayBeStored(call);
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     const result = call.attach(() => signal?.removeEventListener('abort', onAbort));
-    this.#silence.watch(call);
+    this.#watchdog.watch(call);
     if (!this.#calls.has(call.number)) {
       this.#calls.set(call.number, call);
       if (this.#state.kind === 'open') this.#sendCall(call);
@@ -122,8 +122,8 @@ export class Link {
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
     const state = this.#state;
     this.#state = { kind: 'closed' };
-    this.#machine.clearTimer(this.#retryTimer);
-    this.#silence.stop();
+    this.#runtime.clearTimer(this.#retryTimer);
+    this.#watchdog.stop();
     for (const call of [...this.#calls.values()]) {
       call.fail(closedError(mayBeStored(call)));
     }
@@ -141,7 +141,7 @@ export class Link {
 
   async #tellSilence(calls: readonly OpenCall[]): Promise<void> {
     const silent = new IpcError('owner_silent', 'the broker does not answer');
-    const { code, message, hint } = await this.#road.silent().catch(() => silent);
+    const { code, message, hint } = await this.#connector.silent().catch(() => silent);
     for (const call of calls) {
       call.giveUp(new IpcError(code, message, { hint, maybeStored: mayBeStored(call) }));
     }
@@ -150,8 +150,8 @@ export class Link {
   #connect(): void {
     if (this.#state.kind !== 'down') return;
     this.#state = { kind: 'connecting' };
-    this.#machine.clearTimer(this.#retryTimer);
-    this.#road.connect().then(
+    this.#runtime.clearTimer(this.#retryTimer);
+    this.#connector.connect().then(
       (connection) => this.#greet(connection),
       (error: IpcError) => this.#connectFailed(error),
     );
@@ -167,19 +167,19 @@ export class Link {
       call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
     }
     if (!this.#isNeeded()) return;
-    const isIdle = this.#calls.size === 0 && !this.#user.holds();
+    const isIdle = this.#calls.size === 0 && !this.#listener.holds();
     this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
     this.#connectIn(this.#pauseMs);
   }
 
   #connectIn(ms: number): void {
-    this.#retryTimer = this.#machine.setTimer(() => this.#connect(), ms);
+    this.#retryTimer = this.#runtime.setTimer(() => this.#connect(), ms);
     if (this.#calls.size === 0) this.#retryTimer.unref();
   }
 
   /** There is something to say to a broker, or this session takes over when the owner goes. */
   #isNeeded(): boolean {
-    return this.#calls.size > 0 || this.#user.holds() || this.#road.isStandby();
+    return this.#calls.size > 0 || this.#listener.holds() || this.#connector.isStandby();
   }
 
   #greet(connection: Connection): void {
@@ -190,32 +190,32 @@ export class Link {
     this.send({
       kind: 'hello',
       request: helloNumber,
-      standby: this.#road.isStandby(),
-      ...this.#user.hello(),
+      standby: this.#connector.isStandby(),
+      ...this.#listener.hello(),
     });
   }
 
   #onFrame(connection: Connection, frame: Frame): void {
     try {
-      const { answer, body } = decodeAnswer(frame);
-      switch (answer.kind) {
+      const { response, body } = decodeResponse(frame);
+      switch (response.kind) {
         case 'welcome':
-          return this.#welcomed(connection, answer);
+          return this.#welcomed(connection, response);
         case 'going':
           return this.#lost(connection);
         case 'error':
           return this.#failed(
             connection,
-            answer.request,
-            new IpcError(answer.code, answer.message),
+            response.request,
+            new IpcError(response.code, response.message),
           );
         case 'offer': {
-          const { envelope, mailbox, attempt, others } = answer;
+          const { envelope, mailbox, attempt, others } = response;
           const delivery: Delivery = { envelope, mailbox, attempt, others, body };
-          return this.#user.offered(delivery, this.#calls.get(answer.request));
+          return this.#listener.offered(delivery, this.#calls.get(response.request));
         }
         default:
-          return this.#calls.get(answer.request)?.take(answer);
+          return this.#calls.get(response.request)?.take(response);
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -226,8 +226,8 @@ export class Link {
   #welcomed(connection: Connection, welcome: Welcome): void {
     this.#state = { kind: 'open', connection, welcome };
     this.#pauseMs = retryMs;
-    this.#road.welcomed(welcome);
-    this.#user.welcomed(welcome);
+    this.#connector.welcomed(welcome);
+    this.#listener.welcomed(welcome);
     for (const call of [...this.#calls.values()]) this.#sendCall(call);
   }
 

@@ -2,31 +2,31 @@
 // a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
 // join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
 import { isDeepStrictEqual } from 'node:util';
-import type { Machine } from '../base/runtime.ts';
+import type { Runtime } from '../base/runtime.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
 import { mailboxesOf } from '../model/post.ts';
-import type { Call } from './pending-call.ts';
+import type { PendingCall } from './pending-call.ts';
 
 /** What makes two posts the same to their poster. */
-export interface Words {
+export interface PostIdentity {
   readonly to: Name;
   readonly alsoTo: readonly Name[];
   readonly from: Name | '';
   readonly body: Buffer;
 }
 
-interface OpenPost {
-  readonly call: Call<PostResult>;
+interface PendingPost {
+  readonly call: PendingCall<PostResult>;
   /** 0 for an id given by hand: such a post is joined by its id, at the broker. */
   readonly count: number;
-  readonly words: Words;
+  readonly identity: PostIdentity;
 }
 
-interface UnheardPost {
-  readonly words: Words;
+interface LateResult {
+  readonly identity: PostIdentity;
   readonly result: PostResult;
-  /** On the machine's clock. */
+  /** On the runtime's clock. */
   readonly until: number;
 }
 
@@ -36,16 +36,16 @@ interface UnheardPost {
  */
 const unheardMs = 300_000;
 
-export class Posts {
-  readonly #machine: Pick<Machine, 'now'>;
+export class Outbox {
+  readonly #runtime: Pick<Runtime, 'now'>;
   /** By request number, in the order posted. */
-  readonly #open = new Map<number, OpenPost>();
+  readonly #open = new Map<number, PendingPost>();
   /** Oldest first. */
-  #unheard: UnheardPost[] = [];
+  #unheard: LateResult[] = [];
   #count = 0;
 
-  constructor(machine: Pick<Machine, 'now'>) {
-    this.#machine = machine;
+  constructor(runtime: Pick<Runtime, 'now'>) {
+    this.#runtime = runtime;
   }
 
   get allAnswered(): boolean {
@@ -53,7 +53,7 @@ export class Posts {
   }
 
   /** Up to this count every post is answered, or was never sent. */
-  get mark(): number {
+  get ackedUpTo(): number {
     for (const { count } of this.#open.values()) if (count > 0) return count - 1;
     return this.#count;
   }
@@ -65,8 +65,8 @@ export class Posts {
     return first;
   }
 
-  open(call: Call<PostResult>, count: number, words: Words): void {
-    this.#open.set(call.number, { call, count, words });
+  open(call: PendingCall<PostResult>, count: number, identity: PostIdentity): void {
+    this.#open.set(call.number, { call, count, identity: identity });
   }
 
   over(callNumber: number): void {
@@ -74,28 +74,28 @@ export class Posts {
   }
 
   /** A post of these words whose caller gave up, and that is not answered yet. */
-  orphan(words: Words): Call<PostResult> | undefined {
+  orphan(identity: PostIdentity): PendingCall<PostResult> | undefined {
     for (const post of this.#open.values()) {
       const isOrphan = !post.call.hasCaller && post.count > 0;
-      if (isOrphan && isSame(post.words, words)) return post.call;
+      if (isOrphan && isSame(post.identity, identity)) return post.call;
     }
     return undefined;
   }
 
   /** The answer came after the caller had given up. */
-  keepUnheard(words: Words, result: PostResult): void {
-    this.#unheard.push({ words, result, until: this.#machine.now() + unheardMs });
+  keepUnheard(identity: PostIdentity, result: PostResult): void {
+    this.#unheard.push({ identity: identity, result, until: this.#runtime.now() + unheardMs });
   }
 
-  takeUnheard(words: Words): PostResult | undefined {
-    const now = this.#machine.now();
+  takeUnheard(identity: PostIdentity): PostResult | undefined {
+    const now = this.#runtime.now();
     this.#unheard = this.#unheard.filter(({ until }) => until > now);
-    const index = this.#unheard.findIndex((post) => isSame(post.words, words));
+    const index = this.#unheard.findIndex((post) => isSame(post.identity, identity));
     return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;
   }
 }
 
-function isSame(one: Words, other: Words): boolean {
+function isSame(one: PostIdentity, other: PostIdentity): boolean {
   const areSame = isDeepStrictEqual(mailboxesOf(one), mailboxesOf(other));
   return areSame && one.from === other.from && one.body.equals(other.body);
 }

@@ -2,18 +2,18 @@
 // on without one, until the broker has answered it.
 import type { IpcError } from '../base/errors.ts';
 import type { Delivery } from '../model/mail-service.ts';
-import type { Answer, BrokerRequest, RequestNumber } from '../model/requests.ts';
+import type { BrokerRequest, RequestNumber, Response } from '../model/requests.ts';
 
 /** An answer as the client sees it: an offer comes with the delivery made of it. */
-export type Incoming = Exclude<Answer, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
+export type Incoming = Exclude<Response, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
-export interface CallOptions<Result> {
+export interface PendingCallOptions<Result> {
   readonly kind: BrokerRequest['kind'];
   /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
   request(number: RequestNumber): BrokerRequest;
-  take(answer: Incoming, call: Call<Result>): void;
+  take(response: Incoming, call: PendingCall<Result>): void;
   /** What it means for the request that its caller gave up. */
-  abandon?(call: Call<Result>): void;
+  abandon?(call: PendingCall<Result>): void;
 }
 
 interface Caller<Result> {
@@ -26,18 +26,18 @@ interface Caller<Result> {
 /** Instead of a time: something came. */
 export const heard = Number.NEGATIVE_INFINITY;
 
-export class Call<Result = unknown> {
+export class PendingCall<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
-  /** Since when nothing came from the broker, on the machine's clock, or `heard`. */
+  /** Since when nothing came from the broker, on the runtime's clock, or `heard`. */
   unheardSince = heard;
   readonly number: RequestNumber;
   /** Takes it out of the client's list: no answer is expected any more. */
   readonly over: () => void;
-  readonly #options: CallOptions<Result>;
+  readonly #options: PendingCallOptions<Result>;
   #caller: Caller<Result> | undefined;
 
-  constructor(number: RequestNumber, options: CallOptions<Result>, over: () => void) {
+  constructor(number: RequestNumber, options: PendingCallOptions<Result>, over: () => void) {
     this.number = number;
     this.#options = options;
     this.over = over;
@@ -63,8 +63,8 @@ export class Call<Result = unknown> {
     });
   }
 
-  take(answer: Incoming): void {
-    this.#options.take(answer, this);
+  take(response: Incoming): void {
+    this.#options.take(response, this);
   }
 
   done(result: Result): void {
@@ -95,4 +95,4 @@ export class Call<Result = unknown> {
 }
 
 /** A call, whatever its result is. */
-export type OpenCall = Omit<Call, 'attach' | 'done'>;
+export type OpenCall = Omit<PendingCall, 'attach' | 'done'>;

@@ -1,7 +1,7 @@
 // A broker that accepts and does not answer. One timer for all calls of a link: a call that hears
 // nothing for a second has a ping sent, whose answer counts, and after another second it is told.
 import { silenceMsAnswer } from '../base/limits.ts';
-import type { Machine, Timer } from '../base/runtime.ts';
+import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Connection } from '../net/connection.ts';
 import { heard, type OpenCall } from './pending-call.ts';
 
@@ -16,36 +16,36 @@ export interface Watched {
 
 const pingMs = silenceMsAnswer / 2;
 
-export class Silence {
-  readonly #machine: Machine;
+export class Watchdog {
+  readonly #runtime: Runtime;
   readonly #watched: Watched;
   #timer: Timer | undefined;
   #due = 0;
 
-  constructor(machine: Machine, watched: Watched) {
-    this.#machine = machine;
+  constructor(runtime: Runtime, watched: Watched) {
+    this.#runtime = runtime;
     this.#watched = watched;
   }
 
   /** The call's silence counts from now on, until it hears something or its caller is gone. */
   watch(call: OpenCall): void {
-    const now = this.#machine.now();
+    const now = this.#runtime.now();
     call.unheardSince = now;
     if (this.#timer === undefined) this.#lookAt(now + pingMs);
   }
 
   stop(): void {
-    this.#machine.clearTimer(this.#timer);
+    this.#runtime.clearTimer(this.#timer);
   }
 
   #lookAt(due: number): void {
     this.#due = due;
-    this.#timer = this.#machine.setTimer(() => this.#look(), due - this.#machine.now());
+    this.#timer = this.#runtime.setTimer(() => this.#look(), due - this.#runtime.now());
   }
 
   #look(): void {
     this.#timer = undefined;
-    const now = this.#machine.now();
+    const now = this.#runtime.now();
     const connection = this.#watched.connection();
     const unheard = [...this.#watched.calls()].filter((call) => isUnheard(call, connection));
     // There was nobody who could answer, or it was this process that stood still: time begins anew.
@@ -60,7 +60,7 @@ export class Silence {
   #lookAgain(unheard: readonly OpenCall[]): void {
     if (unheard.length === 0) return;
     const first = Math.min(...unheard.map(({ unheardSince }) => unheardSince));
-    const isPingDue = this.#machine.now() - first >= pingMs;
+    const isPingDue = this.#runtime.now() - first >= pingMs;
     if (isPingDue) this.#watched.ping();
     this.#lookAt(first + (isPingDue ? silenceMsAnswer : pingMs));
   }

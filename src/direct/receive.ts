@@ -8,17 +8,17 @@ import { createServer, type Socket } from 'node:net';
 import { cancelled, IpcError, outOfFiles } from '../base/errors.ts';
 import { backlogMax, connectionsMax } from '../base/limits.ts';
 import type { Name, Origin } from '../model/message.ts';
-import type { Failed, Send } from '../model/requests.ts';
-import { Crowd } from '../net/buffer-budget.ts';
+import type { ErrorResponse, SendRequest } from '../model/requests.ts';
+import { BufferBudget } from '../net/buffer-budget.ts';
 import { accept } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
-import { Strangers } from '../net/pending-handshakes.ts';
+import { PendingHandshakes } from '../net/pending-handshakes.ts';
 import { resolveHost } from '../net/tls.ts';
-import { decodeRequest, encodeAnswer } from '../protocol/codec.ts';
+import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
-export interface ReceiveOptions {
+export interface ReceiveArguments {
   readonly port: number;
   /** An address of this machine; 127.0.0.1 unless given. */
   readonly bind?: string | undefined;
@@ -43,7 +43,7 @@ export interface ReceivedMessage {
 }
 
 /** The first message that anyone sends, or undefined when the time is over. */
-export async function receive(options: ReceiveOptions): Promise<ReceivedMessage | undefined> {
+export async function receive(options: ReceiveArguments): Promise<ReceivedMessage | undefined> {
   const [address] = await resolveHost(options.bind ?? '127.0.0.1', 'bind');
   if (options.signal?.aborted) throw cancelled();
   const receiver = new Receiver(options.keys, options.signal);
@@ -51,7 +51,7 @@ export async function receive(options: ReceiveOptions): Promise<ReceivedMessage 
   return receiver.wait(options.timeoutMs);
 }
 
-type Turn =
+type ReceiverState =
   | {
       state: 'waiting';
       timer: NodeJS.Timeout;
@@ -65,10 +65,10 @@ class Receiver {
   readonly #keys: () => Keys;
   readonly #signal: AbortSignal | undefined;
   readonly #server = createServer((socket) => this.#shake(socket));
-  readonly #strangers = new Strangers();
-  readonly #crowd = new Crowd();
+  readonly #pendingHandshakes = new PendingHandshakes();
+  readonly #budget = new BufferBudget();
   readonly #connections = new Set<Connection>();
-  #turn: Turn = { state: 'over' };
+  #turn: ReceiverState = { state: 'over' };
 
   constructor(keys: () => Keys, signal: AbortSignal | undefined) {
     this.#keys = keys;
@@ -105,7 +105,7 @@ class Receiver {
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#welcome(await this.#strangers.meet(socket, accept(socket, this.#keys())));
+      this.#welcome(await this.#pendingHandshakes.meet(socket, accept(socket, this.#keys())));
     } catch (error) {
       // A stranger's fault is his own; the receive goes on.
       if (!(error instanceof IpcError)) throw error;
@@ -118,7 +118,7 @@ class Receiver {
       return;
     }
     connection.endWhenRetired(this.#keys);
-    this.#crowd.add(connection);
+    this.#budget.add(connection);
     this.#connections.add(connection);
     connection.onClose = () => this.#connections.delete(connection);
     connection.onFrame = (frame) => this.#answer(connection, frame);
@@ -133,13 +133,17 @@ class Receiver {
       this.#offer(connection, request, this.#turn);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      connection.send(encodeAnswer(failed(frame.request, error)));
+      connection.send(encodeResponse(failed(frame.request, error)));
       if (error.kind.fatal) connection.close();
     }
   }
 
-  #offer(connection: Connection, send: Send, waiting: Turn & { state: 'waiting' }): void {
-    const offered: Turn = { state: 'offered', connection, request: send.request };
+  #offer(
+    connection: Connection,
+    send: SendRequest,
+    waiting: ReceiverState & { state: 'waiting' },
+  ): void {
+    const offered: ReceiverState = { state: 'offered', connection, request: send.request };
     this.#turn = offered;
     clearTimeout(waiting.timer);
     waiting.resolve({
@@ -153,13 +157,13 @@ class Receiver {
     });
   }
 
-  async #confirm(offered: Turn & { state: 'offered' }): Promise<void> {
+  async #confirm(offered: ReceiverState & { state: 'offered' }): Promise<void> {
     if (this.#turn !== offered) throw cancelled();
     const { connection, request } = offered;
     this.#connections.delete(connection);
     await new Promise<void>((resolve) => {
       connection.onClose = () => resolve();
-      connection.send(encodeAnswer({ kind: 'received', request }), resolve);
+      connection.send(encodeResponse({ kind: 'received', request }), resolve);
     });
     connection.close();
     this.#stop();
@@ -178,11 +182,11 @@ class Receiver {
 
 /** What comes on it after this is dropped, so the word is true. */
 function sendAway(connection: Connection): void {
-  connection.send(encodeAnswer({ kind: 'going', request: 0 }));
+  connection.send(encodeResponse({ kind: 'going', request: 0 }));
   connection.close();
 }
 
-function failed(request: number, { code, message }: IpcError): Failed {
+function failed(request: number, { code, message }: IpcError): ErrorResponse {
   return { kind: 'error', request, code, message };
 }
 

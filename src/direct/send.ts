@@ -7,14 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { sendRetryMs } from '../base/limits.ts';
 import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
-import type { Answer, Ping, Send } from '../model/requests.ts';
+import type { PingRequest, Response, SendRequest } from '../model/requests.ts';
 import { dial } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { resolveHost } from '../net/tls.ts';
-import { decodeAnswer, encodeRequest } from '../protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
-export interface PeerOptions {
+export interface PingArguments {
   readonly host: string;
   readonly port: number;
   readonly keys: Keys;
@@ -22,22 +22,22 @@ export interface PeerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface SendOptions extends PeerOptions {
+export interface SendArguments extends PingArguments {
   readonly from: Name | '';
   readonly origin: Origin;
   readonly body: Buffer;
 }
 
 /** Resolves when the receiving side has written its result. */
-export async function send(options: SendOptions): Promise<void> {
+export async function send(options: SendArguments): Promise<void> {
   const { from, origin, body } = options;
   const checksum = bodyChecksum(body);
-  const request: Send = { kind: 'send', request: 1, from, origin, checksum, body };
+  const request: SendRequest = { kind: 'send', request: 1, from, origin, checksum, body };
   await tryAgain(options, (connection, signal) => ask(connection, request, signal));
 }
 
 /** `ms`: from the question to the answer, on a connection that stands. */
-export async function ping(options: PeerOptions): Promise<{ ms: number }> {
+export async function ping(options: PingArguments): Promise<{ ms: number }> {
   return tryAgain(options, async (connection, signal) => {
     const asked = performance.now();
     await ask(connection, { kind: 'ping', request: 1 }, signal);
@@ -47,7 +47,7 @@ export async function ping(options: PeerOptions): Promise<{ ms: number }> {
 
 /** One try after the other until the time is over, as long as the fault can pass. */
 async function tryAgain<T>(
-  options: PeerOptions,
+  options: PingArguments,
   attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const addresses = await resolveHost(options.host);
@@ -97,7 +97,11 @@ function passing(error: unknown, before: IpcError): IpcError {
 }
 
 /** Resolves at the answer. A fault after the request was written whole is `cut_off`, for a send. */
-function ask(connection: Connection, request: Send | Ping, signal: AbortSignal): Promise<void> {
+function ask(
+  connection: Connection,
+  request: SendRequest | PingRequest,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let written = false;
     const lost = (fault: IpcError): void => {
@@ -109,7 +113,7 @@ function ask(connection: Connection, request: Send | Ping, signal: AbortSignal):
     connection.onClose = (reason) => lost(reason ?? hungUp());
     connection.onFrame = (frame) => {
       try {
-        checkAnswer(decodeAnswer(frame).answer);
+        checkAnswer(decodeResponse(frame).response);
         resolve();
       } catch (error) {
         reject(error);
@@ -123,17 +127,17 @@ function ask(connection: Connection, request: Send | Ping, signal: AbortSignal):
   });
 }
 
-function checkAnswer(answer: Answer): void {
-  switch (answer.kind) {
+function checkAnswer(response: Response): void {
+  switch (response.kind) {
     case 'received':
     case 'pong':
       return;
     case 'going':
       throw new IpcError('busy', 'the receiver took another message, or ended');
     case 'error':
-      throw new IpcError(answer.code, answer.message);
+      throw new IpcError(response.code, response.message);
     default:
-      throw new IpcError('bad_frame', `${answer.kind} answers no message`);
+      throw new IpcError('bad_frame', `${response.kind} answers no message`);
   }
 }
 

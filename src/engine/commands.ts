@@ -1,17 +1,23 @@
 // What goes into a step of the engine, and what comes out of it.
-import type { Answer, BrokerRequest, JournalRecord, Post, Welcome } from '../model/requests.ts';
+import type {
+  BrokerRequest,
+  JournalRecord,
+  PostRequest,
+  Response,
+  Welcome,
+} from '../model/requests.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
   | PostCommand
-  | Exclude<BrokerRequest, Post>
+  | Exclude<BrokerRequest, PostRequest>
   | { readonly kind: 'disconnect' }
   /** So many bytes of bodies that were offered to it have left this process. */
   | { readonly kind: 'left'; readonly bytes: number }
 );
 
 /** A post, and whether the disk has room for it. */
-export interface PostCommand extends Post {
+export interface PostCommand extends PostRequest {
   readonly isDiskFull?: boolean;
 }
 
@@ -27,7 +33,7 @@ export interface Reply {
   readonly to: ConnectionId;
   readonly after: 'write' | 'sync';
   /** An error whose code is fatal is the last word on its connection. */
-  readonly answer: Answer;
+  readonly response: Response;
 }
 
 export interface Outcome {
@@ -36,7 +42,7 @@ export interface Outcome {
 }
 
 /** What the welcome says of the broker; the engine only repeats it. */
-export type Identity = Omit<Welcome, 'kind' | 'request' | 'lost' | 'messages'>;
+export type Identity = Omit<Welcome, 'kind' | 'request' | 'revoked' | 'messages'>;
 
 export interface EngineLimits {
   readonly attemptsMax: number;

@@ -5,29 +5,29 @@
 
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
-import type { MovedRecord, Retried, Retry } from '../model/requests.ts';
+import type { MovedRecord, RetriedResponse, RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { fullMailboxes } from './quota.ts';
-import { isDeadLetter, type Ledger, type LiveMessage } from './state.ts';
+import { isDeadLetter, type LiveMessage, type State } from './state.ts';
 
 /** `move` carries the record out at once: what moves takes room from the next one. */
 export function retryDeadLetters(
-  { to, ids, after }: Retry,
-  ledger: Ledger,
+  { to, ids, after }: RetryRequest,
+  state: State,
   limits: EngineLimits,
   move: (record: MovedRecord) => void,
-): Pick<Retried, 'moved' | 'stayed' | 'next'> {
+): Pick<RetriedResponse, 'moved' | 'stayed' | 'next'> {
   const named = new Set(ids);
   const isWanted = ({ envelope }: LiveMessage) =>
     (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));
-  const wanted = ledger
+  const wanted = state
     .ready(deadLetterMailbox)
     .filter((message) => message.envelope.number > after)
     .filter((message) => isDeadLetter(message) && isWanted(message));
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
   for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {
-    if (fullMailboxes([envelope.to], envelope.bodyBytes, ledger, limits)) stayed.push(envelope);
+    if (fullMailboxes([envelope.to], envelope.bodyBytes, state, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);

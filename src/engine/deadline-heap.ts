@@ -8,7 +8,7 @@ export interface Timed {
 }
 
 /** A binary heap that knows where each item is, so that a cancelled one leaves at once. */
-export class Deadlines<Item extends Timed> {
+export class DeadlineHeap<Item extends Timed> {
   readonly #heap: Item[] = [];
 
   get first(): Item | undefined {

@@ -1,61 +1,61 @@
 // Which posts were stored: what makes a post repeated with the same id one message.
 //
-// A session numbers its posts (count) and says up to which count it has all its answers (mark).
+// A session numbers its posts (count) and says up to which count it has all responses (acknowledged up to).
 // Per session the broker keeps the mark and the answers above it; of all sessions the one longest
 // unheard is forgotten first, never a connected one. An id given by hand stands alone, and of those
 // the oldest goes first. No map of all ids.
 import type { MessageId, SessionId } from '../model/message.ts';
 import type { JournalRecord } from '../model/requests.ts';
 
-interface Posts {
-  mark: number;
-  /** Count to message number, for stored posts above the mark. */
-  readonly answers: Map<number, number>;
+interface SessionPosts {
+  ackedUpTo: number;
+  /** Count to message number, for stored posts above `ackedUpTo`. */
+  readonly numbers: Map<number, number>;
 }
 
-export interface IdLimits {
+export interface DeduplicationLimits {
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
 }
 
-export class PostIds {
+export class Deduplication {
   /** In the order last heard of. */
-  readonly #sessions = new Map<SessionId, Posts>();
+  readonly #sessions = new Map<SessionId, SessionPosts>();
   /** In the order stored. */
   readonly #named = new Map<MessageId, number>();
-  readonly #limits: IdLimits;
+  readonly #limits: DeduplicationLimits;
 
-  constructor(limits: IdLimits) {
+  constructor(limits: DeduplicationLimits) {
     this.#limits = limits;
   }
 
-  markOf(session: SessionId): number {
-    return this.#sessions.get(session)?.mark ?? 0;
+  ackedUpTo(session: SessionId): number {
+    return this.#sessions.get(session)?.ackedUpTo ?? 0;
   }
 
   /** The number under which the session's post was stored, if it is known. */
   numberOf(session: SessionId, count: number): number | undefined {
-    return this.#sessions.get(session)?.answers.get(count);
+    return this.#sessions.get(session)?.numbers.get(count);
   }
 
   numberOfNamed(id: MessageId): number | undefined {
     return this.#named.get(id);
   }
 
-  /** The session was heard of: it has its answers up to `mark`. */
-  hear(session: SessionId, mark: number): void {
-    const posts = this.#sessions.get(session) ?? { mark: 0, answers: new Map() };
+  /** The session was heard of: it has its answers up to that count. */
+  acknowledge(session: SessionId, ackedUpTo: number): void {
+    const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, numbers: new Map() };
     this.#sessions.delete(session);
     this.#sessions.set(session, posts);
-    if (mark <= posts.mark) return;
-    posts.mark = mark;
-    for (const count of posts.answers.keys()) if (count <= mark) posts.answers.delete(count);
+    if (ackedUpTo <= posts.ackedUpTo) return;
+    posts.ackedUpTo = ackedUpTo;
+    for (const count of posts.numbers.keys()) if (count <= ackedUpTo) posts.numbers.delete(count);
   }
 
-  store(session: SessionId, count: number, mark: number, number: number): void {
-    this.hear(session, mark);
+  store(session: SessionId, count: number, ackedUpTo: number, number: number): void {
+    this.acknowledge(session, ackedUpTo);
     const posts = this.#sessions.get(session);
-    if (posts && count > posts.mark) posts.answers.set(count, number);
+    if (posts && count > posts.ackedUpTo) posts.numbers.set(count, number);
   }
 
   storeNamed(id: MessageId, number: number): void {
@@ -89,8 +89,8 @@ export class PostIds {
   /** All that is known, as records for a segment's head. */
   records(): JournalRecord[] {
     const sessions = [...this.#sessions].map(
-      ([session, { mark, answers }]) =>
-        ({ kind: 'session', session, mark, answers: [...answers] }) as const,
+      ([session, { ackedUpTo, numbers }]) =>
+        ({ kind: 'session', session, ackedUpTo, numbers: [...numbers] }) as const,
     );
     if (this.#named.size === 0) return sessions;
     return [...sessions, { kind: 'named', ids: [...this.#named] }];

@@ -18,18 +18,18 @@ import {
   type SessionId,
 } from '../model/message.ts';
 import type {
-  Answer,
   CopiedRecord,
-  Fetch,
+  FetchRequest,
   Hello,
   JournalRecord,
-  Post,
-  Release,
+  PostRequest,
+  ReleaseRequest,
   RequestNumber,
-  Retry,
-  Settle,
-  StatusAnswer,
-  Wait,
+  Response,
+  RetryRequest,
+  SettleRequest,
+  StatusResponse,
+  WaitRequest,
 } from '../model/requests.ts';
 import type {
   Command,
@@ -41,21 +41,21 @@ import type {
   PostCommand,
   Reply,
 } from './commands.ts';
-import { type Connection, isOpen } from './connections.ts';
+import { isRequestOpen, type SessionConnection } from './connections.ts';
 import { retryDeadLetters } from './dead-letters.ts';
-import { type Addressed, envelopesFor, messagesOf, storedBefore } from './fan-out.ts';
-import { refusalOf } from './quota.ts';
-import { Ledger, type LiveMessage } from './state.ts';
+import { type AddressedMessage, addressedMessages, envelopesFor, storedBefore } from './fan-out.ts';
+import { quotaRefusal } from './quota.ts';
+import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
-import { type Waiter, Waits } from './waiters.ts';
+import { type Waiter, Waiters } from './waiters.ts';
 
-export class Mailboxes {
+export class Engine {
   #identity: Identity | undefined;
   readonly #limits: EngineLimits;
-  readonly #ledger: Ledger;
-  readonly #waits = new Waits<Connection>();
-  readonly #connections = new Map<ConnectionId, Connection>();
-  readonly #connectionOf = new Map<SessionId, Connection>();
+  readonly #state: State;
+  readonly #waiters = new Waiters<SessionConnection>();
+  readonly #connections = new Map<ConnectionId, SessionConnection>();
+  readonly #connectionOf = new Map<SessionId, SessionConnection>();
   /** Holders that the last owner knew and that have not said hello to this one. */
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
@@ -66,16 +66,16 @@ export class Mailboxes {
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
-    this.#ledger = new Ledger(this.#limits);
+    this.#state = new State(this.#limits);
   }
 
   get nextNumber(): number {
-    return this.#ledger.nextNumber;
+    return this.#state.nextNumber;
   }
 
   /** Unsettled messages. */
   get size(): number {
-    return this.#ledger.size;
+    return this.#state.size;
   }
 
   /** Sessions that would take over, but for the one named. */
@@ -90,19 +90,19 @@ export class Mailboxes {
   /** Takes a record of an earlier owner. Records may come twice and out of order. */
   restore(record: JournalRecord): void {
     assert(!this.#identity, 'records are restored before begin()');
-    this.#ledger.apply(record);
+    this.#state.apply(record);
   }
 
   /** Numbers below this one were given before, whatever became of their messages. */
   reserveNumbersBelow(number: number): void {
-    this.#ledger.reserveNumbersBelow(number);
+    this.#state.reserveNumbersBelow(number);
   }
 
   /** From now on commands come; holders that the last owner knew have a short while to be back. */
   begin(identity: Identity, instant: Instant): void {
     this.#identity = identity;
-    this.#ledger.endReplay();
-    for (const session of this.#ledger.holders()) this.#absent.add(session);
+    this.#state.endReplay();
+    for (const session of this.#state.holders()) this.#absent.add(session);
     this.#graceUntil = instant.now + this.#limits.holderGraceMs;
   }
 
@@ -119,7 +119,7 @@ export class Mailboxes {
 
   /** Answers waits whose time is over, and ends the holders' grace. */
   tick(instant: Instant): Outcome {
-    for (let waiter = this.#waits.next; waiter; waiter = this.#waits.next) {
+    for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
@@ -127,7 +127,7 @@ export class Mailboxes {
     if (this.#absent.size > 0 && this.#graceUntil <= instant.now) {
       const absent = [...this.#absent];
       this.#absent.clear();
-      const held = absent.flatMap((session) => this.#ledger.heldBy(session));
+      const held = absent.flatMap((session) => this.#state.heldBy(session));
       this.#putBackAll(held, false);
       this.#fetchAgain();
     }
@@ -136,25 +136,25 @@ export class Mailboxes {
 
   /** When tick() has something to do, on the clock of Instant.now. */
   nextDeadline(): number | undefined {
-    const wait = this.#waits.next?.deadline;
+    const wait = this.#waiters.next?.deadline;
     if (this.#absent.size === 0) return wait;
     return Math.min(wait ?? Number.POSITIVE_INFINITY, this.#graceUntil);
   }
 
   /** What each segment's head repeats: the ids of posts. */
   head(): JournalRecord[] {
-    this.#ledger.ids.shrink((session) => this.#connectionOf.has(session));
-    return this.#ledger.ids.records();
+    this.#state.deduplication.shrink((session) => this.#connectionOf.has(session));
+    return this.#state.deduplication.records();
   }
 
   /** A live message as it stands, for writing it again at the tail; its body is the journal's. */
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
-    return this.#ledger.copyOf(number);
+    return this.#state.copyOf(number);
   }
 
   #dispatch(
     command: Exclude<Command, { kind: 'hello' }>,
-    connection: Connection,
+    connection: SessionConnection,
     instant: Instant,
   ): void {
     switch (command.kind) {
@@ -162,7 +162,7 @@ export class Mailboxes {
         return this.#post(command, connection, instant);
       case 'wait':
       case 'fetch':
-        if (isOpen(command.request, connection)) {
+        if (isRequestOpen(command.request, connection)) {
           const what = 'the request is still open';
           return this.#fail(connection.id, command.request, 'bad_frame', what);
         }
@@ -202,8 +202,8 @@ export class Mailboxes {
     this.#connections.set(id, connection);
     this.#connectionOf.set(session, connection);
     this.#absent.delete(session);
-    const lost = this.#reconcile(session, hello.held);
-    this.#reply(id, { ...identity, kind: 'welcome', request, lost, messages: this.size });
+    const revoked = this.#reconcile(session, hello.held);
+    this.#reply(id, { ...identity, kind: 'welcome', request, revoked, messages: this.size });
     this.#fetchAgain();
   }
 
@@ -212,62 +212,62 @@ export class Mailboxes {
    * what it lists is held again, unless another session holds it by now.
    */
   #reconcile(session: SessionId, held: readonly Hold[]): Hold[] {
-    const kept = new Set(held.map((hold) => this.#ledger.find(hold)));
+    const kept = new Set(held.map((hold) => this.#state.find(hold)));
     this.#putBackAll(
-      this.#ledger.heldBy(session).filter((message) => !kept.has(message)),
+      this.#state.heldBy(session).filter((message) => !kept.has(message)),
       true,
     );
-    const lost: Hold[] = [];
+    const revoked: Hold[] = [];
     for (const hold of held) {
-      const message = this.#ledger.find(hold);
+      const message = this.#state.find(hold);
       if (!message || message.holder === session) continue;
       if (message.holder === undefined) this.#offer(message, session);
-      else lost.push(hold);
+      else revoked.push(hold);
     }
-    return lost;
+    return revoked;
   }
 
-  #post(post: PostCommand, connection: Connection, instant: Instant): void {
+  #post(post: PostCommand, connection: SessionConnection, instant: Instant): void {
     const { session, id: to } = connection;
-    const { ids } = this.#ledger;
-    const messages = messagesOf(post, session, ids);
+    const { deduplication } = this.#state;
+    const messages = addressedMessages(post, session, deduplication);
     const again = messages.find(({ known }) => known !== undefined);
     if (again) return this.#postAgain(post, messages, again.id, connection);
-    const refusal = refusalOf(post, session, this.#ledger, this.#limits);
+    const refusal = quotaRefusal(post, session, this.#state, this.#limits);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
 
-    const { settles, notHeld } = this.#ledger.settleable(post.settles, session);
-    const { body, mark } = post;
-    const { nextNumber } = this.#ledger;
+    const { settles, notHeld } = this.#state.settleable(post.settles, session);
+    const { body, ackedUpTo } = post;
+    const { nextNumber } = this.#state;
     const first = { number: nextNumber, time: instant.time, origin: connection.origin };
     const [envelope, ...also] = envelopesFor(post, messages, first);
     assert(envelope, 'a post names a mailbox');
-    this.#write({ kind: 'posted', envelope, also, mark, settles, body });
-    ids.shrink((other) => this.#connectionOf.has(other));
+    this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
+    deduplication.shrink((other) => this.#connectionOf.has(other));
     for (const { to } of messages) this.#match(to);
     this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
   }
 
   /** A post that was stored before gets the first answer; what it settles is settled all the same. */
   #postAgain(
-    post: Post,
-    messages: readonly Addressed[],
+    post: PostRequest,
+    messages: readonly AddressedMessage[],
     id: MessageId,
-    connection: Connection,
+    connection: SessionConnection,
   ): void {
-    const stored = storedBefore(post, messages, this.#ledger);
+    const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
       const what = `id ${id} was stored before with another body or address`;
       return this.#fail(connection.id, post.request, 'id_conflict', what);
     }
-    const { settles, notHeld } = this.#ledger.settleable(post.settles, connection.session);
+    const { settles, notHeld } = this.#state.settleable(post.settles, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
     this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
   }
 
-  #wait(wait: Wait, connection: Connection, instant: Instant): void {
+  #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailbox, answers, waitMs } = wait;
-    if (this.#waits.size >= this.#limits.waitsMax) {
+    if (this.#waiters.size >= this.#limits.waitsMax) {
       const what = `${this.#limits.waitsMax} waits are parked, the limit`;
       return this.#fail(connection.id, request, 'too_many_waits', what);
     }
@@ -277,11 +277,11 @@ export class Mailboxes {
     const call = { session, request, mailbox, answers, deadline };
     const waiter = { owner: connection, ...call, place: 0 };
     connection.waiters.set(request, waiter);
-    this.#waits.park(waiter);
+    this.#waiters.park(waiter);
     this.#match(mailbox);
   }
 
-  #fetch(fetch: Fetch, connection: Connection): void {
+  #fetch(fetch: FetchRequest, connection: SessionConnection): void {
     if (this.#isAwaited(fetch.mailbox) || !this.#mayOffer(connection)) {
       if (this.#hasManyParked(connection)) return this.#failMany(connection, fetch.request);
       connection.fetches.set(fetch.request, fetch);
@@ -289,7 +289,7 @@ export class Mailboxes {
     }
     let bytesLeft = fetch.bytesMax;
     for (let count = 0; count < fetch.messagesMax; count++) {
-      const message = this.#ledger.firstReady(fetch.mailbox);
+      const message = this.#state.firstReady(fetch.mailbox);
       if (!message) break;
       bytesLeft -= message.envelope.bodyBytes;
       if (bytesLeft < 0 && count > 0) break;
@@ -300,7 +300,7 @@ export class Mailboxes {
   }
 
   /** A cancel that comes too late, after the offer, finds nothing: the client releases. */
-  #cancel(request: RequestNumber, connection: Connection): void {
+  #cancel(request: RequestNumber, connection: SessionConnection): void {
     const parked = connection.waiters.get(request);
     if (parked) this.#unpark(parked);
     const mailbox = (parked ?? connection.fetches.get(request))?.mailbox;
@@ -308,15 +308,15 @@ export class Mailboxes {
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
 
-  #settle(settle: Settle, connection: Connection): void {
+  #settle(settle: SettleRequest, connection: SessionConnection): void {
     const { request } = settle;
-    const { settles, notHeld } = this.#ledger.settleable(settle.holds, connection.session);
+    const { settles, notHeld } = this.#state.settleable(settle.holds, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
     this.#replySynced(connection.id, { kind: 'settled', request, notHeld });
   }
 
-  #release(release: Release, connection: Connection): void {
-    const named = new Set(release.holds.map((hold) => this.#ledger.find(hold)));
+  #release(release: ReleaseRequest, connection: SessionConnection): void {
+    const named = new Set(release.holds.map((hold) => this.#state.find(hold)));
     const messages = [...named]
       .filter((message) => message !== undefined)
       .filter((message) => message.holder === connection.session);
@@ -324,23 +324,23 @@ export class Mailboxes {
     this.#putBackAll(messages, release.unread);
   }
 
-  #retry(retry: Retry, connection: Connection): void {
-    const result = retryDeadLetters(retry, this.#ledger, this.#limits, (move) => this.#write(move));
+  #retry(retry: RetryRequest, connection: SessionConnection): void {
+    const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
     for (const mailbox of new Set(result.moved.map(({ to }) => to))) this.#match(mailbox);
     this.#replySynced(connection.id, { kind: 'retried', request: retry.request, ...result });
   }
 
-  #goodbye({ session }: Connection): void {
-    if (this.#ledger.ids.knows(session)) this.#write({ kind: 'forgotten', session });
+  #goodbye({ session }: SessionConnection): void {
+    if (this.#state.deduplication.knows(session)) this.#write({ kind: 'forgotten', session });
   }
 
-  #disconnect(connection: Connection): void {
+  #disconnect(connection: SessionConnection): void {
     this.#forgetConnection(connection);
-    this.#putBackAll(this.#ledger.heldBy(connection.session), false);
+    this.#putBackAll(this.#state.heldBy(connection.session), false);
   }
 
   /** A peer that reads again gets what it was not offered meanwhile. */
-  #left(bytes: number, connection: Connection): void {
+  #left(bytes: number, connection: SessionConnection): void {
     const wasBehind = !this.#mayOffer(connection);
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'what leaves was offered before');
@@ -351,22 +351,22 @@ export class Mailboxes {
   }
 
   /** What one peer leaves unread is bounded; beyond, others get the mail. */
-  #mayOffer = (connection: Connection): boolean =>
+  #mayOffer = (connection: SessionConnection): boolean =>
     connection.unreadBytes < this.#limits.unreadBytesMax;
 
-  #hasManyParked({ waiters, fetches }: Connection): boolean {
+  #hasManyParked({ waiters, fetches }: SessionConnection): boolean {
     return waiters.size + fetches.size >= this.#limits.waitsPerConnectionMax;
   }
 
-  #failMany({ id }: Connection, request: RequestNumber): void {
+  #failMany({ id }: SessionConnection, request: RequestNumber): void {
     const what = `${this.#limits.waitsPerConnectionMax} calls of the connection wait, the limit`;
     this.#fail(id, request, 'too_many_waits', what);
   }
 
-  #forgetConnection(connection: Connection): void {
+  #forgetConnection(connection: SessionConnection): void {
     this.#connections.delete(connection.id);
     this.#connectionOf.delete(connection.session);
-    for (const waiter of connection.waiters.values()) this.#waits.unpark(waiter);
+    for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
   }
 
   /** All go back before any is offered again, so that the lowest number goes out first. */
@@ -389,19 +389,19 @@ export class Mailboxes {
 
   /** Answers go to who asked; other ready messages, lowest number first, to the wait parked first. */
   #match(mailbox: Name): void {
-    for (const asker of this.#waits.askers(mailbox)) {
-      const answer = asker.answers && this.#ledger.answerTo(asker.answers, mailbox);
+    for (const asker of this.#waiters.askers(mailbox)) {
+      const answer = asker.answers && this.#state.answerTo(asker.answers, mailbox);
       if (answer && this.#mayOffer(asker.owner)) this.#serve(asker, answer);
     }
     for (;;) {
-      const message = this.#ledger.firstReady(mailbox);
-      const waiter = message && this.#waits.oldest(mailbox, this.#mayOffer);
+      const message = this.#state.firstReady(mailbox);
+      const waiter = message && this.#waiters.oldest(mailbox, this.#mayOffer);
       if (!waiter) return;
       this.#serve(waiter, message);
     }
   }
 
-  #serve(waiter: Waiter<Connection>, message: LiveMessage): void {
+  #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
     this.#unpark(waiter);
     this.#offer(message, waiter.session);
     this.#replyOffer(message, waiter.owner, waiter.request);
@@ -412,15 +412,15 @@ export class Mailboxes {
     this.#write({ kind: 'offered', number: envelope.number, holder, attempt });
   }
 
-  #unpark(waiter: Waiter<Connection>): void {
-    this.#waits.unpark(waiter);
+  #unpark(waiter: Waiter<SessionConnection>): void {
+    this.#waiters.unpark(waiter);
     waiter.owner.waiters.delete(waiter.request);
   }
 
   /** A holder that the last owner knew may still come back for a message of the mailbox. */
   #isAwaited(mailbox: Name): boolean {
     for (const session of this.#absent) {
-      if (this.#ledger.heldBy(session).some((message) => message.mailbox === mailbox)) return true;
+      if (this.#state.heldBy(session).some((message) => message.mailbox === mailbox)) return true;
     }
     return false;
   }
@@ -429,20 +429,20 @@ export class Mailboxes {
     for (const connection of this.#connections.values()) this.#fetchParked(connection);
   }
 
-  #fetchParked(connection: Connection): void {
+  #fetchParked(connection: SessionConnection): void {
     const fetches = [...connection.fetches.values()];
     connection.fetches.clear();
     for (const fetch of fetches) this.#fetch(fetch, connection);
   }
 
-  #status(request: RequestNumber): StatusAnswer {
+  #status(request: RequestNumber): StatusResponse {
     const sessions = this.#connections.size;
-    return { request, sessions, ...statusOf(this.#ledger, this.#waits, this.#limits) };
+    return { request, sessions, ...statusOf(this.#state, this.#waiters, this.#limits) };
   }
 
   #write(record: JournalRecord): void {
     this.#records.push(record);
-    this.#ledger.apply(record);
+    this.#state.apply(record);
   }
 
   #replyStored(
@@ -452,33 +452,33 @@ export class Mailboxes {
     rest: { duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
     const [first, ...also] = messages.map(({ id, number }) => {
-      return { id, number, reader: this.#ledger.message(number)?.holder !== undefined };
+      return { id, number, reader: this.#state.message(number)?.holder !== undefined };
     });
     assert(first, 'a post has a message');
     this.#replySynced(to, { kind: 'stored', request, ...first, also, ...rest });
   }
 
-  #replyOffer(message: LiveMessage, connection: Connection, request: RequestNumber): void {
+  #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {
     const { envelope, attempt, mailbox } = message;
-    const others = this.#waits.others(mailbox, connection.session);
+    const others = this.#waiters.others(mailbox, connection.session);
     connection.unreadBytes += envelope.bodyBytes;
     this.#reply(connection.id, { kind: 'offer', request, envelope, mailbox, attempt, others });
   }
 
   #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
-    this.#reply(to, { kind: 'end', request, remaining: this.#ledger.counts(mailbox).ready });
+    this.#reply(to, { kind: 'end', request, remaining: this.#state.counts(mailbox).ready });
   }
 
   #fail(to: ConnectionId, request: RequestNumber, code: ErrorCode, message: string): void {
     this.#reply(to, { kind: 'error', request, code, message });
   }
 
-  #replySynced(to: ConnectionId, answer: Answer): void {
-    this.#replies.push({ to, after: 'sync', answer });
+  #replySynced(to: ConnectionId, response: Response): void {
+    this.#replies.push({ to, after: 'sync', response: response });
   }
 
-  #reply(to: ConnectionId, answer: Answer): void {
-    this.#replies.push({ to, after: 'write', answer });
+  #reply(to: ConnectionId, response: Response): void {
+    this.#replies.push({ to, after: 'write', response: response });
   }
 
   #takeOutcome(): Outcome {

@@ -11,11 +11,11 @@ import {
   sessionMessageId,
 } from '../model/message.ts';
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
-import type { Post } from '../model/requests.ts';
-import type { PostIds } from './deduplication.ts';
+import type { PostRequest } from '../model/requests.ts';
+import type { Deduplication } from './deduplication.ts';
 
 /** One message of a post. */
-export interface Addressed {
+export interface AddressedMessage {
   readonly id: MessageId;
   readonly to: Name;
   /** Under which it was stored before. */
@@ -23,21 +23,29 @@ export interface Addressed {
 }
 
 /** A session numbers its messages one by one: a post to three mailboxes takes three counts. */
-export function messagesOf(post: Post, session: SessionId, ids: PostIds): Addressed[] {
+export function addressedMessages(
+  post: PostRequest,
+  session: SessionId,
+  deduplication: Deduplication,
+): AddressedMessage[] {
   return mailboxesOf(post).map((to, index) => {
     if (post.id !== '') {
       const id = namedMessageId(post.id, index);
-      return { id, to, known: ids.numberOfNamed(id) };
+      return { id, to, known: deduplication.numberOfNamed(id) };
     }
     const count = post.count + index;
-    return { id: sessionMessageId(session, count), to, known: ids.numberOf(session, count) };
+    return {
+      id: sessionMessageId(session, count),
+      to,
+      known: deduplication.numberOf(session, count),
+    };
   });
 }
 
 /** Numbered one after the other. */
 export function envelopesFor(
-  { from, answers, body, checksum }: Post,
-  messages: readonly Addressed[],
+  { from, answers, body, checksum }: PostRequest,
+  messages: readonly AddressedMessage[],
   first: { readonly number: number; readonly time: number; readonly origin: Origin },
 ): Envelope[] {
   const { number, time, origin } = first;
@@ -49,8 +57,8 @@ export function envelopesFor(
 
 /** All messages of a post that was stored before; undefined when it was, but not in these words. */
 export function storedBefore(
-  post: Post,
-  messages: readonly Addressed[],
+  post: PostRequest,
+  messages: readonly AddressedMessage[],
   ledger: { message(number: number): { readonly envelope: Envelope } | undefined },
 ): { readonly id: MessageId; readonly number: number }[] | undefined {
   const stored = messages.flatMap(({ id, to, known: number }) => {

@@ -3,32 +3,32 @@
 import { IpcError } from '../base/errors.ts';
 import type { Name, SessionId } from '../model/message.ts';
 import { mailboxesOf } from '../model/post.ts';
-import type { Post } from '../model/requests.ts';
+import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, PostCommand } from './commands.ts';
-import type { Ledger } from './state.ts';
+import type { State } from './state.ts';
 
-export function refusalOf(
+export function quotaRefusal(
   post: PostCommand,
   session: SessionId,
-  ledger: Ledger,
+  state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
   return (
-    wrongCount(post, session, ledger, limits) ??
+    wrongCount(post, session, state, limits) ??
     fullDisk(post) ??
-    fullStore(post, ledger, limits) ??
-    fullMailboxes(mailboxesOf(post), post.body.length, ledger, limits)
+    fullStore(post, state, limits) ??
+    fullMailboxes(mailboxesOf(post), post.body.length, state, limits)
   );
 }
 
 function wrongCount(
-  post: Post,
+  post: PostRequest,
   session: SessionId,
-  ledger: Ledger,
+  state: State,
   { postsAboveMarkMax }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
-  const mark = Math.max(ledger.ids.markOf(session), post.mark);
+  const mark = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
   if (post.count <= mark) {
     return new IpcError('bad_frame', `post ${post.count} lies below the mark ${mark}`);
   }
@@ -44,8 +44,8 @@ function fullDisk({ isDiskFull }: PostCommand): IpcError | undefined {
 }
 
 function fullStore(
-  { alsoTo, body }: Post,
-  { size, bytes }: Ledger,
+  { alsoTo, body }: PostRequest,
+  { size, bytes }: State,
   { messagesMax, storeBytesMax }: EngineLimits,
 ): IpcError | undefined {
   const count = 1 + alsoTo.length;
@@ -60,17 +60,17 @@ function fullStore(
 export function fullMailboxes(
   names: readonly Name[],
   bodyBytes: number,
-  ledger: Ledger,
+  state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
-  const { mailboxCount } = ledger;
-  const begun = names.filter((name) => ledger.sizeOf(name).messages === 0).length;
+  const { mailboxCount } = state;
+  const begun = names.filter((name) => state.sizeOf(name).messages === 0).length;
   if (begun > 0 && mailboxCount + begun > limits.mailboxesMax) {
     const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
     return new IpcError('too_many_mailboxes', what);
   }
   for (const name of names) {
-    const refusal = fullMailbox(name, bodyBytes, ledger, limits);
+    const refusal = fullMailbox(name, bodyBytes, state, limits);
     if (refusal) return refusal;
   }
   return undefined;
@@ -79,10 +79,10 @@ export function fullMailboxes(
 function fullMailbox(
   name: Name,
   bodyBytes: number,
-  ledger: Ledger,
+  state: State,
   { mailboxMessagesMax, mailboxBytesMax }: EngineLimits,
 ): IpcError | undefined {
-  const { messages, bytes } = ledger.sizeOf(name);
+  const { messages, bytes } = state.sizeOf(name);
   const which = `the mailbox ${JSON.stringify(name)}`;
   if (messages >= mailboxMessagesMax) {
     return new IpcError('mailbox_full', `${which} holds ${messages} messages, its limit`);

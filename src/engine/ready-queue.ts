@@ -1,7 +1,7 @@
 // The message numbers of one mailbox that can be delivered, in ascending order.
 
 /** Numbers in ascending order; taken from the front, added mostly at the back. */
-export class SortedNumbers {
+export class ReadyQueue {
   #numbers: number[] = [];
   /** Everything before this place was taken; cut off when it outweighs the rest. */
   #start = 0;

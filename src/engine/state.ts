@@ -13,8 +13,8 @@ import {
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/requests.ts';
-import { type IdLimits, PostIds } from './deduplication.ts';
-import { SortedNumbers } from './ready-queue.ts';
+import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
+import { ReadyQueue } from './ready-queue.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -24,12 +24,12 @@ export interface LiveMessage {
   readonly holder: SessionId | undefined;
 }
 
-type Message = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
+type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
-interface Mailbox {
-  readonly ready: SortedNumbers;
+interface MailboxState {
+  readonly ready: ReadyQueue;
   /** Ready messages by the question that they answer. */
-  readonly answers: Map<MessageId, Set<number>>;
+  readonly replies: Map<MessageId, Set<number>>;
   held: number;
   bytes: number;
 }
@@ -52,11 +52,11 @@ export function isDeadLetter({ mailbox, envelope }: LiveMessage): boolean {
 const nothing: MailboxCounts = { ready: 0, held: 0 };
 const empty: MailboxSize = { messages: 0, bytes: 0 };
 
-export class Ledger {
-  readonly ids: PostIds;
-  readonly #messages = new Map<number, Message>();
+export class State {
+  readonly deduplication: Deduplication;
+  readonly #messages = new Map<number, MutableMessage>();
   /** Only mailboxes that have messages. */
-  readonly #mailboxes = new Map<Name, Mailbox>();
+  readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, Set<number>>();
   readonly #deadLetters = new Map<Name, number>();
   #nextNumber = 1;
@@ -64,8 +64,8 @@ export class Ledger {
   /** Numbers settled so far in a replay, where records may come twice and out of order. */
   #settledInReplay: Set<number> | undefined = new Set();
 
-  constructor(limits: IdLimits) {
-    this.ids = new PostIds(limits);
+  constructor(limits: DeduplicationLimits) {
+    this.deduplication = new Deduplication(limits);
   }
 
   get nextNumber(): number {
@@ -95,7 +95,7 @@ export class Ledger {
     switch (record.kind) {
       case 'posted':
         for (const envelope of envelopesOf(record)) {
-          this.#rememberId(envelope, record.mark);
+          this.#rememberId(envelope, record.ackedUpTo);
           this.#add(envelope, envelope.to, 1);
         }
         return this.#settle(record.settles);
@@ -119,15 +119,15 @@ export class Ledger {
       case 'settled':
         return this.#settle(record.numbers);
       case 'session':
-        this.ids.hear(record.session, record.mark);
-        for (const [count, number] of record.answers) {
-          this.ids.store(record.session, count, record.mark, number);
+        this.deduplication.acknowledge(record.session, record.ackedUpTo);
+        for (const [count, number] of record.numbers) {
+          this.deduplication.store(record.session, count, record.ackedUpTo, number);
         }
         return;
       case 'forgotten':
-        return this.ids.forget(record.session);
+        return this.deduplication.forget(record.session);
       case 'named':
-        for (const [id, number] of record.ids) this.ids.storeNamed(id, number);
+        for (const [id, number] of record.ids) this.deduplication.storeNamed(id, number);
         return;
       default:
         return unreachable(record);
@@ -152,7 +152,7 @@ export class Ledger {
 
   /** A ready answer to the message. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
-    const [first] = this.#mailboxes.get(mailbox)?.answers.get(question) ?? [];
+    const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
     return first === undefined ? undefined : this.#live(first);
   }
 
@@ -214,10 +214,10 @@ export class Ledger {
     return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
   }
 
-  #rememberId(envelope: Envelope, mark: number): void {
+  #rememberId(envelope: Envelope, ackedUpTo: number): void {
     const own = splitId(envelope.id);
-    if (own) this.ids.store(own.session, own.count, mark, envelope.number);
-    else this.ids.storeNamed(envelope.id, envelope.number);
+    if (own) this.deduplication.store(own.session, own.count, ackedUpTo, envelope.number);
+    else this.deduplication.storeNamed(envelope.id, envelope.number);
   }
 
   #add(envelope: Envelope, mailbox: Name, attempt: number): void {
@@ -285,23 +285,26 @@ export class Ledger {
     else this.#deadLetters.delete(to);
   }
 
-  #live(number: number): Message {
+  #live(number: number): MutableMessage {
     const message = this.#messages.get(number);
     assert(message, `message ${number} is ready or held, so it is live`);
     return message;
   }
 
-  #mailbox(name: Name): Mailbox {
+  #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new SortedNumbers(), answers: new Map(), held: 0, bytes: 0 };
+      mailbox = { ready: new ReadyQueue(), replies: new Map(), held: 0, bytes: 0 };
       this.#mailboxes.set(name, mailbox);
     }
     return mailbox;
   }
 }
 
-function enterReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+function enterReady(
+  { ready, replies: answers }: MailboxState,
+  { number, answers: question }: Envelope,
+): void {
   ready.add(number);
   if (question === '') return;
   const numbers = answers.get(question);
@@ -309,7 +312,10 @@ function enterReady({ ready, answers }: Mailbox, { number, answers: question }: 
   else answers.set(question, new Set([number]));
 }
 
-function leaveReady({ ready, answers }: Mailbox, { number, answers: question }: Envelope): void {
+function leaveReady(
+  { ready, replies: answers }: MailboxState,
+  { number, answers: question }: Envelope,
+): void {
   ready.delete(number);
   if (question === '') return;
   const numbers = answers.get(question);

@@ -1,25 +1,25 @@
 // What a status says of the mailboxes: everything that has a message or a reader.
 
 import type { Name } from '../model/message.ts';
-import type { MailboxStatus, StatusAnswer, StorageStatus } from '../model/requests.ts';
+import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
-import type { Ledger } from './state.ts';
-import type { Waits } from './waiters.ts';
+import type { State } from './state.ts';
+import type { Waiters } from './waiters.ts';
 
 /** For the broker to fill in. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
 export function statusOf(
-  ledger: Ledger,
-  waits: Waits<unknown>,
+  state: State,
+  waiters: Waiters<unknown>,
   { statusMailboxesMax }: EngineLimits,
-): Omit<StatusAnswer, 'request' | 'sessions'> {
-  const mailboxes = mailboxStatuses(ledger, waits);
-  const deadLetters = [...ledger.deadLetters].map(([to, messages]) => ({ to, messages }));
+): Omit<StatusResponse, 'request' | 'sessions'> {
+  const mailboxes = mailboxStatuses(state, waiters);
+  const deadLetters = [...state.deadLetters].map(([to, messages]) => ({ to, messages }));
   return {
     kind: 'status',
-    messages: ledger.size,
-    bytes: ledger.bytes,
+    messages: state.size,
+    bytes: state.bytes,
     mailboxCount: mailboxes.length,
     mailboxes: mailboxes.slice(0, statusMailboxesMax),
     deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
@@ -28,25 +28,25 @@ export function statusOf(
   };
 }
 
-function mailboxStatuses(ledger: Ledger, waits: Waits<unknown>): MailboxStatus[] {
-  const oldestHeld = oldestHeldTimes(ledger);
-  const names = new Set([...ledger.mailboxNames(), ...waits.mailboxNames()]);
+function mailboxStatuses(state: State, waiters: Waiters<unknown>): MailboxStatus[] {
+  const oldestHeld = oldestHeldTimes(state);
+  const names = new Set([...state.mailboxNames(), ...waiters.mailboxNames()]);
   return [...names].map((mailbox) => {
-    const times = [ledger.firstReady(mailbox)?.envelope.time, oldestHeld.get(mailbox)];
+    const times = [state.firstReady(mailbox)?.envelope.time, oldestHeld.get(mailbox)];
     const oldestTime = Math.min(...times.filter((time) => time !== undefined));
     return {
       mailbox,
-      ...ledger.counts(mailbox),
-      waiting: waits.count(mailbox),
+      ...state.counts(mailbox),
+      waiting: waiters.count(mailbox),
       oldestTime: Number.isFinite(oldestTime) ? oldestTime : 0,
     };
   });
 }
 
-function oldestHeldTimes(ledger: Ledger): Map<Name, number> {
+function oldestHeldTimes(state: State): Map<Name, number> {
   const oldest = new Map<Name, number>();
-  for (const session of ledger.holders()) {
-    for (const { mailbox, envelope } of ledger.heldBy(session)) {
+  for (const session of state.holders()) {
+    for (const { mailbox, envelope } of state.heldBy(session)) {
       oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
     }
   }

@@ -2,7 +2,7 @@
 // parks its own again.
 import type { MessageId, Name, SessionId } from '../model/message.ts';
 import type { RequestNumber } from '../model/requests.ts';
-import { Deadlines } from './deadline-heap.ts';
+import { DeadlineHeap } from './deadline-heap.ts';
 
 /** `Owner` is the connection that parked it. */
 export interface Waiter<Owner> {
@@ -26,9 +26,9 @@ interface Parked<Owner> {
   readonly sessions: Map<SessionId, number>;
 }
 
-export class Waits<Owner> {
+export class Waiters<Owner> {
   readonly #parked = new Map<Name, Parked<Owner>>();
-  readonly #deadlines = new Deadlines<Waiter<Owner>>();
+  readonly #deadlines = new DeadlineHeap<Waiter<Owner>>();
   #size = 0;
 
   get size(): number {

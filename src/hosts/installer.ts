@@ -13,7 +13,13 @@ import {
   parseTree,
 } from 'jsonc-parser';
 import { IpcError } from '../base/errors.ts';
-import { type Places, type Scope, type Server, type Setup, setups } from './targets.ts';
+import {
+  type ConfigFolders,
+  type HostTarget,
+  hostTargets,
+  type Scope,
+  type Server,
+} from './targets.ts';
 
 /** Keeps a byte order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -31,14 +37,14 @@ export type Step =
       readonly after: string;
     };
 
-export function findSetup(name: string): Setup {
-  const setup = setups.find((each) => each.name === name);
-  if (setup) return setup;
-  const names = setups.map((each) => each.name).join(', ');
+export function findTarget(name: string): HostTarget {
+  const target = hostTargets.find((each) => each.name === name);
+  if (target) return target;
+  const names = hostTargets.map((each) => each.name).join(', ');
   throw new IpcError('bad_parameter', `host is "${name}"; it must be one of ${names}`);
 }
 
-export function parseScope(text: string | undefined, { title, scopes }: Setup): Scope {
+export function parseScope(text: string | undefined, { title, scopes }: HostTarget): Scope {
   const scope = text === undefined ? scopes[0] : scopes.find((each) => each === text);
   if (scope) return scope;
   const what = `scope is "${text}"; for ${title} it must be ${scopes.join(' or ')}`;
@@ -46,22 +52,22 @@ export function parseScope(text: string | undefined, { title, scopes }: Setup): 
 }
 
 /** The hosts that are on this machine, by their program or by the folder of their user's file. */
-export async function findHosts(places: Places, path: string): Promise<Setup[]> {
-  const found = await Promise.all(setups.map((setup) => isHere(setup, places, path)));
-  return setups.filter((_, index) => found[index]);
+export async function findHosts(places: ConfigFolders, path: string): Promise<HostTarget[]> {
+  const found = await Promise.all(hostTargets.map((target) => isHere(target, places, path)));
+  return hostTargets.filter((_, index) => found[index]);
 }
 
 /** The host has an entry of our name. */
-export async function isSetUp(setup: Setup, places: Places): Promise<boolean> {
-  for (const scope of setup.scopes) {
-    const text = await readText(setup.file(scope, places));
-    if (text !== undefined && hasEntry(text, setup)) return true;
+export async function isInstalled(target: HostTarget, places: ConfigFolders): Promise<boolean> {
+  for (const scope of target.scopes) {
+    const text = await readText(target.file(scope, places));
+    if (text !== undefined && hasEntry(text, target)) return true;
   }
   return false;
 }
 
 /** The host has it another way. */
-export async function hasPlugin({ plugin }: Setup, places: Places): Promise<boolean> {
+export async function hasPlugin({ plugin }: HostTarget, places: ConfigFolders): Promise<boolean> {
   if (!plugin) return false;
   const text = await readText(plugin.file(places));
   return text !== undefined && plugin.mark.test(text);
@@ -70,45 +76,45 @@ export async function hasPlugin({ plugin }: Setup, places: Places): Promise<bool
 /** undefined when nothing is to be done. */
 export async function plan(
   direction: Direction,
-  setup: Setup,
+  target: HostTarget,
   scope: Scope,
   server: Server,
-  places: Places,
+  places: ConfigFolders,
 ): Promise<Step | undefined> {
   const isInstall = direction === 'install';
-  const path = await realpathOf(setup.file(scope, places));
-  if (!setup.words) return planEdit(isInstall, setup, server, path);
+  const path = await realpathOf(target.file(scope, places));
+  if (!target.words) return planEdit(isInstall, target, server, path);
   const text = await readText(path);
-  const has = text !== undefined && hasEntry(text, setup);
-  if (isInstall && has) checkOurs(text, setup, scope, server);
+  const has = text !== undefined && hasEntry(text, target);
+  if (isInstall && has) checkOurs(text, target, scope, server);
   if (isInstall === has) return undefined;
-  const words = isInstall ? setup.words.add(server, scope) : setup.words.remove(scope);
-  return { kind: 'run', words: [setup.programs[0] ?? setup.name, ...words] };
+  const words = isInstall ? target.words.add(server, scope) : target.words.remove(scope);
+  return { kind: 'run', words: [target.programs[0] ?? target.name, ...words] };
 }
 
 /** What cannot be changed here is told with what is wanted there. */
 async function planEdit(
   isInstall: boolean,
-  setup: Setup,
+  target: HostTarget,
   server: Server,
   path: string,
 ): Promise<Step | undefined> {
-  const entry = setup.entry(server);
+  const entry = target.entry(server);
   try {
     const before = await readText(path);
     const [mark, text] = divided(before ?? '');
     const isBlank = text.trim() === '';
     if (!isInstall && isBlank) return undefined;
     const after = isInstall
-      ? withEntry(path, isBlank ? '{}\n' : text, setup, entry)
-      : withoutEntry(path, text, setup);
+      ? withEntry(path, isBlank ? '{}\n' : text, target, entry)
+      : withoutEntry(path, text, target);
     return after === text ? undefined : { kind: 'write', path, before, after: mark + after };
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;
-    const wanted = JSON.stringify(nested(setup.keys, entry));
+    const wanted = JSON.stringify(nested(target.keys, entry));
     const hand = isInstall
       ? `put in by hand: ${wanted}`
-      : `take ${setup.keys.join('.')} out by hand`;
+      : `take ${target.keys.join('.')} out by hand`;
     const hint = `mend it, or ${hand}`;
     throw new IpcError(error.code, error.message, { cause: error, hint });
   }
@@ -137,9 +143,9 @@ export async function perform(step: Step): Promise<void> {
   }
 }
 
-async function isHere(setup: Setup, places: Places, path: string): Promise<boolean> {
+async function isHere(target: HostTarget, places: ConfigFolders, path: string): Promise<boolean> {
   const folders = path.split(delimiter).filter((folder) => folder !== '');
-  const programs = folders.flatMap((folder) => setup.programs.map((name) => join(folder, name)));
+  const programs = folders.flatMap((folder) => target.programs.map((name) => join(folder, name)));
   for (const program of programs) {
     const can = await access(program, constants.X_OK).then(
       () => true,
@@ -147,18 +153,23 @@ async function isHere(setup: Setup, places: Places, path: string): Promise<boole
     );
     if (can) return true;
   }
-  const file = setup.file('user', places);
+  const file = target.file('user', places);
   const folder = dirname(file);
   return folder === places.home ? existsSync(file) : existsSync(folder);
 }
 
-function hasEntry(text: string, { keys, isToml }: Setup): boolean {
+function hasEntry(text: string, { keys, isToml }: HostTarget): boolean {
   if (!isToml) return valueAt(parse(divided(text)[1]), keys) !== undefined;
   return new RegExp(`^\\s*\\[${keys.join('\\.')}\\]`, 'm').test(text);
 }
 
 /** A host's own command does not put our entry into the place of another one. */
-function checkOurs(text: string, { name, title }: Setup, scope: Scope, { args }: Server): void {
+function checkOurs(
+  text: string,
+  { name, title }: HostTarget,
+  scope: Scope,
+  { args }: Server,
+): void {
   if (text.includes(args[0] ?? '')) return;
   throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
     hint: `\`ipc uninstall ${name} --scope ${scope}\`, then install again`,
@@ -183,14 +194,14 @@ function valueAt(value: unknown, keys: readonly string[]): unknown {
   );
 }
 
-function withEntry(path: string, text: string, { keys }: Setup, entry: object): string {
+function withEntry(path: string, text: string, { keys }: HostTarget, entry: object): string {
   const value = parsed(path, text);
   if (JSON.stringify(valueAt(value, keys)) === JSON.stringify(entry)) return text;
   return withValue(path, text, keys, entry);
 }
 
 /** An object that only our entry was in goes with it. */
-function withoutEntry(path: string, text: string, { keys }: Setup): string {
+function withoutEntry(path: string, text: string, { keys }: HostTarget): string {
   const value = parsed(path, text);
   if (valueAt(value, keys) === undefined) return text;
   const [outer = '', ...inner] = keys;

@@ -4,7 +4,7 @@ import { parseTimeout, parseVariable } from '../app/parameters.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface Host {
+export interface HostProfile {
   /** How long a call may take, in seconds; undefined: longer than any wait. */
   readonly secondsMax: number | undefined;
   /** It drops calls without a word: a result that was written may never have been seen. */
@@ -15,7 +15,7 @@ export interface Host {
   readonly wantsProgress: boolean;
 }
 
-const patient: Host = {
+const patient: HostProfile = {
   secondsMax: undefined,
   drops: false,
   isSerial: false,
@@ -23,7 +23,7 @@ const patient: Host = {
 };
 
 /** By the beginning of the name that the host gives itself. */
-const hosts: readonly (readonly [name: string, host: Host])[] = [
+const hosts: readonly (readonly [name: string, host: HostProfile])[] = [
   ['claude-code', patient],
   ['claude-ai', { ...patient, secondsMax: 230 }],
   ['codex-mcp-client', { ...patient, secondsMax: 290, drops: true, isSerial: true }],
@@ -35,7 +35,7 @@ const hosts: readonly (readonly [name: string, host: Host])[] = [
 const unknownSeconds = 55;
 const unknownSecondsDefault = 60;
 
-export function findHost(name: string | undefined): Host | undefined {
+export function findProfile(name: string | undefined): HostProfile | undefined {
   return hosts.find(([start]) => name?.startsWith(start))?.[1];
 }
 
@@ -45,7 +45,11 @@ export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
 }
 
 /** How long a call that asks for so many seconds may really take. */
-export function effectiveSeconds(asked: number, host: Host | undefined, env: Environment): number {
+export function effectiveSeconds(
+  asked: number,
+  host: HostProfile | undefined,
+  env: Environment,
+): number {
   const given = maxWaitIn(env);
   if (given !== undefined) return Math.min(asked, given);
   if (host) return Math.min(asked, host.secondsMax ?? asked);

@@ -13,7 +13,7 @@ export interface Server {
 }
 
 /** Where a host may keep its configuration. */
-export interface Places {
+export interface ConfigFolders {
   readonly home: string;
   readonly project: string;
   /** CLAUDE_CONFIG_DIR, or what stands for it: where .claude.json is. */
@@ -25,7 +25,7 @@ export interface Places {
   readonly platform: NodeJS.Platform;
 }
 
-export interface Setup {
+export interface HostTarget {
   /** In command lines. */
   readonly name: string;
   readonly title: string;
@@ -37,7 +37,7 @@ export interface Setup {
     add(server: Server, scope: Scope): readonly string[];
     remove(scope: Scope): readonly string[];
   };
-  file(scope: Scope, places: Places): string;
+  file(scope: Scope, places: ConfigFolders): string;
   /** The same for people, of a host without words. */
   readonly into?: string;
   /** Else JSON, perhaps with comments. */
@@ -46,7 +46,7 @@ export interface Setup {
   readonly keys: readonly string[];
   entry(server: Server): object;
   /** Where the host notes that a plugin is on, and how it notes that of ours. */
-  readonly plugin?: { file(places: Places): string; readonly mark: RegExp };
+  readonly plugin?: { file(places: ConfigFolders): string; readonly mark: RegExp };
   /** What the user does about what no command and no entry says. */
   readonly also?: string;
 }
@@ -54,7 +54,7 @@ export interface Setup {
 /** The name of the server in every host. */
 export const serverName = 'ipc';
 
-export const setups: readonly Setup[] = [
+export const hostTargets: readonly HostTarget[] = [
   {
     name: 'claude',
     title: 'Claude Code',
@@ -162,7 +162,7 @@ export const setups: readonly Setup[] = [
   },
 ];
 
-export function placesOf(env: Readonly<Record<string, string | undefined>>): Places {
+export function configFolders(env: Readonly<Record<string, string | undefined>>): ConfigFolders {
   const home = homedir();
   const config = env.XDG_CONFIG_HOME || join(home, '.config');
   return {
@@ -184,7 +184,7 @@ function plainEntry({ command, args }: Server): Server {
 }
 
 /** Of its default profile. */
-function codeFolder({ home, config, platform }: Places): string {
+function codeFolder({ home, config, platform }: ConfigFolders): string {
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Code', 'User');
   if (platform === 'win32') return join(home, 'AppData', 'Roaming', 'Code', 'User');
   return join(config, 'Code', 'User');

@@ -7,7 +7,7 @@ import { isDiskFull } from './epoch.ts';
 
 const spareName = /^[0-9]{2}$/;
 
-export class Spares {
+export class BallastFiles {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #min: number;

@@ -20,7 +20,7 @@ interface Run {
 const readBytesMax = 4 * 1024 ** 2;
 const readGapBytesMax = 16 * 1024;
 
-export class LiveBodies {
+export class BodyReader {
   readonly #disk: Disk;
   readonly #folder: string;
   /** The journal's own, which keeps it up to date. */

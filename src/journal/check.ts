@@ -3,11 +3,11 @@
 import type { Envelope, Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
-import { DamageFinder, describeDamage } from './corruption.ts';
+import { CorruptionScanner, describeCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import { listEpochs, listSegments } from './paths.ts';
-import { KeptDamage } from './quarantine.ts';
+import { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
 import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
 
@@ -61,7 +61,7 @@ function segmentNames(disk: Disk, folder: string): string {
 async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
   refuseNewer(disk, folder);
   const contents = new Contents();
-  const finder = new DamageFinder();
+  const finder = new CorruptionScanner();
   const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
   for (const segment of log.segments) {
     if (segment.nextNumber !== undefined) finder.below(segment.nextNumber);
@@ -74,14 +74,14 @@ async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
     });
   }
   const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + finder.numbersLost;
-  const faults = finder.end(nextNumber).flatMap(describeDamage);
+  const faults = finder.end(nextNumber).flatMap(describeCorruption);
   return {
     ...contents.report(),
     store: log.store,
     epoch: listEpochs(disk, folder).at(-1) ?? 0,
     sound: faults.length === 0,
     faults,
-    kept: new KeptDamage(disk, folder).reports(),
+    kept: new Quarantine(disk, folder).reports(),
     warnings: await fileSystemWarnings(disk, folder),
     segments: extents(log),
   };

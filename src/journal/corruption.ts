@@ -3,7 +3,7 @@
 import { damageListedMax } from '../base/limits.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
-import { isSound, type LostBytes, type RawRecord, type SegmentId } from './record-framing.ts';
+import { isValid, type LostBytes, type RawRecord, type SegmentId } from './record-framing.ts';
 
 export interface LostRange {
   readonly offset: number;
@@ -17,7 +17,7 @@ export interface LostRange {
   readonly missingMore: number;
 }
 
-export interface SegmentDamage extends SegmentId {
+export interface SegmentCorruption extends SegmentId {
   readonly lost: readonly LostRange[];
   /** Numbers of messages whose bodies are damaged. */
   readonly messages: readonly number[];
@@ -36,7 +36,7 @@ interface Found {
 }
 
 /** Of one replay. */
-export class DamageFinder {
+export class CorruptionScanner {
   readonly #found = new Map<string, Found>();
   /** Ranges with no message stored after them yet. */
   #open: Found['lost'] = [];
@@ -81,7 +81,7 @@ export class DamageFinder {
   }
 
   /** `nextNumber`: above all that can have been given. */
-  end(nextNumber: number): SegmentDamage[] {
+  end(nextNumber: number): SegmentCorruption[] {
     this.below(nextNumber);
     return [...this.#found.values()].map(({ id, lost, messages }) => ({
       epoch: id.epoch,
@@ -109,7 +109,7 @@ export class DamageFinder {
 
   #stored(id: SegmentId, raw: RawRecord, numbers: readonly number[]): void {
     this.#meet(numbers);
-    if (isSound(raw)) return;
+    if (isValid(raw)) return;
     for (const number of numbers) this.#of(id).messages.add(number);
   }
 
@@ -137,7 +137,13 @@ function messagesMax({ offset, end }: LostBytes): number {
 }
 
 /** In sentences. */
-export function describeDamage({ epoch, segment, lost, messages, more }: SegmentDamage): string[] {
+export function describeCorruption({
+  epoch,
+  segment,
+  lost,
+  messages,
+  more,
+}: SegmentCorruption): string[] {
   const where = `segment ${segment} of epoch ${epoch}`;
   const ranges = lost.map(
     (range) => `${where}: ${range.bytes} bytes at byte ${range.offset} are lost${missed(range)}`,

@@ -1,6 +1,6 @@
 import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { isSound, type RawRecord, type SegmentId } from './record-framing.ts';
+import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';
 
 /** What it says of a record: where it lies, its kind, and its fields. */
@@ -36,6 +36,6 @@ function fieldsOf(raw: RawRecord, record: JournalRecord | undefined) {
   if (!record) return { kind: 'unknown' as const, type: raw.type };
   if (record.kind !== 'posted' && record.kind !== 'copied') return record;
   const { body, ...rest } = record;
-  const isDamaged = !isSound(raw) || body === undefined;
+  const isDamaged = !isValid(raw) || body === undefined;
   return { ...rest, damaged: isDamaged, body: isDamaged ? undefined : body.toString('utf8') };
 }

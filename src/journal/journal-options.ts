@@ -8,7 +8,7 @@ import {
   segmentsCompact,
   sparesMin,
 } from '../base/limits.ts';
-import type { Machine } from '../base/runtime.ts';
+import type { Runtime } from '../base/runtime.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import type { Disk } from './disk.ts';
 import type { OwnerNote } from './paths.ts';
@@ -47,6 +47,6 @@ export interface JournalOptions {
    */
   head(): readonly JournalRecord[];
   readonly disk?: Disk;
-  readonly machine?: Pick<Machine, 'now' | 'defer' | 'randomBytes'>;
+  readonly runtime?: Pick<Runtime, 'now' | 'defer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;
 }

@@ -9,12 +9,12 @@ import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { IpcError } from '../base/errors.ts';
 import { spareBytes } from '../base/limits.ts';
-import { realMachine } from '../base/runtime.ts';
+import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
-import { Spares } from './ballast.ts';
-import { LiveBodies } from './body-reader.ts';
-import { DamageFinder, type SegmentDamage } from './corruption.ts';
+import { BallastFiles } from './ballast.ts';
+import { BodyReader } from './body-reader.ts';
+import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
 import { type Disk, hasCode, realDisk } from './disk.ts';
 import {
   abandonEpoch,
@@ -30,7 +30,7 @@ import {
 import { fileSystemWarnings } from './filesystem.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
 import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live-index.ts';
-import { Tail } from './log-writer.ts';
+import { LogWriter } from './log-writer.ts';
 import {
   listEpochs,
   listSegments,
@@ -39,7 +39,7 @@ import {
   segmentPath,
   writeOwner,
 } from './paths.ts';
-import { KeptDamage } from './quarantine.ts';
+import { Quarantine } from './quarantine.ts';
 import {
   encodeRecord,
   journalFormat,
@@ -49,7 +49,7 @@ import {
 import { type RawRecord, type SegmentId, segmentSeed } from './record-framing.ts';
 import { type Log, type Reader, refuseNewer, replay, runBegin, survey } from './recovery.ts';
 import { byteLength } from './segment-writer.ts';
-import { Room } from './space-check.ts';
+import { SpaceCheck } from './space-check.ts';
 
 const fullWarning =
   'the disk was full at the last post: posts are refused until there is room, mail can be read and settled';
@@ -68,15 +68,15 @@ export class Journal {
   /** All that count, oldest first; the last is being written. */
   readonly #files: LogFile[] = [];
   readonly #live = new LiveIndex();
-  readonly #bodies: LiveBodies;
-  readonly #kept: KeptDamage;
+  readonly #bodyReader: BodyReader;
+  readonly #quarantine: Quarantine;
   #fileSystemWarnings: readonly string[] = [];
   #nextNumber: number;
   /** Found when the log was read. */
-  #damage: readonly SegmentDamage[] = [];
-  readonly #tail: Tail;
-  readonly #spares: Spares;
-  readonly #room: Room;
+  #damage: readonly SegmentCorruption[] = [];
+  readonly #logWriter: LogWriter;
+  readonly #ballast: BallastFiles;
+  readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
   /** Why nothing can be written any more. */
   #failure: unknown;
@@ -89,10 +89,10 @@ export class Journal {
     const { folder, disk = realDisk } = options;
     try {
       refuseNewer(disk, folder);
-      const spares = new Spares(disk, folder, options.limits?.sparesMin);
-      const insist = <T>(action: () => T) => spares.insist(action);
+      const ballast = new BallastFiles(disk, folder, options.limits?.sparesMin);
+      const insist = <T>(action: () => T) => ballast.insist(action);
       const own = await makeEpoch(disk, folder, options.owner, insist);
-      const { journal, carried } = await Journal.#read(options, own, spares);
+      const { journal, carried } = await Journal.#read(options, own, ballast);
       await journal.#begin(carried);
       return journal;
     } catch (error) {
@@ -103,14 +103,14 @@ export class Journal {
   static async #read(
     options: JournalOptions,
     own: Epoch,
-    spares: Spares,
+    ballast: BallastFiles,
   ): Promise<{ journal: Journal; carried: Carried[] }> {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
       // Names above the epochs: whoever made them may have ended before their sync.
       if (log.store === undefined) await syncParents(disk, folder);
-      const journal = new Journal(options, own, log, spares);
+      const journal = new Journal(options, own, log, ballast);
       return { journal, carried: await journal.#replay(log) };
     } catch (error) {
       abandonEpoch(disk, folder, own);
@@ -118,27 +118,27 @@ export class Journal {
     }
   }
 
-  private constructor(options: JournalOptions, own: Epoch, log: Log, spares: Spares) {
+  private constructor(options: JournalOptions, own: Epoch, log: Log, ballast: BallastFiles) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     const { bodyCacheBytesMax } = this.#limits;
     const { folder } = options;
-    this.#kept = new KeptDamage(this.#disk, folder, (action) => spares.insist(action));
+    this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.insist(action));
     const onDamaged = (number: number, file: LogFile) => {
       // A successor removes files, and that is no damage.
       if (!this.stillOwner()) throw this.lost();
       this.#live.markDamaged(number);
-      this.#kept.noteMessage(file, number);
+      this.#quarantine.noteMessage(file, number);
     };
-    this.#bodies = new LiveBodies(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
-    this.#spares = spares;
-    this.#tail = new Tail(this.#disk, folder, own.epoch, this.#limits, spares);
-    this.#room = new Room(this.#tail, spares);
+    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
+    this.#ballast = ballast;
+    this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
+    this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
     this.#own = own;
     this.#note = options.owner;
     this.epoch = own.epoch;
-    this.storeId = log.store ?? (options.machine ?? realMachine).randomBytes(16).toString('hex');
+    this.storeId = log.store ?? (options.runtime ?? systemRuntime).randomBytes(16).toString('hex');
     this.#nextNumber = log.nextNumber;
   }
 
@@ -149,19 +149,19 @@ export class Journal {
 
   /** Something was appended that no sync has covered. */
   get unsynced(): boolean {
-    return this.#tail.unsynced;
+    return this.#logWriter.unsynced;
   }
 
   /** For a post with a frame of so many bytes, and further messages, in the next append(). If not, it is to be refused. */
   hasRoom(frameBytes: number, also: number): boolean {
     this.#checkAlive();
-    return this.#guard(() => this.#room.forPost(frameBytes, also, this.#live.size));
+    return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
   }
 
   /** For copies of these messages. */
   hasRoomToCopy(numbers: readonly number[]): boolean {
     const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
-    return this.#guard(() => this.#room.forCopies(bytes));
+    return this.#guard(() => this.#spaceCheck.forCopies(bytes));
   }
 
   /**
@@ -170,12 +170,12 @@ export class Journal {
    */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
-    this.#room.appended();
+    this.#spaceCheck.appended();
     if (records.length === 0) return;
     this.#write(records);
     for (const record of records) {
       if (record.kind !== 'posted' || !record.body) continue;
-      for (const { number } of envelopesOf(record)) this.#bodies.keep(number, record.body);
+      for (const { number } of envelopesOf(record)) this.#bodyReader.keep(number, record.body);
     }
     // Only now, so that the next segment's head tells of nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
@@ -186,7 +186,7 @@ export class Journal {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
     if (!this.unsynced) return;
-    this.#syncing = this.#tail.sync();
+    this.#syncing = this.#logWriter.sync();
     try {
       await this.#syncing;
     } catch (error) {
@@ -209,12 +209,12 @@ export class Journal {
 
   /** Of a live message; undefined when the disk damaged it. */
   body(number: number): Buffer | undefined {
-    return this.#bodies.read(number);
+    return this.#bodyReader.read(number);
   }
 
   /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
   bodies(numbers: readonly number[]): (Buffer | undefined)[] {
-    return this.#bodies.readAll(numbers);
+    return this.#bodyReader.readAll(numbers);
   }
 
   /** Live messages whose bodies the disk damaged. */
@@ -224,8 +224,8 @@ export class Journal {
 
   /** What is wrong with the disk, in sentences. */
   warnings(): string[] {
-    const full = this.#room.isFull ? [fullWarning] : [];
-    return [...full, ...this.#fileSystemWarnings, ...this.#kept.reports()];
+    const full = this.#spaceCheck.isFull ? [fullWarning] : [];
+    return [...full, ...this.#fileSystemWarnings, ...this.#quarantine.reports()];
   }
 
   /**
@@ -240,7 +240,7 @@ export class Journal {
     const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
     const { logBytesCompact, segmentsCompact } = this.#limits;
     const isSmall = bytes <= logBytesCompact && this.#files.length <= segmentsCompact;
-    if (isSmall && !this.#room.isFull) return undefined;
+    if (isSmall && !this.#spaceCheck.isFull) return undefined;
     return bytes > 2 * this.#live.bytes ? this.#live.oldest(oldest) : undefined;
   }
 
@@ -276,7 +276,7 @@ export class Journal {
    */
   abandon(): void {
     this.#failure ??= new IpcError('closed', 'the journal was abandoned');
-    this.#tail.abandon();
+    this.#logWriter.abandon();
   }
 
   /** Leaves everything durable, and a mark that says so. A journal that failed closes its files. */
@@ -287,7 +287,7 @@ export class Journal {
       if (this.#failure === undefined) this.#seal();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
-      this.#tail.close();
+      this.#logWriter.close();
     }
   }
 
@@ -297,8 +297,8 @@ export class Journal {
    */
   async #replay(log: Log): Promise<Carried[]> {
     const carried: Carried[] = [];
-    const finder = new DamageFinder();
-    const begin = runBegin(log.segments, this.#limits, this.#spares.areShort);
+    const finder = new CorruptionScanner();
+    const begin = runBegin(log.segments, this.#limits, this.#ballast.areShort);
     for (const [index, extent] of log.segments.entries()) {
       const { epoch, segment, durableBytes, nextNumber } = extent;
       if (nextNumber !== undefined) finder.below(nextNumber);
@@ -316,7 +316,7 @@ export class Journal {
         },
         lost: (bytes) => finder.lost(file, bytes),
       };
-      await replay(this.#disk, this.#options.folder, extent, reader, this.#options.machine);
+      await replay(this.#disk, this.#options.folder, extent, reader, this.#options.runtime);
     }
     // What lay at the end may have had numbers of its own.
     this.#nextNumber += finder.numbersLost;
@@ -338,7 +338,7 @@ export class Journal {
       await this.sync();
       if (!this.stillOwner()) throw justReplaced();
       this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#options.folder);
-      for (const damage of this.#damage) this.#kept.note(damage);
+      for (const damage of this.#damage) this.#quarantine.note(damage);
       // What lies in them is in this epoch's first segment, or was never to be read again.
       this.#guard(() => this.#removeFiles(this.#strays()));
       this.#seal();
@@ -354,7 +354,7 @@ export class Journal {
   #isSegmentOver(): boolean {
     const { bytes } = this.#current;
     if (bytes >= this.#limits.segmentBytesMax) return true;
-    return this.#room.isFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
+    return this.#spaceCheck.isFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
   }
 
   /** When the disk has no room for it, the segment goes on: posts are refused then. */
@@ -363,7 +363,7 @@ export class Journal {
       this.#beginSegment([]);
     } catch (error) {
       if (!isDiskFull(error)) throw this.#fail(error);
-      this.#room.isFull = true;
+      this.#spaceCheck.isFull = true;
     }
   }
 
@@ -378,19 +378,19 @@ export class Journal {
 
   #writeNote(note: OwnerNote): void {
     this.#note = note;
-    writeOwner(this.#disk, this.#options.folder, this.epoch, note, this.#tail.durable);
+    writeOwner(this.#disk, this.#options.folder, this.epoch, note, this.#logWriter.durable);
   }
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */
   #beginSegment(carried: readonly Carried[]): void {
-    const id = this.#tail.nextId;
+    const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
     const tail = carried.flatMap((each) => rewrite(each, this.#live, seed));
     const head = this.#options.head().map((record) => encodeRecord(record, seed));
     const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
     const header = encodeRecord(this.#header(byteLength(opening)), seed);
-    this.#tail.begin([...header, ...opening]);
-    const file = { ...id, bytes: this.#tail.bytes };
+    this.#logWriter.begin([...header, ...opening]);
+    const file = { ...id, bytes: this.#logWriter.bytes };
     this.#files.push(file);
     let offset = byteLength(header);
     for (const { record, buffers } of tail) {
@@ -407,7 +407,7 @@ export class Journal {
       store: this.storeId,
       nextNumber: this.#nextNumber,
       openingBytes,
-      durable: this.#tail.durable,
+      durable: this.#logWriter.durable,
       earlier: this.#files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes })),
     };
   }
@@ -415,22 +415,22 @@ export class Journal {
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
     const file = this.#current;
-    const { seed } = this.#tail;
+    const { seed } = this.#logWriter;
     const encoded = records.map((record) => encodeRecord(record, seed));
     // Of the tail, which writes marks as well.
-    let offset = this.#tail.bytes;
-    this.#guard(() => this.#tail.append(encoded.flat()));
+    let offset = this.#logWriter.bytes;
+    this.#guard(() => this.#logWriter.append(encoded.flat()));
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
       this.#account(record, { file, offset, bytes });
       offset += bytes;
     }
-    file.bytes = this.#tail.bytes;
+    file.bytes = this.#logWriter.bytes;
   }
 
   #account(record: JournalRecord | StoreRecord, location: Location): void {
     this.#countNumber(record);
-    for (const number of this.#live.apply(record, location)) this.#bodies.forget(number);
+    for (const number of this.#live.apply(record, location)) this.#bodyReader.forget(number);
   }
 
   #countNumber(record: JournalRecord | StoreRecord): void {
@@ -453,7 +453,7 @@ export class Journal {
   #removeFiles(segments: readonly SegmentId[]): void {
     const { folder } = this.#options;
     for (const id of segments) {
-      if (!this.#kept.keep(id)) this.#disk.removeFile(segmentPath(folder, id));
+      if (!this.#quarantine.keep(id)) this.#disk.removeFile(segmentPath(folder, id));
     }
     const counting = new Set(this.#files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, folder)) {

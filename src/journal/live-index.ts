@@ -7,7 +7,7 @@ import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { encodeRecord, type StoreRecord } from './record-codec.ts';
 import {
-  isSound,
+  isValid,
   type RawRecord,
   resealRecord,
   type Seed,
@@ -149,7 +149,7 @@ export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritte
     case 'named':
       return [];
   }
-  if (isSound(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
+  if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
   return record?.kind === 'copied' ? [encoded({ ...record, body: undefined }, seed)] : [];
 }
 

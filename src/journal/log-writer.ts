@@ -1,19 +1,19 @@
 // What this epoch writes: segments one after the other, and up to where they are durable.
 import assert from 'node:assert/strict';
-import type { Spares } from './ballast.ts';
+import type { BallastFiles } from './ballast.ts';
 import type { Disk } from './disk.ts';
 import { diskFault, isDiskFull } from './epoch.ts';
 import { epochPath, segmentPath } from './paths.ts';
 import { encodeRecord, type Position } from './record-codec.ts';
 import type { Seed, SegmentId } from './record-framing.ts';
-import { type SegmentRoom, SegmentWriter } from './segment-writer.ts';
+import { type SegmentReservation, SegmentWriter } from './segment-writer.ts';
 
-export class Tail {
+export class LogWriter {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #epoch: number;
-  readonly #room: SegmentRoom;
-  readonly #spares: Spares;
+  readonly #room: SegmentReservation;
+  readonly #ballast: BallastFiles;
   /** All that are not closed yet; the last is being written. */
   readonly #writers: SegmentWriter[] = [];
   /** Those with records that no sync has covered. */
@@ -24,12 +24,18 @@ export class Tail {
   #syncing = false;
   #abandoned = false;
 
-  constructor(disk: Disk, folder: string, epoch: number, room: SegmentRoom, spares: Spares) {
+  constructor(
+    disk: Disk,
+    folder: string,
+    epoch: number,
+    room: SegmentReservation,
+    ballast: BallastFiles,
+  ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#epoch = epoch;
     this.#room = room;
-    this.#spares = spares;
+    this.#ballast = ballast;
   }
 
   /** Something was written that no sync has covered. */
@@ -61,7 +67,7 @@ export class Tail {
   begin(opening: readonly Buffer[]): void {
     const id = this.nextId;
     const path = segmentPath(this.#folder, id);
-    const writer = this.#spares.insist(
+    const writer = this.#ballast.insist(
       () => new SegmentWriter(this.#disk, path, id, opening, this.#room),
     );
     this.#writers.push(writer);
@@ -81,7 +87,7 @@ export class Tail {
   }
 
   append(buffers: readonly Buffer[]): void {
-    this.#spares.insist(() => this.#current.append(buffers));
+    this.#ballast.insist(() => this.#current.append(buffers));
     this.#unsynced.add(this.#current);
   }
 
@@ -131,7 +137,7 @@ export class Tail {
   /** Says what is durable. The next sync makes the mark durable too: nothing waits for that. */
   #mark(): void {
     const mark = encodeRecord({ kind: 'mark', durable: this.#durable }, this.#current.seed);
-    this.#spares.insist(() => this.#current.append(mark));
+    this.#ballast.insist(() => this.#current.append(mark));
   }
 
   #closeIfFull(writer: SegmentWriter): void {

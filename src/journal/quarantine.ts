@@ -2,7 +2,7 @@
 // does not need it any more. What is reported is what lies there, until the user deletes it.
 import { join } from 'node:path';
 import { damageListedMax } from '../base/limits.ts';
-import { describeDamage, type SegmentDamage } from './corruption.ts';
+import { describeCorruption, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
 import { segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -10,11 +10,11 @@ import type { SegmentId } from './record-framing.ts';
 const noteName = /^[0-9]{8,9}-[0-9]{6,9}\.json$/;
 const noteBytesMax = 65_536;
 
-export class KeptDamage {
+export class Quarantine {
   readonly #disk: Disk;
   readonly #folder: string;
   /** By the name of its note. */
-  readonly #known = new Map<string, SegmentDamage>();
+  readonly #known = new Map<string, SegmentCorruption>();
   /** Whose notes could not be written: they are reported all the same. */
   readonly #unwritten = new Set<string>();
   readonly #insist: <T>(action: () => T) => T;
@@ -35,7 +35,7 @@ export class KeptDamage {
     return join(this.#folder, 'damaged');
   }
 
-  note(damage: SegmentDamage): void {
+  note(damage: SegmentCorruption): void {
     const name = `${nameOf(damage)}.json`;
     this.#known.set(name, damage);
     try {
@@ -79,7 +79,7 @@ export class KeptDamage {
     );
     const all = there.sort().flatMap((name) => {
       const damage = this.#known.get(name);
-      return damage ? describeDamage(damage) : [];
+      return damage ? describeCorruption(damage) : [];
     });
     const more = all.length - damageListedMax;
     return [
@@ -107,7 +107,7 @@ export class KeptDamage {
   }
 
   /** undefined for a note that was itself damaged. */
-  #read(name: string): SegmentDamage | undefined {
+  #read(name: string): SegmentCorruption | undefined {
     try {
       return parseNote(this.#disk.readPart(join(this.#path, name), 0, noteBytesMax));
     } catch {
@@ -120,12 +120,12 @@ function nameOf({ epoch, segment }: SegmentId): string {
   return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}`;
 }
 
-function nothing({ epoch, segment }: SegmentId): SegmentDamage {
+function nothing({ epoch, segment }: SegmentId): SegmentCorruption {
   return { epoch, segment, lost: [], messages: [], more: 0 };
 }
 
 /** Throws when it is not JSON. */
-function parseNote(bytes: Buffer): SegmentDamage | undefined {
+function parseNote(bytes: Buffer): SegmentCorruption | undefined {
   const { epoch, segment, lost, messages, more } = JSON.parse(bytes.toString('utf8'));
   if (![epoch, segment, more].every(Number.isSafeInteger)) return undefined;
   if (!Array.isArray(messages) || !messages.every(Number.isSafeInteger)) return undefined;

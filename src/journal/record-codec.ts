@@ -14,7 +14,7 @@ import { type Envelope, parseSessionId, type SessionId } from '../model/message.
 import type { JournalRecord } from '../model/requests.ts';
 import {
   flagOptional,
-  isSound,
+  isValid,
   type RawRecord,
   type Seed,
   type SegmentId,
@@ -52,7 +52,7 @@ export interface SegmentRecord {
 }
 
 /** All bytes of this epoch before `durable` were synced before this was written. */
-export interface MarkRecord {
+export interface SyncPointRecord {
   readonly kind: 'mark';
   readonly durable: Position;
 }
@@ -62,7 +62,7 @@ export interface RemovedRecord extends SegmentId {
   readonly kind: 'removed';
 }
 
-export type StoreRecord = SegmentRecord | MarkRecord | RemovedRecord;
+export type StoreRecord = SegmentRecord | SyncPointRecord | RemovedRecord;
 
 const typeOf = {
   segment: 1,
@@ -142,7 +142,7 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
       `written by a newer version (records of type ${record.type})`,
     );
   }
-  if (!isSound(record) && kind !== 'posted' && kind !== 'copied') {
+  if (!isValid(record) && kind !== 'posted' && kind !== 'copied') {
     throw new IpcError('bad_frame', `the body of a ${kind} record`);
   }
   return decoded(record, (reader) => readMeta(kind, reader, record));
@@ -167,7 +167,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
       return;
     case 'posted':
       writeEnvelope(writer, record.envelope);
-      writer.u64(record.mark).list(record.settles, (number) => writer.u64(number));
+      writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
       if (record.also.length > 0) writeAlso(writer, record.also);
       return;
     case 'copied':
@@ -187,8 +187,8 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
       writer.u64(record.number).text(record.mailbox).u32(record.attempt);
       return;
     case 'session':
-      writer.text(record.session).u64(record.mark);
-      writer.list(record.answers, ([count, number]) => writer.u64(count).u64(number));
+      writer.text(record.session).u64(record.ackedUpTo);
+      writer.list(record.numbers, ([count, number]) => writer.u64(count).u64(number));
       return;
     case 'forgotten':
       writer.text(record.session);
@@ -213,10 +213,10 @@ function readMeta(
       return undefined;
     case 'posted': {
       const { envelope, body } = readEnvelopeOf(reader, record);
-      const mark = reader.u64();
+      const ackedUpTo = reader.u64();
       const settles = reader.list(8, () => readNumber(reader));
       const also = record.type === typePostedAlso ? readAlso(reader, envelope) : [];
-      return { kind, envelope, also, mark, settles, body };
+      return { kind, envelope, also, ackedUpTo, settles, body };
     }
     case 'copied': {
       const { envelope, body } = readEnvelopeOf(reader, record);
@@ -237,8 +237,8 @@ function readMeta(
     }
     case 'session': {
       const session = readSessionId(reader);
-      const mark = reader.u64();
-      return { kind, session, mark, answers: reader.list(16, () => readAnswer(reader)) };
+      const ackedUpTo = reader.u64();
+      return { kind, session, ackedUpTo, numbers: reader.list(16, () => readAnswer(reader)) };
     }
     case 'forgotten':
       return { kind, session: readSessionId(reader) };
@@ -312,7 +312,7 @@ function readSegment(reader: ByteReader): SegmentRecord {
   return { kind: 'segment', format, store, nextNumber, openingBytes, durable, earlier };
 }
 
-function readMark(reader: ByteReader): MarkRecord {
+function readMark(reader: ByteReader): SyncPointRecord {
   return { kind: 'mark', durable: readPosition(reader) };
 }
 

@@ -30,7 +30,7 @@ export interface RawRecord {
 }
 
 /** All of it is sound. */
-export interface SoundRecord extends RawRecord {
+export interface ValidRecord extends RawRecord {
   readonly body: Buffer;
 }
 
@@ -54,7 +54,7 @@ export function segmentSeed({ epoch, segment }: SegmentId): Seed {
   return crc32(new ByteWriter().u32(epoch).u32(segment).bytes()) as Seed;
 }
 
-type Fields = Pick<SoundRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
+type Fields = Pick<ValidRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
 
 /** The bytes of a record; its body is not copied. */
 export function sealRecord(
@@ -78,7 +78,7 @@ export function sealRecord(
 }
 
 /** The same record for another segment. */
-export function resealRecord(record: SoundRecord, seed: Seed): Buffer[] {
+export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
   return sealRecord(record, (writer) => writer.raw(record.meta), seed);
 }
 
@@ -89,12 +89,12 @@ function headChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Se
 }
 
 /** The record that begins at `offset`; undefined unless header, meta and body are whole and sound. */
-export function readRecord(bytes: Buffer, offset: number, seed: Seed): SoundRecord | undefined {
+export function readRecord(bytes: Buffer, offset: number, seed: Seed): ValidRecord | undefined {
   const record = readHeaded(bytes, offset, seed);
-  return record && isSound(record) ? record : undefined;
+  return record && isValid(record) ? record : undefined;
 }
 
-export function isSound(record: RawRecord): record is SoundRecord {
+export function isValid(record: RawRecord): record is ValidRecord {
   return record.body !== undefined;
 }
 
@@ -139,7 +139,7 @@ export function recordBytes(bytes: Buffer): number {
 }
 
 /** Sound records from `offset` on, up to the first that is not. */
-export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<SoundRecord> {
+export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<ValidRecord> {
   let at = offset;
   for (;;) {
     const record = readRecord(bytes, at, seed);

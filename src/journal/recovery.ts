@@ -5,7 +5,7 @@
 //    around it counts, and the rest is reported.
 // 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
 import { IpcError } from '../base/errors.ts';
-import { type Machine, realMachine } from '../base/runtime.ts';
+import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { JournalLimits } from './journal-options.ts';
@@ -20,7 +20,7 @@ import {
 } from './record-codec.ts';
 import {
   isRecord,
-  isSound,
+  isValid,
   type LostBytes,
   type RawRecord,
   readRecord,
@@ -120,16 +120,16 @@ export async function replay(
   folder: string,
   segment: LogSegment,
   reader: Reader,
-  machine: Pick<Machine, 'now' | 'defer'> = realMachine,
+  runtime: Pick<Runtime, 'now' | 'defer'> = systemRuntime,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
-  let since = machine.now();
+  let since = runtime.now();
   for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
     if (isRecord(found)) readInto(reader, found);
     else reader.lost(found);
-    if (machine.now() - since < readMsMax) continue;
-    await new Promise<void>((resolve) => machine.defer(resolve));
-    since = machine.now();
+    if (runtime.now() - since < readMsMax) continue;
+    await new Promise<void>((resolve) => runtime.defer(resolve));
+    since = runtime.now();
   }
 }
 
@@ -253,7 +253,7 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
   let [headerEnd, soundBytes, lastEnd] = [0, 0, 0];
   let durable = start;
   for (const found of scanRecords(bytes, bytes.length, segmentSeed(id))) {
-    if (!isRecord(found) || !isSound(found)) continue;
+    if (!isRecord(found) || !isValid(found)) continue;
     const record = storeRecordOf(found);
     if (record?.kind === 'segment' && found.offset === 0) {
       header = record;

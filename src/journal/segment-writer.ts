@@ -7,7 +7,7 @@ import { isDiskFull } from './epoch.ts';
 import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 
 /** Zeros written out ahead, in bytes: with the segment, and each time that it has outgrown them. */
-export interface SegmentRoom {
+export interface SegmentReservation {
   readonly segmentReserveBytes: number;
   readonly segmentGrowthBytes: number;
 }
@@ -27,7 +27,7 @@ export class SegmentWriter {
     path: string,
     id: SegmentId,
     opening: readonly Buffer[],
-    { segmentReserveBytes, segmentGrowthBytes }: SegmentRoom,
+    { segmentReserveBytes, segmentGrowthBytes }: SegmentReservation,
   ) {
     this.id = id;
     this.seed = segmentSeed(id);

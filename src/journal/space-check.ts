@@ -2,8 +2,8 @@
 // unless all is there: zeros for its record, a reserve behind it, and the spares. What makes room in the
 // end, or ends an offer, writes into the reserve, and then into what the spares give back.
 import { idBytesMax, settleReserveBytes } from '../base/limits.ts';
-import type { Spares } from './ballast.ts';
-import type { Tail } from './log-writer.ts';
+import type { BallastFiles } from './ballast.ts';
+import type { LogWriter } from './log-writer.ts';
 
 /** A post as a record: no more than its frame and so much, for envelope and labels. */
 const postedBytesExtra = 640;
@@ -12,23 +12,23 @@ const alsoBytesExtra = 8 + 1 + idBytesMax;
 /** A copy beside the record that it is made of: mailbox, attempt, holder. */
 const copyBytesExtra = 256;
 
-export class Room {
-  readonly #tail: Tail;
-  readonly #spares: Spares;
+export class SpaceCheck {
+  readonly #logWriter: LogWriter;
+  readonly #ballast: BallastFiles;
   /** For posts of the next append. */
   #promisedBytes = 0;
   /** The last post, or the last segment, found none. */
   isFull = false;
 
-  constructor(tail: Tail, spares: Spares) {
-    this.#tail = tail;
-    this.#spares = spares;
+  constructor(logWriter: LogWriter, ballast: BallastFiles) {
+    this.#logWriter = logWriter;
+    this.#ballast = ballast;
   }
 
   /** Promised until appended(). `messages`: those that must be settled some day, beside the post's own. */
   forPost(frameBytes: number, also: number, messages: number): boolean {
     const bytes = frameBytes + postedBytesExtra + also * alsoBytesExtra;
-    this.isFull = !this.#has(bytes) || !this.#spares.refill(messages + also);
+    this.isFull = !this.#has(bytes) || !this.#ballast.refill(messages + also);
     if (!this.isFull) this.#promisedBytes += bytes;
     return !this.isFull;
   }
@@ -42,6 +42,6 @@ export class Room {
   }
 
   #has(bytes: number): boolean {
-    return this.#tail.hasRoom(this.#promisedBytes + bytes + settleReserveBytes);
+    return this.#logWriter.hasRoom(this.#promisedBytes + bytes + settleReserveBytes);
   }
 }

@@ -1,6 +1,6 @@
 // A message in the hands of a program that uses the library.
 import { IpcError } from '../base/errors.ts';
-import type { Delivery, Mail } from '../model/mail-service.ts';
+import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
 import { parseOptions } from './library-options.ts';
 
@@ -20,7 +20,7 @@ export interface ReleaseOptions extends CallOptions {
 }
 
 /** A message that this session read. */
-export let isOf: (message: unknown, mail: Mail) => message is Message;
+export let isOf: (message: unknown, mail: MailService) => message is Message;
 /** What a post settles that answers a message. */
 export let deliveryOf: (message: Message) => Delivery;
 /** It was settled or released by hand, or answered: a loop leaves it alone. */
@@ -54,12 +54,12 @@ export class Message {
   readonly answers: string;
   /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
   readonly damaged: boolean;
-  readonly #mail: Mail;
+  readonly #mail: MailService;
   readonly #delivery: Delivery;
   #isOver = false;
 
   /** @internal */
-  constructor(mail: Mail, delivery: Delivery) {
+  constructor(mail: MailService, delivery: Delivery) {
     const { envelope, mailbox, attempt, body } = delivery;
     this.id = envelope.id;
     this.number = envelope.number;

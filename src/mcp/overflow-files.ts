@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { bodyFilesMax } from '../base/limits.ts';
 
-export interface KeptBody<About> {
+export interface OverflowBody<About> {
   readonly about: About;
   readonly bytes: number;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface KeptBody<About> {
   readonly path: string | undefined;
 }
 
-interface Kept<About> {
+interface OverflowEntry<About> {
   readonly about: About;
   readonly bytes: number;
   /** In memory only where there is no file. */
@@ -20,16 +20,16 @@ interface Kept<About> {
   readonly path: string | undefined;
 }
 
-export class Bodies<About> {
+export class OverflowFiles<About> {
   readonly #folder: string;
   /** By ticket, the oldest first. */
-  readonly #kept = new Map<string, Kept<About>>();
+  readonly #kept = new Map<string, OverflowEntry<About>>();
 
   constructor(home: string) {
     this.#folder = join(home, 'bodies');
   }
 
-  async keep(ticket: string, body: Buffer, about: About): Promise<KeptBody<About>> {
+  async keep(ticket: string, body: Buffer, about: About): Promise<OverflowBody<About>> {
     const path = await this.#write(ticket, body).catch(() => undefined);
     const bytes = body.length;
     this.#kept.set(ticket, { about, bytes, path, body: path === undefined ? body : undefined });
@@ -41,7 +41,7 @@ export class Bodies<About> {
   }
 
   /** Undefined for a ticket without parts, and for one whose file is gone. */
-  async find(ticket: string): Promise<KeptBody<About> | undefined> {
+  async find(ticket: string): Promise<OverflowBody<About> | undefined> {
     const kept = this.#kept.get(ticket);
     if (!kept) return undefined;
     const { about, bytes, path } = kept;

@@ -24,7 +24,7 @@ export interface Caller {
   readonly drops: boolean;
 }
 
-export interface Mailbox {
+export interface BrokerMailbox {
   readonly broker: string;
   readonly mailbox: Name;
 }
@@ -35,7 +35,7 @@ export interface Batch {
   readonly deliveries: readonly Delivery[];
 }
 
-export interface Release extends Batch {
+export interface ReleaseBatch extends Batch {
   /** Nothing of the result left this process. */
   readonly unread: boolean;
 }
@@ -58,7 +58,7 @@ export interface Plan {
   readonly isUnknown: boolean;
 }
 
-interface Ticket extends Mailbox {
+interface Ticket extends BrokerMailbox {
   readonly caller: CallerId;
   deliveries: readonly Delivery[];
   state: 'given' | 'settling';
@@ -90,7 +90,11 @@ export class Tickets {
   }
 
   /** The ticket of a result that hands over these deliveries; none, for one that only ends a call. */
-  give(caller: CallerId, place: Mailbox | undefined, deliveries: readonly Delivery[]): string {
+  give(
+    caller: CallerId,
+    place: BrokerMailbox | undefined,
+    deliveries: readonly Delivery[],
+  ): string {
     const name = `${this.#nonce}-${++this.#count}`;
     if (!place || deliveries.length === 0) return name;
     const { broker, mailbox } = place;
@@ -111,7 +115,7 @@ export class Tickets {
   }
 
   /** The call was cancelled, or its result could not be written: its messages go back. */
-  gone(name: string): Release | undefined {
+  gone(name: string): ReleaseBatch | undefined {
     const ticket = this.#open.get(name);
     if (!ticket) return undefined;
     if (ticket.state === 'settling') {
@@ -122,7 +126,7 @@ export class Tickets {
   }
 
   /** `reads`: the mailbox of a wait or a fetch. */
-  begin(caller: Caller, after: string | undefined, reads: Mailbox | undefined): Plan {
+  begin(caller: Caller, after: string | undefined, reads: BrokerMailbox | undefined): Plan {
     const named = this.#parse(after);
     const isUnknown = after !== undefined && named === undefined;
     if (named?.part !== undefined) {
@@ -144,8 +148,8 @@ export class Tickets {
   }
 
   /** They could not be settled; those whose result is gone by now go back. */
-  unsettled(batches: readonly Batch[]): readonly Release[] {
-    const releases: Release[] = [];
+  unsettled(batches: readonly Batch[]): readonly ReleaseBatch[] {
+    const releases: ReleaseBatch[] = [];
     const ids = new Set(batches.flatMap(({ deliveries }) => deliveries.map(idOf)));
     for (const [name, ticket] of this.#open) {
       if (ticket.state !== 'settling' || !ticket.deliveries.some((d) => ids.has(idOf(d)))) continue;
@@ -156,9 +160,12 @@ export class Tickets {
   }
 
   /** An orderly end of the process. What is being settled is not named. */
-  end(nowMs: number, drops: boolean): { settles: readonly Batch[]; releases: readonly Release[] } {
+  end(
+    nowMs: number,
+    drops: boolean,
+  ): { settles: readonly Batch[]; releases: readonly ReleaseBatch[] } {
     const settles: Batch[] = [];
-    const releases: Release[] = [];
+    const releases: ReleaseBatch[] = [];
     for (const [name, ticket] of this.#open) {
       if (ticket.state === 'settling') continue;
       const { broker, deliveries, written } = ticket;
@@ -187,7 +194,7 @@ export class Tickets {
 
   #settleRest(
     caller: Caller,
-    { broker, mailbox }: Mailbox,
+    { broker, mailbox }: BrokerMailbox,
     named: string | undefined,
     namedIds: ReadonlySet<MessageId> = new Set(),
   ): { settle: Batch | undefined; again: Batch | undefined } {
@@ -226,7 +233,7 @@ export class Tickets {
     return (this.#times.get(timesKey(ticket, delivery)) ?? 0) + 1;
   }
 
-  #release(name: string, ticket: Ticket): Release {
+  #release(name: string, ticket: Ticket): ReleaseBatch {
     const { broker, deliveries, written } = ticket;
     this.#open.delete(name);
     this.#keepReleased(name, { broker, deliveries });

@@ -5,24 +5,31 @@
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprotocol/server';
-import { Place, sendsPerHourIn } from '../app/context.ts';
-import { answerTo, askInParts, type Call, type CallOf, parseCall, run } from '../app/operations.ts';
+import { AppContext, sendsPerHourIn } from '../app/context.ts';
+import {
+  answerTo,
+  askInParts,
+  type CallOf,
+  type OperationCall,
+  parseCall,
+  run,
+} from '../app/operations.ts';
 import * as present from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { endMsMax, resultCharactersMax, sendsPerHourMcp } from '../base/limits.ts';
-import { randomText } from '../base/random-id.ts';
+import { randomId } from '../base/random-id.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
-import { effectiveSeconds, findHost, type Host } from '../hosts/profiles.ts';
+import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
-import { Bodies } from './overflow-files.ts';
+import { OverflowFiles } from './overflow-files.ts';
 import {
   type Batch,
+  type BrokerMailbox,
   type Caller,
-  type Mailbox,
   type Part,
   type Plan,
-  type Release,
+  type ReleaseBatch,
   Tickets,
 } from './tickets.ts';
 import type { HostTransport } from './transport.ts';
@@ -36,10 +43,10 @@ interface OpenRead {
   end(): void;
 }
 
-interface Request {
+interface ToolRequest {
   readonly id: RequestId;
   readonly caller: Caller;
-  readonly host: Host | undefined;
+  readonly host: HostProfile | undefined;
   readonly signal: AbortSignal;
   readonly notes: string[];
 }
@@ -47,15 +54,15 @@ interface Request {
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
   readonly #transport: HostTransport;
-  readonly #tickets = new Tickets(randomText(4));
+  readonly #tickets = new Tickets(randomId(4));
   readonly #reads = new Set<OpenRead>();
   /** Received, and their results not written yet. */
   readonly #received = new Set<ReceivedMessage>();
   readonly #unconfirmed = new Set<Promise<void>>();
   /** Both made by the first call that is right. */
-  #place: Place | undefined;
-  #bodies: Bodies<present.About> | undefined;
-  #host: Host | undefined;
+  #context: AppContext | undefined;
+  #overflow: OverflowFiles<present.About> | undefined;
+  #host: HostProfile | undefined;
   #isEnding = false;
 
   constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
@@ -69,7 +76,7 @@ export class Tool {
     name: string | undefined,
   ): Promise<CallToolResult> {
     const { id, _meta: meta, signal } = context.mcpReq;
-    const host = findHost(name);
+    const host = findProfile(name);
     const stopProgress = this.#startProgress(context, host);
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
@@ -78,9 +85,9 @@ export class Tool {
       const caller = { id: typeof thread === 'string' ? thread : '', drops: host?.drops ?? false };
       if (host?.isSerial) this.#endReads((read) => read.caller === caller.id);
       const call = parseCall(given);
-      this.#place ??= this.#makePlace(name ?? 'mcp');
+      this.#context ??= this.#makePlace(name ?? 'mcp');
       return textResult(
-        await this.#run(call, this.#place, { id, caller, host, signal, notes: [] }),
+        await this.#run(call, this.#context, { id, caller, host, signal, notes: [] }),
       );
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -95,72 +102,72 @@ export class Tool {
   async end(): Promise<void> {
     if (this.#isEnding) return new Promise(() => {});
     this.#isEnding = true;
-    const place = this.#place;
-    if (!place) return;
+    const context = this.#context;
+    if (!context) return;
     const late = new Promise<void>((resolve) => setTimeout(resolve, endMsMax));
-    await Promise.race([this.#endAll(place), late]);
+    await Promise.race([this.#endAll(context), late]);
   }
 
-  async #endAll(place: Place): Promise<void> {
+  async #endAll(context: AppContext): Promise<void> {
     this.#endReads(() => true);
     for (const message of this.#received) message.refuse();
     const { settles, releases } = this.#tickets.end(performance.now(), this.#host?.drops ?? false);
     const settled = settles.map(async ({ broker, deliveries }) => {
-      await place.mailOf(broker).settle(deliveries);
+      await context.mailOf(broker).settle(deliveries);
     });
-    await Promise.allSettled([...settled, ...releases.map((one) => this.#release(place, one))]);
-    await place.close();
+    await Promise.allSettled([...settled, ...releases.map((one) => this.#release(context, one))]);
+    await context.close();
   }
 
-  #makePlace(program: string): Place {
+  #makePlace(program: string): AppContext {
     const sendsPerHour = sendsPerHourIn(this.#env) ?? sendsPerHourMcp;
-    return new Place({ env: this.#env, program, sendsPerHour });
+    return new AppContext({ env: this.#env, program, sendsPerHour });
   }
 
-  async #run(call: Call, place: Place, request: Request): Promise<string> {
+  async #run(call: OperationCall, context: AppContext, request: ToolRequest): Promise<string> {
     switch (call.operation) {
       case 'wait':
       case 'fetch':
-        return this.#read(call, place, request);
+        return this.#read(call, context, request);
       case 'receive':
-        return this.#receive(call, place, request);
+        return this.#receive(call, context, request);
       case 'post':
-        return this.#post(call, place, request);
+        return this.#post(call, context, request);
       case 'ask':
-        return this.#ask(call, place, request);
+        return this.#ask(call, context, request);
       default:
-        await this.#before(place, request, call.given.after);
-        return this.#plain(call, place, request);
+        await this.#before(context, request, call.given.after);
+        return this.#plain(call, context, request);
     }
   }
 
-  async #read(call: CallOf<'wait'> | CallOf<'fetch'>, place: Place, request: Request) {
+  async #read(call: CallOf<'wait'> | CallOf<'fetch'>, context: AppContext, request: ToolRequest) {
     const { mailbox, after } = call.given;
-    const { name, mail } = await place.broker(call.given);
+    const { name, mail } = await context.broker(call.given);
     const box = { broker: name, mailbox };
-    const plan = await this.#before(place, request, after, box);
+    const plan = await this.#before(context, request, after, box);
     if (plan.part) return this.#part(plan.part);
     if (plan.again) await mail.release(plan.again.deliveries);
     const found =
       call.operation === 'wait'
-        ? await this.#wait(call, place, request, name)
-        : await run(call, place, { signal: request.signal, ...fetchLimits });
+        ? await this.#wait(call, context, request, name)
+        : await run(call, context, { signal: request.signal, ...fetchLimits });
     const fitting = present.countFitting(found.deliveries) || 1;
     const given = found.deliveries.slice(0, fitting);
     const rest = found.deliveries.slice(fitting);
-    await this.#release(place, { broker: name, deliveries: rest, unread: true });
+    await this.#release(context, { broker: name, deliveries: rest, unread: true });
     if (given.some((delivery) => isAmong(delivery, plan.again))) {
       request.notes.push('given once more, since no call named its ticket');
     }
-    const ticket = this.#hand(place, request, box, given);
+    const ticket = this.#hand(context, request, box, given);
     const remaining = found.remaining + rest.length;
     return this.#presentRead(call, given, remaining, ticket, request);
   }
 
   async #wait(
     call: CallOf<'wait'>,
-    place: Place,
-    request: Request,
+    context: AppContext,
+    request: ToolRequest,
     broker: string,
     answers?: MessageId,
   ) {
@@ -169,7 +176,7 @@ export class Tool {
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
     const where = `wait ${broker} ${mailbox}`;
     const delivery = await this.#openRead(where, request, (signal) =>
-      run(shorter, place, { signal, answers }),
+      run(shorter, context, { signal, answers }),
     );
     return { deliveries: delivery ? [delivery] : [], remaining: 0 };
   }
@@ -179,7 +186,7 @@ export class Tool {
     deliveries: readonly Delivery[],
     remaining: number,
     ticket: string,
-    request: Request,
+    request: ToolRequest,
   ): Promise<string> {
     const { mailbox } = given;
     const { notes } = request;
@@ -199,16 +206,20 @@ export class Tool {
     return this.#firstPart(first.body, about, present.deliveryTitle(first), notes);
   }
 
-  async #receive(call: CallOf<'receive'>, place: Place, request: Request): Promise<string> {
+  async #receive(
+    call: CallOf<'receive'>,
+    context: AppContext,
+    request: ToolRequest,
+  ): Promise<string> {
     const { port, after, timeout } = call.given;
-    const plan = await this.#before(place, request, after);
+    const plan = await this.#before(context, request, after);
     if (plan.part) return this.#part(plan.part);
     // The port is free when the last sender has heard its answer.
     await Promise.all(this.#unconfirmed);
     const effective = this.#effective(timeout, request);
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
     const message = await this.#openRead(`receive ${port}`, request, (signal) =>
-      run(shorter, place, { signal }),
+      run(shorter, context, { signal }),
     );
     const ticket = this.#tickets.give(request.caller.id, undefined, []);
     if (!message) {
@@ -224,29 +235,33 @@ export class Tool {
     return this.#firstPart(body, about, title, request.notes);
   }
 
-  async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {
+  async #post(call: CallOf<'post'>, context: AppContext, request: ToolRequest): Promise<string> {
     const { to, from } = call.given;
-    const result = await this.#store(call, place, request);
-    return present.presentPost(to, from ?? place.name, result, request.notes);
+    const result = await this.#store(call, context, request);
+    return present.presentPost(to, from ?? context.name, result, request.notes);
   }
 
-  async #ask({ given }: CallOf<'ask'>, place: Place, request: Request): Promise<string> {
-    const { post, waitFor } = askInParts(given, place.name);
-    const stored = await this.#store({ operation: 'post', given: post }, place, request);
-    const { name } = await place.broker(given);
+  async #ask({ given }: CallOf<'ask'>, context: AppContext, request: ToolRequest): Promise<string> {
+    const { post, waitFor } = askInParts(given, context.name);
+    const stored = await this.#store({ operation: 'post', given: post }, context, request);
+    const { name } = await context.broker(given);
     const call = { operation: 'wait', given: waitFor } as const;
-    const waiting = this.#wait(call, place, request, name, stored.id);
+    const waiting = this.#wait(call, context, request, name, stored.id);
     const { deliveries } = await answerTo(stored, waiting);
     const box = { broker: name, mailbox: waitFor.mailbox };
-    const ticket = this.#hand(place, request, box, deliveries);
+    const ticket = this.#hand(context, request, box, deliveries);
     if (deliveries.length === 0) request.notes.push(`the question is stored as #${stored.number}`);
     return this.#presentRead(call, deliveries, 0, ticket, request);
   }
 
   /** What the ticket of a post names is answered, and settled in the same step. */
-  async #store(call: CallOf<'post'>, place: Place, request: Request): Promise<PostResult> {
+  async #store(
+    call: CallOf<'post'>,
+    context: AppContext,
+    request: ToolRequest,
+  ): Promise<PostResult> {
     const { after } = call.given;
-    const { name } = await place.broker(call.given);
+    const { name } = await context.broker(call.given);
     const plan = this.#tickets.begin(request.caller, after, undefined);
     this.#noteTicket(request, plan, after);
     const own = plan.settles.filter((batch) => batch.broker === name);
@@ -255,17 +270,17 @@ export class Tool {
     const answers = own.length > 0 ? plan.answers : undefined;
     let result: PostResult;
     try {
-      result = await run(call, place, { signal: request.signal, settles, answers });
+      result = await run(call, context, { signal: request.signal, settles, answers });
     } catch (error) {
-      await this.#unsettled(place, plan.settles);
+      await this.#unsettled(context, plan.settles);
       throw error;
     }
     this.#tickets.settled(own);
     noteNotHeld(request, result.notHeld);
     try {
-      await this.#settle(place, request, others);
+      await this.#settle(context, request, others);
     } catch (error) {
-      await this.#unsettled(place, others);
+      await this.#unsettled(context, others);
       if (!(error instanceof IpcError)) throw error;
       // The post is stored all the same.
       const what = `the messages of "${after}" were not settled`;
@@ -274,73 +289,77 @@ export class Tool {
     return result;
   }
 
-  async #plain(call: PlainCall, place: Place, request: Request): Promise<string> {
+  async #plain(call: PlainCall, context: AppContext, request: ToolRequest): Promise<string> {
     const { notes, signal } = request;
     switch (call.operation) {
       case 'send': {
         const { host, from, timeout } = call.given;
         const given = { ...call.given, timeout: this.#effective(timeout, request) };
-        await run({ ...call, given }, place, { signal });
-        return present.presentSend(host, from ?? place.name, notes);
+        await run({ ...call, given }, context, { signal });
+        return present.presentSend(host, from ?? context.name, notes);
       }
       case 'ping': {
         const given = { ...call.given, timeout: this.#effective(call.given.timeout, request) };
-        const { ms } = await run({ ...call, given }, place, { signal });
+        const { ms } = await run({ ...call, given }, context, { signal });
         return present.presentPing(call.given.host, ms, notes);
       }
       case 'broker_start': {
-        const { port } = await place.broker(call.given);
-        return present.presentStart(port, await run(call, place, { signal }), notes);
+        const { port } = await context.broker(call.given);
+        return present.presentStart(port, await run(call, context, { signal }), notes);
       }
       case 'broker_stop': {
-        const { port } = await place.broker(call.given);
-        return present.presentStop(port, await run(call, place, { signal }), notes);
+        const { port } = await context.broker(call.given);
+        return present.presentStop(port, await run(call, context, { signal }), notes);
       }
       case 'broker_status':
-        return present.presentStatus(await run(call, place, { signal }), Date.now(), notes);
+        return present.presentStatus(await run(call, context, { signal }), Date.now(), notes);
     }
   }
 
   /** What the call's ticket and the call itself end. */
   async #before(
-    place: Place,
-    request: Request,
+    context: AppContext,
+    request: ToolRequest,
     after: string | undefined,
-    reads?: Mailbox,
+    reads?: BrokerMailbox,
   ): Promise<Plan> {
     const plan = this.#tickets.begin(request.caller, after, reads);
     this.#noteTicket(request, plan, after);
     try {
-      await this.#settle(place, request, plan.settles);
+      await this.#settle(context, request, plan.settles);
     } catch (error) {
-      await this.#unsettled(place, plan.settles);
+      await this.#unsettled(context, plan.settles);
       throw error;
     }
     return plan;
   }
 
-  #noteTicket({ notes }: Request, plan: Plan, after: string | undefined): void {
+  #noteTicket({ notes }: ToolRequest, plan: Plan, after: string | undefined): void {
     if (plan.isUnknown) notes.push(`ticket "${after}" is not of this session and was ignored`);
     if (plan.part) notes.push(`"${after}" is the ticket of a part and settles nothing`);
   }
 
-  async #settle(place: Place, request: Request, batches: readonly Batch[]): Promise<void> {
+  async #settle(
+    context: AppContext,
+    request: ToolRequest,
+    batches: readonly Batch[],
+  ): Promise<void> {
     for (const batch of batches) {
-      const mail = place.mailOf(batch.broker);
+      const mail = context.mailOf(batch.broker);
       noteNotHeld(request, await mail.settle(batch.deliveries));
       this.#tickets.settled([batch]);
     }
   }
 
-  async #unsettled(place: Place, batches: readonly Batch[]): Promise<void> {
-    for (const release of this.#tickets.unsettled(batches)) await this.#release(place, release);
+  async #unsettled(context: AppContext, batches: readonly Batch[]): Promise<void> {
+    for (const release of this.#tickets.unsettled(batches)) await this.#release(context, release);
   }
 
   /** Gives what was read a ticket, which follows the result on its way. */
   #hand(
-    place: Place,
-    { id, caller }: Request,
-    box: Mailbox,
+    context: AppContext,
+    { id, caller }: ToolRequest,
+    box: BrokerMailbox,
     deliveries: readonly Delivery[],
   ): string {
     const ticket = this.#tickets.give(caller.id, box, deliveries);
@@ -350,20 +369,20 @@ export class Tool {
       written: () => this.#tickets.written(ticket, performance.now()),
       gone: () => {
         const release = this.#tickets.gone(ticket);
-        if (release) void this.#release(place, release);
+        if (release) void this.#release(context, release);
       },
     });
     return ticket;
   }
 
   /** The client keeps at it until the broker has answered; an end of the session releases as well. */
-  async #release(place: Place, { broker, deliveries, unread }: Release): Promise<void> {
-    const mail = place.mailOf(broker);
+  async #release(context: AppContext, { broker, deliveries, unread }: ReleaseBatch): Promise<void> {
+    const mail = context.mailOf(broker);
     await mail.release(deliveries, { unread }).catch(() => {});
   }
 
   /** Its sender hears of it when the result is written; when that cannot be, he may try again. */
-  #follow({ id }: Request, message: ReceivedMessage): void {
+  #follow({ id }: ToolRequest, message: ReceivedMessage): void {
     this.#received.add(message);
     this.#transport.watch(id, {
       writing: () => {},
@@ -383,7 +402,7 @@ export class Tool {
   /** Runs a call that may block for long. One that a newer call replaces was dropped by its host. */
   async #openRead<T>(
     where: string,
-    { caller, signal }: Request,
+    { caller, signal }: ToolRequest,
     read: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     if (caller.drops) {
@@ -403,7 +422,7 @@ export class Tool {
     for (const read of this.#reads) if (which(read)) read.end();
   }
 
-  #effective(asked: number, { host }: Request): number {
+  #effective(asked: number, { host }: ToolRequest): number {
     return effectiveSeconds(asked, host, this.#env);
   }
 
@@ -413,16 +432,16 @@ export class Tool {
     title: string,
     notes: present.Notes,
   ): Promise<string> {
-    assert(this.#place);
-    this.#bodies ??= new Bodies(this.#place.home);
-    const kept = await this.#bodies.keep(about.ticket, body, about);
+    assert(this.#context);
+    this.#overflow ??= new OverflowFiles(this.#context.home);
+    const kept = await this.#overflow.keep(about.ticket, body, about);
     const text = present.presentPart(kept, 1, title, notes);
     assert(text !== undefined && text.length <= resultCharactersMax);
     return text;
   }
 
   async #part({ ticket, number }: Part): Promise<string> {
-    const kept = await this.#bodies?.find(ticket);
+    const kept = await this.#overflow?.find(ticket);
     const text = kept && present.presentPart(kept, number, `Message of ticket "${ticket}"`, []);
     if (text !== undefined) return text;
     throw new IpcError(
@@ -431,7 +450,7 @@ export class Tool {
     );
   }
 
-  #startProgress({ mcpReq }: ServerContext, host: Host | undefined): () => void {
+  #startProgress({ mcpReq }: ServerContext, host: HostProfile | undefined): () => void {
     const progressToken = mcpReq._meta?.progressToken;
     if (progressToken === undefined || host?.wantsProgress === false) return () => {};
     let progress = 0;
@@ -443,7 +462,10 @@ export class Tool {
   }
 }
 
-type PlainCall = Exclude<Call, { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' }>;
+type PlainCall = Exclude<
+  OperationCall,
+  { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' }
+>;
 
 /** Bytes are never fewer than characters, so that little of what is fetched goes back unread. */
 const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
@@ -457,7 +479,7 @@ function isAmong({ envelope }: Delivery, batch: Batch | undefined): boolean {
 }
 
 /** One note for all of them: a ticket may name more than a result has room for. */
-function noteNotHeld({ notes }: Request, [first, ...others]: readonly Delivery[]): void {
+function noteNotHeld({ notes }: ToolRequest, [first, ...others]: readonly Delivery[]): void {
   if (!first) return;
   const one = `#${first.envelope.number} was not settled: another session holds it by now`;
   const all = `${others.length + 1} messages were not settled: other sessions hold them by now`;
@@ -465,7 +487,7 @@ function noteNotHeld({ notes }: Request, [first, ...others]: readonly Delivery[]
 }
 
 /** A host that gives up on calls before their time gets its answer earlier. */
-function noteCut({ notes }: Request, asked: number, effective: number | undefined): void {
+function noteCut({ notes }: ToolRequest, asked: number, effective: number | undefined): void {
   if (effective === undefined || effective === asked) return;
   notes.push(`asked for ${asked} s, but this host allows ${effective} s`);
 }

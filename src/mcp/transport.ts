@@ -26,7 +26,7 @@ export interface ResultWatcher {
 }
 
 /** One tools/call, from its arrival until its result is written and not cancelled any more. */
-class Flight {
+class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
 
@@ -52,9 +52,9 @@ export class HostTransport implements Transport {
   readonly #input: Readable;
   readonly #lines = new Lines((error, id) => this.#refuse(error, id));
   readonly #output: Writable;
-  readonly #flights = new Map<RequestId, Flight>();
+  readonly #flights = new Map<RequestId, InFlightCall>();
   /** Its oldest goes first. */
-  readonly #written = new Map<RequestId, Flight>();
+  readonly #written = new Map<RequestId, InFlightCall>();
   #isClosed = false;
 
   constructor(input: Readable, output: Writable) {
@@ -121,7 +121,7 @@ export class HostTransport implements Transport {
 
   #arrived(message: JSONRPCMessage): void {
     if (isJSONRPCRequest(message) && message.method === 'tools/call') {
-      this.#flights.set(message.id, new Flight());
+      this.#flights.set(message.id, new InFlightCall());
       this.#written.delete(message.id);
     } else if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {
       this.#cancelled(message.params?.requestId as RequestId | undefined);
@@ -136,12 +136,12 @@ export class HostTransport implements Transport {
     this.#written.delete(id);
   }
 
-  #flightOf(message: JSONRPCMessage): Flight | undefined {
+  #flightOf(message: JSONRPCMessage): InFlightCall | undefined {
     if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return undefined;
     return message.id === undefined ? undefined : this.#flights.get(message.id);
   }
 
-  #write(message: JSONRPCMessage, flight: Flight | undefined): Promise<void> {
+  #write(message: JSONRPCMessage, flight: InFlightCall | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#output.write(serializeMessage(message), (error) => {
         if (flight && 'id' in message) this.#wrote(message.id as RequestId, flight, error);
@@ -151,7 +151,7 @@ export class HostTransport implements Transport {
     });
   }
 
-  #wrote(id: RequestId, flight: Flight, error: Error | null | undefined): void {
+  #wrote(id: RequestId, flight: InFlightCall, error: Error | null | undefined): void {
     this.#flights.delete(id);
     if (flight.isGone) return;
     if (error) return flight.gone();

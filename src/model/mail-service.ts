@@ -26,7 +26,7 @@ export interface Cancellable {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface PostOptions extends Cancellable {
+export interface PostArguments extends Cancellable {
   /** More mailboxes that get the message: it is stored for all of them, or for none. */
   readonly alsoTo?: readonly Name[] | undefined;
   readonly from?: Name | undefined;
@@ -46,13 +46,13 @@ export interface PostResult extends StoredMessage {
   readonly notHeld: readonly Delivery[];
 }
 
-export interface WaitOptions extends Cancellable {
+export interface WaitArguments extends Cancellable {
   /** Only an answer to this message; other mail stays. */
   readonly answers?: MessageId | undefined;
   readonly timeoutMs: number;
 }
 
-export interface FetchOptions extends Cancellable {
+export interface FetchArguments extends Cancellable {
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
 }
@@ -63,7 +63,7 @@ export interface FetchResult {
   readonly remaining: number;
 }
 
-export interface ReleaseOptions extends Cancellable {
+export interface ReleaseArguments extends Cancellable {
   /** Nobody saw them: the attempt does not count. */
   readonly unread?: boolean | undefined;
 }
@@ -98,7 +98,7 @@ export interface BrokerStatus extends StorageStatus {
   readonly deadLetters: readonly DeadLetterCount[];
 }
 
-export interface RetryOptions extends Cancellable {
+export interface RetryArguments extends Cancellable {
   /** Dead letters meant for this mailbox alone. */
   readonly to?: Name | undefined;
   /** These alone; all when there are none. */
@@ -137,19 +137,19 @@ export interface StopResult {
   readonly messages: number;
 }
 
-export interface Mail {
+export interface MailService {
   /** Stores a message. Resent under its id until it is answered, even after its call gave up. */
-  post(to: Name, body: Buffer, options?: PostOptions): Promise<PostResult>;
+  post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult>;
   /** The first message, or undefined when the time is over. */
-  wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined>;
+  wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined>;
   /** What is there now. */
-  fetch(mailbox: Name, options?: FetchOptions): Promise<FetchResult>;
+  fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult>;
   /** Ends the offers: the messages are done. Returns those that another session holds by now. */
   settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]>;
   /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
-  release(deliveries: readonly Delivery[], options?: ReleaseOptions): Promise<void>;
+  release(deliveries: readonly Delivery[], options?: ReleaseArguments): Promise<void>;
   /** Puts dead letters back where they were meant to go, with new attempts. */
-  retry(options?: RetryOptions): Promise<RetryResult>;
+  retry(options?: RetryArguments): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;
   /** Owns the broker, or joins its owner. `bind`: an address of this machine to listen on. */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;

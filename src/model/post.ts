@@ -1,8 +1,8 @@
 // A post and its messages: one for each mailbox that it names.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { Post, PostedRecord } from './requests.ts';
+import type { PostedRecord, PostRequest } from './requests.ts';
 
-export function mailboxesOf({ to, alsoTo }: Pick<Post, 'to' | 'alsoTo'>): readonly Name[] {
+export function mailboxesOf({ to, alsoTo }: Pick<PostRequest, 'to' | 'alsoTo'>): readonly Name[] {
   return [to, ...alsoTo];
 }
 

@@ -19,7 +19,7 @@ export interface Hello {
   readonly held: readonly Hold[];
 }
 
-export interface Post {
+export interface PostRequest {
   readonly kind: 'post';
   readonly request: RequestNumber;
   /** The session's count for its first message, from 1; 0 when `id` is given by hand. */
@@ -27,7 +27,7 @@ export interface Post {
   /** '' unless given by hand. */
   readonly id: MessageId | '';
   /** Up to this count the session has all its answers. */
-  readonly mark: number;
+  readonly ackedUpTo: number;
   readonly to: Name;
   /** More mailboxes, each of which gets a message of its own; no name comes twice. */
   readonly alsoTo: readonly Name[];
@@ -39,7 +39,7 @@ export interface Post {
   readonly body: Buffer;
 }
 
-export interface Wait {
+export interface WaitRequest {
   readonly kind: 'wait';
   readonly request: RequestNumber;
   readonly mailbox: Name;
@@ -49,7 +49,7 @@ export interface Wait {
   readonly waitMs: number;
 }
 
-export interface Fetch {
+export interface FetchRequest {
   readonly kind: 'fetch';
   readonly request: RequestNumber;
   readonly mailbox: Name;
@@ -59,18 +59,18 @@ export interface Fetch {
 }
 
 /** The call behind a wait or a fetch is gone. Never answered; the request itself still is. */
-export interface Cancel {
+export interface CancelRequest {
   readonly kind: 'cancel';
   readonly request: RequestNumber;
 }
 
-export interface Settle {
+export interface SettleRequest {
   readonly kind: 'settle';
   readonly request: RequestNumber;
   readonly holds: readonly Hold[];
 }
 
-export interface Release {
+export interface ReleaseRequest {
   readonly kind: 'release';
   readonly request: RequestNumber;
   readonly holds: readonly Hold[];
@@ -79,7 +79,7 @@ export interface Release {
 }
 
 /** Puts dead letters back where they were meant to go. */
-export interface Retry {
+export interface RetryRequest {
   readonly kind: 'retry';
   readonly request: RequestNumber;
   /** Those meant for this mailbox alone; '' for all. */
@@ -103,18 +103,18 @@ export interface Goodbye {
 
 export type BrokerRequest =
   | Hello
-  | Post
-  | Wait
-  | Fetch
-  | Cancel
-  | Settle
-  | Release
-  | Retry
+  | PostRequest
+  | WaitRequest
+  | FetchRequest
+  | CancelRequest
+  | SettleRequest
+  | ReleaseRequest
+  | RetryRequest
   | StatusRequest
   | Goodbye;
 
 /** Point to point: hand a message to whoever listens. */
-export interface Send {
+export interface SendRequest {
   readonly kind: 'send';
   readonly request: RequestNumber;
   readonly from: Name | '';
@@ -123,12 +123,12 @@ export interface Send {
   readonly body: Buffer;
 }
 
-export interface Ping {
+export interface PingRequest {
   readonly kind: 'ping';
   readonly request: RequestNumber;
 }
 
-export type Request = BrokerRequest | Send | Ping;
+export type Request = BrokerRequest | SendRequest | PingRequest;
 
 export interface Welcome {
   readonly kind: 'welcome';
@@ -139,7 +139,7 @@ export interface Welcome {
   readonly pid: number;
   readonly addresses: readonly string[];
   /** Of what the hello listed: what another session holds by now. */
-  readonly lost: readonly Hold[];
+  readonly revoked: readonly Hold[];
   /** What mail was found. */
   readonly messages: number;
 }
@@ -152,7 +152,7 @@ export interface StoredMessage {
   readonly reader: boolean;
 }
 
-export interface Stored extends StoredMessage {
+export interface StoredResponse extends StoredMessage {
   readonly kind: 'stored';
   readonly request: RequestNumber;
   /** Those of `alsoTo`, in its order. */
@@ -177,21 +177,21 @@ export interface Offer {
 }
 
 /** A wait whose time is over, or the end of a fetch. */
-export interface End {
+export interface EndResponse {
   readonly kind: 'end';
   readonly request: RequestNumber;
   /** Messages of the mailbox that nobody holds. */
   readonly remaining: number;
 }
 
-export interface Settled {
+export interface SettledResponse {
   readonly kind: 'settled';
   readonly request: RequestNumber;
   /** What another session holds by now: it was not settled. */
   readonly notHeld: readonly Hold[];
 }
 
-export interface Released {
+export interface ReleasedResponse {
   readonly kind: 'released';
   readonly request: RequestNumber;
 }
@@ -204,7 +204,7 @@ export interface DeadLetter {
   readonly to: Name;
 }
 
-export interface Retried {
+export interface RetriedResponse {
   readonly kind: 'retried';
   readonly request: RequestNumber;
   readonly moved: readonly DeadLetter[];
@@ -236,7 +236,7 @@ export interface MailboxStatus {
   readonly oldestTime: number;
 }
 
-export interface StatusAnswer {
+export interface StatusResponse {
   readonly kind: 'status';
   readonly request: RequestNumber;
   readonly messages: number;
@@ -257,9 +257,9 @@ export interface StatusAnswer {
 }
 
 /** Of a status, what the engine cannot know. */
-export type StorageStatus = Pick<StatusAnswer, 'damaged' | 'storageStalledMs' | 'warnings'>;
+export type StorageStatus = Pick<StatusResponse, 'damaged' | 'storageStalledMs' | 'warnings'>;
 
-export interface Failed {
+export interface ErrorResponse {
   readonly kind: 'error';
   readonly request: RequestNumber;
   readonly code: ErrorCode;
@@ -267,13 +267,13 @@ export interface Failed {
 }
 
 /** The owner gives its role up in good order: dial or bid again. */
-export interface Going {
+export interface GoAway {
   readonly kind: 'going';
   readonly request: 0;
 }
 
 /** Point to point: the receiving session has the message. */
-export interface Received {
+export interface ReceivedResponse {
   readonly kind: 'received';
   readonly request: RequestNumber;
 }
@@ -283,18 +283,18 @@ export interface Pong {
   readonly request: RequestNumber;
 }
 
-export type Answer =
+export type Response =
   | Welcome
-  | Stored
+  | StoredResponse
   | Offer
-  | End
-  | Settled
-  | Released
-  | Retried
-  | StatusAnswer
-  | Failed
-  | Going
-  | Received
+  | EndResponse
+  | SettledResponse
+  | ReleasedResponse
+  | RetriedResponse
+  | StatusResponse
+  | ErrorResponse
+  | GoAway
+  | ReceivedResponse
   | Pong;
 
 /** What the engine has written down. Replaying all records in order gives its state back. */
@@ -315,7 +315,7 @@ export interface PostedRecord {
   /** Of the post's other messages: alike but for id, number and mailbox. */
   readonly also: readonly Envelope[];
   /** The poster's mark. Without meaning for an id given by hand. */
-  readonly mark: number;
+  readonly ackedUpTo: number;
   readonly settles: readonly number[];
   /** undefined when it is read again, and the disk damaged it. */
   readonly body: Buffer | undefined;
@@ -363,9 +363,9 @@ export interface MovedRecord {
 export interface SessionRecord {
   readonly kind: 'session';
   readonly session: SessionId;
-  readonly mark: number;
+  readonly ackedUpTo: number;
   /** Counts above the mark that were stored, each with its message's number. */
-  readonly answers: readonly (readonly [count: number, number: number])[];
+  readonly numbers: readonly (readonly [count: number, number: number])[];
 }
 
 export interface ForgottenRecord {

@@ -5,7 +5,7 @@
 import { bufferedBytesMax } from '../base/limits.ts';
 import type { Connection } from './connection.ts';
 
-export class Crowd {
+export class BufferBudget {
   /** What each kept when it was last weighed. */
   readonly #kept = new Map<Connection, number>();
   readonly #bytesMax: number;

@@ -14,7 +14,9 @@ import {
 import { Connection, type ConnectionTimes, type Proven, timesDefault } from './connection.ts';
 import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './tls.ts';
 
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+export type DialTarget =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
 
 export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +28,7 @@ export interface DialOptions {
  * its first byte counts as unreachable: that is how the backlog of an owner that dies looks.
  */
 export async function dial(
-  address: Address,
+  address: DialTarget,
   keys: Keys,
   options: DialOptions = {},
 ): Promise<Connection> {
@@ -100,7 +102,7 @@ function whenLate(limitMs: number, judge: () => void): () => void {
   };
 }
 
-function connected(socket: Socket, address: Address, limitMs: number): Promise<void> {
+function connected(socket: Socket, address: DialTarget, limitMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = new IpcError('unreachable', `${where(address)} did not answer in ${limitMs} ms`);
     const cancel = whenLate(limitMs, () => socket.destroy(late));
@@ -119,7 +121,7 @@ function connected(socket: Socket, address: Address, limitMs: number): Promise<v
 
 async function shakeAsClient(
   { socket, binding }: Channel,
-  address: Address,
+  address: DialTarget,
   keys: Keys,
   limitMs: number,
 ): Promise<Proven> {
@@ -183,7 +185,7 @@ function shake(
   });
 }
 
-function refused(error: Error, address: Address): IpcError {
+function refused(error: Error, address: DialTarget): IpcError {
   const code = 'code' in error ? String(error.code) : error.message;
   const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
   const what = unknown ? 'no such host' : `nobody answers (${code})`;
@@ -195,7 +197,7 @@ function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
 }
 
-function where(address: Address): string {
+function where(address: DialTarget): string {
   if ('path' in address) return address.path;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;

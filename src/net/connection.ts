@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { IpcError } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
-import { type Machine, realMachine, type Timer } from '../base/runtime.ts';
-import { answerTypes, encodeAnswer, encodeRequest, requestTypes } from '../protocol/codec.ts';
+import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
+import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
@@ -34,7 +34,7 @@ export class Connection {
   readonly key: Buffer;
   readonly #socket: Socket;
   readonly #times: ConnectionTimes;
-  readonly #machine: Machine;
+  readonly #runtime: Runtime;
   readonly #decoder = new FrameDecoder();
   /** Decoded, but not yet handed over. */
   #inbox: Frame[] = [];
@@ -55,12 +55,17 @@ export class Connection {
   #timer: Timer | undefined;
   #keyTimer: Timer | undefined;
 
-  constructor(socket: Socket, { rest, key }: Proven, times = timesDefault, machine = realMachine) {
+  constructor(
+    socket: Socket,
+    { rest, key }: Proven,
+    times = timesDefault,
+    runtime = systemRuntime,
+  ) {
     assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
     this.#socket = socket;
     this.#times = times;
-    this.#machine = machine;
-    this.#lastHeard = this.#lastSent = this.#lastWritten = machine.now();
+    this.#runtime = runtime;
+    this.#lastHeard = this.#lastSent = this.#lastWritten = runtime.now();
     this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
@@ -82,7 +87,7 @@ export class Connection {
     const look = () => {
       if (!keys().some((key) => key.equals(this.key))) this.destroy();
     };
-    this.#keyTimer = this.#machine.setTicker(look, this.#times.heartbeatMs).unref();
+    this.#keyTimer = this.#runtime.setTicker(look, this.#times.heartbeatMs).unref();
   }
 
   /** Called for every heartbeat that came. */
@@ -134,7 +139,7 @@ export class Connection {
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
     this.#cork();
-    this.#lastSent = this.#machine.now();
+    this.#lastSent = this.#runtime.now();
     if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
     this.#writesOpen += 1;
     const wrote = (error: Error | null | undefined) => this.#wrote(error, onWritten);
@@ -153,7 +158,7 @@ export class Connection {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#lastHeard = this.#machine.now();
+    this.#lastHeard = this.#runtime.now();
     this.#drain();
     if (!this.#paused && this.#onFrame) this.#socket.resume();
   }
@@ -178,7 +183,7 @@ export class Connection {
   #heard(chunk: Buffer): void {
     // A peer that goes on talking does not keep a connection that we have ended.
     if (this.#state !== 'open') return;
-    this.#lastHeard = this.#machine.now();
+    this.#lastHeard = this.#runtime.now();
     try {
       const frames = this.#decoder.push(chunk);
       for (const frame of frames) this.#take(frame);
@@ -220,14 +225,14 @@ export class Connection {
 
   #handOver(frame: Frame, onFrame: (frame: Frame) => void): void {
     const isPing = frame.type === requestTypes.ping;
-    if (!isPing && frame.type !== answerTypes.pong) return onFrame(frame);
+    if (!isPing && frame.type !== responseTypes.pong) return onFrame(frame);
     this.onBeat?.();
     if (frame.header.length + frame.body.length > 0) {
       this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
     } else if (isPing) {
       // Bytes that wait for the peer already say that we live.
       if (this.bufferedBytes < pongBytesMax)
-        this.send(encodeAnswer({ kind: 'pong', request: frame.request }));
+        this.send(encodeResponse({ kind: 'pong', request: frame.request }));
     } else if (frame.request !== 0) {
       onFrame(frame);
     }
@@ -235,7 +240,7 @@ export class Connection {
 
   #wrote(error: Error | null | undefined, onWritten: (() => void) | undefined): void {
     this.#writesOpen -= 1;
-    this.#lastWritten = this.#machine.now();
+    this.#lastWritten = this.#runtime.now();
     if (!error) onWritten?.();
     this.onKept?.();
   }
@@ -265,16 +270,16 @@ export class Connection {
   #closed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#machine.clearTimer(this.#timer);
-    this.#machine.clearTimer(this.#keyTimer);
+    this.#runtime.clearTimer(this.#timer);
+    this.#runtime.clearTimer(this.#keyTimer);
     this.onKept?.();
     this.#onClose?.(this.#reason);
   }
 
   #arm(): void {
     const beat = this.#lastSent + this.#times.heartbeatMs;
-    const delayMs = Math.max(1, Math.min(beat, this.#deadAt()) - this.#machine.now());
-    this.#timer = this.#machine.setTimer(() => this.#tick(), delayMs);
+    const delayMs = Math.max(1, Math.min(beat, this.#deadAt()) - this.#runtime.now());
+    this.#timer = this.#runtime.setTimer(() => this.#tick(), delayMs);
     this.#timer.unref();
   }
 
@@ -286,10 +291,10 @@ export class Connection {
   }
 
   #tick(): void {
-    const now = this.#machine.now();
+    const now = this.#runtime.now();
     if (now >= this.#deadAt()) {
       // If it was we who stood still, the peer's bytes lie in the kernel: they are read before this.
-      this.#machine.defer(() => this.#judge());
+      this.#runtime.defer(() => this.#judge());
       return;
     }
     if (now - this.#lastSent >= this.#times.heartbeatMs) {
@@ -301,7 +306,7 @@ export class Connection {
 
   #judge(): void {
     if (this.#state === 'closed') return;
-    if (this.#machine.now() < this.#deadAt()) this.#arm();
+    if (this.#runtime.now() < this.#deadAt()) this.#arm();
     else this.#fail(silent(this.#times.silenceMsDead));
   }
 }

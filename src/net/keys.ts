@@ -19,11 +19,11 @@ const othersMode = 0o077;
 
 /** Makes the first key in the home, if there is none. */
 export async function loadKeys(home: string, env: KeyEnvironment): Promise<Keys> {
-  return presentKeys(home, env) ?? [await makeKey(home, keyPath(home, env))];
+  return currentKeys(home, env) ?? [await makeKey(home, keyPath(home, env))];
 }
 
 /** undefined where the first call makes one. */
-export function presentKeys(home: string, env: KeyEnvironment): Keys | undefined {
+export function currentKeys(home: string, env: KeyEnvironment): Keys | undefined {
   const keys = readKeys(home, env);
   if (keys || !env.IPC_KEY_FILE) return keys;
   const path = keyPath(home, env);

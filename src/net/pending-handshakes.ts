@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { unprovenMax } from '../base/limits.ts';
 import { helloBytes } from '../protocol/handshake.ts';
 
-export class Strangers {
+export class PendingHandshakes {
   /** The oldest first. */
   readonly #sockets = new Set<Socket>();
   readonly #max: number;

@@ -19,18 +19,18 @@ import {
 } from '../model/envelope.ts';
 import { parseName, parseSessionId } from '../model/message.ts';
 import type {
-  Answer,
   DeadLetterCount,
-  Failed,
-  Fetch,
+  ErrorResponse,
+  FetchRequest,
   Hello,
   MailboxStatus,
   Offer,
-  Release,
+  ReleaseRequest,
   Request,
-  Send,
-  StatusAnswer,
-  Wait,
+  Response,
+  SendRequest,
+  StatusResponse,
+  WaitRequest,
   Welcome,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
@@ -66,7 +66,7 @@ export const requestTypes = {
   retry: 0x0c,
 } as const satisfies Record<Request['kind'], number>;
 
-export const answerTypes = {
+export const responseTypes = {
   welcome: 0x81,
   stored: 0x82,
   offer: 0x83,
@@ -79,10 +79,10 @@ export const answerTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
-} as const satisfies Record<Answer['kind'], number>;
+} as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
-const answerKinds = kindsByType<Answer['kind']>(answerTypes);
+const responseKinds = kindsByType<Response['kind']>(responseTypes);
 
 function kindsByType<Kind extends string>(types: Record<Kind, number>): ReadonlyMap<number, Kind> {
   return new Map((Object.keys(types) as Kind[]).map((kind) => [types[kind], kind]));
@@ -95,11 +95,13 @@ export function encodeRequest(request: Request): Buffer[] {
 }
 
 /** `body`: of an offer, undefined when it is damaged. */
-export function encodeAnswer(answer: Answer, body?: Buffer): Buffer[] {
-  const type = answerTypes[answer.kind];
-  const answerBody = answer.kind === 'welcome' ? holdsBytes(answer.lost) : (body ?? noBytes);
-  const header = answer.kind === 'offer' ? offerHeader(answer, !body) : answerHeader(answer);
-  return encodeFrame({ type, request: answer.request, header, body: answerBody });
+export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
+  const type = responseTypes[response.kind];
+  const responseBody =
+    response.kind === 'welcome' ? holdsBytes(response.revoked) : (body ?? noBytes);
+  const header =
+    response.kind === 'offer' ? offerHeader(response, !body) : responseHeader(response);
+  return encodeFrame({ type, request: response.request, header, body: responseBody });
 }
 
 /** Throws an IpcError that is fatal, or that answers this one request; `frame.request` names it. */
@@ -136,21 +138,21 @@ export function decodeRequest(frame: Frame): Request {
 }
 
 /** With the body of an offer that is sound. Whatever is wrong is fatal: an answer's maker is a broker. */
-export function decodeAnswer(frame: Frame): { answer: Answer; body: Buffer | undefined } {
+export function decodeResponse(frame: Frame): { response: Response; body: Buffer | undefined } {
   try {
-    if (answerKinds.get(frame.type) === 'offer') return decodeOffer(frame);
-    return { answer: readAnswer(frame), body: undefined };
+    if (responseKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    return { response: readResponse(frame), body: undefined };
   } catch (error) {
     if (!(error instanceof IpcError) || error.kind.fatal) throw error;
     throw new IpcError('bad_frame', error.message);
   }
 }
 
-function readAnswer(frame: Frame): Answer {
+function readResponse(frame: Frame): Response {
   const { request } = frame;
-  const kind = answerKinds.get(frame.type);
+  const kind = responseKinds.get(frame.type);
   if (kind === undefined || kind === 'offer')
-    throw new IpcError('bad_frame', `no answer has the type ${frame.type}`);
+    throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
   if (kind !== 'welcome') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
@@ -214,29 +216,29 @@ function requestBody(request: Request): Buffer {
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
 
-function answerHeader(answer: Exclude<Answer, Offer>): Buffer {
-  switch (answer.kind) {
+function responseHeader(response: Exclude<Response, Offer>): Buffer {
+  switch (response.kind) {
     case 'welcome':
-      return welcomeHeader(answer);
+      return welcomeHeader(response);
     case 'stored':
-      return storedHeader(answer);
+      return storedHeader(response);
     case 'end':
-      return new ByteWriter().u32(answer.remaining).bytes();
+      return new ByteWriter().u32(response.remaining).bytes();
     case 'settled':
-      return holdsBytes(answer.notHeld);
+      return holdsBytes(response.notHeld);
     case 'retried':
-      return retriedHeader(answer);
+      return retriedHeader(response);
     case 'status':
-      return statusHeader(answer);
+      return statusHeader(response);
     case 'error':
-      return writeJson({ code: answer.code, message: answer.message });
+      return writeJson({ code: response.code, message: response.message });
     case 'released':
     case 'going':
     case 'received':
     case 'pong':
       return noBytes;
     default:
-      return unreachable(answer);
+      return unreachable(response);
   }
 }
 
@@ -283,7 +285,7 @@ function decodeWelcome(frame: Frame): Welcome {
     format: fields.whole('format'),
     pid: fields.whole('pid'),
     addresses: fields.texts('addresses'),
-    lost: holdsOf(frame.body),
+    revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
   };
 }
@@ -296,11 +298,11 @@ function checkProtocol(fields: JsonFields): void {
   throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
 }
 
-function waitHeader({ mailbox, waitMs, answers }: Wait): Buffer {
+function waitHeader({ mailbox, waitMs, answers }: WaitRequest): Buffer {
   return new ByteWriter().text(mailbox).u32(waitMs).text(answers).bytes();
 }
 
-function decodeWait(frame: Frame): Wait {
+function decodeWait(frame: Frame): WaitRequest {
   const wait = readHeader(frame, (reader) => ({
     mailbox: readName(reader),
     waitMs: reader.u32(),
@@ -311,11 +313,11 @@ function decodeWait(frame: Frame): Wait {
   return { kind: 'wait', request: frame.request, ...wait };
 }
 
-function fetchHeader(fetch: Fetch): Buffer {
+function fetchHeader(fetch: FetchRequest): Buffer {
   return new ByteWriter().text(fetch.mailbox).u32(fetch.bytesMax).u32(fetch.messagesMax).bytes();
 }
 
-function decodeFetch(frame: Frame): Fetch {
+function decodeFetch(frame: Frame): FetchRequest {
   const { mailbox, bytesMax, messagesMax } = readHeader(frame, (reader) => ({
     mailbox: readName(reader),
     bytesMax: reader.u32(),
@@ -331,13 +333,13 @@ function decodeFetch(frame: Frame): Fetch {
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
-function releaseHeader(release: Release): Buffer {
+function releaseHeader(release: ReleaseRequest): Buffer {
   const writer = new ByteWriter().u8(Number(release.unread));
   writeHolds(writer, release.holds);
   return writer.bytes();
 }
 
-function decodeRelease(frame: Frame): Release {
+function decodeRelease(frame: Frame): ReleaseRequest {
   const { unread, holds } = readHeader(frame, (reader) => ({
     unread: readFlag(reader),
     holds: readHolds(reader),
@@ -345,13 +347,13 @@ function decodeRelease(frame: Frame): Release {
   return { kind: 'release', request: frame.request, holds, unread };
 }
 
-function sendHeader(send: Send): Buffer {
+function sendHeader(send: SendRequest): Buffer {
   const writer = new ByteWriter().u32(send.checksum).text(send.from);
   writeOrigin(writer, send.origin);
   return writer.bytes();
 }
 
-function decodeSend(frame: Frame): Send {
+function decodeSend(frame: Frame): SendRequest {
   const { request, body } = frame;
   const fields = readHeader(frame, (reader) => ({
     checksum: reader.u32(),
@@ -369,34 +371,34 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   return writer.bytes();
 }
 
-function decodeOffer(frame: Frame): { answer: Offer; body: Buffer | undefined } {
+function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
   const { request, body } = frame;
   let isDamaged = false;
-  const answer = readHeader(frame, (reader): Offer => {
+  const response = readHeader(frame, (reader): Offer => {
     const attempt = reader.u32();
     const others = reader.u32();
     isDamaged = readFlag(reader);
     const mailbox = readName(reader);
     return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
   });
-  if (answer.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
   if (isDamaged) {
     checkNoBody(frame);
-    return { answer, body: undefined };
+    return { response, body: undefined };
   }
-  const { bodyBytes, checksum } = answer.envelope;
+  const { bodyBytes, checksum } = response.envelope;
   if (body.length !== bodyBytes) {
     throw new IpcError('bad_frame', `${body.length} bytes for ${bodyBytes}`);
   }
   checkChecksum(body, checksum);
-  return { answer, body };
+  return { response, body };
 }
 
-function statusHeader({ kind: _kind, request: _request, ...fields }: StatusAnswer): Buffer {
+function statusHeader({ kind: _kind, request: _request, ...fields }: StatusResponse): Buffer {
   return writeJson(fields);
 }
 
-function decodeStatus(frame: Frame): StatusAnswer {
+function decodeStatus(frame: Frame): StatusResponse {
   const fields = readJson(frame.header);
   return {
     kind: 'status',
@@ -428,7 +430,7 @@ function mailboxStatus(fields: JsonFields): MailboxStatus {
   };
 }
 
-function decodeError(frame: Frame): Failed {
+function decodeError(frame: Frame): ErrorResponse {
   const fields = readJson(frame.header);
   const code = fields.text('code');
   if (!isErrorCode(code)) throw new IpcError('bad_frame', 'an error with an unknown code');

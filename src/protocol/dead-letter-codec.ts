@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { readMessageId, readNameOrNone } from '../model/envelope.ts';
 import { parseMessageId, parseName } from '../model/message.ts';
-import type { DeadLetter, Retried, Retry } from '../model/requests.ts';
+import type { DeadLetter, RetriedResponse, RetryRequest } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { readHeader } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
@@ -12,12 +12,12 @@ import { type JsonFields, readJson, writeJson } from './json-header.ts';
 /** Of one character, with its length. */
 const idBytesMin = 2;
 
-export function retryHeader({ after, to, ids }: Retry): Buffer {
+export function retryHeader({ after, to, ids }: RetryRequest): Buffer {
   const writer = new ByteWriter().u64(after).text(to);
   return writer.list(ids, (id) => writer.text(id)).bytes();
 }
 
-export function decodeRetry(frame: Frame): Retry {
+export function decodeRetry(frame: Frame): RetryRequest {
   const retry = readHeader(frame, (reader) => ({
     kind: 'retry' as const,
     request: frame.request,
@@ -30,11 +30,11 @@ export function decodeRetry(frame: Frame): Retry {
   throw new IpcError('bad_parameter', what);
 }
 
-export function retriedHeader({ moved, stayed, next }: Retried): Buffer {
+export function retriedHeader({ moved, stayed, next }: RetriedResponse): Buffer {
   return writeJson({ moved: moved.map(plain), stayed: stayed.map(plain), next });
 }
 
-export function decodeRetried(frame: Frame): Retried {
+export function decodeRetried(frame: Frame): RetriedResponse {
   const fields = readJson(frame.header);
   return {
     kind: 'retried',

@@ -12,7 +12,7 @@ import {
   writeHolds,
 } from '../model/envelope.ts';
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
-import type { Post, Stored } from '../model/requests.ts';
+import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { checkBody, readCount, readFlag, readHandId, readHeader } from './header-fields.ts';
 
@@ -20,21 +20,21 @@ import { checkBody, readCount, readFlag, readHandId, readHeader } from './header
 const nameBytesMin = 2;
 const storedBytesMin = 8 + 2 + 1;
 
-export function postHeader(post: Post): Buffer {
-  const writer = new ByteWriter().u64(post.count).u64(post.mark).u32(post.checksum);
+export function postHeader(post: PostRequest): Buffer {
+  const writer = new ByteWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
   writer.text(post.id).text(post.to).text(post.from).text(post.answers);
   writeHolds(writer, post.settles);
   writeRest(writer, post.alsoTo, (name) => writer.text(name));
   return writer.bytes();
 }
 
-export function decodePost(frame: Frame): Post {
+export function decodePost(frame: Frame): PostRequest {
   const { request, body } = frame;
   const post = readHeader(frame, (reader) => ({
     kind: 'post' as const,
     request,
     count: readCount(reader),
-    mark: readCount(reader),
+    ackedUpTo: readCount(reader),
     checksum: reader.u32(),
     id: readHandId(reader),
     to: readName(reader),
@@ -52,7 +52,7 @@ export function decodePost(frame: Frame): Post {
   return post;
 }
 
-export function storedHeader(stored: Stored): Buffer {
+export function storedHeader(stored: StoredResponse): Buffer {
   const writer = new ByteWriter().u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
   writeHolds(writer, stored.notHeld);
@@ -62,7 +62,7 @@ export function storedHeader(stored: Stored): Buffer {
   return writer.bytes();
 }
 
-export function decodeStored(frame: Frame): Stored {
+export function decodeStored(frame: Frame): StoredResponse {
   return readHeader(frame, (reader) => ({
     kind: 'stored' as const,
     request: frame.request,
@@ -92,7 +92,7 @@ function readRest<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T
 }
 
 /** Each gets a message with an id of its own. */
-function checkMailboxes(post: Post): void {
+function checkMailboxes(post: PostRequest): void {
   const names = mailboxesOf(post);
   if (names.length > mailboxesPerPostMax) {
     const what = `a post to ${names.length} mailboxes; limit ${mailboxesPerPostMax}`;

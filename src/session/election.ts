@@ -4,10 +4,10 @@ import { chmod, rename } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { IpcError, outOfFiles } from '../base/errors.ts';
-import { randomText } from '../base/random-id.ts';
+import { randomId } from '../base/random-id.ts';
 import { listen, listenError, ownerAddress } from '../net/listen.ts';
 
-export type Claim =
+export type ClaimResult =
   /** The store's Unix socket, and the port. */
   | { readonly kind: 'won'; readonly listeners: readonly [Server, Server] }
   /** Somebody else has the port. */
@@ -21,7 +21,7 @@ const socketPathBytesMax = 107;
 const doorCharacters = 8;
 
 /** `folder`: the store's, which exists. */
-export async function claim(port: number, folder: string): Promise<Claim> {
+export async function claim(port: number, folder: string): Promise<ClaimResult> {
   const path = socketPath(folder);
   const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
     if (errorCode(error) === 'EADDRINUSE') return undefined;
@@ -55,7 +55,7 @@ export function socketPath(folder: string): string {
  * it is made under a name of its own, and then takes the place of the one before it.
  */
 async function openDoor(folder: string, path: string): Promise<Server> {
-  const made = join(folder, `o-${randomText(doorCharacters)}`);
+  const made = join(folder, `o-${randomId(doorCharacters)}`);
   const door = await listen({ path: made });
   try {
     await chmod(made, 0o600);

@@ -1,24 +1,24 @@
 // Who holds a TCP port of this machine: for error messages only, and only where /proc tells.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
-export interface Holder {
+export interface PortOwner {
   readonly pid: number;
   readonly program: string;
   /** As the kernel writes it: 'T (stopped)', 'D (disk sleep)', ... */
   readonly state: string;
 }
 
-export function isStopped({ state }: Holder): boolean {
+export function isStopped({ state }: PortOwner): boolean {
   return /^[Tt]/.test(state);
 }
 
 /** What the user does about one that is stopped. */
-export function continueHint({ pid }: Holder): string {
+export function continueHint({ pid }: PortOwner): string {
   return `continue it (kill -CONT ${pid}), or end it`;
 }
 
 /** undefined when nobody holds it, when /proc does not tell, or when the holder is another user's. */
-export async function findHolder(port: number): Promise<Holder | undefined> {
+export async function findPortOwner(port: number): Promise<PortOwner | undefined> {
   const sockets = [
     ...(await listeningSockets('tcp', port)),
     ...(await listeningSockets('tcp6', port)),
@@ -33,7 +33,7 @@ export async function findHolder(port: number): Promise<Holder | undefined> {
 }
 
 /** undefined when there is no such process, or no /proc. */
-export async function describeProcess(pid: number): Promise<Holder | undefined> {
+export async function describeProcess(pid: number): Promise<PortOwner | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const program = /^Name:\t(.*)$/m.exec(status)?.[1];
   const state = /^State:\t(.*)$/m.exec(status)?.[1];

@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, outOfFiles } from '../base/errors.ts';
-import { Admission } from '../broker/acceptor.ts';
+import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
-import { areOpen, Doors } from '../broker/listeners.ts';
+import { areOpen, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
-import type { Road } from '../client/link.ts';
+import type { Connector } from '../client/link.ts';
 import { readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
@@ -23,28 +23,28 @@ import type {
   BrokerStatus,
   Cancellable,
   Delivery,
-  FetchOptions,
+  FetchArguments,
   FetchResult,
-  Mail,
-  PostOptions,
+  MailService,
+  PostArguments,
   PostResult,
-  ReleaseOptions,
-  RetryOptions,
+  ReleaseArguments,
+  RetryArguments,
   RetryResult,
   StartResult,
   StopResult,
-  WaitOptions,
+  WaitArguments,
 } from '../model/mail-service.ts';
 import type { Name, Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
-import { type Address, dial } from '../net/connect.ts';
+import { type DialTarget, dial } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { claim } from './election.ts';
-import { describeProcess, findHolder } from './port-owner.ts';
+import { describeProcess, findPortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
   /** The state folder: keys, and a store per port. */
@@ -69,7 +69,7 @@ const joinerMsMax = 1_000;
 const takeoverMsMax = 1_000;
 const closeMsDefault = 2_000;
 
-export class Session implements Mail {
+export class Session implements MailService {
   readonly #options: SessionOptions;
   readonly #folder: string;
   readonly #client: Client;
@@ -85,24 +85,24 @@ export class Session implements Mail {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#folder = join(options.home, `broker-${options.port}`);
-    const road: Road = {
+    const connector: Connector = {
       connect: () => this.#connect(),
       silent: () => this.#silent(),
       welcomed: (welcome) => this.#welcomed(welcome),
       isStandby: () => this.#mayOwn(),
     };
-    this.#client = new Client(options.origin, road);
+    this.#client = new Client(options.origin, connector);
   }
 
-  post(to: Name, body: Buffer, options?: PostOptions): Promise<PostResult> {
+  post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult> {
     return this.#client.post(to, body, options);
   }
 
-  wait(mailbox: Name, options: WaitOptions): Promise<Delivery | undefined> {
+  wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
     return this.#client.wait(mailbox, options);
   }
 
-  fetch(mailbox: Name, options?: FetchOptions): Promise<FetchResult> {
+  fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult> {
     return this.#client.fetch(mailbox, options);
   }
 
@@ -110,11 +110,11 @@ export class Session implements Mail {
     return this.#client.settle(deliveries, options);
   }
 
-  release(deliveries: readonly Delivery[], options?: ReleaseOptions): Promise<void> {
+  release(deliveries: readonly Delivery[], options?: ReleaseArguments): Promise<void> {
     return this.#client.release(deliveries, options);
   }
 
-  retry(options?: RetryOptions): Promise<RetryResult> {
+  retry(options?: RetryArguments): Promise<RetryResult> {
     return this.#client.retry(options);
   }
 
@@ -203,7 +203,7 @@ export class Session implements Mail {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(keys: Keys): Promise<Address> {
+  async #bid(keys: Keys): Promise<DialTarget> {
     const { home, port, env } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
@@ -212,17 +212,17 @@ export class Session implements Mail {
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return { path: won.path };
     if (won.kind === 'taken') return this.#portAddress();
-    const doors = new Doors(port, won.listeners);
-    await this.#openAsBefore(doors);
-    if (!doors.holdsLock) {
+    const listeners = new Listeners(port, won.listeners);
+    await this.#openAsBefore(listeners);
+    if (!listeners.holdsLock) {
       // A wildcard took the lock's place, and neither could be had again: somebody else may own now.
-      doors.close();
+      listeners.close();
       return this.#portAddress();
     }
     try {
       const broker = await Broker.start({
-        doors,
-        admission: new Admission(doors, watchKeys(home, env, keys)),
+        doors: listeners,
+        admission: new Acceptor(listeners, watchKeys(home, env, keys)),
         folder: this.#folder,
         onFailed: () => {
           if (this.#broker === broker) this.#broker = undefined;
@@ -238,20 +238,20 @@ export class Session implements Mail {
   }
 
   /** What the last owner had bound; an address that is gone is passed over. */
-  async #openAsBefore(doors: Doors): Promise<void> {
+  async #openAsBefore(listeners: Listeners): Promise<void> {
     const before = readOwner(this.#folder)?.addresses ?? [];
     for (const address of before.filter((each) => each !== ownerAddress && isIP(each) !== 0)) {
-      await doors.open(address).catch((error: unknown) => {
+      await listeners.open(address).catch((error: unknown) => {
         if (!(error instanceof IpcError)) throw error;
       });
     }
   }
 
-  #portAddress(): Address {
+  #portAddress(): DialTarget {
     return { host: ownerAddress, port: this.#options.port };
   }
 
-  async #addresses(): Promise<readonly Address[]> {
+  async #addresses(): Promise<readonly DialTarget[]> {
     const { host, port } = this.#options;
     if (host === undefined) return [this.#portAddress()];
     return (await resolveHost(host)).map((each) => ({ host: each, port }));
@@ -278,13 +278,13 @@ export class Session implements Mail {
       return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
     }
     if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
-    const holder = await findHolder(port);
-    const held = holder ? ` by pid ${holder.pid} (${holder.program})` : '';
+    const portOwner = await findPortOwner(port);
+    const held = portOwner ? ` by pid ${portOwner.pid} (${portOwner.program})` : '';
     if (error.code === 'key_mismatch') {
       return new IpcError('key_mismatch', `port ${port} is held${held} with another key`);
     }
     const owner = readOwner(this.#folder);
-    if (holder && owner?.pid === holder.pid) return this.#silent();
+    if (portOwner && owner?.pid === portOwner.pid) return this.#silent();
     const what = `port ${port} is held${held}, which does not answer as a broker`;
     return new IpcError('port_taken', what, { cause: error });
   }
@@ -337,7 +337,7 @@ function notBefore(proved: Buffer | undefined, [newest, ...older]: Keys): Keys {
 }
 
 /** The first that answers; the last fault when none does. */
-async function dialAny(addresses: readonly Address[], keys: Keys): Promise<Connection> {
+async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
   let fault: unknown;
   for (const address of addresses) {
     try {

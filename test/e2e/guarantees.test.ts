@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { IpcError } from '../../src/base/errors.ts';
 import { bodyBytesMax } from '../../src/base/limits.ts';
 import { bodyChecksum, type Name, parseBody } from '../../src/model/message.ts';
-import type { Answer } from '../../src/model/requests.ts';
+import type { Response } from '../../src/model/requests.ts';
 import { dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { loadKeys } from '../../src/net/keys.ts';
-import { decodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
@@ -432,7 +432,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
         request: 2,
         count: 1,
         id: '',
-        mark: 0,
+        ackedUpTo: 0,
         to: box,
         alsoTo,
         from: '',
@@ -442,29 +442,29 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
         body,
       }),
     );
-    for await (const answer of answers) {
-      if (answer.kind !== 'stored') continue;
+    for await (const response of answers) {
+      if (response.kind !== 'stored') continue;
       connection.destroy();
-      return { number: answer.number, duplicate: answer.duplicate };
+      return { number: response.number, duplicate: response.duplicate };
     }
     throw new Error('the broker ended before its answer');
   };
 }
 
-async function* frames(connection: Connection): AsyncGenerator<Answer> {
-  const answers: (Answer | undefined)[] = [];
+async function* frames(connection: Connection): AsyncGenerator<Response> {
+  const answers: (Response | undefined)[] = [];
   let wake = () => {};
   connection.onClose = () => {
     answers.push(undefined);
     wake();
   };
   connection.onFrame = (frame) => {
-    answers.push(decodeAnswer(frame).answer);
+    answers.push(decodeResponse(frame).response);
     wake();
   };
   for (;;) {
-    const answer = answers.shift();
-    if (answer) yield answer;
+    const response = answers.shift();
+    if (response) yield response;
     else if (answers.length === 0) {
       await new Promise<void>((resolve) => {
         wake = resolve;

@@ -10,10 +10,10 @@ import type { Connection } from '../../src/net/connection.ts';
 import { keyLine, loadKeys } from '../../src/net/keys.ts';
 import { hangUp } from '../../src/net/listen.ts';
 import {
-  decodeAnswer,
   decodeRequest,
-  encodeAnswer,
+  decodeResponse,
   encodeRequest,
+  encodeResponse,
 } from '../../src/protocol/codec.ts';
 import { Session } from '../../src/session/session.ts';
 import { insist } from '../support/insist.ts';
@@ -120,7 +120,7 @@ test('a clock that jumps ten days forth and back changes no wait, no order and n
   } as const;
   ear.connection.send(encodeRequest(wait));
   const [welcome] = await ear.next();
-  assert.equal(welcome && decodeAnswer(welcome).answer.kind, 'welcome');
+  assert.equal(welcome && decodeResponse(welcome).response.kind, 'welcome');
   for (const shiftMs of [tenDaysMs, -2 * tenDaysMs, tenDaysMs]) {
     await owner.shiftClock(shiftMs);
     await client.shiftClock(shiftMs);
@@ -129,7 +129,7 @@ test('a clock that jumps ten days forth and back changes no wait, no order and n
     assert.equal(await client.wait('short', 300), undefined);
   }
   const [end] = await ear.next();
-  assert.equal(end && decodeAnswer(end).answer.kind, 'end');
+  assert.equal(end && decodeResponse(end).response.kind, 'end');
   const passedMs = performance.now() - began;
   assert.ok(passedMs > 2_900 && passedMs < 4_500, `a wait of 3 s ended after ${passedMs} ms`);
   const { deliveries } = await client.fetch('box');
@@ -187,14 +187,14 @@ async function newerBroker(context: TestContext): Promise<{ port: number; end():
         const common = { store: '0'.repeat(32), epoch: 7, format: 99, pid: 1, addresses: [] };
         if (kind === 'hello') {
           connection.send(
-            encodeAnswer({ kind: 'welcome', request, ...common, lost: [], messages: 0 }),
+            encodeResponse({ kind: 'welcome', request, ...common, revoked: [], messages: 0 }),
           );
         } else if (kind === 'status') {
           const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
           const dead = { deadLetterCount: 0, deadLetters: [] };
           const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
           connection.send(
-            encodeAnswer({ kind: 'status', request, ...counts, ...dead, ...storage }),
+            encodeResponse({ kind: 'status', request, ...counts, ...dead, ...storage }),
           );
         }
       };

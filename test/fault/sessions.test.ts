@@ -190,7 +190,7 @@ async function flood(socket: Socket, count: number): Promise<void> {
   const common = { kind: 'post', id: '', ...words } as const;
   const checksum = bodyChecksum(body);
   for (let index = 1; index <= count; index++) {
-    const post = { ...common, request: index, count: index, mark: 0, checksum, body };
+    const post = { ...common, request: index, count: index, ackedUpTo: 0, checksum, body };
     let isTaken = true;
     for (const bytes of encodeRequest(post)) isTaken = socket.write(bytes);
     if (!isTaken) await once(socket, 'drain');

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { Name } from '../../src/model/message.ts';
 import { dial } from '../../src/net/connect.ts';
-import { decodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import { startBroker } from '../support/brokers.ts';
 import { hello } from '../support/proven-socket.ts';
 
@@ -21,9 +21,9 @@ test('10,000 waits of one connection that time out together are each answered on
   let deadline = 0;
   const all = new Promise<void>((resolve) => {
     connection.onFrame = (frame) => {
-      const { answer } = decodeAnswer(frame);
-      if (answer.kind !== 'end') return;
-      ended.set(answer.request, (ended.get(answer.request) ?? 0) + 1);
+      const { response } = decodeResponse(frame);
+      if (response.kind !== 'end') return;
+      ended.set(response.request, (ended.get(response.request) ?? 0) + 1);
       lateMs.push(performance.now() - deadline);
       if (lateMs.length === waits) resolve();
     };

@@ -13,7 +13,7 @@ import { bodyChecksum } from '../../src/model/message.ts';
 import { dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { loadKeys } from '../../src/net/keys.ts';
-import { decodeAnswer, decodeRequest } from '../../src/protocol/codec.ts';
+import { decodeRequest, decodeResponse } from '../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import {
   ClientHandshake,
@@ -84,9 +84,9 @@ function decodeBoth(frame: Frame): void {
     assert.equal(bodyChecksum(request.body), request.checksum);
   });
   survives(() => {
-    const { answer, body } = decodeAnswer(frame);
-    if (answer.kind !== 'offer' || !body) return;
-    assert.equal(bodyChecksum(body), answer.envelope.checksum);
+    const { response, body } = decodeResponse(frame);
+    if (response.kind !== 'offer' || !body) return;
+    assert.equal(bodyChecksum(body), response.envelope.checksum);
   });
 }
 
@@ -253,7 +253,7 @@ test(`a live broker survives what is said by who has proved the key (SEED=${seed
   const { port, keys } = live;
   await besiege(live, Math.ceil(provenInputs / inputsEach), async (random) => {
     const connection = await dial({ host: '127.0.0.1', port }, keys);
-    connection.onFrame = (frame) => void decodeAnswer(frame);
+    connection.onFrame = (frame) => void decodeResponse(frame);
     if (!random.oneIn(8)) connection.send(soundHello());
     for (let count = 0; count < inputsEach; count++) {
       connection.send(cut(random, mutate(random, pick(random, requestFrames), requestFrames)));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/base/limits.ts';
 import type { Command, EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
-import { Mailboxes } from '../../src/engine/engine.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import {
   bodyChecksum,
   type Hold,
@@ -12,7 +12,7 @@ import {
   type Name,
   type SessionId,
 } from '../../src/model/message.ts';
-import type { BrokerRequest, JournalRecord, Post } from '../../src/model/requests.ts';
+import type { BrokerRequest, JournalRecord, PostRequest } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,
@@ -50,7 +50,7 @@ interface Client {
   readonly session: SessionId;
   connection: number | undefined;
   readonly held: Map<number, Hold>;
-  readonly posts: Post[];
+  readonly posts: PostRequest[];
   /** Of its last message. */
   count: number;
   /** Counts of posts without an answer. */
@@ -62,7 +62,7 @@ class History {
   readonly #random: Random;
   readonly #limits: EngineLimits;
   readonly #model: MailboxModel;
-  #engine: Mailboxes;
+  #engine: Engine;
   #now = 0;
 
   #records: JournalRecord[] = [];
@@ -84,7 +84,7 @@ class History {
     this.#random = new Random(seed);
     this.#limits = limits;
     this.#model = new MailboxModel(limits);
-    this.#engine = new Mailboxes(limits);
+    this.#engine = new Engine(limits);
     this.#engine.begin(identity, instantAt(0));
     for (let count = 0; count < sessionsAtOnce; count++) this.#clients.push(this.#newClient());
     this.#sync();
@@ -181,12 +181,12 @@ class History {
     const count = client.count + 1;
     client.count += 1 + alsoTo.length;
     const body = Buffer.from('x'.repeat(this.#random.below(50)));
-    const post: Post = {
+    const post: PostRequest = {
       kind: 'post',
       request: ++this.#requestCount,
       count,
       id: '',
-      mark: 0,
+      ackedUpTo: 0,
       to: alsoTo.length > 0 ? ('A' as Name) : pick(this.#random, mailboxes),
       alsoTo,
       from: this.#random.oneIn(2) ? ('A' as Name) : '',
@@ -197,7 +197,7 @@ class History {
     };
     client.posts.push(post);
     client.unanswered.add(count);
-    this.#run(client, { ...post, mark: markOf(client) });
+    this.#run(client, { ...post, ackedUpTo: markOf(client) });
   }
 
   /** Some of the mailboxes but for one, in any order. */
@@ -219,7 +219,7 @@ class History {
     const post = client.posts.find(({ count }) => count === chosen);
     if (!post) return;
     const request = ++this.#requestCount;
-    this.#run(client, { ...post, request, mark: Math.min(markOf(client), post.count - 1) });
+    this.#run(client, { ...post, request, ackedUpTo: Math.min(markOf(client), post.count - 1) });
   }
 
   /** The same few ids, sometimes with another body, or for other mailboxes. */
@@ -231,7 +231,7 @@ class History {
       request: ++this.#requestCount,
       count: 0,
       id,
-      mark: 0,
+      ackedUpTo: 0,
       to: 'A' as Name,
       alsoTo: this.#random.oneIn(3) ? this.#others('A' as Name) : [],
       from: '',
@@ -310,26 +310,26 @@ class History {
   }
 
   /** A reply that has come to its client. */
-  #hear({ to, answer }: Reply): void {
+  #hear({ to, response }: Reply): void {
     const client = this.#clients.find(({ connection }) => connection === to);
     if (!client) return;
-    if (answer.kind === 'offer') {
-      const { number, id } = answer.envelope;
+    if (response.kind === 'offer') {
+      const { number, id } = response.envelope;
       client.held.set(number, { number, id });
     }
-    if (answer.kind === 'welcome') {
-      for (const { number } of answer.lost) client.held.delete(number);
+    if (response.kind === 'welcome') {
+      for (const { number } of response.revoked) client.held.delete(number);
     }
-    if (answer.kind === 'error' && answer.code === 'bad_frame' && answer.request !== 0) {
+    if (response.kind === 'error' && response.code === 'bad_frame' && response.request !== 0) {
       // A post that lay below the mark; the client of a broken connection says hello again.
       return;
     }
-    if (answer.kind === 'stored' || answer.kind === 'error') {
-      const post = client.posts.find(({ request }) => request === answer.request);
+    if (response.kind === 'stored' || response.kind === 'error') {
+      const post = client.posts.find(({ request }) => request === response.request);
       if (post) client.unanswered.delete(post.count);
     }
-    if (answer.kind === 'stored') {
-      const post = client.posts.find(({ count }) => answer.id === `${client.session}.${count}`);
+    if (response.kind === 'stored') {
+      const post = client.posts.find(({ count }) => response.id === `${client.session}.${count}`);
       if (post) client.unanswered.delete(post.count);
     }
   }
@@ -387,7 +387,7 @@ class History {
     const hello = { kind: 'hello', request: 1, session, origin, standby: false, held: [] } as const;
     engine.step({ ...hello, connection: 1 }, now);
     const { replies } = engine.step({ kind: 'status', request: 2, connection: 1 }, now);
-    const [status] = replies.map(({ answer }) => answer);
+    const [status] = replies.map(({ response }) => response);
     assert(status?.kind === 'status');
     assert.deepEqual(
       { bytes: status.bytes, mailboxes: [...status.mailboxes].sort(byName) },

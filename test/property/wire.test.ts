@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { IpcError } from '../../src/base/errors.ts';
 import { bodyChecksum, parseName, sessionMessageId } from '../../src/model/message.ts';
-import type { Post } from '../../src/model/requests.ts';
-import { decodeAnswer, decodeRequest, encodeRequest } from '../../src/protocol/codec.ts';
+import type { PostRequest } from '../../src/model/requests.ts';
+import { decodeRequest, decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import { ClientHandshake, type Keys, ServerHandshake } from '../../src/protocol/handshake.ts';
 
@@ -94,7 +94,7 @@ test('any frame is a request or an answer, or an error of the table', () => {
   fc.assert(
     fc.property(strange, (each) => {
       survives(() => decodeRequest(each));
-      survives(() => decodeAnswer(each));
+      survives(() => decodeResponse(each));
     }),
     { numRuns },
   );
@@ -114,10 +114,10 @@ test('any post comes out as it went in', () => {
     },
     plain,
   );
-  const post: fc.Arbitrary<Post> = fc
+  const post: fc.Arbitrary<PostRequest> = fc
     .record({
       count: fc.integer({ min: 1, max: 999_999_999_999_999 }),
-      mark: fc.integer({ min: 0, max: 999_999_999_999_999 }),
+      ackedUpTo: fc.integer({ min: 0, max: 999_999_999_999_999 }),
       to: fc.constant(parseName('A')),
       alsoTo: fc.uniqueArray(
         name.filter((text) => text !== 'A'),

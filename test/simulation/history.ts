@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Hold } from '../../src/model/message.ts';
-import type { Answer, Request } from '../../src/model/requests.ts';
+import type { Request, Response } from '../../src/model/requests.ts';
 import {
-  answerTypes,
-  decodeAnswer,
   decodeRequest,
+  decodeResponse,
   requestTypes,
+  responseTypes,
 } from '../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import type { SimSocket } from './network.ts';
@@ -141,8 +141,8 @@ class Listener {
   sent(bytes: Buffer): void {
     for (const frame of this.#answers.push(bytes)) {
       if (isBeat(frame)) continue;
-      const { answer, body } = decodeAnswer(frame);
-      this.#answered(answer, body);
+      const { response, body } = decodeResponse(frame);
+      this.#answered(response, body);
     }
   }
 
@@ -167,26 +167,26 @@ class Listener {
     if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, holds: namesOf(holds) });
   }
 
-  #answered(answer: Answer, body: Buffer | undefined): void {
+  #answered(response: Response, body: Buffer | undefined): void {
     const on = this.#on;
     const epoch = this.#epoch;
-    switch (answer.kind) {
+    switch (response.kind) {
       case 'welcome': {
-        this.#epoch = answer.epoch;
-        const holds = this.#without(answer.request, answer.lost);
-        this.#add({ kind: 'welcomed', epoch: answer.epoch, on, session: this.#session, holds });
+        this.#epoch = response.epoch;
+        const holds = this.#without(response.request, response.revoked);
+        this.#add({ kind: 'welcomed', epoch: response.epoch, on, session: this.#session, holds });
         return;
       }
       case 'offer':
-        return this.#add({ kind: 'offered', epoch, on, message: seen(answer, body) });
+        return this.#add({ kind: 'offered', epoch, on, message: seen(response, body) });
       case 'stored': {
-        for (const { id, number } of [answer, ...answer.also]) {
+        for (const { id, number } of [response, ...response.also]) {
           this.#add({ kind: 'acked', epoch, on, id, number });
         }
-        return this.#settled(answer.request, answer.notHeld);
+        return this.#settled(response.request, response.notHeld);
       }
       case 'settled':
-        return this.#settled(answer.request, answer.notHeld);
+        return this.#settled(response.request, response.notHeld);
     }
   }
 
@@ -205,7 +205,7 @@ class Listener {
 
 /** Both sides send them. */
 function isBeat({ type }: Frame): boolean {
-  return type === requestTypes.ping || type === answerTypes.pong;
+  return type === requestTypes.ping || type === responseTypes.pong;
 }
 
 function namesOf(holds: readonly Hold[]): string[] {

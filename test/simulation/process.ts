@@ -1,6 +1,6 @@
 // A simulated process: the machine as the code in it sees it. It runs, is stopped (SIGSTOP) and goes
 // on, or is dead (SIGKILL, or without power); what was to happen in it waits, or never comes.
-import type { Machine, Timer } from '../../src/base/runtime.ts';
+import type { Runtime, Timer } from '../../src/base/runtime.ts';
 import type { CrashDisk, ProcessDisk } from '../support/disk/crash-disk.ts';
 import type { Random } from '../support/random.ts';
 import type { Scheduler, SimEvent } from './scheduler.ts';
@@ -26,7 +26,7 @@ class SimTimer implements Timer {
   }
 }
 
-export class SimProcess implements Machine {
+export class SimProcess implements Runtime {
   readonly name: string;
   readonly pid: number;
   readonly started: number;

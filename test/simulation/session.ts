@@ -4,8 +4,8 @@
 import { IpcError } from '../../src/base/errors.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
-import type { Road } from '../../src/client/link.ts';
-import type { Delivery, FetchOptions, PostOptions } from '../../src/model/mail-service.ts';
+import type { Connector } from '../../src/client/link.ts';
+import type { Delivery, FetchArguments, PostArguments } from '../../src/model/mail-service.ts';
 import type { Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { type History, holdName } from './history.ts';
@@ -38,7 +38,7 @@ export class SimSession {
 
   constructor(options: SimSessionOptions) {
     this.#options = options;
-    const road: Road = {
+    const connector: Connector = {
       connect: () => this.#connect(),
       silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
       welcomed: () => {},
@@ -46,7 +46,7 @@ export class SimSession {
     };
     const { process } = options;
     const origin = { program: 'sim', pid: process.pid, machine: options.namespace };
-    this.client = new Client(origin, road, process);
+    this.client = new Client(origin, connector, process);
   }
 
   get ownsBroker(): boolean {
@@ -57,7 +57,7 @@ export class SimSession {
     to: readonly string[],
     from: string,
     body: string,
-    options: PostOptions = {},
+    options: PostArguments = {},
   ): Promise<void> {
     const { process, history } = this.#options;
     history.add({ kind: 'post', process: process.name, to, from, body });
@@ -77,7 +77,7 @@ export class SimSession {
     return deliveries;
   }
 
-  async fetch(mailbox: string, options: FetchOptions): Promise<Delivery[]> {
+  async fetch(mailbox: string, options: FetchArguments): Promise<Delivery[]> {
     const { deliveries } = await this.client.fetch(mailbox as Name, options);
     this.#options.history.handed(this.#options.process.name, deliveries);
     return [...deliveries];
@@ -162,7 +162,7 @@ export class SimSession {
         folder,
         limits,
         disk: process.disk,
-        machine: process,
+        runtime: process,
         onFailed: (error) => {
           history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
           if (this.#broker === broker) this.#broker = undefined;

@@ -4,9 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { IpcError } from '../../src/base/errors.ts';
-import { Admission } from '../../src/broker/acceptor.ts';
+import { Acceptor } from '../../src/broker/acceptor.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
-import { Doors } from '../../src/broker/listeners.ts';
+import { Listeners } from '../../src/broker/listeners.ts';
 import { Client } from '../../src/client/client.ts';
 import { dial } from '../../src/net/connect.ts';
 import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
@@ -61,10 +61,10 @@ export async function openBroker(
   const keys: Keys = [randomBytes(32)];
   const won = await claim(port, folder);
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
-  const doors = new Doors(port, won.listeners);
+  const listeners = new Listeners(port, won.listeners);
   const broker = await Broker.start({
-    doors,
-    admission: new Admission(doors, goodKeys ?? (() => keys), times),
+    doors: listeners,
+    admission: new Acceptor(listeners, goodKeys ?? (() => keys), times),
     folder,
     onFailed: () => {},
     ...options,

@@ -1,8 +1,8 @@
 // Bytes that are nearly right: frames and handshakes of the protocol, changed at a few places.
 import { randomBytes } from 'node:crypto';
 import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/model/message.ts';
-import type { Answer, Request } from '../../src/model/requests.ts';
-import { encodeAnswer, encodeRequest } from '../../src/protocol/codec.ts';
+import type { Request, Response } from '../../src/model/requests.ts';
+import { encodeRequest, encodeResponse } from '../../src/protocol/codec.ts';
 import { pick, type Random } from './random.ts';
 
 const session = parseSessionId('0123456789abcdef');
@@ -21,7 +21,7 @@ const requests: readonly Request[] = [
     request: 2,
     count: 0,
     id,
-    mark: 0,
+    ackedUpTo: 0,
     to: name,
     alsoTo: [],
     from: name,
@@ -31,7 +31,7 @@ const requests: readonly Request[] = [
     body,
   },
   {
-    ...{ kind: 'post', request: 12, count: 3, id: '', mark: 2, to: name, alsoTo: [other] },
+    ...{ kind: 'post', request: 12, count: 3, id: '', ackedUpTo: 2, to: name, alsoTo: [other] },
     ...{ from: '', answers: '', settles: [], checksum, body },
   },
   { kind: 'wait', request: 3, mailbox: name, answers: '', waitMs: 1_000 },
@@ -51,10 +51,10 @@ const envelope = {
   ...{ answers: '' as const, origin, bodyBytes: body.length, checksum },
 };
 
-const answers: readonly Answer[] = [
+const answers: readonly Response[] = [
   {
     ...{ kind: 'welcome', request: 1, store: 'ab', epoch: 2, format: 1, pid: 258 },
-    ...{ addresses: ['127.0.0.1'], lost: holds, messages: 3 },
+    ...{ addresses: ['127.0.0.1'], revoked: holds, messages: 3 },
   },
   {
     ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
@@ -80,7 +80,7 @@ export const requestFrames: readonly Buffer[] = requests.map((each) =>
 export const frames: readonly Buffer[] = [
   ...requestFrames,
   ...answers.map((each) =>
-    Buffer.concat(encodeAnswer(each, each.kind === 'offer' ? body : undefined)),
+    Buffer.concat(encodeResponse(each, each.kind === 'offer' ? body : undefined)),
   ),
 ];
 

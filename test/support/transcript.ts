@@ -30,15 +30,15 @@
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
-import { Mailboxes } from '../../src/engine/engine.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
 import type {
-  Answer,
   BrokerRequest,
   DeadLetter,
   JournalRecord,
   MailboxStatus,
+  Response,
 } from '../../src/model/requests.ts';
 import {
   durableOf,
@@ -130,7 +130,7 @@ class Words {
 
 class Scenario {
   #limits: Partial<EngineLimits> = {};
-  #engine: Mailboxes | undefined;
+  #engine: Engine | undefined;
   #records: JournalRecord[] = [];
   readonly #peers = new Map<string, Peer>();
   readonly #envelopes = new Map<number, Envelope>();
@@ -201,9 +201,9 @@ class Scenario {
     return this.#records.map((record) => `journal  ${recordText(record)}`);
   }
 
-  #running(): Mailboxes {
+  #running(): Engine {
     if (this.#engine) return this.#engine;
-    this.#engine = new Mailboxes(this.#limits);
+    this.#engine = new Engine(this.#limits);
     this.#engine.begin(identity, instantAt(this.#now));
     return this.#engine;
   }
@@ -293,7 +293,7 @@ class Scenario {
       request,
       count,
       id,
-      mark: words.number('mark') ?? 0,
+      ackedUpTo: words.number('mark') ?? 0,
       to: to as Name,
       alsoTo,
       from: (words.option('from') ?? '') as Name | '',
@@ -331,16 +331,16 @@ class Scenario {
     ];
   }
 
-  #replyText({ to, answer }: Reply): string {
+  #replyText({ to, response }: Reply): string {
     const peer = [...this.#peers.values()].find(({ connection }) => connection === to);
     assert(peer, `connection ${to} is open`);
-    const { request } = answer;
+    const { request } = response;
     const label = request === 0 ? undefined : peer.requests.get(request);
     assert(request === 0 || label, `request ${request} was made by ${peer.name}`);
-    if (answer.kind === 'offer') {
-      assert.deepEqual(answer.envelope, this.#envelopes.get(answer.envelope.number));
+    if (response.kind === 'offer') {
+      assert.deepEqual(response.envelope, this.#envelopes.get(response.envelope.number));
     }
-    return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(answer)}`;
+    return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(response)}`;
   }
 }
 
@@ -376,7 +376,7 @@ function recordText(record: JournalRecord): string {
         also: record.also.map(({ number, id, to }) => `${number}:${shortId(id)}:${to}`),
         from,
         answers: shortId(answers),
-        mark: record.mark,
+        mark: record.ackedUpTo,
         settles: record.settles,
       });
       return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body ?? Buffer.alloc(0))}${more}`;
@@ -395,8 +395,8 @@ function recordText(record: JournalRecord): string {
     case 'settled':
       return `${kind} ${record.numbers.join(',')}`;
     case 'session': {
-      const answers = record.answers.map(([count, number]) => `${count}:${number}`);
-      return `${kind} ${shortId(record.session)} mark=${record.mark}${fields({ answers })}`;
+      const answers = record.numbers.map(([count, number]) => `${count}:${number}`);
+      return `${kind} ${shortId(record.session)} mark=${record.ackedUpTo}${fields({ answers })}`;
     }
     case 'forgotten':
       return `${kind} ${shortId(record.session)}`;
@@ -405,38 +405,38 @@ function recordText(record: JournalRecord): string {
   }
 }
 
-function answerText(answer: Answer): string {
-  const { kind } = answer;
+function answerText(response: Response): string {
+  const { kind } = response;
   switch (kind) {
     case 'welcome':
-      return `${kind} messages=${answer.messages}${fields({ lost: answer.lost.map(holdText) })}`;
+      return `${kind} messages=${response.messages}${fields({ lost: response.revoked.map(holdText) })}`;
     case 'stored': {
-      const { duplicate, also, notHeld, ...first } = answer;
+      const { duplicate, also, notHeld, ...first } = response;
       const stored = [first, ...also].map(({ number, id, reader }) => {
         return `${number} ${shortId(id)}${fields({ duplicate, reader })}`;
       });
       return `${kind} ${stored.join(', ')}${fields({ notHeld: notHeld.map(holdText) })}`;
     }
     case 'offer': {
-      const { envelope, mailbox, attempt, others } = answer;
+      const { envelope, mailbox, attempt, others } = response;
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${fields({ others })}`;
     }
     case 'end':
-      return `${kind} remaining=${answer.remaining}`;
+      return `${kind} remaining=${response.remaining}`;
     case 'settled':
-      return `${kind}${fields({ notHeld: answer.notHeld.map(holdText) })}`;
+      return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {
-      const { messages, bytes, sessions, mailboxCount } = answer;
+      const { messages, bytes, sessions, mailboxCount } = response;
       const counts = `messages=${messages} bytes=${bytes} sessions=${sessions} mailboxes=${mailboxCount}`;
-      const dead = answer.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
-      return [`${kind} ${counts}`, ...answer.mailboxes.map(mailboxText), ...dead].join(' | ');
+      const dead = response.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
+      return [`${kind} ${counts}`, ...response.mailboxes.map(mailboxText), ...dead].join(' | ');
     }
     case 'retried': {
-      const { moved, stayed, next } = answer;
+      const { moved, stayed, next } = response;
       return `${kind}${fields({ moved: moved.map(wayText), stayed: stayed.map(wayText), next })}`;
     }
     case 'error':
-      return `${kind} ${answer.code}, ${shortId(answer.message)}`;
+      return `${kind} ${response.code}, ${shortId(response.message)}`;
     default:
       return kind;
   }

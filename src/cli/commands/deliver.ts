@@ -4,15 +4,15 @@
 import * as present from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { endMsMax } from '../../base/limits.ts';
-import type { Delivery, Mail } from '../../model/mail-service.ts';
+import type { Delivery, MailService } from '../../model/mail-service.ts';
 import { jsonLine, outputFailed, say, sayError, write } from '../output.ts';
-import { exitDone, exitRefused, type Hands } from '../run.ts';
+import { type CommandContext, exitFailed, exitSuccess } from '../run.ts';
 
 /** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
-export async function handOver(
-  mail: Mail,
+export async function deliver(
+  mail: MailService,
   deliveries: readonly Delivery[],
-  { json, signal }: Pick<Hands, 'json' | 'signal'>,
+  { json, signal }: Pick<CommandContext, 'json' | 'signal'>,
   bytesOf: (body: Buffer) => Buffer,
 ): Promise<number> {
   let written = 0;
@@ -32,11 +32,11 @@ export async function handOver(
   }
   await settle(mail, deliveries.slice(0, written));
   if (failed) throw failed;
-  return deliveries.every(({ body }) => body) ? exitDone : exitRefused;
+  return deliveries.every(({ body }) => body) ? exitSuccess : exitFailed;
 }
 
 /** The bodies are out: what goes wrong now is said, but does not undo that. */
-async function settle(mail: Mail, deliveries: readonly Delivery[]): Promise<void> {
+async function settle(mail: MailService, deliveries: readonly Delivery[]): Promise<void> {
   try {
     const late = AbortSignal.timeout(endMsMax);
     const notHeld = await mail.settle(deliveries, { signal: late });

@@ -2,18 +2,18 @@
 // Nothing is made, changed or bound; no key, no store, no broker.
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { environmentFaults, homeFolder, Place } from '../../app/context.ts';
+import { AppContext, environmentFaults, homeFolder } from '../../app/context.ts';
 import { IpcError } from '../../base/errors.ts';
-import { findHosts, hasPlugin, isSetUp } from '../../hosts/installer.ts';
-import { placesOf, type Setup } from '../../hosts/targets.ts';
+import { findHosts, hasPlugin, isInstalled } from '../../hosts/installer.ts';
+import { configFolders, type HostTarget } from '../../hosts/targets.ts';
 import { checkStore } from '../../journal/check.ts';
 import { folderFault } from '../../journal/epoch.ts';
 import { readOwner } from '../../journal/paths.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
-import { keyPath, presentKeys } from '../../net/keys.ts';
+import { currentKeys, keyPath } from '../../net/keys.ts';
 import { ownerAddress } from '../../net/listen.ts';
 import { socketPath } from '../../session/election.ts';
-import { continueHint, findHolder, isStopped } from '../../session/port-owner.ts';
+import { continueHint, findPortOwner, isStopped } from '../../session/port-owner.ts';
 
 export interface Finding {
   /** What was looked at, in a word or two. */
@@ -35,8 +35,8 @@ export async function examine(env: NodeJS.ProcessEnv, givenPort?: number): Promi
     await finding('key', () => lookAtKey(homeFolder(env), env)),
     ...(await lookAtBroker(env, givenPort)),
   ];
-  const hosts = await findHosts(placesOf(env), env.PATH ?? '');
-  const ofHosts = hosts.map((setup) => finding(setup.title, () => lookAtHost(setup, env)));
+  const hosts = await findHosts(configFolders(env), env.PATH ?? '');
+  const ofHosts = hosts.map((target) => finding(target.title, () => lookAtHost(target, env)));
   return [...onceEach(findings), ...(await Promise.all(ofHosts))];
 }
 
@@ -50,23 +50,27 @@ function onceEach(findings: readonly Finding[]): Finding[] {
 /** What keeps every call from it is the one finding. */
 async function lookAtBroker(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
   try {
-    const place = new Place({ env, program: 'ipc' });
-    return await lookFrom(place, env, givenPort).finally(() => place.close());
+    const context = new AppContext({ env, program: 'ipc' });
+    return await lookFrom(context, env, givenPort).finally(() => context.close());
   } catch (error) {
     return [faulty('broker', error)];
   }
 }
 
 /** A broker of this machine with its store; of another one, only whether it answers. */
-async function lookFrom(place: Place, env: NodeJS.ProcessEnv, port?: number): Promise<Finding[]> {
-  const at = await place.find(port === undefined ? {} : { port });
+async function lookFrom(
+  context: AppContext,
+  env: NodeJS.ProcessEnv,
+  port?: number,
+): Promise<Finding[]> {
+  const at = await context.find(port === undefined ? {} : { port });
   const { host } = at;
   if (host !== undefined) {
-    return [await finding('broker', () => lookAtOther(place, env, host, at.port))];
+    return [await finding('broker', () => lookAtOther(context, env, host, at.port))];
   }
   return [
-    await finding('port', () => lookAtPort(place, env, at.port)),
-    await finding('store', () => lookAtStore(place.storeFolder(at.port), at.port)),
+    await finding('port', () => lookAtPort(context, env, at.port)),
+    await finding('store', () => lookAtStore(context.storeFolder(at.port), at.port)),
   ];
 }
 
@@ -118,23 +122,27 @@ function checkFolder(path: string): Stats | undefined {
 }
 
 function lookAtKey(home: string, env: NodeJS.ProcessEnv): Look {
-  const keys = presentKeys(home, env);
+  const keys = currentKeys(home, env);
   if (env.IPC_KEY) return fine('of IPC_KEY');
   const path = keyPath(home, env);
   return fine(keys ? path : `${path}, made by the first call`);
 }
 
-async function lookAtPort(place: Place, env: NodeJS.ProcessEnv, port: number): Promise<Look> {
-  const holder = await findHolder(port);
-  if (!holder) return fine(`${port} is free: the first session that uses mail owns the broker`);
-  const who = `pid ${holder.pid} (${holder.program})`;
-  const isOurs = readOwner(place.storeFolder(port))?.pid === holder.pid;
-  if (isOurs && isStopped(holder)) {
+async function lookAtPort(
+  context: AppContext,
+  env: NodeJS.ProcessEnv,
+  port: number,
+): Promise<Look> {
+  const portOwner = await findPortOwner(port);
+  if (!portOwner) return fine(`${port} is free: the first session that uses mail owns the broker`);
+  const who = `pid ${portOwner.pid} (${portOwner.program})`;
+  const isOurs = readOwner(context.storeFolder(port))?.pid === portOwner.pid;
+  if (isOurs && isStopped(portOwner)) {
     const what = `${port}: ${who} owns the broker, but is stopped`;
-    return { ok: false, what, hint: continueHint(holder) };
+    return { ok: false, what, hint: continueHint(portOwner) };
   }
   try {
-    await askBroker(place, env, ownerAddress, port);
+    await askBroker(context, env, ownerAddress, port);
     return fine(`${port}: ${who} owns the broker${isOurs ? '' : ', of another folder'}`);
   } catch (error) {
     if (isOurs || !(error instanceof IpcError)) throw error;
@@ -144,24 +152,24 @@ async function lookAtPort(place: Place, env: NodeJS.ProcessEnv, port: number): P
 }
 
 async function lookAtOther(
-  place: Place,
+  context: AppContext,
   env: NodeJS.ProcessEnv,
   host: string,
   port: number,
 ): Promise<Look> {
-  const { pid, warnings } = await askBroker(place, env, host, port);
+  const { pid, warnings } = await askBroker(context, env, host, port);
   const what = `${host}:${port}: its pid ${pid} owns the broker`;
   return { ok: warnings.length === 0, what, hint: warnings[0] };
 }
 
 /** As its guest, who makes nothing but a first key. */
 async function askBroker(
-  place: Place,
+  context: AppContext,
   env: NodeJS.ProcessEnv,
   host: string,
   port: number,
 ): Promise<BrokerStatus> {
-  if (presentKeys(place.home, env)) return place.guest(host, port).status();
+  if (currentKeys(context.home, env)) return context.guest(host, port).status();
   const what = `there is no key yet, and so not the one of the broker at ${host}:${port}`;
   throw new IpcError('key_mismatch', what, { hint: 'take its key: `ipc help key import`' });
 }
@@ -178,9 +186,9 @@ async function lookAtStore(folder: string, port: number): Promise<Look> {
   return { ok: warning === undefined, what, hint: warning };
 }
 
-async function lookAtHost(setup: Setup, env: NodeJS.ProcessEnv): Promise<Look> {
-  const places = placesOf(env);
-  if (await isSetUp(setup, places)) return fine('has ipc');
-  if (await hasPlugin(setup, places)) return fine('has ipc, by its plugin');
-  return { ok: true, what: 'does not have ipc yet', hint: `ipc install ${setup.name}` };
+async function lookAtHost(target: HostTarget, env: NodeJS.ProcessEnv): Promise<Look> {
+  const places = configFolders(env);
+  if (await isInstalled(target, places)) return fine('has ipc');
+  if (await hasPlugin(target, places)) return fine('has ipc, by its plugin');
+  return { ok: true, what: 'does not have ipc yet', hint: `ipc install ${target.name}` };
 }

@@ -6,12 +6,12 @@ import {
   type Direction,
   describe,
   findHosts,
-  findSetup,
+  findTarget,
   parseScope,
   perform,
   plan,
 } from '../../hosts/installer.ts';
-import { placesOf, type Server, type Setup, setups } from '../../hosts/targets.ts';
+import { configFolders, type HostTarget, hostTargets, type Server } from '../../hosts/targets.ts';
 import { withChoices } from '../help.ts';
 import { confirmed, print, say, sayError } from '../output.ts';
 
@@ -29,7 +29,7 @@ const whats: Readonly<Record<Direction, string>> = {
 const scopeWords = 'project: for the folder you are in; user by default';
 
 export function addInstallCommands(program: Command): void {
-  const names = setups.map(({ name }) => name);
+  const names = hostTargets.map(({ name }) => name);
   for (const direction of ['install', 'uninstall'] as const) {
     program
       .command(direction)
@@ -43,15 +43,15 @@ export function addInstallCommands(program: Command): void {
 }
 
 async function act(direction: Direction, host: string | undefined, options: Options) {
-  if (host !== undefined) return actOn(direction, findSetup(host), options);
+  if (host !== undefined) return actOn(direction, findTarget(host), options);
   const failed: string[] = [];
-  for (const setup of await found()) {
+  for (const target of await found()) {
     try {
-      await actOn(direction, setup, options);
+      await actOn(direction, target, options);
     } catch (error) {
       if (!isOfHost(error)) throw error;
       await sayError(error);
-      failed.push(setup.title);
+      failed.push(target.title);
     }
   }
   if (failed.length === 0) return;
@@ -65,23 +65,23 @@ function isOfHost(error: unknown): error is IpcError {
   return error instanceof IpcError && ['host_unusable', 'bad_parameter'].includes(error.code);
 }
 
-async function actOn(direction: Direction, setup: Setup, options: Options): Promise<void> {
-  const scope = parseScope(options.scope, setup);
-  const step = await plan(direction, setup, scope, ownServer(), placesOf(process.env));
-  if (!step) return say(`${setup.title}: nothing to do.`);
-  const words = [`${setup.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
+async function actOn(direction: Direction, target: HostTarget, options: Options): Promise<void> {
+  const scope = parseScope(options.scope, target);
+  const step = await plan(direction, target, scope, ownServer(), configFolders(process.env));
+  if (!step) return say(`${target.title}: nothing to do.`);
+  const words = [`${target.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
   if (options.print) return print(words, 'nothing was done');
   await say(words.trimEnd());
   if (!options.yes && !(await isWanted())) return say('Nothing was done.');
   await perform(step);
-  await say(doneWords(direction, setup));
+  await say(doneWords(direction, target));
 }
 
-async function found(): Promise<readonly Setup[]> {
-  const hosts = await findHosts(placesOf(process.env), process.env.PATH ?? '');
+async function found(): Promise<readonly HostTarget[]> {
+  const hosts = await findHosts(configFolders(process.env), process.env.PATH ?? '');
   if (hosts.length > 0) return hosts;
   throw new IpcError('host_unusable', 'no host was found on this machine', {
-    hint: `name one of ${setups.map(({ name }) => name).join(', ')}`,
+    hint: `name one of ${hostTargets.map(({ name }) => name).join(', ')}`,
   });
 }
 
@@ -97,7 +97,7 @@ function isWanted(): Promise<boolean> {
   });
 }
 
-function doneWords(direction: Direction, { title, also }: Setup): string {
+function doneWords(direction: Direction, { title, also }: HostTarget): string {
   if (direction === 'uninstall') return `${title} forgets ipc when it is started again.`;
   return [`${title} has ipc when it is started again.`, also].filter(Boolean).join(' ');
 }

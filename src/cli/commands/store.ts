@@ -1,13 +1,13 @@
 // `ipc store`: looks at the mail on disk, and brings dead letters back. Check and dump change nothing,
 // and need no broker.
 import type { Command } from 'commander';
-import { Place } from '../../app/context.ts';
+import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import * as present from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { brokerPortWords } from '../help.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
-import { execute, exitDone, exitRefused } from '../run.ts';
+import { execute, exitFailed, exitSuccess } from '../run.ts';
 import { retry } from './store-retry.ts';
 
 export function addStoreCommands(store: Command): void {
@@ -32,7 +32,7 @@ export function addStoreCommands(store: Command): void {
     .action(async (ids: string[], { to, port, json }) => {
       const line = { ids, to, port, json: json === true };
       const how = { json: line.json, raw: false, id: undefined };
-      process.exit(await execute(({ place, signal }) => retry(line, place, signal), how));
+      process.exit(await execute(({ context, signal }) => retry(line, context, signal), how));
     });
 }
 
@@ -48,7 +48,7 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
   }
   if (json) await writeJson({ folder, ...report });
   else await say(present.presentStore(folder, report));
-  return report.sound ? exitDone : exitRefused;
+  return report.sound ? exitSuccess : exitFailed;
 }
 
 async function storeDump(givenPort: string | undefined): Promise<number> {
@@ -64,19 +64,19 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
   } catch (error) {
     throw named(folder, folderFault(error));
   }
-  return isThere ? exitDone : sayNone(folder);
+  return isThere ? exitSuccess : sayNone(folder);
 }
 
 function storeFolder(givenPort: string | undefined): string {
-  const place = new Place({ env: process.env, program: 'ipc' });
-  return place.storeFolder(
-    place.localPort(givenPort === undefined ? undefined : parsePort(givenPort)),
+  const context = new AppContext({ env: process.env, program: 'ipc' });
+  return context.storeFolder(
+    context.localPort(givenPort === undefined ? undefined : parsePort(givenPort)),
   );
 }
 
 async function sayNone(folder: string): Promise<number> {
   await say(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
-  return exitRefused;
+  return exitFailed;
 }
 
 function named(folder: string, error: unknown): unknown {

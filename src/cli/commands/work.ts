@@ -11,7 +11,7 @@ import { shown } from '../../app/parameters.ts';
 import { damagedError, presentError } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { bodyBytesMax, waitMsMax } from '../../base/limits.ts';
-import type { Delivery, Mail } from '../../model/mail-service.ts';
+import type { Delivery, MailService } from '../../model/mail-service.ts';
 import { type Name, parseBody } from '../../model/message.ts';
 
 export interface WorkOptions {
@@ -56,13 +56,13 @@ class NotStarted extends IpcError {
 }
 
 export class Worker {
-  readonly #mail: Mail;
+  readonly #mail: MailService;
   readonly #options: WorkOptions;
   readonly #ended = new AbortController();
   readonly #pauses = new Set<Promise<void>>();
   #waiting = 0;
 
-  constructor(mail: Mail, options: WorkOptions) {
+  constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findSetup, perform, plan } from '../../../src/hosts/installer.ts';
+import { findTarget, perform, plan } from '../../../src/hosts/installer.ts';
 import { program } from '../../support/mcp-host.ts';
 import { makeHome } from '../../support/places.ts';
 import { type Shell, shell } from '../../support/processes/shell.ts';
@@ -236,7 +236,7 @@ test('a file that changed after it was shown is not touched', async (context) =>
   const path = join(home, '.cursor', 'mcp.json');
   await mkdir(dirname(path));
   await writeFile(path, '{}');
-  const step = await plan('install', findSetup('cursor'), 'user', server, places);
+  const step = await plan('install', findTarget('cursor'), 'user', server, places);
   assert(step);
   await writeFile(path, '{"mine": 1}');
   await assert.rejects(perform(step), {

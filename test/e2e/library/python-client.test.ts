@@ -12,7 +12,7 @@ import { bodyChecksum, parseName, parseNamedId } from '../../../src/model/messag
 import { accept } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
-import { decodeRequest, encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { decodeRequest, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Ended, ended, type Shell, said, shell } from '../../support/processes/shell.ts';
 import { Ear, keys, Listener } from '../../support/sockets.ts';
 
@@ -29,7 +29,7 @@ const welcome = {
   format: 1,
   pid: 1,
   addresses: [],
-  lost: [],
+  revoked: [],
   messages: 0,
 } as const;
 
@@ -293,7 +293,7 @@ async function played(context: TestContext, lines: Words) {
     connection.onBeat = resolve;
   });
   const [hello] = await ear.next();
-  connection.send(encodeAnswer({ ...welcome, request: hello?.request ?? 0 }));
+  connection.send(encodeResponse({ ...welcome, request: hello?.request ?? 0 }));
   const [wait] = await ear.next();
   assert(wait);
   assert.equal(decodeRequest(wait).kind, 'wait');
@@ -308,13 +308,13 @@ test('Python that waits answers pings, and lets itself be heard', python, async 
   connection.send(encodeRequest({ kind: 'ping', request: 7 }));
   const [pong] = await ear.next();
   assert.deepEqual([pong?.type, pong?.request], [0x8b, 7]);
-  connection.send(encodeAnswer({ kind: 'end', request, remaining: 0 }));
+  connection.send(encodeResponse({ kind: 'end', request, remaining: 0 }));
   assert.equal((await waited).code, 124);
 });
 
 test('a body that does not fit its checksum is not written', python, async (context) => {
   const { connection, ear, request, waited } = await played(context, []);
-  connection.send(encodeAnswer({ ...offer, request }, Buffer.from('hellO')));
+  connection.send(encodeResponse({ ...offer, request }, Buffer.from('hellO')));
   const { code, text, errors } = await waited;
   assert.deepEqual([code, text], [1, '']);
   assert.match(errors, /^ipc\.py: body_damaged: /);
@@ -324,7 +324,7 @@ test('a body that does not fit its checksum is not written', python, async (cont
 
 test('a message that the disk damaged is said, and settled', python, async (context) => {
   const { connection, ear, request, waited } = await played(context, []);
-  connection.send(encodeAnswer({ ...offer, request }));
+  connection.send(encodeResponse({ ...offer, request }));
   const [frame] = await ear.next();
   assert(frame);
   const settle = decodeRequest(frame);
@@ -333,7 +333,7 @@ test('a message that the disk damaged is said, and settled', python, async (cont
     request: settle.request,
     holds: [{ number: 5, id: offer.envelope.id }],
   });
-  connection.send(encodeAnswer({ kind: 'settled', request: settle.request, notHeld: [] }));
+  connection.send(encodeResponse({ kind: 'settled', request: settle.request, notHeld: [] }));
   const { code, text, errors } = await waited;
   assert.deepEqual([code, text], [1, '']);
   assert.match(errors, /\nipc\.py: the disk of the broker damaged it: /);

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
-import { Bodies } from '../../../src/mcp/overflow-files.ts';
+import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
 import { Tool } from '../../../src/mcp/tool.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
@@ -57,7 +57,7 @@ const status = { operation: 'broker_status' };
 test('mail whose result could not be made comes again, as if nobody had seen it', async (context) => {
   const { call } = await setUp(context);
   await call(post('x'.repeat(40_000)));
-  const { mock } = context.mock.method(Bodies.prototype, 'keep', () => {
+  const { mock } = context.mock.method(OverflowFiles.prototype, 'keep', () => {
     throw new Error('no text');
   });
   const failed = await call(wait);

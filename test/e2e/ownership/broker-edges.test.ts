@@ -13,16 +13,16 @@ import {
   silenceMsAnswer,
   turnBodyBytesMax,
 } from '../../../src/base/limits.ts';
-import { type Machine, realMachine } from '../../../src/base/runtime.ts';
-import { Admission } from '../../../src/broker/acceptor.ts';
+import { type Runtime, systemRuntime } from '../../../src/base/runtime.ts';
+import { Acceptor } from '../../../src/broker/acceptor.ts';
 import { Broker } from '../../../src/broker/broker.ts';
-import { Doors } from '../../../src/broker/listeners.ts';
+import { Listeners } from '../../../src/broker/listeners.ts';
 import { type Disk, realDisk } from '../../../src/journal/disk.ts';
 import { byteLength } from '../../../src/journal/segment-writer.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
-import { decodeAnswer } from '../../../src/protocol/codec.ts';
+import { decodeResponse } from '../../../src/protocol/codec.ts';
 import type { Keys } from '../../../src/protocol/handshake.ts';
 import { claim } from '../../../src/session/election.ts';
 import { startBroker } from '../../support/brokers.ts';
@@ -46,11 +46,11 @@ async function claimedPlace(context: TestContext) {
   const port = await freePort();
   const won = await claim(port, folder);
   assert.equal(won.kind, 'won');
-  return { folder, port, doors: new Doors(port, won.listeners) };
+  return { folder, port, doors: new Listeners(port, won.listeners) };
 }
 
 test('a broker that cannot start lets go of its port and of everybody who came meanwhile', async (context) => {
-  const { folder, port, doors } = await claimedPlace(context);
+  const { folder, port, doors: listeners } = await claimedPlace(context);
   const keys: Keys = [Buffer.alloc(32, 7)];
   const gated = new GatedDisk();
   let fail = () => {};
@@ -59,8 +59,8 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   });
   gated.gate.catch(() => {});
   const starting = Broker.start({
-    doors,
-    admission: new Admission(doors, () => keys),
+    doors: listeners,
+    admission: new Acceptor(listeners, () => keys),
     folder,
     disk: gated.disk,
     onFailed: () => {},
@@ -74,7 +74,7 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   const isIn = new Promise<void>((resolve) => {
     connection.onBeat = resolve;
   });
-  connection.onFrame = (frame) => heard.push(decodeAnswer(frame).answer.kind);
+  connection.onFrame = (frame) => heard.push(decodeResponse(frame).response.kind);
   await isIn;
   fail();
   await assert.rejects(starting, { code: 'storage_failed' });
@@ -97,15 +97,18 @@ test('a broker whose last sync fails lets go of its port all the same', async (c
 });
 
 test('an owner that was left behind finds out though nobody posts', async (context) => {
-  const machine: Machine = {
-    ...realMachine,
+  const runtime: Runtime = {
+    ...systemRuntime,
     setTicker: (callback) => setInterval(callback, 5),
   };
   let end: (error: IpcError) => void = () => {};
   const ended = new Promise<IpcError>((resolve) => {
     end = resolve;
   });
-  const { folder, port } = await startBroker(context, { machine, onFailed: (error) => end(error) });
+  const { folder, port } = await startBroker(context, {
+    runtime: runtime,
+    onFailed: (error) => end(error),
+  });
   const newer = await openStore({ folder });
   assert.equal((await ended).code, 'owner_replaced');
   await assertPortIsFree(port);

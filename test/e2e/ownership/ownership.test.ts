@@ -13,7 +13,7 @@ import { journalFormat } from '../../../src/journal/record-codec.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../../src/journal/record-framing.ts';
 import type { Name, SessionId } from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
-import { decodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../../../src/protocol/codec.ts';
 import { Session } from '../../../src/session/session.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { makeHome } from '../../support/places.ts';
@@ -185,8 +185,8 @@ test('a peer of another version hears so after its proof, and is let go', async 
     connection.onClose = () => resolve();
   });
   connection.onFrame = (frame) => {
-    const { answer } = decodeAnswer(frame);
-    heard.push(answer.kind === 'error' ? answer.code : answer.kind);
+    const { response } = decodeResponse(frame);
+    heard.push(response.kind === 'error' ? response.code : response.kind);
   };
   const hello = encodeRequest({
     kind: 'hello',

@@ -56,7 +56,7 @@ export class JournalModel {
         for (const number of record.numbers) this.messages.delete(number);
         return;
       case 'session':
-        this.#sessions.set(record.session, new Map(record.answers));
+        this.#sessions.set(record.session, new Map(record.numbers));
         return;
       case 'forgotten':
         this.#sessions.delete(record.session);
@@ -67,11 +67,11 @@ export class JournalModel {
   }
 
   head(): JournalRecord[] {
-    return [...this.#sessions].map(([session, answers]) => ({
+    return [...this.#sessions].map(([session, numbers]) => ({
       kind: 'session',
       session,
-      mark: 0,
-      answers: [...answers],
+      ackedUpTo: 0,
+      numbers: [...numbers],
     }));
   }
 
@@ -146,7 +146,7 @@ export function postedRecord(
     kind: 'posted',
     envelope: envelopeTo(to, 0),
     also: alsoTo.map((name, index) => envelopeTo(name, index + 1)),
-    mark: 0,
+    ackedUpTo: 0,
     settles,
     body,
   };

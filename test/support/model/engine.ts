@@ -1,7 +1,7 @@
 // What tests of the engine share: names that are easy to read, and what a replay must give back.
 
 import type { EngineLimits, Identity, Instant } from '../../../src/engine/commands.ts';
-import { Mailboxes } from '../../../src/engine/engine.ts';
+import { Engine } from '../../../src/engine/engine.ts';
 import { type Origin, parseSessionId, type SessionId } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/requests.ts';
 
@@ -36,7 +36,7 @@ export interface Durable {
   readonly messages: readonly Omit<CopiedRecord, 'body'>[];
 }
 
-export function durableOf(engine: Mailboxes): Durable {
+export function durableOf(engine: Engine): Durable {
   return {
     size: engine.size,
     nextNumber: engine.nextNumber,
@@ -46,7 +46,7 @@ export function durableOf(engine: Mailboxes): Durable {
 }
 
 /** All live messages as they stand, by number. */
-export function liveMessages(engine: Mailboxes): Omit<CopiedRecord, 'body'>[] {
+export function liveMessages(engine: Engine): Omit<CopiedRecord, 'body'>[] {
   const messages: Omit<CopiedRecord, 'body'>[] = [];
   for (let number = 1; number < engine.nextNumber; number++) {
     const message = engine.copyOf(number);
@@ -60,8 +60,8 @@ export function replayed(
   records: readonly JournalRecord[],
   limits: Partial<EngineLimits>,
   numbersBelow: number,
-): Mailboxes {
-  const engine = new Mailboxes(limits);
+): Engine {
+  const engine = new Engine(limits);
   for (const record of records) engine.restore(record);
   engine.reserveNumbersBelow(numbersBelow);
   return engine;

@@ -20,16 +20,16 @@ import {
   splitId,
 } from '../../../src/model/message.ts';
 import type {
-  End,
+  EndResponse,
   Hello,
   JournalRecord,
   MailboxStatus,
   MovedRecord,
   Offer,
-  Post,
   PostedRecord,
+  PostRequest,
   ReleasedRecord,
-  Retry,
+  RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
 
@@ -253,17 +253,17 @@ export class MailboxModel {
     outcome: Outcome,
     onRecord: () => void,
   ): void {
-    for (const { after, answer } of outcome.replies) {
-      const isSynced = ['stored', 'settled', 'retried'].includes(answer.kind);
-      assert.equal(after, isSynced ? 'sync' : 'write', `${answer.kind} leaves after`);
+    for (const { after, response } of outcome.replies) {
+      const isSynced = ['stored', 'settled', 'retried'].includes(response.kind);
+      assert.equal(after, isSynced ? 'sync' : 'write', `${response.kind} leaves after`);
     }
     const records = [...outcome.records];
     const replies = [...outcome.replies];
     const failed = this.#failure(command);
     if (failed) {
       assert.deepEqual(records, []);
-      const [{ to, answer }] = replies.splice(0, 1) as [Reply];
-      assert.equal(answer.kind === 'error' && answer.code, failed);
+      const [{ to, response }] = replies.splice(0, 1) as [Reply];
+      assert.equal(response.kind === 'error' && response.code, failed);
       assert.ok(command.kind !== 'tick' && to === command.connection);
       assert.deepEqual(replies, []);
       return;
@@ -282,18 +282,18 @@ export class MailboxModel {
     };
     this.#begin(command, instant, replies);
     for (const reply of replies) {
-      const { answer } = reply;
-      switch (answer.kind) {
+      const { response } = reply;
+      switch (response.kind) {
         case 'offer': {
           let applied: JournalRecord;
           do applied = applyNext();
-          while (applied.kind !== 'offered' || applied.number !== answer.envelope.number);
-          this.#checkOffer(reply.to, answer, applied.holder);
+          while (applied.kind !== 'offered' || applied.number !== response.envelope.number);
+          this.#checkOffer(reply.to, response, applied.holder);
           break;
         }
         case 'end':
-          if (this.#openRequest(reply.to, answer.request).kind === 'fetch') applyReturns();
-          this.#checkEnd(reply.to, answer, command, instant);
+          if (this.#openRequest(reply.to, response.request).kind === 'fetch') applyReturns();
+          this.#checkEnd(reply.to, response, command, instant);
           break;
         case 'welcome':
           applyReturns();
@@ -326,7 +326,7 @@ export class MailboxModel {
     return tooMany ? 'too_many_waits' : undefined;
   }
 
-  #postFailure(post: Post, session: SessionId): string | undefined {
+  #postFailure(post: PostRequest, session: SessionId): string | undefined {
     const to = mailboxesOf(post);
     const known = idsOf(post, session).map((id) => this.#memory.numberOf(id));
     if (known.some((number) => number !== undefined)) {
@@ -343,7 +343,7 @@ export class MailboxModel {
       return areSame && !known.includes(undefined) ? undefined : 'id_conflict';
     }
     if (post.id === '') {
-      const mark = Math.max(post.mark, this.#memory.markOf(session));
+      const mark = Math.max(post.ackedUpTo, this.#memory.markOf(session));
       if (post.count <= mark) return 'bad_frame';
       const last = post.count + to.length - 1;
       if (last > mark + this.#limits.postsAboveMarkMax) return 'too_many_unanswered';
@@ -432,7 +432,7 @@ export class MailboxModel {
   }
 
   /** Dead letters that nobody holds: those that find room, and those that do not. */
-  #retryable({ to, ids, after }: Retry): { moved: ModelMessage[]; stayed: ModelMessage[] } {
+  #retryable({ to, ids, after }: RetryRequest): { moved: ModelMessage[]; stayed: ModelMessage[] } {
     const wanted = [...this.#messages.values()]
       .filter(({ mailbox, holder }) => mailbox === deadLetterMailbox && holder === undefined)
       .filter(({ envelope }) => envelope.to !== deadLetterMailbox && envelope.number > after)
@@ -472,7 +472,7 @@ export class MailboxModel {
         for (const [older, hello] of this.#connections) {
           if (hello.session !== session) continue;
           this.#forget(older);
-          const last = replies.find(({ to }) => to === older)?.answer;
+          const last = replies.find(({ to }) => to === older)?.response;
           assert.ok(last?.kind === 'error' && last.code === 'replaced' && last.request === 0);
         }
         this.#connections.set(connection, command);
@@ -560,9 +560,16 @@ export class MailboxModel {
     this.#messages.set(number, { ...this.#message(number), mailbox, attempt });
   }
 
-  #applyPosted(record: PostedRecord, command: Post, expected: Expected, { time }: Instant): void {
-    const { mark } = record;
-    const session = this.#connections.get((command as Post & { connection: number }).connection);
+  #applyPosted(
+    record: PostedRecord,
+    command: PostRequest,
+    expected: Expected,
+    { time }: Instant,
+  ): void {
+    const { ackedUpTo: mark } = record;
+    const session = this.#connections.get(
+      (command as PostRequest & { connection: number }).connection,
+    );
     assert(session);
     const envelopes = [record.envelope, ...record.also];
     const ids = idsOf(command, session.session);
@@ -652,7 +659,7 @@ export class MailboxModel {
 
   #checkEnd(
     to: number,
-    { request, remaining }: End,
+    { request, remaining }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
@@ -672,25 +679,25 @@ export class MailboxModel {
     this.#close(open);
   }
 
-  #checkReply({ to, answer }: Reply, command: Command | { readonly kind: 'tick' }): void {
-    assert('request' in command, `a reply: ${answer.kind}`);
-    if (answer.kind === 'error') {
-      assert.ok(command.kind === 'hello' && answer.code === 'replaced');
+  #checkReply({ to, response }: Reply, command: Command | { readonly kind: 'tick' }): void {
+    assert('request' in command, `a reply: ${response.kind}`);
+    if (response.kind === 'error') {
+      assert.ok(command.kind === 'hello' && response.code === 'replaced');
       return;
     }
     assert.equal(to, command.connection);
-    assert.equal(answer.request, command.request);
+    assert.equal(response.request, command.request);
     const session = this.#connections.get(to)?.session;
     assert(session);
-    switch (answer.kind) {
+    switch (response.kind) {
       case 'welcome':
         assert(command.kind === 'hello');
-        assert.equal(answer.messages, this.size);
-        assert.deepEqual(answer.lost, this.#heldByOthers(command.held, session));
+        assert.equal(response.messages, this.size);
+        assert.deepEqual(response.revoked, this.#heldByOthers(command.held, session));
         return;
       case 'stored': {
         assert(command.kind === 'post');
-        const { id, number, reader, also, notHeld } = answer;
+        const { id, number, reader, also, notHeld } = response;
         const stored = [{ id, number, reader }, ...also];
         const ids = idsOf(command, session);
         assert.deepEqual(
@@ -707,13 +714,13 @@ export class MailboxModel {
       }
       case 'settled':
         assert(command.kind === 'settle');
-        assert.deepEqual(answer.notHeld, this.#heldByOthers(command.holds, session));
+        assert.deepEqual(response.notHeld, this.#heldByOthers(command.holds, session));
         return;
       case 'released':
         assert.equal(command.kind, 'release');
         return;
       case 'retried': {
-        const { moved, stayed, next } = answer;
+        const { moved, stayed, next } = response;
         assert.deepEqual(
           [moved.map(({ id }) => id), stayed.map(({ id }) => id)],
           [
@@ -727,13 +734,13 @@ export class MailboxModel {
       case 'status':
         assert.deepEqual(
           {
-            messages: answer.messages,
-            bytes: answer.bytes,
-            sessions: answer.sessions,
-            mailboxCount: answer.mailboxCount,
-            mailboxes: [...answer.mailboxes].sort(byName),
-            deadLetters: new Map(answer.deadLetters.map(({ to, messages }) => [to, messages])),
-            deadLetterCount: answer.deadLetterCount,
+            messages: response.messages,
+            bytes: response.bytes,
+            sessions: response.sessions,
+            mailboxCount: response.mailboxCount,
+            mailboxes: [...response.mailboxes].sort(byName),
+            deadLetters: new Map(response.deadLetters.map(({ to, messages }) => [to, messages])),
+            deadLetterCount: response.deadLetterCount,
           },
           {
             messages: this.size,
@@ -746,7 +753,7 @@ export class MailboxModel {
         );
         return;
       default:
-        assert.fail(`no engine says ${answer.kind}`);
+        assert.fail(`no engine says ${response.kind}`);
     }
   }
 
@@ -828,12 +835,12 @@ export function byName(one: MailboxStatus, other: MailboxStatus): number {
   return one.mailbox < other.mailbox ? -1 : 1;
 }
 
-function mailboxesOf({ to, alsoTo }: Post): readonly Name[] {
+function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];
 }
 
 /** Of its messages. */
-function idsOf(post: Post, session: SessionId): MessageId[] {
+function idsOf(post: PostRequest, session: SessionId): MessageId[] {
   return mailboxesOf(post).map((_, index) => {
     if (post.id === '') return sessionMessageId(session, post.count + index);
     return index === 0 ? post.id : (`${post.id}/${index + 1}` as MessageId);

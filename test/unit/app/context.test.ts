@@ -1,15 +1,15 @@
 // What a process takes from its environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Environment, Place } from '../../../src/app/context.ts';
-import type { Broker, BrokerAt } from '../../../src/app/operations.ts';
+import { AppContext, type Environment } from '../../../src/app/context.ts';
+import type { BrokerAddress, BrokerSession } from '../../../src/app/operations.ts';
 
 async function portOf(env: Environment): Promise<number> {
   return (await brokerOf(env)).port;
 }
 
-function brokerOf(env: Environment, at: BrokerAt = {}): Promise<Broker> {
-  return new Place({ env, program: 'test' }).broker(at);
+function brokerOf(env: Environment, at: BrokerAddress = {}): Promise<BrokerSession> {
+  return new AppContext({ env, program: 'test' }).broker(at);
 }
 
 test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => {

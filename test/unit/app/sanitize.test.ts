@@ -1,7 +1,7 @@
 // What a peer can write, and what is seen of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quoted, visible, visibleLine } from '../../../src/app/sanitize.ts';
+import { quoted, sanitize, sanitizeLine } from '../../../src/app/sanitize.ts';
 
 /** As Unicode 15 has them: Cc, Cf, Zl, Zp and Default_Ignorable_Code_Point. Later ones may add some. */
 const unseen =
@@ -25,7 +25,7 @@ const unseenCodes = new Set(
 test('of all of Unicode, what is not seen is shown by its number, and all else as it is', () => {
   for (const code of allCodes()) {
     const character = String.fromCodePoint(code);
-    const { text, count } = visible(`a${character}b`);
+    const { text, count } = sanitize(`a${character}b`);
     const isNumbered = unseenCodes.has(code) && !shownBehindALetter.includes(code);
     if (!isNumbered && text !== `a${character}b`) {
       assert.match(character, /[\p{Cf}\p{Default_Ignorable_Code_Point}]/u, code.toString(16));
@@ -41,7 +41,7 @@ test('of all of Unicode, nothing unseen is in a name, or on a line', () => {
     const character = String.fromCodePoint(code);
     assert.match(quoted(`a${character}b`), /^"a\\[\w\\"]+b"$/, code.toString(16));
     if (code === 0x200c || code === 0x200d || code === 0xfe0e || code === 0xfe0f) continue;
-    assert.equal(visibleLine(`a${character}b`), `a\\u{${code.toString(16)}}b`);
+    assert.equal(sanitizeLine(`a${character}b`), `a\\u{${code.toString(16)}}b`);
   }
 });
 
@@ -53,7 +53,7 @@ test('emoji and scripts keep their joiners and selectors', () => {
     '👁\ufe0f\u200d🗨\ufe0f',
     'می\u200cخواهم',
   ];
-  for (const text of texts) assert.deepEqual(visible(text), { text, count: 0 });
+  for (const text of texts) assert.deepEqual(sanitize(text), { text, count: 0 });
 });
 
 test('joiners and selectors in a row, or behind nothing that is seen, are shown by their numbers', () => {
@@ -66,13 +66,13 @@ test('joiners and selectors in a row, or behind nothing that is seen, are shown 
     ['\u{e0041}\u200d', '\\u{e0041}\\u{200d}'],
     ['a\r\nb\rc', 'a\r\nb\\u{d}c'],
   ] as const) {
-    assert.equal(visible(text).text, shown);
+    assert.equal(sanitize(text).text, shown);
   }
 });
 
 test('a million characters are made visible within two seconds', () => {
   const began = performance.now();
-  visible('a\u200d'.repeat(500_000));
-  visible(`${'b'.repeat(500_000)}${'\u200b'.repeat(500_000)}`);
+  sanitize('a\u200d'.repeat(500_000));
+  sanitize(`${'b'.repeat(500_000)}${'\u200b'.repeat(500_000)}`);
   assert.ok(performance.now() - began < 2_000, `${performance.now() - began} ms`);
 });

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { Name } from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
-import { decodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { decodeResponse, encodeRequest } from '../../../src/protocol/codec.ts';
 import { FrameDecoder } from '../../../src/protocol/frame.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
@@ -24,7 +24,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
   const second = new Ear(await dial({ host: '127.0.0.1', port: broker.port }, broker.keys));
   const [frame] = await second.next();
   assert(frame);
-  assert.deepEqual(decodeAnswer(frame).answer, {
+  assert.deepEqual(decodeResponse(frame).response, {
     kind: 'error',
     request: 0,
     code: 'too_many_connections',

@@ -3,21 +3,21 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { Doors } from '../../../src/broker/listeners.ts';
+import { Listeners } from '../../../src/broker/listeners.ts';
 import { claim } from '../../../src/session/election.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 
 async function openDoors(
   context: TestContext,
-): Promise<{ port: number; home: string; doors: Doors }> {
+): Promise<{ port: number; home: string; listeners: Listeners }> {
   const home = await makeHome(context);
   const port = await freePort();
   const won = await claim(port, home);
   assert.equal(won.kind, 'won');
-  const doors = new Doors(port, won.listeners);
-  context.after(() => doors.close());
-  doors.serve((socket) => socket.on('error', () => {}).end('here'));
-  return { port, home, doors };
+  const listeners = new Listeners(port, won.listeners);
+  context.after(() => listeners.close());
+  listeners.serve((socket) => socket.on('error', () => {}).end('here'));
+  return { port, home, listeners: listeners };
 }
 
 /** What somebody hears who comes to an address; a refusal is ''. */
@@ -30,76 +30,76 @@ async function heard(host: string, port: number): Promise<string> {
 }
 
 test('another address is one more', async (context) => {
-  const { port, doors } = await openDoors(context);
-  await doors.open('127.0.0.2');
-  await doors.open('127.0.0.2');
-  assert.deepEqual(doors.addresses, ['127.0.0.1', '127.0.0.2']);
+  const { port, listeners } = await openDoors(context);
+  await listeners.open('127.0.0.2');
+  await listeners.open('127.0.0.2');
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
   assert.equal(await heard('127.0.0.1', port), 'here');
   assert.equal(await heard('127.0.0.2', port), 'here');
 });
 
 test('0.0.0.0 takes the place of all IPv4 addresses, and holds the lock', async (context) => {
-  const { port, home, doors } = await openDoors(context);
-  await doors.open('127.0.0.2');
-  await doors.open('0.0.0.0');
-  await doors.open('127.0.0.3');
-  assert.deepEqual(doors.addresses, ['0.0.0.0']);
+  const { port, home, listeners } = await openDoors(context);
+  await listeners.open('127.0.0.2');
+  await listeners.open('0.0.0.0');
+  await listeners.open('127.0.0.3');
+  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
   for (const host of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) {
     assert.equal(await heard(host, port), 'here', host);
   }
-  assert.equal(doors.holdsLock, true);
+  assert.equal(listeners.holdsLock, true);
   assert.equal((await claim(port, home)).kind, 'taken');
 });
 
 test('a wildcard that another program is in the way of leaves everything as it was', async (context) => {
-  const { port, doors } = await openDoors(context);
+  const { port, listeners } = await openDoors(context);
   const other = createServer().listen({ host: '127.0.0.9', port });
   await once(other, 'listening');
   context.after(() => other.close());
-  await doors.open('127.0.0.2');
-  await assert.rejects(doors.open('0.0.0.0'), { code: 'port_taken' });
-  assert.deepEqual(doors.addresses, ['127.0.0.1', '127.0.0.2']);
+  await listeners.open('127.0.0.2');
+  await assert.rejects(listeners.open('0.0.0.0'), { code: 'port_taken' });
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
   assert.equal(await heard('127.0.0.1', port), 'here');
-  assert.equal(doors.holdsLock, true);
+  assert.equal(listeners.holdsLock, true);
 });
 
 test('while a wildcard takes its place, a bidder is sent to the owner, and the port comes back', async (context) => {
-  const { port, home, doors } = await openDoors(context);
-  const opening = doors.open('0.0.0.0');
+  const { port, home, listeners } = await openDoors(context);
+  const opening = listeners.open('0.0.0.0');
   const claims = await Promise.all([claim(port, home), claim(port, home), claim(port, home)]);
   for (const { kind } of claims) assert.notEqual(kind, 'won');
   await opening;
-  assert.deepEqual(doors.addresses, ['0.0.0.0']);
+  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
 });
 
 test('127.0.0.1 closes all others', async (context) => {
-  const { port, doors } = await openDoors(context);
-  await doors.open('127.0.0.2');
-  await doors.open('127.0.0.1');
-  assert.deepEqual(doors.addresses, ['127.0.0.1']);
+  const { port, listeners } = await openDoors(context);
+  await listeners.open('127.0.0.2');
+  await listeners.open('127.0.0.1');
+  assert.deepEqual(listeners.addresses, ['127.0.0.1']);
   assert.equal(await heard('127.0.0.2', port), '');
-  await doors.open('0.0.0.0');
-  await doors.open('127.0.0.1');
-  assert.deepEqual(doors.addresses, ['127.0.0.1']);
+  await listeners.open('0.0.0.0');
+  await listeners.open('127.0.0.1');
+  assert.deepEqual(listeners.addresses, ['127.0.0.1']);
   assert.equal(await heard('127.0.0.3', port), '');
   assert.equal(await heard('127.0.0.1', port), 'here');
 });
 
 test('IPv6 stands beside IPv4', async (context) => {
-  const { port, doors } = await openDoors(context);
-  const opened = await doors.open('::1').then(
+  const { port, listeners } = await openDoors(context);
+  const opened = await listeners.open('::1').then(
     () => true,
     () => false,
   );
   if (!opened) return context.skip('no IPv6 here');
-  await doors.open('::');
-  assert.deepEqual(doors.addresses, ['127.0.0.1', '::']);
+  await listeners.open('::');
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '::']);
   assert.equal(await heard('::1', port), 'here');
   assert.equal(await heard('127.0.0.1', port), 'here');
 });
 
 test('an address of another machine is refused, and the lock stays', async (context) => {
-  const { doors } = await openDoors(context);
-  await assert.rejects(doors.open('192.0.2.1'), { code: 'address_unusable' });
-  assert.deepEqual(doors.addresses, ['127.0.0.1']);
+  const { listeners } = await openDoors(context);
+  await assert.rejects(listeners.open('192.0.2.1'), { code: 'address_unusable' });
+  assert.deepEqual(listeners.addresses, ['127.0.0.1']);
 });

@@ -1,10 +1,10 @@
 // The part of a turn that one connection has, and who comes next.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { realMachine } from '../../../src/base/runtime.ts';
+import { systemRuntime } from '../../../src/base/runtime.ts';
 import { Peer, type PeerLimits, peerLimits } from '../../../src/broker/peer.ts';
 import type { Name } from '../../../src/model/message.ts';
-import type { Post } from '../../../src/model/requests.ts';
+import type { PostRequest } from '../../../src/model/requests.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
 import { connectedPair } from '../../support/sockets.ts';
 
@@ -24,8 +24,8 @@ function startTurns(context: TestContext): { readonly now: number } {
 type Kind = 'status' | 'goodbye' | 'post';
 
 /** To three mailboxes. */
-const post: Omit<Post, 'kind' | 'request'> = {
-  ...{ count: 1, id: '', mark: 0, from: '', answers: '', settles: [], checksum: 0 },
+const post: Omit<PostRequest, 'kind' | 'request'> = {
+  ...{ count: 1, id: '', ackedUpTo: 0, from: '', answers: '', settles: [], checksum: 0 },
   ...{ to: 'A' as Name, alsoTo: ['B', 'C'] as Name[], body: Buffer.alloc(0) },
 };
 
@@ -40,7 +40,7 @@ async function startPeer(
     client.destroy();
     server.destroy();
   });
-  const peer = new Peer(server, { ...peerLimits, ...limits }, realMachine);
+  const peer = new Peer(server, { ...peerLimits, ...limits }, systemRuntime);
   const taken: number[] = [];
   let wanted = 0;
   let resolve: () => void = () => {};

@@ -1,16 +1,16 @@
 // When a call is told that its broker is silent. The clock moves by hand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { realMachine, type Timer } from '../../../src/base/runtime.ts';
-import { Call, type OpenCall } from '../../../src/client/pending-call.ts';
-import { Silence } from '../../../src/client/watchdog.ts';
+import { systemRuntime, type Timer } from '../../../src/base/runtime.ts';
+import { type OpenCall, PendingCall } from '../../../src/client/pending-call.ts';
+import { Watchdog } from '../../../src/client/watchdog.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 
 function makeLink() {
   let now = 0;
   let timer: { readonly due: number; readonly callback: () => void } | undefined;
   const machine = {
-    ...realMachine,
+    ...systemRuntime,
     now: () => now,
     setTimer(callback: () => void, ms: number): Timer {
       timer = { due: now + ms, callback };
@@ -22,7 +22,7 @@ function makeLink() {
   const told: OpenCall[] = [];
   let connection: { lastHeard: number } | undefined = { lastHeard: -1 };
   let pings = 0;
-  const silence = new Silence(machine, {
+  const watchdog = new Watchdog(machine, {
     connection: () => connection as Connection | undefined,
     calls: () => calls,
     ping: () => {
@@ -35,14 +35,14 @@ function makeLink() {
     pings: () => pings,
     isWatching: () => timer !== undefined,
     ask() {
-      const call = new Call(
+      const call = new PendingCall(
         calls.length + 1,
         { kind: 'wait', request: () => assert.fail('it is not sent'), take() {} },
         () => {},
       );
       call.attach(() => {}).catch(() => {});
       calls.push(call);
-      silence.watch(call);
+      watchdog.watch(call);
       return call;
     },
     hear() {

@@ -4,11 +4,11 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { connectionsMax } from '../../../src/base/limits.ts';
 import { type ReceivedMessage, receive } from '../../../src/direct/receive.ts';
-import { ping, type SendOptions, send } from '../../../src/direct/send.ts';
+import { ping, type SendArguments, send } from '../../../src/direct/send.ts';
 import { bodyChecksum, parseName } from '../../../src/model/message.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
-import { decodeAnswer, encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { decodeResponse, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../../support/sockets.ts';
 
 const host = '127.0.0.1';
@@ -16,7 +16,7 @@ const from = parseName('sender');
 const origin = { program: 'test', pid: 7, machine: 'here' };
 const timeoutMs = 20_000;
 
-function sending(port: number, text: string, more: Partial<SendOptions> = {}): Promise<void> {
+function sending(port: number, text: string, more: Partial<SendArguments> = {}): Promise<void> {
   return send({ host, port, from, origin, body: Buffer.from(text), keys, timeoutMs, ...more });
 }
 
@@ -172,12 +172,12 @@ test('a receiver that ends before it takes the message is tried again', async ()
   const listener = await strangeReceiver((connection) => {
     connections++;
     if (connections === 1) {
-      connection.send(encodeAnswer({ kind: 'going', request: 0 }));
+      connection.send(encodeResponse({ kind: 'going', request: 0 }));
       connection.close();
       return;
     }
     connection.onFrame = ({ request }) => {
-      connection.send(encodeAnswer({ kind: 'received', request }));
+      connection.send(encodeResponse({ kind: 'received', request }));
     };
   });
   await sending(listener.port, 'x'.repeat(1_048_576));
@@ -191,7 +191,7 @@ test('an error that no later try can mend ends the send at once', async () => {
     connections++;
     connection.onFrame = ({ request }) => {
       const code = 'wrong_service';
-      connection.send(encodeAnswer({ kind: 'error', request, code, message: 'a broker' }));
+      connection.send(encodeResponse({ kind: 'error', request, code, message: 'a broker' }));
     };
   });
   const wrong = { code: 'wrong_service', message: 'a broker' };
@@ -280,8 +280,8 @@ test('a request for a broker, and a damaged body, get an error, and the receive 
   const codeOfNext = async (): Promise<string> => {
     const [frame] = await ear.next();
     assert.ok(frame);
-    const { answer } = decodeAnswer(frame);
-    return answer.kind === 'error' ? answer.code : answer.kind;
+    const { response } = decodeResponse(frame);
+    return response.kind === 'error' ? response.code : response.kind;
   };
   ear.connection.send(encodeRequest({ kind: 'status', request: 1 }));
   assert.equal(await codeOfNext(), 'wrong_service');

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadlines } from '../../../src/engine/deadline-heap.ts';
+import { DeadlineHeap } from '../../../src/engine/deadline-heap.ts';
 import { pick, Random, seedFromEnvironment, shuffled } from '../../support/random.ts';
 
 const seed = seedFromEnvironment();
 
 test(`random deadlines come soonest first, and cancelled ones never (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new Deadlines<{ deadline: number; place: number }>();
+  const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
   const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), place: 0 }));
   for (const item of items) deadlines.add(item);
   const cancelled = new Set(shuffled(random, items).slice(0, 1_500));
@@ -18,7 +18,7 @@ test(`random deadlines come soonest first, and cancelled ones never (SEED=${seed
 
 test(`deadlines added and cancelled in turn keep the soonest in front (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new Deadlines<{ deadline: number; place: number }>();
+  const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
   const parked: { deadline: number; place: number }[] = [];
   for (let step = 0; step < 5_000; step++) {
     if (parked.length === 0 || random.below(100) < 52) {
@@ -35,7 +35,7 @@ test(`deadlines added and cancelled in turn keep the soonest in front (SEED=${se
   }
 });
 
-function drain(deadlines: Deadlines<{ deadline: number; place: number }>): number[] {
+function drain(deadlines: DeadlineHeap<{ deadline: number; place: number }>): number[] {
   const found: number[] = [];
   for (let item = deadlines.first; item; item = deadlines.first) {
     found.push(item.deadline);

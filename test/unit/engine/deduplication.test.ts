@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
-import { PostIds } from '../../../src/engine/deduplication.ts';
+import { Deduplication } from '../../../src/engine/deduplication.ts';
 import { type MessageId, parseSessionId, type SessionId } from '../../../src/model/message.ts';
 import { sessionOf } from '../../support/model/engine.ts';
 
@@ -9,123 +9,124 @@ const ann = sessionOf('ann');
 const bob = sessionOf('bob');
 const carl = sessionOf('carl');
 
-function makeIds({ sessionsMax = 10, namedIdsMax = 10 } = {}): PostIds {
-  return new PostIds({ sessionsMax, namedIdsMax });
+function makeIds({ sessionsMax = 10, namedIdsMax = 10 } = {}): Deduplication {
+  return new Deduplication({ sessionsMax, namedIdsMax });
 }
 
 test('a stored post is known by session and count', () => {
-  const ids = makeIds();
-  ids.store(ann, 1, 0, 70);
-  ids.store(ann, 3, 0, 71);
-  ids.store(bob, 1, 0, 72);
-  assert.equal(ids.numberOf(ann, 1), 70);
-  assert.equal(ids.numberOf(ann, 2), undefined);
-  assert.equal(ids.numberOf(ann, 3), 71);
-  assert.equal(ids.numberOf(bob, 1), 72);
-  assert.equal(ids.numberOf(carl, 1), undefined);
+  const deduplication = makeIds();
+  deduplication.store(ann, 1, 0, 70);
+  deduplication.store(ann, 3, 0, 71);
+  deduplication.store(bob, 1, 0, 72);
+  assert.equal(deduplication.numberOf(ann, 1), 70);
+  assert.equal(deduplication.numberOf(ann, 2), undefined);
+  assert.equal(deduplication.numberOf(ann, 3), 71);
+  assert.equal(deduplication.numberOf(bob, 1), 72);
+  assert.equal(deduplication.numberOf(carl, 1), undefined);
 });
 
 test('answers up to the mark are dropped, and the mark never goes back', () => {
-  const ids = makeIds();
-  for (const count of [1, 2, 3, 4]) ids.store(ann, count, 0, 70 + count);
-  ids.hear(ann, 2);
-  assert.equal(ids.numberOf(ann, 2), undefined);
-  assert.equal(ids.numberOf(ann, 3), 73);
-  ids.store(ann, 5, 1, 75);
-  assert.equal(ids.markOf(ann), 2);
+  const deduplication = makeIds();
+  for (const count of [1, 2, 3, 4]) deduplication.store(ann, count, 0, 70 + count);
+  deduplication.acknowledge(ann, 2);
+  assert.equal(deduplication.numberOf(ann, 2), undefined);
+  assert.equal(deduplication.numberOf(ann, 3), 73);
+  deduplication.store(ann, 5, 1, 75);
+  assert.equal(deduplication.ackedUpTo(ann), 2);
   // Read again in a replay, long after.
-  ids.store(ann, 2, 0, 72);
-  assert.equal(ids.numberOf(ann, 2), undefined);
+  deduplication.store(ann, 2, 0, 72);
+  assert.equal(deduplication.numberOf(ann, 2), undefined);
 });
 
 test('a session without posts has the mark 0 and is not known', () => {
-  const ids = makeIds();
-  assert.equal(ids.markOf(ann), 0);
-  assert.equal(ids.knows(ann), false);
+  const deduplication = makeIds();
+  assert.equal(deduplication.ackedUpTo(ann), 0);
+  assert.equal(deduplication.knows(ann), false);
 });
 
 test('a forgotten session is known no more', () => {
-  const ids = makeIds();
-  ids.store(ann, 6, 5, 70);
-  ids.forget(ann);
-  assert.equal(ids.knows(ann), false);
-  assert.equal(ids.markOf(ann), 0);
-  assert.equal(ids.numberOf(ann, 6), undefined);
+  const deduplication = makeIds();
+  deduplication.store(ann, 6, 5, 70);
+  deduplication.forget(ann);
+  assert.equal(deduplication.knows(ann), false);
+  assert.equal(deduplication.ackedUpTo(ann), 0);
+  assert.equal(deduplication.numberOf(ann, 6), undefined);
 });
 
 test('the session longest unheard goes first', () => {
-  const ids = makeIds({ sessionsMax: 2 });
-  ids.store(ann, 1, 0, 70);
-  ids.store(bob, 1, 0, 71);
-  ids.store(carl, 1, 0, 72);
-  ids.hear(ann, 0);
-  ids.shrink(() => false);
+  const deduplication = makeIds({ sessionsMax: 2 });
+  deduplication.store(ann, 1, 0, 70);
+  deduplication.store(bob, 1, 0, 71);
+  deduplication.store(carl, 1, 0, 72);
+  deduplication.acknowledge(ann, 0);
+  deduplication.shrink(() => false);
   assert.deepEqual(
-    [ann, bob, carl].map((session) => ids.knows(session)),
+    [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
   );
 });
 
 test('a connected session never goes, however many there are', () => {
-  const ids = makeIds({ sessionsMax: 1 });
-  for (const session of [ann, bob, carl]) ids.store(session, 1, 0, 70);
-  ids.shrink((session) => session !== bob);
+  const deduplication = makeIds({ sessionsMax: 1 });
+  for (const session of [ann, bob, carl]) deduplication.store(session, 1, 0, 70);
+  deduplication.shrink((session) => session !== bob);
   assert.deepEqual(
-    [ann, bob, carl].map((session) => ids.knows(session)),
+    [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
   );
-  ids.shrink(() => true);
+  deduplication.shrink(() => true);
   assert.deepEqual(
-    [ann, bob, carl].map((session) => ids.knows(session)),
+    [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
   );
 });
 
 test('of the sessions, 10,000 are remembered', () => {
-  const ids = new PostIds(limits);
+  const deduplication = new Deduplication(limits);
   for (let count = 1; count <= 10_001; count++) {
-    ids.store(numbered(count), 1, 0, count);
-    ids.shrink(() => false);
+    deduplication.store(numbered(count), 1, 0, count);
+    deduplication.shrink(() => false);
   }
-  assert.equal(ids.numberOf(numbered(1), 1), undefined);
-  assert.equal(ids.numberOf(numbered(2), 1), 2);
-  assert.equal(ids.records().length, 10_000);
+  assert.equal(deduplication.numberOf(numbered(1), 1), undefined);
+  assert.equal(deduplication.numberOf(numbered(2), 1), 2);
+  assert.equal(deduplication.records().length, 10_000);
 });
 
 test('of the ids given by hand, 10,000 are remembered, and the oldest goes first', () => {
-  const ids = new PostIds(limits);
-  for (let count = 1; count <= 10_001; count++) ids.storeNamed(`id-${count}` as MessageId, count);
-  assert.equal(ids.numberOfNamed('id-1' as MessageId), undefined);
-  assert.equal(ids.numberOfNamed('id-2' as MessageId), 2);
-  assert.equal(ids.numberOfNamed('id-10001' as MessageId), 10_001);
+  const deduplication = new Deduplication(limits);
+  for (let count = 1; count <= 10_001; count++)
+    deduplication.storeNamed(`id-${count}` as MessageId, count);
+  assert.equal(deduplication.numberOfNamed('id-1' as MessageId), undefined);
+  assert.equal(deduplication.numberOfNamed('id-2' as MessageId), 2);
+  assert.equal(deduplication.numberOfNamed('id-10001' as MessageId), 10_001);
 });
 
 test('an id that is stored again counts as new', () => {
-  const ids = makeIds({ namedIdsMax: 2 });
+  const deduplication = makeIds({ namedIdsMax: 2 });
   const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
-  ids.storeNamed(x, 1);
-  ids.storeNamed(y, 2);
-  ids.storeNamed(x, 1);
-  ids.storeNamed(z, 3);
+  deduplication.storeNamed(x, 1);
+  deduplication.storeNamed(y, 2);
+  deduplication.storeNamed(x, 1);
+  deduplication.storeNamed(z, 3);
   assert.deepEqual(
-    [x, y, z].map((id) => ids.numberOfNamed(id)),
+    [x, y, z].map((id) => deduplication.numberOfNamed(id)),
     [1, undefined, 3],
   );
 });
 
 test('the records of a head say everything, in the order of being heard', () => {
-  const ids = makeIds();
-  ids.store(bob, 1, 0, 70);
-  ids.store(ann, 4, 2, 71);
-  ids.store(bob, 2, 0, 72);
-  ids.storeNamed('deploy-7' as MessageId, 73);
-  assert.deepEqual(ids.records(), [
-    { kind: 'session', session: ann, mark: 2, answers: [[4, 71]] },
+  const deduplication = makeIds();
+  deduplication.store(bob, 1, 0, 70);
+  deduplication.store(ann, 4, 2, 71);
+  deduplication.store(bob, 2, 0, 72);
+  deduplication.storeNamed('deploy-7' as MessageId, 73);
+  assert.deepEqual(deduplication.records(), [
+    { kind: 'session', session: ann, ackedUpTo: 2, numbers: [[4, 71]] },
     {
       kind: 'session',
       session: bob,
-      mark: 0,
-      answers: [
+      ackedUpTo: 0,
+      numbers: [
         [1, 70],
         [2, 72],
       ],

@@ -2,24 +2,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command, Outcome } from '../../../src/engine/commands.ts';
-import { Mailboxes } from '../../../src/engine/engine.ts';
+import { Engine } from '../../../src/engine/engine.ts';
 import { bodyChecksum, deadLetterMailbox, type Name } from '../../../src/model/message.ts';
 import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
 const parked = 10_000;
 
-function makeEngine(): Mailboxes {
-  const engine = new Mailboxes();
+function makeEngine(): Engine {
+  const engine = new Engine();
   engine.begin(identity, instantAt(0));
   return engine;
 }
 
-function step(engine: Mailboxes, command: Command): Outcome {
+function step(engine: Engine, command: Command): Outcome {
   return engine.step(command, instantAt(0));
 }
 
-function hello(engine: Mailboxes, connection: number, name: string): void {
+function hello(engine: Engine, connection: number, name: string): void {
   const session = sessionOf(name);
   step(engine, {
     kind: 'hello',
@@ -32,14 +32,14 @@ function hello(engine: Mailboxes, connection: number, name: string): void {
   });
 }
 
-function park(engine: Mailboxes, connection: number): void {
+function park(engine: Engine, connection: number): void {
   for (let request = 1; request <= parked; request++) {
     const waitMs = 1_000 + (request % 7);
     step(engine, { kind: 'wait', connection, request, mailbox: A, answers: '', waitMs });
   }
 }
 
-function post(engine: Mailboxes, connection: number, count: number, isDiskFull = false): Outcome {
+function post(engine: Engine, connection: number, count: number, isDiskFull = false): Outcome {
   const body = Buffer.from('hello');
   return step(engine, {
     kind: 'post',
@@ -47,7 +47,7 @@ function post(engine: Mailboxes, connection: number, count: number, isDiskFull =
     request: count,
     count,
     id: '',
-    mark: count - 1,
+    ackedUpTo: count - 1,
     to: A,
     alsoTo: [],
     from: '',
@@ -62,8 +62,8 @@ function post(engine: Mailboxes, connection: number, count: number, isDiskFull =
 /** The requests that were answered in this way, in ascending order. */
 function answered(outcomes: readonly Outcome[], kind: 'offer' | 'end'): number[] {
   return outcomes
-    .flatMap(({ replies }) => replies.map(({ answer }) => answer))
-    .filter((answer) => answer.kind === kind)
+    .flatMap(({ replies }) => replies.map(({ response }) => response))
+    .filter((response) => response.kind === kind)
     .map(({ request }) => request)
     .sort((one, other) => one - other);
 }
@@ -89,8 +89,8 @@ test('10,000 waits parked on one connection get 10,000 messages, in their order'
   park(engine, 1);
   const outcomes = all.map((count) => post(engine, 2, count));
   const pairs = outcomes
-    .flatMap(({ replies }) => replies.map(({ answer }) => answer))
-    .filter((answer) => answer.kind === 'offer')
+    .flatMap(({ replies }) => replies.map(({ response }) => response))
+    .filter((response) => response.kind === 'offer')
     .map(({ request, envelope }) => [request, envelope.number]);
   assert.deepEqual(
     pairs,
@@ -131,12 +131,12 @@ test('a full disk refuses a new post and nothing else; one that is stored is ans
   const refused = post(engine, 1, 2, true);
   assert.deepEqual(refused.records, []);
   assert.deepEqual(
-    refused.replies.map(({ answer }) => 'code' in answer && answer.code),
+    refused.replies.map(({ response }) => 'code' in response && response.code),
     ['store_full'],
   );
   const again = post(engine, 1, 1, true);
   assert.deepEqual(
-    again.replies.map(({ answer }) => 'duplicate' in answer && answer.duplicate),
+    again.replies.map(({ response }) => 'duplicate' in response && response.duplicate),
     [true],
   );
   assert.equal(post(engine, 1, 2).records.length, 1);
@@ -148,7 +148,7 @@ test('a copy says where its message is, though the record that moved it was dama
   const records = post(first, 1, 1).records;
   const copy = first.copyOf(1);
   assert(copy);
-  const second = new Mailboxes();
+  const second = new Engine();
   for (const record of records) second.restore(record);
   second.restore({ ...copy, mailbox: deadLetterMailbox, attempt: 21, body: undefined });
   second.begin(identity, instantAt(0));

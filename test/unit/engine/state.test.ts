@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
-import { Ledger } from '../../../src/engine/state.ts';
+import { State } from '../../../src/engine/state.ts';
 import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/requests.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
@@ -17,18 +17,18 @@ function envelopeOf(number: number): Envelope {
 }
 
 function posted(number: number, settles: readonly number[] = []): JournalRecord {
-  return { kind: 'posted', envelope: envelopeOf(number), also: [], mark: 0, settles, body };
+  return { kind: 'posted', envelope: envelopeOf(number), also: [], ackedUpTo: 0, settles, body };
 }
 
 function copied(number: number, mailbox: Name, attempt: number): JournalRecord {
   return { kind: 'copied', envelope: envelopeOf(number), mailbox, attempt, holder: '', body };
 }
 
-function replay(records: readonly JournalRecord[]): Ledger {
-  const ledger = new Ledger(limits);
-  for (const record of records) ledger.apply(record);
-  ledger.endReplay();
-  return ledger;
+function replay(records: readonly JournalRecord[]): State {
+  const state = new State(limits);
+  for (const record of records) state.apply(record);
+  state.endReplay();
+  return state;
 }
 
 function* permutations<T>(values: readonly T[]): Generator<T[]> {
@@ -47,55 +47,55 @@ test('what is settled stays settled, in whatever order its records are read', ()
     { kind: 'settled', numbers: [1] },
   ];
   for (const order of permutations(records)) {
-    const { size, bytes, nextNumber, ids } = replay(order);
+    const { size, bytes, nextNumber, deduplication } = replay(order);
     assert.deepEqual({ size, bytes, nextNumber }, { size: 0, bytes: 0, nextNumber: 2 });
-    assert.equal(ids.numberOf(sessionOf('ann'), 1), 1);
+    assert.equal(deduplication.numberOf(sessionOf('ann'), 1), 1);
   }
 });
 
 test('what a post settled stays settled, in whatever order the records are read', () => {
   for (const order of permutations([posted(1), posted(2, [1]), copied(1, A, 1)])) {
-    const ledger = replay(order);
-    assert.deepEqual([ledger.copyOf(1), ledger.copyOf(2)?.attempt], [undefined, 1]);
+    const state = replay(order);
+    assert.deepEqual([state.copyOf(1), state.copyOf(2)?.attempt], [undefined, 1]);
   }
 });
 
 test('mailboxes are in the order of the numbers, in whatever order the records are read', () => {
   for (const order of permutations([posted(1), posted(2), posted(3), copied(2, A, 1)])) {
-    const ledger = replay(order);
-    assert.equal(ledger.firstReady(A)?.envelope.number, 1);
-    assert.equal(ledger.size, 3);
+    const state = replay(order);
+    assert.equal(state.firstReady(A)?.envelope.number, 1);
+    assert.equal(state.size, 3);
   }
 });
 
 test('records of a message that is gone with an old segment do nothing', () => {
-  const ledger = replay([
+  const state = replay([
     { kind: 'offered', number: 1, holder: bob, attempt: 1 },
     { kind: 'moved', number: 1, mailbox: B, attempt: 2 },
     { kind: 'released', number: 1, attempt: 3 },
     { kind: 'settled', numbers: [1] },
     { kind: 'forgotten', session: bob },
   ]);
-  assert.equal(ledger.size, 0);
-  assert.deepEqual([...ledger.holders()], []);
-  assert.deepEqual([...ledger.mailboxNames()], []);
+  assert.equal(state.size, 0);
+  assert.deepEqual([...state.holders()], []);
+  assert.deepEqual([...state.mailboxNames()], []);
 });
 
 test('a copy says where a message is now, whoever wrote it before', () => {
-  const ledger = replay([
+  const state = replay([
     { kind: 'moved', number: 1, mailbox: B, attempt: 2 },
     copied(1, B, 2),
     { kind: 'offered', number: 1, holder: bob, attempt: 2 },
     copied(2, A, 5),
   ]);
   const states = [1, 2].map((number) => {
-    const { mailbox, attempt, holder } = ledger.message(number) ?? {};
+    const { mailbox, attempt, holder } = state.message(number) ?? {};
     return [mailbox, attempt, holder];
   });
   assert.deepEqual(states, [
     [B, 2, bob],
     [A, 5, undefined],
   ]);
-  assert.deepEqual(ledger.counts(A), { ready: 1, held: 0 });
-  assert.deepEqual(ledger.counts(B), { ready: 0, held: 1 });
+  assert.deepEqual(state.counts(A), { ready: 1, held: 0 });
+  assert.deepEqual(state.counts(B), { ready: 0, held: 1 });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Waiter, Waits } from '../../../src/engine/waiters.ts';
+import { type Waiter, Waiters } from '../../../src/engine/waiters.ts';
 import { type Name, parseSessionId, type SessionId } from '../../../src/model/message.ts';
 import { sessionOf } from '../../support/model/engine.ts';
 
@@ -18,93 +18,93 @@ function makeWaiter(session: SessionId, mailbox: Name, deadline = 1_000): TestWa
 }
 
 test('the oldest wait of a mailbox is the one that was parked first', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   const [first, second, other] = [
     makeWaiter(ann, A, 900),
     makeWaiter(bob, A, 150),
     makeWaiter(ann, B),
   ];
-  for (const waiter of [first, second, other]) waits.park(waiter);
-  assert.equal(waits.oldest(A, always), first);
-  assert.equal(waits.oldest(B, always), other);
-  waits.unpark(first);
-  assert.equal(waits.oldest(A, always), second);
-  assert.equal(waits.oldest('C' as Name, always), undefined);
+  for (const waiter of [first, second, other]) waiters.park(waiter);
+  assert.equal(waiters.oldest(A, always), first);
+  assert.equal(waiters.oldest(B, always), other);
+  waiters.unpark(first);
+  assert.equal(waiters.oldest(A, always), second);
+  assert.equal(waiters.oldest('C' as Name, always), undefined);
 });
 
 test('a wait whose owner may be given nothing is passed over, and keeps its place', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
-  for (const waiter of [first, second]) waits.park(waiter);
+  for (const waiter of [first, second]) waiters.park(waiter);
   assert.equal(
-    waits.oldest(A, (owner) => owner === 'other'),
+    waiters.oldest(A, (owner) => owner === 'other'),
     second,
   );
   assert.equal(
-    waits.oldest(A, () => false),
+    waiters.oldest(A, () => false),
     undefined,
   );
-  assert.equal(waits.oldest(A, always), first);
+  assert.equal(waiters.oldest(A, always), first);
 });
 
 test('the next wait to end is the one whose time is over first, of all mailboxes', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   const [late, soon, middle] = [
     makeWaiter(ann, A, 300),
     makeWaiter(ann, B, 150),
     makeWaiter(bob, A, 200),
   ];
-  for (const waiter of [late, soon, middle]) waits.park(waiter);
-  assert.equal(waits.next, soon);
-  waits.unpark(soon);
-  assert.equal(waits.next, middle);
-  waits.unpark(late);
-  assert.equal(waits.next, middle);
-  waits.unpark(middle);
-  assert.equal(waits.next, undefined);
+  for (const waiter of [late, soon, middle]) waiters.park(waiter);
+  assert.equal(waiters.next, soon);
+  waiters.unpark(soon);
+  assert.equal(waiters.next, middle);
+  waiters.unpark(late);
+  assert.equal(waiters.next, middle);
+  waiters.unpark(middle);
+  assert.equal(waiters.next, undefined);
 });
 
 test('a wait that is taken out twice leaves once', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, A)];
-  waits.park(first);
-  waits.park(second);
-  waits.unpark(first);
-  waits.unpark(first);
-  assert.equal(waits.size, 1);
-  assert.equal(waits.count(A), 1);
-  assert.equal(waits.next, second);
+  waiters.park(first);
+  waiters.park(second);
+  waiters.unpark(first);
+  waiters.unpark(first);
+  assert.equal(waiters.size, 1);
+  assert.equal(waiters.count(A), 1);
+  assert.equal(waiters.next, second);
 });
 
 test('others are sessions, not waits, and not the session itself', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   for (const session of [ann, ann, bob, bob, sessionOf('carl')]) {
-    waits.park(makeWaiter(session, A));
+    waiters.park(makeWaiter(session, A));
   }
-  waits.park(makeWaiter(sessionOf('dora'), B));
-  assert.equal(waits.others(A, ann), 2);
-  assert.equal(waits.others(A, sessionOf('emil')), 3);
-  assert.equal(waits.others(B, sessionOf('dora')), 0);
-  assert.equal(waits.others('C' as Name, ann), 0);
+  waiters.park(makeWaiter(sessionOf('dora'), B));
+  assert.equal(waiters.others(A, ann), 2);
+  assert.equal(waiters.others(A, sessionOf('emil')), 3);
+  assert.equal(waiters.others(B, sessionOf('dora')), 0);
+  assert.equal(waiters.others('C' as Name, ann), 0);
 });
 
 test('others are counted exactly', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   for (let count = 1; count <= 150; count++) {
-    waits.park(makeWaiter(numbered(count), A));
+    waiters.park(makeWaiter(numbered(count), A));
   }
-  assert.equal(waits.others(A, ann), 150);
+  assert.equal(waiters.others(A, ann), 150);
 });
 
 test('mailboxes are named as long as somebody waits on them', () => {
-  const waits = new Waits<string>();
+  const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, B)];
-  waits.park(first);
-  waits.park(second);
-  assert.deepEqual([...waits.mailboxNames()], ['A', 'B']);
-  waits.unpark(first);
-  assert.deepEqual([...waits.mailboxNames()], ['B']);
-  assert.equal(waits.count(A), 0);
+  waiters.park(first);
+  waiters.park(second);
+  assert.deepEqual([...waiters.mailboxNames()], ['A', 'B']);
+  waiters.unpark(first);
+  assert.deepEqual([...waiters.mailboxNames()], ['B']);
+  assert.equal(waiters.count(A), 0);
 });
 
 function numbered(count: number): SessionId {

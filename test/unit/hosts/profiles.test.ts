@@ -1,7 +1,7 @@
 // How long a call may take, by host: the table of docs, as far as hosts say who they are.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { effectiveSeconds, findHost } from '../../../src/hosts/profiles.ts';
+import { effectiveSeconds, findProfile } from '../../../src/hosts/profiles.ts';
 
 const rows: [name: string | undefined, asked: number, effective: number][] = [
   ['claude-code', 300, 300],
@@ -25,13 +25,13 @@ const rows: [name: string | undefined, asked: number, effective: number][] = [
 
 for (const [name, asked, effective] of rows) {
   test(`${name ?? 'a host without a name'} that asks for ${asked} s gets ${effective} s`, () => {
-    assert.equal(effectiveSeconds(asked, findHost(name), {}), effective);
+    assert.equal(effectiveSeconds(asked, findProfile(name), {}), effective);
   });
 }
 
 test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', () => {
   const of = (name: string, asked: number, seconds: string) =>
-    effectiveSeconds(asked, findHost(name), { IPC_MAX_WAIT: seconds });
+    effectiveSeconds(asked, findProfile(name), { IPC_MAX_WAIT: seconds });
   assert.equal(of('codex-mcp-client', 300, '300'), 300);
   assert.equal(of('claude-code', 300, '100'), 100);
   assert.equal(of('unknown', 60, '300'), 60);
@@ -43,7 +43,7 @@ test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', ()
 
 test('who drops calls without a word, and who makes one at a time', () => {
   const facts = ['claude-code', 'codex-mcp-client', 'gemini-cli-mcp-client'].map((name) => {
-    const host = findHost(name);
+    const host = findProfile(name);
     return [host?.drops, host?.isSerial, host?.wantsProgress];
   });
   assert.deepEqual(facts, [
@@ -51,6 +51,6 @@ test('who drops calls without a word, and who makes one at a time', () => {
     [true, true, false],
     [true, false, false],
   ]);
-  assert.equal(findHost('opencode')?.wantsProgress, true);
-  assert.equal(findHost('zed'), undefined);
+  assert.equal(findProfile('opencode')?.wantsProgress, true);
+  assert.equal(findProfile('zed'), undefined);
 });

@@ -29,7 +29,7 @@ const engineRecords: JournalRecord[] = [
   { kind: 'settled', numbers: [5, 6] },
   { kind: 'released', number: 5, attempt: 2 },
   { kind: 'moved', number: 5, mailbox: 'dead-letters' as Name, attempt: 1 },
-  { kind: 'session', session: testSession, mark: 7, answers: [[8, 5]] },
+  { kind: 'session', session: testSession, ackedUpTo: 7, numbers: [[8, 5]] },
   { kind: 'forgotten', session: testSession },
   { kind: 'named', ids: [['by hand' as MessageId, 9]] },
 ];

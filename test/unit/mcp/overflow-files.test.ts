@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Bodies } from '../../../src/mcp/overflow-files.ts';
+import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
 import { makeHome } from '../../support/places.ts';
 
 test('a body is a file that its user alone can read, and is found by its ticket', async (context) => {
   const home = join(await makeHome(context), 'home');
-  const bodies = new Bodies<string>(home);
-  const kept = await bodies.keep('k7f3-1', Buffer.from('whole'), 'about');
+  const overflow = new OverflowFiles<string>(home);
+  const kept = await overflow.keep('k7f3-1', Buffer.from('whole'), 'about');
   assert.deepEqual([kept.text, kept.bytes, kept.about], ['whole', 5, 'about']);
   assert.match(kept.path ?? '', /bodies\/\d{17}-k7f3-1\.txt$/);
   assert.equal(await readFile(kept.path ?? '', 'utf8'), 'whole');
@@ -18,8 +18,8 @@ test('a body is a file that its user alone can read, and is found by its ticket'
     return mode & 0o777;
   });
   assert.deepEqual(await Promise.all(modes), [0o600, 0o700, 0o700]);
-  assert.deepEqual(await bodies.find('k7f3-1'), kept);
-  assert.equal(await bodies.find('k7f3-2'), undefined);
+  assert.deepEqual(await overflow.find('k7f3-1'), kept);
+  assert.equal(await overflow.find('k7f3-2'), undefined);
 });
 
 test('the newest 256 files are kept, and nothing that is not ours is removed', async (context) => {
@@ -28,8 +28,8 @@ test('the newest 256 files are kept, and nothing that is not ours is removed', a
   await mkdir(folder);
   const old = Array.from({ length: 256 }, (_, index) => `20260101000000${100 + index}-a.txt`);
   for (const file of [...old, 'notes.txt']) await writeFile(join(folder, file), '');
-  const bodies = new Bodies<string>(home);
-  await bodies.keep('k7f3-1', Buffer.from('whole'), '');
+  const overflow = new OverflowFiles<string>(home);
+  await overflow.keep('k7f3-1', Buffer.from('whole'), '');
   const files = await readdir(folder);
   assert.equal(files.length, 257);
   assert.equal(files.includes(old[0] ?? ''), false);
@@ -40,12 +40,12 @@ test('the newest 256 files are kept, and nothing that is not ours is removed', a
 test('a body without a file is kept in memory, and one whose file is gone is not found', async (context) => {
   const home = await makeHome(context);
   await writeFile(join(home, 'bodies'), 'a file where the folder should be');
-  const bodies = new Bodies<string>(home);
-  const kept = await bodies.keep('k7f3-1', Buffer.from('whole'), '');
+  const overflow = new OverflowFiles<string>(home);
+  const kept = await overflow.keep('k7f3-1', Buffer.from('whole'), '');
   assert.equal(kept.path, undefined);
-  assert.equal((await bodies.find('k7f3-1'))?.text, 'whole');
+  assert.equal((await overflow.find('k7f3-1'))?.text, 'whole');
   await rm(join(home, 'bodies'));
-  const { path = '' } = await bodies.keep('k7f3-2', Buffer.from('other'), '');
+  const { path = '' } = await overflow.keep('k7f3-2', Buffer.from('other'), '');
   await rm(path);
-  assert.equal(await bodies.find('k7f3-2'), undefined);
+  assert.equal(await overflow.find('k7f3-2'), undefined);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as present from '../../../src/app/summaries.ts';
 import { IpcError } from '../../../src/base/errors.ts';
-import type { KeptBody } from '../../../src/mcp/overflow-files.ts';
+import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
 import type { BrokerStatus, Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { read } from '../../support/mcp-host.ts';
@@ -197,7 +197,7 @@ test('as many messages are shown as fit, with the longest names there are', () =
   assert.equal(present.countFitting([]), 0);
 });
 
-function kept(text: string, name = box): KeptBody<present.About> {
+function kept(text: string, name = box): OverflowBody<present.About> {
   const about = { ticket: 'k7f3-12', mailbox: name, from: name };
   return { about, text, bytes: Buffer.byteLength(text), path: '/home/me/bodies/x.txt' };
 }

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection, ConnectionTimes } from '../../../src/net/connection.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
-import { encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
 import {
@@ -68,7 +68,7 @@ test('frames go both ways, in order, and both ends hear of an orderly end withou
   const [ear, other] = [new Ear(client), new Ear(server)];
   client.send(goodbye(1));
   client.send(goodbye(2));
-  server.send(encodeAnswer({ kind: 'received', request: 3 }));
+  server.send(encodeResponse({ kind: 'received', request: 3 }));
   assert.deepEqual(
     (await other.next(2)).map(({ request }) => request),
     [1, 2],
@@ -105,7 +105,7 @@ test('frames that come in one piece with the proof are not lost', async () => {
   const listener = await Listener.start((socket) => {
     accept(socket, keys).then((connection) => {
       connection.onFrame = (frame) => {
-        connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
+        connection.send(encodeResponse({ kind: 'received', request: frame.request }));
       };
     });
   });
@@ -373,7 +373,7 @@ test('the same goes over a Unix socket', async () => {
   const server = createServer((socket) => {
     accept(socket, keys).then((connection) => {
       connection.onFrame = (frame) => {
-        connection.send(encodeAnswer({ kind: 'received', request: frame.request }));
+        connection.send(encodeResponse({ kind: 'received', request: frame.request }));
       };
     });
   });

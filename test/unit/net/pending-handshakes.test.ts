@@ -5,15 +5,15 @@ import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
-import { Strangers } from '../../../src/net/pending-handshakes.ts';
+import { PendingHandshakes } from '../../../src/net/pending-handshakes.ts';
 import { freePort, keys, rawSocket } from '../../support/sockets.ts';
 
 /** A listener with three places for strangers. Each socket that comes is awaited. */
 async function open() {
-  const strangers = new Strangers(3);
+  const pendingHandshakes = new PendingHandshakes(3);
   const proven: Connection[] = [];
   const server = createServer((socket) => {
-    strangers
+    pendingHandshakes
       .meet(socket, accept(socket, keys))
       .then((connection) => proven.push(connection))
       .catch(() => {});
@@ -28,18 +28,18 @@ async function open() {
     socket.resume();
     return socket;
   };
-  return { strangers, proven, server, port, come };
+  return { strangers: pendingHandshakes, proven, server, port, come };
 }
 
 test('the oldest silent stranger goes when one too many comes, and reads no byte', async () => {
-  const { strangers, server, come } = await open();
+  const { strangers: pendingHandshakes, server, come } = await open();
   const [first, second] = [await come(), await come()];
   await come();
   const gone = once(first, 'close');
   const fourth = await come();
   await gone;
   assert.equal(first.bytesRead, 0);
-  assert.equal(strangers.count, 3);
+  assert.equal(pendingHandshakes.count, 3);
   assert.deepEqual([second.destroyed, fourth.destroyed], [false, false]);
   server.close();
 });
@@ -80,12 +80,12 @@ test('when all have said hello the oldest goes, and who has the key comes in', a
 });
 
 test('a connection that has proved the key takes no place, and no stranger takes its', async () => {
-  const { strangers, proven, server, port, come } = await open();
+  const { strangers: pendingHandshakes, proven, server, port, come } = await open();
   const client = await dial({ host: '127.0.0.1', port }, keys);
   while (proven.length === 0) await new Promise(setImmediate);
-  assert.equal(strangers.count, 0);
+  assert.equal(pendingHandshakes.count, 0);
   for (let count = 0; count < 10; count++) await come();
-  assert.equal(strangers.count, 3);
+  assert.equal(pendingHandshakes.count, 3);
   assert.ok(client.open && proven[0]?.open);
   server.close();
   client.destroy();

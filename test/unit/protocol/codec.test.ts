@@ -8,12 +8,12 @@ import {
   parseNamedId,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { Answer, Request } from '../../../src/model/requests.ts';
+import type { Request, Response } from '../../../src/model/requests.ts';
 import {
-  decodeAnswer,
   decodeRequest,
-  encodeAnswer,
+  decodeResponse,
   encodeRequest,
+  encodeResponse,
 } from '../../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 
@@ -42,7 +42,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
       request: 2,
       count: 3,
       id: '',
-      mark: 2,
+      ackedUpTo: 2,
       to,
       alsoTo: [],
       from,
@@ -86,7 +86,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
   ],
 };
 
-const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
+const answers: Record<Response['kind'], [Response, ...string[]]> = {
   welcome: [
     {
       kind: 'welcome',
@@ -96,7 +96,7 @@ const answers: Record<Answer['kind'], [Answer, ...string[]]> = {
       format: 1,
       pid: 258,
       addresses: ['127.0.0.1:19901'],
-      lost: holds,
+      revoked: holds,
       messages: 3,
     },
     '81 00 0000 00000001',
@@ -194,8 +194,8 @@ function requestFrame(kind: Request['kind']): Frame {
   return frameOf(encodeRequest(requests[kind][0]));
 }
 
-function answerFrame(kind: Answer['kind']): Frame {
-  return frameOf(encodeAnswer(answers[kind][0], kind === 'offer' ? body : undefined));
+function answerFrame(kind: Response['kind']): Frame {
+  return frameOf(encodeResponse(answers[kind][0], kind === 'offer' ? body : undefined));
 }
 
 /** Without the length of the whole frame. */
@@ -210,12 +210,12 @@ for (const [kind, [request, ...hex]] of Object.entries(requests)) {
   });
 }
 
-for (const [kind, [answer, ...hex]] of Object.entries(answers)) {
+for (const [kind, [response, ...hex]] of Object.entries(answers)) {
   test(`the bytes of a ${kind} answer are those of the protocol, both ways`, () => {
-    const buffers = encodeAnswer(answer, kind === 'offer' ? body : undefined);
+    const buffers = encodeResponse(response, kind === 'offer' ? body : undefined);
     assert.equal(hexOf(buffers), hex.join('').replaceAll(' ', ''));
     const expectedBody = kind === 'offer' ? body : undefined;
-    assert.deepEqual(decodeAnswer(frameOf(buffers)), { answer, body: expectedBody });
+    assert.deepEqual(decodeResponse(frameOf(buffers)), { response, body: expectedBody });
   });
 }
 
@@ -226,12 +226,12 @@ test('the checksum in these bytes is the CRC-32 of the body', () => {
 test('a header that is a byte short, or a byte long, is a bad frame, in every kind', () => {
   const frames = [
     ...(Object.keys(requests) as Request['kind'][]).map(requestFrame),
-    ...(Object.keys(answers) as Answer['kind'][]).map(answerFrame),
+    ...(Object.keys(answers) as Response['kind'][]).map(answerFrame),
   ];
   for (const frame of frames) {
     const long = { ...frame, header: Buffer.concat([frame.header, Buffer.from([0])]) };
     const short = { ...frame, header: frame.header.subarray(0, -1) };
-    const decode = frame.type < 0x80 ? decodeRequest : decodeAnswer;
+    const decode = frame.type < 0x80 ? decodeRequest : decodeResponse;
     assert.throws(() => decode(long), { code: 'bad_frame' }, `type ${frame.type}`);
     if (frame.header.length === 0) continue;
     assert.throws(() => decode(short), { code: 'bad_frame' }, `type ${frame.type}`);
@@ -244,17 +244,17 @@ test('a body where none belongs is a bad frame, in every kind', () => {
     const frame = { ...requestFrame(kind), body };
     assert.throws(() => decodeRequest(frame), { code: 'bad_frame' }, kind);
   }
-  for (const kind of Object.keys(answers) as Answer['kind'][]) {
+  for (const kind of Object.keys(answers) as Response['kind'][]) {
     if (['welcome', 'offer'].includes(kind)) continue;
     const frame = { ...answerFrame(kind), body };
-    assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' }, kind);
+    assert.throws(() => decodeResponse(frame), { code: 'bad_frame' }, kind);
   }
 });
 
 test('an unknown type is a bad frame, and so is an answer for a request', () => {
   assert.throws(() => decodeRequest({ ...requestFrame('ping'), type: 0 }), { code: 'bad_frame' });
   assert.throws(() => decodeRequest(answerFrame('pong')), { code: 'bad_frame' });
-  assert.throws(() => decodeAnswer(requestFrame('ping')), { code: 'bad_frame' });
+  assert.throws(() => decodeResponse(requestFrame('ping')), { code: 'bad_frame' });
 });
 
 test('a body that changed on its way is told from a sound one', () => {
@@ -264,26 +264,26 @@ test('a body that changed on its way is told from a sound one', () => {
     assert.throws(() => decodeRequest(frame), { code: 'body_damaged' });
   }
   const frame = { ...answerFrame('offer'), body: changed };
-  assert.throws(() => decodeAnswer(frame), { code: 'body_damaged' });
+  assert.throws(() => decodeResponse(frame), { code: 'body_damaged' });
 });
 
 test('an offer whose body has another length than it says is a bad frame', () => {
   const frame = { ...answerFrame('offer'), body: Buffer.from('hello!') };
-  assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' });
+  assert.throws(() => decodeResponse(frame), { code: 'bad_frame' });
 });
 
 test('an offer whose body the disk damaged has none, and says so', () => {
-  const frame = frameOf(encodeAnswer(answers.offer[0]));
+  const frame = frameOf(encodeResponse(answers.offer[0]));
   assert.equal(frame.body.length, 0);
-  assert.deepEqual(decodeAnswer(frame), { answer: answers.offer[0], body: undefined });
-  assert.throws(() => decodeAnswer({ ...frame, body }), { code: 'bad_frame' });
+  assert.deepEqual(decodeResponse(frame), { response: answers.offer[0], body: undefined });
+  assert.throws(() => decodeResponse({ ...frame, body }), { code: 'bad_frame' });
 });
 
 const toThree: Request & { kind: 'post' } = {
-  ...{ kind: 'post', request: 2, count: 3, id: '', mark: 2, from: '', answers: '' },
+  ...{ kind: 'post', request: 2, count: 3, id: '', ackedUpTo: 2, from: '', answers: '' },
   ...{ to, alsoTo: [from, 'C' as typeof to], settles: [], checksum, body },
 };
-const storedThree: Answer & { kind: 'stored' } = {
+const storedThree: Response & { kind: 'stored' } = {
   ...{ kind: 'stored', request: 2, id, number: 6, duplicate: false, reader: false, notHeld: [] },
   also: [
     { id, number: 7, reader: true },
@@ -292,7 +292,7 @@ const storedThree: Answer & { kind: 'stored' } = {
 };
 
 test('what only a post to several mailboxes has stands at the end of the two headers', () => {
-  const [post, stored] = [encodeRequest(toThree), encodeAnswer(storedThree)];
+  const [post, stored] = [encodeRequest(toThree), encodeResponse(storedThree)];
   const postHex = [
     '02 00 0000 00000002 00000025',
     '0000000000000003 0000000000000002 3610a686 00 01 41 00 00 00000000',
@@ -307,7 +307,7 @@ test('what only a post to several mailboxes has stands at the end of the two hea
   ];
   assert.equal(hexOf(stored), storedHex.join('').replaceAll(' ', ''));
   assert.deepEqual(decodeRequest(frameOf(post)), toThree);
-  assert.deepEqual(decodeAnswer(frameOf(stored)).answer, storedThree);
+  assert.deepEqual(decodeResponse(frameOf(stored)).response, storedThree);
 });
 
 test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
@@ -381,8 +381,8 @@ test('a post has either a count or an id', () => {
 });
 
 test('whatever is wrong with an answer is fatal', () => {
-  const offer = answers.offer[0] as Answer & { kind: 'offer' };
-  const wrong: Answer[] = [
+  const offer = answers.offer[0] as Response & { kind: 'offer' };
+  const wrong: Response[] = [
     { ...offer, attempt: 0 },
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
@@ -390,9 +390,9 @@ test('whatever is wrong with an answer is fatal', () => {
     { kind: 'going', request: 1 as 0 },
     { kind: 'error', request: 1, code: 'no_such_code' as 'busy', message: '' },
   ];
-  for (const answer of wrong) {
-    const frame = frameOf(encodeAnswer(answer, answer.kind === 'offer' ? body : undefined));
-    assert.throws(() => decodeAnswer(frame), { code: 'bad_frame' }, answer.kind);
+  for (const response of wrong) {
+    const frame = frameOf(encodeResponse(response, response.kind === 'offer' ? body : undefined));
+    assert.throws(() => decodeResponse(frame), { code: 'bad_frame' }, response.kind);
   }
 });
 
@@ -406,7 +406,7 @@ test('a hello or welcome of another protocol is told by both versions, whatever 
   const hello = frameOf(encodeFrame({ type: 0x01, request: 1, header, body: strange }));
   assert.throws(() => decodeRequest(hello), expected);
   const welcome = frameOf(encodeFrame({ type: 0x81, request: 1, header, body: strange }));
-  assert.throws(() => decodeAnswer(welcome), expected);
+  assert.throws(() => decodeResponse(welcome), expected);
 });
 
 test('a JSON header is checked field by field, and unknown fields are passed over', () => {

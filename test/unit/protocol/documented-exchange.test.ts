@@ -8,9 +8,9 @@ import {
   parseName,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { Answer, Request } from '../../../src/model/requests.ts';
+import type { Request, Response } from '../../../src/model/requests.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
-import { encodeAnswer, encodeRequest } from '../../../src/protocol/codec.ts';
+import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { ClientHandshake, ServerHandshake } from '../../../src/protocol/handshake.ts';
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
@@ -33,7 +33,7 @@ const requests: readonly Request[] = [
     kind: 'post',
     request: 2,
     count: 1,
-    mark: 0,
+    ackedUpTo: 0,
     checksum,
     id: '',
     to,
@@ -59,7 +59,7 @@ const envelope = {
   checksum,
 } as const;
 
-const answers: readonly Answer[] = [
+const answers: readonly Response[] = [
   {
     kind: 'welcome',
     request: 1,
@@ -68,7 +68,7 @@ const answers: readonly Answer[] = [
     format: 1,
     pid: 772,
     addresses: ['127.0.0.1'],
-    lost: [],
+    revoked: [],
     messages: 0,
   },
   {
@@ -94,11 +94,11 @@ function exchanged(): [string, Buffer][] {
   const proof = client.push(challenge).send;
   assert.deepEqual(server.push(proof).key, key);
   const frames = requests.flatMap((request, index): [string, Buffer][] => {
-    const answer = answers[index];
-    assert(answer);
+    const response = answers[index];
+    assert(response);
     return [
       [`client ${request.kind}`, Buffer.concat(encodeRequest(request))],
-      [`server ${answer.kind}`, Buffer.concat(encodeAnswer(answer, bodyOf(answer)))],
+      [`server ${response.kind}`, Buffer.concat(encodeResponse(response, bodyOf(response)))],
     ];
   });
   return [
@@ -109,8 +109,8 @@ function exchanged(): [string, Buffer][] {
   ];
 }
 
-function bodyOf(answer: Answer): Buffer | undefined {
-  return answer.kind === 'offer' ? body : undefined;
+function bodyOf(response: Response): Buffer | undefined {
+  return response.kind === 'offer' ? body : undefined;
 }
 
 /** A head begins a line; below it stand bytes, and after two spaces or more a note. */
