@@ -1,5 +1,5 @@
 // What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
-// post to an earlier one of the same words. Everybody talks through it, the owner's own session too.
+// post to an earlier one that is the same. Everybody talks through it, the owner's own session too.
 import { IpcError } from '../core/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
 import type {
@@ -63,13 +63,13 @@ export class Client {
 
   async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
     this.#checkCall(options);
-    const { alsoTo = [], from = '' } = options;
-    const words: Words = { to, alsoTo, from, body };
+    const { alsoTo = [], from = '', answers = '', settles = [] } = options;
+    const words: Words = { to, alsoTo, from, body, answers, settles: settles.map(holdOf) };
     const earlier = options.id === undefined ? this.#joinEarlier(words, options) : undefined;
     if (!earlier) return this.#link.run(this.#makePost(words, options), options);
     const result = await earlier;
     try {
-      return { ...result, notHeld: await this.settle(options.settles ?? [], options) };
+      return { ...result, notHeld: await this.settle(settles, options) };
     } catch (error) {
       this.#posts.keepUnheard(words, result);
       throw error;
@@ -225,7 +225,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** The same words were posted before, and their caller gave up before he heard the answer. */
+  /** The same post was made before, and its caller gave up before the answer came. */
   #joinEarlier(words: Words, options: Cancellable): Promise<PostResult> | undefined {
     const orphan = this.#posts.orphan(words);
     if (orphan) return this.#link.run(orphan, options);
@@ -246,8 +246,6 @@ export class Client {
         id: options.id ?? '',
         mark: this.#posts.mark,
         ...words,
-        answers: options.answers ?? '',
-        settles: settles.map(holdOf),
         checksum,
       }),
       take: (answer, self) => {

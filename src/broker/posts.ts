@@ -1,20 +1,17 @@
 // The posts of one session: their counts, the mark below which all are answered, and what becomes of
-// a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
-// join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
+// a post whose caller gave up. Such a post is sent until it is answered; the same post made again joins
+// it, or gets the answer that came meanwhile, so that trying again does not store it twice.
 import { isDeepStrictEqual } from 'node:util';
 import type { PostResult } from '../core/mail.ts';
-import type { Name } from '../core/message.ts';
-import { mailboxesOf } from '../core/post.ts';
+import type { Post } from '../core/requests.ts';
 import type { Machine } from '../wire/machine.ts';
 import type { Call } from './call.ts';
 
-/** What makes two posts the same to their poster. */
-export interface Words {
-  readonly to: Name;
-  readonly alsoTo: readonly Name[];
-  readonly from: Name | '';
-  readonly body: Buffer;
-}
+/**
+ * What makes two posts the same to their poster. The same text in answer to another message, or that
+ * settles another one, is another post: joined to the first it would settle what nobody answered.
+ */
+export type Words = Pick<Post, 'to' | 'alsoTo' | 'from' | 'body' | 'answers' | 'settles'>;
 
 interface OpenPost {
   readonly call: Call<PostResult>;
@@ -77,7 +74,7 @@ export class Posts {
   orphan(words: Words): Call<PostResult> | undefined {
     for (const post of this.#open.values()) {
       const isOrphan = !post.call.hasCaller && post.count > 0;
-      if (isOrphan && isSame(post.words, words)) return post.call;
+      if (isOrphan && isDeepStrictEqual(post.words, words)) return post.call;
     }
     return undefined;
   }
@@ -90,12 +87,7 @@ export class Posts {
   takeUnheard(words: Words): PostResult | undefined {
     const now = this.#machine.now();
     this.#unheard = this.#unheard.filter(({ until }) => until > now);
-    const index = this.#unheard.findIndex((post) => isSame(post.words, words));
+    const index = this.#unheard.findIndex((post) => isDeepStrictEqual(post.words, words));
     return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;
   }
-}
-
-function isSame(one: Words, other: Words): boolean {
-  const areSame = isDeepStrictEqual(mailboxesOf(one), mailboxesOf(other));
-  return areSame && one.from === other.from && one.body.equals(other.body);
 }

@@ -257,8 +257,9 @@ export class Mailboxes {
   ): void {
     const stored = storedBefore(post, messages, this.#ledger);
     if (!stored) {
-      const what = `id ${id} was stored before with another body or address`;
-      return this.#fail(connection.id, post.request, 'id_conflict', what);
+      const what = 'another body or address, or as the answer to another message';
+      const taken = `id ${id} was stored before with ${what}`;
+      return this.#fail(connection.id, post.request, 'id_conflict', taken);
     }
     const { settles, notHeld } = this.#ledger.settleable(post.settles, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
