@@ -1,7 +1,7 @@
 // What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
 // post to an earlier one that is the same. Everybody talks through it, the owner's own session too.
 import { IpcError } from '../core/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
+import { deadLettersPerRetry, fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
 import type {
   Cancellable,
   Delivery,
@@ -135,7 +135,7 @@ export class Client {
     options: Cancellable = {},
   ): Promise<readonly Delivery[]> {
     this.#checkCall(options);
-    const notHeld = slices(deliveries).map((slice) => {
+    const notHeld = slices(deliveries, holdsMax).map((slice) => {
       const call = this.#call<readonly Delivery[]>({
         kind: 'settle',
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
@@ -155,7 +155,7 @@ export class Client {
     { unread = false, signal }: ReleaseOptions = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
-    const released = slices(deliveries).map((slice) => {
+    const released = slices(deliveries, holdsMax).map((slice) => {
       const call = this.#call<void>({
         kind: 'release',
         request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
@@ -174,13 +174,18 @@ export class Client {
   async retry({ to, ids = [], signal }: RetryOptions = {}): Promise<RetryResult> {
     const moved: DeadLetter[] = [];
     const stayed: DeadLetter[] = [];
-    for (let after = 0; ; ) {
-      const part = await this.#retryPart({ to: to ?? '', ids, after }, { signal });
-      moved.push(...part.moved);
-      stayed.push(...part.stayed);
-      after = part.next;
-      if (after === 0) return { moved, stayed };
+    // No ids are all dead letters.
+    const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], deadLettersPerRetry);
+    for (const part of parts) {
+      let after = 0;
+      do {
+        const retried = await this.#retryPart({ to: to ?? '', ids: part, after }, { signal });
+        moved.push(...retried.moved);
+        stayed.push(...retried.stayed);
+        after = retried.next;
+      } while (after !== 0);
     }
+    return { moved, stayed };
   }
 
   async status(options: Cancellable = {}): Promise<StatusAnswer> {
@@ -330,13 +335,10 @@ function holdOf({ envelope: { number, id } }: Delivery): Hold {
   return { number, id };
 }
 
-/** As many at a time as one request may name. */
-function slices(deliveries: readonly Delivery[]): Delivery[][] {
-  const starts = Array.from(
-    { length: Math.ceil(deliveries.length / holdsMax) },
-    (_, i) => i * holdsMax,
-  );
-  return starts.map((start) => deliveries.slice(start, start + holdsMax));
+/** `max`: how many one request may name. */
+function slices<T>(all: readonly T[], max: number): T[][] {
+  const starts = Array.from({ length: Math.ceil(all.length / max) }, (_, i) => i * max);
+  return starts.map((start) => all.slice(start, start + max));
 }
 
 /** The deliveries that the broker named. */
