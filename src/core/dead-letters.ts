@@ -5,7 +5,7 @@
 import { isDeadLetter, type Ledger, type LiveMessage } from './ledger.ts';
 import { deadLettersPerRetry } from './limits.ts';
 import { deadLetterMailbox, type Envelope } from './message.ts';
-import type { MovedRecord, Retried, Retry } from './requests.ts';
+import type { MovedRecord, Retry } from './requests.ts';
 import { fullMailboxes } from './room.ts';
 import type { EngineLimits } from './step.ts';
 
@@ -15,7 +15,7 @@ export function retryDeadLetters(
   ledger: Ledger,
   limits: EngineLimits,
   move: (record: MovedRecord) => void,
-): Pick<Retried, 'moved' | 'stayed' | 'next'> {
+): { moved: readonly Envelope[]; stayed: readonly Envelope[]; next: number } {
   const named = new Set(ids);
   const isWanted = ({ envelope }: LiveMessage) =>
     (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));

@@ -244,7 +244,7 @@ export class Mailboxes {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, mark, settles, body });
     ids.shrink((other) => this.#connectionOf.has(other));
-    for (const { to } of messages) this.#match(to);
+    this.#match(messages.map(({ to: mailbox }) => ({ mailbox, answers: post.answers })));
     this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
   }
 
@@ -279,7 +279,7 @@ export class Mailboxes {
     const waiter = { owner: connection, ...call, place: 0 };
     connection.waiters.set(request, waiter);
     this.#waits.park(waiter);
-    this.#match(mailbox);
+    this.#match([waiter]);
   }
 
   #fetch(fetch: Fetch, connection: Connection): void {
@@ -327,7 +327,7 @@ export class Mailboxes {
 
   #retry(retry: Retry, connection: Connection): void {
     const result = retryDeadLetters(retry, this.#ledger, this.#limits, (move) => this.#write(move));
-    for (const mailbox of new Set(result.moved.map(({ to }) => to))) this.#match(mailbox);
+    this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#replySynced(connection.id, { kind: 'retried', request: retry.request, ...result });
   }
 
@@ -346,8 +346,7 @@ export class Mailboxes {
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'what leaves was offered before');
     if (!wasBehind || !this.#mayOffer(connection)) return;
-    const waiters = [...connection.waiters.values()];
-    for (const mailbox of new Set(waiters.map((waiter) => waiter.mailbox))) this.#match(mailbox);
+    this.#match([...connection.waiters.values()]);
     this.#fetchParked(connection);
   }
 
@@ -372,12 +371,8 @@ export class Mailboxes {
 
   /** All go back before any is offered again, so that the lowest number goes out first. */
   #putBackAll(messages: readonly LiveMessage[], unread: boolean): void {
-    const mailboxes = new Set<Name>();
-    for (const message of messages) {
-      this.#putBack(message, unread);
-      mailboxes.add(message.mailbox);
-    }
-    for (const mailbox of mailboxes) this.#match(mailbox);
+    for (const message of messages) this.#putBack(message, unread);
+    this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
   #putBack(message: LiveMessage, unread: boolean): void {
@@ -388,15 +383,22 @@ export class Mailboxes {
     } else this.#write({ kind: 'released', number, attempt });
   }
 
-  /** Answers go to who asked; other ready messages, lowest number first, to the wait parked first. */
-  #match(mailbox: Name): void {
-    for (const asker of this.#waits.askers(mailbox)) {
-      const answer = asker.answers && this.#ledger.answerTo(asker.answers, mailbox);
-      if (answer && this.#mayOffer(asker.owner)) this.#serve(asker, answer);
-    }
+  /**
+   * Serves the waits that the changes may have matched. Answers go to the waits for them; the rest,
+   * lowest number first, to the wait parked first.
+   */
+  #match(changes: readonly Pick<Waiter<Connection>, 'mailbox' | 'answers'>[]): void {
+    for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
+    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
+    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
+  }
+
+  #serveAll(mailbox: Name, answers: MessageId | ''): void {
     for (;;) {
-      const message = this.#ledger.firstReady(mailbox);
-      const waiter = message && this.#waits.oldest(mailbox, this.#mayOffer);
+      const message = answers
+        ? this.#ledger.answerTo(answers, mailbox)
+        : this.#ledger.firstReady(mailbox);
+      const waiter = message && this.#waits.oldest(mailbox, answers, this.#mayOffer);
       if (!waiter) return;
       this.#serve(waiter, message);
     }

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Name, parseSessionId, type SessionId } from '../../src/core/message.ts';
+import {
+  type MessageId,
+  type Name,
+  parseSessionId,
+  type SessionId,
+} from '../../src/core/message.ts';
 import { type Waiter, Waits } from '../../src/core/waits.ts';
 import { sessionOf } from '../support/engine.ts';
 
@@ -25,11 +30,11 @@ test('the oldest wait of a mailbox is the one that was parked first', () => {
     makeWaiter(ann, B),
   ];
   for (const waiter of [first, second, other]) waits.park(waiter);
-  assert.equal(waits.oldest(A, always), first);
-  assert.equal(waits.oldest(B, always), other);
+  assert.equal(waits.oldest(A, '', always), first);
+  assert.equal(waits.oldest(B, '', always), other);
   waits.unpark(first);
-  assert.equal(waits.oldest(A, always), second);
-  assert.equal(waits.oldest('C' as Name, always), undefined);
+  assert.equal(waits.oldest(A, '', always), second);
+  assert.equal(waits.oldest('C' as Name, '', always), undefined);
 });
 
 test('a wait whose owner may be given nothing is passed over, and keeps its place', () => {
@@ -37,14 +42,35 @@ test('a wait whose owner may be given nothing is passed over, and keeps its plac
   const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
   for (const waiter of [first, second]) waits.park(waiter);
   assert.equal(
-    waits.oldest(A, (owner) => owner === 'other'),
+    waits.oldest(A, '', (owner) => owner === 'other'),
     second,
   );
   assert.equal(
-    waits.oldest(A, () => false),
+    waits.oldest(A, '', () => false),
     undefined,
   );
-  assert.equal(waits.oldest(A, always), first);
+  assert.equal(waits.oldest(A, '', always), first);
+});
+
+test('a wait for an answer is found by its question alone, the oldest first', () => {
+  const waits = new Waits<string>();
+  const forAnswers = Array.from({ length: 10_000 }, (_, index) => {
+    return { ...makeWaiter(ann, A), answers: `question ${index % 5_000}` as MessageId };
+  });
+  for (const waiter of forAnswers) waits.park(waiter);
+  const looks: string[] = [];
+  const may = (owner: string) => looks.push(owner) > 0;
+  const question = 'question 4999' as MessageId;
+  assert.equal(waits.oldest(A, question, may), forAnswers[4_999]);
+  waits.unpark(forAnswers[4_999] as TestWaiter);
+  assert.equal(waits.oldest(A, question, may), forAnswers[9_999]);
+  assert.equal(looks.length, 2);
+  assert.equal(waits.oldest(A, '', may), undefined);
+  assert.equal(waits.oldest(B, question, may), undefined);
+  assert.equal(looks.length, 2);
+  waits.unpark(forAnswers[9_999] as TestWaiter);
+  assert.equal(waits.oldest(A, question, may), undefined);
+  assert.equal(waits.count(A), 9_998);
 });
 
 test('the next wait to end is the one whose time is over first, of all mailboxes', () => {
