@@ -9,6 +9,7 @@ import type {
   BrokerStatus,
   Delivery,
   FetchResult,
+  Held,
   Mail,
   PostResult,
   StartResult,
@@ -134,7 +135,7 @@ export interface Manner {
   readonly id?: MessageId | undefined;
   /** Of a post: the message that it answers. Of a wait: the one whose answer it is for. */
   readonly answers?: MessageId | undefined;
-  readonly settles?: readonly Delivery[] | undefined;
+  readonly settles?: readonly Held[] | undefined;
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
 }

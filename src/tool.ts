@@ -8,7 +8,7 @@ import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprot
 import { Bodies } from './bodies.ts';
 import { IpcError } from './core/errors.ts';
 import { endMsMax, resultCharactersMax, sendsPerHourMcp } from './core/limits.ts';
-import type { Delivery, PostResult } from './core/mail.ts';
+import type { Delivery, Held, PostResult } from './core/mail.ts';
 import type { MessageId } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
@@ -457,7 +457,7 @@ function isAmong({ envelope }: Delivery, batch: Batch | undefined): boolean {
 }
 
 /** One note for all of them: a ticket may name more than a result has room for. */
-function noteNotHeld({ notes }: Request, [first, ...others]: readonly Delivery[]): void {
+function noteNotHeld({ notes }: Request, [first, ...others]: readonly Held[]): void {
   if (!first) return;
   const one = `#${first.envelope.number} was not settled: another session holds it by now`;
   const all = `${others.length + 1} messages were not settled: other sessions hold them by now`;

@@ -2,17 +2,19 @@
 // post to an earlier one that is the same. Everybody talks through it, the owner's own session too.
 import { IpcError } from '../core/errors.ts';
 import { deadLettersPerRetry, fetchBytesMax, fetchMessagesMax, holdsMax } from '../core/limits.ts';
-import type {
-  Cancellable,
-  Delivery,
-  FetchOptions,
-  FetchResult,
-  PostOptions,
-  PostResult,
-  ReleaseOptions,
-  RetryOptions,
-  RetryResult,
-  WaitOptions,
+import {
+  type Cancellable,
+  type Delivery,
+  type FetchOptions,
+  type FetchResult,
+  type Held,
+  type PostOptions,
+  type PostResult,
+  type ReleaseOptions,
+  type RetryOptions,
+  type RetryResult,
+  type WaitOptions,
+  withoutBody,
 } from '../core/mail.ts';
 import {
   bodyChecksum,
@@ -40,7 +42,7 @@ export class Client {
   #requestNumber = 0;
   readonly #posts: Posts;
   /** What this session holds, by number. */
-  readonly #held = new Map<number, Delivery>();
+  readonly #held = new Map<number, Held>();
 
   constructor(origin: Origin, road: Road, machine = realMachine) {
     this.session = randomText(sessionCharacters, machine) as SessionId;
@@ -130,13 +132,10 @@ export class Client {
   }
 
   /** Asked again until it is answered, also after its caller gave up. */
-  async settle(
-    deliveries: readonly Delivery[],
-    options: Cancellable = {},
-  ): Promise<readonly Delivery[]> {
+  async settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
     this.#checkCall(options);
     const notHeld = slices(deliveries, holdsMax).map((slice) => {
-      const call = this.#call<readonly Delivery[]>({
+      const call = this.#call<readonly Held[]>({
         kind: 'settle',
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
         take: (answer, self) => {
@@ -151,7 +150,7 @@ export class Client {
   }
 
   async release(
-    deliveries: readonly Delivery[],
+    deliveries: readonly Held[],
     { unread = false, signal }: ReleaseOptions = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
@@ -299,26 +298,26 @@ export class Client {
   }
 
   /** Waits that end together can bring more than a hello lists; the broker puts the rest back. */
-  #listable(): Delivery[] {
+  #listable(): Held[] {
     const held = [...this.#held.values()];
     this.#drop(held.slice(holdsMax));
     return held.slice(0, holdsMax);
   }
 
   #offered(delivery: Delivery, call: OpenCall | undefined): void {
-    this.#held.set(delivery.envelope.number, delivery);
+    this.#held.set(delivery.envelope.number, withoutBody(delivery));
     if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
     call?.over();
     this.#releaseUnread([delivery]);
   }
 
   /** In nobody's hands; without a link, the next hello will say so. */
-  #releaseUnread(deliveries: readonly Delivery[]): void {
+  #releaseUnread(deliveries: readonly Held[]): void {
     if (!this.#link.isOpen) return this.#drop(deliveries);
     void this.release(deliveries, { unread: true }).catch(() => {});
   }
 
-  #drop(deliveries: readonly Delivery[]): void {
+  #drop(deliveries: readonly Held[]): void {
     for (const { envelope } of deliveries) {
       if (this.#held.get(envelope.number)?.envelope.id === envelope.id) {
         this.#held.delete(envelope.number);
@@ -331,7 +330,7 @@ export class Client {
   }
 }
 
-function holdOf({ envelope: { number, id } }: Delivery): Hold {
+function holdOf({ envelope: { number, id } }: Held): Hold {
   return { number, id };
 }
 
@@ -342,7 +341,7 @@ function slices<T>(all: readonly T[], max: number): T[][] {
 }
 
 /** The deliveries that the broker named. */
-function named(deliveries: readonly Delivery[], holds: readonly Hold[]): readonly Delivery[] {
+function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
   const numbers = new Set(holds.map((hold) => hold.number));
   return deliveries.filter((delivery) => numbers.has(delivery.envelope.number));
 }

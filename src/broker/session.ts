@@ -17,6 +17,7 @@ import type {
   Delivery,
   FetchOptions,
   FetchResult,
+  Held,
   Mail,
   PostOptions,
   PostResult,
@@ -105,11 +106,11 @@ export class Session implements Mail {
     return this.#client.fetch(mailbox, options);
   }
 
-  settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]> {
+  settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]> {
     return this.#client.settle(deliveries, options);
   }
 
-  release(deliveries: readonly Delivery[], options?: ReleaseOptions): Promise<void> {
+  release(deliveries: readonly Held[], options?: ReleaseOptions): Promise<void> {
     return this.#client.release(deliveries, options);
   }
 

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
 import { Bodies } from '../../src/bodies.ts';
 import { Session } from '../../src/broker/session.ts';
@@ -13,6 +15,9 @@ import { Tool } from '../../src/tool.ts';
 import { HostTransport } from '../../src/transport.ts';
 import { read } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
 
 const host = 'claude-code';
 const silent = () => new IpcError('owner_silent', 'no answer');
@@ -112,4 +117,29 @@ test('a variable that is wrong is named, and its value is not shown', async (con
   assert.equal(isError, true);
   assert.match(text, /^bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /);
   assert.doesNotMatch(text, /secret/);
+});
+
+test('a message whose result was written is held until it is settled, and its body is not kept', async (context) => {
+  const { call } = await setUp(context);
+  const bodies: WeakRef<Buffer>[] = [];
+  const { wait: waitOnce } = Session.prototype;
+  // Not by a mock: it would keep the results itself.
+  Session.prototype.wait = async function (...args) {
+    const delivery = await waitOnce.apply(this, args);
+    assert(delivery?.body);
+    bodies.push(new WeakRef(delivery.body));
+    return delivery;
+  };
+  context.after(() => {
+    Session.prototype.wait = waitOnce;
+  });
+  const mailboxes = Array.from({ length: 20 }, (_, index) => `box ${index}`);
+  for (const to of mailboxes) await call({ ...post('x'.repeat(60_000)), to });
+  for (const mailbox of mailboxes) await call({ ...wait, mailbox });
+  const { head, text } = await call(status);
+  assert.match(head, /; 20 messages, /);
+  assert.equal(text.match(/, 1 held/g)?.length, 20, text);
+  collect();
+  assert.equal(bodies.length, 20);
+  assert.equal(bodies.filter((body) => body.deref()).length, 0);
 });

@@ -4,7 +4,7 @@ import { Client } from '../../../src/broker/client.ts';
 import type { Road } from '../../../src/broker/link.ts';
 import { Broker, type BrokerLimits } from '../../../src/broker/server.ts';
 import { IpcError } from '../../../src/core/errors.ts';
-import type { Delivery, FetchOptions, PostOptions } from '../../../src/core/mail.ts';
+import type { Delivery, FetchOptions, Held, PostOptions } from '../../../src/core/mail.ts';
 import type { Name } from '../../../src/core/message.ts';
 import type { Connection } from '../../../src/wire/connection.ts';
 import { type History, holdName } from './history.ts';
@@ -112,7 +112,7 @@ export class SimSession {
     await broker?.close();
   }
 
-  #saySettle(deliveries: readonly Delivery[]): void {
+  #saySettle(deliveries: readonly Held[]): void {
     const holds = deliveries.map(({ envelope }) => holdName(envelope));
     const { history, process } = this.#options;
     if (holds.length > 0) history.add({ kind: 'settle', process: process.name, holds });
