@@ -193,7 +193,8 @@ function commandLine<K extends OperationName>(
 
 async function post(call: CallOf<'post'>, { place, signal, json, id }: Hands): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
-  const result = await run(call, place, { signal, id: named });
+  const { mail } = await place.broker(call.given);
+  const result = await run(call, place, { mail, signal, id: named });
   if (!json) await sayStored(call.given, call.given.from ?? place.name, result);
   else for (const stored of storedIn(call.given.to, result)) await writeJson(stored);
   return exitDone;
@@ -215,7 +216,7 @@ async function wait(call: CallOf<'wait'>, hands: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { mailbox, timeout } = call.given;
   const what = `mail in ${quoted(mailbox)}`;
-  const delivery = await whileWaiting(what, timeout, () => run(call, place, { signal }));
+  const delivery = await whileWaiting(what, timeout, () => run(call, place, { mail, signal }));
   if (!delivery) {
     await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
@@ -228,7 +229,8 @@ async function ask(call: CallOf<'ask'>, hands: Hands): Promise<number> {
   const { mail } = await place.broker(call.given);
   const { to, timeout } = call.given;
   const what = `the answer of ${quoted(to[0])}`;
-  const { stored, answer } = await whileWaiting(what, timeout, () => run(call, place, { signal }));
+  const asking = () => run(call, place, { mail, signal });
+  const { stored, answer } = await whileWaiting(what, timeout, asking);
   if (!answer) {
     const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
     await sayTimeout(line, timeout, stored);
@@ -240,7 +242,7 @@ async function ask(call: CallOf<'ask'>, hands: Hands): Promise<number> {
 async function fetch(call: CallOf<'fetch'>, hands: Hands): Promise<number> {
   const { place, signal, raw } = hands;
   const { mail } = await place.broker(call.given);
-  const { deliveries, remaining } = await run(call, place, { signal });
+  const { deliveries, remaining } = await run(call, place, { mail, signal });
   const newline = Buffer.from('\n');
   const code = await handOver(mail, deliveries, hands, (body) =>
     Buffer.concat([shown(body, raw), newline]),
@@ -290,8 +292,8 @@ async function ping(call: CallOf<'ping'>, { place, signal, json }: Hands): Promi
 
 /** Owns it until the user ends that, or says who does. */
 async function broker(call: CallOf<'broker_start'>, { place, signal, json }: Hands) {
-  const { port } = await place.broker(call.given);
-  const result = await run(call, place, { signal });
+  const { port, mail } = await place.broker(call.given);
+  const result = await run(call, place, { mail, signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
   if (result.role !== 'owner') return exitDone;
@@ -327,7 +329,8 @@ async function work(
 }
 
 async function status(call: CallOf<'broker_status'>, { place, signal, json }: Hands) {
-  const result = await run(call, place, { signal });
+  const { mail } = await place.broker(call.given);
+  const result = await run(call, place, { mail, signal });
   if (json) await writeJson({ host: result.host, ...result });
   else await say(present.presentStatus(result, Date.now(), []));
   return exitDone;

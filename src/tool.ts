@@ -12,7 +12,15 @@ import type { Delivery, Held, PostResult } from './core/mail.ts';
 import type { MessageId } from './core/message.ts';
 import type { ReceivedMessage } from './direct.ts';
 import { effectiveSeconds, findHost, type Host } from './hosts.ts';
-import { answerTo, askInParts, type Call, type CallOf, parseCall, run } from './operations.ts';
+import {
+  answerTo,
+  askInParts,
+  type Broker,
+  type Call,
+  type CallOf,
+  parseCall,
+  run,
+} from './operations.ts';
 import { Place, sendsPerHourIn } from './place.ts';
 import * as present from './present.ts';
 import {
@@ -136,15 +144,16 @@ export class Tool {
 
   async #read(call: CallOf<'wait'> | CallOf<'fetch'>, place: Place, request: Request) {
     const { mailbox, after } = call.given;
-    const { name, mail } = await place.broker(call.given);
+    const broker = await place.broker(call.given);
+    const { name, mail } = broker;
     const box = { broker: name, mailbox };
     const plan = await this.#before(place, request, after, box);
     if (plan.part) return this.#part(plan.part);
     if (plan.again) await mail.release(plan.again.deliveries);
     const found =
       call.operation === 'wait'
-        ? await this.#wait(call, place, request, name)
-        : await run(call, place, { signal: request.signal, ...fetchLimits });
+        ? await this.#wait(call, place, request, broker)
+        : await run(call, place, { mail, signal: request.signal, ...fetchLimits });
     const fitting = present.countFitting(found.deliveries) || 1;
     const given = found.deliveries.slice(0, fitting);
     const rest = found.deliveries.slice(fitting);
@@ -161,15 +170,15 @@ export class Tool {
     call: CallOf<'wait'>,
     place: Place,
     request: Request,
-    broker: string,
+    { name, mail }: Broker,
     answers?: MessageId,
   ) {
     const { timeout, mailbox } = call.given;
     const effective = this.#effective(timeout, request);
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
-    const where = `wait ${broker} ${mailbox}`;
+    const where = `wait ${name} ${mailbox}`;
     const delivery = await this.#openRead(where, request, (signal) =>
-      run(shorter, place, { signal, answers }),
+      run(shorter, place, { mail, signal, answers }),
     );
     return { deliveries: delivery ? [delivery] : [], remaining: 0 };
   }
@@ -226,27 +235,31 @@ export class Tool {
 
   async #post(call: CallOf<'post'>, place: Place, request: Request): Promise<string> {
     const { to, from } = call.given;
-    const result = await this.#store(call, place, request);
+    const result = await this.#store(call, place, request, await place.broker(call.given));
     return present.presentPost(to, from ?? place.name, result, request.notes);
   }
 
   async #ask({ given }: CallOf<'ask'>, place: Place, request: Request): Promise<string> {
     const { post, waitFor } = askInParts(given, place.name);
-    const stored = await this.#store({ operation: 'post', given: post }, place, request);
-    const { name } = await place.broker(given);
+    const broker = await place.broker(given);
+    const stored = await this.#store({ operation: 'post', given: post }, place, request, broker);
     const call = { operation: 'wait', given: waitFor } as const;
-    const waiting = this.#wait(call, place, request, name, stored.id);
+    const waiting = this.#wait(call, place, request, broker, stored.id);
     const { deliveries } = await answerTo(stored, waiting);
-    const box = { broker: name, mailbox: waitFor.mailbox };
+    const box = { broker: broker.name, mailbox: waitFor.mailbox };
     const ticket = this.#hand(place, request, box, deliveries);
     if (deliveries.length === 0) request.notes.push(`the question is stored as #${stored.number}`);
     return this.#presentRead(call, deliveries, 0, ticket, request);
   }
 
   /** What the ticket of a post names is answered, and settled in the same step. */
-  async #store(call: CallOf<'post'>, place: Place, request: Request): Promise<PostResult> {
+  async #store(
+    call: CallOf<'post'>,
+    place: Place,
+    request: Request,
+    { name, mail }: Broker,
+  ): Promise<PostResult> {
     const { after } = call.given;
-    const { name } = await place.broker(call.given);
     const plan = this.#tickets.begin(request.caller, after, undefined);
     this.#noteTicket(request, plan, after);
     const own = plan.settles.filter((batch) => batch.broker === name);
@@ -255,7 +268,7 @@ export class Tool {
     const answers = own.length > 0 ? plan.answers : undefined;
     let result: PostResult;
     try {
-      result = await run(call, place, { signal: request.signal, settles, answers });
+      result = await run(call, place, { mail, signal: request.signal, settles, answers });
     } catch (error) {
       await this.#unsettled(place, plan.settles);
       throw error;
@@ -289,15 +302,17 @@ export class Tool {
         return present.presentPing(call.given.host, ms, notes);
       }
       case 'broker_start': {
-        const { port } = await place.broker(call.given);
-        return present.presentStart(port, await run(call, place, { signal }), notes);
+        const { port, mail } = await place.broker(call.given);
+        return present.presentStart(port, await run(call, place, { mail, signal }), notes);
       }
       case 'broker_stop': {
-        const { port } = await place.broker(call.given);
-        return present.presentStop(port, await run(call, place, { signal }), notes);
+        const { port, mail } = await place.broker(call.given);
+        return present.presentStop(port, await run(call, place, { mail, signal }), notes);
       }
-      case 'broker_status':
-        return present.presentStatus(await run(call, place, { signal }), Date.now(), notes);
+      case 'broker_status': {
+        const { mail } = await place.broker(call.given);
+        return present.presentStatus(await run(call, place, { mail, signal }), Date.now(), notes);
+      }
     }
   }
 

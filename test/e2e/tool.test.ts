@@ -13,8 +13,10 @@ import { IpcError } from '../../src/core/errors.ts';
 import type { Delivery } from '../../src/core/mail.ts';
 import { Tool } from '../../src/tool.ts';
 import { HostTransport } from '../../src/transport.ts';
+import { startBroker } from '../support/brokers.ts';
 import { read } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
+import { replaceResolver } from '../support/resolver.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -142,4 +144,34 @@ test('a message whose result was written is held until it is settled, and its bo
   collect();
   assert.equal(bodies.length, 20);
   assert.equal(bodies.filter((body) => body.deref()).length, 0);
+});
+
+/** The tool's broker is that of another machine, which has a name. */
+async function setUpRemote(context: TestContext) {
+  const { home, port } = await startBroker(context);
+  // Not of this machine alone, and its first address answers.
+  const resolver = replaceResolver(context, { 'one.test': ['127.0.0.1', '192.0.2.1'] });
+  const { call } = await setUp(context, { IPC_HOME: home, IPC_BROKER: `one.test:${port}` });
+  return { call, port, resolver };
+}
+
+test('an ask whose resolver fails after the question was stored waits for the answer all the same', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  const { post: postOnce } = Session.prototype;
+  const posted = async function (this: Session, ...args: Parameters<typeof postOnce>) {
+    const stored = await postOnce.apply(this, args);
+    resolver.fails = true;
+    return stored;
+  };
+  context.mock.method(Session.prototype, 'post', posted);
+  const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match(asked.head, /^No message for "B" within 1 s; the question is stored as #1\./);
+});
+
+test('an ask whose wait fails says that its question is stored', async (context) => {
+  const { call } = await setUp(context);
+  context.mock.method(Session.prototype, 'wait', () => Promise.reject(silent()));
+  const { text, isError } = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?' });
+  assert.equal(isError, true);
+  assert.match(text, /^owner_silent: no answer; the question is stored as #1\b/);
 });
