@@ -155,6 +155,40 @@ async function setUpRemote(context: TestContext) {
   return { call, port, resolver };
 }
 
+test('the name of a broker is looked up when it is found and when its session dials, not by each call', async (context) => {
+  const { call, port, resolver } = await setUpRemote(context);
+  assert.match((await call(post('first'))).head, /^Stored as #1 /);
+  const opening = ['one.test', 'one.test'];
+  assert.deepEqual(resolver.lookUps, opening);
+  const { bodies, ticket } = await call(wait);
+  assert.deepEqual(bodies, ['first']);
+  await call({ ...post('answer'), after: ticket });
+  await call({ ...fetch, host: `one.test:${port}` });
+  await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match((await call(status)).head, new RegExp(`^Broker at one\\.test:${port} `));
+  assert.deepEqual(resolver.lookUps, opening);
+});
+
+test('a resolver that fails does not keep calls from a broker whose connection stands', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  await call(status);
+  resolver.fails = true;
+  assert.match((await call(post('first'))).head, /^Stored as #1 /);
+  const { bodies, ticket } = await call(wait);
+  assert.deepEqual(bodies, ['first']);
+  assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
+  const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match(asked.head, /^No message for "B" within 1 s; the question is stored as #2\./);
+});
+
+test('a name that could not be looked up is looked up again by the next call', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  resolver.fails = true;
+  assert.match((await call(status)).text, /^host_unknown: IPC_BROKER cannot be used/);
+  resolver.fails = false;
+  assert.match((await call(status)).head, /; 0 messages, /);
+});
+
 test('an ask whose resolver fails after the question was stored waits for the answer all the same', async (context) => {
   const { call, resolver } = await setUpRemote(context);
   const { post: postOnce } = Session.prototype;
