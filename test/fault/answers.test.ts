@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { open } from '../../src/index.ts';
+import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
 import { type Shell, said, shell } from '../support/shell.ts';
 
@@ -17,11 +17,15 @@ async function beginBroker({ begin }: Shell) {
 
 /** A library session with two questions of `asker` in hand. */
 async function withTwoQuestions(context: TestContext) {
+  let opened: AgentMail | undefined;
+  // Hooks run in the order in which they are registered: the session ends before the broker is killed
+  // and the folder goes, for it would own the broker next.
+  context.after(() => opened?.close());
   const place = await shell(context);
   const broker = await beginBroker(place);
   const { home, port } = place;
   const mail = await open({ home, port, env: {} });
-  context.after(() => mail.close());
+  opened = mail;
   for (const question of ['first?', 'second?']) {
     await mail.post('worker', question, { from: 'asker' });
   }
