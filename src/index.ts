@@ -176,10 +176,10 @@ export class AgentMail {
   /**
    * Stores a message in a mailbox; resolves when it is synced to disk. `text`: at most 1,048,576 bytes of
    * UTF-8, taken at once, so the caller's bytes may change. An error with `maybeStored` does not tell
-   * whether it was stored: the same words posted again, or the same `id`, are stored once. So is a post
-   * whose signal is aborted after it was sent; before, it is not stored.
+   * whether it was stored: the same text posted again in answer to the same message, or the same `id`, is
+   * stored once. So is a post whose signal is aborted after it was sent; before, it is not stored.
    * @throws `mailbox_full`, `store_full`, `too_many_mailboxes`, `too_many_posts`: there is no room now.
-   * `id_conflict`: other words have that id. `not_held`: it is stored, so do not post it again, but another
+   * `id_conflict`: another message has that id. `not_held`: it is stored, so do not post it again, but another
    * session holds what it answers by now. `storage_failed`, `owner_replaced`: the disk, or another owner, came between.
    */
   post(to: string, text: string | Uint8Array, options?: PostOptions): Promise<Stored>;

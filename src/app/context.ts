@@ -63,6 +63,11 @@ export class AppContext implements OperationContext {
   readonly #options: AppContextOptions;
   readonly #origin: Origin;
   readonly #mails = new Map<BrokerName, MailService>();
+  /**
+   * Whether a host is this machine. Looked up once, so that a call needs no resolver while its session
+   * has a connection; for a new one the session looks the host up anew.
+   */
+  readonly #isHere = new Map<string, boolean>();
   readonly #rate: RateGuard | undefined;
   #isClosed = false;
 
@@ -90,6 +95,7 @@ export class AppContext implements OperationContext {
     return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 
+  /** Opened at its first use, then the same one for the same name. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
     const { host, port } = await this.find(at);
     this.#checkOpen();
@@ -98,13 +104,15 @@ export class AppContext implements OperationContext {
     return { port, name, mail };
   }
 
-  /** Where a call's broker is; a loopback host owns or joins like none. */
+  /** Where a call's broker is; a name of this machine owns or joins like no host. */
   async find(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
-    const isNamed = (at.host ?? this.#options.host) !== undefined;
     const { host, port } = address;
-    return { host: (await isThisMachine(address, isNamed)) ? undefined : host, port };
+    const isNamed = (at.host ?? this.#options.host) !== undefined;
+    const isHere = this.#isHere.get(host) ?? (await isThisMachine(address, isNamed));
+    this.#isHere.set(host, isHere);
+    return { host: isHere ? undefined : host, port };
   }
 
   /** A broker as its guests see it, who never own. */

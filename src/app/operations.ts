@@ -10,6 +10,7 @@ import type {
   BrokerStatus,
   Delivery,
   FetchResult,
+  Held,
   MailService,
   PostResult,
   StartResult,
@@ -83,6 +84,9 @@ export interface Parameters {
 
 export type OperationName = keyof Parameters;
 
+/** Point to point; all others are of a broker. */
+type DirectName = 'send' | 'receive' | 'ping';
+
 export interface CallOf<K extends OperationName> {
   readonly operation: K;
   readonly given: Parameters[K];
@@ -107,15 +111,13 @@ export type BrokerName = string;
 
 export interface BrokerSession {
   readonly port: number;
-  /** Tells it from the others that this process uses; `Context.broker` opens the same again. */
+  /** Tells it from the others that this process uses. */
   readonly name: BrokerName;
   readonly mail: MailService;
 }
 
 /** What a process lends to its calls. */
 export interface OperationContext {
-  /** Opened at its first use, then the same one for the same port. */
-  broker(at: BrokerAddress): Promise<BrokerSession>;
   readonly direct: Direct;
   /** The sender's name for calls that give none. */
   readonly name: Name | undefined;
@@ -134,10 +136,15 @@ export interface CallExtras {
   readonly id?: MessageId | undefined;
   /** Of a post: the message that it answers. Of a wait: the one whose answer it is for. */
   readonly answers?: MessageId | undefined;
-  readonly settles?: readonly Delivery[] | undefined;
+  readonly settles?: readonly Held[] | undefined;
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
 }
+
+/** An operation of a broker gets the mail of that broker, which its face found once for the whole call. */
+export type MannerOf<K extends OperationName> = K extends DirectName
+  ? CallExtras
+  : CallExtras & { readonly mail: MailService };
 
 /** A question that was stored, and its answer if one came in time. */
 export interface AskResult {
@@ -239,7 +246,7 @@ interface Operation<K extends OperationName> {
   readonly needs: readonly ParameterName[];
   readonly takes: readonly ParameterName[];
   readonly defaults?: Partial<Parameters[K]>;
-  run(given: Parameters[K], context: OperationContext, extras: CallExtras): Promise<Results[K]>;
+  run(given: Parameters[K], context: OperationContext, manner: MannerOf<K>): Promise<Results[K]>;
 }
 
 export const operations: { readonly [K in OperationName]: Operation<K> } = {
@@ -277,22 +284,19 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     what: 'Own the broker, or join its owner.',
     needs: [],
     takes: ['port', 'bind', 'after'],
-    run: async (given, context, { signal }) =>
-      (await context.broker(brokerAt(given))).mail.start({ bind: given.bind, signal }),
+    run: ({ bind }, _context, { mail, signal }) => mail.start({ bind, signal }),
   },
   broker_stop: {
     what: 'Give the broker up; only its owner can.',
     needs: [],
     takes: ['port', 'after'],
-    run: async (given, context, { signal }) =>
-      (await context.broker(brokerAt(given))).mail.stop({ signal }),
+    run: (_given, _context, { mail, signal }) => mail.stop({ signal }),
   },
   post: {
     what: 'Store a message in a mailbox, or in several.',
     needs: ['to', 'message'],
     takes: ['from', 'host', 'port', 'after'],
-    async run(given, context, { signal, id, answers, settles }) {
-      const { mail } = await context.broker(brokerAt(given));
+    async run(given, context, { mail, signal, id, answers, settles }) {
       const from = given.from ?? context.name;
       const [to, ...alsoTo] = given.to;
       const options = { signal, alsoTo, from, id, answers, settles };
@@ -303,30 +307,26 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     what: 'Read what is in a mailbox now.',
     needs: ['mailbox'],
     takes: ['host', 'port', 'after'],
-    async run(given, context, { signal, bytesMax, messagesMax }) {
-      const { mail } = await context.broker(brokerAt(given));
-      return mail.fetch(given.mailbox, { signal, bytesMax, messagesMax });
-    },
+    run: ({ mailbox }, _context, { mail, signal, bytesMax, messagesMax }) =>
+      mail.fetch(mailbox, { signal, bytesMax, messagesMax }),
   },
   wait: {
     what: 'Block until a message is in a mailbox, or the timeout is over.',
     needs: ['mailbox'],
     takes: ['timeout', 'host', 'port', 'after'],
     defaults: { timeout: waitMsDefault / 1_000 },
-    async run(given, context, { signal, answers }) {
-      const { mail } = await context.broker(brokerAt(given));
-      return mail.wait(given.mailbox, { timeoutMs: given.timeout * 1_000, answers, signal });
-    },
+    run: ({ mailbox, timeout }, _context, { mail, signal, answers }) =>
+      mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal }),
   },
   ask: {
     what: 'Post a question and wait for the answer to it.',
     needs: ['to', 'message'],
     takes: ['mailbox', 'timeout', 'host', 'port', 'after'],
     defaults: { timeout: waitMsDefault / 1_000 },
-    async run(given, context, { signal }) {
+    async run(given, context, { mail, signal }) {
       const { post, waitFor } = askInParts(given, context.name);
-      const stored = await operations.post.run(post, context, { signal });
-      const waiting = operations.wait.run(waitFor, context, { signal, answers: stored.id });
+      const stored = await operations.post.run(post, context, { mail, signal });
+      const waiting = operations.wait.run(waitFor, context, { mail, signal, answers: stored.id });
       return { stored, answer: await answerTo(stored, waiting) };
     },
   },
@@ -334,8 +334,7 @@ export const operations: { readonly [K in OperationName]: Operation<K> } = {
     what: 'Say who owns the broker and what waits in it.',
     needs: [],
     takes: ['host', 'port', 'after'],
-    run: async (given, context, { signal }) =>
-      (await context.broker(brokerAt(given))).mail.status({ signal }),
+    run: (_given, _context, { mail, signal }) => mail.status({ signal }),
   },
 };
 
@@ -352,7 +351,7 @@ export function askInParts(
   }
   return {
     post: { ...post, from: mailbox, ...(after !== undefined && { after }) },
-    waitFor: { ...brokerAt(post), mailbox, timeout },
+    waitFor: { mailbox, timeout },
   };
 }
 
@@ -376,9 +375,9 @@ export const operationNames = Object.keys(operations) as readonly OperationName[
 export function run<K extends OperationName>(
   call: CallOf<K>,
   context: OperationContext,
-  extras: CallExtras = {},
+  manner: MannerOf<K>,
 ): Promise<Results[K]> {
-  return operations[call.operation].run(call.given, context, extras);
+  return operations[call.operation].run(call.given, context, manner);
 }
 
 /** Accepts anything: null and '' are absent, "60" is 60; what is wrong is named, with the remedy. */
@@ -456,8 +455,4 @@ function checkBroker({ host, port }: { host?: Address; port?: number }): void {
   if (host === undefined || port === undefined || host.port === port) return;
   const both = `host names port ${host.port} and port is ${port}`;
   throw new IpcError('bad_parameter', `${both}; give one of the two`);
-}
-
-function brokerAt({ host, port }: BrokerAddress): BrokerAddress {
-  return { ...(host && { host }), ...(port !== undefined && { port }) };
 }

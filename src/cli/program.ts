@@ -196,7 +196,8 @@ async function post(
   { context, signal, json, id }: CommandContext,
 ): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
-  const result = await run(call, context, { signal, id: named });
+  const { mail } = await context.broker(call.given);
+  const result = await run(call, context, { mail, signal, id: named });
   if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of storedIn(call.given.to, result)) await writeJson(stored);
   return exitSuccess;
@@ -218,7 +219,7 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
   const what = `mail in ${quoted(mailbox)}`;
-  const delivery = await whileWaiting(what, timeout, () => run(call, context, { signal }));
+  const delivery = await whileWaiting(what, timeout, () => run(call, context, { mail, signal }));
   if (!delivery) {
     await sayTimeout(`No message within ${timeout} s.`, timeout);
     return exitTimedOut;
@@ -231,9 +232,8 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
   const { mail } = await context.broker(call.given);
   const { to, timeout } = call.given;
   const what = `the answer of ${quoted(to[0])}`;
-  const { stored, answer } = await whileWaiting(what, timeout, () =>
-    run(call, context, { signal }),
-  );
+  const asking = () => run(call, context, { mail, signal });
+  const { stored, answer } = await whileWaiting(what, timeout, asking);
   if (!answer) {
     const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
     await sayTimeout(line, timeout, stored);
@@ -245,7 +245,7 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
 async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {
   const { context, signal, raw } = command;
   const { mail } = await context.broker(call.given);
-  const { deliveries, remaining } = await run(call, context, { signal });
+  const { deliveries, remaining } = await run(call, context, { mail, signal });
   const newline = Buffer.from('\n');
   const code = await deliver(mail, deliveries, command, (body) =>
     Buffer.concat([printable(body, raw), newline]),
@@ -301,8 +301,8 @@ async function ping(
 
 /** Owns it until the user ends that, or says who does. */
 async function broker(call: CallOf<'broker_start'>, { context, signal, json }: CommandContext) {
-  const { port } = await context.broker(call.given);
-  const result = await run(call, context, { signal });
+  const { port, mail } = await context.broker(call.given);
+  const result = await run(call, context, { mail, signal });
   if (json) await writeJson({ port, ...result });
   else await say(present.presentStart(port, result, []));
   if (result.role !== 'owner') return exitSuccess;
@@ -338,7 +338,8 @@ async function work(
 }
 
 async function status(call: CallOf<'broker_status'>, { context, signal, json }: CommandContext) {
-  const result = await run(call, context, { signal });
+  const { mail } = await context.broker(call.given);
+  const result = await run(call, context, { mail, signal });
   if (json) await writeJson({ host: result.host, ...result });
   else await say(present.presentStatus(result, Date.now(), []));
   return exitSuccess;

@@ -1,20 +1,22 @@
 // What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
-// post to an earlier one of the same words. Everybody talks through it, the owner's own session too.
+// post to an earlier one that is the same. Everybody talks through it, the owner's own session too.
 import { IpcError } from '../base/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
+import { deadLettersPerRetry, fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
-import type {
-  Cancellable,
-  Delivery,
-  FetchArguments,
-  FetchResult,
-  PostArguments,
-  PostResult,
-  ReleaseArguments,
-  RetryArguments,
-  RetryResult,
-  WaitArguments,
+import {
+  type Cancellable,
+  type Delivery,
+  type FetchArguments,
+  type FetchResult,
+  type Held,
+  type PostArguments,
+  type PostResult,
+  type ReleaseArguments,
+  type RetryArguments,
+  type RetryResult,
+  type WaitArguments,
+  withoutBody,
 } from '../model/mail-service.ts';
 import {
   bodyChecksum,
@@ -46,7 +48,7 @@ export class Client {
   #requestNumber = 0;
   readonly #outbox: Outbox;
   /** What this session holds, by number. */
-  readonly #held = new Map<number, Delivery>();
+  readonly #held = new Map<number, Held>();
 
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
     this.session = randomId(sessionCharacters, runtime) as SessionId;
@@ -69,13 +71,20 @@ export class Client {
 
   async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
     this.#checkCall(options);
-    const { alsoTo = [], from = '' } = options;
-    const identity: PostIdentity = { to, alsoTo, from, body };
+    const { alsoTo = [], from = '', answers = '', settles = [] } = options;
+    const identity: PostIdentity = {
+      to,
+      alsoTo,
+      from,
+      body,
+      answers,
+      settles: settles.map(holdOf),
+    };
     const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
     if (!earlier) return this.#link.run(this.#makePost(identity, options), options);
     const result = await earlier;
     try {
-      return { ...result, notHeld: await this.settle(options.settles ?? [], options) };
+      return { ...result, notHeld: await this.settle(settles, options) };
     } catch (error) {
       this.#outbox.keepUnheard(identity, result);
       throw error;
@@ -137,13 +146,10 @@ export class Client {
   }
 
   /** Asked again until it is answered, also after its caller gave up. */
-  async settle(
-    deliveries: readonly Delivery[],
-    options: Cancellable = {},
-  ): Promise<readonly Delivery[]> {
+  async settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
     this.#checkCall(options);
-    const notHeld = slices(deliveries).map((slice) => {
-      const call = this.#call<readonly Delivery[]>({
+    const notHeld = slices(deliveries, holdsMax).map((slice) => {
+      const call = this.#call<readonly Held[]>({
         kind: 'settle',
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
         take: (response, self) => {
@@ -158,11 +164,11 @@ export class Client {
   }
 
   async release(
-    deliveries: readonly Delivery[],
+    deliveries: readonly Held[],
     { unread = false, signal }: ReleaseArguments = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
-    const released = slices(deliveries).map((slice) => {
+    const released = slices(deliveries, holdsMax).map((slice) => {
       const call = this.#call<void>({
         kind: 'release',
         request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
@@ -181,13 +187,18 @@ export class Client {
   async retry({ to, ids = [], signal }: RetryArguments = {}): Promise<RetryResult> {
     const moved: DeadLetter[] = [];
     const stayed: DeadLetter[] = [];
-    for (let after = 0; ; ) {
-      const part = await this.#retryPart({ to: to ?? '', ids, after }, { signal });
-      moved.push(...part.moved);
-      stayed.push(...part.stayed);
-      after = part.next;
-      if (after === 0) return { moved, stayed };
+    // No ids are all dead letters.
+    const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], deadLettersPerRetry);
+    for (const part of parts) {
+      let after = 0;
+      do {
+        const retried = await this.#retryPart({ to: to ?? '', ids: part, after }, { signal });
+        moved.push(...retried.moved);
+        stayed.push(...retried.stayed);
+        after = retried.next;
+      } while (after !== 0);
     }
+    return { moved, stayed };
   }
 
   async status(options: Cancellable = {}): Promise<StatusResponse> {
@@ -235,7 +246,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** The same words were posted before, and their caller gave up before he heard the answer. */
+  /** The same post was made before, and its caller gave up before the answer came. */
   #joinEarlier(identity: PostIdentity, options: Cancellable): Promise<PostResult> | undefined {
     const orphan = this.#outbox.orphan(identity);
     if (orphan) return this.#link.run(orphan, options);
@@ -256,8 +267,6 @@ export class Client {
         id: options.id ?? '',
         ackedUpTo: this.#outbox.ackedUpTo,
         ...identity,
-        answers: options.answers ?? '',
-        settles: settles.map(holdOf),
         checksum,
       }),
       take: (response, self) => {
@@ -306,26 +315,26 @@ export class Client {
   }
 
   /** Waits that end together can bring more than a hello lists; the broker puts the rest back. */
-  #listable(): Delivery[] {
+  #listable(): Held[] {
     const held = [...this.#held.values()];
     this.#drop(held.slice(holdsMax));
     return held.slice(0, holdsMax);
   }
 
   #offered(delivery: Delivery, call: OpenCall | undefined): void {
-    this.#held.set(delivery.envelope.number, delivery);
+    this.#held.set(delivery.envelope.number, withoutBody(delivery));
     if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
     call?.over();
     this.#releaseUnread([delivery]);
   }
 
   /** In nobody's hands; without a link, the next hello will say so. */
-  #releaseUnread(deliveries: readonly Delivery[]): void {
+  #releaseUnread(deliveries: readonly Held[]): void {
     if (!this.#link.isOpen) return this.#drop(deliveries);
     void this.release(deliveries, { unread: true }).catch(() => {});
   }
 
-  #drop(deliveries: readonly Delivery[]): void {
+  #drop(deliveries: readonly Held[]): void {
     for (const { envelope } of deliveries) {
       if (this.#held.get(envelope.number)?.envelope.id === envelope.id) {
         this.#held.delete(envelope.number);
@@ -338,21 +347,18 @@ export class Client {
   }
 }
 
-function holdOf({ envelope: { number, id } }: Delivery): Hold {
+function holdOf({ envelope: { number, id } }: Held): Hold {
   return { number, id };
 }
 
-/** As many at a time as one request may name. */
-function slices(deliveries: readonly Delivery[]): Delivery[][] {
-  const starts = Array.from(
-    { length: Math.ceil(deliveries.length / holdsMax) },
-    (_, i) => i * holdsMax,
-  );
-  return starts.map((start) => deliveries.slice(start, start + holdsMax));
+/** `max`: how many one request may name. */
+function slices<T>(all: readonly T[], max: number): T[][] {
+  const starts = Array.from({ length: Math.ceil(all.length / max) }, (_, i) => i * max);
+  return starts.map((start) => all.slice(start, start + max));
 }
 
 /** The deliveries that the broker named. */
-function named(deliveries: readonly Delivery[], holds: readonly Hold[]): readonly Delivery[] {
+function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
   const numbers = new Set(holds.map((hold) => hold.number));
   return deliveries.filter((delivery) => numbers.has(delivery.envelope.number));
 }

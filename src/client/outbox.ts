@@ -1,20 +1,20 @@
 // The posts of one session: their counts, the mark below which all are answered, and what becomes of
-// a post whose caller gave up. Such a post is sent until it is answered; the same words posted again
-// join it, or hear the answer that came meanwhile, so that trying again does not store it twice.
+// a post whose caller gave up. Such a post is sent until it is answered; the same post made again joins
+// it, or gets the answer that came meanwhile, so that trying again does not store it twice.
 import { isDeepStrictEqual } from 'node:util';
 import type { Runtime } from '../base/runtime.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import type { Name } from '../model/message.ts';
-import { mailboxesOf } from '../model/post.ts';
+import type { PostRequest } from '../model/requests.ts';
 import type { PendingCall } from './pending-call.ts';
 
-/** What makes two posts the same to their poster. */
-export interface PostIdentity {
-  readonly to: Name;
-  readonly alsoTo: readonly Name[];
-  readonly from: Name | '';
-  readonly body: Buffer;
-}
+/**
+ * What makes two posts the same to their poster. The same text in answer to another message, or that
+ * settles another one, is another post: joined to the first it would settle what nobody answered.
+ */
+export type PostIdentity = Pick<
+  PostRequest,
+  'to' | 'alsoTo' | 'from' | 'body' | 'answers' | 'settles'
+>;
 
 interface PendingPost {
   readonly call: PendingCall<PostResult>;
@@ -77,7 +77,7 @@ export class Outbox {
   orphan(identity: PostIdentity): PendingCall<PostResult> | undefined {
     for (const post of this.#open.values()) {
       const isOrphan = !post.call.hasCaller && post.count > 0;
-      if (isOrphan && isSame(post.identity, identity)) return post.call;
+      if (isOrphan && isDeepStrictEqual(post.identity, identity)) return post.call;
     }
     return undefined;
   }
@@ -90,12 +90,7 @@ export class Outbox {
   takeUnheard(identity: PostIdentity): PostResult | undefined {
     const now = this.#runtime.now();
     this.#unheard = this.#unheard.filter(({ until }) => until > now);
-    const index = this.#unheard.findIndex((post) => isSame(post.identity, identity));
+    const index = this.#unheard.findIndex((post) => isDeepStrictEqual(post.identity, identity));
     return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;
   }
-}
-
-function isSame(one: PostIdentity, other: PostIdentity): boolean {
-  const areSame = isDeepStrictEqual(mailboxesOf(one), mailboxesOf(other));
-  return areSame && one.from === other.from && one.body.equals(other.body);
 }

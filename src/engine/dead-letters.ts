@@ -5,7 +5,7 @@
 
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
-import type { MovedRecord, RetriedResponse, RetryRequest } from '../model/requests.ts';
+import type { MovedRecord, RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { fullMailboxes } from './quota.ts';
 import { isDeadLetter, type LiveMessage, type State } from './state.ts';
@@ -16,7 +16,7 @@ export function retryDeadLetters(
   state: State,
   limits: EngineLimits,
   move: (record: MovedRecord) => void,
-): Pick<RetriedResponse, 'moved' | 'stayed' | 'next'> {
+): { moved: readonly Envelope[]; stayed: readonly Envelope[]; next: number } {
   const named = new Set(ids);
   const isWanted = ({ envelope }: LiveMessage) =>
     (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));

@@ -244,7 +244,7 @@ export class Engine {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     deduplication.shrink((other) => this.#connectionOf.has(other));
-    for (const { to } of messages) this.#match(to);
+    this.#match(messages.map(({ to: mailbox }) => ({ mailbox, answers: post.answers })));
     this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
   }
 
@@ -257,8 +257,9 @@ export class Engine {
   ): void {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
-      const what = `id ${id} was stored before with another body or address`;
-      return this.#fail(connection.id, post.request, 'id_conflict', what);
+      const what = 'another body or address, or as the answer to another message';
+      const taken = `id ${id} was stored before with ${what}`;
+      return this.#fail(connection.id, post.request, 'id_conflict', taken);
     }
     const { settles, notHeld } = this.#state.settleable(post.settles, connection.session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
@@ -278,7 +279,7 @@ export class Engine {
     const waiter = { owner: connection, ...call, place: 0 };
     connection.waiters.set(request, waiter);
     this.#waiters.park(waiter);
-    this.#match(mailbox);
+    this.#match([waiter]);
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
@@ -326,7 +327,7 @@ export class Engine {
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
     const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
-    for (const mailbox of new Set(result.moved.map(({ to }) => to))) this.#match(mailbox);
+    this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#replySynced(connection.id, { kind: 'retried', request: retry.request, ...result });
   }
 
@@ -345,8 +346,7 @@ export class Engine {
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'what leaves was offered before');
     if (!wasBehind || !this.#mayOffer(connection)) return;
-    const waiters = [...connection.waiters.values()];
-    for (const mailbox of new Set(waiters.map((waiter) => waiter.mailbox))) this.#match(mailbox);
+    this.#match([...connection.waiters.values()]);
     this.#fetchParked(connection);
   }
 
@@ -371,12 +371,8 @@ export class Engine {
 
   /** All go back before any is offered again, so that the lowest number goes out first. */
   #putBackAll(messages: readonly LiveMessage[], unread: boolean): void {
-    const mailboxes = new Set<Name>();
-    for (const message of messages) {
-      this.#putBack(message, unread);
-      mailboxes.add(message.mailbox);
-    }
-    for (const mailbox of mailboxes) this.#match(mailbox);
+    for (const message of messages) this.#putBack(message, unread);
+    this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
   #putBack(message: LiveMessage, unread: boolean): void {
@@ -387,15 +383,22 @@ export class Engine {
     } else this.#write({ kind: 'released', number, attempt });
   }
 
-  /** Answers go to who asked; other ready messages, lowest number first, to the wait parked first. */
-  #match(mailbox: Name): void {
-    for (const asker of this.#waiters.askers(mailbox)) {
-      const answer = asker.answers && this.#state.answerTo(asker.answers, mailbox);
-      if (answer && this.#mayOffer(asker.owner)) this.#serve(asker, answer);
-    }
+  /**
+   * Serves the waits that the changes may have matched. Answers go to the waits for them; the rest,
+   * lowest number first, to the wait parked first.
+   */
+  #match(changes: readonly Pick<Waiter<SessionConnection>, 'mailbox' | 'answers'>[]): void {
+    for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
+    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
+    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
+  }
+
+  #serveAll(mailbox: Name, answers: MessageId | ''): void {
     for (;;) {
-      const message = this.#state.firstReady(mailbox);
-      const waiter = message && this.#waiters.oldest(mailbox, this.#mayOffer);
+      const message = answers
+        ? this.#state.answerTo(answers, mailbox)
+        : this.#state.firstReady(mailbox);
+      const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayOffer);
       if (!waiter) return;
       this.#serve(waiter, message);
     }

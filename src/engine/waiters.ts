@@ -18,12 +18,11 @@ export interface Waiter<Owner> {
 }
 
 interface Parked<Owner> {
-  /** Oldest first. */
-  readonly waiters: Set<Waiter<Owner>>;
-  /** Those that are for an answer alone. */
-  readonly askers: Set<Waiter<Owner>>;
+  /** By the question whose answer they are for, '' for any message; of each, oldest first. */
+  readonly waiters: Map<MessageId | '', Set<Waiter<Owner>>>;
   /** How many of them each session has. */
   readonly sessions: Map<SessionId, number>;
+  count: number;
 }
 
 export class Waiters<Owner> {
@@ -43,13 +42,15 @@ export class Waiters<Owner> {
   park(waiter: Waiter<Owner>): void {
     const { mailbox, session } = waiter;
     const parked = this.#parked.get(mailbox) ?? {
-      waiters: new Set(),
-      askers: new Set(),
+      waiters: new Map(),
       sessions: new Map(),
+      count: 0,
     };
     this.#parked.set(mailbox, parked);
-    setOf(waiter, parked).add(waiter);
+    const waiters = parked.waiters.get(waiter.answers) ?? new Set();
+    parked.waiters.set(waiter.answers, waiters.add(waiter));
     parked.sessions.set(session, (parked.sessions.get(session) ?? 0) + 1);
+    parked.count++;
     this.#deadlines.add(waiter);
     this.#size++;
   }
@@ -57,31 +58,31 @@ export class Waiters<Owner> {
   unpark(waiter: Waiter<Owner>): void {
     const { mailbox, session } = waiter;
     const parked = this.#parked.get(mailbox);
-    if (!parked || !setOf(waiter, parked).delete(waiter)) return;
+    const waiters = parked?.waiters.get(waiter.answers);
+    if (!parked || !waiters?.delete(waiter)) return;
+    if (waiters.size === 0) parked.waiters.delete(waiter.answers);
     const left = (parked.sessions.get(session) ?? 0) - 1;
     if (left > 0) parked.sessions.set(session, left);
     else parked.sessions.delete(session);
-    if (parked.sessions.size === 0) this.#parked.delete(mailbox);
+    if (--parked.count === 0) this.#parked.delete(mailbox);
     this.#deadlines.delete(waiter);
     this.#size--;
   }
 
-  /** Those for an answer alone, oldest first. */
-  askers(mailbox: Name): readonly Waiter<Owner>[] {
-    return [...(this.#parked.get(mailbox)?.askers ?? [])];
-  }
-
-  /** The oldest for any message whose owner may be given something now. */
-  oldest(mailbox: Name, may: (owner: Owner) => boolean): Waiter<Owner> | undefined {
-    for (const waiter of this.#parked.get(mailbox)?.waiters ?? []) {
+  /** The oldest for answers to that question, or for any message, whose owner may be given something. */
+  oldest(
+    mailbox: Name,
+    answers: MessageId | '',
+    may: (owner: Owner) => boolean,
+  ): Waiter<Owner> | undefined {
+    for (const waiter of this.#parked.get(mailbox)?.waiters.get(answers) ?? []) {
       if (may(waiter.owner)) return waiter;
     }
     return undefined;
   }
 
   count(mailbox: Name): number {
-    const parked = this.#parked.get(mailbox);
-    return parked ? parked.waiters.size + parked.askers.size : 0;
+    return this.#parked.get(mailbox)?.count ?? 0;
   }
 
   /** Other sessions that wait on the mailbox. */
@@ -93,8 +94,4 @@ export class Waiters<Owner> {
   mailboxNames(): IterableIterator<Name> {
     return this.#parked.keys();
   }
-}
-
-function setOf<Owner>({ answers }: Waiter<Owner>, parked: Parked<Owner>): Set<Waiter<Owner>> {
-  return answers === '' ? parked.waiters : parked.askers;
 }

@@ -12,7 +12,7 @@
 // before (b) holds, and an end releases.
 import assert from 'node:assert/strict';
 import { settleMsSeen } from '../base/limits.ts';
-import type { Delivery } from '../model/mail-service.ts';
+import { type Held, withoutBody } from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
 
 /** A thread of the host, or '' for the session itself. */
@@ -32,7 +32,7 @@ export interface BrokerMailbox {
 /** Messages of one broker. */
 export interface Batch {
   readonly broker: string;
-  readonly deliveries: readonly Delivery[];
+  readonly deliveries: readonly Held[];
 }
 
 export interface ReleaseBatch extends Batch {
@@ -60,7 +60,7 @@ export interface Plan {
 
 interface Ticket extends BrokerMailbox {
   readonly caller: CallerId;
-  deliveries: readonly Delivery[];
+  deliveries: readonly Held[];
   state: 'given' | 'settling';
   written: 'no' | 'begun' | { readonly atMs: number };
   /** Cancelled while it was being settled. */
@@ -73,7 +73,6 @@ const releasedMax = 256;
 const timesMax = 4_096;
 
 const form = /^([0-9a-v]{4})-([1-9][0-9]{0,8})(?:\.([1-9][0-9]{0,4}))?$/;
-const noBody = Buffer.alloc(0);
 
 export class Tickets {
   readonly #nonce: string;
@@ -90,16 +89,13 @@ export class Tickets {
   }
 
   /** The ticket of a result that hands over these deliveries; none, for one that only ends a call. */
-  give(
-    caller: CallerId,
-    place: BrokerMailbox | undefined,
-    deliveries: readonly Delivery[],
-  ): string {
+  give(caller: CallerId, place: BrokerMailbox | undefined, deliveries: readonly Held[]): string {
     const name = `${this.#nonce}-${++this.#count}`;
     if (!place || deliveries.length === 0) return name;
     const { broker, mailbox } = place;
+    const bare = deliveries.map(withoutBody);
     const state = { state: 'given', written: 'no', isGone: false } as const;
-    this.#open.set(name, { caller, broker, mailbox, deliveries, ...state });
+    this.#open.set(name, { caller, broker, mailbox, deliveries: bare, ...state });
     return name;
   }
 
@@ -198,14 +194,14 @@ export class Tickets {
     named: string | undefined,
     namedIds: ReadonlySet<MessageId> = new Set(),
   ): { settle: Batch | undefined; again: Batch | undefined } {
-    const settle: Delivery[] = [];
-    const again: Delivery[] = [];
+    const settle: Held[] = [];
+    const again: Held[] = [];
     for (const [name, ticket] of this.#open) {
       const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
       if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
         continue;
       }
-      const isFirst = (d: Delivery) =>
+      const isFirst = (d: Held) =>
         caller.drops && !namedIds.has(idOf(d)) && this.#timesGiven(ticket, d) < 2;
       again.push(...this.#takeBack(name, ticket, isFirst));
       if (named !== undefined || typeof ticket.written !== 'object') continue;
@@ -216,33 +212,28 @@ export class Tickets {
   }
 
   /** Takes the deliveries that are to be given once more out of a ticket. */
-  #takeBack(name: string, ticket: Ticket, isFirst: (d: Delivery) => boolean): Delivery[] {
+  #takeBack(name: string, ticket: Ticket, isFirst: (d: Held) => boolean): Held[] {
     const taken = ticket.deliveries.filter(isFirst);
     if (taken.length === 0) return taken;
     for (const delivery of taken) {
       remember(this.#times, timesKey(ticket, delivery), 1, timesMax);
     }
-    this.#keepReleased(name, { broker: ticket.broker, deliveries: taken });
+    remember(this.#released, name, { broker: ticket.broker, deliveries: taken }, releasedMax);
     ticket.deliveries = ticket.deliveries.filter((delivery) => !taken.includes(delivery));
     if (ticket.deliveries.length === 0) this.#open.delete(name);
     return taken;
   }
 
   /** Once more than it went back. */
-  #timesGiven(ticket: Ticket, delivery: Delivery): number {
+  #timesGiven(ticket: Ticket, delivery: Held): number {
     return (this.#times.get(timesKey(ticket, delivery)) ?? 0) + 1;
   }
 
   #release(name: string, ticket: Ticket): ReleaseBatch {
     const { broker, deliveries, written } = ticket;
     this.#open.delete(name);
-    this.#keepReleased(name, { broker, deliveries });
+    remember(this.#released, name, { broker, deliveries }, releasedMax);
     return { broker, deliveries, unread: written === 'no' };
-  }
-
-  #keepReleased(name: string, { broker, deliveries }: Batch): void {
-    const bare = deliveries.map((delivery) => ({ ...delivery, body: noBody }));
-    remember(this.#released, name, { broker, deliveries: bare }, releasedMax);
   }
 
   /** Settled messages leave every ticket: one may have been given twice. */
@@ -262,16 +253,16 @@ export class Tickets {
   }
 }
 
-function idOf({ envelope }: Delivery): MessageId {
+function idOf({ envelope }: Held): MessageId {
   return envelope.id;
 }
 
-function batch(broker: string, deliveries: readonly Delivery[]): Batch | undefined {
+function batch(broker: string, deliveries: readonly Held[]): Batch | undefined {
   return deliveries.length === 0 ? undefined : { broker, deliveries };
 }
 
 /** A broker may have another store by tomorrow, but ids are its own. */
-function timesKey({ caller, broker, mailbox }: Ticket, { envelope }: Delivery): string {
+function timesKey({ caller, broker, mailbox }: Ticket, { envelope }: Held): string {
   return JSON.stringify([caller, broker, mailbox, envelope.id]);
 }
 

@@ -9,6 +9,7 @@ import { AppContext, sendsPerHourIn } from '../app/context.ts';
 import {
   answerTo,
   askInParts,
+  type BrokerSession,
   type CallOf,
   type OperationCall,
   parseCall,
@@ -20,7 +21,7 @@ import { endMsMax, resultCharactersMax, sendsPerHourMcp } from '../base/limits.t
 import { randomId } from '../base/random-id.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
-import type { Delivery, PostResult } from '../model/mail-service.ts';
+import type { Delivery, Held, PostResult } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
 import { OverflowFiles } from './overflow-files.ts';
 import {
@@ -143,15 +144,16 @@ export class Tool {
 
   async #read(call: CallOf<'wait'> | CallOf<'fetch'>, context: AppContext, request: ToolRequest) {
     const { mailbox, after } = call.given;
-    const { name, mail } = await context.broker(call.given);
+    const broker = await context.broker(call.given);
+    const { name, mail } = broker;
     const box = { broker: name, mailbox };
     const plan = await this.#before(context, request, after, box);
     if (plan.part) return this.#part(plan.part);
     if (plan.again) await mail.release(plan.again.deliveries);
     const found =
       call.operation === 'wait'
-        ? await this.#wait(call, context, request, name)
-        : await run(call, context, { signal: request.signal, ...fetchLimits });
+        ? await this.#wait(call, context, request, broker)
+        : await run(call, context, { mail, signal: request.signal, ...fetchLimits });
     const fitting = present.countFitting(found.deliveries) || 1;
     const given = found.deliveries.slice(0, fitting);
     const rest = found.deliveries.slice(fitting);
@@ -168,15 +170,15 @@ export class Tool {
     call: CallOf<'wait'>,
     context: AppContext,
     request: ToolRequest,
-    broker: string,
+    { name, mail }: BrokerSession,
     answers?: MessageId,
   ) {
     const { timeout, mailbox } = call.given;
     const effective = this.#effective(timeout, request);
     const shorter = { ...call, given: { ...call.given, timeout: effective } };
-    const where = `wait ${broker} ${mailbox}`;
+    const where = `wait ${name} ${mailbox}`;
     const delivery = await this.#openRead(where, request, (signal) =>
-      run(shorter, context, { signal, answers }),
+      run(shorter, context, { mail, signal, answers }),
     );
     return { deliveries: delivery ? [delivery] : [], remaining: 0 };
   }
@@ -237,18 +239,18 @@ export class Tool {
 
   async #post(call: CallOf<'post'>, context: AppContext, request: ToolRequest): Promise<string> {
     const { to, from } = call.given;
-    const result = await this.#store(call, context, request);
+    const result = await this.#store(call, context, request, await context.broker(call.given));
     return present.presentPost(to, from ?? context.name, result, request.notes);
   }
 
   async #ask({ given }: CallOf<'ask'>, context: AppContext, request: ToolRequest): Promise<string> {
     const { post, waitFor } = askInParts(given, context.name);
-    const stored = await this.#store({ operation: 'post', given: post }, context, request);
-    const { name } = await context.broker(given);
+    const broker = await context.broker(given);
+    const stored = await this.#store({ operation: 'post', given: post }, context, request, broker);
     const call = { operation: 'wait', given: waitFor } as const;
-    const waiting = this.#wait(call, context, request, name, stored.id);
+    const waiting = this.#wait(call, context, request, broker, stored.id);
     const { deliveries } = await answerTo(stored, waiting);
-    const box = { broker: name, mailbox: waitFor.mailbox };
+    const box = { broker: broker.name, mailbox: waitFor.mailbox };
     const ticket = this.#hand(context, request, box, deliveries);
     if (deliveries.length === 0) request.notes.push(`the question is stored as #${stored.number}`);
     return this.#presentRead(call, deliveries, 0, ticket, request);
@@ -259,9 +261,9 @@ export class Tool {
     call: CallOf<'post'>,
     context: AppContext,
     request: ToolRequest,
+    { name, mail }: BrokerSession,
   ): Promise<PostResult> {
     const { after } = call.given;
-    const { name } = await context.broker(call.given);
     const plan = this.#tickets.begin(request.caller, after, undefined);
     this.#noteTicket(request, plan, after);
     const own = plan.settles.filter((batch) => batch.broker === name);
@@ -270,7 +272,7 @@ export class Tool {
     const answers = own.length > 0 ? plan.answers : undefined;
     let result: PostResult;
     try {
-      result = await run(call, context, { signal: request.signal, settles, answers });
+      result = await run(call, context, { mail, signal: request.signal, settles, answers });
     } catch (error) {
       await this.#unsettled(context, plan.settles);
       throw error;
@@ -304,15 +306,17 @@ export class Tool {
         return present.presentPing(call.given.host, ms, notes);
       }
       case 'broker_start': {
-        const { port } = await context.broker(call.given);
-        return present.presentStart(port, await run(call, context, { signal }), notes);
+        const { port, mail } = await context.broker(call.given);
+        return present.presentStart(port, await run(call, context, { mail, signal }), notes);
       }
       case 'broker_stop': {
-        const { port } = await context.broker(call.given);
-        return present.presentStop(port, await run(call, context, { signal }), notes);
+        const { port, mail } = await context.broker(call.given);
+        return present.presentStop(port, await run(call, context, { mail, signal }), notes);
       }
-      case 'broker_status':
-        return present.presentStatus(await run(call, context, { signal }), Date.now(), notes);
+      case 'broker_status': {
+        const { mail } = await context.broker(call.given);
+        return present.presentStatus(await run(call, context, { mail, signal }), Date.now(), notes);
+      }
     }
   }
 
@@ -479,7 +483,7 @@ function isAmong({ envelope }: Delivery, batch: Batch | undefined): boolean {
 }
 
 /** One note for all of them: a ticket may name more than a result has room for. */
-function noteNotHeld({ notes }: ToolRequest, [first, ...others]: readonly Delivery[]): void {
+function noteNotHeld({ notes }: ToolRequest, [first, ...others]: readonly Held[]): void {
   if (!first) return;
   const one = `#${first.envelope.number} was not settled: another session holds it by now`;
   const all = `${others.length + 1} messages were not settled: other sessions hold them by now`;

@@ -1,6 +1,6 @@
 // The one interface that the faces see. The embedded broker's session implements it, and so may any
 // other engine; nothing above knows which.
-import type { Envelope, MessageId, Name } from './message.ts';
+import type { Envelope, Hold, MessageId, Name } from './message.ts';
 import type {
   DeadLetter,
   DeadLetterCount,
@@ -22,6 +22,15 @@ export interface Delivery {
   readonly body: Buffer | undefined;
 }
 
+/** A delivery as it is settled or released: by number and id, so its body need not be kept for that. */
+export interface Held {
+  readonly envelope: Hold;
+}
+
+export function withoutBody({ envelope: { number, id } }: Held): Held {
+  return { envelope: { number, id } };
+}
+
 export interface Cancellable {
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,7 +43,7 @@ export interface PostArguments extends Cancellable {
   readonly id?: MessageId | undefined;
   readonly answers?: MessageId | undefined;
   /** Deliveries that are settled in the same record. */
-  readonly settles?: readonly Delivery[] | undefined;
+  readonly settles?: readonly Held[] | undefined;
 }
 
 export interface PostResult extends StoredMessage {
@@ -43,7 +52,7 @@ export interface PostResult extends StoredMessage {
   /** The id was stored before; nothing was stored now. */
   readonly duplicate: boolean;
   /** Of what it settles: what another session holds by now. */
-  readonly notHeld: readonly Delivery[];
+  readonly notHeld: readonly Held[];
 }
 
 export interface WaitArguments extends Cancellable {
@@ -145,9 +154,9 @@ export interface MailService {
   /** What is there now. */
   fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult>;
   /** Ends the offers: the messages are done. Returns those that another session holds by now. */
-  settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]>;
+  settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]>;
   /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
-  release(deliveries: readonly Delivery[], options?: ReleaseArguments): Promise<void>;
+  release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void>;
   /** Puts dead letters back where they were meant to go, with new attempts. */
   retry(options?: RetryArguments): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;

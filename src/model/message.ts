@@ -127,6 +127,7 @@ export function isSameMessage(
   posted: {
     readonly to: Name;
     readonly from: Name | '';
+    readonly answers: MessageId | '';
     readonly checksum: number;
     readonly body: Buffer;
   },
@@ -135,6 +136,7 @@ export function isSameMessage(
     stored.checksum === posted.checksum &&
     stored.bodyBytes === posted.body.length &&
     stored.to === posted.to &&
-    stored.from === posted.from
+    stored.from === posted.from &&
+    stored.answers === posted.answers
   );
 }

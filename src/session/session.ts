@@ -25,6 +25,7 @@ import type {
   Delivery,
   FetchArguments,
   FetchResult,
+  Held,
   MailService,
   PostArguments,
   PostResult,
@@ -106,11 +107,11 @@ export class Session implements MailService {
     return this.#client.fetch(mailbox, options);
   }
 
-  settle(deliveries: readonly Delivery[], options?: Cancellable): Promise<readonly Delivery[]> {
+  settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]> {
     return this.#client.settle(deliveries, options);
   }
 
-  release(deliveries: readonly Delivery[], options?: ReleaseArguments): Promise<void> {
+  release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void> {
     return this.#client.release(deliveries, options);
   }
 

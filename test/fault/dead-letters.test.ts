@@ -141,6 +141,28 @@ test('a thousand dead letters and more go back in one retry, and those without r
   assert.deepEqual([deadLetterCount, messages], [50, 1_200]);
 });
 
+test('more than a thousand dead letters are retried by their ids, however often each is named', async (context) => {
+  const limits = { attemptsMax: 1, mailboxMessagesMax: 2_050 };
+  const { client } = await startBroker(context, { limits });
+  const session = client();
+  for (const count of [2_000, 100]) {
+    await postAll(session, count);
+    await killAll(session);
+  }
+  await postAll(session, 100);
+  const { deliveries } = await session.fetch('dead-letters' as Name);
+  const first = deliveries.map(({ envelope }) => envelope.id);
+  const { deliveries: more } = await session.fetch('dead-letters' as Name);
+  const ids = [...first, ...more.map(({ envelope }) => envelope.id)];
+  await session.release([...deliveries, ...more], { unread: true });
+  assert.equal(ids.length, 2_000);
+  const result = await session.retry({ ids: [...ids, ...ids] });
+  assert.deepEqual([result.moved.length, result.stayed.length], [1_950, 50]);
+  assert.deepEqual([...result.moved, ...result.stayed].map(({ id }) => id).sort(), ids.sort());
+  // The hundred that were not named.
+  assert.equal((await session.status()).deadLetterCount, 150);
+});
+
 test('the owner is killed while it carries out a retry: each dead letter is there once, here or there', async (context) => {
   const { session } = await place(context);
   const [first, second, reader] = [session(), session(), session()];

@@ -222,7 +222,7 @@ class History {
     this.#run(client, { ...post, request, ackedUpTo: Math.min(markOf(client), post.count - 1) });
   }
 
-  /** The same few ids, sometimes with another body, or for other mailboxes. */
+  /** The same few ids, sometimes with another body, for other mailboxes, or as another answer. */
   #postNamed(client: Client): void {
     const id = `name-${this.#random.below(10)}` as MessageId;
     const body = Buffer.from(this.#random.oneIn(4) ? 'other' : id);
@@ -235,7 +235,7 @@ class History {
       to: 'A' as Name,
       alsoTo: this.#random.oneIn(3) ? this.#others('A' as Name) : [],
       from: '',
-      answers: '',
+      answers: this.#random.oneIn(4) ? this.#question() : '',
       settles: [],
       checksum: bodyChecksum(body),
       body,

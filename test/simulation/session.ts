@@ -5,7 +5,12 @@ import { IpcError } from '../../src/base/errors.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
 import type { Connector } from '../../src/client/link.ts';
-import type { Delivery, FetchArguments, PostArguments } from '../../src/model/mail-service.ts';
+import type {
+  Delivery,
+  FetchArguments,
+  Held,
+  PostArguments,
+} from '../../src/model/mail-service.ts';
 import type { Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { type History, holdName } from './history.ts';
@@ -113,7 +118,7 @@ export class SimSession {
     await broker?.close();
   }
 
-  #saySettle(deliveries: readonly Delivery[]): void {
+  #saySettle(deliveries: readonly Held[]): void {
     const holds = deliveries.map(({ envelope }) => holdName(envelope));
     const { history, process } = this.#options;
     if (holds.length > 0) history.add({ kind: 'settle', process: process.name, holds });

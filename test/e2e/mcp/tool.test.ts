@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
@@ -11,8 +13,13 @@ import { Tool } from '../../../src/mcp/tool.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import { Session } from '../../../src/session/session.ts';
+import { startBroker } from '../../support/brokers.ts';
 import { read } from '../../support/mcp-host.ts';
 import { freePort, makeHome } from '../../support/places.ts';
+import { replaceResolver } from '../../support/resolver.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
 
 const host = 'claude-code';
 const silent = () => new IpcError('owner_silent', 'no answer');
@@ -112,4 +119,93 @@ test('a variable that is wrong is named, and its value is not shown', async (con
   assert.equal(isError, true);
   assert.match(text, /^bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /);
   assert.doesNotMatch(text, /secret/);
+});
+
+test('a message whose result was written is held until it is settled, and its body is not kept', async (context) => {
+  const { call } = await setUp(context);
+  const bodies: WeakRef<Buffer>[] = [];
+  const { wait: waitOnce } = Session.prototype;
+  // Not by a mock: it would keep the results itself.
+  Session.prototype.wait = async function (...args) {
+    const delivery = await waitOnce.apply(this, args);
+    assert(delivery?.body);
+    bodies.push(new WeakRef(delivery.body));
+    return delivery;
+  };
+  context.after(() => {
+    Session.prototype.wait = waitOnce;
+  });
+  const mailboxes = Array.from({ length: 20 }, (_, index) => `box ${index}`);
+  for (const to of mailboxes) await call({ ...post('x'.repeat(60_000)), to });
+  for (const mailbox of mailboxes) await call({ ...wait, mailbox });
+  const { head, text } = await call(status);
+  assert.match(head, /; 20 messages, /);
+  assert.equal(text.match(/, 1 held/g)?.length, 20, text);
+  collect();
+  assert.equal(bodies.length, 20);
+  assert.equal(bodies.filter((body) => body.deref()).length, 0);
+});
+
+/** The tool's broker is that of another machine, which has a name. */
+async function setUpRemote(context: TestContext) {
+  const { home, port } = await startBroker(context);
+  // Not of this machine alone, and its first address answers.
+  const resolver = replaceResolver(context, { 'one.test': ['127.0.0.1', '192.0.2.1'] });
+  const { call } = await setUp(context, { IPC_HOME: home, IPC_BROKER: `one.test:${port}` });
+  return { call, port, resolver };
+}
+
+test('the name of a broker is looked up when it is found and when its session dials, not by each call', async (context) => {
+  const { call, port, resolver } = await setUpRemote(context);
+  assert.match((await call(post('first'))).head, /^Stored as #1 /);
+  const opening = ['one.test', 'one.test'];
+  assert.deepEqual(resolver.lookUps, opening);
+  const { bodies, ticket } = await call(wait);
+  assert.deepEqual(bodies, ['first']);
+  await call({ ...post('answer'), after: ticket });
+  await call({ ...fetch, host: `one.test:${port}` });
+  await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match((await call(status)).head, new RegExp(`^Broker at one\\.test:${port} `));
+  assert.deepEqual(resolver.lookUps, opening);
+});
+
+test('a resolver that fails does not keep calls from a broker whose connection stands', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  await call(status);
+  resolver.fails = true;
+  assert.match((await call(post('first'))).head, /^Stored as #1 /);
+  const { bodies, ticket } = await call(wait);
+  assert.deepEqual(bodies, ['first']);
+  assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
+  const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match(asked.head, /^No message for "B" within 1 s; the question is stored as #2\./);
+});
+
+test('a name that could not be looked up is looked up again by the next call', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  resolver.fails = true;
+  assert.match((await call(status)).text, /^host_unknown: IPC_BROKER cannot be used/);
+  resolver.fails = false;
+  assert.match((await call(status)).head, /; 0 messages, /);
+});
+
+test('an ask whose resolver fails after the question was stored waits for the answer all the same', async (context) => {
+  const { call, resolver } = await setUpRemote(context);
+  const { post: postOnce } = Session.prototype;
+  const posted = async function (this: Session, ...args: Parameters<typeof postOnce>) {
+    const stored = await postOnce.apply(this, args);
+    resolver.fails = true;
+    return stored;
+  };
+  context.mock.method(Session.prototype, 'post', posted);
+  const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
+  assert.match(asked.head, /^No message for "B" within 1 s; the question is stored as #1\./);
+});
+
+test('an ask whose wait fails says that its question is stored', async (context) => {
+  const { call } = await setUp(context);
+  context.mock.method(Session.prototype, 'wait', () => Promise.reject(silent()));
+  const { text, isError } = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?' });
+  assert.equal(isError, true);
+  assert.match(text, /^owner_silent: no answer; the question is stored as #1\b/);
 });

@@ -336,6 +336,7 @@ export class MailboxModel {
           !envelope ||
           (envelope.to === mailbox &&
             envelope.from === post.from &&
+            envelope.answers === post.answers &&
             envelope.bodyBytes === post.body.length &&
             envelope.checksum === post.checksum)
         );

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AppContext, type Environment } from '../../../src/app/context.ts';
 import type { BrokerAddress, BrokerSession } from '../../../src/app/operations.ts';
+import { replaceResolver } from '../../support/resolver.ts';
 
 async function portOf(env: Environment): Promise<number> {
   return (await brokerOf(env)).port;
@@ -40,4 +41,26 @@ test('a wrong variable is named; its value may be a secret', async () => {
   await refused({ IPC_BROKER: 'secret:70000' }, 'bad_port', `${host}; ${port}`);
   await refused({ IPC_BROKER: 'secret.invalid:7' }, 'host_unknown', host);
   await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
+});
+
+test('a name of this machine is its own broker, and is looked up once', async (context) => {
+  const resolver = replaceResolver(context, {
+    here: ['127.0.0.1', '::1'],
+    one: ['192.0.2.1'],
+    uno: ['192.0.2.1'],
+  });
+  const context = new AppContext({ env: {}, program: 'test' });
+  const find = (host: string, port: number) => context.broker({ host: { host, port } });
+  assert.equal((await find('here', 9)).name, '9');
+  assert.equal((await find('one', 9)).name, 'one:9');
+  resolver.fails = true;
+  const again = await find('here', 9);
+  assert.equal(again.mail, (await context.broker({ port: 9 })).mail);
+  assert.equal((await find('here', 10)).name, '10');
+  assert.equal((await find('one', 9)).mail, (await find('one', 9)).mail);
+  await assert.rejects(find('uno', 9), { code: 'host_unknown' });
+  resolver.fails = false;
+  // Two names of one machine are two sessions: what they mean may change apart.
+  assert.notEqual((await find('uno', 9)).mail, (await find('one', 9)).mail);
+  assert.deepEqual(resolver.lookUps, ['here', 'one', 'uno', 'uno']);
 });

@@ -1,4 +1,4 @@
-// What a session knows of its posts: their counts, and which of them are the same words again.
+// What a session knows of its posts: their counts, and which of them are the same post again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outbox } from '../../../src/client/outbox.ts';
@@ -9,6 +9,8 @@ const words = {
   alsoTo: ['B'] as Name[],
   from: 'C' as Name,
   body: Buffer.from('hi'),
+  answers: 'q.4' as MessageId,
+  settles: [{ number: 4, id: 'q.4' as MessageId }],
 };
 const result = { id: 'x.1' as MessageId, number: 1, reader: false, also: [], notHeld: [] };
 
@@ -24,4 +26,28 @@ test('the same words to other mailboxes are another post', () => {
   const others = [[], ['C'], ['B', 'C']] as Name[][];
   for (const alsoTo of others) assert.equal(outbox.takeUnheard({ ...words, alsoTo }), undefined);
   assert.equal(outbox.takeUnheard({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
+});
+
+test('the same words in answer to another message are another post', () => {
+  const outbox = new Outbox({ now: () => 0 });
+  outbox.keepUnheard(words, { ...result, duplicate: false });
+  const body = Buffer.from('hi');
+  for (const answers of ['', 'q.5'] as (MessageId | '')[]) {
+    assert.equal(outbox.takeUnheard({ ...words, body, answers }), undefined);
+  }
+  assert.equal(outbox.takeUnheard({ ...words, body })?.number, 1);
+});
+
+test('the same words that settle another message are another post', () => {
+  const outbox = new Outbox({ now: () => 0 });
+  outbox.keepUnheard(words, { ...result, duplicate: false });
+  const body = Buffer.from('hi');
+  const other = { number: 5, id: 'q.5' as MessageId };
+  // A number can be given twice when a crash undid the first.
+  const again = { number: 4, id: 'q.6' as MessageId };
+  for (const settles of [[], [other], [again], [...words.settles, other]]) {
+    assert.equal(outbox.takeUnheard({ ...words, body, settles }), undefined);
+  }
+  const settles = words.settles.map((hold) => ({ ...hold }));
+  assert.equal(outbox.takeUnheard({ ...words, body, settles })?.number, 1);
 });

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command, Outcome } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { bodyChecksum, deadLetterMailbox, type Name } from '../../../src/model/message.ts';
+import { State } from '../../../src/engine/state.ts';
+import {
+  bodyChecksum,
+  deadLetterMailbox,
+  type MessageId,
+  type Name,
+} from '../../../src/model/message.ts';
 import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
@@ -32,14 +38,28 @@ function hello(engine: Engine, connection: number, name: string): void {
   });
 }
 
-function park(engine: Engine, connection: number): void {
+function park(
+  engine: Engine,
+  connection: number,
+  questionOf = (_request: number): MessageId | '' => '',
+): void {
   for (let request = 1; request <= parked; request++) {
     const waitMs = 1_000 + (request % 7);
-    step(engine, { kind: 'wait', connection, request, mailbox: A, answers: '', waitMs });
+    const answers = questionOf(request);
+    step(engine, { kind: 'wait', connection, request, mailbox: A, answers, waitMs });
   }
 }
 
-function post(engine: Engine, connection: number, count: number, isDiskFull = false): Outcome {
+function question(number: number): MessageId {
+  return `question ${number}` as MessageId;
+}
+
+function post(
+  engine: Engine,
+  connection: number,
+  count: number,
+  { isDiskFull = false, answers = '' as MessageId | '' } = {},
+): Outcome {
   const body = Buffer.from('hello');
   return step(engine, {
     kind: 'post',
@@ -51,7 +71,7 @@ function post(engine: Engine, connection: number, count: number, isDiskFull = fa
     to: A,
     alsoTo: [],
     from: '',
-    answers: '',
+    answers,
     settles: [],
     checksum: bodyChecksum(body),
     body,
@@ -109,6 +129,35 @@ test('10,000 waits go with their connection, and no message goes to them', () =>
   assert.deepEqual(answered([post(engine, 2, 1)], 'offer'), []);
 });
 
+test('an answer costs the same however many wait for other answers in its mailbox', (context) => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  hello(engine, 2, 'bob');
+  park(engine, 1, question);
+  const { mock } = context.mock.method(State.prototype, 'answerTo');
+  const lookUps = () => {
+    const count = mock.callCount();
+    mock.resetCalls();
+    return count;
+  };
+  assert.deepEqual(answered([post(engine, 2, 1, { answers: question(parked) })], 'offer'), [
+    parked,
+  ]);
+  // The answer is found, and then no second one.
+  assert.equal(lookUps(), 2);
+  assert.deepEqual(answered([post(engine, 2, 2, { answers: question(0) })], 'offer'), []);
+  assert.equal(lookUps(), 1);
+  assert.deepEqual(answered([post(engine, 2, 3)], 'offer'), []);
+  assert.equal(lookUps(), 0);
+  // A wait that is parked, and a message that goes back.
+  const wait = { kind: 'wait', connection: 2, mailbox: A, waitMs: 1_000 } as const;
+  step(engine, { ...wait, request: 4, answers: question(0) });
+  assert.equal(lookUps(), 2);
+  const holds = [{ number: 2, id: `${sessionOf('bob')}.2` as MessageId }];
+  step(engine, { kind: 'release', connection: 2, request: 5, holds, unread: true });
+  assert.equal(lookUps(), 1);
+});
+
 test('sessions that would take over are counted without the own one', () => {
   const engine = makeEngine();
   const names = ['ann', 'bob', 'carl'];
@@ -128,13 +177,13 @@ test('a full disk refuses a new post and nothing else; one that is stored is ans
   const engine = makeEngine();
   hello(engine, 1, 'ann');
   post(engine, 1, 1);
-  const refused = post(engine, 1, 2, true);
+  const refused = post(engine, 1, 2, { isDiskFull: true });
   assert.deepEqual(refused.records, []);
   assert.deepEqual(
     refused.replies.map(({ response }) => 'code' in response && response.code),
     ['store_full'],
   );
-  const again = post(engine, 1, 1, true);
+  const again = post(engine, 1, 1, { isDiskFull: true });
   assert.deepEqual(
     again.replies.map(({ response }) => 'duplicate' in response && response.duplicate),
     [true],

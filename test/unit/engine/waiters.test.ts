@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Waiter, Waiters } from '../../../src/engine/waiters.ts';
-import { type Name, parseSessionId, type SessionId } from '../../../src/model/message.ts';
+import {
+  type MessageId,
+  type Name,
+  parseSessionId,
+  type SessionId,
+} from '../../../src/model/message.ts';
 import { sessionOf } from '../../support/model/engine.ts';
 
 type TestWaiter = Waiter<string>;
@@ -25,11 +30,11 @@ test('the oldest wait of a mailbox is the one that was parked first', () => {
     makeWaiter(ann, B),
   ];
   for (const waiter of [first, second, other]) waiters.park(waiter);
-  assert.equal(waiters.oldest(A, always), first);
-  assert.equal(waiters.oldest(B, always), other);
+  assert.equal(waiters.oldest(A, '', always), first);
+  assert.equal(waiters.oldest(B, '', always), other);
   waiters.unpark(first);
-  assert.equal(waiters.oldest(A, always), second);
-  assert.equal(waiters.oldest('C' as Name, always), undefined);
+  assert.equal(waiters.oldest(A, '', always), second);
+  assert.equal(waiters.oldest('C' as Name, '', always), undefined);
 });
 
 test('a wait whose owner may be given nothing is passed over, and keeps its place', () => {
@@ -37,14 +42,35 @@ test('a wait whose owner may be given nothing is passed over, and keeps its plac
   const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
   for (const waiter of [first, second]) waiters.park(waiter);
   assert.equal(
-    waiters.oldest(A, (owner) => owner === 'other'),
+    waiters.oldest(A, '', (owner) => owner === 'other'),
     second,
   );
   assert.equal(
-    waiters.oldest(A, () => false),
+    waiters.oldest(A, '', () => false),
     undefined,
   );
-  assert.equal(waiters.oldest(A, always), first);
+  assert.equal(waiters.oldest(A, '', always), first);
+});
+
+test('a wait for an answer is found by its question alone, the oldest first', () => {
+  const waiters = new Waiters<string>();
+  const forAnswers = Array.from({ length: 10_000 }, (_, index) => {
+    return { ...makeWaiter(ann, A), answers: `question ${index % 5_000}` as MessageId };
+  });
+  for (const waiter of forAnswers) waiters.park(waiter);
+  const looks: string[] = [];
+  const may = (owner: string) => looks.push(owner) > 0;
+  const question = 'question 4999' as MessageId;
+  assert.equal(waiters.oldest(A, question, may), forAnswers[4_999]);
+  waiters.unpark(forAnswers[4_999] as TestWaiter);
+  assert.equal(waiters.oldest(A, question, may), forAnswers[9_999]);
+  assert.equal(looks.length, 2);
+  assert.equal(waiters.oldest(A, '', may), undefined);
+  assert.equal(waiters.oldest(B, question, may), undefined);
+  assert.equal(looks.length, 2);
+  waiters.unpark(forAnswers[9_999] as TestWaiter);
+  assert.equal(waiters.oldest(A, question, may), undefined);
+  assert.equal(waiters.count(A), 9_998);
 });
 
 test('the next wait to end is the one whose time is over first, of all mailboxes', () => {
