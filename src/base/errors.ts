@@ -221,3 +221,9 @@ export function unreachable(value: never): never {
 export function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
 }
+
+/** `ENOENT` and the like, of an error that the system reported; the text of any other error. */
+export function systemErrorCode(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? String(error.code) : error.message;
+}
