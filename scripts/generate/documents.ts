@@ -1,6 +1,7 @@
-// `npm run docs`: writes the documents that are made of tables in the sources, and the files of plugins/
-// that repeat what the package says. A test compares them.
-import { writeFileSync } from 'node:fs';
+// `npm run docs`: writes the documents that are made of tables in the sources, the tables of the README,
+// and the files of plugins/ that repeat what package.json says. A test compares them.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
@@ -16,16 +17,58 @@ import { errorTable } from '../../src/base/errors.ts';
 import { parameterWords } from '../../src/cli/help.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { topics } from '../../src/cli/topics.ts';
+import { installLines } from './install-lines.ts';
+import { commonLimitHeads, commonLimitRows, limitHeads, limitRows } from './limits.ts';
 import { pluginFiles } from './plugins.ts';
 
 /** Each document by its path in the repository. */
 export function documents(): Readonly<Record<string, string>> {
   return {
+    'README.md': readme(),
     'docs/guide/errors.md': errorsDocument(),
+    'docs/guide/limits.md': limitsDocument(),
     'docs/guide/operations.md': operationsDocument(),
     ...pluginFiles(),
     'docs/guide/cli.md': programDocument(),
   };
+}
+
+/** The README as it is, with its three tables made anew. */
+function readme(): string {
+  const text = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const install = installLines('/path/to/agent-ipc', 'linux').map(({ host, into, line }) =>
+    row(host, into, quoted(line)),
+  );
+  const operationRows = operationNames.map((name) => {
+    const { needs, takes, what } = operations[name];
+    return row(quoted(name), needs.map(quoted).join(' '), takes.map(quoted).join(' '), what);
+  });
+  return [
+    table(['host', 'into', 'line'], install),
+    table(
+      commonLimitHeads,
+      commonLimitRows.map((cells) => row(...cells)),
+    ),
+    table(['operation', 'needs', 'takes', 'what it does'], operationRows),
+  ].reduce(withTable, text);
+}
+
+/** Replaces the table that has the same heads. */
+function withTable(text: string, table: string): string {
+  const start = text.indexOf(table.slice(0, table.indexOf('\n') + 1));
+  assert(start !== -1, `README.md has no table with these heads: ${table.split('\n')[0]}`);
+  return text.slice(0, start) + table + text.slice(text.indexOf('\n\n', start));
+}
+
+function limitsDocument(): string {
+  return document(
+    '# Limits',
+    'Every limit that a user or a peer can meet. An error in backquotes is a code of [errors.md](errors.md). The constants are in `src/base/limits.ts`, each with its reason.',
+    table(
+      limitHeads,
+      limitRows.map((cells) => row(...cells)),
+    ),
+  );
 }
 
 function errorsDocument(): string {
@@ -86,7 +129,7 @@ function programDocument(): string {
   );
   return document(
     '# The program',
-    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](journal.md).',
+    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](../internals/journal.md).',
     '## Topics',
     ...manual,
     '## Commands',

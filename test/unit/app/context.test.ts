@@ -43,8 +43,8 @@ test('a wrong variable is named; its value may be a secret', async () => {
   await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
 });
 
-test('a name of this machine is its own broker, and is looked up once', async (context) => {
-  const resolver = replaceResolver(context, {
+test('a name of this machine is its own broker, and is looked up once', async (t) => {
+  const resolver = replaceResolver(t, {
     here: ['127.0.0.1', '::1'],
     one: ['192.0.2.1'],
     uno: ['192.0.2.1'],

@@ -1,0 +1,242 @@
+// The limits as documents show them: each number is that of src/base/limits.ts.
+import * as limits from '../../src/base/limits.ts';
+
+const values: Readonly<Record<keyof typeof limits, number>> = limits;
+
+interface Limit {
+  readonly what: string;
+  readonly constant: keyof typeof limits;
+  readonly unit: keyof typeof unitSizes;
+  /** What happens there, and what a user can do about it. */
+  readonly reached: string;
+  /** One of the ten in the README: a user meets it, and can act on it. */
+  readonly isCommon?: true;
+}
+
+/** A unit of the table, in that of the constants. */
+const unitSizes = { '': 1, bytes: 1, characters: 1, s: 1_000, MiB: 1_024 ** 2, GiB: 1_024 ** 3 };
+
+const table: readonly Limit[] = [
+  {
+    what: 'body of a message',
+    constant: 'bodyBytesMax',
+    unit: 'bytes',
+    reached: '`body_too_large`: split it, or post the path of a file',
+    isCommon: true,
+  },
+  {
+    what: 'name of a mailbox or sender',
+    constant: 'nameBytesMax',
+    unit: 'bytes',
+    reached: '`bad_name`',
+  },
+  {
+    what: 'message id that the caller chooses',
+    constant: 'idBytesMax',
+    unit: 'bytes',
+    reached: '`bad_id`',
+  },
+  {
+    what: 'mailboxes of one post',
+    constant: 'mailboxesPerPostMax',
+    unit: '',
+    reached: '`bad_parameter`: post to the others in another call',
+    isCommon: true,
+  },
+  {
+    what: 'default timeout of wait, ask and receive',
+    constant: 'waitMsDefault',
+    unit: 's',
+    reached: 'the result says that no message came; wait again',
+  },
+  {
+    what: 'default timeout of send and ping',
+    constant: 'sendMsDefault',
+    unit: 's',
+    reached: '`unreachable` or `busy`: try again later',
+  },
+  {
+    what: 'shortest timeout of a call',
+    constant: 'waitMsMin',
+    unit: 's',
+    reached: '`bad_timeout`',
+  },
+  {
+    what: 'longest timeout of a call',
+    constant: 'waitMsMax',
+    unit: 's',
+    reached: '`bad_timeout`: give less, and wait again',
+    isCommon: true,
+  },
+  {
+    what: 'default port of the broker',
+    constant: 'portBrokerDefault',
+    unit: '',
+    reached: 'set another one with `port` or `IPC_PORT`',
+  },
+  {
+    what: 'default port of a receive',
+    constant: 'portDirectDefault',
+    unit: '',
+    reached: 'set another one with `port`',
+  },
+  {
+    what: 'attempts to deliver a message',
+    constant: 'attemptsMax',
+    unit: '',
+    reached: 'it waits in `dead-letters`; `ipc store retry` puts it back',
+    isCommon: true,
+  },
+  {
+    what: 'unsettled messages in a store',
+    constant: 'messagesMax',
+    unit: '',
+    reached: '`store_full`: read and settle mail, then post again',
+    isCommon: true,
+  },
+  {
+    what: 'bytes of their bodies',
+    constant: 'storeBytesMax',
+    unit: 'GiB',
+    reached: '`store_full`, likewise',
+    isCommon: true,
+  },
+  {
+    what: 'unsettled messages in one mailbox',
+    constant: 'mailboxMessagesMax',
+    unit: '',
+    reached: '`mailbox_full`: have that mailbox read, then post again',
+    isCommon: true,
+  },
+  {
+    what: 'bytes of their bodies in one mailbox',
+    constant: 'mailboxBytesMax',
+    unit: 'GiB',
+    reached: '`mailbox_full`, likewise',
+  },
+  {
+    what: 'mailboxes that have mail',
+    constant: 'mailboxesMax',
+    unit: '',
+    reached: '`too_many_mailboxes`: post to one that has mail, or have others read',
+  },
+  {
+    what: 'connections to one broker',
+    constant: 'connectionsMax',
+    unit: '',
+    reached: '`too_many_connections`: end sessions that are not needed',
+    isCommon: true,
+  },
+  {
+    what: 'posts and settles of one connection that wait for the disk',
+    constant: 'postsInFlightMax',
+    unit: '',
+    reached: '`too_many_unanswered`: wait for responses first',
+  },
+  {
+    what: 'requests of one connection in one turn of the event loop',
+    constant: 'turnRequestsMax',
+    unit: '',
+    reached: 'the rest is read after all other connections had their turn',
+  },
+  {
+    what: 'bytes of one connection in one turn of the event loop',
+    constant: 'turnBytesMax',
+    unit: 'MiB',
+    reached: 'likewise',
+  },
+  {
+    what: 'bytes that one peer has not read yet',
+    constant: 'unreadBytesMax',
+    unit: 'MiB',
+    reached: 'deliveries to it pause, and its requests stay unread, until it reads',
+  },
+  {
+    what: 'buffered bytes of all peers: not read yet, or frames received in part',
+    constant: 'bufferedBytesMax',
+    unit: 'MiB',
+    reached: 'the connection that has been stalled for longest is closed',
+  },
+  {
+    what: 'sessions whose post ids are remembered',
+    constant: 'sessionsMax',
+    unit: '',
+    reached: 'the one last seen longest ago is forgotten, never one that is connected',
+  },
+  {
+    what: 'ids chosen by callers that are remembered',
+    constant: 'namedIdsMax',
+    unit: '',
+    reached: 'the oldest is forgotten',
+  },
+  {
+    what: 'waits parked in one broker',
+    constant: 'waitsMax',
+    unit: '',
+    reached: '`too_many_waits`: end other waits first',
+  },
+  {
+    what: 'waits parked on one connection',
+    constant: 'waitsPerConnectionMax',
+    unit: '',
+    reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'one fetch of the program or the library: bytes',
+    constant: 'fetchBytesMax',
+    unit: 'MiB',
+    reached: 'the rest stays in the mailbox; fetch again',
+  },
+  {
+    what: 'one fetch of the program or the library: messages',
+    constant: 'fetchMessagesMax',
+    unit: '',
+    reached: 'likewise',
+  },
+  {
+    what: 'one result over MCP',
+    constant: 'resultCharactersMax',
+    unit: 'characters',
+    reached: 'a longer body comes in parts, and as a file',
+    isCommon: true,
+  },
+  {
+    what: 'such files that are kept',
+    constant: 'bodyFilesMax',
+    unit: '',
+    reached: 'the oldest is removed',
+  },
+  {
+    what: 'messages an hour over MCP, from one sender to one mailbox',
+    constant: 'sendsPerHourMcp',
+    unit: '',
+    reached: '`too_many_posts`; `IPC_SENDS_PER_HOUR` sets another limit',
+    isCommon: true,
+  },
+  {
+    what: 'silence after which a peer counts as dead',
+    constant: 'silenceMsDead',
+    unit: 's',
+    reached: 'its connection is closed, and what it held is redelivered',
+  },
+  {
+    what: 'time for a holder to reconnect after a failover',
+    constant: 'holderGraceMs',
+    unit: 's',
+    reached: 'what it held is redelivered',
+  },
+];
+
+/** One row for each limit, under these heads. */
+export const limitHeads = ['what', 'limit', 'when it is reached', 'constant'];
+export const limitRows = table.map((limit) => [...shown(limit), `\`${limit.constant}\``]);
+
+/** The ten of the README. */
+export const commonLimitHeads = ['what', 'limit', 'when you reach it'];
+export const commonLimitRows = table.filter(({ isCommon }) => isCommon).map(shown);
+
+function shown({ what, constant, unit, reached }: Limit): string[] {
+  const count = values[constant] / unitSizes[unit];
+  const number = constant.startsWith('port') ? `${count}` : count.toLocaleString('en-US');
+  return [what, unit === '' ? number : `${number} ${unit}`, reached];
+}
