@@ -39,8 +39,8 @@ export class Client {
   readonly #link: Link;
   #requestNumber = 0;
   readonly #posts: Posts;
-  /** What this session holds, by number. */
-  readonly #held = new Map<number, Delivery>();
+  /** What this session holds. A number can be two messages', when a crash has undone the first. */
+  readonly #held = new Map<string, Delivery>();
 
   constructor(origin: Origin, road: Road, machine = realMachine) {
     this.session = randomText(sessionCharacters, machine) as SessionId;
@@ -49,7 +49,7 @@ export class Client {
     this.#link = new Link(road, machine, {
       hello: () => ({ session: this.session, origin, held: this.#listable().map(holdOf) }),
       welcomed: ({ lost }) => {
-        for (const { number } of lost) this.#held.delete(number);
+        for (const hold of lost) this.#held.delete(keyOf(hold));
       },
       offered: (delivery, call) => this.#offered(delivery, call),
       holds: () => this.#held.size > 0,
@@ -303,7 +303,7 @@ export class Client {
   }
 
   #offered(delivery: Delivery, call: OpenCall | undefined): void {
-    this.#held.set(delivery.envelope.number, delivery);
+    this.#held.set(keyOf(delivery.envelope), delivery);
     if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
     call?.over();
     this.#releaseUnread([delivery]);
@@ -316,11 +316,7 @@ export class Client {
   }
 
   #drop(deliveries: readonly Delivery[]): void {
-    for (const { envelope } of deliveries) {
-      if (this.#held.get(envelope.number)?.envelope.id === envelope.id) {
-        this.#held.delete(envelope.number);
-      }
-    }
+    for (const { envelope } of deliveries) this.#held.delete(keyOf(envelope));
   }
 
   #delay(ms: number): Promise<void> {
@@ -343,8 +339,12 @@ function slices(deliveries: readonly Delivery[]): Delivery[][] {
 
 /** The deliveries that the broker named. */
 function named(deliveries: readonly Delivery[], holds: readonly Hold[]): readonly Delivery[] {
-  const numbers = new Set(holds.map((hold) => hold.number));
-  return deliveries.filter((delivery) => numbers.has(delivery.envelope.number));
+  const keys = new Set(holds.map(keyOf));
+  return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
+}
+
+function keyOf({ number, id }: Hold): string {
+  return `${number} ${id}`;
 }
 
 function cancelledError(): IpcError {

@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { type Connection, isOpen } from './connection.ts';
 import { retryDeadLetters } from './dead-letters.ts';
 import { type ErrorCode, unreachable } from './errors.ts';
+import { Holds } from './holds.ts';
 import { Ledger, type LiveMessage } from './ledger.ts';
 import * as limits from './limits.ts';
 import {
@@ -20,7 +21,7 @@ import {
   type Name,
   type SessionId,
 } from './message.ts';
-import { type Addressed, envelopesFor, messagesOf, storedBefore } from './post.ts';
+import { type Addressed, envelopesFor, messagesOf, numberedFrom, storedBefore } from './post.ts';
 import type {
   Answer,
   CopiedRecord,
@@ -53,6 +54,7 @@ export class Mailboxes {
   #identity: Identity | undefined;
   readonly #limits: EngineLimits;
   readonly #ledger: Ledger;
+  readonly #holds: Holds;
   readonly #waits = new Waits<Connection>();
   readonly #connections = new Map<ConnectionId, Connection>();
   readonly #connectionOf = new Map<SessionId, Connection>();
@@ -67,6 +69,7 @@ export class Mailboxes {
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#ledger = new Ledger(this.#limits);
+    this.#holds = new Holds(this.#ledger, this.#limits);
   }
 
   get nextNumber(): number {
@@ -144,6 +147,7 @@ export class Mailboxes {
   /** What each segment's head repeats: the ids of posts. */
   head(): JournalRecord[] {
     this.#ledger.ids.shrink((session) => this.#connectionOf.has(session));
+    this.#ledger.ids.forgetAnswered();
     return this.#ledger.ids.records();
   }
 
@@ -211,19 +215,10 @@ export class Mailboxes {
    * Makes the offers of the session what its hello says: what it does not list never reached it;
    * what it lists is held again, unless another session holds it by now.
    */
-  #reconcile(session: SessionId, held: readonly Hold[]): Hold[] {
-    const kept = new Set(held.map((hold) => this.#ledger.find(hold)));
-    this.#putBackAll(
-      this.#ledger.heldBy(session).filter((message) => !kept.has(message)),
-      true,
-    );
-    const lost: Hold[] = [];
-    for (const hold of held) {
-      const message = this.#ledger.find(hold);
-      if (!message || message.holder === session) continue;
-      if (message.holder === undefined) this.#offer(message, session);
-      else lost.push(hold);
-    }
+  #reconcile(session: SessionId, listed: readonly Hold[]): Hold[] {
+    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), true);
+    const { free, lost } = this.#holds.regain(session, listed);
+    for (const message of free) this.#offer(message, session);
     return lost;
   }
 
@@ -231,37 +226,46 @@ export class Mailboxes {
     const { session, id: to } = connection;
     const { ids } = this.#ledger;
     const messages = messagesOf(post, session, ids);
-    const again = messages.find(({ known }) => known !== undefined);
-    if (again) return this.#postAgain(post, messages, again.id, connection);
+    const again = messages.find(({ storedAs }) => storedAs !== undefined);
+    const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
+    if (again || isSettled) return this.#postAgain(post, messages, connection);
     const refusal = refusalOf(post, session, this.#ledger, this.#limits);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
 
-    const { settles, notHeld } = this.#ledger.settleable(post.settles, session);
+    const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const { body, mark } = post;
-    const { nextNumber } = this.#ledger;
-    const first = { number: nextNumber, time: instant.time, origin: connection.origin };
-    const [envelope, ...also] = envelopesFor(post, messages, first);
+    const numbered = numberedFrom(this.#ledger.nextNumber, messages);
+    const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
+    const { time } = instant;
+    const [envelope, ...also] = envelopesFor(post, toStore, { time, origin: connection.origin });
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, mark, settles, body });
+    if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     ids.shrink((other) => this.#connectionOf.has(other));
-    for (const { to } of messages) this.#match(to);
-    this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
+    for (const { number } of toStore) this.#adopt(this.#ledger.live(number));
+    for (const { number } of toStore) this.#match(this.#ledger.live(number).mailbox);
+    this.#replyStored(to, post.request, numbered, { duplicate: false, notHeld });
   }
 
-  /** A post that was stored before gets the first answer; what it settles is settled all the same. */
-  #postAgain(
-    post: Post,
-    messages: readonly Addressed[],
-    id: MessageId,
-    connection: Connection,
-  ): void {
+  /** A session had it in hand before it was posted again. */
+  #adopt(message: LiveMessage): void {
+    const orphan = this.#holds.takeOrphan(message.envelope.id);
+    if (orphan?.holder !== undefined) this.#offer(message, orphan.holder);
+    else if (orphan) this.#putBack(message, false);
+  }
+
+  /**
+   * A post that was stored before, or settled without being stored, gets the first answer; what it
+   * settles is settled all the same.
+   */
+  #postAgain(post: Post, messages: readonly Addressed[], connection: Connection): void {
     const stored = storedBefore(post, messages, this.#ledger);
     if (!stored) {
+      const id = messages.find(({ storedAs }) => storedAs !== undefined)?.id;
       const what = `id ${id} was stored before with another body or address`;
       return this.#fail(connection.id, post.request, 'id_conflict', what);
     }
-    const { settles, notHeld } = this.#ledger.settleable(post.settles, connection.session);
-    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    const notHeld = this.#settleAll(post.settles, connection.session);
     this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
   }
 
@@ -310,18 +314,21 @@ export class Mailboxes {
 
   #settle(settle: Settle, connection: Connection): void {
     const { request } = settle;
-    const { settles, notHeld } = this.#ledger.settleable(settle.holds, connection.session);
-    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    const notHeld = this.#settleAll(settle.holds, connection.session);
     this.#replySynced(connection.id, { kind: 'settled', request, notHeld });
   }
 
-  #release(release: Release, connection: Connection): void {
-    const named = new Set(release.holds.map((hold) => this.#ledger.find(hold)));
-    const messages = [...named]
-      .filter((message) => message !== undefined)
-      .filter((message) => message.holder === connection.session);
-    this.#reply(connection.id, { kind: 'released', request: release.request });
-    this.#putBackAll(messages, release.unread);
+  /** Returns what another session holds: that is not settled. */
+  #settleAll(holds: readonly Hold[], session: SessionId): Hold[] {
+    const { settles, unstored, notHeld } = this.#holds.settle(holds, session);
+    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
+    return notHeld;
+  }
+
+  #release(release: Release, { id, session }: Connection): void {
+    this.#reply(id, { kind: 'released', request: release.request });
+    this.#putBackAll(this.#holds.release(release, session), release.unread);
   }
 
   #retry(retry: Retry, connection: Connection): void {
@@ -336,7 +343,7 @@ export class Mailboxes {
 
   #disconnect(connection: Connection): void {
     this.#forgetConnection(connection);
-    this.#putBackAll(this.#ledger.heldBy(connection.session), false);
+    this.#putBackAll(this.#holds.releaseAll(connection.session), false);
   }
 
   /** A peer that reads again gets what it was not offered meanwhile. */
@@ -452,7 +459,7 @@ export class Mailboxes {
     rest: { duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
     const [first, ...also] = messages.map(({ id, number }) => {
-      return { id, number, reader: this.#ledger.message(number)?.holder !== undefined };
+      return { id, number, reader: this.#ledger.find({ id, number })?.holder !== undefined };
     });
     assert(first, 'a post has a message');
     this.#replySynced(to, { kind: 'stored', request, ...first, also, ...rest });

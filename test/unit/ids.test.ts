@@ -2,15 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PostIds } from '../../src/core/ids.ts';
 import * as limits from '../../src/core/limits.ts';
-import { type MessageId, parseSessionId, type SessionId } from '../../src/core/message.ts';
+import {
+  type MessageId,
+  parseSessionId,
+  type SessionId,
+  sessionMessageId,
+} from '../../src/core/message.ts';
 import { sessionOf } from '../support/engine.ts';
 
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
 const carl = sessionOf('carl');
 
-function makeIds({ sessionsMax = 10, namedIdsMax = 10 } = {}): PostIds {
-  return new PostIds({ sessionsMax, namedIdsMax });
+function makeIds({ sessionsMax = 10, namedIdsMax = 10, unstoredIdsMax = 10 } = {}): PostIds {
+  return new PostIds({ sessionsMax, namedIdsMax, unstoredIdsMax });
 }
 
 test('a stored post is known by session and count', () => {
@@ -111,6 +116,45 @@ test('an id that is stored again counts as new', () => {
     [x, y, z].map((id) => ids.numberOfNamed(id)),
     [1, undefined, 3],
   );
+});
+
+test('a message that is settled without being stored is known until its session has the answer', () => {
+  const ids = makeIds();
+  const [id, other] = [sessionMessageId(ann, 3), sessionMessageId(ann, 5)];
+  assert.ok(ids.mayBePosted(id));
+  ids.settle({ id, number: 70 });
+  ids.settle({ id: other, number: 71 });
+  assert.deepEqual([ids.settledAs(id), ids.mayBePosted(id)], [70, false]);
+  assert.equal(ids.knows(ann), false, 'it takes no place among the sessions');
+  ids.store(ann, 4, 3, 72);
+  assert.deepEqual([ids.settledAs(id), ids.mayBePosted(id)], [undefined, false]);
+  ids.forgetAnswered();
+  assert.deepEqual(ids.records().at(-1), {
+    kind: 'settledById',
+    holds: [{ id: other, number: 71 }],
+  });
+  ids.forget(ann);
+  assert.deepEqual(ids.records(), []);
+});
+
+test('a message that was stored, or whose poster has the answer, is not posted again', () => {
+  const ids = makeIds();
+  ids.store(ann, 4, 2, 70);
+  ids.storeNamed('x' as MessageId, 71);
+  const mayBePosted = [1, 2, 3, 4, 5].map((count) => ids.mayBePosted(sessionMessageId(ann, count)));
+  assert.deepEqual(mayBePosted, [false, false, true, false, true]);
+  assert.equal(ids.mayBePosted('x' as MessageId), false);
+  assert.equal(ids.mayBePosted('y' as MessageId), true);
+});
+
+test('of the messages settled without being stored, 10,000 are remembered, and the oldest goes first', () => {
+  const ids = new PostIds(limits);
+  for (let count = 1; count <= 10_001; count++) {
+    ids.settle({ id: sessionMessageId(ann, count), number: count });
+  }
+  assert.equal(ids.settledAs(sessionMessageId(ann, 1)), undefined);
+  assert.equal(ids.settledAs(sessionMessageId(ann, 2)), 2);
+  assert.equal(ids.settledAs(sessionMessageId(ann, 10_001)), 10_001);
 });
 
 test('the records of a head say everything, in the order of being heard', () => {

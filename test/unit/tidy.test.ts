@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Floors, the lowest first. A file imports from lower floors, or from a file to its left. */
 const floors = [
-  'core/: limits errors version bytes message envelope requests mail sorted ids post ledger waits step connection room dead-letters status mailboxes',
+  'core/: limits errors version bytes message envelope requests mail sorted ids post ledger holds waits step connection room dead-letters status mailboxes',
   'wire/: machine random frame json fields retries posts protocol handshake key rotation channel connection dial strangers crowd',
   'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
   'broker/: claim doors admission holder peer server call posts silence link client session',
