@@ -7,7 +7,7 @@ import { IpcError } from '../../../src/core/errors.ts';
 import type { Delivery, FetchOptions, PostOptions } from '../../../src/core/mail.ts';
 import type { Name } from '../../../src/core/message.ts';
 import type { Connection } from '../../../src/wire/connection.ts';
-import { type History, holdName } from './history.ts';
+import type { History } from './history.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 
@@ -113,9 +113,9 @@ export class SimSession {
   }
 
   #saySettle(deliveries: readonly Delivery[]): void {
-    const holds = deliveries.map(({ envelope }) => holdName(envelope));
+    const ids = deliveries.map(({ envelope }) => envelope.id);
     const { history, process } = this.#options;
-    if (holds.length > 0) history.add({ kind: 'settle', process: process.name, holds });
+    if (ids.length > 0) history.add({ kind: 'settle', process: process.name, ids });
   }
 
   #mayOwn(): boolean {
