@@ -69,6 +69,11 @@ assert(deadLettersPerRetry * 2 * (idBytesMax + nameBytesMax + 24) < headerBytesM
 export const sessionsMax = 10_000;
 /** Ids given by hand that are remembered; the oldest goes first. */
 export const namedIdsMax = 10_000;
+/**
+ * Ids of messages that sessions hold, or have settled, and that this owner never stored; the oldest goes
+ * first. An owner that fails loses at most the posts of one sync, so a few at a time.
+ */
+export const unstoredIdsMax = 10_000;
 /** Posts of one session that may lie above its mark, answered or not. */
 export const postsAboveMarkMax = 4_096;
 assert(mailboxesPerPostMax * 8 < postsAboveMarkMax, 'each message of a post has a count');

@@ -47,8 +47,8 @@ export class Client {
   readonly #link: Link;
   #requestNumber = 0;
   readonly #outbox: Outbox;
-  /** What this session holds, by number. */
-  readonly #held = new Map<number, Held>();
+  /** What this session holds. A number can be two messages', when a crash has undone the first. */
+  readonly #held = new Map<string, Held>();
 
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
     this.session = randomId(sessionCharacters, runtime) as SessionId;
@@ -57,7 +57,7 @@ export class Client {
     this.#link = new Link(connector, runtime, {
       hello: () => ({ session: this.session, origin, held: this.#listable().map(holdOf) }),
       welcomed: ({ revoked }) => {
-        for (const { number } of revoked) this.#held.delete(number);
+        for (const hold of revoked) this.#held.delete(keyOf(hold));
       },
       offered: (delivery, call) => this.#offered(delivery, call),
       holds: () => this.#held.size > 0,
@@ -322,7 +322,7 @@ export class Client {
   }
 
   #offered(delivery: Delivery, call: OpenCall | undefined): void {
-    this.#held.set(delivery.envelope.number, withoutBody(delivery));
+    this.#held.set(keyOf(delivery.envelope), withoutBody(delivery));
     if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
     call?.over();
     this.#releaseUnread([delivery]);
@@ -335,11 +335,7 @@ export class Client {
   }
 
   #drop(deliveries: readonly Held[]): void {
-    for (const { envelope } of deliveries) {
-      if (this.#held.get(envelope.number)?.envelope.id === envelope.id) {
-        this.#held.delete(envelope.number);
-      }
-    }
+    for (const { envelope } of deliveries) this.#held.delete(keyOf(envelope));
   }
 
   #delay(ms: number): Promise<void> {
@@ -359,8 +355,12 @@ function slices<T>(all: readonly T[], max: number): T[][] {
 
 /** The deliveries that the broker named. */
 function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
-  const numbers = new Set(holds.map((hold) => hold.number));
-  return deliveries.filter((delivery) => numbers.has(delivery.envelope.number));
+  const keys = new Set(holds.map(keyOf));
+  return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
+}
+
+function keyOf({ number, id }: Hold): string {
+  return `${number} ${id}`;
 }
 
 function cancelledError(): IpcError {

@@ -51,6 +51,7 @@ export interface EngineLimits {
   readonly storeBytesMax: number;
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
+  readonly unstoredIdsMax: number;
   readonly postsAboveMarkMax: number;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;

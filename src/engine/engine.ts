@@ -43,7 +43,14 @@ import type {
 } from './commands.ts';
 import { isRequestOpen, type SessionConnection } from './connections.ts';
 import { retryDeadLetters } from './dead-letters.ts';
-import { type AddressedMessage, addressedMessages, envelopesFor, storedBefore } from './fan-out.ts';
+import {
+  type AddressedMessage,
+  addressedMessages,
+  envelopesFor,
+  numberedFrom,
+  storedBefore,
+} from './fan-out.ts';
+import { Holds } from './holds.ts';
 import { quotaRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
@@ -53,6 +60,7 @@ export class Engine {
   #identity: Identity | undefined;
   readonly #limits: EngineLimits;
   readonly #state: State;
+  readonly #holds: Holds;
   readonly #waiters = new Waiters<SessionConnection>();
   readonly #connections = new Map<ConnectionId, SessionConnection>();
   readonly #connectionOf = new Map<SessionId, SessionConnection>();
@@ -67,6 +75,7 @@ export class Engine {
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#state = new State(this.#limits);
+    this.#holds = new Holds(this.#state, this.#limits);
   }
 
   get nextNumber(): number {
@@ -144,6 +153,7 @@ export class Engine {
   /** What each segment's head repeats: the ids of posts. */
   head(): JournalRecord[] {
     this.#state.deduplication.shrink((session) => this.#connectionOf.has(session));
+    this.#state.deduplication.forgetAnswered();
     return this.#state.deduplication.records();
   }
 
@@ -211,19 +221,10 @@ export class Engine {
    * Makes the offers of the session what its hello says: what it does not list never reached it;
    * what it lists is held again, unless another session holds it by now.
    */
-  #reconcile(session: SessionId, held: readonly Hold[]): Hold[] {
-    const kept = new Set(held.map((hold) => this.#state.find(hold)));
-    this.#putBackAll(
-      this.#state.heldBy(session).filter((message) => !kept.has(message)),
-      true,
-    );
-    const revoked: Hold[] = [];
-    for (const hold of held) {
-      const message = this.#state.find(hold);
-      if (!message || message.holder === session) continue;
-      if (message.holder === undefined) this.#offer(message, session);
-      else revoked.push(hold);
-    }
+  #reconcile(session: SessionId, listed: readonly Hold[]): Hold[] {
+    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), true);
+    const { free, revoked } = this.#holds.regain(session, listed);
+    for (const message of free) this.#offer(message, session);
     return revoked;
   }
 
@@ -231,38 +232,54 @@ export class Engine {
     const { session, id: to } = connection;
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
-    const again = messages.find(({ known }) => known !== undefined);
-    if (again) return this.#postAgain(post, messages, again.id, connection);
+    const again = messages.find(({ storedAs }) => storedAs !== undefined);
+    const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
+    if (again || isSettled) return this.#postAgain(post, messages, connection);
     const refusal = quotaRefusal(post, session, this.#state, this.#limits);
     if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
 
-    const { settles, notHeld } = this.#state.settleable(post.settles, session);
+    const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const { body, ackedUpTo } = post;
-    const { nextNumber } = this.#state;
-    const first = { number: nextNumber, time: instant.time, origin: connection.origin };
-    const [envelope, ...also] = envelopesFor(post, messages, first);
+    const numbered = numberedFrom(this.#state.nextNumber, messages);
+    const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
+    const { time } = instant;
+    const [envelope, ...also] = envelopesFor(post, toStore, { time, origin: connection.origin });
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
+    if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     deduplication.shrink((other) => this.#connectionOf.has(other));
-    this.#match(messages.map(({ to: mailbox }) => ({ mailbox, answers: post.answers })));
-    this.#replyStored(to, post.request, [envelope, ...also], { duplicate: false, notHeld });
+    for (const { number } of toStore) this.#adopt(this.#state.live(number));
+    const { answers } = post;
+    this.#match(
+      toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
+    );
+    this.#replyStored(to, post.request, numbered, { duplicate: false, notHeld });
   }
 
-  /** A post that was stored before gets the first answer; what it settles is settled all the same. */
+  /** A session had it in hand before it was posted again. */
+  #adopt(message: LiveMessage): void {
+    const orphan = this.#holds.takeOrphan(message.envelope.id);
+    if (orphan?.holder !== undefined) this.#offer(message, orphan.holder);
+    else if (orphan) this.#putBack(message, false);
+  }
+
+  /**
+   * A post that was stored before, or settled without being stored, gets the first answer; what it
+   * settles is settled all the same.
+   */
   #postAgain(
     post: PostRequest,
     messages: readonly AddressedMessage[],
-    id: MessageId,
     connection: SessionConnection,
   ): void {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
+      const taken = messages.find(({ storedAs }) => storedAs !== undefined);
       const what = 'another body or address, or as the answer to another message';
-      const taken = `id ${id} was stored before with ${what}`;
-      return this.#fail(connection.id, post.request, 'id_conflict', taken);
+      const stored = `id ${taken?.id} was stored before with ${what}`;
+      return this.#fail(connection.id, post.request, 'id_conflict', stored);
     }
-    const { settles, notHeld } = this.#state.settleable(post.settles, connection.session);
-    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    const notHeld = this.#settleAll(post.settles, connection.session);
     this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
   }
 
@@ -311,18 +328,21 @@ export class Engine {
 
   #settle(settle: SettleRequest, connection: SessionConnection): void {
     const { request } = settle;
-    const { settles, notHeld } = this.#state.settleable(settle.holds, connection.session);
-    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    const notHeld = this.#settleAll(settle.holds, connection.session);
     this.#replySynced(connection.id, { kind: 'settled', request, notHeld });
   }
 
-  #release(release: ReleaseRequest, connection: SessionConnection): void {
-    const named = new Set(release.holds.map((hold) => this.#state.find(hold)));
-    const messages = [...named]
-      .filter((message) => message !== undefined)
-      .filter((message) => message.holder === connection.session);
-    this.#reply(connection.id, { kind: 'released', request: release.request });
-    this.#putBackAll(messages, release.unread);
+  /** Returns what another session holds: that is not settled. */
+  #settleAll(holds: readonly Hold[], session: SessionId): Hold[] {
+    const { settles, unstored, notHeld } = this.#holds.settle(holds, session);
+    if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
+    if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
+    return notHeld;
+  }
+
+  #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
+    this.#reply(id, { kind: 'released', request: release.request });
+    this.#putBackAll(this.#holds.release(release, session), release.unread);
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
@@ -337,7 +357,7 @@ export class Engine {
 
   #disconnect(connection: SessionConnection): void {
     this.#forgetConnection(connection);
-    this.#putBackAll(this.#state.heldBy(connection.session), false);
+    this.#putBackAll(this.#holds.releaseAll(connection.session), false);
   }
 
   /** A peer that reads again gets what it was not offered meanwhile. */
@@ -455,7 +475,7 @@ export class Engine {
     rest: { duplicate: boolean; notHeld: readonly Hold[] },
   ): void {
     const [first, ...also] = messages.map(({ id, number }) => {
-      return { id, number, reader: this.#state.message(number)?.holder !== undefined };
+      return { id, number, reader: this.#state.find({ id, number })?.holder !== undefined };
     });
     assert(first, 'a post has a message');
     this.#replySynced(to, { kind: 'stored', request, ...first, also, ...rest });

@@ -6,7 +6,6 @@ import {
   isSameMessage,
   type MessageId,
   type Name,
-  type Origin,
   type SessionId,
   sessionMessageId,
 } from '../model/message.ts';
@@ -18,8 +17,10 @@ import type { Deduplication } from './deduplication.ts';
 export interface AddressedMessage {
   readonly id: MessageId;
   readonly to: Name;
-  /** Under which it was stored before. */
-  readonly known: number | undefined;
+  /** The number under which it was stored before. */
+  readonly storedAs: number | undefined;
+  /** It was never stored: the number of the offer by which a holder settled it all the same. */
+  readonly settledAs: number | undefined;
 }
 
 /** A session numbers its messages one by one: a post to three mailboxes takes three counts. */
@@ -31,40 +32,54 @@ export function addressedMessages(
   return mailboxesOf(post).map((to, index) => {
     if (post.id !== '') {
       const id = namedMessageId(post.id, index);
-      return { id, to, known: deduplication.numberOfNamed(id) };
+      return {
+        id,
+        to,
+        storedAs: deduplication.numberOfNamed(id),
+        settledAs: deduplication.settledAs(id),
+      };
     }
     const count = post.count + index;
+    const id = sessionMessageId(session, count);
     return {
-      id: sessionMessageId(session, count),
+      id,
       to,
-      known: deduplication.numberOf(session, count),
+      storedAs: deduplication.numberOf(session, count),
+      settledAs: deduplication.settledAs(id),
     };
   });
 }
 
-/** Numbered one after the other. */
+/** One after the other, but for those that are not stored any more. */
+export function numberedFrom(
+  nextNumber: number,
+  messages: readonly AddressedMessage[],
+): (AddressedMessage & { readonly number: number })[] {
+  let next = nextNumber;
+  return messages.map((message) => ({ ...message, number: message.settledAs ?? next++ }));
+}
+
 export function envelopesFor(
   { from, answers, body, checksum }: PostRequest,
-  messages: readonly AddressedMessage[],
-  first: { readonly number: number; readonly time: number; readonly origin: Origin },
+  messages: readonly (AddressedMessage & { readonly number: number })[],
+  { time, origin }: Pick<Envelope, 'time' | 'origin'>,
 ): Envelope[] {
-  const { number, time, origin } = first;
   const bodyBytes = body.length;
-  return messages.map(({ id, to }, index) => {
-    return { id, number: number + index, to, from, time, answers, origin, bodyBytes, checksum };
+  return messages.map(({ id, number, to }) => {
+    return { id, number, to, from, time, answers, origin, bodyBytes, checksum };
   });
 }
 
-/** All messages of a post that was stored before; undefined when it was, but not in these words. */
+/** All messages of a post that is not to be stored again; undefined when it was stored in other words. */
 export function storedBefore(
   post: PostRequest,
   messages: readonly AddressedMessage[],
   ledger: { message(number: number): { readonly envelope: Envelope } | undefined },
 ): { readonly id: MessageId; readonly number: number }[] | undefined {
-  const stored = messages.flatMap(({ id, to, known: number }) => {
-    if (number === undefined) return [];
-    const live = ledger.message(number)?.envelope;
-    return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number }];
+  const stored = messages.flatMap(({ id, to, storedAs, settledAs }) => {
+    if (storedAs === undefined) return settledAs === undefined ? [] : [{ id, number: settledAs }];
+    const live = ledger.message(storedAs)?.envelope;
+    return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number: storedAs }];
   });
   return stored.length === messages.length ? stored : undefined;
 }

@@ -55,6 +55,7 @@ const empty: MailboxSize = { messages: 0, bytes: 0 };
 export class State {
   readonly deduplication: Deduplication;
   readonly #messages = new Map<number, MutableMessage>();
+  readonly #numbers = new Map<MessageId, number>();
   /** Only mailboxes that have messages. */
   readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, Set<number>>();
@@ -129,6 +130,9 @@ export class State {
       case 'named':
         for (const [id, number] of record.ids) this.deduplication.storeNamed(id, number);
         return;
+      case 'settledById':
+        for (const hold of record.holds) this.deduplication.settle(hold);
+        return;
       default:
         return unreachable(record);
     }
@@ -138,28 +142,33 @@ export class State {
     return this.#messages.get(number);
   }
 
-  /** An id that does not fit its number is another message's: a crash can give a number twice. */
-  find(hold: Hold): LiveMessage | undefined {
-    const message = this.#messages.get(hold.number);
-    return message?.envelope.id === hold.id ? message : undefined;
+  /**
+   * By its id. A crash that undoes a message also gives its number to another one; posted again, the
+   * message has a new number, and the holds of then still have the old one.
+   */
+  find({ number, id }: Hold): LiveMessage | undefined {
+    const message = this.#messages.get(number);
+    if (message?.envelope.id === id) return message;
+    const newer = this.#numbers.get(id);
+    return newer === undefined ? undefined : this.live(newer);
   }
 
   /** The ready message with the lowest number. */
   firstReady(mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.ready.first;
-    return first === undefined ? undefined : this.#live(first);
+    return first === undefined ? undefined : this.live(first);
   }
 
   /** A ready answer to the message. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
     const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
-    return first === undefined ? undefined : this.#live(first);
+    return first === undefined ? undefined : this.live(first);
   }
 
   /** All ready messages, the lowest number first. */
   ready(mailbox: Name): LiveMessage[] {
     const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
-    return Array.from(numbers, (number) => this.#live(number));
+    return Array.from(numbers, (number) => this.live(number));
   }
 
   /** How many dead letters were meant for each mailbox. */
@@ -191,20 +200,7 @@ export class State {
   }
 
   heldBy(session: SessionId): LiveMessage[] {
-    return [...(this.#holds.get(session) ?? [])].map((number) => this.#live(number));
-  }
-
-  /** What of it can be settled now; a message that is gone was settled before. */
-  settleable(holds: readonly Hold[], session: SessionId): { settles: number[]; notHeld: Hold[] } {
-    const settles = new Set<number>();
-    const notHeld: Hold[] = [];
-    for (const hold of holds) {
-      const message = this.find(hold);
-      if (!message) continue;
-      if (message.holder === undefined || message.holder === session) settles.add(hold.number);
-      else notHeld.push(hold);
-    }
-    return { settles: [...settles], notHeld };
+    return [...(this.#holds.get(session) ?? [])].map((number) => this.live(number));
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
@@ -226,6 +222,7 @@ export class State {
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
     const message = { envelope, mailbox, attempt, holder: undefined };
     this.#messages.set(number, message);
+    this.#numbers.set(envelope.id, number);
     this.#enter(message);
     this.#bytes += envelope.bodyBytes;
   }
@@ -235,8 +232,10 @@ export class State {
       this.#settledInReplay?.add(number);
       const message = this.#messages.get(number);
       if (!message) continue;
+      const { id } = message.envelope;
       this.#leave(message);
       this.#messages.delete(number);
+      if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
     }
   }
@@ -285,9 +284,9 @@ export class State {
     else this.#deadLetters.delete(to);
   }
 
-  #live(number: number): MutableMessage {
+  live(number: number): MutableMessage {
     const message = this.#messages.get(number);
-    assert(message, `message ${number} is ready or held, so it is live`);
+    assert(message, `message ${number} is live`);
     return message;
   }
 

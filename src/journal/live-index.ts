@@ -147,6 +147,7 @@ export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritte
       return [];
     case 'session':
     case 'named':
+    case 'settledById':
       return [];
   }
   if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];

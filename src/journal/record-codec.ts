@@ -77,6 +77,7 @@ const typeOf = {
   session: 22,
   forgotten: 23,
   named: 24,
+  settledById: 27,
 } as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
 
 /** A `copied` whose body the disk damaged: of an older version, that does not know it, not to be read. */
@@ -101,7 +102,9 @@ export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): B
 function fieldsOf(record: JournalRecord | StoreRecord) {
   const isPostedAlso = record.kind === 'posted' && record.also.length > 0;
   const type = isPostedAlso ? typePostedAlso : typeOf[record.kind];
-  if (!('body' in record)) return { type, flags: 0, body: noBody, bodyChecksum: 0 };
+  // A version that does not know it may store such a post again, but loses nothing.
+  const flags = record.kind === 'settledById' ? flagOptional : 0;
+  if (!('body' in record)) return { type, flags, body: noBody, bodyChecksum: 0 };
   const { body, envelope } = record;
   if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
   assert(record.kind === 'copied', 'only a copy is written without its body');
@@ -196,6 +199,9 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'named':
       writer.list(record.ids, ([id, number]) => writer.text(id).u64(number));
       return;
+    case 'settledById':
+      writer.list(record.holds, ({ id, number }) => writer.text(id).u64(number));
+      return;
     default:
       return unreachable(record);
   }
@@ -244,6 +250,10 @@ function readMeta(
       return { kind, session: readSessionId(reader) };
     case 'named':
       return { kind, ids: reader.list(10, () => [readMessageId(reader), readNumber(reader)]) };
+    case 'settledById': {
+      const hold = () => ({ id: readMessageId(reader), number: readNumber(reader) });
+      return { kind, holds: reader.list(10, hold) };
+    }
     default:
       return unreachable(kind);
   }

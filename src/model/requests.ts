@@ -307,7 +307,8 @@ export type JournalRecord =
   | MovedRecord
   | SessionRecord
   | ForgottenRecord
-  | NamedIdsRecord;
+  | NamedIdsRecord
+  | SettledByIdRecord;
 
 export interface PostedRecord {
   readonly kind: 'posted';
@@ -377,4 +378,14 @@ export interface ForgottenRecord {
 export interface NamedIdsRecord {
   readonly kind: 'named';
   readonly ids: readonly (readonly [id: MessageId, number: number])[];
+}
+
+/**
+ * Settled by holders to whom an earlier owner had offered these messages, and lost them: this store never
+ * had them. A post with such an id is not stored any more. Oldest first, also in a segment's head.
+ */
+export interface SettledByIdRecord {
+  readonly kind: 'settledById';
+  /** With the numbers that the earlier owner gave; by now they may be those of other messages. */
+  readonly holds: readonly Hold[];
 }

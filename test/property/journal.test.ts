@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
-import type { Name, SessionId } from '../../src/model/message.ts';
+import { type Name, type SessionId, sessionMessageId } from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/requests.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
@@ -149,6 +149,10 @@ class History {
     if (kind === 5) return { kind: 'released', number: old, attempt: number };
     if (kind === 6) return { kind: 'moved', number: old, mailbox: 'C' as Name, attempt: number };
     if (kind === 7 && random.oneIn(3)) return { kind: 'forgotten', session };
+    if (kind === 7) {
+      const id = sessionMessageId(session, 1_000 + random.below(5));
+      return { kind: 'settledById', holds: [{ id, number }] };
+    }
     return { kind: 'settled', numbers: [old, pick(random, numbers)] };
   }
 

@@ -43,7 +43,7 @@ const roomy: EngineLimits = {
   mailboxesMax: 2,
   unreadBytesMax: Number.POSITIVE_INFINITY,
 };
-const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4 };
+const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4, unstoredIdsMax: 3 };
 
 /** What a session knows of itself. */
 interface Client {

@@ -6,7 +6,9 @@
 // id is one message.  I6 when an epoch has spoken, no older one acks.  I7 in the end all drains.
 // And: no message is held by two sessions of one broker; of a post to several mailboxes all messages
 // are there in the end, or none, but for those that somebody settled.
-import { type Entry, holdName, type Seen } from './history.ts';
+//
+// A message is its id: a crash can undo one that was offered, and posted again it has another number.
+import type { Entry, Seen } from './history.ts';
 
 export interface Rules {
   /** One bit of the disk was flipped: one post may be lost, and settled mail come back; it is reported. */
@@ -28,7 +30,7 @@ class Checker {
   readonly #postedAt = new Map<string, number>();
   /** The number of each id, as a broker acked it. */
   readonly #acked = new Map<string, number>();
-  /** The body of each message that a caller heard to be stored, by its hold's name. */
+  /** The body of each message that a caller heard to be stored. */
   readonly #heard = new Map<string, string>();
   /** What somebody asked to settle, and what a broker said is settled. */
   readonly #settling = new Set<string>();
@@ -56,10 +58,10 @@ class Checker {
         if (!this.#postedAt.has(entry.body)) this.#postedAt.set(entry.body, entry.at);
         return;
       case 'stored':
-        this.#heard.set(holdName(entry), entry.body);
+        this.#heard.set(entry.id, entry.body);
         return;
       case 'settle':
-        for (const hold of entry.holds) this.#settling.add(hold);
+        for (const id of entry.ids) this.#settling.add(id);
         return;
       case 'handed':
         return this.#hand(entry.message);
@@ -73,8 +75,8 @@ class Checker {
       case 'acked':
         return this.#ack(entry);
       case 'settled':
-        this.#speak(entry.epoch, `settled ${entry.holds}`);
-        for (const hold of entry.holds) this.#settled.add(hold);
+        this.#speak(entry.epoch, `settled ${entry.ids}`);
+        for (const id of entry.ids) this.#settled.add(id);
         return;
       case 'letGo':
         return this.#letGo(entry);
@@ -92,11 +94,11 @@ class Checker {
 
   end({ isDamaged }: Rules): string[] {
     if (!this.#isDrained) this.#say('I7', 'mail or calls are left in the end');
-    const lost = [...this.#heard].filter(([hold]) => !this.#settling.has(hold));
+    const lost = [...this.#heard].filter(([id]) => !this.#settling.has(id));
     const isExcused = isDamaged && this.#isReported;
-    for (const [hold, body] of lost) {
+    for (const [id, body] of lost) {
       if (isExcused && body === lost[0]?.[1]) continue;
-      this.#say('I1', `${name(hold, body)} was acked and is gone`);
+      this.#say('I1', `${name(id, body)} was acked and is gone`);
     }
     if (!isDamaged) this.#checkAllOrNone();
     if (this.#isReported && !isDamaged) this.#say('false alarm', 'nothing was damaged');
@@ -110,14 +112,14 @@ class Checker {
   #hand(message: Seen): void {
     const posted = this.#posted.get(message.body);
     const { to, from } = message;
-    this.#bodyAndTo.set(holdName(message), wordsTo(message.body, to));
+    this.#bodyAndTo.set(message.id, wordsTo(message.body, to));
     if (this.#isDraining) this.#there.add(wordsTo(message.body, to));
     if (posted?.to.includes(to) && posted.from === from) return;
     this.#say('I2', `${name(message.id, message.body)} was handed over, and not posted so`);
   }
 
   #checkAllOrNone(): void {
-    const settling = [...this.#settling].map((hold) => this.#bodyAndTo.get(hold));
+    const settling = [...this.#settling].map((id) => this.#bodyAndTo.get(id));
     const seen = new Set([...settling, ...this.#there]);
     for (const { body, to } of this.#posted.values()) {
       const missing = to.filter((name) => !seen.has(wordsTo(body, name)));
@@ -127,27 +129,27 @@ class Checker {
     }
   }
 
-  #welcome({ epoch, on, session, holds }: EntryOf<'welcomed'>): void {
+  #welcome({ epoch, on, session, ids }: EntryOf<'welcomed'>): void {
     this.#epoch = Math.max(this.#epoch, epoch);
     // A session that says hello again ends its older connection.
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
-    for (const hold of holds) if (this.#isAcked(hold)) this.#hold(hold, epoch, on);
+    for (const id of ids) this.#hold(id, epoch, on);
   }
 
   #offer({ epoch, on, message }: EntryOf<'offered'>): void {
     const { id, number, body } = message;
     // An owner that was left behind may offer what it knows until it has to sync.
     const isNewest = epoch >= this.#epoch;
-    if (isNewest && this.#settled.has(holdName(message))) {
+    if (isNewest && this.#settled.has(id)) {
       this.#say('I3', `${name(id, body)} is offered by epoch ${epoch}, and was settled`);
     }
     const acked = this.#acked.get(id);
     if (isNewest && acked !== undefined && acked !== number) {
       this.#say('I5', `${name(id, body)} is offered as ${number}, and was acked as ${acked}`);
     }
-    this.#hold(holdName(message), epoch, on);
+    this.#hold(id, epoch, on);
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
     this.#offered.add(id);
   }
@@ -184,25 +186,19 @@ class Checker {
     this.#epoch = Math.max(this.#epoch, epoch);
   }
 
-  /** Until then a crash may have undone it, and the broker does not know what the session speaks of. */
-  #isAcked(hold: string): boolean {
-    const [id = '', number] = hold.split('#');
-    return this.#acked.get(id) === Number(number);
-  }
-
-  #hold(hold: string, epoch: number, on: string): void {
-    const holder = this.#holders.get(hold);
-    this.#holders.set(hold, { epoch, on });
+  #hold(id: string, epoch: number, on: string): void {
+    const holder = this.#holders.get(id);
+    this.#holders.set(id, { epoch, on });
     if (holder?.epoch !== epoch || holder.on === on) return;
-    this.#say('one holder', `${hold} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
+    this.#say('one holder', `${id} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
   }
 
-  #letGo({ holds, on }: EntryOf<'letGo'>): void {
-    for (const hold of holds) if (this.#holders.get(hold)?.on === on) this.#holders.delete(hold);
+  #letGo({ ids, on }: EntryOf<'letGo'>): void {
+    for (const id of ids) if (this.#holders.get(id)?.on === on) this.#holders.delete(id);
   }
 
   #release(on: string): void {
-    for (const [hold, holder] of this.#holders) if (holder.on === on) this.#holders.delete(hold);
+    for (const [id, holder] of this.#holders) if (holder.on === on) this.#holders.delete(id);
   }
 }
 

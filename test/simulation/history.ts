@@ -35,14 +35,14 @@ export type Entry = { readonly at: number } & ( // A caller's side.
     }
   | { readonly kind: 'stored'; readonly body: string; readonly id: string; readonly number: number }
   | { readonly kind: 'handed'; readonly process: string; readonly message: Seen }
-  | { readonly kind: 'settle'; readonly process: string; readonly holds: readonly string[] }
+  | { readonly kind: 'settle'; readonly process: string; readonly ids: readonly string[] }
   // A broker's side. A session is on one connection of a broker at a time.
   | {
       readonly kind: 'welcomed';
       readonly epoch: number;
       readonly on: string;
       readonly session: string;
-      readonly holds: readonly string[];
+      readonly ids: readonly string[];
     }
   | {
       readonly kind: 'offered';
@@ -61,10 +61,10 @@ export type Entry = { readonly at: number } & ( // A caller's side.
       readonly kind: 'settled';
       readonly epoch: number;
       readonly on: string;
-      readonly holds: readonly string[];
+      readonly ids: readonly string[];
     }
   /** It read that the session holds them no more. */
-  | { readonly kind: 'letGo'; readonly on: string; readonly holds: readonly string[] }
+  | { readonly kind: 'letGo'; readonly on: string; readonly ids: readonly string[] }
   | { readonly kind: 'gone'; readonly on: string }
   // What was done to them all.
   | { readonly kind: 'fault'; readonly what: string }
@@ -164,7 +164,7 @@ class Listener {
   }
 
   #letGo(holds: readonly Hold[]): void {
-    if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, holds: namesOf(holds) });
+    if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, ids: idsOf(holds) });
   }
 
   #answered(response: Response, body: Buffer | undefined): void {
@@ -173,8 +173,8 @@ class Listener {
     switch (response.kind) {
       case 'welcome': {
         this.#epoch = response.epoch;
-        const holds = this.#without(response.request, response.revoked);
-        this.#add({ kind: 'welcomed', epoch: response.epoch, on, session: this.#session, holds });
+        const ids = this.#without(response.request, response.revoked);
+        this.#add({ kind: 'welcomed', epoch: response.epoch, on, session: this.#session, ids });
         return;
       }
       case 'offer':
@@ -191,15 +191,15 @@ class Listener {
   }
 
   #settled(request: number, notHeld: readonly Hold[]): void {
-    const holds = this.#without(request, notHeld);
-    if (holds.length > 0) this.#add({ kind: 'settled', epoch: this.#epoch, on: this.#on, holds });
+    const ids = this.#without(request, notHeld);
+    if (ids.length > 0) this.#add({ kind: 'settled', epoch: this.#epoch, on: this.#on, ids });
   }
 
   #without(request: number, holds: readonly Hold[]): string[] {
-    const asked = namesOf(this.#holds.get(request) ?? []);
+    const asked = idsOf(this.#holds.get(request) ?? []);
     this.#holds.delete(request);
-    const excepted = namesOf(holds);
-    return asked.filter((hold) => !excepted.includes(hold));
+    const excepted = idsOf(holds);
+    return asked.filter((id) => !excepted.includes(id));
   }
 }
 
@@ -208,13 +208,8 @@ function isBeat({ type }: Frame): boolean {
   return type === requestTypes.ping || type === responseTypes.pong;
 }
 
-function namesOf(holds: readonly Hold[]): string[] {
-  return holds.map(holdName);
-}
-
-/** A crash can undo a message that was offered; posted again, it has the same id and another number. */
-export function holdName({ id, number }: { readonly id: string; readonly number: number }): string {
-  return `${id}#${number}`;
+function idsOf(holds: readonly Hold[]): string[] {
+  return holds.map(({ id }) => id);
 }
 
 function seen(

@@ -13,7 +13,7 @@ import type {
 } from '../../src/model/mail-service.ts';
 import type { Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
-import { type History, holdName } from './history.ts';
+import type { History } from './history.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 
@@ -119,9 +119,9 @@ export class SimSession {
   }
 
   #saySettle(deliveries: readonly Held[]): void {
-    const holds = deliveries.map(({ envelope }) => holdName(envelope));
+    const ids = deliveries.map(({ envelope }) => envelope.id);
     const { history, process } = this.#options;
-    if (holds.length > 0) history.add({ kind: 'settle', process: process.name, holds });
+    if (ids.length > 0) history.add({ kind: 'settle', process: process.name, ids });
   }
 
   #mayOwn(): boolean {

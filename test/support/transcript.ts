@@ -25,6 +25,7 @@
 //   after TIME                            the clock goes on, and the engine's timer runs
 //   deadline                              when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine reads all records (twice)
+//   restart lost=N                        and a power loss has undone the last N of them
 //   compact                               only a head and copies of the live messages are left
 //
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
@@ -180,7 +181,9 @@ class Scenario {
   }
 
   #restart(words: Words): string[] {
-    const records = this.#records;
+    const lost = words.number('lost') ?? 0;
+    const records = this.#records.slice(0, this.#records.length - lost);
+    this.#records = records;
     const given = words.flag('twice') ? [...records, ...records] : records;
     const numbersBelow = words.number('numbers-below') ?? this.#numbersBelow;
     const engine = replayed(given, this.#limits, numbersBelow);
@@ -402,6 +405,8 @@ function recordText(record: JournalRecord): string {
       return `${kind} ${shortId(record.session)}`;
     case 'named':
       return `${kind} ${record.ids.map(([id, number]) => `${id}:${number}`).join(',')}`;
+    case 'settledById':
+      return `${kind} ${record.holds.map(({ id, number }) => `${number}:${shortId(id)}`).join(',')}`;
   }
 }
 

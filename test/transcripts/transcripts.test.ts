@@ -12,7 +12,7 @@ const files = readdirSync(folder, { encoding: 'utf8', recursive: true })
   .filter((file) => file.endsWith('.txt'))
   .sort();
 
-test('there are scenarios, and no two tell the same', () => {
+test('there are transcripts, and no two have the same title', () => {
   const titles = files.map((file) => titleOf(readFileSync(join(folder, file), 'utf8')));
   assert.ok(titles.length > 0);
   assert.deepEqual([...new Set(titles)], titles);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {
   bodyChecksum,
   type Envelope,
+  type MessageId,
   type Name,
   type SessionId,
   sessionMessageId,
@@ -19,6 +20,8 @@ interface ModelMessage {
 export class JournalModel {
   readonly messages = new Map<number, ModelMessage>();
   readonly #sessions = new Map<SessionId, Map<number, number>>();
+  /** Settled without being stored. */
+  readonly #settled = new Map<MessageId, number>();
 
   apply(record: JournalRecord): void {
     switch (record.kind) {
@@ -62,17 +65,20 @@ export class JournalModel {
         this.#sessions.delete(record.session);
         return;
       case 'named':
-        assert.fail('the model gives no ids by hand');
+        return assert.fail('the model gives no ids by hand');
+      case 'settledById':
+        for (const { id, number } of record.holds) this.#settled.set(id, number);
+        return;
     }
   }
 
   head(): JournalRecord[] {
-    return [...this.#sessions].map(([session, numbers]) => ({
-      kind: 'session',
-      session,
-      ackedUpTo: 0,
-      numbers: [...numbers],
-    }));
+    const sessions = [...this.#sessions].map(
+      ([session, numbers]) =>
+        ({ kind: 'session', session, ackedUpTo: 0, numbers: [...numbers] }) as const,
+    );
+    const holds = [...this.#settled].map(([id, number]) => ({ id, number }));
+    return holds.length === 0 ? sessions : [...sessions, { kind: 'settledById', holds }];
   }
 
   copyOf(number: number): CopiedRecord {
@@ -97,7 +103,8 @@ export class JournalModel {
     const sessions = [...this.#sessions].sort().map(([session, answers]) => {
       return `${session} ${JSON.stringify([...answers].sort(([one], [other]) => one - other))}`;
     });
-    return [...lines, ...sessions].join('\n');
+    const settled = [...this.#settled].sort().map(([id, number]) => `settled ${id} ${number}`);
+    return [...lines, ...sessions, ...settled].join('\n');
   }
 
   #answers(session: SessionId): Map<number, number> {

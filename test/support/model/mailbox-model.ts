@@ -62,6 +62,12 @@ interface Open {
 interface Expected {
   readonly posted: boolean;
   readonly settles: Set<number>;
+  /** Ids that are settled though no message has them. */
+  readonly settlesUnstored: Map<MessageId, number>;
+  /** What the command names to settle, and another session holds. */
+  readonly notHeld: readonly Hold[];
+  /** Messages of a post that a session held, or gave back, before: they are held, or go back. */
+  readonly adopted: Map<MessageId, SessionId | undefined>;
   /** Messages that go back, each with the attempt that its next offer will be. */
   readonly released: Map<number, number>;
   /** Messages that the session of a hello holds again. */
@@ -73,8 +79,12 @@ interface Expected {
 
 /** Ids of posts. Its order is the one in which sessions were last heard of. */
 class Memory {
+  /** The newest live message of each id; an id that was forgotten can be there twice. */
+  readonly #live: Map<MessageId, number>;
   readonly #sessions: Map<SessionId, { mark: number; numbers: Map<number, number> }>;
   #named: [MessageId, number][];
+  /** Settled, and never stored. */
+  #settled: [MessageId, number][];
 
   constructor(other?: Memory) {
     const sessions = other ? [...other.#sessions] : [];
@@ -85,9 +95,26 @@ class Memory {
       ]),
     );
     this.#named = other ? [...other.#named] : [];
+    this.#settled = other ? [...other.#settled] : [];
+    this.#live = new Map(other ? other.#live : []);
+  }
+
+  live(id: MessageId): number | undefined {
+    return this.#live.get(id);
+  }
+
+  end({ id, number }: Envelope): void {
+    if (this.#live.get(id) === number) this.#live.delete(id);
+  }
+
+  /** As copies of these tell it. */
+  liveAgain(messages: Iterable<ModelMessage>): void {
+    this.#live.clear();
+    for (const { envelope } of messages) this.#live.set(envelope.id, envelope.number);
   }
 
   post({ id, number }: Envelope, mark: number, namedIdsMax: number): void {
+    this.#live.set(id, number);
     const own = splitId(id);
     if (!own) {
       this.#named = [...this.#named, [id, number] as [MessageId, number]].slice(-namedIdsMax);
@@ -101,10 +128,36 @@ class Memory {
     for (const count of known.numbers.keys()) if (count <= known.mark) known.numbers.delete(count);
   }
 
+  settle(id: MessageId, number: number, unstoredIdsMax: number): void {
+    const others = this.#settled.filter(([other]) => other !== id);
+    this.#settled = [...others, [id, number] as [MessageId, number]].slice(-unstoredIdsMax);
+  }
+
   numberOf(id: MessageId): number | undefined {
     const own = splitId(id);
     if (own) return this.#sessions.get(own.session)?.numbers.get(own.count);
     return this.#named.find(([named]) => named === id)?.[1];
+  }
+
+  /** Of the offer that was settled, when no message has the id. */
+  settledAs(id: MessageId): number | undefined {
+    return this.#isAnswered(id) ? undefined : this.#settled.find(([other]) => other === id)?.[1];
+  }
+
+  /** Its poster may not have an answer yet. */
+  mayBePosted(id: MessageId): boolean {
+    const isKnown =
+      this.numberOf(id) !== undefined || this.#settled.some(([other]) => other === id);
+    return !isKnown && !this.#isAnswered(id);
+  }
+
+  forgetAnswered(): void {
+    this.#settled = this.#settled.filter(([id]) => !this.#isAnswered(id));
+  }
+
+  #isAnswered(id: MessageId): boolean {
+    const own = splitId(id);
+    return own !== undefined && own.count <= this.markOf(own.session);
   }
 
   markOf(session: SessionId): number {
@@ -117,6 +170,7 @@ class Memory {
 
   forget(session: SessionId): void {
     this.#sessions.delete(session);
+    this.#settled = this.#settled.filter(([id]) => splitId(id)?.session !== session);
   }
 
   shrink(sessionsMax: number, connected: ReadonlySet<SessionId>): void {
@@ -149,6 +203,8 @@ export class MailboxModel {
   #open: Open[] = [];
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
+  /** Holders of messages that are not here; undefined when they were given back. Oldest first. */
+  #orphans = new Map<MessageId, SessionId | undefined>();
   /** Of the last retry: dead letters that find room, and those that do not. */
   #retry: { moved: ModelMessage[]; stayed: ModelMessage[] } = { moved: [], stayed: [] };
 
@@ -193,6 +249,7 @@ export class MailboxModel {
     this.#firstOffers = new Map(written.firstOffers);
     this.#connections.clear();
     this.#open = [];
+    this.#orphans.clear();
     this.#absent.clear();
     for (const { holder } of this.#messages.values()) if (holder) this.#absent.add(holder);
     this.#graceUntil = now + this.#limits.holderGraceMs;
@@ -201,11 +258,13 @@ export class MailboxModel {
   /** A head is written: what is forgotten by now is not in it. */
   headWritten(): void {
     this.#memory.shrink(this.#limits.sessionsMax, this.#connectedSessions());
+    this.#memory.forgetAnswered();
   }
 
   /** Only a head and copies are left. */
   compacted(): void {
     this.#memoryWritten = new Memory(this.#memory);
+    this.#memoryWritten.liveAgain(this.#messages.values());
   }
 
   standbys(own: SessionId): number {
@@ -297,21 +356,23 @@ export class MailboxModel {
           break;
         case 'welcome':
           applyReturns();
-          this.#checkReply(reply, command);
+          this.#checkReply(reply, command, expected);
           break;
         case 'stored':
         case 'settled':
         case 'retried':
           while (records.length > 0) applyNext();
-          this.#checkReply(reply, command);
+          this.#checkReply(reply, command, expected);
           break;
         default:
-          this.#checkReply(reply, command);
+          this.#checkReply(reply, command, expected);
       }
     }
     while (records.length > 0) applyNext();
     assert.deepEqual([...expected.released, ...expected.regained], [], 'released or held again');
     assert.deepEqual([...expected.settles], [], 'settled');
+    assert.deepEqual([...expected.settlesUnstored], [], 'settled by their ids');
+    assert.deepEqual([...expected.adopted], [], 'held, or given back, as before');
     assert.deepEqual(expected.retried, [], 'back where they were meant to go');
     this.#checkNothingIsLeftLying(command, instant);
   }
@@ -328,7 +389,10 @@ export class MailboxModel {
 
   #postFailure(post: PostRequest, session: SessionId): string | undefined {
     const to = mailboxesOf(post);
-    const known = idsOf(post, session).map((id) => this.#memory.numberOf(id));
+    const ids = idsOf(post, session);
+    const known = ids.map((id) => this.#memory.numberOf(id));
+    const isKnown = (id: MessageId, index: number) =>
+      known[index] !== undefined || this.#memory.settledAs(id) !== undefined;
     if (known.some((number) => number !== undefined)) {
       const areSame = to.every((mailbox, index) => {
         const envelope = this.#messages.get(known[index] ?? 0)?.envelope;
@@ -341,8 +405,9 @@ export class MailboxModel {
             envelope.checksum === post.checksum)
         );
       });
-      return areSame && !known.includes(undefined) ? undefined : 'id_conflict';
+      return areSame && ids.every(isKnown) ? undefined : 'id_conflict';
     }
+    if (ids.every(isKnown)) return undefined;
     if (post.id === '') {
       const mark = Math.max(post.ackedUpTo, this.#memory.markOf(session));
       if (post.count <= mark) return 'bad_frame';
@@ -380,8 +445,12 @@ export class MailboxModel {
       posted:
         command.kind === 'post' &&
         session !== undefined &&
-        idsOf(command, session).every((id) => this.#memory.numberOf(id) === undefined),
+        idsOf(command, session).every((id) => this.#memory.numberOf(id) === undefined) &&
+        idsOf(command, session).some((id) => this.#memory.settledAs(id) === undefined),
       settles: new Set<number>(),
+      settlesUnstored: new Map<MessageId, number>(),
+      notHeld: session ? this.#heldByOthers(settledBy(command), session) : [],
+      adopted: new Map<MessageId, SessionId | undefined>(),
       released: new Map<number, number>(),
       regained: new Set<number>(),
       forgotten:
@@ -393,29 +462,58 @@ export class MailboxModel {
     switch (command.kind) {
       case 'post':
       case 'settle': {
-        const holds = command.kind === 'post' ? command.settles : command.holds;
-        for (const message of this.#named(holds)) {
-          const { holder } = message;
-          const may = holder === undefined || holder === session;
-          if (may) expected.settles.add(message.envelope.number);
+        for (const hold of settledBy(command)) {
+          if (expected.notHeld.includes(hold)) continue;
+          const message = this.#find(hold);
+          if (message) expected.settles.add(message.envelope.number);
+          else if (this.#memory.mayBePosted(hold.id))
+            expected.settlesUnstored.set(hold.id, hold.number);
+        }
+        for (const id of expected.settlesUnstored.keys()) this.#orphans.delete(id);
+        if (!expected.posted || command.kind !== 'post' || !session) break;
+        for (const id of idsOf(command, session)) {
+          const isHeld = this.#orphans.has(id) && this.#memory.settledAs(id) === undefined;
+          if (isHeld) expected.adopted.set(id, this.#orphans.get(id));
+          this.#orphans.delete(id);
         }
         break;
       }
       case 'release':
-        for (const message of this.#named(command.holds)) {
-          if (message.holder === session) putBack(message, !command.unread);
+        for (const hold of command.holds) {
+          const message = this.#find(hold);
+          if (this.#holderOf(hold) !== session) continue;
+          if (message) putBack(message, !command.unread);
+          else if (command.unread) this.#orphans.delete(hold.id);
+          else this.#orphans.set(hold.id, undefined);
         }
         break;
       case 'disconnect':
-        if (session) for (const message of this.#heldBy(session)) putBack(message, true);
+        if (!session) break;
+        for (const message of this.#heldBy(session)) putBack(message, true);
+        for (const [id, holder] of this.#orphans) {
+          if (holder === session) this.#orphans.set(id, undefined);
+        }
         break;
       case 'hello': {
-        const listed = this.#named(command.held);
+        const listed = command.held.map((hold) => this.#find(hold));
         for (const message of this.#heldBy(command.session)) {
           if (!listed.includes(message)) putBack(message, false);
         }
-        for (const { holder, envelope } of listed) {
-          if (holder === undefined) expected.regained.add(envelope.number);
+        for (const [id, holder] of this.#orphans) {
+          const isListed = command.held.some((hold) => hold.id === id);
+          if (holder === session && !isListed) this.#orphans.delete(id);
+        }
+        for (const hold of command.held) {
+          const message = this.#find(hold);
+          const holder = this.#holderOf(hold);
+          if (message && holder === undefined) expected.regained.add(message.envelope.number);
+          const isFree = holder === undefined || holder === session;
+          if (message || !isFree || !this.#memory.mayBePosted(hold.id)) continue;
+          this.#orphans.delete(hold.id);
+          this.#orphans.set(hold.id, command.session);
+          for (const oldest of this.#orphans.keys()) {
+            if (this.#orphans.size > this.#limits.unstoredIdsMax) this.#orphans.delete(oldest);
+          }
         }
         break;
       }
@@ -519,12 +617,25 @@ export class MailboxModel {
         return this.#applyReturned(record, expected);
       case 'released':
         return this.#applyReturned(record, expected);
+      case 'settledById':
+        for (const { id, number } of record.holds) {
+          assert.equal(number, expected.settlesUnstored.get(id));
+          expected.settlesUnstored.delete(id);
+          this.#memory.settle(id, number, this.#limits.unstoredIdsMax);
+          this.#memoryWritten.settle(id, number, this.#limits.unstoredIdsMax);
+        }
+        return;
       case 'offered': {
         const { number, holder, attempt } = record;
         const message = this.#message(number);
         assert.equal(message.holder, undefined, `nobody else holds ${number}`);
         assert.equal(attempt, message.attempt);
-        if (command.kind === 'hello' && expected.regained.delete(number)) {
+        const { id } = message.envelope;
+        const adopter = command.kind === 'post' ? expected.adopted.get(id) : undefined;
+        if (adopter !== undefined) {
+          expected.adopted.delete(id);
+          assert.equal(holder, adopter);
+        } else if (command.kind === 'hello' && expected.regained.delete(number)) {
           assert.equal(holder, command.session);
         } else this.#checkOrder(message);
         this.#messages.set(number, { ...message, holder, wasOffered: true });
@@ -542,10 +653,13 @@ export class MailboxModel {
 
   #applyReturned(record: ReleasedRecord | MovedRecord, expected: Expected): void {
     const { number, attempt } = record;
-    assert.equal(attempt, expected.released.get(number), `the next attempt of ${number}`);
-    expected.released.delete(number);
     const message = this.#message(number);
-    assert.notEqual(message.holder, undefined, `${number} was held`);
+    if (expected.adopted.delete(message.envelope.id)) assert.equal(attempt, 2);
+    else {
+      assert.equal(attempt, expected.released.get(number), `the next attempt of ${number}`);
+      expected.released.delete(number);
+      assert.notEqual(message.holder, undefined, `${number} was held`);
+    }
     const moves = message.mailbox !== deadLetterMailbox && attempt > this.#limits.attemptsMax;
     assert.equal(record.kind, moves ? 'moved' : 'released');
     const mailbox = record.kind === 'moved' ? record.mailbox : message.mailbox;
@@ -573,8 +687,10 @@ export class MailboxModel {
     );
     assert(session);
     const envelopes = [record.envelope, ...record.also];
-    const ids = idsOf(command, session.session);
-    const to = mailboxesOf(command);
+    const all = idsOf(command, session.session);
+    const isStored = all.map((id) => this.#memory.settledAs(id) === undefined);
+    const ids = all.filter((_, index) => isStored[index]);
+    const to = mailboxesOf(command).filter((_, index) => isStored[index]);
     assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
     assert.equal(record.body, command.body);
     const { namedIdsMax, sessionsMax } = this.#limits;
@@ -608,7 +724,10 @@ export class MailboxModel {
   #settle(numbers: readonly number[], expected: Expected): void {
     for (const number of numbers) {
       assert.ok(expected.settles.delete(number), `${number} may be settled`);
-      assert.ok(this.#messages.delete(number));
+      const { envelope } = this.#message(number);
+      this.#messages.delete(number);
+      this.#memory.end(envelope);
+      this.#memoryWritten.end(envelope);
     }
   }
 
@@ -680,7 +799,11 @@ export class MailboxModel {
     this.#close(open);
   }
 
-  #checkReply({ to, response }: Reply, command: Command | { readonly kind: 'tick' }): void {
+  #checkReply(
+    { to, response }: Reply,
+    command: Command | { readonly kind: 'tick' },
+    expected: Expected,
+  ): void {
     assert('request' in command, `a reply: ${response.kind}`);
     if (response.kind === 'error') {
       assert.ok(command.kind === 'hello' && response.code === 'replaced');
@@ -706,16 +829,18 @@ export class MailboxModel {
           ids,
         );
         for (const { id, number, reader } of stored) {
-          const known = this.#memory.numberOf(id);
+          const stored = this.#memory.numberOf(id);
+          const known = stored ?? this.#memory.settledAs(id);
           assert.equal(number, known, 'the number of the first post with this id');
-          assert.equal(reader, this.#messages.get(number)?.holder !== undefined);
+          const message = this.#find({ id, number });
+          assert.equal(reader, message?.holder !== undefined);
         }
-        assert.deepEqual(notHeld, this.#heldByOthers(command.settles, session));
+        assert.deepEqual(notHeld, expected.notHeld);
         return;
       }
       case 'settled':
         assert(command.kind === 'settle');
-        assert.deepEqual(response.notHeld, this.#heldByOthers(command.holds, session));
+        assert.deepEqual(response.notHeld, expected.notHeld);
         return;
       case 'released':
         assert.equal(command.kind, 'release');
@@ -814,17 +939,19 @@ export class MailboxModel {
     return [...this.#messages.values()].filter(({ holder }) => holder === session);
   }
 
-  #named(holds: readonly Hold[]): ModelMessage[] {
-    return holds.flatMap(({ number, id }) => {
-      const message = this.#messages.get(number);
-      return message?.envelope.id === id ? [message] : [];
-    });
+  #find({ number, id }: Hold): ModelMessage | undefined {
+    const message = this.#messages.get(number);
+    if (message?.envelope.id === id) return message;
+    return this.#messages.get(this.#memory.live(id) ?? 0);
+  }
+
+  #holderOf(hold: Hold): SessionId | undefined {
+    const message = this.#find(hold);
+    return message ? message.holder : this.#orphans.get(hold.id);
   }
 
   #heldByOthers(holds: readonly Hold[], session: SessionId): Hold[] {
-    return holds.filter((hold) =>
-      this.#named([hold]).some(({ holder }) => holder !== undefined && holder !== session),
-    );
+    return holds.filter((hold) => ![undefined, session].includes(this.#holderOf(hold)));
   }
 
   #connectedSessions(): Set<SessionId> {
@@ -838,6 +965,11 @@ export function byName(one: MailboxStatus, other: MailboxStatus): number {
 
 function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];
+}
+
+function settledBy(command: Command | { readonly kind: 'tick' }): readonly Hold[] {
+  if (command.kind === 'post') return command.settles;
+  return command.kind === 'settle' ? command.holds : [];
 }
 
 /** Of its messages. */

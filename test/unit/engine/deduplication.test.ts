@@ -2,15 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { Deduplication } from '../../../src/engine/deduplication.ts';
-import { type MessageId, parseSessionId, type SessionId } from '../../../src/model/message.ts';
+import {
+  type MessageId,
+  parseSessionId,
+  type SessionId,
+  sessionMessageId,
+} from '../../../src/model/message.ts';
 import { sessionOf } from '../../support/model/engine.ts';
 
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
 const carl = sessionOf('carl');
 
-function makeIds({ sessionsMax = 10, namedIdsMax = 10 } = {}): Deduplication {
-  return new Deduplication({ sessionsMax, namedIdsMax });
+function makeIds({ sessionsMax = 10, namedIdsMax = 10, unstoredIdsMax = 10 } = {}): Deduplication {
+  return new Deduplication({ sessionsMax, namedIdsMax, unstoredIdsMax });
 }
 
 test('a stored post is known by session and count', () => {
@@ -112,6 +117,50 @@ test('an id that is stored again counts as new', () => {
     [x, y, z].map((id) => deduplication.numberOfNamed(id)),
     [1, undefined, 3],
   );
+});
+
+test('a message that is settled without being stored is known until its session has the answer', () => {
+  const deduplication = makeIds();
+  const [id, other] = [sessionMessageId(ann, 3), sessionMessageId(ann, 5)];
+  assert.ok(deduplication.mayBePosted(id));
+  deduplication.settle({ id, number: 70 });
+  deduplication.settle({ id: other, number: 71 });
+  assert.deepEqual([deduplication.settledAs(id), deduplication.mayBePosted(id)], [70, false]);
+  assert.equal(deduplication.knows(ann), false, 'it takes no place among the sessions');
+  deduplication.store(ann, 4, 3, 72);
+  assert.deepEqual(
+    [deduplication.settledAs(id), deduplication.mayBePosted(id)],
+    [undefined, false],
+  );
+  deduplication.forgetAnswered();
+  assert.deepEqual(deduplication.records().at(-1), {
+    kind: 'settledById',
+    holds: [{ id: other, number: 71 }],
+  });
+  deduplication.forget(ann);
+  assert.deepEqual(deduplication.records(), []);
+});
+
+test('a message that was stored, or whose poster has the answer, is not posted again', () => {
+  const deduplication = makeIds();
+  deduplication.store(ann, 4, 2, 70);
+  deduplication.storeNamed('x' as MessageId, 71);
+  const mayBePosted = [1, 2, 3, 4, 5].map((count) =>
+    deduplication.mayBePosted(sessionMessageId(ann, count)),
+  );
+  assert.deepEqual(mayBePosted, [false, false, true, false, true]);
+  assert.equal(deduplication.mayBePosted('x' as MessageId), false);
+  assert.equal(deduplication.mayBePosted('y' as MessageId), true);
+});
+
+test('of the messages settled without being stored, 10,000 are remembered, and the oldest goes first', () => {
+  const deduplication = new Deduplication(limits);
+  for (let count = 1; count <= 10_001; count++) {
+    deduplication.settle({ id: sessionMessageId(ann, count), number: count });
+  }
+  assert.equal(deduplication.settledAs(sessionMessageId(ann, 1)), undefined);
+  assert.equal(deduplication.settledAs(sessionMessageId(ann, 2)), 2);
+  assert.equal(deduplication.settledAs(sessionMessageId(ann, 10_001)), 10_001);
 });
 
 test('the records of a head say everything, in the order of being heard', () => {

@@ -60,6 +60,13 @@ test('what a post settled stays settled, in whatever order the records are read'
   }
 });
 
+test("a hold is found by its id, also when its number is another message's by now", () => {
+  const state = replay([posted(1), posted(2), posted(3), { kind: 'settled', numbers: [3] }]);
+  const found = (number: number, of: number) =>
+    state.find({ number, id: envelopeOf(of).id })?.envelope.number;
+  assert.deepEqual([found(1, 1), found(1, 2), found(9, 1), found(3, 3)], [1, 2, 1, undefined]);
+});
+
 test('mailboxes are in the order of the numbers, in whatever order the records are read', () => {
   for (const order of permutations([posted(1), posted(2), posted(3), copied(2, A, 1)])) {
     const state = replay(order);

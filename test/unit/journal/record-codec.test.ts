@@ -32,6 +32,7 @@ const engineRecords: JournalRecord[] = [
   { kind: 'session', session: testSession, ackedUpTo: 7, numbers: [[8, 5]] },
   { kind: 'forgotten', session: testSession },
   { kind: 'named', ids: [['by hand' as MessageId, 9]] },
+  { kind: 'settledById', holds: [{ id: 'by hand' as MessageId, number: 9 }] },
 ];
 
 const storeRecords: StoreRecord[] = [
@@ -76,6 +77,7 @@ const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
     '00000000070000000100000000000000080000000000000005',
   forgotten: 'ff4a1700000000110000000000000000c84417271030313233343536373839616263646566',
   named: 'ff4a1800000000140000000000000000863ac3be000000010762792068616e640000000000000009',
+  settledById: 'ff4a1b01000000140000000000000000dd4ea017000000010762792068616e640000000000000009',
 };
 
 function bytesOf(record: JournalRecord | StoreRecord): Buffer {
