@@ -29,6 +29,8 @@ export const heard = Number.NEGATIVE_INFINITY;
 export class Call<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
+  /** Owners that failed while they had the call and had not answered it. */
+  ownersFailed = 0;
   /** Since when nothing came from the broker, on the machine's clock, or `heard`. */
   unheardSince = heard;
   readonly number: RequestNumber;

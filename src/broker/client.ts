@@ -61,6 +61,11 @@ export class Client {
     return this.#link.welcome;
   }
 
+  /** Somebody waits for the end of a call. */
+  get hasCallers(): boolean {
+    return this.#link.hasCallers;
+  }
+
   async post(to: Name, body: Buffer, options: PostOptions = {}): Promise<PostResult> {
     this.#checkCall(options);
     const { alsoTo = [], from = '' } = options;

@@ -5,7 +5,10 @@
 // 1. Calls whose caller is gone and that stored nothing are dropped; all others stay.
 // 2. The road leads to whichever broker there is by now, perhaps to ourselves.
 // 3. The hello says what the session holds; then every call is sent again in its old order.
-import { IpcError } from '../core/errors.ts';
+//
+// A call ends with the error of the store when its owner failed and nobody else can own the store, or
+// when several owners in a row failed over it.
+import { type ErrorCode, IpcError } from '../core/errors.ts';
 import type { Cancellable, Delivery } from '../core/mail.ts';
 import type { Hello, Welcome } from '../core/requests.ts';
 import type { Connection } from '../wire/connection.ts';
@@ -48,6 +51,14 @@ const retryMs = 1_000;
 const idlePauseMsMax = 30_000;
 /** After a broker that took us in and let us go before its welcome. */
 const greetingRetryMs = 50;
+/** Owners that may fail with `storage_failed` over one call before it ends with that error. */
+const ownersFailedMax = 3;
+/** The store cannot be used, so a parked wait would wait for an owner that cannot live. */
+const storeFaults: ReadonlySet<ErrorCode> = new Set([
+  'home_unusable',
+  'storage_failed',
+  'store_newer',
+]);
 /** Calls count up to here and begin again. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
@@ -89,6 +100,12 @@ export class Link {
   /** What the broker on the open link said of itself. */
   get welcome(): Welcome | undefined {
     return this.#state.kind === 'open' ? this.#state.welcome : undefined;
+  }
+
+  /** Somebody waits for the end of a call. */
+  get hasCallers(): boolean {
+    for (const call of this.#calls.values()) if (call.hasCaller) return true;
+    return false;
   }
 
   over(callNumber: number): void {
@@ -160,14 +177,13 @@ export class Link {
   #connectFailed(error: IpcError): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
-    const { code, message, hint } = error;
+    const isStoreFault = storeFaults.has(error.code);
     for (const call of [...this.#calls.values()]) {
-      if (call.sent && call.kind === 'wait') continue;
-      const maybeStored = mayBeStored(call);
-      call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
+      if (call.sent && call.kind === 'wait' && !isStoreFault) continue;
+      giveUp(call, error);
     }
     if (!this.#isNeeded()) return;
-    const isIdle = this.#calls.size === 0 && !this.#user.holds();
+    const isIdle = isStoreFault || (this.#calls.size === 0 && !this.#user.holds());
     this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
     this.#connectIn(this.#pauseMs);
   }
@@ -237,7 +253,17 @@ export class Link {
       this.#connectFailed(error);
       return connection.destroy();
     }
+    if (error.code === 'storage_failed' && request === 0) this.#ownerFailed(error);
     this.#calls.get(request)?.fail(error);
+  }
+
+  #ownerFailed(error: IpcError): void {
+    for (const call of [...this.#calls.values()]) {
+      // A parked wait is not what the owner failed over.
+      if (!call.sent || call.kind === 'wait') continue;
+      call.ownersFailed += 1;
+      if (call.ownersFailed >= ownersFailedMax) giveUp(call, error);
+    }
   }
 
   #lost(connection: Connection): void {
@@ -259,6 +285,13 @@ export class Link {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+/** Ends the call for its caller, with the error as it is true of this call. */
+function giveUp(call: OpenCall, error: IpcError): void {
+  const { code, message, hint } = error;
+  const maybeStored = mayBeStored(call);
+  call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
 }
 
 function mayBeStored({ sent, kind }: OpenCall): boolean {

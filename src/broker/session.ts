@@ -6,6 +6,7 @@
 // 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
 //    whose last disk write has not ended: bid again.
 // 3. When the link is lost, by death or by farewell, all standbys do the same at once.
+// 4. A session whose own broker failed dials for a while before it bids again: see backoff.ts.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -37,8 +38,10 @@ import type { Connection } from '../wire/connection.ts';
 import { type Address, dial } from '../wire/dial.ts';
 import type { Keys } from '../wire/handshake.ts';
 import { loadKeys, makeHome, watchKeys } from '../wire/key.ts';
+import { realMachine } from '../wire/machine.ts';
 import { Admission } from './admission.ts';
-import { claim, ownerAddress } from './claim.ts';
+import { Backoff } from './backoff.ts';
+import { claim, ownerAddress, socketPath } from './claim.ts';
 import { Client } from './client.ts';
 import { areOpen, Doors } from './doors.ts';
 import { describeProcess, findHolder } from './holder.ts';
@@ -72,6 +75,7 @@ export class Session implements Mail {
   readonly #options: SessionOptions;
   readonly #folder: string;
   readonly #client: Client;
+  readonly #backoff = new Backoff(realMachine);
   #broker: Broker | undefined;
   /** Gave the role up by order: does not own again before its own start(). */
   #stopped = false;
@@ -182,13 +186,17 @@ export class Session implements Mail {
     return host === undefined && !this.#stopped && !this.#foreign && !this.#closed;
   }
 
+  #mayBid(): boolean {
+    return this.#mayOwn() && !this.#backoff.isPaused(this.#client.hasCallers);
+  }
+
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
     const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
+      const roads = this.#mayBid() ? await this.#bid(keys) : await this.#addresses();
       try {
         const connection = await dialAny(roads, dialled);
         this.#proved = connection.key;
@@ -202,7 +210,18 @@ export class Session implements Mail {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(keys: Keys): Promise<Address> {
+  async #bid(keys: Keys): Promise<readonly Address[]> {
+    try {
+      return [await this.#own(keys)];
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      // Another session may be able to own the store; it is found by dialling.
+      this.#backoff.failed(error);
+      return this.#addresses();
+    }
+  }
+
+  async #own(keys: Keys): Promise<Address> {
     const { home, port, env } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
@@ -223,10 +242,12 @@ export class Session implements Mail {
         doors,
         admission: new Admission(doors, watchKeys(home, env, keys)),
         folder: this.#folder,
-        onFailed: () => {
+        onFailed: (error) => {
+          this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;
         },
       });
+      this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
@@ -252,7 +273,9 @@ export class Session implements Mail {
 
   async #addresses(): Promise<readonly Address[]> {
     const { host, port } = this.#options;
-    if (host === undefined) return [this.#portAddress()];
+    if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
+    // While this session does not bid: an owner in another network namespace has the socket alone.
+    if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
     return (await resolveHost(host)).map((each) => ({ host: each, port }));
   }
 
@@ -265,7 +288,7 @@ export class Session implements Mail {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
-    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
+    return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
   }
 
   /** Turns what a dial saw into what the caller can act on. */
@@ -273,6 +296,7 @@ export class Session implements Mail {
     const { port, host } = this.#options;
     if (!(error instanceof IpcError) || host !== undefined) return error;
     const refused = error.code === 'unreachable' && error.cause !== undefined;
+    if (refused && this.#mayOwn() && this.#backoff.error) return this.#backoff.error;
     if (refused && !this.#mayOwn()) {
       return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
     }

@@ -13,6 +13,7 @@ import type { Name } from '../../src/core/message.ts';
 import { type Message, open } from '../../src/index.ts';
 import { startBroker } from '../support/brokers.ts';
 import { damageText } from '../support/damage.ts';
+import { buildShim } from '../support/failing-disk.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
@@ -172,56 +173,6 @@ test('a really full disk: posts are refused, mail is read and settled, an owner 
     [],
   );
 });
-
-/**
- * While the file FAIL_SYNC is there, fdatasync fails with EIO; while FAIL_READ is, reads of segments do
- * that touch the byte BAD_BYTE.
- */
-const shim = `
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-static int on(const char *name) { return getenv(name) && access(getenv(name), F_OK) == 0; }
-static int segment(int file) {
-  char link[64], path[512];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-  ssize_t bytes = readlink(link, path, sizeof path - 1);
-  return bytes > 0 && (path[bytes] = 0, strstr(path, "/seg-") != NULL);
-}
-int fdatasync(int file) {
-  if (on("FAIL_SYNC")) { errno = EIO; return -1; }
-  return syscall(SYS_fdatasync, file);
-}
-ssize_t read(int file, void *bytes, size_t count) {
-  if (on("FAIL_READ") && segment(file)) { errno = EIO; return -1; }
-  return syscall(SYS_read, file, bytes, count);
-}
-ssize_t pread64(int file, void *bytes, size_t count, off_t offset) {
-  if (on("FAIL_READ") && segment(file)) {
-    long bad = atol(getenv("BAD_BYTE"));
-    if (offset <= bad && bad < offset + (off_t)count) { errno = EIO; return -1; }
-  }
-  return syscall(SYS_pread64, file, bytes, count, offset);
-}
-ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
-  return pread64(file, bytes, count, offset);
-}
-`;
-
-function buildShim(folder: string): string | undefined {
-  const [source, library] = [join(folder, 'shim.c'), join(folder, 'shim.so')];
-  writeFileSync(source, shim);
-  try {
-    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source], { stdio: 'pipe' });
-    return library;
-  } catch {
-    return undefined;
-  }
-}
 
 test('a bad sector costs the messages that lie in it, and no others', async (context) => {
   const { home, port, run, line } = await shell(context);

@@ -16,7 +16,7 @@ const floors = [
   'core/: limits errors version bytes message envelope requests mail sorted ids post ledger waits step connection room dead-letters status mailboxes',
   'wire/: machine random frame json fields retries posts protocol handshake key rotation channel connection dial strangers crowd',
   'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
-  'broker/: claim doors admission holder peer server call posts silence link client session',
+  'broker/: claim doors admission holder peer server call posts silence link client backoff session',
   'direct jetstream',
   'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',

@@ -1,5 +1,6 @@
 // A session in a simulated process: it owns the broker of its port or joins the owner, as
 // broker/session.ts does with real ports, and says what it asks and hears to the history.
+import { Backoff } from '../../../src/broker/backoff.ts';
 import { Client } from '../../../src/broker/client.ts';
 import type { Road } from '../../../src/broker/link.ts';
 import { Broker, type BrokerLimits } from '../../../src/broker/server.ts';
@@ -32,6 +33,7 @@ const closeMs = 2_000;
 export class SimSession {
   readonly client: Client;
   readonly #options: SimSessionOptions;
+  readonly #backoff: Backoff;
   #broker: Broker | undefined;
   #closed = false;
 
@@ -44,6 +46,7 @@ export class SimSession {
       isStandby: () => this.#mayOwn(),
     };
     const { process } = options;
+    this.#backoff = new Backoff(process);
     const origin = { program: 'sim', pid: process.pid, machine: options.namespace };
     this.client = new Client(origin, road, process);
   }
@@ -122,15 +125,19 @@ export class SimSession {
     return !this.#options.isRemote && !this.#closed;
   }
 
+  #mayBid(): boolean {
+    return this.#mayOwn() && !this.#backoff.isPaused(this.client.hasCallers);
+  }
+
   async #connect(): Promise<Connection> {
     const { process, network, namespace } = this.#options;
     const began = process.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      if (this.#mayOwn()) await this.#bid();
+      if (this.#mayBid()) await this.#bid();
       try {
         return await network.dial(process, namespace);
       } catch (error) {
-        if (!this.#mayTryAgain(error, process.now() - began)) throw error;
+        if (!this.#mayTryAgain(error, process.now() - began)) throw this.#explain(error);
       }
       await process.sleep(pauseMs);
     }
@@ -139,7 +146,12 @@ export class SimSession {
   #mayTryAgain(error: unknown, passedMs: number): boolean {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     if (error.cause === undefined) return passedMs < hangUpMsMax;
-    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
+    return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
+  }
+
+  #explain(error: unknown): unknown {
+    const isRefused = error instanceof IpcError && error.cause !== undefined;
+    return (isRefused && this.#mayOwn() && this.#backoff.error) || error;
   }
 
   async #bid(): Promise<void> {
@@ -164,16 +176,18 @@ export class SimSession {
         machine: process,
         onFailed: (error) => {
           history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
+          this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;
         },
       });
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
+      this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       if (process.isDead) return;
-      if (error.code !== 'no_broker') throw error;
+      if (error.code !== 'no_broker') this.#backoff.failed(error);
     }
   }
 }
