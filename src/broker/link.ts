@@ -43,14 +43,24 @@ export interface LinkUser {
 type LinkState =
   | { readonly kind: 'down' | 'connecting' | 'closed' }
   | { readonly kind: 'greeting'; readonly connection: Connection }
-  | { readonly kind: 'open'; readonly connection: Connection; readonly welcome: Welcome };
+  | {
+      readonly kind: 'open';
+      readonly connection: Connection;
+      readonly welcome: Welcome;
+      /** On the machine's clock. */
+      readonly since: number;
+      /** Its owner gave up over the store. */
+      isOwnerFailed: boolean;
+    };
 
 /** Between two tries to find a broker for calls that were parked before. */
 const retryMs = 1_000;
 /** A standby with nothing to say tries ever less often to own a store that does not open. */
 const idlePauseMsMax = 30_000;
-/** After a broker that took us in and let us go before its welcome. */
-const greetingRetryMs = 50;
+/** A link that ended before this ended early. */
+const shortLinkMs = 2_000;
+/** After a link that ended early; doubled with each further one, up to `retryMs`. */
+const earlyEndPauseMs = 50;
 /** Owners that may fail with `storage_failed` over one call before it ends with that error. */
 const ownersFailedMax = 3;
 /** The store cannot be used, so a parked wait would wait for an owner that cannot live. */
@@ -74,6 +84,10 @@ export class Link {
   readonly #silence: Silence;
   #retryTimer: Timer | undefined;
   #pauseMs = retryMs;
+  /** Connections in a row that ended before their welcome. */
+  #unwelcomed = 0;
+  /** Links in a row that ended soon after they opened: to the broker of this epoch, or to owners that failed. */
+  #shortLinks = { epoch: 0, count: 0 };
 
   constructor(road: Road, machine: Machine, user: LinkUser) {
     this.#road = road;
@@ -235,13 +249,26 @@ export class Link {
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      connection.destroy(error);
+      this.#misunderstood(connection, frame.request, error);
     }
   }
 
+  /** An answer broke the protocol: sent again, its call would only get the same answer. */
+  #misunderstood(connection: Connection, request: number, error: IpcError): void {
+    const call = this.#calls.get(request);
+    if (this.#state.kind === 'greeting') this.#connectFailed(error);
+    else if (call && error.code !== 'body_damaged') {
+      giveUp(call, error);
+      call.over();
+    }
+    connection.destroy(error);
+  }
+
   #welcomed(connection: Connection, welcome: Welcome): void {
-    this.#state = { kind: 'open', connection, welcome };
+    const since = this.#machine.now();
+    this.#state = { kind: 'open', connection, welcome, since, isOwnerFailed: false };
     this.#pauseMs = retryMs;
+    this.#unwelcomed = 0;
     this.#road.welcomed(welcome);
     this.#user.welcomed(welcome);
     for (const call of [...this.#calls.values()]) this.#sendCall(call);
@@ -258,6 +285,7 @@ export class Link {
   }
 
   #ownerFailed(error: IpcError): void {
+    if (this.#state.kind === 'open') this.#state.isOwnerFailed = true;
     for (const call of [...this.#calls.values()]) {
       // A parked wait is not what the owner failed over.
       if (!call.sent || call.kind === 'wait') continue;
@@ -272,19 +300,35 @@ export class Link {
       return;
     this.#state = { kind: 'down' };
     connection.destroy();
-    const wasOpen = state.kind === 'open';
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (call.kind === 'wait' || call.kind === 'fetch')) call.over();
     }
     if (!this.#isNeeded()) return;
-    if (wasOpen) this.#connect();
-    else this.#connectIn(greetingRetryMs);
+    const pauseMs = this.#pauseAfter(state);
+    if (pauseMs === 0) this.#connect();
+    else this.#connectIn(pauseMs);
+  }
+
+  /** Whatever makes connections to one broker end early, again and again: they are not made in a hot loop. */
+  #pauseAfter(state: LinkState): number {
+    if (state.kind !== 'open') return earlyEndPause(this.#unwelcomed++);
+    const { epoch } = state.welcome;
+    const isShort = this.#machine.now() - state.since < shortLinkMs;
+    const goesOn = state.isOwnerFailed || this.#shortLinks.epoch === epoch;
+    const before = goesOn ? this.#shortLinks.count : 0;
+    this.#shortLinks = { epoch, count: isShort ? before + 1 : 0 };
+    // The first may be a failover, so it costs no pause.
+    return before === 0 || !isShort ? 0 : earlyEndPause(before - 1);
   }
 
   #sendCall(call: OpenCall): void {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+function earlyEndPause(before: number): number {
+  return Math.min(earlyEndPauseMs * 2 ** before, retryMs);
 }
 
 /** Ends the call for its caller, with the error as it is true of this call. */
