@@ -18,7 +18,7 @@ export interface CallOptions<Result> {
 
 interface Caller<Result> {
   resolve(result: Result): void;
-  reject(error: IpcError): void;
+  reject(error: unknown): void;
   /** Called before either of them. */
   ended(): void;
 }
@@ -74,8 +74,8 @@ export class Call<Result = unknown> {
     this.#detach()?.resolve(result);
   }
 
-  /** The broker said no: the call is over. */
-  fail(error: IpcError): void {
+  /** The broker refused it, or it cannot be sent: the call is over. */
+  fail(error: unknown): void {
     this.over();
     this.#detach()?.reject(error);
   }

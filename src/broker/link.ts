@@ -184,13 +184,14 @@ export class Link {
     this.#machine.clearTimer(this.#retryTimer);
     this.#road.connect().then(
       (connection) => this.#greet(connection),
-      (error: IpcError) => this.#connectFailed(error),
+      (error: unknown) => this.#connectFailed(error),
     );
   }
 
-  #connectFailed(error: IpcError): void {
+  #connectFailed(error: unknown): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
+    if (!(error instanceof IpcError)) return this.#fault(error);
     const isStoreFault = storeFaults.has(error.code);
     for (const call of [...this.#calls.values()]) {
       if (call.sent && call.kind === 'wait' && !isStoreFault) continue;
@@ -200,6 +201,13 @@ export class Link {
     const isIdle = isStoreFault || (this.#calls.size === 0 && !this.#user.holds());
     this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
     this.#connectIn(this.#pauseMs);
+  }
+
+  /** Of our own: it reaches the callers as it is, or ends the process when nobody waits. */
+  #fault(error: unknown): void {
+    const asked = [...this.#calls.values()].filter((call) => call.hasCaller);
+    if (asked.length === 0) throw error;
+    for (const call of asked) call.fail(error);
   }
 
   #connectIn(ms: number): void {

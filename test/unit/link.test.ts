@@ -184,3 +184,10 @@ test('a post over which three owners failed ends with their error, and a parked 
   await machine.pass(2_000);
   assert.equal(await waiting, undefined);
 });
+
+test('a fault of our own on the way to a broker reaches the caller as it is', async () => {
+  const fault = new assert.AssertionError({ message: 'numbers only rise' });
+  const connect = () => Promise.reject(fault);
+  const client = clientOf(connect, new ManualMachine());
+  await assert.rejects(client.post(box, body), (error) => error === fault);
+});
