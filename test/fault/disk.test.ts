@@ -1,8 +1,16 @@
 // Faults of a real disk: what it damages, when it is full, when it fails, when it hangs.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +19,10 @@ import { type TestContext, test } from 'node:test';
 import type { IpcError } from '../../src/core/errors.ts';
 import type { Name } from '../../src/core/message.ts';
 import { type Message, open } from '../../src/index.ts';
+import { realDisk } from '../../src/journal/disk.ts';
 import { startBroker } from '../support/brokers.ts';
 import { damageText } from '../support/damage.ts';
-import { buildShim } from '../support/failing-disk.ts';
+import { buildShim, fileLimit } from '../support/failing-disk.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
@@ -265,6 +274,18 @@ test('a store whose folder is deleted while the broker runs: it gives up, and sa
   await assert.rejects(poster.post(box, Buffer.from('not stored')));
   assert.equal(failed[0]?.code, 'storage_failed');
   assert.match(failed[0]?.message ?? '', /^the store .* was removed while it was in use$/);
+});
+
+test('a note takes the place of a longer one, and one that cannot be written leaves it as it was', async (context) => {
+  const path = join(await makeHome(context), 'note');
+  realDisk.writeNote(path, 'a long note\n');
+  realDisk.writeNote(path, 'a note\n');
+  assert.equal(readFileSync(path, 'utf8'), 'a note\n');
+  const module = new URL('../../src/journal/disk.js', import.meta.url).href;
+  const script = `import('${module}').then(({ realDisk }) => realDisk.writeNote('${path}', 'another'))`;
+  const [command = '', ...words] = [...fileLimit(0), process.execPath, '-e', script];
+  assert.match(spawnSync(command, words).stderr.toString(), /EFBIG/);
+  assert.equal(readFileSync(path, 'utf8'), 'a note\n');
 });
 
 test('a store in memory is warned of by start, status and store check', async (context) => {
