@@ -140,6 +140,11 @@ const table = {
     hint: 'settle or release what this session holds, or name fewer messages in one call',
   },
 
+  unknown_error: {
+    fault: 'world',
+    maybeStored: true,
+    hint: 'the message has the code and the text of the other side; run its version of agent-ipc here to have them explained',
+  },
   bad_frame: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
   frame_too_large: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
   body_damaged: {

@@ -27,6 +27,8 @@ export class Listeners {
   readonly #servers = new Map<string, Server>();
   readonly #addresses: string[] = [];
   #admit: (socket: Socket) => void = hangUp;
+  /** Ends when the last address that was asked for is open, or cannot be opened. */
+  #opening: Promise<void> = Promise.resolve();
 
   /** `listeners`: as they were won, the Unix socket and the lock. */
   constructor(port: number, [socket, lock]: readonly [Server, Server]) {
@@ -51,8 +53,22 @@ export class Listeners {
     for (const server of [this.#socket, ...this.#servers.values()]) this.#attend(server);
   }
 
-  /** One more address of this machine. 127.0.0.1 takes the place of all others. */
-  async open(address: string): Promise<void> {
+  /**
+   * One more address of this machine. 127.0.0.1 takes the place of all others. One at a time: an
+   * exchange closes listeners before it opens its own.
+   */
+  open(address: string): Promise<void> {
+    const opening = this.#opening.then(() => this.#open(address));
+    this.#opening = opening.catch(() => {});
+    return opening;
+  }
+
+  close(): void {
+    this.#socket.close();
+    this.#shut([...this.#addresses]);
+  }
+
+  async #open(address: string): Promise<void> {
     if (address === ownerAddress) return this.#narrow();
     if (areOpen(this.#addresses, address)) return;
     if (address !== anyIPv4 && address !== anyIPv6) {
@@ -62,11 +78,6 @@ export class Listeners {
       this.#addresses.filter((each) => isIPv4(each) === isIPv4(address)),
       address,
     );
-  }
-
-  close(): void {
-    this.#socket.close();
-    this.#shut([...this.#addresses]);
   }
 
   async #narrow(): Promise<void> {

@@ -69,6 +69,11 @@ export class Client {
     return this.#link.welcome;
   }
 
+  /** Somebody waits for the end of a call. */
+  get hasCallers(): boolean {
+    return this.#link.hasCallers;
+  }
+
   async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
     this.#checkCall(options);
     const { alsoTo = [], from = '', answers = '', settles = [] } = options;

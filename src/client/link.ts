@@ -5,7 +5,10 @@
 // 1. Calls whose caller is gone and that stored nothing are dropped; all others stay.
 // 2. The road leads to whichever broker there is by now, perhaps to ourselves.
 // 3. The hello says what the session holds; then every call is sent again in its old order.
-import { IpcError } from '../base/errors.ts';
+//
+// A call ends with the error of the store when its owner failed and nobody else can own the store, or
+// when several owners in a row failed over it.
+import { type ErrorCode, IpcError } from '../base/errors.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Hello, Welcome } from '../model/requests.ts';
@@ -40,14 +43,32 @@ export interface LinkListener {
 type LinkState =
   | { readonly kind: 'down' | 'connecting' | 'closed' }
   | { readonly kind: 'greeting'; readonly connection: Connection }
-  | { readonly kind: 'open'; readonly connection: Connection; readonly welcome: Welcome };
+  | {
+      readonly kind: 'open';
+      readonly connection: Connection;
+      readonly welcome: Welcome;
+      /** On the machine's clock. */
+      readonly since: number;
+      /** Its owner gave up over the store. */
+      isOwnerFailed: boolean;
+    };
 
 /** Between two tries to find a broker for calls that were parked before. */
 const retryMs = 1_000;
 /** A standby with nothing to say tries ever less often to own a store that does not open. */
 const idlePauseMsMax = 30_000;
-/** After a broker that took us in and let us go before its welcome. */
-const greetingRetryMs = 50;
+/** A link that ended before this ended early. */
+const shortLinkMs = 2_000;
+/** After a link that ended early; doubled with each further one, up to `retryMs`. */
+const earlyEndPauseMs = 50;
+/** Owners that may fail with `storage_failed` over one call before it ends with that error. */
+const ownersFailedMax = 3;
+/** The store cannot be used, so a parked wait would wait for an owner that cannot live. */
+const storeFaults: ReadonlySet<ErrorCode> = new Set([
+  'home_unusable',
+  'storage_failed',
+  'store_newer',
+]);
 /** Calls count up to here and begin again. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
@@ -63,6 +84,10 @@ export class Link {
   readonly #watchdog: Watchdog;
   #retryTimer: Timer | undefined;
   #pauseMs = retryMs;
+  /** Connections in a row that ended before their welcome. */
+  #unwelcomed = 0;
+  /** Links in a row that ended soon after they opened: to the broker of this epoch, or to owners that failed. */
+  #shortLinks = { epoch: 0, count: 0 };
 
   constructor(connector: Connector, runtime: Runtime, listener: LinkListener) {
     this.#connector = connector;
@@ -89,6 +114,12 @@ export class Link {
   /** What the broker on the open link said of itself. */
   get welcome(): Welcome | undefined {
     return this.#state.kind === 'open' ? this.#state.welcome : undefined;
+  }
+
+  /** Somebody waits for the end of a call. */
+  get hasCallers(): boolean {
+    for (const call of this.#calls.values()) if (call.hasCaller) return true;
+    return false;
   }
 
   over(callNumber: number): void {
@@ -153,23 +184,30 @@ export class Link {
     this.#runtime.clearTimer(this.#retryTimer);
     this.#connector.connect().then(
       (connection) => this.#greet(connection),
-      (error: IpcError) => this.#connectFailed(error),
+      (error: unknown) => this.#connectFailed(error),
     );
   }
 
-  #connectFailed(error: IpcError): void {
+  #connectFailed(error: unknown): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
-    const { code, message, hint } = error;
+    if (!(error instanceof IpcError)) return this.#fault(error);
+    const isStoreFault = storeFaults.has(error.code);
     for (const call of [...this.#calls.values()]) {
-      if (call.sent && call.kind === 'wait') continue;
-      const maybeStored = mayBeStored(call);
-      call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
+      if (call.sent && call.kind === 'wait' && !isStoreFault) continue;
+      giveUp(call, error);
     }
     if (!this.#isNeeded()) return;
-    const isIdle = this.#calls.size === 0 && !this.#listener.holds();
+    const isIdle = isStoreFault || (this.#calls.size === 0 && !this.#listener.holds());
     this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
     this.#connectIn(this.#pauseMs);
+  }
+
+  /** Of our own: it reaches the callers as it is, or ends the process when nobody waits. */
+  #fault(error: unknown): void {
+    const asked = [...this.#calls.values()].filter((call) => call.hasCaller);
+    if (asked.length === 0) throw error;
+    for (const call of asked) call.fail(error);
   }
 
   #connectIn(ms: number): void {
@@ -219,13 +257,26 @@ export class Link {
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      connection.destroy(error);
+      this.#misunderstood(connection, frame.request, error);
     }
   }
 
+  /** An answer broke the protocol: sent again, its call would only get the same answer. */
+  #misunderstood(connection: Connection, request: number, error: IpcError): void {
+    const call = this.#calls.get(request);
+    if (this.#state.kind === 'greeting') this.#connectFailed(error);
+    else if (call && error.code !== 'body_damaged') {
+      giveUp(call, error);
+      call.over();
+    }
+    connection.destroy(error);
+  }
+
   #welcomed(connection: Connection, welcome: Welcome): void {
-    this.#state = { kind: 'open', connection, welcome };
+    const since = this.#runtime.now();
+    this.#state = { kind: 'open', connection, welcome, since, isOwnerFailed: false };
     this.#pauseMs = retryMs;
+    this.#unwelcomed = 0;
     this.#connector.welcomed(welcome);
     this.#listener.welcomed(welcome);
     for (const call of [...this.#calls.values()]) this.#sendCall(call);
@@ -237,7 +288,18 @@ export class Link {
       this.#connectFailed(error);
       return connection.destroy();
     }
+    if (error.code === 'storage_failed' && request === 0) this.#ownerFailed(error);
     this.#calls.get(request)?.fail(error);
+  }
+
+  #ownerFailed(error: IpcError): void {
+    if (this.#state.kind === 'open') this.#state.isOwnerFailed = true;
+    for (const call of [...this.#calls.values()]) {
+      // A parked wait is not what the owner failed over.
+      if (!call.sent || call.kind === 'wait') continue;
+      call.ownersFailed += 1;
+      if (call.ownersFailed >= ownersFailedMax) giveUp(call, error);
+    }
   }
 
   #lost(connection: Connection): void {
@@ -246,19 +308,42 @@ export class Link {
       return;
     this.#state = { kind: 'down' };
     connection.destroy();
-    const wasOpen = state.kind === 'open';
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (call.kind === 'wait' || call.kind === 'fetch')) call.over();
     }
     if (!this.#isNeeded()) return;
-    if (wasOpen) this.#connect();
-    else this.#connectIn(greetingRetryMs);
+    const pauseMs = this.#pauseAfter(state);
+    if (pauseMs === 0) this.#connect();
+    else this.#connectIn(pauseMs);
+  }
+
+  /** Whatever makes connections to one broker end early, again and again: they are not made in a hot loop. */
+  #pauseAfter(state: LinkState): number {
+    if (state.kind !== 'open') return earlyEndPause(this.#unwelcomed++);
+    const { epoch } = state.welcome;
+    const isShort = this.#runtime.now() - state.since < shortLinkMs;
+    const goesOn = state.isOwnerFailed || this.#shortLinks.epoch === epoch;
+    const before = goesOn ? this.#shortLinks.count : 0;
+    this.#shortLinks = { epoch, count: isShort ? before + 1 : 0 };
+    // The first may be a failover, so it costs no pause.
+    return before === 0 || !isShort ? 0 : earlyEndPause(before - 1);
   }
 
   #sendCall(call: OpenCall): void {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+function earlyEndPause(before: number): number {
+  return Math.min(earlyEndPauseMs * 2 ** before, retryMs);
+}
+
+/** Ends the call for its caller, with the error as it is true of this call. */
+function giveUp(call: OpenCall, error: IpcError): void {
+  const { code, message, hint } = error;
+  const maybeStored = mayBeStored(call);
+  call.giveUp(new IpcError(code, message, { cause: error, hint, maybeStored }));
 }
 
 function mayBeStored({ sent, kind }: OpenCall): boolean {

@@ -18,7 +18,7 @@ export interface PendingCallOptions<Result> {
 
 interface Caller<Result> {
   resolve(result: Result): void;
-  reject(error: IpcError): void;
+  reject(error: unknown): void;
   /** Called before either of them. */
   ended(): void;
 }
@@ -29,6 +29,8 @@ export const heard = Number.NEGATIVE_INFINITY;
 export class PendingCall<Result = unknown> {
   /** Its bytes went out on an open link once, so a broker may have acted on it. */
   sent = false;
+  /** Owners that failed while they had the call and had not answered it. */
+  ownersFailed = 0;
   /** Since when nothing came from the broker, on the runtime's clock, or `heard`. */
   unheardSince = heard;
   readonly number: RequestNumber;
@@ -72,8 +74,8 @@ export class PendingCall<Result = unknown> {
     this.#detach()?.resolve(result);
   }
 
-  /** The broker said no: the call is over. */
-  fail(error: IpcError): void {
+  /** The broker refused it, or it cannot be sent: the call is over. */
+  fail(error: unknown): void {
     this.over();
     this.#detach()?.reject(error);
   }

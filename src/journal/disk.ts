@@ -2,9 +2,11 @@
 // file's sync, its name (and that it is gone) by the sync of its folder.
 import {
   closeSync,
+  constants,
   fdatasync,
   fstatSync,
   fsync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   read,
@@ -102,7 +104,14 @@ export const realDisk: Disk = {
     return new RealFile(withReserve(() => openSync(path, 'wx', 0o600)));
   },
   writeNote(path, text) {
-    withReserve(() => writeFileSync(path, text, { mode: 0o600 }));
+    const file = withReserve(() => openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600));
+    try {
+      // Not emptied first: a full disk might not take it back.
+      writeFileSync(file, text);
+      ftruncateSync(file, Buffer.byteLength(text));
+    } finally {
+      close(file);
+    }
   },
   async read(path) {
     const file = absentIs(undefined, () => openToRead(path));

@@ -261,13 +261,10 @@ export class Journal {
     this.#guard(() => this.#removeFiles([oldest]));
   }
 
-  /** When the addresses change. Nothing depends on it: a failure leaves the journal as it is. */
+  /** When the addresses change. If it cannot be written now, the orderly end writes it. */
   noteOwner(note: OwnerNote): void {
-    try {
-      this.#writeNote(note);
-    } catch (error) {
-      throw diskFault(error);
-    }
+    this.#note = note;
+    this.#seal();
   }
 
   /**
@@ -369,16 +366,12 @@ export class Journal {
 
   /** Says beside the log how far it is durable: whoever cuts the log, or takes it away, cuts its marks too. */
   #seal(): void {
+    const { folder } = this.#options;
     try {
-      this.#writeNote(this.#note);
+      writeOwner(this.#disk, folder, this.epoch, this.#note, this.#logWriter.durable);
     } catch {
-      // The marks say the same.
+      // The marks say the same, and the addresses are a convenience for the next owner.
     }
-  }
-
-  #writeNote(note: OwnerNote): void {
-    this.#note = note;
-    writeOwner(this.#disk, this.#options.folder, this.epoch, note, this.#logWriter.durable);
   }
 
   /** Header, then the carried records in their order, then the head, which tells of all before it. */

@@ -3,6 +3,8 @@
 // is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
 // other Connection answers.  4. A side that heard nothing for `silenceMsDead`, or could write nothing
 // for as long, gives the connection up.  5. onClose is called once, whoever ended it.
+// The kernel does not tell how much of a write it has taken, so a large one goes to it in slices: a slow
+// link on which bytes move is not dead.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { IpcError } from '../base/errors.ts';
@@ -18,6 +20,8 @@ export interface ConnectionTimes {
   readonly silenceMsDead: number;
 }
 
+/** What is written at a time, so the least that a peer must take within `silenceMsDead`. */
+const sliceBytes = 256 * 1024;
 /** A peer that asks for pongs and reads none is given no more. */
 const pongBytesMax = 64 * 1024;
 
@@ -27,6 +31,13 @@ export interface Proven {
   /** Bytes of frames that came with the handshake. */
   readonly rest: Buffer;
   readonly key: Buffer;
+}
+
+/** A part of a frame that is not written. */
+interface Part {
+  readonly bytes: Buffer;
+  /** Called when these bytes, the last of their frame, are with the kernel. */
+  readonly onWritten: (() => void) | undefined;
 }
 
 export class Connection {
@@ -44,14 +55,18 @@ export class Connection {
   #onFrame: ((frame: Frame) => void) | undefined;
   #onClose: ((reason?: IpcError) => void) | undefined;
   #paused = false;
-  #corked = false;
+  /** Not yet with the socket. */
+  #queue: Part[] = [];
+  #queuedBytes = 0;
+  /** A slice is with the socket. */
+  #isWriting = false;
+  #isFlushDue = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
   #lastHeard: number;
   #lastSent: number;
-  /** When a write last ended, or began with none before it. */
+  /** When a slice was last written, or bytes came after all others were written. */
   #lastWritten: number;
-  #writesOpen = 0;
   #timer: Timer | undefined;
   #keyTimer: Timer | undefined;
 
@@ -109,18 +124,17 @@ export class Connection {
 
   /** Bytes that wait for the peer to read. */
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#queuedBytes;
   }
 
   /** Bytes that wait for the peer to read, or for the rest of their frame, or to be handed over. */
   get keptBytes(): number {
-    return this.#socket.writableLength + this.#decoder.keptBytes + this.#inboxBytes;
+    return this.bufferedBytes + this.#decoder.keptBytes + this.#inboxBytes;
   }
 
   /** Since when the peer leaves bytes unread, or a frame half sent: `performance.now()`, or infinite. */
   get stillSince(): number {
-    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
-    return Math.min(unwritten, this.#halfSince);
+    return Math.min(this.#unwrittenSince, this.#halfSince);
   }
 
   get open(): boolean {
@@ -132,20 +146,34 @@ export class Connection {
     return this.#state === 'closed';
   }
 
+  get #isUnwritten(): boolean {
+    return this.#isWriting || this.#queue.length > 0;
+  }
+
+  get #unwrittenSince(): number {
+    return this.#isUnwritten ? this.#lastWritten : Number.POSITIVE_INFINITY;
+  }
+
   /**
-   * The frames of one turn leave in one write. `onWritten` is called when the bytes are with the
+   * The frames of one turn leave together. `onWritten` is called when the bytes are with the
    * kernel, never when the connection was lost before. Nothing is sent once it is closing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
-    this.#cork();
-    this.#lastSent = this.#runtime.now();
-    if (this.#writesOpen === 0) this.#lastWritten = this.#lastSent;
-    this.#writesOpen += 1;
-    const wrote = (error: Error | null | undefined) => this.#wrote(error, onWritten);
+    const now = this.#runtime.now();
+    this.#lastSent = now;
+    if (!this.#isUnwritten) this.#lastWritten = now;
     const last = buffers.length - 1;
-    buffers.forEach((buffer, index) => {
-      this.#socket.write(buffer, index === last ? wrote : undefined);
+    for (const [index, bytes] of buffers.entries()) {
+      this.#queue.push({ bytes, onWritten: index === last ? onWritten : undefined });
+      this.#queuedBytes += bytes.length;
+    }
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    process.nextTick(() => {
+      this.#isFlushDue = false;
+      this.#flush();
+      this.onKept?.();
     });
   }
 
@@ -168,8 +196,7 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
     this.#dropInbox();
-    this.#uncork();
-    this.#socket.end();
+    this.#flush();
     // Bytes that are still coming are read and dropped, so that the peer's end is seen.
     this.#paused = false;
     this.#socket.resume();
@@ -238,24 +265,46 @@ export class Connection {
     }
   }
 
-  #wrote(error: Error | null | undefined, onWritten: (() => void) | undefined): void {
-    this.#writesOpen -= 1;
-    this.#lastWritten = this.#runtime.now();
-    if (!error) onWritten?.();
-    this.onKept?.();
-  }
-
-  #cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
+  /** Writes the next slice unless one is being written. Each that ends begins the next. */
+  #flush(): void {
+    if (this.#isWriting || this.#state === 'closed' || !this.#socket.writable) return;
+    const slice = this.#takeSlice();
+    if (slice.length === 0) {
+      if (this.#state === 'closing') this.#socket.end();
+      return;
+    }
+    this.#isWriting = true;
+    const last = slice.length - 1;
     this.#socket.cork();
-    process.nextTick(() => this.#uncork());
+    slice.forEach(({ bytes }, index) => {
+      this.#socket.write(bytes, index === last ? (error) => this.#wrote(error, slice) : undefined);
+    });
+    this.#socket.uncork();
   }
 
-  #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#socket.uncork();
+  #takeSlice(): Part[] {
+    let end = 0;
+    let bytes = 0;
+    while (end < this.#queue.length && bytes < sliceBytes) {
+      bytes += this.#queue[end++]?.bytes.length ?? 0;
+    }
+    const slice = this.#queue.splice(0, end);
+    const last = slice.at(-1);
+    if (last && bytes > sliceBytes) {
+      const cut = last.bytes.length - (bytes - sliceBytes);
+      slice[end - 1] = { bytes: last.bytes.subarray(0, cut), onWritten: undefined };
+      this.#queue.unshift({ bytes: last.bytes.subarray(cut), onWritten: last.onWritten });
+    }
+    this.#queuedBytes -= Math.min(bytes, sliceBytes);
+    return slice;
+  }
+
+  #wrote(error: Error | null | undefined, slice: readonly Part[]): void {
+    this.#isWriting = false;
+    if (error) return;
+    this.#lastWritten = this.#runtime.now();
+    this.#flush();
+    for (const { onWritten } of slice) onWritten?.();
     this.onKept?.();
   }
 
@@ -270,6 +319,8 @@ export class Connection {
   #closed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#queue = [];
+    this.#queuedBytes = 0;
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#keyTimer);
     this.onKept?.();
@@ -286,8 +337,7 @@ export class Connection {
   /** When the peer is given up, if nothing changes. */
   #deadAt(): number {
     const unheard = this.#paused ? Number.POSITIVE_INFINITY : this.#lastHeard;
-    const unwritten = this.#writesOpen === 0 ? Number.POSITIVE_INFINITY : this.#lastWritten;
-    return Math.min(unheard, unwritten) + this.#times.silenceMsDead;
+    return Math.min(unheard, this.#unwrittenSince) + this.#times.silenceMsDead;
   }
 
   #tick(): void {

@@ -433,6 +433,9 @@ function mailboxStatus(fields: JsonFields): MailboxStatus {
 function decodeError(frame: Frame): ErrorResponse {
   const fields = readJson(frame.header);
   const code = fields.text('code');
-  if (!isErrorCode(code)) throw new IpcError('bad_frame', 'an error with an unknown code');
-  return { kind: 'error', request: frame.request, code, message: fields.text('message') };
+  const message = fields.text('message');
+  const { request } = frame;
+  if (isErrorCode(code)) return { kind: 'error', request, code, message };
+  // Of a later version: its text says more than that we do not know it.
+  return { kind: 'error', request, code: 'unknown_error', message: `${code}: ${message}` };
 }

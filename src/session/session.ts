@@ -6,11 +6,13 @@
 // 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
 //    whose last disk write has not ended: bid again.
 // 3. When the link is lost, by death or by farewell, all standbys do the same at once.
+// 4. A session whose own broker failed dials for a while before it bids again: see backoff.ts.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, outOfFiles } from '../base/errors.ts';
+import { systemRuntime } from '../base/runtime.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { areOpen, Listeners } from '../broker/listeners.ts';
@@ -44,7 +46,8 @@ import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { claim } from './election.ts';
+import { Backoff } from './backoff.ts';
+import { claim, socketPath } from './election.ts';
 import { describeProcess, findPortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
@@ -74,6 +77,7 @@ export class Session implements MailService {
   readonly #options: SessionOptions;
   readonly #folder: string;
   readonly #client: Client;
+  readonly #backoff = new Backoff(systemRuntime);
   #broker: Broker | undefined;
   /** Gave the role up by order: does not own again before its own start(). */
   #stopped = false;
@@ -184,13 +188,17 @@ export class Session implements MailService {
     return host === undefined && !this.#stopped && !this.#foreign && !this.#closed;
   }
 
+  #mayBid(): boolean {
+    return this.#mayOwn() && !this.#backoff.isPaused(this.#client.hasCallers);
+  }
+
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
     const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const roads = this.#mayOwn() ? [await this.#bid(keys)] : await this.#addresses();
+      const roads = this.#mayBid() ? await this.#bid(keys) : await this.#addresses();
       try {
         const connection = await dialAny(roads, dialled);
         this.#proved = connection.key;
@@ -204,7 +212,18 @@ export class Session implements MailService {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(keys: Keys): Promise<DialTarget> {
+  async #bid(keys: Keys): Promise<readonly DialTarget[]> {
+    try {
+      return [await this.#own(keys)];
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      // Another session may be able to own the store; it is found by dialling.
+      this.#backoff.failed(error);
+      return this.#addresses();
+    }
+  }
+
+  async #own(keys: Keys): Promise<DialTarget> {
     const { home, port, env } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
@@ -225,10 +244,12 @@ export class Session implements MailService {
         doors: listeners,
         admission: new Acceptor(listeners, watchKeys(home, env, keys)),
         folder: this.#folder,
-        onFailed: () => {
+        onFailed: (error) => {
+          this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;
         },
       });
+      this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
@@ -254,7 +275,9 @@ export class Session implements MailService {
 
   async #addresses(): Promise<readonly DialTarget[]> {
     const { host, port } = this.#options;
-    if (host === undefined) return [this.#portAddress()];
+    if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
+    // While this session does not bid: an owner in another network namespace has the socket alone.
+    if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
     return (await resolveHost(host)).map((each) => ({ host: each, port }));
   }
 
@@ -267,7 +290,7 @@ export class Session implements MailService {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
-    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
+    return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
   }
 
   /** Turns what a dial saw into what the caller can act on. */
@@ -275,6 +298,7 @@ export class Session implements MailService {
     const { port, host } = this.#options;
     if (!(error instanceof IpcError) || host !== undefined) return error;
     const refused = error.code === 'unreachable' && error.cause !== undefined;
+    if (refused && this.#mayOwn() && this.#backoff.error) return this.#backoff.error;
     if (refused && !this.#mayOwn()) {
       return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
     }

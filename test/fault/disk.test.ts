@@ -1,8 +1,16 @@
 // Faults of a real disk: what it damages, when it is full, when it fails, when it hangs.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +18,11 @@ import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import { type Message, open } from '../../src/index.ts';
+import { realDisk } from '../../src/journal/disk.ts';
 import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
 import { damageText } from '../support/disk/damage.ts';
+import { buildShim, fileLimit } from '../support/disk/failing-disk.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
@@ -173,56 +183,6 @@ test('a really full disk: posts are refused, mail is read and settled, an owner 
   );
 });
 
-/**
- * While the file FAIL_SYNC is there, fdatasync fails with EIO; while FAIL_READ is, reads of segments do
- * that touch the byte BAD_BYTE.
- */
-const shim = `
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-static int on(const char *name) { return getenv(name) && access(getenv(name), F_OK) == 0; }
-static int segment(int file) {
-  char link[64], path[512];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-  ssize_t bytes = readlink(link, path, sizeof path - 1);
-  return bytes > 0 && (path[bytes] = 0, strstr(path, "/seg-") != NULL);
-}
-int fdatasync(int file) {
-  if (on("FAIL_SYNC")) { errno = EIO; return -1; }
-  return syscall(SYS_fdatasync, file);
-}
-ssize_t read(int file, void *bytes, size_t count) {
-  if (on("FAIL_READ") && segment(file)) { errno = EIO; return -1; }
-  return syscall(SYS_read, file, bytes, count);
-}
-ssize_t pread64(int file, void *bytes, size_t count, off_t offset) {
-  if (on("FAIL_READ") && segment(file)) {
-    long bad = atol(getenv("BAD_BYTE"));
-    if (offset <= bad && bad < offset + (off_t)count) { errno = EIO; return -1; }
-  }
-  return syscall(SYS_pread64, file, bytes, count, offset);
-}
-ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
-  return pread64(file, bytes, count, offset);
-}
-`;
-
-function buildShim(folder: string): string | undefined {
-  const [source, library] = [join(folder, 'shim.c'), join(folder, 'shim.so')];
-  writeFileSync(source, shim);
-  try {
-    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source], { stdio: 'pipe' });
-    return library;
-  } catch {
-    return undefined;
-  }
-}
-
 test('a bad sector costs the messages that lie in it, and no others', async (context) => {
   const { home, port, run, line } = await shell(context);
   const library = buildShim(await makeHome(context));
@@ -314,6 +274,18 @@ test('a store whose folder is deleted while the broker runs: it gives up, and sa
   await assert.rejects(poster.post(box, Buffer.from('not stored')));
   assert.equal(failed[0]?.code, 'storage_failed');
   assert.match(failed[0]?.message ?? '', /^the store .* was removed while it was in use$/);
+});
+
+test('a note takes the place of a longer one, and one that cannot be written leaves it as it was', async (context) => {
+  const path = join(await makeHome(context), 'note');
+  realDisk.writeNote(path, 'a long note\n');
+  realDisk.writeNote(path, 'a note\n');
+  assert.equal(readFileSync(path, 'utf8'), 'a note\n');
+  const module = new URL('../../src/journal/disk.js', import.meta.url).href;
+  const script = `import('${module}').then(({ realDisk }) => realDisk.writeNote('${path}', 'another'))`;
+  const [command = '', ...words] = [...fileLimit(0), process.execPath, '-e', script];
+  assert.match(spawnSync(command, words).stderr.toString(), /EFBIG/);
+  assert.equal(readFileSync(path, 'utf8'), 'a note\n');
 });
 
 test('a store in memory is warned of by start, status and store check', async (context) => {

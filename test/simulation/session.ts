@@ -13,6 +13,7 @@ import type {
 } from '../../src/model/mail-service.ts';
 import type { Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
+import { Backoff } from '../../src/session/backoff.ts';
 import type { History } from './history.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
@@ -38,6 +39,7 @@ const closeMs = 2_000;
 export class SimSession {
   readonly client: Client;
   readonly #options: SimSessionOptions;
+  readonly #backoff: Backoff;
   #broker: Broker | undefined;
   #closed = false;
 
@@ -50,6 +52,7 @@ export class SimSession {
       isStandby: () => this.#mayOwn(),
     };
     const { process } = options;
+    this.#backoff = new Backoff(process);
     const origin = { program: 'sim', pid: process.pid, machine: options.namespace };
     this.client = new Client(origin, connector, process);
   }
@@ -128,15 +131,19 @@ export class SimSession {
     return !this.#options.isRemote && !this.#closed;
   }
 
+  #mayBid(): boolean {
+    return this.#mayOwn() && !this.#backoff.isPaused(this.client.hasCallers);
+  }
+
   async #connect(): Promise<Connection> {
     const { process, network, namespace } = this.#options;
     const began = process.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      if (this.#mayOwn()) await this.#bid();
+      if (this.#mayBid()) await this.#bid();
       try {
         return await network.dial(process, namespace);
       } catch (error) {
-        if (!this.#mayTryAgain(error, process.now() - began)) throw error;
+        if (!this.#mayTryAgain(error, process.now() - began)) throw this.#explain(error);
       }
       await process.sleep(pauseMs);
     }
@@ -145,7 +152,12 @@ export class SimSession {
   #mayTryAgain(error: unknown, passedMs: number): boolean {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     if (error.cause === undefined) return passedMs < hangUpMsMax;
-    return passedMs < (this.#mayOwn() ? dyingOwnerMsMax : takeoverMsMax);
+    return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
+  }
+
+  #explain(error: unknown): unknown {
+    const isRefused = error instanceof IpcError && error.cause !== undefined;
+    return (isRefused && this.#mayOwn() && this.#backoff.error) || error;
   }
 
   async #bid(): Promise<void> {
@@ -170,16 +182,18 @@ export class SimSession {
         runtime: process,
         onFailed: (error) => {
           history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
+          this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;
         },
       });
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
+      this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       if (process.isDead) return;
-      if (error.code !== 'no_broker') throw error;
+      if (error.code !== 'no_broker') this.#backoff.failed(error);
     }
   }
 }

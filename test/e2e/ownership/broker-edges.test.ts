@@ -18,6 +18,7 @@ import { Acceptor } from '../../../src/broker/acceptor.ts';
 import { Broker } from '../../../src/broker/broker.ts';
 import { Listeners } from '../../../src/broker/listeners.ts';
 import { type Disk, realDisk } from '../../../src/journal/disk.ts';
+import { readOwner } from '../../../src/journal/paths.ts';
 import { byteLength } from '../../../src/journal/segment-writer.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
@@ -132,6 +133,24 @@ test('a broker that cannot look whether it still owns its store gives the role u
   isBroken = true;
   await assert.rejects(poster.post(box, Buffer.from('mail')), { code: 'unreachable' });
   assert.deepEqual(failed, ['storage_failed']);
+});
+
+test('a broker listens on one more address though the disk has no room to note it', async (context) => {
+  let isFull = false;
+  const disk: Disk = {
+    ...realDisk,
+    writeNote: (path, text) => {
+      if (isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
+      realDisk.writeNote(path, text);
+    },
+  };
+  const { broker, client, folder, port, keys } = await startBroker(context, { disk });
+  isFull = true;
+  await broker.listenOn('127.0.0.2');
+  assert.deepEqual(broker.addresses, ['127.0.0.1', '127.0.0.2']);
+  const there = client(() => dial({ host: '127.0.0.2', port }, keys));
+  await there.post(box, Buffer.from('mail'));
+  assert.deepEqual(readOwner(folder)?.addresses, ['127.0.0.1']);
 });
 
 test('a post that was cancelled before it began leaves no gap behind', async (context) => {

@@ -72,6 +72,28 @@ test('while a wildcard takes its place, a bidder is sent to the owner, and the p
   assert.deepEqual(listeners.addresses, ['0.0.0.0']);
 });
 
+test('addresses that are opened at the same time are opened one after the other', async (context) => {
+  const { port, listeners } = await openDoors(context);
+  const wildcards = [
+    listeners.open('0.0.0.0'),
+    listeners.open('0.0.0.0'),
+    listeners.open('127.0.0.2'),
+  ];
+  await Promise.all(wildcards);
+  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
+  await Promise.all([listeners.open('127.0.0.1'), listeners.open('0.0.0.0')]);
+  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
+  assert.equal(await heard('127.0.0.3', port), 'here');
+});
+
+test('an address that cannot be opened is not in the way of the next one', async (context) => {
+  const { listeners } = await openDoors(context);
+  const refused = assert.rejects(listeners.open('192.0.2.1'), { code: 'address_unusable' });
+  await listeners.open('127.0.0.2');
+  await refused;
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
+});
+
 test('127.0.0.1 closes all others', async (context) => {
   const { port, listeners } = await openDoors(context);
   await listeners.open('127.0.0.2');

@@ -277,6 +277,62 @@ test('a peer that reads nothing is given up, though it goes on talking', async (
   });
 });
 
+test('a peer that reads slowly but steadily is not given up, and has not stood still', async () => {
+  await withProvenSocket(hasty, async (socket, server) => {
+    const ear = new Ear(server);
+    const bytes = 16 * 1_048_576;
+    let read = 0;
+    const done = new Promise<void>((resolve) => {
+      socket.on('data', (chunk: Buffer) => {
+        read += chunk.length;
+        if (read >= bytes) return resolve();
+        socket.pause();
+        setTimeout(() => socket.resume(), 5);
+      });
+    });
+    const body = Buffer.alloc(1_048_576);
+    for (let request = 1; request <= 16; request++) {
+      server.send(encodeFrame({ type: 1, request, header: Buffer.alloc(0), body }));
+    }
+    const began = performance.now();
+    const talk = setInterval(() => socket.write(Buffer.concat(goodbye(1))), 20);
+    const stillMs: number[] = [];
+    const look = setInterval(() => stillMs.push(performance.now() - server.stillSince), 20);
+    assert.equal(await Promise.race([done, ear.closed]), undefined);
+    clearInterval(talk);
+    clearInterval(look);
+    assert.ok(performance.now() - began > 2 * hasty.silenceMsDead);
+    assert.ok(Math.max(...stillMs) < hasty.silenceMsDead);
+    assert.ok(server.open);
+  });
+});
+
+test('bytes of one large frame keep their order, and onWritten waits for the last of them', async () => {
+  const { client, server } = await connectedPair();
+  const ear = new Ear(server);
+  const body = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+  const written: number[] = [];
+  for (const request of [1, 2, 3]) {
+    client.send(encodeFrame({ type: 1, request, header: Buffer.alloc(0), body }), () => {
+      written.push(request);
+    });
+  }
+  assert.ok(client.bufferedBytes >= 900_000);
+  const frames = await ear.next(3);
+  assert.deepEqual(
+    frames.map((frame) => [frame.request, frame.body.equals(body)]),
+    [
+      [1, true],
+      [2, true],
+      [3, true],
+    ],
+  );
+  assert.deepEqual(written, [1, 2, 3]);
+  assert.equal(client.bufferedBytes, 0);
+  client.close();
+  await ear.closed;
+});
+
 test('a peer that lies about a length, or sends rubbish, is cut off with the reason', async () => {
   const wrong = [
     ['ffffffff', 'frame_too_large'],

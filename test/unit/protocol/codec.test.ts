@@ -388,12 +388,26 @@ test('whatever is wrong with an answer is fatal', () => {
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
     { ...offer, envelope: { ...offer.envelope, origin: { ...origin, machine: 'a\x1b' } } },
     { kind: 'going', request: 1 as 0 },
-    { kind: 'error', request: 1, code: 'no_such_code' as 'busy', message: '' },
   ];
   for (const response of wrong) {
     const frame = frameOf(encodeResponse(response, response.kind === 'offer' ? body : undefined));
     assert.throws(() => decodeResponse(frame), { code: 'bad_frame' }, response.kind);
   }
+});
+
+test('an error code of a later version is one that has its code and text', () => {
+  const later: Response = {
+    kind: 'error',
+    request: 1,
+    code: 'later' as 'busy',
+    message: 'so and so',
+  };
+  assert.deepEqual(decodeResponse(frameOf(encodeResponse(later))).response, {
+    kind: 'error',
+    request: 1,
+    code: 'unknown_error',
+    message: 'later: so and so',
+  });
 });
 
 test('a hello or welcome of another protocol is told by both versions, whatever else it says', () => {

@@ -1,0 +1,59 @@
+// Spaces a session's attempts to own the store after its own brokers failed. A fault that survives a
+// restart of the owner (a file size limit, a broken disk, an unusable folder) must not make one epoch
+// after the other, and a healthy standby gets the time to take over first.
+import type { IpcError } from '../base/errors.ts';
+import type { Runtime } from '../base/runtime.ts';
+
+/** After the first failure: time for a standby to take over; then this session tries once more. */
+const firstPauseMs = 250;
+/** After a second failure; doubled with each further one. */
+const nextPauseMs = 2_000;
+const pauseMsMax = 300_000;
+/** A call that waits is worth an attempt this long after the last one failed. */
+const askedPauseMsMax = nextPauseMs;
+/** A broker that worked this long before it failed begins the count anew. */
+const healthyMs = 60_000;
+
+export class Backoff {
+  readonly #machine: Pick<Runtime, 'now'>;
+  #failures = 0;
+  #failedAt = 0;
+  /** Why the last broker of this session failed. */
+  #error: IpcError | undefined;
+  /** When the broker of this session opened its store. */
+  #openedAt: number | undefined;
+
+  constructor(machine: Pick<Runtime, 'now'>) {
+    this.#machine = machine;
+  }
+
+  /** Why this session's last attempt to own failed; undefined when none did. */
+  get error(): IpcError | undefined {
+    return this.#error;
+  }
+
+  opened(): void {
+    this.#openedAt = this.#machine.now();
+  }
+
+  failed(error: IpcError): void {
+    const now = this.#machine.now();
+    const wasHealthy = this.#openedAt !== undefined && now - this.#openedAt >= healthyMs;
+    this.#failures = wasHealthy ? 1 : this.#failures + 1;
+    this.#failedAt = now;
+    this.#openedAt = undefined;
+    this.#error = error;
+  }
+
+  /** `isAsked`: a call waits for a broker. */
+  isPaused(isAsked: boolean): boolean {
+    if (this.#failures === 0) return false;
+    const pauseMs = isAsked ? Math.min(this.#pauseMs, askedPauseMsMax) : this.#pauseMs;
+    return this.#machine.now() - this.#failedAt < pauseMs;
+  }
+
+  get #pauseMs(): number {
+    if (this.#failures === 1) return firstPauseMs;
+    return Math.min(nextPauseMs * 2 ** (this.#failures - 2), pauseMsMax);
+  }
+}

@@ -1,0 +1,193 @@
+// How a session's link goes on when the broker's answers break the protocol, links end soon after
+// they opened, or owners fail. The clock moves by hand, and each connection is the test's own.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IpcError } from '../../../src/base/errors.ts';
+import { Client } from '../../../src/client/client.ts';
+import type { Name } from '../../../src/model/message.ts';
+import type { Request, Response, Welcome } from '../../../src/model/requests.ts';
+import type { Connection } from '../../../src/net/connection.ts';
+import { decodeRequest, encodeResponse, responseTypes } from '../../../src/protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { writeJson } from '../../../src/protocol/json-header.ts';
+import { ManualRuntime } from '../../support/manual-runtime.ts';
+
+const box = 'box' as Name;
+const body = Buffer.from('hello');
+
+/** The client's end of a connection to a broker that the test plays. */
+class PlayedConnection {
+  /** No call finds it silent. */
+  lastHeard = Number.POSITIVE_INFINITY;
+  onFrame: (frame: Frame) => void = () => {};
+  onClose: () => void = () => {};
+  readonly #play: (request: Request, connection: PlayedConnection) => void;
+  #isOver = false;
+
+  constructor(play: (request: Request, connection: PlayedConnection) => void) {
+    this.#play = play;
+  }
+
+  send(buffers: readonly Buffer[]): void {
+    for (const frame of framesOf(buffers)) {
+      queueMicrotask(() => this.#play(decodeRequest(frame), this));
+    }
+  }
+
+  answer(response: Response): void {
+    for (const frame of framesOf(encodeResponse(response))) this.frame(frame);
+  }
+
+  frame(frame: Frame): void {
+    if (!this.#isOver) this.onFrame(frame);
+  }
+
+  close(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.onClose();
+  }
+}
+
+function framesOf(buffers: readonly Buffer[]): Frame[] {
+  return new FrameDecoder().push(Buffer.concat(buffers));
+}
+
+function welcome(request: number, epoch = 1): Welcome {
+  const own = { store: 's', format: 1, pid: 2, addresses: [], revoked: [], messages: 0 };
+  return { kind: 'welcome', request, epoch, ...own };
+}
+
+function makeClient(play: (request: Request, connection: PlayedConnection) => void) {
+  const machine = new ManualRuntime();
+  /** When each connection was made. */
+  const dials: number[] = [];
+  const connect = async () => {
+    dials.push(machine.now());
+    return new PlayedConnection(play) as unknown as Connection;
+  };
+  return { machine, dials, client: clientOf(connect, machine) };
+}
+
+function clientOf(connect: () => Promise<Connection>, machine: ManualRuntime): Client {
+  return new Client(
+    { program: 'test', pid: 1, machine: 'here' },
+    {
+      connect,
+      silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+      welcomed: () => {},
+      isStandby: () => false,
+    },
+    machine,
+  );
+}
+
+test('an error with a code of a later version ends its call with that code and its text, and the link stays', async () => {
+  const { client, dials } = makeClient((request, connection) => {
+    if (request.kind === 'hello') return connection.answer(welcome(request.request));
+    const header = writeJson({ code: 'quota_spent', message: '5 GB are spent' });
+    const type = responseTypes.error;
+    connection.frame({ type, request: request.request, header, body: Buffer.alloc(0) });
+  });
+  for (let call = 1; call <= 3; call++) {
+    await assert.rejects(client.post(box, body), {
+      code: 'unknown_error',
+      message: 'quota_spent: 5 GB are spent',
+      maybeStored: true,
+    });
+  }
+  assert.equal(dials.length, 1);
+});
+
+test('an answer that breaks the protocol ends its call, and a parked wait is sent again', async () => {
+  let waits = 0;
+  const { client, machine, dials } = makeClient((request, connection) => {
+    if (request.kind === 'hello') connection.answer(welcome(request.request));
+    if (request.kind === 'wait') waits += 1;
+    if (request.kind !== 'status') return;
+    const type = responseTypes.status;
+    const header = writeJson({ messages: 1 });
+    connection.frame({ type, request: request.request, header, body: Buffer.alloc(0) });
+  });
+  const waiting = client.wait(box, { timeoutMs: 1_000 });
+  await machine.pass(0);
+  await assert.rejects(client.status(), { code: 'bad_frame' });
+  await machine.pass(0);
+  assert.deepEqual([dials.length, waits], [2, 2]);
+  await machine.pass(2_000);
+  assert.equal(await waiting, undefined);
+});
+
+test('a welcome that breaks the protocol ends the calls', async () => {
+  const { client } = makeClient(({ request }, connection) => {
+    const type = responseTypes.welcome;
+    connection.frame({ type, request, header: writeJson({}), body: Buffer.alloc(0) });
+  });
+  await assert.rejects(client.post(box, body), { code: 'bad_frame' });
+});
+
+test('links to one broker that end soon after they opened are followed by ever longer pauses, up to a second', async () => {
+  const { client, machine, dials } = makeClient(({ kind, request }, connection) => {
+    if (kind !== 'hello') return;
+    connection.answer(welcome(request));
+    connection.frame({ type: 0xff, request: 0, header: Buffer.alloc(0), body: Buffer.alloc(0) });
+  });
+  void client.wait(box, { timeoutMs: 60_000 }).catch(() => {});
+  await machine.pass(4_000);
+  assert.deepEqual(dials, [0, 0, 50, 150, 350, 750, 1_550, 2_550, 3_550]);
+});
+
+test('a link that ends soon is followed at once by one to the next owner, however many end so', async () => {
+  let epoch = 0;
+  const { client, machine, dials } = makeClient(({ kind, request }, connection) => {
+    if (kind !== 'hello') return;
+    connection.answer(welcome(request, ++epoch));
+    if (epoch < 10) connection.answer({ kind: 'going', request: 0 });
+  });
+  void client.wait(box, { timeoutMs: 60_000 }).catch(() => {});
+  await machine.pass(0);
+  assert.deepEqual(dials, Array(10).fill(0));
+});
+
+test('a broker that lets go before its welcome is dialled again after ever longer pauses, up to a second', async () => {
+  const { client, machine, dials } = makeClient((_request, connection) => connection.close());
+  void client.wait(box, { timeoutMs: 60_000 }).catch(() => {});
+  await machine.pass(3_000);
+  assert.deepEqual(dials, [0, 50, 150, 350, 750, 1_550, 2_550]);
+});
+
+test('a post over which three owners failed ends with their error, and a parked wait goes on', async () => {
+  let epoch = 0;
+  let posts = 0;
+  const { client, machine } = makeClient(({ kind, request }, connection) => {
+    if (kind === 'hello') return connection.answer(welcome(request, ++epoch));
+    if (kind !== 'post') return;
+    posts += 1;
+    const message = 'EIO: i/o error, fdatasync';
+    connection.answer({ kind: 'error', request: 0, code: 'storage_failed', message });
+    connection.close();
+  });
+  const waiting = client.wait(box, { timeoutMs: 1_000 });
+  await machine.pass(0);
+  const posted = assert.rejects(client.post(box, body), {
+    code: 'storage_failed',
+    message: 'EIO: i/o error, fdatasync',
+    maybeStored: true,
+  });
+  await machine.pass(50);
+  await posted;
+  assert.equal(posts, 3);
+  await machine.pass(2_000);
+  assert.equal(await waiting, undefined);
+});
+
+test('a fault of our own on the way to a broker reaches the caller as it is', async () => {
+  const fault = new assert.AssertionError({ message: 'numbers only rise' });
+  const connect = () => Promise.reject(fault);
+  const client = clientOf(connect, new ManualRuntime());
+  await assert.rejects(client.post(box, body), (error) => error === fault);
+});
