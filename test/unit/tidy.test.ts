@@ -17,7 +17,7 @@ const floors = [
   'wire/: machine random frame json fields retries posts protocol handshake key rotation channel connection dial strangers crowd',
   'journal/: open-files disk framing records folder options recovery epoch segment spares tail room live cache bodies damage kept filesystem journal check dump',
   'broker/: claim doors admission holder peer server call posts silence link client session',
-  'direct jetstream',
+  'direct',
   'values operations',
   'tickets hosts bodies rate visible present place lines transport tool',
   'mcp arguments terminal output input running fields work topics help completion handing retry store keys setups install installing doctor cli main options handed index',
