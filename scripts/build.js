@@ -67,8 +67,6 @@ const shared = {
   format: 'esm',
   // The UMD form of jsonc-parser cannot be bundled.
   mainFields: ['module', 'main'],
-  // Loaded only when asked for.
-  external: ['@nats-io/*'],
   logLevel: 'silent', // its errors are thrown as well
 };
 

@@ -54,7 +54,8 @@ export function sanitizeLine(text: string): string {
 /** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */
 export function quoted(text: string): string {
   return JSON.stringify(text).replace(hiddenInName, (character) =>
-    [...character.split('')]
+    character
+      .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .join(''),
   );

@@ -124,7 +124,9 @@ asks it, and prints HELLO.
 
 When the command exits with anything but 0, its message comes again after a
 pause of ${retryMsMin / 1_000} s, doubled each time up to ${retryMsMax / 1_000} s; other messages go on meanwhile. A
-command that cannot be started ends the work: no message is to blame.
+command that cannot be started ends the work: no message is to blame. One that
+cannot be started because the machine has no processes, memory or open files
+left is tried again after a pause, and that counts as no attempt.
 \`--parallel\` runs several at a time, and \`ipc work\` may run several times, too:
 each message goes to one of them.
 

@@ -2,12 +2,12 @@
 // shown first; what else stands in a host's file stays as it is, its comments too.
 import { spawn } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import {
   applyEdits,
   findNodeAtLocation,
-  modify,
+  type Node,
   type ParseError,
   parse,
   parseTree,
@@ -204,9 +204,29 @@ function withEntry(path: string, text: string, { keys }: HostTarget, entry: obje
 function withoutEntry(path: string, text: string, { keys }: HostTarget): string {
   const value = parsed(path, text);
   if (valueAt(value, keys) === undefined) return text;
-  const [outer = '', ...inner] = keys;
+  const [outer = ''] = keys;
   const isAlone = Object.keys(valueAt(value, [outer]) as object).length === 1;
-  return applyEdits(text, modify(text, isAlone ? [outer] : [outer, ...inner], undefined, {}));
+  const root = parseTree(text, [], { allowTrailingComma: true });
+  const object = root && findNodeAtLocation(root, isAlone ? [] : [outer]);
+  return object ? withoutProperty(text, object, isAlone ? outer : keys[1]) : text;
+}
+
+/** jsonc-parser would take the comments around it along. */
+function withoutProperty(text: string, object: Node, key: string | undefined): string {
+  const all = object.children ?? [];
+  const index = all.findIndex(({ children }) => children?.[0]?.value === key);
+  const [previous, property, next] = [all[index - 1], all[index], all[index + 1]];
+  if (!property) return text;
+  const end = endOf(property);
+  const before = gap(text, previous ? endOf(previous) : startOf(object), property.offset);
+  const after = gap(text, end, next ? next.offset : closeOf(object));
+  const isEmptied = before.lastEnd === startOf(object) && !next && after.lastEnd === end;
+  const length = (isEmptied ? closeOf(object) : end) - before.lastEnd;
+  const edits = [{ offset: before.lastEnd, length, content: '' }];
+  // Of the commas on its two sides one stays, if any entry does.
+  const comma = after.comma ?? before.comma;
+  if (comma !== undefined) edits.push({ offset: comma, length: 1, content: '' });
+  return applyEdits(text, edits);
 }
 
 /**
@@ -232,9 +252,46 @@ function withValue(path: string, text: string, keys: readonly string[], value: o
   const whole = nested(keys.slice(depth + 1), value);
   const property = `${JSON.stringify(keys[depth])}: ${laidOut(whole, depth + 1)}`;
   const line = `${eol}${unit.repeat(depth + 1)}${property}`;
-  const last = node.children?.at(-1);
-  if (last) return spliced(text, last.offset + last.length, 0, `,${line}`);
-  return spliced(text, node.offset, node.length, `{${line}${eol}${unit.repeat(depth)}}`);
+  return withLast(text, node, line, `${eol}${unit.repeat(depth)}`);
+}
+
+/** Behind the last entry and the comments that belong to it; a trailing comma stays one. */
+function withLast(text: string, object: Node, line: string, lastLine: string): string {
+  const last = object.children?.at(-1);
+  const close = closeOf(object);
+  const { comma, lastEnd } = gap(text, last ? endOf(last) : startOf(object), close);
+  if (!last && !text.slice(lastEnd, close).includes('\n')) {
+    return spliced(text, lastEnd, close - lastEnd, `${line}${lastLine}`);
+  }
+  const added = { offset: lastEnd, length: 0, content: comma === undefined ? line : `${line},` };
+  if (!last || comma !== undefined) return applyEdits(text, [added]);
+  return applyEdits(text, [{ offset: endOf(last), length: 0, content: ',' }, added]);
+}
+
+/** What stands between two entries of an object, or between one and a brace: comments, and one comma. */
+function gap(text: string, start: number, end: number): { comma?: number; lastEnd: number } {
+  const between = text.slice(start, end);
+  const blanked = between.replace(/\/\/.*|\/\*[\s\S]*?\*\//g, (comment) =>
+    '/'.repeat(comment.length),
+  );
+  const comma = blanked.indexOf(',');
+  return {
+    ...(comma >= 0 && { comma: start + comma }),
+    lastEnd: start + between.trimEnd().length,
+  };
+}
+
+function startOf(object: Node): number {
+  return object.offset + 1;
+}
+
+function endOf(node: Node): number {
+  return node.offset + node.length;
+}
+
+/** Of its closing brace. */
+function closeOf(object: Node): number {
+  return endOf(object) - 1;
 }
 
 function spliced(text: string, offset: number, length: number, content: string): string {
@@ -294,8 +351,13 @@ async function replaceFile(path: string, text: string): Promise<void> {
     () => 0o600,
   );
   const aside = `${path}.${process.pid}.tmp`;
-  await writeFile(aside, text, { mode, flag: 'wx' });
-  await rename(aside, path);
+  try {
+    await writeFile(aside, text, { mode, flag: 'wx' });
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -2,10 +2,10 @@
 // must be written that may not wait. A post may wait: it is refused unless all spares are there.
 import { join } from 'node:path';
 import { settleBytes, spareBytes, sparesMax, sparesMin } from '../base/limits.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, hasCode } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 
-const spareName = /^[0-9]{2}$/;
+const spareName = /^[0-9]{2,3}$/;
 
 export class BallastFiles {
   readonly #disk: Disk;
@@ -55,10 +55,10 @@ export class BallastFiles {
   }
 
   #make(): boolean {
-    const name = this.#freeName();
     try {
       this.#disk.makeFolder(this.#folder);
-      const isWhole = this.#fill(this.#disk.create(this.#path(name))) === spareBytes;
+      const { name, file } = this.#create();
+      const isWhole = this.#fill(file) === spareBytes;
       if (isWhole) this.#whole.push(name);
       else this.#disk.removeFile(this.#path(name));
       return isWhole;
@@ -85,10 +85,16 @@ export class BallastFiles {
     return name !== undefined;
   }
 
-  #freeName(): string {
+  /** Passes over a name that is taken: by an owner that was replaced and does not know it yet. */
+  #create(): { name: string; file: DiskFile } {
     for (let number = 1; ; number++) {
       const name = String(number).padStart(2, '0');
-      if (!this.#whole.includes(name)) return name;
+      if (this.#whole.includes(name)) continue;
+      try {
+        return { name, file: this.#disk.create(this.#path(name)) };
+      } catch (error) {
+        if (!hasCode(error, 'EEXIST')) throw error;
+      }
     }
   }
 

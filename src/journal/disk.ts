@@ -29,8 +29,8 @@ export interface Disk {
   makeFolder(path: string): boolean;
   /** Names in no order; none when the folder is not there. */
   list(path: string): string[];
-  /** Tells this folder from a later one of the same name; undefined when it is not there. */
-  identity(path: string): bigint | undefined;
+  /** undefined when it is not there. */
+  identity(path: string): FolderIdentity | undefined;
   syncFolder(path: string): Promise<void>;
   /** As statfs(2) has it; undefined when that cannot be told. */
   fileSystemType(path: string): Promise<number | undefined>;
@@ -48,6 +48,15 @@ export interface Disk {
   /** Nothing happens when it is not there. */
   rename(path: string, to: string): void;
   removeFile(path: string): void;
+}
+
+/** Tells a folder from a later one of the same name: see isSameFolder. */
+export interface FolderIdentity {
+  /** ext4 gives the number of a removed folder to the next one that is made. */
+  readonly inode: bigint;
+  readonly bornNs: bigint;
+  /** Time of the last change of its names or its mode. */
+  readonly changedNs: bigint;
 }
 
 /** A file that is being written. */
@@ -82,7 +91,8 @@ export const realDisk: Disk = {
     return absentIs([], () => withReserve(() => readdirSync(path)));
   },
   identity(path) {
-    return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found && { inode: found.ino, bornNs: found.birthtimeNs, changedNs: found.ctimeNs };
   },
   async syncFolder(path) {
     const folder = openToRead(path);
@@ -142,6 +152,15 @@ export const realDisk: Disk = {
     absentIs(undefined, () => unlinkSync(path));
   },
 };
+
+/**
+ * `now` is the folder that `before` was. Where the kernel has no statx(2), libuv reports the time of the
+ * last change as the time of birth, and that moves: two equal times say nothing of the birth.
+ */
+export function isSameFolder(before: FolderIdentity, now: FolderIdentity): boolean {
+  if (now.inode !== before.inode) return false;
+  return now.bornNs === before.bornNs || now.bornNs === now.changedNs;
+}
 
 class RealFile implements DiskFile {
   readonly #file: number;

@@ -1,6 +1,6 @@
 // An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
 import { IpcError, outOfFiles } from '../base/errors.ts';
-import { type Disk, hasCode } from './disk.ts';
+import { type Disk, type FolderIdentity, hasCode, isSameFolder } from './disk.ts';
 import {
   epochPath,
   epochsPath,
@@ -14,7 +14,7 @@ export interface Epoch {
   readonly epoch: number;
   /** Of its folder. */
   readonly path: string;
-  readonly identity: bigint | undefined;
+  readonly identity: FolderIdentity | undefined;
 }
 
 /** Durable when it returns, so that an older owner is refused before a record of its is read. */
@@ -60,14 +60,18 @@ function noteUnlessFull(write: () => void): void {
 }
 
 /** The newest, and the folder it was made with. */
-export function isNewest(disk: Disk, folder: string, { epoch, path, identity }: Epoch): boolean {
+export function isNewest(disk: Disk, folder: string, own: Epoch): boolean {
   try {
     // All are listed, not only the next one looked for: the next one may have come and gone.
-    if (newestEpoch(disk, folder) !== epoch) return false;
-    return disk.identity(path) === identity;
+    return newestEpoch(disk, folder) === own.epoch && isOwnFolder(disk, own);
   } catch (error) {
     throw diskFault(error);
   }
+}
+
+function isOwnFolder(disk: Disk, { path, identity }: Epoch): boolean {
+  const now = disk.identity(path);
+  return identity !== undefined && now !== undefined && isSameFolder(identity, now);
 }
 
 /**
@@ -76,7 +80,7 @@ export function isNewest(disk: Disk, folder: string, { epoch, path, identity }: 
  */
 export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   try {
-    if (disk.identity(own.path) === own.identity) removeEpoch(disk, folder, own.epoch);
+    if (isOwnFolder(disk, own)) removeEpoch(disk, folder, own.epoch);
   } catch {
     // The next owner passes over an empty epoch; why this one ends is told by another error.
   }

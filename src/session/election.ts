@@ -1,6 +1,6 @@
 // The port is the lock of the store. Who wins it also asks at the store's own socket, because a
 // process in another network namespace holds "the" port there.
-import { chmod, rename } from 'node:fs/promises';
+import { chmod, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { IpcError, outOfFiles } from '../base/errors.ts';
@@ -18,7 +18,10 @@ export type ClaimResult =
 /** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
 const socketPathBytesMax = 107;
 /** Of a door's first name, which is then as long as its last one. */
+const doorPrefix = 'o-';
 const doorCharacters = 8;
+/** A process is done with the first name within milliseconds, unless it was stopped or died. */
+const doorLeftMs = 60_000;
 
 /** `folder`: the store's, which exists. */
 export async function claim(port: number, folder: string): Promise<ClaimResult> {
@@ -33,7 +36,9 @@ export async function claim(port: number, folder: string): Promise<ClaimResult> 
       listener.close();
       return { kind: 'elsewhere', path };
     }
-    return { kind: 'won', listeners: [await openDoor(folder, path), listener] };
+    const door = await openDoor(folder, path);
+    await removeLeftDoors(folder);
+    return { kind: 'won', listeners: [door, listener] };
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
@@ -55,7 +60,7 @@ export function socketPath(folder: string): string {
  * it is made under a name of its own, and then takes the place of the one before it.
  */
 async function openDoor(folder: string, path: string): Promise<Server> {
-  const made = join(folder, `o-${randomId(doorCharacters)}`);
+  const made = join(folder, `${doorPrefix}${randomId(doorCharacters)}`);
   const door = await listen({ path: made });
   try {
     await chmod(made, 0o600);
@@ -64,6 +69,23 @@ async function openDoor(folder: string, path: string): Promise<Server> {
   } catch (error) {
     door.close();
     throw error;
+  }
+}
+
+/**
+ * Removes the sockets of processes that died before they gave them their last name. One that listens
+ * belongs to a process in another network namespace that is about to; nothing depends on the rest.
+ */
+async function removeLeftDoors(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(doorPrefix))) {
+    const path = join(folder, name);
+    try {
+      const isOld = (await stat(path)).mtimeMs < Date.now() - doorLeftMs;
+      if (isOld && !(await answers(path))) await unlink(path);
+    } catch {
+      // It is gone, or is no socket of ours: the next owner looks again.
+    }
   }
 }
 

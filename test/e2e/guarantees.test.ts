@@ -14,7 +14,7 @@ import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
-import { place } from '../support/processes/remote.ts';
+import { place, type Remote } from '../support/processes/remote.ts';
 
 const box = 'box' as Name;
 
@@ -337,24 +337,47 @@ test('7. When the owner dies without a word, another session owns the broker wit
   );
 });
 
-test('7. two owners killed one after the other lose nothing either', async (context) => {
+test('7. two owners killed one after the other lose nothing either, and bring nothing settled back', async (context) => {
   const { session } = await place(context);
-  const sessions = [session(), session(), session()] as const;
-  await sessions[0].post('box', 'first');
-  await sessions[1].status();
-  await sessions[2].status();
-  for (const count of [0, 1]) {
-    const { pid } = await sessions[2].status();
-    const owner = sessions.find((each) => each.pid === pid);
-    assert.ok(owner);
-    if (owner === sessions[2]) break;
-    await sessions[2].post('box', `before death ${count}`);
+  let alive = [session(), session(), session(), session()];
+  // Any of them may be the one that takes over.
+  for (const each of alive) await each.status();
+  for (const death of [1, 2]) {
+    const owner = await ownerOf(alive);
+    const client = alive.find((each) => each !== owner);
+    assert(client);
+    await client.post('done', `settled before death ${death}`);
+    const settled = await client.wait('done', 10_000);
+    assert.equal(settled?.body, `settled before death ${death}`);
+    await client.settle(settled.number);
+    await client.post('box', `posted before death ${death}`);
     await owner.kill();
+    alive = alive.filter((each) => each !== owner);
   }
-  const { deliveries } = await sessions[2].fetch('box');
-  assert.deepEqual(deliveries.map(({ body }) => body).slice(0, 2), ['first', 'before death 0']);
-  assert.equal(deliveries.length, (await sessions[2].status()).messages);
+  const [reader] = alive;
+  assert(reader);
+  await reader.post('box', 'posted after both');
+  const { deliveries } = await reader.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ number, body, attempt }) => [number, body, attempt]),
+    [
+      [2, 'posted before death 1', 1],
+      [4, 'posted before death 2', 1],
+      [5, 'posted after both', 1],
+    ],
+  );
+  assert.deepEqual((await reader.fetch('done')).deliveries, []);
+  const { epoch, messages } = await reader.status();
+  assert.deepEqual([epoch, messages], [3, 3]);
 });
+
+/** The session that owns the broker of all of them. */
+async function ownerOf(sessions: readonly Remote[]): Promise<Remote> {
+  const pid = (await sessions[0]?.status())?.pid;
+  const owner = sessions.find((each) => each.pid === pid);
+  assert(owner);
+  return owner;
+}
 
 test('8. Full is said: a post that finds no room is refused, and nothing old is dropped', async (context) => {
   const { client } = await startBroker(context, { limits: { messagesMax: 2 } });

@@ -2,7 +2,9 @@
 // 1. COMMAND gets the body on stdin, and what is known of the message in its environment.
 // 2. It exits with 0: its stdout is posted to the sender, which settles the message in one step.
 // 3. Otherwise the message is held for a pause that grows with its attempts, and goes back then. Others
-//    are worked on meanwhile. A command that cannot be started ends the work: no message is to blame.
+//    are worked on meanwhile. A command that cannot be started ends the work, and one that cannot be
+//    started for now, because the machine is out of processes or open files, is tried again after a
+//    pause: in both cases the message goes back without having counted as attempted.
 // 4. A message that says `shutdown` is settled, and ends the work once the running commands have ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,14 +47,27 @@ export function parseParallel(text: string): number {
   throw new IpcError('bad_parameter', `parallel is ${shown(text)}; it must be ${form}`);
 }
 
-/** No message can be worked on. */
+/** The command could not be started, so the message was not attempted. */
 class NotStarted extends IpcError {
+  /** The machine is short of processes, open files or memory, which says nothing about the command. */
+  readonly mayPass: boolean;
+
   constructor(cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super('bad_parameter', `the command cannot be started (${reason})`, {
+      cause,
       hint: 'name a program that is there and may be run',
     });
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    this.mayPass = ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(code);
   }
+}
+
+/** What to report of a fault that may pass by itself; undefined for one that ends the work. */
+function passingFault(error: unknown): string | undefined {
+  if (error instanceof NotStarted) return error.mayPass ? error.message : undefined;
+  if (error instanceof IpcError && error.kind.retry) return `${error.code}: ${error.message}`;
+  return undefined;
 }
 
 export class Worker {
@@ -86,12 +101,13 @@ export class Worker {
     for (let failures = 0; !this.#ended.signal.aborted; ) {
       try {
         const delivery = await this.#next();
-        failures = 0;
         if (delivery) await this.#handle(delivery);
+        failures = 0;
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        if (!(error instanceof IpcError && error.kind.retry)) throw error;
-        await this.#options.say(`${error.code}: ${error.message}. Trying again.`);
+        const fault = passingFault(error);
+        if (fault === undefined) throw error;
+        await this.#options.say(`${fault}. Trying again.`);
         await this.#pause(++failures);
       }
     }
@@ -162,9 +178,12 @@ export class Worker {
     const kill = () => killGroup(child);
     killSignal.addEventListener('abort', kill, { once: true });
     try {
+      // Before anything else is done with it: a child that failed to start may have no pipes at all,
+      // and its error must find a listener.
+      const ending = howEnded(child);
       // A command need not read what it gets.
-      child.stdin.on('error', () => {}).end(body);
-      const [output, how] = await Promise.all([outputOf(child), howEnded(child)]);
+      child.stdin?.on('error', () => {}).end(body);
+      const [output, how] = await Promise.all([outputOf(child), ending]);
       if (how !== undefined) throw new Error(`${command} ${how}`);
       return output;
     } finally {

@@ -1,6 +1,6 @@
 // `ipc work`: the worker pattern as one command, with real commands.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -57,6 +57,28 @@ test('a command that cannot be started ends the work, and its message was not at
   assert.match(errors, /^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 1]);
+});
+
+test('work that has no open files left for a command tries again, and the message counts no attempt', async (context) => {
+  if (spawnSync('prlimit', ['--version']).error) return context.skip('there is no prlimit');
+  const { run, begin } = await shell(context);
+  assert.match(await said(begin(['broker'])), /^This session owns the broker/);
+  const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
+  await run(['post', 'W', 'first', '--from', 'A']);
+  assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
+
+  const limitFiles = (soft: number) => {
+    const args = ['--pid', `${worker.pid}`, `--nofile=${soft}:`];
+    assert.equal(spawnSync('prlimit', args).status, 0);
+  };
+  // What is open stays open: it can still talk to the broker.
+  limitFiles(3);
+  const report = said(worker);
+  await run(['post', 'W', 'second', '--from', 'A']);
+  const expected = 'the command cannot be started (spawn sh EMFILE). Trying again.\n';
+  assert.equal(await report, expected);
+  limitFiles(1_000);
+  assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
 });
 
 test('a command that prints no UTF-8 leaves the message in its mailbox', async (context) => {

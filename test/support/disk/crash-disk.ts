@@ -2,7 +2,7 @@
 // when the power goes, of the latter any part survives, in any order, torn at any byte.
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
-import type { Disk, DiskFile } from '../../../src/journal/disk.ts';
+import type { Disk, DiskFile, FolderIdentity } from '../../../src/journal/disk.ts';
 import { pick, type Random, shuffled } from '../random.ts';
 
 interface Write {
@@ -14,7 +14,6 @@ interface Write {
 const namesInPath = new Map<string, readonly string[]>();
 
 interface FileNode {
-  readonly identity: bigint;
   /** As programs see it. */
   bytes: Buffer;
   /** What is on the platter for certain. */
@@ -24,7 +23,7 @@ interface FileNode {
 }
 
 interface FolderNode {
-  readonly identity: bigint;
+  readonly identity: FolderIdentity;
   readonly names: Map<string, Node>;
   readonly synced: Map<string, Node>;
   /** Names made and removed since, in order. */
@@ -36,7 +35,10 @@ type Node = FileNode | FolderNode;
 export class CrashDisk {
   /** Of all files; a write beyond takes a part, and then fails with ENOSPC. */
   bytesMax = Number.POSITIVE_INFINITY;
-  #identities = 0n;
+  #inodes = 0n;
+  /** Of removed folders: the next folder gets the last of them, as on ext4. */
+  #freeInodes: bigint[] = [];
+  #foldersMade = 0n;
   #root = this.#newFolder();
   #processes: ProcessDisk[] = [];
 
@@ -53,6 +55,7 @@ export class CrashDisk {
       find: (path: string) => this.#find(path),
       newFile: () => this.#newFile(),
       newFolder: () => this.#newFolder(),
+      freeInode: (inode: bigint) => void this.#freeInodes.push(inode),
       freeBytes: () => this.#freeBytes(),
     };
     const process = new ProcessDisk(tree, slowly);
@@ -71,7 +74,9 @@ export class CrashDisk {
   clone(): CrashDisk {
     const clone = new CrashDisk();
     clone.#root = copyNode(this.#root, new Map()) as FolderNode;
-    clone.#identities = this.#identities;
+    clone.#inodes = this.#inodes;
+    clone.#freeInodes = [...this.#freeInodes];
+    clone.#foldersMade = this.#foldersMade;
     clone.bytesMax = this.bytesMax;
     return clone;
   }
@@ -110,11 +115,14 @@ export class CrashDisk {
 
   #newFile(): FileNode {
     const none = Buffer.alloc(0);
-    return { identity: ++this.#identities, bytes: none, synced: none, unsynced: [] };
+    return { bytes: none, synced: none, unsynced: [] };
   }
 
   #newFolder(): FolderNode {
-    return { identity: ++this.#identities, names: new Map(), synced: new Map(), unsynced: [] };
+    const inode = this.#freeInodes.pop() ?? ++this.#inodes;
+    const bornNs = ++this.#foldersMade;
+    const identity = { inode, bornNs, changedNs: bornNs + 1n };
+    return { identity, names: new Map(), synced: new Map(), unsynced: [] };
   }
 }
 
@@ -125,6 +133,7 @@ interface Tree {
   find(path: string): Node | undefined;
   newFile(): FileNode;
   newFolder(): FolderNode;
+  freeInode(inode: bigint): void;
   freeBytes(): number;
 }
 
@@ -173,9 +182,10 @@ export class ProcessDisk implements Disk {
     return node && isFolder(node) ? [...node.names.keys()] : [];
   }
 
-  identity(path: string): bigint | undefined {
+  identity(path: string): FolderIdentity | undefined {
     this.#call('identity', path);
-    return this.#tree.find(path)?.identity;
+    const node = this.#tree.find(path);
+    return node && isFolder(node) ? node.identity : undefined;
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -194,7 +204,9 @@ export class ProcessDisk implements Disk {
 
   removeFolder(path: string): void {
     this.#call('removeFolder', path);
-    if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY');
+    const { names, identity } = this.#folder(path);
+    if (names.size > 0) throw systemError('ENOTEMPTY');
+    this.#tree.freeInode(identity.inode);
     link(this.#folder(dirname(path)), basename(path), undefined);
   }
 
@@ -371,7 +383,7 @@ function surviveFile(file: FileNode, random: Random): FileNode {
   let bytes: Buffer = Buffer.from(file.synced);
   if (mode === 'all') bytes = keepAll(bytes, file.unsynced);
   if (mode === 'any') bytes = keepAny(bytes, file.unsynced, random);
-  return { identity: file.identity, bytes, synced: Buffer.from(bytes), unsynced: [] };
+  return { bytes, synced: Buffer.from(bytes), unsynced: [] };
 }
 
 function keepAll(bytes: Buffer, writes: readonly Write[]): Buffer {
@@ -406,8 +418,8 @@ function copyNode(node: Node, copies: Map<Node, Node>): Node {
   const known = copies.get(node);
   if (known) return known;
   if (!isFolder(node)) {
-    const { identity, bytes, synced, unsynced } = node;
-    const copy = { identity, bytes: Buffer.from(bytes), synced: Buffer.from(synced) };
+    const { bytes, synced, unsynced } = node;
+    const copy = { bytes: Buffer.from(bytes), synced: Buffer.from(synced) };
     const file = { ...copy, unsynced: [...unsynced] };
     copies.set(node, file);
     return file;

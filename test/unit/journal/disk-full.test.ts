@@ -77,6 +77,20 @@ test('a post is refused before the last free byte, and accepted again when there
   assert.deepEqual(store.journal.warnings(), []);
 });
 
+test('files that an owner makes after its successor began, in reserve for a full disk, do not fail the successor', async () => {
+  const disk = new CrashDisk('/home');
+  const leftBehind = await openStore({ disk: disk.process() });
+  const successor = await openStore({ disk: disk.process() });
+  assert.equal(leftBehind.journal.hasRoom(2_100, 0), true);
+  assert.equal(successor.journal.hasRoom(2_100, 0), true);
+  // Each counts on its own files alone: the other one may still give some back.
+  const spares = [...disk.files().keys()].filter((path) => path.includes('/spare/'));
+  assert.equal(spares.length, 16);
+  append(successor, postedRecord(1, body));
+  await successor.journal.sync();
+  assert.equal(successor.journal.stillOwner(), true);
+});
+
 test('room that was found for posts which were then refused is not kept for ever', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });

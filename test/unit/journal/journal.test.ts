@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { DiskFile } from '../../../src/journal/disk.ts';
+import { type DiskFile, isSameFolder, realDisk } from '../../../src/journal/disk.ts';
 import { listEpochs, readOwner } from '../../../src/journal/paths.ts';
 import { storeId } from '../../../src/journal/recovery.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -557,6 +565,53 @@ test('an owner whose folder is gone is no owner', async (context) => {
   rmSync(folder, { recursive: true });
   assert.equal(store.journal.stillOwner(), false);
   await store.journal.close();
+});
+
+test('an owner whose epoch was removed and made again by another one is no owner, though the inode number is the same', async () => {
+  const disk = new CrashDisk('/home');
+  const [own, other] = [disk.process(), disk.process()];
+  const store = await openStore({ disk: own });
+  const path = `${storeFolder}/epochs/00000001`;
+  const before = own.identity(path);
+  for (const name of other.list(path)) other.removeFile(`${path}/${name}`);
+  other.removeFolder(path);
+  other.makeFolder(path);
+  assert.equal(own.identity(path)?.inode, before?.inode);
+  assert.equal(store.journal.stillOwner(), false);
+});
+
+test('a folder of the real disk stays the same while files are made in it, and is another one once made again', async (context) => {
+  const folder = await realFolder(context);
+  const identity = () => {
+    const found = realDisk.identity(folder);
+    assert(found);
+    return found;
+  };
+  /** Makes files in it until the clock of the file system has moved on; false when it knows no birth. */
+  const change = () => {
+    for (let count = 0; count < 10_000; count++) {
+      writeFileSync(join(folder, 'file'), `${count}`);
+      rmSync(join(folder, 'file'));
+      if (identity().changedNs !== identity().bornNs) return identity().bornNs !== 0n;
+    }
+    return false;
+  };
+  mkdirSync(folder);
+  const before = identity();
+  const knowsBirth = change();
+  assert.equal(isSameFolder(before, identity()), true);
+  rmdirSync(folder);
+  mkdirSync(folder);
+  change();
+  if (!knowsBirth) return context.skip('the file system keeps no time of birth');
+  assert.equal(isSameFolder(before, identity()), false);
+});
+
+test('a time of birth that is only the time of the last change does not make another folder of it', () => {
+  const before = { inode: 7n, bornNs: 1_000n, changedNs: 1_000n };
+  assert.equal(isSameFolder(before, { inode: 7n, bornNs: 2_000n, changedNs: 2_000n }), true);
+  assert.equal(isSameFolder(before, { inode: 7n, bornNs: 1_500n, changedNs: 2_000n }), false);
+  assert.equal(isSameFolder(before, { inode: 8n, bornNs: 1_000n, changedNs: 1_000n }), false);
 });
 
 test('a disk that does not say who owns the store has failed', async () => {
