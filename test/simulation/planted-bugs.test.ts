@@ -8,8 +8,6 @@ interface Broken extends Breakage {
   readonly name: string;
   /** That it breaks; it may break others as well. */
   readonly invariant: string;
-  /** The first seed, where the fault that finds it is rare. */
-  readonly first?: number;
   readonly seeds: number;
 }
 
@@ -91,8 +89,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'stores a post for all of its mailboxes but the last',
     file: 'engine/engine.js',
-    snippet: `this.#write({ kind: 'posted', envelope, also, mark, settles, body });`,
-    instead: `this.#write({ kind: 'posted', envelope, also: also.slice(0, -1), mark, settles, body });`,
+    snippet: 'numbered.filter(({ settledAs }) => settledAs === undefined);',
+    instead: 'numbered.length > 1 ? numbered.slice(0, -1) : numbered;',
     invariant: 'all or none',
     seeds: 500,
   },
@@ -110,15 +108,14 @@ const brokers: readonly Broken[] = [
     snippet: 'unstored: [...unstored.values()]',
     instead: 'unstored: []',
     invariant: 'I3',
-    first: 77_040_001,
     seeds: 500,
   },
 ];
 
-for (const { name, invariant, first = 1, seeds, ...breakage } of brokers) {
+for (const { name, invariant, seeds, ...breakage } of brokers) {
   test(`a broker that ${name} is found within ${seeds} seeds`, async (context) => {
     const tree = await breakTree(context, breakage);
-    const { failed } = await runSeeds({ first, count: seeds, invariant }, tree);
+    const { failed } = await runSeeds({ first: 1, count: seeds, invariant }, tree);
     assert.ok(failed, 'it passed for a sound one');
     context.diagnostic(`seed ${failed.seed}: ${failed.violations[0]}`);
   });

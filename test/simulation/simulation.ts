@@ -45,12 +45,15 @@ const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 /** What is asked must be answered so long after the last fault: a dead peer is silent for 45 s. */
 const drainMsMax = 120_000;
 
+const calls = ['post', 'post', 'post', 'postNamed', 'wait', 'fetch', 'settle', 'release'] as const;
+type CallKind = (typeof calls)[number];
+
 /** A place in the simulation that one process after the other takes. */
 interface Place {
   readonly name: string;
   readonly namespace: string;
   readonly isRemote: boolean;
-  /** Of its work. */
+  readonly calls: readonly CallKind[];
   callsLeft: number;
   lives: number;
   process: SimProcess;
@@ -85,6 +88,7 @@ const faults = [
 class Simulation {
   readonly scheduler = new Scheduler();
   readonly history = new History(() => this.scheduler.now);
+  readonly #seed: number;
   readonly #random: Random;
   readonly #disk = new CrashDisk(home);
   readonly #network: SimNetwork;
@@ -102,6 +106,7 @@ class Simulation {
 
   constructor(seed: number) {
     const random = new Random(seed);
+    this.#seed = seed;
     this.#random = random;
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.wayMsMax = pick(random, [0.1, 1, 5, 30]);
@@ -138,6 +143,8 @@ class Simulation {
     for (let fault = random.below(7); fault > 0; fault--) {
       this.scheduler.after(random.below(faultMsMax), () => this.#fault(pick(random, faults)));
     }
+    // Others keep the histories that their seeds have had.
+    if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     await this.#until(() => false, faultMsMax);
     this.#endFaults();
     await this.#until(() => this.#places.every(({ state }) => state !== 'working'), drainMsMax);
@@ -161,13 +168,19 @@ class Simulation {
 
   // Sessions and what they do
 
-  #addPlace(name: string, namespace: string, isRemote = false): void {
+  #addPlace(
+    name: string,
+    namespace: string,
+    isRemote = false,
+    does: readonly CallKind[] = calls,
+  ): void {
     const callsLeft = 3 + this.#random.below(10);
     const { process, session } = this.#newSession(`${name}.1`, namespace, isRemote);
     const place: Place = {
       name,
       namespace,
       isRemote,
+      calls: does,
       callsLeft,
       lives: 1,
       process,
@@ -176,6 +189,15 @@ class Simulation {
     };
     this.#places.push(place);
     this.#begin(place);
+  }
+
+  /** Sessions that outlive the machine's power, and losses of it while the disk syncs a post. */
+  #addGuests(faultMsMax: number): void {
+    this.#addPlace('poster', here, true, ['post']);
+    this.#addPlace('reader', here, true, ['wait', 'wait', 'settle']);
+    for (let fault = 0; fault < 3; fault++) {
+      this.scheduler.after(this.#random.below(faultMsMax), () => this.#fault('powerInSync'));
+    }
   }
 
   #newSession(
@@ -212,16 +234,17 @@ class Simulation {
 
   async #work(place: Place): Promise<void> {
     const { process, session } = place;
-    const calls: Promise<void>[] = [];
+    const begun: Promise<void>[] = [];
     const held: Delivery[] = [];
     while (place.callsLeft > 0) {
       place.callsLeft -= 1;
-      const call = this.#call(process, session, held).catch(expectIpcError);
-      if (this.#random.oneIn(3)) calls.push(call);
+      const kind = pick(this.#random, place.calls);
+      const call = this.#call(kind, { process, session }, held).catch(expectIpcError);
+      if (this.#random.oneIn(3)) begun.push(call);
       else await call;
       await process.sleep(this.#random.below(this.#thinkMsMax));
     }
-    await Promise.all(calls);
+    await Promise.all(begun);
     if (this.#random.oneIn(3)) {
       place.state = 'gone';
       return this.#end(place);
@@ -242,23 +265,24 @@ class Simulation {
     });
   }
 
-  #call(process: SimProcess, session: SimSession, held: Delivery[]): Promise<void> {
-    const random = this.#random;
-    switch (random.below(8)) {
-      case 0:
-      case 1:
-      case 2:
+  #call(
+    kind: CallKind,
+    { process, session }: Pick<Place, 'process' | 'session'>,
+    held: Delivery[],
+  ): Promise<void> {
+    switch (kind) {
+      case 'post':
         return this.#post(process, session, held);
-      case 3:
+      case 'postNamed':
         return this.#postNamed(session);
-      case 4:
+      case 'wait':
         return this.#wait(process, session, held);
-      case 5:
+      case 'fetch':
         return this.#fetch(session, held);
-      case 6:
+      case 'settle':
         return session.settle(this.#some(held));
-      default:
-        return session.client.release(this.#some(held), { unread: random.oneIn(2) });
+      case 'release':
+        return session.client.release(this.#some(held), { unread: this.#random.oneIn(2) });
     }
   }
 
@@ -323,7 +347,7 @@ class Simulation {
 
   // What goes wrong
 
-  #fault(kind: (typeof faults)[number]): void {
+  #fault(kind: (typeof faults)[number] | 'powerInSync'): void {
     const random = this.#random;
     const place = pick(random, this.#places);
     const owner = this.#network.owner(place.namespace);
@@ -342,6 +366,9 @@ class Simulation {
         return this.#stop(owner && random.oneIn(2) ? owner : place.process);
       case 'power':
         return this.#losePower();
+      case 'powerInSync':
+        if (owner) owner.disk.onSync = () => this.#losePowerSoon();
+        return;
       case 'cut':
         return socket?.cut();
       case 'swallow':
@@ -384,6 +411,12 @@ class Simulation {
     for (const side of sides) side.swallowed = true;
   }
 
+  /** Before a sync that begins now has ended, mostly. */
+  #losePowerSoon(): void {
+    const ms = (this.#random.below(100) / 100) * this.#diskMsMax;
+    this.scheduler.after(ms, () => this.#losePower());
+  }
+
   /** On the machine that has the disk. */
   #losePower(): void {
     this.#disk.losePower(this.#random);
@@ -403,6 +436,7 @@ class Simulation {
       process.disk.dieAt = Number.POSITIVE_INFINITY;
       process.disk.failAt = Number.POSITIVE_INFINITY;
       process.disk.syncFails = undefined;
+      process.disk.onSync = undefined;
     }
     for (const place of this.#places) {
       place.process.goOn();

@@ -149,6 +149,8 @@ export class ProcessDisk implements Disk {
   failAt = Number.POSITIVE_INFINITY;
   /** The next sync of a file fails, and of what it covers any part is on the platter, for good. */
   syncFails: Random | undefined;
+  /** Called when the next sync of a file has begun. */
+  onSync: (() => void) | undefined;
   /** Called when it dies at `dieAt`. */
   onDied: () => void = () => {};
   /** Files that it has open for writing. */
@@ -278,6 +280,8 @@ export class ProcessDisk implements Disk {
         const covered = [...file.unsynced];
         const failing = this.syncFails;
         this.syncFails = undefined;
+        this.onSync?.();
+        this.onSync = undefined;
         await this.#slowly(() => {
           const done = takeAway(file.unsynced, covered);
           file.synced = failing ? keepAny(file.synced, done, failing) : keepAll(file.synced, done);
