@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { IpcError } from '../../src/core/errors.ts';
 import { bodyBytesMax } from '../../src/core/limits.ts';
 import { bodyChecksum, type Name, parseBody } from '../../src/core/message.ts';
-import type { Answer } from '../../src/core/requests.ts';
 import type { Connection } from '../../src/wire/connection.ts';
 import { dial } from '../../src/wire/dial.ts';
 import type { Keys } from '../../src/wire/handshake.ts';
@@ -15,6 +14,7 @@ import { decodeAnswer, encodeRequest } from '../../src/wire/protocol.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/gated-disk.ts';
 import { place, type Remote } from '../support/remote.ts';
+import { Ear } from '../support/sockets.ts';
 
 const box = 'box' as Name;
 
@@ -438,7 +438,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
   const body = Buffer.from('once');
   return async () => {
     const connection = await dialUntil(port, keys, performance.now() + 5_000);
-    const answers = frames(connection);
+    const ear = new Ear(connection);
     connection.send(
       encodeRequest({
         kind: 'hello',
@@ -465,35 +465,15 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
         body,
       }),
     );
-    for await (const answer of answers) {
+    for (;;) {
+      const [frame] = await ear.next();
+      assert(frame);
+      const { answer } = decodeAnswer(frame);
       if (answer.kind !== 'stored') continue;
       connection.destroy();
       return { number: answer.number, duplicate: answer.duplicate };
     }
-    throw new Error('the broker ended before its answer');
   };
-}
-
-async function* frames(connection: Connection): AsyncGenerator<Answer> {
-  const answers: (Answer | undefined)[] = [];
-  let wake = () => {};
-  connection.onClose = () => {
-    answers.push(undefined);
-    wake();
-  };
-  connection.onFrame = (frame) => {
-    answers.push(decodeAnswer(frame).answer);
-    wake();
-  };
-  for (;;) {
-    const answer = answers.shift();
-    if (answer) yield answer;
-    else if (answers.length === 0) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    } else return;
-  }
 }
 
 async function dialUntil(port: number, keys: Keys, deadline: number): Promise<Connection> {
