@@ -61,94 +61,94 @@ export interface OpenOptions {
   readonly env?: Environment | undefined;
 }
 
-/** What a post may be given. */
+/** Options of `post`, beside mailbox and text. */
 export interface PostOptions extends CallOptions {
-  /** Where the sender can be answered; the name given to `open` unless given. */
+  /** The mailbox for answers to this message; by default the name given to `open`. */
   readonly from?: string | undefined;
-  /** Your own, of 1 to 200 bytes: a post repeated with the same id is stored once. */
+  /** An id of your own, 1 to 200 bytes: a post that is repeated with the same id is stored once. */
   readonly id?: string | undefined;
   /** The message that this one answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
-/** What a wait may be given. */
+/** Options of `wait`: how long it may take. */
 export interface WaitOptions extends CallOptions {
-  /** Milliseconds, 0 to 300,000; 60,000 unless given. */
+  /** Milliseconds to wait, from 0 to 300,000; 60,000 by default. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a question may be given. */
+/** Options of `ask`, which posts a question. */
 export interface AskOptions extends WaitOptions {
-  /** Where the answer is read; the name given to `open` unless given. */
+  /** The mailbox in which the answer is read; by default the name given to `open`. */
   readonly mailbox?: string | undefined;
   /** The message that this question answers, which this session read; it is settled in the same step. */
   readonly answers?: Message | undefined;
 }
 
-/** What a fetch may be given. */
+/** Options of `fetch`, which does not wait. */
 export interface FetchOptions extends CallOptions {
   /**
    * Bytes of all bodies together. 8 MiB unless given, and at most; the first message comes also when it is
    * larger, but for 0, which brings none.
    */
   readonly bytesMax?: number | undefined;
-  /** 1,000 unless given, and at most. */
+  /** Number of messages; 1,000 by default, which is also the maximum. */
   readonly messagesMax?: number | undefined;
 }
 
-/** What a ping may be given. */
+/** Options of `ping`, which looks for a receiver. */
 export interface PingOptions extends CallOptions {
-  /** Milliseconds, 0 to 300,000, in which it is tried again and again; 10,000 unless given. */
+  /** Milliseconds during which the ping is retried, from 0 to 300,000; 10,000 by default. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a send may be given. */
+/** Options of `send`, which needs no broker. */
 export interface SendOptions extends PingOptions {
-  /** The sender's name; the one given to `open` unless given. */
+  /** The sender's name; by default the name given to `open`. */
   readonly from?: string | undefined;
 }
 
-/** What a receive may be given. */
+/** Options of `receive`, which needs no broker. */
 export interface ReceiveOptions extends WaitOptions {
-  /** 1 to 65535; 19900 unless given. */
+  /** The port to listen on, from 1 to 65535; 19900 by default. */
   readonly port?: number | undefined;
-  /** An address of this machine, 0.0.0.0 for all; 127.0.0.1 unless given. */
+  /** The address of this machine to listen on, 0.0.0.0 for all; 127.0.0.1 by default. */
   readonly bind?: string | undefined;
 }
 
-/** How a broker is started. */
+/** Options of `start`, which starts a broker. */
 export interface StartOptions extends CallOptions {
   /** One more address of this machine to listen on, 0.0.0.0 for all; 127.0.0.1 closes the others. */
   readonly bind?: string | undefined;
 }
 
-/** Which dead letters are tried again: all, unless one of these is given. */
+/** Selects the dead letters that are put back: all of them by default. */
 export interface RetryOptions extends CallOptions {
-  /** Those meant for this mailbox. */
+  /** Only dead letters that were posted to this mailbox. */
   readonly to?: string | undefined;
-  /** Those with these ids; an empty list has none. */
+  /** Only dead letters with these ids; an empty list selects none. */
   readonly ids?: readonly string[] | undefined;
 }
 
-/** What became of a post. */
+/** The result of a post, for each mailbox. */
 export interface Stored {
-  /** The mailbox. */
+  /** The mailbox that the message was stored in. */
   readonly to: string;
-  /** The message's id: of an answer to it, it is `answers`. */
+  /** The id of the stored message; an answer to it has this id as its `answers`. */
   readonly id: string;
-  /** Counts up over the whole store, with gaps. */
+  /** Numbers increase over the whole store, with gaps. */
   readonly number: number;
-  /** It was stored before under the same id; nothing was stored now. */
+  /** True when it had been stored before under the same id; nothing was stored this time. */
   readonly duplicate: boolean;
-  /** A reader was waiting for it. */
+  /** True when a reader was waiting for it. */
   readonly reader: boolean;
 }
 
-/** What a fetch found. */
+/** The result of a fetch. */
 export interface Fetched {
-  /** Oldest first. */
+  /** The messages that this session holds now, the oldest first. */
   readonly messages: readonly Message[];
-  /** Messages left there that nobody holds. */
+  /** Number of messages that are left in the mailbox and that no session holds. */
   readonly remaining: number;
 }
 
@@ -185,13 +185,13 @@ export class AgentMail {
   post(to: string, text: string | Uint8Array, options?: PostOptions): Promise<Stored>;
   /** A message in each of 1 to 100 mailboxes, each named once in the result: all are stored, or none. */
   post(to: readonly string[], text: string | Uint8Array, options?: PostOptions): Promise<Stored[]>;
-  /** As above. */
+  /** The same when it is not known beforehand whether `to` is a list: the result is one if `to` is. */
   post(
     to: string | readonly string[],
     text: string | Uint8Array,
     options?: PostOptions,
   ): Promise<Stored | Stored[]>;
-  /** As above. */
+  /** Stores one message in each mailbox that `to` names; the result is a list if `to` is one. */
   async post(
     to: string | readonly string[],
     text: string | Uint8Array,

@@ -4,7 +4,7 @@ import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
 import { parseOptions } from './library-options.ts';
 
-/** What every call may be given. */
+/** Options that every call takes. */
 export interface CallOptions {
   /**
    * Ends the call when it is aborted: it throws `cancelled`. One that is aborted already keeps the call
@@ -13,19 +13,19 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a message goes back. */
+/** Options of `release`, which requeues a message. */
 export interface ReleaseOptions extends CallOptions {
-  /** Nobody looked at it: the attempt does not count. false unless given. */
+  /** True when the message was not looked at: the attempt is not counted then. False by default. */
   readonly unread?: boolean | undefined;
 }
 
-/** A message that this session read. */
+/** True for a message that was read by this session. */
 export let isOf: (message: unknown, mail: MailService) => message is Message;
-/** What a post settles that answers a message. */
+/** The delivery that a post settles when it answers this message. */
 export let deliveryOf: (message: Message) => Delivery;
-/** It was settled or released by hand, or answered: a loop leaves it alone. */
+/** True once the message was settled, released or answered by hand: a loop does nothing with it then. */
 export let isOver: (message: Message) => boolean;
-/** A post that answers it was stored. */
+/** Notes that a post which answers the message was stored. */
 export let answered: (message: Message) => void;
 
 /**
@@ -36,7 +36,7 @@ export let answered: (message: Message) => void;
 export class Message {
   /** `SESSION.COUNT`, or what the poster gave by hand. The same at each attempt. */
   readonly id: string;
-  /** Counts up over the whole store, with gaps. */
+  /** Numbers increase over the whole store, with gaps. */
   readonly number: number;
   /** Where it was read: `to`, or `dead-letters`. */
   readonly mailbox: string;
@@ -136,7 +136,7 @@ export interface DirectMessage {
   readonly origin: Origin;
   /** The bytes that were sent: UTF-8, at most 1,048,576 of them. */
   readonly body: Buffer;
-  /** The body as a text. */
+  /** The body, decoded as UTF-8. */
   readonly text: string;
   /**
    * Tells the sender that this session has the message; resolves when it was told, or is gone.

@@ -15,7 +15,7 @@ import { IpcError } from '../base/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
 import { parseMessageId, parseName, parseNamedId } from '../model/message.ts';
 
-/** An option has the same form in each call that takes it. */
+/** One parser for each option: it has the same form in every call that takes it. */
 const parsers = {
   answers: (value: unknown) => value,
   bind: (value: unknown) => parseBind(value, 'bind'),
@@ -41,7 +41,7 @@ const parsers = {
 type OptionName = keyof typeof parsers;
 type Options = { readonly [K in OptionName]?: ReturnType<(typeof parsers)[K]> | undefined };
 
-/** Throws `cancelled` when the signal among them was aborted before: nothing is begun then. */
+/** Parses the options of a call. Throws `cancelled` if their signal is aborted already, before the call does anything. */
 export function parseOptions<K extends OptionName>(
   call: string,
   given: unknown,

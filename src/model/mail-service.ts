@@ -81,7 +81,7 @@ export interface ReleaseArguments extends Cancellable {
 export interface BrokerStatus extends StorageStatus {
   /** On which it listens. */
   readonly port: number;
-  /** The owner's process. */
+  /** Process id of the owner. */
   readonly pid: number;
   /** Of another machine's broker; absent for one of this machine. */
   readonly host?: string;
@@ -91,9 +91,9 @@ export interface BrokerStatus extends StorageStatus {
   readonly epoch: number;
   /** Where the owner listens. */
   readonly addresses: readonly string[];
-  /** Unsettled messages. */
+  /** Number of unsettled messages in the store. */
   readonly messages: number;
-  /** Of their bodies. */
+  /** Bytes of their bodies, all together. */
   readonly bytes: number;
   /** Sessions that are connected, this one included. */
   readonly sessions: number;
@@ -126,7 +126,7 @@ export interface RetryResult {
 export interface StartResult {
   /** Whether this session owns it. */
   readonly role: 'owner' | 'client';
-  /** The owner's process. */
+  /** Process id of the owner. */
   readonly pid: number;
   /** Counts the store's owners. */
   readonly epoch: number;
@@ -142,7 +142,7 @@ export interface StartResult {
 export interface StopResult {
   /** The process that owns the broker now, if a standby took over. */
   readonly successor: number | undefined;
-  /** Unsettled messages left. */
+  /** Number of unsettled messages that are left. */
   readonly messages: number;
 }
 

@@ -20,7 +20,7 @@ export interface Origin {
   readonly program: string;
   /** Its process on that machine. */
   readonly pid: number;
-  /** The machine's name. */
+  /** Host name of the machine. */
   readonly machine: string;
 }
 

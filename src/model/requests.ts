@@ -198,7 +198,7 @@ export interface ReleasedResponse {
 
 /** A message that is, or was, in `dead-letters`. */
 export interface DeadLetter {
-  /** The message's. */
+  /** Id of the message. */
   readonly id: MessageId;
   /** Where it was meant to go. */
   readonly to: Name;
@@ -216,15 +216,15 @@ export interface RetriedResponse {
 
 /** How many dead letters were meant for a mailbox. */
 export interface DeadLetterCount {
-  /** The mailbox. */
+  /** The mailbox that they were posted to. */
   readonly to: Name;
-  /** That were meant for it. */
+  /** Number of its dead letters. */
   readonly messages: number;
 }
 
 /** A mailbox that has a message or a reader. */
 export interface MailboxStatus {
-  /** Its name. */
+  /** Name of the mailbox. */
   readonly mailbox: Name;
   /** Messages that nobody holds. */
   readonly ready: number;

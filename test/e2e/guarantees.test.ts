@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { IpcError } from '../../src/base/errors.ts';
 import { bodyBytesMax } from '../../src/base/limits.ts';
 import { bodyChecksum, type Name, parseBody } from '../../src/model/message.ts';
-import type { Response } from '../../src/model/requests.ts';
 import { dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { loadKeys } from '../../src/net/keys.ts';
@@ -15,6 +14,7 @@ import type { Keys } from '../../src/protocol/handshake.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
 import { place, type Remote } from '../support/processes/remote.ts';
+import { Ear } from '../support/sockets.ts';
 
 const box = 'box' as Name;
 
@@ -438,7 +438,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
   const body = Buffer.from('once');
   return async () => {
     const connection = await dialUntil(port, keys, performance.now() + 5_000);
-    const answers = frames(connection);
+    const ear = new Ear(connection);
     connection.send(
       encodeRequest({
         kind: 'hello',
@@ -465,35 +465,15 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
         body,
       }),
     );
-    for await (const response of answers) {
+    for (;;) {
+      const [frame] = await ear.next();
+      assert(frame);
+      const { response } = decodeResponse(frame);
       if (response.kind !== 'stored') continue;
       connection.destroy();
       return { number: response.number, duplicate: response.duplicate };
     }
-    throw new Error('the broker ended before its answer');
   };
-}
-
-async function* frames(connection: Connection): AsyncGenerator<Response> {
-  const answers: (Response | undefined)[] = [];
-  let wake = () => {};
-  connection.onClose = () => {
-    answers.push(undefined);
-    wake();
-  };
-  connection.onFrame = (frame) => {
-    answers.push(decodeResponse(frame).response);
-    wake();
-  };
-  for (;;) {
-    const response = answers.shift();
-    if (response) yield response;
-    else if (answers.length === 0) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    } else return;
-  }
 }
 
 async function dialUntil(port: number, keys: Keys, deadline: number): Promise<Connection> {

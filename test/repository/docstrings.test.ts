@@ -12,16 +12,19 @@ interface Exported {
   readonly file: string;
 }
 
-test('each name that the library exports, and each of its members, has a docstring', () => {
+/** Below that a docstring says no more than the name under it, as in "The mailbox." */
+const wordsMin = 4;
+
+test('each name that the library exports, and each of its members, has a docstring that says something', () => {
   const exported = exportedNames();
   assert.ok(exported.length > 20, `${exported.length} names were found`);
   assert.deepEqual(exported.flatMap(undocumented), []);
 });
 
 test('a name, a member or an option without a docstring is found', () => {
-  const text = `/** Said. */
+  const text = `/** All of it is said. */
 export interface Whole {
-  /** Said. */
+  /** That much is said. */
   readonly one: string;
   readonly two?: number;
   three(): Promise<void>;
@@ -29,7 +32,7 @@ export interface Whole {
 
 export class Bare {
   readonly #own = 1;
-  /** Said. */
+  /** That much is said. */
   async *loop(
     name: string,
   ): AsyncGenerator<string> {
@@ -44,6 +47,25 @@ export class Bare {
   assert.deepEqual(bare('Whole', text), ['Whole.two', 'Whole.three']);
   assert.deepEqual(bare('Bare', text), ['Bare', 'Bare.shown']);
   assert.deepEqual(bare('Absent', text), ['Absent']);
+});
+
+test('a docstring of a few words, or that points to another one, counts as none', () => {
+  const text = `/** What a post is given. */
+export interface Given {
+  /** The mailbox. */
+  readonly mailbox: string;
+  /** As above, but later. */
+  readonly later: string;
+  /**
+   * Where the sender
+   * is answered.
+   */
+  readonly from: string;
+  /** @internal */
+  constructor();
+}
+`;
+  assert.deepEqual(bare('Given', text), ['Given.mailbox', 'Given.later']);
 });
 
 /** Declared in src/index.ts, or exported from there. */
@@ -66,7 +88,7 @@ function undocumented({ name, file }: Exported): string[] {
   return bare(name, read(file)).map((what) => `${file}: ${what}`);
 }
 
-/** What of a declaration has no docstring right above it. The formatter sees to one form of them all. */
+/** What of a declaration has no docstring right above it that says anything. The formatter sees to one form of them all. */
 function bare(name: string, text: string): string[] {
   const lines = text.split('\n');
   const declaration = new RegExp(
@@ -74,7 +96,7 @@ function bare(name: string, text: string): string[] {
   );
   const start = lines.findIndex((line) => declaration.test(line));
   if (start === -1) return [name];
-  const isBare = (index: number) => !/^ *(\/\*\*.*)?\*\/$/.test(lines[index - 1] ?? '');
+  const isBare = (index: number) => saysNothing(docstringAbove(lines, index));
   const isOpen = /\b(class|interface)\b.*\{$/.test(lines[start] ?? '');
   const length = isOpen ? lines.slice(start).indexOf('}') : 1;
   const members = lines.slice(start, start + length).flatMap((line, place) => {
@@ -82,6 +104,23 @@ function bare(name: string, text: string): string[] {
     return member !== undefined && isBare(start + place) ? [`${name}.${member}`] : [];
   });
   return [...(isBare(start) ? [name] : []), ...members];
+}
+
+/** Its words; none where no docstring ends right above. */
+function docstringAbove(lines: readonly string[], index: number): string {
+  if (!/^ *(\/\*\*.*)?\*\/$/.test(lines[index - 1] ?? '')) return '';
+  const start = lines.slice(0, index).findLastIndex((line) => /^ *\/\*\*/.test(line));
+  const marks = /^ *(\/\*\*|\*\/|\*) ?| *\*\/$/g;
+  return lines
+    .slice(start, index)
+    .map((line) => line.replace(marks, ''))
+    .join(' ')
+    .trim();
+}
+
+function saysNothing(docstring: string): boolean {
+  if (docstring === '@internal') return false;
+  return docstring.split(/\s+/).length < wordsMin || /^(as|see) above\b/i.test(docstring);
 }
 
 /** What begins on a line, two spaces deep: a property, a method, a getter. Not what is private. */

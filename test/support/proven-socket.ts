@@ -1,11 +1,12 @@
 // A peer with the key that does with its socket what no client of ours does: it floods, or reads nothing.
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { clearBinding } from '../../src/net/tls.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
 import { ClientHandshake, type Keys } from '../../src/protocol/handshake.ts';
 import { origin, sessionOf } from './model/engine.ts';
+import { rawSocket } from './sockets.ts';
 
 export interface Listening {
   readonly port: number;
@@ -17,18 +18,22 @@ export function hello(name: string): Buffer[] {
   return encodeRequest({ kind: 'hello', request: 1, session, origin, standby: false, held: [] });
 }
 
-/** It has said nothing but the handshake, and reads nothing more by itself. */
-export async function muteSocket(context: TestContext, { port, keys }: Listening): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  context.after(() => socket.destroy());
-  socket.on('error', () => {});
-  await once(socket, 'connect');
+/** It has said nothing but the handshake. */
+export async function shakenSocket({ port, keys }: Listening): Promise<Socket> {
+  const socket = await rawSocket(port);
   const binding = clearBinding('127.0.0.1', port);
   const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [proof] = (await once(socket, 'data')) as [Buffer];
-  socket.pause();
   socket.write(handshake.push(proof).send);
+  return socket;
+}
+
+/** The same, but it reads nothing more by itself. */
+export async function muteSocket(context: TestContext, listening: Listening): Promise<Socket> {
+  const socket = await shakenSocket(listening);
+  context.after(() => socket.destroy());
+  socket.pause();
   return socket;
 }
 

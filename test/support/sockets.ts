@@ -69,7 +69,7 @@ export class Listener {
 
 /** A socket that knows nothing of us; its errors count as its end. */
 export async function rawSocket(port: number): Promise<Socket> {
-  const socket = connect(port, host);
+  const socket = connect({ port, host, noDelay: true });
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
@@ -89,11 +89,16 @@ export class Ear {
   readonly closed: Promise<IpcError | undefined>;
   readonly frames: Frame[] = [];
   #wanted: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(connection: Connection) {
     this.connection = connection;
     this.closed = new Promise((resolve) => {
-      connection.onClose = resolve;
+      connection.onClose = (reason) => {
+        this.#isClosed = true;
+        this.#wanted?.();
+        resolve(reason);
+      };
     });
     connection.onFrame = (frame) => {
       this.frames.push(frame);
@@ -101,9 +106,10 @@ export class Ear {
     };
   }
 
-  /** The next frames, in the order in which they came. */
+  /** The next frames, in the order in which they came. Rejects when the connection ends before. */
   async next(count = 1): Promise<Frame[]> {
     while (this.frames.length < count) {
+      if (this.#isClosed) throw new Error('the connection ended before its next frame');
       await new Promise<void>((resolve) => {
         this.#wanted = resolve;
       });

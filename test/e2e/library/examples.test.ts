@@ -13,7 +13,7 @@ import { ended, shell } from '../../support/processes/shell.ts';
 const folder = fileURLToPath(new URL('../../../../examples/', import.meta.url));
 
 test('two sessions: one asks, the other answers', async (context) => {
-  const { run, example } = await place(context);
+  const { run, example } = await examplesPlace(context);
   const answering = example('answer.js');
   await run(['post', 'bob', 'from nobody']);
   assert.equal((await example('ask.js', '6 times 7?').done).text, 'You asked: 6 times 7?\n');
@@ -23,7 +23,7 @@ test('two sessions: one asks, the other answers', async (context) => {
 });
 
 test('a worker pool under an orchestrator computes each job, also when a worker is killed', async (context) => {
-  const { example } = await place(context);
+  const { example } = await examplesPlace(context);
   const workers = [1, 2, 3].map(() => example('worker.js'));
   const orchestrator = example('orchestrator.js', '2', '200');
   workers[0]?.child.kill('SIGKILL');
@@ -33,7 +33,7 @@ test('a worker pool under an orchestrator computes each job, also when a worker 
 });
 
 test('a job that a worker of the pool cannot do comes again, and is not lost', async (context) => {
-  const { run, example } = await place(context);
+  const { run, example } = await examplesPlace(context);
   await run(['post', 'jobs', 'no JSON', '--id', 'job-7']);
   const { child } = example('worker.js');
   let errors = '';
@@ -48,7 +48,7 @@ test('a job that a worker of the pool cannot do comes again, and is not lost', a
 });
 
 test('point to point: the sender returns when the receiver has the message', async (context) => {
-  const { example } = await place(context);
+  const { example } = await examplesPlace(context);
   const port = `${await freePort()}`;
   const receiving = example('receive.js', port);
   assert.equal((await example('send.js', port, 'straight to you').done).code, 0);
@@ -56,7 +56,7 @@ test('point to point: the sender returns when the receiver has the message', asy
 });
 
 test('a shell pipeline gathers the answers of a worker', async (context) => {
-  const { home, line } = await place(context);
+  const { home, line } = await examplesPlace(context);
   const files = ['one', 'two'].map((name) => join(home, name));
   for (const [index, file] of files.entries()) await writeFile(file, 'line\n'.repeat(index + 1));
   const ipc = join(home, 'ipc');
@@ -69,7 +69,7 @@ test('a shell pipeline gathers the answers of a worker', async (context) => {
   assert.deepEqual([code, text], [0, `${files[0]}: 1\n${files[1]}: 2\n`]);
 });
 
-async function place(context: TestContext) {
+async function examplesPlace(context: TestContext) {
   const children: ReturnType<typeof spawn>[] = [];
   context.after(() => {
     for (const child of children) child.kill('SIGKILL');

@@ -3,31 +3,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type AgentMail, IpcError, open } from '../../../src/index.ts';
-import { freePort, makeHome } from '../../support/places.ts';
+import { IpcError, open } from '../../../src/index.ts';
+import { libraryPlace } from '../../support/library.ts';
+import { freePort } from '../../support/places.ts';
 import { ended, shell } from '../../support/processes/shell.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
-async function place(context: TestContext, program = 'test') {
-  const mails: AgentMail[] = [];
-  context.after(async () => {
-    for (const mail of mails) await mail.close();
-  });
-  const home = join(await makeHome(context), 'home');
-  const port = await freePort();
-  return async (name?: string): Promise<AgentMail> => {
-    const mail = await open({ port, home, program, env: {}, ...(name !== undefined && { name }) });
-    mails.push(mail);
-    return mail;
-  };
-}
-
 test('a message is posted, waited for, answered and settled', async (context) => {
-  const session = await place(context);
-  const a = await session('A');
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const a = await session({ name: 'A' });
   const b = await session();
   const waiting = b.wait('B');
   const stored = await a.post('B', 'question');
@@ -46,7 +33,7 @@ test('a message is posted, waited for, answered and settled', async (context) =>
 });
 
 test('a loop settles what its body is done with, and releases what it throws over', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const b = await session();
   for (const text of ['one', 'two', 'three']) await a.post('B', text);
@@ -71,7 +58,7 @@ test('a loop settles what its body is done with, and releases what it throws ove
 });
 
 test('close releases what is held', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const b = await session();
   await a.post('B', 'kept');
@@ -82,14 +69,14 @@ test('close releases what is held', async (context) => {
 });
 
 test('a wait ends by its time, and by its signal', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   assert.equal(await a.wait('A', { timeoutMs: 20 }), undefined);
   await assert.rejects(a.wait('A', { signal: AbortSignal.abort() }), { code: 'cancelled' });
 });
 
 test('what is wrong is an IpcError with its code', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   await assert.rejects(a.post('', 'x'), { code: 'bad_name' });
   await assert.rejects(a.post('A', '\ud800'), { code: 'bad_body' });
@@ -103,7 +90,7 @@ test('what is wrong is an IpcError with its code', async (context) => {
 });
 
 test('what a program without types may give wrong is an IpcError, too', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = (await session()) as unknown as Record<
     string,
     (...given: unknown[]) => Promise<unknown>
@@ -124,7 +111,7 @@ test('what a program without types may give wrong is an IpcError, too', async (c
 });
 
 test('an amount to fetch is a whole number within its limit', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   await a.post('A', 'x');
   for (const amount of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 8_388_609]) {
@@ -140,7 +127,7 @@ test('an amount to fetch is a whole number within its limit', async (context) =>
 });
 
 test('a body is taken when it is given: its bytes may be used again at once', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const bytes = new TextEncoder().encode('first');
   const posted = a.post('A', bytes);
@@ -156,7 +143,7 @@ for (const [what, program] of [
   ['half a character', '\ud800'],
 ]) {
   test(`a program may call itself by a name of ${what}`, async (context) => {
-    const session = await place(context, program);
+    const { session } = await libraryPlace(context, { program });
     const a = await session();
     await a.post('A', 'kept');
     assert.equal((await a.wait('A'))?.text, 'kept');
@@ -170,7 +157,7 @@ for (const [what, program] of [
 }
 
 test('point to point: the sender hears of it when the receiver confirms', async (context) => {
-  const session = await place(context);
+  const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const b = await session();
   const port = await freePort();

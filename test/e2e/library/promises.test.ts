@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   type AgentMail,
@@ -15,25 +15,13 @@ import {
   type OpenOptions,
   open,
 } from '../../../src/index.ts';
-import { freePort, makeHome } from '../../support/places.ts';
+import { libraryPlace } from '../../support/library.ts';
+import { freePort } from '../../support/places.ts';
 import { ended } from '../../support/processes/shell.ts';
 
 const library = pathToFileURL(
   join(fileURLToPath(new URL('../../../../', import.meta.url)), 'dist/index.js'),
 );
-
-async function place(context: TestContext) {
-  const mails: AgentMail[] = [];
-  context.after(() => Promise.all(mails.map((mail) => mail.close())));
-  const home = join(await makeHome(context), 'home');
-  const port = await freePort();
-  const session = async (more: OpenOptions = {}): Promise<AgentMail> => {
-    const mail = await open({ port, home, env: {}, ...more });
-    mails.push(mail);
-    return mail;
-  };
-  return { home, port, session };
-}
 
 /** Of a mailbox: the text and attempt of each message, which goes back as if nobody had looked. */
 async function left(mail: AgentMail, mailbox: string): Promise<(readonly [string, number])[]> {
@@ -57,7 +45,7 @@ async function untilParked(mail: AgentMail, mailbox: string): Promise<void> {
 }
 
 test('a loop that is left by break or by return releases the message in hand, the rest stays', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   for (const text of ['one', 'two', 'three']) await mail.post('jobs', text);
   for await (const message of mail.messages('jobs')) {
@@ -79,7 +67,7 @@ test('a loop that is left by break or by return releases the message in hand, th
 });
 
 test('a loop leaves alone what was released by hand: it comes again', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('jobs', 'fails twice');
   const attempts: number[] = [];
@@ -93,7 +81,7 @@ test('a loop leaves alone what was released by hand: it comes again', async (con
 });
 
 test('a loop leaves alone what was released by hand, though another session holds it by then', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('jobs', 'given back');
   const seen: string[] = [];
@@ -108,7 +96,7 @@ test('a loop leaves alone what was released by hand, though another session hold
 });
 
 test('a loop leaves alone what was settled or answered by hand', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['settled', 'answered']) await mail.post('jobs', text);
   for await (const message of mail.messages('jobs')) {
@@ -124,7 +112,7 @@ test('a loop leaves alone what was settled or answered by hand', async (context)
 });
 
 test('an answer that is refused settles nothing: a loop that it ends releases what it answers', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('jobs', 'a job');
   const loop = async () => {
@@ -137,7 +125,7 @@ test('an answer that is refused settles nothing: a loop that it ends releases wh
 });
 
 test('an abort ends a loop when it asks for the next message; the one in hand is settled first', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   for (const text of ['one', 'two']) await mail.post('jobs', text);
   const controller = new AbortController();
@@ -154,7 +142,7 @@ test('an abort ends a loop when it asks for the next message; the one in hand is
 });
 
 test('release puts a message back with one attempt more, or unread with the same', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('A', 'x');
   await (await readOne(mail, 'A')).release({ unread: true });
@@ -165,7 +153,7 @@ test('release puts a message back with one attempt more, or unread with the same
 });
 
 test('a second settle is answered like the first', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('A', 'x');
   const message = await readOne(mail, 'A');
@@ -175,7 +163,7 @@ test('a second settle is answered like the first', async (context) => {
 });
 
 test('a fetch of few bytes brings the first message, one of no bytes none', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['longer than a byte', 'second']) await mail.post('A', text);
   assert.deepEqual(await mail.fetch('A', { bytesMax: 0 }), { messages: [], remaining: 2 });
@@ -184,7 +172,7 @@ test('a fetch of few bytes brings the first message, one of no bytes none', asyn
 });
 
 test('an answer to what another session read is refused, and stored nowhere', async (context) => {
-  const [here, there] = [await place(context), await place(context)];
+  const [here, there] = [await libraryPlace(context), await libraryPlace(context)];
   const [mail, other] = [await here.session(), await there.session()];
   await mail.post('A', 'a question');
   const question = await readOne(mail, 'A');
@@ -200,7 +188,7 @@ test('an answer to what another session read is refused, and stored nowhere', as
 });
 
 test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('A', 'x');
   const message = await readOne(mail, 'A');
@@ -218,7 +206,7 @@ test('a settle of what another session holds is not_held; so is an answer, which
 });
 
 test('what a message says of itself', async (context) => {
-  const { session, port } = await place(context);
+  const { session, port } = await libraryPlace(context);
   const mail = await session({ name: 'ann' });
   const before = Date.now();
   const { id, number, duplicate, reader } = await mail.post('A', 'x', { id: 'job-7' });
@@ -238,7 +226,7 @@ test('what a message says of itself', async (context) => {
 });
 
 test('retry puts dead letters back, all or those that are named', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   for (const [to, id] of [
     ['A', 'one'],
@@ -279,7 +267,7 @@ const calls: Readonly<
 
 for (const [name, call] of Object.entries(calls)) {
   test(`${name} throws cancelled when it is aborted, before it began or later`, async (context) => {
-    const { session } = await place(context);
+    const { session } = await libraryPlace(context);
     const mail = await session();
     const port = await freePort();
     const before = call(mail, AbortSignal.abort(), port);
@@ -292,7 +280,7 @@ for (const [name, call] of Object.entries(calls)) {
 }
 
 test('an aborted post that was sent may be stored: the same words again are stored once', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.status();
   const controller = new AbortController();
@@ -304,7 +292,7 @@ test('an aborted post that was sent may be stored: the same words again are stor
 });
 
 test('a post that is aborted before it began is not stored', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   const posting = mail.post('A', 'x', { signal: AbortSignal.abort() });
   await assert.rejects(posting, { code: 'cancelled', maybeStored: false });
@@ -312,7 +300,7 @@ test('a post that is aborted before it began is not stored', async (context) => 
 });
 
 test('an ask that is aborted after its question was stored says so', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [ann, bob] = [await session({ name: 'ann' }), await session()];
   const controller = new AbortController();
   const asking = ann.ask('bob', '?', { signal: controller.signal });
@@ -327,7 +315,7 @@ test('an ask that is aborted after its question was stored says so', async (cont
 });
 
 test('a settle or a release that is aborted on its way is done all the same', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['to settle', 'to release']) await mail.post('A', text);
   const [one, two] = [await readOne(mail, 'A'), await readOne(mail, 'A')];
@@ -347,7 +335,7 @@ test('a settle or a release that is aborted on its way is done all the same', as
 });
 
 test('a stop that is aborted gives the broker up all the same; one aborted before gives up nothing', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const [owner, standby] = [await session(), await session()];
   await owner.start();
   await standby.status();
@@ -361,7 +349,7 @@ test('a stop that is aborted gives the broker up all the same; one aborted befor
 });
 
 test('a receive that is aborted frees its port; a message in hand is refused, and sent again', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   const port = await freePort();
   const controller = new AbortController();
@@ -377,7 +365,7 @@ test('a receive that is aborted frees its port; a message in hand is refused, an
 });
 
 test('an option that a call does not take is refused, and those that it takes are named', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   await mail.post?.('M', 'x');
   const message = (await mail.wait?.('M')) as typeof mail;
@@ -411,7 +399,7 @@ test('an option that a call does not take is refused, and those that it takes ar
 });
 
 test('an option of a wrong form is an IpcError that names the form', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   const circular: { self?: unknown } = {};
   circular.self = circular;
@@ -460,7 +448,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
 });
 
 test('after close each call says closed, open ones too; a second close does nothing', async (context) => {
-  const { session } = await place(context);
+  const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('M', 'x');
   const message = await readOne(mail, 'M');
@@ -478,7 +466,7 @@ test('after close each call says closed, open ones too; a second close does noth
 });
 
 test('a process ends by itself until it uses a broker, and from then on after close alone', async (context) => {
-  const { home, port, session } = await place(context);
+  const { home, port, session } = await libraryPlace(context);
   const run = (script: string) => {
     const head = `import { open } from ${JSON.stringify(library)};
       const mail = await open(${JSON.stringify({ home, port, env: {} })});`;

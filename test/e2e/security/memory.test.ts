@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { bufferedBytesMax } from '../../../src/base/limits.ts';
+import { bufferedBytesMax, holdsMax } from '../../../src/base/limits.ts';
+import type { MessageId, Name } from '../../../src/model/message.ts';
 import { loadKeys } from '../../../src/net/keys.ts';
+import { encodeRequest, responseTypes } from '../../../src/protocol/codec.ts';
+import { FrameDecoder } from '../../../src/protocol/frame.ts';
 import { residentMiB } from '../../support/memory.ts';
 import { place } from '../../support/processes/remote.ts';
 import { provenSocket } from '../../support/proven-socket.ts';
@@ -11,6 +14,11 @@ import { provenSocket } from '../../support/proven-socket.ts';
 const peers = 600;
 /** The broker's own, its pools, and the chunk that each connection is read into. */
 const otherMiB = 150;
+
+const box = 'box' as Name;
+const megabyte = 'y'.repeat(1_048_576);
+/** More than the kernel keeps of a connection on both its sides. */
+const floodBytes = 32 * 1_024 ** 2;
 
 /** All of a post of 1 MB but its last byte. */
 function mostOfAPost(): Buffer {
@@ -37,11 +45,64 @@ test(`${peers} peers that send most of a post leave the memory of the broker fla
     if (!socket.write(most)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
   }
   const waiting = owner.wait('box', 60_000);
-  await session().post('box', 'y'.repeat(1_048_576));
+  await session().post('box', megabyte);
   assert.equal((await waiting)?.body.length, 1_048_576);
   const grown = (await residentMiB(owner.pid)) - before;
   context.diagnostic(`grown by ${Math.round(grown)} MiB`);
   assert.ok(grown < bufferedBytesMax / 1_024 ** 2 + otherMiB, `grown by ${Math.round(grown)} MiB`);
   // By so much it would have grown.
   assert.ok(bufferedBytesMax / 1_024 ** 2 + otherMiB < peers);
+});
+
+test('a peer that reads nothing is not read from, and others are served; the memory of the broker stays flat', async (context) => {
+  const { home, port, session } = await place(context);
+  const [owner, other] = [session(), session()];
+  await owner.start();
+  const messages = 60;
+  for (let count = 0; count < messages; count++) await other.post('box', megabyte);
+  const keys = await loadKeys(home, {});
+  const slow = await provenSocket(context, { port, keys }, 'idle');
+  const before = await residentMiB(owner.pid);
+  const sizes = { bytesMax: 8_388_608, messagesMax: 1_000 };
+  const waiting = { answers: '', waitMs: 60_000 } as const;
+  const requests = Array.from({ length: 1_000 }, (_, index) => [
+    ...encodeRequest({ kind: 'fetch', request: 1 + index, mailbox: box, ...sizes }),
+    ...encodeRequest({ kind: 'wait', request: 2_000 + index, mailbox: box, ...waiting }),
+  ]);
+  // All at once: the broker has many of them in one turn.
+  slow.write(Buffer.concat(requests.flat()));
+  // Of messages that it does not hold. Large, so that a few turns of the broker's loop read many bytes.
+  const holds = Array.from({ length: holdsMax }, (_, index) => ({
+    number: 1_000_000 + index,
+    id: 'x'.repeat(150) as MessageId,
+  }));
+  const settle = Buffer.concat(encodeRequest({ kind: 'settle', request: 9_000, holds }));
+  let taken = 0;
+  const flood = (): void => {
+    taken += settle.length;
+    if (taken < floodBytes) slow.write(settle, flood);
+  };
+  slow.write(settle, flood);
+  // Until nothing more of it is taken while others have twenty answers.
+  for (let before = -1; taken !== before; ) {
+    before = taken;
+    for (let answers = 0; answers < 20; answers++) await other.status();
+  }
+  assert.ok(taken < floodBytes, 'all of the flood was read');
+  const grown = (await residentMiB(owner.pid)) - before;
+  context.diagnostic(`grown by ${Math.round(grown)} MiB`);
+  assert.ok(grown < 45, `grown by ${Math.round(grown)} MiB`);
+
+  // The slow one holds what fills its buffers: by far not all.
+  const { deliveries, remaining } = await other.fetch('box');
+  assert.ok(deliveries.length > 0, 'others get mail');
+  assert.ok(remaining > 20, `${remaining} messages are left`);
+  // It gets the rest once it reads.
+  const decoder = new FrameDecoder();
+  let offers = 0;
+  slow.on('data', (chunk) => {
+    for (const frame of decoder.push(chunk)) if (frame.type === responseTypes.offer) offers++;
+  });
+  slow.resume();
+  while (offers < messages - deliveries.length) await once(slow, 'data');
 });

