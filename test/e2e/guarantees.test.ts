@@ -1,4 +1,4 @@
-// Each guarantee of the README is a test of its name. Where a process must die, a real one is killed.
+// Tests each guarantee of the README under its number. Where a process must die, a real one is killed.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
@@ -18,7 +18,7 @@ import { Ear } from '../support/sockets.ts';
 
 const box = 'box' as Name;
 
-test('1. "Stored" is said only after the message is synced to disk', async (context) => {
+test('1. "stored" is reported only after the message is synced to disk', async (context) => {
   const gated = new GatedDisk();
   const { client } = await startBroker(context, { disk: gated.disk });
   const reader = client();
@@ -47,7 +47,7 @@ test('1. "Stored" is said only after the message is synced to disk', async (cont
   assert.deepEqual(events, ['handed over', 'synced', 'stored']);
 });
 
-test('1. under load, too, every "stored" comes after a sync that began when its record was written', async (context) => {
+test('1. under load, too, every "stored" follows a sync that began after its record was appended', async (context) => {
   const gated = new GatedDisk();
   const written = new Set<string>();
   let covered: string[] = [];
@@ -80,7 +80,7 @@ test('1. under load, too, every "stored" comes after a sync that began when its 
   assert.deepEqual(early, []);
 });
 
-test('1. a sync that fails says "stored" to nobody', async (context) => {
+test('1. no "stored" is reported when the sync fails', async (context) => {
   const gated = new GatedDisk();
   const failed: string[] = [];
   const { client } = await startBroker(context, {
@@ -95,7 +95,7 @@ test('1. a sync that fails says "stored" to nobody', async (context) => {
   assert.deepEqual(failed, ['storage_failed']);
 });
 
-test('2. A stored message is offered until it is settled, and after 20 attempts waits in dead-letters', async (context) => {
+test('2. a stored message is redelivered until it is settled, and waits in dead-letters after 20 attempts', async (context) => {
   const { client } = await startBroker(context);
   const poster = client();
   const { id } = await poster.post(box, Buffer.from('poison'));
@@ -121,7 +121,7 @@ test('2. A stored message is offered until it is settled, and after 20 attempts 
   );
 });
 
-test('2. a reader killed with -9 gives its message to the next one, with the same id', async (context) => {
+test('2. when a reader is killed with -9, its message is redelivered to the next reader with the same id', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const { id } = await owner.post('box', 'work');
@@ -137,7 +137,7 @@ test('2. a reader killed with -9 gives its message to the next one, with the sam
   assert.deepEqual((await owner.status()).messages, 0);
 });
 
-test('3. First offers of a mailbox go out in the order in which its messages were stored', async (context) => {
+test('3. first deliveries leave in the order in which the messages of the mailbox were stored', async (context) => {
   const { client } = await startBroker(context);
   const posters = [client(), client(), client()];
   const reader = client();
@@ -175,7 +175,7 @@ test('3. First offers of a mailbox go out in the order in which its messages wer
   }
 });
 
-test('4. At any moment a message is held by at most one session, across a takeover too', async (context) => {
+test('4. at any moment at most one session holds a message, also during a failover', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.post('box', 'one');
@@ -191,7 +191,7 @@ test('4. At any moment a message is held by at most one session, across a takeov
   assert.equal((await other.status()).messages, 0);
 });
 
-test('4. a message whose holder died with the owner is offered again', async (context) => {
+test('4. a message whose holder died together with the owner is redelivered', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const { id } = await owner.post('box', 'one');
@@ -204,7 +204,7 @@ test('4. a message whose holder died with the owner is offered again', async (co
   assert.deepEqual([again?.id, again?.attempt], [id, 2]);
 });
 
-test('5. A post repeated with the same id is stored once, over a cut connection, a new owner, and after it was settled', async (context) => {
+test('5. a post repeated with the same id is stored once: over a lost connection, over a failover, and after it was settled', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   const reader = session();
@@ -229,7 +229,7 @@ test('5. A post repeated with the same id is stored once, over a cut connection,
   assert.equal((await third.status()).messages, 0);
 });
 
-test('5. an id given by hand is stored once, whoever posts it', async (context) => {
+test('5. a post under a caller-chosen id is stored once, also when different sessions post it', async (context) => {
   const { session } = await place(context);
   const first = session();
   const second = session();
@@ -247,7 +247,7 @@ test('5. an id given by hand is stored once, whoever posts it', async (context) 
   await assert.rejects(second.post('box', 'other', { id: 'job-7' }), { code: 'id_conflict' });
 });
 
-test('5. a post to several mailboxes is stored once for all of them, over a new owner, and after it was settled', async (context) => {
+test('5. a post to several mailboxes is stored once for all of them, over a failover and after it was settled', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   const reader = session();
@@ -275,7 +275,7 @@ test('5. a post to several mailboxes is stored once for all of them, over a new 
   ]);
 });
 
-test('6. A parked wait costs no polling, and outlives the owner with what is left of its time', async (context) => {
+test('6. a parked wait costs no polling, and survives a failover with its remaining time', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.status();
@@ -298,7 +298,7 @@ test('6. A parked wait costs no polling, and outlives the owner with what is lef
   assert.ok(passed > 3_900 && passed < 5_500, `a wait of 4 s ended after ${passed} ms`);
 });
 
-test('6. a parked wait gets the message that is posted through the next owner', async (context) => {
+test('6. a parked wait receives a message that is posted through the next owner', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.status();
@@ -312,7 +312,7 @@ test('6. a parked wait gets the message that is posted through the next owner', 
   assert.equal((await waiting)?.body, 'after the death');
 });
 
-test('7. When the owner dies without a word, another session owns the broker within a second and has the same mail', async (context) => {
+test('7. when the owner crashes, another session owns the broker within a second and serves the same mail', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   const standby = session();
@@ -322,7 +322,7 @@ test('7. When the owner dies without a word, another session owns the broker wit
   const keys = await loadKeys(home, {});
   await owner.kill();
   const began = performance.now();
-  // Nobody calls the standby: a stranger with the key sees it serve.
+  // No call reaches the standby; an independent client with the key observes that it serves.
   const connection = await dialUntil(port, keys, began + 5_000);
   const passed = performance.now() - began;
   connection.destroy();
@@ -337,10 +337,10 @@ test('7. When the owner dies without a word, another session owns the broker wit
   );
 });
 
-test('7. two owners killed one after the other lose nothing either, and bring nothing settled back', async (context) => {
+test('7. two owners killed one after the other lose no message and redeliver nothing that was settled', async (context) => {
   const { session } = await place(context);
   let alive = [session(), session(), session(), session()];
-  // Any of them may be the one that takes over.
+  // Any of the sessions may be the one that takes over.
   for (const each of alive) await each.status();
   for (const death of [1, 2]) {
     const owner = await ownerOf(alive);
@@ -371,7 +371,7 @@ test('7. two owners killed one after the other lose nothing either, and bring no
   assert.deepEqual([epoch, messages], [3, 3]);
 });
 
-/** The session that owns the broker of all of them. */
+/** The session that owns the broker which all sessions use. */
 async function ownerOf(sessions: readonly Remote[]): Promise<Remote> {
   const pid = (await sessions[0]?.status())?.pid;
   const owner = sessions.find((each) => each.pid === pid);
@@ -379,7 +379,7 @@ async function ownerOf(sessions: readonly Remote[]): Promise<Remote> {
   return owner;
 }
 
-test('8. Full is said: a post that finds no room is refused, and nothing old is dropped', async (context) => {
+test('8. a post that finds no room is refused with an error, and no stored message is dropped', async (context) => {
   const { client } = await startBroker(context, { limits: { messagesMax: 2 } });
   const session = client();
   await session.post(box, Buffer.from('one'));
@@ -396,7 +396,7 @@ test('8. Full is said: a post that finds no room is refused, and nothing old is 
   assert.equal((await session.post(box, Buffer.from('three'))).number, 3);
 });
 
-test('8. a post to several mailboxes of which one is full is stored for none, and names the full one', async (context) => {
+test('8. a post to several mailboxes of which one is full is stored in none, and the error names the full one', async (context) => {
   const { client } = await startBroker(context, { limits: { mailboxMessagesMax: 1 } });
   const session = client();
   await session.post(box, Buffer.from('here'));
@@ -411,7 +411,7 @@ test('8. a post to several mailboxes of which one is full is stored for none, an
   assert.deepEqual([number, ...also.map((each) => each.number)], [2, 3, 4, 5]);
 });
 
-test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte', async (context) => {
+test('10. a body of 1,048,576 bytes of UTF-8 arrives byte for byte, whatever it contains', async (context) => {
   const { client } = await startBroker(context);
   const session = client();
   const bodies = [
@@ -432,13 +432,13 @@ test('10. 1 MB means 1,048,576 bytes of UTF-8, whatever is in it, byte for byte'
   assert.throws(() => parseBody('x'.repeat(bodyBytesMax + 1)), { code: 'body_too_large' });
 });
 
-/** A poster that always says the same: session, count 1, mark 0, each time on a new connection. */
+/** Sends the same post each time, on a new connection: same session, count 1, acknowledged up to 0. */
 async function rawPost(home: string, port: number, alsoTo: readonly Name[] = []) {
   const keys = await loadKeys(home, {});
   const body = Buffer.from('once');
   return async () => {
     const connection = await dialUntil(port, keys, performance.now() + 5_000);
-    const ear = new Ear(connection);
+    const frames = new Ear(connection);
     connection.send(
       encodeRequest({
         kind: 'hello',
@@ -466,7 +466,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
       }),
     );
     for (;;) {
-      const [frame] = await ear.next();
+      const [frame] = await frames.next();
       assert(frame);
       const { response } = decodeResponse(frame);
       if (response.kind !== 'stored') continue;
@@ -486,7 +486,7 @@ async function dialUntil(port: number, keys: Keys, deadline: number): Promise<Co
   }
 }
 
-/** User and system time of a process, in the kernel's ticks of 10 ms. proc(5): fields 14 and 15. */
+/** User and system time of a process in kernel ticks of 10 ms: fields 14 and 15 of proc(5). */
 async function cpuTicks(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,5 +1,5 @@
-// The same text answers two questions, and the broker stands still while the first answer is on its way.
-// Each answer is stored, and each question is settled by its own.
+// The same text answers two questions, and the broker is suspended while the first answer is in flight.
+// Both answers must be stored, and each must settle its own question.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,18 +8,18 @@ import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
 import { type Shell, said, shell } from '../support/processes/shell.ts';
 
-/** `ipc broker` in a process of its own, which owns the broker until the test ends. */
+/** `ipc broker` in its own process, which owns the broker until the test ends. */
 async function beginBroker({ begin }: Shell) {
   const broker = begin(['broker']);
   await said(broker);
   return broker;
 }
 
-/** A library session with two questions of `asker` in hand. */
+/** A library session that holds two questions of `asker`. */
 async function withTwoQuestions(context: TestContext) {
   let opened: AgentMail | undefined;
-  // Hooks run in the order in which they are registered: the session ends before the broker is killed
-  // and the folder goes, for it would own the broker next.
+  // Hooks run in the order of their registration. The session must end before the broker is killed and the
+  // folder is removed, because it would take over.
   context.after(() => opened?.close());
   const place = await shell(context);
   const broker = await beginBroker(place);
@@ -34,14 +34,14 @@ async function withTwoQuestions(context: TestContext) {
   return { mail, broker, first, second };
 }
 
-test('a worker that gives the same answer twice is heard twice, though the first post was given up', async (context) => {
+test('the same answer to two questions is stored twice, even if the caller cancelled the first post', async (context) => {
   const { mail, broker, first, second } = await withTwoQuestions(context);
   broker.kill('SIGSTOP');
   const signal = AbortSignal.timeout(100);
   const given = mail.post('asker', 'done', { answers: first, signal });
   await assert.rejects(given, { code: 'cancelled', maybeStored: true });
   broker.kill('SIGCONT');
-  // Answered after the first post, which nobody waits for any more.
+  // The response to this post follows that of the first post, for which no caller waits any more.
   await mail.post('elsewhere', 'later');
   assert.equal((await mail.post('asker', 'done', { answers: second })).duplicate, false);
   const { messages } = await mail.fetch('asker');
@@ -58,7 +58,7 @@ test('a worker that gives the same answer twice is heard twice, though the first
   ]);
 });
 
-test('the same answer to another question does not join a post that is still on its way', async (context) => {
+test('the same answer to another question does not join a post that is still in flight', async (context) => {
   const { mail, broker, first, second } = await withTwoQuestions(context);
   broker.kill('SIGSTOP');
   const signal = AbortSignal.timeout(100);
@@ -74,7 +74,7 @@ test('the same answer to another question does not join a post that is still on 
   );
 });
 
-test('the same answer to the same question, posted again, is stored once', async (context) => {
+test('a repeated answer to the same question is stored once', async (context) => {
   const { mail, broker, first } = await withTwoQuestions(context);
   broker.kill('SIGSTOP');
   const signal = AbortSignal.timeout(100);
@@ -90,7 +90,7 @@ test('the same answer to the same question, posted again, is stored once', async
   );
 });
 
-test('over MCP the same answer to two questions is stored twice, though the broker was silent during the first', async (context) => {
+test('over MCP the same answer to two questions is stored twice, even if the broker was silent during the first', async (context) => {
   const { host } = await hostPlace(context);
   const [owner, asker, worker] = [await host(), await host(), await host()];
   await owner.call({ operation: 'broker_start' });
@@ -111,7 +111,7 @@ test('over MCP the same answer to two questions is stored twice, though the brok
   assert.deepEqual(bodies, ['done', 'done']);
 });
 
-test('over MCP the same answer to two batches is stored twice: each settles its own', async (context) => {
+test('over MCP the same answer to two batches is stored twice, and each settles its own batch', async (context) => {
   const { host } = await hostPlace(context);
   const [owner, asker, worker] = [await host(), await host(), await host()];
   await owner.call({ operation: 'broker_start' });
@@ -133,7 +133,7 @@ test('over MCP the same answer to two batches is stored twice: each settles its 
   assert.deepEqual(bodies, ['done', 'done']);
 });
 
-test('ipc work with a command that always prints the same answers each question, though the broker was silent', async (context) => {
+test('ipc work with a command that always prints the same text answers each question, even if the broker was silent', async (context) => {
   const place = await shell(context);
   const { run, begin, other, home } = place;
   const broker = await beginBroker(place);

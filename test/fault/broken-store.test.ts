@@ -1,5 +1,5 @@
-// A fault of the disk that survives a restart of the owner: calls end with it, and no epoch after
-// another is made.
+// A disk fault that persists when the owner restarts: calls end with its error, instead of starting one
+// epoch after another.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,17 +10,17 @@ import { makeHome } from '../support/places.ts';
 import { type Place, place, type Remote } from '../support/processes/remote.ts';
 import { ended, shell } from '../support/processes/shell.ts';
 
-/** One attempt, and one more after a standby had the time to take over. */
+/** One attempt, and a second one after a standby had time to take over. */
 const epochsPerCall = 2;
 
-/** The owner starts, and fails at a large post. */
+/** An owner under this limit starts, and fails at a large post. */
 const limited = fileLimit(128);
-/** The owner cannot start. */
+/** An owner under this limit cannot start. */
 const unusable = fileLimit(8);
 
 const failed = { code: 'storage_failed', message: /EFBIG/ };
 
-test('a post of the program that exceeds the file size limit ends with the error, after two epochs', async (context) => {
+test('a post by the program that exceeds the file size limit fails with the disk error after two epochs', async (context) => {
   const { home, port, run, other } = await shell(context);
   await run(['post', 'box', 'before']);
   for (let call = 1; call <= 3; call++) {
@@ -34,7 +34,7 @@ test('a post of the program that exceeds the file size limit ends with the error
   assert.equal((await run(['fetch', 'box'])).text, 'before\nafter\n');
 });
 
-test('a store whose syncs all fail: each command of the program ends with the error', async (context) => {
+test('each command of the program fails with the disk error when every sync fails', async (context) => {
   const { home, port, run, line } = await shell(context);
   const library = buildShim(await makeHome(context));
   if (!library) return context.skip('no gcc here: the other tests of this file have a limit');
@@ -52,7 +52,7 @@ test('a store whose syncs all fail: each command of the program ends with the er
   assert.equal((await run(['fetch', 'box'])).text, 'before\n');
 });
 
-/** A session with the file size limit that owns a store made by a healthy one. */
+/** A session under the file size limit that owns a store made by a healthy session. */
 async function limitedOwner({ session }: Place): Promise<Remote> {
   const maker = session();
   await maker.post('box', 'before');
@@ -63,7 +63,7 @@ async function limitedOwner({ session }: Place): Promise<Remote> {
   return owner;
 }
 
-test('a session that is alone with such a disk: each post and its parked wait end with the error, then it works on', async (context) => {
+test('the only session on such a disk gets the error for each post and its parked wait, and works again once the disk does', async (context) => {
   const here = await place(context);
   const owner = await limitedOwner(here);
   const waiting = owner.wait('empty', 60_000);
@@ -80,7 +80,7 @@ test('a session that is alone with such a disk: each post and its parked wait en
   assert.equal((await small.fetch('box', 1)).deliveries[0]?.body, 'before');
 });
 
-test('a healthy standby takes over from an owner with such a disk, stores its post, and keeps the role', async (context) => {
+test('a healthy standby takes over from an owner on such a disk, stores its post, and keeps the role', async (context) => {
   const here = await place(context);
   const owner = await limitedOwner(here);
   const standby = here.session();
@@ -95,7 +95,7 @@ test('a healthy standby takes over from an owner with such a disk, stores its po
   assert.equal((await waiting)?.body, 'hello');
 });
 
-test('a wait of a session that cannot own goes on at the standby that can, when the owner is killed', async (context) => {
+test('after a failover, a wait of a session that cannot own the broker continues at the standby that can', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.post('box', 'before');
@@ -109,7 +109,7 @@ test('a wait of a session that cannot own goes on at the standby that can, when 
   assert.equal((await waiting)?.body, 'hello');
 });
 
-test('over MCP each call in such a store ends with the error, a parked wait too', async (context) => {
+test('over MCP each call to such a store fails with the error, a parked wait included', async (context) => {
   const { home, port, host } = await hostPlace(context);
   const maker = await host();
   await maker.call({ operation: 'post', to: 'box', message: 'before' });

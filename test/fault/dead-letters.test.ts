@@ -1,4 +1,4 @@
-// Messages that nobody comes to an end with: where they wait, who hears of it, and their way back.
+// Messages that no reader settles: they wait in dead-letters, the status reports them, a retry returns them.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Client } from '../../src/client/client.ts';
@@ -10,7 +10,7 @@ import { type Shell, shell } from '../support/processes/shell.ts';
 
 const box = 'box' as Name;
 
-/** MCP hosts beside the commands of a shell. */
+/** MCP hosts and shell commands on the same state folder. */
 async function shellWithHosts(context: TestContext) {
   const hosts: McpHost[] = [];
   context.after(async () => {
@@ -31,7 +31,7 @@ async function statusOf({ run }: Pick<Shell, 'run'>) {
   return { deadLetterCount, deadLetters };
 }
 
-test('a message whose receiver dies 20 times after its result was written waits in dead-letters, others proceed, and a retry brings it back', async (context) => {
+test('a message that kills its reader 20 times waits in dead-letters, other messages proceed, and a retry returns it', async (context) => {
   const world = await shellWithHosts(context);
   const owner = await world.host();
   await owner.call({ operation: 'post', to: 'work', message: 'poison' });
@@ -42,7 +42,7 @@ test('a message whose receiver dies 20 times after its result was written waits 
     assert.deepEqual(bodies, ['poison']);
     assert.equal(/attempt (\d+)/.exec(head)?.[1], attempt === 1 ? undefined : `${attempt}`);
     await receiver.kill('SIGKILL');
-    // The broker has heard of the death when the message is nobody's.
+    // The broker has seen the death when no session holds the message.
     while (/[1-9]\d* held/.test((await owner.call({ operation: 'broker_status' })).text));
   }
   const status = await owner.call({ operation: 'broker_status' });
@@ -70,12 +70,12 @@ test('a message whose receiver dies 20 times after its result was written waits 
   assert.deepEqual(await statusOf(world), { deadLetterCount: 0, deadLetters: [] });
 });
 
-test('a wait that is cancelled, however often, brings no message nearer to dead-letters', async (context) => {
+test('a cancelled wait counts no attempt, however often it is repeated', async (context) => {
   const world = await shellWithHosts(context);
   const [poster, reader] = [await world.host(), await world.host()];
   await poster.call({ operation: 'post', to: 'work', message: 'once' });
   for (let round = 1; round <= 25; round++) {
-    // In one piece, so that no result is written in between.
+    // Sent in one write, so that no result is written in between.
     reader.child.stdin?.cork();
     reader.cancel(reader.begin({ operation: 'wait', mailbox: 'work' }).id);
     reader.child.stdin?.uncork();
@@ -86,7 +86,7 @@ test('a wait that is cancelled, however often, brings no message nearer to dead-
   assert.doesNotMatch(head, /attempt/);
 });
 
-test('store retry takes the ids and the mailbox that it is told, and says what it could not do', async (context) => {
+test('store retry retries the given ids or mailbox, and reports the ids that it could not retry', async (context) => {
   const world = await shellWithHosts(context);
   const { run } = world;
   const post = async (to: string, body: string): Promise<string> =>
@@ -127,7 +127,7 @@ test('store retry takes the ids and the mailbox that it is told, and says what i
   assert.deepEqual([none.code, none.errors], [0, 'No dead letter was put back.\n']);
 });
 
-test('a thousand dead letters and more go back in one retry, and those without room stay', async (context) => {
+test('one retry returns more than a thousand dead letters, and leaves those whose mailbox is full', async (context) => {
   const limits = { attemptsMax: 1, mailboxMessagesMax: 1_150 };
   const { client } = await startBroker(context, { limits });
   const session = client();
@@ -141,7 +141,7 @@ test('a thousand dead letters and more go back in one retry, and those without r
   assert.deepEqual([deadLetterCount, messages], [50, 1_200]);
 });
 
-test('more than a thousand dead letters are retried by their ids, however often each is named', async (context) => {
+test('a retry accepts more than a thousand ids, and ignores repeated ones', async (context) => {
   const limits = { attemptsMax: 1, mailboxMessagesMax: 2_050 };
   const { client } = await startBroker(context, { limits });
   const session = client();
@@ -159,11 +159,11 @@ test('more than a thousand dead letters are retried by their ids, however often 
   const result = await session.retry({ ids: [...ids, ...ids] });
   assert.deepEqual([result.moved.length, result.stayed.length], [1_950, 50]);
   assert.deepEqual([...result.moved, ...result.stayed].map(({ id }) => id).sort(), ids.sort());
-  // The hundred that were not named.
+  // The hundred dead letters whose ids were not given.
   assert.equal((await session.status()).deadLetterCount, 150);
 });
 
-test('the owner is killed while it carries out a retry: each dead letter is there once, here or there', async (context) => {
+test('when the owner is killed during a retry, each dead letter exists once, in dead-letters or in its mailbox', async (context) => {
   const { session } = await place(context);
   const [first, second, reader] = [session(), session(), session()];
   const total = 40;
@@ -185,7 +185,7 @@ test('the owner is killed while it carries out a retry: each dead letter is ther
   assert.deepEqual(new Set(back.deliveries.map(({ attempt }) => attempt)), new Set([1]));
 });
 
-/** All the attempts that its messages have. */
+/** Uses up all attempts of the messages in a mailbox. */
 async function useUp(reader: Remote, mailbox: string): Promise<void> {
   for (let attempt = 1; attempt <= 20; attempt++) {
     const { deliveries } = await reader.fetch(mailbox);
@@ -198,7 +198,7 @@ async function postAll(session: Client, count: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, one));
 }
 
-/** By the one attempt that they have. */
+/** Turns all messages into dead letters; the broker of this test allows one attempt. */
 async function killAll(session: Client): Promise<void> {
   for (;;) {
     const { deliveries, remaining } = await session.fetch(box);

@@ -1,4 +1,4 @@
-// Faults of a real disk: what it damages, when it is full, when it fails, when it hangs.
+// Faults of a real disk: corruption, no space left, I/O errors and hanging syncs.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ import { shell } from '../support/processes/shell.ts';
 
 const box = 'box' as Name;
 
-test('a damaged body is offered in its place without its bytes, settled, and its neighbours flow', async (context) => {
+test('a corrupt body is delivered in its place without its bytes and can be settled, and its neighbours are unaffected', async (context) => {
   const { home, port, run } = await shell(context);
   for (const text of ['first', 'second', 'third']) await run(['post', 'A', text, '--from', 'B']);
   damageText(join(home, `broker-${port}`), 'second');
@@ -57,7 +57,7 @@ test('a damaged body is offered in its place without its bytes, settled, and its
   assert.equal((await mail.status()).damaged, 0);
 });
 
-test('the program prints nothing for a damaged message, says so, and goes on', async (context) => {
+test('the program prints no body for a corrupt message, reports it, and continues', async (context) => {
   const { home, port, run } = await shell(context);
   for (const text of ['first', 'second']) await run(['post', 'A', text]);
   damageText(join(home, `broker-${port}`), 'first');
@@ -86,7 +86,7 @@ test('the program prints nothing for a damaged message, says so, and goes on', a
   assert.equal(JSON.parse(json.errors).error.code, 'message_damaged');
 });
 
-test('a body that the disk damages while the broker runs is found when it is read', async (context) => {
+test('a body that is corrupted on disk while the broker runs is detected when it is read', async (context) => {
   const { client, folder, broker } = await startBroker(context);
   const poster = client();
   for (const text of ['first', 'second']) await poster.post(box, Buffer.from(text));
@@ -105,7 +105,7 @@ test('a body that the disk damages while the broker runs is found when it is rea
   assert.match(warnings.join('\n'), /the body of message #1 is damaged/);
 });
 
-/** A real file system of so many bytes; undefined where mounting is not allowed. */
+/** Mounts a real file system of a given size; undefined where mounting is not allowed. */
 async function mountSmall(context: TestContext, bytes: number): Promise<string | undefined> {
   const path = await mkdtemp(join(tmpdir(), 'ipc-full-'));
   try {
@@ -121,7 +121,7 @@ async function mountSmall(context: TestContext, bytes: number): Promise<string |
   return path;
 }
 
-/** Takes all that is left. Returns the file to remove. */
+/** Fills the remaining space. Returns the file to remove. */
 function fill(path: string): string {
   const file = join(path, 'filler');
   for (let bytes = 1024 ** 2; bytes >= 1; ) {
@@ -135,7 +135,7 @@ function fill(path: string): string {
   return file;
 }
 
-test('a really full disk: posts are refused, mail is read and settled, an owner takes over, space heals', async (context) => {
+test('on a really full disk posts are refused, reads, settles and a takeover succeed, and freed space restores posts', async (context) => {
   const path = await mountSmall(context, 6 * 1024 ** 2);
   if (path === undefined) {
     return context.skip('mounting a tmpfs is not allowed here: see journal-full for a fake disk');
@@ -183,7 +183,7 @@ test('a really full disk: posts are refused, mail is read and settled, an owner 
   );
 });
 
-test('a bad sector costs the messages that lie in it, and no others', async (context) => {
+test('a bad sector loses the messages stored in it, and no others', async (context) => {
   const { home, port, run, line } = await shell(context);
   const library = buildShim(await makeHome(context));
   if (!library) return context.skip('no gcc here');
@@ -195,15 +195,15 @@ test('a bad sector costs the messages that lie in it, and no others', async (con
   writeFileSync(flag, '');
   const env = { LD_PRELOAD: library, FAIL_READ: flag, BAD_BYTE: '12500' };
   const { out, errors } = await line('"$@" fetch A', env);
-  // Byte 12,500 lies in the block of 12,288 to 16,384.
+  // Byte 12,500 is in the block from 12,288 to 16,384.
   const lost = [4, 5, 6];
   const found = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((number) => !lost.includes(number));
   assert.equal(out.toString(), found.map((number) => `${`${number}`.repeat(3_000)}\n`).join(''));
-  const { errors: said } = await run(['status']);
-  for (const number of lost) assert.match(errors + said, new RegExp(`#${number}\\b`));
+  const { errors: output } = await run(['status']);
+  for (const number of lost) assert.match(errors + output, new RegExp(`#${number}\\b`));
 });
 
-test('a real fdatasync that fails: the owner says stored to nobody and gives up, the next reads the disk', async (context) => {
+test('when a real fdatasync fails, the owner acknowledges nothing and gives up, and the next owner reads the disk', async (context) => {
   let owner: ChildProcess | undefined;
   context.after(async () => {
     if (owner && owner.exitCode === null && owner.kill('SIGKILL')) await once(owner, 'exit');
@@ -220,7 +220,7 @@ test('a real fdatasync that fails: the owner says stored to nobody and gives up,
   await once(owner.stderr, 'data');
   assert.equal((await run(['post', 'A', 'before'])).code, 0);
   writeFileSync(flag, '');
-  // The owner gives up without a word; the poster owns the store then, with a disk that works.
+  // The owner gives up without a response; then the poster owns the store, with a disk that works.
   const during = await run(['post', 'A', 'in doubt']);
   assert.equal(owner.exitCode, null);
   owner.kill('SIGKILL');
@@ -235,7 +235,7 @@ test('a real fdatasync that fails: the owner says stored to nobody and gives up,
   assert(Number(epochs.sort().at(-1)) > 2, 'the role went to another');
 });
 
-test('a sync that hangs: waits and pings are answered, posts wait, more are refused, status says so', async (context) => {
+test('while a sync hangs, waits and pings are answered, posts wait, further posts are refused, and status reports it', async (context) => {
   const gated = new GatedDisk();
   const limits = { postsInFlightMax: 3 };
   const { client } = await startBroker(context, { disk: gated.disk, limits });
@@ -264,7 +264,7 @@ test('a sync that hangs: waits and pings are answered, posts wait, more are refu
   assert.equal((await reader.status()).storageStalledMs, 0);
 });
 
-test('a store whose folder is deleted while the broker runs: it gives up, and says why', async (context) => {
+test('a broker whose store folder is deleted while it runs gives up with an error that says why', async (context) => {
   const failed: IpcError[] = [];
   const onFailed = (error: IpcError) => failed.push(error);
   const { client, folder } = await startBroker(context, { onFailed });
@@ -276,7 +276,7 @@ test('a store whose folder is deleted while the broker runs: it gives up, and sa
   assert.match(failed[0]?.message ?? '', /^the store .* was removed while it was in use$/);
 });
 
-test('a note takes the place of a longer one, and one that cannot be written leaves it as it was', async (context) => {
+test('a note replaces a longer one completely, and a failed write leaves the old one unchanged', async (context) => {
   const path = join(await makeHome(context), 'note');
   realDisk.writeNote(path, 'a long note\n');
   realDisk.writeNote(path, 'a note\n');
@@ -288,7 +288,7 @@ test('a note takes the place of a longer one, and one that cannot be written lea
   assert.equal(readFileSync(path, 'utf8'), 'a note\n');
 });
 
-test('a store in memory is warned of by start, status and store check', async (context) => {
+test('start, status and store check warn of a store in memory', async (context) => {
   if (!existsSync('/dev/shm') || statfsSync('/dev/shm').type !== 0x0102_1994) {
     return context.skip('/dev/shm is no tmpfs here');
   }
@@ -300,17 +300,17 @@ test('a store in memory is warned of by start, status and store check', async (c
     IPC_HOME: home,
     IPC_PORT: `${await freePort()}`,
   };
-  const say = (...args: string[]) => {
+  const stderrOf = (...args: string[]) => {
     const child = spawn(process.execPath, [program, ...args], { env });
-    let said = '';
+    let output = '';
     child.stderr.on('data', (text) => {
-      said += text;
+      output += text;
     });
-    return once(child, 'exit').then(() => said);
+    return once(child, 'exit').then(() => output);
   };
   const warning =
     /^Warning: the store .* lies on tmpfs, which is memory: its mail is gone when this machine restarts\.$/m;
-  await say('post', 'A', 'hello');
-  assert.match(await say('status'), warning);
-  assert.match(await say('store', 'check'), warning);
+  await stderrOf('post', 'A', 'hello');
+  assert.match(await stderrOf('status'), warning);
+  assert.match(await stderrOf('store', 'check'), warning);
 });

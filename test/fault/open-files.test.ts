@@ -1,4 +1,4 @@
-// A process that may open few files: connections beyond that are turned away, mail is stored all the same.
+// A process with few file descriptors refuses further connections, but still stores mail.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
@@ -9,12 +9,12 @@ import { place } from '../support/processes/remote.ts';
 import { shell } from '../support/processes/shell.ts';
 
 const filesMax = 80;
-/** Where Node itself begins, and where a post succeeds. */
+/** Descriptor limits: Node barely starts with the first, and a post succeeds with the second. */
 const filesForNode = 20;
 const filesForPost = 60;
 const few = ['sh', '-c', `ulimit -n ${filesMax} && exec "$@"`, 'sh'];
 
-test('an owner out of open files goes on storing and handing over, and takes new sessions once there are some again', async (context) => {
+test('an owner that is out of file descriptors keeps storing and delivering, and accepts sessions again once descriptors are free', async (context) => {
   const { port, session } = await place(context);
   const owner = session(few);
   const client = session();
@@ -31,13 +31,13 @@ test('an owner out of open files goes on storing and handing over, and takes new
     socket.on('close', () => flood.delete(socket));
     await once(socket, 'connect').catch(() => {});
   }
-  assert.ok(filesMax < unprovenMax, 'no stranger is closed for another one');
+  assert.ok(filesMax < unprovenMax, 'no pending handshake is evicted');
   let files = 0;
   do files = (await readdir(`/proc/${owner.pid}/fd`)).length;
   while (flood.size > 0 && files < filesMax - 8);
   context.diagnostic(`${files} of ${filesMax} files are open`);
 
-  // More than a segment, so that files have to be opened in the middle of it.
+  // More than a segment, so that files have to be opened meanwhile.
   const megabyte = 'x'.repeat(1_000_000);
   for (let count = 0; count < 20; count++) {
     const { number } = await client.post('box', megabyte);
@@ -53,12 +53,12 @@ test('an owner out of open files goes on storing and handing over, and takes new
   assert.equal((await late.status()).epoch, 1);
 });
 
-test('a post that may open too few files says so, and does not blame the folder or the address', async (context) => {
+test('a post with too few file descriptors fails with an error that says so, and does not blame the folder or the address', async (context) => {
   const { line } = await shell(context);
   const codes = new Set<string>();
   for (let files = filesForNode; files <= filesForPost; files += 2) {
     const { code, errors } = await line(`ulimit -n ${files}; "$@" post B hi`);
-    // Node does not even read the program.
+    // With this limit Node cannot even load the program.
     if (code === 0 || errors.includes('node:internal')) continue;
     const [, error = '', rest = ''] = /^ipc: (\w+): (.*)/.exec(errors) ?? [];
     codes.add(error);
@@ -66,6 +66,6 @@ test('a post that may open too few files says so, and does not blame the folder 
     assert.match(rest, /too many open files.* To do: .*`ulimit -n`/);
   }
   assert.ok(codes.delete('too_many_files'));
-  // When the owner cannot take its own connection, it only sees that nobody answers.
+  // An owner that cannot accept its own connection only sees that it gets no response.
   for (const code of codes) assert.ok(['storage_failed', 'owner_silent'].includes(code), code);
 });

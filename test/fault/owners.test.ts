@@ -1,4 +1,4 @@
-// Owners that half die, or that are not what their sessions take them for.
+// Owners that are suspended, blocked, fenced or of another version.
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,16 +16,16 @@ import {
   encodeResponse,
 } from '../../src/protocol/codec.ts';
 import { Session } from '../../src/session/session.ts';
-import { insist } from '../support/insist.ts';
 import { makeHome } from '../support/places.ts';
 import { networkApart } from '../support/processes/network-apart.ts';
 import { type Place, place, type Remote } from '../support/processes/remote.ts';
 import { hello } from '../support/proven-socket.ts';
+import { retryWhileRefused } from '../support/retry.ts';
 import { Ear, keys, Listener } from '../support/sockets.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 
-test('ten processes that start at once after an owner was killed make one new epoch, and each has the mail within its reach', async (context) => {
+test('when ten processes start at once after an owner was killed, they create one new epoch, and each reaches the mail', async (context) => {
   const world = await place(context);
   const first = world.session();
   await first.post('box', 'left behind');
@@ -40,26 +40,26 @@ test('ten processes that start at once after an owner was killed make one new ep
   assert.deepEqual(await epochsOf(world), ['00000001', '00000002']);
 });
 
-test(`an owner whose event loop stands still for ${isLong ? 60 : 5} s is called silent, waits ride it out, and no post is stored twice`, async (context) => {
+test(`an owner whose event loop is blocked for ${isLong ? 60 : 5} s is reported as silent, waits survive it, and no post is stored twice`, async (context) => {
   const world = await place(context);
   const [owner, client] = [world.session(), world.session()];
   await owner.start();
   const waiting = client.wait('box', 120_000);
   await client.status();
   const blocked = owner.block(isLong ? 60_000 : 5_000);
-  await standsStill(owner);
+  await untilBlocked(owner);
   for (const caller of [client, world.session()]) {
     const began = performance.now();
     await assert.rejects(caller.post('other', 'held up'), {
       code: 'owner_silent',
       message: new RegExp(`pid ${owner.pid}, `),
     });
-    // A session that comes anew has its process to start, and two seconds of patience for the dial.
+    // A new session has to start its process, and the connection attempt has a timeout of two seconds.
     assert.ok(performance.now() - began < 5_000, `${performance.now() - began} ms`);
   }
   await blocked;
-  // A dial that began while it stood still may still fail.
-  await insist(() => client.status());
+  // A connection attempt that began during the block may still fail.
+  await retryWhileRefused(() => client.status());
   await client.post('box', 'after it');
   assert.deepEqual([(await waiting)?.body, (await waiting)?.attempt], ['after it', 1]);
   await client.post('other', 'held up');
@@ -71,7 +71,7 @@ test(`an owner whose event loop stands still for ${isLong ? 60 : 5} s is called 
   assert.equal((await client.status()).pid, owner.pid);
 });
 
-test('an owner that is stopped while posts are on their way goes on, and says "stored" once for each', async (context) => {
+test('an owner that is suspended while posts are in flight continues, and each post is stored once', async (context) => {
   const world = await place(context);
   const [owner, poster, standby] = [world.session(), world.session(), world.session()];
   await owner.start();
@@ -83,11 +83,11 @@ test('an owner that is stopped while posts are on their way goes on, and says "s
   owner.signal('SIGSTOP');
   await assert.rejects(standby.fetch('other'), { code: 'owner_silent' });
   owner.signal('SIGCONT');
-  const told = await Promise.allSettled(posts);
-  // Some heard in the meantime that it is not known; the same words again join what was sent.
+  const outcomes = await Promise.allSettled(posts);
+  // Some posts failed meanwhile as possibly stored; an identical post joins the one that was sent.
   await Promise.all(
     bodies
-      .filter((_, index) => told[index]?.status === 'rejected')
+      .filter((_, index) => outcomes[index]?.status === 'rejected')
       .map((body) => poster.post('box', body)),
   );
   const { deliveries } = await standby.fetch('box', 1_000);
@@ -98,13 +98,13 @@ test('an owner that is stopped while posts are on their way goes on, and says "s
   assert.equal((await standby.status()).pid, owner.pid);
 });
 
-test('a clock that jumps ten days forth and back changes no wait, no order and no id', async (context) => {
+test('a wall clock that jumps ten days forward and back changes no wait, no order and no id', async (context) => {
   const world = await place(context);
   const [owner, client] = [world.session(), world.session()];
   const tenDaysMs = 10 * 24 * 3_600_000;
   const ids = [(await owner.post('box', 'now')).id];
   await client.status();
-  // Parked by hand: a client would end a wait that its broker forgets.
+  // Sent as a raw frame, because a client would itself end a wait that its broker forgets.
   const ear = new Ear(
     await dial({ host: '127.0.0.1', port: world.port }, await loadKeys(world.home, {})),
   );
@@ -125,7 +125,7 @@ test('a clock that jumps ten days forth and back changes no wait, no order and n
     await owner.shiftClock(shiftMs);
     await client.shiftClock(shiftMs);
     ids.push((await owner.post('box', `shifted by ${shiftMs}`)).id);
-    // Another wait that ends has the broker look at its clock.
+    // When another wait times out, the broker reads its clock.
     assert.equal(await client.wait('short', 300), undefined);
   }
   const [end] = await ear.next();
@@ -141,7 +141,7 @@ test('a clock that jumps ten days forth and back changes no wait, no order and n
   assert.equal((await owner.status()).messages, 0);
 });
 
-test('of two owners in two networks over one folder, with no door between them, the older gives up before it says "stored"', async (context) => {
+test('of two owners of one folder in separate networks, the older is fenced before it acknowledges a post', async (context) => {
   const { prefix, why } = networkApart();
   if (!prefix) return context.skip(why);
   const world = await place(context);
@@ -150,7 +150,8 @@ test('of two owners in two networks over one folder, with no door between them, 
   await rm(join(world.home, `broker-${world.port}`, 'owner.sock'));
   const status = await inside.status();
   assert.deepEqual([status.own, status.epoch, status.messages], [true, 2, 1]);
-  // The older one finds out after the sync of this post, tells nobody, and joins the newer one through its door.
+  // The older owner detects the new epoch after the sync of this post, does not acknowledge it, and joins the newer
+  // owner through the Unix socket.
   const { number, duplicate } = await outside.post('box', 'after the takeover');
   const after = await outside.status();
   assert.deepEqual([after.pid, after.epoch, after.messages], [inside.pid, 2, 2]);
@@ -162,7 +163,7 @@ test('of two owners in two networks over one folder, with no door between them, 
   );
 });
 
-test('an older version beside a newer owner uses it, and never takes its store over', async (context) => {
+test('a session of an older version uses a newer owner, and never takes over its store', async (context) => {
   const home = await makeHome(context);
   await writeFile(join(home, 'key'), keyLine(keys[0]), { mode: 0o600 });
   const newer = await newerBroker(context);
@@ -175,7 +176,7 @@ test('an older version beside a newer owner uses it, and never takes its store o
   assert.deepEqual(await readdir(join(home, `broker-${newer.port}`)), []);
 });
 
-/** One that says of itself that it writes a format which this version cannot read. */
+/** A broker that announces a store format which this version cannot read. */
 async function newerBroker(context: TestContext): Promise<{ port: number; end(): void }> {
   const open = new Set<Connection>();
   const listener = await Listener.start((socket) => {
@@ -214,8 +215,8 @@ async function epochsOf({ home, port }: Place): Promise<string[]> {
   return (await readdir(join(home, `broker-${port}`, 'epochs'))).sort();
 }
 
-/** Its loop no longer runs: it answers nothing. */
-async function standsStill(owner: Remote): Promise<void> {
+/** Resolves when the event loop of the owner is blocked, which shows in a missing response. */
+async function untilBlocked(owner: Remote): Promise<void> {
   const answered = Symbol('answered');
   for (;;) {
     const late = new Promise((resolve) => setTimeout(resolve, 300));

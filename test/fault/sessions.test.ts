@@ -1,5 +1,5 @@
-// Sessions that half die: stopped, cut off without a word, cut off at the worst moment, reading nothing,
-// writing without end. What they held comes back, and nobody else is the worse for it.
+// Sessions that fail without closing their connection: suspended, half-open, cut off between post and
+// response, stalled readers, endless writers. Their messages are redelivered, and other sessions are served.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -18,11 +18,11 @@ import { provenSocket } from '../support/proven-socket.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 const box = 'box' as Name;
-/** The silence that counts as death is 1.5 s here; in force it is 45 s. */
+/** Here a peer counts as dead after 1.5 s of silence; the real limit is 45 s. */
 const impatient = { handshakeMs: 2_000, heartbeatMs: 500, silenceMsDead: 1_500 };
 
-test('a session that is stopped with a message in hand is given up after its silence; the next reader has the message, and a late settle changes nothing', async (context) => {
-  // Before the folder goes: it would own the broker, once nobody else does.
+test('a suspended session loses the message that it holds after the silence limit; the message is redelivered, and a late settle changes nothing', async (context) => {
+  // Killed before the folder is removed, because it would take over the broker.
   let stopped: Remote | undefined;
   context.after(() => stopped?.kill());
   const broker = await startBroker(context, { times: impatient });
@@ -48,8 +48,8 @@ test('a session that is stopped with a message in hand is given up after its sil
   assert.equal((await poster.status()).messages, 0);
 });
 
-test('a session that goes on after a short stop has lost nothing', async (context) => {
-  // Before the folder goes: it would own the broker, once nobody else does.
+test('a session that continues after a short suspension has lost nothing', async (context) => {
+  // Killed before the folder is removed, because it would take over the broker.
   let stopped: Remote | undefined;
   context.after(() => stopped?.kill());
   const broker = await startBroker(context);
@@ -67,7 +67,7 @@ test('a session that goes on after a short stop has lost nothing', async (contex
   assert.equal(await stopped.settle(first?.number ?? 0), 0);
 });
 
-test('a session whose connection is dead in both directions, though nobody closed it, is given up; it comes back on another one', async (context) => {
+test('the broker gives up a session on a half-open connection, and the session reconnects', async (context) => {
   const broker = await startBroker(context, { times: impatient });
   const way = await HalfOpenWay.open(context, broker);
   const [poster, next] = [broker.client(), broker.client()];
@@ -88,8 +88,8 @@ test('a session whose connection is dead in both directions, though nobody close
   assert.equal((await parked)?.body?.toString(), 'to who came back');
 });
 
-test('in real time, a stopped session is given up after 45 s of silence', {
-  skip: !isLong && 'with --long; above it is 1.5 s',
+test('with the real limits, a suspended session is given up after 45 s of silence', {
+  skip: !isLong && 'runs with --long; the test above uses 1.5 s',
 }, async (context) => {
   const { session } = await place(context);
   const [owner, stopped, next] = [session(), session(), session()];
@@ -104,7 +104,7 @@ test('in real time, a stopped session is given up after 45 s of silence', {
   assert.ok(tookMs > 29_000 && tookMs < 50_000, `${tookMs} ms`);
 });
 
-test('a session whose event loop stands still while it dials hears a broker that answered meanwhile', async (context) => {
+test('a session whose event loop is blocked while it connects still sees the response that arrived meanwhile', async (context) => {
   const { home, port, session } = await place(context);
   await session().start();
   const own = await loadKeys(home, {});
@@ -118,13 +118,13 @@ test('a session whose event loop stands still while it dials hears a broker that
   }
 });
 
-test('a poster that is cut off after it sent and before it was answered sends again, and the post is stored once', async (context) => {
+test('a poster whose connection breaks between post and response resends it, and the post is stored once', async (context) => {
   const broker = await startBroker(context);
   const way = await HalfOpenWay.open(context, broker);
   const poster = broker.client(way.connect);
   await poster.status();
   way.onAnswer = () => {
-    // The broker has answered: the post is stored, and its answer never arrives.
+    // The broker has responded, so the post is stored; the response never arrives.
     way.onAnswer = () => true;
     way.cut();
     return false;
@@ -134,7 +134,7 @@ test('a poster that is cut off after it sent and before it was answered sends ag
   assert.equal((await poster.status()).messages, 1);
 });
 
-test('slow readers of large messages and writers that flood take bounded memory of the broker, others are served, and what was held comes back', async (context) => {
+test('slow readers of large messages and flooding writers take bounded memory of the broker, others are served, and held messages are redelivered', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   const quiet = session();
@@ -183,7 +183,7 @@ async function sockets(
   return Promise.all(names.map((each) => provenSocket(context, here, each)));
 }
 
-/** Posts 1 MB at a time, as fast as it is taken, and reads no answer. Resolves when the kernel has it all. */
+/** Posts 1 MB at a time as fast as the kernel accepts it, and reads no response. Resolves when all is written. */
 async function flood(socket: Socket, count: number): Promise<void> {
   const body = Buffer.alloc(1_048_576, 'x');
   const words = { to: box, alsoTo: [], from: '', answers: '', settles: [] } as const;
@@ -197,7 +197,7 @@ async function flood(socket: Socket, count: number): Promise<void> {
   }
 }
 
-/** More than any reader could take. */
+/** More than any reader can buffer. */
 function asks(mailbox: Name): Buffer {
   const sizes = { bytesMax: 8_388_608, messagesMax: 1_000 };
   const waits = Array.from({ length: 50 }, (_, index) =>

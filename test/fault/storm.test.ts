@@ -1,5 +1,5 @@
-// Long storms with real processes. SEED=N chooses victims and pauses as before; what the processes do
-// meanwhile is theirs.
+// Long storms with real processes. SEED=N repeats the choice of victims and pauses; the timing within the
+// processes is not repeatable.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fleet } from '../support/processes/fleet.ts';
@@ -12,7 +12,7 @@ const isLong = process.env.IPC_TEST_LONG === '1';
 const seed = seedFromEnvironment();
 const nothing = { lost: [], altered: [], again: [], disordered: [], doubled: [], shared: [] };
 
-test(`${isLong ? 520 : 30} kills of random sessions, owners among them, lose, double and alter nothing (SEED=${seed})`, async (context) => {
+test(`${isLong ? 520 : 30} kills of random sessions, owners included, lose, duplicate and alter no message (SEED=${seed})`, async (context) => {
   const figures = await calmAfter(context, {
     seed,
     kills: isLong ? 520 : 30,
@@ -27,7 +27,7 @@ test(`${isLong ? 520 : 30} kills of random sessions, owners among them, lose, do
   assert.ok(figures.ordered >= 20, `the order of ${figures.ordered} deliveries was looked at`);
 });
 
-test(`${isLong ? 50 : 8} owners killed in a row under load lose and double nothing (SEED=${seed})`, async (context) => {
+test(`${isLong ? 50 : 8} owners killed in a row under load lose and duplicate no message (SEED=${seed})`, async (context) => {
   const figures = await calmAfter(context, {
     seed,
     kills: isLong ? 50 : 8,
@@ -50,7 +50,7 @@ test(`${isLong ? '10 writers x 10,000 messages x 10 readers' : '4 writers x 252 
   assert.deepEqual(result, { written: total, read: total, wrong: [], left: 0 });
 });
 
-test('the checker of storms finds each fault in a history that has it, and none in a sound one', () => {
+test('the checker of storms finds each fault in a history that contains it, and none in a valid history', () => {
   const key = { stream: 's1-ann', count: 1 };
   const next = { stream: 's1-ann', count: 2 };
   const stored = { kind: 'stored', ...key, number: 1, duplicate: false } as const;
@@ -85,7 +85,7 @@ test('the checker of storms finds each fault in a history that has it, and none 
   });
 });
 
-/** Prints what happened, and holds it to have done no harm. */
+/** Prints the report, and asserts that no invariant was violated. */
 async function calmAfter(context: TestContext, options: StormOptions) {
   const result = await storm(context, options);
   const { lost, altered, again, disordered, doubled, shared, ...figures } = result;

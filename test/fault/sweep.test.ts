@@ -1,5 +1,5 @@
-// Every byte of every file of a small store: flipped, and cut off with all behind it. Whatever was
-// acknowledged is handed over as it was posted, or reported; one flipped bit harms one post at most.
+// Corrupts every byte of every file of a small store, and truncates every file at every byte. Each
+// acknowledged message is delivered as posted or reported; one flipped bit affects at most one post.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../src/journal/check.ts';
@@ -12,7 +12,7 @@ import { flipped, survive } from '../support/processes/survive.ts';
 const long = process.env.IPC_TEST_LONG === '1';
 const bits = long ? [1, 2, 4, 8, 16, 32, 64, 128] : [16];
 
-/** Three owners, one of them killed; segments that are full, copied and removed; all kinds of records. */
+/** Builds a store with three owners, one of them killed; with full, compacted and removed segments; with all kinds of records. */
 async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   const disk = new CrashDisk('/home');
   const limits = {
@@ -32,7 +32,7 @@ async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   append(first, { kind: 'offered', number: 3, holder, attempt: 1 });
   append(first, { kind: 'moved', number: 5, mailbox: 'dead-letters' as Name, attempt: 21 });
   await first.journal.sync();
-  // Killed.
+  // This owner is killed.
   const second = await openStore({ disk: disk.process(), limits });
   append(second, postedRecord(7, 'seven', { session: holder, count: 1 }));
   await second.journal.sync();
@@ -45,7 +45,7 @@ async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   return { disk, model: third.model };
 }
 
-test('any bit of any file flipped: one post at most is harmed, and that is reported', async (context) => {
+test('any flipped bit in any file affects at most one post, and that is reported', async (context) => {
   const { disk, model } = await smallStore();
   assert.deepEqual([...model.messages.keys()], [1, 3, 5, 7, 8, 9, 10, 11, 12]);
   let tried = 0;
@@ -54,12 +54,12 @@ test('any bit of any file flipped: one post at most is harmed, and that is repor
       for (const bit of bits) {
         const damaged = disk.clone();
         damaged.tamper(file, flipped(bytes, offset, bit));
-        const what = `bit ${bit} of byte ${offset} of ${file}`;
+        const place = `bit ${bit} of byte ${offset} of ${file}`;
         const { sound } = await checkStore(storeFolder, damaged.process());
-        const { lost, damaged: harmed, reports } = await survive(damaged, model, what);
+        const { lost, damaged: harmed, reports } = await survive(damaged, model, place);
         const isOfThree = [...lost, ...harmed].join() === '10,11,12';
-        assert(lost.length + harmed.length <= 1 || isOfThree, what);
-        assert.equal(sound, reports.length === 0, what);
+        assert(lost.length + harmed.length <= 1 || isOfThree, place);
+        assert.equal(sound, reports.length === 0, place);
         tried++;
       }
     }
@@ -67,7 +67,7 @@ test('any bit of any file flipped: one post at most is harmed, and that is repor
   context.diagnostic(`${tried} flips`);
 });
 
-test('any file cut at any byte, or gone: what is not there any more is reported', async (context) => {
+test('after truncation of any file at any byte, or its removal, every lost message is reported', async (context) => {
   const { disk, model } = await smallStore();
   let tried = 0;
   for (const [file, bytes] of disk.files()) {

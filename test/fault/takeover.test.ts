@@ -1,5 +1,5 @@
-// Owners that die while they take over, at each of their steps, in real processes: the same sweep over a
-// model of the disk, with and without the power, is in unit/journal/journal.test.ts.
+// Owners in real processes that die at each step of a takeover. The same sweep over a model of the disk,
+// with and without power loss, is in unit/journal/journal.test.ts.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,14 +14,14 @@ import { makeHome } from '../support/places.ts';
 import { seedFromEnvironment } from '../support/random.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
-/** The shorter form takes every second call: whether the odd ones or the even ones, the seed says. */
+/** The short form tests every second call; the seed chooses the odd or the even ones. */
 const seed = seedFromEnvironment();
-/** Owners before the sweep. From 16 segments on an opening writes small ones again. */
+/** The number of owners before the sweep. From 16 segments on, opening a store rewrites small segments. */
 const predecessors = isLong ? 20 : 2;
 const livesAtOnce = 3;
 const program = fileURLToPath(new URL('../support/processes/dying-process.js', import.meta.url));
 
-test(`an owner killed at each call to its disk, from the claim to its end, leaves a store that the next one takes over whole (SEED=${seed})`, async (context) => {
+test(`an owner killed at any of its disk calls, from the election to its end, leaves a store that the next owner takes over intact (SEED=${seed})`, async (context) => {
   const children = new Set<ChildProcess>();
   context.after(() => {
     for (const child of children) child.kill('SIGKILL');
@@ -33,7 +33,7 @@ test(`an owner killed at each call to its disk, from the claim to its end, leave
 
   let [deaths, promised, survived] = [0, 0, false];
   let nextCall = isLong ? 1 : 1 + (seed % 2);
-  /** One call after the other, until an owner makes fewer calls than that. */
+  /** Dies at one call after the other, until an owner makes fewer calls. */
   const sweep = async () => {
     while (!survived) {
       const deadlyCall = nextCall;
@@ -60,7 +60,7 @@ function isNoSocket(path: string): boolean {
   return !path.endsWith('.sock');
 }
 
-/** Takes the store over, posts under `id`, and dies at one call to its disk, if it makes so many. */
+/** Takes the store over, posts under `id`, and dies at the given disk call, if it makes that many. */
 async function live(
   children: Set<ChildProcess>,
   folder: string,
@@ -80,7 +80,7 @@ async function live(
   return { isDead: signal !== null, isStored };
 }
 
-/** As the next owner finds it. */
+/** The content of the store as the next owner finds it. */
 async function mailIn(folder: string): Promise<string[]> {
   assert.deepEqual((await checkStore(folder)).faults, []);
   const { client, close } = await openBroker(folder);

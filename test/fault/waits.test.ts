@@ -1,4 +1,4 @@
-// Ten thousand waits on one connection, as many as one may park.
+// Ten thousand waits on one connection, which is the limit of parked waits.
 import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
@@ -12,7 +12,7 @@ import { hello } from '../support/proven-socket.ts';
 const box = 'box' as Name;
 const waits = 10_000;
 
-test('10,000 waits of one connection that time out together are each answered once, within a second', async (context) => {
+test('10,000 waits of one connection that time out together each get one response within a second', async (context) => {
   const { port, keys } = await startBroker(context);
   const connection = await dial({ host: '127.0.0.1', port }, keys);
   context.after(() => connection.destroy());
@@ -42,7 +42,7 @@ test('10,000 waits of one connection that time out together are each answered on
   assert.ok(Math.min(...lateMs) > -50, `the first one came ${Math.min(...lateMs)} ms late`);
 });
 
-test('10,000 waits that are cancelled while messages come for them end once each, and each message is read once, unread before', async (context) => {
+test('10,000 waits that are cancelled while messages arrive each end once, and each message is then delivered once as attempt 1', async (context) => {
   const { client } = await startBroker(context);
   const [reader, poster] = [client(), client()];
   await poster.status();
@@ -58,10 +58,10 @@ test('10,000 waits that are cancelled while messages come for them end once each
   );
   await Promise.race(calls);
   cancel.abort();
-  const told = await Promise.allSettled(calls);
+  const outcomes = await Promise.allSettled(calls);
   await Promise.all(posting);
-  const delivered = told.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  const refused = told.filter((each) => each.status === 'rejected');
+  const delivered = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const refused = outcomes.filter((each) => each.status === 'rejected');
   assert.ok(refused.every(({ reason }) => reason.code === 'cancelled'));
   assert.ok(delivered.length > 0, 'some came in time');
   assert.ok(delivered.length < total, 'some came too late');

@@ -1,4 +1,4 @@
-// Request and reply in one call: over MCP, in the program, in the library.
+// Request and reply in one call, over MCP, the command line and the library.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
@@ -6,7 +6,7 @@ import { hostPlace } from '../../support/mcp-host.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 import { ended, shell } from '../../support/processes/shell.ts';
 
-test('over MCP an ask brings the answer to its question, other mail stays, and a ticket answers', async (context) => {
+test('over MCP an ask returns the answer to its question, leaves other mail, and is answered with a ticket', async (context) => {
   const place = await hostPlace(context);
   const [ann, bob] = [await place.host(), await place.host()];
   await bob.call({ operation: 'post', to: 'ann', from: 'bob', message: 'other mail' });
@@ -20,17 +20,17 @@ test('over MCP an ask brings the answer to its question, other mail stays, and a
   assert.deepEqual(rest.bodies, ['other mail']);
 });
 
-test('an ask that is not answered in time says that its question is stored', async (context) => {
+test('an ask that times out reports that its question is stored', async (context) => {
   const place = await hostPlace(context);
   const ann = await place.host();
-  const said = await ann.call({
+  const result = await ann.call({
     ...{ operation: 'ask', to: 'bob', mailbox: 'ann', message: '?', timeout: 1 },
   });
-  assert.match(said.head, /^No message for "ann" within 1 s; the question is stored as #1\./);
+  assert.match(result.head, /^No message for "ann" within 1 s; the question is stored as #1\./);
   assert.deepEqual((await ann.call({ operation: 'fetch', mailbox: 'bob' })).bodies, ['?']);
 });
 
-test('an ask without a place for its answer stores nothing', async (context) => {
+test('an ask without a mailbox for its answer stores nothing', async (context) => {
   const { run } = await shell(context);
   const { code, errors } = await run(['ask', 'bob', 'who?']);
   assert.equal(code, 2);
@@ -38,7 +38,7 @@ test('an ask without a place for its answer stores nothing', async (context) => 
   assert.match((await run(['status'])).errors, /; 0 messages, /);
 });
 
-test('ipc ask prints the answer of a worker, exits 124 without one', async (context) => {
+test('ipc ask prints the answer of a worker, and exits with 124 without one', async (context) => {
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']);
   const asked = await run(['ask', 'upper', 'hello', '--mailbox', 'me']);
@@ -50,7 +50,7 @@ test('ipc ask prints the answer of a worker, exits 124 without one', async (cont
   assert.match(late.errors, /^No answer to #\d+ within 1 s; it is stored\./);
 });
 
-test('two asks of one mailbox each get their own answer, in any order', async (context) => {
+test('two asks that wait in one mailbox each get their own answer, in any order', async (context) => {
   const home = await makeHome(context);
   const port = await freePort();
   const [ann, bob] = [
@@ -68,13 +68,13 @@ test('two asks of one mailbox each get their own answer, in any order', async (c
   assert.deepEqual([(await first)?.text, (await second)?.text], ['first!', 'second!']);
 });
 
-test('an ask whose wait fails says that its question is stored', async (context) => {
+test('an ask whose wait fails reports that its question is stored', async (context) => {
   const home = await makeHome(context);
   const mail = await open({ home, port: await freePort(), name: 'ann' });
   context.after(() => mail.close());
   const ended = new AbortController();
   const asked = mail.ask('bob', 'first?', { signal: ended.signal });
-  // Stored in the same order.
+  // The answers are stored in the same order.
   await mail.post('bob', 'second');
   ended.abort();
   await assert.rejects(asked, {

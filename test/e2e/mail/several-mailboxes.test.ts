@@ -1,5 +1,5 @@
-// One message for several readers: over MCP, in the program, in the library. It is stored for all of
-// them, or for none.
+// One message for several readers, over MCP, the command line and the library. It is stored in all of
+// the mailboxes or in none.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ async function libraryPlace(context: Parameters<typeof makeHome>[0], sendsPerHou
   return mail;
 }
 
-test('over MCP a list reaches all who wait, and each of them answers for himself', async (context) => {
+test('over MCP a post to a list reaches every waiting reader, and each reader answers separately', async (context) => {
   const place = await hostPlace(context);
   const [boss, ann, ben] = [await place.host(), await place.host(), await place.host()];
   const waiting = [ann.call({ operation: 'wait', mailbox: 'ann' })];
@@ -45,7 +45,7 @@ test('over MCP a list reaches all who wait, and each of them answers for himself
   assert.doesNotMatch(text, /"ann"|"ben"/);
 });
 
-test('over MCP an answer may go to several, and settles what it answers', async (context) => {
+test('over MCP an answer may go to several mailboxes, and settles the message that it answers', async (context) => {
   const place = await hostPlace(context);
   const one = await place.host();
   await one.call({ operation: 'post', to: 'ann', from: 'boss', message: 'question' });
@@ -58,7 +58,7 @@ test('over MCP an answer may go to several, and settles what it answers', async 
   assert.match(logged.head, /an answer to/);
 });
 
-test('over MCP an ask of several is refused before anything is stored', async (context) => {
+test('over MCP an ask of several mailboxes is refused before anything is stored', async (context) => {
   const place = await hostPlace(context);
   const one = await place.host();
   const asked = { operation: 'ask', to: ['ann', 'ben'], mailbox: 'boss', message: '?' };
@@ -71,12 +71,12 @@ test('over MCP an ask of several is refused before anything is stored', async (c
   assert.match((await one.call({ operation: 'broker_status' })).text, /; 0 messages, /);
 });
 
-test('ipc post takes --to for each more mailbox, and says in JSON what was stored for whom', async (context) => {
+test('ipc post takes one --to per additional mailbox, and its JSON lists each stored message with its mailbox', async (context) => {
   const { run, home } = await shell(context);
-  const said = await run(['post', 'ann', 'Go', '--to', 'ben', '--to=cleo', '--from', 'boss']);
-  assert.deepEqual([said.code, said.text], [0, '']);
+  const result = await run(['post', 'ann', 'Go', '--to', 'ben', '--to=cleo', '--from', 'boss']);
+  assert.deepEqual([result.code, result.text], [0, '']);
   assert.match(
-    said.errors,
+    result.errors,
     /^Stored in 3 mailboxes \(ids "\w{16}\.1" to "\w{16}\.3"\): #1 in "ann", #2 in "ben", #3 in "cleo"\.\nNext: ipc wait boss\n$/,
   );
   const args = ['post', 'ann', '--to', 'ben', '--id', 'job-7', '--json'];
@@ -104,7 +104,7 @@ test('ipc post takes --to for each more mailbox, and says in JSON what was store
   assert.deepEqual([code, errors.slice(0, 34)], [2, 'ipc: bad_name: to is not UTF-8. To']);
 });
 
-test('the library says what was stored for whom, in the order of the list, each once', async (context) => {
+test('the library reports one stored message per mailbox, in the order of the list, without duplicates', async (context) => {
   const mail = await libraryPlace(context);
   const stored = await mail.post(['ann', 'ben', 'ann'], 'Go', { id: 'job-7' });
   assert.deepEqual(stored, [
@@ -134,7 +134,7 @@ test('the library says what was stored for whom, in the order of the list, each 
   assert.equal((await mail.status()).messages, 3);
 });
 
-test('what may go to one of the mailboxes no more this hour goes to none', async (context) => {
+test('a post that exceeds the hourly rate limit of one mailbox is stored in none', async (context) => {
   const mail = await libraryPlace(context, 1);
   await mail.post('ann', 'first');
   await assert.rejects(mail.post(['ben', 'ann'], 'second'), { code: 'too_many_posts' });
@@ -142,7 +142,7 @@ test('what may go to one of the mailboxes no more this hour goes to none', async
   await mail.post('ben', 'first');
 });
 
-test('a hundred mailboxes get one body of 1 MB', async (context) => {
+test('one body of 1 MB can be posted to a hundred mailboxes', async (context) => {
   const mail = await libraryPlace(context);
   const names = Array.from({ length: 100 }, (_, index) => `box ${index}`);
   const body = Buffer.alloc(1_048_576, 'x');

@@ -1,4 +1,4 @@
-// The broker and its clients where something fails: a start, an end, a call that its caller gave up.
+// The broker and its clients when something fails: a start, a stop, a call that was cancelled.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -50,7 +50,7 @@ async function claimedPlace(context: TestContext) {
   return { folder, port, doors: new Listeners(port, won.listeners) };
 }
 
-test('a broker that cannot start lets go of its port and of everybody who came meanwhile', async (context) => {
+test('a broker that cannot start frees its port and closes the connections that it had accepted', async (context) => {
   const { folder, port, doors: listeners } = await claimedPlace(context);
   const keys: Keys = [Buffer.alloc(32, 7)];
   const gated = new GatedDisk();
@@ -68,23 +68,23 @@ test('a broker that cannot start lets go of its port and of everybody who came m
   });
   starting.catch(() => {});
   const connection = await dial({ host: '127.0.0.1', port }, keys);
-  const heard: string[] = [];
+  const received: string[] = [];
   const ended = new Promise<void>((resolve) => {
     connection.onClose = () => resolve();
   });
   const isIn = new Promise<void>((resolve) => {
     connection.onBeat = resolve;
   });
-  connection.onFrame = (frame) => heard.push(decodeResponse(frame).response.kind);
+  connection.onFrame = (frame) => received.push(decodeResponse(frame).response.kind);
   await isIn;
   fail();
   await assert.rejects(starting, { code: 'storage_failed' });
   await ended;
-  assert.deepEqual(heard, ['going']);
+  assert.deepEqual(received, ['going']);
   await assertPortIsFree(port);
 });
 
-test('a broker whose last sync fails lets go of its port all the same', async (context) => {
+test('a broker whose last sync fails still frees its port', async (context) => {
   const gated = new GatedDisk();
   const { broker, client, port } = await startBroker(context, { disk: gated.disk });
   const poster = client();
@@ -97,7 +97,7 @@ test('a broker whose last sync fails lets go of its port all the same', async (c
   await assertPortIsFree(port);
 });
 
-test('an owner that was left behind finds out though nobody posts', async (context) => {
+test('a fenced owner detects that it was replaced, even without posts', async (context) => {
   const runtime: Runtime = {
     ...systemRuntime,
     setTicker: (callback) => setInterval(callback, 5),
@@ -116,7 +116,7 @@ test('an owner that was left behind finds out though nobody posts', async (conte
   await newer.journal.close();
 });
 
-test('a broker that cannot look whether it still owns its store gives the role up, and says "stored" to nobody', async (context) => {
+test('an owner that cannot check its epoch gives the role up and acknowledges nothing', async (context) => {
   const failed: string[] = [];
   let isBroken = false;
   const disk: Disk = {
@@ -135,7 +135,7 @@ test('a broker that cannot look whether it still owns its store gives the role u
   assert.deepEqual(failed, ['storage_failed']);
 });
 
-test('a broker listens on one more address though the disk has no room to note it', async (context) => {
+test('a broker listens on another address even if the disk is too full to record it in owner.json', async (context) => {
   let isFull = false;
   const disk: Disk = {
     ...realDisk,
@@ -153,7 +153,7 @@ test('a broker listens on one more address though the disk has no room to note i
   assert.deepEqual(readOwner(folder)?.addresses, ['127.0.0.1']);
 });
 
-test('a post that was cancelled before it began leaves no gap behind', async (context) => {
+test('a post that was cancelled before it was sent leaves no gap in the counts', async (context) => {
   const { client } = await startBroker(context);
   const poster = client();
   const signal = AbortSignal.abort();
@@ -164,7 +164,7 @@ test('a post that was cancelled before it began leaves no gap behind', async (co
   assert.equal((await poster.status()).messages, 4_200);
 });
 
-test('a post that gave up and was stored is not stored again by the same words, however often they fail', async (context) => {
+test('a timed-out post that was stored is not stored again by identical posts, even if those time out too', async (context) => {
   const gated = new GatedDisk();
   const { client } = await startBroker(context, { disk: gated.disk });
   const poster = client();
@@ -187,7 +187,7 @@ test('a post that gave up and was stored is not stored again by the same words, 
   assert.equal((await poster.status()).messages, 1);
 });
 
-test('what was never sent to a broker is not said to be stored, perhaps', async (context) => {
+test('a post that was never sent to a broker is not reported as possibly stored', async (context) => {
   const { client } = await startBroker(context);
   const silent = new IpcError('owner_silent', 'the broker does not answer');
   const caller = client(() => Promise.reject(silent));
@@ -196,7 +196,7 @@ test('what was never sent to a broker is not said to be stored, perhaps', async 
   await assert.rejects(caller.wait(box, { timeoutMs: 1_000 }), refused);
 });
 
-test('a post whose broker is gone is told what keeps the next one away, and what to do', async (context) => {
+test('a post without a broker fails with the reason why none can start, and with a remedy', async (context) => {
   const { client, port, keys } = await startBroker(context);
   const connection = await dial({ host: '127.0.0.1', port }, keys);
   const hint = 'free space on the disk of the store';
@@ -209,7 +209,7 @@ test('a post whose broker is gone is told what keeps the next one away, and what
   await assert.rejects(posting, { code: 'store_full', maybeStored: true, hint });
 });
 
-test('a post with an id of its own does not stand for the same words without one', async (context) => {
+test('a post with a caller-chosen id is not joined by an identical post without one', async (context) => {
   const gated = new GatedDisk();
   const { client } = await startBroker(context, { disk: gated.disk });
   const poster = client();
@@ -228,12 +228,12 @@ test('a post with an id of its own does not stand for the same words without one
   controller.abort();
   await assert.rejects(named, { code: 'cancelled', maybeStored: true });
   open();
-  // Its answer comes before that of a later post.
+  // Its response arrives before that of a later post.
   await poster.post(box, Buffer.from('other'));
   assert.equal((await poster.post(box, Buffer.from('words'))).duplicate, false);
 });
 
-test('a session holds no more than its next hello can list', async (context) => {
+test('a session never holds more messages than its next hello can list', async (context) => {
   const { client } = await startBroker(context);
   const session = client();
   for (let count = 0; count < 5_000; count += 1_000) {
@@ -250,7 +250,7 @@ test('a session holds no more than its next hello can list', async (context) => 
   await assert.rejects(session.wait(box, { timeoutMs: 1_000 }), { code: 'too_many_holds' });
 });
 
-test('more holds than one request may name are settled all the same', async (context) => {
+test('a settle of more messages than one request may name is split, and settles all of them', async (context) => {
   const { client } = await startBroker(context);
   const poster = client();
   const readers = [client(), client()];
@@ -267,7 +267,7 @@ test('more holds than one request may name are settled all the same', async (con
   assert.equal((await poster.status()).messages, 0);
 });
 
-test('what one post left in many mailboxes is copied in parts that nobody waits long for', async (context) => {
+test('compaction copies the messages of one large fan-out in small parts, so that other calls are not delayed', async (context) => {
   const gated = new GatedDisk();
   let most = 0;
   gated.onWrite = (buffers) => {
@@ -288,7 +288,7 @@ test('what one post left in many mailboxes is copied in parts that nobody waits 
   assert(most < turnBodyBytesMax + bodyBytesMax, `${most} bytes were written at once`);
 });
 
-test('posts in flight when the owner stops are stored, or said to be perhaps stored', async (context) => {
+test('posts in flight when the owner stops are stored, or fail as possibly stored', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const standby = session();
@@ -300,7 +300,7 @@ test('posts in flight when the owner stops are stored, or said to be perhaps sto
   assert.equal((await standby.status()).messages, 50);
 });
 
-test('a session that stopped and started again is found as the successor', async (context) => {
+test('a session that stopped and started again is chosen as the successor', async (context) => {
   const { session } = await place(context);
   const first = session();
   const second = session();
@@ -312,14 +312,14 @@ test('a session that stopped and started again is found as the successor', async
   assert.equal((await second.stop()).successor, first.pid);
 });
 
-test('an error knows whether its message may have been taken', () => {
+test('an error records whether its message may have been taken', () => {
   const sure = new IpcError('no_broker', 'nobody');
   const unsure = new IpcError('no_broker', 'nobody', { maybeStored: true });
   assert.deepEqual([sure.maybeStored, unsure.maybeStored], [false, true]);
   assert.equal(new IpcError('cut_off', 'gone').maybeStored, true);
 });
 
-test('a caller that stood still itself does not call its broker silent', async (context) => {
+test('a client whose own event loop was blocked does not report its broker as silent', async (context) => {
   const { client } = await startBroker(context);
   const caller = client();
   await caller.status();

@@ -1,5 +1,5 @@
-// A successor that binds all addresses, as its predecessor had, gives 127.0.0.1 up for a moment. Who takes
-// it then, and keeps it, has the lock: the successor must not own the store.
+// A successor that binds all addresses, as its predecessor did, has to release 127.0.0.1 for a moment. A
+// process that binds it in that moment has the lock, so the successor must not own the store.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { place } from '../../support/processes/remote.ts';
 
-/** Holds the port at an address, and says nothing of ours to anybody. */
+/** A foreign program that holds the port at an address and does not speak the protocol. */
 async function hold(context: TestContext, host: string, port: number): Promise<Server> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -34,14 +34,14 @@ test('a successor that loses its lock while it opens its addresses does not own 
   await before.kill();
   const door = join(folder, 'owner.sock');
   await rm(door);
-  // 0.0.0.0 cannot be had while somebody has one of its addresses.
+  // 0.0.0.0 cannot be bound while another process holds one of its addresses.
   await hold(context, '127.0.0.9', port);
 
   const successor = session();
   const posting = successor.post('box', 'more mail');
   const refused = assert.rejects(posting, { code: 'port_taken' });
   while (!existsSync(door)) await new Promise(setImmediate);
-  // It has won the port; soon it gives it back for a second, while it asks for 0.0.0.0.
+  // It has acquired the port, and soon releases it for a second in order to bind 0.0.0.0.
   for (let has = false; !has; ) {
     has = await hold(context, '127.0.0.1', port).then(
       () => true,

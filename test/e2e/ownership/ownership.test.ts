@@ -1,4 +1,4 @@
-// Who owns the broker, and how the role goes on. Real processes, real ports.
+// Election and failover of the broker, with real processes and real ports.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ import { startBroker } from '../../support/brokers.ts';
 import { makeHome } from '../../support/places.ts';
 import { place, Remote } from '../../support/processes/remote.ts';
 
-test('of ten sessions that start at once, one owns the broker and nine join it', async (context) => {
+test('when ten sessions start at once, one owns the broker and nine join it', async (context) => {
   const { session } = await place(context);
   const sessions = Array.from({ length: 10 }, () => session());
   const results = await Promise.all(sessions.map((each) => each.start()));
@@ -28,7 +28,7 @@ test('of ten sessions that start at once, one owns the broker and nine join it',
   assert.equal(results.filter(({ role }) => role === 'owner').length, 1);
 });
 
-test('an owner that stops names the standby that goes on, and its own wait goes on there', async (context) => {
+test('an owner that stops names the standby that takes over, and its own parked wait continues there', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const standby = session();
@@ -42,7 +42,7 @@ test('an owner that stops names the standby that goes on, and its own wait goes 
   assert.equal((await owner.status()).pid, standby.pid);
 });
 
-test('an owner that stopped alone posts to nobody until it starts again, and its wait stays parked', async (context) => {
+test('after the only session stops its broker, posts fail until it starts again, and its wait stays parked', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.post('box', 'mail');
@@ -57,7 +57,7 @@ test('an owner that stopped alone posts to nobody until it starts again, and its
   assert.equal((await waiting)?.body, 'to myself');
 });
 
-test('who does not own the broker cannot stop it, and hears who can', async (context) => {
+test('a session that does not own the broker cannot stop it, and the error names the owner', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const other = session();
@@ -69,7 +69,7 @@ test('who does not own the broker cannot stop it, and hears who can', async (con
   });
 });
 
-test('an owner that ends in good order leaves its mail to the next, without a grace to wait for', async (context) => {
+test('after a clean shutdown the next owner delivers at once, without a grace period', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const standby = session();
@@ -80,7 +80,7 @@ test('an owner that ends in good order leaves its mail to the next, without a gr
   assert.deepEqual([status.pid, status.epoch, status.messages], [standby.pid, 2, 1]);
 });
 
-test('two hundred posts in flight when the owner is killed are stored once each, in order', async (context) => {
+test('two hundred posts in flight when the owner is killed are stored once each and in order', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const poster = session();
@@ -101,7 +101,7 @@ test('two hundred posts in flight when the owner is killed are stored once each,
   );
 });
 
-test('a cancelled wait leaves its message as if nobody had seen it', async (context) => {
+test('a cancelled wait returns its message unread, with no attempt counted', async (context) => {
   const { session } = await place(context);
   const reader = session();
   const poster = session();
@@ -118,7 +118,7 @@ test('a cancelled wait leaves its message as if nobody had seen it', async (cont
   }
 });
 
-test('an owner that is stopped is told apart: pid and state within seconds, and all goes on after it continues', async (context) => {
+test('a suspended owner is reported with pid and state within seconds, and calls succeed after it continues', async (context) => {
   const { session } = await place(context);
   const owner = session();
   const client = session();
@@ -138,13 +138,13 @@ test('an owner that is stopped is told apart: pid and state within seconds, and 
   owner.signal('SIGCONT');
   await newcomer.post('box', 'after the stop');
   assert.equal((await waiting)?.body, 'after the stop');
-  // The same post again joins the first, which may have been stored in the meantime.
+  // The repeated post joins the first one, which may have been stored in the meantime.
   await client.post('other', 'held up');
   const { deliveries, remaining } = await client.fetch('other');
   assert.deepEqual([deliveries.map(({ body }) => body), remaining], [['held up'], 0]);
 });
 
-test('a port that another program holds is named, with the program, and nothing is posted to it', async (context) => {
+test('when another program holds the port, the error names both, and nothing is posted to that program', async (context) => {
   for (const foreign of [
     createTcpServer(() => {}),
     createTcpServer((socket) => socket.end('220 welcome\r\n')),
@@ -164,7 +164,7 @@ test('a port that another program holds is named, with the program, and nothing 
   }
 });
 
-test('a session with another key hears so, and what it can do', async (context) => {
+test('a session with another key gets an error that says so, with a remedy', async (context) => {
   const { port, session } = await place(context);
   const owner = session();
   await owner.status();
@@ -176,17 +176,17 @@ test('a session with another key hears so, and what it can do', async (context) 
   });
 });
 
-test('a peer of another version hears so after its proof, and is let go', async (context) => {
+test('a peer with another protocol version gets an error after its proof and is disconnected', async (context) => {
   const { client, port, keys } = await startBroker(context);
   await client().status();
   const connection = await dial({ host: '127.0.0.1', port }, keys);
-  const heard: string[] = [];
+  const received: string[] = [];
   const ended = new Promise<void>((resolve) => {
     connection.onClose = () => resolve();
   });
   connection.onFrame = (frame) => {
     const { response } = decodeResponse(frame);
-    heard.push(response.kind === 'error' ? response.code : response.kind);
+    received.push(response.kind === 'error' ? response.code : response.kind);
   };
   const hello = encodeRequest({
     kind: 'hello',
@@ -199,10 +199,10 @@ test('a peer of another version hears so after its proof, and is let go', async 
   const newer = Buffer.concat(hello).toString('latin1').replace('"protocol":1', '"protocol":2');
   connection.send([Buffer.from(newer, 'latin1')]);
   await ended;
-  assert.deepEqual(heard, ['version_mismatch']);
+  assert.deepEqual(received, ['version_mismatch']);
 });
 
-test('a session with another store uses the broker, but never takes it over', async (context) => {
+test('a session with another state folder uses the broker, but never takes it over', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.post('box', 'mail');
@@ -216,7 +216,7 @@ test('a session with another store uses the broker, but never takes it over', as
   assert.deepEqual(await readdir(join(elsewhere, `broker-${port}`)).catch(() => []), []);
 });
 
-test('a session in another network namespace joins through the socket in the folder, and takes over', async (context) => {
+test('a session in another network namespace joins through the Unix socket in the state folder, and takes over', async (context) => {
   const prefix = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
   const [command = '', ...words] = prefix;
   const tried = spawnSync(command, [...words, 'true']);
@@ -238,7 +238,7 @@ test('a session in another network namespace joins through the socket in the fol
   assert.equal((await outside.fetch('box')).deliveries[0]?.body, 'across');
 });
 
-test('a state folder that cannot be used is named: a file where the folder should be', async (context) => {
+test('the error for an unusable state folder names it: a file is in its place', async (context) => {
   const file = join(await makeHome(context), 'file');
   await writeFile(file, '');
   const { port } = await place(context);
@@ -247,14 +247,14 @@ test('a state folder that cannot be used is named: a file where the folder shoul
   await assert.rejects(session.post('box', 'mail'), { code: 'home_unusable', message: /file/ });
 });
 
-test('a state folder that cannot be made is named, at once', async (context) => {
+test('the error for a state folder that cannot be created names it, without delay', async (context) => {
   const { port } = await place(context);
   const session = new Remote('/proc/ipc/home', port);
   context.after(() => session.kill());
   await assert.rejects(session.post('box', 'mail'), { code: 'home_unusable', message: /proc/ });
 });
 
-test('a store in a folder with too long a name for its socket is refused', async (context) => {
+test('a state folder whose path is too long for a Unix socket is refused', async (context) => {
   const home = join(await makeHome(context), 'x'.repeat(100));
   await mkdir(home);
   const { port } = await place(context);
@@ -263,7 +263,7 @@ test('a store in a folder with too long a name for its socket is refused', async
   await assert.rejects(session.status(), { code: 'home_unusable', message: /107 bytes/ });
 });
 
-test('a store written by a newer version is refused and left untouched', async (context) => {
+test('a store in a newer format is refused and left unchanged', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.post('box', 'mail');
@@ -278,7 +278,7 @@ test('a store written by a newer version is refused and left untouched', async (
   assert.deepEqual(await readdir(join(folder, '..')), ['00000001']);
 });
 
-/** The same segment, as a version with the next format would begin it. */
+/** The same segment with the header that a version with the next format would write. */
 async function writeNewerFormat(path: string): Promise<void> {
   const bytes = await readFile(path);
   const seed = segmentSeed({ epoch: 1, segment: 1 });
@@ -290,7 +290,7 @@ async function writeNewerFormat(path: string): Promise<void> {
   await writeFile(path, bytes);
 }
 
-test('an owner whose folder is removed gives the role up before it says "stored"', async (context) => {
+test('an owner whose folder was removed gives the role up before it acknowledges a post', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.post('box', 'mail');
@@ -300,7 +300,7 @@ test('an owner whose folder is removed gives the role up before it says "stored"
   assert.deepEqual([number, epoch, messages], [1, 1, 1]);
 });
 
-test('forty sessions that each post and end leave all their mail, in few segments', async (context) => {
+test('forty sessions that each post once and end leave all their mail, in few segments', async (context) => {
   const { home, port } = await place(context);
   const origin = { program: 'test', pid: process.pid, machine: 'here' };
   const post = async (body: string): Promise<void> => {
@@ -322,7 +322,7 @@ test('forty sessions that each post and end leave all their mail, in few segment
   );
 });
 
-test('a successor binds what its predecessor had bound, however that one ended', async (context) => {
+test('a successor binds the addresses of its predecessor after a clean shutdown and after a crash', async (context) => {
   const { session } = await place(context);
   const first = session();
   await first.start('127.0.0.2');
@@ -339,7 +339,7 @@ test('a successor binds what its predecessor had bound, however that one ended',
   assert.deepEqual([status.pid, status.addresses], [third.pid, ['0.0.0.0']]);
 });
 
-test('of ten sessions that succeed an owner of all addresses, one owns the broker', async (context) => {
+test('when ten sessions compete to succeed an owner of all addresses, one owns the broker', async (context) => {
   const { session } = await place(context);
   const first = session();
   await first.start('0.0.0.0');
@@ -351,7 +351,7 @@ test('of ten sessions that succeed an owner of all addresses, one owns the broke
   assert.deepEqual(results[0]?.addresses, ['0.0.0.0']);
 });
 
-test('who does not own the broker hears that it does not listen where he asked for', async (context) => {
+test('a session that joins learns that the broker does not listen on the address it asked for', async (context) => {
   const { session } = await place(context);
   const owner = session();
   await owner.start('127.0.0.2');

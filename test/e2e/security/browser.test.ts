@@ -1,4 +1,4 @@
-// A web page that knows the port: all that a browser can send to it reaches nobody.
+// A web page that knows the port: none of the requests that a browser can make reaches the broker.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { freePort } from '../../support/places.ts';
 import { findBrowser, runPage } from '../../support/processes/browser.ts';
 import { place } from '../../support/processes/remote.ts';
 
-/** Each way comes to an end, answered or not; it reports what the page saw. */
+/** Tries each kind of request until it ends, answered or not, and reports what the page saw. */
 const script = (port: number): string => `
   const url = 'http://127.0.0.1:${port}/';
   const hello = new Uint8Array([0xa9, 0x49, 0x50, 0x43, 0x63, 13, 10, 1, ...new Uint8Array(32)]);
@@ -62,7 +62,7 @@ const script = (port: number): string => `
   report(seen);
 `;
 
-/** Passes on to another port, and counts. */
+/** Relays to another port and counts the bytes. */
 async function counter(context: TestContext, to: number) {
   const counted = { connections: 0, there: 0, back: 0 };
   const port = await freePort();
@@ -79,7 +79,7 @@ async function counter(context: TestContext, to: number) {
   return { port, counted };
 }
 
-test('a page in a browser gets not one byte of a broker, and leaves no message', async (context) => {
+test('a page in a browser gets no byte from a broker and stores no message', async (context) => {
   const browser = findBrowser();
   if (browser === undefined) return context.skip('no chromium is installed');
   const { port, session } = await place(context);

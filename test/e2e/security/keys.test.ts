@@ -1,4 +1,4 @@
-// Keys: another one comes into use while everything runs, and none is ever shown but by `ipc key show`.
+// Key rotation while everything runs. No output but that of `ipc key show` contains a key.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, readFile } from 'node:fs/promises';
@@ -39,14 +39,14 @@ function ipc(
   });
 }
 
-/** A session in a process of its own, with a home of its own. */
+/** A session in its own process, with its own home. */
 function session(context: TestContext, home: string, port: number): Remote {
   const remote = new Remote(home, port);
   context.after(() => remote.kill());
   return remote;
 }
 
-test('a key is replaced while the broker and its sessions run, and the old one is good until it is retired', async (context) => {
+test('a key is replaced while the broker and its sessions run, and the old key is valid until it is retired', async (context) => {
   const folder = await makeHome(context);
   const port = await freePort();
   const [here, there] = [join(folder, 'here'), join(folder, 'there')];
@@ -61,7 +61,7 @@ test('a key is replaced while the broker and its sessions run, and the old one i
   while ((await ipc(fresh, port, ['post', 'fresh', 'with the new key alone'])).code !== 0) {
     assert.ok(performance.now() - replaced < 2_000);
   }
-  // The broker knows both. Each machine in its own time: the one that still has the old key alone goes on.
+  // The broker knows both keys, so a machine that has only the old one keeps working.
   assert.equal((await ipc(there, port, ['post', 'box', 'with the old key'])).code, 0);
   const { out: shown } = await ipc(here, port, ['key', 'show']);
   const imported = await ipc(there, port, ['key', 'import'], { input: shown });
@@ -85,7 +85,7 @@ test('a key is replaced while the broker and its sessions run, and the old one i
   );
 });
 
-test('a retired key is refused by a broker that runs on, within two seconds', async (context) => {
+test('a running broker refuses a retired key within two seconds', async (context) => {
   const folder = await makeHome(context);
   const port = await freePort();
   const [here, there] = [join(folder, 'here'), join(folder, 'there')];
@@ -101,14 +101,14 @@ test('a retired key is refused by a broker that runs on, within two seconds', as
   assert.equal((await ipc(here, port, ['post', 'box', 'with the new key'])).code, 0);
 });
 
-/** An address of this machine to which connections are those between machines. */
+/** A non-loopback address of this machine: connections to it are treated as between machines. */
 function outerAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 }
 
 for (const where of ['on loopback', 'between machines']) {
-  test(`a connection that a retired key opened is closed at the next heartbeat, ${where}`, async (context) => {
+  test(`a connection opened with a key that is now retired is closed at the next heartbeat, ${where}`, async (context) => {
     const host = where === 'on loopback' ? '127.0.0.1' : outerAddress();
     if (host === undefined) return context.skip('this machine has no address but loopback');
     context.mock.timers.enable({ apis: ['setInterval'] });
@@ -118,20 +118,20 @@ for (const where of ['on loopback', 'between machines']) {
     });
     await broker.broker.listenOn(host);
     const { port, keys } = broker;
-    const ear = new Ear(await dial({ host, port }, keys));
-    for (const bytes of hello('guest')) ear.connection.send([bytes]);
-    await ear.next();
+    const frames = new Ear(await dial({ host, port }, keys));
+    for (const bytes of hello('guest')) frames.connection.send([bytes]);
+    await frames.next();
     context.mock.timers.tick(heartbeatMs);
-    ear.connection.send(encodeRequest({ kind: 'status', request: 2 }));
-    await ear.next();
+    frames.connection.send(encodeRequest({ kind: 'status', request: 2 }));
+    await frames.next();
     retired = true;
     context.mock.timers.tick(heartbeatMs);
-    await ear.closed;
+    await frames.closed;
     await assert.rejects(dial({ host, port }, keys), { code: 'key_mismatch' });
   });
 }
 
-test('a session whose own side retires the key of its connection gives that up', async (context) => {
+test('a session closes its connection when its own side retires the key that opened it', async (context) => {
   context.mock.timers.enable({ apis: ['setInterval'] });
   const broker = await startBroker(context);
   const home = join(await makeHome(context), 'home');
@@ -150,7 +150,7 @@ test('a session whose own side retires the key of its connection gives that up',
   await assert.rejects(session.status(), { code: 'key_mismatch' });
 });
 
-test('a receive that runs takes the new key, and the old one no more when it is retired', async (context) => {
+test('a running receive accepts the new key, and refuses the old one once it is retired', async (context) => {
   const folder = await makeHome(context);
   const port = await freePort();
   const [here, there] = [join(folder, 'here'), join(folder, 'there')];
@@ -168,7 +168,7 @@ test('a receive that runs takes the new key, and the old one no more when it is 
   assert.equal((await receiving).out, 'with the new key');
 });
 
-test('a broker that has proved the new key is not believed with the old one', async (context) => {
+test('a client refuses a broker that proves the old key after it has proved the new one', async (context) => {
   const folder = await makeHome(context);
   const port = await freePort();
   const [older, newer, both] = ['older', 'newer', 'both'].map((name) => join(folder, name));
@@ -189,7 +189,7 @@ test('a broker that has proved the new key is not believed with the old one', as
   assert.equal((await beginner.status()).messages, 0);
 });
 
-test('no output but that of `ipc key show` has the key in it', async (context) => {
+test('no output but that of `ipc key show` contains the key', async (context) => {
   const folder = await makeHome(context);
   const port = await freePort();
   const home = join(folder, 'home');
@@ -222,6 +222,6 @@ test('no output but that of `ipc key show` has the key in it', async (context) =
     await ipc(home, port, ['key', 'new']),
     await ipc(home, port, ['key', 'retire']),
   ];
-  const said = JSON.stringify(outputs);
-  assert.ok(!said.includes(hex.slice(0, 16)) && !said.includes(base64.slice(0, 16)), said);
+  const shown = JSON.stringify(outputs);
+  assert.ok(!shown.includes(hex.slice(0, 16)) && !shown.includes(base64.slice(0, 16)), shown);
 });

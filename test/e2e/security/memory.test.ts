@@ -1,4 +1,4 @@
-// Who has the key cannot make a broker's memory grow beyond its limits.
+// A peer with the key cannot make the memory of a broker grow beyond its limits.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -12,15 +12,15 @@ import { place } from '../../support/processes/remote.ts';
 import { provenSocket } from '../../support/proven-socket.ts';
 
 const peers = 600;
-/** The broker's own, its pools, and the chunk that each connection is read into. */
+/** Memory of the broker itself: its pools, and the read buffer of each connection. */
 const otherMiB = 150;
 
 const box = 'box' as Name;
 const megabyte = 'y'.repeat(1_048_576);
-/** More than the kernel keeps of a connection on both its sides. */
+/** More than the kernel buffers for a connection on both sides together. */
 const floodBytes = 32 * 1_024 ** 2;
 
-/** All of a post of 1 MB but its last byte. */
+/** A post of 1 MB without its last byte. */
 function mostOfAPost(): Buffer {
   const bytes = Buffer.alloc(16 + 64 + 1_048_576 - 1, 'x');
   bytes.writeUInt32BE(12 + 64 + 1_048_576, 0);
@@ -32,7 +32,7 @@ function mostOfAPost(): Buffer {
   return bytes;
 }
 
-test(`${peers} peers that send most of a post leave the memory of the broker flat, and others are served`, async (context) => {
+test(`${peers} peers that each send an incomplete post leave the memory of the broker flat, and other peers are served`, async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.start();
@@ -50,11 +50,11 @@ test(`${peers} peers that send most of a post leave the memory of the broker fla
   const grown = (await residentMiB(owner.pid)) - before;
   context.diagnostic(`grown by ${Math.round(grown)} MiB`);
   assert.ok(grown < bufferedBytesMax / 1_024 ** 2 + otherMiB, `grown by ${Math.round(grown)} MiB`);
-  // By so much it would have grown.
+  // Without a shared budget it would have grown by 1 MiB for each peer.
   assert.ok(bufferedBytesMax / 1_024 ** 2 + otherMiB < peers);
 });
 
-test('a peer that reads nothing is not read from, and others are served; the memory of the broker stays flat', async (context) => {
+test('a peer that reads nothing is not read from either (backpressure), others are served, and the memory of the broker stays flat', async (context) => {
   const { home, port, session } = await place(context);
   const [owner, other] = [session(), session()];
   await owner.start();
@@ -69,9 +69,9 @@ test('a peer that reads nothing is not read from, and others are served; the mem
     ...encodeRequest({ kind: 'fetch', request: 1 + index, mailbox: box, ...sizes }),
     ...encodeRequest({ kind: 'wait', request: 2_000 + index, mailbox: box, ...waiting }),
   ]);
-  // All at once: the broker has many of them in one turn.
+  // All at once, so that the broker receives many of them in one turn of its event loop.
   slow.write(Buffer.concat(requests.flat()));
-  // Of messages that it does not hold. Large, so that a few turns of the broker's loop read many bytes.
+  // Settles of messages that it does not hold; large, so that few turns of the broker's event loop read many bytes.
   const holds = Array.from({ length: holdsMax }, (_, index) => ({
     number: 1_000_000 + index,
     id: 'x'.repeat(150) as MessageId,
@@ -83,7 +83,7 @@ test('a peer that reads nothing is not read from, and others are served; the mem
     if (taken < floodBytes) slow.write(settle, flood);
   };
   slow.write(settle, flood);
-  // Until nothing more of it is taken while others have twenty answers.
+  // Until the broker takes no more from this peer while others get twenty responses.
   for (let before = -1; taken !== before; ) {
     before = taken;
     for (let answers = 0; answers < 20; answers++) await other.status();
@@ -93,11 +93,11 @@ test('a peer that reads nothing is not read from, and others are served; the mem
   context.diagnostic(`grown by ${Math.round(grown)} MiB`);
   assert.ok(grown < 45, `grown by ${Math.round(grown)} MiB`);
 
-  // The slow one holds what fills its buffers: by far not all.
+  // The slow reader holds what fills its buffers, which is far from all messages.
   const { deliveries, remaining } = await other.fetch('box');
   assert.ok(deliveries.length > 0, 'others get mail');
   assert.ok(remaining > 20, `${remaining} messages are left`);
-  // It gets the rest once it reads.
+  // It receives the rest when it reads again.
   const decoder = new FrameDecoder();
   let offers = 0;
   slow.on('data', (chunk) => {

@@ -1,4 +1,4 @@
-// Another user of the same machine: he may have held the port before us, or want it for mail of his own.
+// Another user of the same machine, who may have bound the port first or want it for mail of their own.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,32 +17,32 @@ import { place, Remote } from '../../support/processes/remote.ts';
 const nobody = 65_534;
 const secret = 'the body that nobody else may read';
 
-/** A program that holds a port, and keeps all that is said to it. */
+/** A program that holds a port and keeps all bytes that it receives. */
 async function squat(context: TestContext, port: number, act: (socket: Socket) => void) {
-  const heard: Buffer[] = [];
+  const received: Buffer[] = [];
   const server = createServer((socket) => {
-    socket.on('error', () => {}).on('data', (bytes: Buffer) => heard.push(bytes));
+    socket.on('error', () => {}).on('data', (bytes: Buffer) => received.push(bytes));
     context.after(() => socket.destroy());
     act(socket);
   });
   context.after(() => server.close());
   server.listen({ port, host: '127.0.0.1', exclusive: true });
   await once(server, 'listening');
-  return { heard: () => Buffer.concat(heard) };
+  return { received: () => Buffer.concat(received) };
 }
 
-/** In which form ever it is written. */
-function assertUnknown(heard: Buffer, key: Buffer): void {
+/** Asserts that the bytes contain neither the key, in any usual encoding, nor the body. */
+function assertNoSecrets(received: Buffer, key: Buffer): void {
   for (const form of [key, Buffer.from(key.toString('hex')), Buffer.from(key.toString('base64'))]) {
-    assert.equal(heard.includes(form), false);
+    assert.equal(received.includes(form), false);
   }
-  assert.equal(heard.includes(secret.slice(0, 10)), false);
+  assert.equal(received.includes(secret.slice(0, 10)), false);
 }
 
 const ownNonce = Buffer.alloc(32, 5);
 const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
   'is silent': () => {},
-  'repeats what it hears': (socket) => void socket.pipe(socket),
+  'echoes what it receives': (socket) => void socket.pipe(socket),
   'claims to be a broker': (socket) => {
     const preface = Buffer.from('a9495043730d0a01', 'hex');
     socket.once('data', () => socket.write(Buffer.concat([preface, ownNonce, ownNonce])));
@@ -54,25 +54,25 @@ const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
 };
 
 for (const [what, act] of Object.entries(squatters)) {
-  test(`a squatter on the port who ${what} learns neither key nor body`, async (context) => {
+  test(`a squatter on the port that ${what} learns neither key nor body`, async (context) => {
     const { home, port, session } = await place(context);
-    const { heard } = await squat(context, port, act);
+    const { received } = await squat(context, port, act);
     const code = /^(key_mismatch|port_taken|unreachable)$/;
     await assert.rejects(session().post('box', secret), { code });
     const [key] = await loadKeys(home, {});
-    assert.ok(heard().length > 0);
-    assertUnknown(heard(), key);
+    assert.ok(received().length > 0);
+    assertNoSecrets(received(), key);
   });
 }
 
-test('a squatter who relays to another broker of ours learns neither key nor body', async (context) => {
+test('a squatter that relays to another broker with the same key learns neither key nor body', async (context) => {
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.start();
   const [key] = await loadKeys(home, {});
   const squatted = await freePort();
   const back: Buffer[] = [];
-  const { heard } = await squat(context, squatted, (socket) => {
+  const { received } = await squat(context, squatted, (socket) => {
     const onward = connect(port, '127.0.0.1');
     onward.on('error', () => socket.destroy()).on('data', (bytes: Buffer) => back.push(bytes));
     socket.pipe(onward).pipe(socket);
@@ -80,7 +80,7 @@ test('a squatter who relays to another broker of ours learns neither key nor bod
   const victim = new Remote(home, squatted);
   context.after(() => victim.kill());
   await assert.rejects(victim.post('box', secret), { code: 'key_mismatch' });
-  assertUnknown(Buffer.concat([heard(), ...back]), key);
+  assertNoSecrets(Buffer.concat([received(), ...back]), key);
   assert.equal((await owner.status()).messages, 0);
 });
 
@@ -89,7 +89,7 @@ interface User {
   ipc(port: number, ...args: string[]): Promise<{ code: number; out: string; errors: string }>;
 }
 
-/** Each with a home that the other cannot enter. Of another uid where this process may set it. */
+/** Two users, each with a home that the other cannot enter; with different uids where this process may set them. */
 async function user(context: TestContext, uid: number | undefined): Promise<User> {
   const home = await mkdtemp(join(tmpdir(), 'ipc-user-'));
   context.after(() => rm(home, { recursive: true, force: true }));
@@ -110,7 +110,7 @@ async function user(context: TestContext, uid: number | undefined): Promise<User
   return { home, ipc };
 }
 
-test('two users with different keys: the second is told whose port it is and how to go on, and does so', async (context) => {
+test('the second of two users with different keys gets an error that names the owner of the port and a remedy, which works', async (context) => {
   const { port, home, session } = await place(context);
   const owner = session();
   await owner.post('box', secret);
@@ -143,8 +143,8 @@ test('two users with different keys: the second is told whose port it is and how
   assert.deepEqual([messages, sessions], [2, 1]);
 });
 
-/** The program may lie where only its owner can read it. */
-test('doctor tells of a folder that its user may not write to', async (context) => {
+/** The program may be in a folder that only its owner can read. */
+test('doctor reports a folder that its user may not write to', async (context) => {
   const isRoot = process.getuid?.() === 0;
   if (isRoot && !(await mayRun(context))) return context.diagnostic('nobody else can run it here');
   const { home, ipc } = await user(context, isRoot ? nobody : undefined);
@@ -165,7 +165,7 @@ async function mayRun(context: TestContext): Promise<boolean> {
   return (await ipc(1, '--version')).code === 0;
 }
 
-/** Paths with the modes that let others in; links and sockets by their own mode. */
+/** Paths whose modes let other users in; links and sockets are judged by their own mode. */
 async function looseFiles(folder: string): Promise<string[]> {
   const loose: string[] = [];
   for (const name of ['', ...(await readdir(folder, { recursive: true }))]) {
@@ -176,7 +176,7 @@ async function looseFiles(folder: string): Promise<string[]> {
   return loose;
 }
 
-test('under umask 0 every file and folder is for its user alone, and no name of a peer is one of a file', async (context) => {
+test('under umask 0 every file and folder is accessible to its user alone, and no name given by a peer names a file', async (context) => {
   const parent = await makeHome(context);
   const home = join(parent, 'home');
   const port = await freePort();
@@ -185,7 +185,7 @@ test('under umask 0 every file and folder is for its user alone, and no name of 
   const owner = new Remote(home, port);
   context.after(() => owner.kill());
   await owner.post('box', secret);
-  // Too large for a result: it is kept in a file.
+  // Too large for a result, so it is kept in a file.
   await owner.post('../../large', 'x'.repeat(60_000));
   const host = await McpHost.start({ home, port });
   context.after(() => host.destroy());

@@ -1,4 +1,4 @@
-// Whoever has no key: he does not stall those who have one.
+// Connections of peers without the key do not stall peers that have it.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { unprovenMax } from '../../../src/base/limits.ts';
@@ -10,15 +10,15 @@ import { Flood } from '../../support/processes/flood.ts';
 import { place } from '../../support/processes/remote.ts';
 
 const floodSockets = 10_000;
-/** Preface, nonce and proof. */
+/** The length of preface, nonce and proof. */
 const serverHelloBytes = 72;
-function startFlood(context: TestContext, port: number, words?: Buffer): Flood {
-  const flood = new Flood('127.0.0.1', port, words);
+function startFlood(context: TestContext, port: number, hello?: Buffer): Flood {
+  const flood = new Flood('127.0.0.1', port, hello);
   context.after(() => flood.end());
   return flood;
 }
 
-test('10,000 silent connections leave a post through the same port, and get no byte', async (context) => {
+test('10,000 silent connections do not keep a post from the same port, and get no byte', async (context) => {
   const { port, session } = await place(context);
   const [owner, reader, late, later] = [session(), session(), session(), session()];
   await owner.start();
@@ -31,25 +31,25 @@ test('10,000 silent connections leave a post through the same port, and get no b
   });
   while (flood.made < floodSockets / 4) await new Promise(setImmediate);
 
-  // A session that comes in the middle of it, while the flood takes both processors.
+  // A session that connects in the middle of the flood, which occupies both processors.
   await late.post('box', 'in the middle');
   assert.ok(flooding, 'the flood was over before the post was stored');
   assert.equal((await waiting)?.body, 'in the middle');
 
   await ended;
   await later.post('box', 'after it');
-  // Until the flood has read of the end of all that had no place.
+  // Until the flood has seen the end of each connection that found no slot.
   while (flood.open.size > unprovenMax) await new Promise(setImmediate);
-  assert.equal(flood.heard, 0);
+  assert.equal(flood.receivedBytes, 0);
 });
 
-test('of 1,024 strangers who have said hello one goes for a session that has the key', async (context) => {
+test('when 1,024 pending handshakes fill all slots, one is evicted for a session that has the key', async (context) => {
   const times = { ...timesDefault, handshakeMs: 600_000 };
   const broker = await startBroker(context, { times });
-  const words = Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]);
-  const flood = startFlood(context, broker.port, words);
+  const hello = Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]);
+  const flood = startFlood(context, broker.port, hello);
   await flood.run(unprovenMax);
-  while (flood.heard < unprovenMax * serverHelloBytes) await new Promise(setImmediate);
+  while (flood.receivedBytes < unprovenMax * serverHelloBytes) await new Promise(setImmediate);
   assert.equal(flood.open.size, 1_024);
   const { number } = await broker.client().post('box' as Name, Buffer.from('past them'));
   assert.equal(number, 1);
@@ -57,7 +57,7 @@ test('of 1,024 strangers who have said hello one goes for a session that has the
   assert.equal(flood.open.size, 1_023);
 });
 
-test('flood after flood, the memory of the broker stays flat', async (context) => {
+test('the memory of the broker stays flat over repeated floods of connections', async (context) => {
   const { port, session } = await place(context);
   const owner = session();
   await owner.start();

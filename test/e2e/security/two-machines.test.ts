@@ -1,5 +1,5 @@
-// Mail between two machines: two network namespaces with a wire between them. On `one` lives the
-// broker; `other` knows its address and has its key.
+// Mail between two machines, which are two network namespaces joined by a veth pair. The broker runs on
+// `one`; `other` knows its address and has its key.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -23,11 +23,11 @@ const floodProgram = fileURLToPath(
 interface Apart extends Place {
   readonly one: Host;
   readonly other: Host;
-  /** The state folder of the other host, with the same key. */
+  /** The state folder of the other machine, with the same key. */
   readonly otherHome: string;
-  /** A session there, whose broker is at an address. */
+  /** A session on the other machine, whose broker is at an address. */
   guest(address: string, home?: string): Remote;
-  /** A host of the MCP tool on one of the machines. */
+  /** An MCP host on one of the machines. */
   tool(on: Host, env?: Record<string, string>): Promise<McpHost>;
 }
 
@@ -38,7 +38,7 @@ async function apart(context: TestContext): Promise<Apart | undefined> {
     return undefined;
   }
   const [one, other] = hosts;
-  // Hooks run in the order in which they are registered: the folders go last.
+  // Hooks run in the order of their registration, so the folders are removed last.
   const tools: Promise<McpHost>[] = [];
   context.after(async () => {
     for (const made of tools) await (await made).destroy();
@@ -61,7 +61,7 @@ async function apart(context: TestContext): Promise<Apart | undefined> {
   return { ...here, one, other, otherHome, guest, tool };
 }
 
-/** An owner that listens beyond loopback. */
+/** An owner that also listens on a non-loopback address. */
 async function openOwner({ one, session, home, otherHome }: Apart, bind: string): Promise<Remote> {
   const owner = session(one.prefix);
   await owner.start(bind);
@@ -69,7 +69,7 @@ async function openOwner({ one, session, home, otherHome }: Apart, bind: string)
   return owner;
 }
 
-/** What a program on a host, that has no key, hears before it is cut off. */
+/** The bytes that a program without the key receives on a machine before its connection is closed. */
 async function stranger(
   context: TestContext,
   on: Host,
@@ -79,16 +79,16 @@ async function stranger(
 ): Promise<string> {
   const script = `
     const socket = require('net').connect(${port}, '${address}');
-    let heard = 0;
-    socket.on('data', (chunk) => { heard += chunk.length; });
-    socket.on('error', () => {}).on('close', () => console.log(heard + ' bytes'));
+    let received = 0;
+    socket.on('data', (chunk) => { received += chunk.length; });
+    socket.on('error', () => {}).on('close', () => console.log(received + ' bytes'));
     socket.write(Buffer.from('${bytes.toString('hex')}', 'hex'));`;
   const child = start(context, on, ['-e', script]);
   assert(child.stdout);
   return text(child.stdout);
 }
 
-test('mail is posted, waited for and settled from another machine', async (context) => {
+test('another machine can post, wait and settle', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const owner = await openOwner(hosts, hosts.one.address);
@@ -110,7 +110,7 @@ test('mail is posted, waited for and settled from another machine', async (conte
   await assert.rejects(guest.start('0.0.0.0'), { code: 'bad_parameter' });
 });
 
-test('a takeover on the other machine is no matter: waits and posts go on', async (context) => {
+test('waits and posts from another machine survive a failover', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const owner = await openOwner(hosts, '0.0.0.0');
@@ -133,7 +133,7 @@ test('a takeover on the other machine is no matter: waits and posts go on', asyn
   assert.equal(deliveries[1]?.id, id);
 });
 
-/** The program on one of the machines; the other one has the broker in IPC_BROKER. */
+/** The program on one of the machines; on the other one IPC_BROKER names the broker. */
 function runner(context: TestContext, { one, other, home, otherHome, port }: Apart) {
   return async (on: Host, ...words: string[]): Promise<string> => {
     const env = {
@@ -153,7 +153,7 @@ function runner(context: TestContext, { one, other, home, otherHome, port }: Apa
   };
 }
 
-test('point to point, and the program with IPC_BROKER, reach the other machine', async (context) => {
+test('send and receive, and the program with IPC_BROKER, reach the other machine', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port } = hosts;
@@ -171,7 +171,7 @@ test('point to point, and the program with IPC_BROKER, reach the other machine',
   assert.equal(waited, 'come and get it');
 });
 
-test('the MCP tool reaches the other machine, by host and by IPC_BROKER, and point to point', async (context) => {
+test('the MCP tool reaches the other machine by host, by IPC_BROKER, and with send and receive', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port } = hosts;
@@ -227,7 +227,7 @@ test('the library reaches the other machine, by host and by IPC_BROKER', async (
   assert.equal((await owner.fetch('answers')).deliveries[0]?.body, 'to: from the owner');
 });
 
-test('10,000 silent connections from another machine leave a post from there, and get no byte', async (context) => {
+test('10,000 silent connections from another machine do not keep a post of that machine from the broker, and get no byte', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port } = hosts;
@@ -235,7 +235,7 @@ test('10,000 silent connections from another machine leave a post from there, an
   const [early, late] = [hosts.guest(one.address), hosts.guest(one.address)];
   await early.status();
   const flood = start(context, other, [floodProgram, one.address, `${port}`, '10000']);
-  let seen: FloodReport = { made: 0, heard: 0, isOver: false };
+  let seen: FloodReport = { made: 0, receivedBytes: 0, isOver: false };
   flood.on('message', (report: FloodReport) => {
     seen = report;
   });
@@ -246,10 +246,10 @@ test('10,000 silent connections from another machine leave a post from there, an
   while (!seen.isOver) await once(flood, 'message');
   await hosts.guest(one.address).post('box', 'after it');
   assert.equal((await owner.fetch('box')).deliveries.length, 3);
-  assert.equal(seen.heard, 0);
+  assert.equal(seen.receivedBytes, 0);
 });
 
-test('in a capture of the wire neither a body, nor a name, nor the key is found', async (context) => {
+test('a capture of the wire contains neither a body, nor a name, nor the key', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, home, port } = hosts;
@@ -272,7 +272,7 @@ test('in a capture of the wire neither a body, nor a name, nor the key is found'
   const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
   await run(other, 'send', `${one.address}:${port + 1}`, body);
   assert.equal(await receiving, body);
-  const clear = 'said in the clear, and found';
+  const clear = 'sent in plaintext, and found';
   await stranger(context, other, one.address, port, Buffer.from(clear));
   const { packets, streams, lost } = await capture.end();
 
@@ -289,7 +289,7 @@ test('in a capture of the wire neither a body, nor a name, nor the key is found'
   }
 });
 
-test('another key is refused, and its holder told so', async (context) => {
+test('a peer with another key is refused with an error that says so', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   await openOwner(hosts, hosts.one.address);
@@ -298,7 +298,7 @@ test('another key is refused, and its holder told so', async (context) => {
   await assert.rejects(guest.status(), { code: 'key_mismatch' });
 });
 
-test('while a key is replaced, either machine may be the first to have the new one', async (context) => {
+test('during a key rotation either machine may be the first to have the new key', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, home, otherHome } = hosts;
@@ -315,7 +315,7 @@ test('while a key is replaced, either machine may be the first to have the new o
   const onlyNew = await makeHome(context);
   await copyFile(theirs, join(onlyNew, 'key'));
   const guest = hosts.guest(one.address, onlyNew);
-  // Refused until the broker has read its keys again, which it does every second.
+  // Refused until the broker rereads its keys, which it does every second.
   for (let refused: string | undefined = 'at first'; refused !== undefined; ) {
     refused = await guest.post('box', 'the new key').then(
       () => undefined,
@@ -326,7 +326,7 @@ test('while a key is replaced, either machine may be the first to have the new o
   await hosts.guest(one.address, onlyOld).post('box', 'the old key, to who has both');
 });
 
-test('a bit that is changed on the way is noticed, and the post sent again whole', async (context) => {
+test('a bit flipped on the wire is detected, and the post is resent intact', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const owner = await openOwner(hosts, hosts.one.address);
@@ -342,7 +342,7 @@ test('a bit that is changed on the way is noticed, and the post sent again whole
   assert.equal(deliveries[0]?.body, body);
 });
 
-test('two channels that somebody joins in the middle do not become one, even with the key', async (context) => {
+test('a man in the middle with the key cannot join two TLS channels into one', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port, home } = hosts;
@@ -359,7 +359,7 @@ test('two channels that somebody joins in the middle do not become one, even wit
   );
 });
 
-test('from another machine nobody is heard in the clear, and nobody is answered', async (context) => {
+test('a plaintext handshake from another machine gets no response', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, other, port } = hosts;
@@ -372,29 +372,29 @@ test('from another machine nobody is heard in the clear, and nobody is answered'
     assert.equal(await stranger(context, one, one.address, port, bytes), '0 bytes\n');
   }
   const inside = await stranger(context, one, '127.0.0.1', port, hello);
-  assert.equal(inside, '72 bytes\n', 'on loopback the handshake goes on in the clear');
+  assert.equal(inside, '72 bytes\n', 'on loopback the handshake continues in plaintext');
 });
 
-test('a program that takes the place of the broker is sent no word in the clear', async (context) => {
+test('a program in the place of the broker receives nothing in plaintext', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;
   const { one, port } = hosts;
   await openOwner(hosts, '127.0.0.1');
-  // It speaks our handshake in the clear, as far as one can without the key.
+  // It speaks the handshake in plaintext, as far as that is possible without the key.
   const script = `
-    let heard = Buffer.alloc(0);
+    let received = Buffer.alloc(0);
     require('net').createServer((socket) => {
       socket.write(Buffer.concat([Buffer.from('a9495043730d0a01', 'hex'), Buffer.alloc(64)]));
       socket.on('error', () => {});
-      socket.on('data', (chunk) => { heard = Buffer.concat([heard, chunk]); });
+      socket.on('data', (chunk) => { received = Buffer.concat([received, chunk]); });
     }).listen(${port}, '${one.address}', () => process.send('listening'));
-    process.on('message', () => process.send(heard.toString('latin1')));`;
+    process.on('message', () => process.send(received.toString('latin1')));`;
   const squatter = start(context, one, ['-e', script]);
   await once(squatter, 'message');
   const guest = hosts.guest(one.address);
   await assert.rejects(guest.post('box', 'a body'), { code: 'port_taken' });
   squatter.send('report');
-  const [heard] = (await once(squatter, 'message')) as [string];
-  assert.equal(heard[0], '\x16', 'a TLS ClientHello');
-  assert.equal(heard.includes('a body') || heard.includes('IPCc'), false);
+  const [received] = (await once(squatter, 'message')) as [string];
+  assert.equal(received[0], '\x16', 'a TLS ClientHello');
+  assert.equal(received.includes('a body') || received.includes('IPCc'), false);
 });

@@ -3,7 +3,7 @@
 
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
-import { insist } from '../insist.ts';
+import { retryWhileRefused } from '../retry.ts';
 import type { FleetTold } from './fleet.ts';
 
 const [home = '', port = '', role = '', name = '', boxes = '', total = ''] = process.argv.slice(2);
@@ -28,7 +28,7 @@ async function write(): Promise<void> {
     const mailbox = mailboxes[count % mailboxes.length] as Name;
     const body = Buffer.from(`${name} ${count}`);
     // The same words again join the post that is still on its way, so the order stays.
-    const posted = insist(() => session.post(mailbox, body));
+    const posted = retryWhileRefused(() => session.post(mailbox, body));
     open.add(posted);
     void posted.then(() => open.delete(posted));
     if (open.size >= postsAtOnce) await Promise.race(open);
@@ -46,8 +46,8 @@ async function read(): Promise<void> {
   let messages = 0;
   let lastNumber = 0;
   while (messages < Number(total)) {
-    const delivery = await insist(() => session.wait(mailbox, { timeoutMs: 60_000 }));
-    const { deliveries } = await insist(() => session.fetch(mailbox));
+    const delivery = await retryWhileRefused(() => session.wait(mailbox, { timeoutMs: 60_000 }));
+    const { deliveries } = await retryWhileRefused(() => session.fetch(mailbox));
     const all = delivery ? [delivery, ...deliveries] : deliveries;
     for (const { body, envelope, attempt } of all) {
       const [writer = '', count = ''] = String(body).split(' ');
@@ -58,7 +58,7 @@ async function read(): Promise<void> {
       lastNumber = envelope.number;
     }
     messages += all.length;
-    await insist(() => session.settle(all));
+    await retryWhileRefused(() => session.settle(all));
   }
   tell({ messages, wrong });
 }

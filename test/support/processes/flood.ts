@@ -1,25 +1,25 @@
-// Connections of strangers to one port, as many as the other side lets stand.
+// A flood of unauthenticated connections to one port, as many as the other side keeps open.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** That many dial at the same time. */
+/** The number of concurrent connection attempts. */
 const dialsAtOnce = 400;
 
 export class Flood {
   readonly open = new Set<Socket>();
   made = 0;
-  /** Bytes that were answered. */
-  heard = 0;
+  /** Bytes received on all connections. */
+  receivedBytes = 0;
   readonly #address: { readonly host: string; readonly port: number };
-  readonly #words: Buffer;
+  readonly #greeting: Buffer;
 
-  /** `words`: what each says; nothing unless given. */
-  constructor(host: string, port: number, words: Buffer = Buffer.alloc(0)) {
+  /** `greeting`: the bytes that each connection sends; none by default. */
+  constructor(host: string, port: number, greeting: Buffer = Buffer.alloc(0)) {
     this.#address = { host, port };
-    this.#words = words;
+    this.#greeting = greeting;
   }
 
-  /** Resolves when `count` connections stood. */
+  /** Resolves when `count` connection attempts were made. */
   async run(count: number): Promise<void> {
     let left = count;
     const dialler = async (): Promise<void> => {
@@ -41,11 +41,11 @@ export class Flood {
     socket.on('error', () => {});
     socket.on('close', () => this.open.delete(socket));
     socket.on('data', (bytes) => {
-      this.heard += bytes.length;
+      this.receivedBytes += bytes.length;
     });
     const stood = await once(socket, 'connect').catch(() => undefined);
     if (!stood) return;
     this.made += 1;
-    if (this.#words.length > 0) socket.write(this.#words);
+    if (this.#greeting.length > 0) socket.write(this.#greeting);
   }
 }

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
-import { insist } from '../insist.ts';
 import { Random } from '../random.ts';
+import { retryWhileRefused } from '../retry.ts';
 import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-words.ts';
 
 const [home = '', port = '', name = '', boxes = '', seed = ''] = process.argv.slice(2);
@@ -72,7 +72,7 @@ async function status(): Promise<void> {
 }
 
 function tryOn<Result>(act: () => Promise<Result>): Promise<Result> {
-  return insist(act, ({ code }) => say({ kind: 'refused', code }));
+  return retryWhileRefused(act, ({ code }) => say({ kind: 'refused', code }));
 }
 
 /** Resolves when the kernel has it: a kill cannot take it back. */
