@@ -1,5 +1,5 @@
-// Whatever bytes come: no crash, no growth, no answer to whoever has not proved the key. In all 50,000
-// inputs, and a million with --long; the shares are below.
+// Arbitrary and mutated bytes cause no crash, no memory growth, and no response to a peer that has not
+// proved the key. 50,000 inputs in all, a million with --long; their shares are below.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -30,21 +30,21 @@ const isLong = process.env.IPC_TEST_LONG === '1';
 const decoderInputs = isLong ? 600_000 : 28_000;
 const arbitraryInputs = isLong ? 100_000 : 4_000;
 const handshakeInputs = isLong ? 200_000 : 10_000;
-const strangerInputs = isLong ? 60_000 : 4_000;
+const unprovenInputs = isLong ? 60_000 : 4_000;
 const provenInputs = isLong ? 60_000 : 4_000;
-/** What memory may have grown by: caches and pools, not what came. */
-const growthMiBMax = 48;
-/** Connections that knock at the same time. */
+/** Allowed growth of memory: caches and pools, but not the inputs. */
+const allowedGrowthMiB = 48;
+/** The number of concurrent connections. */
 const atOnce = 32;
-/** Inputs that one connection gets, unless it is closed before. */
+/** The number of inputs sent on one connection, unless it is closed earlier. */
 const inputsEach = 8;
 
 const seed = seedFromEnvironment();
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Passes over the errors that the table has; any other is a fault of ours. */
-function survives(run: () => void): void {
+/** Ignores the errors of the error table; any other error is a bug. */
+function allowIpcErrors(run: () => void): void {
   try {
     run();
   } catch (error) {
@@ -58,39 +58,39 @@ function memoryMiB(): number {
   return (heapUsed + arrayBuffers) / 1_024 ** 2;
 }
 
-/** Runs `one` so often, and sees that nothing is kept. */
+/** Runs `one` for each input, and asserts that memory does not grow. */
 function repeat(inputs: number, one: (random: Random) => void): void {
   const random = new Random(seed);
   for (let count = 0; count < 1_000; count++) one(random);
   const before = memoryMiB();
   for (let count = 1_000; count < inputs; count++) one(random);
   const grown = memoryMiB() - before;
-  assert.ok(grown < growthMiBMax, `grown by ${grown} MiB`);
+  assert.ok(grown < allowedGrowthMiB, `grown by ${grown} MiB`);
 }
 
-/** What a decoder gives is within the limits, and its bodies are whole. */
+/** Asserts that what a decoder returns is within the limits and that its bodies are intact. */
 function decodeAll(parts: readonly Buffer[]): void {
   const decoder = new FrameDecoder();
-  survives(() => {
+  allowIpcErrors(() => {
     for (const part of parts) for (const frame of decoder.push(part)) decodeBoth(frame);
   });
 }
 
 function decodeBoth(frame: Frame): void {
-  survives(() => {
+  allowIpcErrors(() => {
     const request = decodeRequest(frame);
     if (request.kind !== 'post' && request.kind !== 'send') return;
     assert.ok(request.body.length <= bodyBytesMax);
     assert.equal(bodyChecksum(request.body), request.checksum);
   });
-  survives(() => {
+  allowIpcErrors(() => {
     const { response, body } = decodeResponse(frame);
     if (response.kind !== 'offer' || !body) return;
     assert.equal(bodyChecksum(body), response.envelope.checksum);
   });
 }
 
-test(`frames that were changed are decoded or refused (SEED=${seed})`, () => {
+test(`mutated frames are decoded or refused (SEED=${seed})`, () => {
   repeat(decoderInputs, (random) => {
     const stream = Buffer.concat(
       Array.from({ length: 1 + random.below(3) }, () => {
@@ -102,7 +102,7 @@ test(`frames that were changed are decoded or refused (SEED=${seed})`, () => {
   });
 });
 
-test('headers and bodies of any content are decoded or refused', () => {
+test('frames with arbitrary headers and bodies are decoded or refused', () => {
   const strange = fc.record({
     type: fc.oneof(
       fc.integer({ min: 0x01, max: 0x0b }),
@@ -123,23 +123,23 @@ const handshakeKeys: Keys = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
 const clientOptions = { keys: handshakeKeys, nonce: Buffer.alloc(32, 3) };
 const serverOptions = { keys: handshakeKeys, nonce: Buffer.alloc(32, 4) };
 
-/** What the two say to each other when nothing is changed. */
-function soundHandshake(): { fromClient: Buffer; fromServer: Buffer } {
+/** The bytes of a valid handshake in both directions. */
+function validHandshake(): { fromClient: Buffer; fromServer: Buffer } {
   const [client, server] = [new ClientHandshake(clientOptions), new ServerHandshake(serverOptions)];
   const hello = client.start();
   const { send } = server.push(hello);
   return { fromClient: Buffer.concat([hello, client.push(send).send]), fromServer: send };
 }
 
-test(`a handshake that was changed is never completed (SEED=${seed})`, () => {
-  const { fromClient, fromServer } = soundHandshake();
+test(`a mutated handshake is never completed (SEED=${seed})`, () => {
+  const { fromClient, fromServer } = validHandshake();
   const helloBytes = 40;
   repeat(handshakeInputs, (random) => {
     const forServer = mutate(random, fromClient, [fromServer, rubbish(random)]);
     const server = new ServerHandshake(serverOptions);
     const heard = pushAll(server, cut(random, forServer));
     assert.equal(heard.done, forServer.subarray(0, fromClient.length).equals(fromClient));
-    // Silent until the whole preface and a nonce are here.
+    // The server sends nothing until it has the whole preface and a nonce.
     const said = forServer.length >= helloBytes && startsAlike(forServer, fromClient, 8);
     assert.ok(heard.bytes === 0 || (said && heard.bytes === fromServer.length));
 
@@ -162,7 +162,7 @@ function pushAll(
 ): { bytes: number; done: boolean } {
   let bytes = 0;
   let done = false;
-  survives(() => {
+  allowIpcErrors(() => {
     for (const part of parts) {
       const { send, rest } = side.push(part);
       bytes += send.length;
@@ -186,8 +186,8 @@ async function liveBroker(context: TestContext): Promise<LiveBroker> {
   return { owner, port, keys: await loadKeys(home, {}) };
 }
 
-/** `one` is run by `atOnce` at the same time, `times` in all; the broker is the same afterwards. */
-async function besiege(
+/** Runs `one` `times` times, `atOnce` of them concurrently, and asserts that the broker works as before. */
+async function stress(
   { owner }: LiveBroker,
   times: number,
   one: (random: Random) => Promise<void>,
@@ -204,15 +204,15 @@ async function besiege(
   const before = await residentMiB(owner.pid);
   await run(Math.floor(times / 2));
   const grown = (await residentMiB(owner.pid)) - before;
-  assert.ok(grown < 2 * growthMiBMax, `the broker grew by ${grown} MiB`);
+  assert.ok(grown < 2 * allowedGrowthMiB, `the broker grew by ${grown} MiB`);
   assert.equal((await owner.start()).role, 'owner');
-  const waiting = owner.wait('whole', 60_000);
-  await owner.post('whole', 'as ever');
-  assert.equal((await waiting)?.body, 'as ever');
+  const waiting = owner.wait('intact', 60_000);
+  await owner.post('intact', 'as before');
+  assert.equal((await waiting)?.body, 'as before');
 }
 
-/** What a stranger reads who says this and nothing more. */
-async function say(port: number, parts: readonly Buffer[]): Promise<number> {
+/** The number of bytes that an unauthenticated peer receives in response to these bytes. */
+async function bytesReceivedFor(port: number, parts: readonly Buffer[]): Promise<number> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   socket.on('error', () => {});
   const closed = once(socket, 'close').catch(() => {});
@@ -223,16 +223,16 @@ async function say(port: number, parts: readonly Buffer[]): Promise<number> {
   return socket.bytesRead;
 }
 
-test(`a live broker answers no stranger, whatever he says (SEED=${seed})`, async (context) => {
+test(`a live broker sends no response to unauthenticated connections, whatever bytes they send (SEED=${seed})`, async (context) => {
   const live = await liveBroker(context);
-  const { fromClient } = soundHandshake();
+  const { fromClient } = validHandshake();
   const http = Buffer.from('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello');
   const others = [...requestFrames, http, fromClient];
-  await besiege(live, strangerInputs, async (random) => {
+  await stress(live, unprovenInputs, async (random) => {
     const start = pick(random, [fromClient, fromClient, Buffer.alloc(0), http]);
     const bytes = Buffer.concat([mutate(random, start, others), pick(random, requestFrames)]);
-    const read = await say(live.port, cut(random, bytes).slice(0, 6));
-    // A hello is answered with the broker's own proof, 72 bytes; nothing follows.
+    const read = await bytesReceivedFor(live.port, cut(random, bytes).slice(0, 6));
+    // The response to a hello is the proof of the broker, 72 bytes, and nothing after it.
     if (startsAlike(bytes, fromClient, 8)) assert.ok(read === 0 || read === 72, `${read} bytes`);
     else assert.equal(read, 0);
   });
@@ -240,24 +240,24 @@ test(`a live broker answers no stranger, whatever he says (SEED=${seed})`, async
   assert.deepEqual([messages, mailboxCount], [1, 1]);
 });
 
-/** Resolves when the broker has read all of it, or has closed the connection. */
-function ended(connection: Connection): Promise<void> {
+/** Resolves when the broker has read everything or has closed the connection. */
+function closed(connection: Connection): Promise<void> {
   return new Promise((resolve) => {
     connection.onClose = () => resolve();
     connection.close();
   });
 }
 
-test(`a live broker survives what is said by who has proved the key (SEED=${seed})`, async (context) => {
+test(`a live broker survives any bytes from authenticated connections (SEED=${seed})`, async (context) => {
   const live = await liveBroker(context);
   const { port, keys } = live;
-  await besiege(live, Math.ceil(provenInputs / inputsEach), async (random) => {
+  await stress(live, Math.ceil(provenInputs / inputsEach), async (random) => {
     const connection = await dial({ host: '127.0.0.1', port }, keys);
     connection.onFrame = (frame) => void decodeResponse(frame);
     if (!random.oneIn(8)) connection.send(soundHello());
     for (let count = 0; count < inputsEach; count++) {
       connection.send(cut(random, mutate(random, pick(random, requestFrames), requestFrames)));
     }
-    await ended(connection);
+    await closed(connection);
   });
 });

@@ -1,5 +1,5 @@
-// Random histories of one store, with crashes, held against a model: what was synced is there, what
-// is there was appended, and nothing stands between them.
+// Random histories of one store, with crashes, compared with a model: the store contains every synced
+// record, and every record that it contains was appended, without a gap.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
@@ -17,7 +17,7 @@ const steps = 60;
 const folder = '/home/broker-1';
 const sessions = ['0000000000000000', '1111111111111111'] as SessionId[];
 
-/** A journal with the model of its owner. */
+/** A journal together with the model of its owner. */
 interface Owner {
   readonly disk: ProcessDisk;
   readonly model: JournalModel;
@@ -28,10 +28,10 @@ class History {
   readonly #random: Random;
   readonly #disk = new CrashDisk('/home');
   readonly #limits: JournalLimits;
-  /** Every state that the store may have, from the last one synced to the latest. */
+  /** Every state that the store may legally have, from the last synced one to the latest. */
   #states = [''];
   #owner: Owner | undefined;
-  #zombies: Owner[] = [];
+  #fenced: Owner[] = [];
   #numberSynced = 0;
 
   constructor(seed: number) {
@@ -64,7 +64,7 @@ class History {
       case 2:
         return this.#takeOver();
       case 3:
-        return this.#haunt();
+        return this.#writeFenced();
       case 4:
         return this.#failOpening();
       case 5:
@@ -82,18 +82,18 @@ class History {
     }
   }
 
-  /** The store must open with a state that it may have; from then on that one is durable. */
+  /** Opens the store, asserts that its state is legal, and regards that state as durable from then on. */
   async #open(): Promise<void> {
     const disk = this.#disk.process();
     const model = new JournalModel();
     const journal = await this.#openOn(disk, model);
     const state = model.state();
-    assert(this.#states.includes(state), `a state it never had:\n${state}\n\n${this.#states[0]}`);
-    assert(journal.nextNumber > this.#numberSynced, 'a number goes back');
+    assert(this.#states.includes(state), `an illegal state:\n${state}\n\n${this.#states[0]}`);
+    assert(journal.nextNumber > this.#numberSynced, 'a number was used again');
     for (const [number, { posted }] of model.messages) {
       assert.deepEqual(journal.body(number), posted.body);
     }
-    assert.deepEqual(journal.warnings(), [], 'a tear is no damage');
+    assert.deepEqual(journal.warnings(), [], 'a torn tail is not corruption');
     this.#states = [state];
     this.#owner = { disk, model, journal };
     assert(journal.stillOwner());
@@ -156,7 +156,7 @@ class History {
     return { kind: 'settled', numbers: [old, pick(random, numbers)] };
   }
 
-  /** With appends while it runs, which it does not cover. */
+  /** Syncs, with appends while the sync runs, which the sync does not cover. */
   async #sync(owner: Owner): Promise<void> {
     const covered = this.#states.length - 1;
     const number = owner.journal.nextNumber - 1;
@@ -189,47 +189,47 @@ class History {
     this.#owner = undefined;
   }
 
-  /** Killed, or all without power. */
+  /** Kills the owner, sometimes with a power loss. */
   #crash(): void {
     this.#owner?.disk.kill();
     this.#owner = undefined;
     if (this.#random.oneIn(3)) return;
-    this.#zombies = [];
+    this.#fenced = [];
     this.#disk.losePower(this.#random);
   }
 
-  /** The owner does not notice at once that it has a successor. */
+  /** Opens the store while its owner still runs; the owner is fenced, but does not notice at once. */
   async #takeOver(): Promise<void> {
     assert(this.#owner);
-    this.#zombies.push(this.#owner);
+    this.#fenced.push(this.#owner);
     await this.#open();
   }
 
-  /** An owner that was left behind writes on; what it writes is no part of the store. */
-  async #haunt(): Promise<void> {
-    const zombie = this.#zombies.at(-1);
-    if (!zombie) return;
+  /** A fenced owner keeps writing; its writes are no part of the store. */
+  async #writeFenced(): Promise<void> {
+    const owner = this.#fenced.at(-1);
+    if (!owner) return;
     const before = this.#states;
     this.#states = [];
     try {
-      this.#append(zombie);
-      await zombie.journal.sync();
-      const numbers = this.#random.oneIn(2) ? zombie.journal.compactable() : undefined;
+      this.#append(owner);
+      await owner.journal.sync();
+      const numbers = this.#random.oneIn(2) ? owner.journal.compactable() : undefined;
       if (numbers) {
-        zombie.journal.append(numbers.map((number) => zombie.model.copyOf(number)));
-        await zombie.journal.removeOldest();
+        owner.journal.append(numbers.map((number) => owner.model.copyOf(number)));
+        await owner.journal.removeOldest();
       }
     } catch (error) {
-      // Its folder may be gone.
+      // The folder of its epoch may have been removed.
       assert.match((error as IpcError).code, /^(storage_failed|owner_replaced)$/);
-      this.#zombies.pop();
+      this.#fenced.pop();
     } finally {
       this.#states = before;
     }
-    assert(!zombie.journal.stillOwner(), 'an owner left behind may not answer');
+    assert(!owner.journal.stillOwner(), 'a fenced owner may not acknowledge');
   }
 
-  /** A successor dies at any step of its opening, and with it or not the power goes. */
+  /** A successor dies at any step of opening the store, with or without power loss. */
   async #failOpening(): Promise<void> {
     this.#owner?.disk.kill();
     this.#owner = undefined;
@@ -241,11 +241,11 @@ class History {
     });
     disk.kill();
     if (!opened && this.#random.oneIn(2)) this.#disk.losePower(this.#random);
-    this.#zombies = [];
+    this.#fenced = [];
   }
 }
 
-test('every history of appends, syncs, segments, removals, crashes and openings', async (context) => {
+test('random histories of appends, syncs, segments, removals, crashes and openings leave a legal store', async (context) => {
   const seed = seedFromEnvironment();
   context.diagnostic(`SEED=${seed}`);
   for (let index = 0; index < (process.env.SEED ? 1 : histories); index++) {

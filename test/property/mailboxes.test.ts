@@ -1,5 +1,5 @@
-// Random histories of one engine, with lost connections and lost records, held against a model of
-// what it promises: support/mailbox-model.ts. SEED=N runs one again.
+// Random histories of one engine, with lost connections and lost records, checked by the oracle of its
+// promises, support/model/mailbox-model.ts. SEED=N repeats a history.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/base/limits.ts';
@@ -45,15 +45,15 @@ const roomy: EngineLimits = {
 };
 const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4, unstoredIdsMax: 3 };
 
-/** What a session knows of itself. */
+/** A session, with the state that it keeps itself. */
 interface Client {
   readonly session: SessionId;
   connection: number | undefined;
   readonly held: Map<number, Hold>;
   readonly posts: PostRequest[];
-  /** Of its last message. */
+  /** The count of its last post. */
   count: number;
-  /** Counts of posts without an answer. */
+  /** Counts of posts without a response. */
   readonly unanswered: Set<number>;
   readonly requests: number[];
 }
@@ -66,9 +66,9 @@ class History {
   #now = 0;
 
   #records: JournalRecord[] = [];
-  /** Numbers below it are spent, whatever the records say. */
+  /** Numbers below this one are used, even if no record has them. */
   #numbersBelow = 1;
-  /** After each record since the last sync: any of them may be the last that a crash leaves. */
+  /** The states after each record since the last sync; a crash may leave any of them. */
   #states: { records: number; written: Written }[] = [];
   #afterSync: Reply[] = [];
 
@@ -76,7 +76,7 @@ class History {
   #sessionCount = 0;
   #connectionCount = 0;
   #requestCount = 0;
-  /** Sometimes the mailboxes fill up, sometimes most waits are in vain. */
+  /** Varies, so that sometimes the mailboxes fill up and sometimes most waits time out. */
   #postPercent = 15;
   #trace: string[] = [];
 
@@ -156,7 +156,7 @@ class History {
     if (random.oneIn(4)) this.#replace(client);
   }
 
-  /** On a new connection, or, rarely and wrongly, again on the one it has. */
+  /** Sends a hello on a new connection or, rarely and illegally, again on the current one. */
   #hello(client: Client): void {
     const older = client.connection;
     const isWrong = older !== undefined && this.#random.oneIn(5);
@@ -170,9 +170,9 @@ class History {
     const { session } = client;
     const standby = this.#random.oneIn(2);
     this.#run(client, { kind: 'hello', request, session, origin, standby, held });
-    // The server closes a connection after such an error, and one that was replaced.
+    // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
-    else if (older !== undefined) this.#step1({ kind: 'disconnect', connection: older });
+    else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });
     if (isWrong) client.connection = undefined;
   }
 
@@ -197,21 +197,21 @@ class History {
     };
     client.posts.push(post);
     client.unanswered.add(count);
-    this.#run(client, { ...post, ackedUpTo: markOf(client) });
+    this.#run(client, { ...post, ackedUpTo: ackedUpToOf(client) });
   }
 
-  /** Some of the mailboxes but for one, in any order. */
+  /** Some of the mailboxes except one, in random order. */
   #others(to: Name | undefined): Name[] {
     const others = mailboxes.filter((name) => name !== to && !this.#random.oneIn(3));
     return this.#random.oneIn(2) ? others : others.reverse();
   }
 
-  /** One of few, so that answers and waits for them meet. */
+  /** One of a few ids, so that answers and waits for them meet. */
   #question(): MessageId {
     return `name-${this.#random.below(4)}` as MessageId;
   }
 
-  /** Mostly one that has no answer, as clients do. */
+  /** Repeats a post, mostly one without a response, as clients do. */
   #postAgain(client: Client): void {
     const counts = this.#random.oneIn(10) ? client.posts.map(({ count }) => count) : [];
     if (counts.length === 0) counts.push(...client.unanswered);
@@ -219,10 +219,14 @@ class History {
     const post = client.posts.find(({ count }) => count === chosen);
     if (!post) return;
     const request = ++this.#requestCount;
-    this.#run(client, { ...post, request, ackedUpTo: Math.min(markOf(client), post.count - 1) });
+    this.#run(client, {
+      ...post,
+      request,
+      ackedUpTo: Math.min(ackedUpToOf(client), post.count - 1),
+    });
   }
 
-  /** The same few ids, sometimes with another body, for other mailboxes, or as another answer. */
+  /** Posts under one of a few caller-chosen ids, sometimes with another body, mailbox or answered message. */
   #postNamed(client: Client): void {
     const id = `name-${this.#random.below(10)}` as MessageId;
     const body = Buffer.from(this.#random.oneIn(4) ? 'other' : id);
@@ -242,7 +246,7 @@ class History {
     });
   }
 
-  /** Mostly all dead letters, sometimes few of them. */
+  /** Retries mostly all dead letters, sometimes a few. */
   #retry(client: Client): void {
     const random = this.#random;
     const to = random.oneIn(3) ? pick(random, mailboxes) : '';
@@ -252,7 +256,7 @@ class History {
     this.#run(client, { kind: 'retry', request: ++this.#requestCount, to, ids, after });
   }
 
-  /** The orderly end of a session, its answers in hand. */
+  /** The clean end of a session that has all its responses. */
   #end(client: Client): void {
     if (client.unanswered.size > 0) return;
     this.#run(client, { kind: 'goodbye', request: ++this.#requestCount });
@@ -260,7 +264,7 @@ class History {
     this.#replace(client);
   }
 
-  /** Some of what it holds, and sometimes what it does not. */
+  /** Some messages that the session holds, and sometimes some that it does not. */
   #giveUp(client: Client): Hold[] {
     const holds = [...client.held.values()].filter(() => this.#random.oneIn(2));
     for (const { number } of holds) client.held.delete(number);
@@ -279,10 +283,10 @@ class History {
 
   #run(client: Client, request: BrokerRequest | { readonly kind: 'disconnect' }): void {
     assert(client.connection !== undefined);
-    this.#step1({ ...request, connection: client.connection });
+    this.#command({ ...request, connection: client.connection });
   }
 
-  #step1(command: Command): void {
+  #command(command: Command): void {
     this.#note(command);
     const instant = instantAt(this.#now);
     this.#take(command, this.#engine.step(command, instant));
@@ -305,12 +309,12 @@ class History {
     assert.equal(records, this.#records.length);
     for (const reply of outcome.replies) {
       if (reply.after === 'sync') this.#afterSync.push(reply);
-      else this.#hear(reply);
+      else this.#receive(reply);
     }
   }
 
-  /** A reply that has come to its client. */
-  #hear({ to, response }: Reply): void {
+  /** Applies a reply to the client that receives it. */
+  #receive({ to, response }: Reply): void {
     const client = this.#clients.find(({ connection }) => connection === to);
     if (!client) return;
     if (response.kind === 'offer') {
@@ -321,7 +325,7 @@ class History {
       for (const { number } of response.revoked) client.held.delete(number);
     }
     if (response.kind === 'error' && response.code === 'bad_frame' && response.request !== 0) {
-      // A post that lay below the mark; the client of a broken connection says hello again.
+      // A post at or below the acknowledged count; the client of a closed connection sends a new hello.
       return;
     }
     if (response.kind === 'stored' || response.kind === 'error') {
@@ -337,11 +341,11 @@ class History {
   #sync(): void {
     const replies = this.#afterSync;
     this.#afterSync = [];
-    for (const reply of replies) this.#hear(reply);
+    for (const reply of replies) this.#receive(reply);
     this.#states = [{ records: this.#records.length, written: this.#model.written() }];
   }
 
-  /** A new owner reads what a crash left of the records; some it writes again at its own start. */
+  /** A new owner replays the records that a crash left, and sometimes writes some of them again. */
   #restart(): void {
     if (this.#random.oneIn(3)) this.#sync();
     const left = pick(this.#random, this.#states);
@@ -362,7 +366,7 @@ class History {
     this.#sync();
   }
 
-  /** All segments but the newest are gone. */
+  /** Compacts the log until only the newest segment is left. */
   #compact(): void {
     const copies = liveMessages(this.#engine).map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
     this.#model.headWritten();
@@ -393,12 +397,12 @@ class History {
       { bytes: status.bytes, mailboxes: [...status.mailboxes].sort(byName) },
       {
         bytes: this.#model.bytes,
-        mailboxes: this.#model.mailboxes().map(withoutWaits).filter(has),
+        mailboxes: this.#model.mailboxes().map(withoutWaits).filter(hasMail),
       },
     );
   }
 
-  /** No id was stored twice; a record that is there twice is the same one. */
+  /** Asserts that no id was stored twice; a record that occurs twice is the same record. */
   #checkIds(): void {
     const posted = new Set(this.#records.filter((record) => record.kind === 'posted'));
     const ids = [...posted].flatMap(({ envelope, also }) =>
@@ -425,12 +429,12 @@ class History {
   }
 
   #note(event: object): void {
-    this.#trace.push(JSON.stringify({ now: this.#now, ...event }, shortly));
+    this.#trace.push(JSON.stringify({ now: this.#now, ...event }, omitLong));
   }
 }
 
-/** Up to this count it has all answers. */
-function markOf({ unanswered, count }: Client): number {
+/** The count up to which the session has all responses. */
+function ackedUpToOf({ unanswered, count }: Client): number {
   return unanswered.size > 0 ? Math.min(...unanswered) - 1 : count;
 }
 
@@ -438,19 +442,19 @@ function withoutWaits<Status extends object>(status: Status): Status & { waiting
   return { ...status, waiting: 0 };
 }
 
-function has({ ready, held }: { ready: number; held: number }): boolean {
+function hasMail({ ready, held }: { ready: number; held: number }): boolean {
   return ready + held > 0;
 }
 
-function shortly(name: string, value: unknown): unknown {
+function omitLong(name: string, value: unknown): unknown {
   return name === 'body' || name === 'origin' ? undefined : value;
 }
 
 const seed = seedFromEnvironment();
 for (let count = 0; count < histories; count++) {
   const limits = count % 2 === 0 ? roomy : forgetful;
-  const name = count % 2 === 0 ? 'the limits hold much' : 'few ids are remembered';
-  test(`${steps} random steps keep what the engine promises, ${name} (SEED=${seed + count})`, () => {
+  const name = count % 2 === 0 ? 'with large limits' : 'with few remembered ids';
+  test(`${steps} random steps violate no promise of the engine, ${name} (SEED=${seed + count})`, () => {
     new History(seed + count, limits).run();
   });
 }

@@ -13,7 +13,7 @@ const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
 const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 
-/** Records of fast-check have no prototype unless told. */
+/** Objects with a prototype; by default fast-check creates them without one. */
 const plain = { noNullPrototype: true } as const;
 
 const frame: fc.Arbitrary<Frame> = fc.record(
@@ -26,7 +26,7 @@ const frame: fc.Arbitrary<Frame> = fc.record(
   plain,
 );
 
-/** Where to cut: each number is a length, over and over. */
+/** Cuts the bytes into parts of these lengths, repeated cyclically. */
 const cuts = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 10 });
 
 function cut(whole: Buffer, lengths: readonly number[]): Buffer[] {
@@ -39,7 +39,7 @@ function cut(whole: Buffer, lengths: readonly number[]): Buffer[] {
   return parts;
 }
 
-/** Passes over the errors that the table has; any other is a fault of ours. */
+/** Ignores the errors of the error table; any other error is a bug. */
 function survives(run: () => void): void {
   try {
     run();
@@ -48,7 +48,7 @@ function survives(run: () => void): void {
   }
 }
 
-test('any frames, cut anywhere, come out as the same frames', () => {
+test('any frames, split anywhere, decode to the same frames', () => {
   fc.assert(
     fc.property(fc.array(frame, { maxLength: 8 }), cuts, (frames, lengths) => {
       const decoder = new FrameDecoder();
@@ -62,7 +62,7 @@ test('any frames, cut anywhere, come out as the same frames', () => {
   );
 });
 
-test('any bytes give frames or an error of the table', () => {
+test('any bytes decode to frames or to an error of the error table', () => {
   fc.assert(
     fc.property(bytes(200), cuts, (rubbish, lengths) => {
       const decoder = new FrameDecoder();
@@ -84,7 +84,7 @@ const anyHeader = fc.oneof(
   fc.json().map((text) => Buffer.from(text)),
 );
 
-test('any frame is a request or an answer, or an error of the table', () => {
+test('any frame decodes to a request, a response or an error of the error table', () => {
   const strange = fc.record({
     type: anyTypes,
     request: fc.nat(),
@@ -105,7 +105,7 @@ const name = fc
   .filter((text) => !/\p{Cc}/u.test(text) && Buffer.byteLength(text) <= 200)
   .map((text) => parseName(text));
 
-test('any post comes out as it went in', () => {
+test('any post decodes to what was encoded', () => {
   const session = '0123456789abcdef' as Parameters<typeof sessionMessageId>[0];
   const hold = fc.record(
     {
@@ -142,7 +142,7 @@ test('any post comes out as it went in', () => {
   );
 });
 
-test('a frame with any one bit changed is never taken for another body', () => {
+test('a frame with any one bit flipped never decodes to another body', () => {
   const body = Buffer.from('the body as it was posted');
   const checksum = bodyChecksum(body);
   const origin = { program: 'p', pid: 1, machine: 'm' };
@@ -161,7 +161,7 @@ test('a frame with any one bit changed is never taken for another body', () => {
   }
 });
 
-test('any bytes leave a handshake waiting or refused, never done', () => {
+test('after any bytes a handshake is pending or refused, but never completed', () => {
   const keys: Keys = [Buffer.alloc(32, 1)];
   const options = { keys, nonce: Buffer.alloc(32, 2) };
   const starts = [Buffer.alloc(0), Buffer.from('a9495043', 'hex')];

@@ -1,17 +1,18 @@
-// Holds a history against what is promised, I1 to I7. It knows nothing of the code: only what callers
-// asked and heard, and what brokers said.
+// Checks a history against the invariants I1 to I7. It does not depend on the code under test: it sees only
+// the calls, their results, and the responses of the brokers.
 //
-// I1 an acked post is settled or still there in the end.  I2 what is handed over was posted, byte for
-// byte.  I3 what was settled is not offered again.  I4 first offers keep the sender's order.  I5 one
-// id is one message.  I6 when an epoch has spoken, no older one acks.  I7 in the end all drains.
-// And: no message is held by two sessions of one broker; of a post to several mailboxes all messages
-// are there in the end, or none, but for those that somebody settled.
+// I1 An acknowledged post is settled or still stored at the end.  I2 A delivered message was posted, byte
+// for byte.  I3 A settled message is not redelivered.  I4 First deliveries keep the order of their sender.
+// I5 One id is one message.  I6 After an epoch has acknowledged a post, no older epoch does.  I7 At the end
+// all mail can be read.
+// Also: no two sessions of one broker hold the same message; and of a post to several mailboxes either all
+// messages are stored at the end, or none, except for those that were settled.
 //
-// A message is its id: a crash can undo one that was offered, and posted again it has another number.
+// Messages are identified by id: a crash can undo a delivered message, and its repeated post has another number.
 import type { Entry, Seen } from './history.ts';
 
 export interface Rules {
-  /** One bit of the disk was flipped: one post may be lost, and settled mail come back; it is reported. */
+  /** One bit of the disk was flipped. One post may be lost and settled mail redelivered, but this must be reported. */
   readonly isDamaged: boolean;
 }
 
@@ -26,27 +27,27 @@ type EntryOf<Kind> = Extract<Entry, { kind: Kind }>;
 class Checker {
   readonly #found: string[] = [];
   readonly #posted = new Map<string, EntryOf<'post'>>();
-  /** When each body was posted first. */
+  /** The time of the first post of each body. */
   readonly #postedAt = new Map<string, number>();
-  /** The number of each id, as a broker acked it. */
+  /** The number of each id that a broker acknowledged. */
   readonly #acked = new Map<string, number>();
-  /** The body of each message that a caller heard to be stored. */
-  readonly #heard = new Map<string, string>();
-  /** What somebody asked to settle, and what a broker said is settled. */
+  /** The body of each message whose post a caller saw succeed. */
+  readonly #bodyOfStored = new Map<string, string>();
+  /** The ids that sessions asked to settle; #settled has those that a broker confirmed. */
   readonly #settling = new Set<string>();
-  /** By its words and mailbox: who was handed a message, or offered one in the end. */
+  /** Messages by body and mailbox, for the check of fan-outs. */
   readonly #bodyAndTo = new Map<string, string>();
   readonly #there = new Set<string>();
   #isDraining = false;
   readonly #settled = new Set<string>();
   readonly #offered = new Set<string>();
-  /** The number or count of the last first offer. */
+  /** The number or count of the last first delivery, by order. */
   readonly #lastFirst = new Map<string, number>();
   readonly #sessions = new Map<string, string>();
-  /** Where each is held, as the newest broker has it. */
+  /** The holder of each message, according to the newest broker. */
   readonly #holders = new Map<string, { readonly epoch: number; readonly on: string }>();
   #goneAt = 0;
-  /** The newest that has spoken. */
+  /** The newest epoch that has responded. */
   #epoch = 0;
   #isReported = false;
   #isDrained = false;
@@ -58,28 +59,28 @@ class Checker {
         if (!this.#postedAt.has(entry.body)) this.#postedAt.set(entry.body, entry.at);
         return;
       case 'stored':
-        this.#heard.set(entry.id, entry.body);
+        this.#bodyOfStored.set(entry.id, entry.body);
         return;
       case 'settle':
         for (const id of entry.ids) this.#settling.add(id);
         return;
-      case 'handed':
-        return this.#hand(entry.message);
+      case 'delivered':
+        return this.#deliver(entry.message);
       case 'draining':
         this.#isDraining = true;
         return;
       case 'welcomed':
         return this.#welcome(entry);
       case 'offered':
-        return this.#offer(entry);
+        return this.#checkOffer(entry);
       case 'acked':
         return this.#ack(entry);
       case 'settled':
-        this.#speak(entry.epoch, `settled ${entry.ids}`);
+        this.#respond(entry.epoch, `settled ${entry.ids}`);
         for (const id of entry.ids) this.#settled.add(id);
         return;
-      case 'letGo':
-        return this.#letGo(entry);
+      case 'gaveUp':
+        return this.#giveUp(entry);
       case 'gone':
         this.#goneAt = entry.at;
         return this.#release(entry.on);
@@ -93,61 +94,68 @@ class Checker {
   }
 
   end({ isDamaged }: Rules): string[] {
-    if (!this.#isDrained) this.#say('I7', 'mail or calls are left in the end');
-    const lost = [...this.#heard].filter(([id]) => !this.#settling.has(id));
+    if (!this.#isDrained) this.#violated('I7', 'mail or calls are left at the end');
+    const lost = [...this.#bodyOfStored].filter(([id]) => !this.#settling.has(id));
     const isExcused = isDamaged && this.#isReported;
     for (const [id, body] of lost) {
       if (isExcused && body === lost[0]?.[1]) continue;
-      this.#say('I1', `${name(id, body)} was acked and is gone`);
+      this.#violated('I1', `${name(id, body)} was acknowledged and is lost`);
     }
     if (!isDamaged) this.#checkAllOrNone();
-    if (this.#isReported && !isDamaged) this.#say('false alarm', 'nothing was damaged');
+    if (this.#isReported && !isDamaged)
+      this.#violated('false alarm', 'corruption was reported, but nothing was corrupted');
     return isExcused ? this.#found.filter((what) => !what.startsWith('I3')) : this.#found;
   }
 
-  #say(invariant: string, what: string): void {
+  #violated(invariant: string, what: string): void {
     this.#found.push(`${invariant}: ${what}`);
   }
 
-  #hand(message: Seen): void {
+  #deliver(message: Seen): void {
     const posted = this.#posted.get(message.body);
     const { to, from } = message;
-    this.#bodyAndTo.set(message.id, wordsTo(message.body, to));
-    if (this.#isDraining) this.#there.add(wordsTo(message.body, to));
+    this.#bodyAndTo.set(message.id, bodyInMailbox(message.body, to));
+    if (this.#isDraining) this.#there.add(bodyInMailbox(message.body, to));
     if (posted?.to.includes(to) && posted.from === from) return;
-    this.#say('I2', `${name(message.id, message.body)} was handed over, and not posted so`);
+    this.#violated(
+      'I2',
+      `${name(message.id, message.body)} was delivered, but not posted like this`,
+    );
   }
 
   #checkAllOrNone(): void {
     const settling = [...this.#settling].map((id) => this.#bodyAndTo.get(id));
     const seen = new Set([...settling, ...this.#there]);
     for (const { body, to } of this.#posted.values()) {
-      const missing = to.filter((name) => !seen.has(wordsTo(body, name)));
-      if (missing.length === 0 || !to.some((name) => this.#there.has(wordsTo(body, name))))
+      const missing = to.filter((name) => !seen.has(bodyInMailbox(body, name)));
+      if (missing.length === 0 || !to.some((name) => this.#there.has(bodyInMailbox(body, name))))
         continue;
-      this.#say('all or none', `${name('a post', body)} is there, but not for ${missing}`);
+      this.#violated('all or none', `${name('a post', body)} is stored, but not for ${missing}`);
     }
   }
 
   #welcome({ epoch, on, session, ids }: EntryOf<'welcomed'>): void {
     this.#epoch = Math.max(this.#epoch, epoch);
-    // A session that says hello again ends its older connection.
+    // A repeated hello of a session ends its older connection.
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
     for (const id of ids) this.#hold(id, epoch, on);
   }
 
-  #offer({ epoch, on, message }: EntryOf<'offered'>): void {
+  #checkOffer({ epoch, on, message }: EntryOf<'offered'>): void {
     const { id, number, body } = message;
-    // An owner that was left behind may offer what it knows until it has to sync.
+    // A fenced owner may deliver what it has in memory until it has to sync.
     const isNewest = epoch >= this.#epoch;
     if (isNewest && this.#settled.has(id)) {
-      this.#say('I3', `${name(id, body)} is offered by epoch ${epoch}, and was settled`);
+      this.#violated('I3', `${name(id, body)} was settled, but is redelivered by epoch ${epoch}`);
     }
     const acked = this.#acked.get(id);
     if (isNewest && acked !== undefined && acked !== number) {
-      this.#say('I5', `${name(id, body)} is offered as ${number}, and was acked as ${acked}`);
+      this.#violated(
+        'I5',
+        `${name(id, body)} is delivered as ${number}, but was acknowledged as ${acked}`,
+      );
     }
     this.#hold(id, epoch, on);
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
@@ -155,8 +163,8 @@ class Checker {
   }
 
   /**
-   * An offer to a connection that was just lost never left its broker, and comes again with the same
-   * attempt: of what was posted before a loss the order is not known.
+   * A delivery to a connection that was just lost never left its broker, and is repeated with the same
+   * attempt. So the order of messages posted before the loss is not known.
    */
   #checkOrder(epoch: number, { id, number, attempt, mailbox, to, body }: Seen): void {
     const isKnown = attempt === 1 && mailbox === to;
@@ -168,20 +176,21 @@ class Checker {
 
   #checkRises(order: string, value: number, what: string): void {
     const last = this.#lastFirst.get(order) ?? 0;
-    if (value < last) this.#say('I4', `${what} comes after ${last} in ${order}`);
+    if (value < last) this.#violated('I4', `${what} comes after ${last} in ${order}`);
     this.#lastFirst.set(order, Math.max(last, value));
   }
 
   #ack({ epoch, id, number }: EntryOf<'acked'>): void {
-    this.#speak(epoch, `acked ${id}`);
+    this.#respond(epoch, `acknowledged ${id}`);
     const acked = this.#acked.get(id) ?? number;
-    if (acked !== number) this.#say('I5', `${id} was acked as ${acked}, then as ${number}`);
+    if (acked !== number)
+      this.#violated('I5', `${id} was acknowledged as ${acked}, then as ${number}`);
     this.#acked.set(id, number);
   }
 
-  #speak(epoch: number, what: string): void {
+  #respond(epoch: number, what: string): void {
     if (epoch < this.#epoch) {
-      this.#say('I6', `epoch ${epoch} ${what} after epoch ${this.#epoch} has spoken`);
+      this.#violated('I6', `epoch ${epoch} ${what} after epoch ${this.#epoch} has responded`);
     }
     this.#epoch = Math.max(this.#epoch, epoch);
   }
@@ -190,10 +199,10 @@ class Checker {
     const holder = this.#holders.get(id);
     this.#holders.set(id, { epoch, on });
     if (holder?.epoch !== epoch || holder.on === on) return;
-    this.#say('one holder', `${id} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
+    this.#violated('one holder', `${id} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
   }
 
-  #letGo({ ids, on }: EntryOf<'letGo'>): void {
+  #giveUp({ ids, on }: EntryOf<'gaveUp'>): void {
     for (const id of ids) if (this.#holders.get(id)?.on === on) this.#holders.delete(id);
   }
 
@@ -202,7 +211,7 @@ class Checker {
   }
 }
 
-function wordsTo(body: string, to: string): string {
+function bodyInMailbox(body: string, to: string): string {
   return JSON.stringify([body, to]);
 }
 

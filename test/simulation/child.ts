@@ -1,4 +1,4 @@
-// Simulations in processes of their own: with the sources as they are, or with one of them broken.
+// Runs simulations in child processes, with the sources as they are or with a planted bug.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,17 +9,17 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Report } from './run.ts';
 
-/** The compiled tree that this file is in. */
+/** The compiled tree that contains this file. */
 const compiled = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Seeds {
   readonly first: number;
   readonly count: number;
-  /** Others may fail; all must hold unless it is given. */
+  /** The invariant to check; all are checked by default. */
   readonly invariant?: string;
 }
 
-/** Ends at the first seed that fails. */
+/** Runs the seeds up to the first that fails. */
 export async function runSeeds(
   { first, count, invariant = '' }: Seeds,
   tree = compiled,
@@ -30,14 +30,14 @@ export async function runSeeds(
   return JSON.parse(stdout);
 }
 
-/** One place of a compiled source, and what stands there instead. */
+/** A planted bug: one snippet of a compiled source, and its replacement. */
 export interface Breakage {
   readonly file: string;
   readonly snippet: string;
   readonly instead: string;
 }
 
-/** Returns a copy of the compiled tree in which that is so. */
+/** Returns a copy of the compiled tree with the bug planted. */
 export async function breakTree(
   context: TestContext,
   { file, snippet, instead }: Breakage,

@@ -1,5 +1,5 @@
-// What happened in a simulation, in its order: what callers asked and heard, what brokers said on the
-// wire, and what was done to them. Bodies tell messages apart, so each is posted in one set of words.
+// The events of a simulation in order: calls and their results, frames of the brokers, and injected faults.
+// Bodies identify messages, so each body belongs to one post.
 import { createHash } from 'node:crypto';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Hold } from '../../src/model/message.ts';
@@ -13,7 +13,7 @@ import {
 import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import type { SimSocket } from './network.ts';
 
-/** Its words, as far as the history needs them. */
+/** The fields of a delivery that the history needs. */
 export interface Seen {
   readonly id: string;
   readonly number: number;
@@ -21,11 +21,11 @@ export interface Seen {
   readonly mailbox: string;
   readonly to: string;
   readonly from: string;
-  /** '' of an offer whose body is damaged. */
+  /** Empty if the body is corrupt. */
   readonly body: string;
 }
 
-export type Entry = { readonly at: number } & ( // A caller's side.
+export type Entry = { readonly at: number } & ( // Calls and their results.
   | {
       readonly kind: 'post';
       readonly process: string;
@@ -34,9 +34,9 @@ export type Entry = { readonly at: number } & ( // A caller's side.
       readonly body: string;
     }
   | { readonly kind: 'stored'; readonly body: string; readonly id: string; readonly number: number }
-  | { readonly kind: 'handed'; readonly process: string; readonly message: Seen }
+  | { readonly kind: 'delivered'; readonly process: string; readonly message: Seen }
   | { readonly kind: 'settle'; readonly process: string; readonly ids: readonly string[] }
-  // A broker's side. A session is on one connection of a broker at a time.
+  // Frames of a broker. A session has one connection to a broker at a time.
   | {
       readonly kind: 'welcomed';
       readonly epoch: number;
@@ -63,20 +63,20 @@ export type Entry = { readonly at: number } & ( // A caller's side.
       readonly on: string;
       readonly ids: readonly string[];
     }
-  /** It read that the session holds them no more. */
-  | { readonly kind: 'letGo'; readonly on: string; readonly ids: readonly string[] }
+  /** The broker has read that the session no longer holds these messages. */
+  | { readonly kind: 'gaveUp'; readonly on: string; readonly ids: readonly string[] }
   | { readonly kind: 'gone'; readonly on: string }
-  // What was done to them all.
+  // Faults and phases of the simulation.
   | { readonly kind: 'fault'; readonly what: string }
-  /** The disk's damage was told to somebody. */
+  /** Corruption of the disk was reported to a caller. */
   | { readonly kind: 'reported'; readonly what: string }
-  /** From here on all mail is read and settled. */
+  /** From here on, all mail is read and settled. */
   | { readonly kind: 'draining' }
   | { readonly kind: 'drained' }
   | { readonly kind: 'stuck'; readonly what: string }
 );
 
-/** Each of the variants without its time. */
+/** Each variant without its time. */
 type Untimed<T> = T extends unknown ? Omit<T, 'at'> : never;
 
 export class History {
@@ -92,14 +92,14 @@ export class History {
     this.entries.push({ at: Math.round(this.#now() * 1_000) / 1_000, ...entry } as Entry);
   }
 
-  handed(process: string, deliveries: readonly Delivery[]): void {
+  delivered(process: string, deliveries: readonly Delivery[]): void {
     for (const { body, ...delivery } of deliveries) {
-      if (body) this.add({ kind: 'handed', process, message: seen(delivery, body) });
-      else this.add({ kind: 'reported', what: `${delivery.envelope.id} is damaged` });
+      if (body) this.add({ kind: 'delivered', process, message: seen(delivery, body) });
+      else this.add({ kind: 'reported', what: `${delivery.envelope.id} is corrupt` });
     }
   }
 
-  /** Listens to a broker's end of a connection. */
+  /** Records the frames at the end of a connection that a broker has. */
   listen(server: SimSocket): void {
     const on = `${server.process.name}/${++this.#connections}`;
     const listener = new Listener(on, (entry) => this.add(entry));
@@ -117,7 +117,7 @@ export class History {
   }
 }
 
-/** Of one connection: puts answers to the requests that they answer. */
+/** Matches the responses of one connection to their requests. */
 class Listener {
   readonly #on: string;
   readonly #add: (entry: Untimed<Entry>) => void;
@@ -134,7 +134,7 @@ class Listener {
 
   read(bytes: Buffer): void {
     for (const frame of this.#requests.push(bytes)) {
-      if (!isBeat(frame)) this.#asked(decodeRequest(frame));
+      if (!isBeat(frame)) this.#requested(decodeRequest(frame));
     }
   }
 
@@ -142,11 +142,11 @@ class Listener {
     for (const frame of this.#answers.push(bytes)) {
       if (isBeat(frame)) continue;
       const { response, body } = decodeResponse(frame);
-      this.#answered(response, body);
+      this.#responded(response, body);
     }
   }
 
-  #asked(request: Request): void {
+  #requested(request: Request): void {
     switch (request.kind) {
       case 'hello':
         this.#session = request.session;
@@ -154,20 +154,20 @@ class Listener {
         return;
       case 'post':
         this.#holds.set(request.request, request.settles);
-        return this.#letGo(request.settles);
+        return this.#gaveUp(request.settles);
       case 'settle':
         this.#holds.set(request.request, request.holds);
-        return this.#letGo(request.holds);
+        return this.#gaveUp(request.holds);
       case 'release':
-        return this.#letGo(request.holds);
+        return this.#gaveUp(request.holds);
     }
   }
 
-  #letGo(holds: readonly Hold[]): void {
-    if (holds.length > 0) this.#add({ kind: 'letGo', on: this.#on, ids: idsOf(holds) });
+  #gaveUp(holds: readonly Hold[]): void {
+    if (holds.length > 0) this.#add({ kind: 'gaveUp', on: this.#on, ids: idsOf(holds) });
   }
 
-  #answered(response: Response, body: Buffer | undefined): void {
+  #responded(response: Response, body: Buffer | undefined): void {
     const on = this.#on;
     const epoch = this.#epoch;
     switch (response.kind) {
@@ -203,7 +203,7 @@ class Listener {
   }
 }
 
-/** Both sides send them. */
+/** Heartbeats, which both sides send. */
 function isBeat({ type }: Frame): boolean {
   return type === requestTypes.ping || type === responseTypes.pong;
 }

@@ -1,6 +1,6 @@
-// Simulated sockets. A connection is two pipes; within a pipe bytes keep their order, between pipes
-// nothing has one. A pipe delays, splits what it carries, is cut, or swallows all without a word; it
-// takes only so much that the other side has not read.
+// Simulated sockets. A connection is two pipes. Bytes keep their order within a pipe, but not between
+// pipes. A pipe delays and splits its bytes; it can be cut, or drop everything silently; and it accepts
+// a limited number of unread bytes.
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { IpcError } from '../../src/base/errors.ts';
@@ -10,7 +10,7 @@ import { type Random, shuffled } from '../support/random.ts';
 import type { SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** What a kernel keeps of one direction that nobody has read. */
+/** The number of unread bytes that a kernel buffers in one direction. */
 const windowBytes = 4_096;
 const key = Buffer.alloc(32, 7);
 
@@ -19,29 +19,29 @@ interface Written {
   readonly done: ((error?: Error) => void) | undefined;
 }
 
-/** The end of the stream, in its place behind the bytes. */
+/** The end of the stream, queued behind the bytes. */
 const fin = Buffer.alloc(0);
 
 export class SimSocket extends EventEmitter {
   readonly process: SimProcess;
   readonly #network: SimNetwork;
   peer!: SimSocket;
-  /** What it sends is lost on the way, and nobody hears of it. */
+  /** Bytes that this socket sends are dropped silently. */
   swallowed = false;
-  /** Added to the way of every chunk. */
+  /** Added to the delay of every chunk, in milliseconds. */
   slowMs = 0;
-  /** Called with what the process sends and reads. */
+  /** Called with the bytes that the process sends and reads. */
   onSent: (bytes: Buffer) => void = () => {};
   onRead: (bytes: Buffer) => void = () => {};
   onGone: () => void = () => {};
 
-  /** Written by the process, not taken by the kernel. */
+  /** Written by the process, but not yet accepted by the kernel. */
   #written: Written[] = [];
   #isCorked = false;
-  /** In the pipe to the peer: on its way, or there and not read. */
+  /** Bytes in the pipe to the peer: in flight, or arrived and unread. */
   #unreadBytes = 0;
   #lastArrival = 0;
-  /** Arrived, not read. */
+  /** Arrived and unread. */
   #arrived: Buffer[] = [];
   #isPaused = true;
   #isReading = false;
@@ -101,20 +101,20 @@ export class SimSocket extends EventEmitter {
     return this;
   }
 
-  /** Ends both directions; what the kernel has taken still goes its way. */
+  /** Ends both directions; bytes that the kernel has accepted are still delivered. */
   destroy(): this {
     if (!this.process.isDead) this.close();
     return this;
   }
 
-  /** The same by the kernel, for a process that is no more. */
+  /** Closes the socket as the kernel does for a process that has died. */
   close(): void {
     if (this.#isGone) return;
     this.#carry(fin);
     this.vanish();
   }
 
-  /** Gone without a word to the peer, who hears of it when it sends something. */
+  /** Disappears without notice; the peer gets an error when it sends something. */
   vanish(): void {
     if (this.#isGone) return;
     this.#isGone = true;
@@ -127,7 +127,7 @@ export class SimSocket extends EventEmitter {
     });
   }
 
-  /** Both sides hear of it at once, and what is on its way is lost. */
+  /** Breaks the connection: both sides see it at once, and bytes in flight are lost. */
   cut(): void {
     for (const side of [this, this.peer]) side.vanish();
   }
@@ -146,10 +146,10 @@ export class SimSocket extends EventEmitter {
         for (const { done } of taken) done?.();
       });
     }
-    if (this.#hasEnded && this.#written.length === 0) this.#sayEnd();
+    if (this.#hasEnded && this.#written.length === 0) this.#sendEnd();
   }
 
-  #sayEnd(): void {
+  #sendEnd(): void {
     this.#carry(fin);
     if (this.#hasPeerEnded) this.vanish();
   }
@@ -160,10 +160,10 @@ export class SimSocket extends EventEmitter {
     this.#carry(bytes.subarray(at));
   }
 
-  /** What is carried later arrives later. */
+  /** Delivers a chunk after a delay, never before an earlier chunk. */
   #carry(bytes: Buffer): void {
     const { scheduler } = this.#network;
-    const arrival = scheduler.now + this.#network.wayMs() + this.slowMs;
+    const arrival = scheduler.now + this.#network.delayMs() + this.slowMs;
     this.#lastArrival = Math.max(this.#lastArrival, arrival);
     scheduler.after(this.#lastArrival - scheduler.now, () => {
       if (!this.swallowed) this.peer.#arrive(bytes);
@@ -176,10 +176,10 @@ export class SimSocket extends EventEmitter {
     this.#read();
   }
 
-  /** Nobody is here any more: the sender is told. */
+  /** This end no longer exists, so the sender gets a reset. */
   #refuse(bytes: Buffer): void {
     if (bytes === fin || this.swallowed) return;
-    this.#network.scheduler.after(this.#network.wayMs(), () => this.peer.vanish());
+    this.#network.scheduler.after(this.#network.delayMs(), () => this.peer.vanish());
   }
 
   #read(): void {
@@ -199,7 +199,7 @@ export class SimSocket extends EventEmitter {
   #take(bytes: Buffer): void {
     this.onRead(bytes);
     const { peer } = this;
-    this.#network.scheduler.after(this.#network.wayMs(), () => {
+    this.#network.scheduler.after(this.#network.delayMs(), () => {
       peer.#unreadBytes -= bytes.length;
       peer.#pump();
     });
@@ -213,23 +213,23 @@ export class SimSocket extends EventEmitter {
   }
 }
 
-/** A port in a network namespace that a process has bound: the lock of the store. */
+/** A port that a process has bound in a network namespace, which is the lock of the store. */
 interface Listener {
   readonly process: SimProcess;
   admit: ((connection: Connection) => void) | undefined;
-  /** Those who dialled and that it has not taken yet, each with how to hang up on him. */
+  /** Connections that are not accepted yet, each with a function that closes it. */
   readonly backlog: Set<() => void>;
 }
 
 export class SimNetwork {
   readonly scheduler: Scheduler;
   readonly random: Random;
-  /** Called with the broker's end of a connection before it carries a frame. */
+  /** Called with the broker's end of a connection before its first frame. */
   readonly #onAdmitted: (server: SimSocket) => void;
   readonly #listeners = new Map<string, Listener>();
   #sockets: SimSocket[] = [];
-  /** Longest way of a chunk, in milliseconds. */
-  wayMsMax = 1;
+  /** Longest delay of a chunk, in milliseconds. */
+  delayMsMax = 1;
 
   constructor(scheduler: Scheduler, random: Random, onAdmitted: (server: SimSocket) => void) {
     this.scheduler = scheduler;
@@ -237,29 +237,29 @@ export class SimNetwork {
     this.#onAdmitted = onAdmitted;
   }
 
-  wayMs(): number {
-    return ((1 + this.random.below(100)) / 100) * this.wayMsMax;
+  delayMs(): number {
+    return ((1 + this.random.below(100)) / 100) * this.delayMsMax;
   }
 
-  /** Client ends of all connections. */
+  /** The client ends of all connections. */
   get connections(): readonly SimSocket[] {
     this.#sockets = this.#sockets.filter((socket) => !socket.isGone && !socket.peer.isGone);
     return this.#sockets;
   }
 
-  /** Whose port it is. */
+  /** The process that has bound the port. */
   owner(namespace: string): SimProcess | undefined {
     return this.#listeners.get(namespace)?.process;
   }
 
-  /** False when another process has the port. */
+  /** False if another process has bound the port. */
   bind(namespace: string, process: SimProcess): boolean {
     if (this.#listeners.has(namespace)) return false;
     this.#listeners.set(namespace, { process, admit: undefined, backlog: new Set() });
     return true;
   }
 
-  /** From now on who dials is let in; before, he is hung up on. */
+  /** From now on connections are accepted; before, they are closed. */
   serve(namespace: string, process: SimProcess, admit: (connection: Connection) => void): void {
     const listener = this.#listeners.get(namespace);
     if (listener?.process === process) listener.admit = admit;
@@ -273,8 +273,8 @@ export class SimNetwork {
     }
   }
 
-  /** The process is no more: its port is free, its peers hear of it, unless the power went. */
-  bury(process: SimProcess, silently: boolean): void {
+  /** Removes a dead process: frees its port and closes its connections, silently after a power loss. */
+  removeProcess(process: SimProcess, silently: boolean): void {
     this.unbind(process);
     for (const client of this.connections) {
       for (const socket of shuffled(this.random, [client, client.peer])) {
@@ -285,7 +285,7 @@ export class SimNetwork {
     }
   }
 
-  /** As wire/connection.ts dials, but for the proofs: who the other is, is known here. */
+  /** Connects like net/connect.ts, but without proofs, because both ends are known here. */
   dial(process: SimProcess, namespace: string): Promise<Connection> {
     return new Promise((resolve, reject) => {
       let isOver = false;
@@ -296,14 +296,14 @@ export class SimNetwork {
       };
       const timer = process.setTimer(() => end(() => reject(silent())), handshakeMs);
       const back = (settle: () => void): void => {
-        process.after(this.wayMs(), () => end(settle));
+        process.after(this.delayMs(), () => end(settle));
       };
-      this.scheduler.after(this.wayMs(), () => {
+      this.scheduler.after(this.delayMs(), () => {
         const listener = this.#listeners.get(namespace);
         if (!listener) return back(() => reject(refused()));
-        const hangUp = (): void => back(() => reject(hungUp()));
+        const hangUp = (): void => back(() => reject(connectionClosed()));
         listener.backlog.add(hangUp);
-        listener.process.after(this.wayMs(), () => {
+        listener.process.after(this.delayMs(), () => {
           if (!listener.backlog.delete(hangUp)) return;
           const { admit } = listener;
           if (!admit) hangUp();
@@ -313,7 +313,7 @@ export class SimNetwork {
     });
   }
 
-  /** The client is through; the server is when it has read the client's proof, one byte here. */
+  /** The client is connected at once; the server accepts when it has read the proof, which is one byte here. */
   #connect(from: SimProcess, to: SimProcess, admit: (connection: Connection) => void): Connection {
     const client = new SimSocket(from, this);
     const server = new SimSocket(to, this);
@@ -345,6 +345,6 @@ function silent(): IpcError {
   return new IpcError('port_taken', 'a program holds the port, but did not shake hands');
 }
 
-function hungUp(): IpcError {
-  return new IpcError('unreachable', 'hung up without a word');
+function connectionClosed(): IpcError {
+  return new IpcError('unreachable', 'the connection closed during the handshake');
 }

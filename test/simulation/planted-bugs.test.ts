@@ -1,19 +1,19 @@
-// The simulator finds what it is there to find: each of these brokers is broken in one place, in a copy
-// of the compiled sources, and is found out within so many seeds, for the reason that is its own.
+// Tests the simulator itself: each of these brokers has one bug, planted in a copy of the compiled sources,
+// and must violate the named invariant within the given number of seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Breakage, breakTree, runSeeds } from './child.ts';
 
 interface Broken extends Breakage {
   readonly name: string;
-  /** That it breaks; it may break others as well. */
+  /** The invariant that the bug violates; it may violate others as well. */
   readonly invariant: string;
   readonly seeds: number;
 }
 
 const brokers: readonly Broken[] = [
   {
-    name: 'answers before the sync',
+    name: 'acknowledges before the sync',
     file: 'broker/broker.js',
     snippet: `if (sendable.reply.after === 'write')`,
     instead: 'if (true)',
@@ -21,7 +21,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'forgets ids at a takeover',
+    name: 'forgets the deduplication ids at a takeover',
     file: 'engine/state.js',
     snippet: 'this.#rememberId(envelope, record.mark);',
     instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.mark);',
@@ -29,7 +29,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'gives one message to two',
+    name: 'delivers one message to two sessions',
     file: 'engine/engine.js',
     snippet: 'this.#offer(message, session);\n        return revoked;',
     instead: ';\n        return revoked;',
@@ -37,7 +37,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'takes corruption for a torn tail',
+    name: 'treats corruption as a torn tail',
     file: 'journal/recovery.js',
     snippet: 'reader.lost(found);',
     instead: 'return;',
@@ -45,7 +45,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'goes on answering when a newer epoch has begun',
+    name: 'keeps acknowledging after it was fenced by a newer epoch',
     file: 'broker/broker.js',
     snippet: 'if (!journal.stillOwner())\n            throw',
     instead: 'if (false) throw',
@@ -53,7 +53,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'removes a segment whose settles are still needed',
+    name: 'removes a segment that contains settles which are still needed',
     file: 'journal/journal.js',
     snippet: `compactable() {
         const [oldest] = this.#files;`,
@@ -67,7 +67,7 @@ const brokers: readonly Broken[] = [
     seeds: 1_000,
   },
   {
-    name: 'reads the old journal before it has made its epoch',
+    name: 'replays the journal before it has created its epoch',
     file: 'journal/journal.js',
     snippet: `const own = await makeEpoch(disk, folder, options.owner, insist);
             const { journal, carried } = await Journal.#read(options, own, spares);`,
@@ -79,7 +79,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'does not write again what may be in the page cache only',
+    name: 'does not rewrite bytes that may only be in the page cache',
     file: 'journal/journal.js',
     snippet: 'const keptBytes = index < begin ? durableBytes : 0;',
     instead: 'const keptBytes = index < begin ? extent.bytes : 0;',
@@ -87,7 +87,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'stores a post for all of its mailboxes but the last',
+    name: 'stores a fan-out in all of its mailboxes except the last',
     file: 'engine/engine.js',
     snippet: 'numbered.filter(({ settledAs }) => settledAs === undefined);',
     instead: 'numbered.length > 1 ? numbered.slice(0, -1) : numbered;',
@@ -95,7 +95,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'says stored after a sync that failed',
+    name: 'acknowledges a post after its sync failed',
     file: 'journal/log-writer.js',
     snippet: `if (end.status === 'rejected')`,
     instead: 'if (false)',
@@ -103,7 +103,7 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'forgets what is settled at an owner that does not have it',
+    name: 'forgets settled messages that it does not have',
     file: 'engine/holds.js',
     snippet: 'unstored: [...unstored.values()]',
     instead: 'unstored: []',
@@ -113,10 +113,10 @@ const brokers: readonly Broken[] = [
 ];
 
 for (const { name, invariant, seeds, ...breakage } of brokers) {
-  test(`a broker that ${name} is found within ${seeds} seeds`, async (context) => {
+  test(`the simulator finds a broker that ${name} within ${seeds} seeds`, async (context) => {
     const tree = await breakTree(context, breakage);
     const { failed } = await runSeeds({ first: 1, count: seeds, invariant }, tree);
-    assert.ok(failed, 'it passed for a sound one');
+    assert.ok(failed, 'no seed violated the invariant');
     context.diagnostic(`seed ${failed.seed}: ${failed.violations[0]}`);
   });
 }

@@ -1,20 +1,20 @@
-// A simulated process: the machine as the code in it sees it. It runs, is stopped (SIGSTOP) and goes
-// on, or is dead (SIGKILL, or without power); what was to happen in it waits, or never comes.
+// A simulated process: the runtime as its code sees it. A process runs, is suspended (SIGSTOP) and
+// continues, or is dead (SIGKILL or power loss). Its events then wait, or never happen.
 import type { Runtime, Timer } from '../../src/base/runtime.ts';
 import type { CrashDisk, ProcessDisk } from '../support/disk/crash-disk.ts';
 import type { Random } from '../support/random.ts';
 import type { Scheduler, SimEvent } from './scheduler.ts';
 
-/** Wall clock when the simulation begins. */
+/** The wall clock at the start of the simulation. */
 const timeStart = 1_700_000_000_000;
 
-/** What all processes share. */
-export interface Surroundings {
+/** The environment that all processes share. */
+export interface Environment {
   readonly scheduler: Scheduler;
   readonly random: Random;
-  /** By which the wall clock was set forward or back. */
+  /** Milliseconds by which the wall clock was set forward or back. */
   clockShiftMs: number;
-  /** How long a disk call takes that does not block. */
+  /** The duration of an asynchronous disk call, in milliseconds. */
   diskMs(): number;
 }
 
@@ -31,21 +31,21 @@ export class SimProcess implements Runtime {
   readonly pid: number;
   readonly started: number;
   readonly disk: ProcessDisk;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
   #state: 'running' | 'stopped' | 'dead' = 'running';
-  /** What came while it was stopped. */
+  /** Callbacks that became due while the process was suspended. */
   #waiting: (() => void)[] = [];
   #lastTurn = 0;
-  /** Of the disk, which go on when the process dies. */
+  /** The number of running disk calls, which continue when the process dies. */
   #callsOpen = 0;
   #onQuiet: (() => void) | undefined;
 
-  constructor(name: string, pid: number, disk: CrashDisk, around: Surroundings) {
+  constructor(name: string, pid: number, disk: CrashDisk, environment: Environment) {
     this.name = name;
     this.pid = pid;
-    this.#around = around;
+    this.#environment = environment;
     this.started = timeStart;
-    this.disk = disk.process((work) => this.#slowly(work));
+    this.disk = disk.process((work) => this.#asynchronously(work));
   }
 
   get isDead(): boolean {
@@ -57,17 +57,17 @@ export class SimProcess implements Runtime {
   }
 
   now(): number {
-    return this.#around.scheduler.now;
+    return this.#environment.scheduler.now;
   }
 
   time(): number {
-    return timeStart + Math.floor(this.now()) + this.#around.clockShiftMs;
+    return timeStart + Math.floor(this.now()) + this.#environment.clockShiftMs;
   }
 
   setTimer(callback: () => void, ms: number): Timer {
     const timer = new SimTimer();
-    // The loop is never early, and a little late.
-    const lateMs = this.#around.random.below(100) / 100;
+    // Timers of an event loop are never early, and a little late.
+    const lateMs = this.#environment.random.below(100) / 100;
     timer.event = this.after(Math.max(1, ms) + lateMs, callback);
     return timer;
   }
@@ -86,43 +86,44 @@ export class SimProcess implements Runtime {
     if (timer instanceof SimTimer && timer.event) timer.event.cancelled = true;
   }
 
-  /** In the order asked for. */
+  /** Runs the callbacks in the order of the calls. */
   defer(callback: () => void): void {
     const now = this.now();
-    this.#lastTurn = Math.max(this.#lastTurn, now + this.#around.random.below(50) / 1_000) + 0.001;
+    this.#lastTurn =
+      Math.max(this.#lastTurn, now + this.#environment.random.below(50) / 1_000) + 0.001;
     this.after(this.#lastTurn - now, callback);
   }
 
   randomBytes(count: number): Buffer {
-    return Buffer.from(Array.from({ length: count }, () => this.#around.random.below(256)));
+    return Buffer.from(Array.from({ length: count }, () => this.#environment.random.below(256)));
   }
 
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => void this.setTimer(resolve, ms));
   }
 
-  /** In this process, if it lives then; when it is stopped, once it goes on. */
+  /** Runs the callback in this process if it is alive then; if it is suspended, when it continues. */
   after(ms: number, callback: () => void): SimEvent {
-    return this.#around.scheduler.after(ms, () => this.#run(callback));
+    return this.#environment.scheduler.after(ms, () => this.#run(callback));
   }
 
   stop(): void {
     if (this.#state === 'running') this.#state = 'stopped';
   }
 
-  goOn(): void {
+  resume(): void {
     if (this.#state !== 'stopped') return;
     this.#state = 'running';
     for (const callback of this.#waiting.splice(0)) this.defer(callback);
   }
 
-  /** `onQuiet` is called when its last disk call has ended: only then the kernel lets go of the rest. */
-  kill(onQuiet: () => void): void {
+  /** `onQuiet` is called when the last disk call has ended; only then does the kernel free the other resources. */
+  kill(onDiskIdle: () => void): void {
     this.#state = 'dead';
     this.#waiting = [];
     this.disk.kill();
-    if (this.#callsOpen === 0) onQuiet();
-    else this.#onQuiet = onQuiet;
+    if (this.#callsOpen === 0) onDiskIdle();
+    else this.#onQuiet = onDiskIdle;
   }
 
   #run(callback: () => void): void {
@@ -131,11 +132,11 @@ export class SimProcess implements Runtime {
     else callback();
   }
 
-  /** A disk call beside the loop. The kernel does it, whatever becomes of the process. */
-  #slowly(work: () => void): Promise<void> {
+  /** An asynchronous disk call. The kernel completes it even if the process dies. */
+  #asynchronously(work: () => void): Promise<void> {
     this.#callsOpen += 1;
     return new Promise((resolve, reject) => {
-      this.#around.scheduler.after(this.#around.diskMs(), () => {
+      this.#environment.scheduler.after(this.#environment.diskMs(), () => {
         this.#callsOpen -= 1;
         if (this.#callsOpen === 0) this.#onQuiet?.();
         try {

@@ -1,19 +1,19 @@
-// `node run.js FIRST COUNT [INVARIANT]` simulates so many seeds, up to the first that fails (in that
-// one), and says in JSON what came of it. A process of its own: what a simulation leaves behind ends
+// `node run.js FIRST COUNT [INVARIANT]` simulates COUNT seeds, up to the first that violates INVARIANT (any
+// by default), and prints a report in JSON. It is a separate process so that leftovers of a simulation end
 // with it.
 import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { simulate } from './simulation.ts';
 
 export interface Report {
-  /** Seeds that were simulated. */
+  /** The number of simulated seeds. */
   readonly count: number;
-  /** Events, and simulated milliseconds, in all. */
+  /** Events and simulated milliseconds in total. */
   readonly steps: number;
   readonly ms: number;
-  /** Of all histories. */
+  /** A hash of all histories. */
   readonly hash: string;
-  /** The last seed, if it failed. */
+  /** The last seed, if it violated an invariant. */
   readonly failed?: { readonly seed: number; readonly violations: readonly string[] };
 }
 
@@ -22,7 +22,7 @@ const invariant = process.argv[4] ?? '';
 const hash = createHash('sha256');
 let report = { count: 0, steps: 0, ms: 0 };
 for (let seed = first; seed < first + count; seed++) {
-  // An assertion that fails in a broker or a session comes out here, from its own promise or event.
+  // Failed assertions in a broker or a session arrive here, from their promise or event.
   process.once('uncaughtException', (error) => {
     end({ seed, violations: [`crash: ${error.stack}`] });
   });

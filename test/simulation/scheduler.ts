@@ -1,10 +1,10 @@
-// Simulated time. All that happens is an event in one queue, ordered by its time; what an event has
-// set off in promises is over before the next one. So a seed that draws the times repeats a history.
+// Simulated time. Everything happens as an event in one queue ordered by time, and all promises that an
+// event resolves are processed before the next event. So a seed that determines the times repeats a history.
 export interface SimEvent {
-  /** In milliseconds. */
+  /** The time of the event, in milliseconds. */
   readonly at: number;
-  /** Among events of the same time: the one scheduled first comes first. */
-  readonly place: number;
+  /** Orders events of the same time by the order of scheduling. */
+  readonly order: number;
   readonly run: () => void;
   cancelled: boolean;
 }
@@ -12,8 +12,8 @@ export interface SimEvent {
 export class Scheduler {
   readonly #heap: SimEvent[] = [];
   #now = 0;
-  #places = 0;
-  /** Events that ran. */
+  #scheduled = 0;
+  /** The number of events that ran. */
   steps = 0;
 
   get now(): number {
@@ -21,12 +21,12 @@ export class Scheduler {
   }
 
   after(ms: number, run: () => void): SimEvent {
-    const event = { at: this.#now + ms, place: ++this.#places, run, cancelled: false };
+    const event = { at: this.#now + ms, order: ++this.#scheduled, run, cancelled: false };
     this.#push(event);
     return event;
   }
 
-  /** Until `isOver`, or until nothing is left, or until the time is over. Rejects with what an event throws. */
+  /** Runs until `isOver`, until no event is left, or until the time `until`. Rejects with the error of an event. */
   run(isOver: () => boolean, until: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {
@@ -39,7 +39,7 @@ export class Scheduler {
         } catch (error) {
           return reject(error);
         }
-        // Promises and next ticks of this event come before the next one.
+        // Promises and next ticks of this event run before the next event.
         setImmediate(step);
       };
       step();
@@ -58,35 +58,35 @@ export class Scheduler {
 
   #push(event: SimEvent): void {
     const heap = this.#heap;
-    let place = heap.push(event) - 1;
-    while (place > 0) {
-      const parent = (place - 1) >>> 1;
+    let index = heap.push(event) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
       if (isBefore(heap[parent] as SimEvent, event)) break;
-      heap[place] = heap[parent] as SimEvent;
-      place = parent;
+      heap[index] = heap[parent] as SimEvent;
+      index = parent;
     }
-    heap[place] = event;
+    heap[index] = event;
   }
 
-  /** Puts the event into the place of the first. */
+  /** Replaces the first event of the heap by this one. */
   #sink(event: SimEvent): void {
     const heap = this.#heap;
-    let place = 0;
+    let index = 0;
     for (;;) {
-      const left = place * 2 + 1;
+      const left = index * 2 + 1;
       if (left >= heap.length) break;
       const right = left + 1;
       const isRight =
         right < heap.length && isBefore(heap[right] as SimEvent, heap[left] as SimEvent);
       const child = isRight ? right : left;
       if (isBefore(event, heap[child] as SimEvent)) break;
-      heap[place] = heap[child] as SimEvent;
-      place = child;
+      heap[index] = heap[child] as SimEvent;
+      index = child;
     }
-    heap[place] = event;
+    heap[index] = event;
   }
 }
 
 function isBefore(one: SimEvent, other: SimEvent): boolean {
-  return one.at < other.at || (one.at === other.at && one.place < other.place);
+  return one.at < other.at || (one.at === other.at && one.order < other.order);
 }

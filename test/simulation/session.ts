@@ -1,5 +1,5 @@
-// A session in a simulated process: it owns the broker of its port or joins the owner, as
-// broker/session.ts does with real ports, and says what it asks and hears to the history.
+// A session in a simulated process. It owns the broker of its port or joins the owner, as
+// session/session.ts does with real ports, and records its calls and results in the history.
 
 import { IpcError } from '../../src/base/errors.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
@@ -22,11 +22,11 @@ export interface SimSessionOptions {
   readonly process: SimProcess;
   readonly network: SimNetwork;
   readonly history: History;
-  /** Its ports are its own; the store is everybody's. */
+  /** The network namespace, which has its own ports; all namespaces share the store. */
   readonly namespace: string;
   readonly folder: string;
   readonly limits: Partial<BrokerLimits>;
-  /** On another machine: it dials, and never owns. */
+  /** On another machine: the session connects, and never owns. */
   readonly isRemote: boolean;
 }
 
@@ -69,7 +69,7 @@ export class SimSession {
   ): Promise<void> {
     const { process, history } = this.#options;
     history.add({ kind: 'post', process: process.name, to, from, body });
-    if (options.settles) this.#saySettle(options.settles);
+    if (options.settles) this.#recordSettle(options.settles);
     const [first, ...alsoTo] = to as Name[];
     const asked = { ...options, alsoTo, from: from as Name };
     const result = await this.client.post(first as Name, Buffer.from(body), asked);
@@ -81,26 +81,26 @@ export class SimSession {
   async wait(mailbox: string, timeoutMs: number, signal: AbortSignal): Promise<Delivery[]> {
     const delivery = await this.client.wait(mailbox as Name, { timeoutMs, signal });
     const deliveries = delivery ? [delivery] : [];
-    this.#options.history.handed(this.#options.process.name, deliveries);
+    this.#options.history.delivered(this.#options.process.name, deliveries);
     return deliveries;
   }
 
   async fetch(mailbox: string, options: FetchArguments): Promise<Delivery[]> {
     const { deliveries } = await this.client.fetch(mailbox as Name, options);
-    this.#options.history.handed(this.#options.process.name, deliveries);
+    this.#options.history.delivered(this.#options.process.name, deliveries);
     return [...deliveries];
   }
 
   async settle(deliveries: readonly Delivery[]): Promise<void> {
-    this.#saySettle(deliveries);
+    this.#recordSettle(deliveries);
     await this.client.settle(deliveries);
   }
 
-  /** Unsettled messages in the store. */
+  /** The number of unsettled messages in the store. */
   async messages(): Promise<number> {
     const { messages, damaged, warnings } = await this.client.status();
     const { history } = this.#options;
-    if (damaged > 0) history.add({ kind: 'reported', what: `${damaged} damaged messages` });
+    if (damaged > 0) history.add({ kind: 'reported', what: `${damaged} corrupt messages` });
     for (const what of warnings) history.add({ kind: 'reported', what });
     return messages;
   }
@@ -114,14 +114,14 @@ export class SimSession {
     this.#options.network.unbind(this.#options.process);
   }
 
-  /** Gives the role up in good order; it may own again. */
+  /** Gives the role up cleanly; the session may own the broker again later. */
   async handOver(): Promise<void> {
     const broker = this.#broker;
     this.#broker = undefined;
     await broker?.close();
   }
 
-  #saySettle(deliveries: readonly Held[]): void {
+  #recordSettle(deliveries: readonly Held[]): void {
     const ids = deliveries.map(({ envelope }) => envelope.id);
     const { history, process } = this.#options;
     if (ids.length > 0) history.add({ kind: 'settle', process: process.name, ids });
@@ -131,7 +131,7 @@ export class SimSession {
     return !this.#options.isRemote && !this.#closed;
   }
 
-  #mayBid(): boolean {
+  #mayElect(): boolean {
     return this.#mayOwn() && !this.#backoff.isPaused(this.client.hasCallers);
   }
 
@@ -139,20 +139,20 @@ export class SimSession {
     const { process, network, namespace } = this.#options;
     const began = process.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      if (this.#mayBid()) await this.#bid();
+      if (this.#mayElect()) await this.#elect();
       try {
         return await network.dial(process, namespace);
       } catch (error) {
-        if (!this.#mayTryAgain(error, process.now() - began)) throw this.#explain(error);
+        if (!this.#mayRetry(error, process.now() - began)) throw this.#explain(error);
       }
       await process.sleep(pauseMs);
     }
   }
 
-  #mayTryAgain(error: unknown, passedMs: number): boolean {
+  #mayRetry(error: unknown, passedMs: number): boolean {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
     if (error.cause === undefined) return passedMs < hangUpMsMax;
-    return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
+    return passedMs < (this.#mayElect() ? dyingOwnerMsMax : takeoverMsMax);
   }
 
   #explain(error: unknown): unknown {
@@ -160,7 +160,7 @@ export class SimSession {
     return (isRefused && this.#mayOwn() && this.#backoff.error) || error;
   }
 
-  async #bid(): Promise<void> {
+  async #elect(): Promise<void> {
     const { process, network, namespace, folder, limits, history } = this.#options;
     if (!network.bind(namespace, process)) return;
     try {

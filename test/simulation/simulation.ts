@@ -1,10 +1,10 @@
-// One history by a seed: sessions that post and read, one of them the owner, on one disk, while what
-// can go wrong goes wrong. Then the faults stop, and all mail is read to the end.
+// One history, determined by a seed: sessions post and read, one of them owns the broker, on one disk,
+// while faults are injected. Then the faults stop, and all mail is read.
 //
-// 1. The seed draws how many sessions, on which machines, how fast disk and network are, how small the
-//    limits, and which faults come when.  2. Each session does its part of the work; one that dies is
-//    followed by another in its place.  3. Faults stop; all calls must come to their end.  4. Perhaps
-//    the disk is damaged.  5. A last session reads and settles all there is.
+// 1. The seed determines the number of sessions, their machines, the speed of disk and network, the limits,
+//    and the faults with their times.  2. Each session makes its share of calls; a session that dies is
+//    replaced by another.  3. The faults stop; all calls must end.  4. In some histories the disk is
+//    corrupted.  5. A last session reads and settles all mail.
 
 import { IpcError } from '../../src/base/errors.ts';
 import { heartbeatMs } from '../../src/base/limits.ts';
@@ -16,18 +16,18 @@ import { pick, Random } from '../support/random.ts';
 import { violations } from './checker.ts';
 import { History } from './history.ts';
 import { SimNetwork, type SimSocket } from './network.ts';
-import { SimProcess, type Surroundings } from './process.ts';
+import { type Environment, SimProcess } from './process.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimSession } from './session.ts';
 
 export interface Outcome {
   readonly seed: number;
-  /** Empty when all is well. */
+  /** Empty if all invariants hold. */
   readonly violations: readonly string[];
   readonly history: History;
-  /** Events that ran. */
+  /** The number of events that ran. */
   readonly steps: number;
-  /** Simulated, in milliseconds. */
+  /** Simulated time in milliseconds. */
   readonly ms: number;
 }
 
@@ -42,14 +42,14 @@ const home = '/home';
 const folder = `${home}/broker-1`;
 const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
-/** What is asked must be answered so long after the last fault: a dead peer is silent for 45 s. */
+/** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
 
 const calls = ['post', 'post', 'post', 'postNamed', 'wait', 'fetch', 'settle', 'release'] as const;
 type CallKind = (typeof calls)[number];
 
-/** A place in the simulation that one process after the other takes. */
-interface Place {
+/** A role in the simulation that one process after the other takes. */
+interface Role {
   readonly name: string;
   readonly namespace: string;
   readonly isRemote: boolean;
@@ -92,15 +92,15 @@ class Simulation {
   readonly #random: Random;
   readonly #disk = new CrashDisk(home);
   readonly #network: SimNetwork;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
   readonly #limits: Partial<BrokerLimits>;
-  readonly #places: Place[] = [];
-  /** All that ever were on the machine with the disk. */
+  readonly #roles: Role[] = [];
+  /** All processes that ever ran on the machine with the disk. */
   readonly #processes: SimProcess[] = [];
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
-  #bodies = 0;
+  #bodyCount = 0;
   #pids = 100;
   #isOver = false;
 
@@ -109,7 +109,7 @@ class Simulation {
     this.#seed = seed;
     this.#random = random;
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
-    this.#network.wayMsMax = pick(random, [0.1, 1, 5, 30]);
+    this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
     this.#thinkMsMax = pick(random, [2, 20, 200, 1_000]);
     this.#limits = {
@@ -123,7 +123,7 @@ class Simulation {
       unreadBytesMax: pick(random, [300, 4_000_000]),
       turnRequestsMax: pick(random, [2, 256]),
     };
-    this.#around = {
+    this.#environment = {
       scheduler: this.scheduler,
       random,
       clockShiftMs: 0,
@@ -135,20 +135,20 @@ class Simulation {
     const random = this.#random;
     const isDamaged = random.oneIn(8);
     const hasBorder = !isDamaged && random.oneIn(6);
-    for (let local = 0; local < 2 + random.below(2); local++) this.#addPlace(`local${local}`, here);
-    if (random.oneIn(2)) this.#addPlace('remote', here, true);
-    if (hasBorder) this.#addPlace('abroad', 'abroad');
-    // While there is work.
+    for (let local = 0; local < 2 + random.below(2); local++) this.#addRole(`local${local}`, here);
+    if (random.oneIn(2)) this.#addRole('remote', here, true);
+    if (hasBorder) this.#addRole('abroad', 'abroad');
+    // Faults happen while there is work.
     const faultMsMax = 200 + 6 * this.#thinkMsMax;
     for (let fault = random.below(7); fault > 0; fault--) {
       this.scheduler.after(random.below(faultMsMax), () => this.#fault(pick(random, faults)));
     }
-    // Others keep the histories that their seeds have had.
+    // Every fourth seed only, so that the other seeds keep the histories that they have always had.
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     await this.#until(() => false, faultMsMax);
     this.#endFaults();
-    await this.#until(() => this.#places.every(({ state }) => state !== 'working'), drainMsMax);
-    // An owner that was left behind finds out by then.
+    await this.#until(() => this.#roles.every(({ state }) => state !== 'working'), drainMsMax);
+    // By then a fenced owner has detected its successor.
     if (hasBorder) await this.#until(() => false, 2 * heartbeatMs);
     if (isDamaged) await this.#damage();
     await this.#drain();
@@ -166,9 +166,9 @@ class Simulation {
     return Math.max(ms, this.#stalledUntil - this.scheduler.now);
   }
 
-  // Sessions and what they do
+  // Sessions and their calls
 
-  #addPlace(
+  #addRole(
     name: string,
     namespace: string,
     isRemote = false,
@@ -176,7 +176,7 @@ class Simulation {
   ): void {
     const callsLeft = 3 + this.#random.below(10);
     const { process, session } = this.#newSession(`${name}.1`, namespace, isRemote);
-    const place: Place = {
+    const role: Role = {
       name,
       namespace,
       isRemote,
@@ -187,14 +187,14 @@ class Simulation {
       session,
       state: 'working',
     };
-    this.#places.push(place);
-    this.#begin(place);
+    this.#roles.push(role);
+    this.#begin(role);
   }
 
-  /** Sessions that outlive the machine's power, and losses of it while the disk syncs a post. */
+  /** Sessions on another machine, which survive power losses, and power losses during the sync of a post. */
   #addGuests(faultMsMax: number): void {
-    this.#addPlace('poster', here, true, ['post']);
-    this.#addPlace('reader', here, true, ['wait', 'wait', 'settle']);
+    this.#addRole('poster', here, true, ['post']);
+    this.#addRole('reader', here, true, ['wait', 'wait', 'settle']);
     for (let fault = 0; fault < 3; fault++) {
       this.scheduler.after(this.#random.below(faultMsMax), () => this.#fault('powerInSync'));
     }
@@ -206,7 +206,7 @@ class Simulation {
     isRemote: boolean,
   ): { process: SimProcess; session: SimSession } {
     const disk = isRemote ? new CrashDisk(home) : this.#disk;
-    const process = new SimProcess(name, ++this.#pids, disk, this.#around);
+    const process = new SimProcess(name, ++this.#pids, disk, this.#environment);
     process.disk.onDied = () => this.#kill(process);
     if (!isRemote) this.#processes.push(process);
     const { history } = this;
@@ -216,29 +216,29 @@ class Simulation {
     return { process, session: new SimSession(options) };
   }
 
-  /** After a while, so that not all begin at once. */
-  #begin(place: Place): void {
-    const { process } = place;
-    process.after(this.#random.below(50), () => this.#inside(process, () => this.#work(place)));
+  /** Starts after a random delay, so that not all sessions start at once. */
+  #begin(role: Role): void {
+    const { process } = role;
+    process.after(this.#random.below(50), () => this.#inside(process, () => this.#work(role)));
   }
 
-  #beginAgain(place: Place): void {
+  #beginAgain(role: Role): void {
     this.scheduler.after(this.#random.below(1_000), () => {
-      if (!place.process.isDead || place.state === 'gone' || this.#isOver) return;
-      place.lives += 1;
-      const name = `${place.name}.${place.lives}`;
-      Object.assign(place, this.#newSession(name, place.namespace, place.isRemote));
-      this.#begin(place);
+      if (!role.process.isDead || role.state === 'gone' || this.#isOver) return;
+      role.lives += 1;
+      const name = `${role.name}.${role.lives}`;
+      Object.assign(role, this.#newSession(name, role.namespace, role.isRemote));
+      this.#begin(role);
     });
   }
 
-  async #work(place: Place): Promise<void> {
-    const { process, session } = place;
+  async #work(role: Role): Promise<void> {
+    const { process, session } = role;
     const begun: Promise<void>[] = [];
     const held: Delivery[] = [];
-    while (place.callsLeft > 0) {
-      place.callsLeft -= 1;
-      const kind = pick(this.#random, place.calls);
+    while (role.callsLeft > 0) {
+      role.callsLeft -= 1;
+      const kind = pick(this.#random, role.calls);
       const call = this.#call(kind, { process, session }, held).catch(expectIpcError);
       if (this.#random.oneIn(3)) begun.push(call);
       else await call;
@@ -246,19 +246,19 @@ class Simulation {
     }
     await Promise.all(begun);
     if (this.#random.oneIn(3)) {
-      place.state = 'gone';
-      return this.#end(place);
+      role.state = 'gone';
+      return this.#end(role);
     }
     await session.client.release(held).catch(expectIpcError);
-    place.state = 'idle';
+    role.state = 'idle';
   }
 
-  async #end({ session, process }: Place): Promise<void> {
+  async #end({ session, process }: Role): Promise<void> {
     await session.close().catch(expectIpcError);
     this.#kill(process);
   }
 
-  /** What goes wrong in a process that is dead by then is nobody's. */
+  /** Runs work in a process; errors are ignored if the process has died meanwhile. */
   #inside(process: SimProcess, work: () => Promise<void>): void {
     work().catch((error: unknown) => {
       if (!process.isDead) throw error;
@@ -267,7 +267,7 @@ class Simulation {
 
   #call(
     kind: CallKind,
-    { process, session }: Pick<Place, 'process' | 'session'>,
+    { process, session }: Pick<Role, 'process' | 'session'>,
     held: Delivery[],
   ): Promise<void> {
     switch (kind) {
@@ -286,11 +286,11 @@ class Simulation {
     }
   }
 
-  /** Posts the same words again when it hears nothing, as an agent does. */
+  /** Repeats an identical post when it gets no response, as an agent does. */
   async #post(process: SimProcess, session: SimSession, held: Delivery[]): Promise<void> {
     const random = this.#random;
     const to = random.oneIn(4) ? this.#someMailboxes() : [this.#mailbox()];
-    const body = `${process.name} ${++this.#bodies} ${'.'.repeat(pick(random, [0, 100, 1_500]))}`;
+    const body = `${process.name} ${++this.#bodyCount} ${'.'.repeat(pick(random, [0, 100, 1_500]))}`;
     const settles = random.oneIn(4) ? this.#some(held) : [];
     for (let tries = random.below(4); ; tries--) {
       const signal = tries > 0 && random.oneIn(2) ? this.#signal(process, 500) : undefined;
@@ -304,7 +304,7 @@ class Simulation {
     }
   }
 
-  /** An id given by hand, which others give as well. */
+  /** Posts under a caller-chosen id, which other sessions use as well. */
   #postNamed(session: SimSession): Promise<void> {
     const order = this.#random.below(4);
     const id = `order-${order}` as MessageId;
@@ -322,7 +322,7 @@ class Simulation {
     held.push(...(await session.fetch(this.#mailbox(), { messagesMax })));
   }
 
-  /** Takes them out of the list. */
+  /** Removes some deliveries from the list, and returns them. */
   #some(held: Delivery[]): Delivery[] {
     return held.splice(0, this.#random.below(held.length + 1));
   }
@@ -331,7 +331,7 @@ class Simulation {
     return pick(this.#random, mailboxes.slice(0, 3));
   }
 
-  /** Two or three of them, in any order. */
+  /** Two or three mailboxes, in random order. */
   #someMailboxes(): string[] {
     const turned = [...mailboxes.slice(0, 3), ...mailboxes.slice(0, 2)];
     const first = this.#random.below(3);
@@ -345,25 +345,25 @@ class Simulation {
     return controller.signal;
   }
 
-  // What goes wrong
+  // Faults
 
   #fault(kind: (typeof faults)[number] | 'powerInSync'): void {
     const random = this.#random;
-    const place = pick(random, this.#places);
-    const owner = this.#network.owner(place.namespace);
+    const role = pick(random, this.#roles);
+    const owner = this.#network.owner(role.namespace);
     const sockets = this.#network.connections;
     const socket = sockets.length > 0 ? pick(random, sockets) : undefined;
-    this.history.add({ kind: 'fault', what: `${kind} ${place.name}` });
+    this.history.add({ kind: 'fault', what: `${kind} ${role.name}` });
     switch (kind) {
       case 'kill':
-        return this.#kill(place.process);
+        return this.#kill(role.process);
       case 'killOwner':
         return owner && this.#kill(owner);
       case 'killInCall':
         if (owner) owner.disk.dieAt = owner.disk.calls.length + 1 + random.below(30);
         return;
       case 'stop':
-        return this.#stop(owner && random.oneIn(2) ? owner : place.process);
+        return this.#stop(owner && random.oneIn(2) ? owner : role.process);
       case 'power':
         return this.#losePower();
       case 'powerInSync':
@@ -386,24 +386,24 @@ class Simulation {
         if (owner) owner.disk.failAt = owner.disk.calls.length + 1 + random.below(30);
         return;
       case 'handOver':
-        return this.#inside(place.process, () => place.session.handOver().catch(expectIpcError));
+        return this.#inside(role.process, () => role.session.handOver().catch(expectIpcError));
       case 'close':
-        return this.#inside(place.process, () => this.#end(place));
+        return this.#inside(role.process, () => this.#end(role));
       case 'clock':
-        this.#around.clockShiftMs += pick(random, [-10, 10]) * 86_400_000;
+        this.#environment.clockShiftMs += pick(random, [-10, 10]) * 86_400_000;
         return;
     }
   }
 
   #kill(process: SimProcess): void {
-    process.kill(() => this.#network.bury(process, false));
-    const place = this.#places.find((each) => each.process === process);
-    if (place && place.state !== 'gone') this.#beginAgain(place);
+    process.kill(() => this.#network.removeProcess(process, false));
+    const role = this.#roles.find((each) => each.process === process);
+    if (role && role.state !== 'gone') this.#beginAgain(role);
   }
 
   #stop(process: SimProcess): void {
     process.stop();
-    this.scheduler.after(this.#random.below(4_000), () => process.goOn());
+    this.scheduler.after(this.#random.below(4_000), () => process.resume());
   }
 
   #swallow(socket: SimSocket): void {
@@ -411,20 +411,20 @@ class Simulation {
     for (const side of sides) side.swallowed = true;
   }
 
-  /** Before a sync that begins now has ended, mostly. */
+  /** Loses power soon, mostly before a sync that begins now has ended. */
   #losePowerSoon(): void {
     const ms = (this.#random.below(100) / 100) * this.#diskMsMax;
     this.scheduler.after(ms, () => this.#losePower());
   }
 
-  /** On the machine that has the disk. */
+  /** Loses the power of the machine with the disk. */
   #losePower(): void {
     this.#disk.losePower(this.#random);
     for (const process of this.#processes.splice(0)) {
       process.kill(() => {});
-      this.#network.bury(process, true);
-      const place = this.#places.find((each) => each.process === process);
-      if (place && place.state !== 'gone') this.#beginAgain(place);
+      this.#network.removeProcess(process, true);
+      const role = this.#roles.find((each) => each.process === process);
+      if (role && role.state !== 'gone') this.#beginAgain(role);
     }
   }
 
@@ -432,31 +432,31 @@ class Simulation {
     this.history.add({ kind: 'fault', what: 'no more faults' });
     this.#stalledUntil = 0;
     for (const process of this.#processes) {
-      process.goOn();
+      process.resume();
       process.disk.dieAt = Number.POSITIVE_INFINITY;
       process.disk.failAt = Number.POSITIVE_INFINITY;
       process.disk.syncFails = undefined;
       process.disk.onSync = undefined;
     }
-    for (const place of this.#places) {
-      place.process.goOn();
-      if (place.namespace === here) continue;
-      place.state = 'gone';
-      this.#kill(place.process);
+    for (const role of this.#roles) {
+      role.process.resume();
+      if (role.namespace === here) continue;
+      role.state = 'gone';
+      this.#kill(role.process);
     }
   }
 
-  /** After an orderly end, when all is durable and a mark says so: one bit of what was written. */
+  /** Flips one written bit after a clean shutdown, when everything is durable and a sync point says so. */
   async #damage(): Promise<void> {
     const { process, session } = this.#newSession('keeper', here, false);
     let isClosed = false;
     process.after(0, async () => {
-      for (const place of this.#places) {
-        place.state = 'gone';
-        if (!place.process.isDead) await this.#end(place);
+      for (const role of this.#roles) {
+        role.state = 'gone';
+        if (!role.process.isDead) await this.#end(role);
       }
-      // The last owner that there is.
-      await patiently(process, () => session.messages());
+      // The last owner.
+      await withRetries(process, () => session.messages());
       await session.close();
       isClosed = true;
     });
@@ -483,13 +483,13 @@ class Simulation {
       isDrained = true;
     });
     await this.#until(() => isDrained, drainMsMax);
-    const isLeft = this.#places.some(({ state }) => state === 'working');
+    const isLeft = this.#roles.some(({ state }) => state === 'working');
     if (isDrained && !isLeft) this.history.add({ kind: 'drained' });
   }
 
   async #readAll(process: SimProcess, session: SimSession): Promise<void> {
     for (;;) {
-      const left = await patiently(process, async () => {
+      const left = await withRetries(process, async () => {
         for (const mailbox of mailboxes) await session.settle(await session.fetch(mailbox, {}));
         return session.messages();
       });
@@ -499,11 +499,11 @@ class Simulation {
   }
 }
 
-/** What fails is tried again after a while. */
-async function patiently<T>(process: SimProcess, ask: () => Promise<T>): Promise<T> {
+/** Repeats a failed call after a while. */
+async function withRetries<T>(process: SimProcess, call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await ask();
+      return await call();
     } catch (error) {
       expectIpcError(error);
     }

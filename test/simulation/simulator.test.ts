@@ -1,6 +1,6 @@
-// Whole histories by a seed: brokers and sessions while processes die, the power goes, syncs fail,
-// connections break and owners change, held against I1 to I7. SEED is the first seed, SEEDS how many;
-// without them the same seeds each time, those that failed once, and, in the long form, fresh ones.
+// Whole histories determined by seeds: brokers and sessions while processes die, power is lost, syncs fail,
+// connections break and owners change, checked against I1 to I7. SEED is the first seed, SEEDS the number of
+// seeds. By default the same seeds run each time, with those that failed once, and with --long also new ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runSeeds, type Seeds } from './child.ts';
@@ -15,10 +15,10 @@ const freshCount = long && !isChosen ? 40_000 : 0;
 const partSeeds = long ? 10_000 : 500;
 const seedsMax = 2 ** 32;
 
-/** What was settled at an owner that did not have it was stored, and offered, when it was posted again. */
+/** These seeds redelivered a message that was settled at an owner that did not have it, after a repeated post. */
 const failedOnce = [77_012_168, 77_030_701, 77_040_070, 77_050_793, 77_073_282];
 
-/** Each a test of its own, so that a slow machine stays within the time of a test. */
+/** The seeds in parts, each a separate test, so that a slow machine stays within the timeout of a test. */
 function partsOf(first: number, count: number): Seeds[] {
   return Array.from({ length: Math.ceil(count / partSeeds) }, (_, part) => ({
     first: first + part * partSeeds,
@@ -29,7 +29,7 @@ function partsOf(first: number, count: number): Seeds[] {
 const firstFresh = Math.floor(Math.random() * (seedsMax - freshCount));
 
 for (const part of [...partsOf(first, count), ...partsOf(firstFresh, freshCount)]) {
-  test(`${part.count} histories from seed ${part.first} on keep I1 to I7`, async (context) => {
+  test(`${part.count} histories from seed ${part.first} on keep the invariants I1 to I7`, async (context) => {
     const half = Math.ceil(part.count / 2);
     const reports = await Promise.all([
       runSeeds({ first: part.first, count: half }),
@@ -44,13 +44,13 @@ for (const part of [...partsOf(first, count), ...partsOf(firstFresh, freshCount)
 
 if (!isChosen) {
   for (const seed of failedOnce) {
-    test(`seed ${seed}, which failed once, keeps I1 to I7`, async () => {
+    test(`seed ${seed}, which failed once, keeps the invariants I1 to I7`, async () => {
       checkReport(await runSeeds({ first: seed, count: 1 }));
     });
   }
 }
 
-test('a seed repeats its history, in the same process and in another one', async () => {
+test('a seed repeats its history, in the same process and in another process', async () => {
   for (const seed of [first, first + 1, first + 2]) {
     const { history } = await simulate(seed);
     assert.equal((await simulate(seed)).history.text(), history.text());
@@ -59,7 +59,7 @@ test('a seed repeats its history, in the same process and in another one', async
   assert.equal((await runSeeds(seeds)).hash, (await runSeeds(seeds)).hash);
 });
 
-test('other seeds have other histories', async () => {
+test('different seeds have different histories', async () => {
   const hashes = await Promise.all(
     [1, 2, 3].map(async (seed) => (await simulate(seed)).history.hash()),
   );
@@ -68,5 +68,5 @@ test('other seeds have other histories', async () => {
 
 function checkReport({ failed }: Report): void {
   const again = `SEED=${failed?.seed} SEEDS=1 npm test -- simulation/simulator.test`;
-  assert.equal(failed, undefined, `${failed?.violations.join('\n')}\nagain: ${again}`);
+  assert.equal(failed, undefined, `${failed?.violations.join('\n')}\nrepeat with: ${again}`);
 }
