@@ -32,7 +32,7 @@ export class Ballast {
     return this.#disk.identity(this.#folder) !== undefined && this.#names.length < this.#filesMin;
   }
 
-  /** Creates as much as it may take to offer and settle so many messages. False if the disk is full. */
+  /** Creates as much as it takes to offer and settle this number of messages. False if the disk is full. */
   refill(messages: number): boolean {
     const wanted = Math.min(
       sparesMax,

@@ -61,20 +61,20 @@ function segmentNames(disk: Disk, folder: string): string {
 async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
   refuseNewer(disk, folder);
   const contents = new Contents();
-  const finder = new CorruptionScanner();
+  const scanner = new CorruptionScanner();
   const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
   for (const segment of log.segments) {
-    if (segment.nextNumber !== undefined) finder.below(segment.nextNumber);
+    if (segment.nextNumber !== undefined) scanner.below(segment.nextNumber);
     await replay(disk, folder, segment, {
       record: (raw, record) => {
         contents.add(record);
-        if (record) finder.read(segment, raw, record);
+        if (record) scanner.read(segment, raw, record);
       },
-      lost: (bytes) => finder.lost(segment, bytes),
+      lost: (bytes) => scanner.lost(segment, bytes),
     });
   }
-  const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + finder.numbersLost;
-  const faults = finder.end(nextNumber).flatMap(describeCorruption);
+  const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + scanner.numbersLost;
+  const faults = scanner.end(nextNumber).flatMap(describeCorruption);
   return {
     ...contents.report(),
     store: log.store,

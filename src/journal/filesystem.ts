@@ -1,10 +1,9 @@
 // Warnings about file systems that do not keep what a store needs. Only Linux has these type numbers.
 import type { Disk } from './disk.ts';
 
-const inMemory = 'its mail is gone when this machine restarts';
-const overNetwork =
-  'its syncs and locks are only as good as the server, and two machines must not share it';
-const inContainer = 'its mail is gone with the container, unless the folder is a volume';
+const inMemory = 'its mail is lost when this machine restarts';
+const overNetwork = 'its durability depends on the server, and two machines must not share it';
+const inContainer = 'its mail is lost with the container, unless the folder is a volume';
 
 /** By the type that statfs(2) reports. */
 const kinds = new Map<number, readonly [name: string, warning: string]>([
@@ -22,5 +21,5 @@ const kinds = new Map<number, readonly [name: string, warning: string]>([
 export async function fileSystemWarnings(disk: Disk, folder: string): Promise<string[]> {
   const type = await disk.fileSystemType(folder);
   const [name, warning] = (type !== undefined && kinds.get(type)) || [];
-  return name === undefined ? [] : [`the store ${folder} lies on ${name}: ${warning}`];
+  return name === undefined ? [] : [`the store ${folder} is on ${name}: ${warning}`];
 }

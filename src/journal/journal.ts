@@ -57,6 +57,7 @@ export class Journal {
   readonly format = journalFormat;
   readonly #options: JournalOptions;
   readonly #disk: Disk;
+  readonly #folder: string;
   readonly #limits: JournalLimits;
   readonly #own: Epoch;
   #note: OwnerNote;
@@ -65,7 +66,6 @@ export class Journal {
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
   #fileSystemWarnings: readonly string[] = [];
-  #nextNumber: number;
   /** Found by the replay. */
   #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
@@ -115,8 +115,8 @@ export class Journal {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
-    const { bodyCacheBytesMax } = this.#limits;
     const { folder } = options;
+    this.#folder = folder;
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
     this.#segments = new SegmentList(this.#disk, folder, own.epoch, this.#quarantine);
     const onCorrupt = (number: number, file: LogFile) => {
@@ -125,6 +125,7 @@ export class Journal {
       this.#live.markCorrupt(number);
       this.#quarantine.noteMessage(file, number);
     };
+    const { bodyCacheBytesMax } = this.#limits;
     this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onCorrupt);
     this.#ballast = ballast;
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
@@ -133,12 +134,12 @@ export class Journal {
     this.#note = options.owner;
     this.epoch = own.epoch;
     this.storeId = log.store ?? (options.runtime ?? systemRuntime).randomBytes(16).toString('hex');
-    this.#nextNumber = log.nextNumber;
+    this.#live.nextNumber = log.nextNumber;
   }
 
   /** Above the number of every message that was ever written. */
   get nextNumber(): number {
-    return this.#nextNumber;
+    return this.#live.nextNumber;
   }
 
   /** Some records are not covered by a sync. */
@@ -196,12 +197,12 @@ export class Journal {
 
   /** False if there is a newer epoch, or the folder is gone: nothing may be acknowledged any more. */
   stillOwner(): boolean {
-    return isNewest(this.#disk, this.#options.folder, this.#own);
+    return isNewest(this.#disk, this.#folder, this.#own);
   }
 
   /** The error for an owner that stillOwner() says is none any more. */
   lost(): IpcError {
-    return whyLost(this.#disk, this.#options.folder, this.#own);
+    return whyLost(this.#disk, this.#folder, this.#own);
   }
 
   /** The body of a live message; undefined if it is corrupt. */
@@ -299,17 +300,16 @@ export class Journal {
           const location = locationOf(raw, file);
           if (record) scanner.read(file, raw, record);
           if (record) this.#options.restore(record);
-          if (record) this.#countNumber(record);
           if (record) this.#live.apply(record, location);
           if (raw.offset >= listedBytes) carried.push({ raw, record, location });
         },
         lost: (bytes) => scanner.lost(file, bytes),
       };
-      await replay(this.#disk, this.#options.folder, extent, reader, this.#options.runtime);
+      await replay(this.#disk, this.#folder, extent, reader, this.#options.runtime);
     }
     // What was lost at the end of the log may have had numbers of its own.
-    this.#nextNumber += scanner.numbersLost;
-    this.#corruption = scanner.end(this.#nextNumber);
+    this.#live.nextNumber += scanner.numbersLost;
+    this.#corruption = scanner.end(this.nextNumber);
     return carried;
   }
 
@@ -319,23 +319,23 @@ export class Journal {
       this.#beginSegment(carried);
     } catch (error) {
       // The prologue is not complete, so it counts for nobody.
-      const replaced = this.#isReplaced();
-      abandonEpoch(this.#disk, this.#options.folder, this.#own);
-      throw replaced ? justReplaced() : error;
+      const fault = this.#openingFault(error);
+      abandonEpoch(this.#disk, this.#folder, this.#own);
+      throw fault;
     }
     try {
       await this.sync();
       if (!this.stillOwner()) throw justReplaced();
-      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#options.folder);
+      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
       this.#guard(() => this.#segments.removeFiles(this.#segments.orphans()));
       this.#seal();
     } catch (error) {
       // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.
-      const replaced = this.#isReplaced();
+      const fault = this.#openingFault(error);
       this.abandon();
-      throw replaced ? justReplaced() : error;
+      throw fault;
     }
   }
 
@@ -358,9 +358,8 @@ export class Journal {
 
   /** Notes the sync point beside the log, too: truncating or removing a segment takes its sync points along. */
   #seal(): void {
-    const { folder } = this.#options;
     try {
-      writeOwner(this.#disk, folder, this.epoch, this.#note, this.#logWriter.durable);
+      writeOwner(this.#disk, this.#folder, this.epoch, this.#note, this.#logWriter.durable);
     } catch {
       // The log has the sync point, and the addresses are a convenience for the next owner.
     }
@@ -390,7 +389,7 @@ export class Journal {
       kind: 'segment',
       format: journalFormat,
       store: this.storeId,
-      nextNumber: this.#nextNumber,
+      nextNumber: this.nextNumber,
       prologueBytes,
       durable: this.#logWriter.durable,
       earlier: this.#segments.extents(),
@@ -407,29 +406,19 @@ export class Journal {
     this.#guard(() => this.#logWriter.append(encoded.flat()));
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
-      this.#account(record, { file, offset, bytes });
+      const ended = this.#live.apply(record, { file, offset, bytes });
+      for (const number of ended) this.#bodyReader.forget(number);
       offset += bytes;
     }
     file.bytes = this.#logWriter.bytes;
   }
 
-  #account(record: JournalRecord | StoreRecord, location: Location): void {
-    this.#countNumber(record);
-    for (const number of this.#live.apply(record, location)) this.#bodyReader.forget(number);
-  }
-
-  #countNumber(record: JournalRecord | StoreRecord): void {
-    if (record.kind !== 'posted' && record.kind !== 'copied') return;
-    const last = (record.kind === 'posted' && record.also.at(-1)) || record.envelope;
-    this.#nextNumber = Math.max(this.#nextNumber, last.number + 1);
-  }
-
-  /** False if that cannot be found out: then the caller reports its own error. */
-  #isReplaced(): boolean {
+  /** `error`, unless a newer owner is the cause of it. */
+  #openingFault(error: unknown): unknown {
     try {
-      return !this.stillOwner();
+      return this.stillOwner() ? error : justReplaced();
     } catch {
-      return false;
+      return error;
     }
   }
 

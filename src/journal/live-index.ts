@@ -27,6 +27,8 @@ export class LiveIndex {
   /** Numbers of the live messages whose bodies are corrupt. */
   readonly #corrupt = new Set<number>();
   #bytes = 0;
+  /** Above the number of every message that was placed, even if it has ended. */
+  nextNumber = 1;
 
   get size(): number {
     return this.#locations.size;
@@ -92,6 +94,7 @@ export class LiveIndex {
     if (!body) this.#corrupt.add(number);
     this.#locations.set(number, location);
     this.#bytes += location.bytes;
+    this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
 
   #end(numbers: readonly number[]): readonly number[] {

@@ -85,7 +85,7 @@ export class Quarantine {
     const more = all.length - damageListedMax;
     return [
       ...all.slice(0, damageListedMax),
-      ...(more > 0 ? [`and ${more} more reports of damage, not listed`] : []),
+      ...(more > 0 ? [`and ${more} more reports of corruption, not listed`] : []),
       ...(fault === undefined ? [] : [`the reports in ${this.#path} cannot be read (${fault})`]),
       ...(fault === undefined && all.length > 0 ? [this.#whatToDo] : []),
     ];

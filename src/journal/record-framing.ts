@@ -67,20 +67,20 @@ export function sealRecord(
 ): Buffer[] {
   const writer = new ByteWriter().raw(blankHeader);
   writeMeta(writer);
-  const head = writer.bytes();
-  const metaBytes = head.length - recordHeaderBytes;
+  const bytes = writer.bytes();
+  const metaBytes = bytes.length - recordHeaderBytes;
   assert(
     metaBytes <= metaBytesMax && body.length <= bodyBytesMax,
     'a record stays within its limits',
   );
-  head.writeUInt16BE(magic, 0);
-  head.writeUInt8(type, 2);
-  head.writeUInt8(flags, 3);
-  head.writeUInt32BE(metaBytes, 4);
-  head.writeUInt32BE(body.length, 8);
-  head.writeUInt32BE(bodyChecksum, 12);
-  head.writeUInt32BE(headerChecksum(head, 0, metaBytes, seed), 16);
-  return body.length > 0 ? [head, body] : [head];
+  bytes.writeUInt16BE(magic, 0);
+  bytes.writeUInt8(type, 2);
+  bytes.writeUInt8(flags, 3);
+  bytes.writeUInt32BE(metaBytes, 4);
+  bytes.writeUInt32BE(body.length, 8);
+  bytes.writeUInt32BE(bodyChecksum, 12);
+  bytes.writeUInt32BE(headerChecksum(bytes, 0, metaBytes, seed), 16);
+  return body.length > 0 ? [bytes, body] : [bytes];
 }
 
 /** The same record, for another segment. */

@@ -135,7 +135,7 @@ interface Image {
   readonly prologueEnd: number;
   /** End of the valid records that follow from the first byte without a gap; 0 without a header. */
   readonly validBytes: number;
-  /** End of the last valid record, whatever lies before it. */
+  /** End of the last valid record, even if there is corruption before it. */
   readonly lastEnd: number;
   /** The latest sync point that any of its records states. */
   readonly durable: Position;
@@ -291,8 +291,8 @@ async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<B
 
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
-  const head = disk.readPart(path, 0, recordHeaderBytes);
-  const raw = readRecord(disk.readPart(path, 0, recordBytes(head)), 0, segmentSeed(id));
+  const begin = disk.readPart(path, 0, recordHeaderBytes);
+  const raw = readRecord(disk.readPart(path, 0, recordBytes(begin)), 0, segmentSeed(id));
   const record = raw && storeRecordOf(raw);
   return record?.kind === 'segment' ? record : undefined;
 }

@@ -49,7 +49,7 @@ export class SegmentWriter {
     return this.#usedBytes;
   }
 
-  /** Preallocates for so many bytes; if it throws, it may have done so for some of them. Blocks. */
+  /** Preallocates space for `bytes` more bytes. If it throws, it may have done so for a part. Blocks. */
   reserve(bytes: number): void {
     const end = this.#usedBytes + bytes;
     if (end > this.#allocatedBytes) this.#extend(roundUp(end, this.#growthBytes), end);

@@ -62,7 +62,7 @@ const brokers: readonly Broken[] = [
     instead: `compactable() {
         const { isDiskFull } = this.#spaceCheck;
         const { files } = this.#segments;
-        const numbers = Array.from({ length: this.#nextNumber }, (_, number) => number);
+        const numbers = Array.from({ length: this.nextNumber }, (_, number) => number);
         const livesIn = new Set(numbers.map((number) => this.#live.locate(number)?.file));
         const dead = files.findIndex((file) => file !== files.at(-1) && !livesIn.has(file));
         if (dead > 0) files.unshift(...files.splice(dead, 1));`,
