@@ -52,7 +52,7 @@ export class CorruptionScanner {
     this.#hasLost = true;
   }
 
-  /** Takes the records in log order. A copy without a body reports corruption in the segment it came from. */
+  /** Takes the records in log order. A valid copy without a body lost it in an earlier segment, not in this one. */
   read(id: SegmentId, raw: RawRecord, record: JournalRecord): void {
     switch (record.kind) {
       case 'posted': {

@@ -131,7 +131,7 @@ interface Image {
   readonly id: SegmentId;
   /** undefined if it is torn or corrupt. */
   readonly header: SegmentRecord | undefined;
-  /** End of the `segment` record and its prologue. */
+  /** End of the prologue. */
   readonly prologueEnd: number;
   /** End of the valid records that follow from the first byte without a gap; 0 without a header. */
   readonly validBytes: number;
@@ -143,8 +143,6 @@ interface Image {
   readonly removed: readonly SegmentId[];
 }
 
-type WithHeader = Image & { readonly header: SegmentRecord };
-
 /** The segments that an epoch's newest header lists, or what stands in for a header that is corrupt. */
 interface Listing extends Pick<Log, 'store' | 'nextNumber'> {
   readonly earlier: readonly Extent[];
@@ -153,7 +151,7 @@ interface Listing extends Pick<Log, 'store' | 'nextNumber'> {
 /** undefined if the epoch never opened: its owner ended before it had acknowledged anything. */
 async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<Log | undefined> {
   const images = await readImages(disk, folder, epoch);
-  const newest = images.findLast(hasHeader);
+  const newest = images.findLast(({ header }) => header !== undefined);
   const seal = readSealed(disk, folder, epoch) ?? start;
   const durable = images.reduce((latest, image) => max(latest, image.durable), seal);
   if (durable.segment === 0 && !hasPrologue(images, newest)) return undefined;
@@ -193,11 +191,7 @@ async function readImages(disk: Disk, folder: string, epoch: number): Promise<Im
   return images;
 }
 
-function hasHeader(image: Image): image is WithHeader {
-  return image.header !== undefined;
-}
-
-/** Whether the epoch may have acknowledged something though no sync point is left of it. */
+/** Whether the prologue of the epoch's first segment was completed, as far as that is still there. */
 function hasPrologue(images: readonly Image[], newest: Image | undefined): boolean {
   const first = images.find(({ id }) => id.segment === 1);
   return newest !== undefined && (!first || first.validBytes >= first.prologueEnd);
