@@ -161,7 +161,7 @@ test('a really full disk: posts are refused, mail is read and settled, an owner 
   const { warnings, messages } = await poster.status();
   assert.equal(messages, stored);
   assert.match(warnings.join('\n'), /the disk was full at the last post/);
-  assert.match(warnings.join('\n'), /lies on tmpfs, which is memory/);
+  assert.match(warnings.join('\n'), /is on tmpfs, which is memory/);
   const [head] = (await poster.fetch(box, { messagesMax: 1 })).deliveries;
   assert(head);
   await poster.settle([head]);
@@ -309,7 +309,7 @@ test('a store in memory is warned of by start, status and store check', async (c
     return once(child, 'exit').then(() => said);
   };
   const warning =
-    /^Warning: the store .* lies on tmpfs, which is memory: its mail is gone when this machine restarts\.$/m;
+    /^Warning: the store .* is on tmpfs, which is memory: its mail is lost when this machine restarts\.$/m;
   await say('post', 'A', 'hello');
   assert.match(await say('status'), warning);
   assert.match(await say('store', 'check'), warning);
