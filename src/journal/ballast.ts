@@ -1,65 +1,66 @@
-// Room for a disk that is full: files of zeros in `spare/`, given back to the file system when something
-// must be written that may not wait. A post may wait: it is refused unless all spares are there.
+// Ballast: files of zeros in `spare/`, which are removed to make room when the disk is full and something
+// must be written that cannot wait. A post can wait: it is refused unless all ballast is there.
 import { join } from 'node:path';
+import { systemErrorCode } from '../base/errors.ts';
 import { settleBytes, spareBytes, sparesMax, sparesMin } from '../base/limits.ts';
-import { type Disk, type DiskFile, hasCode } from './disk.ts';
+import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 
-const spareName = /^[0-9]{2,3}$/;
+const ballastName = /^[0-9]{2,3}$/;
 
-export class BallastFiles {
+export class Ballast {
   readonly #disk: Disk;
   readonly #folder: string;
-  readonly #min: number;
-  /** Names of those that are there whole. */
-  readonly #whole: string[] = [];
+  readonly #filesMin: number;
+  /** Names of the files that have their full length. */
+  readonly #names: string[] = [];
 
-  /** Looks for what earlier owners left. */
-  constructor(disk: Disk, folder: string, min = sparesMin) {
+  /** Takes over what earlier owners left. */
+  constructor(disk: Disk, folder: string, filesMin = sparesMin) {
     this.#disk = disk;
     this.#folder = join(folder, 'spare');
-    this.#min = min;
-    for (const name of disk.list(this.#folder).filter((each) => spareName.test(each))) {
+    this.#filesMin = filesMin;
+    for (const name of disk.list(this.#folder).filter((each) => ballastName.test(each))) {
       // A power loss may have left it short.
-      if (disk.readPart(this.#path(name), spareBytes - 1, 1).length === 1) this.#whole.push(name);
+      if (disk.readPart(this.#path(name), spareBytes - 1, 1).length === 1) this.#names.push(name);
       else disk.removeFile(this.#path(name));
     }
   }
 
-  /** Some were given back, and there was no room since; not so before the first post. */
-  get areShort(): boolean {
-    return this.#disk.identity(this.#folder) !== undefined && this.#whole.length < this.#min;
+  /** Some was used and not restored since. False before the first post, which makes the folder. */
+  get isShort(): boolean {
+    return this.#disk.identity(this.#folder) !== undefined && this.#names.length < this.#filesMin;
   }
 
-  /** As many as so many messages may need to be offered and settled. False when the disk is full. */
+  /** Creates as much as it takes to offer and settle this number of messages. False if the disk is full. */
   refill(messages: number): boolean {
     const wanted = Math.min(
       sparesMax,
-      this.#min + Math.floor((messages * settleBytes) / spareBytes),
+      this.#filesMin + Math.floor((messages * settleBytes) / spareBytes),
     );
-    while (this.#whole.length < wanted) {
-      if (!this.#make()) return false;
+    while (this.#names.length < wanted) {
+      if (!this.#addFile()) return false;
     }
     return true;
   }
 
-  /** Does what may not wait. When the disk is full, gives spares back for it, one by one. */
-  insist<T>(action: () => T): T {
+  /** Does something that cannot wait: while the disk is full for it, removes one file after the other. */
+  withBallast<T>(action: () => T): T {
     for (;;) {
       try {
         return action();
       } catch (error) {
-        if (!isDiskFull(error) || !this.#giveBack()) throw error;
+        if (!isDiskFull(error) || !this.#removeFile()) throw error;
       }
     }
   }
 
-  #make(): boolean {
+  #addFile(): boolean {
     try {
       this.#disk.makeFolder(this.#folder);
       const { name, file } = this.#create();
       const isWhole = this.#fill(file) === spareBytes;
-      if (isWhole) this.#whole.push(name);
+      if (isWhole) this.#names.push(name);
       else this.#disk.removeFile(this.#path(name));
       return isWhole;
     } catch (error) {
@@ -79,21 +80,21 @@ export class BallastFiles {
     }
   }
 
-  #giveBack(): boolean {
-    const name = this.#whole.pop();
+  #removeFile(): boolean {
+    const name = this.#names.pop();
     if (name !== undefined) this.#disk.removeFile(this.#path(name));
     return name !== undefined;
   }
 
-  /** Passes over a name that is taken: by an owner that was replaced and does not know it yet. */
+  /** Skips names in use by an owner that was replaced and has not noticed yet. */
   #create(): { name: string; file: DiskFile } {
     for (let number = 1; ; number++) {
       const name = String(number).padStart(2, '0');
-      if (this.#whole.includes(name)) continue;
+      if (this.#names.includes(name)) continue;
       try {
         return { name, file: this.#disk.create(this.#path(name)) };
       } catch (error) {
-        if (!hasCode(error, 'EEXIST')) throw error;
+        if (systemErrorCode(error) !== 'EEXIST') throw error;
       }
     }
   }

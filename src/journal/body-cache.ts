@@ -1,4 +1,4 @@
-/** Bodies in memory, up to a number of bytes; the oldest goes first. */
+/** Bodies in memory, by message number, up to a number of bytes; the oldest is evicted first. */
 export class BodyCache {
   readonly #bytesMax: number;
   readonly #bodies = new Map<number, Buffer>();
@@ -28,7 +28,7 @@ export class BodyCache {
   }
 }
 
-/** A small body is a view of the chunk that it came in, and would keep all of it in memory. */
+/** A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. */
 function owned(body: Buffer): Buffer {
   return body.length * 2 >= body.buffer.byteLength ? body : Buffer.from(body);
 }

@@ -1,5 +1,5 @@
-// The bodies of live messages: from memory, or from where the log has them, with few reads for many.
-// A body that the disk does not give back as it was posted is damaged: undefined, here and above.
+// Reads the bodies of live messages, from memory or from the log, many with one read. A body that does not
+// fit its checksum any more is corrupt: it is undefined here, and in the layers above.
 import assert from 'node:assert/strict';
 import { BodyCache } from './body-cache.ts';
 import type { Disk } from './disk.ts';
@@ -8,7 +8,7 @@ import type { LiveIndex, Location, LogFile } from './live-index.ts';
 import { segmentPath } from './paths.ts';
 import { readRecord, segmentSeed } from './record-framing.ts';
 
-/** Records of one segment that were read at once. */
+/** Records of one segment that were read with one read. */
 interface Run {
   readonly file: LogFile;
   readonly begin: number;
@@ -16,57 +16,58 @@ interface Run {
   readonly read: Buffer;
 }
 
-/** Bodies that lie close to each other come with one read, so far, and across so much between them. */
+/** Longest read. */
 const readBytesMax = 4 * 1024 ** 2;
+/** Longest gap between two bodies that are read together. */
 const readGapBytesMax = 16 * 1024;
 
 export class BodyReader {
   readonly #disk: Disk;
   readonly #folder: string;
-  /** The journal's own, which keeps it up to date. */
+  /** Kept up to date by the journal. */
   readonly #live: LiveIndex;
   readonly #cache: BodyCache;
-  readonly #onDamaged: (number: number, file: LogFile) => void;
+  readonly #onCorrupt: (number: number, file: LogFile) => void;
 
-  /** `onDamaged`: called when a body is found damaged that was not known to be. */
+  /** `onCorrupt` is called with a body that was valid when the log was read or written. */
   constructor(
     disk: Disk,
     folder: string,
     live: LiveIndex,
     cacheBytesMax: number,
-    onDamaged: (number: number, file: LogFile) => void,
+    onCorrupt: (number: number, file: LogFile) => void,
   ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#live = live;
     this.#cache = new BodyCache(cacheBytesMax);
-    this.#onDamaged = onDamaged;
+    this.#onCorrupt = onCorrupt;
   }
 
-  /** In memory, as long as there is room. */
+  /** Keeps the body in memory, until newer ones take its place. */
   keep(number: number, body: Buffer): void {
     this.#cache.add(number, body);
   }
 
-  /** When the message ends. */
+  /** Called when the message ends. */
   forget(number: number): void {
     this.#cache.delete(number);
   }
 
-  /** storage_failed when the disk fails in another way than by damage. */
+  /** undefined if the body is corrupt. Throws storage_failed if it cannot be read at all. */
   read(number: number): Buffer | undefined {
     const cached = this.#cache.get(number);
-    if (cached || this.#live.isDamaged(number)) return cached;
+    if (cached || this.#live.isCorrupt(number)) return cached;
     const location = this.#locate(number);
     return this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
   }
 
-  /** read() of each, with few reads when they lie in the order of the log. */
+  /** read() of each, with few reads if they are in log order. */
   readAll(numbers: readonly number[]): (Buffer | undefined)[] {
     let run: Run | undefined;
     return numbers.map((number, index) => {
       const cached = this.#cache.get(number);
-      if (cached || this.#live.isDamaged(number)) return cached;
+      if (cached || this.#live.isCorrupt(number)) return cached;
       const location = this.#locate(number);
       const { file, offset, bytes } = location;
       if (file !== run?.file || offset < run.begin || offset + bytes > run.end) {
@@ -83,13 +84,13 @@ export class BodyReader {
     return location;
   }
 
-  /** Where the read ends that begins at the body of numbers[index]. */
+  /** End of the read that begins with the record of numbers[index]. */
   #runEnd(numbers: readonly number[], index: number, { file, offset, bytes }: Location): number {
     let end = offset + bytes;
     let last = offset;
     for (let later = index + 1; later < numbers.length; later++) {
       const next = this.#locate(numbers[later] ?? 0);
-      // Those of one post lie in the same place.
+      // Messages of one post share a record.
       if (next.file !== file || next.offset < last) break;
       if (next.offset > end + readGapBytesMax) break;
       if (next.offset + next.bytes > offset + readBytesMax) break;
@@ -109,7 +110,7 @@ export class BodyReader {
 
   #bodyIn(read: Buffer, offset: number, number: number, { file }: Location): Buffer | undefined {
     const record = readRecord(read, offset, segmentSeed(file));
-    if (!record) this.#onDamaged(number, file);
+    if (!record) this.#onCorrupt(number, file);
     return record?.body;
   }
 }

@@ -1,4 +1,4 @@
-// `ipc store check`: reads all of a store and says what is in it, and what is wrong. Changes nothing.
+// `ipc store check`: reads all of a store, and reports its content and its faults. Changes nothing.
 
 import type { Envelope, Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
@@ -11,36 +11,36 @@ import { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
 import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
 
-/** How often a store that changes under the reader is read, before what was found is believed. */
+/** How often a store that changes during the reading is read, before its faults are reported. */
 const readingsMax = 5;
 
 export interface MailboxReport {
   readonly mailbox: Name;
   readonly messages: number;
-  /** Of their bodies. */
+  /** Length of their bodies. */
   readonly bytes: number;
 }
 
 export interface StoreReport {
-  /** undefined when there is none, or none that can be read. */
+  /** The store's id; undefined if there is none that can be read. */
   readonly store: string | undefined;
-  /** The newest, 0 when there is none. */
+  /** The newest epoch; 0 if there is none. */
   readonly epoch: number;
   readonly sound: boolean;
-  /** What is wrong, in sentences. */
+  /** Sentences for people. */
   readonly faults: readonly string[];
-  /** What earlier owners found damaged, in sentences, until its note is deleted. */
+  /** What is in quarantine, in sentences. */
   readonly kept: readonly string[];
-  /** Of the disk that it lies on. */
+  /** Warnings about the file system, in sentences. */
   readonly warnings: readonly string[];
-  /** Those that count, oldest first. */
+  /** The segments that count, oldest first. */
   readonly segments: readonly Extent[];
   readonly records: Readonly<Record<string, number>>;
-  /** Those with live messages, by name. */
+  /** The mailboxes with live messages, in the order of their names. */
   readonly mailboxes: readonly MailboxReport[];
-  /** Live messages. */
+  /** How many messages are live. */
   readonly messages: number;
-  /** Of their bodies. */
+  /** Length of their bodies. */
   readonly bytes: number;
 }
 
@@ -48,7 +48,7 @@ export async function checkStore(folder: string, disk: Disk = realDisk): Promise
   for (let readings = 1; ; readings++) {
     const names = segmentNames(disk, folder);
     const report = await readStore(disk, folder);
-    // A live owner may have removed a segment in between.
+    // A running owner may have removed a segment meanwhile.
     const unchanged = names === segmentNames(disk, folder);
     if (report.sound || unchanged || readings === readingsMax) return report;
   }
@@ -61,20 +61,20 @@ function segmentNames(disk: Disk, folder: string): string {
 async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
   refuseNewer(disk, folder);
   const contents = new Contents();
-  const finder = new CorruptionScanner();
+  const scanner = new CorruptionScanner();
   const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
   for (const segment of log.segments) {
-    if (segment.nextNumber !== undefined) finder.below(segment.nextNumber);
+    if (segment.nextNumber !== undefined) scanner.below(segment.nextNumber);
     await replay(disk, folder, segment, {
       record: (raw, record) => {
         contents.add(record);
-        if (record) finder.read(segment, raw, record);
+        if (record) scanner.read(segment, raw, record);
       },
-      lost: (bytes) => finder.lost(segment, bytes),
+      lost: (bytes) => scanner.lost(segment, bytes),
     });
   }
-  const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + finder.numbersLost;
-  const faults = finder.end(nextNumber).flatMap(describeCorruption);
+  const nextNumber = Math.max(log.nextNumber, contents.nextNumber) + scanner.numbersLost;
+  const faults = scanner.end(nextNumber).flatMap(describeCorruption);
   return {
     ...contents.report(),
     store: log.store,
@@ -92,14 +92,14 @@ function extents(log: Log): Extent[] {
   return log.segments.map(extent);
 }
 
-/** What the records come to. */
+/** The fold of the records. */
 class Contents {
   readonly #records: Record<string, number> = {};
-  /** Above all that were met. */
+  /** Above the number of every message so far. */
   nextNumber = 1;
   readonly #messages = new Map<number, { mailbox: Name; bytes: number }>();
 
-  /** undefined for a record of a kind that this program does not know. */
+  /** `record`: undefined if its type is unknown. */
   add(record: JournalRecord | undefined): void {
     const kind = record?.kind ?? 'unknown';
     this.#records[kind] = (this.#records[kind] ?? 0) + 1;

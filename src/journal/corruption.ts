@@ -1,5 +1,5 @@
-// What a disk damaged, as it is found: ranges in which no record can be read, and messages whose body
-// is not what was posted. Which messages are missing is told by the numbers around a range.
+// Collects the corruption that a replay finds: ranges without a valid record, and messages with a corrupt
+// body. Which messages may be missing follows from the numbers around a range.
 import { damageListedMax } from '../base/limits.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
@@ -9,23 +9,23 @@ export interface LostRange {
   readonly offset: number;
   readonly bytes: number;
   /**
-   * Numbers of messages that may have lain there, the first few; a copy that was lost is not among them.
-   * None when many more are not there than the range can have held: what they were cannot be told.
+   * The first few numbers of messages that may have been there; a lost copy is not among them. Empty if
+   * many more numbers are missing than the range can have held, since it is not known then which they were.
    */
   readonly missing: readonly number[];
-  /** How many more, at most. */
+  /** At most how many more. */
   readonly missingMore: number;
 }
 
 export interface SegmentCorruption extends SegmentId {
   readonly lost: readonly LostRange[];
-  /** Numbers of messages whose bodies are damaged. */
+  /** Numbers of messages with corrupt bodies. */
   readonly messages: readonly number[];
-  /** Ranges and messages that are not listed. */
+  /** How many ranges and messages are not listed. */
   readonly more: number;
 }
 
-/** No record that stores a message is smaller, and none has another one of the same post in less. */
+/** Length of the smallest record of a post, and of a further message in it. */
 const postedBytesMin = 68;
 const alsoBytesMin = 12;
 
@@ -35,52 +35,52 @@ interface Found {
   readonly messages: Set<number>;
 }
 
-/** Of one replay. */
+/** Collects what one replay finds. */
 export class CorruptionScanner {
   readonly #found = new Map<string, Found>();
-  /** Ranges with no message stored after them yet. */
+  /** Ranges behind which no message was posted yet. */
   #open: Found['lost'] = [];
-  /** Numbers met since the first range: they are not missing. */
-  readonly #met = new Set<number>();
+  /** Numbers seen since the first range: they are not missing. */
+  readonly #seen = new Set<number>();
   #highest = 0;
   #hasLost = false;
 
   lost(id: SegmentId, { offset, end }: LostBytes): void {
     const range = { offset, end, after: this.#highest, before: undefined };
-    this.#of(id).lost.push(range);
+    this.#foundIn(id).lost.push(range);
     this.#open.push(range);
     this.#hasLost = true;
   }
 
-  /** What the log tells, in its order. A copy may say of a message that another segment damaged it. */
+  /** Takes the records in log order. A valid copy without a body lost it in an earlier segment, not in this one. */
   read(id: SegmentId, raw: RawRecord, record: JournalRecord): void {
     switch (record.kind) {
       case 'posted': {
         const numbers = envelopesOf(record).map(({ number }) => number);
         this.#stored(id, raw, numbers);
-        this.#meet(record.settles);
+        this.#addSeen(record.settles);
         for (const number of numbers) this.#posted(number);
         return;
       }
       case 'copied':
         return this.#stored(id, raw, [record.envelope.number]);
       case 'settled':
-        return this.#meet(record.numbers);
+        return this.#addSeen(record.numbers);
     }
   }
 
-  /** All numbers given so far lie below: a header says so. */
+  /** All numbers given so far are below `nextNumber`: a segment header says so. */
   below(nextNumber: number): void {
     for (const range of this.#open) range.before = nextNumber;
     this.#open = [];
   }
 
-  /** Numbers that a range at the end of the log can have held. */
+  /** How many numbers the ranges at the end of the log can have held. */
   get numbersLost(): number {
     return this.#open.reduce((sum, range) => sum + messagesMax(range), 0);
   }
 
-  /** `nextNumber`: above all that can have been given. */
+  /** `nextNumber`: above every number that can have been given. */
   end(nextNumber: number): SegmentCorruption[] {
     this.below(nextNumber);
     return [...this.#found.values()].map(({ id, lost, messages }) => ({
@@ -96,21 +96,21 @@ export class CorruptionScanner {
   #describe(range: Found['lost'][number]): LostRange {
     const { offset, end, after, before = 0 } = range;
     const where = { offset, bytes: end - offset };
-    const most = messagesMax(range);
+    const countMax = messagesMax(range);
     const missing: number[] = [];
     let missingMore = 0;
-    for (let number = after + 1; most > 0 && number < before; number++) {
-      if (this.#met.has(number)) continue;
+    for (let number = after + 1; countMax > 0 && number < before; number++) {
+      if (this.#seen.has(number)) continue;
       if (missing.length < damageListedMax) missing.push(number);
-      else if (++missingMore > most) return { ...where, missing: [], missingMore: most };
+      else if (++missingMore > countMax) return { ...where, missing: [], missingMore: countMax };
     }
     return { ...where, missing, missingMore };
   }
 
   #stored(id: SegmentId, raw: RawRecord, numbers: readonly number[]): void {
-    this.#meet(numbers);
+    this.#addSeen(numbers);
     if (isValid(raw)) return;
-    for (const number of numbers) this.#of(id).messages.add(number);
+    for (const number of numbers) this.#foundIn(id).messages.add(number);
   }
 
   #posted(number: number): void {
@@ -119,11 +119,11 @@ export class CorruptionScanner {
     this.#highest = number;
   }
 
-  #meet(numbers: readonly number[]): void {
-    if (this.#hasLost) for (const number of numbers) this.#met.add(number);
+  #addSeen(numbers: readonly number[]): void {
+    if (this.#hasLost) for (const number of numbers) this.#seen.add(number);
   }
 
-  #of(id: SegmentId): Found {
+  #foundIn(id: SegmentId): Found {
     const key = `${id.epoch} ${id.segment}`;
     const found = this.#found.get(key) ?? { id, lost: [], messages: new Set() };
     this.#found.set(key, found);
@@ -131,12 +131,12 @@ export class CorruptionScanner {
   }
 }
 
-/** As many as it can have held. */
+/** How many messages the range can have held. */
 function messagesMax({ offset, end }: LostBytes): number {
   return Math.max(0, 1 + Math.floor((end - offset - postedBytesMin) / alsoBytesMin));
 }
 
-/** In sentences. */
+/** Sentences for people. */
 export function describeCorruption({
   epoch,
   segment,
@@ -146,13 +146,13 @@ export function describeCorruption({
 }: SegmentCorruption): string[] {
   const where = `segment ${segment} of epoch ${epoch}`;
   const ranges = lost.map(
-    (range) => `${where}: ${range.bytes} bytes at byte ${range.offset} are lost${missed(range)}`,
+    (range) => `${where}: ${range.bytes} bytes at byte ${range.offset} are lost${missingIn(range)}`,
   );
   const bodies = messages.map((number) => `${where}: the body of message #${number} is damaged`);
   return [...ranges, ...bodies, ...(more > 0 ? [`${where}: ${more} more, not listed`] : [])];
 }
 
-function missed({ missing, missingMore }: LostRange): string {
+function missingIn({ missing, missingMore }: LostRange): string {
   if (missing.length === 0 && missingMore === 0) return '';
   if (missing.length === 0) return `; messages that may have been there: up to ${missingMore}`;
   const rest = missingMore > 0 ? `, and ${missingMore} more` : '';

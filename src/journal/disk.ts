@@ -1,5 +1,5 @@
-// All that the journal asks of a disk. Nothing is durable before it is synced: a file's bytes by the
-// file's sync, its name (and that it is gone) by the sync of its folder.
+// The disk as the journal uses it. Nothing is durable before it is synced: the bytes of a file by the sync
+// of the file, its name (or its removal) by the sync of its folder.
 import {
   closeSync,
   constants,
@@ -22,37 +22,38 @@ import {
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { systemErrorCode } from '../base/errors.ts';
 import { holdReserve, withReserve } from './fd-reserve.ts';
 
 export interface Disk {
-  /** False when it is there already. For the user alone (0700); its parent must be there. */
+  /** False if it is there already. Its mode is 0700; its parent must be there. */
   makeFolder(path: string): boolean;
-  /** Names in no order; none when the folder is not there. */
+  /** Names in no particular order; none if the folder is not there. */
   list(path: string): string[];
-  /** undefined when it is not there. */
+  /** undefined if it is not there. */
   identity(path: string): FolderIdentity | undefined;
   syncFolder(path: string): Promise<void>;
-  /** As statfs(2) has it; undefined when that cannot be told. */
+  /** The type that statfs(2) reports; undefined if that fails. */
   fileSystemType(path: string): Promise<number | undefined>;
   /** The folder must be empty. */
   removeFolder(path: string): void;
 
-  /** A new file for the user alone (0600); fails when it is there already. */
+  /** Creates a file of mode 0600; fails with EEXIST if it is there already. */
   create(path: string): DiskFile;
-  /** For a file that may be lost: never synced. */
+  /** Writes a whole file, which is never synced: nothing may depend on it. */
   writeNote(path: string, text: string): void;
-  /** undefined when it is not there. Zeros stand for what the disk cannot read, here and below. */
+  /** undefined if it is not there. Blocks that the disk cannot read (EIO) are zeros, here and below. */
   read(path: string): Promise<Buffer | undefined>;
-  /** Fewer bytes at the end of the file; none when it is not there. Blocks. */
+  /** Returns fewer bytes at the end of the file, and none if it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
-  /** Nothing happens when it is not there. */
+  /** Does nothing if it is not there. */
   rename(path: string, to: string): void;
   removeFile(path: string): void;
 }
 
-/** Tells a folder from a later one of the same name: see isSameFolder. */
+/** Distinguishes a folder from a later one of the same name: see isSameFolder(). */
 export interface FolderIdentity {
-  /** ext4 gives the number of a removed folder to the next one that is made. */
+  /** Not enough alone: ext4 gives the inode of a removed folder to the next one. */
   readonly inode: bigint;
   readonly bornNs: bigint;
   /** Time of the last change of its names or its mode. */
@@ -61,16 +62,16 @@ export interface FolderIdentity {
 
 /** A file that is being written. */
 export interface DiskFile {
-  /** Blocks. Returns how many bytes it took. */
+  /** Blocks. Returns how many bytes were written. */
   write(buffers: readonly Buffer[], offset: number): number;
-  /** Runs beside the loop: a disk that hangs must not stop the process. */
+  /** Does not block: a disk that hangs must not stop the process. */
   sync(): Promise<void>;
   close(): void;
 }
 
-/** What a disk loses at a time. */
+/** The unit in which a disk loses bytes. */
 const blockBytes = 4_096;
-/** Up to here one copy and a plain write cost less than a vectored write. */
+/** Up to this length a copy and a plain write cost less than a vectored write. */
 const joinBytesMax = 64 * 1024;
 
 const fdatasyncOnPool = promisify(fdatasync);
@@ -83,7 +84,7 @@ export const realDisk: Disk = {
       mkdirSync(path, { mode: 0o700 });
       return true;
     } catch (error) {
-      if (hasCode(error, 'EEXIST') && statSync(path).isDirectory()) return false;
+      if (systemErrorCode(error) === 'EEXIST' && statSync(path).isDirectory()) return false;
       throw error;
     }
   },
@@ -104,7 +105,7 @@ export const realDisk: Disk = {
   },
   async fileSystemType(path) {
     const found = await statfs(path).catch(() => undefined);
-    // Some platforms have it signed.
+    // It is signed on some platforms.
     return found && found.type >>> 0;
   },
   removeFolder(path) {
@@ -116,7 +117,7 @@ export const realDisk: Disk = {
   writeNote(path, text) {
     const file = withReserve(() => openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600));
     try {
-      // Not emptied first: a full disk might not take it back.
+      // Not truncated first: a full disk might refuse the bytes then.
       writeFileSync(file, text);
       ftruncateSync(file, Buffer.byteLength(text));
     } finally {
@@ -129,7 +130,7 @@ export const realDisk: Disk = {
     try {
       return await readWhole(file);
     } catch (error) {
-      if (hasCode(error, 'EIO')) return this.readPart(path, 0, statSync(path).size);
+      if (systemErrorCode(error) === 'EIO') return this.readPart(path, 0, statSync(path).size);
       throw error;
     } finally {
       close(file);
@@ -154,8 +155,8 @@ export const realDisk: Disk = {
 };
 
 /**
- * `now` is the folder that `before` was. Where the kernel has no statx(2), libuv reports the time of the
- * last change as the time of birth, and that moves: two equal times say nothing of the birth.
+ * Whether `now` is the folder that `before` was. Where the kernel has no statx(2), libuv reports the time
+ * of the last change as the time of birth, so if `now` has equal times, its time of birth is unknown.
  */
 export function isSameFolder(before: FolderIdentity, now: FolderIdentity): boolean {
   if (now.inode !== before.inode) return false;
@@ -193,7 +194,7 @@ function close(file: number): void {
   holdReserve();
 }
 
-/** Not fs.readFile: given an open file, it takes one that cannot be read for an empty one. */
+/** Not fs.readFile(): of an open file that cannot be read it returns no bytes, and no error. */
 async function readWhole(file: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(fstatSync(file).size);
   let filled = 0;
@@ -215,12 +216,12 @@ function readFully(file: number, buffer: Buffer, offset: number): number {
     }
     return filled;
   } catch (error) {
-    if (hasCode(error, 'EIO')) return readAround(file, buffer, offset);
+    if (systemErrorCode(error) === 'EIO') return readAround(file, buffer, offset);
     throw error;
   }
 }
 
-/** Zeros for the blocks that cannot be read: a bad place must not take its neighbours with it. */
+/** Fills with zeros only the blocks that cannot be read. */
 function readAround(file: number, buffer: Buffer, offset: number): number {
   let filled = 0;
   while (filled < buffer.length) {
@@ -237,7 +238,7 @@ function readOrZeros(file: number, block: Buffer, offset: number): number {
   try {
     return readSync(file, block, 0, block.length, offset);
   } catch (error) {
-    if (!hasCode(error, 'EIO')) throw error;
+    if (systemErrorCode(error) !== 'EIO') throw error;
     return block.fill(0).length;
   }
 }
@@ -246,11 +247,7 @@ function absentIs<T>(absent: T, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return absent;
+    if (systemErrorCode(error) === 'ENOENT') return absent;
     throw error;
   }
-}
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,9 +1,11 @@
+// `ipc store dump`: the records of a store, one object each. Changes nothing.
+
 import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';
 
-/** What it says of a record: where it lies, its kind, and its fields. */
+/** One record: its place, its kind, and its fields. */
 export interface DumpLine extends SegmentId {
   readonly offset: number;
   readonly bytes: number;
@@ -11,7 +13,7 @@ export interface DumpLine extends SegmentId {
   readonly [field: string]: unknown;
 }
 
-/** The lines of one segment after the other, oldest first. */
+/** Yields the lines of one segment after the other, oldest first. */
 export async function* dumpStore(
   folder: string,
   disk: Disk = realDisk,

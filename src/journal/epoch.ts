@@ -1,6 +1,8 @@
-// An epoch is a folder that one process alone could make: whoever makes the next one owns the store.
-import { IpcError, outOfFiles } from '../base/errors.ts';
-import { type Disk, type FolderIdentity, hasCode, isSameFolder } from './disk.ts';
+// An epoch is a folder, and only one process can create it. The process that creates the next one owns the
+// store from then on: the epoch is the fencing token.
+import { IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
+import type { Ballast } from './ballast.ts';
+import { type Disk, type FolderIdentity, isSameFolder } from './disk.ts';
 import {
   epochPath,
   epochsPath,
@@ -12,25 +14,25 @@ import {
 
 export interface Epoch {
   readonly epoch: number;
-  /** Of its folder. */
+  /** Path of its folder. */
   readonly path: string;
   readonly identity: FolderIdentity | undefined;
 }
 
-/** Durable when it returns, so that an older owner is refused before a record of its is read. */
+/** Durable when it returns, so that an older owner is fenced off before any of its records is read. */
 export async function makeEpoch(
   disk: Disk,
   folder: string,
   owner: OwnerNote,
-  insist: <T>(action: () => T) => T,
+  ballast: Ballast,
 ): Promise<Epoch> {
   try {
     disk.makeFolder(folder);
     disk.makeFolder(epochsPath(folder));
     const epoch = (newestEpoch(disk, folder) ?? 0) + 1;
     const path = epochPath(folder, epoch);
-    if (!insist(() => disk.makeFolder(path))) {
-      throw new IpcError('no_broker', `another process has just begun to own ${folder}`);
+    if (!ballast.withBallast(() => disk.makeFolder(path))) {
+      throw new IpcError('no_broker', `another process has just taken over the store ${folder}`);
     }
     const own = { epoch, path, identity: disk.identity(path) };
     await announce(disk, folder, own, owner);
@@ -42,7 +44,7 @@ export async function makeEpoch(
 
 async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {
   try {
-    noteUnlessFull(() => writeOwner(disk, folder, own.epoch, owner));
+    ignoringFullDisk(() => writeOwner(disk, folder, own.epoch, owner));
     await disk.syncFolder(epochsPath(folder));
   } catch (error) {
     abandonEpoch(disk, folder, own);
@@ -50,8 +52,8 @@ async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote
   }
 }
 
-/** Nothing depends on a note. */
-function noteUnlessFull(write: () => void): void {
+/** Nothing depends on the owner note. */
+function ignoringFullDisk(write: () => void): void {
   try {
     write();
   } catch (error) {
@@ -59,10 +61,10 @@ function noteUnlessFull(write: () => void): void {
   }
 }
 
-/** The newest, and the folder it was made with. */
+/** Whether the epoch is the newest, and its folder still the one that was created. */
 export function isNewest(disk: Disk, folder: string, own: Epoch): boolean {
   try {
-    // All are listed, not only the next one looked for: the next one may have come and gone.
+    // Lists all, since a look for the next number would miss a successor that has come and gone.
     return newestEpoch(disk, folder) === own.epoch && isOwnFolder(disk, own);
   } catch (error) {
     throw diskFault(error);
@@ -75,18 +77,18 @@ function isOwnFolder(disk: Disk, { path, identity }: Epoch): boolean {
 }
 
 /**
- * For an owner that has said nothing, and wrote no whole opening: a successor that began meanwhile
- * counts on nothing of it, and if a power loss brings it back, it still does not count.
+ * Removes the epoch of an owner that has acknowledged nothing and wrote no complete prologue. A successor
+ * relies on nothing in it, and if a power loss brings it back, it still does not count.
  */
 export function abandonEpoch(disk: Disk, folder: string, own: Epoch): void {
   try {
     if (isOwnFolder(disk, own)) removeEpoch(disk, folder, own.epoch);
   } catch {
-    // The next owner passes over an empty epoch; why this one ends is told by another error.
+    // The next owner skips an empty epoch, and the caller has an error of its own to report.
   }
 }
 
-/** For an owner that is not the newest any more. */
+/** The error of an owner whose epoch is not the newest any more. */
 export function whyLost(disk: Disk, folder: string, { epoch }: Epoch): IpcError {
   try {
     if ((newestEpoch(disk, folder) ?? 0) > epoch) {
@@ -98,17 +100,17 @@ export function whyLost(disk: Disk, folder: string, { epoch }: Epoch): IpcError 
   return new IpcError('storage_failed', `the store ${folder} was removed while it was in use`);
 }
 
-/** To be tried again: the other process is found by then. */
+/** The caller tries again, and finds the other process then. */
 export function justReplaced(): IpcError {
-  return new IpcError('no_broker', 'another process has just begun to own this store');
+  return new IpcError('no_broker', 'another process has just taken over this store');
 }
 
-/** What a call of the disk threw, as a fault of the disk; an error of our own stays what it is. */
+/** Turns a system error into storage_failed; any other error stays as it is. */
 export function diskFault(error: unknown): unknown {
   return asIpcError('storage_failed', error);
 }
 
-/** The same before the first record is written: most often the folder is at fault, not the disk. */
+/** The same before the first record is written: then mostly the folder is at fault, not the disk. */
 export function folderFault(error: unknown): unknown {
   if (isDiskFull(error)) {
     const hint = 'free space on the disk of the store, then try again; the mail in it is safe';
@@ -116,12 +118,12 @@ export function folderFault(error: unknown): unknown {
   }
   return (
     outOfFiles(error) ??
-    asIpcError(hasCode(error, 'EIO') ? 'storage_failed' : 'home_unusable', error)
+    asIpcError(systemErrorCode(error) === 'EIO' ? 'storage_failed' : 'home_unusable', error)
   );
 }
 
 export function isDiskFull(error: unknown): boolean {
-  return hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT');
+  return systemErrorCode(error) === 'ENOSPC' || systemErrorCode(error) === 'EDQUOT';
 }
 
 function asIpcError(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {

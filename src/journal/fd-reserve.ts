@@ -1,27 +1,31 @@
-// Files that are held open for nothing, so that the store can still open one of its own when the process
-// may open no more: whoever connects may have taken all others.
+// A reserve of file descriptors, so that the store can still open a file when the process has reached its
+// limit: connections may have taken all others. Every sync needs one, since the check that the epoch is
+// still the newest opens a folder, and a new segment needs more.
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { outOfFiles } from '../base/errors.ts';
 
-/** A segment that stays open, and a folder to sync beside it, with some to spare. */
+/** Two for a new segment and the sync of its folder, and two more. */
 const reserveMax = 4;
 const reserve: number[] = [];
 
-/** `act` opens files, and changes nothing when it cannot. It does not yield, so nobody else gets them. */
-export function withReserve<T>(act: () => T): T {
+/**
+ * `action` opens a file, and changes nothing if it cannot. It must not yield, or others would get the
+ * descriptors.
+ */
+export function withReserve<T>(action: () => T): T {
   try {
-    return act();
+    return action();
   } catch (error) {
     if (!outOfFiles(error)) throw error;
     for (const file of reserve.splice(0)) closeSync(file);
-    return act();
+    return action();
   } finally {
     holdReserve();
   }
 }
 
-/** Also whenever a file of the store was closed. */
+/** Refills the reserve. Called whenever a file of the store was closed. */
 export function holdReserve(): void {
   try {
     while (reserve.length < reserveMax) reserve.push(openSync(devNull, 'r'));

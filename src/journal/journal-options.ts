@@ -1,4 +1,4 @@
-// What an owner gives its journal.
+// The options and limits of a journal.
 import {
   bodyCacheBytesMax,
   logBytesCompact,
@@ -34,16 +34,17 @@ export const limitsDefault: JournalLimits = {
 };
 
 export interface JournalOptions {
-  /** The store's own; made when it is not there. */
+  /** The folder of the store; created if it is not there. */
   readonly folder: string;
   readonly owner: OwnerNote;
-  /** Every record of the store, in order. A body is a view that lasts for the call only. */
+  /** Called with every record of the store, in order. A body is a view that is valid during the call only. */
   restore(record: JournalRecord): void;
   /**
-   * All ids that are remembered, as they are after exactly the records restored and appended so far.
-   * Asked once after the last restore(), and by append() after its last record: so whatever the
-   * owner has done must be in that append() or in an earlier one. A head that knew a post which was
-   * not written yet would, after a crash, call its repetition a duplicate.
+   * Returns the deduplication snapshot: all ids that are remembered, after exactly the records restored
+   * and appended so far. It is called once after the last restore(), and by append() after its last
+   * record; so all that the engine has done must be in that append() or in an earlier one. If the
+   * snapshot had the id of a post that is not written yet, then after a crash the repeated post would
+   * be taken for a duplicate, and the message would be lost.
    */
   head(): readonly JournalRecord[];
   readonly disk?: Disk;

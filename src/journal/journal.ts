@@ -1,21 +1,22 @@
-// The writing side of a store: docs/internals/journal.md has the format, and the reason for each order below.
+// The writing side of a store. docs/internals/journal.md has the format, and the reason for each order.
 //
-// 1. open() makes an epoch of its own, reads the log, and writes again what was not surely durable, and
+// 1. open() makes an epoch of its own, replays the log, and carries over what was not surely durable, and
 //    what lies in too many small segments.
-// 2. append() writes at once; sync() makes durable what was appended before it; a mark says so.
-// 3. A full segment is followed by the next, whose head repeats what only old segments knew.
-// 4. The oldest segment goes when what lives in it was copied to the tail, and synced.
+// 2. append() writes at once; sync() makes durable what was appended before it, and adds a sync point.
+// 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
+// 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced.
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { spareBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
-import { BallastFiles } from './ballast.ts';
+import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
+import { type CarriedRecord, mergeBegin, messagesToCopy, rewrite } from './compaction.ts';
 import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
-import { type Disk, hasCode, realDisk } from './disk.ts';
+import { type Disk, realDisk } from './disk.ts';
 import {
   abandonEpoch,
   diskFault,
@@ -29,16 +30,9 @@ import {
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
-import { type Carried, LiveIndex, type Location, type LogFile, rewrite } from './live-index.ts';
+import { LiveIndex, type Location, type LogFile } from './live-index.ts';
 import { LogWriter } from './log-writer.ts';
-import {
-  listEpochs,
-  listSegments,
-  type OwnerNote,
-  removeEpoch,
-  segmentPath,
-  writeOwner,
-} from './paths.ts';
+import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
 import {
   encodeRecord,
@@ -46,13 +40,14 @@ import {
   type SegmentRecord,
   type StoreRecord,
 } from './record-codec.ts';
-import { type RawRecord, type SegmentId, segmentSeed } from './record-framing.ts';
-import { type Log, type Reader, refuseNewer, replay, runBegin, survey } from './recovery.ts';
+import { type RawRecord, segmentSeed } from './record-framing.ts';
+import { type Log, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { SegmentList } from './segment-list.ts';
 import { byteLength } from './segment-writer.ts';
 import { SpaceCheck } from './space-check.ts';
 
 const fullWarning =
-  'the disk was full at the last post: posts are refused until there is room, mail can be read and settled';
+  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
 
 export type { JournalLimits, JournalOptions } from './journal-options.ts';
 
@@ -62,36 +57,34 @@ export class Journal {
   readonly format = journalFormat;
   readonly #options: JournalOptions;
   readonly #disk: Disk;
+  readonly #folder: string;
   readonly #limits: JournalLimits;
   readonly #own: Epoch;
   #note: OwnerNote;
-  /** All that count, oldest first; the last is being written. */
-  readonly #files: LogFile[] = [];
+  readonly #segments: SegmentList;
   readonly #live = new LiveIndex();
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
   #fileSystemWarnings: readonly string[] = [];
-  #nextNumber: number;
-  /** Found when the log was read. */
-  #damage: readonly SegmentCorruption[] = [];
+  /** Found by the replay. */
+  #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
-  readonly #ballast: BallastFiles;
+  readonly #ballast: Ballast;
   readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
-  /** Why nothing can be written any more. */
+  /** The reason why nothing can be written any more. */
   #failure: unknown;
 
   /**
-   * Owns the store from here on: whoever owned it before is told by its next stillOwner().
-   * store_newer leaves the store as it was.
+   * Takes the store over: stillOwner() of an earlier owner is false from here on. If it throws
+   * store_newer, the store was not changed.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, disk = realDisk } = options;
     try {
       refuseNewer(disk, folder);
-      const ballast = new BallastFiles(disk, folder, options.limits?.sparesMin);
-      const insist = <T>(action: () => T) => ballast.insist(action);
-      const own = await makeEpoch(disk, folder, options.owner, insist);
+      const ballast = new Ballast(disk, folder, options.limits?.sparesMin);
+      const own = await makeEpoch(disk, folder, options.owner, ballast);
       const { journal, carried } = await Journal.#read(options, own, ballast);
       await journal.#begin(carried);
       return journal;
@@ -103,12 +96,12 @@ export class Journal {
   static async #read(
     options: JournalOptions,
     own: Epoch,
-    ballast: BallastFiles,
-  ): Promise<{ journal: Journal; carried: Carried[] }> {
+    ballast: Ballast,
+  ): Promise<{ journal: Journal; carried: CarriedRecord[] }> {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
-      // Names above the epochs: whoever made them may have ended before their sync.
+      // The process that created the folders above may have ended before it synced them.
       if (log.store === undefined) await syncParents(disk, folder);
       const journal = new Journal(options, own, log, ballast);
       return { journal, carried: await journal.#replay(log) };
@@ -118,20 +111,22 @@ export class Journal {
     }
   }
 
-  private constructor(options: JournalOptions, own: Epoch, log: Log, ballast: BallastFiles) {
+  private constructor(options: JournalOptions, own: Epoch, log: Log, ballast: Ballast) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
-    const { bodyCacheBytesMax } = this.#limits;
     const { folder } = options;
-    this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.insist(action));
-    const onDamaged = (number: number, file: LogFile) => {
-      // A successor removes files, and that is no damage.
+    this.#folder = folder;
+    this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
+    this.#segments = new SegmentList(this.#disk, folder, own.epoch, this.#quarantine);
+    const onCorrupt = (number: number, file: LogFile) => {
+      // A successor removes files, which is no corruption.
       if (!this.stillOwner()) throw this.lost();
-      this.#live.markDamaged(number);
+      this.#live.markCorrupt(number);
       this.#quarantine.noteMessage(file, number);
     };
-    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onDamaged);
+    const { bodyCacheBytesMax } = this.#limits;
+    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onCorrupt);
     this.#ballast = ballast;
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
     this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
@@ -139,34 +134,37 @@ export class Journal {
     this.#note = options.owner;
     this.epoch = own.epoch;
     this.storeId = log.store ?? (options.runtime ?? systemRuntime).randomBytes(16).toString('hex');
-    this.#nextNumber = log.nextNumber;
+    this.#live.nextNumber = log.nextNumber;
   }
 
   /** Above the number of every message that was ever written. */
   get nextNumber(): number {
-    return this.#nextNumber;
+    return this.#live.nextNumber;
   }
 
-  /** Something was appended that no sync has covered. */
+  /** Some records are not covered by a sync. */
   get unsynced(): boolean {
     return this.#logWriter.unsynced;
   }
 
-  /** For a post with a frame of so many bytes, and further messages, in the next append(). If not, it is to be refused. */
+  /**
+   * Reserves space for a post in the next append(). False if the disk is full; the post is to be refused
+   * then. `also`: how many further messages the post has.
+   */
   hasRoom(frameBytes: number, also: number): boolean {
     this.#checkAlive();
     return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
   }
 
-  /** For copies of these messages. */
+  /** Reserves space for copies of these messages. False if the disk is full. */
   hasRoomToCopy(numbers: readonly number[]): boolean {
     const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
     return this.#guard(() => this.#spaceCheck.forCopies(bytes));
   }
 
   /**
-   * Written when it returns, durable after the next sync. storage_failed ends the journal. Called after
-   * hasRoom() also when nothing is to be written: posts that were refused leave their room to others.
+   * The records are written when it returns, and durable after the next sync. storage_failed ends the
+   * journal. Must be called after hasRoom() even with no records, to free the space of refused posts.
    */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
@@ -177,11 +175,11 @@ export class Journal {
       if (record.kind !== 'posted' || !record.body) continue;
       for (const { number } of envelopesOf(record)) this.#bodyReader.keep(number, record.body);
     }
-    // Only now, so that the next segment's head tells of nothing that is not written before it.
+    // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
   }
 
-  /** Makes durable what was appended before. One at a time. storage_failed ends the journal. */
+  /** Makes durable what was appended before the call. One at a time. storage_failed ends the journal. */
   async sync(): Promise<void> {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
@@ -197,86 +195,81 @@ export class Journal {
     this.#checkAlive();
   }
 
-  /** False when another process began an epoch, or the folder is gone: then say nothing more. */
+  /** False if there is a newer epoch, or the folder is gone: nothing may be acknowledged any more. */
   stillOwner(): boolean {
-    return isNewest(this.#disk, this.#options.folder, this.#own);
+    return isNewest(this.#disk, this.#folder, this.#own);
   }
 
-  /** Why it is no owner any more. */
+  /** The error for an owner that stillOwner() says is none any more. */
   lost(): IpcError {
-    return whyLost(this.#disk, this.#options.folder, this.#own);
+    return whyLost(this.#disk, this.#folder, this.#own);
   }
 
-  /** Of a live message; undefined when the disk damaged it. */
+  /** The body of a live message; undefined if it is corrupt. */
   body(number: number): Buffer | undefined {
     return this.#bodyReader.read(number);
   }
 
-  /** body() of each, with few reads when they lie in the order of the log, as compactable() has them. */
+  /** body() of each, with few reads if they are in log order, as those of compactable() are. */
   bodies(numbers: readonly number[]): (Buffer | undefined)[] {
     return this.#bodyReader.readAll(numbers);
   }
 
-  /** Live messages whose bodies the disk damaged. */
+  /** How many live messages have corrupt bodies. */
   get damagedMessages(): number {
-    return this.#live.damagedCount;
+    return this.#live.corruptCount;
   }
 
-  /** What is wrong with the disk, in sentences. */
+  /** What is wrong with the disk, in sentences for people. */
   warnings(): string[] {
-    const full = this.#spaceCheck.isFull ? [fullWarning] : [];
+    const full = this.#spaceCheck.isDiskFull ? [fullWarning] : [];
     return [...full, ...this.#fileSystemWarnings, ...this.#quarantine.reports()];
   }
 
   /**
-   * undefined, or the live messages of the oldest segment, in the order of the log: append a copy of
-   * each, then call removeOldest(). The copies may come in parts, with appends and syncs between
-   * them; what is settled before its turn needs no copy, and may have none. A copy tells of all that
-   * was done with its message, so that must be appended before it.
+   * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
+   * then call removeOldest(). The copies may come in parts, with other appends and syncs between them. A
+   * message that is settled meanwhile needs no copy. A copy has the state of its message, so all changes
+   * of that state must be appended before it.
    */
   compactable(): number[] | undefined {
-    const [oldest] = this.#files;
-    if (!oldest || oldest === this.#current) return undefined;
-    const bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
-    const { logBytesCompact, segmentsCompact } = this.#limits;
-    const isSmall = bytes <= logBytesCompact && this.#files.length <= segmentsCompact;
-    if (isSmall && !this.#spaceCheck.isFull) return undefined;
-    return bytes > 2 * this.#live.bytes ? this.#live.oldest(oldest) : undefined;
+    const { isDiskFull } = this.#spaceCheck;
+    return messagesToCopy(this.#segments, this.#live, this.#limits, isDiskFull);
   }
 
-  /** Of the oldest segment nothing may be live. Syncs, so never beside sync(). */
+  /** No message of the oldest segment may be live. Syncs, so it must not run beside sync(). */
   async removeOldest(): Promise<void> {
-    const [oldest] = this.#files;
-    assert(oldest && oldest !== this.#current, 'the current segment stays');
-    assert(this.#live.oldest(oldest).length === 0, 'all that lives in it was copied');
-    // 1. The copies are durable before anything says that the segment may be missing.
+    const { oldest, files } = this.#segments;
+    assert(oldest, 'the current segment stays');
+    assert(this.#live.messagesIn(oldest).length === 0, 'its live messages were copied');
+    // 1. The copies are durable before a record says that the segment may be missing.
     await this.sync();
-    // 2. No later header lists it: such a header may outlive the record that says why it is missing.
-    this.#files.shift();
+    // 2. No later header lists it: that could outlive the record that says why it is missing.
+    files.shift();
     this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }]);
     // 3. That it was removed, not lost, is durable before it goes.
     await this.sync();
     // 4. A successor that began before the record was written may be reading it.
     if (!this.stillOwner()) return;
-    this.#guard(() => this.#removeFiles([oldest]));
+    this.#guard(() => this.#segments.removeFiles([oldest]));
   }
 
-  /** When the addresses change. If it cannot be written now, the orderly end writes it. */
+  /** Called when the addresses change. If the note cannot be written now, close() writes it. */
   noteOwner(note: OwnerNote): void {
     this.#note = note;
     this.#seal();
   }
 
   /**
-   * For an owner that gives up: no sync and no mark; the files are closed, once a sync that runs has
-   * ended. Never throws.
+   * For an owner that gives up: closes the files, once a running sync has ended, without another sync or
+   * a sync point. Never throws.
    */
   abandon(): void {
     this.#failure ??= new IpcError('closed', 'the journal was abandoned');
     this.#logWriter.abandon();
   }
 
-  /** Leaves everything durable, and a mark that says so. A journal that failed closes its files. */
+  /** Syncs, and notes the sync point. A journal that failed only closes its files. */
   async close(): Promise<void> {
     await this.#syncing?.catch(() => {});
     try {
@@ -289,184 +282,144 @@ export class Journal {
   }
 
   /**
-   * Restores all records; returns those that are not durable for certain, and those of the small
-   * segments that this epoch's first one takes the place of.
+   * Restores all records. Returns those that the first segment of this epoch carries over: those that are
+   * not durable for certain, and those of the small segments that are merged.
    */
-  async #replay(log: Log): Promise<Carried[]> {
-    const carried: Carried[] = [];
-    const finder = new CorruptionScanner();
-    const begin = runBegin(log.segments, this.#limits, this.#ballast.areShort);
+  async #replay(log: Log): Promise<CarriedRecord[]> {
+    const carried: CarriedRecord[] = [];
+    const scanner = new CorruptionScanner();
+    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort);
     for (const [index, extent] of log.segments.entries()) {
       const { epoch, segment, durableBytes, nextNumber } = extent;
-      if (nextNumber !== undefined) finder.below(nextNumber);
-      const keptBytes = index < begin ? durableBytes : 0;
-      const file = { epoch, segment, bytes: keptBytes };
-      if (keptBytes > 0) this.#files.push(file);
+      if (nextNumber !== undefined) scanner.below(nextNumber);
+      const listedBytes = index < begin ? durableBytes : 0;
+      const file = { epoch, segment, bytes: listedBytes };
+      if (listedBytes > 0) this.#segments.files.push(file);
       const reader: Reader = {
         record: (raw, record) => {
           const location = locationOf(raw, file);
-          if (record) finder.read(file, raw, record);
+          if (record) scanner.read(file, raw, record);
           if (record) this.#options.restore(record);
-          if (record) this.#countNumber(record);
           if (record) this.#live.apply(record, location);
-          if (raw.offset >= keptBytes) carried.push({ raw, record, location });
+          if (raw.offset >= listedBytes) carried.push({ raw, record, location });
         },
-        lost: (bytes) => finder.lost(file, bytes),
+        lost: (bytes) => scanner.lost(file, bytes),
       };
-      await replay(this.#disk, this.#options.folder, extent, reader, this.#options.runtime);
+      await replay(this.#disk, this.#folder, extent, reader, this.#options.runtime);
     }
-    // What lay at the end may have had numbers of its own.
-    this.#nextNumber += finder.numbersLost;
-    this.#damage = finder.end(this.#nextNumber);
+    // What was lost at the end of the log may have had numbers of its own.
+    this.#live.nextNumber += scanner.numbersLost;
+    this.#corruption = scanner.end(this.nextNumber);
     return carried;
   }
 
-  /** Nothing was changed so far but for the epoch's folder; after this the store is this one's. */
-  async #begin(carried: readonly Carried[]): Promise<void> {
+  /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
+  async #begin(carried: readonly CarriedRecord[]): Promise<void> {
     try {
       this.#beginSegment(carried);
     } catch (error) {
-      // It is not whole, so it counts for nobody.
-      const replaced = this.#isReplaced();
-      abandonEpoch(this.#disk, this.#options.folder, this.#own);
-      throw replaced ? justReplaced() : error;
+      // The prologue is not complete, so it counts for nobody.
+      const fault = this.#openingFault(error);
+      abandonEpoch(this.#disk, this.#folder, this.#own);
+      throw fault;
     }
     try {
       await this.sync();
       if (!this.stillOwner()) throw justReplaced();
-      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#options.folder);
-      for (const damage of this.#damage) this.#quarantine.note(damage);
-      // What lies in them is in this epoch's first segment, or was never to be read again.
-      this.#guard(() => this.#removeFiles(this.#strays()));
+      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
+      for (const each of this.#corruption) this.#quarantine.note(each);
+      // Their records are in the first segment of this epoch, or do not matter any more.
+      this.#guard(() => this.#segments.removeFiles(this.#segments.orphans()));
       this.#seal();
     } catch (error) {
-      // The epoch stays: its opening may be whole, so a successor may have read it and count on it.
-      const replaced = this.#isReplaced();
+      // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.
+      const fault = this.#openingFault(error);
       this.abandon();
-      throw replaced ? justReplaced() : error;
+      throw fault;
     }
   }
 
-  /** On a full disk also when most of it is dead: the next one lets it go. */
+  /** On a full disk also if most of it is dead, since only then can it be removed. */
   #isSegmentOver(): boolean {
-    const { bytes } = this.#current;
+    const { bytes } = this.#segments.current;
     if (bytes >= this.#limits.segmentBytesMax) return true;
-    return this.#spaceCheck.isFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
+    return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
   }
 
-  /** When the disk has no room for it, the segment goes on: posts are refused then. */
+  /** If the disk is full, the current segment goes on, and posts are refused. */
   #beginNext(): void {
     try {
       this.#beginSegment([]);
     } catch (error) {
       if (!isDiskFull(error)) throw this.#fail(error);
-      this.#spaceCheck.isFull = true;
+      this.#spaceCheck.isDiskFull = true;
     }
   }
 
-  /** Says beside the log how far it is durable: whoever cuts the log, or takes it away, cuts its marks too. */
+  /** Notes the sync point beside the log, too: truncating or removing a segment takes its sync points along. */
   #seal(): void {
-    const { folder } = this.#options;
     try {
-      writeOwner(this.#disk, folder, this.epoch, this.#note, this.#logWriter.durable);
+      writeOwner(this.#disk, this.#folder, this.epoch, this.#note, this.#logWriter.durable);
     } catch {
-      // The marks say the same, and the addresses are a convenience for the next owner.
+      // The log has the sync point, and the addresses are a convenience for the next owner.
     }
   }
 
-  /** Header, then the carried records in their order, then the head, which tells of all before it. */
-  #beginSegment(carried: readonly Carried[]): void {
+  /** Writes the header, the carried records in log order, and the snapshot, which is the state after them. */
+  #beginSegment(carried: readonly CarriedRecord[]): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
-    const tail = carried.flatMap((each) => rewrite(each, this.#live, seed));
-    const head = this.#options.head().map((record) => encodeRecord(record, seed));
-    const opening = [...tail.map(({ buffers }) => buffers), ...head].flat();
-    const header = encodeRecord(this.#header(byteLength(opening)), seed);
-    this.#logWriter.begin([...header, ...opening]);
+    const rewritten = carried.flatMap((each) => rewrite(each, this.#live, seed));
+    const snapshot = this.#options.head().map((record) => encodeRecord(record, seed));
+    const prologue = [...rewritten.map(({ buffers }) => buffers), ...snapshot].flat();
+    const header = encodeRecord(this.#header(byteLength(prologue)), seed);
+    this.#logWriter.begin([...header, ...prologue]);
     const file = { ...id, bytes: this.#logWriter.bytes };
-    this.#files.push(file);
+    this.#segments.files.push(file);
     let offset = byteLength(header);
-    for (const { record, buffers } of tail) {
+    for (const { record, buffers } of rewritten) {
       const bytes = byteLength(buffers);
       if (record) this.#live.apply(record, { file, offset, bytes });
       offset += bytes;
     }
   }
 
-  #header(openingBytes: number): SegmentRecord {
+  #header(prologueBytes: number): SegmentRecord {
     return {
       kind: 'segment',
       format: journalFormat,
       store: this.storeId,
-      nextNumber: this.#nextNumber,
-      openingBytes,
+      nextNumber: this.nextNumber,
+      prologueBytes,
       durable: this.#logWriter.durable,
-      earlier: this.#files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes })),
+      earlier: this.#segments.extents(),
     };
   }
 
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
-    const file = this.#current;
+    const file = this.#segments.current;
     const { seed } = this.#logWriter;
     const encoded = records.map((record) => encodeRecord(record, seed));
-    // Of the tail, which writes marks as well.
+    // The length of the log writer's segment, since it writes sync points as well.
     let offset = this.#logWriter.bytes;
     this.#guard(() => this.#logWriter.append(encoded.flat()));
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
-      this.#account(record, { file, offset, bytes });
+      const ended = this.#live.apply(record, { file, offset, bytes });
+      for (const number of ended) this.#bodyReader.forget(number);
       offset += bytes;
     }
     file.bytes = this.#logWriter.bytes;
   }
 
-  #account(record: JournalRecord | StoreRecord, location: Location): void {
-    this.#countNumber(record);
-    for (const number of this.#live.apply(record, location)) this.#bodyReader.forget(number);
-  }
-
-  #countNumber(record: JournalRecord | StoreRecord): void {
-    if (record.kind !== 'posted' && record.kind !== 'copied') return;
-    const last = (record.kind === 'posted' && record.also.at(-1)) || record.envelope;
-    this.#nextNumber = Math.max(this.#nextNumber, last.number + 1);
-  }
-
-  /** Segments of earlier epochs that do not count. */
-  #strays(): SegmentId[] {
-    const { folder } = this.#options;
-    const epochs = listEpochs(this.#disk, folder).filter((epoch) => epoch < this.epoch);
-    const all = epochs.flatMap((epoch) => listSegments(this.#disk, folder, epoch));
-    return all.filter(({ epoch, segment }) => {
-      return !this.#files.some((file) => file.epoch === epoch && file.segment === segment);
-    });
-  }
-
-  /** Damaged ones are kept; the folders of older epochs in which nothing counts go too. */
-  #removeFiles(segments: readonly SegmentId[]): void {
-    const { folder } = this.#options;
-    for (const id of segments) {
-      if (!this.#quarantine.keep(id)) this.#disk.removeFile(segmentPath(folder, id));
-    }
-    const counting = new Set(this.#files.map(({ epoch }) => epoch));
-    for (const epoch of listEpochs(this.#disk, folder)) {
-      if (epoch < this.epoch && !counting.has(epoch)) removeEpoch(this.#disk, folder, epoch);
-    }
-  }
-
-  /** When that cannot be told, another error is said. */
-  #isReplaced(): boolean {
+  /** `error`, unless a newer owner is the cause of it. */
+  #openingFault(error: unknown): unknown {
     try {
-      return !this.stillOwner();
+      return this.stillOwner() ? error : justReplaced();
     } catch {
-      return false;
+      return error;
     }
-  }
-
-  get #current(): LogFile {
-    const current = this.#files.at(-1);
-    assert(current, 'the first segment is begun before the journal is handed out');
-    return current;
   }
 
   #checkAlive(): void {
@@ -482,7 +435,7 @@ export class Journal {
   }
 
   #fail(error: unknown): unknown {
-    this.#failure ??= hasCode(error, 'ENOENT') ? this.lost() : diskFault(error);
+    this.#failure ??= systemErrorCode(error) === 'ENOENT' ? this.lost() : diskFault(error);
     return this.#failure;
   }
 }

@@ -1,57 +1,53 @@
-// Which messages live, and in which record of which segment each of them lies; so also which records
-// of a segment are worth writing again. It knows nothing of mail but that: posted and copied place a
-// message, settled ends it, and offered, released and moved are of no use after its end.
+// Which messages are live, and in which record of which segment each of them lies. Of the engine's
+// records it knows only that `posted` and `copied` place a message, and that `settled`, and the list in
+// `posted`, end one.
 
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/requests.ts';
-import { encodeRecord, type StoreRecord } from './record-codec.ts';
-import {
-  isValid,
-  type RawRecord,
-  resealRecord,
-  type Seed,
-  type SegmentId,
-} from './record-framing.ts';
+import type { StoreRecord } from './record-codec.ts';
+import type { SegmentId } from './record-framing.ts';
 
 /** A segment that counts. */
 export interface LogFile extends SegmentId {
-  /** How many of its bytes count. */
+  /** How many of its first bytes count. */
   bytes: number;
 }
 
 export interface Location {
   readonly file: LogFile;
   readonly offset: number;
-  /** Of the whole record. */
+  /** Length of the whole record. */
   readonly bytes: number;
 }
 
 export class LiveIndex {
-  /** In the order of the log: a message that is placed again comes last. */
+  /** By number, in log order: a message that is placed again moves to the end. */
   readonly #locations = new Map<number, Location>();
-  /** Those whose bodies cannot be handed over. */
-  readonly #damaged = new Set<number>();
+  /** Numbers of the live messages whose bodies are corrupt. */
+  readonly #corrupt = new Set<number>();
   #bytes = 0;
+  /** Above the number of every message that was placed, even if it has ended. */
+  nextNumber = 1;
 
   get size(): number {
     return this.#locations.size;
   }
 
-  get damagedCount(): number {
-    return this.#damaged.size;
+  get corruptCount(): number {
+    return this.#corrupt.size;
   }
 
-  isDamaged(number: number): boolean {
-    return this.#damaged.has(number);
+  isCorrupt(number: number): boolean {
+    return this.#corrupt.has(number);
   }
 
-  /** Of a live message: its body was sound when the log was read, or written. */
-  markDamaged(number: number): void {
-    this.#damaged.add(number);
+  /** For a live message whose body was valid when the log was read or written. */
+  markCorrupt(number: number): void {
+    this.#corrupt.add(number);
   }
 
-  /** Of the records in which live messages lie. */
+  /** Sum over the records in which live messages lie. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -60,17 +56,17 @@ export class LiveIndex {
     return this.#locations.get(number);
   }
 
-  /** This record is the one that its message lies in. */
-  liesAt(number: number, { file, offset }: Location): boolean {
+  /** Whether the message lies in the record at this place. */
+  isAt(number: number, { file, offset }: Location): boolean {
     const location = this.#locations.get(number);
     return location?.file === file && location.offset === offset;
   }
 
-  /** The messages that lie in the oldest segment, in the order of the log. */
-  oldest(file: LogFile): number[] {
+  /** The live messages of the oldest segment, in log order. */
+  messagesIn(oldest: LogFile): number[] {
     const numbers: number[] = [];
     for (const [number, location] of this.#locations) {
-      if (location.file !== file) break;
+      if (location.file !== oldest) break;
       numbers.push(number);
     }
     return numbers;
@@ -92,12 +88,13 @@ export class LiveIndex {
     }
   }
 
-  /** Messages of one post lie in one record; each counts as large as it, as its copy will be. */
+  /** Messages of one post share a record; each counts its whole length, as its copy will have it. */
   #place({ number }: Envelope, body: Buffer | undefined, location: Location): void {
     this.#remove(number);
-    if (!body) this.#damaged.add(number);
+    if (!body) this.#corrupt.add(number);
     this.#locations.set(number, location);
     this.#bytes += location.bytes;
+    this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
 
   #end(numbers: readonly number[]): readonly number[] {
@@ -109,61 +106,7 @@ export class LiveIndex {
     const location = this.#locations.get(number);
     if (!location) return;
     this.#locations.delete(number);
-    this.#damaged.delete(number);
+    this.#corrupt.delete(number);
     this.#bytes -= location.bytes;
   }
-}
-
-/** Of a replay, to be written again unless it tells nothing any more. */
-export interface Carried {
-  readonly raw: RawRecord;
-  readonly record: JournalRecord | undefined;
-  readonly location: Location;
-}
-
-/** As it is written again. */
-export interface Rewritten {
-  readonly record: JournalRecord | undefined;
-  readonly buffers: readonly Buffer[];
-}
-
-/** None for what later records, or the head, tell as well. `live` is as the whole log leaves it. */
-export function rewrite(carried: Carried, live: LiveIndex, seed: Seed): Rewritten[] {
-  const { raw, record, location } = carried;
-  switch (record?.kind) {
-    case 'posted': {
-      const there = envelopesOf(record).filter(({ number }) => live.liesAt(number, location));
-      if (there.length > 0 && record.body) break;
-      const lost = there.map((envelope) => withoutBody(envelope, seed));
-      return [...lost, ...settledAgain(record.settles, seed)];
-    }
-    case 'copied':
-      if (!live.liesAt(record.envelope.number, location)) return [];
-      break;
-    case 'offered':
-    case 'released':
-    case 'moved':
-      if (live.locate(record.number)) break;
-      return [];
-    case 'session':
-    case 'named':
-    case 'settledById':
-      return [];
-  }
-  if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
-  return record?.kind === 'copied' ? [encoded({ ...record, body: undefined }, seed)] : [];
-}
-
-function settledAgain(numbers: readonly number[], seed: Seed): Rewritten[] {
-  return numbers.length > 0 ? [encoded({ kind: 'settled', numbers }, seed)] : [];
-}
-
-/** A post whose body is damaged, as it was then; its id is told by the head. */
-function withoutBody(envelope: Envelope, seed: Seed): Rewritten {
-  const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body: undefined } as const;
-  return encoded({ kind: 'copied', envelope, ...fresh }, seed);
-}
-
-function encoded(record: JournalRecord, seed: Seed): Rewritten {
-  return { record, buffers: encodeRecord(record, seed) };
 }

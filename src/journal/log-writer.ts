@@ -1,24 +1,24 @@
-// What this epoch writes: segments one after the other, and up to where they are durable.
+// Writes the segments of this epoch, one after the other, and tracks how far they are durable.
 import assert from 'node:assert/strict';
-import type { BallastFiles } from './ballast.ts';
+import type { Ballast } from './ballast.ts';
 import type { Disk } from './disk.ts';
 import { diskFault, isDiskFull } from './epoch.ts';
 import { epochPath, segmentPath } from './paths.ts';
 import { encodeRecord, type Position } from './record-codec.ts';
 import type { Seed, SegmentId } from './record-framing.ts';
-import { type SegmentReservation, SegmentWriter } from './segment-writer.ts';
+import { type Preallocation, SegmentWriter } from './segment-writer.ts';
 
 export class LogWriter {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #epoch: number;
-  readonly #room: SegmentReservation;
-  readonly #ballast: BallastFiles;
-  /** All that are not closed yet; the last is being written. */
+  readonly #preallocation: Preallocation;
+  readonly #ballast: Ballast;
+  /** The segments that are not closed yet; the last is being written. */
   readonly #writers: SegmentWriter[] = [];
-  /** Those with records that no sync has covered. */
+  /** Those with records that no sync covers. */
   readonly #unsynced = new Set<SegmentWriter>();
-  /** The epoch's folder has a name that no sync has covered. */
+  /** The epoch's folder has a name that no sync covers. */
   #folderUnsynced = false;
   #durable: Position = { segment: 0, offset: 0 };
   #syncing = false;
@@ -28,55 +28,55 @@ export class LogWriter {
     disk: Disk,
     folder: string,
     epoch: number,
-    room: SegmentReservation,
-    ballast: BallastFiles,
+    preallocation: Preallocation,
+    ballast: Ballast,
   ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#epoch = epoch;
-    this.#room = room;
+    this.#preallocation = preallocation;
     this.#ballast = ballast;
   }
 
-  /** Something was written that no sync has covered. */
+  /** Some records are not covered by a sync. */
   get unsynced(): boolean {
     return this.#unsynced.size > 0;
   }
 
-  /** All before it was synced. */
+  /** All bytes before this position are synced. */
   get durable(): Position {
     return this.#durable;
   }
 
-  /** Of the segment that is being written. */
+  /** Length of the current segment, without its zeros. */
   get bytes(): number {
     return this.#current.usedBytes;
   }
 
-  /** Of the segment that is being written. */
+  /** Seed of the current segment. */
   get seed(): Seed {
     return this.#current.seed;
   }
 
-  /** Of the segment that begin() makes. */
+  /** The segment that begin() will create. */
   get nextId(): SegmentId {
     return { epoch: this.#epoch, segment: (this.#writers.at(-1)?.id.segment ?? 0) + 1 };
   }
 
-  /** The segment before it stays open until a sync has covered it. */
-  begin(opening: readonly Buffer[]): void {
+  /** The segment before it stays open until a sync covers it. */
+  begin(prologue: readonly Buffer[]): void {
     const id = this.nextId;
     const path = segmentPath(this.#folder, id);
-    const writer = this.#ballast.insist(
-      () => new SegmentWriter(this.#disk, path, id, opening, this.#room),
+    const writer = this.#ballast.withBallast(
+      () => new SegmentWriter(this.#disk, path, id, prologue, this.#preallocation),
     );
     this.#writers.push(writer);
     this.#unsynced.add(writer);
     this.#folderUnsynced = true;
   }
 
-  /** False when the disk is full; spares are not touched. */
-  hasRoom(bytes: number): boolean {
+  /** Preallocates, without using ballast. False if the disk is full. */
+  reserve(bytes: number): boolean {
     try {
       this.#current.reserve(bytes);
       return true;
@@ -87,18 +87,18 @@ export class LogWriter {
   }
 
   append(buffers: readonly Buffer[]): void {
-    this.#ballast.insist(() => this.#current.append(buffers));
+    this.#ballast.withBallast(() => this.#current.append(buffers));
     this.#unsynced.add(this.#current);
   }
 
-  /** Covers what was written before the call. More may be written, and segments begun, meanwhile. */
+  /** Covers what was written before the call. Meanwhile more may be written, and segments begun. */
   async sync(): Promise<void> {
     const covered = [...this.#unsynced];
     const position = { segment: this.#current.id.segment, offset: this.#current.usedBytes };
     const folders = this.#folderUnsynced ? [epochPath(this.#folder, this.#epoch)] : [];
     this.#unsynced.clear();
     this.#folderUnsynced = false;
-    // All of them end before anything else happens: a file must not be closed under its sync.
+    // Waits for all of them, since a file must not be closed while its sync runs.
     this.#syncing = true;
     const ends = await Promise.allSettled([
       ...covered.map((writer) => writer.sync()),
@@ -109,10 +109,10 @@ export class LogWriter {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     this.#durable = position;
     for (const writer of covered) this.#closeIfFull(writer);
-    this.#mark();
+    this.#appendSyncPoint();
   }
 
-  /** storage_failed when a file cannot be closed. */
+  /** Throws storage_failed if a file cannot be closed. */
   close(): void {
     try {
       for (const writer of this.#writers.splice(0)) writer.close();
@@ -121,7 +121,7 @@ export class LogWriter {
     }
   }
 
-  /** Closes all files, once a sync that runs has ended; no mark is written. Never throws. */
+  /** Closes all files, once a running sync has ended; writes no sync point. Never throws. */
   abandon(): void {
     this.#abandoned = true;
     if (this.#syncing) return;
@@ -129,15 +129,16 @@ export class LogWriter {
       try {
         writer.close();
       } catch {
-        // Nothing is said of its content any more.
+        // An owner that gives up acknowledges nothing more.
       }
     }
   }
 
-  /** Says what is durable. The next sync makes the mark durable too: nothing waits for that. */
-  #mark(): void {
-    const mark = encodeRecord({ kind: 'mark', durable: this.#durable }, this.#current.seed);
-    this.#ballast.insist(() => this.#current.append(mark));
+  /** The sync point itself is made durable by the next sync; nothing waits for that. */
+  #appendSyncPoint(): void {
+    const { seed } = this.#current;
+    const syncPoint = encodeRecord({ kind: 'syncPoint', durable: this.#durable }, seed);
+    this.#ballast.withBallast(() => this.#current.append(syncPoint));
   }
 
   #closeIfFull(writer: SegmentWriter): void {

@@ -1,12 +1,11 @@
-// Names in the folder of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
+// The files of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Disk } from './disk.ts';
-import { realDisk } from './disk.ts';
+import { type Disk, realDisk } from './disk.ts';
 import type { Position } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
 
-/** Who owns or owned an epoch: for messages to people, and for the addresses of the next. */
+/** The owner of an epoch, for messages to people, and for the next owner, which binds the same addresses. */
 export interface OwnerNote {
   readonly pid: number;
   /** Wall clock, in milliseconds since 1970. */
@@ -36,7 +35,7 @@ export function listEpochs(disk: Disk, folder: string): number[] {
   return names.map(Number).sort((one, other) => one - other);
 }
 
-/** undefined when there is none. */
+/** undefined if there is none. */
 export function newestEpoch(disk: Disk, folder: string): number | undefined {
   let newest: number | undefined;
   for (const name of disk.list(epochsPath(folder))) {
@@ -52,7 +51,7 @@ export function listSegments(disk: Disk, folder: string, epoch: number): Segment
   return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
 }
 
-/** `durable`: all before it was synced. With a checksum, for it is believed where no mark is left. */
+/** `durable` is the latest sync point. It has a checksum, since it counts even if no sync point is left in the log. */
 export function writeOwner(
   disk: Disk,
   folder: string,
@@ -64,11 +63,10 @@ export function writeOwner(
   disk.writeNote(ownerPath(folder, epoch), `${JSON.stringify({ ...note, sealed })}\n`);
 }
 
-/** What the note of an epoch says to be durable; undefined when it says nothing that can be believed. */
+/** The sync point in the note of an epoch; undefined if there is none with a valid checksum. */
 export function readSealed(disk: Disk, folder: string, epoch: number): Position | undefined {
   try {
-    const bytes = disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax);
-    const { segment, offset, checksum } = JSON.parse(bytes.toString('utf8')).sealed;
+    const { segment, offset, checksum } = readNote(disk, folder, epoch).sealed;
     return checksum === sealChecksum(epoch, { segment, offset }) ? { segment, offset } : undefined;
   } catch {
     return undefined;
@@ -83,26 +81,27 @@ function ownerPath(folder: string, epoch: number): string {
   return join(epochPath(folder, epoch), 'owner.json');
 }
 
-/** The newest owner's note; undefined when there is none, or none that can be read. */
+/** The newest owner's note; undefined if there is none that can be read. */
 export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | undefined {
   try {
     const epoch = newestEpoch(disk, folder);
     if (epoch === undefined) return undefined;
-    return parseOwner(disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax));
+    const { pid, started, addresses } = readNote(disk, folder, epoch);
+    if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
+    if (!Array.isArray(addresses)) return undefined;
+    return { pid, started, addresses: addresses.map(String) };
   } catch {
     return undefined;
   }
 }
 
-/** Throws when it is not JSON. */
-function parseOwner(bytes: Buffer): OwnerNote | undefined {
-  const { pid, started, addresses } = JSON.parse(bytes.toString('utf8'));
-  if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
-  if (!Array.isArray(addresses)) return undefined;
-  return { pid, started, addresses: addresses.map(String) };
+/** Unchecked. Throws if it is not JSON. */
+function readNote(disk: Disk, folder: string, epoch: number) {
+  const bytes = disk.readPart(ownerPath(folder, epoch), 0, ownerBytesMax);
+  return JSON.parse(bytes.toString('utf8'));
 }
 
-/** The folder of an epoch, with all that is in it. */
+/** Removes the folder of an epoch, with all that is in it. */
 export function removeEpoch(disk: Disk, folder: string, epoch: number): void {
   const path = epochPath(folder, epoch);
   for (const name of disk.list(path)) disk.removeFile(join(path, name));

@@ -1,6 +1,8 @@
-// The folder `damaged/` of a store: a note for each damaged segment, and the segment itself once the log
-// does not need it any more. What is reported is what lies there, until the user deletes it.
+// Quarantine, the folder `damaged/` of a store: a note for each segment in which corruption was found, and
+// the segment itself once the log does not need it any more. The notes are reported until the user deletes
+// them.
 import { join } from 'node:path';
+import { systemErrorCode } from '../base/errors.ts';
 import { damageListedMax } from '../base/limits.ts';
 import { describeCorruption, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
@@ -13,35 +15,35 @@ const noteBytesMax = 65_536;
 export class Quarantine {
   readonly #disk: Disk;
   readonly #folder: string;
-  /** By the name of its note. */
+  /** By the name of the note. */
   readonly #known = new Map<string, SegmentCorruption>();
-  /** Whose notes could not be written: they are reported all the same. */
+  /** Names of notes that could not be written; their corruption is reported all the same. */
   readonly #unwritten = new Set<string>();
-  readonly #insist: <T>(action: () => T) => T;
+  readonly #withBallast: <T>(action: () => T) => T;
 
-  /** Reads what is there. `insist`: makes room on a full disk. */
-  constructor(disk: Disk, folder: string, insist = <T>(action: () => T) => action()) {
+  /** Reads the notes that are there. */
+  constructor(disk: Disk, folder: string, withBallast = <T>(action: () => T) => action()) {
     this.#disk = disk;
     this.#folder = folder;
-    this.#insist = insist;
+    this.#withBallast = withBallast;
     for (const name of this.#names().names) {
-      const damage = this.#read(name);
-      if (damage) this.#known.set(name, damage);
+      const corruption = this.#read(name);
+      if (corruption) this.#known.set(name, corruption);
     }
   }
 
-  /** Where it all lies. */
+  /** The folder. */
   get #path(): string {
     return join(this.#folder, 'damaged');
   }
 
-  note(damage: SegmentCorruption): void {
-    const name = `${nameOf(damage)}.json`;
-    this.#known.set(name, damage);
+  note(corruption: SegmentCorruption): void {
+    const name = `${nameOf(corruption)}.json`;
+    this.#known.set(name, corruption);
     try {
-      this.#insist(() => {
+      this.#withBallast(() => {
         this.#disk.makeFolder(this.#path);
-        this.#disk.writeNote(join(this.#path, name), `${JSON.stringify(damage)}\n`);
+        this.#disk.writeNote(join(this.#path, name), `${JSON.stringify(corruption)}\n`);
       });
       this.#unwritten.delete(name);
     } catch {
@@ -49,28 +51,27 @@ export class Quarantine {
     }
   }
 
-  /** A body that was sound when the log was read. */
+  /** Notes a corrupt body that was valid when the log was read. */
   noteMessage(id: SegmentId, number: number): void {
-    const damage = this.#known.get(`${nameOf(id)}.json`) ?? nothing(id);
-    const { messages, more } = damage;
+    const known = this.#known.get(`${nameOf(id)}.json`) ?? nothing(id);
+    const { messages, more } = known;
     if (messages.includes(number)) return;
-    if (messages.length < damageListedMax)
-      this.note({ ...damage, messages: [...messages, number] });
-    else this.note({ ...damage, more: more + 1 });
+    if (messages.length < damageListedMax) this.note({ ...known, messages: [...messages, number] });
+    else this.note({ ...known, more: more + 1 });
   }
 
-  /** Instead of removing the segment. False when it is not damaged. */
-  keep(id: SegmentId): boolean {
+  /** Moves the segment here, instead of removing it. False if no corruption was found in it. */
+  takeSegment(id: SegmentId): boolean {
     const name = nameOf(id);
     if (!this.#known.has(`${name}.json`)) return false;
-    this.#insist(() => {
+    this.#withBallast(() => {
       this.#disk.makeFolder(this.#path);
       this.#disk.rename(segmentPath(this.#folder, id), join(this.#path, `${name}.log`));
     });
     return true;
   }
 
-  /** In sentences. */
+  /** Sentences for people. */
   reports(): string[] {
     const { names, fault } = this.#names();
     const isThere = (name: string) => fault !== undefined || names.includes(name);
@@ -78,35 +79,32 @@ export class Quarantine {
       (name) => isThere(name) || this.#unwritten.has(name),
     );
     const all = there.sort().flatMap((name) => {
-      const damage = this.#known.get(name);
-      return damage ? describeCorruption(damage) : [];
+      const corruption = this.#known.get(name);
+      return corruption ? describeCorruption(corruption) : [];
     });
     const more = all.length - damageListedMax;
     return [
       ...all.slice(0, damageListedMax),
-      ...(more > 0 ? [`and ${more} more reports of damage, not listed`] : []),
+      ...(more > 0 ? [`and ${more} more reports of corruption, not listed`] : []),
       ...(fault === undefined ? [] : [`the reports in ${this.#path} cannot be read (${fault})`]),
       ...(fault === undefined && all.length > 0 ? [this.#whatToDo] : []),
     ];
   }
 
   get #whatToDo(): string {
-    return `the reports are in ${this.#path}, with the damaged files that are not needed any more; delete what you do not want to hear of`;
+    return `the reports are in ${this.#path}, with the damaged files that are not needed any more; delete a report to stop this warning`;
   }
 
-  /** Of the notes. A folder that cannot be read is no reason to have no mail. */
+  /** Names of the notes. If the folder cannot be read, that is reported, but mail is served all the same. */
   #names(): { readonly names: readonly string[]; readonly fault?: string } {
     try {
       return { names: this.#disk.list(this.#path).filter((name) => noteName.test(name)) };
     } catch (error) {
-      return {
-        names: [],
-        fault: String(error instanceof Error && 'code' in error ? error.code : error),
-      };
+      return { names: [], fault: systemErrorCode(error) };
     }
   }
 
-  /** undefined for a note that was itself damaged. */
+  /** undefined if the note itself is corrupt. */
   #read(name: string): SegmentCorruption | undefined {
     try {
       return parseNote(this.#disk.readPart(join(this.#path, name), 0, noteBytesMax));
@@ -124,7 +122,7 @@ function nothing({ epoch, segment }: SegmentId): SegmentCorruption {
   return { epoch, segment, lost: [], messages: [], more: 0 };
 }
 
-/** Throws when it is not JSON. */
+/** Throws if it is not JSON. */
 function parseNote(bytes: Buffer): SegmentCorruption | undefined {
   const { epoch, segment, lost, messages, more } = JSON.parse(bytes.toString('utf8'));
   if (![epoch, segment, more].every(Number.isSafeInteger)) return undefined;

@@ -1,4 +1,4 @@
-// What records mean, as bytes and back: docs/internals/journal.md. No file is touched.
+// Encodes and decodes the records of docs/internals/journal.md. Does no I/O.
 import assert from 'node:assert/strict';
 import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
@@ -21,43 +21,43 @@ import {
   sealRecord,
 } from './record-framing.ts';
 
-/** Raised when an older program could no longer read the store. */
+/** Raised when an older version can no longer read the store. */
 export const journalFormat = 1;
 
-/** The first bytes of a segment, as many as count. */
+/** A segment, and how many of its first bytes count. */
 export interface Extent extends SegmentId {
   readonly bytes: number;
 }
 
-/** A place in the segments of one epoch. Segment 0 is before all of them. */
+/** A position in the segments of one epoch. Segment 0 is before all of them. */
 export interface Position {
   readonly segment: number;
   readonly offset: number;
 }
 
-/** First in every segment. */
+/** The first record of every segment. */
 export interface SegmentRecord {
   readonly kind: 'segment';
   readonly format: number;
   /** The store's id, 32 hex digits. */
   readonly store: string;
-  /** Above the number of every message written before. */
+  /** Above the number of every message written before it. */
   readonly nextNumber: number;
-  /** Bytes after this record without which the first segment of an epoch does not count. */
-  readonly openingBytes: number;
-  /** A mark, as of when the segment was begun. */
+  /** Length of the rest of the prologue. Without it the first segment of an epoch does not count. */
+  readonly prologueBytes: number;
+  /** The sync point at the time when the segment was begun. */
   readonly durable: Position;
   /** Every earlier segment that counts, oldest first. */
   readonly earlier: readonly Extent[];
 }
 
-/** All bytes of this epoch before `durable` were synced before this was written. */
+/** All bytes of this epoch before `durable` were synced before this record was written. */
 export interface SyncPointRecord {
-  readonly kind: 'mark';
+  readonly kind: 'syncPoint';
   readonly durable: Position;
 }
 
-/** The segment counts no more: what was live in it was copied, and synced, before this was written. */
+/** The segment counts no more: its live messages were copied and synced before this was written. */
 export interface RemovedRecord extends SegmentId {
   readonly kind: 'removed';
 }
@@ -66,7 +66,7 @@ export type StoreRecord = SegmentRecord | SyncPointRecord | RemovedRecord;
 
 const typeOf = {
   segment: 1,
-  mark: 2,
+  syncPoint: 2,
   removed: 3,
   posted: 16,
   copied: 17,
@@ -80,16 +80,16 @@ const typeOf = {
   settledById: 27,
 } as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
 
-/** A `copied` whose body the disk damaged: of an older version, that does not know it, not to be read. */
-const typeDamaged = 25;
-/** A `posted` of several messages; nor may that be passed over. */
+/** A `copied` with a corrupt body. Not optional: an older version must not skip it. */
+const typeCopiedCorrupt = 25;
+/** A `posted` with several messages. Not optional, either. */
 const typePostedAlso = 26;
-/** The number of each further one, and the lengths of an id and a name of one character. */
+/** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
 
 const kindOf = new Map<number, keyof typeof typeOf>([
   ...Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf] as const),
-  [typeDamaged, 'copied'],
+  [typeCopiedCorrupt, 'copied'],
   [typePostedAlso, 'posted'],
 ]);
 const noBody = Buffer.alloc(0);
@@ -102,28 +102,28 @@ export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): B
 function fieldsOf(record: JournalRecord | StoreRecord) {
   const isPostedAlso = record.kind === 'posted' && record.also.length > 0;
   const type = isPostedAlso ? typePostedAlso : typeOf[record.kind];
-  // A version that does not know it may store such a post again, but loses nothing.
+  // A version that skips it may store such a post again, but loses nothing.
   const flags = record.kind === 'settledById' ? flagOptional : 0;
   if (!('body' in record)) return { type, flags, body: noBody, bodyChecksum: 0 };
   const { body, envelope } = record;
   if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
   assert(record.kind === 'copied', 'only a copy is written without its body');
-  return { type: typeDamaged, flags: 0, body: noBody, bodyChecksum: 0 };
+  return { type: typeCopiedCorrupt, flags: 0, body: noBody, bodyChecksum: 0 };
 }
 
-/** A record of the journal's own, which no other segment may repeat. */
+/** A record of the journal itself: no other segment may repeat it. */
 export function isStoreRecord({ type }: RawRecord): boolean {
-  return type === typeOf.segment || type === typeOf.mark || type === typeOf.removed;
+  return type === typeOf.segment || type === typeOf.syncPoint || type === typeOf.removed;
 }
 
-/** Records of the journal's own; undefined for any other. */
+/** undefined for a record that is not the journal's own. */
 export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
   return decoded(record, (reader) => {
     switch (record.type) {
       case typeOf.segment:
         return readSegment(reader);
-      case typeOf.mark:
-        return readMark(reader);
+      case typeOf.syncPoint:
+        return { kind: 'syncPoint', durable: readPosition(reader) };
       case typeOf.removed:
         return { kind: 'removed', epoch: reader.u32(), segment: reader.u32() };
       default:
@@ -133,8 +133,8 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
 }
 
 /**
- * Records of the engine; undefined for the journal's own, and for those that may be passed over.
- * One whose body is damaged is one only if that is the body of a message.
+ * undefined for a record of the journal itself, and for one of an unknown type that may be skipped. With a
+ * corrupt body only `posted` and `copied` are records; all others have none.
  */
 export function decodeRecord(record: RawRecord): JournalRecord | undefined {
   const kind = kindOf.get(record.type);
@@ -151,7 +151,7 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
   return decoded(record, (reader) => readMeta(kind, reader, record));
 }
 
-/** What passed its checksum and still breaks a rule was wrong before it was written. */
+/** Throws bad_frame if the meta breaks a rule of its type: it was wrong before it was written. */
 function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
   const reader = new ByteReader(record.meta);
   const value = read(reader);
@@ -163,7 +163,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
   switch (record.kind) {
     case 'segment':
       return writeSegment(writer, record);
-    case 'mark':
+    case 'syncPoint':
       return writePosition(writer, record.durable);
     case 'removed':
       writer.u32(record.epoch).u32(record.segment);
@@ -214,7 +214,7 @@ function readMeta(
 ): JournalRecord | undefined {
   switch (kind) {
     case 'segment':
-    case 'mark':
+    case 'syncPoint':
     case 'removed':
       return undefined;
     case 'posted': {
@@ -259,13 +259,13 @@ function readMeta(
   }
 }
 
-/** With the body that belongs to it, if it is sound. */
+/** The envelope, and the body if it is valid. Throws if the body is not the one of the envelope. */
 function readEnvelopeOf(
   reader: ByteReader,
   { type, body, bodyChecksum }: RawRecord,
 ): { envelope: Envelope; body: Buffer | undefined } {
   const envelope = readEnvelope(reader);
-  if (type === typeDamaged || body === undefined) return { envelope, body: undefined };
+  if (type === typeCopiedCorrupt || body === undefined) return { envelope, body: undefined };
   if (envelope.bodyBytes !== body.length || envelope.checksum !== bodyChecksum) {
     throw new IpcError('bad_frame', `message ${envelope.number} has the body of another`);
   }
@@ -294,14 +294,14 @@ function readAnswer(reader: ByteReader): readonly [count: number, number: number
 
 function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
   writer.u16(record.format).raw(Buffer.from(record.store, 'hex'));
-  writer.u64(record.nextNumber).u64(record.openingBytes);
+  writer.u64(record.nextNumber).u64(record.prologueBytes);
   writePosition(writer, record.durable);
   writer.list(record.earlier, ({ epoch, segment, bytes }) =>
     writer.u32(epoch).u32(segment).u64(bytes),
   );
 }
 
-/** The format comes first, for ever, so that a newer one is told from a damaged one. */
+/** The format always comes first, so that a newer one is not mistaken for corruption. */
 function readSegment(reader: ByteReader): SegmentRecord {
   const format = reader.u16();
   if (format > journalFormat) {
@@ -312,18 +312,14 @@ function readSegment(reader: ByteReader): SegmentRecord {
   }
   const store = reader.raw(16).toString('hex');
   const nextNumber = reader.u64();
-  const openingBytes = reader.u64();
+  const prologueBytes = reader.u64();
   const durable = readPosition(reader);
   const earlier = reader.list(16, () => ({
     epoch: reader.u32(),
     segment: reader.u32(),
     bytes: reader.u64(),
   }));
-  return { kind: 'segment', format, store, nextNumber, openingBytes, durable, earlier };
-}
-
-function readMark(reader: ByteReader): SyncPointRecord {
-  return { kind: 'mark', durable: readPosition(reader) };
+  return { kind: 'segment', format, store, nextNumber, prologueBytes, durable, earlier };
 }
 
 function writePosition(writer: ByteWriter, { segment, offset }: Position): void {

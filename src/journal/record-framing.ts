@@ -1,15 +1,18 @@
-// A record as bytes: 20 bytes of header, meta, body, each under a checksum; what the meta means is not
-// known here. No file is touched.
+// The framing of a record: a header of 20 bytes, meta, and body, with checksums over all of it. The meaning
+// of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../base/binary.ts';
 import { bodyBytesMax, headerBytesMax, idBytesMax, namedIdsMax } from '../base/limits.ts';
 
-/** Magic, type, flags, three lengths and checksums, and the checksum of all that and the meta. */
+/** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
 export const recordHeaderBytes = 20;
-/** Longest meta. A segment's header and the ids given by hand are the longest there are. */
+/** Longest meta. Segment headers and records of ids chosen by callers are the longest. */
 export const metaBytesMax = 4 * headerBytesMax;
-assert(namedIdsMax * (1 + idBytesMax + 8) < metaBytesMax, 'all ids given by hand fit one record');
+assert(
+  namedIdsMax * (1 + idBytesMax + 8) < metaBytesMax,
+  'all ids chosen by callers fit one record',
+);
 
 export interface SegmentId {
   readonly epoch: number;
@@ -17,37 +20,37 @@ export interface SegmentId {
   readonly segment: number;
 }
 
-/** Its head is sound, but not understood yet. */
+/** A record with a valid header, before its meta is decoded. */
 export interface RawRecord {
   readonly type: number;
   readonly flags: number;
   readonly offset: number;
   readonly end: number;
   readonly meta: Buffer;
-  /** undefined when it is damaged, or not all there. */
+  /** undefined if it is corrupt, or not all there. */
   readonly body: Buffer | undefined;
   readonly bodyChecksum: number;
 }
 
-/** All of it is sound. */
+/** A record with a valid header and body. */
 export interface ValidRecord extends RawRecord {
   readonly body: Buffer;
 }
 
-/** Bytes in which no sound head of a record begins. */
+/** A range in which no record with a valid header begins. */
 export interface LostBytes {
   readonly offset: number;
   readonly end: number;
 }
 
-/** 0xff never occurs in UTF-8, so no body can hold what looks like a record. */
+/** 0xff never occurs in UTF-8, so no body can hold bytes that look like a record. */
 const magic = 0xff4a;
 const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
-/** A reader that does not know the type may pass over the record. */
+/** A reader that does not know the type may skip the record. */
 export const flagOptional = 1;
 const blankHeader = Buffer.alloc(recordHeaderBytes);
 
-/** What the header checksums of one segment start from: a record is sound in its own segment only. */
+/** Start value of a segment's header checksums: so a record is valid in its own segment only. */
 export type Seed = number & { readonly brand: 'Seed' };
 
 export function segmentSeed({ epoch, segment }: SegmentId): Seed {
@@ -56,7 +59,7 @@ export function segmentSeed({ epoch, segment }: SegmentId): Seed {
 
 type Fields = Pick<ValidRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
 
-/** The bytes of a record; its body is not copied. */
+/** Returns the bytes of a record; the body is not copied. */
 export function sealRecord(
   { type, flags, body, bodyChecksum }: Fields,
   writeMeta: (writer: ByteWriter) => void,
@@ -64,33 +67,36 @@ export function sealRecord(
 ): Buffer[] {
   const writer = new ByteWriter().raw(blankHeader);
   writeMeta(writer);
-  const head = writer.bytes();
-  const metaBytes = head.length - recordHeaderBytes;
-  assert(metaBytes <= metaBytesMax && body.length <= bodyBytesMax, 'a record has its limits');
-  head.writeUInt16BE(magic, 0);
-  head.writeUInt8(type, 2);
-  head.writeUInt8(flags, 3);
-  head.writeUInt32BE(metaBytes, 4);
-  head.writeUInt32BE(body.length, 8);
-  head.writeUInt32BE(bodyChecksum, 12);
-  head.writeUInt32BE(headChecksum(head, 0, metaBytes, seed), 16);
-  return body.length > 0 ? [head, body] : [head];
+  const bytes = writer.bytes();
+  const metaBytes = bytes.length - recordHeaderBytes;
+  assert(
+    metaBytes <= metaBytesMax && body.length <= bodyBytesMax,
+    'a record stays within its limits',
+  );
+  bytes.writeUInt16BE(magic, 0);
+  bytes.writeUInt8(type, 2);
+  bytes.writeUInt8(flags, 3);
+  bytes.writeUInt32BE(metaBytes, 4);
+  bytes.writeUInt32BE(body.length, 8);
+  bytes.writeUInt32BE(bodyChecksum, 12);
+  bytes.writeUInt32BE(headerChecksum(bytes, 0, metaBytes, seed), 16);
+  return body.length > 0 ? [bytes, body] : [bytes];
 }
 
-/** The same record for another segment. */
+/** The same record, for another segment. */
 export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
   return sealRecord(record, (writer) => writer.raw(record.meta), seed);
 }
 
-function headChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
+function headerChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
   const meta = offset + recordHeaderBytes;
   const fields = crc32(bytes.subarray(offset, offset + 16), seed);
   return crc32(bytes.subarray(meta, meta + metaBytes), fields);
 }
 
-/** The record that begins at `offset`; undefined unless header, meta and body are whole and sound. */
+/** The record that begins at `offset`; undefined unless all of it is valid. */
 export function readRecord(bytes: Buffer, offset: number, seed: Seed): ValidRecord | undefined {
-  const record = readHeaded(bytes, offset, seed);
+  const record = readRawRecord(bytes, offset, seed);
   return record && isValid(record) ? record : undefined;
 }
 
@@ -98,11 +104,11 @@ export function isValid(record: RawRecord): record is ValidRecord {
   return record.body !== undefined;
 }
 
-/** The record that begins at `offset`, whatever became of its body; undefined without a sound head. */
-function readHeaded(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
-  const head = readHead(bytes, offset, seed);
-  if (!head) return undefined;
-  const { bodyOffset, end } = head;
+/** The record that begins at `offset`, even with a corrupt body; undefined without a valid header. */
+function readRawRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
+  const header = readHeader(bytes, offset, seed);
+  if (!header) return undefined;
+  const { bodyOffset, end } = header;
   const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
   const read = bytes.subarray(bodyOffset, end);
@@ -112,13 +118,13 @@ function readHeaded(bytes: Buffer, offset: number, seed: Seed): RawRecord | unde
   return { type, flags, offset, end, meta, body: isWhole ? read : undefined, bodyChecksum };
 }
 
-interface Head {
+interface RecordHeader {
   readonly bodyOffset: number;
   readonly end: number;
 }
 
-/** Says where a sound record head ends, and where its body would. */
-function readHead(bytes: Buffer, offset: number, seed: Seed): Head | undefined {
+/** undefined if the header is not valid. */
+function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHeader | undefined {
   if (offset + recordHeaderBytes > bytes.length) return undefined;
   if (bytes.readUInt16BE(offset) !== magic) return undefined;
   const metaBytes = bytes.readUInt32BE(offset + 4);
@@ -127,18 +133,18 @@ function readHead(bytes: Buffer, offset: number, seed: Seed): Head | undefined {
   const bodyOffset = offset + recordHeaderBytes + metaBytes;
   if (bodyOffset > bytes.length) return undefined;
   const checksum = bytes.readUInt32BE(offset + 16);
-  if (checksum !== headChecksum(bytes, offset, metaBytes, seed)) return undefined;
+  if (checksum !== headerChecksum(bytes, offset, metaBytes, seed)) return undefined;
   return { bodyOffset, end: bodyOffset + bodyBytes };
 }
 
-/** How many bytes must be there to tell whether a record is sound, going by its first 20. */
+/** Length of the whole record, going by its first 20 bytes, which may be corrupt. */
 export function recordBytes(bytes: Buffer): number {
   if (bytes.length < recordHeaderBytes || bytes.readUInt16BE(0) !== magic) return recordHeaderBytes;
   const metaBytes = Math.min(bytes.readUInt32BE(4), metaBytesMax);
   return recordHeaderBytes + metaBytes + Math.min(bytes.readUInt32BE(8), bodyBytesMax);
 }
 
-/** Sound records from `offset` on, up to the first that is not. */
+/** The valid records from `offset` on, up to the first that is not valid. */
 export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<ValidRecord> {
   let at = offset;
   for (;;) {
@@ -149,7 +155,7 @@ export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<V
   }
 }
 
-/** What the first `bytesMax` bytes hold, damaged or not; there may be fewer bytes than that. */
+/** All that the first `bytesMax` bytes hold; `bytes` may be shorter than that. */
 export function* scanRecords(
   bytes: Buffer,
   bytesMax: number,
@@ -157,9 +163,11 @@ export function* scanRecords(
 ): Generator<RawRecord | LostBytes> {
   let offset = 0;
   while (offset < bytesMax) {
-    const record = readHeaded(bytes, offset, seed);
+    const record = readRawRecord(bytes, offset, seed);
     const isWithin = record !== undefined && record.end <= bytesMax;
-    const found = isWithin ? record : { offset, end: nextHead(bytes, offset + 1, bytesMax, seed) };
+    const found = isWithin
+      ? record
+      : { offset, end: nextRecord(bytes, offset + 1, bytesMax, seed) };
     yield found;
     offset = found.end;
   }
@@ -169,12 +177,12 @@ export function isRecord(found: RawRecord | LostBytes): found is RawRecord {
   return 'type' in found;
 }
 
-/** Where the next record begins that ends by `bytesMax`, or else `bytesMax`. */
-function nextHead(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
+/** Offset of the next record that ends by `bytesMax`; without one, `bytesMax`. */
+function nextRecord(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
   let at = bytes.indexOf(magicBytes, from);
   for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
-    const head = readHead(bytes, at, seed);
-    if (head && head.end <= bytesMax) return at;
+    const header = readHeader(bytes, at, seed);
+    if (header && header.end <= bytesMax) return at;
   }
   return bytesMax;
 }

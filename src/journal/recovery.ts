@@ -1,18 +1,19 @@
-// Reading a store that somebody else wrote. Nothing is changed here. docs/internals/journal.md has the rules:
+// Recovery reads a store that another process wrote, and changes nothing. docs/internals/journal.md has
+// the rules, under "Which bytes count":
 //
-// 1. The newest epoch that opened says, in its newest segment header, which segments count.
-// 2. Marks say up to where that epoch was synced. Below that, anything wrong is damage: what is sound
-//    around it counts, and the rest is reported.
-// 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
+// 1. The newest segment header of the newest epoch that opened lists the segments that count.
+// 2. Sync points say how far that epoch is durable. Below that, invalid bytes are corruption: the valid
+//    records around them count, and the rest is reported.
+// 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
 import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { JournalRecord } from '../model/requests.ts';
 import { type Disk, realDisk } from './disk.ts';
-import type { JournalLimits } from './journal-options.ts';
 import { listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
+  type Extent,
   isStoreRecord,
   type Position,
   type SegmentRecord,
@@ -32,10 +33,10 @@ import {
   segmentSeed,
 } from './record-framing.ts';
 
-/** Longest time that reading keeps the loop, in milliseconds. */
+/** Longest time that reading blocks the event loop, in milliseconds. */
 const readMsMax = 5;
 
-/** What the segments of a store come to. */
+/** What counts in a store. */
 export interface Log {
   /** undefined for a new store. */
   readonly store: string | undefined;
@@ -45,25 +46,25 @@ export interface Log {
 }
 
 export interface LogSegment extends SegmentId {
-  /** Up to here its records are part of the log. */
+  /** How many of its first bytes count. */
   readonly bytes: number;
-  /** Up to here they are durable for certain; the rest may be in the page cache only. */
+  /** How many of them are durable for certain; the rest may be in the page cache only. */
   readonly durableBytes: number;
-  /** Above every number given before it; only of the one whose header says what counts. */
+  /** Above the number of every message before it. Only the segment with the newest header has it. */
   readonly nextNumber?: number;
 }
 
 const emptyLog: Log = { store: undefined, nextNumber: 1, segments: [] };
 const start: Position = { segment: 0, offset: 0 };
 
-/** Before anything is touched: throws store_newer when a newer program wrote any segment. */
+/** Throws store_newer if a newer version wrote any segment. Called before anything is changed. */
 export function refuseNewer(disk: Disk, folder: string): void {
   for (const epoch of listEpochs(disk, folder)) {
     for (const id of listSegments(disk, folder, epoch)) readHeader(disk, folder, id);
   }
 }
 
-/** The store's id, from the newest segment whose header can be read. */
+/** The store's id, from the newest segment with a valid header. */
 export function storeId(folder: string, disk: Disk = realDisk): string | undefined {
   for (const epoch of listEpochs(disk, folder).reverse()) {
     for (const id of listSegments(disk, folder, epoch).reverse()) {
@@ -84,37 +85,13 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
   return emptyLog;
 }
 
-/**
- * Where the run of newest segments begins that a new owner writes again as one, since there are too
- * many, or room is short and each owner would take some more of it (then only what fits the zeros
- * that its segment has anyway): the longest run of small ones whose first is no larger than all behind it. In front of the
- * new one are only larger ones then; so a record that is written again for a second time comes into
- * a segment at least twice as large, and each time after that.
- */
-export function runBegin(
-  segments: readonly LogSegment[],
-  limits: Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'>,
-  isRoomShort = false,
-): number {
-  let begin = segments.length;
-  if (!isRoomShort && segments.length <= 2 * limits.segmentsCompact) return begin;
-  const bytesMax = isRoomShort ? limits.segmentReserveBytes / 2 : limits.segmentBytesMax;
-  let bytesBehind = 0;
-  for (const [index, { bytes }] of [...segments.entries()].reverse()) {
-    if (2 * bytes >= bytesMax || bytesBehind + bytes > bytesMax) break;
-    if (bytes <= bytesBehind) begin = index;
-    bytesBehind += bytes;
-  }
-  return begin;
-}
-
 export interface Reader {
-  /** A record of the engine; undefined when it is of a kind that may be passed over. */
+  /** Takes a record of the engine; undefined if its type is unknown and may be skipped. */
   record(raw: RawRecord, record: JournalRecord | undefined): void;
   lost(bytes: LostBytes): void;
 }
 
-/** All that a segment tells in order, the journal's own records left out. Lets the loop run meanwhile. */
+/** Reads the engine's records of a segment in order, and yields to the event loop in between. */
 export async function replay(
   disk: Disk,
   folder: string,
@@ -135,12 +112,12 @@ export async function replay(
 
 function readInto(reader: Reader, raw: RawRecord): void {
   if (isStoreRecord(raw)) return;
-  const record = unlessDamaged(() => ({ record: decodeRecord(raw) }));
+  const record = unlessCorrupt(() => ({ record: decodeRecord(raw) }));
   if (record) reader.record(raw, record.record);
   else reader.lost(raw);
 }
 
-function unlessDamaged<T>(decode: () => T): T | undefined {
+function unlessCorrupt<T>(decode: () => T): T | undefined {
   try {
     return decode();
   } catch (error) {
@@ -149,96 +126,82 @@ function unlessDamaged<T>(decode: () => T): T | undefined {
   }
 }
 
-/** What one file of the newest epoch holds. */
+/** What one segment file of the surveyed epoch holds. */
 interface Image {
-  /** undefined when it is torn or damaged. */
+  readonly id: SegmentId;
+  /** undefined if it is torn or corrupt. */
   readonly header: SegmentRecord | undefined;
-  /** Where the opening of an epoch ends, when this is its first segment. */
-  readonly openingEnd: number;
-  /** Sound records from the first byte on; none without the header. */
-  readonly soundBytes: number;
-  /** Where the last sound record ends, whatever lies before it. */
+  /** End of the prologue. */
+  readonly prologueEnd: number;
+  /** End of the valid records that follow from the first byte without a gap; 0 without a header. */
+  readonly validBytes: number;
+  /** End of the last valid record, even if there is corruption before it. */
   readonly lastEnd: number;
-  /** The latest mark, wherever it lies. */
+  /** The latest sync point that any of its records states. */
   readonly durable: Position;
-  /** Segments that it says are removed, wherever it does. */
+  /** Segments of which any of its records says that they were removed. */
   readonly removed: readonly SegmentId[];
 }
 
-/** undefined when the epoch never opened: its owner ended before it had said anything. */
+/** The segments that an epoch's newest header lists, or what stands in for a header that is corrupt. */
+interface Listing extends Pick<Log, 'store' | 'nextNumber'> {
+  readonly earlier: readonly Extent[];
+}
+
+/** undefined if the epoch never opened: its owner ended before it had acknowledged anything. */
 async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<Log | undefined> {
-  const images = new Map<number, Image>();
-  for (const id of listSegments(disk, folder, epoch)) {
-    images.set(id.segment, await readImage(disk, folder, id));
-  }
-  const durable = [...images.values()].reduce(
-    (latest, { durable }) => max(latest, durable),
-    readSealed(disk, folder, epoch) ?? start,
-  );
-  const [newest, header] = [...images].findLast(([, image]) => image.header) ?? [0];
-  if (durable.segment === 0) {
-    const first = images.get(1);
-    if (!header || (first && first.soundBytes < first.openingEnd)) return undefined;
-  }
-  const { store, nextNumber, earlier } =
-    header?.header ?? (await listedBefore(disk, folder, epoch));
-  const removed = [...images.values()].flatMap((image) => image.removed);
-  // What comes behind the newest header was synced, so a header was there and is damaged.
-  const last = Math.max(newest, durable.segment);
-  const own = Array.from({ length: last - (newest || 1) + 1 }, (_, index) => ({
-    epoch,
-    segment: (newest || 1) + index,
-    bytes: undefined,
-  }));
+  const images = await readImages(disk, folder, epoch);
+  const newest = images.findLast(({ header }) => header !== undefined);
+  const seal = readSealed(disk, folder, epoch) ?? start;
+  const durable = images.reduce((latest, image) => max(latest, image.durable), seal);
+  if (durable.segment === 0 && !hasPrologue(images, newest)) return undefined;
+
+  const listing = newest?.header ?? (await listedBefore(disk, folder, epoch));
+  const { store, nextNumber, earlier: listed } = listing;
+  const removed = images.flatMap((image) => image.removed);
+  const counts = (id: SegmentId) => !removed.some((other) => isSame(id, other));
+  const measure = (id: SegmentId): Promise<Measured> => {
+    const image = images.find((each) => isSame(each.id, id));
+    return measureSegment(disk, folder, id, image, durable);
+  };
+
   const segments: LogSegment[] = [];
-  for (const extent of [...earlier, ...own]) {
-    if (removed.some((id) => same(id, extent))) continue;
-    const read = await extentOf(disk, folder, extent, images.get(extent.segment), {
-      epoch,
-      ...durable,
-    });
-    const isNewest = header !== undefined && same(extent, { epoch, segment: newest });
-    segments.push(isNewest ? { ...read, nextNumber } : read);
-    if (read.bytes < (extent.bytes ?? 0)) break;
+  for (const { epoch: ofEpoch, segment, bytes } of listed.filter(counts)) {
+    const id = { epoch: ofEpoch, segment };
+    if (ofEpoch < epoch || segment < durable.segment) {
+      segments.push({ ...id, bytes, durableBytes: bytes });
+      continue;
+    }
+    const measured = await measure(id);
+    segments.push({ ...id, ...measured, bytes: Math.min(measured.bytes, bytes) });
+    if (measured.bytes < bytes) return { store, nextNumber, segments };
+  }
+  for (const id of unlisted(epoch, newest, durable).filter(counts)) {
+    const isNewest = newest !== undefined && isSame(id, newest.id);
+    segments.push({ ...id, ...(await measure(id)), ...(isNewest && { nextNumber }) });
   }
   return { store, nextNumber, segments };
 }
 
-/** What counts of a segment that its epoch's newest header lists with so many bytes, or without. */
-async function extentOf(
-  disk: Disk,
-  folder: string,
-  { epoch, segment, bytes }: SegmentId & { bytes: number | undefined },
-  image: Image | undefined,
-  durable: Position & { readonly epoch: number },
-): Promise<LogSegment> {
-  const id = { epoch, segment };
-  if (epoch < durable.epoch || segment < durable.segment) {
-    const durableBytes = bytes ?? image?.lastEnd ?? 0;
-    return { ...id, bytes: durableBytes, durableBytes };
+async function readImages(disk: Disk, folder: string, epoch: number): Promise<Image[]> {
+  const images: Image[] = [];
+  for (const id of listSegments(disk, folder, epoch)) {
+    images.push(await readImage(disk, folder, id));
   }
-  const durableBytes = segment === durable.segment ? durable.offset : 0;
-  const soundBytes = image?.soundBytes ?? 0;
-  const end =
-    soundBytes < durableBytes ? await soundEnd(disk, folder, id, durableBytes) : soundBytes;
-  return { ...id, bytes: Math.min(end, bytes ?? end), durableBytes };
+  return images;
 }
 
-/** Where the sound records end that begin at `offset`. */
-async function soundEnd(
-  disk: Disk,
-  folder: string,
-  id: SegmentId,
-  offset: number,
-): Promise<number> {
-  let end = offset;
-  const bytes = await readSegment(disk, folder, id);
-  for (const { end: next } of readRecords(bytes, segmentSeed(id), offset)) end = next;
-  return end;
+/** Whether the prologue of the epoch's first segment was completed, as far as that is still there. */
+function hasPrologue(images: readonly Image[], newest: Image | undefined): boolean {
+  const first = images.find(({ id }) => id.segment === 1);
+  return newest !== undefined && (!first || first.validBytes >= first.prologueEnd);
 }
 
-/** What the damaged opening of an epoch listed: what its owner had found, as far as it is still there. */
-async function listedBefore(disk: Disk, folder: string, epoch: number) {
+/**
+ * What stands in for the headers of an epoch if all are corrupt: what its owner found in the epochs
+ * before, as far as it is still there.
+ */
+async function listedBefore(disk: Disk, folder: string, epoch: number): Promise<Listing> {
   const { store, nextNumber, segments } = await survey(disk, folder, epoch);
   const earlier = segments
     .filter((id) => disk.readPart(segmentPath(folder, id), 0, 1).length > 0)
@@ -246,42 +209,84 @@ async function listedBefore(disk: Disk, folder: string, epoch: number) {
   return { store, nextNumber, earlier };
 }
 
+/**
+ * The segments that no header lists: the one with the newest header, and those behind it up to the sync
+ * point. The latter were synced with their headers, which are corrupt.
+ */
+function unlisted(epoch: number, newest: Image | undefined, durable: Position): SegmentId[] {
+  const first = newest?.id.segment ?? 1;
+  const last = Math.max(first, durable.segment);
+  return Array.from({ length: last - first + 1 }, (_, index) => ({
+    epoch,
+    segment: first + index,
+  }));
+}
+
+type Measured = Pick<LogSegment, 'bytes' | 'durableBytes'>;
+
+/** What counts of a segment of the surveyed epoch, going by its own bytes and the sync point alone. */
+async function measureSegment(
+  disk: Disk,
+  folder: string,
+  id: SegmentId,
+  image: Image | undefined,
+  durable: Position,
+): Promise<Measured> {
+  const { lastEnd = 0, validBytes = 0 } = image ?? {};
+  if (id.segment < durable.segment) return { bytes: lastEnd, durableBytes: lastEnd };
+  const durableBytes = id.segment === durable.segment ? durable.offset : 0;
+  if (validBytes >= durableBytes) return { bytes: validBytes, durableBytes };
+  // Corruption below the sync point: the records behind it count all the same.
+  return { bytes: await validEnd(disk, folder, id, durableBytes), durableBytes };
+}
+
+/** End of the valid records that follow from `offset` without a gap. */
+async function validEnd(
+  disk: Disk,
+  folder: string,
+  id: SegmentId,
+  offset: number,
+): Promise<number> {
+  const bytes = await readSegment(disk, folder, id);
+  let end = offset;
+  for (const record of readRecords(bytes, segmentSeed(id), offset)) end = record.end;
+  return end;
+}
+
 async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Image> {
   const bytes = await readSegment(disk, folder, id);
   const removed: SegmentId[] = [];
   let header: SegmentRecord | undefined;
-  let [headerEnd, soundBytes, lastEnd] = [0, 0, 0];
+  let [prologueEnd, validBytes, lastEnd] = [0, 0, 0];
   let durable = start;
   for (const found of scanRecords(bytes, bytes.length, segmentSeed(id))) {
     if (!isRecord(found) || !isValid(found)) continue;
     const record = storeRecordOf(found);
     if (record?.kind === 'segment' && found.offset === 0) {
       header = record;
-      headerEnd = found.end;
+      prologueEnd = found.end + record.prologueBytes;
     }
     if (record?.kind === 'removed') removed.push(record);
-    if (record?.kind === 'mark' || record?.kind === 'segment')
-      durable = max(durable, record.durable);
-    if (header && soundBytes === found.offset) soundBytes = found.end;
+    else if (record) durable = max(durable, record.durable);
+    if (header && validBytes === found.offset) validBytes = found.end;
     lastEnd = found.end;
   }
-  const openingEnd = headerEnd + (header?.openingBytes ?? 0);
-  return { header, openingEnd, soundBytes, lastEnd, durable, removed };
+  return { id, header, prologueEnd, validBytes, lastEnd, durable, removed };
 }
 
 function storeRecordOf(record: RawRecord): StoreRecord | undefined {
-  return unlessDamaged(() => decodeStoreRecord(record));
+  return unlessCorrupt(() => decodeStoreRecord(record));
 }
 
-/** One that is not there is as good as one without a byte. */
+/** A file that is not there counts as an empty one. */
 async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<Buffer> {
   return (await disk.read(segmentPath(folder, id))) ?? Buffer.alloc(0);
 }
 
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
-  const head = disk.readPart(path, 0, recordHeaderBytes);
-  const raw = readRecord(disk.readPart(path, 0, recordBytes(head)), 0, segmentSeed(id));
+  const begin = disk.readPart(path, 0, recordHeaderBytes);
+  const raw = readRecord(disk.readPart(path, 0, recordBytes(begin)), 0, segmentSeed(id));
   const record = raw && storeRecordOf(raw);
   return record?.kind === 'segment' ? record : undefined;
 }
@@ -291,6 +296,6 @@ function max(one: Position, other: Position): Position {
   return one.offset >= other.offset ? one : other;
 }
 
-function same(one: SegmentId, other: SegmentId): boolean {
+function isSame(one: SegmentId, other: SegmentId): boolean {
   return one.epoch === other.epoch && one.segment === other.segment;
 }

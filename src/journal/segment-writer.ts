@@ -1,14 +1,15 @@
-// A segment that is being written: records one after the other, and zeros written out ahead of them,
-// so that most writes change neither the file's length nor the disk's free space. Zeros come first,
-// always: when the disk has no room for them, no record was written.
+// A segment that is being written: records, followed by preallocated zeros, so that most writes change
+// neither the length of the file nor the free space of the disk. The zeros are always written before the
+// records that overwrite them: if a full disk refuses them, no record was written.
 import { IpcError } from '../base/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 
-/** Zeros written out ahead, in bytes: with the segment, and each time that it has outgrown them. */
-export interface SegmentReservation {
+export interface Preallocation {
+  /** Length of the zeros that a new segment begins with. */
   readonly segmentReserveBytes: number;
+  /** When they are used up, the length of the file grows to a multiple of this. */
   readonly segmentGrowthBytes: number;
 }
 
@@ -21,13 +22,13 @@ export class SegmentWriter {
   /** The file's length. */
   #allocatedBytes = 0;
 
-  /** `opening` is written last: when this throws, it is not whole in the file. */
+  /** `prologue` is written last: if this throws, it is not complete in the file. */
   constructor(
     disk: Disk,
     path: string,
     id: SegmentId,
-    opening: readonly Buffer[],
-    { segmentReserveBytes, segmentGrowthBytes }: SegmentReservation,
+    prologue: readonly Buffer[],
+    { segmentReserveBytes, segmentGrowthBytes }: Preallocation,
   ) {
     this.id = id;
     this.seed = segmentSeed(id);
@@ -35,10 +36,10 @@ export class SegmentWriter {
     this.#file = disk.create(path);
     try {
       this.#extend(segmentReserveBytes);
-      this.append(opening);
+      this.append(prologue);
     } catch (error) {
       this.close();
-      // It holds zeros alone, so nothing comes of it if a power loss brings it back.
+      // It holds only zeros, so it does no harm if a power loss brings it back.
       if (isDiskFull(error)) disk.removeFile(path);
       throw error;
     }
@@ -48,13 +49,13 @@ export class SegmentWriter {
     return this.#usedBytes;
   }
 
-  /** Makes room for so many bytes; when that throws, some of it may have been made. Blocks. */
+  /** Preallocates space for `bytes` more bytes. If it throws, it may have done so for a part. Blocks. */
   reserve(bytes: number): void {
     const end = this.#usedBytes + bytes;
     if (end > this.#allocatedBytes) this.#extend(roundUp(end, this.#growthBytes), end);
   }
 
-  /** Blocks until the bytes are written, which is not yet synced. */
+  /** Blocks until the bytes are written; they are not yet synced. */
   append(buffers: readonly Buffer[]): void {
     const bytes = byteLength(buffers);
     this.reserve(bytes);
@@ -70,7 +71,7 @@ export class SegmentWriter {
     this.#file.close();
   }
 
-  /** A full disk may stop it at `enough`. */
+  /** On a full disk, reaching `enough` will do. */
   #extend(length: number, enough = length): void {
     try {
       this.#writeAll(
@@ -85,7 +86,7 @@ export class SegmentWriter {
     }
   }
 
-  /** A disk that fills up takes a part, and then nothing. */
+  /** A disk that fills up takes part of the bytes, and then none. */
   #writeAll(buffers: readonly Buffer[], offset: number, onWritten: (bytes: number) => void): void {
     const expected = byteLength(buffers);
     let written = this.#file.write(buffers, offset);

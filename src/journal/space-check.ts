@@ -1,47 +1,47 @@
-// Whether the disk has room. A post may wait for it, so it is refused before anything is written down
-// unless all is there: zeros for its record, a reserve behind it, and the spares. What makes room in the
-// end, or ends an offer, writes into the reserve, and then into what the spares give back.
+// Whether the disk has space. A post can wait, so it is refused before anything is written unless there
+// are zeros for its record, a reserve behind them, and all ballast. What must not wait, such as offers and
+// settles, uses the reserve, and then the ballast.
 import { idBytesMax, settleReserveBytes } from '../base/limits.ts';
-import type { BallastFiles } from './ballast.ts';
+import type { Ballast } from './ballast.ts';
 import type { LogWriter } from './log-writer.ts';
 
-/** A post as a record: no more than its frame and so much, for envelope and labels. */
+/** At most how much longer the record of a post is than its frame: envelope and header. */
 const postedBytesExtra = 640;
-/** The same of each further message of it, for number and id. */
+/** The same for each further message of the post: number and id. */
 const alsoBytesExtra = 8 + 1 + idBytesMax;
-/** A copy beside the record that it is made of: mailbox, attempt, holder. */
+/** At most how much longer a copy is than the record that it is made from: mailbox, attempt, holder. */
 const copyBytesExtra = 256;
 
 export class SpaceCheck {
   readonly #logWriter: LogWriter;
-  readonly #ballast: BallastFiles;
-  /** For posts of the next append. */
-  #promisedBytes = 0;
-  /** The last post, or the last segment, found none. */
-  isFull = false;
+  readonly #ballast: Ballast;
+  /** Reserved for posts of the next append. */
+  #reservedBytes = 0;
+  /** The last post, or the last segment that was to be begun, found no space. */
+  isDiskFull = false;
 
-  constructor(logWriter: LogWriter, ballast: BallastFiles) {
+  constructor(logWriter: LogWriter, ballast: Ballast) {
     this.#logWriter = logWriter;
     this.#ballast = ballast;
   }
 
-  /** Promised until appended(). `messages`: those that must be settled some day, beside the post's own. */
+  /** The space stays reserved until appended(). `messages`: how many are live without this post. */
   forPost(frameBytes: number, also: number, messages: number): boolean {
     const bytes = frameBytes + postedBytesExtra + also * alsoBytesExtra;
-    this.isFull = !this.#has(bytes) || !this.#ballast.refill(messages + also);
-    if (!this.isFull) this.#promisedBytes += bytes;
-    return !this.isFull;
+    this.isDiskFull = !this.#reserve(bytes) || !this.#ballast.refill(messages + also);
+    if (!this.isDiskFull) this.#reservedBytes += bytes;
+    return !this.isDiskFull;
   }
 
   forCopies(recordBytes: readonly number[]): boolean {
-    return this.#has(recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0));
+    return this.#reserve(recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0));
   }
 
   appended(): void {
-    this.#promisedBytes = 0;
+    this.#reservedBytes = 0;
   }
 
-  #has(bytes: number): boolean {
-    return this.#logWriter.hasRoom(this.#promisedBytes + bytes + settleReserveBytes);
+  #reserve(bytes: number): boolean {
+    return this.#logWriter.reserve(this.#reservedBytes + bytes + settleReserveBytes);
   }
 }

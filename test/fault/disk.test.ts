@@ -161,7 +161,7 @@ test('on a really full disk posts are refused, reads, settles and a takeover suc
   const { warnings, messages } = await poster.status();
   assert.equal(messages, stored);
   assert.match(warnings.join('\n'), /the disk was full at the last post/);
-  assert.match(warnings.join('\n'), /lies on tmpfs, which is memory/);
+  assert.match(warnings.join('\n'), /is on tmpfs, which is memory/);
   const [head] = (await poster.fetch(box, { messagesMax: 1 })).deliveries;
   assert(head);
   await poster.settle([head]);
@@ -309,7 +309,7 @@ test('start, status and store check warn of a store in memory', async (context) 
     return once(child, 'exit').then(() => output);
   };
   const warning =
-    /^Warning: the store .* lies on tmpfs, which is memory: its mail is gone when this machine restarts\.$/m;
+    /^Warning: the store .* is on tmpfs, which is memory: its mail is lost when this machine restarts\.$/m;
   await stderrOf('post', 'A', 'hello');
   assert.match(await stderrOf('status'), warning);
   assert.match(await stderrOf('store', 'check'), warning);

@@ -56,33 +56,35 @@ const brokers: readonly Broken[] = [
     name: 'removes a segment that contains settles which are still needed',
     file: 'journal/journal.js',
     snippet: `compactable() {
-        const [oldest] = this.#files;`,
+        const { isDiskFull } = this.#spaceCheck;`,
     instead: `compactable() {
-        const numbers = Array.from({ length: this.#nextNumber }, (_, number) => number);
+        const { isDiskFull } = this.#spaceCheck;
+        const { files } = this.#segments;
+        const numbers = Array.from({ length: this.nextNumber }, (_, number) => number);
         const livesIn = new Set(numbers.map((number) => this.#live.locate(number)?.file));
-        const dead = this.#files.findIndex((file) => file !== this.#current && !livesIn.has(file));
-        if (dead > 0) this.#files.unshift(...this.#files.splice(dead, 1));
-        const [oldest] = this.#files;`,
+        const dead = files.findIndex((file) => file !== files.at(-1) && !livesIn.has(file));
+        if (dead > 0) files.unshift(...files.splice(dead, 1));`,
     invariant: 'I3',
     seeds: 1_000,
   },
   {
     name: 'replays the journal before it has created its epoch',
     file: 'journal/journal.js',
-    snippet: `const own = await makeEpoch(disk, folder, options.owner, insist);
-            const { journal, carried } = await Journal.#read(options, own, spares);`,
+    snippet: `const own = await makeEpoch(disk, folder, options.owner, ballast);
+            const { journal, carried } = await Journal.#read(options, own, ballast);`,
     instead: `for (const path of [folder, folder + '/epochs']) disk.makeFolder(path);
-            const own = { epoch: (listEpochs(disk, folder).at(-1) ?? 0) + 1 };
-            const { journal, carried } = await Journal.#read(options, own, spares);
-            Object.assign(own, await makeEpoch(disk, folder, options.owner, insist));`,
+            const newest = Math.max(0, ...disk.list(folder + '/epochs').map(Number));
+            const own = { epoch: newest + 1 };
+            const { journal, carried } = await Journal.#read(options, own, ballast);
+            Object.assign(own, await makeEpoch(disk, folder, options.owner, ballast));`,
     invariant: 'I1',
     seeds: 500,
   },
   {
     name: 'does not rewrite bytes that may only be in the page cache',
     file: 'journal/journal.js',
-    snippet: 'const keptBytes = index < begin ? durableBytes : 0;',
-    instead: 'const keptBytes = index < begin ? extent.bytes : 0;',
+    snippet: 'const listedBytes = index < begin ? durableBytes : 0;',
+    instead: 'const listedBytes = index < begin ? extent.bytes : 0;',
     invariant: 'I1',
     seeds: 500,
   },

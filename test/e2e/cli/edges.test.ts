@@ -51,7 +51,7 @@ test('store check calls a newer store newer, not damaged', async (context) => {
     format: 2,
     store: '00'.repeat(16),
     nextNumber: 1,
-    openingBytes: 0,
+    prologueBytes: 0,
     durable: { segment: 0, offset: 0 },
     earlier: [],
   } as const;

@@ -1,5 +1,5 @@
-// A disk in memory that can lose power. It keeps what was synced apart from what was only written;
-// when the power goes, of the latter any part survives, in any order, torn at any byte.
+// A disk in memory that can lose power. It tells synced bytes from bytes that were only written; of the
+// latter any part survives a power loss, in any order, torn at any byte.
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import type { Disk, DiskFile, FolderIdentity } from '../../../src/journal/disk.ts';
@@ -10,15 +10,15 @@ interface Write {
   readonly bytes: Buffer;
 }
 
-/** A simulation asks for the same few paths all the time. */
+/** A cache: a simulation uses the same few paths all the time. */
 const namesInPath = new Map<string, readonly string[]>();
 
 interface FileNode {
-  /** As programs see it. */
+  /** Its content as programs see it. */
   bytes: Buffer;
   /** What is on the platter for certain. */
   synced: Buffer;
-  /** Written since, in order. */
+  /** Writes since the last sync, in order. */
   readonly unsynced: Write[];
 }
 
@@ -26,23 +26,23 @@ interface FolderNode {
   readonly identity: FolderIdentity;
   readonly names: Map<string, Node>;
   readonly synced: Map<string, Node>;
-  /** Names made and removed since, in order. */
+  /** Names created and removed since the last sync, in order. */
   readonly unsynced: { readonly name: string; readonly node: Node | undefined }[];
 }
 
 type Node = FileNode | FolderNode;
 
 export class CrashDisk {
-  /** Of all files; a write beyond takes a part, and then fails with ENOSPC. */
+  /** Limit of the sum of all files: a write beyond it is partial, and the next one fails with ENOSPC. */
   bytesMax = Number.POSITIVE_INFINITY;
   #inodes = 0n;
-  /** Of removed folders: the next folder gets the last of them, as on ext4. */
+  /** Inodes of removed folders: the next folder gets the last one, as on ext4. */
   #freeInodes: bigint[] = [];
   #foldersMade = 0n;
   #root = this.#newFolder();
   #processes: ProcessDisk[] = [];
 
-  /** A home folder that is there, synced. */
+  /** The given folders are there, and synced. */
   constructor(...folders: string[]) {
     const disk = this.process();
     for (const path of folders) disk.makeFolder(path);
@@ -63,14 +63,14 @@ export class CrashDisk {
     return process;
   }
 
-  /** Every process ends, and of what was not synced any part is kept. */
+  /** Every process ends, and any part of the unsynced bytes and names survives. */
   losePower(random: Random): void {
     for (const process of this.#processes) process.kill();
     this.#processes = [];
     this.#root = surviveFolder(this.#root, random);
   }
 
-  /** The same disk again, with no process. */
+  /** A copy of the disk, without processes. */
   clone(): CrashDisk {
     const clone = new CrashDisk();
     clone.#root = copyNode(this.#root, new Map()) as FolderNode;
@@ -88,7 +88,7 @@ export class CrashDisk {
     return files;
   }
 
-  /** Replaces a file behind everybody's back, durably; undefined takes it away. */
+  /** Replaces a file durably, past all processes; undefined removes it. */
   tamper(path: string, bytes: Buffer | undefined): void {
     const folder = this.#find(dirname(path));
     assert(folder && isFolder(folder), path);
@@ -106,7 +106,7 @@ export class CrashDisk {
     return node;
   }
 
-  /** Counted only where there is an end to it. */
+  /** Files are only counted if there is a limit. */
   #freeBytes(): number {
     return this.bytesMax === Number.POSITIVE_INFINITY
       ? this.bytesMax
@@ -126,7 +126,7 @@ export class CrashDisk {
   }
 }
 
-/** Does the work of a call that takes time, later; the promise is for the process that made it. */
+/** Does the work of an asynchronous call later; its promise goes to the process that made the call. */
 export type Slowly = (work: () => void) => Promise<void>;
 
 interface Tree {
@@ -141,19 +141,19 @@ interface Tree {
 export class ProcessDisk implements Disk {
   readonly #tree: Tree;
   readonly #slowly: Slowly;
-  /** What it called, in order. */
+  /** Its calls, in order. */
   readonly calls: string[] = [];
-  /** It dies instead of making this call, counted from 1; half of a write is made. */
+  /** The process dies instead of making this call, counted from 1; of a write, half is made. */
   dieAt = Number.POSITIVE_INFINITY;
   /** This call fails once with EIO, and the process lives on. */
   failAt = Number.POSITIVE_INFINITY;
-  /** The next sync of a file fails, and of what it covers any part is on the platter, for good. */
+  /** Makes the next sync of a file fail: any part of what it covers is durable, and the rest is dropped. */
   syncFails: Random | undefined;
   /** Called when the next sync of a file has begun. */
   onSync: (() => void) | undefined;
-  /** Called when it dies at `dieAt`. */
+  /** Called when the process dies at `dieAt`. */
   onDied: () => void = () => {};
-  /** Files that it has open for writing. */
+  /** How many files it has open for writing. */
   openFiles = 0;
   #dead = false;
 
@@ -351,7 +351,7 @@ function write(file: FileNode, offset: number, bytes: Buffer): void {
   file.unsynced.push(kept);
 }
 
-/** A gap before it is a hole: zeros. */
+/** A gap before the write is filled with zeros. */
 function overlay(bytes: Buffer, write: Write): Buffer {
   const end = write.offset + write.bytes.length;
   const result = end > bytes.length ? Buffer.concat([bytes], end) : bytes;
@@ -359,7 +359,7 @@ function overlay(bytes: Buffer, write: Write): Buffer {
   return result;
 }
 
-/** All as it is now, synced. */
+/** Makes everything durable as it is now. */
 function settle(folder: FolderNode): void {
   folder.unsynced.length = 0;
   for (const [name, node] of folder.names) {
@@ -370,7 +370,7 @@ function settle(folder: FolderNode): void {
 
 function surviveFolder(folder: FolderNode, random: Random): FolderNode {
   const names = new Map(folder.synced);
-  // Of one name, the changes come in order: what survives is any point in its history.
+  // The changes of one name are made in order: any point of its history may survive.
   for (const name of new Set(folder.unsynced.map((change) => change.name))) {
     const changes = folder.unsynced.filter((change) => change.name === name);
     const last = changes[random.below(changes.length + 1) - 1];
@@ -394,7 +394,7 @@ function keepAll(bytes: Buffer, writes: readonly Write[]): Buffer {
   return writes.reduce(overlay, bytes);
 }
 
-/** Any part of them, in any order. */
+/** Applies any part of the writes, in any order. */
 function keepAny(bytes: Buffer, writes: readonly Write[], random: Random): Buffer {
   return shuffled(random, writes).reduce(
     (kept, write) => overlay(kept, torn(write, random)),
@@ -402,7 +402,7 @@ function keepAny(bytes: Buffer, writes: readonly Write[], random: Random): Buffe
   );
 }
 
-/** Those of the list that are still in it. */
+/** Removes the items from the list, and returns those that were still in it. */
 function takeAway<T>(list: T[], items: readonly T[]): T[] {
   const taken = items.filter((item) => list.includes(item));
   list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));

@@ -1,4 +1,4 @@
-// Damage to a real store, behind everybody's back.
+// Corrupts a real store past the processes that use it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export function segmentsOf(folder: string): string[] {
     .map((name) => join(folder, 'epochs', name));
 }
 
-/** Changes one letter of a text that stands in one of its segments. */
+/** Changes one letter of a text in one of its segments. */
 export function damageText(folder: string, text: string): void {
   for (const path of segmentsOf(folder)) {
     const bytes = readFileSync(path);

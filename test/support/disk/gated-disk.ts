@@ -1,12 +1,12 @@
-// The real disk, but a file's sync waits at a gate, or fails, when the test says so.
+// The real disk, but a test can hold or fail the sync of a file.
 import { type Disk, type DiskFile, realDisk } from '../../../src/journal/disk.ts';
 
 export class GatedDisk {
-  /** Set to hold every sync until it resolves, or to fail it when it rejects. */
+  /** Holds every sync until this resolves; if it rejects, the sync fails. */
   gate: Promise<void> = Promise.resolve();
   /** Called when a sync begins. */
   onSync: () => void = () => {};
-  /** Called with what was written. */
+  /** Called with the bytes of every write. */
   onWrite: (buffers: readonly Buffer[]) => void = () => {};
   onSynced: () => void = () => {};
 

@@ -1,4 +1,4 @@
-// What a journal's records come to: the least engine that a store can be held against.
+// The fold of a journal's records: the smallest engine that a store can be compared with.
 import assert from 'node:assert/strict';
 import {
   bodyChecksum,
@@ -20,7 +20,7 @@ interface ModelMessage {
 export class JournalModel {
   readonly messages = new Map<number, ModelMessage>();
   readonly #sessions = new Map<SessionId, Map<number, number>>();
-  /** Settled without being stored. */
+  /** Ids that were settled without being stored. */
   readonly #settled = new Map<MessageId, number>();
 
   apply(record: JournalRecord): void {
@@ -93,7 +93,7 @@ export class JournalModel {
     return [...this.#sessions.keys()];
   }
 
-  /** All of it as a text, to compare by. */
+  /** The whole state as text, for comparison. */
   state(): string {
     const messages = [...this.messages].sort(([one], [other]) => one - other);
     const lines = messages.map(([number, { posted, mailbox, attempt, holder }]) => {
@@ -119,7 +119,7 @@ export class JournalModel {
   }
 }
 
-/** A restored body lasts only for the call. */
+/** A restored body is valid during the call only. */
 function keep<T extends PostedRecord | CopiedRecord>(record: T): T {
   return { ...record, body: record.body && Buffer.from(record.body) };
 }

@@ -1,4 +1,4 @@
-// A journal with the model as its owner.
+// A journal with the model as its engine.
 
 import type { Disk } from '../../../src/journal/disk.ts';
 import { Journal, type JournalLimits } from '../../../src/journal/journal.ts';
@@ -30,13 +30,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   return { journal, model };
 }
 
-/** As an owner does: its state first, then the journal. */
+/** Changes the model first and then the journal, like a broker. */
 export function append({ journal, model }: OpenStore, ...records: JournalRecord[]): void {
   for (const record of records) model.apply(record);
   journal.append(records);
 }
 
-/** Removes the oldest segment, whatever the limits say. */
+/** Copies what is live in the oldest segment, and removes it. */
 export async function removeOldest(store: OpenStore): Promise<void> {
   const numbers = store.journal.compactable();
   append(store, ...(numbers ?? []).map((number) => store.model.copyOf(number)));

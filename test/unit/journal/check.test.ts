@@ -18,7 +18,7 @@ async function smallStore(): Promise<{ disk: CrashDisk; store: string }> {
   return { disk, store: store.journal.storeId };
 }
 
-test('a check says what is in a store, and changes nothing', async () => {
+test('a check reports what is in a store, and changes nothing', async () => {
   const { disk, store } = await smallStore();
   const before = disk.files();
   const report = await checkStore(storeFolder, disk.process());
@@ -47,7 +47,7 @@ test('a check says what is in a store, and changes nothing', async () => {
   assert.deepEqual(disk.files(), before);
 });
 
-test('a check of a damaged store says what, and counts what is around it', async () => {
+test('a check of a damaged store reports the corruption, and counts the records around it', async () => {
   const { disk } = await smallStore();
   const bytes = disk.files().get(first);
   assert(bytes);
@@ -76,7 +76,7 @@ test('a check of no store finds nothing', async () => {
   });
 });
 
-test('a check while the owner is at work is sound', async () => {
+test('a check of a store with a running owner finds no fault', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
   append(store, postedRecord(1, 'not synced yet'));

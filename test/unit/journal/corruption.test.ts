@@ -92,7 +92,7 @@ test('the newest segment of an orderly owner cut at any byte, or missing, is rep
   }
 });
 
-test('any flipped byte below the last mark costs at most its own message, and is reported', async () => {
+test('any flipped byte below the last sync point costs at most its own message, and is reported', async () => {
   const { disk, model } = await twoEpochs();
   for (const file of [path(1, 1), path(2, 1)]) {
     const bytes = contents(disk, file);
@@ -120,12 +120,12 @@ test('a flipped byte of a body leaves its message in its place, without the body
     damaged: [2],
     reports: [
       'segment 1 of epoch 1: the body of message #2 is damaged',
-      `the reports are in ${storeFolder}/damaged, with the damaged files that are not needed any more; delete what you do not want to hear of`,
+      `the reports are in ${storeFolder}/damaged, with the damaged files that are not needed any more; delete a report to stop this warning`,
     ],
   });
 });
 
-test('a flipped byte of a head loses its message alone, and says its number', async () => {
+test('a flipped byte in a record header loses one message, and its number is reported', async () => {
   const { disk, model } = await twoEpochs();
   const bytes = contents(disk, path(2, 1));
   const seed = segmentSeed({ epoch: 2, segment: 1 });
@@ -140,7 +140,7 @@ test('a flipped byte of a head loses its message alone, and says its number', as
   );
 });
 
-test('a lost range is not said to have held more than it can, however many messages there were before', async () => {
+test('the report of a lost range has no more messages than fit into it, however many there were before', async () => {
   const disk = new CrashDisk('/home');
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const store = await openStore({ disk: disk.process(), limits });
@@ -179,7 +179,7 @@ test('a segment cut at any byte, empty or missing: the rest is served, and no fi
   }
 });
 
-test('settled mail whose settle is lost comes back, and the damage is reported', async () => {
+test('settled mail whose settle is lost is redelivered, and the corruption is reported', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
   append(store, postedRecord(1, 'one'), postedRecord(2, 'two'));
@@ -196,7 +196,7 @@ test('settled mail whose settle is lost comes back, and the damage is reported',
   assert.match(reports[0] ?? '', /^segment 1 of epoch 1: 32 bytes at byte \d+ are lost$/);
 });
 
-test('a damaged opening of the newest segment loses no message behind it', async () => {
+test('a corrupt prologue of the newest segment loses no message behind it', async () => {
   for (const make of [threeSegments, twoEpochs]) {
     const { disk, ...rest } = await make();
     const model = 'store' in rest ? rest.store.model : rest.model;
@@ -209,7 +209,7 @@ test('a damaged opening of the newest segment loses no message behind it', async
   }
 });
 
-test('a damaged message survives compaction, and its segment is kept until it is deleted', async () => {
+test('a damaged message survives compaction, and its segment stays in quarantine until it is deleted', async () => {
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const first = await openStore({ disk: disk.process(), limits });
@@ -239,7 +239,7 @@ test('a damaged message survives compaction, and its segment is kept until it is
   assert.equal(third.journal.damagedMessages, 0);
 });
 
-test('reports that cannot be read neither keep a store closed nor end its owner; what is known is said', async () => {
+test('reports that cannot be read neither keep a store from opening nor end its owner, and known corruption is reported', async () => {
   const { disk } = await twoEpochs();
   disk.tamper(
     path(1, 1),
@@ -258,7 +258,7 @@ test('reports that cannot be read neither keep a store closed nor end its owner;
   ]);
 });
 
-test('of many bodies damaged while the owner runs, those that are not listed are counted', async () => {
+test('if many bodies become corrupt while the owner runs, those beyond the limit are counted', async () => {
   const disk = new CrashDisk('/home');
   const limits = { bodyCacheBytesMax: 0 };
   const { journal, model } = await openStore({ disk: disk.process(), limits });
@@ -274,7 +274,7 @@ test('of many bodies damaged while the owner runs, those that are not listed are
   assert.match(warnings.join('\n'), /segment 1 of epoch 1: 8 more, not listed|and 1 more reports/);
 });
 
-test('a damaged message that is written again with small segments stays where it is', async () => {
+test('a damaged message in merged segments keeps its place', async () => {
   const disk = new CrashDisk('/home');
   const many = { ...smallFiles, segmentsCompact: 100 };
   for (let number = 1; number <= 7; number++) {
@@ -299,7 +299,7 @@ test('a damaged message that is written again with small segments stays where it
   );
 });
 
-test('a removed segment is not missed, though what is before the record of that is damaged', async () => {
+test('a removed segment is not reported missing, though bytes before its `removed` record are corrupt', async () => {
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
@@ -314,7 +314,7 @@ test('a removed segment is not missed, though what is before the record of that 
   assert.equal(reports[0], 'segment 2 of epoch 1: the body of message #2 is damaged');
 });
 
-test('an owner that dies at any step of an opening with damage leaves the same for the next', async () => {
+test('an owner that dies at any step of opening a corrupt store leaves the same for the next', async () => {
   const { disk: before, model } = await twoEpochs();
   const bytes = contents(before, path(1, 1));
   before.tamper(path(1, 1), flipped(bytes, bytes.indexOf('two')));
@@ -345,7 +345,7 @@ test('a newer format is refused, and no byte of the store is changed', async () 
     format: 2,
     store: '00'.repeat(16),
     nextNumber: 1,
-    openingBytes: 0,
+    prologueBytes: 0,
     durable: { segment: 0, offset: 0 },
     earlier: [],
   } as const;
@@ -361,7 +361,7 @@ test('a newer format is refused, and no byte of the store is changed', async () 
   );
 });
 
-test('a removed segment that comes back is passed over, and goes again', async () => {
+test('a removed segment that a power loss brings back is ignored, and removed again', async () => {
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
@@ -380,7 +380,7 @@ test('a removed segment that comes back is passed over, and goes again', async (
   assert.equal(disk.files().has(path(1, 1)), false);
 });
 
-test('a record of an unknown kind that may be passed over is kept for who knows it', async () => {
+test('a record of an unknown type that may be skipped is kept for newer versions', async () => {
   const disk = new CrashDisk('/home');
   const limits = { segmentReserveBytes: 1, segmentGrowthBytes: 1 };
   const store = await openStore({ disk: disk.process(), limits });

@@ -18,7 +18,7 @@ import { Random } from '../../support/random.ts';
 const mebibyte = 1024 ** 2;
 const body = 'x'.repeat(2_000);
 
-/** As a broker posts: only where there is room. Returns how many were stored. */
+/** Posts like a broker, as long as there is space. Returns how many were stored. */
 function postUntilFull(store: OpenStore): number {
   for (let posts = 0; ; posts++) {
     if (!store.journal.hasRoom(2_100, 0)) return posts;
@@ -26,7 +26,7 @@ function postUntilFull(store: OpenStore): number {
   }
 }
 
-/** As a broker settles: an offer, a settle, a sync, and what of the log can go. */
+/** Settles like a broker: an offer, a settle, a sync, and compaction. */
 async function settle(store: OpenStore, number: number): Promise<void> {
   append(store, { kind: 'offered', number, holder: testSession, attempt: 1 });
   append(store, { kind: 'settled', numbers: [number] });
@@ -51,14 +51,14 @@ function bytesOn(disk: CrashDisk): number {
   return [...disk.files().values()].reduce((sum, { length }) => sum + length, 0);
 }
 
-test('on a full disk posts find no room, all else goes on, and it recovers by itself', async () => {
+test('on a full disk posts are refused, everything else goes on, and the store recovers by itself', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   const stored = store.model.messages.size;
   assert(stored > 1_000, `only ${stored}`);
   assert.match(store.journal.warnings()[0] ?? '', /^the disk was full at the last post/);
   assert.equal(store.journal.hasRoom(2_100, 0), false);
 
-  // Nothing is left for anybody else either.
+  // No byte of the disk is free.
   disk.bytesMax = bytesOn(disk);
   for (const number of [...store.model.messages.keys()]) await settle(store, number);
   assert.equal(store.model.messages.size, 0);
@@ -77,21 +77,21 @@ test('a post is refused before the last free byte, and accepted again when there
   assert.deepEqual(store.journal.warnings(), []);
 });
 
-test('files that an owner makes after its successor began, in reserve for a full disk, do not fail the successor', async () => {
+test('ballast files that a replaced owner creates after its successor began do not fail the successor', async () => {
   const disk = new CrashDisk('/home');
   const leftBehind = await openStore({ disk: disk.process() });
   const successor = await openStore({ disk: disk.process() });
   assert.equal(leftBehind.journal.hasRoom(2_100, 0), true);
   assert.equal(successor.journal.hasRoom(2_100, 0), true);
-  // Each counts on its own files alone: the other one may still give some back.
-  const spares = [...disk.files().keys()].filter((path) => path.includes('/spare/'));
-  assert.equal(spares.length, 16);
+  // Each relies on its own files only, since the other one may still remove some of its own.
+  const ballast = [...disk.files().keys()].filter((path) => path.includes('/spare/'));
+  assert.equal(ballast.length, 16);
   append(successor, postedRecord(1, body));
   await successor.journal.sync();
   assert.equal(successor.journal.stillOwner(), true);
 });
 
-test('room that was found for posts which were then refused is not kept for ever', async () => {
+test('space reserved for posts that were then refused is released', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
   store.journal.hasRoom(mebibyte, 0);
@@ -104,7 +104,7 @@ test('room that was found for posts which were then refused is not kept for ever
   assert.equal(bytesOn(disk), before);
 });
 
-test('what is promised to a post covers its record, however many mailboxes it names', async () => {
+test('the space reserved for a post covers its record, however many mailboxes it names', async () => {
   const disk = new CrashDisk('/home');
   const limits = { segmentReserveBytes: 1, segmentGrowthBytes: 1 };
   const store = await openStore({ disk: disk.process(), limits });
@@ -114,16 +114,17 @@ test('what is promised to a post covers its record, however many mailboxes it na
   const also = post.also.map((each) => ({ ...each, id: longest(each.number) as MessageId }));
   const frameBytes = body.length + 100 * 201;
   assert.equal(store.journal.hasRoom(frameBytes, 99), true);
-  const spares = () => [...disk.files().keys()].filter((path) => path.includes('/spare/')).length;
-  const before = spares();
+  const ballastFiles = () =>
+    [...disk.files().keys()].filter((path) => path.includes('/spare/')).length;
+  const before = ballastFiles();
   disk.bytesMax = bytesOn(disk);
   store.journal.append([{ ...post, also }]);
-  assert.equal(spares(), before);
+  assert.equal(ballastFiles(), before);
 });
 
-test('forty owners that come to a full disk and close in good order leave room for the next', async () => {
+test('forty owners that open on a full disk and close cleanly leave space for the next', async () => {
   const disk = new CrashDisk('/home');
-  // Four of the forty-four left a large message.
+  // Four more before them left a large message each.
   for (let owner = 1; owner <= 4; owner++) {
     const store = await openStore({ disk: disk.process() });
     assert.equal(store.journal.hasRoom(mebibyte, 0), true);
@@ -140,7 +141,7 @@ test('forty owners that come to a full disk and close in good order leave room f
   await last.journal.close();
 });
 
-test('an owner that comes to a full disk serves and settles, seven owners one after the other', async () => {
+test('seven owners in a row that open on a full disk and are killed can each read and settle', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   disk.bytesMax = bytesOn(disk);
   await store.journal.close();
@@ -155,7 +156,7 @@ test('an owner that comes to a full disk serves and settles, seven owners one af
   }
 });
 
-test('an owner that finds no room at all says so, and changes nothing', async () => {
+test('an owner that finds no space and no ballast reports store_full, and changes nothing', async () => {
   const { disk, store } = await fullStore(4 * mebibyte);
   await store.journal.close();
   for (const path of disk.files().keys())
@@ -166,7 +167,7 @@ test('an owner that finds no room at all says so, and changes nothing', async ()
   assert.deepEqual(disk.files(), before);
 });
 
-test('damage that is found on a full disk is noted, and its segment kept', async () => {
+test('corruption that is found on a full disk is noted, and its segment goes into quarantine', async () => {
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
@@ -187,28 +188,28 @@ test('damage that is found on a full disk is noted, and its segment kept', async
   assert(disk.files().has(`${storeFolder}/damaged/00000001-000001.log`));
 });
 
-test('a mark that finds no zeros left on a full disk has a spare for it', async () => {
+test('a sync point that finds no zeros left on a full disk uses ballast', async () => {
   const { disk, store } = await fullStore(2 * mebibyte);
   disk.bytesMax = bytesOn(disk);
   const file = `${storeFolder}/epochs/00000001/seg-000001.log`;
-  const room = () => {
+  const zeros = () => {
     const bytes = disk.files().get(file) ?? Buffer.alloc(0);
     const end = [...readRecords(bytes, segmentSeed({ epoch: 1, segment: 1 }))].at(-1)?.end ?? 0;
     return bytes.length - end;
   };
   const [first = 0] = store.model.messages.keys();
-  // A settle of so many numbers leaves fewer bytes than a mark has.
-  const numbers = Array.from({ length: Math.floor((room() - 24) / 8) }, () => first);
+  // A settle of this many numbers leaves fewer bytes than a sync point has.
+  const numbers = Array.from({ length: Math.floor((zeros() - 24) / 8) }, () => first);
   append(store, { kind: 'settled', numbers });
-  assert(room() < 32, `${room()} bytes are left`);
+  assert(zeros() < 32, `${zeros()} bytes are left`);
   await store.journal.sync();
-  assert(room() > 32);
+  assert(zeros() > 32);
 });
 
-test('a spare that cannot be written ends the journal, and leaves no file open', async () => {
+test('a ballast file that cannot be written ends the journal, and no file stays open', async () => {
   const process = new CrashDisk('/home').process();
   const { journal } = await openStore({ disk: process });
-  // Its folder, its file, its zeros.
+  // The folder, the file, and then its zeros.
   process.failAt = process.calls.length + 3;
   assert.throws(() => journal.hasRoom(100, 0), { code: 'storage_failed' });
   assert.match(process.calls.at(-2) ?? '', /^write .*spare\/01$/);
@@ -252,7 +253,7 @@ test('an owner that dies at any step of beginning the next segment loses nothing
   assert(steps > 8, `only ${steps} steps`);
 });
 
-test('a segment that cannot be followed by the next one goes on, until there is space', async () => {
+test('a segment goes on while there is no space for the next one', async () => {
   const limits = { segmentBytesMax: 100_000, sparesMin: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });

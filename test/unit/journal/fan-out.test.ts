@@ -1,4 +1,4 @@
-// Posts to several mailboxes on disk: one record, its body once, and each message for itself from then on.
+// Posts to several mailboxes on disk: one record with one body; after that, each message stands alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
@@ -22,7 +22,7 @@ function countOf(bytes: Buffer, text: string): number {
   return bytes.toString('latin1').split(text).length - 1;
 }
 
-test('a post to three mailboxes is one record with one body, and three messages for whoever reads it', async () => {
+test('a post to three mailboxes is one record with one body, and three messages when it is read', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
   append(store, postedRecord(1, 'said once', toThree));
@@ -82,7 +82,7 @@ test('a write to several mailboxes that is cut at any byte leaves all or none', 
   assert.deepEqual([...seen], [0, 1]);
 });
 
-test('one damaged body is that of three messages, and each of them is said', async () => {
+test('one corrupt body damages three messages, and each of them is reported', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits: smallFiles });
   append(store, postedRecord(1, 'soon damaged', toThree), postedRecord(4, 'sound'));
@@ -97,7 +97,7 @@ test('one damaged body is that of three messages, and each of them is said', asy
   );
 });
 
-test('a range that is lost behind a post to several is not said to have held its messages', async () => {
+test('a lost range behind a post to several mailboxes is not reported with the messages of that post', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits: smallFiles });
   append(store, postedRecord(1, 'to three', toThree), postedRecord(4, 'lost'));
@@ -118,7 +118,7 @@ test('a range that is lost behind a post to several is not said to have held its
   assert.match(outcome.reports[0] ?? '', /; messages that may have been there: #5 #6 #7/);
 });
 
-test('a body that is damaged while the owner runs is damaged for each who is offered it', async () => {
+test('a body that becomes corrupt while the owner runs is missing in every delivery of it', async () => {
   const disk = new CrashDisk('/home');
   const limits = { bodyCacheBytesMax: 0 };
   const { journal, model } = await openStore({ disk: disk.process(), limits });
@@ -129,7 +129,7 @@ test('a body that is damaged while the owner runs is damaged for each who is off
   assert.equal(journal.damagedMessages, 3);
 });
 
-test('when the oldest segment goes, each message that lives is copied by itself', async () => {
+test('when the oldest segment is removed, each live message is copied on its own', async () => {
   const disk = new CrashDisk('/home');
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const store = await openStore({ disk: disk.process(), limits });
@@ -179,7 +179,7 @@ for (const isDamaged of [false, true]) {
   });
 }
 
-test('the bodies of posts to several come with few reads', async () => {
+test('the bodies of posts to several mailboxes take few reads', async () => {
   const disk = new CrashDisk('/home');
   const process = disk.process();
   const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });

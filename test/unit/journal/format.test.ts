@@ -1,11 +1,11 @@
-// A store as the first version wrote it, byte for byte: every later one must read it.
+// A store as the first version wrote it, byte for byte: every later version must read it.
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { openStore, storeFolder } from '../../support/disk/journal-store.ts';
 
-/** In base64, by path. Never made anew: a change of the format must still read these. */
+/** In base64, by path. Never to be generated anew: a later format must still read these files. */
 const formatOne = {
   'epochs/00000001/seg-000001.log': `
     /0oBAAAAADIAAAAAAAAAAB+ftZ0AAZGaTfiddS95FdZc8f0QqMYAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAAAAAAA

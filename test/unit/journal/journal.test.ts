@@ -32,10 +32,10 @@ async function realFolder(context: TestContext): Promise<string> {
   return join(home, 'broker-1');
 }
 
-/** Every segment full after one record, and a removal whenever it is asked for. */
+/** Every segment is full after one record, and compaction is always due. */
 const tinyLimits = { segmentBytesMax: 1, logBytesCompact: 0, segmentReserveBytes: 1 };
 
-test('what was posted is there for the next owner, with its body, in files for the user alone', async (context) => {
+test('the next owner finds what was posted, with its body, in files that only the user can read', async (context) => {
   const folder = await realFolder(context);
   const umask = process.umask(0);
   context.after(() => process.umask(umask));
@@ -67,7 +67,7 @@ test('what was posted is there for the next owner, with its body, in files for t
   assert.equal(entries.filter((entry) => entry.isFile()).length, 4);
 });
 
-test('a segment is written out ahead in zeros, and grows by whole steps', async (context) => {
+test('a segment is preallocated with zeros, and grows in whole steps', async (context) => {
   const folder = await realFolder(context);
   const limits = { segmentReserveBytes: 10_000, segmentGrowthBytes: 4_000 };
   const store = await openStore({ folder, limits });
@@ -141,7 +141,7 @@ test('a number never goes back, not even when every message and every segment of
   assert.equal(second.model.messages.size, 0);
 });
 
-test('the oldest segment goes, and its live messages do not', async () => {
+test('the oldest segment is removed, and its live messages are not', async () => {
   const disk = new CrashDisk('/home');
   const limits = { ...tinyLimits, bodyCacheBytesMax: 0 };
   const store = await openStore({ disk: disk.process(), limits });
@@ -158,7 +158,7 @@ test('the oldest segment goes, and its live messages do not', async () => {
   assert.equal(next.journal.body(1)?.toString(), 'lives');
 });
 
-test('nothing is to be removed while half of the log lives, nor ever the current segment', async () => {
+test('nothing is compacted while half of the log is live, and the current segment never is', async () => {
   const store = await openStore({
     disk: new CrashDisk('/home').process(),
     limits: { ...tinyLimits, segmentBytesMax: 1_000 },
@@ -185,7 +185,7 @@ test('one-shot posts do not pile up segments', async () => {
   assert.equal((await openStore({ disk: disk.process() })).model.messages.size, 60);
 });
 
-/** A session that comes, posts once, and goes. */
+/** A session that opens the store, posts once, and closes it. */
 async function postOnce(disk: CrashDisk, number: number, bytes: number, limits: object) {
   const process = disk.process();
   const create = process.create.bind(process);
@@ -207,7 +207,7 @@ async function postOnce(disk: CrashDisk, number: number, bytes: number, limits: 
   return { written, epochs: listEpochs(disk.process(), storeFolder).length };
 }
 
-test('one-shot posts that nobody reads leave few segments, and each is written again a few times only', async () => {
+test('one-shot posts that are never read leave few segments, and each is copied only a few times', async () => {
   const disk = new CrashDisk('/home');
   const limits = {
     segmentsCompact: 4,
@@ -218,18 +218,18 @@ test('one-shot posts that nobody reads leave few segments, and each is written a
   let written = 0;
   for (let number = 1; number <= 150; number++) {
     const post = await postOnce(disk, number, 2_000, limits);
-    // Of 32,000 bytes and more each, and the small ones.
+    // Segments of at least 32,000 bytes, and the small ones.
     assert(post.epochs <= 10 + (number * 2_000) / 32_000, `${post.epochs} epochs at ${number}`);
     assert(post.written < 2 * 64_000 + 20_000, `${post.written} bytes at ${number}`);
     written += post.written;
   }
-  // Doubling from 2,000 to 32,000 bytes is to write five times; the rest are heads.
+  // Doubling from 2,000 to 32,000 bytes means five copies; the rest is prologues.
   assert(written < 8 * 150 * 2_000, `${written} bytes`);
   const { model } = await openStore({ disk: disk.process(), limits });
   assert.equal(model.messages.size, 150);
 });
 
-test('what was written again in an opening lives on, holds, moves and settles included', async () => {
+test('records that an opening carried over stay in effect, holds, moves and settles included', async () => {
   const disk = new CrashDisk('/home');
   const limits = { segmentsCompact: 2, segmentReserveBytes: 1, bodyCacheBytesMax: 0 };
   let state = '';
@@ -254,7 +254,7 @@ test('what was written again in an opening lives on, holds, moves and settles in
   assert(listEpochs(disk.process(), storeFolder).length <= 6);
 });
 
-test('an owner that dies at any step of an opening that writes small segments again loses nothing', async () => {
+test('an owner that dies at any step of an opening that merges small segments loses nothing', async () => {
   const before = new CrashDisk('/home');
   const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
   const many = { ...limits, segmentsCompact: 100 };
@@ -290,7 +290,7 @@ test('an owner that dies at any step of an opening that writes small segments ag
   assert(steps > 40, `only ${steps} steps`);
 });
 
-test('an opening that fails at any step leaves no file open, and no epoch unless it may be read', async () => {
+test('an opening that fails at any step leaves no file open, and no epoch unless a successor may have read it', async () => {
   const before = new CrashDisk('/home');
   const limits = { segmentReserveBytes: 100 };
   const first = await openStore({ disk: before.process(), limits });
@@ -308,11 +308,11 @@ test('an opening that fails at any step leaves no file open, and no epoch unless
     assert.match(result.code, /^(home_unusable|storage_failed)$/);
     assert.equal(process.openFiles, 0, `step ${step}`);
     const synced = process.calls.some((call) => call.startsWith('sync /'));
-    // That of the folder may fail before the opening's own is asked for, but not before it is written.
+    // The sync of the folder may fail before that of the segment begins, but not before the prologue is written.
     const wrote = process.calls.filter((call) => call.startsWith('write ')).length === 2;
     const whole = wrote && !process.calls.at(step - 1)?.startsWith('write ');
     const epochs = listEpochs(disk.process(), storeFolder).length;
-    // A folder of which it does not know that it is its own is left alone.
+    // A folder that it cannot recognise as its own is left alone.
     const unknown = !process.calls.some((call) => call.startsWith('writeNote '));
     const made = process.calls.includes(`identity ${storeFolder}/epochs/00000002`);
     const left = whole || synced || (unknown && made);
@@ -331,7 +331,7 @@ test('a disk that is full for a while is not filled with attempts to open', asyn
   for (let attempt = 0; attempt < 10; attempt++) {
     const process = disk.process();
     const create = process.create.bind(process);
-    // As it is: what fits is taken, which is enough for the records and not for the zeros.
+    // The disk takes what fits, which is enough for the records, but not for the zeros.
     process.create = (path): DiskFile => {
       const file = create(path);
       const write = file.write.bind(file);
@@ -347,7 +347,7 @@ test('a disk that is full for a while is not filled with attempts to open', asyn
   assert.deepEqual(listEpochs(disk.process(), storeFolder), [1]);
 });
 
-test('an append at the very moment a sync ends is found again', async () => {
+test('an append at the moment when a sync ends is not lost', async () => {
   const process = new CrashDisk('/home').process();
   const create = process.create.bind(process);
   let atMark = () => {};
@@ -370,7 +370,7 @@ test('an append at the very moment a sync ends is found again', async () => {
   assert.equal(store.journal.body(2)?.toString(), 'two');
 });
 
-test('the note of an owner that cannot be read is none', async (context) => {
+test('an owner note that cannot be read counts as missing', async (context) => {
   const folder = await realFolder(context);
   assert.equal(readOwner(folder), undefined);
   mkdirSync(join(folder, 'epochs/00000001/owner.json'), { recursive: true });
@@ -379,7 +379,7 @@ test('the note of an owner that cannot be read is none', async (context) => {
   assert.equal(readOwner('/dev/null'), undefined);
 });
 
-test('an owner that gives up closes its files without a sync or a mark, whatever the disk says', async () => {
+test('an owner that gives up closes its files without a sync or a sync point, even if closing fails', async () => {
   const disk = new CrashDisk('/home');
   const process = disk.process();
   const store = await openStore({ disk: process, limits: tinyLimits });
@@ -399,7 +399,7 @@ test('an owner that gives up closes its files without a sync or a mark, whatever
   dying.journal.abandon();
 });
 
-test('an owner that gives up while a sync runs closes its files after it, and leaves no mark', async () => {
+test('an owner that gives up while a sync runs closes its files after it, without a sync point', async () => {
   const process = new CrashDisk('/home').process();
   const store = await openStore({ disk: process });
   append(store, postedRecord(1, 'one'));
@@ -415,7 +415,7 @@ test('an owner that gives up while a sync runs closes its files after it, and le
   );
 });
 
-test('the bodies of a segment come with few reads, each checked', async () => {
+test('the bodies of a segment take few reads, and each is checked', async () => {
   const disk = new CrashDisk('/home');
   const process = disk.process();
   const store = await openStore({ disk: process, limits: { bodyCacheBytesMax: 0 } });
@@ -450,7 +450,7 @@ test('the bodies of a segment come with few reads, each checked', async () => {
   ]);
 });
 
-/** As a broker copies: in parts, and whatever comes in goes on between them. */
+/** Copies like a broker: in parts, with other records between them. */
 async function copyInParts(store: OpenStore, between: (part: number) => Promise<void>) {
   const { journal, model } = store;
   const numbers = journal.compactable();
@@ -466,7 +466,7 @@ async function copyInParts(store: OpenStore, between: (part: number) => Promise<
   }
 }
 
-test('the oldest segment goes in parts, while posts, settles, syncs and new segments go on', async () => {
+test('the oldest segment is copied in parts, while posts, settles, syncs and new segments go on', async () => {
   const disk = new CrashDisk('/home');
   const limits = {
     segmentBytesMax: 2_000,
@@ -485,7 +485,7 @@ test('the oldest segment goes in parts, while posts, settles, syncs and new segm
   let running: Promise<void> | undefined;
   await copyInParts(store, async (part) => {
     append(store, postedRecord(100 + part, 'y'.repeat(900)));
-    // One that was copied, one that is to be copied, one that has just come.
+    // One that was copied, one that is still to be copied, one that was just posted.
     append(store, { kind: 'settled', numbers: [1 + part * 3, 6 + part * 3, 100 + part] });
     await running;
     running = store.journal.sync();
@@ -501,7 +501,7 @@ test('the oldest segment goes in parts, while posts, settles, syncs and new segm
   assert.equal(disk.files().has(`${storeFolder}/epochs/00000001/seg-000001.log`), false);
 });
 
-test('the folders of epochs in which nothing counts go, and an owner left behind is told all the same', async () => {
+test('the folders of epochs in which nothing counts are removed, and a replaced owner still finds out that it is replaced', async () => {
   const disk = new CrashDisk('/home');
   const first = await openStore({ disk: disk.process() });
   append(first, postedRecord(1, 'lives'));
@@ -522,7 +522,7 @@ test('the folders of epochs in which nothing counts go, and an owner left behind
   assert.equal(last.journal.stillOwner(), false);
 });
 
-test('a full segment is closed by the sync that covers it, and all are closed in the end', async () => {
+test('a full segment is closed by the sync that covers it, and all are closed at the end', async () => {
   const process = new CrashDisk('/home').process();
   const store = await openStore({ disk: process, limits: tinyLimits });
   for (let number = 1; number <= 10; number++) append(store, postedRecord(number, 'x'));
@@ -533,7 +533,7 @@ test('a full segment is closed by the sync that covers it, and all are closed in
   assert.equal(process.openFiles, 0);
 });
 
-test('the next owner ends the one before it', async () => {
+test('a new owner fences off the one before it', async () => {
   const disk = new CrashDisk('/home');
   const first = await openStore({ disk: disk.process() });
   assert.equal(first.journal.stillOwner(), true);
@@ -546,7 +546,7 @@ test('the next owner ends the one before it', async () => {
   assert.equal((await openStore({ disk: disk.process() })).model.messages.size, 0);
 });
 
-test('of two that open at once at most one owns', async () => {
+test('of two processes that open a store at once, at most one owns it', async () => {
   const disk = new CrashDisk('/home');
   const both = await Promise.allSettled([
     openStore({ disk: disk.process() }),
@@ -559,7 +559,7 @@ test('of two that open at once at most one owns', async () => {
   }
 });
 
-test('an owner whose folder is gone is no owner', async (context) => {
+test('an owner whose folder is gone is not the owner any more', async (context) => {
   const folder = await realFolder(context);
   const store = await openStore({ folder });
   rmSync(folder, { recursive: true });
@@ -567,7 +567,7 @@ test('an owner whose folder is gone is no owner', async (context) => {
   await store.journal.close();
 });
 
-test('an owner whose epoch was removed and made again by another one is no owner, though the inode number is the same', async () => {
+test('an owner whose epoch folder was removed and created anew is not the owner any more, though the inode is the same', async () => {
   const disk = new CrashDisk('/home');
   const [own, other] = [disk.process(), disk.process()];
   const store = await openStore({ disk: own });
@@ -580,14 +580,14 @@ test('an owner whose epoch was removed and made again by another one is no owner
   assert.equal(store.journal.stillOwner(), false);
 });
 
-test('a folder of the real disk stays the same while files are made in it, and is another one once made again', async (context) => {
+test('a folder of the real disk keeps its identity while files are created in it, and has another one once it is created anew', async (context) => {
   const folder = await realFolder(context);
   const identity = () => {
     const found = realDisk.identity(folder);
     assert(found);
     return found;
   };
-  /** Makes files in it until the clock of the file system has moved on; false when it knows no birth. */
+  /** Creates files in it until the file system's clock has moved on; false if it has no times of birth. */
   const change = () => {
     for (let count = 0; count < 10_000; count++) {
       writeFileSync(join(folder, 'file'), `${count}`);
@@ -607,14 +607,14 @@ test('a folder of the real disk stays the same while files are made in it, and i
   assert.equal(isSameFolder(before, identity()), false);
 });
 
-test('a time of birth that is only the time of the last change does not make another folder of it', () => {
+test('a time of birth that is only the time of the last change does not change the identity of a folder', () => {
   const before = { inode: 7n, bornNs: 1_000n, changedNs: 1_000n };
   assert.equal(isSameFolder(before, { inode: 7n, bornNs: 2_000n, changedNs: 2_000n }), true);
   assert.equal(isSameFolder(before, { inode: 7n, bornNs: 1_500n, changedNs: 2_000n }), false);
   assert.equal(isSameFolder(before, { inode: 8n, bornNs: 1_000n, changedNs: 1_000n }), false);
 });
 
-test('a disk that does not say who owns the store has failed', async () => {
+test('a disk that cannot list the epochs is storage_failed', async () => {
   const process = new CrashDisk('/home').process();
   const { journal } = await openStore({ disk: process });
   process.failAt = process.calls.length + 1;
@@ -623,16 +623,16 @@ test('a disk that does not say who owns the store has failed', async () => {
   assert.throws(() => journal.lost(), { code: 'storage_failed' });
 });
 
-test('a file that cannot be closed in the end is a disk that failed', async () => {
+test('a file that cannot be closed at the end is storage_failed', async () => {
   const process = new CrashDisk('/home').process();
   const { journal } = await openStore({ disk: process });
-  // There is nothing to sync, and a note comes first.
+  // There is nothing to sync, and the note is written first.
   process.failAt = process.calls.length + 2;
   await assert.rejects(journal.close(), { code: 'storage_failed' });
   assert.match(process.calls.at(-1) ?? '', /^close /);
 });
 
-test('an owner that was left behind does not take what its successor removed for damaged', async () => {
+test('a replaced owner does not take files that its successor removed for corruption', async () => {
   const disk = new CrashDisk('/home');
   const limits = { ...tinyLimits, bodyCacheBytesMax: 0 };
   const first = await openStore({ disk: disk.process(), limits });
@@ -679,7 +679,7 @@ test('a write, or a sync, that fails ends the journal; the next owner finds what
   }
 });
 
-test('a write that takes only a part ends the journal', async () => {
+test('a partial write that cannot be completed ends the journal', async () => {
   const process = new CrashDisk('/home').process();
   const create = process.create.bind(process);
   let short = false;
@@ -696,7 +696,7 @@ test('a write that takes only a part ends the journal', async () => {
   assert.throws(() => append(store, postedRecord(2, 'x')), { code: 'storage_failed' });
 });
 
-test('a body that is not in memory comes from the disk, checked', async () => {
+test('a body that is not in memory is read from the disk, and checked', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits: { bodyCacheBytesMax: 10 } });
   append(store, postedRecord(1, 'on disk only'));
@@ -725,7 +725,7 @@ test('an owner that dies at any step of opening, with or without the power, leav
     steps++;
     for (let power = 0; power < 12; power++) {
       const disk = before.clone();
-      // First: killed. Then: a power loss, which also takes marks that were not synced.
+      // First a kill, then power losses, which also take sync points that were not synced.
       if (power > 3) disk.losePower(new Random(power));
       const process = disk.process();
       process.dieAt = steps;

@@ -41,11 +41,11 @@ const storeRecords: StoreRecord[] = [
     format: 1,
     store: '000102030405060708090a0b0c0d0e0f',
     nextNumber: 10,
-    openingBytes: 300,
+    prologueBytes: 300,
     durable: { segment: 0, offset: 0 },
     earlier: [{ epoch: 1, segment: 1, bytes: 500 }],
   },
-  { kind: 'mark', durable: { segment: 1, offset: 400 } },
+  { kind: 'syncPoint', durable: { segment: 1, offset: 400 } },
   { kind: 'removed', epoch: 1, segment: 1 },
 ];
 
@@ -54,7 +54,7 @@ const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
     'ff4a0100000000420000000000000000bb7be4cb0001000102030405060708090a0b0c0d0e0f0000' +
     '00000000000a000000000000012c0000000000000000000000000000000100000001000000010000' +
     '0000000001f4',
-  mark: 'ff4a02000000000c0000000000000000968451e5000000010000000000000190',
+  syncPoint: 'ff4a02000000000c0000000000000000968451e5000000010000000000000190',
   removed: 'ff4a03000000000800000000000000000ea980bd0000000100000001',
   posted:
     'ff4a10000000005a000000053610a6860f30203e00000000000000050000018bcfe5680012303132' +
@@ -129,7 +129,7 @@ test('a record with any bit flipped, or any byte cut off, is not read', () => {
   }
 });
 
-test('a record is sound in the segment that it was written to, and in no other', () => {
+test('a record is valid in the segment that it was written to, and in no other', () => {
   const other = segmentSeed({ epoch: 3, segment: 1 });
   const raw = readRecord(bytesOf(posted), 0, seed);
   assert(raw);
@@ -138,7 +138,7 @@ test('a record is sound in the segment that it was written to, and in no other',
   assert.deepEqual(moved && decodeRecord(moved), posted);
 });
 
-test('records are read up to the first that is not sound', () => {
+test('records are read up to the first that is not valid', () => {
   const bytes = Buffer.concat([bytesOf(posted), Buffer.alloc(100), bytesOf(posted)]);
   assert.deepEqual(
     [...readRecords(bytes, seed)].map((raw) => raw.end),
@@ -146,7 +146,7 @@ test('records are read up to the first that is not sound', () => {
   );
 });
 
-test('a record of an unknown type is passed over if its flag says so, else the store is newer', () => {
+test('a record of an unknown type is skipped if its flag allows that, else the store is newer', () => {
   const body = Buffer.from('whatever');
   const unknown = { type: 99, offset: 0, end: 0, meta: body, body, bodyChecksum: crc32(body) };
   const [optional, needed] = [1, 0].map((flags) =>
@@ -157,7 +157,7 @@ test('a record of an unknown type is passed over if its flag says so, else the s
   assert.throws(() => decodeRecord(needed), { code: 'store_newer' });
 });
 
-test('a sound record that breaks a rule of its kind is damage', () => {
+test('a record with valid checksums that breaks a rule of its kind is corrupt', () => {
   const short = { type: 19, flags: 0, offset: 0, end: 0, meta: Buffer.from([0, 0, 0, 1]) };
   const none = Buffer.alloc(0);
   const bytes = Buffer.concat(resealRecord({ ...short, body: none, bodyChecksum: 0 }, seed));

@@ -1,0 +1,116 @@
+// Compaction: live messages of old segments are written again at the end of the log, so that the old
+// segments can be removed.
+//
+// 1. While an owner runs, the live messages of the oldest segment are copied, a part at a time
+//    (messagesToCopy); Journal.removeOldest() then removes the segment.
+// 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewrite).
+import type { Envelope } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/requests.ts';
+import type { JournalLimits } from './journal-options.ts';
+import type { LiveIndex, Location } from './live-index.ts';
+import { encodeRecord } from './record-codec.ts';
+import { isValid, type RawRecord, resealRecord, type Seed } from './record-framing.ts';
+import type { LogSegment } from './recovery.ts';
+import type { SegmentList } from './segment-list.ts';
+
+/**
+ * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
+ * undefined. On a full disk even a small log is compacted.
+ */
+export function messagesToCopy(
+  segments: SegmentList,
+  live: LiveIndex,
+  limits: JournalLimits,
+  isDiskFull: boolean,
+): number[] | undefined {
+  const { oldest, bytes, count } = segments;
+  if (!oldest) return undefined;
+  const isSmall = bytes <= limits.logBytesCompact && count <= limits.segmentsCompact;
+  if (isSmall && !isDiskFull) return undefined;
+  return bytes > 2 * live.bytes ? live.messagesIn(oldest) : undefined;
+}
+
+/**
+ * The index of the first of the newest segments that a new owner merges into its own first one; the
+ * number of segments if it merges none. It merges if there are too many, or if ballast is missing,
+ * since otherwise each owner would take more of it; then only as much as fits the zeros that its
+ * segment has anyway.
+ *
+ * The run is the longest of small segments whose first is no larger than all behind it, so only
+ * larger ones remain in front. From its second copy on, a record therefore moves into a segment at
+ * least twice as large each time.
+ */
+export function mergeBegin(
+  segments: readonly LogSegment[],
+  limits: Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'>,
+  isBallastShort: boolean,
+): number {
+  let begin = segments.length;
+  if (!isBallastShort && segments.length <= 2 * limits.segmentsCompact) return begin;
+  const bytesMax = isBallastShort ? limits.segmentReserveBytes / 2 : limits.segmentBytesMax;
+  let bytesBehind = 0;
+  for (const [index, { bytes }] of [...segments.entries()].reverse()) {
+    if (2 * bytes >= bytesMax || bytesBehind + bytes > bytesMax) break;
+    if (bytes <= bytesBehind) begin = index;
+    bytesBehind += bytes;
+  }
+  return begin;
+}
+
+/** A replayed record that the new owner carries over into its own first segment. */
+export interface CarriedRecord {
+  readonly raw: RawRecord;
+  /** undefined if its type is unknown. */
+  readonly record: JournalRecord | undefined;
+  readonly location: Location;
+}
+
+export interface RewrittenRecord {
+  readonly record: JournalRecord | undefined;
+  readonly buffers: readonly Buffer[];
+}
+
+/**
+ * The record as it is written again; nothing if later records, or the deduplication snapshot, repeat
+ * all that matters of it. `live` is the state after the whole log.
+ */
+export function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): RewrittenRecord[] {
+  const { raw, record, location } = carried;
+  switch (record?.kind) {
+    case 'posted': {
+      const there = envelopesOf(record).filter(({ number }) => live.isAt(number, location));
+      if (there.length > 0 && record.body) break;
+      const corrupt = there.map((envelope) => withoutBody(envelope, seed));
+      return [...corrupt, ...settledAgain(record.settles, seed)];
+    }
+    case 'copied':
+      if (!live.isAt(record.envelope.number, location)) return [];
+      break;
+    case 'offered':
+    case 'released':
+    case 'moved':
+      if (live.locate(record.number)) break;
+      return [];
+    case 'session':
+    case 'named':
+    case 'settledById':
+      return [];
+  }
+  if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
+  return record?.kind === 'copied' ? [encoded({ ...record, body: undefined }, seed)] : [];
+}
+
+function settledAgain(numbers: readonly number[], seed: Seed): RewrittenRecord[] {
+  return numbers.length > 0 ? [encoded({ kind: 'settled', numbers }, seed)] : [];
+}
+
+/** A post with a corrupt body becomes a copy without one. The snapshot has its id. */
+function withoutBody(envelope: Envelope, seed: Seed): RewrittenRecord {
+  const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body: undefined } as const;
+  return encoded({ kind: 'copied', envelope, ...fresh }, seed);
+}
+
+function encoded(record: JournalRecord, seed: Seed): RewrittenRecord {
+  return { record, buffers: encodeRecord(record, seed) };
+}

@@ -1,0 +1,75 @@
+// The segments that count, of this epoch and of older ones, and the removal of all others.
+import assert from 'node:assert/strict';
+import type { Disk } from './disk.ts';
+import type { LogFile } from './live-index.ts';
+import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { Extent } from './record-codec.ts';
+import type { SegmentId } from './record-framing.ts';
+
+export class SegmentList {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #epoch: number;
+  readonly #quarantine: Quarantine;
+  /** Oldest first. */
+  readonly files: LogFile[] = [];
+
+  /** `epoch`: the owner's. Only in older ones are orphans looked for, and folders removed. */
+  constructor(disk: Disk, folder: string, epoch: number, quarantine: Quarantine) {
+    this.#disk = disk;
+    this.#folder = folder;
+    this.#epoch = epoch;
+    this.#quarantine = quarantine;
+  }
+
+  /** The segment that is being written. */
+  get current(): LogFile {
+    const current = this.files.at(-1);
+    assert(current, 'the first segment is begun before the journal is handed out');
+    return current;
+  }
+
+  /** The only one that may be removed; undefined if it is the current one. */
+  get oldest(): LogFile | undefined {
+    return this.files.length > 1 ? this.files[0] : undefined;
+  }
+
+  get count(): number {
+    return this.files.length;
+  }
+
+  get bytes(): number {
+    return this.files.reduce((sum, file) => sum + file.bytes, 0);
+  }
+
+  extents(): Extent[] {
+    return this.files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes }));
+  }
+
+  /** Segments of older epochs that do not count. */
+  orphans(): SegmentId[] {
+    const epochs = listEpochs(this.#disk, this.#folder).filter((epoch) => epoch < this.#epoch);
+    const all = epochs.flatMap((epoch) => listSegments(this.#disk, this.#folder, epoch));
+    return all.filter(({ epoch, segment }) => {
+      return !this.files.some((file) => file.epoch === epoch && file.segment === segment);
+    });
+  }
+
+  /**
+   * Removes files that do not count; those with corruption go into quarantine. The folders of older
+   * epochs in which nothing counts go, too.
+   */
+  removeFiles(segments: readonly SegmentId[]): void {
+    for (const id of segments) {
+      const isQuarantined = this.#quarantine.takeSegment(id);
+      if (!isQuarantined) this.#disk.removeFile(segmentPath(this.#folder, id));
+    }
+    const counting = new Set(this.files.map(({ epoch }) => epoch));
+    for (const epoch of listEpochs(this.#disk, this.#folder)) {
+      if (epoch < this.#epoch && !counting.has(epoch)) {
+        removeEpoch(this.#disk, this.#folder, epoch);
+      }
+    }
+  }
+}
