@@ -1,11 +1,6 @@
 // What goes into a step of the engine, and what comes out of it.
-import type {
-  BrokerRequest,
-  JournalRecord,
-  PostRequest,
-  Response,
-  Welcome,
-} from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
+import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (

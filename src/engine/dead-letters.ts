@@ -5,7 +5,8 @@
 
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
-import type { MovedRecord, RetryRequest } from '../model/requests.ts';
+import type { MovedRecord } from '../model/records.ts';
+import type { RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { fullMailboxes } from './quota.ts';
 import { isDeadLetter, type LiveMessage, type State } from './state.ts';

@@ -9,7 +9,7 @@
 // A holder may settle a message that this store never had: an earlier owner offered it before it was
 // durable, and lost it. Its poster had no answer and posts it again, so its id is remembered, too.
 import { type Hold, type MessageId, type SessionId, splitId } from '../model/message.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 
 interface SessionPosts {
   ackedUpTo: number;

@@ -17,11 +17,10 @@ import {
   type Name,
   type SessionId,
 } from '../model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
-  CopiedRecord,
   FetchRequest,
   Hello,
-  JournalRecord,
   PostRequest,
   ReleaseRequest,
   RequestNumber,

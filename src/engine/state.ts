@@ -12,7 +12,7 @@ import {
   splitId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { CopiedRecord, JournalRecord } from '../model/requests.ts';
+import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { ReadyQueue } from './ready-queue.ts';
 

@@ -1,4 +1,4 @@
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';

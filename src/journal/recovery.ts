@@ -6,7 +6,7 @@
 // 3. Above it, the first unsound byte ends the log: a crash tore it, and nobody was told of the rest.
 import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { JournalLimits } from './journal-options.ts';
 import { listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';

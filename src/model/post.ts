@@ -1,6 +1,7 @@
 // A post and its messages: one for each mailbox that it names.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { PostedRecord, PostRequest } from './requests.ts';
+import type { PostedRecord } from './records.ts';
+import type { PostRequest } from './requests.ts';
 
 export function mailboxesOf({ to, alsoTo }: Pick<PostRequest, 'to' | 'alsoTo'>): readonly Name[] {
   return [to, ...alsoTo];

@@ -34,10 +34,10 @@ import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts'
 import { Engine } from '../../src/engine/engine.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
   DeadLetter,
-  JournalRecord,
   MailboxStatus,
   Response,
 } from '../../src/model/requests.ts';

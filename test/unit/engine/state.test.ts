@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { State } from '../../../src/engine/state.ts';
 import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
-import type { JournalRecord } from '../../../src/model/requests.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
 const [A, B] = ['A', 'B'] as [Name, Name];
