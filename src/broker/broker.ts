@@ -438,7 +438,7 @@ export class Broker {
   /** Those to whom nothing more could be offered may get something now. */
   #left(connection: ConnectionId, bytes: number): void {
     if (this.#state !== 'open') return;
-    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, this.#instant());
+    const outcome = this.#engine.step({ kind: 'flushed', connection, bytes }, this.#instant());
     if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 

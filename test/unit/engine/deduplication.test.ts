@@ -132,7 +132,7 @@ test('a message that is settled without being stored is known until its session 
     [deduplication.settledAs(id), deduplication.mayBePosted(id)],
     [undefined, false],
   );
-  deduplication.forgetAnswered();
+  deduplication.forgetAcknowledged();
   assert.deepEqual(deduplication.records().at(-1), {
     kind: 'settledById',
     holds: [{ id: other, number: 71 }],
