@@ -16,7 +16,7 @@ interface Broken extends Breakage {
 const brokers: readonly Broken[] = [
   {
     name: 'answers before the sync',
-    file: 'broker/broker.js',
+    file: 'broker/group-commit.js',
     snippet: `if (sendable.reply.after === 'write')`,
     instead: 'if (true)',
     invariant: 'I1',
@@ -25,8 +25,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'forgets ids at a takeover',
     file: 'engine/state.js',
-    snippet: 'this.#rememberId(envelope, record.mark);',
-    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.mark);',
+    snippet: 'this.#rememberId(envelope, record.ackedUpTo);',
+    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.ackedUpTo);',
     invariant: 'I5',
     seeds: 500,
   },
@@ -48,8 +48,8 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'goes on answering when a newer epoch has begun',
-    file: 'broker/broker.js',
-    snippet: 'if (!journal.stillOwner())\n            throw',
+    file: 'broker/group-commit.js',
+    snippet: 'if (!journal.stillOwner())\n        throw',
     instead: 'if (false) throw',
     invariant: 'I6',
     seeds: 500,
@@ -91,8 +91,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'stores a post for all of its mailboxes but the last',
     file: 'engine/engine.js',
-    snippet: `this.#write({ kind: 'posted', envelope, also, mark, settles, body });`,
-    instead: `this.#write({ kind: 'posted', envelope, also: also.slice(0, -1), mark, settles, body });`,
+    snippet: `this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });`,
+    instead: `this.#write({ kind: 'posted', envelope, also: also.slice(0, -1), ackedUpTo, settles, body });`,
     invariant: 'all or none',
     seeds: 500,
   },

@@ -28,7 +28,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
     kind: 'error',
     request: 0,
     code: 'too_many_connections',
-    message: '1 connections are open, the limit',
+    message: '1 connections are open, which is the limit',
   });
   assert.equal(await second.closed, undefined);
   await assert.rejects(broker.client().status(), { code: 'too_many_connections' });
