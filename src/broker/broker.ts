@@ -252,7 +252,7 @@ export class Broker {
 
   #take({ records, replies }: Outcome): void {
     this.#armTimer();
-    for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.written();
+    for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.responseWaits();
     try {
       const completed = replies.map((reply) => ({
         ...reply,
@@ -285,7 +285,7 @@ export class Broker {
       const { bodyBytes } = response.envelope;
       return peer.send(encodeResponse(response, body), () => this.#flushed(to, bodyBytes));
     }
-    if (after === 'sync') peer.answered();
+    if (after === 'sync') peer.responseSent();
     peer.send(encodeResponse(response));
     if (response.kind === 'error' && errorTable[response.code].fatal) peer.connection.close();
   }

@@ -1,4 +1,4 @@
-// What a peer with the key may take of its broker, and what others get meanwhile.
+// Limits on what one peer with the key may use, and what other peers get meanwhile.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
@@ -17,7 +17,7 @@ import { Ear } from '../../support/sockets.ts';
 const box = 'box' as Name;
 const megabyte = Buffer.alloc(1_048_576, 'x');
 
-test('a connection beyond the limit hears so and is closed; one that ends leaves its place', async (context) => {
+test('a connection beyond the limit gets an error and is closed; when one ends, another is accepted', async (context) => {
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
   const first = broker.client();
   await first.status();
@@ -36,7 +36,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
   await broker.client().status();
 });
 
-test('a connection has so many posts waiting for the disk; more are refused, and later taken', async (context) => {
+test('posts of one connection that wait for the disk are limited; more are refused, and accepted later', async (context) => {
   const gated = new GatedDisk();
   const broker = await startBroker(context, { disk: gated.disk, limits: { postsInFlightMax: 2 } });
   const client = broker.client();
@@ -48,7 +48,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   const stored = [client.post(box, Buffer.from('one')), client.post(box, Buffer.from('two'))];
   await assert.rejects(client.post(box, Buffer.from('three')), {
     code: 'too_many_unanswered',
-    message: '2 posts and settles wait for the disk, the limit',
+    message: '2 posts and settles wait for the disk, which is the limit',
   });
   // Another connection has places of its own.
   stored.push(broker.client().post(box, Buffer.from('other')));
@@ -57,7 +57,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   await client.post(box, Buffer.from('three'));
 });
 
-test('posts that are refused take no room of the disk', async (context) => {
+test('refused posts take no space on disk', async (context) => {
   const broker = await startBroker(context, { limits: { mailboxMessagesMax: 1 } });
   const client = broker.client();
   await client.post(box, megabyte);
@@ -138,7 +138,7 @@ test('a peer that reads nothing is not read from, and others are served; memory 
   while (offers < 60 - messages) await once(slow, 'data');
 });
 
-test('a peer that breaks the protocol is closed, and its broker goes on', async (context) => {
+test('a peer that violates the protocol is closed, and the broker keeps serving others', async (context) => {
   const broker = await startBroker(context);
   for (const bytes of [
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),
