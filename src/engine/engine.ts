@@ -47,6 +47,7 @@ import {
   numberedFrom,
   storedBefore,
 } from './fan-out.ts';
+import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
@@ -61,15 +62,14 @@ export class Engine {
   readonly #holds: Holds;
   readonly #waiters = new Waiters<SessionConnection>();
   readonly #connections = new Connections();
-  /** Sessions that held messages at the previous owner and have not connected to this one yet. */
-  readonly #absent = new Set<SessionId>();
-  #graceUntil = 0;
+  readonly #grace: HolderGrace;
   readonly #outcome = new OutcomeBuilder();
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#state = new State(this.#limits);
     this.#holds = new Holds(this.#state, this.#limits);
+    this.#grace = new HolderGrace(this.#state);
   }
 
   get nextNumber(): number {
@@ -101,8 +101,7 @@ export class Engine {
   begin(identity: Identity, instant: Instant): void {
     this.#identity = identity;
     this.#state.endReplay();
-    for (const session of this.#state.holders()) this.#absent.add(session);
-    this.#graceUntil = instant.now + this.#limits.holderGraceMs;
+    this.#grace.begin(instant.now + this.#limits.holderGraceMs);
   }
 
   step(command: Command, instant: Instant): Outcome {
@@ -124,10 +123,8 @@ export class Engine {
       this.#unpark(waiter);
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
     }
-    if (this.#absent.size > 0 && this.#graceUntil <= instant.now) {
-      const absent = [...this.#absent];
-      this.#absent.clear();
-      const held = absent.flatMap((session) => this.#state.heldBy(session));
+    if (this.#grace.deadline <= instant.now) {
+      const held = this.#grace.end().flatMap((session) => this.#state.heldBy(session));
       this.#putBackAll(held, false);
       this.#fetchAgain();
     }
@@ -136,9 +133,9 @@ export class Engine {
 
   /** When tick() has something to do next, on the clock of Instant.now. */
   nextDeadline(): number | undefined {
-    const wait = this.#waiters.next?.deadline;
-    if (this.#absent.size === 0) return wait;
-    return Math.min(wait ?? Number.POSITIVE_INFINITY, this.#graceUntil);
+    const wait = this.#waiters.next?.deadline ?? Number.POSITIVE_INFINITY;
+    const deadline = Math.min(wait, this.#grace.deadline);
+    return Number.isFinite(deadline) ? deadline : undefined;
   }
 
   /** What each segment prologue repeats: the ids of posts, for deduplication. */
@@ -203,7 +200,7 @@ export class Engine {
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
     this.#connections.add({ id, session, origin, standby });
-    this.#absent.delete(session);
+    this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
     this.#outcome.reply(id, {
       ...identity,
@@ -234,7 +231,7 @@ export class Engine {
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
     if (isStored || isSettled) return this.#postAgain(post, messages, connection);
     const refusal = quotaRefusal(post, session, this.#state, this.#limits);
-    if (refusal) return this.#outcome.fail(to, post.request, refusal.code, refusal.message);
+    if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const { body, ackedUpTo } = post;
@@ -273,7 +270,7 @@ export class Engine {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
       const taken = messages.find(({ storedAs }) => storedAs !== undefined);
-      const parts = 'body, mailbox, sender or answered message';
+      const parts = 'body, mailboxes, sender or answered message';
       const what = `a message with the id ${taken?.id} is stored, but its ${parts} differs`;
       return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
     }
@@ -285,9 +282,7 @@ export class Engine {
     const { request, mailbox, answers, waitMs } = wait;
     const refusal =
       waitRefusal(this.#waiters.size, this.#limits) ?? parkRefusal(connection, this.#limits);
-    if (refusal) {
-      return this.#outcome.fail(connection.id, request, refusal.code, refusal.message);
-    }
+    if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const { session } = connection;
     const call = { session, request, mailbox, answers, deadline };
@@ -298,11 +293,9 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    if (this.#isHeldByAbsent(fetch.mailbox) || !this.#mayDeliver(connection)) {
+    if (this.#grace.mayReturnTo(fetch.mailbox) || !this.#mayDeliver(connection)) {
       const refusal = parkRefusal(connection, this.#limits);
-      if (refusal) {
-        return this.#outcome.fail(connection.id, fetch.request, refusal.code, refusal.message);
-      }
+      if (refusal) return this.#outcome.refuse(connection.id, fetch.request, refusal);
       connection.fetches.set(fetch.request, fetch);
       return;
     }
@@ -433,14 +426,6 @@ export class Engine {
   #unpark(waiter: Waiter<SessionConnection>): void {
     this.#waiters.unpark(waiter);
     waiter.owner.waiters.delete(waiter.request);
-  }
-
-  /** A holder that the previous owner knew may still reconnect and hold a message of the mailbox again. */
-  #isHeldByAbsent(mailbox: Name): boolean {
-    for (const session of this.#absent) {
-      if (this.#state.heldBy(session).some((message) => message.mailbox === mailbox)) return true;
-    }
-    return false;
   }
 
   #fetchAgain(): void {

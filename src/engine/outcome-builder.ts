@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../base/errors.ts';
+import type { ErrorCode, IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { RequestNumber, Response } from '../model/requests.ts';
 import type { ConnectionId, Outcome, Reply } from './commands.ts';
@@ -22,6 +22,10 @@ export class OutcomeBuilder {
 
   fail(to: ConnectionId, request: RequestNumber, code: ErrorCode, message: string): void {
     this.reply(to, { kind: 'error', request, code, message });
+  }
+
+  refuse(to: ConnectionId, request: RequestNumber, { code, message }: IpcError): void {
+    this.fail(to, request, code, message);
   }
 
   take(): Outcome {
