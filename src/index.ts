@@ -155,7 +155,7 @@ export interface Fetched {
 /**
  * A session's mail, from `open`. Every fault is an `IpcError` with a code of docs/guide/errors.md. Beside those
  * named at each call, any may throw:
- * - a code whose `kind.fault` is 'call', before it does anything: a wrong name, option or amount;
+ * - a code whose `kind.fault` is 'usage', before it does anything: a wrong name, option or amount;
  * - `cancelled`, when its signal is aborted; `closed`, after `close()`;
  * - what stands between it and a broker: `owner_silent`, `unreachable`, `no_broker`, `key_mismatch`,
  *   `port_taken`, `home_unusable` and the like. Where `kind.retry` is true the same call may succeed later.
@@ -397,7 +397,7 @@ export class AgentMail {
 /**
  * A session's mail. Nothing is bound, made or written before the first call of it; a name in `host` is
  * looked up.
- * @throws IpcError `home_unusable`, `host_unknown`, or a code whose `kind.fault` is 'call'.
+ * @throws IpcError `home_unusable`, `host_unknown`, or a code whose `kind.fault` is 'usage'.
  */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
   const names = ['port', 'host', 'home', 'name', 'program', 'sendsPerHour', 'env'] as const;

@@ -76,7 +76,7 @@ function errorsDocument(): string {
     ([code, { fault, retry = false, maybeStored = false, fatal = false, hint }]) =>
       row(
         quoted(code),
-        fault === 'call' ? '2' : '1',
+        fault === 'usage' ? '2' : '1',
         yes(retry),
         yes(maybeStored),
         yes(fatal),
@@ -85,8 +85,8 @@ function errorsDocument(): string {
   );
   return document(
     '# Errors',
-    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and the exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened in this case, and may be worded anew; a code stays what it is, so a `switch` over it is safe. `errorTable` of the library is this table.',
-    '- **exit**: 2, the call is wrong: the same call never succeeds. 1, the world said no. In the library `kind.fault`, "call" or "world".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been taken all the same. A post that is repeated by the same session (same mailboxes, sender and text, in answer to the same message), or by anybody with the same id (`--id` of the program, `id` of the library), is stored once. Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session dials again by itself.',
+    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and an exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened, and may be reworded; codes are stable, so a `switch` over them is safe. `errorTable` of the library is this table.',
+    '- **exit**: 2 for a usage error: the same call never succeeds. 1 when the operation failed. In the library `kind.fault`, "usage" or "operation".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been stored or received all the same. A post is stored once when the same session repeats it (same mailboxes, sender and text, in answer to the same message), or when any session repeats it with the same id (`--id` of the program, `id` of the library). Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session reconnects by itself.',
     table(['code', 'exit', 'again', 'stored?', 'closes', 'what to do'], rows),
   );
 }

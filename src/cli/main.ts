@@ -25,7 +25,7 @@ async function reportError(error: unknown, helped: Helped): Promise<number> {
   if (error instanceof CommanderError) return reportHelp(error, helped);
   if (!(error instanceof IpcError)) throw error;
   if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
-  return error.kind.fault === 'call' ? exitUsage : exitFailed;
+  return error.kind.fault === 'usage' ? exitUsage : exitFailed;
 }
 
 /** Help and version were asked for, or no command was named. */

@@ -2,7 +2,7 @@
 // body. Which messages may be missing follows from the numbers around a range.
 import { damageListedMax } from '../base/limits.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { isValid, type LostBytes, type RawRecord, type SegmentId } from './record-framing.ts';
 
 export interface LostRange {

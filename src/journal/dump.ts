@@ -1,6 +1,6 @@
 // `ipc store dump`: the records of a store, one object each. Changes nothing.
 
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';

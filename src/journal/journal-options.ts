@@ -9,7 +9,7 @@ import {
   sparesMin,
 } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import type { Disk } from './disk.ts';
 import type { OwnerNote } from './paths.ts';
 

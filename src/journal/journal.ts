@@ -11,7 +11,7 @@ import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { spareBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, mergeBegin, messagesToCopy, rewrite } from './compaction.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
 import { type Name, type SessionId, sessionMessageId } from '../../src/model/message.ts';
-import type { JournalRecord } from '../../src/model/requests.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';

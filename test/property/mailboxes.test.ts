@@ -12,7 +12,8 @@ import {
   type Name,
   type SessionId,
 } from '../../src/model/message.ts';
-import type { BrokerRequest, JournalRecord, PostRequest } from '../../src/model/requests.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
+import type { BrokerRequest, PostRequest } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,

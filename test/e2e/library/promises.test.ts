@@ -411,7 +411,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
     ['wait', ['A', { timeoutMs: Number.NaN }], 'bad_timeout', /^timeoutMs is NaN; /],
     ['wait', ['A', { timeoutMs: 5n }], 'bad_timeout', /^timeoutMs is 5; /],
     ['wait', ['A', { signal: circular }], 'bad_parameter', /; it must be an AbortSignal$/],
-    ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a text'],
+    ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a string'],
     [
       'post',
       ['A', 'x', { answers: {} }],
@@ -424,7 +424,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
     ['receive', [{ bind: 5 }], 'bad_parameter', 'bind is 5; it must be a text'],
     ['start', [{ bind: '[::1]:5' }], 'bad_parameter', /^bind is .* an address without a port/],
     ['retry', [{ ids: 'one' }], 'bad_parameter', 'ids is "one"; it must be a list of ids'],
-    ['retry', [{ ids: [''] }], 'bad_id', 'an id is text without control characters'],
+    ['retry', [{ ids: [''] }], 'bad_id', 'an id must be non-empty text without control characters'],
     ['send', ['127.0.0.1', 'x'], 'bad_host', 'host is "127.0.0.1"; it must be HOST:PORT'],
     ['ping', [5], 'bad_parameter', 'host is 5; it must be a text'],
   ] as const) {

@@ -2,7 +2,7 @@
 
 import type { Disk } from '../../../src/journal/disk.ts';
 import { Journal, type JournalLimits } from '../../../src/journal/journal.ts';
-import type { JournalRecord } from '../../../src/model/requests.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
 import { JournalModel } from './journal-model.ts';
 
 export const storeFolder = '/home/broker-1';

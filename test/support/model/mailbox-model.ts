@@ -20,15 +20,17 @@ import {
   splitId,
 } from '../../../src/model/message.ts';
 import type {
+  JournalRecord,
+  MovedRecord,
+  PostedRecord,
+  ReleasedRecord,
+} from '../../../src/model/records.ts';
+import type {
   EndResponse,
   Hello,
-  JournalRecord,
   MailboxStatus,
-  MovedRecord,
   Offer,
-  PostedRecord,
   PostRequest,
-  ReleasedRecord,
   RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';

@@ -10,7 +10,7 @@ function refused(given: unknown): string {
     parseCall(given);
   } catch (error) {
     assert(error instanceof IpcError);
-    assert.equal(errorTable[error.code].fault, 'call');
+    assert.equal(errorTable[error.code].fault, 'usage');
     return `${error.code}: ${error.message}`;
   }
   return 'accepted';
