@@ -195,14 +195,15 @@ export class Session implements MailService {
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
+    const currentKeys = watchKeys(home, env, keys);
     const dialled = notBefore(this.#proved, keys);
     const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const roads = this.#mayBid() ? await this.#bid(keys) : await this.#addresses();
+      const roads = this.#mayBid() ? await this.#bid(currentKeys) : await this.#addresses();
       try {
         const connection = await dialAny(roads, dialled);
         this.#proved = connection.key;
-        connection.endWhenRetired(watchKeys(home, env, keys));
+        connection.endWhenRetired(currentKeys);
         return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
@@ -212,7 +213,7 @@ export class Session implements MailService {
   }
 
   /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(keys: Keys): Promise<readonly DialTarget[]> {
+  async #bid(keys: () => Keys): Promise<readonly DialTarget[]> {
     try {
       return [await this.#own(keys)];
     } catch (error) {
@@ -223,8 +224,8 @@ export class Session implements MailService {
     }
   }
 
-  async #own(keys: Keys): Promise<DialTarget> {
-    const { home, port, env } = this.#options;
+  async #own(keys: () => Keys): Promise<DialTarget> {
+    const { port } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
       throw outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
@@ -242,7 +243,7 @@ export class Session implements MailService {
     try {
       const broker = await Broker.start({
         doors: listeners,
-        admission: new Acceptor(listeners, watchKeys(home, env, keys)),
+        admission: new Acceptor(listeners, keys),
         folder: this.#folder,
         onFailed: (error) => {
           this.#backoff.failed(error);
