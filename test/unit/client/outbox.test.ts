@@ -22,32 +22,32 @@ test('each message of a post has a count of its own', () => {
 
 test('the same words to other mailboxes are another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const others = [[], ['C'], ['B', 'C']] as Name[][];
-  for (const alsoTo of others) assert.equal(outbox.takeUnheard({ ...words, alsoTo }), undefined);
-  assert.equal(outbox.takeUnheard({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
+  for (const alsoTo of others) assert.equal(outbox.takeResult({ ...words, alsoTo }), undefined);
+  assert.equal(outbox.takeResult({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
 });
 
 test('the same words in answer to another message are another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');
   for (const answers of ['', 'q.5'] as (MessageId | '')[]) {
-    assert.equal(outbox.takeUnheard({ ...words, body, answers }), undefined);
+    assert.equal(outbox.takeResult({ ...words, body, answers }), undefined);
   }
-  assert.equal(outbox.takeUnheard({ ...words, body })?.number, 1);
+  assert.equal(outbox.takeResult({ ...words, body })?.number, 1);
 });
 
 test('the same words that settle another message are another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');
   const other = { number: 5, id: 'q.5' as MessageId };
   // A number can be given twice when a crash undid the first.
   const again = { number: 4, id: 'q.6' as MessageId };
   for (const settles of [[], [other], [again], [...words.settles, other]]) {
-    assert.equal(outbox.takeUnheard({ ...words, body, settles }), undefined);
+    assert.equal(outbox.takeResult({ ...words, body, settles }), undefined);
   }
   const settles = words.settles.map((hold) => ({ ...hold }));
-  assert.equal(outbox.takeUnheard({ ...words, body, settles })?.number, 1);
+  assert.equal(outbox.takeResult({ ...words, body, settles })?.number, 1);
 });

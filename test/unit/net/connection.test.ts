@@ -297,7 +297,7 @@ test('a peer that reads slowly but steadily is not given up, and has not stood s
     const began = performance.now();
     const talk = setInterval(() => socket.write(Buffer.concat(goodbye(1))), 20);
     const stillMs: number[] = [];
-    const look = setInterval(() => stillMs.push(performance.now() - server.stillSince), 20);
+    const look = setInterval(() => stillMs.push(performance.now() - server.stalledSince), 20);
     assert.equal(await Promise.race([done, ear.closed]), undefined);
     clearInterval(talk);
     clearInterval(look);
