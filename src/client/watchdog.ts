@@ -76,6 +76,6 @@ export class Watchdog {
  */
 function isSilent(call: OpenCall, connection: Connection | undefined): call is SilentCall {
   const { silentSince = Number.POSITIVE_INFINITY } = call;
-  if (connection && silentSince <= connection.lastHeard) call.silentSince = undefined;
+  if (connection && silentSince <= connection.lastReceived) call.silentSince = undefined;
   return call.hasCaller && call.silentSince !== undefined;
 }

@@ -36,7 +36,10 @@ export interface ReceivedMessage {
   /** As the sending process describes itself. */
   readonly origin: Origin;
   readonly body: Buffer;
-  /** To be called once the result is written. Resolves when `received` was written to the sender, or the sender is gone; throws when the message was refused. */
+  /**
+   * Call it once the result is written. Resolves when `received` was written to the sender, or when the
+   * sender is gone; throws when the message was refused.
+   */
   confirm(): Promise<void>;
   /** The message was not used: the sender may try again. */
   refuse(): void;
@@ -121,10 +124,10 @@ class Receiver {
     this.#budget.add(connection);
     this.#connections.add(connection);
     connection.onClose = () => this.#connections.delete(connection);
-    connection.onFrame = (frame) => this.#answer(connection, frame);
+    connection.onFrame = (frame) => this.#onFrame(connection, frame);
   }
 
-  #answer(connection: Connection, frame: Frame): void {
+  #onFrame(connection: Connection, frame: Frame): void {
     try {
       const request = decodeRequest(frame);
       if (request.kind !== 'send')

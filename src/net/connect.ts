@@ -134,7 +134,7 @@ async function shakeAsClient(
     ),
     gone: (bytes) =>
       bytes === 0
-        ? new IpcError('unreachable', `${where(address)} hung up without a word`)
+        ? new IpcError('unreachable', `${where(address)} hung up before its first byte`)
         : new IpcError('port_taken', `a program holds ${where(address)}, but hung up`),
   });
 }
@@ -188,7 +188,7 @@ function shake(
 function refused(error: Error, address: DialTarget): IpcError {
   const code = systemErrorCode(error);
   const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
-  const what = unknown ? 'no such host' : `nobody answers (${code})`;
+  const what = unknown ? 'no such host' : `no program answers (${code})`;
   const kind = unknown ? 'host_unknown' : 'unreachable';
   return new IpcError(kind, `${where(address)}: ${what}`, { cause: error });
 }

@@ -118,7 +118,7 @@ export class Connection {
   }
 
   /** When the last byte came, on the runtime's clock. */
-  get lastHeard(): number {
+  get lastReceived(): number {
     return this.#lastReceived;
   }
 

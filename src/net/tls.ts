@@ -205,7 +205,7 @@ function isWhole(received: Buffer): boolean {
 
 function clientFault(error: Error, bytes: number, where: string): IpcError {
   const code = systemErrorCode(error);
-  if (bytes === 0) return new IpcError('unreachable', `${where} hung up without a word`);
+  if (bytes === 0) return new IpcError('unreachable', `${where} hung up before its first byte`);
   if (/^ERR_SSL_.*ALERT/.test(code)) {
     return new IpcError('key_mismatch', `the program that answered at ${where} has another key`);
   }

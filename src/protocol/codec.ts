@@ -171,7 +171,7 @@ function readResponse(frame: Frame): Response {
       return decodeError(frame);
     case 'going':
       checkNoHeader(frame);
-      if (request !== 0) throw new IpcError('bad_frame', 'going answers no request');
+      if (request !== 0) throw new IpcError('bad_frame', 'going has the request number 0');
       return { kind, request };
     case 'released':
     case 'received':

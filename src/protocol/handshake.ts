@@ -164,7 +164,7 @@ function checkServerPreface(received: Buffer): void {
   if (startsAs(received, serverPreface)) return;
   // On loopback a client can get as its own port the one that it dials; then it reads its own bytes.
   if (received.length > sideOffset && startsAs(received, clientPreface)) {
-    throw new IpcError('unreachable', 'nobody listens there: the connection met itself');
+    throw new IpcError('unreachable', 'no program listens there: the connection reached itself');
   }
   throw new IpcError('port_taken', 'the program there does not speak agent-ipc');
 }

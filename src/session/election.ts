@@ -32,7 +32,7 @@ export async function claim(port: number, folder: string): Promise<ClaimResult> 
   });
   if (!listener) return { kind: 'taken' };
   try {
-    if (await answers(path)) {
+    if (await isInUse(path)) {
       listener.close();
       return { kind: 'elsewhere', path };
     }
@@ -82,7 +82,7 @@ async function removeStaleSockets(folder: string): Promise<void> {
     const path = join(folder, name);
     try {
       const isOld = (await stat(path)).mtimeMs < Date.now() - staleMs;
-      if (isOld && !(await answers(path))) await unlink(path);
+      if (isOld && !(await isInUse(path))) await unlink(path);
     } catch {
       // It is gone, or not ours to remove. The next owner tries again.
     }
@@ -90,7 +90,7 @@ async function removeStaleSockets(folder: string): Promise<void> {
 }
 
 /** Whether a process listens at the socket. When that cannot be found out, it throws: owning would be unsafe. */
-function answers(path: string): Promise<boolean> {
+function isInUse(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () => {

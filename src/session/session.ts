@@ -59,7 +59,7 @@ const takeoverMsMax = 1_000;
 const retryPauseMsMax = 50;
 /** How long a stop waits for the standby that takes over. */
 const standbyMsMax = 5_000;
-/** The same when no session said that it is a standby: one may have become it since. */
+/** The same when no standby is known: a session may have become one since. */
 const noStandbyMsMax = 1_000;
 const closeMsDefault = 2_000;
 
@@ -266,7 +266,7 @@ export class Session extends Client implements MailService {
     const refused = error.code === 'unreachable' && error.cause !== undefined;
     if (refused && this.#mayOwn() && this.#backoff.error) return this.#backoff.error;
     if (refused && !this.#mayOwn()) {
-      return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
+      return new IpcError('no_broker', `no session owns the broker of port ${port} now`);
     }
     if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
     const portOwner = await findPortOwner(port);

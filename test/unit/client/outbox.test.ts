@@ -14,13 +14,13 @@ const words = {
 };
 const result = { id: 'x.1' as MessageId, number: 1, reader: false, also: [], notHeld: [] };
 
-test('each message of a post has a count of its own', () => {
+test('each message of a post has its own count', () => {
   const outbox = new Outbox({ now: () => 0 });
   assert.deepEqual([outbox.nextCount(3), outbox.nextCount(1), outbox.nextCount(2)], [1, 4, 5]);
   assert.equal(outbox.ackedUpTo, 6);
 });
 
-test('the same words to other mailboxes are another post', () => {
+test('the same text to other mailboxes is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
   outbox.keepResult(words, { ...result, duplicate: false });
   const others = [[], ['C'], ['B', 'C']] as Name[][];
@@ -28,7 +28,7 @@ test('the same words to other mailboxes are another post', () => {
   assert.equal(outbox.takeResult({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
 });
 
-test('the same words in answer to another message are another post', () => {
+test('the same text in answer to another message is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
   outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');
@@ -38,7 +38,7 @@ test('the same words in answer to another message are another post', () => {
   assert.equal(outbox.takeResult({ ...words, body })?.number, 1);
 });
 
-test('the same words that settle another message are another post', () => {
+test('the same text that settles another message is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
   outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');

@@ -33,7 +33,7 @@ async function nextResponse(ear: Ear): Promise<Response> {
   return decodeResponse(frame).response;
 }
 
-/** A receiver that does with each connection what the test says. */
+/** A receiver that gives each connection to the test. */
 function strangeReceiver(onConnection: (connection: Connection) => void): Promise<Listener> {
   return Listener.start((socket) => {
     accept(socket, keys).then(onConnection);
