@@ -12,7 +12,7 @@ import { type ErrorCode, IpcError } from '../base/errors.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Origin, SessionId } from '../model/message.ts';
-import type { Welcome } from '../model/requests.ts';
+import type { ErrorResponse, Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -157,9 +157,7 @@ export class Link {
     this.#state = { kind: 'closed' };
     this.#runtime.clearTimer(this.#connectTimer);
     this.#watchdog.stop();
-    for (const call of [...this.#calls.values()]) {
-      call.fail(closedError(mayBeStored(call)));
-    }
+    for (const call of [...this.#calls.values()]) call.fail(closedError(mayBeStored(call)));
     if (state.kind === 'greeting') state.connection.destroy();
     if (state.kind !== 'open') return;
     const { connection } = state;
@@ -174,10 +172,8 @@ export class Link {
 
   async #giveUpSilent(calls: readonly OpenCall[]): Promise<void> {
     const silent = new IpcError('owner_silent', 'the broker does not answer');
-    const { code, message, hint } = await this.#connector.silent().catch(() => silent);
-    for (const call of calls) {
-      call.giveUp(new IpcError(code, message, { hint, maybeStored: mayBeStored(call) }));
-    }
+    const error = await this.#connector.silent().catch(() => silent);
+    for (const call of calls) giveUp(call, error);
   }
 
   #connect(): void {
@@ -242,11 +238,7 @@ export class Link {
         case 'going':
           return this.#lost(connection);
         case 'error':
-          return this.#failed(
-            connection,
-            response.request,
-            new IpcError(response.code, response.message),
-          );
+          return this.#failed(connection, response);
         case 'offer': {
           const { envelope, mailbox, attempt, others } = response;
           const delivery: Delivery = { envelope, mailbox, attempt, others, body };
@@ -290,7 +282,8 @@ export class Link {
   }
 
   /** The error of a call; with request number 0, the reason why the broker ends the connection. */
-  #failed(connection: Connection, request: number, error: IpcError): void {
+  #failed(connection: Connection, { request, code, message }: ErrorResponse): void {
+    const error = new IpcError(code, message);
     if (this.#state.kind === 'greeting') {
       this.#connectFailed(error);
       return connection.destroy();
@@ -324,7 +317,7 @@ export class Link {
     else this.#connectIn(pauseMs);
   }
 
-  /** Whatever ends the connections to one broker early again and again, no hot loop makes new ones. */
+  /** When connections to one broker end early again and again, for any reason, the pauses prevent a hot loop. */
   #pauseAfter(state: LinkState): number {
     if (state.kind !== 'open') return earlyEndPause(this.#endedUnwelcomed++);
     const { epoch } = state.welcome;

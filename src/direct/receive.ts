@@ -4,14 +4,15 @@
 // 3. The caller writes its result, then confirms. Only then the sender gets `received`.
 // 4. When the caller refuses, or is cancelled, the connections end with `going`, and senders try again.
 // 5. The port is free again.
-import { createServer, type Socket } from 'node:net';
-import { cancelled, IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
-import { backlogMax, connectionsMax } from '../base/limits.ts';
+import type { Server, Socket } from 'node:net';
+import { cancelled, IpcError } from '../base/errors.ts';
+import { connectionsMax } from '../base/limits.ts';
 import type { Name, Origin } from '../model/message.ts';
 import type { ErrorResponse, SendRequest } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import { accept } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
+import { listen, listenError } from '../net/listen.ts';
 import { PendingHandshakes } from '../net/pending-handshakes.ts';
 import { resolveHost } from '../net/tls.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -67,10 +68,10 @@ type ReceiverState =
 class Receiver {
   readonly #keys: () => Keys;
   readonly #signal: AbortSignal | undefined;
-  readonly #server = createServer((socket) => this.#shake(socket));
   readonly #pendingHandshakes = new PendingHandshakes();
   readonly #budget = new BufferBudget();
   readonly #connections = new Set<Connection>();
+  #server: Server | undefined;
   #state: ReceiverState = { kind: 'over' };
 
   constructor(keys: () => Keys, signal: AbortSignal | undefined) {
@@ -78,10 +79,10 @@ class Receiver {
     this.#signal = signal;
   }
 
-  listen(host: string, port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.on('error', (error) => reject(unusable(error, host, port)));
-      this.#server.listen({ host, port, exclusive: true, backlog: backlogMax }, resolve);
+  async listen(host: string, port: number): Promise<void> {
+    const onConnection = (socket: Socket): void => void this.#shake(socket);
+    this.#server = await listen({ host, port }, onConnection).catch((error: unknown) => {
+      throw listenError(error, `${host}:${port}`);
     });
   }
 
@@ -178,7 +179,7 @@ class Receiver {
     this.#state = { kind: 'over' };
     if (state.kind === 'waiting') clearTimeout(state.timer);
     this.#signal?.removeEventListener('abort', this.#abort);
-    this.#server.close();
+    this.#server?.close();
     for (const connection of this.#connections) sendAway(connection);
   }
 }
@@ -191,14 +192,4 @@ function sendAway(connection: Connection): void {
 
 function failed(request: number, { code, message }: IpcError): ErrorResponse {
   return { kind: 'error', request, code, message };
-}
-
-function unusable(error: Error, host: string, port: number): IpcError {
-  const code = systemErrorCode(error);
-  if (code === 'EADDRINUSE')
-    return new IpcError('port_taken', `another program holds port ${port}`);
-  if (code === 'EACCES')
-    return new IpcError('address_unusable', `port ${port} needs special rights (EACCES)`);
-  const what = `${host} port ${port} cannot be bound (${code})`;
-  return outOfFiles(error) ?? new IpcError('address_unusable', what);
 }

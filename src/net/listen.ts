@@ -15,9 +15,10 @@ export async function listenAlso(host: string, port: number): Promise<Server> {
 
 export function listen(
   where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
+  onConnection: (socket: Socket) => void = hangUp,
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer(hangUp);
+    const server = createServer(onConnection);
     server.once('error', reject);
     server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
       server.off('error', reject);
@@ -36,7 +37,7 @@ export function hangUp(socket: Socket): void {
 export function listenError(error: unknown, where: string): IpcError {
   const code = systemErrorCode(error);
   const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
-  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
+  const rights = code === 'EACCES' ? ': the port needs special rights' : '';
   const what = `cannot listen on ${where} (${code})${rights}`;
   return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
 }

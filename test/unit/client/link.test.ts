@@ -1,4 +1,4 @@
-// How a session's link goes on when the broker's answers break the protocol, links end soon after
+// How a session's link reconnects when the broker's responses break the protocol, links end soon after
 // they opened, or owners fail. The clock moves by hand, and each connection is the test's own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,7 +17,7 @@ const body = Buffer.from('hello');
 
 /** The client's end of a connection to a broker that the test plays. */
 class PlayedConnection {
-  /** No call finds it silent. */
+  /** It never counts as silent. */
   lastReceived = Number.POSITIVE_INFINITY;
   onFrame: (frame: Frame) => void = () => {};
   onClose: () => void = () => {};

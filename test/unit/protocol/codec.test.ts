@@ -198,7 +198,7 @@ function answerFrame(kind: Response['kind']): Frame {
   return frameOf(encodeResponse(answers[kind][0], kind === 'offer' ? body : undefined));
 }
 
-/** Without the length of the whole frame. */
+/** The bytes after the length of the frame. */
 function hexOf(buffers: Buffer[]): string {
   return Buffer.concat(buffers).toString('hex').slice(8);
 }
@@ -329,7 +329,7 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
     message:
       'of several messages the ids are ID, ID/2, ID/3: the last one has 201 bytes; limit 200',
   });
-  // None is no list at all: there is one way to say it.
+  // An empty list has only one encoding: no bytes.
   const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
   const header = Buffer.concat([single.header, Buffer.alloc(4)]);
   assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });

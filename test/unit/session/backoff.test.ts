@@ -11,7 +11,7 @@ function makeBackoff() {
   return { clock, backoff: new Backoff({ now: () => clock.now }) };
 }
 
-/** How long it is paused from now on. The clock is there then. */
+/** Returns how long the pause is from now on, and moves the clock to its end. */
 function pauseMs({ clock, backoff }: ReturnType<typeof makeBackoff>, isAsked: boolean): number {
   const began = clock.now;
   while (backoff.isPaused(isAsked)) clock.now += 50;

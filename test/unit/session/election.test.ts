@@ -20,7 +20,7 @@ test('the next owner removes the sockets of processes that died before they serv
     await once(server, 'listening');
     return server;
   };
-  // Node removes the name under which a socket was made; under another one it is left without a listener.
+  // Node removes a socket only under the name with which it was made, so after a rename it stays.
   const left = async (name: string) => {
     const server = await socket('made');
     await rename(join(folder, 'made'), join(folder, name));
