@@ -103,7 +103,7 @@ test('a guest is told whether its broker answers, and nothing of one of its own'
   await run(['key', 'new']);
   const silent = await doctor();
   assert.equal(silent.code, 1);
-  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*nobody answers/);
+  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*no program answers/);
   const broker = begin(['broker']);
   await said(broker);
   const { code, errors } = await doctor();
