@@ -1,7 +1,7 @@
 // The options of the library's calls: their types, and their checks. A program without types may pass
 // anything; a wrong option is an error that names it and its form, before the call does anything.
 
-import type { Environment } from '../app/context.ts';
+import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
   parseBind,
