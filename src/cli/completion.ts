@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
+import { quotedForShell } from '../base/shell.ts';
 
 /** A word that may come, and what it is for. */
 type Word = readonly [word: string, what: string];
@@ -83,13 +84,13 @@ function bashScript(places: readonly WordPosition[]): string {
   done
   case "$at $prev" in
     ${any}) ;;
-${known.map(({ behind, choices }) => `    ${quoted(behind)}) words=${quoted(choices.join(' '))} ;;`).join('\n')}
+${known.map(({ behind, choices }) => `    ${quotedForShell(behind)}) words=${quotedForShell(choices.join(' '))} ;;`).join('\n')}
     *)
       case "$at:$cur" in
 ${places
   .flatMap(({ path, words, flags }) => [
-    `        ${quoted(`${path}:-`)}*) words=${quoted(list(flags.map(({ word }) => word)))} ;;`,
-    `        ${quoted(`${path}:`)}*) words=${quoted(list(words))} ;;`,
+    `        ${quotedForShell(`${path}:-`)}*) words=${quotedForShell(list(flags.map(({ word }) => word)))} ;;`,
+    `        ${quotedForShell(`${path}:`)}*) words=${quotedForShell(list(words))} ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -102,7 +103,7 @@ complete -o default -F _ipc ipc
 
 function zshScript(places: readonly WordPosition[]): string {
   const list = (words: readonly Word[]) => words.map(described).join(' ');
-  const described = ([word, what]: Word) => quoted(what === '' ? word : `${word}:${what}`);
+  const described = ([word, what]: Word) => quotedForShell(what === '' ? word : `${word}:${what}`);
   const { any, known } = valuesIn(places);
   return `#compdef ipc
 _ipc() {
@@ -115,13 +116,13 @@ _ipc() {
   done
   case "$at \${words[CURRENT-1]}" in
     (${any}) ;;
-${known.map(({ behind, choices }) => `    (${quoted(behind)}) offered=(${choices.map(quoted).join(' ')}) ;;`).join('\n')}
+${known.map(({ behind, choices }) => `    (${quotedForShell(behind)}) offered=(${choices.map(quotedForShell).join(' ')}) ;;`).join('\n')}
     (*)
       case "$at:\${words[CURRENT]}" in
 ${places
   .flatMap(({ path, words, flags }) => [
-    `        (${quoted(`${path}:-`)}*) offered=(${list(flags.map(({ word }) => word))}) ;;`,
-    `        (${quoted(`${path}:`)}*) offered=(${list(words)}) ;;`,
+    `        (${quotedForShell(`${path}:-`)}*) offered=(${list(flags.map(({ word }) => word))}) ;;`,
+    `        (${quotedForShell(`${path}:`)}*) offered=(${list(words)}) ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -134,20 +135,22 @@ compdef _ipc ipc
 
 function fishScript(places: readonly WordPosition[]): string {
   const lines = places.flatMap(({ path, words, flags }) => {
-    const here = `complete -c ipc -n ${quoted(`__ipc_at ${path}`)}`;
+    const here = `complete -c ipc -n ${quotedForShell(`__ipc_at ${path}`)}`;
     return [
-      ...words.map(([word, what]) => `${here} -f -a ${quoted(word)} -d ${quoted(what)}`),
+      ...words.map(
+        ([word, what]) => `${here} -f -a ${quotedForShell(word)} -d ${quotedForShell(what)}`,
+      ),
       ...flags.map(({ word: [long, what], takesValue, choices }) => {
         const any = takesValue ? ' -r' : '';
-        const value = choices.length === 0 ? any : ` -x -a ${quoted(choices.join(' '))}`;
-        return `${here} -l ${long.slice(2)}${value} -d ${quoted(what)}`;
+        const value = choices.length === 0 ? any : ` -x -a ${quotedForShell(choices.join(' '))}`;
+        return `${here} -l ${long.slice(2)}${value} -d ${quotedForShell(what)}`;
       }),
     ];
   });
   return `function __ipc_at
     set -l at ipc
     for word in (commandline -opc)[2..]
-        if contains -- "$at $word" ${places.map(({ path }) => quoted(path)).join(' ')}
+        if contains -- "$at $word" ${places.map(({ path }) => quotedForShell(path)).join(' ')}
             set at "$at $word"
         end
     end
@@ -159,10 +162,5 @@ ${lines.join('\n')}
 
 /** Of a `case`. */
 function patterns(words: readonly string[]): string {
-  return words.map(quoted).join('|');
-}
-
-/** One word of any of the three shells; what is completed has no backslash. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return words.map(quotedForShell).join('|');
 }

@@ -13,6 +13,7 @@ import {
   parseTree,
 } from 'jsonc-parser';
 import { IpcError } from '../base/errors.ts';
+import { shellWord } from '../base/shell.ts';
 import {
   type ConfigFolders,
   type HostTarget,
@@ -122,7 +123,7 @@ async function planEdit(
 
 /** In words, a line each; of a file only the lines that come and go. */
 export function describe(step: Step): string[] {
-  if (step.kind === 'run') return [`run: ${step.words.map(quoted).join(' ')}`];
+  if (step.kind === 'run') return [`run: ${step.words.map(shellWord).join(' ')}`];
   const { path, before, after } = step;
   const head = before === undefined ? 'make' : 'change';
   return [`${head} ${path}:`, ...changedLines(before ?? '', after)];
@@ -395,8 +396,4 @@ function untouched(path: string, why: string): IpcError {
 function unusable(what: string, error: unknown): IpcError {
   const reason = error instanceof Error ? error.message : String(error);
   return new IpcError('host_unusable', `${what}: ${reason}`, { cause: error });
-}
-
-function quoted(word: string): string {
-  return /^[\w./@%+,:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

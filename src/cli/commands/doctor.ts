@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
+import { quotedForShell } from '../../base/shell.ts';
 import { findHosts, hasPlugin, isInstalled } from '../../hosts/installer.ts';
 import { configFolders, type HostTarget } from '../../hosts/targets.ts';
 import { checkStore } from '../../journal/check.ts';
@@ -107,7 +108,11 @@ function lookAtFolder(home: string): Look {
   const found = checkFolder(home);
   if (!found) return fine(`${home}, made by the first call`);
   if ((found.mode & 0o077) === 0) return fine(home);
-  return { ok: false, what: `${home} is open to other users`, hint: `chmod 700 '${home}'` };
+  return {
+    ok: false,
+    what: `${home} is open to other users`,
+    hint: `chmod 700 ${quotedForShell(home)}`,
+  };
 }
 
 /** It can be written to, or be made; undefined when it is not there yet. */
