@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { documents } from '../../scripts/generate/documents.ts';
 import { operationNames } from '../../src/app/operations.ts';
 import * as limits from '../../src/base/limits.ts';
+import { makeProgram } from '../../src/cli/program.ts';
 import { environment, topics, workEnvironment } from '../../src/cli/topics.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
 
@@ -63,8 +64,9 @@ test('README names each variable that is read, `ipc help environment` those that
 });
 
 test('a topic fits a terminal of 80 columns', () => {
+  const program = makeProgram({ out: '', errors: '' }, false);
   for (const { text } of Object.values(topics)) {
-    for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
+    for (const line of text(program).split('\n')) assert.ok(line.length <= 80, line);
   }
 });
 

@@ -1,25 +1,47 @@
-// `ipc key`: shows and replaces the key. A key is never an argument: other users see those.
+// `ipc key`: shows and replaces the key. A key is never an argument, because other users can see those.
 import type { Command } from 'commander';
 import { homeFolder } from '../../app/environment.ts';
 import { lines } from '../../app/summaries.ts';
 import { importKey, type KeyChange, newKey, retireKey } from '../../net/key-rotation.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from '../../net/keys.ts';
+import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { print, say, writeJson } from '../output.ts';
 import { readInput } from '../stdin.ts';
 
 interface KeyCommand {
   readonly what: string;
+  readonly example: string;
+  readonly json: OutputFields;
   act(home: string, json: boolean): Promise<void>;
 }
 
+const changeFields: OutputFields = {
+  path: 'the file of the key',
+  same: 'true: nothing had to be done',
+  old: 'true: the previous key is valid, too',
+};
+
 const commands: Readonly<Record<string, KeyCommand>> = {
-  show: { what: 'Print the key, for `ipc key import` on another machine.', act: showKey },
+  show: {
+    what: 'Print the key, for `ipc key import` on another machine.',
+    example: 'ipc key show | ssh HOST ipc key import',
+    json: {
+      key: 'the key, in 64 hex digits',
+      path: 'its file; null when it is in IPC_KEY',
+      old: 'true: the previous key is valid, too',
+    },
+    act: showKey,
+  },
   new: {
-    what: 'Make a new key; the one before stays good until it is retired.',
+    what: 'Create a new key; the previous one stays valid until it is retired.',
+    example: 'ipc key new',
+    json: changeFields,
     act: async (home, json) => sayKey(presentKeyPut, await newKey(home, process.env), json),
   },
   import: {
-    what: 'Take the key that stdin has; the one before stays good until it is retired.',
+    what: 'Use the key on stdin; the previous one stays valid until it is retired.',
+    example: 'ssh HOST ipc key show | ipc key import',
+    json: changeFields,
     act: async (home, json) => {
       if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
       const text = (await readInput(keyFileBytesMax)).toString('latin1');
@@ -27,7 +49,9 @@ const commands: Readonly<Record<string, KeyCommand>> = {
     },
   },
   retire: {
-    what: 'End the old key: from now on only the newest is good.',
+    what: 'Retire the previous key: from now on only the newest is valid.',
+    example: 'ipc key retire    # once all machines have the new key',
+    json: changeFields,
     act: async (home, json) => sayKey(presentKeyRetired, await retireKey(home, process.env), json),
   },
 };
@@ -35,12 +59,13 @@ const commands: Readonly<Record<string, KeyCommand>> = {
 const oldIsGood = 'The one before stays good until `ipc key retire`.';
 
 export function addKeyCommands(key: Command): void {
-  for (const [name, { what, act }] of Object.entries(commands)) {
-    key
+  for (const [name, { what, example, json, act }] of Object.entries(commands)) {
+    const command = key
       .command(name)
       .description(what)
-      .option('--json', 'one JSON object, on stdout')
-      .action(({ json }) => act(homeFolder(process.env), json === true));
+      .action((options) => act(homeFolder(process.env), options.json === true));
+    withJson(command, json, 'one JSON object, on stdout');
+    withExamples(command, example);
   }
 }
 

@@ -43,16 +43,12 @@ test('a folder as stdin is refused, and no empty message is stored', async (cont
   assert.match(errors, /^ipc: bad_body: stdin is a folder, not a file/);
 });
 
-test('bytes that are not UTF-8 are refused, on stdin and as an argument', async (context) => {
-  const { run, home } = await shell(context);
+test('bytes that are not UTF-8 are refused on stdin', async (context) => {
+  const { run } = await shell(context);
   const { code, errors } = await run(['post', 'B'], Buffer.from([0x61, 0xff]));
   assert.equal(code, 2);
   assert.match(errors, /^ipc: bad_body: message is not UTF-8/);
-  const shellLine = 'exec "$0" "$1" post B "$(printf "a\\377")"';
-  const args = ['-c', shellLine, process.execPath, program];
-  const argument = await ended(spawn('sh', args, { env: { ...process.env, IPC_HOME: home } }));
-  assert.deepEqual([argument.code, argument.errors], [code, errors]);
-  assert.equal((await run(['post', 'B', 'a \ufffd that is meant'])).code, 0);
+  assert.equal((await run(['post', 'B'], 'a \ufffd that is meant')).code, 0);
 });
 
 test('fetch prints each body and a newline, and settles them', async (context) => {

@@ -15,7 +15,7 @@ test('on a machine where nothing was used yet all is well, and nothing is made',
   assert.equal(code, 0);
   assert.match(errors, /^ok {3}Node: v\d+\.\d+\.\d+\.\n/);
   assert.match(errors, new RegExp(`\nok   port: ${port} is free: `));
-  assert.match(errors, /\nok {3}store: .*, made by the first post\.\n/);
+  assert.match(errors, /\nok {3}store: .*, created by the first post\.\n/);
   assert.equal(existsSync(home), false);
 });
 
@@ -86,7 +86,7 @@ test('a folder of the store that is none is told', async (context) => {
   await writeFile(join(home, `broker-${port}`), '');
   const { code, errors } = await run(['doctor']);
   assert.equal(code, 1);
-  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is no folder\. To do: /);
+  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is not a folder\. To do: /);
 });
 
 test('a guest is told whether its broker answers, and nothing of one of its own', async (context) => {
@@ -98,7 +98,7 @@ test('a guest is told whether its broker answers, and nothing of one of its own'
   const before = await doctor();
   assert.match(
     before.errors,
-    /\nBAD {2}broker: key_mismatch: there is no key yet, .*`ipc help key import`\./,
+    /\nBAD {2}broker: key_mismatch: there is no key here yet, .*`ipc help key import`\./,
   );
   await run(['key', 'new']);
   const silent = await doctor();
@@ -109,7 +109,7 @@ test('a guest is told whether its broker answers, and nothing of one of its own'
   const { code, errors } = await doctor();
   assert.match(
     errors,
-    new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: its pid ${broker.pid} owns`),
+    new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: pid ${broker.pid} there owns`),
   );
   assert.doesNotMatch(errors, /port:|store:/);
   assert.equal(code, 0);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { makeProgram } from '../../../src/cli/program.ts';
 import { topics } from '../../../src/cli/topics.ts';
 import { shell } from '../../support/processes/shell.ts';
 
@@ -29,12 +30,13 @@ test('`ipc help` is the help of the program, and names the topics', async (conte
 
 test('`ipc help TOPIC` is its text', async (context) => {
   const { run } = await shell(context);
+  const tree = makeProgram({ out: '', errors: '' }, false);
   for (const [name, { text }] of Object.entries(topics)) {
-    assert.deepEqual((await run(['help', name])).text, `${text}\n`);
+    assert.deepEqual((await run(['help', name])).text, `${text(tree)}\n`);
   }
   const codes = (await run(['help', 'exit-codes'])).text;
-  assert.match(codes, /^ {2}0 {4}done\n/);
-  assert.match(codes, /\n {2}124 {2}the time is over, and no message came\n/);
+  assert.match(codes, /^ {2}0 {6}success\n/);
+  assert.match(codes, /\n {2}124 {4}timed out: no message came\n/);
 });
 
 test('help of what is not there says where to look', async (context) => {

@@ -219,7 +219,10 @@ test('without a terminal and --yes nothing is done', async (context) => {
   const { run, file } = await machine(context);
   const { code, errors } = await run(['install', 'cursor']);
   assert.equal(code, 2);
-  assert.match(errors, /ipc: missing_parameter: nobody is there to be asked. To do: give --yes /);
+  assert.match(
+    errors,
+    /ipc: missing_parameter: stdin is not a terminal, so nothing can be asked. To do: give --yes /,
+  );
   await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
 });
 

@@ -100,7 +100,7 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   await run(['post', 'W', 'x', '--from', 'A']);
   assert.equal(await said(worker), 'begun\n');
   worker.kill('SIGINT');
-  assert.match(await said(worker), /^ipc: ending after the running command/);
+  assert.match(await said(worker), /^ipc: ending after the running commands; Ctrl-C again/);
   await run(['post', 'W', 'not begun any more']);
   await shellLine(`echo done > '${gate}'`);
   assert.equal((await ended(worker)).code, 0);

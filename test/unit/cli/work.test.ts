@@ -39,7 +39,6 @@ test('a machine that has no process left for a command has it tried again, and t
     signal: end.signal,
     killSignal: end.signal,
     say: async (line) => void reports.push(line),
-    onIdle: () => {},
   }).run();
   await asker.post(mailbox, Buffer.from('x'), { from });
   const answer = await asker.wait(from, { timeoutMs: 10_000 });
