@@ -108,9 +108,9 @@ mailbox \`dead-letters\`: \`ipc status\` shows it, \`ipc store retry\` moves it 
 \`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
 They wait at most ${endMsMax / 1_000} s for the broker to confirm that, and report if it does
 not: the message may be redelivered. \`receive\` confirms to the sender when the
-body is written. \`work\` settles a message when its command has exited with 0 and closed
-its stdout, in one step with the answer. If Ctrl-C or a kill comes first, the
-message is released.
+body is written. \`work\` settles a message when its command has exited with 0
+and closed its stdout, in one step with the answer. If Ctrl-C or a kill comes
+first, the message is released.
 
 A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
 counts as written.
