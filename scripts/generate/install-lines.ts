@@ -1,4 +1,4 @@
-// What to paste so that a host starts `ipc mcp` out of a clone: `npm start` prints it, the README has it.
+// The lines to paste so that a host starts `ipc mcp` from a clone. `npm start` prints them, the README has them.
 import { posix, win32 } from 'node:path';
 import { shellWord } from '../../src/base/shell.ts';
 import { hostTargets } from '../../src/hosts/targets.ts';

@@ -1,4 +1,4 @@
-// What the package exports says what it is: each name, and each member of it.
+// Each exported name of the package has a docstring, and so has each of its members.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -19,9 +19,9 @@ test('each name that the library exports, and each of its members, has a docstri
 });
 
 test('a name, a member or an option without a docstring is found', () => {
-  const text = `/** Said. */
+  const text = `/** Documented. */
 export interface Whole {
-  /** Said. */
+  /** Documented. */
   readonly one: string;
   readonly two?: number;
   three(): Promise<void>;
@@ -29,7 +29,7 @@ export interface Whole {
 
 export class Bare {
   readonly #own = 1;
-  /** Said. */
+  /** Documented. */
   async *loop(
     name: string,
   ): AsyncGenerator<string> {
@@ -61,7 +61,7 @@ function undocumented({ name, file }: Exported): string[] {
   return bare(name, read(file)).map((what) => `${file}: ${what}`);
 }
 
-/** What of a declaration has no docstring right above it. The formatter sees to one form of them all. */
+/** The parts of a declaration without a docstring right above. The formatter gives all of them one form. */
 function bare(name: string, text: string): string[] {
   const lines = text.split('\n');
   const declaration = new RegExp(
@@ -79,7 +79,7 @@ function bare(name: string, text: string): string[] {
   return [...(isBare(start) ? [name] : []), ...members];
 }
 
-/** What begins on a line, two spaces deep: a property, a method, a getter. Not what is private. */
+/** The public property, method or getter that begins on a line, indented by two spaces. */
 function memberOf(line: string): string | undefined {
   const words = '(?:readonly |override |async |get |static )*\\*?';
   return new RegExp(`^ {2}${words}(\\w+|\\[[\\w.]+\\])\\??(?:[(:<]| =)`).exec(line)?.[1];

@@ -1,4 +1,4 @@
-// What others build on, pinned: red here asks whether the change is meant. The tool is pinned in
+// Contracts, pinned: a failure asks whether the change is meant. The tool is pinned in
 // e2e/mcp/definition.test.ts, the bytes of the wire in exchange.test.ts.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

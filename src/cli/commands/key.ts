@@ -87,20 +87,20 @@ async function sayKey(
   else await say(inWords(change));
 }
 
-/** What is said beside the key itself. */
+/** Printed on stderr beside the key itself. */
 function presentKey(path: string | undefined, old: boolean): string {
   const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
   const also = old ? [oldIsGood] : [];
-  return lines(`The key ${where}. Whoever has it reads and writes all mail.`, ...also);
+  return lines(`The key ${where}. Anyone who has it can read and write all mail.`, ...also);
 }
 
 function presentKeyPut({ path, same, old }: KeyChange): string {
-  const what = same ? 'This key was there already' : 'Another key is used from now on';
+  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
   const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
   return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
 }
 
 function presentKeyRetired({ path, same }: KeyChange): string {
-  if (same) return `There is no old key beside ${path}.`;
-  return `Only the key in ${path} is good from now on.`;
+  if (same) return `There is no previous key beside ${path}.`;
+  return `Only the key in ${path} is valid from now on.`;
 }

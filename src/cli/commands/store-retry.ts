@@ -1,4 +1,4 @@
-// `ipc store retry`: dead letters go back to the mailboxes that they were meant for.
+// `ipc store retry`: moves dead letters back to the mailboxes that they were posted to.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { quoted } from '../../app/sanitize.ts';
@@ -7,7 +7,7 @@ import type { RetryResult } from '../../model/mail-service.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../../model/message.ts';
 import { say, writeJson } from '../output.ts';
 
-/** As they were written on the command line. */
+/** As written on the command line. */
 export interface RetryLine {
   readonly ids: readonly string[];
   readonly to: string | undefined;
@@ -15,7 +15,7 @@ export interface RetryLine {
   readonly json: boolean;
 }
 
-/** Returns the exit code: 0 when nothing was left undone. */
+/** Returns the exit code: 0 if all of them were moved. */
 export async function retry(
   line: RetryLine,
   context: AppContext,

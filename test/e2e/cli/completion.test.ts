@@ -86,7 +86,7 @@ test(
   },
 );
 
-test('a shell that is not known is refused with those that are', async (context) => {
+test('the error for an unknown shell lists the known ones', async (context) => {
   const { run } = await shell(context);
   for (const name of ['tcsh', 'constructor']) {
     const { code, text, errors } = await run(['completion', name]);

@@ -11,7 +11,7 @@ import { type Shell, shell } from '../../support/processes/shell.ts';
 
 const server = { command: 'node', args: [program, 'mcp'] };
 
-test('a host without a command of its own gets an entry in its file, and loses it again', async (context) => {
+test('for a host without a command of its own the entry is added to its file, and removed again', async (context) => {
   const { run, file } = await machine(context);
   const cases = [
     ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: server } }],
@@ -120,7 +120,7 @@ test('a byte order mark stays, and lines end as they do elsewhere in the file', 
   assert.equal(await file('.cursor/mcp.json'), before);
 });
 
-test('a host that has a command for it is set up by that, once', async (context) => {
+test('a host with a command of its own is set up by that command, once', async (context) => {
   const { run, file, put, stub } = await machine(context);
   const json = JSON.stringify({ mcpServers: { ipc: server } });
   const toml = `[mcp_servers.ipc]\nargs = ["${program}", "mcp"]\n`;
@@ -153,7 +153,7 @@ test('a host that has a command for it is set up by that, once', async (context)
   assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
 });
 
-test('a host with a command of its own that has ipc from another folder keeps it', async (context) => {
+test('an entry that starts ipc from another folder is kept', async (context) => {
   const { run, put, stub } = await machine(context);
   await stub('codex', 'exit 3');
   await put('.codex/config.toml', '[mcp_servers.ipc]\nargs = ["/other/ipc.js", "mcp"]\n');

@@ -81,7 +81,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   assert.deepEqual(seen, expected);
 });
 
-test('what is not there is null', async (context) => {
+test('a field without a value is null', async (context) => {
   const { run } = await shell(context);
   assert.equal(JSON.parse((await run(['status', '--json'])).text).host, null);
   const [node = ''] = (await run(['doctor', '--json'])).text.split('\n');
@@ -93,7 +93,7 @@ test('what is not there is null', async (context) => {
   });
 });
 
-test('an error is one object on stderr, with the exit code of always', async (context) => {
+test('an error is one object on stderr, with the usual exit code', async (context) => {
   const { run } = await shell(context);
   const error = async (...words: string[]) => {
     const { code, text, errors } = await run([...words, '--json']);
@@ -125,7 +125,7 @@ test('an error is one object on stderr, with the exit code of always', async (co
   assert.deepEqual([nobody.code, nobody.error.code, nobody.error.retry], [1, 'unreachable', true]);
 });
 
-test('a time that is over is one object on stderr, and 124', async (context) => {
+test('a timeout is one object on stderr, and exit code 124', async (context) => {
   const { run } = await shell(context);
   const nothing = await run(['wait', 'B', '--timeout', '1', '--json']);
   assert.deepEqual(

@@ -11,7 +11,7 @@ import { ended, shell } from '../../support/processes/shell.ts';
 const skip = noTerminal;
 const [red, green, bold, plain] = ['\u001b[31m', '\u001b[32m', '\u001b[1m', '\u001b[39m'];
 
-test('a wait says what it waits for and how long, then prints the message', {
+test('a wait prints what it waits for and how long, then the message', {
   skip,
 }, async (context) => {
   const place = await shell(context);
@@ -24,7 +24,7 @@ test('a wait says what it waits for and how long, then prints the message', {
   assert.deepEqual([code, text], [0, `${line}hello`]);
 });
 
-test('a file gets the very bytes, while the terminal gets the line', { skip }, async (context) => {
+test('a file gets the exact bytes, while the terminal gets the line', { skip }, async (context) => {
   const place = await shell(context);
   const out = join(place.home, 'out');
   await place.run(['post', 'B', 'hello']);
@@ -33,7 +33,7 @@ test('a file gets the very bytes, while the terminal gets the line', { skip }, a
   assert.equal(await readFile(out, 'utf8'), 'hello');
 });
 
-test('receive, ask and work say what they wait for', { skip }, async (context) => {
+test('receive, ask and work print what they wait for', { skip }, async (context) => {
   const place = await shell(context);
   const port = await freePort();
   for (const [line, shown] of [
@@ -79,7 +79,9 @@ test('Ctrl-C at a question ends the program, Ctrl-D is a no', { skip }, async (c
   assert.equal(existsSync(join(place.home, '.cursor')), false);
 });
 
-test('errors, marks of the doctor and heads of a help are coloured', { skip }, async (context) => {
+test("error codes, the doctor's marks and headings of help are coloured", {
+  skip,
+}, async (context) => {
   const shown = await showing(context);
   assert.ok((await shown('ipc wait')).startsWith(`${red}ipc: missing_parameter${plain}: `));
   assert.ok((await shown('ipc doctor')).startsWith(`${green}ok ${plain}  Node: `));

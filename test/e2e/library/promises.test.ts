@@ -78,7 +78,7 @@ test('a loop that is left by break or by return releases the message in hand, th
   ]);
 });
 
-test('a loop leaves alone what was released by hand: it comes again', async (context) => {
+test('a loop does not settle a message that its body released: it is redelivered', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.post('jobs', 'fails twice');
@@ -92,7 +92,7 @@ test('a loop leaves alone what was released by hand: it comes again', async (con
   assert.deepEqual(await left(mail, 'jobs'), [['fails twice', 4]]);
 });
 
-test('a loop leaves alone what was released by hand, though another session holds it by then', async (context) => {
+test('a loop does not settle a message that its body released and another session holds', async (context) => {
   const { session } = await place(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('jobs', 'given back');
@@ -107,7 +107,7 @@ test('a loop leaves alone what was released by hand, though another session hold
   assert.deepEqual(seen, ['given back', 'shutdown']);
 });
 
-test('a loop leaves alone what was settled or answered by hand', async (context) => {
+test('a loop does not touch a message that its body settled or answered', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   for (const text of ['settled', 'answered']) await mail.post('jobs', text);
@@ -123,7 +123,7 @@ test('a loop leaves alone what was settled or answered by hand', async (context)
   assert.deepEqual(await left(mail, 'results'), [['an answer', 1]]);
 });
 
-test('an answer that is refused settles nothing: a loop that it ends releases what it answers', async (context) => {
+test('an answer that is refused settles nothing, and the loop that it ends releases the message', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.post('jobs', 'a job');
@@ -136,7 +136,7 @@ test('an answer that is refused settles nothing: a loop that it ends releases wh
   assert.deepEqual(await left(mail, 'jobs'), [['a job', 2]]);
 });
 
-test('an abort ends a loop when it asks for the next message; the one in hand is settled first', async (context) => {
+test('an abort ends a loop when it asks for the next message; the current one is settled first', async (context) => {
   const { session } = await place(context);
   const [mail, other] = [await session(), await session()];
   for (const text of ['one', 'two']) await mail.post('jobs', text);
@@ -153,7 +153,7 @@ test('an abort ends a loop when it asks for the next message; the one in hand is
   assert.deepEqual(await left(other, 'jobs'), [['two', 1]]);
 });
 
-test('release puts a message back with one attempt more, or unread with the same', async (context) => {
+test('a released message has one more attempt, or the same if it is released unread', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.post('A', 'x');
@@ -164,7 +164,7 @@ test('release puts a message back with one attempt more, or unread with the same
   assert.equal((await readOne(mail, 'A')).attempt, 2);
 });
 
-test('a second settle is answered like the first', async (context) => {
+test('a second settle succeeds like the first', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.post('A', 'x');
@@ -174,7 +174,7 @@ test('a second settle is answered like the first', async (context) => {
   assert.equal((await mail.status()).messages, 0);
 });
 
-test('a fetch of few bytes brings the first message, one of no bytes none', async (context) => {
+test('a fetch of few bytes returns the first message, one of no bytes none', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   for (const text of ['longer than a byte', 'second']) await mail.post('A', text);
@@ -183,7 +183,7 @@ test('a fetch of few bytes brings the first message, one of no bytes none', asyn
   assert.deepEqual([messages[0]?.text, messages.length, remaining], ['longer than a byte', 1, 1]);
 });
 
-test('an answer to what another session read is refused, and stored nowhere', async (context) => {
+test('an answer to a message that another session read is refused, and not stored', async (context) => {
   const [here, there] = [await place(context), await place(context)];
   const [mail, other] = [await here.session(), await there.session()];
   await mail.post('A', 'a question');
@@ -199,7 +199,7 @@ test('an answer to what another session read is refused, and stored nowhere', as
   assert.equal((await mail.status()).messages, 1);
 });
 
-test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
+test('a settle of a message that another session holds is not_held; so is an answer, which is stored', async (context) => {
   const { session } = await place(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('A', 'x');
@@ -217,7 +217,7 @@ test('a settle of what another session holds is not_held; so is an answer, which
   assert.deepEqual(await left(mail, 'B'), [['an answer', 1]]);
 });
 
-test('what a message says of itself', async (context) => {
+test('the fields of a message', async (context) => {
   const { session, port } = await place(context);
   const mail = await session({ name: 'ann' });
   const before = Date.now();
@@ -237,7 +237,7 @@ test('what a message says of itself', async (context) => {
   assert.deepEqual(mailboxes, [held]);
 });
 
-test('retry puts dead letters back, all or those that are named', async (context) => {
+test('retry moves dead letters back, all or those that are named', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   for (const [to, id] of [
@@ -291,7 +291,7 @@ for (const [name, call] of Object.entries(calls)) {
   });
 }
 
-test('an aborted post that was sent may be stored: the same words again are stored once', async (context) => {
+test('an aborted post that was sent may be stored: posted again, it is stored once', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.status();
@@ -326,7 +326,7 @@ test('an ask that is aborted after its question was stored says so', async (cont
   assert.deepEqual(await left(ann, 'ann'), [['!', 1]]);
 });
 
-test('a settle or a release that is aborted on its way is done all the same', async (context) => {
+test('a settle or a release that is aborted after it was sent is done all the same', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   for (const text of ['to settle', 'to release']) await mail.post('A', text);
@@ -360,7 +360,7 @@ test('a stop that is aborted gives the broker up all the same; one aborted befor
   assert.equal((await standby.status()).own, true);
 });
 
-test('a receive that is aborted frees its port; a message in hand is refused, and sent again', async (context) => {
+test('an aborted receive frees its port; an unconfirmed message is refused, and sent again', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   const port = await freePort();
@@ -376,7 +376,7 @@ test('a receive that is aborted frees its port; a message in hand is refused, an
   await sent;
 });
 
-test('an option that a call does not take is refused, and those that it takes are named', async (context) => {
+test('an unknown option is refused, and the error lists those that the call takes', async (context) => {
   const { session } = await place(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   await mail.post?.('M', 'x');
@@ -410,7 +410,7 @@ test('an option that a call does not take is refused, and those that it takes ar
   });
 });
 
-test('an option of a wrong form is an IpcError that names the form', async (context) => {
+test('an option of a wrong form is an IpcError that names the right form', async (context) => {
   const { session } = await place(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   const circular: { self?: unknown } = {};
@@ -459,7 +459,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
   }
 });
 
-test('after close each call says closed, open ones too; a second close does nothing', async (context) => {
+test('after close each call throws closed, open calls too; a second close does nothing', async (context) => {
   const { session } = await place(context);
   const mail = await session();
   await mail.post('M', 'x');
@@ -477,7 +477,7 @@ test('after close each call says closed, open ones too; a second close does noth
   await mail.close();
 });
 
-test('a process ends by itself until it uses a broker, and from then on after close alone', async (context) => {
+test('a process ends by itself until it uses a broker, and from then on only after close', async (context) => {
   const { home, port, session } = await place(context);
   const run = (script: string) => {
     const head = `import { open } from ${JSON.stringify(library)};

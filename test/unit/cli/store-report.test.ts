@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { presentStore } from '../../../src/cli/commands/store.ts';
 
-test('damage that is found, and was reported before, is said once', () => {
+test('damage that was reported before is listed once', () => {
   const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
   const report = { ...none, store: 'id', epoch: 1, sound: false };
   const text = presentStore('/store', {

@@ -1,4 +1,4 @@
-// The bytes that `ipc install` and `ipc uninstall` leave in a host's file.
+// The effect of `ipc install` and `ipc uninstall` on a host's file, byte for byte.
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -93,12 +93,12 @@ for (const what of [
   'the object of all entries is added where there is none',
 ]) {
   const [before, after] = files[what] ?? [];
-  test(`uninstall takes back what install did: ${what}`, async (context) => {
+  test(`uninstall undoes install: ${what}`, async (context) => {
     assert.equal(await edited(context, 'uninstall', after ?? ''), before);
   });
 }
 
-test('uninstall takes our entry out from before others, and from the middle', async (context) => {
+test('uninstall removes our entry in front of others, and between them', async (context) => {
   const [first, middle] = [
     `{\n  "mcpServers": {\n${entry},\n    "other": {} // mine\n  }\n}\n`,
     `{\n  "mcpServers": {\n    "one": {}, // mine\n${entry},\n    // his\n    "two": {}\n  }\n}\n`,

@@ -29,7 +29,7 @@ for (const [name, asked, effective] of rows) {
   });
 }
 
-test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', () => {
+test('IPC_MAX_WAIT overrides the limit of a host, and must be a timeout', () => {
   const of = (name: string, asked: number, seconds: string) =>
     effectiveSeconds(asked, findProfile(name), { IPC_MAX_WAIT: seconds });
   assert.equal(of('codex-mcp-client', 300, '300'), 300);
@@ -41,7 +41,7 @@ test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', ()
   });
 });
 
-test('who drops calls without a word, and who makes one at a time', () => {
+test('the hosts that drop calls silently, and those that make one at a time', () => {
   const facts = ['claude-code', 'codex-mcp-client', 'gemini-cli-mcp-client'].map((name) => {
     const host = findProfile(name);
     return [host?.drops, host?.isSerial, host?.wantsProgress];
