@@ -77,7 +77,7 @@ async function question(stage: Stage): Promise<[Agent, Agent]> {
   return [ann, ben];
 }
 
-/** A worker takes jobs until it is told to stop. */
+/** A worker takes jobs until a message stops it. */
 async function workerLoop(stage: Stage, boss: Agent): Promise<void> {
   story.chapter('A worker loop, ended by "shutdown"');
   const files = ['LICENSE', 'package.json', 'tsconfig.json'];

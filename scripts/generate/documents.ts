@@ -115,7 +115,7 @@ function operationsDocument(): string {
   );
 }
 
-/** What `ipc help` says of everything. */
+/** The output of `ipc help` for every topic and command. */
 function programDocument(): string {
   const helped = { out: '', errors: '' };
   const program = makeProgram(helped, false);

@@ -39,7 +39,7 @@ export function withChoices<T extends Argument | Option>(part: T, values: readon
   return part;
 }
 
-/** What a parameter means to one operation. */
+/** Describes a parameter for one operation. */
 export function parameterWords(operation: OperationName, name: ParameterName): string {
   switch (name) {
     case 'port':

@@ -61,7 +61,7 @@ function valueAt(value: unknown, keys: readonly string[]): unknown {
   );
 }
 
-/** Not by jsonc-parser, which would remove the comments around it as well. */
+/** Removes a property. jsonc-parser would remove the comments around it as well. */
 function withoutProperty(text: string, object: Node, key: string | undefined): string {
   const all = object.children ?? [];
   const index = all.findIndex(({ children }) => children?.[0]?.value === key);

@@ -53,8 +53,7 @@ export async function findHosts(folders: ConfigFolders, path: string): Promise<H
 /** A file of the host has an entry with our name. */
 export async function isInstalled(target: HostTarget, folders: ConfigFolders): Promise<boolean> {
   for (const scope of target.scopes) {
-    const path = target.file(scope, folders);
-    if (hasEntry(path, await readText(path), target)) return true;
+    if ((await readEntry(target.file(scope, folders), target)) !== undefined) return true;
   }
   return false;
 }
@@ -83,10 +82,9 @@ export async function plan(
   const isInstall = direction === 'install';
   const path = await realpathOf(target.file(scope, folders));
   if (!target.words) return planEdit(isInstall, target, server, path);
-  const text = await readText(path);
-  const has = hasEntry(path, text, target);
-  if (isInstall && has) checkOurs(text ?? '', target, scope, server);
-  if (isInstall === has) return undefined;
+  const entry = await readEntry(path, target);
+  if (isInstall && entry !== undefined) checkOurs(entry, target, scope, server);
+  if (isInstall === (entry !== undefined)) return undefined;
   const words = isInstall ? target.words.add(server, scope) : target.words.remove(scope);
   return { kind: 'run', words: [target.programs[0] ?? target.name, ...words] };
 }
@@ -147,18 +145,18 @@ async function isHere(target: HostTarget, folders: ConfigFolders, path: string):
   return folder === folders.home ? existsSync(file) : existsSync(folder);
 }
 
-function hasEntry(path: string, text: string | undefined, { keys, isToml }: HostTarget): boolean {
-  return text !== undefined && valueIn(path, text, keys, isToml) !== undefined;
+async function readEntry(path: string, { keys, isToml }: HostTarget): Promise<unknown> {
+  return valueIn(path, (await readText(path)) ?? '', keys, isToml);
 }
 
 /** The host's own command would not replace an entry that starts another program. */
 function checkOurs(
-  text: string,
+  entry: unknown,
   { name, title }: HostTarget,
   scope: Scope,
   { args }: Server,
 ): void {
-  if (text.includes(args[0] ?? '')) return;
+  if (JSON.stringify(entry).includes(JSON.stringify(args[0]))) return;
   throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
     hint: `\`ipc uninstall ${name} --scope ${scope}\`, then install again`,
   });
@@ -175,9 +173,9 @@ function changedLines(before: string, after: string): string[] {
   ) {
     tail++;
   }
-  const gone = old.slice(head, old.length - tail).map((line) => `- ${line}`);
-  const come = fresh.slice(head, fresh.length - tail).map((line) => `+ ${line}`);
-  return [...gone, ...come];
+  const removed = old.slice(head, old.length - tail).map((line) => `- ${line}`);
+  const added = fresh.slice(head, fresh.length - tail).map((line) => `+ ${line}`);
+  return [...removed, ...added];
 }
 
 function runHost([command = '', ...args]: readonly string[]): Promise<void> {

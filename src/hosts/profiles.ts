@@ -20,7 +20,7 @@ const patient: HostProfile = {
   wantsProgress: false,
 };
 
-/** By the beginning of the name that the host sends. */
+/** Keyed by the beginning of the name that the host sends. */
 const hosts: readonly (readonly [name: string, host: HostProfile])[] = [
   ['claude-code', patient],
   ['claude-ai', { ...patient, secondsMax: 230 }],

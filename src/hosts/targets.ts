@@ -26,7 +26,7 @@ export interface ConfigFolders {
 }
 
 export interface HostTarget {
-  /** As `ipc install` takes it. */
+  /** The name that `ipc install` takes. */
   readonly name: string;
   readonly title: string;
   readonly programs: readonly string[];

@@ -46,7 +46,7 @@ export class Bare {
   assert.deepEqual(bare('Absent', text), ['Absent']);
 });
 
-/** Of src/index.ts, which declares none itself. */
+/** The names in the export lists of src/index.ts, which declares none itself. */
 function exportedNames(): Exported[] {
   const exports = read('index.ts').matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/(\S+)';$/gm);
   return [...exports].flatMap(([, names = '', file = '']) =>

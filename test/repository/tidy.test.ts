@@ -171,7 +171,7 @@ function outsideImports(text: string): string[] {
   return imports(text).filter((name) => !name.startsWith('.'));
 }
 
-/** Of types, too, and dynamic ones. */
+/** Imports of types and dynamic imports, too. */
 function imports(text: string): string[] {
   const statement =
     /^(?:import|export)\b[^;']*\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm;

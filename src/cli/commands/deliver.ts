@@ -18,7 +18,7 @@ export const originFields: OutputFields = {
 
 export const bodyFields: OutputFields = { body: 'its text' };
 
-/** Of the object that `plain` makes. */
+/** The fields that `plain` returns. */
 export const messageFields: OutputFields = {
   id: 'the id of the message',
   number: 'its number in the store',

@@ -198,7 +198,7 @@ async function checkOther(
   return { ok: warnings.length === 0, what, hint: warnings[0] };
 }
 
-/** As a guest, which creates nothing. */
+/** Asks as a guest, which creates nothing. */
 async function askBroker(
   context: AppContext,
   env: NodeJS.ProcessEnv,

@@ -51,7 +51,7 @@ export function addOwnerCommands(program: Command): void {
   });
 }
 
-/** An owner stays until the user ends it; any other session says who the owner is, and exits. */
+/** An owner stays until the user ends it; any other session names the owner, and exits. */
 async function broker(
   call: CallOf<'broker_start'>,
   { context, signal, json }: CommandContext,

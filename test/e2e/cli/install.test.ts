@@ -279,7 +279,7 @@ test('the error for an unknown host or scope lists the known ones', async (conte
 
 interface Machine {
   run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
-  /** What is in a file of the home directory. */
+  /** Reads a file of the home directory. */
   file(path: string, encoding?: BufferEncoding): Promise<string>;
   put(path: string, content: string | Buffer): Promise<void>;
   line: Shell['line'];

@@ -71,7 +71,7 @@ test('work that is out of open files tries the command again, and the attempt do
     const args = ['--pid', `${worker.pid}`, `--nofile=${soft}:`];
     assert.equal(spawnSync('prlimit', args).status, 0);
   };
-  // What is open stays open: it can still talk to the broker.
+  // Open files stay open, so it can still talk to the broker.
   limitFiles(3);
   const report = said(worker);
   await run(['post', 'W', 'second', '--from', 'A']);

@@ -1,4 +1,4 @@
-// What the docstrings of the library promise: when a message is settled or goes back, what an abort does
+// The promises of the library's docstrings: when a message is settled or released, what an abort does
 // to each call, what is refused before a call does anything, and when a process may end.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -35,7 +35,7 @@ async function place(context: TestContext) {
   return { home, port, session };
 }
 
-/** Of a mailbox: the text and attempt of each message, which goes back as if nobody had looked. */
+/** The text and attempt of each message in a mailbox; the messages are released unread. */
 async function left(mail: AgentMail, mailbox: string): Promise<(readonly [string, number])[]> {
   const { messages } = await mail.fetch(mailbox);
   for (const message of messages) await message.release({ unread: true });
@@ -48,7 +48,7 @@ async function readOne(mail: AgentMail, mailbox: string): Promise<Message> {
   return message;
 }
 
-/** Until somebody's wait is parked there. */
+/** Resolves when a wait is parked there. */
 async function untilParked(mail: AgentMail, mailbox: string): Promise<void> {
   for (;;) {
     const { mailboxes } = await mail.status();
@@ -317,7 +317,7 @@ test('an ask that is aborted after its question was stored says so', async (cont
   const controller = new AbortController();
   const asking = ann.ask('bob', '?', { signal: controller.signal });
   const question = await readOne(bob, 'bob');
-  // A message may be read before its poster is told that it is stored.
+  // A message may be read before its poster gets the response that it is stored.
   await untilParked(bob, 'ann');
   controller.abort();
   const message = 'the call was cancelled; the question is stored as #1';

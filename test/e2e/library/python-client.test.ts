@@ -78,7 +78,7 @@ async function parked(place: Shell, mailbox: string): Promise<void> {
   }
 }
 
-/** As long as a body may be, over many lines, with signs of one to four bytes. */
+/** The longest body, over many lines, with characters of one to four bytes. */
 function largest(): Buffer {
   const line = 'line \u0000\r\té ✓ 😀\u{1b}[2J\n';
   const lines = line.repeat(Math.ceil(bodyBytesMax / Buffer.byteLength(line)));
@@ -272,7 +272,7 @@ test(
 /** The broker that a test plays sends no heartbeat of its own. */
 const quiet = { handshakeMs, heartbeatMs: 600_000, silenceMsDead: 1_200_000 };
 
-/** A broker that a test plays; Python has said hello to it, and waits in "B". */
+/** A broker played by the test; Python has sent its hello, and waits in "B". */
 async function played(context: TestContext, lines: Words) {
   let connected: (connection: Connection) => void = () => {};
   const connecting = new Promise<Connection>((resolve) => {

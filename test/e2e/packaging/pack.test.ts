@@ -126,7 +126,7 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** Of what is built: other tests run it at this moment. */
+/** Packs the existing build: other tests run it at the same time, so it must not be built again. */
 async function pack(): Promise<Packed> {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', above];
   const { stdout } = await promisify(execFile)('npm', args, { cwd: root });

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const plugin = join(root, 'dist');
 const skippable = { skip: toolsMissing };
 
-/** As Node 20.15 is, which has to be told that a file is a module. */
+/** Like Node 20.15, which does not detect that a file is a module. */
 const guessesNothing = { NODE_OPTIONS: '--no-experimental-detect-module' };
 
 const manifests = [

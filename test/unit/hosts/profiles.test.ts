@@ -1,4 +1,4 @@
-// How long a call may take, by host: the table of docs, as far as hosts say who they are.
+// How long a call may take, for each host that sends its name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { effectiveSeconds, findProfile } from '../../../src/hosts/profiles.ts';
@@ -13,7 +13,7 @@ const rows: [name: string | undefined, asked: number, effective: number][] = [
   ['claude-ai', 60, 60],
   ['opencode', 300, 55],
   ['opencode', 10, 10],
-  // Its SDK gives up at 60 s; what is longer was asked for knowingly.
+  // The SDK gives up at 60 s; a host that asks for longer has set its own limit.
   ['unknown', 54, 54],
   ['unknown', 55, 55],
   ['unknown', 56, 55],
