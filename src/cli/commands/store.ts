@@ -6,7 +6,9 @@ import { parsePort } from '../../app/parameters.ts';
 import { quoted, sanitizeLine } from '../../app/sanitize.ts';
 import { head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
-import type { StoreReport } from '../../journal/check.ts';
+import { checkStore, type StoreReport } from '../../journal/check.ts';
+import { dumpStore } from '../../journal/dump.ts';
+import { folderFault } from '../../journal/epoch.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
@@ -75,15 +77,11 @@ function addRetry(store: Command): void {
 const oneObject = 'one JSON object, on stdout';
 
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
-  const { checkStore } = await import('../../journal/check.ts');
-  const { folderFault } = await import('../../journal/epoch.ts');
   const folder = storeFolder(givenPort);
   const report = await checkStore(folder).catch((error) => {
     throw named(folder, folderFault(error));
   });
-  if (report.store === undefined && report.sound) {
-    return sayNone(folder);
-  }
+  if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
   else await say(presentStore(folder, report));
   return report.sound ? exitSuccess : exitFailed;
@@ -107,8 +105,6 @@ export function presentStore(folder: string, report: StoreReport): string {
 }
 
 async function storeDump(givenPort: string | undefined): Promise<number> {
-  const { dumpStore } = await import('../../journal/dump.ts');
-  const { folderFault } = await import('../../journal/epoch.ts');
   const folder = storeFolder(givenPort);
   let isThere = false;
   try {
@@ -134,6 +130,7 @@ async function sayNone(folder: string): Promise<number> {
   return exitFailed;
 }
 
+/** The same error, with the folder in its message. */
 function named(folder: string, error: unknown): unknown {
   if (!(error instanceof IpcError) || error instanceof OutputFailed) return error;
   return new IpcError(error.code, `${folder}: ${error.message}`, {
