@@ -1,5 +1,5 @@
-// `npm run docs`: writes the documents that are made of tables in the sources, the tables of the README,
-// and the files of plugins/ that repeat what package.json says. A test compares them.
+// `npm run docs`: writes the documents that are generated from tables in the sources, the tables of the README,
+// and the files of plugins/ that repeat package.json. A test compares them.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import {
   parameters,
 } from '../../src/app/operations.ts';
 import { errorTable } from '../../src/base/errors.ts';
-import { parameterWords } from '../../src/cli/help.ts';
+import { parameterWords } from '../../src/cli/command-parts.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { topics } from '../../src/cli/topics.ts';
 import { installLines } from './install-lines.ts';
@@ -110,12 +110,12 @@ function operationsDocument(): string {
   });
   return document(
     '# Operations',
-    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; anything else that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, and says with `--help` what they take; the library has them as methods. [errors.md](errors.md) has the errors.',
+    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; any other value that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, whose `--help` lists their parameters; the library has them as methods. [errors.md](errors.md) has the errors.',
     ...sections,
   );
 }
 
-/** What `ipc help` says of everything. */
+/** The output of `ipc help` for every topic and command. */
 function programDocument(): string {
   const helped = { out: '', errors: '' };
   const program = makeProgram(helped, false);
@@ -125,11 +125,11 @@ function programDocument(): string {
     return document(`### ${name}`, block(helped.out)).trimEnd();
   });
   const manual = Object.entries(topics).map(([name, { what, text }]) =>
-    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text)).trimEnd(),
+    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text(program))).trimEnd(),
   );
   return document(
     '# The program',
-    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](../internals/journal.md).',
+    'The output of `ipc help` for all topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](../internals/journal.md).',
     '## Topics',
     ...manual,
     '## Commands',
