@@ -62,7 +62,7 @@ export interface Fetched {
 /**
  * A session's mail, from `open`. Every failure is an `IpcError` with a code of docs/guide/errors.md. Besides the
  * codes listed at each call, any call may throw:
- * - a code whose `kind.fault` is 'call', before it does anything: a wrong name, option or amount;
+ * - a usage error (`kind.fault`), before it does anything: a wrong name, option or amount;
  * - `cancelled`, when its signal is aborted; `closed`, after `close()`;
  * - a code that says why no broker was reached: `owner_silent`, `unreachable`, `no_broker`, `key_mismatch`,
  *   `port_taken`, `home_unusable` and the like. If `kind.retry` is true, the same call may succeed later.
@@ -309,7 +309,7 @@ export class AgentMail {
 /**
  * Opens a session's mail. Nothing is bound, created or written before its first call; only a name in `host`
  * is looked up.
- * @throws IpcError `home_unusable`, `host_unknown`, or a code whose `kind.fault` is 'call'.
+ * @throws IpcError `home_unusable`, `host_unknown`, or a usage error (`kind.fault`).
  */
 export async function open(options: OpenOptions = {}): Promise<AgentMail> {
   const names = ['port', 'host', 'home', 'name', 'program', 'sendsPerHour', 'env'] as const;
