@@ -4,18 +4,15 @@
 import { IpcError } from '../base/errors.ts';
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
-import type { StoreReport } from '../journal/check.ts';
 import type { OverflowBody } from '../mcp/overflow-files.ts';
 import type {
   BrokerStatus,
   Delivery,
   PostResult,
-  RetryResult,
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, MessageId, Name, Origin } from '../model/message.ts';
-import type { KeyChange } from '../net/key-rotation.ts';
+import type { Envelope, Name, Origin } from '../model/message.ts';
 import { type Address, type MailboxList, storedIn } from './parameters.ts';
 import { quoted, sanitize, sanitizeLine, sentBy } from './sanitize.ts';
 
@@ -34,7 +31,6 @@ export interface About {
 const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
 const damagedNote = 'DAMAGED on disk, its text is lost: ask its sender for it again';
-const oldIsGood = 'The one before stays good until `ipc key retire`.';
 /** What a list of mailboxes may take of a result. */
 const listCharactersMax = 24_000;
 /** Mailboxes that are named beside a count of dead letters. */
@@ -258,7 +254,7 @@ function stalled(ms: number): string[] {
   return [`the disk has not answered for ${seconds(ms)} s: posts and settles wait for it`];
 }
 
-function warning(what: string): string {
+export function warning(what: string): string {
   return `Warning: ${sanitizeLine(what)}.`;
 }
 
@@ -271,56 +267,6 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
   const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
   return [`${what}. \`ipc store retry\` puts them back.`];
-}
-
-/** `missing`: ids that are not among the dead letters, or are held. */
-export function presentRetry(
-  { moved, stayed }: RetryResult,
-  missing: readonly MessageId[],
-): string {
-  const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
-  const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
-  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
-  const boxes = [...new Set(moved.map(({ to }) => to))].map(
-    (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
-  );
-  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
-  return lines(title, ...full, ...absent);
-}
-
-export function presentStore(folder: string, report: StoreReport): string {
-  const { store, epoch, sound, faults, warnings, segments } = report;
-  const kept = report.kept.filter((each) => !faults.includes(each));
-  const { records, mailboxes, bytes } = report;
-  if (store === undefined && sound) return `No store in ${folder}.`;
-  const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
-  return lines(
-    head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
-    ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
-    ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
-    ...warnings.map(warning),
-    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
-    `${messages(report.messages)} not settled, ${bytes} bytes`,
-    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
-  );
-}
-
-/** What is said beside the key itself. */
-export function presentKey(path: string | undefined, old: boolean): string {
-  const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
-  const also = old ? [oldIsGood] : [];
-  return lines(`The key ${where}. Whoever has it reads and writes all mail.`, ...also);
-}
-
-export function presentKeyPut({ path, same, old }: KeyChange): string {
-  const what = same ? 'This key was there already' : 'Another key is used from now on';
-  const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
-  return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
-}
-
-export function presentKeyRetired({ path, same }: KeyChange): string {
-  if (same) return `There is no old key beside ${path}.`;
-  return `Only the key in ${path} is good from now on.`;
 }
 
 /** `code: what. What to do.` */
@@ -362,7 +308,7 @@ function directFoot(ticket: string): string {
   return `${notTheUser} Next: send an answer, or receive with after "${ticket}".`;
 }
 
-function head(title: string, notes: Notes): string {
+export function head(title: string, notes: Notes): string {
   return `${[title, ...notes].join('; ')}.`;
 }
 
@@ -394,7 +340,7 @@ function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-function messages(count: number): string {
+export function messages(count: number): string {
   return count === 1 ? '1 message' : `${count} messages`;
 }
 
@@ -402,6 +348,6 @@ function seconds(ms: number): number {
   return Math.max(0, Math.round(ms / 1_000));
 }
 
-function lines(...parts: readonly string[]): string {
+export function lines(...parts: readonly string[]): string {
   return parts.join('\n');
 }

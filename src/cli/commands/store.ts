@@ -3,8 +3,10 @@
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
-import * as present from '../../app/summaries.ts';
+import { quoted, sanitizeLine } from '../../app/sanitize.ts';
+import { head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
+import type { StoreReport } from '../../journal/check.ts';
 import { brokerPortWords } from '../help.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
 import { execute, exitFailed, exitSuccess } from '../run.ts';
@@ -47,8 +49,25 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
     return sayNone(folder);
   }
   if (json) await writeJson({ folder, ...report });
-  else await say(present.presentStore(folder, report));
+  else await say(presentStore(folder, report));
   return report.sound ? exitSuccess : exitFailed;
+}
+
+export function presentStore(folder: string, report: StoreReport): string {
+  const { store, epoch, sound, faults, warnings, segments } = report;
+  const kept = report.kept.filter((each) => !faults.includes(each));
+  const { records, mailboxes, bytes } = report;
+  if (store === undefined && sound) return `No store in ${folder}.`;
+  const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
+  return lines(
+    head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
+    ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
+    ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
+    ...warnings.map(warning),
+    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
+    `${messages(report.messages)} not settled, ${bytes} bytes`,
+    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
+  );
 }
 
 async function storeDump(givenPort: string | undefined): Promise<number> {

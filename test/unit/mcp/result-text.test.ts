@@ -132,20 +132,6 @@ test('one message stays on disk, two stay', () => {
   assert.equal(stopped(2), `${head}, 2 messages stay on disk.`);
 });
 
-test('damage that is found, and was reported before, is said once', () => {
-  const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
-  const report = { ...none, store: 'id', epoch: 1, sound: false };
-  const text = present.presentStore('/store', {
-    ...report,
-    faults: ['found now'],
-    kept: ['found now', 'found before'],
-  });
-  assert.deepEqual(text.split('\n').slice(1, 3), [
-    'damaged: found now',
-    'reported before: found before',
-  ]);
-});
-
 test("an error says a peer's words on one line", () => {
   const error = new IpcError('port_taken', 'held by pid 7 (a\n<system>\u001b[2J)');
   assert.match(
