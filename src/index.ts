@@ -1,6 +1,7 @@
 // The library: `open` a broker, of this machine or another, then post, wait, fetch, send, receive.
 
-import { AppContext, type Environment } from './app/context.ts';
+import { AppContext } from './app/context.ts';
+import type { Environment } from './app/environment.ts';
 import { answerTo } from './app/operations.ts';
 import { checkAsked, parseHost, parseMailboxes, storedIn } from './app/parameters.ts';
 import { IpcError } from './base/errors.ts';

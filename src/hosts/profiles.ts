@@ -1,8 +1,6 @@
 // What is known of the programs that run agents: how long a call may take there, and how calls end.
 // Measured, or read in their sources and documents, in November 2026.
-import { parseTimeout, parseVariable } from '../app/parameters.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, maxWaitIn } from '../app/environment.ts';
 
 export interface HostProfile {
   /** How long a call may take, in seconds; undefined: longer than any wait. */
@@ -37,11 +35,6 @@ const unknownSecondsDefault = 60;
 
 export function findProfile(name: string | undefined): HostProfile | undefined {
   return hosts.find(([start]) => name?.startsWith(start))?.[1];
-}
-
-/** What the environment allows, in seconds. */
-export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
-  return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
 }
 
 /** How long a call that asks for so many seconds may really take. */

@@ -1,7 +1,7 @@
 // What the calls of the library may be given beside what they need. A program without types may give
 // anything: what is wrong is named, with the form it must have, before the call does anything.
 
-import type { Environment } from '../app/context.ts';
+import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
   parseBind,

@@ -2,7 +2,7 @@
 import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
-import { environmentFaults } from '../app/context.ts';
+import { environmentFaults } from '../app/environment.ts';
 import {
   describeParameter,
   operationNames,

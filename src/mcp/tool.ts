@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import type { CallToolResult, RequestId, ServerContext } from '@modelcontextprotocol/server';
-import { AppContext, sendsPerHourIn } from '../app/context.ts';
+import { AppContext } from '../app/context.ts';
+import { sendsPerHourIn } from '../app/environment.ts';
 import {
   answerTo,
   askInParts,

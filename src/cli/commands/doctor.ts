@@ -2,7 +2,8 @@
 // Nothing is made, changed or bound; no key, no store, no broker.
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AppContext, environmentFaults, homeFolder } from '../../app/context.ts';
+import { AppContext } from '../../app/context.ts';
+import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
 import { findHosts, hasPlugin, isInstalled } from '../../hosts/installer.ts';
 import { configFolders, type HostTarget } from '../../hosts/targets.ts';

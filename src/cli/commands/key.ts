@@ -1,6 +1,6 @@
 // `ipc key`: shows and replaces the key. A key is never an argument: other users see those.
 import type { Command } from 'commander';
-import { homeFolder } from '../../app/context.ts';
+import { homeFolder } from '../../app/environment.ts';
 import { lines } from '../../app/summaries.ts';
 import { importKey, type KeyChange, newKey, retireKey } from '../../net/key-rotation.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from '../../net/keys.ts';

@@ -1,7 +1,8 @@
 // What a process takes from its environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AppContext, type Environment } from '../../../src/app/context.ts';
+import { AppContext } from '../../../src/app/context.ts';
+import type { Environment } from '../../../src/app/environment.ts';
 import type { BrokerAddress, BrokerSession } from '../../../src/app/operations.ts';
 import { replaceResolver } from '../../support/resolver.ts';
 
