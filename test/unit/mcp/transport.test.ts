@@ -209,6 +209,24 @@ test('a line that is too long, or not UTF-8, is answered where its id is known, 
   assert.deepEqual(arrived, [3]);
 });
 
+test('the id of a line that is too long is found where hosts write it, else it is null', async () => {
+  const { transport, output, raw } = await setUp();
+  transport.onerror = () => {};
+  const params = { text: 'x'.repeat(lineBytesMax), id: 2 };
+  const lines: [object, unknown][] = [
+    [{ jsonrpc: '2.0', id: 'ä"', method: 'a', params }, 'ä"'],
+    [{ method: 'a', params, jsonrpc: '2.0', id: 8 }, 8],
+    [{ jsonrpc: '2.0', method: 'a', id: 9, params }, null],
+    [{ jsonrpc: '2.0', method: 'a', params }, null],
+  ];
+  for (const [line, id] of lines) {
+    await raw(Buffer.from(`${JSON.stringify(line)}\r\n`));
+    const answer = output.answers().at(-1);
+    assert.deepEqual([answer?.id, answer?.error.code], [id, -32_600]);
+    output.take();
+  }
+});
+
 test('a line that is not JSON is told so, and the next is read; an empty one is none', async () => {
   const { transport, output, raw, receive, arrived } = await setUp();
   const errors: string[] = [];
