@@ -335,7 +335,7 @@ test('agents that thank each other for ever are stopped, and told what to do', a
   assert.equal(isError, true);
   assert.match(
     text,
-    /^too_many_posts: "test" sent "A" as many messages as it may: 2 an hour; the next may go in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
+    /^too_many_posts: "test" has sent "A" its limit of 2 messages an hour; the next one may be sent in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
   );
   assert.match((await a.call(post('B', 'thanks'))).head, /^Stored/);
 });

@@ -15,10 +15,10 @@ test("an hour's messages may go at once, then one after the other", async () => 
   for (let count = 0; count < 60; count++) await guard.run('A', ['B'], done);
   await assert.rejects(guard.run('A', ['B'], done), {
     code: 'too_many_posts',
-    message: '"A" sent "B" as many messages as it may: 60 an hour; the next may go in 60 s',
+    message: '"A" has sent "B" its limit of 60 messages an hour; the next one may be sent in 60 s',
   });
   now = 59_999;
-  await assert.rejects(guard.run('A', ['B'], done), /may go in 1 s$/);
+  await assert.rejects(guard.run('A', ['B'], done), /may be sent in 1 s$/);
   now = 60_000;
   assert.equal(await guard.run('A', ['B'], done), 'done');
   await assert.rejects(guard.run('A', ['B'], done), { code: 'too_many_posts' });
@@ -33,13 +33,13 @@ test('each sender has its own count for each mailbox', async () => {
   await guard.run('A', ['C'], done);
   await guard.run('B', ['A'], done);
   await guard.run('', ['B'], done);
-  await assert.rejects(guard.run('', ['B'], done), /^IpcError: this session sent "B"/);
+  await assert.rejects(guard.run('', ['B'], done), /^IpcError: this session has sent "B"/);
 });
 
 test('a post to several counts for each of them, or for none', async () => {
   const guard = new RateGuard(1, () => 0);
   await guard.run('A', ['C'], done);
-  await assert.rejects(guard.run('A', ['B', 'C'], done), /^IpcError: "A" sent "C" as many/);
+  await assert.rejects(guard.run('A', ['B', 'C'], done), /^IpcError: "A" has sent "C" its limit/);
   const refused = async () => {
     throw new IpcError('mailbox_full', 'no');
   };
