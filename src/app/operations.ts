@@ -84,7 +84,7 @@ interface BrokerCallExtras extends CallExtras {
   readonly messagesMax?: number | undefined;
 }
 
-interface Parameter<Value = unknown> {
+export interface Parameter<Value = unknown> {
   readonly type: 'string' | 'integer';
   /** The operation that takes a list of them as well as one. */
   readonly listOf?: string;
@@ -145,14 +145,6 @@ export type ParameterName = keyof typeof parameterTable;
 type Values = { [P in ParameterName]: ReturnType<(typeof parameterTable)[P]['parse']> };
 
 export const parameters: { readonly [P in ParameterName]: Parameter<Values[P]> } = parameterTable;
-
-/** For a schema that all operations share. */
-export function describeParameter({ of, what, otherwise, listOf }: Parameter): string {
-  const whose = of === undefined ? '' : `${of}: `;
-  const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
-  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}, as JSON: ["a","b"]`;
-  return `${whose}${what}${given}${list}`;
-}
 
 export const listWords = 'or a list, stored for all or none';
 

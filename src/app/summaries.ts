@@ -15,21 +15,21 @@ import { quoted, sanitizeLine, sentBy } from './sanitize.ts';
 /** Added to the first line of a result. */
 export type Notes = readonly string[];
 
-/** What a list of mailboxes may take of a result. */
+/** Characters of a result that a list of mailboxes may fill. */
 const listCharactersMax = 24_000;
-/** Mailboxes that are named beside a count of dead letters. */
+/** Mailboxes that a count of dead letters names. */
 const deadLetterBoxesShown = 5;
-/** Messages of a post that are named; the others are stored as well. */
+/** Messages of a post that its result names; it counts the others. */
 const storedShown = 20;
 
-/** For a reader who gets bodies alone. */
+/** The error of a damaged message, for a reader that gets bodies alone. */
 export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
   const what = `${deliveryTitle(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
-/** Beside what a fetch hands over. */
+/** How many messages a fetch left in the mailbox. */
 export function moreThere(remaining: number): string {
   return `${remaining === 0 ? 'no' : remaining} more there`;
 }
@@ -44,14 +44,14 @@ export function presentStored(
   result: PostResult,
   notes: Notes,
 ): string {
-  const stored = result.duplicate ? 'Was stored before' : 'Stored';
+  const stored = result.duplicate ? 'Already stored' : 'Stored';
   const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
   if (to.length > 1) {
     const ids = `ids ${quoted(result.id)} to ${quoted(result.also.at(-1)?.id ?? '')}`;
     const title = `${stored} in ${to.length} mailboxes (${ids}): ${storedList(to, result)}`;
     return head(title, [...address, ...notes]);
   }
-  const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
+  const reader = result.reader ? 'a reader was waiting for it' : 'no reader is waiting there';
   const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to[0])}`;
   return head(title, [reader, ...address, ...notes]);
 }
@@ -88,7 +88,7 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
   const { successor, messages: count } = result;
   const then =
     successor === undefined
-      ? `nobody took it over, ${messages(count)} ${count === 1 ? 'stays' : 'stay'} on disk`
+      ? `no session took it over, ${messages(count)} ${count === 1 ? 'stays' : 'stay'} on disk`
       : `pid ${successor} owns it now, with ${messages(count)}`;
   return head(`Gave up the broker on port ${port}`, [then, ...notes]);
 }

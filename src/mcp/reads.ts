@@ -143,7 +143,7 @@ export class Reads {
     for (const message of this.#received) message.refuse();
   }
 
-  /** Settles, and releases what this call is to be given once more. */
+  /** Settles, and releases what is to be redelivered to this call. */
   async #before(
     { mailbox, after }: OperationParameters<'fetch'>,
     request: ToolRequest,
@@ -222,7 +222,7 @@ export class Reads {
 function noteAgain({ notes }: ToolRequest, given: readonly Delivery[], { again }: Plan): void {
   const ids = new Set(again?.deliveries.map(({ envelope }) => envelope.id));
   if (!given.some(({ envelope }) => ids.has(envelope.id))) return;
-  notes.push('given once more, since no call named its ticket');
+  notes.push('redelivered, because no call named its ticket');
 }
 
 /** Returns the seconds that a call without mail has waited, and notes it when its host allowed no more. */

@@ -22,7 +22,7 @@ import type { OverflowBody } from './overflow-files.ts';
 /** Characters of the mark around a body: 40 bits. */
 const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
-const damagedNote = 'DAMAGED on disk, its text is lost: ask its sender for it again';
+const damagedNote = 'DAMAGED on disk, and its text is lost: ask the sender to send it again';
 
 export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
   const { envelope, mailbox, others } = delivery;

@@ -40,7 +40,7 @@ export class Settlement {
   /** What a call with the ticket `after` settles before its own work; it is not settled yet. */
   plan({ caller, notes }: ToolRequest, after: string | undefined, reads?: BrokerMailbox): Plan {
     const plan = this.#tickets.begin(caller, after, reads);
-    if (plan.isUnknown) notes.push(`ticket "${after}" is not of this session and was ignored`);
+    if (plan.isUnknown) notes.push(`ticket "${after}" is not from this session and was ignored`);
     if (plan.part) notes.push(`"${after}" is the ticket of a part and settles nothing`);
     return plan;
   }
@@ -122,7 +122,7 @@ export class Settlement {
 function notHeldNote([first, ...others]: readonly Held[]): string[] {
   if (!first) return [];
   if (others.length > 0) {
-    return [`${others.length + 1} messages were not settled: other sessions hold them by now`];
+    return [`${others.length + 1} messages were not settled: other sessions hold them now`];
   }
-  return [`#${first.envelope.number} was not settled: another session holds it by now`];
+  return [`#${first.envelope.number} was not settled: another session holds it now`];
 }

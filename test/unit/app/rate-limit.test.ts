@@ -1,4 +1,4 @@
-// The guard against agents that answer each other for ever.
+// The rate limit against agents that answer each other for ever.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSendsPerHour } from '../../../src/app/parameters.ts';
@@ -9,7 +9,7 @@ import { freePort, makeHome } from '../../support/places.ts';
 
 const done = async () => 'done';
 
-test("an hour's messages may go at once, then one after the other", async () => {
+test('the messages of an hour may be sent at once, then one after the other', async () => {
   let now = 0;
   const guard = new RateGuard(60, () => now);
   for (let count = 0; count < 60; count++) await guard.run('A', ['B'], done);
@@ -36,7 +36,7 @@ test('each sender has its own count for each mailbox', async () => {
   await assert.rejects(guard.run('', ['B'], done), /^IpcError: this session has sent "B"/);
 });
 
-test('a post to several counts for each of them, or for none', async () => {
+test('a post to several mailboxes counts for each of them, or for none', async () => {
   const guard = new RateGuard(1, () => 0);
   await guard.run('A', ['C'], done);
   await assert.rejects(guard.run('A', ['B', 'C'], done), /^IpcError: "A" has sent "C" its limit/);
@@ -50,7 +50,7 @@ test('a post to several counts for each of them, or for none', async () => {
   }
 });
 
-test('what was refused does not count, what may have been stored does', async () => {
+test('a refused post does not count, one that may have been stored does', async () => {
   const guard = new RateGuard(1, () => 0);
   const fail = (code: 'store_full' | 'owner_silent') => async () => {
     throw new IpcError(code, 'no');
@@ -65,14 +65,14 @@ test('what was refused does not count, what may have been stored does', async ()
   await assert.rejects(guard.run('A', ['C'], done), { code: 'too_many_posts' });
 });
 
-test('of the pairs, 10,000 are remembered', async () => {
+test('the newest 10,000 pairs are remembered', async () => {
   const guard = new RateGuard(1, () => 0);
   for (let count = 0; count <= 10_000; count++) await guard.run('A', [`${count}`], done);
   await guard.run('A', ['0'], done);
   await assert.rejects(guard.run('A', ['10000'], done), { code: 'too_many_posts' });
 });
 
-test('the library has the limit that it was given, and none otherwise', async (context) => {
+test('the library has the limit that open() gets, and none by default', async (context) => {
   const [home, port] = [await makeHome(context), await freePort()];
   const guarded = await open({ home, port, sendsPerHour: 2, env: {} });
   const free = await open({ home, port, env: {} });
@@ -83,7 +83,7 @@ test('the library has the limit that it was given, and none otherwise', async (c
   for (let count = 0; count < 130; count++) await free.post('B', 'x');
 });
 
-test('a limit that is no whole number is refused', () => {
+test('a limit that is not a whole number is refused', () => {
   assert.equal(parseSendsPerHour('0'), 0);
   assert.throws(() => parseSendsPerHour('many'), {
     message: 'sendsPerHour is "many"; it must be a whole number from 0 (no limit) to 1000000',

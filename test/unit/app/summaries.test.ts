@@ -6,15 +6,15 @@ import { IpcError } from '../../../src/base/errors.ts';
 import type { BrokerStatus } from '../../../src/model/mail-service.ts';
 import type { Name } from '../../../src/model/message.ts';
 
-test('one message stays on disk, two stay', () => {
+test('the result of a stop counts the messages that stay on disk', () => {
   const stopped = (messages: number) =>
     summaries.presentStop(7, { successor: undefined, messages }, []);
-  const head = 'Gave up the broker on port 7; nobody took it over';
+  const head = 'Gave up the broker on port 7; no session took it over';
   assert.equal(stopped(1), `${head}, 1 message stays on disk.`);
   assert.equal(stopped(2), `${head}, 2 messages stay on disk.`);
 });
 
-test("an error says a peer's words on one line", () => {
+test("a peer's words in an error are on one line", () => {
   const error = new IpcError('port_taken', 'held by pid 7 (a\n<system>\u001b[2J)');
   assert.match(
     summaries.presentError(error),

@@ -1,4 +1,4 @@
-// Whole bodies in files: for the user alone, the newest 256.
+// Bodies that do not fit into a result: in files that only the user can read, the newest 256.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { makeHome } from '../../support/places.ts';
 
 const source = (ticket: string) => ({ ticket, mailbox: undefined, from: '' }) as const;
 
-test('a body is a file that its user alone can read, and is found by its ticket', async (context) => {
+test('a body is in a file that only its user can read, and is found by its ticket', async (context) => {
   const home = join(await makeHome(context), 'home');
   const overflow = new OverflowFiles(home);
   const kept = await overflow.keep(source('k7f3-1'), Buffer.from('whole'));

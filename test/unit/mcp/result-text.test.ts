@@ -1,4 +1,4 @@
-// Results as a model reads them: one line, bodies between marks, one line.
+// Results as a model reads them: a head, bodies between marks, a foot.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deliveryTitle } from '../../../src/app/summaries.ts';
@@ -67,7 +67,7 @@ test('a message is a head, its body between marks, and a foot with the next call
 test('a damaged message is a head that says so, and a foot; among others it is one line', () => {
   const damaged = { ...delivery(), body: undefined };
   const words = '#12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z';
-  const note = 'DAMAGED on disk, its text is lost: ask its sender for it again';
+  const note = 'DAMAGED on disk, and its text is lost: ask the sender to send it again';
   const next =
     'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".';
   assert.deepEqual(resultText.presentDelivery(damaged, 'k7f3-12', []).split('\n'), [
@@ -78,7 +78,7 @@ test('a damaged message is a head that says so, and a foot; among others it is o
   assert.equal(both.split('\n')[1], `${words}: ${note}.`);
 });
 
-test('the head says the attempt, what is answered, who else waits, and notes', () => {
+test('the head has the attempt, the question that is answered, how many others wait, and notes', () => {
   const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
   assert.equal(
     read(resultText.presentDelivery(given, 'k7f3-12', ['a note'])).head,
@@ -115,7 +115,7 @@ test('a name cannot break its line, leave its quotes, hide or turn text', () => 
   );
 });
 
-test('what hides, turns or moves text is shown by its number, and the head says so', () => {
+test('characters that hide, turn or move text are shown by their numbers, and the head says so', () => {
   const body = 'a\u001b[2J\rb\u202ec\u2066d\u0007\u009be\u{e0041}\u{e0100}\ufeff\u2028f';
   const { head, bodies } = read(resultText.presentDelivery(delivery({ body }), 'k7f3-12', []));
   assert.deepEqual(bodies, [
@@ -156,7 +156,7 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
   assert.match(presentAll(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
 });
 
-test('as many messages are shown as fit, with the longest names there are', () => {
+test('a result shows as many messages as fit, even with the longest names', () => {
   const name = '\u{e0041}'.repeat(50) as Name;
   const longest = { program: name, pid: 2 ** 32 - 1, machine: name };
   for (const size of [1, 100, 1_000, 9_000, 23_000]) {
@@ -202,7 +202,7 @@ test('a body that does not fit comes in parts, the last with the ticket itself',
   assert.match(unwritten ?? '', /no file could be written/);
 });
 
-test('parts are never cut through a character, and fit with the longest names', () => {
+test('no part splits a character, and each fits with the longest names', () => {
   const name = '\u{e0041}'.repeat(50) as Name;
   for (const shift of ['', 'x']) {
     const whole = kept(shift + '😀'.repeat(30_000), name);
@@ -223,7 +223,7 @@ test('parts are never cut through a character, and fit with the longest names', 
   }
 });
 
-test('what is point to point says where it was heard and how to go on', () => {
+test('a message from point to point names its port and the next call', () => {
   assert.equal(
     unmarked(
       resultText.presentDirect(
@@ -243,7 +243,7 @@ test('what is point to point says where it was heard and how to go on', () => {
   );
 });
 
-test('nothing is a plain answer with the next call', () => {
+test('a result without mail is one line, and the next call', () => {
   assert.equal(
     resultText.presentNoMail(box, 60, 'k7f3-1', []),
     'No message for "B" within 60 s.\nNext: wait "B" with after "k7f3-1".',
@@ -258,7 +258,7 @@ test('nothing is a plain answer with the next call', () => {
   );
 });
 
-test('a post is said to be stored, never delivered', () => {
+test('the result of a post says stored, never delivered', () => {
   const id = 'm1' as MessageId;
   const result = { id, number: 12, duplicate: false, reader: true, also: [], notHeld: [] };
   assert.equal(
@@ -267,11 +267,11 @@ test('a post is said to be stored, never delivered', () => {
   );
   assert.equal(
     resultText.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, []),
-    'Was stored before as #12 (id "m1") in "B"; nobody waits there now; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
+    'Already stored as #12 (id "m1") in "B"; no reader is waiting there; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
   );
 });
 
-test('a post to several says what was stored for whom, as far as it fits, and the ids that answers name', () => {
+test('the result of a post to several mailboxes lists what was stored, as far as it fits, and the range of ids', () => {
   const of = (number: number, reader: boolean) => ({
     id: `m${number}` as MessageId,
     number,

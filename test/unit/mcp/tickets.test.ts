@@ -57,7 +57,7 @@ test('a ticket is the nonce of the session and a count', () => {
   assert.equal(tickets.give('', undefined, []), 'k7f3-2');
 });
 
-test('of what is handed over the number and the id are kept, and no body', () => {
+test('a ticket keeps the number and the id of a message, and no body', () => {
   const tickets = new Tickets('k7f3');
   const envelope = { number: 1, id: 'm1' as MessageId };
   const kept = [{ broker, deliveries: [{ envelope }] }];
@@ -102,7 +102,7 @@ test('(a) a ticket that is used again settles nothing, and is not unknown', () =
   assert.equal(plan.isUnknown, false);
 });
 
-test('(a) the ticket of what went back settles it all the same', () => {
+test('(a) the ticket of a released message still settles it', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   tickets.gone(ticket);
@@ -176,7 +176,7 @@ test('(c) an end settles what was written 2 s before, and releases the rest', ()
   );
 });
 
-test('(c) releases all where the host drops calls without a word', () => {
+test('(c) releases all where the host drops calls silently', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const { settles, releases } = tickets.end(60_000, true);
@@ -193,7 +193,7 @@ test('(c) leaves alone what a call is settling, and knows nothing of what is set
   assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
 });
 
-test('a cancelled call gives its messages back: unread, unless its result began to leave', () => {
+test('a cancelled call releases its messages: unread, unless its result began to leave', () => {
   const tickets = new Tickets('k7f3');
   const early = tickets.give('', here, [message(1)]);
   const begun = tickets.give('', here, [message(2)]);
@@ -230,7 +230,7 @@ test('what could not be settled waits for the next call', () => {
   assert.deepEqual(does(tickets.begin(patient, undefined, here)).settles, ['m1']);
 });
 
-test('a host that drops calls: what was given comes once more, then (b) holds', () => {
+test('a host that drops calls: a message is redelivered once, then (b) holds', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)), { settles: [], again: ['m1'] });
@@ -246,14 +246,14 @@ test('a host that drops calls: only that mailbox, and only that caller', () => {
   assert.deepEqual(does(tickets.begin({ id: 't2', drops: true }, undefined, here)), nothing);
 });
 
-test('a host that drops calls: what the ticket names is done, the rest comes once more', () => {
+test('a host that drops calls: what the ticket names is settled, the rest is redelivered', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const second = given(tickets, [2], { caller: dropper });
   assert.deepEqual(does(tickets.begin(dropper, second, here)), { settles: ['m2'], again: ['m1'] });
 });
 
-test('a host that drops calls: of a fetch, each message is counted for itself', () => {
+test('a host that drops calls: each message of a fetch is counted by itself', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   tickets.begin(dropper, undefined, here);
@@ -264,7 +264,7 @@ test('a host that drops calls: of a fetch, each message is counted for itself', 
   });
 });
 
-test('a host that drops calls: what was not written comes once more too, and then waits to be', () => {
+test('a host that drops calls: a result that was not written is redelivered once too, then waits for its write', () => {
   const tickets = new Tickets('k7f3');
   tickets.give(dropper.id, here, [message(1)]);
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)).again, ['m1']);
@@ -274,7 +274,7 @@ test('a host that drops calls: what was not written comes once more too, and the
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)).settles, ['m1']);
 });
 
-test('a host that drops calls: the first ticket of what was given twice settles both', () => {
+test('a host that drops calls: the first ticket of a message that was delivered twice settles both', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
   tickets.begin(dropper, undefined, here);
@@ -285,7 +285,7 @@ test('a host that drops calls: the first ticket of what was given twice settles 
   assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
 });
 
-test('a host that drops calls: what was cancelled and given anew is not settled and given at once', () => {
+test('a host that drops calls: a message that was cancelled and redelivered is not both settled and released', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
   tickets.gone(first);
@@ -304,7 +304,7 @@ test('the ticket of a part settles nothing, and neither does its call', () => {
   }
 });
 
-test('what went back is remembered for the newest 256 tickets', () => {
+test('released messages are remembered for the newest 256 tickets', () => {
   const tickets = new Tickets('k7f3');
   const names = Array.from({ length: 257 }, (_, index) => given(tickets, [index + 1]));
   for (const name of names) tickets.gone(name);
