@@ -88,7 +88,7 @@ export class AppContext implements OperationContext {
     return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 
-  /** Opened at its first use; the same name always has the same session. A call asks for it once. */
+  /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
     const { host, port } = await this.find(at);
     this.#checkOpen();

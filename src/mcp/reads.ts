@@ -55,7 +55,7 @@ export class Reads {
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
     const delivery = await this.waitFor(given, request, broker);
-    if (delivery) noteAgain(request, [delivery], plan);
+    if (delivery) noteRedelivery(request, [delivery], plan);
     return this.presentWait(given, delivery, request, broker);
   }
 
@@ -73,7 +73,7 @@ export class Reads {
     const deliveries = found.deliveries.slice(0, count);
     const rest = found.deliveries.slice(count);
     await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
-    noteAgain(request, deliveries, plan);
+    noteRedelivery(request, deliveries, plan);
     const ticket = this.#settlement.hand(request, { broker: name, mailbox }, deliveries);
     const remaining = found.remaining + rest.length;
     const [first, second] = deliveries;
@@ -150,7 +150,7 @@ export class Reads {
     { name, mail }: BrokerSession,
   ): Promise<Plan> {
     const plan = await this.#settlement.before(request, after, { broker: name, mailbox });
-    if (plan.again) await mail.release(plan.again.deliveries);
+    if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
     return plan;
   }
 
@@ -207,7 +207,7 @@ export class Reads {
     { caller, signal }: ToolRequest,
     read: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (caller.drops) this.endOpen(caller.id, where);
+    if (caller.dropsCalls) this.endOpen(caller.id, where);
     const ended = new AbortController();
     const open = { caller: caller.id, where, end: () => ended.abort() };
     this.#open.add(open);
@@ -219,8 +219,12 @@ export class Reads {
   }
 }
 
-function noteAgain({ notes }: ToolRequest, given: readonly Delivery[], { again }: Plan): void {
-  const ids = new Set(again?.deliveries.map(({ envelope }) => envelope.id));
+function noteRedelivery(
+  { notes }: ToolRequest,
+  given: readonly Delivery[],
+  { redelivers }: Plan,
+): void {
+  const ids = new Set(redelivers?.deliveries.map(({ envelope }) => envelope.id));
   if (!given.some(({ envelope }) => ids.has(envelope.id))) return;
   notes.push('redelivered, because no call named its ticket');
 }

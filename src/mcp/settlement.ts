@@ -69,16 +69,18 @@ export class Settlement {
     }
   }
 
+  /** Notes those that another session holds by now. */
   settled({ notes }: ToolRequest, batches: readonly Batch[], notHeld: readonly Held[]): void {
     this.#tickets.settled(batches);
     notes.push(...notHeldNote(notHeld));
   }
 
+  /** Batches that could not be settled: another call can settle them. */
   async unsettled({ context }: ToolRequest, batches: readonly Batch[]): Promise<void> {
     for (const one of this.#tickets.unsettled(batches)) await this.release(context, one);
   }
 
-  /** The ticket of a result without mail: it only ends a call. */
+  /** The ticket of a result without mail: naming it settles nothing. */
   emptyTicket({ caller }: ToolRequest): string {
     return this.#tickets.give(caller.id, undefined, []);
   }
@@ -102,15 +104,15 @@ export class Settlement {
     return ticket;
   }
 
-  /** The client repeats it until the broker has answered; the end of the session releases as well. */
+  /** The client repeats a release until the broker has answered; the end of the session releases as well. */
   async release(context: AppContext, { broker, deliveries, unread }: ReleaseBatch): Promise<void> {
     const mail = context.mailOf(broker);
     await mail.release(deliveries, { unread }).catch(() => {});
   }
 
-  /** Settles what was seen, and releases the rest. `drops`: the host drops calls silently. */
-  async end(context: AppContext, drops: boolean): Promise<void> {
-    const { settles, releases } = this.#tickets.end(performance.now(), drops);
+  /** Settles what was seen, and releases the rest. `dropsCalls`: its host does so silently. */
+  async end(context: AppContext, dropsCalls: boolean): Promise<void> {
+    const { settles, releases } = this.#tickets.end(performance.now(), dropsCalls);
     const settled = settles.map(({ broker, deliveries }) =>
       context.mailOf(broker).settle(deliveries),
     );

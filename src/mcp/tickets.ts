@@ -22,7 +22,7 @@ export type CallerId = string;
 export interface Caller {
   readonly id: CallerId;
   /** Its host drops calls silently: a result that was written may never have been seen. */
-  readonly drops: boolean;
+  readonly dropsCalls: boolean;
 }
 
 export interface BrokerMailbox {
@@ -51,7 +51,7 @@ export interface Part {
 export interface Plan {
   readonly settles: readonly Batch[];
   /** To be released, so that it is redelivered to the caller. */
-  readonly again: Batch | undefined;
+  readonly redelivers: Batch | undefined;
   /** The one message that the named ticket stands for. */
   readonly answers: MessageId | undefined;
   readonly part: Part | undefined;
@@ -128,7 +128,7 @@ export class Tickets {
     const isUnknown = after !== undefined && named === undefined;
     if (named?.part !== undefined) {
       const part = { ticket: named.name, number: named.part };
-      return { settles: [], again: undefined, answers: undefined, part, isUnknown };
+      return { settles: [], redelivers: undefined, answers: undefined, part, isUnknown };
     }
     const own = named && this.#settleNamed(named.name);
     const ownIds = own && new Set(own.deliveries.map(idOf));
@@ -136,7 +136,7 @@ export class Tickets {
     const settles = [own, rest?.settle].filter((batch) => batch !== undefined);
     const [first, second] = own?.deliveries ?? [];
     const answers = second ? undefined : first?.envelope.id;
-    return { settles, again: rest?.again, answers, part: undefined, isUnknown };
+    return { settles, redelivers: rest?.redelivers, answers, part: undefined, isUnknown };
   }
 
   /** The batches of a plan are settled. */
@@ -159,7 +159,7 @@ export class Tickets {
   /** What an orderly end settles and releases. What is being settled already is in neither. */
   end(
     nowMs: number,
-    drops: boolean,
+    dropsCalls: boolean,
   ): { settles: readonly Batch[]; releases: readonly ReleaseBatch[] } {
     const settles: Batch[] = [];
     const releases: ReleaseBatch[] = [];
@@ -167,7 +167,7 @@ export class Tickets {
       if (ticket.state === 'settling') continue;
       const { broker, deliveries, written } = ticket;
       const isSeen = typeof written === 'object' && nowMs - written.atMs >= settleMsSeen;
-      if (isSeen && !drops) settles.push({ broker, deliveries });
+      if (isSeen && !dropsCalls) settles.push({ broker, deliveries });
       else releases.push(this.#release(name, ticket));
     }
     return { settles, releases };
@@ -194,22 +194,22 @@ export class Tickets {
     { broker, mailbox }: BrokerMailbox,
     named: string | undefined,
     namedIds: ReadonlySet<MessageId> = new Set(),
-  ): { settle: Batch | undefined; again: Batch | undefined } {
+  ): { settle: Batch | undefined; redelivers: Batch | undefined } {
     const settle: Held[] = [];
-    const again: Held[] = [];
+    const redelivers: Held[] = [];
     for (const [name, ticket] of this.#open) {
       const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
       if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
         continue;
       }
       const isFirst = (d: Held) =>
-        caller.drops && !namedIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
-      again.push(...this.#takeBack(name, ticket, isFirst));
+        caller.dropsCalls && !namedIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
+      redelivers.push(...this.#takeBack(name, ticket, isFirst));
       if (named !== undefined || typeof ticket.written !== 'object') continue;
       ticket.state = 'settling';
       settle.push(...ticket.deliveries);
     }
-    return { settle: batch(broker, settle), again: batch(broker, again) };
+    return { settle: batch(broker, settle), redelivers: batch(broker, redelivers) };
   }
 
   /** Takes the deliveries that are to be redelivered out of a ticket. */

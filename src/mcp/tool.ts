@@ -56,7 +56,10 @@ export class Tool {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
       this.#host = host;
       const thread = meta?.threadId;
-      const caller = { id: typeof thread === 'string' ? thread : '', drops: host?.drops ?? false };
+      const caller = {
+        id: typeof thread === 'string' ? thread : '',
+        dropsCalls: host?.drops ?? false,
+      };
       if (host?.isSerial) this.#reads.endOpen(caller.id);
       const call = parseCall(given);
       const context = this.#openContext(name ?? 'mcp');

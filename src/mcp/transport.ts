@@ -28,7 +28,7 @@ export interface ResultWatcher {
   gone(): void;
 }
 
-/** One tools/call, from its arrival until its result is written and not cancelled any more. */
+/** One tools/call, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
