@@ -27,7 +27,7 @@ import type {
 } from './operations.ts';
 import { type Address, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
-import { RateGuard } from './rate-limit.ts';
+import { RateLimiter } from './rate-limit.ts';
 
 export interface AppContextOptions {
   readonly env: Environment;
@@ -57,7 +57,7 @@ export class AppContext implements OperationContext {
    * has a connection; for a new one the session looks the host up anew.
    */
   readonly #isHere = new Map<string, boolean>();
-  readonly #rate: RateGuard | undefined;
+  readonly #rate: RateLimiter | undefined;
   #isClosed = false;
 
   constructor(options: AppContextOptions) {
@@ -72,7 +72,7 @@ export class AppContext implements OperationContext {
       storeFolder: (port) => this.storeFolder(port),
       checkOpen: () => this.#checkOpen(),
     });
-    this.#rate = sendsPerHour ? new RateGuard(sendsPerHour, () => performance.now()) : undefined;
+    this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
   }
 
   get name(): Name | undefined {

@@ -13,7 +13,7 @@ interface Pair {
 
 const hourMs = 3_600_000;
 
-export class RateGuard {
+export class RateLimiter {
   readonly #perHour: number;
   readonly #now: () => number;
   readonly #pairs = new BoundedMap<string, Pair>(ratePairsMax);

@@ -246,3 +246,9 @@ test('lines come whole, however their bytes are cut', async () => {
   await raw(bytes);
   assert.deepEqual(arrived, [1, 2, 1, 2]);
 });
+
+test('a line that begins with a byte order mark is read', async () => {
+  const { raw, arrived } = await setUp();
+  await raw(Buffer.from(`\ufeff${JSON.stringify(call(1))}\n`));
+  assert.deepEqual(arrived, [1]);
+});
