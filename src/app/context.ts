@@ -18,13 +18,6 @@ import {
   nameIn,
   portIn,
 } from './environment.ts';
-import type {
-  BrokerAddress,
-  BrokerName,
-  BrokerSession,
-  Direct,
-  OperationContext,
-} from './operations.ts';
 import { type Address, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -42,13 +35,29 @@ export interface AppContextOptions {
   readonly sendsPerHour?: number | undefined;
 }
 
+/** How a call names its broker; neither: the default one of this machine. */
+export interface BrokerAddress {
+  readonly host?: Address;
+  readonly port?: number;
+}
+
+/** `PORT` of this machine, or `HOST:PORT` of another. */
+export type BrokerName = string;
+
+export interface BrokerSession {
+  readonly port: number;
+  /** Unique among the brokers that this process uses. */
+  readonly name: BrokerName;
+  readonly mail: MailService;
+}
+
 /** Characters have up to four bytes: no label is longer than a name. */
 const labelCharactersMax = 50;
 assert(labelCharactersMax * 4 <= nameBytesMax);
 
-export class AppContext implements OperationContext {
+export class AppContext {
   readonly home: string;
-  readonly direct: Direct;
+  readonly direct: PointToPoint;
   readonly #options: AppContextOptions;
   readonly #origin: Origin;
   readonly #mails = new Map<BrokerName, MailService>();
@@ -75,11 +84,13 @@ export class AppContext implements OperationContext {
     this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
   }
 
+  /** The sender's name for calls that give none. */
   get name(): Name | undefined {
     const { name, env } = this.#options;
     return name ?? nameIn(env);
   }
 
+  /** Runs `send`, unless the sender has reached its rate limit for one of the addresses. */
   guarded<Result>(
     from: string,
     to: readonly string[],

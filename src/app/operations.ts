@@ -7,11 +7,10 @@ import {
   sendMsDefault,
   waitMsDefault,
 } from '../base/limits.ts';
-import type { ReceivedMessage } from '../direct/receive.ts';
 import type { Delivery, Held, MailService, PostResult } from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
+import type { AppContext, BrokerAddress } from './context.ts';
 import {
-  type Address,
   checkAsked,
   parseBind,
   parseHost,
@@ -25,47 +24,6 @@ import {
   timeoutMax,
   timeoutMin,
 } from './parameters.ts';
-
-/** How a call names its broker; neither: the default one of this machine. */
-export interface BrokerAddress {
-  readonly host?: Address;
-  readonly port?: number;
-}
-
-interface DirectCall {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Point to point, with the key and the origin of this process. */
-export interface Direct {
-  send(call: DirectCall & Address & { from: Name | ''; body: Buffer }): Promise<void>;
-  receive(call: DirectCall & { port: number; bind: string }): Promise<ReceivedMessage | undefined>;
-  ping(call: DirectCall & Address): Promise<{ readonly ms: number }>;
-}
-
-/** `PORT` of this machine, or `HOST:PORT` of another. */
-export type BrokerName = string;
-
-export interface BrokerSession {
-  readonly port: number;
-  /** Unique among the brokers that this process uses. */
-  readonly name: BrokerName;
-  readonly mail: MailService;
-}
-
-/** What a process lends to its calls. */
-export interface OperationContext {
-  readonly direct: Direct;
-  /** The sender's name for calls that give none. */
-  readonly name: Name | undefined;
-  /** Runs `send`, unless the sender has reached its rate limit for one of the addresses. */
-  guarded<Result>(
-    from: string,
-    to: readonly string[],
-    send: () => Promise<Result>,
-  ): Promise<Result>;
-}
 
 /** What a face adds to a call beside the parameters. */
 export interface CallExtras {
@@ -160,7 +118,7 @@ interface Operation<Needs extends ParameterName, Takes extends ParameterName, De
   readonly needs: readonly Needs[];
   readonly takes: readonly Takes[];
   readonly defaults: Default;
-  run(given: Given<Needs, Takes, Default>, context: OperationContext, extras: Extras): Promise<R>;
+  run(given: Given<Needs, Takes, Default>, context: AppContext, extras: Extras): Promise<R>;
 }
 
 /** Lets the compiler infer the types of a row. */
@@ -304,7 +262,7 @@ interface OperationRow<K extends OperationName> {
   readonly defaults: { readonly port?: number; readonly timeout?: number };
   run(
     given: OperationParameters<K>,
-    context: OperationContext,
+    context: AppContext,
     extras: ExtrasOf<K>,
   ): Promise<ResultOf<K>>;
 }
@@ -325,7 +283,7 @@ export interface AskResult {
 /** The mailbox in which an ask is answered. */
 export function answerMailbox(
   { mailbox }: { readonly mailbox?: Name },
-  { name }: Pick<OperationContext, 'name'>,
+  { name }: Pick<AppContext, 'name'>,
 ): Name {
   const own = mailbox ?? name;
   if (own !== undefined) return own;
@@ -354,7 +312,7 @@ export function answerTo<Answer>(
 
 export function run<K extends OperationName>(
   call: CallOf<K>,
-  context: OperationContext,
+  context: AppContext,
   extras: ExtrasOf<K>,
 ): Promise<ResultOf<K>> {
   return operations[call.operation].run(call.given, context, extras);

@@ -2,7 +2,8 @@
 // may end it, because its host has dropped it. A body that does not fit into a result goes to a file, and
 // comes in parts.
 import assert from 'node:assert/strict';
-import { type BrokerSession, type OperationParameters, operations } from '../app/operations.ts';
+import type { BrokerSession } from '../app/context.ts';
+import { type OperationParameters, operations } from '../app/operations.ts';
 import { deliveryTitle, moreThere, type Notes } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { resultCharactersMax } from '../base/limits.ts';

@@ -1,9 +1,10 @@
 // The calls that post: post and ask. What the call's ticket names is settled in the same step as the
 // message is stored, and is what the message answers.
+
+import type { BrokerSession } from '../app/context.ts';
 import {
   answerMailbox,
   answerTo,
-  type BrokerSession,
   type OperationParameters,
   operations,
 } from '../app/operations.ts';

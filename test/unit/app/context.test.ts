@@ -1,9 +1,8 @@
 // How a process finds its broker, from a call and from the environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AppContext } from '../../../src/app/context.ts';
+import { AppContext, type BrokerAddress, type BrokerSession } from '../../../src/app/context.ts';
 import type { Environment } from '../../../src/app/environment.ts';
-import type { BrokerAddress, BrokerSession } from '../../../src/app/operations.ts';
 import { replaceResolver } from '../../support/resolver.ts';
 
 async function portOf(env: Environment): Promise<number> {
