@@ -46,20 +46,15 @@ export class Bare {
   assert.deepEqual(bare('Absent', text), ['Absent']);
 });
 
-/** Declared in src/index.ts, or exported from there. */
+/** Of src/index.ts, which declares none itself. */
 function exportedNames(): Exported[] {
-  const index = read('index.ts');
-  const declared = [...index.matchAll(/^export (?:async )?(?:class|interface|function) (\w+)/gm)];
-  const passedOn = [...index.matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/(\S+)';$/gm)];
-  return [
-    ...declared.map(([, name = '']) => ({ name, file: 'index.ts' })),
-    ...passedOn.flatMap(([, names = '', file = '']) =>
-      names.split(',').map((name) => ({
-        name: name.replace(/\btype\b/, '').trim(),
-        file: posix.normalize(file),
-      })),
-    ),
-  ];
+  const exports = read('index.ts').matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/(\S+)';$/gm);
+  return [...exports].flatMap(([, names = '', file = '']) =>
+    [...names.matchAll(/(\w+)\s*(?:,|$)/g)].map(([, name = '']) => ({
+      name,
+      file: posix.normalize(file),
+    })),
+  );
 }
 
 function undocumented({ name, file }: Exported): string[] {
