@@ -18,16 +18,9 @@ import {
   nameIn,
   portIn,
 } from './environment.ts';
-import type {
-  BrokerAddress,
-  BrokerName,
-  BrokerSession,
-  Direct,
-  OperationContext,
-} from './operations.ts';
 import { type Address, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
-import { RateGuard } from './rate-limit.ts';
+import { RateLimiter } from './rate-limit.ts';
 
 export interface AppContextOptions {
   readonly env: Environment;
@@ -42,13 +35,29 @@ export interface AppContextOptions {
   readonly sendsPerHour?: number | undefined;
 }
 
+/** How a call names its broker; neither: the default one of this machine. */
+export interface BrokerAddress {
+  readonly host?: Address;
+  readonly port?: number;
+}
+
+/** `PORT` of this machine, or `HOST:PORT` of another. */
+export type BrokerName = string;
+
+export interface BrokerSession {
+  readonly port: number;
+  /** Unique among the brokers that this process uses. */
+  readonly name: BrokerName;
+  readonly mail: MailService;
+}
+
 /** Characters have up to four bytes: no label is longer than a name. */
 const labelCharactersMax = 50;
 assert(labelCharactersMax * 4 <= nameBytesMax);
 
-export class AppContext implements OperationContext {
+export class AppContext {
   readonly home: string;
-  readonly direct: Direct;
+  readonly direct: PointToPoint;
   readonly #options: AppContextOptions;
   readonly #origin: Origin;
   readonly #mails = new Map<BrokerName, MailService>();
@@ -57,7 +66,7 @@ export class AppContext implements OperationContext {
    * has a connection; for a new one the session looks the host up anew.
    */
   readonly #isHere = new Map<string, boolean>();
-  readonly #rate: RateGuard | undefined;
+  readonly #rate: RateLimiter | undefined;
   #isClosed = false;
 
   constructor(options: AppContextOptions) {
@@ -72,14 +81,16 @@ export class AppContext implements OperationContext {
       storeFolder: (port) => this.storeFolder(port),
       checkOpen: () => this.#checkOpen(),
     });
-    this.#rate = sendsPerHour ? new RateGuard(sendsPerHour, () => performance.now()) : undefined;
+    this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
   }
 
+  /** The sender's name for calls that give none. */
   get name(): Name | undefined {
     const { name, env } = this.#options;
     return name ?? nameIn(env);
   }
 
+  /** Runs `send`, unless the sender has reached its rate limit for one of the addresses. */
   guarded<Result>(
     from: string,
     to: readonly string[],
@@ -88,7 +99,7 @@ export class AppContext implements OperationContext {
     return this.#rate ? this.#rate.run(from, to, send) : send();
   }
 
-  /** Opened at its first use; the same name always has the same session. A call asks for it once. */
+  /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
     const { host, port } = await this.find(at);
     this.#checkOpen();

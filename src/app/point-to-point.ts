@@ -1,8 +1,8 @@
 // Point to point, with the key and the origin of this process. Where a port is taken, or nothing answers,
 // the error names the process that holds the port, as far as that can be found out.
 import { IpcError } from '../base/errors.ts';
-import { receive } from '../direct/receive.ts';
-import { ping, send } from '../direct/send.ts';
+import { type ReceiveArguments, type ReceivedMessage, receive } from '../direct/receive.ts';
+import { type PingArguments, ping, type SendArguments, send } from '../direct/send.ts';
 import { readOwner } from '../journal/paths.ts';
 import type { Origin } from '../model/message.ts';
 import { loadKeys, watchKeys } from '../net/keys.ts';
@@ -10,7 +10,6 @@ import { isLoopback, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { continueHint, findPortOwner, isStopped } from '../session/port-owner.ts';
 import type { Environment } from './environment.ts';
-import type { Direct } from './operations.ts';
 import type { Address } from './parameters.ts';
 
 interface PointToPointOptions {
@@ -26,25 +25,27 @@ interface PointToPointOptions {
 /** A receiving session of ours answers a ping within this time. */
 const pingMsMax = 500;
 
-export class PointToPoint implements Direct {
+export class PointToPoint {
   readonly #options: PointToPointOptions;
 
   constructor(options: PointToPointOptions) {
     this.#options = options;
   }
 
-  async send(call: Parameters<Direct['send']>[0]): Promise<void> {
+  async send(call: Omit<SendArguments, 'origin' | 'keys'>): Promise<void> {
     const keys = await this.#loadKeysFor(call.host);
     const { origin } = this.#options;
     await explainStopped(call, () => send({ ...call, origin, keys }));
   }
 
-  async ping(call: Parameters<Direct['ping']>[0]): ReturnType<Direct['ping']> {
+  async ping(call: Omit<PingArguments, 'keys'>): Promise<{ readonly ms: number }> {
     const keys = await this.#loadKeysFor(call.host);
     return explainStopped(call, () => ping({ ...call, keys }));
   }
 
-  async receive(call: Parameters<Direct['receive']>[0]): ReturnType<Direct['receive']> {
+  async receive(
+    call: Omit<ReceiveArguments, 'keys'> & { readonly bind: string },
+  ): Promise<ReceivedMessage | undefined> {
     const keys = await this.#loadKeysFor(call.bind, 'bind');
     const { home, env } = this.#options;
     try {
