@@ -95,7 +95,10 @@ test('ipc post takes --to for each more mailbox, and says in JSON what was store
   assert.equal((await run(['fetch', 'ben'])).text, 'Go\nfrom stdin\n');
   const other = await run(['post', 'ann', 'other', '--to', 'ben', '--id', 'job-7']);
   assert.equal(other.code, 2);
-  assert.match(other.errors, /^ipc: id_conflict: a message with the id job-7 is stored, but its body, mailboxes, /);
+  assert.match(
+    other.errors,
+    /^ipc: id_conflict: a message with the id job-7 is stored, but its body, mailboxes, /,
+  );
   const shellLine = 'exec "$0" "$1" post ann Go --to "$(printf "a\\377")"';
   const bad = ['-c', shellLine, process.execPath, program];
   const { code, errors } = await ended(
