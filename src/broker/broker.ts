@@ -6,7 +6,14 @@ import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../base/errors.ts';
 import { connectionsMax, heartbeatMs, helloMs, stallMsMin, startingMs } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
-import type { Command, ConnectionId, EngineLimits, Instant, Outcome } from '../engine/commands.ts';
+import type {
+  Command,
+  ConnectionId,
+  EngineLimits,
+  Instant,
+  Outcome,
+  Reply,
+} from '../engine/commands.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
@@ -254,19 +261,17 @@ export class Broker {
     this.#armTimer();
     for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.responseWaits();
     try {
-      const completed = replies.map((reply) => ({
-        ...reply,
-        response: this.#completed(reply.response),
-      }));
-      this.#groupCommit?.add({ records, replies: completed });
+      this.#groupCommit?.add({ records, replies: replies.map((each) => this.#completed(each)) });
     } catch (error) {
       return this.#fail(error);
     }
   }
 
   /** The engine does not know the disk, so the broker completes a status. */
-  #completed(response: Response): Response {
-    return response.kind === 'status' ? { ...response, ...this.#storageStatus() } : response;
+  #completed(reply: Reply): Reply {
+    const { response } = reply;
+    if (response.kind !== 'status') return reply;
+    return { ...reply, response: { ...response, ...this.#storageStatus() } };
   }
 
   #storageStatus(): StorageStatus {
