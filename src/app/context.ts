@@ -91,7 +91,7 @@ export class AppContext {
   }
 
   /** Runs `send`, unless the sender has reached its rate limit for one of the addresses. */
-  guarded<Result>(
+  rateLimited<Result>(
     from: string,
     to: readonly string[],
     send: () => Promise<Result>,
@@ -101,7 +101,7 @@ export class AppContext {
 
   /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
-    const { host, port } = await this.find(at);
+    const { host, port } = await this.brokerAddress(at);
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
@@ -109,7 +109,7 @@ export class AppContext {
   }
 
   /** The broker of a call; a host that is this machine is the same as no host. */
-  async find(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
+  async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
     const { host, port } = address;
@@ -120,7 +120,7 @@ export class AppContext {
   }
 
   /** The broker at an address, as a client that never owns it. */
-  guest(host: string, port: number): MailService {
+  clientOf(host: string, port: number): MailService {
     return this.#openMail(`${host}:${port}`, host, port);
   }
 

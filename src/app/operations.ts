@@ -11,7 +11,6 @@ import type { Delivery, Held, MailService, PostResult } from '../model/mail-serv
 import type { MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
-  checkAsked,
   parseBind,
   parseHost,
   parseLine,
@@ -20,6 +19,7 @@ import {
   parseNameValue,
   parsePort,
   parseTimeout,
+  requireOneMailbox,
   shown,
   timeoutMax,
   timeoutMin,
@@ -142,7 +142,7 @@ const send = operation({
     const timeoutMs = timeout * 1_000;
     const call = { ...host, from: sender, body: message, timeoutMs, signal };
     const to = `${host.host}:${host.port}`;
-    await context.guarded(sender, [to], () => context.direct.send(call));
+    await context.rateLimited(sender, [to], () => context.direct.send(call));
   },
 });
 
@@ -189,7 +189,7 @@ const post = operation({
     const from = given.from ?? context.name;
     const [to, ...alsoTo] = given.to;
     const options = { signal, alsoTo, from, id, answers, settles };
-    return context.guarded(from ?? '', given.to, () => mail.post(to, given.message, options));
+    return context.rateLimited(from ?? '', given.to, () => mail.post(to, given.message, options));
   },
 });
 
@@ -343,7 +343,7 @@ export function parseParameters<K extends OperationName>(
     if (parsed[name] === undefined) throw missingParameter(operation, name);
   }
   checkBroker(parsed);
-  if (operation === 'ask' && parsed.to) checkAsked(parsed.to);
+  if (operation === 'ask' && parsed.to) requireOneMailbox(parsed.to);
   return { operation, given: parsed } as { [N in K]: CallOf<N> }[K];
 }
 

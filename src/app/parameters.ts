@@ -97,20 +97,23 @@ export function parseMailboxes(value: unknown, parameter: string): MailboxList {
 }
 
 /** One of the messages that a post stored, with its mailbox. */
-export interface StoredIn extends StoredMessage {
+export interface PostedMessage extends StoredMessage {
   readonly to: Name;
   readonly duplicate: boolean;
 }
 
 /** The messages that a post stored, in the order of its mailboxes. */
-export function storedIn(to: MailboxList, { duplicate, also, ...first }: PostResult): StoredIn[] {
+export function postedMessages(
+  to: MailboxList,
+  { duplicate, also, ...first }: PostResult,
+): PostedMessage[] {
   return [first, ...also].map(({ id, number, reader }, index) => {
     return { to: to[index] as Name, id, number, duplicate, reader };
   });
 }
 
 /** An ask goes to one mailbox, because it waits for one answer. */
-export function checkAsked({ length }: MailboxList): void {
+export function requireOneMailbox({ length }: MailboxList): void {
   if (length === 1) return;
   throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
     hint: 'post to them, then wait for their answers in your own mailbox',

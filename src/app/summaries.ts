@@ -9,7 +9,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import type { Envelope, Name } from '../model/message.ts';
-import { type Address, type MailboxList, storedIn } from './parameters.ts';
+import { type Address, type MailboxList, postedMessages } from './parameters.ts';
 import { quoted, sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */
@@ -57,7 +57,7 @@ export function presentStored(
 }
 
 function storedList(mailboxes: MailboxList, result: PostResult): string {
-  const stored = storedIn(mailboxes, result).slice(0, storedShown);
+  const stored = postedMessages(mailboxes, result).slice(0, storedShown);
   const all = stored.map(({ to, number, reader }) => {
     const waits = reader ? ' (a reader was waiting)' : '';
     return `#${number} in ${quoted(to)}${waits}`;

@@ -40,7 +40,7 @@ export const heartbeatMs = 15_000;
 export const silenceMsDead = 45_000;
 assert(silenceMsDead >= 2 * heartbeatMs, 'a peer gets two chances to send a heartbeat');
 /** A broker that sends nothing for this long after a request counts as silent (`owner_silent`). */
-export const silenceMsAnswer = 2_000;
+export const silenceMsResponse = 2_000;
 /** Time for the whole handshake. */
 export const handshakeMs = 2_000;
 /** Bytes that a peer may send before it has proved the key. */
@@ -48,17 +48,17 @@ export const handshakeBytesMax = 4_096;
 /** Listen backlog: connections that the kernel queues until they are accepted. It may queue fewer. */
 export const backlogMax = 511;
 /** Pending handshakes of one listening program. */
-export const unprovenMax = 1_024;
+export const pendingHandshakesMax = 1_024;
 assert(
-  unprovenMax > 2 * backlogMax,
+  pendingHandshakesMax > 2 * backlogMax,
   'a connection from a full backlog is not evicted before it is read',
 );
 /** A running process reads the key files again at most this often, when a peer connects. */
 export const keyReadMs = 1_000;
 /** Heartbeat of a broker that is replaying its journal. */
-export const startingMs = 500;
+export const replayHeartbeatMs = 500;
 assert(
-  startingMs * 2 < silenceMsAnswer,
+  replayHeartbeatMs * 2 < silenceMsResponse,
   'a broker that replays its journal does not count as silent',
 );
 
@@ -84,8 +84,8 @@ export const namedIdsMax = 10_000;
  */
 export const unstoredIdsMax = 10_000;
 /** How far the count of a post may be above the session's acknowledged-up-to count. */
-export const postsAboveMarkMax = 4_096;
-assert(mailboxesPerPostMax * 8 < postsAboveMarkMax, 'each message of a post has a count');
+export const unacknowledgedPostsMax = 4_096;
+assert(mailboxesPerPostMax * 8 < unacknowledgedPostsMax, 'each message of a post has a count');
 
 /** Messages in the store. Each takes about 300 bytes of memory. */
 export const messagesMax = 1_000_000;
@@ -123,7 +123,7 @@ export const connectionsMax = 4_096;
 assert(connectionsMax <= sessionsMax, 'the ids of connected sessions are never forgotten');
 /** Posts and settles of one connection that wait for the disk. */
 export const postsInFlightMax = 4_096;
-assert(postsInFlightMax >= postsAboveMarkMax, 'a session that keeps to its count stays below');
+assert(postsInFlightMax >= unacknowledgedPostsMax, 'a session that keeps to its count stays below');
 /** A connection's share of one turn of the event loop. Beyond it, its requests wait until all others were read. */
 export const turnRequestsMax = 256;
 export const turnBytesMax = 1024 ** 2;
@@ -137,13 +137,13 @@ assert(
  * Buffer budget of all connections of one listening program: bytes that peers have not read, and bytes of
  * incomplete frames. When it is exceeded, the connection that has been stalled for longest is closed.
  */
-export const bufferedBytesMax = 256 * 1024 ** 2;
+export const bufferBudgetBytes = 256 * 1024 ** 2;
 assert(
-  bufferedBytesMax >= 8 * (unreadBytesMax + fetchBytesMax),
+  bufferBudgetBytes >= 8 * (unreadBytesMax + fetchBytesMax),
   'a few slow readers, or fetches at the same moment, fit into the budget',
 );
 assert(
-  mailboxesPerPostMax * bodyBytesMax * 2 <= bufferedBytesMax,
+  mailboxesPerPostMax * bodyBytesMax * 2 <= bufferBudgetBytes,
   'one large post to many waiting sessions fits into the budget',
 );
 /** Bytes of bodies in one turn at which the broker writes at once, without waiting for the end of the turn. */
@@ -159,14 +159,14 @@ export const segmentReserveBytes = 64 * 1024;
 /** The part of them that posts leave free, for deliveries, settles and sync points. */
 export const settleReserveBytes = 16 * 1024;
 /** Size of a ballast file, which is given back when the disk is full; fewest and most of them. */
-export const spareBytes = 128 * 1024;
-export const sparesMin = 8;
-export const sparesMax = 64;
+export const ballastFileBytes = 128 * 1024;
+export const ballastFilesMin = 8;
+export const ballastFilesMax = 64;
 /** What a message needs to be delivered and settled, with sync points. It determines how many ballast files. */
 export const settleBytes = 128;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
-  spareBytes >= segmentReserveBytes + settleReserveBytes,
+  ballastFileBytes >= segmentReserveBytes + settleReserveBytes,
   'a ballast file makes room for a segment',
 );
 /** Further preallocation, each time that a segment has used up the last one. */
@@ -176,9 +176,9 @@ export const logBytesCompact = 64 * 1024 ** 2;
 /** It is also compacted when it has more segments than this, since every one-shot post begins one. */
 export const segmentsCompact = 16;
 /** A sync that takes this long is reported as a stalled disk. */
-export const stallMsMin = 1_000;
+export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */
-export const damageListedMax = 32;
+export const corruptionListedMax = 32;
 /** Bytes of bodies kept in memory. Older bodies are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 

@@ -32,6 +32,6 @@ export class Acceptor {
   }
 
   #accept(socket: Socket): Promise<Connection> {
-    return this.#pendingHandshakes.meet(socket, accept(socket, this.#keys(), this.#times));
+    return this.#pendingHandshakes.track(socket, accept(socket, this.#keys(), this.#times));
   }
 }

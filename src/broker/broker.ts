@@ -4,7 +4,13 @@
 // 3. A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../base/errors.ts';
-import { connectionsMax, heartbeatMs, helloMs, stallMsMin, startingMs } from '../base/limits.ts';
+import {
+  connectionsMax,
+  heartbeatMs,
+  helloMs,
+  replayHeartbeatMs,
+  syncStallMsMin,
+} from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import type {
   Command,
@@ -31,14 +37,14 @@ import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
-  readonly bufferedBytesMax: number;
+  readonly bufferBudgetBytes: number;
 }
 
 export interface BrokerOptions {
   /** They are open before the broker starts, since the port is the lock. The broker closes them at its end. */
-  readonly doors: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  readonly listeners: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
   /** Gives the broker the connections that come in through them. */
-  readonly admission: Pick<Acceptor, 'serve'>;
+  readonly acceptor: Pick<Acceptor, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
   /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
@@ -71,7 +77,7 @@ export class Broker {
   /** Replays the journal. Meanwhile peers can connect, and get heartbeats; their requests wait. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = broker.#runtime.setTicker(() => broker.#ping(), startingMs);
+    const alive = broker.#runtime.setTicker(() => broker.#ping(), replayHeartbeatMs);
     try {
       await broker.#open();
       return broker;
@@ -89,14 +95,14 @@ export class Broker {
     this.#runtime = options.runtime ?? systemRuntime;
     this.#engine = new Engine(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#budget = new BufferBudget(options.limits?.bufferedBytesMax);
+    this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
     this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
-    options.admission.serve((connection) => this.#admit(connection));
+    options.acceptor.serve((connection) => this.#admit(connection));
   }
 
   get addresses(): readonly string[] {
-    return this.#options.doors.addresses;
+    return this.#options.listeners.addresses;
   }
 
   get epoch(): number {
@@ -121,7 +127,7 @@ export class Broker {
 
   /** Listens on one more address of this machine. A successor will do the same. */
   async listenOn(address: string): Promise<void> {
-    const { doors } = this.#options;
+    const { listeners: doors } = this.#options;
     try {
       await doors.open(address);
     } catch (error) {
@@ -157,7 +163,7 @@ export class Broker {
       folder: this.#options.folder,
       owner: this.#ownerNote(),
       restore: (record) => engine.restore(record),
-      head: () => engine.head(),
+      snapshot: () => engine.snapshot(),
       runtime,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
       ...(this.#options.limits ? { limits: this.#options.limits } : {}),
@@ -191,7 +197,7 @@ export class Broker {
       this.#peers.delete(id);
       this.#step({ kind: 'disconnect', connection: id });
     };
-    connection.onBeat = () => peer.charge(0);
+    connection.onHeartbeat = () => peer.charge(0);
     connection.onFrame = (frame) => this.#onFrame(id, peer, frame);
   }
 
@@ -241,7 +247,7 @@ export class Broker {
 
   #hasRoom(bytes: number, also: number): boolean {
     try {
-      return this.#journal?.hasRoom(bytes, also) ?? false;
+      return this.#journal?.hasSpaceForPost(bytes, also) ?? false;
     } catch (error) {
       this.#fail(error);
       return false;
@@ -278,7 +284,7 @@ export class Broker {
     const stalledMs = this.#groupCommit?.syncingMs ?? 0;
     return {
       damaged: this.#journal?.damagedMessages ?? 0,
-      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      storageStalledMs: stalledMs < syncStallMsMin ? 0 : stalledMs,
       warnings: this.#journal?.warnings() ?? [],
     };
   }
@@ -341,7 +347,7 @@ export class Broker {
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#helloTimer);
     this.#runtime.clearTimer(this.#fencingTimer);
-    this.#options.doors.close();
+    this.#options.listeners.close();
   }
 
   #closePeers(response: Response): void {

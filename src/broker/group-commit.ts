@@ -163,7 +163,7 @@ export class GroupCommit {
     this.#toCopy ??= journal.compactable();
     if (!this.#toCopy) return;
     const numbers = this.#toCopy.splice(0, this.#copyCount(this.#toCopy));
-    if (!journal.hasRoomToCopy(numbers)) {
+    if (!journal.hasSpaceToCopy(numbers)) {
       this.#toCopy = undefined;
       return;
     }

@@ -27,7 +27,7 @@ export interface Connector {
   /** Whether this session would take over if the owner went. */
   isStandby(): boolean;
   /** Describes an owner that accepts connections but does not respond. */
-  silent(): Promise<IpcError>;
+  describeSilentOwner(): Promise<IpcError>;
   /** Called with each welcome, before any call is sent. */
   welcomed(welcome: Welcome): void;
 }
@@ -172,7 +172,7 @@ export class Link {
 
   async #giveUpSilent(calls: readonly OpenCall[]): Promise<void> {
     const silent = new IpcError('owner_silent', 'the broker does not answer');
-    const error = await this.#connector.silent().catch(() => silent);
+    const error = await this.#connector.describeSilentOwner().catch(() => silent);
     for (const call of calls) giveUp(call, error);
   }
 

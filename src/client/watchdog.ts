@@ -1,7 +1,7 @@
 // Finds out that the broker is silent. One timer for all calls of a link: when nothing has come from the
 // broker for a second, a ping is sent; any byte counts as a sign of life. After another second the calls
 // are reported as silent, each once.
-import { silenceMsAnswer } from '../base/limits.ts';
+import { silenceMsResponse } from '../base/limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Connection } from '../net/connection.ts';
 import type { OpenCall } from './pending-call.ts';
@@ -17,7 +17,7 @@ export interface Watched {
 
 type SilentCall = OpenCall & { silentSince: number };
 
-const pingMs = silenceMsAnswer / 2;
+const pingMs = silenceMsResponse / 2;
 
 export class Watchdog {
   readonly #runtime: Runtime;
@@ -55,7 +55,7 @@ export class Watchdog {
     // No broker could respond, or this process itself stood still: time begins anew.
     const beginsAnew = connection === undefined || now - this.#due > pingMs / 2;
     if (beginsAnew) for (const call of calls) call.silentSince = now;
-    const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsAnswer);
+    const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsResponse);
     if (overdue.length > 0) this.#watched.silent(overdue);
     for (const call of overdue as OpenCall[]) call.silentSince = undefined;
     this.#checkAgain(calls.filter(({ silentSince }) => silentSince !== undefined));
@@ -66,7 +66,7 @@ export class Watchdog {
     const first = Math.min(...calls.map(({ silentSince }) => silentSince));
     const isPingDue = this.#runtime.now() - first >= pingMs;
     if (isPingDue) this.#watched.ping();
-    this.#checkAt(first + (isPingDue ? silenceMsAnswer : pingMs));
+    this.#checkAt(first + (isPingDue ? silenceMsResponse : pingMs));
   }
 }
 

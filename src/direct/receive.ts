@@ -109,7 +109,7 @@ class Receiver {
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#add(await this.#pendingHandshakes.meet(socket, accept(socket, this.#keys())));
+      this.#add(await this.#pendingHandshakes.track(socket, accept(socket, this.#keys())));
     } catch (error) {
       // A peer that fails the handshake does not end the receive.
       if (!(error instanceof IpcError)) throw error;

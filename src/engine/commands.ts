@@ -47,7 +47,7 @@ export interface EngineLimits {
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
   readonly unstoredIdsMax: number;
-  readonly postsAboveMarkMax: number;
+  readonly unacknowledgedPostsMax: number;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
   readonly mailboxesMax: number;

@@ -139,7 +139,7 @@ export class Engine {
   }
 
   /** What each segment prologue repeats: the ids of posts, for deduplication. */
-  head(): JournalRecord[] {
+  snapshot(): JournalRecord[] {
     const { deduplication } = this.#state;
     deduplication.shrink(this.#connections.isConnected);
     deduplication.forgetAcknowledged();

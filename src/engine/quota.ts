@@ -41,7 +41,7 @@ function wrongCount(
   post: PostRequest,
   session: SessionId,
   state: State,
-  { postsAboveMarkMax }: EngineLimits,
+  { unacknowledgedPostsMax: postsAboveMarkMax }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
   const ackedUpTo = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);

@@ -2,7 +2,7 @@
 
 import { AppContext } from '../app/context.ts';
 import { answerTo } from '../app/operations.ts';
-import { checkAsked, parseHost, parseMailboxes, storedIn } from '../app/parameters.ts';
+import { parseHost, parseMailboxes, postedMessages, requireOneMailbox } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
@@ -120,7 +120,7 @@ export class AgentMail {
       settles: answered && [answered.delivery],
       signal,
     };
-    const result = await this.#context.guarded(from ?? '', mailboxes, () =>
+    const result = await this.#context.rateLimited(from ?? '', mailboxes, () =>
       this.#mail.post(first, body, call),
     );
     if (answered) {
@@ -128,7 +128,7 @@ export class AgentMail {
       if (result.notHeld.length > 0)
         throw notHeldError(answered.delivery.envelope.number, result.number);
     }
-    const stored = storedIn(mailboxes, result);
+    const stored = postedMessages(mailboxes, result);
     return typeof to === 'string' ? (stored[0] as Stored) : stored;
   }
 
@@ -159,7 +159,7 @@ export class AgentMail {
     const given = parseOptions('ask', options, names);
     const { mailbox: from = this.#context.name, timeoutMs = waitMsDefault, signal } = given;
     const mailboxes = parseMailboxes(to, 'to');
-    checkAsked(mailboxes);
+    requireOneMailbox(mailboxes);
     if (from === undefined) {
       const what = 'ask needs a mailbox to read the answer from';
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
@@ -222,7 +222,7 @@ export class AgentMail {
     const body = copyBody(text);
     const address = parseHost(host);
     const send = () => this.#context.direct.send({ ...address, from, body, timeoutMs, signal });
-    await this.#context.guarded(from, [`${address.host}:${address.port}`], send);
+    await this.#context.rateLimited(from, [`${address.host}:${address.port}`], send);
   }
 
   /**

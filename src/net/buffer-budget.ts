@@ -3,7 +3,7 @@
 // been stalled for longest is closed. It gets no error frame, because its peer does not read. That peer
 // connects again: what it held is redelivered, and what it was posting it sends again. A peer that goes
 // on reading and writing is never closed.
-import { bufferedBytesMax } from '../base/limits.ts';
+import { bufferBudgetBytes } from '../base/limits.ts';
 import type { Connection } from './connection.ts';
 
 export class BufferBudget {
@@ -12,7 +12,7 @@ export class BufferBudget {
   readonly #bytesMax: number;
   #bytes = 0;
 
-  constructor(bytesMax = bufferedBytesMax) {
+  constructor(bytesMax = bufferBudgetBytes) {
     this.#bytesMax = bytesMax;
   }
 

@@ -106,7 +106,7 @@ export class Connection {
   }
 
   /** Called for every heartbeat that is received. */
-  onBeat: (() => void) | undefined;
+  onHeartbeat: (() => void) | undefined;
 
   /** Called when `memoryBytes` may have changed, and when the connection is closed. */
   onMemoryChange: (() => void) | undefined;
@@ -253,7 +253,7 @@ export class Connection {
   #pass(frame: Frame, onFrame: (frame: Frame) => void): void {
     const isPing = frame.type === requestTypes.ping;
     if (!isPing && frame.type !== responseTypes.pong) return onFrame(frame);
-    this.onBeat?.();
+    this.onHeartbeat?.();
     if (frame.header.length + frame.body.length > 0) {
       this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
     } else if (isPing) {

@@ -3,7 +3,7 @@
 // connection that has proved the key is not counted here. An honest peer that is closed too early has
 // read no byte, so it dials again.
 import type { Socket } from 'node:net';
-import { unprovenMax } from '../base/limits.ts';
+import { pendingHandshakesMax } from '../base/limits.ts';
 import { helloBytes } from '../protocol/handshake.ts';
 
 export class PendingHandshakes {
@@ -11,7 +11,7 @@ export class PendingHandshakes {
   readonly #sockets = new Set<Socket>();
   readonly #max: number;
 
-  constructor(max = unprovenMax) {
+  constructor(max = pendingHandshakesMax) {
     this.#max = max;
   }
 
@@ -20,7 +20,7 @@ export class PendingHandshakes {
   }
 
   /** Counts the socket until `proof` is settled; it may be closed before that. */
-  async meet<Proven>(socket: Socket, proof: Promise<Proven>): Promise<Proven> {
+  async track<Proven>(socket: Socket, proof: Promise<Proven>): Promise<Proven> {
     if (this.#sockets.size >= this.#max) this.#evict();
     this.#sockets.add(socket);
     try {

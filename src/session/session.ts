@@ -79,7 +79,7 @@ export class Session extends Client implements MailService {
   constructor(options: SessionOptions) {
     super(options.origin, {
       connect: () => this.#connect(),
-      silent: () => this.#silent(),
+      describeSilentOwner: () => this.#silent(),
       welcomed: (welcome) => this.#welcomed(welcome),
       isStandby: () => this.#mayOwn(),
     });
@@ -206,8 +206,8 @@ export class Session extends Client implements MailService {
     }
     try {
       const broker = await Broker.start({
-        doors: listeners,
-        admission: new Acceptor(listeners, keys),
+        listeners: listeners,
+        acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
         onFailed: (error) => {
           this.#backoff.failed(error);

@@ -44,7 +44,7 @@ class History {
       segmentsCompact: pick(random, [1, 3, 10]),
       logBytesCompact: pick(random, [1, 2_000, 8_000]),
       bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
-      sparesMin: 0,
+      ballastFilesMin: 0,
     };
   }
 
@@ -104,7 +104,7 @@ class History {
       folder,
       owner: { pid: 1, started: 1, addresses: [] },
       restore: (record) => model.apply(record),
-      head: () => model.head(),
+      snapshot: () => model.head(),
       disk,
       limits: this.#limits,
     });

@@ -37,7 +37,7 @@ const roomy: EngineLimits = {
   attemptsMax: 3,
   messagesMax: 30,
   storeBytesMax: 600,
-  postsAboveMarkMax: 6,
+  unacknowledgedPostsMax: 6,
   waitsMax: 8,
   mailboxMessagesMax: 14,
   mailboxBytesMax: 300,
@@ -371,7 +371,7 @@ class History {
   #compact(): void {
     const copies = liveMessages(this.#engine).map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
     this.#model.headWritten();
-    this.#records = [...this.#engine.head(), ...copies];
+    this.#records = [...this.#engine.snapshot(), ...copies];
     this.#numbersBelow = this.#engine.nextNumber;
     this.#model.compacted();
     this.#note({ compact: this.#records.length });

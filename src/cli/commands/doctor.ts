@@ -95,7 +95,7 @@ async function checkFrom(
   env: NodeJS.ProcessEnv,
   port?: number,
 ): Promise<Finding[]> {
-  const at = await context.find(port === undefined ? {} : { port });
+  const at = await context.brokerAddress(port === undefined ? {} : { port });
   const { host } = at;
   if (host !== undefined) {
     return [await finding('broker', () => checkOther(context, env, host, at.port))];
@@ -205,7 +205,7 @@ async function askBroker(
   host: string,
   port: number,
 ): Promise<BrokerStatus> {
-  if (currentKeys(context.home, env)) return context.guest(host, port).status();
+  if (currentKeys(context.home, env)) return context.clientOf(host, port).status();
   const what = `there is no key here yet, so it is not the key of the broker at ${host}:${port}`;
   throw new IpcError('key_mismatch', what, { hint: 'import its key: `ipc help key import`' });
 }

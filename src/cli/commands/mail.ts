@@ -1,7 +1,7 @@
 // The commands that store and read mail: post, wait, ask, fetch.
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
-import { storedIn } from '../../app/parameters.ts';
+import { postedMessages } from '../../app/parameters.ts';
 import { quoted } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
 import { shellWord } from '../../base/shell.ts';
@@ -77,7 +77,7 @@ async function post(
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal, id: named });
   if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
-  else for (const stored of storedIn(call.given.to, result)) await writeJson(stored);
+  else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
   return exitSuccess;
 }
 

@@ -290,7 +290,7 @@ async function played(context: TestContext, lines: Words) {
   const connection = await connecting;
   const ear = new Ear(connection);
   const beat = new Promise<void>((resolve) => {
-    connection.onBeat = resolve;
+    connection.onHeartbeat = resolve;
   });
   const [hello] = await ear.next();
   connection.send(encodeResponse({ ...welcome, request: hello?.request ?? 0 }));

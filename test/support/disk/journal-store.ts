@@ -24,7 +24,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     folder: storeFolder,
     owner: { pid: 42, started: 1_700_000_000_000, addresses: ['127.0.0.1:1'] },
     restore: (record) => model.apply(record),
-    head: () => model.head(),
+    snapshot: () => model.head(),
     ...options,
   });
   return { journal, model };

@@ -40,7 +40,7 @@ export function durableOf(engine: Engine): Durable {
   return {
     size: engine.size,
     nextNumber: engine.nextNumber,
-    head: engine.head(),
+    head: engine.snapshot(),
     messages: liveMessages(engine),
   };
 }

@@ -414,7 +414,7 @@ export class MailboxModel {
       const mark = Math.max(post.ackedUpTo, this.#memory.markOf(session));
       if (post.count <= mark) return 'bad_frame';
       const last = post.count + to.length - 1;
-      if (last > mark + this.#limits.postsAboveMarkMax) return 'too_many_unanswered';
+      if (last > mark + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
     }
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||

@@ -68,7 +68,7 @@ test('two messages that got the same number because of a crash are told apart by
       connection = new PlayedConnection(answer);
       return connection as unknown as Connection;
     },
-    silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+    describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
     welcomed: () => {},
     isStandby: () => false,
   });

@@ -78,7 +78,7 @@ function clientOf(connect: () => Promise<Connection>, machine: ManualRuntime): C
     { program: 'test', pid: 1, machine: 'here' },
     {
       connect,
-      silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+      describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
       welcomed: () => {},
       isStandby: () => false,
     },

@@ -43,7 +43,7 @@ function beginning(bodyBytes: number): Buffer {
 }
 
 test('when incomplete frames exceed the budget, the connection that has been stalled for longest is closed', async (context) => {
-  const broker = await startBroker(context, { limits: { bufferedBytesMax: 2.5 * mebibyte } });
+  const broker = await startBroker(context, { limits: { bufferBudgetBytes: 2.5 * mebibyte } });
   const client = broker.client();
   const come = async (name: string): Promise<Socket> => {
     const socket = await provenSocket(context, broker, name);
@@ -68,7 +68,7 @@ test('when incomplete frames exceed the budget, the connection that has been sta
 
 test('when unread mail exceeds the budget, the connection that has been stalled for longest is closed, and its mail goes to others', async (context) => {
   const bufferedBytesMax = 24 * mebibyte;
-  const broker = await startBroker(context, { limits: { bufferedBytesMax } });
+  const broker = await startBroker(context, { limits: { bufferBudgetBytes: bufferedBytesMax } });
   const poster = broker.client();
   const before = memory();
   for (let count = 0; count < 16; count++) {

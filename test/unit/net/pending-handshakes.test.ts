@@ -14,7 +14,7 @@ async function open() {
   const proven: Connection[] = [];
   const server = createServer((socket) => {
     pendingHandshakes
-      .meet(socket, accept(socket, keys))
+      .track(socket, accept(socket, keys))
       .then((connection) => proven.push(connection))
       .catch(() => {});
   });
