@@ -1,5 +1,5 @@
-// Long storms with real processes. SEED=N repeats the choice of victims and pauses; the timing within the
-// processes is not repeatable.
+// Long storms with real processes. SEED=N repeats the choice of victims and pauses; the timing within
+// the processes is not repeatable.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fleet } from '../support/processes/fleet.ts';

@@ -1,4 +1,4 @@
-// Writers and readers, each a process: every message comes once, in its order.
+// Writers and readers, each in its own process: every message must be delivered once and in order.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
@@ -8,7 +8,7 @@ import { place } from './remote.ts';
 
 export interface FleetTold {
   readonly messages: number;
-  /** Messages that are not the next of their writer, or not offered for the first time. */
+  /** Messages that were out of order for their writer, or redelivered. */
   readonly wrong: readonly string[];
 }
 
@@ -16,14 +16,17 @@ export interface FleetResult {
   readonly written: number;
   readonly read: number;
   readonly wrong: readonly string[];
-  /** In the store, when all have told. */
+  /** Messages left in the store when all processes have reported. */
   readonly left: number;
   readonly messagesPerSecond: number;
 }
 
 const program = fileURLToPath(new URL('./fleet-process.js', import.meta.url));
 
-/** `each`: messages of one writer, which go to all readers in turn; a multiple of their number. */
+/**
+ * `each`: the number of messages of a writer, sent to all readers in turn; a multiple of the number of
+ * readers.
+ */
 export async function fleet(
   context: TestContext,
   { writers, readers, each }: { writers: number; readers: number; each: number },

@@ -1,4 +1,4 @@
-// A session in a process of its own, driven over Node's process channel: see remote.ts.
+// A session in its own process, driven by remote.ts over the IPC channel of Node.
 
 import { IpcError } from '../../../src/base/errors.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
