@@ -46,14 +46,14 @@ export class Capture {
     const [command = '', ...rest] = [...prefix, 'python3', '-c', script];
     const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
     context.after(() => child.kill('SIGKILL'));
-    const said: string[] = [];
-    child.stderr.on('data', (chunk) => said.push(String(chunk)));
+    const errors: string[] = [];
+    child.stderr.on('data', (chunk) => errors.push(String(chunk)));
     const isReady = await new Promise((resolve) => {
       child.stdout.once('data', () => resolve(true));
-      child.once('error', (error) => resolve(!said.push(error.message)));
+      child.once('error', (error) => resolve(!errors.push(error.message)));
       child.once('close', () => resolve(false));
     });
-    return isReady ? new Capture(child, child.stdout) : `no packets to see: ${said.join('')}`;
+    return isReady ? new Capture(child, child.stdout) : `no packets to see: ${errors.join('')}`;
   }
 
   private constructor(child: ChildProcess, out: Readable) {

@@ -4,7 +4,7 @@
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import { retryWhileRefused } from '../retry.ts';
-import type { FleetTold } from './fleet.ts';
+import type { FleetReport } from './fleet.ts';
 
 const [home = '', port = '', role = '', name = '', boxes = '', total = ''] = process.argv.slice(2);
 const session = new Session({
@@ -34,7 +34,7 @@ async function write(): Promise<void> {
     if (open.size >= postsAtOnce) await Promise.race(open);
   }
   await Promise.all(open);
-  tell({ messages: Number(total), wrong: [] });
+  report({ messages: Number(total), wrong: [] });
 }
 
 async function read(): Promise<void> {
@@ -60,9 +60,9 @@ async function read(): Promise<void> {
     messages += all.length;
     await retryWhileRefused(() => session.settle(all));
   }
-  tell({ messages, wrong });
+  report({ messages, wrong });
 }
 
-function tell(told: FleetTold): void {
-  process.send?.(told);
+function report(counts: FleetReport): void {
+  process.send?.(counts);
 }

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { place } from './remote.ts';
 
-export interface FleetTold {
+export interface FleetReport {
   readonly messages: number;
   /** Messages that were out of order for their writer, or redelivered. */
   readonly wrong: readonly string[];
@@ -53,7 +53,7 @@ export async function fleet(
   await Promise.all(all.map((child) => once(child, 'message')));
   const began = performance.now();
   for (const child of all) child.send('go');
-  const [written, read] = await Promise.all([told(writing), told(reading)]);
+  const [written, read] = await Promise.all([reports(writing), reports(reading)]);
   const seconds = (performance.now() - began) / 1_000;
   return {
     written: sum(written),
@@ -64,10 +64,12 @@ export async function fleet(
   };
 }
 
-async function told(children: readonly ChildProcess[]): Promise<FleetTold[]> {
-  return Promise.all(children.map(async (child) => (await once(child, 'message'))[0] as FleetTold));
+async function reports(children: readonly ChildProcess[]): Promise<FleetReport[]> {
+  return Promise.all(
+    children.map(async (child) => (await once(child, 'message'))[0] as FleetReport),
+  );
 }
 
-function sum(all: readonly FleetTold[]): number {
+function sum(all: readonly FleetReport[]): number {
   return all.reduce((total, { messages }) => total + messages, 0);
 }

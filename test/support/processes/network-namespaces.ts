@@ -48,17 +48,17 @@ async function keep(
 ): Promise<number | string> {
   const keeper = spawn(command, [...words, 'sh', '-c', 'echo ready; exec cat']);
   keepers.push(keeper);
-  const said: string[] = [];
-  keeper.stderr.on('data', (chunk) => said.push(String(chunk)));
+  const errors: string[] = [];
+  keeper.stderr.on('data', (chunk) => errors.push(String(chunk)));
   const isReady = await new Promise((resolve) => {
     keeper.stdout.once('data', () => resolve(true));
     keeper.once('error', (error) => {
-      said.push(error.message);
+      errors.push(error.message);
       resolve(false);
     });
     keeper.once('close', () => resolve(false));
   });
-  return isReady && keeper.pid !== undefined ? keeper.pid : said.join('') || 'no namespaces';
+  return isReady && keeper.pid !== undefined ? keeper.pid : errors.join('') || 'no namespaces';
 }
 
 /** Returns an error text if it fails. */

@@ -22,7 +22,7 @@ export interface RemoteDelivery {
   readonly body: string;
 }
 
-export type RemoteWords =
+export type RemoteRequest =
   | {
       readonly kind: 'post';
       readonly to: string;
@@ -46,7 +46,7 @@ export type RemoteWords =
 
 export interface RemoteCall {
   readonly number: number;
-  readonly words: RemoteWords;
+  readonly request: RemoteRequest;
 }
 
 export interface RemoteAnswer {
@@ -76,8 +76,8 @@ export class Remote {
    */
   constructor(home: string, port: number, prefix: readonly string[] = [], host = '') {
     const node = [process.execPath, program, home, String(port), host];
-    const [command = '', ...words] = [...prefix, ...node];
-    this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const [command = '', ...args] = [...prefix, ...node];
+    this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));
     this.#child.on('exit', () => this.#gone());
   }
@@ -162,11 +162,11 @@ export class Remote {
     await once(this.#child, 'exit');
   }
 
-  #call<Result>(words: RemoteWords): Running<Result> {
+  #call<Result>(request: RemoteRequest): Running<Result> {
     const number = ++this.#count;
     const result = new Promise<Result>((resolve, reject) => {
       this.#open.set(number, { resolve, reject });
-      this.#child.send({ number, words });
+      this.#child.send({ number, request });
     });
     // A test that kills the process need not await every call that the kill interrupts.
     result.catch(() => {});

@@ -2,7 +2,7 @@
 // delivered. I2 A delivered message was posted, byte for byte. I3 A message whose settle was
 // acknowledged is not redelivered. I4 First deliveries keep the order of the mailbox, which keeps the
 // order of each sender. I5 One post is one message. And no two sessions hold the same message.
-import type { StormEvent, StormKey } from './storm-words.ts';
+import type { StormEvent, StormKey } from './storm-protocol.ts';
 
 type Stored = Extract<StormEvent, { kind: 'stored' }>;
 type Got = Extract<StormEvent, { kind: 'got' }>;
@@ -15,11 +15,11 @@ export interface StormReport {
   readonly delivered: number;
   readonly lost: string[];
   readonly altered: string[];
-  readonly again: string[];
-  readonly disordered: string[];
+  readonly redelivered: string[];
+  readonly reordered: string[];
   /** The number of first deliveries whose order was checked. */
   readonly ordered: number;
-  readonly doubled: string[];
+  readonly duplicated: string[];
   readonly shared: string[];
 }
 
@@ -73,27 +73,27 @@ export class StormHistory {
       altered: this.#got
         .filter(({ key }) => key === undefined || !this.#streams.has(key.stream))
         .map(({ number }) => `#${number}`),
-      again: this.#again,
-      disordered: [...this.#disorderedStreams(), ...this.#disorderedDeliveries()],
+      redelivered: this.#again,
+      reordered: [...this.#reorderedStreams(), ...this.#disorderedDeliveries()],
       ordered: this.#firstDeliveries().length,
-      doubled: this.#doubled(),
+      duplicated: this.#duplicated(),
       shared: repeated(this.#got.map(({ number, attempt }) => `#${number} attempt ${attempt}`)),
     };
   }
 
-  #doubled(): string[] {
+  #duplicated(): string[] {
     const numbers = new Map<string, Set<number>>();
-    const told = [
+    const numbered = [
       ...this.#stored.map((event) => [text(event), event.number] as const),
       ...this.#got.flatMap(({ key, number }) => (key ? [[text(key), number] as const] : [])),
     ];
-    for (const [key, number] of told) {
+    for (const [key, number] of numbered) {
       numbers.set(key, (numbers.get(key) ?? new Set()).add(number));
     }
     return [...numbers].filter(([, all]) => all.size > 1).map(([key]) => key);
   }
 
-  #disorderedStreams(): string[] {
+  #reorderedStreams(): string[] {
     const last = new Map<string, number>();
     return this.#stored.flatMap((event) => {
       const before = last.get(event.stream) ?? 0;

@@ -6,7 +6,7 @@ import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import { Random } from '../random.ts';
 import { retryWhileRefused } from '../retry.ts';
-import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-words.ts';
+import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-protocol.ts';
 
 const [home = '', port = '', name = '', boxes = '', seed = ''] = process.argv.slice(2);
 const session = new Session({

@@ -12,7 +12,7 @@ import { readOwner } from '../../../src/journal/paths.ts';
 import { freePort, makeHome } from '../places.ts';
 import { pick, Random } from '../random.ts';
 import { StormHistory, type StormReport } from './storm-history.ts';
-import type { StormEvent, StormWords } from './storm-words.ts';
+import type { StormEvent, StormWords } from './storm-protocol.ts';
 
 export interface StormOptions {
   readonly seed: number;
@@ -23,7 +23,7 @@ export interface StormOptions {
   readonly ownersInTen: number;
   readonly pauseMsMax: number;
   /** One in this many next owners is killed before any session has seen it serve. */
-  readonly hastyOneIn: number;
+  readonly earlyKillOneIn: number;
 }
 
 export interface StormResult extends StormReport {
@@ -94,12 +94,12 @@ class Storm {
     const seed = this.#random.below(2 ** 31);
     const args = [this.#home, String(this.#port), name, mailboxes.join(','), String(seed)];
     this.#history.began(name, mailboxes);
-    const session = new StormSession(args, (event) => this.#told(name, event));
+    const session = new StormSession(args, (event) => this.#reported(name, event));
     this.#all.push(session);
     this.#alive.push(session);
   }
 
-  #told(name: string, event: StormEvent): void {
+  #reported(name: string, event: StormEvent): void {
     this.#history.add(name, event);
     if (event.kind === 'stored') this.#stored();
     if (event.kind === 'refused') this.#refused[event.code] = (this.#refused[event.code] ?? 0) + 1;
@@ -117,7 +117,7 @@ class Storm {
     if (!isOwner) return;
     this.#owners += 1;
     const took = this.#nextStored();
-    if (!this.#random.oneIn(this.#options.hastyOneIn))
+    if (!this.#random.oneIn(this.#options.earlyKillOneIn))
       await this.#within('the next owner stores', [took]);
   }
 
