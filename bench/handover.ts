@@ -1,28 +1,28 @@
-// From the call of post() to the end of a wait that was parked before it. Poster, broker and reader
-// are processes of their own. Beside it a round trip over bare TCP, which has as many hops; the
-// two take turns. Both are measured under three conditions: see support/cores.ts.
+// Latency from the call of post() to the end of a wait that was parked before. Poster, broker and reader
+// are separate processes. For comparison, a round trip over plain TCP, which has the same number of hops;
+// the two alternate. Both are measured under three conditions: see support/cores.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { freePort } from '../test/support/places.ts';
+import { makeBenchFolder } from './support/bench-folder.ts';
+import { BenchProcess } from './support/bench-process.ts';
 import { keepApart, withAwakeCores } from './support/cores.ts';
-import { Helper } from './support/helper.ts';
 import { bodyOf, mailbox, openSession } from './support/mail.ts';
 import { nowUs, print, rounded, Series, type Summary } from './support/measure.ts';
-import { makePlace } from './support/place.ts';
 
 const bytes = 256;
 const runs = 5_000;
-/** Until the code of all four processes is compiled to the end. */
+/** Runs until the code of all four processes is fully optimized. */
 const warmups = 2_000;
 
-const home = makePlace();
+const home = makeBenchFolder();
 const port = await freePort();
-const broker = new Helper('broker-process.js', home, String(port));
+const broker = new BenchProcess('broker-process.js', home, String(port));
 assert.equal(await broker.next(), 'owner');
-const reader = new Helper('reader-process.js', home, String(port));
+const reader = new BenchProcess('reader-process.js', home, String(port));
 await reader.next();
-const echo = new Helper('echo-process.js');
+const echo = new BenchProcess('echo-process.js');
 const socket = connect({ host: '127.0.0.1', port: await echo.next<number>(), noDelay: true });
 await once(socket, 'connect');
 const poster = openSession(home, port);
@@ -56,7 +56,7 @@ async function takeTurns(count: number): Promise<{ handover: Summary; echo: Summ
   return { handover: handovers.summary(), echo: echoes.summary() };
 }
 
-/** Returns when the message is settled too, and the reader's next wait parked. */
+/** Also waits until the message is settled and the next wait of the reader is parked. */
 async function handOver(): Promise<number> {
   const startUs = nowUs();
   const { reader: isRead } = await poster.post(mailbox, body);

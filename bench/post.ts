@@ -1,20 +1,20 @@
-// One post at a time, from its call to `stored`, at a broker in another process. Beside it the bare
-// write and sync of as many bytes: over zeros written before, as the journal does, and at the end of
-// a file. The three take turns, in random order, since what came before a sync tells on it.
+// Latency of single posts, from the call to `stored`, with the broker in another process. For comparison,
+// a plain write and sync of the same number of bytes, over preallocated zeros as in the journal, and at the
+// end of a file. The three alternate in random order, because a sync is affected by what precedes it.
 import { join } from 'node:path';
 import { freePort } from '../test/support/places.ts';
 import { BareFile } from './support/bare-file.ts';
-import { Helper } from './support/helper.ts';
+import { makeBenchFolder } from './support/bench-folder.ts';
+import { BenchProcess } from './support/bench-process.ts';
 import { bodyOf, mailbox, openSession } from './support/mail.ts';
 import { print, rounded, Series } from './support/measure.ts';
-import { makePlace } from './support/place.ts';
 
 const runs = 2_000;
 const warmups = 1_500;
 
-const home = makePlace();
+const home = makeBenchFolder();
 const port = await freePort();
-const broker = new Helper('broker-process.js', home, String(port));
+const broker = new BenchProcess('broker-process.js', home, String(port));
 await broker.next();
 const poster = openSession(home, port);
 

@@ -1,13 +1,13 @@
-// Posts of one session, 256 of them in flight, so that one sync stores many; how many a second, and
-// how long each took. Beside them bare writes over zeros, one after the other, each with a sync of its
-// own. The two take turns, a round each.
+// Throughput and latency of the posts of one session with 256 in flight, so that group commit covers many
+// with one sync. For comparison, plain writes over zeros, one after the other, each with its own sync. The
+// two alternate, a round each.
 import { join } from 'node:path';
 import { freePort } from '../test/support/places.ts';
 import { BareFile } from './support/bare-file.ts';
-import { Helper } from './support/helper.ts';
+import { makeBenchFolder } from './support/bench-folder.ts';
+import { BenchProcess } from './support/bench-process.ts';
 import { bodyOf, mailbox, openSession } from './support/mail.ts';
 import { median, nowUs, print, rounded, Series } from './support/measure.ts';
-import { makePlace } from './support/place.ts';
 
 const bytes = 256;
 const inFlight = 256;
@@ -16,9 +16,9 @@ const roundWarmups = 2;
 const postsOfRound = 5_000;
 const writesOfRound = 500;
 
-const home = makePlace();
+const home = makeBenchFolder();
 const port = await freePort();
-const broker = new Helper('broker-process.js', home, String(port));
+const broker = new BenchProcess('broker-process.js', home, String(port));
 await broker.next();
 const poster = openSession(home, port);
 const body = bodyOf(bytes);

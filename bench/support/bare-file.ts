@@ -1,4 +1,4 @@
-// What a stored message cannot be cheaper than: its bytes written to a file, and synced, on the pool.
+// The lower bound for storing a message: its bytes written to a file and synced, on the thread pool.
 import { closeSync, fdatasync, fsyncSync, openSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 
@@ -9,7 +9,7 @@ export class BareFile {
   readonly #file: number;
   #offset = 0;
 
-  /** `allocatedBytes`: zeros that the bytes are written over, so that no sync changes its length. */
+  /** `allocatedBytes`: preallocated zeros that are overwritten, so that no sync changes the file length. */
   constructor(path: string, allocatedBytes: number) {
     this.#file = openSync(path, 'wx', 0o600);
     writeSync(this.#file, Buffer.alloc(allocatedBytes), 0, allocatedBytes, 0);

@@ -1,4 +1,4 @@
-// The owner of the broker: HOME PORT. Says 'ready', serves until its channel closes.
+// The owner of the broker; arguments: HOME PORT. Reports 'ready', and serves until its channel closes.
 import { openSession } from './mail.ts';
 
 const [home = '', port = ''] = process.argv.slice(2);

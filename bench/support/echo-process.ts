@@ -1,4 +1,4 @@
-// Sends back every byte: the least that two processes can do over TCP. Says its port.
+// An echo server, the lower bound for two processes over TCP. Reports its port.
 import { type AddressInfo, createServer } from 'node:net';
 
 const server = createServer({ noDelay: true }, (socket) => {

@@ -1,4 +1,4 @@
-// Sessions of a benchmark, and what they say.
+// Sessions of a benchmark and their messages.
 
 import type { Name } from '../../src/model/message.ts';
 import { Session } from '../../src/session/session.ts';

@@ -1,5 +1,5 @@
-// What was measured, as lines of JSON. Times are microseconds of the one monotonic clock that all
-// processes of a machine share.
+// Results as lines of JSON. Times are microseconds of the monotonic clock that all processes of a machine
+// share.
 
 export interface Summary {
   readonly count: number;
@@ -11,7 +11,7 @@ export function nowUs(): number {
   return Number(process.hrtime.bigint()) / 1_000;
 }
 
-/** The durations of one action. */
+/** The measured durations of one action. */
 export class Series {
   readonly #samplesUs: number[] = [];
 
@@ -25,7 +25,7 @@ export class Series {
     this.add(nowUs() - startUs);
   }
 
-  /** Forgets the runs that only got code compiled and files their first blocks. */
+  /** Discards the warm-up runs, in which code is compiled and files get their first blocks. */
   clear(): void {
     this.#samplesUs.length = 0;
   }
@@ -45,7 +45,7 @@ export function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** One line. Its name carries the parameters, so that the lines of two runs can be laid side by side. */
+/** Prints one line. Its name contains the parameters, so that the lines of two runs can be compared. */
 export function print(name: string, figures: object): void {
   process.stdout.write(`${JSON.stringify({ name, ...figures })}\n`);
 }

@@ -1,5 +1,5 @@
-// Waits for messages: HOME PORT. Sends a number each time that a wait of it is parked: when the
-// message before it arrived, 0 at first.
+// Waits for messages; arguments: HOME PORT. Each time a wait is parked it reports the time at which the
+// previous message arrived, 0 at first.
 import { mailbox, openSession, waitMs } from './mail.ts';
 import { nowUs } from './measure.ts';
 
@@ -9,7 +9,7 @@ process.once('disconnect', () => process.exit());
 
 for (let arrivedUs = 0; ; ) {
   const waiting = session.wait(mailbox, { timeoutMs: waitMs });
-  // On the same connection, so it is answered after the wait was parked.
+  // Sent on the same connection, so the response follows the parking of the wait.
   await session.status();
   process.send?.(arrivedUs);
   const delivery = await waiting;

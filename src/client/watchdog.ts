@@ -11,7 +11,7 @@ export interface Watched {
   connection(): Connection | undefined;
   calls(): Iterable<OpenCall>;
   ping(): void;
-  /** The broker has been silent to these calls for `silenceMsAnswer`. */
+  /** The broker has been silent to these calls for `silenceMsResponse`. */
   silent(calls: readonly OpenCall[]): void;
 }
 

@@ -41,7 +41,7 @@ function wrongCount(
   post: PostRequest,
   session: SessionId,
   state: State,
-  { unacknowledgedPostsMax: postsAboveMarkMax }: EngineLimits,
+  { unacknowledgedPostsMax }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
   const ackedUpTo = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
@@ -50,8 +50,8 @@ function wrongCount(
     return new IpcError('bad_frame', what);
   }
   const last = post.count + post.alsoTo.length;
-  if (last <= ackedUpTo + postsAboveMarkMax) return undefined;
-  const what = `post ${last} is more than ${postsAboveMarkMax} above the acknowledged count ${ackedUpTo}`;
+  if (last <= ackedUpTo + unacknowledgedPostsMax) return undefined;
+  const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
   return new IpcError('too_many_unanswered', what);
 }
 

@@ -249,7 +249,7 @@ export interface StatusResponse {
   readonly deadLetters: readonly DeadLetterCount[];
   /** Unsettled messages whose bodies are corrupt on disk. */
   readonly damaged: number;
-  /** How long the current sync has been running; 0 below `stallMsMin`. */
+  /** How long the current sync has been running; 0 below `syncStallMsMin`. */
   readonly storageStalledMs: number;
   /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];

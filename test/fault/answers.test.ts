@@ -18,8 +18,8 @@ async function beginBroker({ begin }: Shell) {
 /** A library session that holds two questions of `asker`. */
 async function withTwoQuestions(context: TestContext) {
   let opened: AgentMail | undefined;
-  // Hooks run in the order of their registration. The session must end before the broker is killed and the
-  // folder is removed, because it would take over.
+  // Hooks run in the order of their registration. The session must end before the broker is killed and
+  // the folder is removed, because it would take over.
   context.after(() => opened?.close());
   const place = await shell(context);
   const broker = await beginBroker(place);

@@ -1,4 +1,5 @@
-// Messages that no reader settles: they wait in dead-letters, the status reports them, a retry returns them.
+// Messages that no reader settles: they wait in dead-letters, the status reports them, a retry returns
+// them.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Client } from '../../src/client/client.ts';

@@ -150,8 +150,8 @@ test('of two owners of one folder in separate networks, the older is fenced befo
   await rm(join(world.home, `broker-${world.port}`, 'owner.sock'));
   const status = await inside.status();
   assert.deepEqual([status.own, status.epoch, status.messages], [true, 2, 1]);
-  // The older owner detects the new epoch after the sync of this post, does not acknowledge it, and joins the newer
-  // owner through the Unix socket.
+  // The older owner detects the new epoch after the sync of this post, does not acknowledge it, and
+  // joins the newer owner through the Unix socket.
   const { number, duplicate } = await outside.post('box', 'after the takeover');
   const after = await outside.status();
   assert.deepEqual([after.pid, after.epoch, after.messages], [inside.pid, 2, 2]);

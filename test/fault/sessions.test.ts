@@ -1,5 +1,6 @@
 // Sessions that fail without closing their connection: suspended, half-open, cut off between post and
-// response, stalled readers, endless writers. Their messages are redelivered, and other sessions are served.
+// response, stalled readers, endless writers. Their messages are redelivered, and other sessions are
+// served.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -183,7 +184,10 @@ async function sockets(
   return Promise.all(names.map((each) => provenSocket(context, here, each)));
 }
 
-/** Posts 1 MB at a time as fast as the kernel accepts it, and reads no response. Resolves when all is written. */
+/**
+ * Posts 1 MB at a time as fast as the kernel accepts it, and reads no response. Resolves when all is
+ * written.
+ */
 async function flood(socket: Socket, count: number): Promise<void> {
   const body = Buffer.alloc(1_048_576, 'x');
   const words = { to: box, alsoTo: [], from: '', answers: '', settles: [] } as const;

@@ -1,11 +1,11 @@
-// Long storms with real processes. SEED=N repeats the choice of victims and pauses; the timing within the
-// processes is not repeatable.
+// Long storms with real processes. SEED=N repeats the choice of victims and pauses; the timing within
+// the processes is not repeatable.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fleet } from '../support/processes/fleet.ts';
 import { type StormOptions, storm } from '../support/processes/storm.ts';
 import { StormHistory } from '../support/processes/storm-history.ts';
-import type { StormEvent } from '../support/processes/storm-words.ts';
+import type { StormEvent } from '../support/processes/storm-protocol.ts';
 import { seedFromEnvironment } from '../support/random.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
@@ -20,7 +20,7 @@ test(`${isLong ? 520 : 30} kills of random sessions, owners included, lose, dupl
     mailboxes: ['ann', 'ben', 'eve'],
     ownersInTen: 4,
     pauseMsMax: 400,
-    hastyOneIn: 4,
+    earlyKillOneIn: 4,
   });
   assert.ok(figures.owners >= 5, `${figures.owners} owners died`);
   assert.ok(figures.acknowledged >= 200, `${figures.acknowledged} posts were acknowledged`);
@@ -35,7 +35,7 @@ test(`${isLong ? 50 : 8} owners killed in a row under load lose and duplicate no
     mailboxes: ['ann', 'ben'],
     ownersInTen: 10,
     pauseMsMax: 60,
-    hastyOneIn: Number.POSITIVE_INFINITY,
+    earlyKillOneIn: Number.POSITIVE_INFINITY,
   });
   assert.equal(figures.owners, isLong ? 50 : 8);
 });
@@ -62,7 +62,14 @@ test('the checker of storms finds each fault in a history that contains it, and 
     const history = new StormHistory();
     history.began('s1', ['ann']);
     for (const event of events) history.add('s2', event);
-    const { lost, altered, again, disordered, doubled, shared } = history.report();
+    const {
+      lost,
+      altered,
+      redelivered: again,
+      reordered: disordered,
+      duplicated: doubled,
+      shared,
+    } = history.report();
     const faults = { lost, altered, again, disordered, doubled, shared };
     return Object.fromEntries(Object.entries(faults).filter(([, list]) => list.length > 0));
   };
@@ -88,7 +95,15 @@ test('the checker of storms finds each fault in a history that contains it, and 
 /** Prints the report, and asserts that no invariant was violated. */
 async function calmAfter(context: TestContext, options: StormOptions) {
   const result = await storm(context, options);
-  const { lost, altered, again, disordered, doubled, shared, ...figures } = result;
+  const {
+    lost,
+    altered,
+    redelivered: again,
+    reordered: disordered,
+    duplicated: doubled,
+    shared,
+    ...figures
+  } = result;
   const counts = { lost: lost.length, doubled: doubled.length };
   context.diagnostic(JSON.stringify({ seed: options.seed, ...counts, ...figures }));
   assert.deepEqual({ lost, altered, again, disordered, doubled, shared }, nothing);

@@ -12,12 +12,15 @@ import { flipped, survive } from '../support/processes/survive.ts';
 const long = process.env.IPC_TEST_LONG === '1';
 const bits = long ? [1, 2, 4, 8, 16, 32, 64, 128] : [16];
 
-/** Builds a store with three owners, one of them killed; with full, compacted and removed segments; with all kinds of records. */
+/**
+ * Builds a store with three owners, one of them killed; with full, compacted and removed segments; with
+ * all kinds of records.
+ */
 async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   const disk = new CrashDisk('/home');
   const limits = {
     ...{ segmentBytesMax: 700, segmentReserveBytes: 1, segmentGrowthBytes: 64 },
-    ...{ segmentsCompact: 2, logBytesCompact: 0, sparesMin: 0 },
+    ...{ segmentsCompact: 2, logBytesCompact: 0, ballastFilesMin: 0 },
   };
   const first = await openStore({ disk: disk.process(), limits });
   for (const number of [1, 2, 3, 4]) {

@@ -1,5 +1,5 @@
-// Owners in real processes that die at each step of a takeover. The same sweep over a model of the disk,
-// with and without power loss, is in unit/journal/journal.test.ts.
+// Owners in real processes that die at each step of a takeover. The same sweep over a model of the
+// disk, with and without power loss, is in unit/journal/journal.test.ts.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,9 @@ import { seedFromEnvironment } from '../support/random.ts';
 const isLong = process.env.IPC_TEST_LONG === '1';
 /** The short form tests every second call; the seed chooses the odd or the even ones. */
 const seed = seedFromEnvironment();
-/** The number of owners before the sweep. From 16 segments on, opening a store rewrites small segments. */
+/**
+ * The number of owners before the sweep. From 16 segments on, opening a store rewrites small segments.
+ */
 const predecessors = isLong ? 20 : 2;
 const livesAtOnce = 3;
 const program = fileURLToPath(new URL('../support/processes/dying-process.js', import.meta.url));

@@ -186,7 +186,9 @@ async function liveBroker(context: TestContext): Promise<LiveBroker> {
   return { owner, port, keys: await loadKeys(home, {}) };
 }
 
-/** Runs `one` `times` times, `atOnce` of them concurrently, and asserts that the broker works as before. */
+/**
+ * Runs `one` `times` times, `atOnce` of them concurrently, and asserts that the broker works as before.
+ */
 async function stress(
   { owner }: LiveBroker,
   times: number,

@@ -82,7 +82,9 @@ class History {
     }
   }
 
-  /** Opens the store, asserts that its state is legal, and regards that state as durable from then on. */
+  /**
+   * Opens the store, asserts that its state is legal, and regards that state as durable from then on.
+   */
   async #open(): Promise<void> {
     const disk = this.#disk.process();
     const model = new JournalModel();

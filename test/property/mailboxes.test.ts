@@ -1,5 +1,5 @@
 // Random histories of one engine, with lost connections and lost records, checked by the oracle of its
-// promises, support/model/mailbox-model.ts. SEED=N repeats a history.
+// promises, support/model/engine-oracle.ts. SEED=N repeats a history.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/base/limits.ts';
@@ -22,7 +22,7 @@ import {
   origin,
   replayed,
 } from '../support/model/engine.ts';
-import { byName, MailboxModel, type Written } from '../support/model/mailbox-model.ts';
+import { byName, EngineOracle, type WrittenState } from '../support/model/engine-oracle.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';
@@ -62,7 +62,7 @@ interface Client {
 class History {
   readonly #random: Random;
   readonly #limits: EngineLimits;
-  readonly #model: MailboxModel;
+  readonly #oracle: EngineOracle;
   #engine: Engine;
   #now = 0;
 
@@ -70,7 +70,7 @@ class History {
   /** Numbers below this one are used, even if no record has them. */
   #numbersBelow = 1;
   /** The states after each record since the last sync; a crash may leave any of them. */
-  #states: { records: number; written: Written }[] = [];
+  #states: { records: number; written: WrittenState }[] = [];
   #afterSync: Reply[] = [];
 
   #clients: Client[] = [];
@@ -84,7 +84,7 @@ class History {
   constructor(seed: number, limits: EngineLimits) {
     this.#random = new Random(seed);
     this.#limits = limits;
-    this.#model = new MailboxModel(limits);
+    this.#oracle = new EngineOracle(limits);
     this.#engine = new Engine(limits);
     this.#engine.begin(identity, instantAt(0));
     for (let count = 0; count < sessionsAtOnce; count++) this.#clients.push(this.#newClient());
@@ -103,7 +103,7 @@ class History {
   #step(): void {
     this.#now += this.#random.below(200);
     const deadline = this.#engine.nextDeadline();
-    assert.equal(deadline, this.#model.nextDeadline());
+    assert.equal(deadline, this.#oracle.nextDeadline());
     if ((deadline ?? Number.POSITIVE_INFINITY) <= this.#now || this.#random.oneIn(30)) this.#tick();
     if (this.#random.oneIn(8)) this.#sync();
     if (this.#random.oneIn(100)) this.#postPercent = pick(this.#random, [5, 15, 40]);
@@ -111,9 +111,9 @@ class History {
     if (this.#random.oneIn(200)) this.#compact();
     if (this.#random.oneIn(25)) this.#checkReplay();
     this.#act(pick(this.#random, this.#clients));
-    assert.equal(this.#engine.size, this.#model.size);
+    assert.equal(this.#engine.size, this.#oracle.size);
     const [{ session }] = this.#clients as [Client];
-    assert.equal(this.#engine.standbys(session), this.#model.standbys(session));
+    assert.equal(this.#engine.standbys(session), this.#oracle.standbys(session));
   }
 
   #act(client: Client): void {
@@ -227,7 +227,10 @@ class History {
     });
   }
 
-  /** Posts under one of a few caller-chosen ids, sometimes with another body, mailbox or answered message. */
+  /**
+   * Posts under one of a few caller-chosen ids, sometimes with another body, mailbox or answered
+   * message.
+   */
   #postNamed(client: Client): void {
     const id = `name-${this.#random.below(10)}` as MessageId;
     const body = Buffer.from(this.#random.oneIn(4) ? 'other' : id);
@@ -251,9 +254,9 @@ class History {
   #retry(client: Client): void {
     const random = this.#random;
     const to = random.oneIn(3) ? pick(random, mailboxes) : '';
-    const live = [...this.#model.messages.values()].filter(() => random.oneIn(2));
+    const live = [...this.#oracle.messages.values()].filter(() => random.oneIn(2));
     const ids = random.oneIn(3) ? live.map(({ envelope }) => envelope.id) : [];
-    const after = random.oneIn(3) ? random.below(this.#model.numberHighest + 1) : 0;
+    const after = random.oneIn(3) ? random.below(this.#oracle.numberHighest + 1) : 0;
     this.#run(client, { kind: 'retry', request: ++this.#requestCount, to, ids, after });
   }
 
@@ -275,10 +278,10 @@ class History {
   }
 
   #someHolds(): Hold[] {
-    const live = [...this.#model.messages.keys()];
-    const other = 1 + this.#random.below(this.#model.numberHighest + 2);
+    const live = [...this.#oracle.messages.keys()];
+    const other = 1 + this.#random.below(this.#oracle.numberHighest + 2);
     const number = this.#random.oneIn(4) ? other : (live[this.#random.below(live.length)] ?? other);
-    const id = this.#model.messages.get(number)?.envelope.id;
+    const id = this.#oracle.messages.get(number)?.envelope.id;
     return [{ number, id: id && !this.#random.oneIn(4) ? id : ('name-other' as MessageId) }];
   }
 
@@ -303,9 +306,9 @@ class History {
     let records = this.#records.length;
     this.#records.push(...outcome.records);
     this.#note(outcome);
-    this.#model.take(command, instantAt(this.#now), outcome, () => {
+    this.#oracle.check(command, instantAt(this.#now), outcome, () => {
       records++;
-      this.#states.push({ records, written: this.#model.written() });
+      this.#states.push({ records, written: this.#oracle.written() });
     });
     assert.equal(records, this.#records.length);
     for (const reply of outcome.replies) {
@@ -343,7 +346,7 @@ class History {
     const replies = this.#afterSync;
     this.#afterSync = [];
     for (const reply of replies) this.#receive(reply);
-    this.#states = [{ records: this.#records.length, written: this.#model.written() }];
+    this.#states = [{ records: this.#records.length, written: this.#oracle.written() }];
   }
 
   /** A new owner replays the records that a crash left, and sometimes writes some of them again. */
@@ -358,7 +361,7 @@ class History {
     const instant = instantAt(this.#now);
     this.#engine = replayed(this.#records, this.#limits, this.#numbersBelow);
     this.#engine.begin(identity, instant);
-    this.#model.restart(left.written, instant);
+    this.#oracle.restart(left.written, instant);
     this.#afterSync = [];
     for (const client of this.#clients) {
       client.connection = undefined;
@@ -370,10 +373,10 @@ class History {
   /** Compacts the log until only the newest segment is left. */
   #compact(): void {
     const copies = liveMessages(this.#engine).map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
-    this.#model.headWritten();
+    this.#oracle.prologueWritten();
     this.#records = [...this.#engine.snapshot(), ...copies];
     this.#numbersBelow = this.#engine.nextNumber;
-    this.#model.compacted();
+    this.#oracle.compacted();
     this.#note({ compact: this.#records.length });
     this.#sync();
   }
@@ -381,7 +384,7 @@ class History {
   #checkReplay(): void {
     const engine = replayed(this.#records, this.#limits, this.#numbersBelow);
     assert.deepEqual(liveMessages(engine), liveMessages(this.#engine));
-    assert.equal(engine.size, this.#model.size);
+    assert.equal(engine.size, this.#oracle.size);
     if (this.#limits === roomy) {
       assert.deepEqual(durableOf(engine), durableOf(this.#engine));
       this.#checkIds();
@@ -397,8 +400,8 @@ class History {
     assert.deepEqual(
       { bytes: status.bytes, mailboxes: [...status.mailboxes].sort(byName) },
       {
-        bytes: this.#model.bytes,
-        mailboxes: this.#model.mailboxes().map(withoutWaits).filter(hasMail),
+        bytes: this.#oracle.bytes,
+        mailboxes: this.#oracle.mailboxes().map(withoutWaits).filter(hasMail),
       },
     );
   }

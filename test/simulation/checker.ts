@@ -1,18 +1,22 @@
-// Checks a history against the invariants I1 to I7. It does not depend on the code under test: it sees only
-// the calls, their results, and the responses of the brokers.
+// Checks a history against the invariants I1 to I7. It does not depend on the code under test: it sees
+// only the calls, their results, and the responses of the brokers.
 //
-// I1 An acknowledged post is settled or still stored at the end.  I2 A delivered message was posted, byte
-// for byte.  I3 A settled message is not redelivered.  I4 First deliveries keep the order of their sender.
-// I5 One id is one message.  I6 After an epoch has acknowledged a post, no older epoch does.  I7 At the end
-// all mail can be read.
-// Also: no two sessions of one broker hold the same message; and of a post to several mailboxes either all
-// messages are stored at the end, or none, except for those that were settled.
+// I1 An acknowledged post is settled or still stored at the end.  I2 A delivered message was posted,
+// byte for byte.  I3 A settled message is not redelivered.  I4 First deliveries keep the order of their
+// sender. I5 One id is one message.  I6 After an epoch has acknowledged a post, no older epoch does.
+// I7 At the end all mail can be read. Also: no two sessions of one broker hold the same message; and of
+// a post to several mailboxes either all messages are stored at the end, or none, except for those that
+// were settled.
 //
-// Messages are identified by id: a crash can undo a delivered message, and its repeated post has another number.
+// Messages are identified by id: a crash can undo a delivered message, and its repeated post has
+// another number.
 import type { Entry, Seen } from './history.ts';
 
 export interface Rules {
-  /** One bit of the disk was flipped. One post may be lost and settled mail redelivered, but this must be reported. */
+  /**
+   * One bit of the disk was flipped. One post may be lost and settled mail redelivered, but this must
+   * be reported.
+   */
   readonly isDamaged: boolean;
 }
 

@@ -1,5 +1,5 @@
-// The events of a simulation in order: calls and their results, frames of the brokers, and injected faults.
-// Bodies identify messages, so each body belongs to one post.
+// The events of a simulation in order: calls and their results, frames of the brokers, and injected
+// faults. Bodies identify messages, so each body belongs to one post.
 import { createHash } from 'node:crypto';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Hold } from '../../src/model/message.ts';

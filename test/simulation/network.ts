@@ -313,7 +313,10 @@ export class SimNetwork {
     });
   }
 
-  /** The client is connected at once; the server accepts when it has read the proof, which is one byte here. */
+  /**
+   * The client is connected at once; the server accepts when it has read the proof, which is one byte
+   * here.
+   */
   #connect(from: SimProcess, to: SimProcess, admit: (connection: Connection) => void): Connection {
     const client = new SimSocket(from, this);
     const server = new SimSocket(to, this);

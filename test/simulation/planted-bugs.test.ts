@@ -1,5 +1,5 @@
-// Tests the simulator itself: each of these brokers has one bug, planted in a copy of the compiled sources,
-// and must violate the named invariant within the given number of seeds.
+// Tests the simulator itself: each of these brokers has one bug, planted in a copy of the compiled
+// sources, and must violate the named invariant within the given number of seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Breakage, breakTree, runSeeds } from './child.ts';

@@ -117,7 +117,10 @@ export class SimProcess implements Runtime {
     for (const callback of this.#waiting.splice(0)) this.defer(callback);
   }
 
-  /** `onQuiet` is called when the last disk call has ended; only then does the kernel free the other resources. */
+  /**
+   * `onQuiet` is called when the last disk call has ended; only then does the kernel free the other
+   * resources.
+   */
   kill(onDiskIdle: () => void): void {
     this.#state = 'dead';
     this.#waiting = [];

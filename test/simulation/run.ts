@@ -1,6 +1,6 @@
-// `node run.js FIRST COUNT [INVARIANT]` simulates COUNT seeds, up to the first that violates INVARIANT (any
-// by default), and prints a report in JSON. It is a separate process so that leftovers of a simulation end
-// with it.
+// `node run.js FIRST COUNT [INVARIANT]` simulates COUNT seeds, up to the first that violates INVARIANT
+// (any by default), and prints a report in JSON. It is a separate process so that leftovers of a
+// simulation end with it.
 import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { simulate } from './simulation.ts';

@@ -1,5 +1,6 @@
 // Simulated time. Everything happens as an event in one queue ordered by time, and all promises that an
-// event resolves are processed before the next event. So a seed that determines the times repeats a history.
+// event resolves are processed before the next event. So a seed that determines the times repeats a
+// history.
 export interface SimEvent {
   /** The time of the event, in milliseconds. */
   readonly at: number;
@@ -26,7 +27,10 @@ export class Scheduler {
     return event;
   }
 
-  /** Runs until `isOver`, until no event is left, or until the time `until`. Rejects with the error of an event. */
+  /**
+   * Runs until `isOver`, until no event is left, or until the time `until`. Rejects with the error of
+   * an event.
+   */
   run(isOver: () => boolean, until: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {

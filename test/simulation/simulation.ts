@@ -1,10 +1,10 @@
 // One history, determined by a seed: sessions post and read, one of them owns the broker, on one disk,
 // while faults are injected. Then the faults stop, and all mail is read.
 //
-// 1. The seed determines the number of sessions, their machines, the speed of disk and network, the limits,
-//    and the faults with their times.  2. Each session makes its share of calls; a session that dies is
-//    replaced by another.  3. The faults stop; all calls must end.  4. In some histories the disk is
-//    corrupted.  5. A last session reads and settles all mail.
+// 1. The seed determines the number of sessions, their machines, the speed of disk and network, the
+// limits, and the faults with their times.  2. Each session makes its share of calls; a session that
+// dies is replaced by another.  3. The faults stop; all calls must end.  4. In some histories the disk
+// is corrupted.  5. A last session reads and settles all mail.
 
 import { IpcError } from '../../src/base/errors.ts';
 import { heartbeatMs } from '../../src/base/limits.ts';
@@ -191,7 +191,10 @@ class Simulation {
     this.#begin(role);
   }
 
-  /** Sessions on another machine, which survive power losses, and power losses during the sync of a post. */
+  /**
+   * Sessions on another machine, which survive power losses, and power losses during the sync of a
+   * post.
+   */
   #addGuests(faultMsMax: number): void {
     this.#addRole('poster', here, true, ['post']);
     this.#addRole('reader', here, true, ['wait', 'wait', 'settle']);
@@ -446,7 +449,9 @@ class Simulation {
     }
   }
 
-  /** Flips one written bit after a clean shutdown, when everything is durable and a sync point says so. */
+  /**
+   * Flips one written bit after a clean shutdown, when everything is durable and a sync point says so.
+   */
   async #damage(): Promise<void> {
     const { process, session } = this.#newSession('keeper', here, false);
     let isClosed = false;

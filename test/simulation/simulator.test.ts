@@ -1,6 +1,7 @@
-// Whole histories determined by seeds: brokers and sessions while processes die, power is lost, syncs fail,
-// connections break and owners change, checked against I1 to I7. SEED is the first seed, SEEDS the number of
-// seeds. By default the same seeds run each time, with those that failed once, and with --long also new ones.
+// Whole histories determined by seeds: brokers and sessions while processes die, power is lost, syncs
+// fail, connections break and owners change, checked against I1 to I7. SEED is the first seed, SEEDS
+// the number of seeds. By default the same seeds run each time, with those that failed once, and with
+// --long also new ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runSeeds, type Seeds } from './child.ts';
@@ -15,10 +16,15 @@ const freshCount = long && !isChosen ? 40_000 : 0;
 const partSeeds = long ? 10_000 : 500;
 const seedsMax = 2 ** 32;
 
-/** These seeds redelivered a message that was settled at an owner that did not have it, after a repeated post. */
+/**
+ * These seeds redelivered a message that was settled at an owner that did not have it, after a repeated
+ * post.
+ */
 const failedOnce = [77_012_168, 77_030_701, 77_040_070, 77_050_793, 77_073_282];
 
-/** The seeds in parts, each a separate test, so that a slow machine stays within the timeout of a test. */
+/**
+ * The seeds in parts, each a separate test, so that a slow machine stays within the timeout of a test.
+ */
 function partsOf(first: number, count: number): Seeds[] {
   return Array.from({ length: Math.ceil(count / partSeeds) }, (_, part) => ({
     first: first + part * partSeeds,

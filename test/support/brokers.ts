@@ -1,4 +1,4 @@
-// A broker in this process, with a disk and limits of the test's own, and clients to it.
+// A broker in this process with a disk and limits chosen by the test, and clients of it.
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,14 +24,14 @@ export interface OpenBroker {
   readonly broker: Broker;
   readonly port: number;
   readonly keys: Keys;
-  /** A client that dials this broker, or goes another way to it, and never owns one. */
+  /** A client that connects to this broker, directly or through `connect`, and never owns one. */
   client(connect?: () => Promise<Connection>): Client;
-  /** Ends its clients, and gives the role up in good order. */
+  /** Closes the clients, and shuts the broker down cleanly. */
   close(): Promise<void>;
 }
 
 export interface TestBroker extends OpenBroker {
-  /** Of a session that joins this broker: it has the key, but another store. */
+  /** A home for sessions that join this broker: with the same key, but another store. */
   readonly home: string;
   readonly folder: string;
 }
@@ -41,7 +41,7 @@ export async function startBroker(
   options: OpenOptions = {},
 ): Promise<TestBroker> {
   let opened: OpenBroker | undefined;
-  // Hooks run in the order in which they are registered: the folder goes last.
+  // Hooks run in the order of their registration, so the folder is removed last.
   context.after(() => opened?.close());
   const home = await makeHome(context);
   const folder = join(home, 'broker');
@@ -50,7 +50,7 @@ export async function startBroker(
   return { ...opened, home, folder };
 }
 
-/** The next owner of a store, which may be new. */
+/** Opens a store, existing or new, as its next owner. */
 export async function openBroker(
   folder: string,
   { goodKeys, times, ...options }: OpenOptions = {},

@@ -1,4 +1,4 @@
-// Bytes that are nearly right: frames and handshakes of the protocol, changed at a few places.
+// Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
 import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/model/message.ts';
 import type { Request, Response } from '../../src/model/requests.ts';
@@ -84,7 +84,7 @@ export const frames: readonly Buffer[] = [
   ),
 ];
 
-/** A hello of a session of its own, as it should be. */
+/** A valid hello of a new session. */
 export function soundHello(): Buffer[] {
   const own = parseSessionId(randomBytes(8).toString('hex'));
   return encodeRequest({
@@ -95,7 +95,7 @@ export function soundHello(): Buffer[] {
 const strikingBytes = [0x00, 0x01, 0x0d, 0x20, 0x7f, 0x80, 0xa9, 0xff];
 const strikingLengths = [0, 1, 11, 12, 13, 0xffff, 0x100000, 0x100001, 0x7fffffff, 0xffffffff];
 
-/** One to four changes; `others` lends its bytes. */
+/** Applies one to four mutations; spliced bytes come from `others`. */
 export function mutate(random: Random, bytes: Buffer, others: readonly Buffer[]): Buffer {
   let changed: Buffer = bytes;
   for (let count = 1 + random.below(4); count > 0; count--) {
@@ -141,7 +141,7 @@ export function rubbish(random: Random): Buffer {
   return Buffer.from(Array.from({ length: 1 + random.below(40) }, () => random.below(256)));
 }
 
-/** The same bytes in parts of any length. */
+/** Cuts the bytes into parts of random length. */
 export function cut(random: Random, bytes: Buffer): Buffer[] {
   const parts: Buffer[] = [];
   for (let offset = 0; offset < bytes.length; ) {

@@ -1,5 +1,5 @@
-// A way to a broker on which everything can be lost without either end being told: it leads through a
-// Unix socket, whose name no proof is bound to.
+// A path to a broker that can drop everything without notice to either end. It uses a Unix socket,
+// because no proof is bound to its name.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -8,9 +8,9 @@ import type { Connection } from '../../src/net/connection.ts';
 import type { TestBroker } from './brokers.ts';
 
 export class HalfOpenWay {
-  /** Bytes of both directions are dropped; the sockets stay. */
+  /** While true, bytes of both directions are dropped and the sockets stay open. */
   isDead = false;
-  /** Called with what comes from the broker; what it returns false for is dropped. */
+  /** Called with the bytes from the broker; they are dropped if it returns false. */
   onAnswer: (chunk: Buffer) => boolean = () => true;
   readonly #server: Server;
   readonly #path: string;
@@ -32,7 +32,7 @@ export class HalfOpenWay {
 
   connect = (): Promise<Connection> => dial({ path: this.#path }, this.#broker.keys);
 
-  /** All connections break, and everybody hears it. */
+  /** Breaks all connections, visibly for both ends. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

@@ -1,4 +1,4 @@
-// The library with a folder and a port of its own, for the tests of its promises.
+// Opens the library with a state folder and a port for the test.
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type AgentMail, type OpenOptions, open } from '../../src/index.ts';
@@ -7,7 +7,7 @@ import { freePort, makeHome } from './places.ts';
 export interface LibraryPlace {
   readonly home: string;
   readonly port: number;
-  /** A session of this process, closed after the test. */
+  /** Opens a session in this process, which is closed after the test. */
   session(more?: OpenOptions): Promise<AgentMail>;
 }
 
@@ -16,7 +16,7 @@ export async function libraryPlace(
   options: OpenOptions = {},
 ): Promise<LibraryPlace> {
   const mails: AgentMail[] = [];
-  // Hooks run in the order in which they are registered: the folder goes last.
+  // Hooks run in the order of their registration, so the folder is removed last.
   context.after(() => Promise.all(mails.map((mail) => mail.close())));
   const home = join(await makeHome(context), 'home');
   const port = await freePort();

@@ -1,4 +1,4 @@
-// A machine whose clock a test moves by hand: timers fire in the order in which they are due.
+// A runtime whose clock a test advances. Timers fire in the order of their deadlines.
 import { type Runtime, systemRuntime, type Timer } from '../../src/base/runtime.ts';
 
 interface ManualTimer extends Timer {
@@ -52,7 +52,7 @@ export class ManualRuntime implements Runtime {
     return Buffer.alloc(count, 7);
   }
 
-  /** Time goes by; what follows from a timer happens before the next one fires. */
+  /** Advances the clock; the effects of a timer happen before the next timer fires. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {

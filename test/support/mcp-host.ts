@@ -1,5 +1,5 @@
-// An MCP host as the tests need it: it speaks raw JSON-RPC with `ipc mcp`, and can do what real hosts
-// do: drop calls without a word, cancel late, stop reading, close stdin, kill.
+// An MCP host for tests. It speaks raw JSON-RPC with `ipc mcp`, and misbehaves like real hosts: it
+// drops calls silently, cancels late, stops reading, closes stdin, kills the server.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePort, makeHome } from './places.ts';
 
-/** Built, as it ships. */
+/** The program as it ships. */
 export const program = join(fileURLToPath(new URL('../../../', import.meta.url)), 'dist/ipc.js');
 
 const built: ServerCommand = { command: process.execPath, args: [program, 'mcp'] };
@@ -19,13 +19,13 @@ export type Era = 'legacy' | '2026-07-28';
 export interface HostOptions {
   readonly home: string;
   readonly port?: number;
-  /** As the host calls itself. */
+  /** The client name that the host reports. */
   readonly name?: string;
   readonly era?: Era;
   readonly env?: Readonly<Record<string, string>>;
-  /** A command that runs it, for example in a network namespace. */
+  /** A command that runs the server, for example in a network namespace. */
   readonly prefix?: readonly string[];
-  /** What starts the server, if not the program as it was built. */
+  /** The command that starts the server; the built program by default. */
   readonly server?: ServerCommand;
 }
 
@@ -45,7 +45,7 @@ export interface ToolResult {
   readonly isError?: boolean;
 }
 
-/** A state folder and a port of its own, and hosts that are gone before it is. */
+/** A state folder and a port, with hosts that end before the folder is removed. */
 export interface HostPlace {
   readonly home: string;
   readonly port: number;
@@ -67,7 +67,7 @@ export async function hostPlace(context: TestContext): Promise<HostPlace> {
   return { home, port, host: start };
 }
 
-/** That what it starts is our server: the one tool, and mail through it. */
+/** Asserts that the command starts our server: it has the one tool, and mail passes through it. */
 export async function speak(
   place: HostPlace,
   server: ServerCommand,
@@ -86,7 +86,7 @@ export async function speak(
   await host.end();
 }
 
-/** A result's text, taken apart as an agent would. */
+/** The text of a result, parsed as an agent would. */
 export interface Reading {
   readonly text: string;
   readonly head: string;
@@ -116,7 +116,8 @@ export class McpHost {
   private constructor(options: HostOptions) {
     this.#options = options;
     const { home, port, env, prefix = [], server = built } = options;
-    // What hosts pass on at least; the state folder is named so that no test meets the user's mail.
+    // The minimum that hosts pass on, and the state folder, so that no test touches the mail of the
+    // user.
     const { PATH = '' } = process.env;
     const [command = '', ...words] = [...prefix, server.command, ...server.args];
     this.child = spawn(command, words, {
@@ -167,7 +168,7 @@ export class McpHost {
     this.child.stdin?.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Calls the tool, and does not wait. */
+  /** Calls the tool without waiting for the result. */
   begin(given: object, meta: object = {}): OpenCall {
     const params = { name: 'ipc', arguments: given, _meta: { ...this.envelope(), ...meta } };
     const { id, answer } = this.request('tools/call', params);
@@ -182,7 +183,7 @@ export class McpHost {
     this.notify('notifications/cancelled', { requestId: id, ...this.#envelopeOfNotification() });
   }
 
-  /** Later eras say with each request who asks. */
+  /** In later protocol eras each request names its client. */
   envelope(): object {
     if (this.#options.era !== '2026-07-28') return {};
     const { name = 'test-host' } = this.#options;
@@ -207,13 +208,13 @@ export class McpHost {
     await this.exited;
   }
 
-  /** What a host does at its end: it closes stdin and waits for the exit. */
+  /** Ends like a host: closes stdin and waits for the exit. */
   async end(): Promise<void> {
     this.endInput();
     await this.exited;
   }
 
-  /** Ends it, whatever it does, and looks at what it wrote. */
+  /** Ends the server in any state, and checks its output. */
   async destroy(): Promise<void> {
     this.child.kill('SIGKILL');
     this.child.stdout?.destroy();

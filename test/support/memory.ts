@@ -1,4 +1,4 @@
-// What a process takes of the machine's memory, as the kernel counts it.
+// The resident memory of a process, as the kernel reports it.
 import { readFile } from 'node:fs/promises';
 
 export async function residentMiB(pid: number): Promise<number> {

@@ -1,18 +1,18 @@
-// Where a test's mail lives: a folder and a port of its own.
+// State folders and ports for tests.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** A state folder that is gone after the test. */
+/** Creates a state folder that is removed after the test. */
 export async function makeHome(context: TestContext): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'ipc-'));
   context.after(() => rm(home, { recursive: true, force: true }));
   return home;
 }
 
-/** A port below 32768, so that no outgoing connection of the machine happens to take it. */
+/** A free port below 32768, where no outgoing connection of the machine takes it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);

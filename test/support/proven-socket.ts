@@ -1,4 +1,4 @@
-// A peer with the key that does with its socket what no client of ours does: it floods, or reads nothing.
+// A peer with the key that misuses its socket as no real client does: it floods, or reads nothing.
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -18,7 +18,7 @@ export function hello(name: string): Buffer[] {
   return encodeRequest({ kind: 'hello', request: 1, session, origin, standby: false, held: [] });
 }
 
-/** It has said nothing but the handshake. */
+/** A socket on which only the handshake was done. */
 export async function shakenSocket({ port, keys }: Listening): Promise<Socket> {
   const socket = await rawSocket(port);
   const binding = clearBinding('127.0.0.1', port);
@@ -29,7 +29,7 @@ export async function shakenSocket({ port, keys }: Listening): Promise<Socket> {
   return socket;
 }
 
-/** The same, but it reads nothing more by itself. */
+/** Like provenSocket(), but paused: it reads nothing more by itself. */
 export async function muteSocket(context: TestContext, listening: Listening): Promise<Socket> {
   const socket = await shakenSocket(listening);
   context.after(() => socket.destroy());
@@ -37,7 +37,7 @@ export async function muteSocket(context: TestContext, listening: Listening): Pr
   return socket;
 }
 
-/** It has said hello, heard the welcome, and reads nothing more by itself. */
+/** A paused socket that has sent hello and received the welcome. */
 export async function provenSocket(
   context: TestContext,
   listening: Listening,

@@ -1,4 +1,4 @@
-// Random numbers that a seed repeats.
+// A repeatable random number generator.
 import assert from 'node:assert/strict';
 
 export class Random {
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, `limit`. */
+  /** An integer from 0 up to, but not including, `limit`. */
   below(limit: number): number {
     // mulberry32
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
@@ -18,7 +18,7 @@ export class Random {
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
   }
 
-  /** True once in `times`. */
+  /** True with probability 1 / `times`. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }
@@ -39,7 +39,7 @@ export function shuffled<T>(random: Random, values: readonly T[]): T[] {
   return result;
 }
 
-/** From the environment, to repeat a failure; else a new one. */
+/** The seed from the environment, to repeat a failure, or else a new one. */
 export function seedFromEnvironment(): number {
   return Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 }

@@ -1,10 +1,10 @@
-// A recipe of docs/guide/recipes.md, played: what it shows is typed and called, what it says one sees is seen.
+// Plays a recipe of docs/guide/recipes.md: runs its calls and commands, and compares what they show.
 // 1. ```json NAME is a call of the agent NAME, an `ipc mcp` process; ```text NAME is its result.
-// 2. ```sh NAME is typed in the terminal NAME; ```text NAME is what stands there then.
-// 3. <!-- kill NAME --> ends an agent without a word; its next call is made by a new session. <!-- Ctrl-C
-//    NAME --> interrupts what runs in a terminal.
-// Ids, tickets, marks, pids, machines and times are other ones each time. Each that the document shows
-// stands for one that is seen, and for the same one wherever it is shown again.
+// 2. ```sh NAME is typed in the terminal NAME; ```text NAME is its output.
+// 3. <!-- kill NAME --> kills an agent; its next call is made by a new session. <!-- Ctrl-C NAME -->
+//    interrupts the command in a terminal.
+// Ids, tickets, marks, pids, machines and times differ in each run. Each one in the document stands for one
+// actual value, and for the same value wherever it occurs again.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,14 +23,14 @@ interface Step {
   readonly line: number;
 }
 
-/** Where a recipe is played. */
+/** The environment of a recipe. */
 export interface Stage {
-  /** A session for the agent of this name. */
+  /** Starts a session for the agent of this name. */
   agent(name: string): Promise<McpHost>;
   terminal(name: string): Terminal;
-  /** What stands in the document, and what it is here: ports, machines, folders. */
+  /** Ports, machines and folders of the document, with their actual values. */
   readonly names: Readonly<Record<string, string>>;
-  /** On the machine that has the broker. */
+  /** Whether the terminal is on the machine of the broker. */
   readonly run: Shell['run'];
 }
 
@@ -48,7 +48,7 @@ const document = readFileSync(
 const fence = /^```(json|sh|text)(?: (\w+))?$/;
 const event = /^<!-- (kill|Ctrl-C) (\w+) -->$/;
 const ticket = /\b[0-9a-v]{4}-\d+\b/g;
-/** What is another one each time, but for times: each such word stands for one that is seen. */
+/** Matches the words that differ in each run, except times: each stands for an actual value. */
 const words = [
   /(?<=<<<)[0-9a-v]{8}/,
   /[0-9a-v]{8}(?=>>>)/,
@@ -60,7 +60,7 @@ const words = [
 const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
 const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z/g;
 
-/** Of the section with this title. */
+/** The steps of the section with this title. */
 export function stepsOf(title: string): Step[] {
   const lines = document.split('\n');
   const start = lines.indexOf(`## ${title}`);
@@ -77,7 +77,7 @@ export function stepsOf(title: string): Step[] {
     );
     const end = lines.indexOf('```', at + 1);
     const text = lines.slice(at + 1, end).join('\n');
-    // A text without a name is what one says to an agent. The name itself is not shown to the reader.
+    // A text without a name is a prompt for an agent. Names are not visible to the reader.
     assert(name !== undefined || kind === 'text', `line ${at + 1}: who does it?`);
     assert(
       name === undefined || isNamed(name, lines, at),
@@ -89,7 +89,7 @@ export function stepsOf(title: string): Step[] {
   return steps;
 }
 
-/** The last words before a block. */
+/** Whether the prose before a block mentions the name. */
 function isNamed(name: string, lines: readonly string[], at: number): boolean {
   const isProse = (line: string) => line !== '' && !event.test(line);
   return new RegExp(`\\b${name}\\b`).test(lines.slice(0, at).findLast(isProse) ?? '');
@@ -99,9 +99,9 @@ export class Recipe {
   readonly #stage: Stage;
   readonly #agents = new Map<string, McpHost>();
   readonly #terminals = new Set<Terminal>();
-  /** The last call of each agent, until its result was looked at. */
+  /** The last call of each agent, until its result was compared. */
   readonly #waiting = new Map<string, Waiting>();
-  /** What in the document stands for what here. */
+  /** Actual values by the words of the document. */
   readonly #meanings = new Map<string, string>();
 
   constructor(stage: Stage) {
@@ -169,7 +169,7 @@ export class Recipe {
     return reading;
   }
 
-  /** Until all waits of a mailbox are parked, or this one is answered at once. */
+  /** Waits until all waits of a mailbox are parked, or until this one gets a result at once. */
   async #parked(waiting: Waiting, mailbox: string): Promise<void> {
     const open = () =>
       [...this.#waiting.values()].filter((each) => each.mailbox === mailbox && !each.isAnswered);
@@ -186,7 +186,7 @@ export class Recipe {
     return terminal;
   }
 
-  /** What is typed or called here: a ticket is the one that was seen. */
+  /** The text to type or call, with the actual values. */
   #here(text: string): string {
     let here = text;
     for (const [name, meaning] of Object.entries(this.#stage.names)) {
@@ -195,7 +195,7 @@ export class Recipe {
     return here.replace(ticket, (shown) => this.#meanings.get(shown) ?? shown);
   }
 
-  /** Throws unless it is what the document shows. */
+  /** Throws unless the text is what the document shows. */
   #is(seen: string, shown: string): void {
     let there = seen.replace(time, 'TIME');
     for (const [name, meaning] of Object.entries(this.#stage.names)) {

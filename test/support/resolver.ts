@@ -1,11 +1,11 @@
-// The system's resolver in a test's hands: it knows the names that the test gives it, and can fail.
+// A replacement for the system's name resolver: it knows the names that a test gives it, and can fail.
 import dns from 'node:dns/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { isIP } from 'node:net';
 import type { TestContext } from 'node:test';
 
 export interface Resolver {
-  /** The names that were looked up, in order. Addresses are not among them. */
+  /** The names that were looked up, in order, without addresses. */
   readonly lookUps: string[];
   fails: boolean;
 }

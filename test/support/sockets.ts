@@ -1,5 +1,5 @@
-// Sockets for tests of what goes over the wire: everything on loopback, on ports below the range from
-// which the system gives out its own, so that no dialler meets itself.
+// Sockets for tests of the wire protocol. All are on loopback, on ports below the ephemeral range, so
+// that no client connects to itself.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { IpcError } from '../../src/base/errors.ts';
@@ -12,7 +12,7 @@ export const keys: Keys = [Buffer.alloc(32, 0x6b)];
 export const otherKeys: Keys = [Buffer.alloc(32, 0x6f)];
 const host = '127.0.0.1';
 
-/** A port that nobody holds at this moment. */
+/** A port that is free at the moment. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
@@ -28,7 +28,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** A program that does with its sockets what the test says. */
+/** A server that passes its sockets to the test. */
 export class Listener {
   readonly port: number;
   readonly #server: Server;
@@ -56,7 +56,7 @@ export class Listener {
     return { host, port: this.port };
   }
 
-  /** Takes no more; the sockets it has stay. */
+  /** Stops accepting; open sockets stay. */
   stop(): void {
     this.#server.close();
   }
@@ -67,7 +67,7 @@ export class Listener {
   }
 }
 
-/** A socket that knows nothing of us; its errors count as its end. */
+/** A plain socket without the protocol; its errors count as its end. */
 export async function rawSocket(port: number): Promise<Socket> {
   const socket = connect({ port, host, noDelay: true });
   socket.on('error', () => {});
@@ -75,7 +75,7 @@ export async function rawSocket(port: number): Promise<Socket> {
   return socket;
 }
 
-/** What a socket gives until its end. */
+/** All bytes of a socket until its end. */
 export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -83,7 +83,7 @@ export async function readAll(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Hears what one connection says, for a test that waits for it. */
+/** Collects the frames of one connection, for a test that awaits them. */
 export class Ear {
   readonly connection: Connection;
   readonly closed: Promise<IpcError | undefined>;
@@ -106,7 +106,7 @@ export class Ear {
     };
   }
 
-  /** The next frames, in the order in which they came. Rejects when the connection ends before. */
+  /** The next frames in order of arrival. Rejects if the connection ends before. */
   async next(count = 1): Promise<Frame[]> {
     while (this.frames.length < count) {
       if (this.#isClosed) throw new Error('the connection ended before its next frame');
@@ -118,7 +118,7 @@ export class Ear {
   }
 }
 
-/** Two ends of one connection, after the handshake. The listener is closed already. */
+/** Both ends of one connection after the handshake. The listener is already closed. */
 export async function connectedPair(
   times?: ConnectionTimes,
 ): Promise<{ client: Connection; server: Connection; serverSocket: Socket }> {

@@ -1,4 +1,4 @@
-// Scenario transcripts: what peers say to the engine, and exactly what it writes down and answers.
+// Transcripts: commands of peers to the engine, and exactly the records and replies that it produces.
 //
 //   # A reader that dies gives its message to the next reader
 //   ann hello
@@ -22,11 +22,11 @@
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
-//   after TIME                            the clock goes on, and the engine's timer runs
-//   deadline                              when the engine wants its timer to run
-//   restart [twice] [numbers-below=N]     a new engine reads all records (twice)
-//   restart lost=N                        and a power loss has undone the last N of them
-//   compact                               only a head and copies of the live messages are left
+//   after TIME                            advances the clock, with the engine's timer
+//   deadline                              shows when the engine wants its timer to run
+//   restart [twice] [numbers-below=N]     a new engine replays all records (twice)
+//   restart lost=N                        the same after a power loss undid the last N records
+//   compact                               leaves only a prologue and copies of the live messages
 //
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
 import assert from 'node:assert/strict';
@@ -52,7 +52,7 @@ import {
   timeStart,
 } from './model/engine.ts';
 
-/** The transcript as it is now: its commands, each with the outcome that it has. */
+/** The transcript with the current outcome of each command. */
 export function transcribe(text: string): string {
   const scenario = new Scenario();
   const lines: string[] = [];
@@ -70,7 +70,7 @@ interface Peer {
   readonly name: string;
   readonly connection: number;
   readonly session: SessionId;
-  /** What the transcript calls each request. */
+  /** The name of each request in the transcript. */
   readonly requests: Map<number, string>;
 }
 
@@ -94,7 +94,7 @@ class Words {
     return word;
   }
 
-  /** Takes the word away when it is there. */
+  /** Removes the word; returns whether it was present. */
   flag(word: string): boolean {
     const place = this.#words.indexOf(word);
     if (place !== -1) this.#words.splice(place, 1);
@@ -135,7 +135,7 @@ class Scenario {
   #records: JournalRecord[] = [];
   readonly #peers = new Map<string, Peer>();
   readonly #envelopes = new Map<number, Envelope>();
-  /** The last count of each session. */
+  /** The last post count of each session. */
   readonly #counts = new Map<SessionId, number>();
   #connectionCount = 0;
   #requestNumber = 0;
@@ -150,7 +150,7 @@ class Scenario {
     return outcome;
   }
 
-  /** Whatever the story was, its records give its mail back. */
+  /** Asserts that replaying the records restores the mail. */
   end(): void {
     const live = liveMessages(this.#running());
     const again = replayed(this.#records, this.#limits, this.#numbersBelow);
@@ -460,7 +460,7 @@ function holdText({ number }: Hold): string {
   return String(number);
 }
 
-/** ` name=value` for each one that says something; a list with commas. */
+/** ` name=value` for each non-empty value; lists are separated by commas. */
 function fields(values: Record<string, string | number | boolean | readonly unknown[]>): string {
   return Object.entries(values)
     .map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value] as const)

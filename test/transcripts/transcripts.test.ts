@@ -1,5 +1,5 @@
-// Runs every transcript in this folder; support/transcript.ts tells how they are written. With
-// UPDATE_TRANSCRIPTS=1 they are rewritten as things are now: read the difference before believing it.
+// Runs every transcript in this folder; support/transcript.ts describes their format. With
+// UPDATE_TRANSCRIPTS=1 they are rewritten with the current outcomes: review the difference.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const files = readdirSync(folder, { encoding: 'utf8', recursive: true })
   .filter((file) => file.endsWith('.txt'))
   .sort();
 
-test('there are transcripts, and no two have the same title', () => {
+test('transcripts exist, and each has a different title', () => {
   const titles = files.map((file) => titleOf(readFileSync(join(folder, file), 'utf8')));
   assert.ok(titles.length > 0);
   assert.deepEqual([...new Set(titles)], titles);

@@ -1,5 +1,5 @@
-// A successor that binds all addresses, as its predecessor did, has to release 127.0.0.1 for a moment. A
-// process that binds it in that moment has the lock, so the successor must not own the store.
+// A successor that binds all addresses, as its predecessor did, has to release 127.0.0.1 for a moment.
+// A process that binds it in that moment has the lock, so the successor must not own the store.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -71,7 +71,8 @@ test('a peer that reads nothing is not read from either (backpressure), others a
   ]);
   // All at once, so that the broker receives many of them in one turn of its event loop.
   slow.write(Buffer.concat(requests.flat()));
-  // Settles of messages that it does not hold; large, so that few turns of the broker's event loop read many bytes.
+  // Settles of messages that it does not hold; large, so that few turns of the broker's event loop read
+  // many bytes.
   const holds = Array.from({ length: holdsMax }, (_, index) => ({
     number: 1_000_000 + index,
     id: 'x'.repeat(150) as MessageId,

@@ -89,7 +89,10 @@ interface User {
   ipc(port: number, ...args: string[]): Promise<{ code: number; out: string; errors: string }>;
 }
 
-/** Two users, each with a home that the other cannot enter; with different uids where this process may set them. */
+/**
+ * Two users, each with a home that the other cannot enter; with different uids where this process may
+ * set them.
+ */
 async function user(context: TestContext, uid: number | undefined): Promise<User> {
   const home = await mkdtemp(join(tmpdir(), 'ipc-user-'));
   context.after(() => rm(home, { recursive: true, force: true }));

@@ -16,7 +16,7 @@ const namesInPath = new Map<string, readonly string[]>();
 interface FileNode {
   /** Its content as programs see it. */
   bytes: Buffer;
-  /** What is on the platter for certain. */
+  /** The content that is certainly durable. */
   synced: Buffer;
   /** Writes since the last sync, in order. */
   readonly unsynced: Write[];
@@ -33,7 +33,9 @@ interface FolderNode {
 type Node = FileNode | FolderNode;
 
 export class CrashDisk {
-  /** Limit of the sum of all files: a write beyond it is partial, and the next one fails with ENOSPC. */
+  /**
+   * Limit of the sum of all files: a write beyond it is partial, and the next one fails with ENOSPC.
+   */
   bytesMax = Number.POSITIVE_INFINITY;
   #inodes = 0n;
   /** Inodes of removed folders: the next folder gets the last one, as on ext4. */
@@ -81,7 +83,7 @@ export class CrashDisk {
     return clone;
   }
 
-  /** Every file by its path, as programs see it. */
+  /** Every file by path, as programs see it. */
   files(): Map<string, Buffer> {
     const files = new Map<string, Buffer>();
     collect(this.#root, '', files);
@@ -147,7 +149,9 @@ export class ProcessDisk implements Disk {
   dieAt = Number.POSITIVE_INFINITY;
   /** This call fails once with EIO, and the process lives on. */
   failAt = Number.POSITIVE_INFINITY;
-  /** Makes the next sync of a file fail: any part of what it covers is durable, and the rest is dropped. */
+  /**
+   * Makes the next sync of a file fail: any part of what it covers is durable, and the rest is dropped.
+   */
   syncFails: Random | undefined;
   /** Called when the next sync of a file has begun. */
   onSync: (() => void) | undefined;

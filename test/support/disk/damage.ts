@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Every segment of a store, oldest first. */
+/** The paths of all segments of a store, oldest first. */
 export function segmentsOf(folder: string): string[] {
   const names = readdirSync(join(folder, 'epochs'), { encoding: 'utf8', recursive: true });
   return names

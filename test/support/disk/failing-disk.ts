@@ -1,11 +1,11 @@
-// A real process whose disk fails: a library for LD_PRELOAD, and a limit on the size of its files.
+// Disk faults for real processes: a library for LD_PRELOAD, and a limit on file sizes.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * While the file FAIL_SYNC is there, fdatasync fails with EIO; while FAIL_READ is, reads of segments do
- * that touch the byte BAD_BYTE.
+ * While the file FAIL_SYNC exists, fdatasync fails with EIO. While FAIL_READ exists, so do reads of segments that
+ * include the byte BAD_BYTE.
  */
 const shim = `
 #define _GNU_SOURCE
@@ -42,7 +42,7 @@ ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
 }
 `;
 
-/** The library for LD_PRELOAD, built in this folder; undefined without a compiler. */
+/** Builds the library for LD_PRELOAD in this folder; undefined without a compiler. */
 export function buildShim(folder: string): string | undefined {
   const [source, library] = [join(folder, 'shim.c'), join(folder, 'shim.so')];
   writeFileSync(source, shim);
@@ -54,7 +54,7 @@ export function buildShim(folder: string): string | undefined {
   }
 }
 
-/** A body that no process under `fileLimit(128)` can store. */
+/** A body that is too large to be stored under `fileLimit(128)`. */
 export const largeBody = 'x'.repeat(300_000);
 
 /**
@@ -65,7 +65,7 @@ export function fileLimit(blocks: number): readonly string[] {
   return ['sh', '-c', `trap '' XFSZ; ulimit -f ${blocks} && exec "$@"`, 'sh'];
 }
 
-/** The newest epoch of the store: how many owners it had. */
+/** The newest epoch of the store, which is its number of owners so far. */
 export function newestEpochOf(home: string, port: number): number {
   const names = readdirSync(join(home, `broker-${port}`, 'epochs'));
   return Math.max(...names.map(Number));

@@ -1,4 +1,4 @@
-// What tests of the engine share: names that are easy to read, and what a replay must give back.
+// Shared by the engine tests: readable names, and the state that a replay must restore.
 
 import type { EngineLimits, Identity, Instant } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -15,10 +15,10 @@ export const identity: Identity = {
 
 export const origin: Origin = { program: 'test', pid: 200, machine: 'here' };
 
-/** The wall clock when an engine's own clock shows 0. */
+/** The wall clock when the monotonic clock of the engine is 0. */
 export const timeStart = 1_700_000_000_000;
 
-/** Both clocks, `now` milliseconds after the start. */
+/** Both clocks `now` milliseconds after the start. */
 export function instantAt(now: number): Instant {
   return { now, time: timeStart + now };
 }
@@ -28,7 +28,7 @@ export function sessionOf(name: string): SessionId {
   return parseSessionId(name.padEnd(16, '0'));
 }
 
-/** What of an engine outlives its process. */
+/** The state of an engine that survives its process. */
 export interface Durable {
   readonly size: number;
   readonly nextNumber: number;
@@ -45,7 +45,7 @@ export function durableOf(engine: Engine): Durable {
   };
 }
 
-/** All live messages as they stand, by number. */
+/** All live messages in their current state, by number. */
 export function liveMessages(engine: Engine): Omit<CopiedRecord, 'body'>[] {
   const messages: Omit<CopiedRecord, 'body'>[] = [];
   for (let number = 1; number < engine.nextNumber; number++) {
@@ -55,7 +55,7 @@ export function liveMessages(engine: Engine): Omit<CopiedRecord, 'body'>[] {
   return messages;
 }
 
-/** An engine that has read the records, but has not begun. */
+/** An engine that has replayed the records, but has not begun. */
 export function replayed(
   records: readonly JournalRecord[],
   limits: Partial<EngineLimits>,

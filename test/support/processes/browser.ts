@@ -1,4 +1,4 @@
-// A real browser without a window, and a page for it.
+// A real headless browser with a page.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -22,12 +22,12 @@ const flags = [
   '--disable-dev-shm-usage',
 ];
 
-/** Undefined where there is none. */
+/** The path of a browser; undefined if none is installed. */
 export function findBrowser(): string | undefined {
   return names.find((name) => spawnSync(name, ['--version']).status === 0);
 }
 
-/** What the page's script reports, once it calls `report(value)`. */
+/** Resolves to the value with which the page calls `report(value)`. */
 export async function runPage(
   context: TestContext,
   browser: string,
@@ -52,7 +52,7 @@ export async function runPage(
   });
   const folder = await mkdtemp(join(tmpdir(), 'ipc-browser-'));
   const url = `http://127.0.0.1:${port}/`;
-  // A group of its own: it ends with all its helpers.
+  // A process group, so that all helper processes end with it.
   const child = spawn(browser, [...flags, `--user-data-dir=${folder}`, url], {
     detached: true,
     stdio: 'ignore',
@@ -63,7 +63,7 @@ export async function runPage(
       process.kill(-child.pid, 'SIGKILL');
       await gone;
     }
-    // Its helpers may still write for a moment.
+    // The helper processes may still write for a moment.
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
   const ended = once(child, 'exit').then(([code]) => {

@@ -1,12 +1,15 @@
-// All packets of the wire between two hosts, as the kernel sees them go by: a packet socket, which
-// Node has not, held by Python.
+// Captures all packets between two hosts with a packet socket, which Node does not offer, so Python
+// opens it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { Host } from './network-namespaces.ts';
 
-/** Each packet behind its length, when stdin has ended; before that a 0, after it what was lost. */
+/**
+ * Prints a 0 when it is ready; after the end of stdin each packet with its length, then the number of
+ * lost packets.
+ */
 const script = `
 import select, socket, struct, sys
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -26,9 +29,9 @@ out.write(struct.pack('>II', 0, lost))
 `;
 
 export interface Captured {
-  /** The packets one after the other, with their heads. */
+  /** All packets, with their headers, concatenated. */
   readonly packets: Buffer;
-  /** What TCP carried, each direction of each connection by itself. */
+  /** The TCP payload of each direction of each connection. */
   readonly streams: readonly Buffer[];
   readonly lost: number;
 }
@@ -38,19 +41,19 @@ export class Capture {
   readonly #out: Readable;
   readonly #chunks: Buffer[] = [];
 
-  /** A text when this machine does not allow it. */
+  /** The reason why this machine does not allow it, if so. */
   static async start(context: TestContext, { prefix }: Host): Promise<Capture | string> {
     const [command = '', ...rest] = [...prefix, 'python3', '-c', script];
     const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
     context.after(() => child.kill('SIGKILL'));
-    const said: string[] = [];
-    child.stderr.on('data', (chunk) => said.push(String(chunk)));
+    const errors: string[] = [];
+    child.stderr.on('data', (chunk) => errors.push(String(chunk)));
     const isReady = await new Promise((resolve) => {
       child.stdout.once('data', () => resolve(true));
-      child.once('error', (error) => resolve(!said.push(error.message)));
+      child.once('error', (error) => resolve(!errors.push(error.message)));
       child.once('close', () => resolve(false));
     });
-    return isReady ? new Capture(child, child.stdout) : `no packets to see: ${said.join('')}`;
+    return isReady ? new Capture(child, child.stdout) : `no packets to see: ${errors.join('')}`;
   }
 
   private constructor(child: ChildProcess, out: Readable) {
@@ -88,7 +91,7 @@ function parse(bytes: Buffer): Captured {
   return { packets: Buffer.concat(packets), streams: joined, lost: bytes.readUInt32BE(offset) };
 }
 
-/** Ethernet, then IPv4, then TCP. */
+/** The TCP payload of a packet, behind the Ethernet, IPv4 and TCP headers. */
 function tcpSegment(packet: Buffer): { stream: string; payload: Buffer } | undefined {
   const ip = packet.subarray(14);
   if (packet.readUInt16BE(12) !== 0x0800 || ip[9] !== 6) return undefined;

@@ -1,5 +1,5 @@
-// An owner that dies by its own hand, as by kill -9, at one of the calls that it makes to its disk; it
-// posts as soon as it may. Driven by takeover.test.ts.
+// An owner that kills itself, as with kill -9, at a given disk call, and posts as soon as it owns the
+// broker. Driven by takeover.test.ts.
 
 import { type Disk, type DiskFile, realDisk } from '../../../src/journal/disk.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
@@ -8,7 +8,7 @@ import { openBroker } from '../brokers.ts';
 const [folder = '', deadlyCall = '', id = ''] = process.argv.slice(2);
 let calls = 0;
 
-/** Before the call: what it would have done is not done. */
+/** Dies before the call, which then has no effect. */
 function count(): void {
   calls += 1;
   if (calls === Number(deadlyCall)) process.kill(process.pid, 'SIGKILL');

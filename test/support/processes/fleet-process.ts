@@ -1,10 +1,10 @@
-// A writer or a reader of a fleet: fleet.ts. Writers post as fast as they are answered; a reader
-// looks at the order in which the messages of each writer come.
+// A writer or reader of a fleet, started by fleet.ts. A writer posts as fast as it gets responses; a
+// reader checks the order of the messages of each writer.
 
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import { retryWhileRefused } from '../retry.ts';
-import type { FleetTold } from './fleet.ts';
+import type { FleetReport } from './fleet.ts';
 
 const [home = '', port = '', role = '', name = '', boxes = '', total = ''] = process.argv.slice(2);
 const session = new Session({
@@ -20,21 +20,21 @@ process.once('message', () => void (role === 'writer' ? write() : read()));
 await session.status();
 process.send?.('ready');
 
-/** Message N goes to mailbox N modulo their number. */
+/** Message N goes to mailbox N modulo the number of mailboxes. */
 async function write(): Promise<void> {
   const mailboxes = boxes.split(',') as Name[];
   const open = new Set<Promise<unknown>>();
   for (let count = 0; count < Number(total); count++) {
     const mailbox = mailboxes[count % mailboxes.length] as Name;
     const body = Buffer.from(`${name} ${count}`);
-    // The same words again join the post that is still on its way, so the order stays.
+    // A repeated identical post joins the one that is still in flight, so the order is kept.
     const posted = retryWhileRefused(() => session.post(mailbox, body));
     open.add(posted);
     void posted.then(() => open.delete(posted));
     if (open.size >= postsAtOnce) await Promise.race(open);
   }
   await Promise.all(open);
-  tell({ messages: Number(total), wrong: [] });
+  report({ messages: Number(total), wrong: [] });
 }
 
 async function read(): Promise<void> {
@@ -60,9 +60,9 @@ async function read(): Promise<void> {
     messages += all.length;
     await retryWhileRefused(() => session.settle(all));
   }
-  tell({ messages, wrong });
+  report({ messages, wrong });
 }
 
-function tell(told: FleetTold): void {
-  process.send?.(told);
+function report(counts: FleetReport): void {
+  process.send?.(counts);
 }

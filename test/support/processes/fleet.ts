@@ -1,4 +1,4 @@
-// Writers and readers, each a process: every message comes once, in its order.
+// Writers and readers, each in its own process: every message must be delivered once and in order.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
@@ -6,9 +6,9 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { place } from './remote.ts';
 
-export interface FleetTold {
+export interface FleetReport {
   readonly messages: number;
-  /** Messages that are not the next of their writer, or not offered for the first time. */
+  /** Messages that were out of order for their writer, or redelivered. */
   readonly wrong: readonly string[];
 }
 
@@ -16,14 +16,17 @@ export interface FleetResult {
   readonly written: number;
   readonly read: number;
   readonly wrong: readonly string[];
-  /** In the store, when all have told. */
+  /** Messages left in the store when all processes have reported. */
   readonly left: number;
   readonly messagesPerSecond: number;
 }
 
 const program = fileURLToPath(new URL('./fleet-process.js', import.meta.url));
 
-/** `each`: messages of one writer, which go to all readers in turn; a multiple of their number. */
+/**
+ * `each`: the number of messages of a writer, sent to all readers in turn; a multiple of the number of
+ * readers.
+ */
 export async function fleet(
   context: TestContext,
   { writers, readers, each }: { writers: number; readers: number; each: number },
@@ -50,7 +53,7 @@ export async function fleet(
   await Promise.all(all.map((child) => once(child, 'message')));
   const began = performance.now();
   for (const child of all) child.send('go');
-  const [written, read] = await Promise.all([told(writing), told(reading)]);
+  const [written, read] = await Promise.all([reports(writing), reports(reading)]);
   const seconds = (performance.now() - began) / 1_000;
   return {
     written: sum(written),
@@ -61,10 +64,12 @@ export async function fleet(
   };
 }
 
-async function told(children: readonly ChildProcess[]): Promise<FleetTold[]> {
-  return Promise.all(children.map(async (child) => (await once(child, 'message'))[0] as FleetTold));
+async function reports(children: readonly ChildProcess[]): Promise<FleetReport[]> {
+  return Promise.all(
+    children.map(async (child) => (await once(child, 'message'))[0] as FleetReport),
+  );
 }
 
-function sum(all: readonly FleetTold[]): number {
+function sum(all: readonly FleetReport[]): number {
   return all.reduce((total, { messages }) => total + messages, 0);
 }

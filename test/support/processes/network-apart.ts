@@ -1,7 +1,10 @@
-// A network of its own for a process: there "the" port is another one.
+// A separate network namespace for a process, in which the same port number is another port.
 import { spawnSync } from 'node:child_process';
 
-/** Words to put before a command. Undefined where the machine does not allow it; `why` says so then. */
+/**
+ * `prefix`: the words before a command; undefined where the machine does not allow it, with the reason
+ * in `why`.
+ */
 export function networkApart(): { readonly prefix?: readonly string[]; readonly why: string } {
   const prefix = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
   const [command = '', ...words] = prefix;

@@ -1,5 +1,5 @@
-// Two hosts with a wire between them: network namespaces, and a veth pair. They need no rights where
-// the kernel lets anybody make user namespaces.
+// Two hosts joined by a wire: network namespaces and a veth pair. They need no privileges where the
+// kernel allows unprivileged user namespaces.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
@@ -8,11 +8,11 @@ import type { RelayReport } from './relay-process.ts';
 
 export interface Host {
   readonly address: string;
-  /** A command behind these words runs on the host. */
+  /** The words before a command that make it run on the host. */
   readonly prefix: readonly string[];
 }
 
-/** A text when this machine does not allow it. */
+/** The reason why this machine does not allow it, if so. */
 export async function twoHosts(context: TestContext): Promise<[Host, Host] | string> {
   const inside = ['--user', '--net'];
   const keepers: ChildProcess[] = [];
@@ -38,34 +38,37 @@ export async function twoHosts(context: TestContext): Promise<[Host, Host] | str
   return fault ?? [one, other];
 }
 
-/** Keeps its namespaces alive as long as this process lives; its pid, or what went wrong. */
+/**
+ * Starts a process that keeps its namespaces alive while this process lives. Returns its pid or an
+ * error text.
+ */
 async function keep(
   keepers: ChildProcess[],
   [command = '', ...words]: readonly string[],
 ): Promise<number | string> {
   const keeper = spawn(command, [...words, 'sh', '-c', 'echo ready; exec cat']);
   keepers.push(keeper);
-  const said: string[] = [];
-  keeper.stderr.on('data', (chunk) => said.push(String(chunk)));
+  const errors: string[] = [];
+  keeper.stderr.on('data', (chunk) => errors.push(String(chunk)));
   const isReady = await new Promise((resolve) => {
     keeper.stdout.once('data', () => resolve(true));
     keeper.once('error', (error) => {
-      said.push(error.message);
+      errors.push(error.message);
       resolve(false);
     });
     keeper.once('close', () => resolve(false));
   });
-  return isReady && keeper.pid !== undefined ? keeper.pid : said.join('') || 'no namespaces';
+  return isReady && keeper.pid !== undefined ? keeper.pid : errors.join('') || 'no namespaces';
 }
 
-/** What went wrong, if anything. */
+/** Returns an error text if it fails. */
 function ip({ prefix }: Host, words: string): string | undefined {
   const [command = '', ...rest] = prefix;
   const { status, stderr, error } = spawnSync(command, [...rest, 'ip', ...words.split(' ')]);
   return status === 0 ? undefined : `ip ${words}: ${error?.message ?? stderr}`;
 }
 
-/** A program of the tests on a host. */
+/** Starts a test program on a host. */
 export function start(
   context: TestContext,
   { prefix }: Host,
@@ -81,8 +84,8 @@ export function start(
 const relayProgram = fileURLToPath(new URL('./relay-process.js', import.meta.url));
 
 /**
- * Somebody on the wire, who sees all bytes, and changes one if told to. One that splices has the key,
- * and shows each side a channel of its own: only the binding of the handshake tells.
+ * A man in the middle that sees all bytes, and flips a bit on demand. With `splice` it has the key and opens a
+ * separate TLS channel to each side, which only the channel binding of the handshake detects.
  */
 export class Relay {
   readonly #child: ChildProcess;

@@ -1,4 +1,4 @@
-// A terminal, as util-linux `script` makes one: the program's stdin, stdout and stderr are all of it.
+// A pseudo-terminal made by util-linux `script`, which is stdin, stdout and stderr of the program.
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -7,16 +7,16 @@ import type { Shell } from './shell.ts';
 
 const maker = '/usr/bin/script';
 
-/** For a test's `skip`. */
+/** The reason for the `skip` of a test, if there is no `script`. */
 export const noTerminal = existsSync(maker) ? false : 'no `script` here to make a terminal';
 
-/** Runs a line of the system's shell, in which `ipc` is the program. `null`: somebody types. */
+/** Runs a line of the system's shell, in which `ipc` is the program. `null`: input is typed later. */
 export function atTerminal({ other }: Shell, line: string, input?: null): ChildProcess {
   const ipc = `ipc() { '${process.execPath}' '${program}' "$@"; }`;
   return other(maker, ['-qec', `${ipc}; ${line}`, '/dev/null'], input);
 }
 
-/** Resolves when it has shown what is looked for. */
+/** Resolves when the output matches. */
 export function shows({ stdout }: ChildProcess, what: RegExp): Promise<void> {
   assert(stdout);
   let text = '';

@@ -1,20 +1,20 @@
-// A man in the middle: passes everything on, and keeps it. Driven by hosts-apart.ts.
+// A man in the middle that relays everything and records it. Driven by network-namespaces.ts.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { secureAsClient, secureAsServer } from '../../../src/net/tls.ts';
 
 export interface RelayReport {
-  /** All bytes of both directions, in base64. */
+  /** All bytes of both directions in base64. */
   readonly wire: string;
   readonly connections: number;
   readonly changed: number;
 }
 
-/** Longer than any message of a handshake: a body. */
+/** A longer chunk than any handshake message, so it contains a body. */
 const bodyBytes = 2_000;
 
 const [from = '', to = '', port = '', manner = ''] = process.argv.slice(2);
-/** Of one that sits between two channels of his own. */
+/** For a relay between two TLS channels of its own. */
 const key = Buffer.from(process.env.IPC_KEY ?? '', 'hex');
 const wire: Buffer[] = [];
 let connections = 0;
@@ -60,7 +60,7 @@ function pass(one: Socket, other: Socket): void {
   });
 }
 
-/** One bit of the first body. */
+/** Flips one bit of the first body. */
 function mayChange(chunk: Buffer): Buffer {
   if (manner !== 'changes' || changed > 0 || chunk.length < bodyBytes) return chunk;
   changed += 1;

@@ -1,4 +1,4 @@
-// A session in a process of its own, driven over Node's process channel: see remote.ts.
+// A session in its own process, driven by remote.ts over the IPC channel of Node.
 
 import { IpcError } from '../../../src/base/errors.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
@@ -34,54 +34,54 @@ async function answer(call: RemoteCall): Promise<void> {
   }
 }
 
-async function run({ words }: RemoteCall, signal: AbortSignal): Promise<unknown> {
-  switch (words.kind) {
+async function run({ request }: RemoteCall, signal: AbortSignal): Promise<unknown> {
+  switch (request.kind) {
     case 'post':
-      return session.post(words.to as Name, Buffer.from(words.body), {
+      return session.post(request.to as Name, Buffer.from(request.body), {
         signal,
-        alsoTo: words.alsoTo as Name[] | undefined,
-        from: words.from as Name | undefined,
-        id: words.id as MessageId | undefined,
-        settles: taken(words.settles ?? []),
+        alsoTo: request.alsoTo as Name[] | undefined,
+        from: request.from as Name | undefined,
+        id: request.id as MessageId | undefined,
+        settles: taken(request.settles ?? []),
       });
     case 'wait': {
-      const delivery = await session.wait(words.mailbox as Name, {
+      const delivery = await session.wait(request.mailbox as Name, {
         signal,
-        timeoutMs: words.timeoutMs,
+        timeoutMs: request.timeoutMs,
       });
       return delivery && keep(delivery);
     }
     case 'fetch': {
-      const { deliveries, remaining } = await session.fetch(words.mailbox as Name, {
+      const { deliveries, remaining } = await session.fetch(request.mailbox as Name, {
         signal,
-        messagesMax: words.messagesMax,
+        messagesMax: request.messagesMax,
       });
       return { deliveries: deliveries.map(keep), remaining };
     }
     case 'settle':
-      return (await session.settle(taken(words.numbers), { signal })).length;
+      return (await session.settle(taken(request.numbers), { signal })).length;
     case 'release':
-      return session.release(taken(words.numbers), { unread: words.unread });
+      return session.release(taken(request.numbers), { unread: request.unread });
     case 'retry':
       return session.retry({ signal });
     case 'shift': {
       const { now } = Date;
-      Date.now = () => now() + words.ms;
+      Date.now = () => now() + request.ms;
       return;
     }
     case 'block':
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, words.ms);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, request.ms);
       return;
     case 'status':
       return session.status({ signal });
     case 'start':
-      return session.start({ signal, bind: words.bind });
+      return session.start({ signal, bind: request.bind });
     case 'stop':
       return session.stop({ signal });
     case 'close':
       return session.close();
     case 'cancel':
-      return running.get(words.number)?.abort();
+      return running.get(request.number)?.abort();
   }
 }
 

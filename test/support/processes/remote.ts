@@ -1,4 +1,4 @@
-// A session in a process of its own, which a test can kill, stop and continue.
+// A session in its own process, which a test can kill, suspend and continue.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
@@ -22,7 +22,7 @@ export interface RemoteDelivery {
   readonly body: string;
 }
 
-export type RemoteWords =
+export type RemoteRequest =
   | {
       readonly kind: 'post';
       readonly to: string;
@@ -38,15 +38,15 @@ export type RemoteWords =
   | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
   | { readonly kind: 'cancel'; readonly number: number }
   | { readonly kind: 'start'; readonly bind: string | undefined }
-  /** Its clock for people jumps, as when somebody sets it. */
+  /** Shifts the wall clock of the process, as if it had been set. */
   | { readonly kind: 'shift'; readonly ms: number }
-  /** Its event loop stands still. */
+  /** Blocks the event loop of the process. */
   | { readonly kind: 'block'; readonly ms: number }
   | { readonly kind: 'retry' | 'status' | 'stop' | 'close' };
 
 export interface RemoteCall {
   readonly number: number;
-  readonly words: RemoteWords;
+  readonly request: RemoteRequest;
 }
 
 export interface RemoteAnswer {
@@ -60,7 +60,7 @@ interface Open {
   reject(error: Error): void;
 }
 
-/** A call, and its number for `cancel`. */
+/** A call with its number, for `cancel`. */
 export type Running<Result> = Promise<Result> & { readonly number: number };
 
 const program = fileURLToPath(new URL('./remote-process.js', import.meta.url));
@@ -71,13 +71,13 @@ export class Remote {
   #count = 0;
 
   /**
-   * `prefix`: a command that runs the process, for example in a network namespace of its own.
-   * `host`: the broker is on that machine.
+   * `prefix`: a command that runs the process, for example in another network namespace.
+   * `host`: the machine of the broker.
    */
   constructor(home: string, port: number, prefix: readonly string[] = [], host = '') {
     const node = [process.execPath, program, home, String(port), host];
-    const [command = '', ...words] = [...prefix, ...node];
-    this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const [command = '', ...args] = [...prefix, ...node];
+    this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));
     this.#child.on('exit', () => this.#gone());
   }
@@ -109,7 +109,7 @@ export class Remote {
     });
   }
 
-  /** Resolves to how many of them another session holds by now. */
+  /** Resolves to the number of these messages that another session holds. */
   settle(...numbers: number[]): Running<number> {
     return this.#call({ kind: 'settle', numbers });
   }
@@ -134,7 +134,7 @@ export class Remote {
     return this.#call({ kind: 'shift', ms });
   }
 
-  /** Resolves when it runs again. */
+  /** Resolves when the event loop runs again. */
   block(ms: number): Running<void> {
     return this.#call({ kind: 'block', ms });
   }
@@ -162,13 +162,13 @@ export class Remote {
     await once(this.#child, 'exit');
   }
 
-  #call<Result>(words: RemoteWords): Running<Result> {
+  #call<Result>(request: RemoteRequest): Running<Result> {
     const number = ++this.#count;
     const result = new Promise<Result>((resolve, reject) => {
       this.#open.set(number, { resolve, reject });
-      this.#child.send({ number, words });
+      this.#child.send({ number, request });
     });
-    // A test that kills the process need not look at every call that it cut off.
+    // A test that kills the process need not await every call that the kill interrupts.
     result.catch(() => {});
     return Object.assign(result, { number });
   }
@@ -186,17 +186,17 @@ export class Remote {
   }
 }
 
-/** A folder and a port, and sessions that live there and end with the test. */
+/** A state folder and a port, with sessions that end with the test. */
 export interface Place {
   readonly home: string;
   readonly port: number;
-  /** A session in a process of its own. */
+  /** Starts a session in its own process. */
   session(prefix?: readonly string[]): Remote;
 }
 
 export async function place(context: TestContext): Promise<Place> {
   const remotes: Remote[] = [];
-  // Hooks run in the order in which they are registered: the folder goes last.
+  // Hooks run in the order of their registration, so the folder is removed last.
   context.after(() => Promise.all(remotes.map((remote) => remote.kill())));
   const home = await makeHome(context);
   const port = await freePort();

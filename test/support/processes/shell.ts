@@ -1,4 +1,4 @@
-// The program as a test starts it: built, each command a process, with a folder and a port of its own.
+// Runs the built program, each command in its own process, with a state folder and a port for the test.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,9 +22,9 @@ export interface Shell {
   readonly port: number;
   readonly run: Run;
   begin(args: readonly string[], input?: string | Buffer): ChildProcess;
-  /** Another program in the same place. `null`: its input stays open. */
+  /** Runs another program with the same environment. `null`: its stdin stays open. */
   other(command: string, args: readonly string[], input?: string | Buffer | null): ChildProcess;
-  /** By the system's shell: `"$@"` is the program. */
+  /** Runs a line of the system's shell, in which `"$@"` is the program. */
   line(text: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
 
@@ -63,7 +63,7 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   return { code: child.exitCode, out, text: out.toString(), errors: errors.toString() };
 }
 
-/** The next line of stderr: what a command that goes on has to say. */
+/** The next line that a running command writes to stderr. */
 export async function said(child: ChildProcess): Promise<string> {
   assert(child.stderr);
   const [chunk] = await once(child.stderr, 'data');

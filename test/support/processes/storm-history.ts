@@ -1,13 +1,13 @@
-// What a storm did, as its sessions told it, held against the invariants of mail:
-// I1 what was acknowledged is delivered. I2 what is delivered was posted, byte for byte. I3 what was
-// acknowledged as settled does not come again. I4 first deliveries keep the order of the mailbox, and
-// a mailbox that of each sender. I5 one post is one message. And nobody holds what another holds.
-import type { StormEvent, StormKey } from './storm-words.ts';
+// Checks the reports of the sessions of a storm against the invariants: I1 An acknowledged post is
+// delivered. I2 A delivered message was posted, byte for byte. I3 A message whose settle was
+// acknowledged is not redelivered. I4 First deliveries keep the order of the mailbox, which keeps the
+// order of each sender. I5 One post is one message. And no two sessions hold the same message.
+import type { StormEvent, StormKey } from './storm-protocol.ts';
 
 type Stored = Extract<StormEvent, { kind: 'stored' }>;
 type Got = Extract<StormEvent, { kind: 'got' }>;
 
-/** Under which owner it happened; undefined while one follows the other. */
+/** The owner at the time; undefined during a failover. */
 type Aged<Event> = Event & { readonly owner: number | undefined };
 
 export interface StormReport {
@@ -15,11 +15,11 @@ export interface StormReport {
   readonly delivered: number;
   readonly lost: string[];
   readonly altered: string[];
-  readonly again: string[];
-  readonly disordered: string[];
-  /** First deliveries whose order was looked at. */
+  readonly redelivered: string[];
+  readonly reordered: string[];
+  /** The number of first deliveries whose order was checked. */
   readonly ordered: number;
-  readonly doubled: string[];
+  readonly duplicated: string[];
   readonly shared: string[];
 }
 
@@ -27,41 +27,43 @@ export class StormHistory {
   readonly #streams = new Set<string>();
   readonly #stored: Aged<Stored>[] = [];
   readonly #got: (Aged<Got> & { readonly session: string })[] = [];
-  /** By number, the attempt that was settled. */
+  /** The settled attempt by message number. */
   readonly #settled = new Map<number, number>();
   readonly #again: string[] = [];
   #owners = 1;
   #owner: number | undefined = 1;
 
-  /** A session that will post to these mailboxes. */
+  /** Adds a session that will post to these mailboxes. */
   began(session: string, mailboxes: readonly string[]): void {
     for (const mailbox of mailboxes) this.#streams.add(`${session}-${mailbox}`);
   }
 
-  /** What was told until now happened under the owner that is killed next. */
+  /** Reports received so far happened under the owner that is killed next. */
   ownerDies(): void {
     this.#owner = undefined;
   }
 
-  /** All that is told from now on happens under the next owner. */
+  /** Reports received from now on happened under the next owner. */
   ownerServes(): void {
     this.#owners += 1;
     this.#owner = this.#owners;
   }
 
-  /** In the order in which the events came. Those of two sessions may come in another order than they happened. */
+  /**
+   * Events in order of arrival. Events of two sessions may arrive in another order than they happened.
+   */
   add(session: string, event: StormEvent): void {
     const owner = this.#owner;
     if (event.kind === 'stored') this.#stored.push({ ...event, owner });
     if (event.kind === 'settled') this.#settled.set(event.number, event.attempt);
     if (event.kind !== 'got') return;
-    // An offer that was made before the settled one may be told later, but not one with a higher attempt.
+    // A delivery before the settled one may be reported later, but not one with a higher attempt.
     const settled = this.#settled.get(event.number) ?? Number.POSITIVE_INFINITY;
     if (event.attempt > settled) this.#again.push(`#${event.number} attempt ${event.attempt}`);
     this.#got.push({ ...event, owner, session });
   }
 
-  /** When nothing is left in the store. */
+  /** To be called when the store is empty. */
   report(): StormReport {
     const delivered = new Set(this.#got.map(({ key }) => key && text(key)));
     return {
@@ -71,27 +73,27 @@ export class StormHistory {
       altered: this.#got
         .filter(({ key }) => key === undefined || !this.#streams.has(key.stream))
         .map(({ number }) => `#${number}`),
-      again: this.#again,
-      disordered: [...this.#disorderedStreams(), ...this.#disorderedDeliveries()],
+      redelivered: this.#again,
+      reordered: [...this.#reorderedStreams(), ...this.#disorderedDeliveries()],
       ordered: this.#firstDeliveries().length,
-      doubled: this.#doubled(),
+      duplicated: this.#duplicated(),
       shared: repeated(this.#got.map(({ number, attempt }) => `#${number} attempt ${attempt}`)),
     };
   }
 
-  #doubled(): string[] {
+  #duplicated(): string[] {
     const numbers = new Map<string, Set<number>>();
-    const told = [
+    const numbered = [
       ...this.#stored.map((event) => [text(event), event.number] as const),
       ...this.#got.flatMap(({ key, number }) => (key ? [[text(key), number] as const] : [])),
     ];
-    for (const [key, number] of told) {
+    for (const [key, number] of numbered) {
       numbers.set(key, (numbers.get(key) ?? new Set()).add(number));
     }
     return [...numbers].filter(([, all]) => all.size > 1).map(([key]) => key);
   }
 
-  #disorderedStreams(): string[] {
+  #reorderedStreams(): string[] {
     const last = new Map<string, number>();
     return this.#stored.flatMap((event) => {
       const before = last.get(event.stream) ?? 0;
@@ -101,8 +103,8 @@ export class StormHistory {
   }
 
   /**
-   * What an owner offered as it died may not have arrived: it goes back unread, and is first offered
-   * again after what was behind it. So only what one owner both stored and offered is compared.
+   * A delivery by a dying owner may be lost: the message is released unread, and its first delivery then follows
+   * that of later messages. So only messages that the same owner stored and delivered are compared.
    */
   #firstDeliveries() {
     const ownerOf = new Map<number, number>();

@@ -1,12 +1,12 @@
-// One session of a storm: it posts to all mailboxes and reads all of them, until it is killed. What it
-// says of its doings is out of the process before it does the next thing that depends on it.
+// One session of a storm. It posts to all mailboxes and reads all of them until it is killed. Each
+// report has left the process before the next call that depends on it.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import { Random } from '../random.ts';
 import { retryWhileRefused } from '../retry.ts';
-import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-words.ts';
+import { type StormEvent, type StormWords, stormBody, stormKey } from './storm-protocol.ts';
 
 const [home = '', port = '', name = '', boxes = '', seed = ''] = process.argv.slice(2);
 const session = new Session({
@@ -35,7 +35,7 @@ for (const mailbox of mailboxes) void read(mailbox);
 await Promise.all(mailboxes.map(write));
 await say({ kind: 'quiet' });
 
-/** One after the other, so that the mailbox has them in this order. */
+/** Posts one after the other, so that the order in the mailbox is known. */
 async function write(mailbox: Name): Promise<void> {
   for (let count = 1; !isQuiet; count++) {
     const key = { stream: `${name}-${mailbox}`, count };
@@ -75,7 +75,7 @@ function tryOn<Result>(act: () => Promise<Result>): Promise<Result> {
   return retryWhileRefused(act, ({ code }) => say({ kind: 'refused', code }));
 }
 
-/** Resolves when the kernel has it: a kill cannot take it back. */
+/** Resolves when the kernel has the report, so that a kill cannot lose it. */
 function say(event: StormEvent): Promise<void> {
   return new Promise((resolve) => process.send?.(event, () => resolve()));
 }

@@ -1,5 +1,5 @@
-// Sessions under load of which one after the other is killed, owners among them. A seed chooses whom,
-// and when; what the processes do meanwhile is theirs.
+// Sessions under load that are killed one after the other, owners included. A seed determines the
+// victims and times; the timing within the processes is not repeatable.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,35 +12,35 @@ import { readOwner } from '../../../src/journal/paths.ts';
 import { freePort, makeHome } from '../places.ts';
 import { pick, Random } from '../random.ts';
 import { StormHistory, type StormReport } from './storm-history.ts';
-import type { StormEvent, StormWords } from './storm-words.ts';
+import type { StormEvent, StormWords } from './storm-protocol.ts';
 
 export interface StormOptions {
   readonly seed: number;
   readonly kills: number;
   readonly sessions: number;
   readonly mailboxes: readonly string[];
-  /** Of 10 kills so many hit the owner; the others hit anybody. */
+  /** The number of kills in ten that hit the owner; the others hit any session. */
   readonly ownersInTen: number;
   readonly pauseMsMax: number;
-  /** Of the next owners so many die before anybody has seen them serve: one in so many. */
-  readonly hastyOneIn: number;
+  /** One in this many next owners is killed before any session has seen it serve. */
+  readonly earlyKillOneIn: number;
 }
 
 export interface StormResult extends StormReport {
   readonly kills: number;
   readonly owners: number;
-  /** From the exit of a killed owner to the next "stored" that any session heard. */
+  /** Time from the exit of a killed owner to the next "stored" of any session. */
   readonly takeoverMs: { readonly median: number; readonly max: number };
-  /** From the last kill to an empty store. */
+  /** Time from the last kill to an empty store. */
   readonly drainMs: number;
-  /** Codes of calls that had to be made again, each with how often. */
+  /** The number of repeated calls by error code. */
   readonly refused: Record<string, number>;
 }
 
 const program = fileURLToPath(new URL('./storm-process.js', import.meta.url));
-/** Nothing that goes on for longer is waited for. */
+/** The limit for each wait of the storm. */
 const patienceMs = 60_000;
-/** Messages in the store, from which on nobody posts for a while. */
+/** The number of stored messages from which on sessions pause posting. */
 const unreadMax = 200;
 
 export async function storm(context: TestContext, options: StormOptions): Promise<StormResult> {
@@ -56,7 +56,7 @@ class Storm {
   readonly #port: number;
   readonly #random: Random;
   readonly #history = new StormHistory();
-  /** Of all sessions there were; the test ends them. */
+  /** The processes of all sessions ever started; the test ends them. */
   readonly #all: StormSession[];
   #alive: StormSession[] = [];
   readonly #takeovers: number[] = [];
@@ -94,12 +94,12 @@ class Storm {
     const seed = this.#random.below(2 ** 31);
     const args = [this.#home, String(this.#port), name, mailboxes.join(','), String(seed)];
     this.#history.began(name, mailboxes);
-    const session = new StormSession(args, (event) => this.#told(name, event));
+    const session = new StormSession(args, (event) => this.#reported(name, event));
     this.#all.push(session);
     this.#alive.push(session);
   }
 
-  #told(name: string, event: StormEvent): void {
+  #reported(name: string, event: StormEvent): void {
     this.#history.add(name, event);
     if (event.kind === 'stored') this.#stored();
     if (event.kind === 'refused') this.#refused[event.code] = (this.#refused[event.code] ?? 0) + 1;
@@ -107,7 +107,7 @@ class Storm {
 
   async #killOne(): Promise<void> {
     await sleep(this.#random.below(this.#options.pauseMsMax));
-    void this.#holdBack();
+    void this.#limitUnread();
     const victim = this.#victim();
     const isOwner = victim.pid === this.#ownerPid();
     this.#alive = this.#alive.filter((session) => session !== victim);
@@ -117,12 +117,15 @@ class Storm {
     if (!isOwner) return;
     this.#owners += 1;
     const took = this.#nextStored();
-    if (!this.#random.oneIn(this.#options.hastyOneIn))
+    if (!this.#random.oneIn(this.#options.earlyKillOneIn))
       await this.#within('the next owner stores', [took]);
   }
 
-  /** Takeovers are measured with a journal that is soon read. */
-  async #holdBack(): Promise<void> {
+  /**
+   * Pauses posting while much is unread: takeover times are measured with a journal that is replayed
+   * quickly.
+   */
+  async #limitUnread(): Promise<void> {
     const left = await pick(this.#random, this.#alive).messages();
     for (const session of this.#alive) session.send(left > unreadMax ? 'hold' : 'go');
   }
@@ -137,7 +140,7 @@ class Storm {
     return readOwner(join(this.#home, `broker-${this.#port}`))?.pid;
   }
 
-  /** Of what comes after that, all happens under the new owner, if it still lives. */
+  /** Later events happen under the new owner, if it is still alive. */
   async #nextStored(): Promise<void> {
     const began = performance.now();
     await new Promise<void>((resolve) => {
@@ -213,7 +216,7 @@ class StormSession {
     if (this.#child.connected) this.#child.send(words, () => {});
   }
 
-  /** Unsettled ones in the store, as its broker says; 0 when the session is gone. */
+  /** The number of unsettled messages according to the broker; 0 if the session has died. */
   messages(): Promise<number> {
     if (!this.#child.connected) return Promise.resolve(0);
     return new Promise((resolve) => {
@@ -222,7 +225,7 @@ class StormSession {
     });
   }
 
-  /** Resolves when the process is gone, and all that it said has been heard. */
+  /** Resolves when the process has ended and all its reports are received. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#gone;

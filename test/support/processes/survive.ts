@@ -1,4 +1,4 @@
-// A store with damage, opened: what became of its messages, and that nothing altered came out of it.
+// Opens a corrupt store, and asserts that no altered message comes out of it.
 import assert from 'node:assert/strict';
 import type { CrashDisk } from '../disk/crash-disk.ts';
 import { type JournalModel, testSession } from '../disk/journal-model.ts';
@@ -6,16 +6,19 @@ import { append, openStore } from '../disk/journal-store.ts';
 
 export const smallFiles = { segmentReserveBytes: 64, segmentGrowthBytes: 64 };
 
-/** What became of the messages of `expected` when the store was opened. */
+/** The fate of the expected messages when the store was opened. */
 export interface Outcome {
-  /** Not there any more. */
+  /** Numbers of messages that are gone. */
   readonly lost: number[];
-  /** There without their bodies. */
+  /** Numbers of messages whose bodies are corrupt. */
   readonly damaged: number[];
   readonly reports: string[];
 }
 
-/** Opens it, twice: nothing altered, all that is missing said, and said again by the next owner. */
+/**
+ * Opens the store twice: no message is altered, every lost one is reported, and the next owner reports
+ * it again.
+ */
 export async function survive(
   disk: CrashDisk,
   expected: JournalModel,

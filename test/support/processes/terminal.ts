@@ -1,23 +1,23 @@
-// A terminal as a recipe needs it: a shell that goes on from line to line, and all that it showed.
+// A terminal for a recipe: a shell that runs line after line, and its output.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Behind it stands the exit code of what was typed. */
+/** A marker line, followed by the exit code of the typed command. */
 const mark = '\u0001';
-/** No command of a recipe takes so long to show what it shows. */
+/** The limit within which a command must show its output. */
 const showMsMax = 30_000;
 
 export class Terminal {
   readonly #shell: ChildProcess;
   #seen = '';
-  /** Blocks that were typed, and have not ended. */
+  /** Typed blocks that have not ended. */
   #running = 0;
 
-  /** `prefix`: words before the shell, for example of another network. */
+  /** `prefix`: the words before the shell, for example for another network. */
   constructor(env: NodeJS.ProcessEnv, prefix: readonly string[] = []) {
     const [command = '', ...words] = [...prefix, 'sh'];
-    // A group of its own, as each terminal has one: Ctrl-C goes to all of it.
+    // A process group, as in a real terminal: Ctrl-C goes to the whole group.
     this.#shell = spawn(command, words, {
       env,
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -32,7 +32,7 @@ export class Terminal {
     this.#write(`${text}\nprintf '${mark}%s\\n' $?`);
   }
 
-  /** Until what was shown since the last time is what `check` does not throw at. */
+  /** Waits until `check` accepts the output since the last call. */
   async until(check: (seen: string) => void): Promise<void> {
     const late = AbortSignal.timeout(showMsMax);
     while (!passes(() => check(this.#seen.trimEnd())) && this.#running > 0 && !late.aborted) {
@@ -47,7 +47,7 @@ export class Terminal {
     process.kill(-this.#shell.pid, 'SIGINT');
   }
 
-  /** Of what was typed all has ended, and was looked at. */
+  /** Asserts that all typed commands have ended and that all output was checked. */
   async end(): Promise<void> {
     const ended = once(this.#shell, 'close');
     this.#shell.stdin?.end();

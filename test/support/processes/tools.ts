@@ -1,5 +1,5 @@
-// Programs that we did not write: clients of MCP, and what hosts check and install a plugin with. Some
-// are large, so CI fetches them, and nobody else has to.
+// Third-party programs: MCP clients, and the programs with which hosts check and install a plugin. Some
+// are large, so only CI downloads them.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,20 +10,20 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 export const toolsFolder = join(root, '.ci/tools/node_modules');
 
-/** Why a test that needs them is left out. */
+/** The reason for skipping a test that needs them. */
 export const toolsMissing = existsSync(toolsFolder)
   ? false
   : '`npm install --prefix .ci/tools` fetches the programs that it needs';
 
-/** Time for a program that starts slowly, on a machine that is busy. */
+/** Enough time for a slow program on a busy machine. */
 const toolMsMax = 60_000;
 
 export interface Tool {
-  /** What it prints; throws when it fails. */
+  /** Returns the output; throws if the program fails. */
   run(args: readonly string[], input?: string): Promise<{ stdout: string; stderr: string }>;
 }
 
-/** `env` beside PATH is all that it gets. */
+/** The environment is PATH and `env` only. */
 export function tool(name: string, cwd: string, env: Readonly<Record<string, string>>): Tool {
   return {
     async run(args, input = '') {

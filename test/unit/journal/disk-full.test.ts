@@ -254,7 +254,7 @@ test('an owner that dies at any step of beginning the next segment loses nothing
 });
 
 test('a segment goes on while there is no space for the next one', async () => {
-  const limits = { segmentBytesMax: 100_000, sparesMin: 0 };
+  const limits = { segmentBytesMax: 100_000, ballastFilesMin: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
   for (let number = 1; number <= 90; number++)
@@ -274,7 +274,7 @@ test('a segment goes on while there is no space for the next one', async () => {
 });
 
 test('an owner that dies at any step on a full disk, with or without the power, loses nothing', async () => {
-  const limits = { sparesMin: 3, segmentBytesMax: 50_000 };
+  const limits = { ballastFilesMin: 3, segmentBytesMax: 50_000 };
   const { disk: before, store } = await fullStore(mebibyte, limits);
   before.bytesMax = bytesOn(before);
   const numbers = [...store.model.messages.keys()];

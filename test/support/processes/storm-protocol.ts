@@ -1,8 +1,8 @@
-// What the sessions of a storm tell, and the bodies that they post: each says which one it is, and
-// can be told from any other and from any damage.
+// The reports of the sessions of a storm, and the bodies that they post. A body names its post, so it
+// cannot be confused with another body or with a corrupt one.
 import { createHash } from 'node:crypto';
 
-/** Posts of one session to one mailbox, counted from 1. */
+/** The count of the post among those of the session to the mailbox, from 1. */
 export interface StormKey {
   readonly stream: string;
   readonly count: number;
@@ -16,14 +16,14 @@ export type StormEvent =
       readonly mailbox: string;
       readonly number: number;
       readonly attempt: number;
-      /** undefined: the body is not what anybody posted. */
+      /** The post that a body names; undefined if no session posted the body. */
       readonly key: StormKey | undefined;
     }
   | { readonly kind: 'settled'; readonly number: number; readonly attempt: number }
   | { readonly kind: 'status'; readonly messages: number }
   | { readonly kind: 'refused'; readonly code: string };
 
-/** `hold`: post nothing until `go`, so that what waits to be read stays little. */
+/** `hold`: pause posting until `go`, so that few messages wait to be read. */
 export type StormWords = 'quiet' | 'status' | 'hold' | 'go';
 
 export function stormBody({ stream, count }: StormKey, bytes: number): Buffer {

@@ -1,16 +1,16 @@
-// Where the store of a benchmark lies: a new folder in the home directory, as the state folder does,
-// or in IPC_BENCH_DIR. It goes when the process does.
+// The folder for the store of a benchmark: a new folder in the home directory, like the state folder,
+// or in IPC_BENCH_DIR. It is removed when the process ends.
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** statfs(2) types of file systems that live in memory: a sync costs nothing there. */
+/** statfs(2) types of file systems in memory, where a sync costs nothing. */
 const memoryTypes = new Map([
   [0x01021994, 'tmpfs'],
   [0x858458f6, 'ramfs'],
 ]);
 
-export function makePlace(): string {
+export function makeBenchFolder(): string {
   const parent = process.env.IPC_BENCH_DIR || homedir();
   const memory = memoryTypes.get(statfsSync(parent).type);
   if (memory !== undefined) {

@@ -1,6 +1,10 @@
-// A model of what the engine promises, without its indexes: it is shown every command with its
-// outcome, and holds the outcome against what it knows. It carries records out one by one, at the
-// moment when the replies need them, so a record that comes too late, or twice, is found.
+// The oracle of the engine tests. It states what the engine promises, simply and without indexes, and
+// shares no code with src/engine: a rule that both have was written twice. 1. check() gets a command
+// with the outcome that the engine produced.  2. #expectedError() and #expectedEffects() derive from
+// the state and the command what must happen.  3. Each record is applied when a reply depends on it, so
+// that a record that is late, missing or repeated is detected.  4. Each reply is compared with the
+// state at that point. 5. In the end everything expected must have happened, and no ready message may
+// be left with a parked wait.
 import assert from 'node:assert/strict';
 import type {
   Command,
@@ -35,7 +39,7 @@ import type {
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
 
-export interface ModelMessage {
+export interface StoredMessage {
   readonly envelope: Envelope;
   readonly mailbox: Name;
   readonly attempt: number;
@@ -43,57 +47,60 @@ export interface ModelMessage {
   readonly wasOffered: boolean;
 }
 
-/** An open wait or fetch. */
-interface Open {
+/** A wait or fetch that has not ended. */
+interface OpenCall {
   readonly kind: 'wait' | 'fetch';
   readonly connection: number;
   readonly session: SessionId;
   readonly request: number;
   readonly mailbox: Name;
-  /** Of a wait for an answer alone. */
+  /** The message whose answer a wait is for; empty for a wait for any message. */
   readonly answers: MessageId | '';
-  /** Of a wait. */
+  /** When a wait times out. */
   readonly deadline: number;
-  /** What a fetch may still give. */
+  /** How much a fetch may still deliver. */
   bytesLeft: number;
   messagesLeft: number;
   offers: number;
 }
 
-/** What one command may bring about, and what of that has not happened yet. */
-interface Expected {
+/** The expected effects of one command that have not happened yet. */
+interface ExpectedEffects {
   readonly posted: boolean;
   readonly settles: Set<number>;
-  /** Ids that are settled though no message has them. */
+  /** Ids to be settled that no stored message has. */
   readonly settlesUnstored: Map<MessageId, number>;
-  /** What the command names to settle, and another session holds. */
+  /** Messages to be settled that another session holds. */
   readonly notHeld: readonly Hold[];
-  /** Messages of a post that a session held, or gave back, before: they are held, or go back. */
-  readonly adopted: Map<MessageId, SessionId | undefined>;
-  /** Messages that go back, each with the attempt that its next offer will be. */
+  /**
+   * Messages of a post that were held or released before they were undone: they become held or released
+   * again.
+   */
+  readonly restored: Map<MessageId, SessionId | undefined>;
+  /** Messages to be released, with the attempt of their next delivery. */
   readonly released: Map<number, number>;
-  /** Messages that the session of a hello holds again. */
-  readonly regained: Set<number>;
+  /** Messages that the session of a hello reclaims. */
+  readonly reclaimed: Set<number>;
   readonly forgotten: SessionId | undefined;
-  /** Dead letters that find room where they were meant to go, in this order. */
-  readonly retried: ModelMessage[];
+  /** Dead letters that fit into their original mailbox, in this order. */
+  readonly retried: StoredMessage[];
 }
 
-/** Ids of posts. Its order is the one in which sessions were last heard of. */
-class Memory {
-  /** The newest live message of each id; an id that was forgotten can be there twice. */
+/** The deduplication table of the oracle. Its sessions are in the order of their last post. */
+class KnownIds {
+  /** The newest live message of each id; after an id was forgotten, two messages may have it. */
   readonly #live: Map<MessageId, number>;
-  readonly #sessions: Map<SessionId, { mark: number; numbers: Map<number, number> }>;
+  readonly #sessions: Map<SessionId, { ackedUpTo: number; numbers: Map<number, number> }>;
   #named: [MessageId, number][];
-  /** Settled, and never stored. */
+  /** Ids that were settled without being stored. */
   #settled: [MessageId, number][];
 
-  constructor(other?: Memory) {
+  constructor(other?: KnownIds) {
     const sessions = other ? [...other.#sessions] : [];
     this.#sessions = new Map(
-      sessions.map(([session, { mark, numbers }]) => [
+      sessions.map(([session, { ackedUpTo, numbers }]) => [
         session,
-        { mark, numbers: new Map(numbers) },
+        { ackedUpTo, numbers: new Map(numbers) },
       ]),
     );
     this.#named = other ? [...other.#named] : [];
@@ -109,25 +116,26 @@ class Memory {
     if (this.#live.get(id) === number) this.#live.delete(id);
   }
 
-  /** As copies of these tell it. */
-  liveAgain(messages: Iterable<ModelMessage>): void {
+  /** Rebuilds the live ids from copies of these messages. */
+  liveAgain(messages: Iterable<StoredMessage>): void {
     this.#live.clear();
     for (const { envelope } of messages) this.#live.set(envelope.id, envelope.number);
   }
 
-  post({ id, number }: Envelope, mark: number, namedIdsMax: number): void {
+  post({ id, number }: Envelope, ackedUpTo: number, namedIdsMax: number): void {
     this.#live.set(id, number);
     const own = splitId(id);
     if (!own) {
       this.#named = [...this.#named, [id, number] as [MessageId, number]].slice(-namedIdsMax);
       return;
     }
-    const known = this.#sessions.get(own.session) ?? { mark: 0, numbers: new Map() };
+    const known = this.#sessions.get(own.session) ?? { ackedUpTo: 0, numbers: new Map() };
     this.#sessions.delete(own.session);
     this.#sessions.set(own.session, known);
-    known.mark = Math.max(known.mark, mark);
+    known.ackedUpTo = Math.max(known.ackedUpTo, ackedUpTo);
     known.numbers.set(own.count, number);
-    for (const count of known.numbers.keys()) if (count <= known.mark) known.numbers.delete(count);
+    for (const count of known.numbers.keys())
+      if (count <= known.ackedUpTo) known.numbers.delete(count);
   }
 
   settle(id: MessageId, number: number, unstoredIdsMax: number): void {
@@ -141,12 +149,12 @@ class Memory {
     return this.#named.find(([named]) => named === id)?.[1];
   }
 
-  /** Of the offer that was settled, when no message has the id. */
+  /** The number under which an id was settled that no stored message has. */
   settledAs(id: MessageId): number | undefined {
     return this.#isAnswered(id) ? undefined : this.#settled.find(([other]) => other === id)?.[1];
   }
 
-  /** Its poster may not have an answer yet. */
+  /** Whether a post with this id may still arrive. */
   mayBePosted(id: MessageId): boolean {
     const isKnown =
       this.numberOf(id) !== undefined || this.#settled.some(([other]) => other === id);
@@ -159,11 +167,11 @@ class Memory {
 
   #isAnswered(id: MessageId): boolean {
     const own = splitId(id);
-    return own !== undefined && own.count <= this.markOf(own.session);
+    return own !== undefined && own.count <= this.ackedUpTo(own.session);
   }
 
-  markOf(session: SessionId): number {
-    return this.#sessions.get(session)?.mark ?? 0;
+  ackedUpTo(session: SessionId): number {
+    return this.#sessions.get(session)?.ackedUpTo ?? 0;
   }
 
   knows(session: SessionId): boolean {
@@ -182,33 +190,33 @@ class Memory {
   }
 }
 
-/** What the records say. */
-export interface Written {
-  readonly messages: ReadonlyMap<number, ModelMessage>;
+/** The state according to the records. */
+export interface WrittenState {
+  readonly messages: ReadonlyMap<number, StoredMessage>;
   readonly numberHighest: number;
-  readonly memory: Memory;
-  /** Per mailbox, the highest number that was offered for the first time. */
+  readonly memory: KnownIds;
+  /** Per mailbox, the highest number that was delivered for the first time. */
   readonly firstOffers: ReadonlyMap<Name, number>;
 }
 
-export class MailboxModel {
+export class EngineOracle {
   readonly #limits: EngineLimits;
-  #messages = new Map<number, ModelMessage>();
+  #messages = new Map<number, StoredMessage>();
   #numberHighest = 0;
-  /** What a replay of the records would know of ids, and what this owner has not forgotten. */
-  #memoryWritten = new Memory();
-  #memory = new Memory();
+  /** The deduplication table that a replay of the records would give, and that of the running owner. */
+  #knownIdsWritten = new KnownIds();
+  #knownIds = new KnownIds();
   #firstOffers = new Map<Name, number>();
 
   readonly #connections = new Map<number, Hello>();
-  /** In the order in which they came. */
-  #open: Open[] = [];
+  /** In the order of arrival. */
+  #open: OpenCall[] = [];
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
-  /** Holders of messages that are not here; undefined when they were given back. Oldest first. */
-  #orphans = new Map<MessageId, SessionId | undefined>();
-  /** Of the last retry: dead letters that find room, and those that do not. */
-  #retry: { moved: ModelMessage[]; stayed: ModelMessage[] } = { moved: [], stayed: [] };
+  /** Holders of undone messages by id, oldest first; undefined if the message was released. */
+  #holdersOfUndone = new Map<MessageId, SessionId | undefined>();
+  /** The result of the last retry: dead letters that fit, and those that do not. */
+  #retry: { moved: StoredMessage[]; stayed: StoredMessage[] } = { moved: [], stayed: [] };
 
   constructor(limits: EngineLimits) {
     this.#limits = limits;
@@ -228,45 +236,45 @@ export class MailboxModel {
     return this.#numberHighest;
   }
 
-  get messages(): ReadonlyMap<number, ModelMessage> {
+  get messages(): ReadonlyMap<number, StoredMessage> {
     return this.#messages;
   }
 
-  /** A copy that later steps leave alone. */
-  written(): Written {
+  /** A copy of the state, which later steps do not change. */
+  written(): WrittenState {
     return {
       messages: new Map(this.#messages),
       numberHighest: this.#numberHighest,
-      memory: new Memory(this.#memoryWritten),
+      memory: new KnownIds(this.#knownIdsWritten),
       firstOffers: new Map(this.#firstOffers),
     };
   }
 
-  /** A new owner begins with what was written. */
-  restart(written: Written, { now }: Instant): void {
+  /** Continues as a new owner that has replayed the records. */
+  restart(written: WrittenState, { now }: Instant): void {
     this.#messages = new Map(written.messages);
     this.#numberHighest = written.numberHighest;
-    this.#memoryWritten = new Memory(written.memory);
-    this.#memory = new Memory(written.memory);
+    this.#knownIdsWritten = new KnownIds(written.memory);
+    this.#knownIds = new KnownIds(written.memory);
     this.#firstOffers = new Map(written.firstOffers);
     this.#connections.clear();
     this.#open = [];
-    this.#orphans.clear();
+    this.#holdersOfUndone.clear();
     this.#absent.clear();
     for (const { holder } of this.#messages.values()) if (holder) this.#absent.add(holder);
     this.#graceUntil = now + this.#limits.holderGraceMs;
   }
 
-  /** A head is written: what is forgotten by now is not in it. */
-  headWritten(): void {
-    this.#memory.shrink(this.#limits.sessionsMax, this.#connectedSessions());
-    this.#memory.forgetAnswered();
+  /** A segment prologue was written; forgotten ids are not in it. */
+  prologueWritten(): void {
+    this.#knownIds.shrink(this.#limits.sessionsMax, this.#connectedSessions());
+    this.#knownIds.forgetAnswered();
   }
 
-  /** Only a head and copies are left. */
+  /** Only a segment prologue and copies of the live messages are left. */
   compacted(): void {
-    this.#memoryWritten = new Memory(this.#memory);
-    this.#memoryWritten.liveAgain(this.#messages.values());
+    this.#knownIdsWritten = new KnownIds(this.#knownIds);
+    this.#knownIdsWritten.liveAgain(this.#messages.values());
   }
 
   standbys(own: SessionId): number {
@@ -307,8 +315,8 @@ export class MailboxModel {
     return { deadLetters, deadLetterCount: all.length };
   }
 
-  /** `onRecord` is called after each record that was carried out. */
-  take(
+  /** Checks the outcome of a command. `onRecord` is called after each applied record. */
+  check(
     command: Command | { readonly kind: 'tick' },
     instant: Instant,
     outcome: Outcome,
@@ -320,7 +328,7 @@ export class MailboxModel {
     }
     const records = [...outcome.records];
     const replies = [...outcome.replies];
-    const failed = this.#failure(command);
+    const failed = this.#expectedError(command);
     if (failed) {
       assert.deepEqual(records, []);
       const [{ to, response }] = replies.splice(0, 1) as [Reply];
@@ -329,17 +337,17 @@ export class MailboxModel {
       assert.deepEqual(replies, []);
       return;
     }
-    const expected = this.#expect(command, instant);
+    const expected = this.#expectedEffects(command, instant);
     const applyNext = () => {
       const record = records.shift();
-      assert(record, 'a reply has its record');
+      assert(record, 'the record of a reply is present');
       this.#apply(record, command, expected, instant);
       onRecord();
       return record;
     };
-    /** What goes back, or is held again, does so before any fetch goes on. */
+    /** Releases and reclaims happen before any fetch continues. */
     const applyReturns = () => {
-      while (expected.released.size + expected.regained.size > 0) applyNext();
+      while (expected.released.size + expected.reclaimed.size > 0) applyNext();
     };
     this.#begin(command, instant, replies);
     for (const reply of replies) {
@@ -371,30 +379,30 @@ export class MailboxModel {
       }
     }
     while (records.length > 0) applyNext();
-    assert.deepEqual([...expected.released, ...expected.regained], [], 'released or held again');
+    assert.deepEqual([...expected.released, ...expected.reclaimed], [], 'released or held again');
     assert.deepEqual([...expected.settles], [], 'settled');
     assert.deepEqual([...expected.settlesUnstored], [], 'settled by their ids');
-    assert.deepEqual([...expected.adopted], [], 'held, or given back, as before');
-    assert.deepEqual(expected.retried, [], 'back where they were meant to go');
-    this.#checkNothingIsLeftLying(command, instant);
+    assert.deepEqual([...expected.restored], [], 'held or released as before');
+    assert.deepEqual(expected.retried, [], 'returned to their original mailbox');
+    this.#checkNoMissedWait(command, instant);
   }
 
-  /** The refusal that the command must meet, if any. */
-  #failure(command: Command | { readonly kind: 'tick' }): string | undefined {
+  /** The error with which the engine must refuse the command, if any. */
+  #expectedError(command: Command | { readonly kind: 'tick' }): string | undefined {
     if (command.kind === 'tick' || !('request' in command)) return undefined;
     const hello = this.#connections.get(command.connection);
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
-    if (command.kind === 'post' && hello) return this.#postFailure(command, hello.session);
+    if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
     const tooMany = command.kind === 'wait' && this.#waits().length >= this.#limits.waitsMax;
     return tooMany ? 'too_many_waits' : undefined;
   }
 
-  #postFailure(post: PostRequest, session: SessionId): string | undefined {
+  #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
     const to = mailboxesOf(post);
     const ids = idsOf(post, session);
-    const known = ids.map((id) => this.#memory.numberOf(id));
+    const known = ids.map((id) => this.#knownIds.numberOf(id));
     const isKnown = (id: MessageId, index: number) =>
-      known[index] !== undefined || this.#memory.settledAs(id) !== undefined;
+      known[index] !== undefined || this.#knownIds.settledAs(id) !== undefined;
     if (known.some((number) => number !== undefined)) {
       const areSame = to.every((mailbox, index) => {
         const envelope = this.#messages.get(known[index] ?? 0)?.envelope;
@@ -411,10 +419,10 @@ export class MailboxModel {
     }
     if (ids.every(isKnown)) return undefined;
     if (post.id === '') {
-      const mark = Math.max(post.ackedUpTo, this.#memory.markOf(session));
-      if (post.count <= mark) return 'bad_frame';
+      const ackedUpTo = Math.max(post.ackedUpTo, this.#knownIds.ackedUpTo(session));
+      if (post.count <= ackedUpTo) return 'bad_frame';
       const last = post.count + to.length - 1;
-      if (last > mark + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
+      if (last > ackedUpTo + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
     }
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||
@@ -436,7 +444,10 @@ export class MailboxModel {
     return isFull ? 'mailbox_full' : undefined;
   }
 
-  #expect(command: Command | { readonly kind: 'tick' }, { now }: Instant): Expected {
+  #expectedEffects(
+    command: Command | { readonly kind: 'tick' },
+    { now }: Instant,
+  ): ExpectedEffects {
     const session =
       command.kind === 'hello'
         ? command.session
@@ -447,19 +458,21 @@ export class MailboxModel {
       posted:
         command.kind === 'post' &&
         session !== undefined &&
-        idsOf(command, session).every((id) => this.#memory.numberOf(id) === undefined) &&
-        idsOf(command, session).some((id) => this.#memory.settledAs(id) === undefined),
+        idsOf(command, session).every((id) => this.#knownIds.numberOf(id) === undefined) &&
+        idsOf(command, session).some((id) => this.#knownIds.settledAs(id) === undefined),
       settles: new Set<number>(),
       settlesUnstored: new Map<MessageId, number>(),
       notHeld: session ? this.#heldByOthers(settledBy(command), session) : [],
-      adopted: new Map<MessageId, SessionId | undefined>(),
+      restored: new Map<MessageId, SessionId | undefined>(),
       released: new Map<number, number>(),
-      regained: new Set<number>(),
+      reclaimed: new Set<number>(),
       forgotten:
-        command.kind === 'goodbye' && session && this.#memory.knows(session) ? session : undefined,
-      retried: [] as ModelMessage[],
+        command.kind === 'goodbye' && session && this.#knownIds.knows(session)
+          ? session
+          : undefined,
+      retried: [] as StoredMessage[],
     };
-    const putBack = ({ envelope, attempt }: ModelMessage, counts: boolean) =>
+    const putBack = ({ envelope, attempt }: StoredMessage, counts: boolean) =>
       expected.released.set(envelope.number, attempt + (counts ? 1 : 0));
     switch (command.kind) {
       case 'post':
@@ -468,15 +481,16 @@ export class MailboxModel {
           if (expected.notHeld.includes(hold)) continue;
           const message = this.#find(hold);
           if (message) expected.settles.add(message.envelope.number);
-          else if (this.#memory.mayBePosted(hold.id))
+          else if (this.#knownIds.mayBePosted(hold.id))
             expected.settlesUnstored.set(hold.id, hold.number);
         }
-        for (const id of expected.settlesUnstored.keys()) this.#orphans.delete(id);
+        for (const id of expected.settlesUnstored.keys()) this.#holdersOfUndone.delete(id);
         if (!expected.posted || command.kind !== 'post' || !session) break;
         for (const id of idsOf(command, session)) {
-          const isHeld = this.#orphans.has(id) && this.#memory.settledAs(id) === undefined;
-          if (isHeld) expected.adopted.set(id, this.#orphans.get(id));
-          this.#orphans.delete(id);
+          const isHeld =
+            this.#holdersOfUndone.has(id) && this.#knownIds.settledAs(id) === undefined;
+          if (isHeld) expected.restored.set(id, this.#holdersOfUndone.get(id));
+          this.#holdersOfUndone.delete(id);
         }
         break;
       }
@@ -485,15 +499,15 @@ export class MailboxModel {
           const message = this.#find(hold);
           if (this.#holderOf(hold) !== session) continue;
           if (message) putBack(message, !command.unread);
-          else if (command.unread) this.#orphans.delete(hold.id);
-          else this.#orphans.set(hold.id, undefined);
+          else if (command.unread) this.#holdersOfUndone.delete(hold.id);
+          else this.#holdersOfUndone.set(hold.id, undefined);
         }
         break;
       case 'disconnect':
         if (!session) break;
         for (const message of this.#heldBy(session)) putBack(message, true);
-        for (const [id, holder] of this.#orphans) {
-          if (holder === session) this.#orphans.set(id, undefined);
+        for (const [id, holder] of this.#holdersOfUndone) {
+          if (holder === session) this.#holdersOfUndone.set(id, undefined);
         }
         break;
       case 'hello': {
@@ -501,20 +515,21 @@ export class MailboxModel {
         for (const message of this.#heldBy(command.session)) {
           if (!listed.includes(message)) putBack(message, false);
         }
-        for (const [id, holder] of this.#orphans) {
+        for (const [id, holder] of this.#holdersOfUndone) {
           const isListed = command.held.some((hold) => hold.id === id);
-          if (holder === session && !isListed) this.#orphans.delete(id);
+          if (holder === session && !isListed) this.#holdersOfUndone.delete(id);
         }
         for (const hold of command.held) {
           const message = this.#find(hold);
           const holder = this.#holderOf(hold);
-          if (message && holder === undefined) expected.regained.add(message.envelope.number);
+          if (message && holder === undefined) expected.reclaimed.add(message.envelope.number);
           const isFree = holder === undefined || holder === session;
-          if (message || !isFree || !this.#memory.mayBePosted(hold.id)) continue;
-          this.#orphans.delete(hold.id);
-          this.#orphans.set(hold.id, command.session);
-          for (const oldest of this.#orphans.keys()) {
-            if (this.#orphans.size > this.#limits.unstoredIdsMax) this.#orphans.delete(oldest);
+          if (message || !isFree || !this.#knownIds.mayBePosted(hold.id)) continue;
+          this.#holdersOfUndone.delete(hold.id);
+          this.#holdersOfUndone.set(hold.id, command.session);
+          for (const oldest of this.#holdersOfUndone.keys()) {
+            if (this.#holdersOfUndone.size > this.#limits.unstoredIdsMax)
+              this.#holdersOfUndone.delete(oldest);
           }
         }
         break;
@@ -532,16 +547,22 @@ export class MailboxModel {
     return expected;
   }
 
-  /** Dead letters that nobody holds: those that find room, and those that do not. */
-  #retryable({ to, ids, after }: RetryRequest): { moved: ModelMessage[]; stayed: ModelMessage[] } {
+  /**
+   * Splits the dead letters that no session holds into those that fit into their mailbox and those that
+   * do not.
+   */
+  #retryable({ to, ids, after }: RetryRequest): {
+    moved: StoredMessage[];
+    stayed: StoredMessage[];
+  } {
     const wanted = [...this.#messages.values()]
       .filter(({ mailbox, holder }) => mailbox === deadLetterMailbox && holder === undefined)
       .filter(({ envelope }) => envelope.to !== deadLetterMailbox && envelope.number > after)
       .filter(({ envelope }) => to === '' || envelope.to === to)
       .filter(({ envelope }) => ids.length === 0 || ids.includes(envelope.id))
       .sort((one, other) => one.envelope.number - other.envelope.number);
-    const moved: ModelMessage[] = [];
-    const stayed: ModelMessage[] = [];
+    const moved: StoredMessage[] = [];
+    const stayed: StoredMessage[] = [];
     const before = this.#messages;
     this.#messages = new Map(before);
     for (const message of wanted) {
@@ -555,7 +576,7 @@ export class MailboxModel {
     return { moved, stayed };
   }
 
-  /** What a command changes before any of its records. */
+  /** Applies the changes of a command that happen before its records. */
   #begin(
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
@@ -605,7 +626,7 @@ export class MailboxModel {
   #apply(
     record: JournalRecord,
     command: Command | { readonly kind: 'tick' },
-    expected: Expected,
+    expected: ExpectedEffects,
     instant: Instant,
   ): void {
     switch (record.kind) {
@@ -623,21 +644,21 @@ export class MailboxModel {
         for (const { id, number } of record.holds) {
           assert.equal(number, expected.settlesUnstored.get(id));
           expected.settlesUnstored.delete(id);
-          this.#memory.settle(id, number, this.#limits.unstoredIdsMax);
-          this.#memoryWritten.settle(id, number, this.#limits.unstoredIdsMax);
+          this.#knownIds.settle(id, number, this.#limits.unstoredIdsMax);
+          this.#knownIdsWritten.settle(id, number, this.#limits.unstoredIdsMax);
         }
         return;
       case 'offered': {
         const { number, holder, attempt } = record;
         const message = this.#message(number);
-        assert.equal(message.holder, undefined, `nobody else holds ${number}`);
+        assert.equal(message.holder, undefined, `no other session holds ${number}`);
         assert.equal(attempt, message.attempt);
         const { id } = message.envelope;
-        const adopter = command.kind === 'post' ? expected.adopted.get(id) : undefined;
-        if (adopter !== undefined) {
-          expected.adopted.delete(id);
-          assert.equal(holder, adopter);
-        } else if (command.kind === 'hello' && expected.regained.delete(number)) {
+        const restoredHolder = command.kind === 'post' ? expected.restored.get(id) : undefined;
+        if (restoredHolder !== undefined) {
+          expected.restored.delete(id);
+          assert.equal(holder, restoredHolder);
+        } else if (command.kind === 'hello' && expected.reclaimed.delete(number)) {
           assert.equal(holder, command.session);
         } else this.#checkOrder(message);
         this.#messages.set(number, { ...message, holder, wasOffered: true });
@@ -645,18 +666,18 @@ export class MailboxModel {
       }
       case 'forgotten':
         assert.equal(record.session, expected.forgotten);
-        this.#memory.forget(record.session);
-        this.#memoryWritten.forget(record.session);
+        this.#knownIds.forget(record.session);
+        this.#knownIdsWritten.forget(record.session);
         return;
       default:
         assert.fail(`no command writes ${record.kind}`);
     }
   }
 
-  #applyReturned(record: ReleasedRecord | MovedRecord, expected: Expected): void {
+  #applyReturned(record: ReleasedRecord | MovedRecord, expected: ExpectedEffects): void {
     const { number, attempt } = record;
     const message = this.#message(number);
-    if (expected.adopted.delete(message.envelope.id)) assert.equal(attempt, 2);
+    if (expected.restored.delete(message.envelope.id)) assert.equal(attempt, 2);
     else {
       assert.equal(attempt, expected.released.get(number), `the next attempt of ${number}`);
       expected.released.delete(number);
@@ -669,7 +690,7 @@ export class MailboxModel {
     this.#messages.set(number, { ...message, mailbox, attempt, holder: undefined });
   }
 
-  #applyRetried({ number, mailbox, attempt }: MovedRecord, expected: Expected): void {
+  #applyRetried({ number, mailbox, attempt }: MovedRecord, expected: ExpectedEffects): void {
     const message = expected.retried.shift();
     assert.equal(number, message?.envelope.number);
     assert.equal(mailbox, message?.envelope.to);
@@ -680,17 +701,17 @@ export class MailboxModel {
   #applyPosted(
     record: PostedRecord,
     command: PostRequest,
-    expected: Expected,
+    expected: ExpectedEffects,
     { time }: Instant,
   ): void {
-    const { ackedUpTo: mark } = record;
+    const { ackedUpTo } = record;
     const session = this.#connections.get(
       (command as PostRequest & { connection: number }).connection,
     );
     assert(session);
     const envelopes = [record.envelope, ...record.also];
     const all = idsOf(command, session.session);
-    const isStored = all.map((id) => this.#memory.settledAs(id) === undefined);
+    const isStored = all.map((id) => this.#knownIds.settledAs(id) === undefined);
     const ids = all.filter((_, index) => isStored[index]);
     const to = mailboxesOf(command).filter((_, index) => isStored[index]);
     assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
@@ -716,31 +737,36 @@ export class MailboxModel {
       const { to: mailbox } = envelope;
       const message = { envelope, mailbox, attempt: 1, holder: undefined, wasOffered: false };
       this.#messages.set(envelope.number, message);
-      this.#memoryWritten.post(envelope, mark, namedIdsMax);
-      this.#memory.post(envelope, mark, namedIdsMax);
+      this.#knownIdsWritten.post(envelope, ackedUpTo, namedIdsMax);
+      this.#knownIds.post(envelope, ackedUpTo, namedIdsMax);
     }
     this.#settle(record.settles, expected);
-    this.#memory.shrink(sessionsMax, this.#connectedSessions());
+    this.#knownIds.shrink(sessionsMax, this.#connectedSessions());
   }
 
-  #settle(numbers: readonly number[], expected: Expected): void {
+  #settle(numbers: readonly number[], expected: ExpectedEffects): void {
     for (const number of numbers) {
       assert.ok(expected.settles.delete(number), `${number} may be settled`);
       const { envelope } = this.#message(number);
       this.#messages.delete(number);
-      this.#memory.end(envelope);
-      this.#memoryWritten.end(envelope);
+      this.#knownIds.end(envelope);
+      this.#knownIdsWritten.end(envelope);
     }
   }
 
-  /** Those who asked for just this, then those who take anything; the oldest of each first. */
-  #waitsFor(envelope: Envelope, mailbox: Name): Open[] {
+  /**
+   * Parked waits for this message: first those for this very answer, then the others, the oldest first.
+   */
+  #waitsFor(envelope: Envelope, mailbox: Name): OpenCall[] {
     const waits = this.#waits().filter((wait) => wait.mailbox === mailbox && isFor(wait, envelope));
     return [...waits.filter(isAsker), ...waits.filter((wait) => !isAsker(wait))];
   }
 
-  /** The lowest ready number goes first, so first offers follow the numbers; but for answers. */
-  #checkOrder({ envelope, mailbox, wasOffered }: ModelMessage): void {
+  /**
+   * The lowest ready number is delivered first, so first deliveries follow the numbers; answers are
+   * exempt.
+   */
+  #checkOrder({ envelope, mailbox, wasOffered }: StoredMessage): void {
     const { number } = envelope;
     const [first] = this.#waitsFor(envelope, mailbox);
     if (first && isAsker(first)) return;
@@ -758,13 +784,13 @@ export class MailboxModel {
     const { envelope, mailbox, attempt, others, request } = offer;
     const { number, bodyBytes } = envelope;
     const message = this.#message(number);
-    assert.deepEqual({ envelope, mailbox, attempt, holder }, only(message));
+    assert.deepEqual({ envelope, mailbox, attempt, holder }, comparable(message));
     const open = this.#openRequest(to, request);
     assert.equal(open.session, holder);
     assert.equal(open.mailbox, mailbox);
     if (open.kind === 'wait') {
       const first = this.#waitsFor(envelope, mailbox)[0];
-      assert.equal(first, open, 'who asked is served first, then the wait that was parked first');
+      assert.equal(first, open, 'the asker is served first, then the wait that was parked first');
       this.#close(open);
     } else {
       assert.ok(open.messagesLeft > 0);
@@ -796,7 +822,8 @@ export class MailboxModel {
     const first = ready[0]?.envelope;
     const isServed =
       open.messagesLeft === 0 || !first || (open.offers > 0 && first.bodyBytes > open.bytesLeft);
-    if (open.kind === 'fetch') assert.ok(isCancelled || isServed, 'a fetch gives what it can');
+    if (open.kind === 'fetch')
+      assert.ok(isCancelled || isServed, 'a fetch delivers as much as it may');
     else assert.ok(isCancelled || (command.kind === 'tick' && open.deadline <= now));
     this.#close(open);
   }
@@ -804,7 +831,7 @@ export class MailboxModel {
   #checkReply(
     { to, response }: Reply,
     command: Command | { readonly kind: 'tick' },
-    expected: Expected,
+    expected: ExpectedEffects,
   ): void {
     assert('request' in command, `a reply: ${response.kind}`);
     if (response.kind === 'error') {
@@ -831,8 +858,8 @@ export class MailboxModel {
           ids,
         );
         for (const { id, number, reader } of stored) {
-          const stored = this.#memory.numberOf(id);
-          const known = stored ?? this.#memory.settledAs(id);
+          const stored = this.#knownIds.numberOf(id);
+          const known = stored ?? this.#knownIds.settledAs(id);
           assert.equal(number, known, 'the number of the first post with this id');
           const message = this.#find({ id, number });
           assert.equal(reader, message?.holder !== undefined);
@@ -881,17 +908,17 @@ export class MailboxModel {
         );
         return;
       default:
-        assert.fail(`no engine says ${response.kind}`);
+        assert.fail(`the engine never replies ${response.kind}`);
     }
   }
 
-  #checkNothingIsLeftLying(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
+  #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
     for (const wait of this.#waits()) {
       for (const [number, { mailbox, holder, envelope }] of this.#messages) {
         const isMissed = mailbox === wait.mailbox && holder === undefined && isFor(wait, envelope);
         assert.ok(!isMissed, `${number} is ready, and a wait for it is parked`);
       }
-      if (command.kind === 'tick') assert.ok(wait.deadline > now, 'a wait whose time is over ends');
+      if (command.kind === 'tick') assert.ok(wait.deadline > now, 'a wait that timed out ends');
     }
     for (const open of this.#open) {
       if (command.kind === 'cancel') {
@@ -915,15 +942,15 @@ export class MailboxModel {
     this.#open = this.#open.filter((open) => open.connection !== connection);
   }
 
-  #close(open: Open): void {
+  #close(open: OpenCall): void {
     this.#open = this.#open.filter((other) => other !== open);
   }
 
-  #waits(): Open[] {
+  #waits(): OpenCall[] {
     return this.#open.filter(({ kind }) => kind === 'wait');
   }
 
-  #openRequest(connection: number, request: number): Open {
+  #openRequest(connection: number, request: number): OpenCall {
     const found = this.#open.find(
       (open) => open.connection === connection && open.request === request,
     );
@@ -931,25 +958,25 @@ export class MailboxModel {
     return found;
   }
 
-  #message(number: number): ModelMessage {
+  #message(number: number): StoredMessage {
     const message = this.#messages.get(number);
     assert(message, `message ${number} is unsettled`);
     return message;
   }
 
-  #heldBy(session: SessionId): ModelMessage[] {
+  #heldBy(session: SessionId): StoredMessage[] {
     return [...this.#messages.values()].filter(({ holder }) => holder === session);
   }
 
-  #find({ number, id }: Hold): ModelMessage | undefined {
+  #find({ number, id }: Hold): StoredMessage | undefined {
     const message = this.#messages.get(number);
     if (message?.envelope.id === id) return message;
-    return this.#messages.get(this.#memory.live(id) ?? 0);
+    return this.#messages.get(this.#knownIds.live(id) ?? 0);
   }
 
   #holderOf(hold: Hold): SessionId | undefined {
     const message = this.#find(hold);
-    return message ? message.holder : this.#orphans.get(hold.id);
+    return message ? message.holder : this.#holdersOfUndone.get(hold.id);
   }
 
   #heldByOthers(holds: readonly Hold[], session: SessionId): Hold[] {
@@ -974,7 +1001,7 @@ function settledBy(command: Command | { readonly kind: 'tick' }): readonly Hold[
   return command.kind === 'settle' ? command.holds : [];
 }
 
-/** Of its messages. */
+/** The ids of the messages of a post. */
 function idsOf(post: PostRequest, session: SessionId): MessageId[] {
   return mailboxesOf(post).map((_, index) => {
     if (post.id === '') return sessionMessageId(session, post.count + index);
@@ -982,14 +1009,14 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
   });
 }
 
-function only({ envelope, mailbox, attempt, holder }: ModelMessage) {
+function comparable({ envelope, mailbox, attempt, holder }: StoredMessage) {
   return { envelope, mailbox, attempt, holder };
 }
 
-function isAsker({ answers }: Open): boolean {
+function isAsker({ answers }: OpenCall): boolean {
   return answers !== '';
 }
 
-function isFor({ answers }: Open, envelope: Envelope): boolean {
+function isFor({ answers }: OpenCall, envelope: Envelope): boolean {
   return answers === '' || answers === envelope.answers;
 }

@@ -1,18 +1,18 @@
-// A process that a benchmark starts. It ends when the channel to it is closed, so none is left behind.
+// A process that a benchmark starts. It ends when its IPC channel is closed, so that none is left behind.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-export class Helper {
+export class BenchProcess {
   readonly #child: ChildProcess;
   readonly #messages: unknown[] = [];
   #waiting: ((message: never) => void) | undefined;
 
-  /** `file`: beside this one, compiled. */
+  /** `file`: the compiled file in this folder. */
   constructor(file: string, ...args: readonly string[]) {
     this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
-    this.#child.on('message', (message) => this.#heard(message));
+    this.#child.on('message', (message) => this.#received(message));
     this.#child.on('exit', (code) => {
       if (code !== 0) throw new Error(`${file} ended with ${code}`);
     });
@@ -23,7 +23,7 @@ export class Helper {
     return this.#child.pid;
   }
 
-  /** The next message that it sent, or will send. One at a time. */
+  /** The next message of the process, received or still to come. One call at a time. */
   next<Message>(): Promise<Message> {
     return new Promise((resolve) => {
       if (this.#messages.length > 0) resolve(this.#messages.shift() as Message);
@@ -36,7 +36,7 @@ export class Helper {
     if (this.#child.exitCode === null) await once(this.#child, 'exit');
   }
 
-  #heard(message: unknown): void {
+  #received(message: unknown): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting) waiting(message as never);
