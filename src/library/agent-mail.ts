@@ -39,7 +39,7 @@ import {
 
 /** The result of a post. */
 export interface Stored {
-  /** The mailbox. */
+  /** The mailbox in which the message was stored. */
   readonly to: string;
   /** The message's id; an answer to it has it in `answers`. */
   readonly id: string;
@@ -53,7 +53,7 @@ export interface Stored {
 
 /** The result of a fetch. */
 export interface Fetched {
-  /** Oldest first. */
+  /** The messages, in the order in which they were stored. */
   readonly messages: readonly Message[];
   /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;

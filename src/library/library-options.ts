@@ -49,7 +49,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `post`. */
+/** What a `post` may be given, all of it optional. */
 export interface PostOptions extends CallOptions {
   /** The mailbox for answers to the sender. Default: the name given to `open`. */
   readonly from?: string | undefined;
@@ -59,13 +59,13 @@ export interface PostOptions extends CallOptions {
   readonly answers?: Message | undefined;
 }
 
-/** Options of `wait`. */
+/** What a `wait` may be given, all of it optional. */
 export interface WaitOptions extends CallOptions {
   /** Milliseconds, 0 to 300,000. Default: 60,000. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Options of `ask`. */
+/** What an `ask` may be given, all of it optional. */
 export interface AskOptions extends WaitOptions {
   /** The mailbox where the answer is read. Default: the name given to `open`. */
   readonly mailbox?: string | undefined;
@@ -73,7 +73,7 @@ export interface AskOptions extends WaitOptions {
   readonly answers?: Message | undefined;
 }
 
-/** Options of `fetch`. */
+/** Limits of what one `fetch` returns. */
 export interface FetchOptions extends CallOptions {
   /**
    * Limit of all bodies together, in bytes; at most 8 MiB, which is the default. The first message is
@@ -84,19 +84,19 @@ export interface FetchOptions extends CallOptions {
   readonly messagesMax?: number | undefined;
 }
 
-/** Options of `ping`. */
+/** How long a `ping` is retried. */
 export interface PingOptions extends CallOptions {
   /** Milliseconds during which the call is retried, 0 to 300,000. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Options of `send`. */
+/** How a `send` names its sender, and how long it is retried. */
 export interface SendOptions extends PingOptions {
   /** The sender's name. Default: the name given to `open`. */
   readonly from?: string | undefined;
 }
 
-/** Options of `receive`. */
+/** Where a `receive` listens, and for how long. */
 export interface ReceiveOptions extends WaitOptions {
   /** 1 to 65535. Default: 19900. */
   readonly port?: number | undefined;
@@ -104,13 +104,13 @@ export interface ReceiveOptions extends WaitOptions {
   readonly bind?: string | undefined;
 }
 
-/** Options of `release`. */
+/** How a `release` counts the attempt. */
 export interface ReleaseOptions extends CallOptions {
   /** The message was not looked at: the attempt does not count. Default: false. */
   readonly unread?: boolean | undefined;
 }
 
-/** Options of `start`. */
+/** Where the owner of the broker is to listen. */
 export interface StartOptions extends CallOptions {
   /** One more address of this machine to listen on; 0.0.0.0 for all; 127.0.0.1 closes the others. */
   readonly bind?: string | undefined;

@@ -229,7 +229,7 @@ export interface MailboxStatus {
   readonly ready: number;
   /** Messages that a session holds. */
   readonly held: number;
-  /** Parked waits. */
+  /** Number of parked waits on it. */
   readonly waiting: number;
   /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
   readonly oldestTime: number;

@@ -32,7 +32,7 @@ export interface Whole {
 
 export class Bare {
   readonly #own = 1;
-  /** Documented. */
+  /** Yields the name for ever. */
   async *loop(
     name: string,
   ): AsyncGenerator<string> {
