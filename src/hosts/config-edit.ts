@@ -71,8 +71,10 @@ function withoutProperty(text: string, object: Node, key: string | undefined): s
   const before = gap(text, previous ? endOf(previous) : startOf(object), property.offset);
   const after = gap(text, end, next ? next.offset : closeOf(object));
   const isEmptied = before.lastEnd === startOf(object) && !next && after.lastEnd === end;
-  const length = (isEmptied ? closeOf(object) : end) - before.lastEnd;
-  const edits = [{ offset: before.lastEnd, length, content: '' }];
+  // A line comment before it would swallow what follows it on its line.
+  const endsLine = /^[ \t]*,?[ \t]*[\r\n]/.test(text.slice(end));
+  const offset = before.endsInLineComment && !endsLine ? property.offset : before.lastEnd;
+  const edits = [{ offset, length: (isEmptied ? closeOf(object) : end) - offset, content: '' }];
   // If other entries stay, one of the two commas around it goes.
   const comma = after.comma ?? before.comma;
   if (comma !== undefined) edits.push({ offset: comma, length: 1, content: '' });
@@ -118,16 +120,25 @@ function withLast(text: string, object: Node, line: string, lastLine: string): s
   return applyEdits(text, [{ offset: endOf(last), length: 0, content: ',' }, added]);
 }
 
-/** Looks between two entries of an object, or between one and a brace, for the comma outside comments. */
-function gap(text: string, start: number, end: number): { comma?: number; lastEnd: number } {
+/** What is between two entries of an object, or between one and a brace. */
+interface Gap {
+  /** Offset of the comma outside comments. */
+  readonly comma?: number;
+  /** Where its comma and comments end, before the last white space. */
+  readonly lastEnd: number;
+  readonly endsInLineComment: boolean;
+}
+
+function gap(text: string, start: number, end: number): Gap {
   const between = text.slice(start, end);
   const blanked = between.replace(/\/\/.*|\/\*[\s\S]*?\*\//g, (comment) =>
-    '/'.repeat(comment.length),
+    (comment.startsWith('//') ? '/' : '*').repeat(comment.length),
   );
   const comma = blanked.indexOf(',');
   return {
     ...(comma >= 0 && { comma: start + comma }),
     lastEnd: start + between.trimEnd().length,
+    endsInLineComment: blanked.trimEnd().endsWith('/'),
   };
 }
 

@@ -113,6 +113,16 @@ test('uninstall removes our entry in front of others, and between them', async (
   );
 });
 
+test('uninstall leaves what follows our entry on its line outside a line comment before it', async (context) => {
+  const before = '{\n  "mcpServers": {\n    // his\n    "ipc": {}, "two": {} }\n}\n';
+  const after = '{\n  "mcpServers": {\n    // his\n     "two": {} }\n}\n';
+  assert.equal(await edited(context, 'uninstall', before), after);
+  assert.equal(
+    await edited(context, 'uninstall', '{ // mine\n  "mcpServers": {"ipc": {}} }\n'),
+    '{ // mine\n   }\n',
+  );
+});
+
 const codex = findTarget('codex');
 const codexFiles: Readonly<Record<string, 'has ipc' | 'has none'>> = {
   '[mcp_servers.ipc]\nargs = ["ipc.js", "mcp"]\n': 'has ipc',
