@@ -44,13 +44,17 @@ export class LineReader {
   }
 }
 
-const idPattern = '"id"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*"|-?\\d{1,15})';
-const idFirst = new RegExp(`^\\s*\\{\\s*"jsonrpc"\\s*:\\s*"2\\.0"\\s*,\\s*${idPattern}\\s*,`);
-const idLast = new RegExp(`,\\s*${idPattern}\\s*\\}\\s*$`);
+const idMember = '"id"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*"|-?\\d{1,15})';
+const shortMember = '"(?:jsonrpc|method)"\\s*:\\s*"[^"\\\\]*"';
+/** Behind a byte order mark, in latin1. */
+const idFirst = new RegExp(
+  `^(?:\xef\xbb\xbf)?\\s*\\{\\s*(?:${shortMember}\\s*,\\s*)*${idMember}\\s*,`,
+);
+const idLast = new RegExp(`,\\s*${idMember}(?:\\s*,\\s*${shortMember})*\\s*\\}\\s*$`);
 
 /**
- * The id of a request that cannot be parsed, or null. It is found where hosts write it: at once behind
- * "jsonrpc", or as the last member.
+ * The id of a request that cannot be parsed, or null. It is found where hosts write it: before "params", or
+ * after it; "jsonrpc" and "method" may be on either side of it.
  */
 export function idIn({ bytes }: InputLine): string | number | null {
   const [start, end] = [bytes.subarray(0, endBytes), bytes.subarray(-endBytes)];

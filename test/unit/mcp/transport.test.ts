@@ -216,7 +216,10 @@ test('the id of a line that is too long is found where hosts write it, else it i
   const lines: [object, unknown][] = [
     [{ jsonrpc: '2.0', id: 'ä"', method: 'a', params }, 'ä"'],
     [{ method: 'a', params, jsonrpc: '2.0', id: 8 }, 8],
-    [{ jsonrpc: '2.0', method: 'a', id: 9, params }, null],
+    [{ jsonrpc: '2.0', method: 'a', id: 9, params }, 9],
+    [{ id: 10, method: 'a', params, jsonrpc: '2.0' }, 10],
+    [{ params, id: -1, method: 'a', jsonrpc: '2.0' }, -1],
+    [{ params: { text: params.text, a: { b: 1, id: 2 } }, jsonrpc: '2.0', method: 'a' }, null],
     [{ jsonrpc: '2.0', method: 'a', params }, null],
   ];
   for (const [line, id] of lines) {
