@@ -3,6 +3,6 @@ import { open } from 'agent-ipc';
 
 const mail = await open();
 const message = await mail.receive({ port: Number(process.argv[2] ?? 19_900) });
-console.log(message?.text ?? 'nobody sent anything within a minute');
+console.log(message?.text ?? 'no message within a minute');
 await message?.confirm();
 await mail.close();

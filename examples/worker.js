@@ -1,5 +1,5 @@
 // One of a pool of workers: start it as often as you like. Each job goes to one of them; the job of one
-// that dies goes to another. A job that fails is put back, and waits in `dead-letters` after 20 attempts.
+// that dies goes to another. A job that fails is redelivered; after 20 attempts it waits in `dead-letters`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { open } from 'agent-ipc';
 

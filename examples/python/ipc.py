@@ -4,7 +4,7 @@
     ipc.py post TO [TEXT] [--from NAME]    without TEXT, or with -, the body is read from stdin
     ipc.py wait MAILBOX [--timeout S]      the body goes to stdout, and is settled once it is there
 
-Exit codes: 0 done, 1 refused or no broker, 2 the call is wrong, 124 timed out with nothing.
+Exit codes: 0 success, 1 operation failed, 2 usage error, 124 timed out.
 IPC_HOME is the state folder (~/.agent-ipc), IPC_PORT the broker's port on 127.0.0.1 (19901).
 
 As a module, from one thread:
@@ -58,16 +58,16 @@ WAIT_S_MAX = 300
 HANDSHAKE_S = 2
 HEARTBEAT_S = 15
 SILENCE_S_DEAD = 45
-REDIAL_S = 10  # time for another broker to come when one is lost
+REDIAL_S = 10  # how long a lost broker may take to be replaced
 REDIAL_S_PAUSE = 0.1
 
 BROKER_GAVE_UP = {'storage_failed', 'owner_replaced'}
-CALL_IS_WRONG = {'bad_name', 'bad_body', 'body_too_large', 'bad_port', 'bad_timeout'}
-EXIT_NO, EXIT_WRONG_CALL, EXIT_TIMED_OUT, EXIT_INTERRUPTED = 1, 2, 124, 130
+USAGE_ERRORS = {'bad_name', 'bad_body', 'body_too_large', 'bad_port', 'bad_timeout'}
+EXIT_FAILED, EXIT_USAGE, EXIT_TIMED_OUT, EXIT_INTERRUPTED = 1, 2, 124, 130
 
 
 class IpcError(Exception):
-    """It did not work, and `code` says why, as in the protocol."""
+    """A call failed; `code` is an error code of the protocol."""
 
     def __init__(self, code: str, text: str):
         super().__init__(text)
@@ -75,14 +75,14 @@ class IpcError(Exception):
 
 
 class Refused(IpcError):
-    """The broker's answer to one request; the connection goes on."""
+    """The broker refused one request; the connection stays open."""
 
 
 # Fields of headers
 
 
 def text(value: str) -> bytes:
-    # What was no UTF-8 on the command line travels as it was, for the broker to refuse.
+    # Arguments that are not UTF-8 are sent unchanged, and the broker refuses them.
     data = value.encode('utf-8', 'surrogateescape')
     if len(data) > NAME_BYTES_MAX:
         raise IpcError('bad_name', f'a name has at most {NAME_BYTES_MAX} bytes')
@@ -148,12 +148,12 @@ def offered(header: bytes, body: bytes) -> Message:
 
 
 def read_key(path: pathlib.Path) -> bytes:
-    """One that other users can read is refused."""
+    """Reads the key; refuses a file that other users can read."""
     try:
         with open(path, encoding='latin-1') as file:
             mode, line = os.fstat(file.fileno()).st_mode, file.read().strip()
     except OSError as error:
-        what = f'{path} cannot be read ({error.strerror}); the first broker makes it'
+        what = f'{path} cannot be read ({error.strerror}); the first broker creates it'
         raise IpcError('key_unusable', what) from None
     if stat.S_IMODE(mode) & 0o077:
         raise IpcError('key_unusable', f'others can read {path}: make a new one, or chmod 600 it')
@@ -167,7 +167,7 @@ def mac(key: bytes, *parts: bytes) -> bytes:
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
-    """So many bytes, or fewer where the connection ends."""
+    """Receives `size` bytes, or fewer if the connection ends before."""
     data = bytearray()
     while len(data) < size:
         chunk = connection.recv(size - len(data))
@@ -188,9 +188,9 @@ def shake_hands(connection: socket.socket, key: bytes, port: int) -> None:
     except socket.timeout:
         raise IpcError('port_taken', f'{place} is silent: no broker, or a stopped one') from None
     if answer == b'' or answer.startswith(PREFACE_CLIENT):
-        raise ConnectionResetError('a broker that is dying, or this connection itself')
+        raise ConnectionResetError('a broker that is ending, or this connection itself')
     if len(answer) < 72 or not answer.startswith(PREFACE_SERVER):
-        raise IpcError('port_taken', f'what listens on {place} is no broker: set IPC_PORT')
+        raise IpcError('port_taken', f'{place} is not a broker: set IPC_PORT')
     transcript = f'{HOST} {port}'.encode() + PREFACE_CLIENT + nonce + answer[:40]
     if not hmac.compare_digest(answer[40:], mac(key, b'agent-ipc server 1\0', transcript)):
         raise IpcError('key_mismatch', f'the broker on {place} has another key: set IPC_HOME')
@@ -210,7 +210,7 @@ class Answer(NamedTuple):
 
 
 class Link:
-    """One connection to a broker. However it is lost, that is an OSError."""
+    """One connection to a broker. Its loss, for whatever reason, is an OSError."""
 
     def __init__(self, port: int, key: bytes):
         self._socket = socket.create_connection((HOST, port), HANDSHAKE_S)
@@ -250,7 +250,7 @@ class Link:
             elif answer.kind in answers and answered == number:
                 return answer
             elif answer.kind != PONG:
-                raise IpcError('bad_frame', f'nobody asked for a frame of type {answer.kind:02x}')
+                raise IpcError('bad_frame', f'unexpected frame of type {answer.kind:02x}')
 
     def _refuse(self, error: dict) -> None:
         if error['code'] in BROKER_GAVE_UP:
@@ -263,7 +263,7 @@ class Link:
         body_bytes = length - 12 - header_bytes
         lengths_fit = header_bytes <= HEADER_BYTES_MAX and 0 <= body_bytes <= BODY_BYTES_MAX
         if flags or reserved or not lengths_fit:
-            raise IpcError('bad_frame', 'the broker sent bytes that are no frame')
+            raise IpcError('bad_frame', 'the broker sent bytes that are not a frame')
         return number, Answer(kind, self._exactly(header_bytes), self._exactly(body_bytes))
 
     def _exactly(self, size: int) -> bytes:
@@ -273,19 +273,19 @@ class Link:
         return data
 
     def _beat(self) -> None:
-        # In a thread, so that the broker hears of us also while our caller works on a message.
+        # In a thread, so that heartbeats are sent while the caller works on a message.
         while not self._closed.wait(HEARTBEAT_S):
             try:
                 self.send(PING, 0)
             except OSError:
-                return  # who reads next finds out
+                return  # the next read reports it
 
 
 class Session:
     """A session with the broker, over as many connections as it takes.
 
-    When the broker is lost, the next call finds the next one. What the session holds stays its own
-    if that call comes before another reader was given it.
+    After a failover the next call connects to the new owner. The session still holds its messages if
+    it reconnects before they were redelivered to another reader.
     """
 
     def __init__(self) -> None:
@@ -304,14 +304,15 @@ class Session:
         self.close()
 
     def post(self, to: str, body: bytes, sender: str = '') -> str:
-        """Stores a message and gives its id, once it is on disk; sent twice, it is stored once."""
+        """Stores a message and returns its id once it is synced; a resent post is stored once."""
         if len(body) > BODY_BYTES_MAX:
-            raise IpcError('body_too_large', f'{len(body)} bytes; at most {BODY_BYTES_MAX} go')
+            raise IpcError('body_too_large', f'{len(body)} bytes; the limit is {BODY_BYTES_MAX}')
         names = text('') + text(to) + text(sender) + text('')
         self._posts += 1
-        # One post at a time: those before it were answered, or never come again. That is the mark.
-        mark = self._posts - 1
-        header = struct.pack('>QQI', self._posts, mark, zlib.crc32(body)) + names + holds([])
+        # One post at a time: all before it were answered, or are never resent.
+        acknowledged_up_to = self._posts - 1
+        numbers = struct.pack('>QQI', self._posts, acknowledged_up_to, zlib.crc32(body))
+        header = numbers + names + holds([])
 
         def store(link: Link) -> str:
             stored = Fields(link.ask(POST, header, body, (STORED,)).header)
@@ -321,9 +322,9 @@ class Session:
         return self._ask(store)
 
     def wait(self, mailbox: str, timeout: float = 60) -> Message | None:
-        """The next message of a mailbox, or None when so many seconds passed without one."""
+        """Returns the next message of a mailbox, or None after `timeout` seconds without one."""
         if not 0 <= timeout <= WAIT_S_MAX:
-            raise IpcError('bad_timeout', f'a wait takes 0 to {WAIT_S_MAX} seconds')
+            raise IpcError('bad_timeout', f'a timeout is 0 to {WAIT_S_MAX} seconds')
         deadline = time.monotonic() + timeout
 
         def park(link: Link) -> Message | None:
@@ -338,7 +339,7 @@ class Session:
         return message
 
     def settle(self, message: Message) -> None:
-        """The message is done: nobody gets it again."""
+        """Settles (acknowledges) the message: it is never delivered again."""
         hold = holds([(message.number, message.id)])
         not_held = self._ask(
             lambda link: Fields(link.ask(SETTLE, hold, b'', (SETTLED,)).header).holds()
@@ -348,16 +349,16 @@ class Session:
             raise IpcError('not_held', f'another reader has message {message.id} by now')
 
     def close(self) -> None:
-        """Ends the session; what it still holds goes back to its mailbox."""
+        """Ends the session; the broker releases the messages that it still holds."""
         if self._link is not None:
             try:
                 self._link.send(GOODBYE, 0)
             except OSError:
-                pass  # nobody is left to hear it
+                pass  # the broker is gone
             self._drop()
 
     def _ask(self, request: Callable[[Link], T]) -> T:
-        """Runs a request, on the next connection again when one is lost before the answer."""
+        """Runs a request; repeats it on a new connection if one is lost before the response."""
         patience_s = 0
         while True:
             if self._link is None:
@@ -370,7 +371,7 @@ class Session:
             except Refused:
                 raise
             except BaseException:
-                self._drop()  # broken or interrupted: nothing more is wanted from it
+                self._drop()  # broken or interrupted: its responses are not read
                 raise
 
     def _connect(self, patience_s: int) -> Link:
@@ -384,7 +385,7 @@ class Session:
             time.sleep(REDIAL_S_PAUSE)
         advice = 'start one with `ipc broker`, or set IPC_PORT to its port'
         if patience_s > 0:
-            advice = 'the one before did not answer, and may have done what it was asked'
+            advice = 'the previous one did not respond, and may have carried out the request'
         raise IpcError('no_broker', f'no broker on {HOST}:{self._port}: {advice}')
 
     def _say_hello(self, link: Link) -> Link:
@@ -412,8 +413,8 @@ class Session:
 
 
 def write(body: bytes) -> None:
-    """The very bytes; for a terminal, what could move it stands there by number."""
-    # A file of its own, whose end flushes it: what could not be written raises, and is not settled.
+    """Writes the exact bytes; on a terminal, control characters are escaped."""
+    # Closing this file flushes it: a failed write raises here, before the message is settled.
     with open(sys.stdout.fileno(), 'wb', closefd=False) as stdout:
         stdout.write(shown(body) if stdout.isatty() else body)
 
@@ -440,7 +441,7 @@ def post(session: Session, options: argparse.Namespace) -> int:
 def wait(session: Session, options: argparse.Namespace) -> int:
     message = session.wait(options.mailbox, options.timeout)
     if message is None:
-        say(f'nothing came in {options.timeout:g} s')
+        say(f'no message within {options.timeout:g} s')
         return EXIT_TIMED_OUT
     say(f'{message.id} from {json.dumps(message.sender)}, attempt {message.attempt}')
     if message.body is None:
@@ -450,8 +451,8 @@ def wait(session: Session, options: argparse.Namespace) -> int:
     try:
         session.settle(message)
     except IpcError as error:
-        say(f'it is written, but may come again: {error}')
-    return EXIT_NO if message.body is None else 0
+        say(f'it is written, but may be redelivered: {error}')
+    return EXIT_FAILED if message.body is None else 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -477,10 +478,10 @@ def main(argv: list[str]) -> int:
             return options.run(session, options)
     except IpcError as error:
         say(f'{error.code}: {error}')
-        return EXIT_WRONG_CALL if error.code in CALL_IS_WRONG else EXIT_NO
+        return EXIT_USAGE if error.code in USAGE_ERRORS else EXIT_FAILED
     except OSError as error:  # of stdin or stdout
         say(str(error))
-        return EXIT_NO
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

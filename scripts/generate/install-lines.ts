@@ -1,6 +1,7 @@
 // The lines to paste so that a host starts `ipc mcp` from a clone. `npm start` prints them, the README has them.
 import { posix, win32 } from 'node:path';
 import { shellWord } from '../../src/base/shell.ts';
+import { nested } from '../../src/hosts/config-edit.ts';
 import { hostTargets } from '../../src/hosts/targets.ts';
 
 export interface Install {
@@ -22,7 +23,7 @@ export function installLines(
   return hostTargets.map(({ title, programs, words, keys, entry, into }) => {
     const line = words
       ? [programs[0] ?? '', ...words.add(server, 'user')].map(wordOf).join(' ')
-      : JSON.stringify(keys.reduceRight<object>((inner, key) => ({ [key]: inner }), entry(server)));
+      : JSON.stringify(nested(keys, entry(server)));
     return { host: title, into: into ?? 'a shell', line };
   });
 }

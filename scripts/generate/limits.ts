@@ -84,7 +84,7 @@ const table: readonly Limit[] = [
     what: 'attempts to deliver a message',
     constant: 'attemptsMax',
     unit: '',
-    reached: 'it waits in `dead-letters`; `ipc store retry` puts it back',
+    reached: 'it waits in `dead-letters`; `ipc store retry` moves it back',
     isCommon: true,
   },
   {

@@ -287,7 +287,7 @@ export function answerMailbox(
 ): Name {
   const own = mailbox ?? name;
   if (own !== undefined) return own;
-  throw new IpcError('missing_parameter', 'ask needs "mailbox", where you are answered', {
+  throw new IpcError('missing_parameter', 'ask needs "mailbox", which gets the answer', {
     hint: 'give it, or a name in IPC_NAME',
   });
 }

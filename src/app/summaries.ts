@@ -142,12 +142,12 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   if (others > 0) boxes.push(`and ${others} for others`);
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
   const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
-  return [`${what}. \`ipc store retry\` puts them back.`];
+  return [`${what}. \`ipc store retry\` moves them back.`];
 }
 
 /** `code: what. What to do.` */
 export function presentError(error: IpcError): string {
-  const maybe = error.maybeStored ? ' It may have been taken all the same.' : '';
+  const maybe = error.maybeStored ? ' The call may have taken effect all the same.' : '';
   const again = error.kind.retry ? ' The same call may succeed later.' : '';
   return `${error.code}: ${sanitizeLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
 }

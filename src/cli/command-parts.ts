@@ -15,7 +15,7 @@ export type OutputFields = Readonly<Record<string, string>>;
 const fieldsOf = new WeakMap<Command, OutputFields>();
 
 export const brokerPortWords = `port of the broker; ${portBrokerDefault} by default`;
-export const objectALine = 'one JSON object a line, on stdout';
+const objectALine = 'one JSON object a line, on stdout';
 
 /** Adds `--json`. */
 export function withJson(command: Command, fields: OutputFields, words = objectALine): Command {

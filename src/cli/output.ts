@@ -60,7 +60,7 @@ export async function print(text: string, then: string): Promise<void> {
 
 /** The result of a call that has succeeded. */
 export async function writeJson(value: object): Promise<void> {
-  await print(jsonLine(value), 'the call itself was done');
+  await print(jsonLine(value), 'the call itself succeeded');
 }
 
 export function say(line: string): Promise<void> {

@@ -51,7 +51,7 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 
 /** Returns the exit code. */
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
-  const taken = error.maybeStored ? ' The message may have been taken all the same.' : '';
+  const taken = error.maybeStored ? ' The call may have taken effect all the same.' : '';
   if (speaksJson) await sayError(error);
   else await say(`ipc: interrupted (${signal}).${taken}`);
   return exitSignalled + constants.signals[signal];

@@ -34,7 +34,7 @@ interface OpenRead {
   end(): void;
 }
 
-/** A character has at least one byte, so little of what is fetched goes back unread. */
+/** A character has at least one byte, so little of what is fetched is released unread. */
 const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
 
 export class Reads {

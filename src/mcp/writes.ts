@@ -67,7 +67,7 @@ export class Writes {
       if (!(error instanceof IpcError)) throw error;
       // The post is stored all the same.
       const what = `the messages of "${after}" were not settled`;
-      notes.push(`${what} (${error.code}): give this ticket again`);
+      notes.push(`${what} (${error.code}): name this ticket again`);
     }
     return result;
   }

@@ -27,7 +27,10 @@ test('a post by the program that exceeds the file size limit fails with the disk
     const [command = '', ...words] = [...limited, process.execPath, program, 'post', 'box'];
     const { code, errors } = await ended(other(command, words, largeBody));
     assert.equal(code, 1);
-    assert.match(errors, /^ipc: storage_failed: EFBIG: .* It may have been taken all the same\./m);
+    assert.match(
+      errors,
+      /^ipc: storage_failed: EFBIG: .* The call may have taken effect all the same\./m,
+    );
     assert.equal(newestEpochOf(home, port), 1 + call * epochsPerCall);
   }
   await run(['post', 'box', 'after']);

@@ -49,7 +49,7 @@ export async function deliver(
       written++;
     }
   } catch (error) {
-    failed = outputFailed(error, 'what was not written went back to its mailbox');
+    failed = outputFailed(error, 'what was not written was released');
     const rest = deliveries.slice(written + 1);
     await mail.release(deliveries.slice(written, written + 1)).catch(() => {});
     await mail.release(rest, { unread: true }).catch(() => {});

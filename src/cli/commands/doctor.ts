@@ -1,4 +1,4 @@
-// `ipc doctor`: checks everything that a session needs, and says how to mend what is wrong. It creates,
+// `ipc doctor`: checks everything that a session needs, and says what to do where something is wrong. It creates,
 // changes and binds nothing: no key, no store, no broker.
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -56,7 +56,7 @@ const commands: Readonly<Record<string, KeyCommand>> = {
   },
 };
 
-const oldIsGood = 'The one before stays good until `ipc key retire`.';
+const oldIsValid = 'The previous key stays valid until `ipc key retire`.';
 
 export function addKeyCommands(key: Command): void {
   for (const [name, { what, example, json, act }] of Object.entries(commands)) {
@@ -90,14 +90,14 @@ async function sayKey(
 /** Printed on stderr beside the key itself. */
 function presentKey(path: string | undefined, old: boolean): string {
   const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
-  const also = old ? [oldIsGood] : [];
+  const also = old ? [oldIsValid] : [];
   return lines(`The key ${where}. Anyone who has it can read and write all mail.`, ...also);
 }
 
 function presentKeyPut({ path, same, old }: KeyChange): string {
   const what = same ? 'The key is unchanged' : 'A new key is used from now on';
   const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
-  return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
+  return lines(`${what}: ${path}.`, ...(old ? [oldIsValid, others] : []));
 }
 
 function presentKeyRetired({ path, same }: KeyChange): string {

@@ -37,10 +37,10 @@ export async function retry(
 function presentRetry({ moved, stayed }: RetryResult, missing: readonly MessageId[]): string {
   const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
   const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
-  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
+  if (moved.length === 0) return lines('No dead letter was moved.', ...full, ...absent);
   const boxes = [...new Set(moved.map(({ to }) => to))].map(
     (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
   );
-  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
+  const title = `Moved back, with new attempts: ${boxes.join(', ')}.`;
   return lines(title, ...full, ...absent);
 }

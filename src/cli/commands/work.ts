@@ -38,7 +38,7 @@ export interface WorkOptions {
   readonly say: (line: string) => Promise<void>;
 }
 
-export const parallelMax = 256;
+const parallelMax = 256;
 
 /** Pause before a message is released after its first attempt; doubled for each further attempt. */
 export const retryMsMin = 1_000;

@@ -124,7 +124,7 @@ test(
     assert.equal((await waiting).text, 'here');
     const late = await run(place, ['wait', 'B', '--timeout', '0.2']);
     assert.deepEqual([late.code, late.text], [124, '']);
-    assert.equal(late.errors, 'ipc.py: nothing came in 0.2 s\n');
+    assert.equal(late.errors, 'ipc.py: no message within 0.2 s\n');
   },
 );
 
@@ -158,7 +158,7 @@ test('a usage error exits 2', python, async (context) => {
   const place = await withBroker(context);
   const calls: [Words, RegExp][] = [
     [['wait'], /the following arguments are required: MAILBOX/],
-    [['wait', 'B', '--timeout', '301'], /^ipc\.py: bad_timeout: a wait takes 0 to 300 seconds\n$/],
+    [['wait', 'B', '--timeout', '301'], /^ipc\.py: bad_timeout: a timeout is 0 to 300 seconds\n$/],
     [['wait', 'B', '--timeout', 'nan'], /^ipc\.py: bad_timeout: /],
     [['post', '', 'hi'], /^ipc\.py: bad_name: /],
     [['post', 'é'.repeat(101), 'hi'], /^ipc\.py: bad_name: a name has at most 200 bytes\n$/],

@@ -34,7 +34,7 @@ test('an ask without a mailbox for its answer stores nothing', async (context) =
   const { run } = await shell(context);
   const { code, errors } = await run(['ask', 'bob', 'who?']);
   assert.equal(code, 2);
-  assert.match(errors, /^ipc: missing_parameter: ask needs "mailbox", where you are answered/);
+  assert.match(errors, /^ipc: missing_parameter: ask needs "mailbox", which gets the answer/);
   assert.match((await run(['status'])).errors, /; 0 messages, /);
 });
 

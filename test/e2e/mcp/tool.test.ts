@@ -108,7 +108,7 @@ test('a post to another port is stored even if its ticket cannot be settled', as
   mock.restore();
   assert.equal(isError, false);
   assert.match(head, /^Stored as #1 /);
-  const note = `the messages of "${ticket}" were not settled (owner_silent): give this ticket again`;
+  const note = `the messages of "${ticket}" were not settled (owner_silent): name this ticket again`;
   assert(head.endsWith(`; ${note}.`), head);
   assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
 });

@@ -65,11 +65,11 @@ test('an error has its code, what happened, and what to do', () => {
   );
   assert.match(
     summaries.presentError(new IpcError('cut_off', 'no answer')),
-    /It may have been taken all the same\. The same call may succeed later\.$/,
+    /The call may have taken effect all the same\. The same call may succeed later\.$/,
   );
   assert.match(
     summaries.presentError(new IpcError('no_broker', 'gone', { maybeStored: true })),
-    /It may have been taken all the same\./,
+    /The call may have taken effect all the same\./,
   );
   assert.doesNotMatch(
     summaries.presentError(new IpcError('storage_failed', 'unread', { maybeStored: false })),
@@ -91,10 +91,10 @@ test('the status says how many dead letters there are, and where they were meant
       .split('\n')[1];
   assert.equal(
     said(4, 2),
-    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` puts them back.',
+    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` moves them back.',
   );
   assert.equal(
     said(14, 7),
-    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` puts them back.',
+    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` moves them back.',
   );
 });
