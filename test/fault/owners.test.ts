@@ -105,12 +105,12 @@ test('a wall clock that jumps ten days forward and back changes no wait, no orde
   const ids = [(await owner.post('box', 'now')).id];
   await client.status();
   // Sent as a raw frame, because a client would itself end a wait that its broker forgets.
-  const ear = new Ear(
+  const frames = new Ear(
     await dial({ host: '127.0.0.1', port: world.port }, await loadKeys(world.home, {})),
   );
-  context.after(() => ear.connection.destroy());
+  context.after(() => frames.connection.destroy());
   const began = performance.now();
-  ear.connection.send(hello('a'));
+  frames.connection.send(hello('a'));
   const wait = {
     kind: 'wait',
     request: 2,
@@ -118,8 +118,8 @@ test('a wall clock that jumps ten days forward and back changes no wait, no orde
     answers: '',
     waitMs: 3_000,
   } as const;
-  ear.connection.send(encodeRequest(wait));
-  const [welcome] = await ear.next();
+  frames.connection.send(encodeRequest(wait));
+  const [welcome] = await frames.next();
   assert.equal(welcome && decodeResponse(welcome).response.kind, 'welcome');
   for (const shiftMs of [tenDaysMs, -2 * tenDaysMs, tenDaysMs]) {
     await owner.shiftClock(shiftMs);
@@ -128,7 +128,7 @@ test('a wall clock that jumps ten days forward and back changes no wait, no orde
     // When another wait times out, the broker reads its clock.
     assert.equal(await client.wait('short', 300), undefined);
   }
-  const [end] = await ear.next();
+  const [end] = await frames.next();
   assert.equal(end && decodeResponse(end).response.kind, 'end');
   const passedMs = performance.now() - began;
   assert.ok(passedMs > 2_900 && passedMs < 4_500, `a wait of 3 s ended after ${passedMs} ms`);
