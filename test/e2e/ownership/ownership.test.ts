@@ -153,8 +153,10 @@ test('when another program holds the port, the error names both, and nothing is 
     const { port, session } = await place(context);
     foreign.listen(port, '127.0.0.1');
     await once(foreign, 'listening');
+    const poster = session();
+    await poster.started();
     const began = performance.now();
-    await assert.rejects(session().post('box', 'secret'), {
+    await assert.rejects(poster.post('box', 'secret'), {
       code: 'port_taken',
       message: new RegExp(`port ${port} is held by pid ${process.pid} \\(`),
     });
