@@ -1,5 +1,5 @@
-// dist/       what ships: ipc.js and index.js, each one file with its dependencies, types/, and what
-//             plugins/ has to tell hosts of them: a host may copy this folder and nothing else
+// dist/       what ships: ipc.js and index.js, each bundled into one file with its dependencies, types/, and
+//             the files of plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
@@ -71,7 +71,7 @@ const shared = {
 };
 
 /**
- * Who passes on a bundle passes on what is in it, and each licence wants to go along.
+ * A bundle contains other packages, whose licences must be distributed with it.
  * @param {string[]} packages
  */
 function licensesOf(packages) {
@@ -97,8 +97,8 @@ function compile(...args) {
 }
 
 /**
- * Fills a new folder aside and puts it in place of the old one, so that nobody runs half a program.
- * Its time says when its sources were read.
+ * Fills a temporary folder and renames it over the old one, so that a running program never sees half a
+ * build. The folder's time is the time when its sources were read.
  * @param {string} folder @param {(aside: string) => Promise<void>} fill
  */
 async function replaceFolder(folder, fill) {

@@ -1,5 +1,5 @@
-// What start, test and bench do first: install what is missing, build what is stale. Plain
-// JavaScript without dependencies, so that it runs in a fresh clone.
+// The first step of start, test and bench: install missing packages, rebuild stale output. Plain JavaScript
+// without dependencies, so that it runs in a fresh clone.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -11,7 +11,7 @@ export async function prepare({ force = false } = {}) {
   requireNode();
   const installedMs = changedMs(join(root, 'node_modules/.package-lock.json'));
   if (installedMs < changedMs(join(root, 'package-lock.json'))) install();
-  // The older of the two results counts.
+  // The older of the two outputs counts.
   const builtMs = Math.min(changedMs(shipped), changedMs(compiled));
   if (force || builtMs < Math.max(...sources().map(changedMs))) {
     const { build } = await import('./build.js');
@@ -37,7 +37,7 @@ function install() {
   if (status !== 0) stop('npm ci failed');
 }
 
-/** Folders among them: a folder changes when a file in it goes away. */
+/** With folders, because a folder's time changes when a file in it is removed. */
 function sources() {
   const folders = ['src', 'test', 'bench', 'scripts', 'plugins'].map((name) => join(root, name));
   const contents = folders
@@ -48,7 +48,7 @@ function sources() {
   return [...settings.map((name) => join(root, name)), ...folders, ...contents];
 }
 
-/** @param {string} path @returns {number} 0 where there is nothing */
+/** @param {string} path @returns {number} 0 if there is no such file */
 function changedMs(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

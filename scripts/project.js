@@ -1,9 +1,9 @@
-// What all scripts share.
+// Shared by all scripts.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
-/** What ships. */
+/** The files that ship. */
 export const shipped = join(root, 'dist');
 /** Everything compiled for running here: src, test, bench and scripts. */
 export const compiled = join(root, 'dist-test');

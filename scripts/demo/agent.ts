@@ -1,12 +1,12 @@
 // One agent of the demo: an `ipc mcp` process of its own, driven by an MCP client over stdio, as a host
-// does it. It tells each call and each result.
+// does it. It prints each call and each result.
 import { performance } from 'node:perf_hooks';
 import { Client } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { version } from '../../src/base/version.ts';
 import { BrokenPromise, quoted, type Story } from './story.ts';
 
-/** What all agents of a run share. */
+/** Shared by all agents of a run. */
 export interface Stage {
   readonly story: Story;
   /** dist/ipc.js */
@@ -15,7 +15,7 @@ export interface Stage {
   readonly brokerPort: number;
 }
 
-/** What a result hands over. */
+/** The mail in a result. */
 export interface Mail {
   readonly head: string;
   /** '' when it names no sender. */
@@ -36,7 +36,7 @@ export interface Status {
 
 type Given = Record<string, string | number | undefined>;
 
-/** No call of the demo takes so long. */
+/** Longer than any call of the demo takes. */
 const callMsMax = 10_000;
 const pollMs = 10;
 
@@ -46,7 +46,7 @@ export class Agent {
   readonly #client: Client;
   readonly #transport: StdioClientTransport;
 
-  /** Running agents, for an end that comes too early. */
+  /** Running agents, to kill if the demo fails. */
   static readonly running = new Set<Agent>();
 
   static async start(name: string, stage: Stage): Promise<Agent> {
@@ -81,59 +81,59 @@ export class Agent {
 
   /** Returns the pid of the broker's owner. */
   async start(): Promise<number> {
-    this.#tell('→', 'broker_start');
+    this.#print('→', 'broker_start');
     const text = await this.#call({ operation: 'broker_start' });
     const [, pid, epoch] = /pid (\d+), epoch (\d+)/.exec(text) ?? [];
-    this.#tell('←', `the owner is pid ${pid}`, `epoch ${epoch}`);
+    this.#print('←', `the owner is pid ${pid}`, `epoch ${epoch}`);
     return Number(pid);
   }
 
   async wait(mailbox: string, after?: string): Promise<Mail> {
-    this.#tell('→', `wait ${quoted(mailbox)}`, named(after));
+    this.#print('→', `wait ${quoted(mailbox)}`, named(after));
     const text = await this.#call({ operation: 'wait', mailbox, after });
     return this.#got(text);
   }
 
   async fetch(mailbox: string, after?: string): Promise<Mail> {
-    this.#tell('→', `fetch ${quoted(mailbox)}`, named(after));
+    this.#print('→', `fetch ${quoted(mailbox)}`, named(after));
     return this.#got(await this.#call({ operation: 'fetch', mailbox, after }));
   }
 
   /** Returns the head. */
   async post(to: string, message: string, after?: string): Promise<string> {
     const from = this.name;
-    this.#tell('→', `post to ${quoted(to)}`, [quoted(message), named(after)].join(' ').trim());
+    this.#print('→', `post to ${quoted(to)}`, [quoted(message), named(after)].join(' ').trim());
     const text = await this.#call({ operation: 'post', to, from, message, after });
     const [head = ''] = text.split('\n');
     const [stored = '', reader = ''] = head.split('; ');
     const what = /^Stored as #\d+/.exec(stored)?.[0];
     if (what === undefined) throw new BrokenPromise(`a post is stored\n  instead: ${head}`);
-    this.#tell('←', what.toLowerCase(), `synced; ${reader.replace(/\.$/, '')}`);
+    this.#print('←', what.toLowerCase(), `synced; ${reader.replace(/\.$/, '')}`);
     return head;
   }
 
   async send(host: string, message: string, after?: string): Promise<void> {
-    this.#tell('→', `send to ${host}`, [quoted(message), named(after)].join(' ').trim());
+    this.#print('→', `send to ${host}`, [quoted(message), named(after)].join(' ').trim());
     const from = this.name;
-    this.#tell('←', await this.#call({ operation: 'send', host, from, message, after }));
+    this.#print('←', await this.#call({ operation: 'send', host, from, message, after }));
   }
 
   async receive(port: number, after?: string): Promise<Mail> {
-    this.#tell('→', `receive on port ${port}`, named(after));
+    this.#print('→', `receive on port ${port}`, named(after));
     return this.#got(await this.#call({ operation: 'receive', port, after }));
   }
 
   /** Returns milliseconds. */
   async ping(host: string, after?: string): Promise<number> {
-    this.#tell('→', `ping ${host}`, named(after));
+    this.#print('→', `ping ${host}`, named(after));
     const text = await this.#call({ operation: 'ping', host, after });
-    this.#tell('←', text);
+    this.#print('←', text);
     return Number(/answered in ([\d.]+) ms/.exec(text)?.[1]);
   }
 
-  /** Tells nothing unless it names a ticket: the demo looks often. */
+  /** Printed only if it names a ticket, because the demo polls the status. */
   async status(after?: string): Promise<Status> {
-    if (after !== undefined) this.#tell('→', 'broker_status', named(after));
+    if (after !== undefined) this.#print('→', 'broker_status', named(after));
     const text = await this.#call({ operation: 'broker_status', after });
     const found = /pid (\d+), epoch (\d+); (\d+) message/.exec(text);
     if (!found) throw new BrokenPromise(`status names the owner\n  instead: ${text}`);
@@ -147,18 +147,18 @@ export class Agent {
     await this.#until(`a wait on ${quoted(mailbox)} is parked`, ({ text }) => line.test(text));
   }
 
-  /** Until somebody else than `pid` owns the broker. */
+  /** Until another process than `old` owns the broker. */
   untilOwnerIsNot(old: number): Promise<Status> {
     return this.#until(`pid ${old} is not the owner`, ({ pid }) => pid !== old);
   }
 
-  /** As `kill -9` does it. */
+  /** Like `kill -9`. */
   kill(): void {
     const { pid } = this.#transport;
     if (pid !== null) process.kill(pid, 'SIGKILL');
   }
 
-  /** As a host does it: closes stdin, and waits for the process. */
+  /** Like a host: closes stdin, and waits for the process. */
   async end(): Promise<void> {
     Agent.running.delete(this);
     await this.#client.close();
@@ -194,13 +194,13 @@ export class Agent {
     const mail = parseMail(text);
     const { from, attempt, bodies, ticket } = mail;
     const again = attempt > 1 ? `, attempt ${attempt}` : '';
-    for (const body of bodies.slice(0, -1)) this.#tell('←', quoted(body), `from ${quoted(from)}`);
+    for (const body of bodies.slice(0, -1)) this.#print('←', quoted(body), `from ${quoted(from)}`);
     const last = bodies.at(-1) ?? '';
-    this.#tell('←', quoted(last), `from ${quoted(from)}${again}, ticket ${ticket}`);
+    this.#print('←', quoted(last), `from ${quoted(from)}${again}, ticket ${ticket}`);
     return mail;
   }
 
-  #tell(arrow: '→' | '←', what: string, detail = ''): void {
+  #print(arrow: '→' | '←', what: string, detail = ''): void {
     this.#stage.story.line(this.name, arrow, what, detail);
   }
 }

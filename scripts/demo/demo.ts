@@ -1,5 +1,5 @@
-// What `npm start` shows: four scenes with real processes, each result checked, and then the lines that
-// install the program. Mail, key and ports are of this run alone.
+// `npm start`: four scenes with real processes, each result checked, and then the lines that install the
+// program. Mail, key and ports are used by this run alone.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { quoted, Story } from './story.ts';
 
 /** From dist-test/scripts/. */
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** A promise of guarantee 7 is one second; what the demo bears is a slow disk. */
+/** Guarantee 7 promises one second; the demo also allows for a slow disk. */
 const takeoverMsMax = 5_000;
 
 const story = new Story();
@@ -32,9 +32,9 @@ async function show(): Promise<void> {
   const stage = { story, program: join(root, 'dist/ipc.js'), home, brokerPort };
   story.text(story.style('bold', `agent-ipc ${version}, at work`));
   story.text(
-    'Each agent is a process of its own, `ipc mcp`, called over MCP as a host would do it.',
+    'Each agent is an `ipc mcp` process of its own, called over MCP as a host would do it.',
   );
-  story.text(`Broker port ${brokerPort}, mail in ${home}: of this run alone.`);
+  story.text(`Broker port ${brokerPort}, mail in ${home}: for this run alone.`);
 
   const [ann, ben] = await question(stage);
   await workerLoop(stage, ben);
@@ -57,7 +57,11 @@ async function question(stage: Stage): Promise<[Agent, Agent]> {
   const waiting = ann.wait('ann');
   await ben.untilParked('ann');
   const head = await ben.post('ann', 'What is 6 times 7?');
-  story.promise(head.includes('a reader was waiting'), 'ben is told that a reader has it', head);
+  story.promise(
+    head.includes('a reader was waiting'),
+    "ben's post reports that a reader has it",
+    head,
+  );
   const asked = await waiting;
   const answering = ben.wait('ben');
   await ann.post(asked.from, '42', asked.ticket);
@@ -73,7 +77,7 @@ async function question(stage: Stage): Promise<[Agent, Agent]> {
   return [ann, ben];
 }
 
-/** A worker takes jobs until it is told to stop. */
+/** A worker takes jobs until a message stops it. */
 async function workerLoop(stage: Stage, boss: Agent): Promise<void> {
   story.chapter('A worker loop, ended by "shutdown"');
   const files = ['LICENSE', 'package.json', 'tsconfig.json'];
@@ -111,7 +115,7 @@ function countLines(file: string): string {
   return `${file}: ${lines} lines`;
 }
 
-/** The owner dies in the middle of everything. */
+/** The owner is killed while it holds a message and another session waits. */
 async function death(stage: Stage, ann: Agent, ben: Agent): Promise<Agent> {
   story.chapter('The owner of the broker is killed');
   const cleo = await Agent.start('cleo', stage);
@@ -136,7 +140,7 @@ async function death(stage: Stage, ann: Agent, ben: Agent): Promise<Agent> {
   story.line(next?.name ?? '?', ' ', `owns the broker, pid ${pid}`, `epoch ${epoch}`);
   story.promise(
     next !== undefined && ms < takeoverMsMax,
-    `the next owner answered ${ms.toFixed(0)} ms after the kill, and nobody had to do anything`,
+    `the next owner answered ${ms.toFixed(0)} ms after the kill, and no agent had to do anything`,
     text,
   );
   story.promise(messages === 4, 'it has read all 4 messages from the journal', text);
@@ -154,7 +158,7 @@ async function death(stage: Stage, ann: Agent, ben: Agent): Promise<Agent> {
   const again = await ben.wait('ann', fetched.ticket);
   story.promise(
     again.body === 'half done' && again.attempt === 2,
-    'what ann held was kept 2 s for her, then came again, marked attempt 2',
+    'what ann held was kept for 2 s, then redelivered as attempt 2',
     again.head,
   );
   const left = await ben.status(again.ticket);
@@ -173,7 +177,7 @@ async function pointToPoint(ben: Agent, cleo: Agent): Promise<void> {
   const [mail] = await Promise.all([receiving, ben.send(host, 'Straight to you.')]);
   story.promise(
     mail.body === 'Straight to you.' && mail.from === 'ben',
-    '"received" was said only after cleo had it',
+    'the send returned only after cleo had the message',
     mail.head,
   );
 }
@@ -197,12 +201,8 @@ function showInstall(): void {
     story.text(line);
   }
   story.text();
-  story.text(
-    'A file that is already there: add its "ipc" entry. Then tell one agent: wait in mailbox',
-  );
-  story.text(
-    '"ann" with the ipc tool; and another one: post "hello" to "ann". README.md says more.',
-  );
+  story.text('If the file exists, add the "ipc" entry to it. Then tell one agent: wait in mailbox');
+  story.text('"ann" with the ipc tool; and another one: post "hello" to "ann". See README.md.');
 }
 
 function fail(error: unknown): never {

@@ -1,15 +1,15 @@
-// How the demo tells what happens: one line for each call and each result, while it happens.
+// The output of the demo: one line for each call and each result, as they happen.
 import { performance } from 'node:perf_hooks';
 import { styleText } from 'node:util';
 
-/** Something is not as promised: the demo ends, and the program exits with 1. */
+/** A check failed: the demo ends and exits with 1. */
 export class BrokenPromise extends Error {
   override readonly name = 'BrokenPromise';
 }
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Of columns, in characters. */
+/** Widths of columns, in characters. */
 const nameWidth = 5;
 const whatWidth = 27;
 const detailMax = 60;
@@ -20,7 +20,7 @@ export class Story {
     process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   #chapters = 0;
 
-  /** Since the beginning. */
+  /** Since the start of the demo. */
   get seconds(): string {
     return ((performance.now() - this.#beganMs) / 1_000).toFixed(3);
   }

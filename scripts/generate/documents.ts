@@ -1,5 +1,5 @@
-// `npm run docs`: writes the documents that are made of tables in the sources, the tables of the README,
-// and the files of plugins/ that repeat what package.json says. A test compares them.
+// `npm run docs`: writes the documents that are generated from tables in the sources, the tables of the README,
+// and the files of plugins/ that repeat package.json. A test compares them.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import {
   parameters,
 } from '../../src/app/operations.ts';
 import { errorTable } from '../../src/base/errors.ts';
-import { parameterWords } from '../../src/cli/help.ts';
+import { parameterWords } from '../../src/cli/command-parts.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { topics } from '../../src/cli/topics.ts';
 import { installLines } from './install-lines.ts';
@@ -76,7 +76,7 @@ function errorsDocument(): string {
     ([code, { fault, retry = false, maybeStored = false, fatal = false, hint }]) =>
       row(
         quoted(code),
-        fault === 'call' ? '2' : '1',
+        fault === 'usage' ? '2' : '1',
         yes(retry),
         yes(maybeStored),
         yes(fatal),
@@ -85,8 +85,8 @@ function errorsDocument(): string {
   );
   return document(
     '# Errors',
-    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and the exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened in this case, and may be worded anew; a code stays what it is, so a `switch` over it is safe. `errorTable` of the library is this table.',
-    '- **exit**: 2, the call is wrong: the same call never succeeds. 1, the world said no. In the library `kind.fault`, "call" or "world".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been taken all the same. A post that is repeated by the same session (same mailboxes, sender and text, in answer to the same message), or by anybody with the same id (`--id` of the program, `id` of the library), is stored once. Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session dials again by itself.',
+    'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and an exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened, and may be reworded; codes are stable, so a `switch` over them is safe. `errorTable` of the library is this table.',
+    '- **exit**: 2 for a usage error: the same call never succeeds. 1 when the operation failed. In the library `kind.fault`, "usage" or "operation".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been stored or received all the same. A post is stored once when the same session repeats it (same mailboxes, sender and text, in answer to the same message), or when any session repeats it with the same id (`--id` of the program, `id` of the library). Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session reconnects by itself.',
     table(['code', 'exit', 'again', 'stored?', 'closes', 'what to do'], rows),
   );
 }
@@ -110,12 +110,12 @@ function operationsDocument(): string {
   });
   return document(
     '# Operations',
-    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; anything else that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, and says with `--help` what they take; the library has them as methods. [errors.md](errors.md) has the errors.',
+    'The tool `ipc` takes `operation` and the parameters below. `null` and `""` count as absent, `"60"` is 60; any other value that does not fit, and a parameter that the operation does not take, is an error that names it. The program has the same operations as commands, whose `--help` lists their parameters; the library has them as methods. [errors.md](errors.md) has the errors.',
     ...sections,
   );
 }
 
-/** What `ipc help` says of everything. */
+/** The output of `ipc help` for every topic and command. */
 function programDocument(): string {
   const helped = { out: '', errors: '' };
   const program = makeProgram(helped, false);
@@ -125,11 +125,11 @@ function programDocument(): string {
     return document(`### ${name}`, block(helped.out)).trimEnd();
   });
   const manual = Object.entries(topics).map(([name, { what, text }]) =>
-    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text)).trimEnd(),
+    document(`### ${name}`, `\`ipc help ${name}\`: ${what}.`, block(text(program))).trimEnd(),
   );
   return document(
     '# The program',
-    'What `ipc help` says of topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](../internals/journal.md).',
+    'The output of `ipc help` for all topics and commands. Codes of errors are in [errors.md](errors.md), the records that `store dump` prints in [journal.md](../internals/journal.md).',
     '## Topics',
     ...manual,
     '## Commands',

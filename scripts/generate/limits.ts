@@ -153,7 +153,7 @@ const table: readonly Limit[] = [
   },
   {
     what: 'buffered bytes of all peers: not read yet, or frames received in part',
-    constant: 'bufferedBytesMax',
+    constant: 'bufferBudgetBytes',
     unit: 'MiB',
     reached: 'the connection that has been stalled for longest is closed',
   },

@@ -1,5 +1,5 @@
-// What hosts and catalogues want to be told of the package, each in its own form. The build lays these
-// files beside the program, so that a host may copy that folder, as they do: dist/ is the plugin.
+// The manifests that hosts and catalogues expect of the package, each in its own form. The build puts these
+// files beside the program, because hosts copy a plugin's folder: dist/ is the plugin.
 import { readFileSync } from 'node:fs';
 import { waitMsMax } from '../../src/base/limits.ts';
 import { serverName } from '../../src/hosts/targets.ts';
@@ -10,7 +10,7 @@ const { name, version, description, author, license, keywords, engines, mcpName 
 
 const about = { name, version, description, author: { name: author }, license, keywords };
 
-/** Codex gives a call five minutes; the longest wait takes as long, and its answer some more. */
+/** Codex must allow for the longest wait, and for the time of its result. */
 const codexSeconds = waitMsMax / 1_000 + 30;
 
 /** Each file by its path in the repository. */
@@ -30,7 +30,7 @@ export function pluginFiles(): Readonly<Record<string, string>> {
     '.codex-plugin/plugin.json': {
       ...about,
       skills: './skills/',
-      // It replaces no variable, but takes `cwd` as below the plugin's folder.
+      // Codex replaces no variables, but takes `cwd` relative to the plugin's folder.
       mcpServers: {
         [serverName]: { ...startedIn('.'), cwd: '.', tool_timeout_sec: codexSeconds },
       },
@@ -73,7 +73,7 @@ export function pluginFiles(): Readonly<Record<string, string>> {
   );
 }
 
-/** A host puts the folder into which it copied the plugin in its place. */
+/** The host replaces it by the folder of the plugin. */
 function variable(name: string): string {
   return `\${${name}}`;
 }

@@ -1,4 +1,5 @@
-// Values of parameters and of the environment, checked: what is wrong is named, with the form it must have.
+// Parsers of values, from parameters and from the environment. An error names the parameter, shows the value
+// unless it may be a secret, and says which form it must have.
 import { isIP } from 'node:net';
 import { type ErrorCode, IpcError } from '../base/errors.ts';
 import {
@@ -13,7 +14,7 @@ import type { PostResult } from '../model/mail-service.ts';
 import { type Name, parseBody, parseName } from '../model/message.ts';
 import type { StoredMessage } from '../model/requests.ts';
 
-/** Where somebody listens: a name or an address, and a port. */
+/** Where a session or a broker listens: a name or an address, and a port. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -22,7 +23,7 @@ export interface Address {
 export const timeoutMin = waitMsMin / 1_000;
 export const timeoutMax = waitMsMax / 1_000;
 
-/** What it must be is told of a secret, too. */
+/** Keeps the form apart from the value: an error may say the form even where the value is a secret. */
 class InvalidValue extends IpcError {
   readonly form: string;
 
@@ -38,7 +39,7 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
 }
 
-/** undefined for what JSON cannot say, which a program that uses the library may give. */
+/** undefined for a value that JSON cannot express, which a program that uses the library may give. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number') return undefined;
   try {
@@ -56,7 +57,12 @@ export function parseText(value: unknown, parameter: string): string {
 export function parseLine(value: unknown, parameter: string): string {
   const text = parseText(value, parameter);
   if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
-  throw new InvalidValue('bad_parameter', parameter, text, 'one plain word');
+  throw new InvalidValue(
+    'bad_parameter',
+    parameter,
+    text,
+    '1 to 300 visible ASCII characters without spaces',
+  );
 }
 
 export function parseBind(value: unknown, parameter: string): string {
@@ -70,10 +76,10 @@ export function parseNameValue(value: unknown, parameter: string): Name {
   return parseName(parseText(value, parameter), parameter);
 }
 
-/** Of a post: at least one, each once. */
+/** The mailboxes of a post: at least one, each once. */
 export type MailboxList = readonly [Name, ...Name[]];
 
-/** A name, or a list of them. Who is in it twice, as two teams may have him, gets the message once. */
+/** A name, or a list of names. A name that is in it twice, as when two teams overlap, counts once. */
 export function parseMailboxes(value: unknown, parameter: string): MailboxList {
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
@@ -90,21 +96,24 @@ export function parseMailboxes(value: unknown, parameter: string): MailboxList {
   return [first, ...rest];
 }
 
-/** A message of a post, with its mailbox. */
-export interface StoredIn extends StoredMessage {
+/** One of the messages that a post stored, with its mailbox. */
+export interface PostedMessage extends StoredMessage {
   readonly to: Name;
   readonly duplicate: boolean;
 }
 
-/** What a post stored, in the order of its mailboxes. */
-export function storedIn(to: MailboxList, { duplicate, also, ...first }: PostResult): StoredIn[] {
+/** The messages that a post stored, in the order of its mailboxes. */
+export function postedMessages(
+  to: MailboxList,
+  { duplicate, also, ...first }: PostResult,
+): PostedMessage[] {
   return [first, ...also].map(({ id, number, reader }, index) => {
     return { to: to[index] as Name, id, number, duplicate, reader };
   });
 }
 
-/** An ask has one answer. */
-export function checkAsked({ length }: MailboxList): void {
+/** An ask goes to one mailbox, because it waits for one answer. */
+export function requireOneMailbox({ length }: MailboxList): void {
   if (length === 1) return;
   throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
     hint: 'post to them, then wait for their answers in your own mailbox',
@@ -154,7 +163,7 @@ export function parseHost(value: unknown, parameter = 'host'): Address {
   return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
 }
 
-/** A value of the environment. An error names the variable alone: the value may be a secret. */
+/** Parses a value of the environment. An error names the variable alone: the value may be a secret. */
 export function parseVariable<T>(value: string, variable: string, parse: (value: string) => T): T {
   try {
     return parse(value);

@@ -1,68 +1,62 @@
-// A guard against agents that answer each other for ever: from one sender to one mailbox so many messages
-// an hour. The first of them may go at once; then one after the other, as the hour goes by. It looks at
-// what this process sends, so that a ring of agents stops at each of its members.
+// A rate limit against agents that answer each other for ever: a token bucket for each pair of sender and
+// mailbox. It counts what this process sends, so a ring of agents is slowed down at each of its members.
+import { BoundedMap } from '../base/bounded-map.ts';
 import { IpcError } from '../base/errors.ts';
 import { ratePairsMax } from '../base/limits.ts';
 
 interface Pair {
-  /** Messages that may go at once. */
-  left: number;
-  /** Of the clock that `now` shows, in milliseconds. */
+  /** Messages that may be sent at once. */
+  tokens: number;
+  /** When `tokens` was right, in milliseconds of the clock `now`. */
   at: number;
 }
 
 const hourMs = 3_600_000;
 
-export class RateGuard {
+export class RateLimiter {
   readonly #perHour: number;
   readonly #now: () => number;
-  /** The pair longest unheard is the first. */
-  readonly #pairs = new Map<string, Pair>();
+  readonly #pairs = new BoundedMap<string, Pair>(ratePairsMax);
 
   constructor(perHour: number, now: () => number) {
     this.#perHour = perHour;
     this.#now = now;
   }
 
-  /** What fails for certain was not sent, and does not count. */
+  /** A send that has failed for certain does not count. */
   async run<Result>(
     from: string,
     to: readonly string[],
     send: () => Promise<Result>,
   ): Promise<Result> {
     const pairs = to.map((each) => this.#ready(from, each));
-    for (const pair of pairs) pair.left -= 1;
+    for (const pair of pairs) pair.tokens -= 1;
     try {
       return await send();
     } catch (error) {
       if (!(error instanceof IpcError) || error.maybeStored) throw error;
-      for (const pair of pairs) pair.left += 1;
+      for (const pair of pairs) pair.tokens += 1;
       throw error;
     }
   }
 
-  /** Throws when one more is too many. */
+  /** Throws when the pair has reached its limit. */
   #ready(from: string, to: string): Pair {
     const pair = this.#pair(JSON.stringify([from, to]));
-    if (pair.left >= 1) return pair;
-    const seconds = Math.ceil(((1 - pair.left) * hourMs) / this.#perHour / 1_000);
+    if (pair.tokens >= 1) return pair;
+    const seconds = Math.ceil(((1 - pair.tokens) * hourMs) / this.#perHour / 1_000);
     const sender = from === '' ? 'this session' : JSON.stringify(from);
-    const what = `${sender} sent ${JSON.stringify(to)} as many messages as it may: ${this.#perHour} an hour`;
-    throw new IpcError('too_many_posts', `${what}; the next may go in ${seconds} s`);
+    const what = `${sender} has sent ${JSON.stringify(to)} its limit of ${this.#perHour} messages an hour`;
+    throw new IpcError('too_many_posts', `${what}; the next one may be sent in ${seconds} s`);
   }
 
   #pair(key: string): Pair {
     const now = this.#now();
-    const known = this.#pairs.get(key) ?? { left: this.#perHour, at: now };
+    const known = this.#pairs.get(key) ?? { tokens: this.#perHour, at: now };
     const earned = ((now - known.at) * this.#perHour) / hourMs;
-    known.left = Math.min(this.#perHour, known.left + earned);
+    known.tokens = Math.min(this.#perHour, known.tokens + earned);
     known.at = now;
-    this.#pairs.delete(key);
     this.#pairs.set(key, known);
-    for (const oldest of this.#pairs.keys()) {
-      if (this.#pairs.size <= ratePairsMax) break;
-      this.#pairs.delete(oldest);
-    }
     return known;
   }
 }

@@ -1,14 +1,14 @@
-// What a peer wrote, as a model or a person is shown it: nothing in it is hidden, moves the cursor,
-// colours the terminal, or turns the direction of text.
+// Text of a peer, made safe to show to a model or a person: nothing in it is hidden, moves the cursor,
+// colours the terminal, or changes the direction of text.
 import type { Name, Origin } from '../model/message.ts';
 
 /**
- * Controls; what formats text; what is left out when it is drawn, fillers, selectors and tags, in which
- * text can be hidden; the separators of lines.
+ * Control characters, format characters, line separators, and what is not drawn: fillers, selectors and
+ * tags, in which text can be hidden.
  */
 const unseen = '\\p{Cc}\\p{Cf}\\p{Default_Ignorable_Code_Point}\\p{Zl}\\p{Zp}';
 const seen = `[^\\s${unseen}]`;
-/** Emoji need both, and many scripts the second: one of each behind what is seen, for a row hides text. */
+/** Emoji need both, many scripts the second. Only one of each is kept behind a visible character: a row of them can hide text. */
 const selector = '[\\ufe0e\\ufe0f]';
 const joiner = '[\\u200c\\u200d]';
 const hidden = new RegExp(
@@ -17,20 +17,20 @@ const hidden = new RegExp(
   'gu',
 );
 const hiddenInName = new RegExp(`[${unseen}]`, 'gu');
-/** Characters of a program's or a machine's name that are shown. */
+/** Characters of the name of a program or machine that are shown. */
 const originCharactersMax = 40;
 
 export interface Sanitized {
   readonly text: string;
-  /** How many characters are shown by their numbers. */
+  /** How many characters were replaced by their numbers. */
   readonly count: number;
 }
 
-/** Texts that come in parts; the last of them is kept, since its parts are asked for in a row. */
+/** A text of this length may come in parts. The last one is kept, because its parts are read in a row. */
 const longCharacters = 20_000;
 let lastLong: { readonly source: string; readonly shown: Sanitized } | undefined;
 
-/** `\u{1b}` for each character that would not be seen; the rest as it is. */
+/** Replaces each invisible character by its number, like `\u{1b}`. */
 export function sanitize(text: string): Sanitized {
   if (text.length < longCharacters) return show(text);
   if (lastLong?.source !== text) lastLong = { source: text, shown: show(text) };
@@ -46,12 +46,12 @@ function show(source: string): Sanitized {
   return { text, count };
 }
 
-/** On one line. */
+/** The same, on one line. */
 export function sanitizeLine(text: string): string {
   return sanitize(text).text.replace(/[\t\r\n]/g, numbered);
 }
 
-/** A peer's word on one line, in quotes, with nothing in it that hides or turns text. */
+/** Text of a peer on one line, in quotes, with nothing in it that hides or turns text. */
 export function quoted(text: string): string {
   return JSON.stringify(text).replace(hiddenInName, (character) =>
     character
@@ -61,7 +61,7 @@ export function quoted(text: string): string {
   );
 }
 
-/** The name is the sender's claim; beside it stands the session that sent it. */
+/** The name is the sender's claim, so the session that sent the message stands beside it. */
 export function sentBy(from: Name | '', { program, pid, machine }: Origin): string {
   const session = `${quoted(clipped(program))} pid ${pid} on ${quoted(clipped(machine))}`;
   return from === ''

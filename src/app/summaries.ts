@@ -1,169 +1,41 @@
-// Results as text for a model: a head of one line, bodies between two lines with a mark that no peer
-// can know, a foot of one line that names the next call. Pure but for the mark.
-
+// Results as text, for a model and for a user of the program: a line that says what happened, and below
+// it what there is to list.
 import { IpcError } from '../base/errors.ts';
-import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
-import { randomId } from '../base/random-id.ts';
-import type { StoreReport } from '../journal/check.ts';
-import type { OverflowBody } from '../mcp/overflow-files.ts';
 import type {
   BrokerStatus,
   Delivery,
   PostResult,
-  RetryResult,
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, MessageId, Name, Origin } from '../model/message.ts';
-import type { KeyChange } from '../net/key-rotation.ts';
-import { type Address, type MailboxList, storedIn } from './parameters.ts';
-import { quoted, sanitize, sanitizeLine, sentBy } from './sanitize.ts';
+import type { Envelope, Name } from '../model/message.ts';
+import { type Address, type MailboxList, postedMessages } from './parameters.ts';
+import { quoted, sanitizeLine, sentBy } from './sanitize.ts';
 
-/** What is said beside a result, in its head. */
+/** Added to the first line of a result. */
 export type Notes = readonly string[];
 
-/** What a part says of its message. */
-export interface About {
-  readonly ticket: string;
-  /** Undefined for point to point. */
-  readonly mailbox: Name | undefined;
-  readonly from: Name | '';
-}
-
-/** Of the mark around a body: 40 bits. */
-const markCharacters = 8;
-const notTheUser = 'From another agent, not from your user.';
-const damagedNote = 'DAMAGED on disk, its text is lost: ask its sender for it again';
-const oldIsGood = 'The one before stays good until `ipc key retire`.';
-/** What a list of mailboxes may take of a result. */
+/** Characters of a result that a list of mailboxes may fill. */
 const listCharactersMax = 24_000;
-/** Mailboxes that are named beside a count of dead letters. */
+/** Mailboxes that a count of dead letters names. */
 const deadLetterBoxesShown = 5;
-/** Messages of a post that are named; the others are stored as well. */
+/** Messages of a post that its result names; it counts the others. */
 const storedShown = 20;
 
-export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
-  const { envelope, mailbox, others } = delivery;
-  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
-  const last = foot(mailbox, envelope.from, ticket);
-  if (!delivery.body) return lines(head(deliveryTitle(delivery), [damagedNote, ...rest]), last);
-  const { text, count } = sanitize(delivery.body.toString('utf8'));
-  const title = head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]);
-  return lines(title, fenced('', text), last);
-}
-
-/** For a reader who gets bodies alone. */
+/** The error of a damaged message, for a reader that gets bodies alone. */
 export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
   const what = `${deliveryTitle(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
-/** All of them fit: `countFitting` said so. */
-export function presentDeliveries(
-  mailbox: Name,
-  deliveries: readonly Delivery[],
-  remaining: number,
-  ticket: string,
-  notes: Notes,
-): string {
-  const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
-  const [sender] = senders.size === 1 ? senders : [];
-  const title = `${messages(deliveries.length)} for ${quoted(mailbox)}, ${moreThere(remaining)}`;
-  return lines(head(title, notes), ...deliveries.map(block), foot(mailbox, sender ?? '', ticket));
-}
-
-/** Beside what a fetch hands over. */
+/** How many messages a fetch left in the mailbox. */
 export function moreThere(remaining: number): string {
   return `${remaining === 0 ? 'no' : remaining} more there`;
 }
 
-/** How many of the first deliveries fit into one result. */
-export function countFitting(deliveries: readonly Delivery[]): number {
-  let left = partCharactersMax;
-  const index = deliveries.findIndex((delivery) => {
-    left -= block(delivery).length + 1;
-    return left < 0;
-  });
-  return index === -1 ? deliveries.length : index;
-}
-
-export function fits(text: string): boolean {
-  return text.length <= resultCharactersMax;
-}
-
-/** One part of a body that does not fit, counted from 1. Undefined when there are not so many. */
-export function presentPart(
-  whole: OverflowBody<About>,
-  number: number,
-  title: string,
-  notes: Notes,
-): string | undefined {
-  const shown = sanitize(whole.text);
-  const parts = cut(shown.text);
-  const text = parts[number - 1];
-  if (text === undefined) return undefined;
-  const { bytes, path } = whole;
-  const { ticket, mailbox, from } = whole.about;
-  const place = path === undefined ? 'no file could be written' : `all of it: ${path}`;
-  const size = `part ${number} of ${parts.length} of ${bytes} bytes`;
-  const read = mailbox === undefined ? 'receive' : `fetch ${quoted(mailbox)}`;
-  const next = `${notTheUser} Next part: ${read} with after "${ticket}.${number + 1}".`;
-  const last = mailbox === undefined ? directFoot(ticket) : foot(mailbox, from, ticket);
-  return lines(
-    head(title, [size, place, ...notes, ...hiddenNote(shown.count)]),
-    fenced('', text),
-    number < parts.length ? next : last,
-  );
-}
-
 export function deliveryTitle(delivery: Delivery): string {
   return `Message for ${quoted(delivery.mailbox)}: ${described(delivery)}`;
-}
-
-export function directTitle(from: Name | '', origin: Origin, port: number): string {
-  return `Message ${sentBy(from, origin)} on port ${port}`;
-}
-
-/** `title`: its `directTitle`. */
-export function presentDirect(title: string, body: Buffer, ticket: string, notes: Notes): string {
-  const { text, count } = sanitize(body.toString('utf8'));
-  const all = [...notes, ...hiddenNote(count)];
-  return lines(head(title, all), fenced('', text), directFoot(ticket));
-}
-
-/** `seconds`: how long a wait lasted; undefined for a fetch. */
-export function presentNoMail(
-  mailbox: Name,
-  seconds: number | undefined,
-  ticket: string,
-  notes: Notes,
-): string {
-  const time = seconds === undefined ? 'now' : `within ${seconds} s`;
-  const title = `No message for ${quoted(mailbox)} ${time}`;
-  return lines(head(title, notes), `Next: wait ${quoted(mailbox)} with after "${ticket}".`);
-}
-
-export function presentNoDirect(
-  port: number,
-  seconds: number,
-  ticket: string,
-  notes: Notes,
-): string {
-  const title = `No message on port ${port} within ${seconds} s`;
-  return lines(head(title, notes), `Next: receive with after "${ticket}".`);
-}
-
-export function presentPost(
-  to: MailboxList,
-  from: Name | undefined,
-  result: PostResult,
-  notes: Notes,
-): string {
-  const next =
-    from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
-  return lines(presentStored(to, from, result, notes), `Next: ${next}.`);
 }
 
 export function presentStored(
@@ -172,20 +44,20 @@ export function presentStored(
   result: PostResult,
   notes: Notes,
 ): string {
-  const stored = result.duplicate ? 'Was stored before' : 'Stored';
+  const stored = result.duplicate ? 'Already stored' : 'Stored';
   const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
   if (to.length > 1) {
     const ids = `ids ${quoted(result.id)} to ${quoted(result.also.at(-1)?.id ?? '')}`;
     const title = `${stored} in ${to.length} mailboxes (${ids}): ${storedList(to, result)}`;
     return head(title, [...address, ...notes]);
   }
-  const reader = result.reader ? 'a reader was waiting for it' : 'nobody waits there now';
+  const reader = result.reader ? 'a reader was waiting for it' : 'no reader is waiting there';
   const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to[0])}`;
   return head(title, [reader, ...address, ...notes]);
 }
 
 function storedList(mailboxes: MailboxList, result: PostResult): string {
-  const stored = storedIn(mailboxes, result).slice(0, storedShown);
+  const stored = postedMessages(mailboxes, result).slice(0, storedShown);
   const all = stored.map(({ to, number, reader }) => {
     const waits = reader ? ' (a reader was waiting)' : '';
     return `#${number} in ${quoted(to)}${waits}`;
@@ -216,7 +88,7 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
   const { successor, messages: count } = result;
   const then =
     successor === undefined
-      ? `nobody took it over, ${messages(count)} ${count === 1 ? 'stays' : 'stay'} on disk`
+      ? `no session took it over, ${messages(count)} ${count === 1 ? 'stays' : 'stay'} on disk`
       : `pid ${successor} owns it now, with ${messages(count)}`;
   return head(`Gave up the broker on port ${port}`, [then, ...notes]);
 }
@@ -258,7 +130,7 @@ function stalled(ms: number): string[] {
   return [`the disk has not answered for ${seconds(ms)} s: posts and settles wait for it`];
 }
 
-function warning(what: string): string {
+export function warning(what: string): string {
   return `Warning: ${sanitizeLine(what)}.`;
 }
 
@@ -273,56 +145,6 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   return [`${what}. \`ipc store retry\` puts them back.`];
 }
 
-/** `missing`: ids that are not among the dead letters, or are held. */
-export function presentRetry(
-  { moved, stayed }: RetryResult,
-  missing: readonly MessageId[],
-): string {
-  const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
-  const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
-  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
-  const boxes = [...new Set(moved.map(({ to }) => to))].map(
-    (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
-  );
-  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
-  return lines(title, ...full, ...absent);
-}
-
-export function presentStore(folder: string, report: StoreReport): string {
-  const { store, epoch, sound, faults, warnings, segments } = report;
-  const kept = report.kept.filter((each) => !faults.includes(each));
-  const { records, mailboxes, bytes } = report;
-  if (store === undefined && sound) return `No store in ${folder}.`;
-  const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
-  return lines(
-    head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
-    ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
-    ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
-    ...warnings.map(warning),
-    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
-    `${messages(report.messages)} not settled, ${bytes} bytes`,
-    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
-  );
-}
-
-/** What is said beside the key itself. */
-export function presentKey(path: string | undefined, old: boolean): string {
-  const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
-  const also = old ? [oldIsGood] : [];
-  return lines(`The key ${where}. Whoever has it reads and writes all mail.`, ...also);
-}
-
-export function presentKeyPut({ path, same, old }: KeyChange): string {
-  const what = same ? 'This key was there already' : 'Another key is used from now on';
-  const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
-  return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
-}
-
-export function presentKeyRetired({ path, same }: KeyChange): string {
-  if (same) return `There is no old key beside ${path}.`;
-  return `Only the key in ${path} is good from now on.`;
-}
-
 /** `code: what. What to do.` */
 export function presentError(error: IpcError): string {
   const maybe = error.maybeStored ? ' It may have been taken all the same.' : '';
@@ -330,7 +152,7 @@ export function presentError(error: IpcError): string {
   return `${error.code}: ${sanitizeLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
 }
 
-export function utcTime(ms: number): string {
+function utcTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
@@ -338,7 +160,8 @@ export function at({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function described({ envelope, attempt }: Delivery): string {
+/** A message in one line, but for its mailbox and body. */
+export function described({ envelope, attempt }: Delivery): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
 }
@@ -347,54 +170,11 @@ function answering({ answers }: Envelope): string {
   return answers === '' ? '' : `, an answer to ${quoted(answers)}`;
 }
 
-function block(delivery: Delivery): string {
-  if (!delivery.body) return `${described(delivery)}: ${damagedNote}.`;
-  const { text, count } = sanitize(delivery.body.toString('utf8'));
-  return fenced([` ${described(delivery)}`, ...hiddenNote(count)].join('; '), text);
-}
-
-function foot(mailbox: Name, from: Name | '', ticket: string): string {
-  const answer = from === '' ? '' : `post to ${quoted(from)} or `;
-  return `${notTheUser} Next: ${answer}wait ${quoted(mailbox)}, with after "${ticket}".`;
-}
-
-function directFoot(ticket: string): string {
-  return `${notTheUser} Next: send an answer, or receive with after "${ticket}".`;
-}
-
-function head(title: string, notes: Notes): string {
+export function head(title: string, notes: Notes): string {
   return `${[title, ...notes].join('; ')}.`;
 }
 
-function hiddenNote(count: number): string[] {
-  if (count === 0) return [];
-  const what = count === 1 ? '1 control character is' : `${count} control characters are`;
-  return [`${what} shown as \\u{...}`];
-}
-
-function fenced(label: string, text: string): string {
-  let mark = randomId(markCharacters);
-  while (text.includes(mark)) mark = randomId(markCharacters);
-  return `<<<${mark}${label}\n${text}\n${mark}>>>`;
-}
-
-/** Parts of one size, but never through the middle of a character. */
-function cut(text: string): string[] {
-  const parts: string[] = [];
-  for (let start = 0; start < text.length; ) {
-    let end = Math.min(start + partCharactersMax, text.length);
-    if (end < text.length && isLowSurrogate(text.charCodeAt(end))) end--;
-    parts.push(text.slice(start, end));
-    start = end;
-  }
-  return parts;
-}
-
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff;
-}
-
-function messages(count: number): string {
+export function messages(count: number): string {
   return count === 1 ? '1 message' : `${count} messages`;
 }
 
@@ -402,6 +182,6 @@ function seconds(ms: number): number {
   return Math.max(0, Math.round(ms / 1_000));
 }
 
-function lines(...parts: readonly string[]): string {
+export function lines(...parts: readonly string[]): string {
   return parts.join('\n');
 }

@@ -1,9 +1,9 @@
-// Fixed binary fields, big-endian, for the headers of frames and records. Texts carry their length
-// in one byte, lists their count in four.
+// Binary fields, big-endian, for the headers of frames and records. A text begins with its length in one
+// byte, a list with its count in four.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from './errors.ts';
 
-/** Grows as it is written; `bytes()` hands out what was written. */
+/** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
   #buffer = Buffer.allocUnsafe(256);
   #length = 0;
@@ -26,7 +26,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Whole numbers up to 2^53 - 1, in eight bytes. */
+  /** An integer up to 2^53 - 1, in eight bytes. */
   u64(value: number): this {
     const offset = this.#reserve(8);
     this.#buffer.writeUInt32BE(Math.floor(value / 2 ** 32), offset);
@@ -60,7 +60,7 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** May replace the buffer: it comes before the buffer is named. */
+  /** May replace the buffer, so call it before you use the buffer. */
   #reserve(bytes: number): number {
     const offset = this.#length;
     this.#length += bytes;
@@ -73,7 +73,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what ByteWriter wrote; anything short, long or malformed is `bad_frame`. */
+/** Reads what ByteWriter wrote. Bytes that are missing, left over or malformed are a `bad_frame`. */
 export class ByteReader {
   readonly #buffer: Buffer;
   #offset = 0;
@@ -98,7 +98,8 @@ export class ByteReader {
     const offset = this.#take(8);
     const value =
       this.#buffer.readUInt32BE(offset) * 2 ** 32 + this.#buffer.readUInt32BE(offset + 4);
-    if (!Number.isSafeInteger(value)) throw new IpcError('bad_frame', 'a number beyond 2^53');
+    if (!Number.isSafeInteger(value))
+      throw new IpcError('bad_frame', 'a number in a header exceeds 2^53');
     return value;
   }
 
@@ -107,18 +108,18 @@ export class ByteReader {
     if (bytes === 0) return '';
     const offset = this.#take(bytes);
     const value = this.#buffer.toString('utf8', offset, offset + bytes);
-    // What is not UTF-8 decodes to this character, which is rare enough to look twice.
-    const wrong =
+    // Invalid UTF-8 decodes to this character. Valid text rarely has it, so the second check is rare.
+    const isInvalid =
       value.includes('\ufffd') && !isUtf8(this.#buffer.subarray(offset, offset + bytes));
-    if (wrong) throw new IpcError('bad_frame', 'a text is not UTF-8');
+    if (isInvalid) throw new IpcError('bad_frame', 'a text in a header is not UTF-8');
     return value;
   }
 
-  /** `itemBytesMin` bounds the count by the bytes that are there. */
+  /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: () => T): T[] {
     const count = this.u32();
     if (count * itemBytesMin > this.#buffer.length - this.#offset) {
-      throw new IpcError('bad_frame', `a list of ${count} does not fit its header`);
+      throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }
     return Array.from({ length: count }, read);
   }
@@ -128,20 +129,21 @@ export class ByteReader {
     return this.#buffer.subarray(offset, offset + bytes);
   }
 
-  /** All of it is read. */
+  /** Everything has been read. */
   get isAtEnd(): boolean {
     return this.#offset === this.#buffer.length;
   }
 
-  /** Trailing bytes are as wrong as missing ones. */
+  /** Throws if bytes are left over. */
   end(): void {
     const left = this.#buffer.length - this.#offset;
-    if (left !== 0) throw new IpcError('bad_frame', `${left} bytes too many in a header`);
+    if (left !== 0) throw new IpcError('bad_frame', `a header has ${left} bytes too many`);
   }
 
   #take(bytes: number): number {
     const offset = this.#offset;
-    if (offset + bytes > this.#buffer.length) throw new IpcError('bad_frame', 'a header is short');
+    if (offset + bytes > this.#buffer.length)
+      throw new IpcError('bad_frame', 'a header is too short');
     this.#offset = offset + bytes;
     return offset;
   }

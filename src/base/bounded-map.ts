@@ -1,4 +1,4 @@
-/** A Map that forgets its oldest entry when it grows beyond `sizeMax`. Setting a key makes it the newest. */
+/** A Map of at most `sizeMax` entries that evicts its oldest. Setting a key makes it the newest. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   readonly #sizeMax: number;
 

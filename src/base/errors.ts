@@ -1,196 +1,243 @@
-// One table of errors. Faces print its hints, the wire carries its codes.
-// A peer's, a caller's or a disk's fault is an IpcError; our own is an assertion.
+// One table of errors: the wire carries its codes, and the faces print its hints.
+// A fault of a caller, a peer or the disk is an IpcError; a fault of this program is an assertion.
 
-/** What is true of every error with the same code. */
+/** Properties that all errors with the same code share. */
 export interface ErrorKind {
-  /** Whose fault: the call's (exit 2) or the world's (exit 1). */
-  readonly fault: 'call' | 'world';
-  /** The connection on which it happened is closed. */
+  /** A usage error (exit code 2): the same call never succeeds. Or the operation failed (exit code 1). */
+  readonly fault: 'usage' | 'operation';
+  /** The connection on which it happened is closed. The session reconnects by itself. */
   readonly fatal?: true;
   /** The same call may succeed later. */
   readonly retry?: true;
-  /** The message of the failed post or send may have been taken all the same. */
+  /** The message of the failed post or send may have been stored or received all the same. */
   readonly maybeStored?: true;
   /** What the caller should do. */
   readonly hint: string;
 }
 
 const table = {
-  unknown_operation: { fault: 'call', hint: 'use one of the operations that the message lists' },
-  unknown_parameter: { fault: 'call', hint: 'leave it out, or use one of those listed' },
-  missing_parameter: { fault: 'call', hint: 'give the parameter that the message names' },
-  bad_parameter: { fault: 'call', hint: 'give the parameter in the form that the message names' },
-  bad_name: { fault: 'call', hint: 'a name is 1 to 200 bytes of UTF-8 without control characters' },
-  bad_id: { fault: 'call', hint: 'an id is 1 to 200 bytes of UTF-8 without control characters' },
-  bad_body: { fault: 'call', hint: 'send UTF-8 text; encode other bytes, for example in base64' },
-  body_too_large: { fault: 'call', hint: 'split the message, or send the path of a file' },
-  bad_timeout: { fault: 'call', hint: 'give whole seconds from 1 to 300' },
-  bad_port: { fault: 'call', hint: 'give a port from 1 to 65535' },
-  bad_host: { fault: 'call', hint: 'write it as HOST:PORT, for example 127.0.0.1:19900' },
-
-  home_unusable: { fault: 'world', hint: 'mend the folder, or name another one in IPC_HOME' },
-  too_many_files: {
-    fault: 'world',
-    retry: true,
-    hint: 'close what holds files open, or raise the limit (`ulimit -n`)',
+  unknown_operation: { fault: 'usage', hint: 'use one of the operations that the message lists' },
+  unknown_parameter: {
+    fault: 'usage',
+    hint: 'remove the parameter, or use one of those that the message lists',
   },
-  key_unusable: { fault: 'world', hint: 'mend the key file, or name another one in IPC_KEY_FILE' },
+  missing_parameter: { fault: 'usage', hint: 'add the parameter that the message names' },
+  bad_parameter: {
+    fault: 'usage',
+    hint: 'give the parameter in the form that the message describes',
+  },
+  bad_name: {
+    fault: 'usage',
+    hint: 'use a name of 1 to 200 bytes of UTF-8 without control characters',
+  },
+  bad_id: {
+    fault: 'usage',
+    hint: 'use an id of 1 to 200 bytes of UTF-8 without control characters',
+  },
+  bad_body: { fault: 'usage', hint: 'send UTF-8 text; encode other data, for example in base64' },
+  body_too_large: {
+    fault: 'usage',
+    hint: 'split the message, or write it to a file and send the path',
+  },
+  bad_timeout: { fault: 'usage', hint: 'give whole seconds from 1 to 300' },
+  bad_port: { fault: 'usage', hint: 'give a port from 1 to 65535' },
+  bad_host: { fault: 'usage', hint: 'write HOST:PORT, for example 127.0.0.1:19900' },
+
+  home_unusable: {
+    fault: 'operation',
+    hint: 'fix the folder that the message names, or set IPC_HOME to another one',
+  },
+  too_many_files: {
+    fault: 'operation',
+    retry: true,
+    hint: 'close programs that have many files open, or raise the limit (`ulimit -n`)',
+  },
+  key_unusable: {
+    fault: 'operation',
+    hint: 'fix the key file, or set IPC_KEY_FILE to another one',
+  },
   key_rotating: {
-    fault: 'world',
-    hint: 'once every machine has the new key, run `ipc key retire`, then try again',
+    fault: 'operation',
+    hint: 'when every machine has the new key, run `ipc key retire`, then try again',
   },
   key_mismatch: {
-    fault: 'world',
-    hint: 'use the key of the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',
+    fault: 'operation',
+    hint: 'use the same key as the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',
   },
-  host_unknown: { fault: 'world', retry: true, hint: 'check the host name' },
-  unreachable: {
-    fault: 'world',
+  host_unknown: {
+    fault: 'operation',
     retry: true,
-    hint: 'check that the other side is listening there',
+    hint: 'check the host name and the name server',
+  },
+  unreachable: {
+    fault: 'operation',
+    retry: true,
+    hint: 'check that the other program is listening at that address',
   },
   cut_off: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
     maybeStored: true,
-    hint: 'the message may have been received; ask the receiver before sending it again',
+    hint: 'the message may have been received; ask the receiver before you send it again',
   },
-  busy: { fault: 'world', retry: true, hint: 'the receiver is taking another message; try again' },
+  busy: {
+    fault: 'operation',
+    retry: true,
+    hint: 'the receiver is taking another message; try again',
+  },
   wrong_service: {
-    fault: 'world',
-    hint: 'post goes to the port of a broker, send and ping to the port of a receive',
+    fault: 'operation',
+    hint: 'use post with the port of a broker, send and ping with the port of a receive',
   },
   port_taken: {
-    fault: 'world',
-    hint: 'use another port, or end that program if it is no agent session',
+    fault: 'operation',
+    hint: 'use another port, or end the program that holds this one if it is not an agent session',
   },
   address_unusable: {
-    fault: 'world',
-    hint: 'bind an address of this machine, and a port from 1024 to 65535',
+    fault: 'operation',
+    hint: 'use an address of this machine, and a port from 1024 to 65535',
   },
   version_mismatch: {
-    fault: 'world',
+    fault: 'operation',
     fatal: true,
     hint: 'run the same version of agent-ipc on both sides',
   },
   owner_silent: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
     maybeStored: true,
-    hint: 'continue or end that process; stored mail is safe, and parked waits stay parked',
+    hint: 'resume or end the process that the message names; stored mail is safe, and parked waits stay parked',
   },
   no_broker: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
     hint: 'start the broker here (broker_start), or in another session',
   },
-  not_owner: { fault: 'world', hint: 'only the session that owns the broker can do that' },
+  not_owner: { fault: 'operation', hint: 'do this in the session that owns the broker' },
 
-  store_newer: { fault: 'world', hint: 'use the newer version of agent-ipc that wrote this store' },
+  store_newer: {
+    fault: 'operation',
+    hint: 'use the newer version of agent-ipc that wrote this store',
+  },
   store_full: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'read and settle mail, or wait, then post again',
+    hint: 'read and settle mail, or wait until others do, then post again',
   },
   owner_replaced: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
     maybeStored: true,
-    hint: 'a newer broker has the same store; check for containers that share the folder',
+    hint: 'another broker has taken over the same store; check for containers that share the folder, then try again',
   },
   storage_failed: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
     maybeStored: true,
-    hint: 'look at the disk; the next broker reads what is really on it',
+    hint: 'check the disk; the next broker reads what is really on it',
   },
 
-  not_held: { fault: 'world', hint: 'another session holds the message now; do not settle it' },
-  id_conflict: { fault: 'call', hint: 'use a new id for a new message' },
+  not_held: { fault: 'operation', hint: 'another session holds the message now; do not settle it' },
+  id_conflict: { fault: 'usage', hint: 'use a new id for a new message' },
   too_many_unanswered: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'wait for answers before posting more',
+    hint: 'wait for responses before you post more',
   },
   mailbox_full: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'have that mailbox read and settled, then post again',
+    hint: 'have mail of that mailbox read and settled, then post again',
   },
   too_many_mailboxes: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'post to a mailbox that has mail, or have others read and settled',
+    hint: 'post to a mailbox that has mail, or have other mailboxes read and settled',
   },
   too_many_connections: {
-    fault: 'world',
+    fault: 'operation',
     fatal: true,
     retry: true,
-    hint: 'end sessions that are not needed any more',
+    hint: 'end sessions that are no longer needed',
   },
   too_many_posts: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'if agents only answer each other here, stop and tell your user; else wait, or set IPC_SENDS_PER_HOUR',
+    hint: 'if agents only answer each other here, stop and tell your user; otherwise wait, or set IPC_SENDS_PER_HOUR',
   },
-  too_many_waits: { fault: 'world', retry: true, hint: 'end other waits first' },
+  too_many_waits: { fault: 'operation', retry: true, hint: 'end other waits first' },
   too_many_holds: {
-    fault: 'world',
+    fault: 'operation',
     retry: true,
-    hint: 'settle or release what this session holds, or name fewer messages in one call',
+    hint: 'settle or release messages that this session holds, or name fewer messages in one call',
   },
 
   unknown_error: {
-    fault: 'world',
+    fault: 'operation',
     maybeStored: true,
-    hint: 'the message has the code and the text of the other side; run its version of agent-ipc here to have them explained',
+    hint: 'the message has the code and the text of the other side; its version of agent-ipc explains them',
   },
-  bad_frame: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
-  frame_too_large: { fault: 'world', fatal: true, hint: 'the peer does not speak this protocol' },
-  body_damaged: {
-    fault: 'world',
+  bad_frame: {
+    fault: 'operation',
     fatal: true,
-    hint: 'a body changed on its way; it is offered again',
+    hint: 'use the same version of agent-ipc on both sides; if it is the same, the other program does not speak this protocol',
+  },
+  frame_too_large: {
+    fault: 'operation',
+    fatal: true,
+    hint: 'check what listens at that address; it does not speak this protocol',
+  },
+  body_damaged: {
+    fault: 'operation',
+    fatal: true,
+    hint: 'nothing to do: a body changed in transit, the connection is closed, and the message is sent again',
   },
   message_damaged: {
-    fault: 'world',
-    hint: 'ask its sender for it again, then settle it; `damaged` says so beforehand',
+    fault: 'operation',
+    hint: 'ask its sender to post it again, then settle it; `damaged` reports such messages in advance',
   },
-  replaced: { fault: 'world', fatal: true, hint: 'the session has a newer connection' },
+  replaced: {
+    fault: 'operation',
+    fatal: true,
+    hint: 'nothing to do: the session has a newer connection',
+  },
 
   host_unusable: {
-    fault: 'world',
-    hint: 'mend it, or take what `--print` shows and do it by hand',
+    fault: 'operation',
+    hint: 'fix what the message names, or make the change that `--print` shows by hand',
   },
-  output_failed: { fault: 'world', hint: 'mend where the output goes' },
-  cancelled: { fault: 'world', hint: 'call again if the result is still wanted' },
-  closed: { fault: 'world', hint: 'use another session, or start a new one' },
+  output_failed: {
+    fault: 'operation',
+    hint: 'check where the output goes, for example the disk or the program that reads the pipe',
+  },
+  cancelled: { fault: 'operation', hint: 'call again if you still want the result' },
+  closed: { fault: 'operation', hint: 'use another session, or open a new one' },
 } as const satisfies Record<string, ErrorKind>;
 
-/** All codes: a `switch` over one is checked by the compiler. */
+/** All error codes. The compiler checks that a `switch` over a code is complete. */
 export type ErrorCode = keyof typeof table;
-/** Each code and its kind: docs/guide/errors.md, as a value. */
+/** Each code and its kind: docs/guide/errors.md as a value. */
 export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
 
 export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === 'string' && Object.hasOwn(table, text);
 }
 
-/** Where a case is not like the others of its code. */
+/** Overrides for one error that differs from others of its code. */
 export interface IpcErrorOptions extends ErrorOptions {
   readonly maybeStored?: boolean;
   readonly hint?: string;
 }
 
-/** A fault of a caller, a peer, or the machine: it has a code of the table and says what happened. */
+/** A fault of a caller, a peer or the machine. It has a code of the table; its message says what happened. */
 export class IpcError extends Error {
-  /** Tells it from other errors where `instanceof` cannot. */
+  /** Identifies it where `instanceof` cannot, for example across two copies of the package. */
   override readonly name = 'IpcError';
 
-  /** Stays what it is from version to version; the message may be worded anew. */
+  /** Stable from version to version. The message may be reworded. */
   readonly code: ErrorCode;
 
-  /** The message of the failed post or send may have been taken all the same. */
+  /** The message of the failed post or send may have been stored or received all the same. */
   readonly maybeStored: boolean;
 
   /** What the caller should do. */
@@ -204,25 +251,25 @@ export class IpcError extends Error {
     this.hint = options.hint ?? this.kind.hint;
   }
 
-  /** What is true of its code: above all `retry`, the same call may succeed later. */
+  /** Properties of its code; the most useful is `retry`: the same call may succeed later. */
   get kind(): ErrorKind {
     return errorTable[this.code];
   }
 }
 
-/** Nothing more can be opened by the process or the machine; whatever was to be opened is not to blame. */
+/** For EMFILE and ENFILE: the process or the machine has too many open files, so the path is not at fault. */
 export function outOfFiles(error: unknown): IpcError | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = systemErrorCode(error);
   if (code !== 'EMFILE' && code !== 'ENFILE') return undefined;
   return new IpcError('too_many_files', `too many open files (${code})`, { cause: error });
 }
 
-/** For the end of a switch: the compiler proves that it is never reached. */
+/** For the default case of a switch: the compiler proves that it is never reached. */
 export function unreachable(value: never): never {
   throw new Error(`not a case: ${JSON.stringify(value)}`);
 }
 
-/** The caller took the call back. */
+/** The caller cancelled the call. */
 export function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
 }

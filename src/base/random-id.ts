@@ -1,6 +1,6 @@
 import { type Runtime, systemRuntime } from './runtime.ts';
 
-/** Five random bits a character, in base 32. */
+/** A random text in base 32, with five random bits per character. */
 export function randomId(
   characters: number,
   runtime: Pick<Runtime, 'randomBytes'> = systemRuntime,

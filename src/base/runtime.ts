@@ -1,10 +1,9 @@
-// What a broker and its clients ask of the machine beside disk and network: time, turns of the loop,
-// chance. The simulator passes one that follows a seed.
+// The seam to time, event loop and randomness. The simulator passes a runtime that follows a seed.
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
 export interface Runtime {
-  /** Of this process. */
+  /** Id of this process. */
   readonly pid: number;
   /** When this process began, in milliseconds since 1970. */
   readonly started: number;
@@ -12,18 +11,18 @@ export interface Runtime {
   now(): number;
   /** Milliseconds since 1970. */
   time(): number;
-  /** Calls once. */
+  /** Calls `callback` once, after `ms` milliseconds. */
   setTimer(callback: () => void, ms: number): Timer;
-  /** Calls again and again. */
+  /** Calls `callback` every `ms` milliseconds. */
   setTicker(callback: () => void, ms: number): Timer;
   clearTimer(timer: Timer | undefined): void;
-  /** Calls when the loop has done what is at hand. */
+  /** Calls `callback` once the events at hand are processed (setImmediate). */
   defer(callback: () => void): void;
   randomBytes(count: number): Buffer;
 }
 
 export interface Timer {
-  /** From then on it does not keep the process alive. */
+  /** The timer no longer keeps the process alive. */
   unref(): this;
 }
 

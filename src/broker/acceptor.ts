@@ -1,5 +1,5 @@
-// Between the doors and the broker: who proves the key becomes a connection; a stranger who does not
-// is gone without a word.
+// Between the listeners and the broker: a socket whose peer proves the key becomes a connection. Any other is
+// closed without a byte.
 import type { Socket } from 'node:net';
 import { accept } from '../net/connect.ts';
 import type { Connection, ConnectionTimes } from '../net/connection.ts';
@@ -8,30 +8,30 @@ import type { Keys } from '../protocol/handshake.ts';
 import type { Listeners } from './listeners.ts';
 
 export class Acceptor {
-  readonly #doors: Pick<Listeners, 'serve'>;
-  /** Those that are good at this moment. */
+  readonly #listeners: Pick<Listeners, 'serve'>;
+  /** Returns the keys that are valid at this moment. */
   readonly #keys: () => Keys;
   readonly #times: ConnectionTimes | undefined;
   readonly #pendingHandshakes = new PendingHandshakes();
 
-  /** `times`: less patience, for tests. */
-  constructor(doors: Pick<Listeners, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
-    this.#doors = doors;
+  /** `times`: shorter times for tests. */
+  constructor(listeners: Pick<Listeners, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
+    this.#listeners = listeners;
     this.#keys = keys;
     this.#times = times;
   }
 
-  /** From now on whoever proves the key is handed to `welcome`. */
-  serve(welcome: (connection: Connection) => void): void {
-    this.#doors.serve(async (socket) => {
-      const connection = await this.#admit(socket).catch(() => undefined);
+  /** From now on, connections that have proved the key go to `onConnection`. */
+  serve(onConnection: (connection: Connection) => void): void {
+    this.#listeners.serve(async (socket) => {
+      const connection = await this.#accept(socket).catch(() => undefined);
       if (!connection) return;
       connection.endWhenRetired(this.#keys);
-      welcome(connection);
+      onConnection(connection);
     });
   }
 
-  #admit(socket: Socket): Promise<Connection> {
-    return this.#pendingHandshakes.meet(socket, accept(socket, this.#keys(), this.#times));
+  #accept(socket: Socket): Promise<Connection> {
+    return this.#pendingHandshakes.track(socket, accept(socket, this.#keys(), this.#times));
   }
 }

@@ -1,20 +1,15 @@
-// The broker of one store: it joins the engine, the journal and the connections, and has no rule of
-// its own. It keeps the order that makes "stored" true:
-// 1. Whatever the sockets bring in one turn of the loop goes through the engine.
-// 2. At the end of the turn, or when many bytes have come together, all its records are written at once;
-//    then the replies marked `write` leave.
-// 3. One sync at a time covers what was written before it began; after it, and after a look whether
-//    this is still the newest owner, the replies marked `sync` leave.
-// A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
+// The broker of one store: it connects the engine, the journal and the peers, and has no rule about mail.
+// 1. A request goes through the engine; so does a lost connection, a timer, and the news that a peer reads.
+// 2. The group commit writes and syncs what the engine decided, and hands the replies back to be sent.
+// 3. A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../base/errors.ts';
 import {
   connectionsMax,
   heartbeatMs,
   helloMs,
-  stallMsMin,
-  startingMs,
-  turnBodyBytesMax,
+  replayHeartbeatMs,
+  syncStallMsMin,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import type {
@@ -30,44 +25,34 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord, Response, StorageStatus } from '../model/requests.ts';
+import type { Response, StorageStatus } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
+import { checkOwner, GroupCommit, type Sendable } from './group-commit.ts';
 import type { Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
-  readonly bufferedBytesMax: number;
+  readonly bufferBudgetBytes: number;
 }
 
-/** Messages that a compaction copies at a time, unless their bodies come to `turnBodyBytesMax` before. */
-const copiesMax = 256;
-
 export interface BrokerOptions {
-  /** Open before the broker starts: the port is the lock. The broker closes them when it ends. */
-  readonly doors: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
-  /** Who comes in through them. */
-  readonly admission: Pick<Acceptor, 'serve'>;
+  /** They are open before the broker starts, since the port is the lock. The broker closes them at its end. */
+  readonly listeners: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  /** Gives the broker the connections that come in through them. */
+  readonly acceptor: Pick<Acceptor, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
   /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
   readonly runtime?: Runtime;
-  /** The broker ended without being asked to. */
+  /** The broker ended because of this error. */
   onFailed(error: IpcError): void;
-}
-
-/** A reply with its body, looked up when it was made: a later command may settle the message. */
-interface Sendable {
-  readonly reply: Reply;
-  /** undefined for an offer whose body the disk damaged, and for whatever is no offer. */
-  readonly body: Buffer | undefined;
 }
 
 export class Broker {
@@ -75,43 +60,30 @@ export class Broker {
   readonly #runtime: Runtime;
   readonly #engine: Engine;
   #journal: Journal | undefined;
+  #groupCommit: GroupCommit | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: Timer | undefined;
-  /** When it fires. A deadline that went away leaves it alone: to fire in vain costs less. */
+  /** When it fires. It is not set anew when a deadline disappears: a spurious tick costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  /** Connected at the last look, and had not said hello. */
-  #mute = new Set<Peer>();
-  readonly #muteTimer: Timer;
-  readonly #lookTimer: Timer;
+  /** Peers that had sent no hello at the last check. */
+  #silent = new Set<Peer>();
+  readonly #helloTimer: Timer;
+  readonly #fencingTimer: Timer;
 
-  /** Of the turn that runs: not written yet. */
-  #records: JournalRecord[] = [];
-  readonly #bodies = new Map<number, Buffer>();
-  #bodyBytes = 0;
-  #replies: Sendable[] = [];
-  #isTurnScheduled = false;
-  /** Their records are written, but not yet covered by a sync that ended. */
-  #afterSync: Sendable[] = [];
-  #syncing: Promise<void> | undefined;
-  /** On the runtime's clock. */
-  #syncBegan = 0;
-  /** Live messages of the oldest segment that are not copied yet, while it is being removed. */
-  #toCopy: number[] | undefined;
-
-  /** Reads the journal. Meanwhile peers shake hands, and hear that the broker lives. */
+  /** Replays the journal. Meanwhile peers can connect, and get heartbeats; their requests wait. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = broker.#runtime.setTicker(() => broker.#ping(), startingMs);
+    const alive = broker.#runtime.setTicker(() => broker.#ping(), replayHeartbeatMs);
     try {
       await broker.#open();
       return broker;
     } catch (error) {
       broker.#end();
-      broker.#sayLast({ kind: 'going', request: 0 });
+      broker.#closePeers({ kind: 'going', request: 0 });
       throw error;
     } finally {
       broker.#runtime.clearTimer(alive);
@@ -123,14 +95,14 @@ export class Broker {
     this.#runtime = options.runtime ?? systemRuntime;
     this.#engine = new Engine(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
-    this.#budget = new BufferBudget(options.limits?.bufferedBytesMax);
-    this.#muteTimer = this.#runtime.setTicker(() => this.#endMute(), helloMs).unref();
-    this.#lookTimer = this.#runtime.setTicker(() => this.#look(), heartbeatMs).unref();
-    options.admission.serve((connection) => this.#admit(connection));
+    this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
+    this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
+    this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
+    options.acceptor.serve((connection) => this.#admit(connection));
   }
 
   get addresses(): readonly string[] {
-    return this.#options.doors.addresses;
+    return this.#options.listeners.addresses;
   }
 
   get epoch(): number {
@@ -143,7 +115,7 @@ export class Broker {
     return this.#engine.size;
   }
 
-  /** Sessions that are connected, the owner's own among them. */
+  /** Connected sessions, including the owner's own. */
   get sessions(): number {
     return this.#peers.size;
   }
@@ -153,9 +125,9 @@ export class Broker {
     return this.#engine.standbys(own);
   }
 
-  /** Listens on one more address of this machine; a successor will, too. */
+  /** Listens on one more address of this machine. A successor will do the same. */
   async listenOn(address: string): Promise<void> {
-    const { doors } = this.#options;
+    const { listeners: doors } = this.#options;
     try {
       await doors.open(address);
     } catch (error) {
@@ -169,39 +141,43 @@ export class Broker {
     this.#journal?.noteOwner(this.#ownerNote());
   }
 
-  /** The orderly end: the group is finished, the journal sealed, the port free, the peers told. */
+  /** The orderly end: syncs what is written, seals the journal, frees the port, and tells the peers. */
   async close(): Promise<void> {
     if (this.#state === 'ended') return;
     for (const peer of this.#peers.values()) peer.pause('ending');
-    this.#endTurn();
-    this.#beginSync();
-    while (this.#syncing) await this.#syncing;
+    await this.#groupCommit?.finish();
     if (this.#hasEnded()) return;
     this.#state = 'ended';
     try {
       await this.#journal?.close();
     } finally {
       this.#end();
-      this.#sayLast({ kind: 'going', request: 0 });
+      this.#closePeers({ kind: 'going', request: 0 });
     }
   }
 
   async #open(): Promise<void> {
     const engine = this.#engine;
+    const runtime = this.#runtime;
     const journal = await Journal.open({
       folder: this.#options.folder,
       owner: this.#ownerNote(),
       restore: (record) => engine.restore(record),
-      head: () => engine.head(),
-      runtime: this.#runtime,
+      snapshot: () => engine.snapshot(),
+      runtime,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
       ...(this.#options.limits ? { limits: this.#options.limits } : {}),
     });
     this.#journal = journal;
+    this.#groupCommit = new GroupCommit({
+      ...{ engine, journal, runtime },
+      send: (sendable) => this.#send(sendable),
+      fail: (error) => this.#fail(error),
+    });
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
     engine.begin(
-      { store, epoch, format, pid: this.#runtime.pid, addresses: this.addresses },
+      { store, epoch, format, pid: runtime.pid, addresses: this.addresses },
       this.#instant(),
     );
     this.#state = 'open';
@@ -211,7 +187,7 @@ export class Broker {
 
   #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
-    if (this.#peers.size >= this.#limits.connectionsMax) return this.#sendAway(connection);
+    if (this.#peers.size >= this.#limits.connectionsMax) return this.#refuse(connection);
     this.#budget.add(connection);
     const id = ++this.#connectionCount;
     const peer = new Peer(connection, this.#limits, this.#runtime);
@@ -221,29 +197,29 @@ export class Broker {
       this.#peers.delete(id);
       this.#step({ kind: 'disconnect', connection: id });
     };
-    connection.onBeat = () => peer.charge(0);
+    connection.onHeartbeat = () => peer.charge(0);
     connection.onFrame = (frame) => this.#onFrame(id, peer, frame);
   }
 
-  #sendAway(connection: Connection): void {
-    const message = `${this.#limits.connectionsMax} connections are open, the limit`;
+  #refuse(connection: Connection): void {
+    const message = `${this.#limits.connectionsMax} connections are open, which is the limit`;
     const code = 'too_many_connections';
     connection.send(encodeResponse({ kind: 'error', request: 0, code, message }));
     connection.close();
     connection.onFrame = () => {};
   }
 
-  /** Whom a starting broker does not read cannot be heard. */
-  #endMute(): void {
-    for (const peer of this.#mute) if (!peer.saidHello) peer.connection.destroy();
+  /** A peer gets at least `helloMs` for its hello, and more while a starting broker does not read. */
+  #closeSilentPeers(): void {
+    for (const peer of this.#silent) if (!peer.saidHello) peer.connection.destroy();
     const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
-    this.#mute = new Set(peers.filter((peer) => !peer.saidHello));
+    this.#silent = new Set(peers.filter((peer) => !peer.saidHello));
   }
 
-  /** An owner that was left behind may have nothing to sync. */
-  #look(): void {
+  /** An owner that was replaced may have nothing to sync, so it would not notice. */
+  #checkFencing(): void {
     try {
-      if (this.#state === 'open' && this.#journal) this.#checkOwner(this.#journal);
+      if (this.#state === 'open' && this.#journal) checkOwner(this.#journal);
     } catch (error) {
       this.#fail(error);
     }
@@ -254,7 +230,7 @@ export class Broker {
     try {
       const request = decodeRequest(frame);
       if (request.kind === 'send' || request.kind === 'ping') {
-        throw new IpcError('wrong_service', 'a broker listens here, nobody receives');
+        throw new IpcError('wrong_service', 'this is a broker, not a receiver');
       }
       peer.check(request);
       if (request.kind === 'post') {
@@ -262,7 +238,7 @@ export class Broker {
         const isDiskFull = !this.#hasRoom(bytes, request.alsoTo.length);
         this.#step({ ...request, connection, isDiskFull });
       } else this.#step({ ...request, connection });
-      if (this.#bodyBytes >= turnBodyBytesMax) this.#endTurn();
+      this.#groupCommit?.endLargeTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
@@ -271,7 +247,7 @@ export class Broker {
 
   #hasRoom(bytes: number, also: number): boolean {
     try {
-      return this.#journal?.hasRoom(bytes, also) ?? false;
+      return this.#journal?.hasSpaceForPost(bytes, also) ?? false;
     } catch (error) {
       this.#fail(error);
       return false;
@@ -280,146 +256,37 @@ export class Broker {
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
     const response = { kind: 'error', request, code, message } as const;
-    this.#send({ reply: { to, after: 'write', response: response }, body: undefined });
+    this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
 
   #step(command: Command): void {
     if (this.#state === 'open') this.#take(this.#engine.step(command, this.#instant()));
   }
 
-  #take(outcome: Outcome): void {
-    for (const record of outcome.records) {
-      this.#records.push(record);
-      if (record.kind !== 'posted' || !record.body) continue;
-      for (const { number } of envelopesOf(record)) this.#bodies.set(number, record.body);
-      this.#bodyBytes += record.body.length;
-    }
+  #take({ records, replies }: Outcome): void {
+    this.#armTimer();
+    for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.responseWaits();
     try {
-      for (const reply of outcome.replies) {
-        const body = this.#bodyFor(reply.response);
-        this.#replies.push({ reply: this.#filledIn(reply), body });
-        this.#bodyBytes += body?.length ?? 0;
-        if (reply.after === 'sync') this.#peers.get(reply.to)?.written();
-      }
+      this.#groupCommit?.add({ records, replies: replies.map((each) => this.#completed(each)) });
     } catch (error) {
       return this.#fail(error);
     }
-    this.#armTimer();
-    if (this.#isTurnScheduled) return;
-    this.#isTurnScheduled = true;
-    this.#runtime.defer(() => this.#endTurn());
   }
 
-  #filledIn(reply: Reply): Reply {
+  /** The engine does not know the disk, so the broker completes a status. */
+  #completed(reply: Reply): Reply {
     const { response } = reply;
-    return response.kind === 'status'
-      ? { ...reply, response: { ...response, ...this.#storage() } }
-      : reply;
+    if (response.kind !== 'status') return reply;
+    return { ...reply, response: { ...response, ...this.#storageStatus() } };
   }
 
-  #storage(): StorageStatus {
-    const stalledMs = this.#syncing ? Math.round(this.#runtime.now() - this.#syncBegan) : 0;
+  #storageStatus(): StorageStatus {
+    const stalledMs = this.#groupCommit?.syncingMs ?? 0;
     return {
       damaged: this.#journal?.damagedMessages ?? 0,
-      storageStalledMs: stalledMs < stallMsMin ? 0 : stalledMs,
+      storageStalledMs: stalledMs < syncStallMsMin ? 0 : stalledMs,
       warnings: this.#journal?.warnings() ?? [],
     };
-  }
-
-  #bodyFor(response: Response): Buffer | undefined {
-    if (response.kind !== 'offer') return undefined;
-    const { number } = response.envelope;
-    return this.#bodies.get(number) ?? this.#journal?.body(number);
-  }
-
-  #endTurn(): void {
-    this.#isTurnScheduled = false;
-    if (this.#state !== 'open') return;
-    try {
-      this.#write();
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
-    // Offers leave first, and what came in meanwhile joins the group.
-    this.#runtime.defer(() => this.#beginSync());
-  }
-
-  #beginSync(): void {
-    if (this.#syncing || this.#afterSync.length === 0) return;
-    this.#syncing = this.#syncAll().finally(() => {
-      this.#syncing = undefined;
-    });
-  }
-
-  /** Writes the turn's records, then lets go the replies that wait for no more than that. */
-  #write(): void {
-    const records = this.#records;
-    const replies = this.#replies;
-    this.#records = [];
-    this.#replies = [];
-    this.#bodies.clear();
-    this.#bodyBytes = 0;
-    this.#journal?.append(records);
-    for (const sendable of replies) {
-      if (sendable.reply.after === 'write') this.#send(sendable);
-      else this.#afterSync.push(sendable);
-    }
-  }
-
-  async #syncAll(): Promise<void> {
-    assert(this.#journal, 'commands come only after the start');
-    try {
-      while (this.#state === 'open' && (this.#afterSync.length > 0 || this.#toCopy)) {
-        const replies = this.#afterSync;
-        this.#afterSync = [];
-        this.#syncBegan = this.#runtime.now();
-        await this.#journal.sync();
-        this.#checkOwner(this.#journal);
-        for (const reply of replies) this.#send(reply);
-        await this.#compact(this.#journal);
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  /**
-   * Writes live messages of the oldest segment again at the tail, few at a time so that nobody waits
-   * long, and removes it when all are copied.
-   */
-  async #compact(journal: Journal): Promise<void> {
-    this.#toCopy ??= journal.compactable();
-    if (!this.#toCopy) return;
-    const numbers = this.#toCopy.splice(0, this.#copiesAtOnce(this.#toCopy));
-    if (!journal.hasRoomToCopy(numbers)) {
-      this.#toCopy = undefined;
-      return;
-    }
-    this.#write();
-    const live = numbers
-      .map((number) => this.#engine.copyOf(number))
-      .filter((copy) => copy !== undefined);
-    const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
-    if (this.#toCopy.length > 0) return;
-    this.#toCopy = undefined;
-    await journal.removeOldest();
-    this.#checkOwner(journal);
-  }
-
-  /** How many of them: messages of one post lie in one small segment, and each is copied with the body. */
-  #copiesAtOnce(numbers: readonly number[]): number {
-    let bytesLeft = turnBodyBytesMax;
-    const end = numbers.slice(0, copiesMax).findIndex((number) => {
-      bytesLeft -= this.#engine.copyOf(number)?.envelope.bodyBytes ?? 0;
-      return bytesLeft < 0;
-    });
-    return end === -1 ? copiesMax : end;
-  }
-
-  #checkOwner(journal: Journal): void {
-    if (!journal.stillOwner()) throw journal.lost();
   }
 
   #send({ reply: { to, after, response }, body }: Sendable): void {
@@ -427,17 +294,17 @@ export class Broker {
     if (!peer) return;
     if (response.kind === 'offer') {
       const { bodyBytes } = response.envelope;
-      return peer.send(encodeResponse(response, body), () => this.#left(to, bodyBytes));
+      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bodyBytes));
     }
-    if (after === 'sync') peer.answered();
+    if (after === 'sync') peer.responseSent();
     peer.send(encodeResponse(response));
     if (response.kind === 'error' && errorTable[response.code].fatal) peer.connection.close();
   }
 
-  /** Those to whom nothing more could be offered may get something now. */
-  #left(connection: ConnectionId, bytes: number): void {
+  /** A peer to which deliveries were paused may get some now. */
+  #flushed(connection: ConnectionId, bytes: number): void {
     if (this.#state !== 'open') return;
-    const outcome = this.#engine.step({ kind: 'left', connection, bytes }, this.#instant());
+    const outcome = this.#engine.step({ kind: 'flushed', connection, bytes }, this.#instant());
     if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 
@@ -470,19 +337,20 @@ export class Broker {
     this.#end();
     this.#journal?.abandon();
     const { code, message } = error;
-    this.#sayLast({ kind: 'error', request: 0, code, message });
+    this.#closePeers({ kind: 'error', request: 0, code, message });
     this.#options.onFailed(error);
   }
 
   #end(): void {
     this.#state = 'ended';
+    this.#groupCommit?.stop();
     this.#runtime.clearTimer(this.#timer);
-    this.#runtime.clearTimer(this.#muteTimer);
-    this.#runtime.clearTimer(this.#lookTimer);
-    this.#options.doors.close();
+    this.#runtime.clearTimer(this.#helloTimer);
+    this.#runtime.clearTimer(this.#fencingTimer);
+    this.#options.listeners.close();
   }
 
-  #sayLast(response: Response): void {
+  #closePeers(response: Response): void {
     for (const { connection } of this.#peers.values()) {
       connection.send(encodeResponse(response));
       connection.close();

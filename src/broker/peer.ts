@@ -1,8 +1,9 @@
-// One connection as its broker serves it, so that no peer takes more than its part of the loop, of
-// the disk's queue, or of memory.
-// 1. In one turn it may bring so many requests and bytes; then it is left unread until the next turn,
-//    which comes after all others were read.  2. What it leaves unread of ours fills its buffer; while
-//    that is full it is left unread, too.  3. Of its posts and settles so many may wait for the disk.
+// Flow control of one connection: no peer takes more than its share of the event loop, of memory, or of the
+// disk's queue.
+// 1. In one turn of the event loop a peer may send `turnRequestsMax` requests and `turnBytesMax` bytes. The
+//    rest stays unread until the next turn, after all other peers were read.
+// 2. While a peer leaves `unreadBytesMax` of responses unread, its requests stay unread, too (backpressure).
+// 3. At most `postsInFlightMax` of its posts and settles wait for the disk. More are refused.
 import { IpcError } from '../base/errors.ts';
 import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
@@ -23,7 +24,7 @@ export const peerLimits: PeerLimits = {
   postsInFlightMax,
 };
 
-/** Why it is not read from. */
+/** Why the connection is not read. */
 type Pause = 'starting' | 'share' | 'unread' | 'ending';
 
 export class Peer {
@@ -52,7 +53,7 @@ export class Peer {
     if (this.#pauses.delete(why) && this.#pauses.size === 0) this.connection.resume();
   }
 
-  /** Charges what came to its part of this turn. */
+  /** Counts a request of `bytes` against the peer's share of this turn. */
   charge(bytes: number): void {
     if (!this.#isTurnOpen) this.#openTurn();
     this.#spend(1, bytes);
@@ -62,28 +63,28 @@ export class Peer {
     return this.#saidHello;
   }
 
-  /** Throws when too many of its posts and settles wait for the disk already. */
+  /** Throws if too many posts and settles of this peer wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
-    // Each further mailbox of a post is work like a request.
+    // Each further mailbox of a post costs as much as a request.
     if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
     if (kind === 'hello') this.#saidHello = true;
-    // They look at every message.
+    // These two look at every message, so each takes the whole share.
     if (kind === 'status' || kind === 'retry') this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(
       'too_many_unanswered',
-      `${max} posts and settles wait for the disk, the limit`,
+      `${max} posts and settles wait for the disk, which is the limit`,
     );
   }
 
-  /** An answer waits for the disk; `answered` follows. */
-  written(): void {
+  /** A response waits for the disk. A call of responseSent() follows. */
+  responseWaits(): void {
     this.#inFlight += 1;
   }
 
-  answered(): void {
+  responseSent(): void {
     this.#inFlight -= 1;
   }
 

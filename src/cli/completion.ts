@@ -1,28 +1,30 @@
-// `ipc completion`: what a shell needs to complete a line of ipc, made of the tree of commands. A word
-// that nothing is known of is completed as the shell does it, by files. Nothing is asked at a broker.
+// `ipc completion`: a shell script that completes lines of ipc, generated from the tree of commands. Where it
+// offers no word, the shell completes file names. It never asks a broker.
 import type { Command } from 'commander';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
+import { quotedForShell } from '../base/shell.ts';
 
-/** A word that may come, and what it is for. */
-type Word = readonly [word: string, what: string];
+/** A word that may be typed, and its description. */
+type Word = readonly [word: string, description: string];
 
 interface Flag {
   readonly word: Word;
   readonly takesValue: boolean;
-  /** Of its value; none: anything. */
+  /** Its possible values; empty if any value is possible. */
   readonly choices: readonly string[];
 }
 
-interface WordPosition {
-  /** The commands that lead here: `ipc store check`. */
+/** A command, and the words that may follow it. */
+interface CompletionPoint {
+  /** As typed: `ipc store check`. */
   readonly path: string;
-  /** Commands, or the values of the first argument. */
+  /** Its subcommands, or the values of its first argument. */
   readonly words: readonly Word[];
   readonly flags: readonly Flag[];
 }
 
-const writers: Readonly<Record<string, (places: readonly WordPosition[]) => string>> = {
+const writers: Readonly<Record<string, (points: readonly CompletionPoint[]) => string>> = {
   bash: bashScript,
   zsh: zshScript,
   fish: fishScript,
@@ -32,12 +34,12 @@ export const shells = Object.keys(writers);
 
 export function completionScript(shell: string, program: Command): string {
   const write = Object.hasOwn(writers, shell) && writers[shell];
-  if (write) return write(placesIn(program, program.name()));
+  if (write) return write(pointsIn(program, program.name()));
   const what = `shell is ${shown(shell)}; it must be one of ${shells.join(', ')}`;
   throw new IpcError('bad_parameter', what);
 }
 
-function placesIn(command: Command, path: string): WordPosition[] {
+function pointsIn(command: Command, path: string): CompletionPoint[] {
   const choices = command.registeredArguments[0]?.argChoices ?? [];
   const words: Word[] = [
     ...command.commands.map((below): Word => [below.name(), below.description()]),
@@ -53,43 +55,43 @@ function placesIn(command: Command, path: string): WordPosition[] {
         choices: argChoices,
       }),
     );
-  const below = command.commands.flatMap((each) => placesIn(each, `${path} ${each.name()}`));
+  const below = command.commands.flatMap((each) => pointsIn(each, `${path} ${each.name()}`));
   return [{ path, words, flags }, ...below];
 }
 
-/** Behind which options a value stands: those of any value, in a row, and each that has choices. */
-function valuesIn(places: readonly WordPosition[]) {
-  const all = places.flatMap(({ path, flags }) =>
+/** Options that take a value: one pattern for all that take any value, and each that has choices. */
+function valuesIn(points: readonly CompletionPoint[]) {
+  const all = points.flatMap(({ path, flags }) =>
     flags
       .filter(({ takesValue }) => takesValue)
-      .map(({ word: [long], choices }) => ({ behind: `${path} ${long}`, choices })),
+      .map(({ word: [long], choices }) => ({ after: `${path} ${long}`, choices })),
   );
   const isAny = ({ choices }: { choices: readonly string[] }) => choices.length === 0;
   return {
-    any: patterns(all.filter(isAny).map(({ behind }) => behind)),
+    any: patterns(all.filter(isAny).map(({ after }) => after)),
     known: all.filter((value) => !isAny(value)),
   };
 }
 
-function bashScript(places: readonly WordPosition[]): string {
+function bashScript(points: readonly CompletionPoint[]): string {
   const list = (words: readonly Word[]) => words.map(([word]) => word).join(' ');
-  const { any, known } = valuesIn(places);
+  const { any, known } = valuesIn(points);
   return `_ipc() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} at=ipc words= i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$at \${COMP_WORDS[i]}" in
-      ${patterns(places.slice(1).map(({ path }) => path))}) at="$at \${COMP_WORDS[i]}" ;;
+      ${patterns(points.slice(1).map(({ path }) => path))}) at="$at \${COMP_WORDS[i]}" ;;
     esac
   done
   case "$at $prev" in
     ${any}) ;;
-${known.map(({ behind, choices }) => `    ${quoted(behind)}) words=${quoted(choices.join(' '))} ;;`).join('\n')}
+${known.map(({ after, choices }) => `    ${quotedForShell(after)}) words=${quotedForShell(choices.join(' '))} ;;`).join('\n')}
     *)
       case "$at:$cur" in
-${places
+${points
   .flatMap(({ path, words, flags }) => [
-    `        ${quoted(`${path}:-`)}*) words=${quoted(list(flags.map(({ word }) => word)))} ;;`,
-    `        ${quoted(`${path}:`)}*) words=${quoted(list(words))} ;;`,
+    `        ${quotedForShell(`${path}:-`)}*) words=${quotedForShell(list(flags.map(({ word }) => word)))} ;;`,
+    `        ${quotedForShell(`${path}:`)}*) words=${quotedForShell(list(words))} ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -100,28 +102,28 @@ complete -o default -F _ipc ipc
 `;
 }
 
-function zshScript(places: readonly WordPosition[]): string {
+function zshScript(points: readonly CompletionPoint[]): string {
   const list = (words: readonly Word[]) => words.map(described).join(' ');
-  const described = ([word, what]: Word) => quoted(what === '' ? word : `${word}:${what}`);
-  const { any, known } = valuesIn(places);
+  const described = ([word, what]: Word) => quotedForShell(what === '' ? word : `${word}:${what}`);
+  const { any, known } = valuesIn(points);
   return `#compdef ipc
 _ipc() {
   local at=ipc word
   local -a offered
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$at $word" in
-      (${patterns(places.slice(1).map(({ path }) => path))}) at="$at $word" ;;
+      (${patterns(points.slice(1).map(({ path }) => path))}) at="$at $word" ;;
     esac
   done
   case "$at \${words[CURRENT-1]}" in
     (${any}) ;;
-${known.map(({ behind, choices }) => `    (${quoted(behind)}) offered=(${choices.map(quoted).join(' ')}) ;;`).join('\n')}
+${known.map(({ after, choices }) => `    (${quotedForShell(after)}) offered=(${choices.map(quotedForShell).join(' ')}) ;;`).join('\n')}
     (*)
       case "$at:\${words[CURRENT]}" in
-${places
+${points
   .flatMap(({ path, words, flags }) => [
-    `        (${quoted(`${path}:-`)}*) offered=(${list(flags.map(({ word }) => word))}) ;;`,
-    `        (${quoted(`${path}:`)}*) offered=(${list(words)}) ;;`,
+    `        (${quotedForShell(`${path}:-`)}*) offered=(${list(flags.map(({ word }) => word))}) ;;`,
+    `        (${quotedForShell(`${path}:`)}*) offered=(${list(words)}) ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -132,22 +134,24 @@ compdef _ipc ipc
 `;
 }
 
-function fishScript(places: readonly WordPosition[]): string {
-  const lines = places.flatMap(({ path, words, flags }) => {
-    const here = `complete -c ipc -n ${quoted(`__ipc_at ${path}`)}`;
+function fishScript(points: readonly CompletionPoint[]): string {
+  const lines = points.flatMap(({ path, words, flags }) => {
+    const here = `complete -c ipc -n ${quotedForShell(`__ipc_at ${path}`)}`;
     return [
-      ...words.map(([word, what]) => `${here} -f -a ${quoted(word)} -d ${quoted(what)}`),
+      ...words.map(
+        ([word, what]) => `${here} -f -a ${quotedForShell(word)} -d ${quotedForShell(what)}`,
+      ),
       ...flags.map(({ word: [long, what], takesValue, choices }) => {
         const any = takesValue ? ' -r' : '';
-        const value = choices.length === 0 ? any : ` -x -a ${quoted(choices.join(' '))}`;
-        return `${here} -l ${long.slice(2)}${value} -d ${quoted(what)}`;
+        const value = choices.length === 0 ? any : ` -x -a ${quotedForShell(choices.join(' '))}`;
+        return `${here} -l ${long.slice(2)}${value} -d ${quotedForShell(what)}`;
       }),
     ];
   });
   return `function __ipc_at
     set -l at ipc
     for word in (commandline -opc)[2..]
-        if contains -- "$at $word" ${places.map(({ path }) => quoted(path)).join(' ')}
+        if contains -- "$at $word" ${points.map(({ path }) => quotedForShell(path)).join(' ')}
             set at "$at $word"
         end
     end
@@ -157,12 +161,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** Of a `case`. */
+/** The pattern of a `case`. */
 function patterns(words: readonly string[]): string {
-  return words.map(quoted).join('|');
-}
-
-/** One word of any of the three shells; what is completed has no backslash. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return words.map(quotedForShell).join('|');
 }

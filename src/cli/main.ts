@@ -1,4 +1,4 @@
-// The program begins here: the command line is parsed and run, and what goes wrong is told.
+// The program begins here: the command line is parsed and run, and errors are reported.
 import { CommanderError } from 'commander';
 import { IpcError } from '../base/errors.ts';
 import type { Helped } from './help.ts';
@@ -10,14 +10,24 @@ import { isColoured } from './terminal.ts';
 await main();
 
 async function main(): Promise<void> {
-  // A reader that goes away is noticed where something is written to it.
+  // A closed pipe is noticed where something is written to it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const helped = { out: '', errors: '' };
   try {
+    checkBytes(process.argv.slice(2));
     await makeProgram(helped, isColoured(process.stdout)).parseAsync();
   } catch (error) {
     process.exit(await reportError(error, helped));
   }
+}
+
+/** Node replaces bytes of arguments that are not UTF-8 by U+FFFD, so the text may not be what was given. */
+function checkBytes(words: readonly string[]): void {
+  const index = words.findIndex((word) => word.includes('\ufffd'));
+  if (index === -1) return;
+  throw new IpcError('bad_parameter', `argument ${index + 1} has U+FFFD, or is not UTF-8`, {
+    hint: 'give a message that has it on stdin',
+  });
 }
 
 /** Returns the exit code. */
@@ -25,10 +35,10 @@ async function reportError(error: unknown, helped: Helped): Promise<number> {
   if (error instanceof CommanderError) return reportHelp(error, helped);
   if (!(error instanceof IpcError)) throw error;
   if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
-  return error.kind.fault === 'call' ? exitUsage : exitFailed;
+  return error.kind.fault === 'usage' ? exitUsage : exitFailed;
 }
 
-/** Help and version were asked for, or no command was named. */
+/** Prints the help or version that was asked for; without a command, help is a usage error. */
 async function reportHelp({ exitCode }: CommanderError, { out, errors }: Helped): Promise<number> {
   if (exitCode !== 0) {
     await say(errors.trimEnd());

@@ -1,17 +1,24 @@
-// What the program writes: bodies, JSON and help to stdout, all else to stderr; with `--json` that is one
-// object a line, too: `note`, `timeout` or `error`.
+// What the program writes: bodies, JSON and help to stdout, everything else to stderr. With `--json` a line
+// on stderr is an object, too: `note`, `timeout` or `error`.
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import { sanitize } from '../app/sanitize.ts';
 import { presentError } from '../app/summaries.ts';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import { speaksJson } from './argv.ts';
-import { eraseWaiting, painted } from './terminal.ts';
+import { painted } from './terminal.ts';
 
-/** Stdout did not take what was written. */
+/** Read from the command line itself, because an error in parsing it must be JSON as well. */
+export const speaksJson = optionsIn(process.argv.slice(2)).includes('--json');
+
+function optionsIn(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  return end === -1 ? words : words.slice(0, end);
+}
+
+/** A write to stdout failed. */
 export class OutputFailed extends IpcError {
-  /** The reader has read all that it wants, as `head` does: nothing to speak of. */
+  /** The reader closed the pipe, as `head` does: no error is printed. */
   readonly isQuiet: boolean;
 
   constructor(code: string, what: string) {
@@ -20,17 +27,17 @@ export class OutputFailed extends IpcError {
   }
 }
 
-/** `then`: what became of what was to be written, or of the call. */
+/** `then`: what became of the data, or of the call. */
 export function outputFailed(error: unknown, then: string): IpcError {
   if (error instanceof IpcError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const code = systemErrorCode(error);
   return new OutputFailed(code, `stdout cannot be written (${code}); ${then}`);
 }
 
-/** Resolves when the bytes are out of this process. A reader that stands still can be given up. */
+/** Resolves when the bytes have left this process. The signal gives up on a reader that is stalled. */
 export function write(data: string | Buffer, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const end = () => reject(new IpcError('cancelled', 'the call was cancelled'));
+    const end = () => reject(cancelled());
     if (signal.aborted) return end();
     signal.addEventListener('abort', end, { once: true });
     writeTo(process.stdout, data)
@@ -39,7 +46,7 @@ export function write(data: string | Buffer, signal: AbortSignal): Promise<void>
   });
 }
 
-/** A pipe or a file gets the exact bytes; a terminal would obey some of them. */
+/** A pipe or a file gets the exact bytes; on a terminal control characters are escaped. */
 export function printable(body: Buffer, raw: boolean): Buffer {
   if (raw || !process.stdout.isTTY) return body;
   return Buffer.from(sanitize(body.toString('utf8')).text);
@@ -51,13 +58,20 @@ export async function print(text: string, then: string): Promise<void> {
   });
 }
 
-/** The result of a call that is done. */
+/** The result of a call that has succeeded. */
 export async function writeJson(value: object): Promise<void> {
   await print(jsonLine(value), 'the call itself was done');
 }
 
 export function say(line: string): Promise<void> {
-  return sayEither(line, { note: line });
+  return writeError(line, { note: line });
+}
+
+/** Tells a person at a terminal what the command waits for; `seconds`: for how long at most. */
+export async function sayWaiting(what: string, seconds?: number): Promise<void> {
+  if (speaksJson || !process.stderr.isTTY) return;
+  const limit = seconds === undefined ? '' : `, at most ${seconds} s`;
+  await say(painted('dim', `Waiting for ${what}${limit}. Ctrl-C ends it.`));
 }
 
 /** `stored`: the question that was not answered. */
@@ -67,7 +81,7 @@ export function sayTimeout(
   stored?: Pick<PostResult, 'id' | 'number'>,
 ): Promise<void> {
   const question = stored && { id: stored.id, number: stored.number };
-  return sayEither(line, { timeout: { seconds, stored: question } });
+  return writeError(line, { timeout: { seconds, stored: question } });
 }
 
 export function sayError(error: IpcError): Promise<void> {
@@ -75,19 +89,19 @@ export function sayError(error: IpcError): Promise<void> {
   const head = `ipc: ${code}`;
   const line = `${painted('red', head)}${`ipc: ${presentError(error)}`.slice(head.length)}`;
   const retry = kind.retry ?? false;
-  return sayEither(line, { error: { code, message, hint, retry, maybeStored } });
+  return writeError(line, { error: { code, message, hint, retry, maybeStored } });
 }
 
-/** Nobody may be there to hear it. */
-async function sayEither(line: string, object: object): Promise<void> {
+/** A closed stderr is no failure. */
+async function writeError(line: string, object: object): Promise<void> {
   const text = speaksJson ? jsonLine(object) : `${line}\n`;
   await writeTo(process.stderr, text).catch(() => {});
 }
 
-/** Asks the user at the terminal; no is the default. */
+/** Asks the user at the terminal; the default is no. */
 export async function confirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // A question takes Ctrl-C for itself: the program ends of it as it does elsewhere.
+  // readline handles Ctrl-C itself, so the signal is sent again to end the program as elsewhere.
   terminal.once('SIGINT', () => {
     terminal.close();
     process.kill(process.pid, 'SIGINT');
@@ -95,20 +109,19 @@ export async function confirmed(question: string): Promise<boolean> {
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
   } catch {
-    await say(''); // Ctrl-D leaves the line of the question unfinished
+    await say(''); // after Ctrl-D the cursor is still on the line of the question
     return false;
   } finally {
     terminal.close();
   }
 }
 
-/** Every field is there, null when there is nothing in it. */
+/** Every field is printed: an undefined one is null. */
 export function jsonLine(value: object): string {
   return `${JSON.stringify(value, (_, part) => (part === undefined ? null : part))}\n`;
 }
 
 function writeTo(stream: Writable, data: string | Buffer): Promise<void> {
-  eraseWaiting();
   return new Promise((resolve, reject) => {
     stream.write(data, (error) => (error ? reject(error) : resolve()));
   });

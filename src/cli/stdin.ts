@@ -1,9 +1,9 @@
-// What is read from stdin, and never more than may be.
+// Reads stdin, up to a limit.
 import { fstatSync } from 'node:fs';
 import { IpcError } from '../base/errors.ts';
 
 export async function readInput(bytesMax: number): Promise<Buffer> {
-  // Node would read nothing from it.
+  // Node would read it as empty.
   if (fstatSync(0).isDirectory()) throw new IpcError('bad_body', 'stdin is a folder, not a file');
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -1,27 +1,29 @@
-// The manual beside the commands: `ipc help TOPIC`. Lines of at most 80 columns.
+// The topics of the manual: `ipc help TOPIC`. Lines of at most 80 columns.
+import type { Command } from 'commander';
 import { attemptsMax, endMsMax, portBrokerDefault, sendsPerHourMcp } from '../base/limits.ts';
+import { type OutputFields, outputFields } from './command-parts.ts';
 import { retryMsMax, retryMsMin } from './commands/work.ts';
-import { jsonObjects } from './json-fields.ts';
 
-export interface Topic {
+interface Topic {
   readonly what: string;
-  readonly text: string;
+  /** `program`: the tree of commands. */
+  text(program: Command): string;
 }
 
-/** Each with its meaning, a line for each string. */
+/** Each name with its meaning, in lines. */
 type Rows = Readonly<Record<string, readonly string[]>>;
 
 export const exitCodes: Rows = {
-  0: ['done'],
+  0: ['success'],
   1: [
-    'the world said no: nobody there, no room, damage, something amiss that',
-    '`doctor` or `store check` found, output that cannot be written',
+    'operation failed: no broker or receiver, no room, damage, a problem',
+    'that `doctor` or `store check` found, output that cannot be written',
   ],
-  2: ['the call is wrong: the same line never succeeds'],
-  124: ['the time is over, and no message came'],
-  130: [
-    'interrupted by SIGINT (Ctrl-C); 143 by SIGTERM, 129 by SIGHUP. Mail that',
-    'is held goes back. `broker` and `work`, which are ended so, exit with 0',
+  2: ['usage error: the same command line never succeeds'],
+  124: ['timed out: no message came'],
+  '128+N': [
+    'killed by signal N: 130 SIGINT (Ctrl-C), 143 SIGTERM, 129 SIGHUP. Held',
+    'mail is released. `broker` and `work` exit with 0 instead',
   ],
 };
 
@@ -38,107 +40,109 @@ export const environment: Rows = {
   ],
   IPC_MAX_WAIT: ['longest wait of `ipc mcp`, in seconds'],
   NO_COLOR: ['not empty: no colours'],
-  TERM: ['dumb: no colours, and no line of a wait'],
+  TERM: ['dumb: no colours'],
 };
 
-/** `work` sets them for its command. */
+/** Set by `work` for its command. */
 export const workEnvironment: Rows = {
-  IPC_FROM: ['who sent the message; empty when nobody can be answered'],
-  IPC_ID: ['its id'],
-  IPC_ATTEMPT: ['how often it was handed over, this time included'],
+  IPC_FROM: ['the sender of the message; empty if it cannot be answered'],
+  IPC_ID: ['the id of the message'],
+  IPC_ATTEMPT: ['how many times it was delivered, this time included'],
   IPC_MAILBOX: ['where it was read'],
 };
 
 export const topics: Readonly<Record<string, Topic>> = {
-  'exit-codes': { what: 'what a command exits with', text: rows(exitCodes) },
+  'exit-codes': { what: 'the exit codes of all commands', text: () => rows(exitCodes) },
   environment: {
-    what: 'the variables that are read, or set',
-    text: `${rows(environment)}
+    what: 'the variables that are read or set',
+    text: () => `${rows(environment)}
 
 \`ipc work\` sets for its command:
 
 ${rows(workEnvironment)}`,
   },
   output: {
-    what: 'what goes where; pipes, terminals, colours',
-    text: `Bodies go to stdout, all else to stderr, the help that is asked for to stdout.
-\`wait\`, \`ask\` and \`receive\` print the exact bytes of one message, \`fetch\` has a
-newline after each. On a terminal characters that would move it are shown by
-their numbers; \`--raw\` leaves them as they are.
+    what: 'stdout and stderr; pipes, terminals, colours',
+    text: () => `Bodies and requested help go to stdout, everything else to stderr. \`wait\`, \`ask\`
+and \`receive\` print the exact bytes of one message; \`fetch\` adds a newline after
+each. On a terminal control characters are escaped, unless \`--raw\` is given.
 
-A reader that goes away, as in \`ipc fetch ann | head -1\`, ends the command
-without a word and with 1. A message that could not be written whole goes back
-to its mailbox, and the sender of a \`receive\` tries again; what the pipe has
-taken is settled, though nobody may have read it.
+If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the command
+exits with 1 and prints no error. A message that could not be written completely
+is released, and the sender of a \`receive\` tries again. Bytes in a pipe count as
+written: their message is settled, even if nothing reads the pipe.
 
-Where stderr is a terminal, a wait says there how long it still lasts. That line
-is gone before anything else is written. Colours are for terminals alone, and
-never where NO_COLOR is set.`,
+If stderr is a terminal, a command that waits prints what it waits for, and how
+long. Colours are for terminals only, and off when NO_COLOR is set.`,
   },
   json: {
-    what: 'what `--json` prints, field by field',
-    text: `With \`--json\` stdout gets one object a line, and nothing else; every field is
-there, null when there is nothing in it. What is said on stderr is one object a
-line, too, with one of these fields:
+    what: 'the fields that `--json` prints',
+    text: (
+      program,
+    ) => `With \`--json\` each line of stdout is an object. Every field is always there,
+null if it has no value. Each line of stderr is an object, too, with one of
+these fields:
 
   error    code, message, hint, retry (the same call may succeed later),
-           maybeStored (the message may have been taken all the same)
-  timeout  seconds, stored: nothing came in time, the command exits with 124;
+           maybeStored (the message may have been stored all the same)
+  timeout  seconds, stored: no message came in time, the exit code is 124;
            stored is the question of an \`ask\` (id, number), else null
   note     anything else, in words
 
 The exit codes are the same. Codes of errors: docs/guide/errors.md.
 
-${jsonObjects.map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`).join('\n\n')}
+${jsonObjects(program)
+  .map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`)
+  .join('\n\n')}
 
-\`store dump\` prints a record a line without being asked to: kind, epoch,
-segment, offset, bytes, and what docs/internals/journal.md says of its kind.`,
+\`store dump\` always prints a record a line: kind, epoch, segment, offset, bytes,
+and what docs/internals/journal.md lists for its kind.`,
   },
   settling: {
-    what: 'when a message is done, and when it comes again',
-    text: `A message is handed to one reader at a time, and comes again until it is
-settled; each time its attempt counts up. After ${attemptsMax} attempts it waits in the
-mailbox \`dead-letters\`: \`ipc status\` names it, \`ipc store retry\` puts it back.
+    what: 'when a message is settled, and when it is redelivered',
+    text: () => `To settle a message is to acknowledge it: it is never delivered again. Until
+then one reader holds it; when that reader releases it or ends, the message is
+redelivered, and its attempt counts up. After ${attemptsMax} attempts it waits in the
+mailbox \`dead-letters\`: \`ipc status\` shows it, \`ipc store retry\` moves it back.
 
 \`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
-The program waits ${endMsMax / 1_000} s at most for the answer to that; it says when none came,
-and the message may come again. \`receive\` tells the sender when the body is
-written. \`work\` settles a message when its command has exited with 0 and nobody
-holds its stdout open any more, in one step with the answer. Ctrl-C before that,
-or a kill, and it goes back to its place.
+They wait at most ${endMsMax / 1_000} s for the broker to confirm that, and report if it does
+not: the message may be redelivered. \`receive\` confirms to the sender when the
+body is written. \`work\` settles a message when its command has exited with 0
+and closed its stdout, in one step with the answer. If Ctrl-C or a kill comes
+first, the message is released.
 
 A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
 counts as written.
 
-A reader that is killed between the two reads its message twice: it has the same
-id then, and a higher attempt.`,
+A reader that is killed between writing and settling gets its message again,
+with the same id and a higher attempt.`,
   },
   worker: {
     what: 'a command that answers messages',
-    text: `  ipc work upper -- tr a-z A-Z
+    text: () => `  ipc work upper -- tr a-z A-Z
   ipc ask upper hello --mailbox me
 
 The first line runs \`tr\` for each message in "upper": the body is its stdin, its
-stdout is posted to the sender, and the message is settled with that. The second
+stdout is posted to the sender, and that settles the message. The second line
 asks it, and prints HELLO.
 
-When the command exits with anything but 0, its message comes again after a
+If the command exits with anything but 0, its message is redelivered after a
 pause of ${retryMsMin / 1_000} s, doubled each time up to ${retryMsMax / 1_000} s; other messages go on meanwhile. A
-command that cannot be started ends the work: no message is to blame. One that
-cannot be started because the machine has no processes, memory or open files
-left is tried again after a pause, and that counts as no attempt.
-\`--parallel\` runs several at a time, and \`ipc work\` may run several times, too:
-each message goes to one of them.
+command that cannot be started ends the work, because no message is to blame. If
+the machine is out of processes, memory or open files, the command is tried
+again after a pause, and no attempt is counted. \`--parallel\` runs several
+commands at a time, and \`ipc work\` may run several times, too: each message goes
+to one of them.
 
 A message \`shutdown\` ends the work when the running commands have ended. So does
-Ctrl-C; a second one ends them (SIGTERM). If \`ipc work\` itself is killed
-(kill -9), a command that runs goes on, nobody reads what it prints, and its
-message goes to the next worker: a command should bear being run twice for one
-id.`,
+Ctrl-C; a second Ctrl-C ends the commands (SIGTERM). If \`ipc work\` itself is
+killed (kill -9), a running command goes on, its output is lost, and its message
+goes to the next worker. So a command must tolerate being run twice for one id.`,
   },
   machines: {
     what: 'mail between machines',
-    text: `On the machine with the mail, which keeps it:
+    text: () => `On the machine that keeps the mail:
 
   ipc broker --bind 0.0.0.0
   ipc key show | ssh HOST ipc key import
@@ -148,12 +152,26 @@ On the other one, HOST:
   ipc post ann hello --host one.lan:${portBrokerDefault}
 
 or IPC_BROKER=one.lan:${portBrokerDefault} for all commands and \`ipc mcp\`. \`receive --bind\`
-and \`send\` go between machines likewise. All that leaves a machine is TLS 1.3
-with the key. The other machine is a guest: it never takes the broker over.`,
+and \`send\` work between machines likewise. Everything that leaves a machine is
+TLS 1.3 with the key. The other machine is a guest: it never owns the broker.`,
   },
 };
 
 export const topicNames = Object.keys(topics);
+
+/** The objects that `--json` prints, each with the commands that print it, as typed after `ipc`. */
+export function jsonObjects(
+  program: Command,
+): readonly { readonly commands: readonly string[]; readonly fields: OutputFields }[] {
+  const commandsOf = new Map<OutputFields, string[]>();
+  const visit = (command: Command, name: string) => {
+    const fields = outputFields(command);
+    if (fields) commandsOf.set(fields, [...(commandsOf.get(fields) ?? []), name]);
+    for (const below of command.commands) visit(below, `${name} ${below.name()}`.trim());
+  };
+  visit(program, '');
+  return [...commandsOf].map(([fields, commands]) => ({ commands, fields }));
+}
 
 /** Names in one column, their meanings in the next. */
 function rows(list: Rows | Readonly<Record<string, string>>): string {

@@ -1,30 +1,23 @@
-// What one session asks of the broker: it makes the calls, knows what the session holds, and joins a
-// post to an earlier one that is the same. Everybody talks through it, the owner's own session too.
-import { IpcError } from '../base/errors.ts';
+// One session's calls to the broker. A post that repeats an earlier one joins it. The session that owns
+// the broker makes its calls in the same way.
+import { cancelled, IpcError } from '../base/errors.ts';
 import { deadLettersPerRetry, fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
-import {
-  type Cancellable,
-  type Delivery,
-  type FetchArguments,
-  type FetchResult,
-  type Held,
-  type PostArguments,
-  type PostResult,
-  type ReleaseArguments,
-  type RetryArguments,
-  type RetryResult,
-  type WaitArguments,
-  withoutBody,
+import type {
+  Cancellable,
+  Delivery,
+  FetchArguments,
+  FetchResult,
+  Held,
+  PostArguments,
+  PostResult,
+  ReleaseArguments,
+  RetryArguments,
+  RetryResult,
+  WaitArguments,
 } from '../model/mail-service.ts';
-import {
-  bodyChecksum,
-  type Hold,
-  type Name,
-  type Origin,
-  type SessionId,
-} from '../model/message.ts';
+import { bodyChecksum, type Name, type Origin, type SessionId } from '../model/message.ts';
 import type {
   DeadLetter,
   RetriedResponse,
@@ -32,14 +25,17 @@ import type {
   StatusResponse,
   Welcome,
 } from '../model/requests.ts';
+import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
 import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
 
 /** 80 random bits: see SessionId. */
 const sessionCharacters = 16;
-/** A parked wait is given so much longer than its broker needs to end it. */
+/** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
+
+export type StatusCounts = Omit<StatusResponse, 'kind' | 'request'>;
 
 export class Client {
   readonly session: SessionId;
@@ -47,29 +43,26 @@ export class Client {
   readonly #link: Link;
   #requestNumber = 0;
   readonly #outbox: Outbox;
-  /** What this session holds. A number can be two messages', when a crash has undone the first. */
-  readonly #held = new Map<string, Held>();
+  readonly #holdings = new Holdings();
 
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
     this.session = randomId(sessionCharacters, runtime) as SessionId;
     this.#runtime = runtime;
     this.#outbox = new Outbox(runtime);
     this.#link = new Link(connector, runtime, {
-      hello: () => ({ session: this.session, origin, held: this.#listable().map(holdOf) }),
-      welcomed: ({ revoked }) => {
-        for (const hold of revoked) this.#held.delete(keyOf(hold));
-      },
-      offered: (delivery, call) => this.#offered(delivery, call),
-      holds: () => this.#held.size > 0,
+      session: this.session,
+      origin,
+      holdings: this.#holdings,
+      releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
   }
 
-  /** What the broker on the open link said of itself. */
+  /** The welcome of the broker on the open link. */
   get welcome(): Welcome | undefined {
     return this.#link.welcome;
   }
 
-  /** Somebody waits for the end of a call. */
+  /** A caller waits for the end of a call. */
   get hasCallers(): boolean {
     return this.#link.hasCallers;
   }
@@ -77,28 +70,22 @@ export class Client {
   async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
     this.#checkCall(options);
     const { alsoTo = [], from = '', answers = '', settles = [] } = options;
-    const identity: PostIdentity = {
-      to,
-      alsoTo,
-      from,
-      body,
-      answers,
-      settles: settles.map(holdOf),
-    };
+    const holds = settles.map(holdOf);
+    const identity: PostIdentity = { to, alsoTo, from, body, answers, settles: holds };
     const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
     if (!earlier) return this.#link.run(this.#makePost(identity, options), options);
     const result = await earlier;
     try {
       return { ...result, notHeld: await this.settle(settles, options) };
     } catch (error) {
-      this.#outbox.keepUnheard(identity, result);
+      this.#outbox.keepResult(identity, result);
       throw error;
     }
   }
 
   async wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
-    this.#roomForHolds();
+    this.#checkHoldsLeft();
     const deadline = this.#runtime.now() + options.timeoutMs;
     const call = this.#call<Delivery | undefined>({
       kind: 'wait',
@@ -110,7 +97,7 @@ export class Client {
         self.done(response.kind === 'offer' ? response.delivery : undefined),
       abandon: (self) => this.#cancel(self),
     });
-    // A broker that is silent, or not there, must not keep the caller longer than it asked for.
+    // A broker that is silent or gone must not keep the caller longer than the caller asked for.
     const timer = this.#runtime.setTimer(() => {
       if (!call.hasCaller) return;
       const { sent } = call;
@@ -128,7 +115,7 @@ export class Client {
     this.#checkCall(options);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
-    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#roomForHolds());
+    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#checkHoldsLeft());
     const call = this.#call<FetchResult>({
       kind: 'fetch',
       request: (request) => {
@@ -150,7 +137,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** Asked again until it is answered, also after its caller gave up. */
+  /** Sent again until the broker responds, even after the caller gave up. */
   async settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
     this.#checkCall(options);
     const notHeld = slices(deliveries, holdsMax).map((slice) => {
@@ -159,7 +146,7 @@ export class Client {
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
         take: (response, self) => {
           if (response.kind !== 'settled') return;
-          this.#drop(slice);
+          this.#holdings.drop(slice);
           self.done(named(slice, response.notHeld));
         },
       });
@@ -179,7 +166,7 @@ export class Client {
         request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
         take: (response, self) => {
           if (response.kind !== 'released') return;
-          this.#drop(slice);
+          this.#holdings.drop(slice);
           self.done();
         },
       });
@@ -188,11 +175,11 @@ export class Client {
     await Promise.all(released);
   }
 
-  /** Part by part. What moved is there no more, so a part that is asked for again moves nothing twice. */
+  /** One part after the other. A dead letter that moved is one no more, so no repeated part moves it twice. */
   async retry({ to, ids = [], signal }: RetryArguments = {}): Promise<RetryResult> {
     const moved: DeadLetter[] = [];
     const stayed: DeadLetter[] = [];
-    // No ids are all dead letters.
+    // No ids means all dead letters.
     const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], deadLettersPerRetry);
     for (const part of parts) {
       let after = 0;
@@ -206,33 +193,39 @@ export class Client {
     return { moved, stayed };
   }
 
-  async status(options: Cancellable = {}): Promise<StatusResponse> {
+  status(options: Cancellable = {}): Promise<StatusCounts> {
+    return this.#status(options);
+  }
+
+  /** Connects to a broker unless this session is connected to one. */
+  async join(options: Cancellable = {}): Promise<Welcome> {
+    await this.#status(options);
+    return this.welcome ?? this.join(options);
+  }
+
+  /** Releases what is held, says goodbye, and ends. Waits at most `graceMs` for the responses. */
+  async close(graceMs: number): Promise<void> {
+    const late = this.#delay(graceMs);
+    if (this.#link.isOpen) {
+      const released = this.release(this.#holdings.all()).catch(() => {});
+      await Promise.race([released, late]);
+    }
+    await this.#link.close(this.#outbox.allAnswered, late);
+  }
+
+  async #status(options: Cancellable): Promise<StatusCounts> {
     this.#checkCall(options);
-    const call = this.#call<StatusResponse>({
+    const call = this.#call<StatusCounts>({
       kind: 'status',
       request: (request) => ({ kind: 'status', request }),
       take: (response, self) => {
-        if (response.kind === 'status') self.done(response);
+        if (response.kind !== 'status') return;
+        const { kind: _kind, request: _request, ...counts } = response;
+        self.done(counts);
       },
       abandon: (self) => self.over(),
     });
     return this.#link.run(call, options);
-  }
-
-  /** Comes to a broker, if it is not at one. */
-  async join(options: Cancellable = {}): Promise<Welcome> {
-    await this.status(options);
-    return this.#link.welcome ?? this.join(options);
-  }
-
-  /** Releases what is held, says goodbye, and ends. Waits no longer than `graceMs` for the answers. */
-  async close(graceMs: number): Promise<void> {
-    const late = this.#delay(graceMs);
-    if (this.#link.isOpen) {
-      const released = this.release([...this.#held.values()]).catch(() => {});
-      await Promise.race([released, late]);
-    }
-    await this.#link.close(this.#outbox.allAnswered, late);
   }
 
   #retryPart(
@@ -251,12 +244,12 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** The same post was made before, and its caller gave up before the answer came. */
+  /** Finds the same post of a caller that gave up before the response came. */
   #joinEarlier(identity: PostIdentity, options: Cancellable): Promise<PostResult> | undefined {
     const orphan = this.#outbox.orphan(identity);
     if (orphan) return this.#link.run(orphan, options);
-    const unheard = this.#outbox.takeUnheard(identity);
-    return unheard && Promise.resolve({ ...unheard, duplicate: true });
+    const result = this.#outbox.takeResult(identity);
+    return result && Promise.resolve({ ...result, duplicate: true });
   }
 
   #makePost(identity: PostIdentity, options: PostArguments): PendingCall<PostResult> {
@@ -276,11 +269,11 @@ export class Client {
       }),
       take: (response, self) => {
         if (response.kind !== 'stored') return;
-        this.#drop(settles);
+        this.#holdings.drop(settles);
         const { id, number, duplicate, reader, also } = response;
         const notHeld = named(settles, response.notHeld);
         const result = { id, number, duplicate, reader, also, notHeld };
-        if (!self.hasCaller && count > 0) this.#outbox.keepUnheard(identity, result);
+        if (!self.hasCaller && count > 0) this.#outbox.keepResult(identity, result);
         self.done(result);
       },
       abandon: (self) => {
@@ -302,45 +295,27 @@ export class Client {
 
   #checkCall({ signal }: Cancellable): void {
     if (this.#link.isClosed) throw closedError();
-    if (signal?.aborted) throw cancelledError();
+    if (signal?.aborted) throw cancelled();
   }
 
-  /** How many more messages this session may hold: a hello must be able to list them all. */
-  #roomForHolds(): number {
-    const room = holdsMax - this.#held.size;
-    if (room > 0) return room;
-    throw new IpcError('too_many_holds', `this session holds ${this.#held.size} messages`);
+  /** Returns how many more messages this session may hold: a hello must be able to list them all. */
+  #checkHoldsLeft(): number {
+    const left = holdsMax - this.#holdings.size;
+    if (left > 0) return left;
+    throw new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
   }
 
-  /** The call behind a wait or a fetch is gone; an offer that was on its way is released unread. */
+  /** The caller of a wait or a fetch is gone. A delivery that is on its way will be released unread. */
   #cancel(call: OpenCall): void {
     if (this.#link.isOpen && call.sent) {
       this.#link.send({ kind: 'cancel', request: call.number });
     } else call.over();
   }
 
-  /** Waits that end together can bring more than a hello lists; the broker puts the rest back. */
-  #listable(): Held[] {
-    const held = [...this.#held.values()];
-    this.#drop(held.slice(holdsMax));
-    return held.slice(0, holdsMax);
-  }
-
-  #offered(delivery: Delivery, call: OpenCall | undefined): void {
-    this.#held.set(keyOf(delivery.envelope), withoutBody(delivery));
-    if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
-    call?.over();
-    this.#releaseUnread([delivery]);
-  }
-
-  /** In nobody's hands; without a link, the next hello will say so. */
+  /** No caller has seen them. Without a link it is enough that the next hello does not list them. */
   #releaseUnread(deliveries: readonly Held[]): void {
-    if (!this.#link.isOpen) return this.#drop(deliveries);
+    if (!this.#link.isOpen) return this.#holdings.drop(deliveries);
     void this.release(deliveries, { unread: true }).catch(() => {});
-  }
-
-  #drop(deliveries: readonly Held[]): void {
-    for (const { envelope } of deliveries) this.#held.delete(keyOf(envelope));
   }
 
   #delay(ms: number): Promise<void> {
@@ -348,26 +323,8 @@ export class Client {
   }
 }
 
-function holdOf({ envelope: { number, id } }: Held): Hold {
-  return { number, id };
-}
-
-/** `max`: how many one request may name. */
+/** `max`: how many items one request may have. */
 function slices<T>(all: readonly T[], max: number): T[][] {
   const starts = Array.from({ length: Math.ceil(all.length / max) }, (_, i) => i * max);
   return starts.map((start) => all.slice(start, start + max));
-}
-
-/** The deliveries that the broker named. */
-function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
-  const keys = new Set(holds.map(keyOf));
-  return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
-}
-
-function keyOf({ number, id }: Hold): string {
-  return `${number} ${id}`;
-}
-
-function cancelledError(): IpcError {
-  return new IpcError('cancelled', 'the call was cancelled');
 }

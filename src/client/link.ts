@@ -1,43 +1,44 @@
-// One session's way to the broker: it comes to whichever broker there is, sends what is asked, and
-// survives the loss of a connection and of an owner.
+// One session's link to the broker. It outlives connections and owners: it connects to the broker that
+// there is, and keeps every call until the broker has responded.
 //
 // When a connection is lost:
-// 1. Calls whose caller is gone and that stored nothing are dropped; all others stay.
-// 2. The road leads to whichever broker there is by now, perhaps to ourselves.
-// 3. The hello says what the session holds; then every call is sent again in its old order.
+// 1. Waits and fetches whose caller is gone are dropped; all other calls stay.
+// 2. The connector connects to the broker that there is now, which may be in this process.
+// 3. The hello lists what the session holds; then every call is sent again, in the old order.
 //
-// A call ends with the error of the store when its owner failed and nobody else can own the store, or
-// when several owners in a row failed over it.
+// A call ends with the error of the store when its owner failed and no other session can own the store,
+// or when several owners in a row failed over the call.
 import { type ErrorCode, IpcError } from '../base/errors.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
-import type { Hello, Welcome } from '../model/requests.ts';
+import type { Origin, SessionId } from '../model/message.ts';
+import type { ErrorResponse, Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** How a client comes to a broker. */
+/** How a client gets a connection to the broker. */
 export interface Connector {
-  /** A connection to whichever broker there is; the process becomes the broker if it takes that. */
+  /** Connects to the broker that there is. When there is none, this process may become the owner first. */
   connect(): Promise<Connection>;
-  /** This session would take over if the owner went. */
+  /** Whether this session would take over if the owner went. */
   isStandby(): boolean;
-  /** Says what became of an owner that accepts, but does not answer. */
-  silent(): Promise<IpcError>;
+  /** Describes an owner that accepts connections but does not respond. */
+  describeSilentOwner(): Promise<IpcError>;
+  /** Called with each welcome, before any call is sent. */
   welcomed(welcome: Welcome): void;
 }
 
-/** Whose link it is. */
-export interface LinkListener {
-  /** What the session says of itself now. */
-  hello(): Omit<Hello, 'kind' | 'request' | 'standby'>;
-  welcomed(welcome: Welcome): void;
-  /** A message for a wait or a fetch; `call` is undefined when that is over. */
-  offered(delivery: Delivery, call: OpenCall | undefined): void;
-  /** The session holds something, so a broker must hear of it soon. */
-  holds(): boolean;
+/** The session that uses the link. */
+export interface LinkUser {
+  readonly session: SessionId;
+  readonly origin: Origin;
+  readonly holdings: Holdings;
+  /** For a delivery that came when its call had no caller any more. */
+  releaseUnread(delivery: Delivery): void;
 }
 
 type LinkState =
@@ -47,29 +48,29 @@ type LinkState =
       readonly kind: 'open';
       readonly connection: Connection;
       readonly welcome: Welcome;
-      /** On the machine's clock. */
+      /** On the runtime's clock. */
       readonly since: number;
-      /** Its owner gave up over the store. */
+      /** The owner reported that it gives up because of its store. */
       isOwnerFailed: boolean;
     };
 
-/** Between two tries to find a broker for calls that were parked before. */
+/** Pause between two attempts to connect for calls that wait. */
 const retryMs = 1_000;
-/** A standby with nothing to say tries ever less often to own a store that does not open. */
+/** A session without calls tries ever less often, down to once in this time, to own a store that does not open. */
 const idlePauseMsMax = 30_000;
-/** A link that ended before this ended early. */
+/** A link that lasted less than this ended early. */
 const shortLinkMs = 2_000;
 /** After a link that ended early; doubled with each further one, up to `retryMs`. */
 const earlyEndPauseMs = 50;
 /** Owners that may fail with `storage_failed` over one call before it ends with that error. */
 const ownersFailedMax = 3;
-/** The store cannot be used, so a parked wait would wait for an owner that cannot live. */
+/** With these errors no owner can serve the store, so a parked wait ends, too. */
 const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'home_unusable',
   'storage_failed',
   'store_newer',
 ]);
-/** Calls count up to here and begin again. */
+/** Request numbers begin again after this one; those above it are the link's own. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
 const pingNumber = 0xffff_ffff;
@@ -77,29 +78,29 @@ const pingNumber = 0xffff_ffff;
 export class Link {
   readonly #connector: Connector;
   readonly #runtime: Runtime;
-  readonly #listener: LinkListener;
+  readonly #user: LinkUser;
   #state: LinkState = { kind: 'down' };
-  /** In the order in which they are sent again. */
+  /** By request number, in the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
   readonly #watchdog: Watchdog;
-  #retryTimer: Timer | undefined;
+  #connectTimer: Timer | undefined;
   #pauseMs = retryMs;
   /** Connections in a row that ended before their welcome. */
-  #unwelcomed = 0;
+  #endedUnwelcomed = 0;
   /** Links in a row that ended soon after they opened: to the broker of this epoch, or to owners that failed. */
   #shortLinks = { epoch: 0, count: 0 };
 
-  constructor(connector: Connector, runtime: Runtime, listener: LinkListener) {
+  constructor(connector: Connector, runtime: Runtime, user: LinkUser) {
     this.#connector = connector;
     this.#runtime = runtime;
-    this.#listener = listener;
+    this.#user = user;
     this.#watchdog = new Watchdog(runtime, {
       connection: () => ('connection' in this.#state ? this.#state.connection : undefined),
       calls: () => this.#calls.values(),
       ping: () => {
         if (this.isOpen) this.send({ kind: 'ping', request: pingNumber });
       },
-      silent: (calls) => void this.#tellSilence(calls),
+      silent: (calls) => void this.#giveUpSilent(calls),
     });
   }
 
@@ -111,22 +112,23 @@ export class Link {
     return this.#state.kind === 'closed';
   }
 
-  /** What the broker on the open link said of itself. */
+  /** The welcome of the broker on the open link. */
   get welcome(): Welcome | undefined {
     return this.#state.kind === 'open' ? this.#state.welcome : undefined;
   }
 
-  /** Somebody waits for the end of a call. */
+  /** A caller waits for the end of a call. */
   get hasCallers(): boolean {
     for (const call of this.#calls.values()) if (call.hasCaller) return true;
     return false;
   }
 
+  /** No response to this request is expected any more. */
   over(callNumber: number): void {
     this.#calls.delete(callNumber);
   }
 
-  /** Sends the call, now or as soon as there is a broker, and again after each loss of one. */
+  /** Sends the call now, or as soon as the link is open, and again after each reconnect. */
   run<Result>(call: PendingCall<Result>, { signal }: Cancellable): Promise<Result> {
     const onAbort = () => {
       const maybeStored = mayBeStored(call);
@@ -149,15 +151,13 @@ export class Link {
     }
   }
 
-  /** Fails what is open, says goodbye if there is nothing left to ask, and ends. */
+  /** Fails the open calls, says goodbye if `goodbye`, and ends. Waits for the peer until `late`. */
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
     const state = this.#state;
     this.#state = { kind: 'closed' };
-    this.#runtime.clearTimer(this.#retryTimer);
+    this.#runtime.clearTimer(this.#connectTimer);
     this.#watchdog.stop();
-    for (const call of [...this.#calls.values()]) {
-      call.fail(closedError(mayBeStored(call)));
-    }
+    for (const call of [...this.#calls.values()]) call.fail(closedError(mayBeStored(call)));
     if (state.kind === 'greeting') state.connection.destroy();
     if (state.kind !== 'open') return;
     const { connection } = state;
@@ -170,18 +170,16 @@ export class Link {
     connection.destroy();
   }
 
-  async #tellSilence(calls: readonly OpenCall[]): Promise<void> {
+  async #giveUpSilent(calls: readonly OpenCall[]): Promise<void> {
     const silent = new IpcError('owner_silent', 'the broker does not answer');
-    const { code, message, hint } = await this.#connector.silent().catch(() => silent);
-    for (const call of calls) {
-      call.giveUp(new IpcError(code, message, { hint, maybeStored: mayBeStored(call) }));
-    }
+    const error = await this.#connector.describeSilentOwner().catch(() => silent);
+    for (const call of calls) giveUp(call, error);
   }
 
   #connect(): void {
     if (this.#state.kind !== 'down') return;
     this.#state = { kind: 'connecting' };
-    this.#runtime.clearTimer(this.#retryTimer);
+    this.#runtime.clearTimer(this.#connectTimer);
     this.#connector.connect().then(
       (connection) => this.#greet(connection),
       (error: unknown) => this.#connectFailed(error),
@@ -191,33 +189,33 @@ export class Link {
   #connectFailed(error: unknown): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'down' };
-    if (!(error instanceof IpcError)) return this.#fault(error);
+    if (!(error instanceof IpcError)) return this.#programFault(error);
     const isStoreFault = storeFaults.has(error.code);
     for (const call of [...this.#calls.values()]) {
       if (call.sent && call.kind === 'wait' && !isStoreFault) continue;
       giveUp(call, error);
     }
     if (!this.#isNeeded()) return;
-    const isIdle = isStoreFault || (this.#calls.size === 0 && !this.#listener.holds());
+    const isIdle = isStoreFault || (this.#calls.size === 0 && this.#user.holdings.size === 0);
     this.#pauseMs = isIdle ? Math.min(this.#pauseMs * 2, idlePauseMsMax) : retryMs;
     this.#connectIn(this.#pauseMs);
   }
 
-  /** Of our own: it reaches the callers as it is, or ends the process when nobody waits. */
-  #fault(error: unknown): void {
-    const asked = [...this.#calls.values()].filter((call) => call.hasCaller);
-    if (asked.length === 0) throw error;
-    for (const call of asked) call.fail(error);
+  /** A fault of this program rejects all callers, or ends the process when no caller waits. */
+  #programFault(error: unknown): void {
+    const calls = [...this.#calls.values()].filter((call) => call.hasCaller);
+    if (calls.length === 0) throw error;
+    for (const call of calls) call.fail(error);
   }
 
   #connectIn(ms: number): void {
-    this.#retryTimer = this.#runtime.setTimer(() => this.#connect(), ms);
-    if (this.#calls.size === 0) this.#retryTimer.unref();
+    this.#connectTimer = this.#runtime.setTimer(() => this.#connect(), ms);
+    if (this.#calls.size === 0) this.#connectTimer.unref();
   }
 
-  /** There is something to say to a broker, or this session takes over when the owner goes. */
+  /** This session has something for a broker, or would take over if the owner went. */
   #isNeeded(): boolean {
-    return this.#calls.size > 0 || this.#listener.holds() || this.#connector.isStandby();
+    return this.#calls.size > 0 || this.#user.holdings.size > 0 || this.#connector.isStandby();
   }
 
   #greet(connection: Connection): void {
@@ -225,12 +223,10 @@ export class Link {
     this.#state = { kind: 'greeting', connection };
     connection.onFrame = (frame) => this.#onFrame(connection, frame);
     connection.onClose = () => this.#lost(connection);
-    this.send({
-      kind: 'hello',
-      request: helloNumber,
-      standby: this.#connector.isStandby(),
-      ...this.#listener.hello(),
-    });
+    const { session, origin, holdings } = this.#user;
+    const standby = this.#connector.isStandby();
+    const held = holdings.listForHello();
+    this.send({ kind: 'hello', request: helloNumber, session, origin, standby, held });
   }
 
   #onFrame(connection: Connection, frame: Frame): void {
@@ -242,27 +238,30 @@ export class Link {
         case 'going':
           return this.#lost(connection);
         case 'error':
-          return this.#failed(
-            connection,
-            response.request,
-            new IpcError(response.code, response.message),
-          );
+          return this.#failed(connection, response);
         case 'offer': {
           const { envelope, mailbox, attempt, others } = response;
           const delivery: Delivery = { envelope, mailbox, attempt, others, body };
-          return this.#listener.offered(delivery, this.#calls.get(response.request));
+          return this.#offered(delivery, this.#calls.get(response.request));
         }
         default:
           return this.#calls.get(response.request)?.take(response);
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      this.#misunderstood(connection, frame.request, error);
+      this.#brokeProtocol(connection, frame.request, error);
     }
   }
 
-  /** An answer broke the protocol: sent again, its call would only get the same answer. */
-  #misunderstood(connection: Connection, request: number, error: IpcError): void {
+  #offered(delivery: Delivery, call: OpenCall | undefined): void {
+    this.#user.holdings.add(delivery);
+    if (call?.hasCaller) return call.take({ kind: 'offer', delivery });
+    call?.over();
+    this.#user.releaseUnread(delivery);
+  }
+
+  /** The response broke the protocol. Its call ends: sent again, it would get the same response. */
+  #brokeProtocol(connection: Connection, request: number, error: IpcError): void {
     const call = this.#calls.get(request);
     if (this.#state.kind === 'greeting') this.#connectFailed(error);
     else if (call && error.code !== 'body_damaged') {
@@ -276,14 +275,15 @@ export class Link {
     const since = this.#runtime.now();
     this.#state = { kind: 'open', connection, welcome, since, isOwnerFailed: false };
     this.#pauseMs = retryMs;
-    this.#unwelcomed = 0;
+    this.#endedUnwelcomed = 0;
     this.#connector.welcomed(welcome);
-    this.#listener.welcomed(welcome);
+    this.#user.holdings.revoke(welcome.revoked);
     for (const call of [...this.#calls.values()]) this.#sendCall(call);
   }
 
-  /** A call's error, or, without a call, the connection's last word. */
-  #failed(connection: Connection, request: number, error: IpcError): void {
+  /** The error of a call; with request number 0, the reason why the broker ends the connection. */
+  #failed(connection: Connection, { request, code, message }: ErrorResponse): void {
+    const error = new IpcError(code, message);
     if (this.#state.kind === 'greeting') {
       this.#connectFailed(error);
       return connection.destroy();
@@ -295,7 +295,7 @@ export class Link {
   #ownerFailed(error: IpcError): void {
     if (this.#state.kind === 'open') this.#state.isOwnerFailed = true;
     for (const call of [...this.#calls.values()]) {
-      // A parked wait is not what the owner failed over.
+      // No owner fails over a parked wait.
       if (!call.sent || call.kind === 'wait') continue;
       call.ownersFailed += 1;
       if (call.ownersFailed >= ownersFailedMax) giveUp(call, error);
@@ -317,13 +317,13 @@ export class Link {
     else this.#connectIn(pauseMs);
   }
 
-  /** Whatever makes connections to one broker end early, again and again: they are not made in a hot loop. */
+  /** When connections to one broker end early again and again, for any reason, the pauses prevent a hot loop. */
   #pauseAfter(state: LinkState): number {
-    if (state.kind !== 'open') return earlyEndPause(this.#unwelcomed++);
+    if (state.kind !== 'open') return earlyEndPause(this.#endedUnwelcomed++);
     const { epoch } = state.welcome;
     const isShort = this.#runtime.now() - state.since < shortLinkMs;
-    const goesOn = state.isOwnerFailed || this.#shortLinks.epoch === epoch;
-    const before = goesOn ? this.#shortLinks.count : 0;
+    const continues = state.isOwnerFailed || this.#shortLinks.epoch === epoch;
+    const before = continues ? this.#shortLinks.count : 0;
     this.#shortLinks = { epoch, count: isShort ? before + 1 : 0 };
     // The first may be a failover, so it costs no pause.
     return before === 0 || !isShort ? 0 : earlyEndPause(before - 1);
@@ -339,7 +339,7 @@ function earlyEndPause(before: number): number {
   return Math.min(earlyEndPauseMs * 2 ** before, retryMs);
 }
 
-/** Ends the call for its caller, with the error as it is true of this call. */
+/** Rejects the caller with this error; `maybeStored` is true of the call. */
 function giveUp(call: OpenCall, error: IpcError): void {
   const { code, message, hint } = error;
   const maybeStored = mayBeStored(call);

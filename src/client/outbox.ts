@@ -1,6 +1,6 @@
-// The posts of one session: their counts, the mark below which all are answered, and what becomes of
-// a post whose caller gave up. Such a post is sent until it is answered; the same post made again joins
-// it, or gets the answer that came meanwhile, so that trying again does not store it twice.
+// The posts of one session: their counts, the acknowledged-up-to count, and the posts whose caller gave
+// up. Such a post is sent again until the broker responds. The same post made again joins it, or gets the
+// response that came meanwhile, so that a second attempt does not store the message twice.
 import { isDeepStrictEqual } from 'node:util';
 import type { Runtime } from '../base/runtime.ts';
 import type { PostResult } from '../model/mail-service.ts';
@@ -8,8 +8,8 @@ import type { PostRequest } from '../model/requests.ts';
 import type { PendingCall } from './pending-call.ts';
 
 /**
- * What makes two posts the same to their poster. The same text in answer to another message, or that
- * settles another one, is another post: joined to the first it would settle what nobody answered.
+ * What makes two posts the same to their poster. The same text that answers or settles another message
+ * is another post: joined to the first, it would settle a message that was never answered.
  */
 export type PostIdentity = Pick<
   PostRequest,
@@ -18,7 +18,7 @@ export type PostIdentity = Pick<
 
 interface PendingPost {
   readonly call: PendingCall<PostResult>;
-  /** 0 for an id given by hand: such a post is joined by its id, at the broker. */
+  /** 0 for an id chosen by the caller: the broker recognises a repeated post by that id. */
   readonly count: number;
   readonly identity: PostIdentity;
 }
@@ -31,17 +31,17 @@ interface LateResult {
 }
 
 /**
- * A caller that was told "may have been stored" posts again when it has thought about it; later than
- * this the same words are a new message.
+ * A caller that got the error "may have been stored" may try again until then; later the same words are a
+ * new message.
  */
-const unheardMs = 300_000;
+const resultMs = 300_000;
 
 export class Outbox {
   readonly #runtime: Pick<Runtime, 'now'>;
   /** By request number, in the order posted. */
   readonly #open = new Map<number, PendingPost>();
-  /** Oldest first. */
-  #unheard: LateResult[] = [];
+  /** Results that reached no caller, oldest first. */
+  #results: LateResult[] = [];
   #count = 0;
 
   constructor(runtime: Pick<Runtime, 'now'>) {
@@ -52,13 +52,13 @@ export class Outbox {
     return this.#open.size === 0;
   }
 
-  /** Up to this count every post is answered, or was never sent. */
+  /** Up to this count every post has its response, or was never sent. */
   get ackedUpTo(): number {
     for (const { count } of this.#open.values()) if (count > 0) return count - 1;
     return this.#count;
   }
 
-  /** The first of so many. */
+  /** Returns the first of as many counts as there are messages. */
   nextCount(messages: number): number {
     const first = this.#count + 1;
     this.#count += messages;
@@ -66,14 +66,14 @@ export class Outbox {
   }
 
   open(call: PendingCall<PostResult>, count: number, identity: PostIdentity): void {
-    this.#open.set(call.number, { call, count, identity: identity });
+    this.#open.set(call.number, { call, count, identity });
   }
 
   over(callNumber: number): void {
     this.#open.delete(callNumber);
   }
 
-  /** A post of these words whose caller gave up, and that is not answered yet. */
+  /** The same post, when its caller gave up and it has no response yet. */
   orphan(identity: PostIdentity): PendingCall<PostResult> | undefined {
     for (const post of this.#open.values()) {
       const isOrphan = !post.call.hasCaller && post.count > 0;
@@ -82,15 +82,15 @@ export class Outbox {
     return undefined;
   }
 
-  /** The answer came after the caller had given up. */
-  keepUnheard(identity: PostIdentity, result: PostResult): void {
-    this.#unheard.push({ identity: identity, result, until: this.#runtime.now() + unheardMs });
+  /** The response came after the caller had given up. */
+  keepResult(identity: PostIdentity, result: PostResult): void {
+    this.#results.push({ identity, result, until: this.#runtime.now() + resultMs });
   }
 
-  takeUnheard(identity: PostIdentity): PostResult | undefined {
+  takeResult(identity: PostIdentity): PostResult | undefined {
     const now = this.#runtime.now();
-    this.#unheard = this.#unheard.filter(({ until }) => until > now);
-    const index = this.#unheard.findIndex((post) => isDeepStrictEqual(post.identity, identity));
-    return index === -1 ? undefined : this.#unheard.splice(index, 1)[0]?.result;
+    this.#results = this.#results.filter(({ until }) => until > now);
+    const index = this.#results.findIndex((post) => isDeepStrictEqual(post.identity, identity));
+    return index === -1 ? undefined : this.#results.splice(index, 1)[0]?.result;
   }
 }

@@ -1,18 +1,18 @@
-// One request that waits for its answer. Its caller may give up before that; the request then lives
-// on without one, until the broker has answered it.
+// One request that waits for its response. When its caller gives up, the request can live on without a
+// caller until the broker has responded.
 import type { IpcError } from '../base/errors.ts';
 import type { Delivery } from '../model/mail-service.ts';
 import type { BrokerRequest, RequestNumber, Response } from '../model/requests.ts';
 
-/** An answer as the client sees it: an offer comes with the delivery made of it. */
+/** A response as a call gets it; an offer is a delivery by then. */
 export type Incoming = Exclude<Response, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
 export interface PendingCallOptions<Result> {
   readonly kind: BrokerRequest['kind'];
-  /** Made anew at each sending: time goes by, budgets shrink, marks rise. */
+  /** Made anew for each sending: less time and fewer bytes are left, and more posts are acknowledged. */
   request(number: RequestNumber): BrokerRequest;
   take(response: Incoming, call: PendingCall<Result>): void;
-  /** What it means for the request that its caller gave up. */
+  /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
 }
 
@@ -23,18 +23,15 @@ interface Caller<Result> {
   ended(): void;
 }
 
-/** Instead of a time: something came. */
-export const heard = Number.NEGATIVE_INFINITY;
-
 export class PendingCall<Result = unknown> {
-  /** Its bytes went out on an open link once, so a broker may have acted on it. */
+  /** It was sent on an open link, so a broker may have acted on it. */
   sent = false;
-  /** Owners that failed while they had the call and had not answered it. */
+  /** How many owners failed while this call was open. */
   ownersFailed = 0;
-  /** Since when nothing came from the broker, on the runtime's clock, or `heard`. */
-  unheardSince = heard;
+  /** Since when the broker has been silent, on the runtime's clock; undefined when the watchdog ignores the call. */
+  silentSince: number | undefined;
   readonly number: RequestNumber;
-  /** Takes it out of the client's list: no answer is expected any more. */
+  /** Takes the call off the lists of the link and the outbox: no response is expected any more. */
   readonly over: () => void;
   readonly #options: PendingCallOptions<Result>;
   #caller: Caller<Result> | undefined;
@@ -53,12 +50,12 @@ export class PendingCall<Result = unknown> {
     return this.#options.request(this.number);
   }
 
-  /** Somebody waits for the result. */
+  /** A caller waits for the result. */
   get hasCaller(): boolean {
     return this.#caller !== undefined;
   }
 
-  /** The promise of the result, for the one caller that the call has at a time. */
+  /** Returns the promise of the result. A call has at most one caller at a time. */
   attach(ended: () => void): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#caller = { resolve, reject, ended };
@@ -74,13 +71,13 @@ export class PendingCall<Result = unknown> {
     this.#detach()?.resolve(result);
   }
 
-  /** The broker refused it, or it cannot be sent: the call is over. */
+  /** Ends the call: the broker refused it, or it can never be sent. */
   fail(error: unknown): void {
     this.over();
     this.#detach()?.reject(error);
   }
 
-  /** The caller hears the error; what becomes of the request is for `abandon` to say. */
+  /** Rejects the caller; `abandon` decides what becomes of the request. */
   giveUp(error: IpcError): void {
     const caller = this.#detach();
     if (!caller) return;
@@ -96,5 +93,5 @@ export class PendingCall<Result = unknown> {
   }
 }
 
-/** A call, whatever its result is. */
+/** A call with any type of result. */
 export type OpenCall = Omit<PendingCall, 'attach' | 'done'>;

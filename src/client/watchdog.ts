@@ -1,20 +1,23 @@
-// A broker that accepts and does not answer. One timer for all calls of a link: a call that hears
-// nothing for a second has a ping sent, whose answer counts, and after another second it is told.
-import { silenceMsAnswer } from '../base/limits.ts';
+// Finds out that the broker is silent. One timer for all calls of a link: when nothing has come from the
+// broker for a second, a ping is sent; any byte counts as a sign of life. After another second the calls
+// are reported as silent, each once.
+import { silenceMsResponse } from '../base/limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Connection } from '../net/connection.ts';
-import { heard, type OpenCall } from './pending-call.ts';
+import type { OpenCall } from './pending-call.ts';
 
 export interface Watched {
-  /** The connection that the calls went to, or will; none while there is no broker. */
+  /** The connection for the calls; undefined while there is none. */
   connection(): Connection | undefined;
   calls(): Iterable<OpenCall>;
   ping(): void;
-  /** These calls have heard nothing for `silenceMsAnswer`. */
+  /** The broker has been silent to these calls for `silenceMsResponse`. */
   silent(calls: readonly OpenCall[]): void;
 }
 
-const pingMs = silenceMsAnswer / 2;
+type SilentCall = OpenCall & { silentSince: number };
+
+const pingMs = silenceMsResponse / 2;
 
 export class Watchdog {
   readonly #runtime: Runtime;
@@ -27,47 +30,52 @@ export class Watchdog {
     this.#watched = watched;
   }
 
-  /** The call's silence counts from now on, until it hears something or its caller is gone. */
+  /** Watches the call until the broker sends something or the caller is gone. */
   watch(call: OpenCall): void {
     const now = this.#runtime.now();
-    call.unheardSince = now;
-    if (this.#timer === undefined) this.#lookAt(now + pingMs);
+    call.silentSince = now;
+    if (this.#timer === undefined) this.#checkAt(now + pingMs);
   }
 
   stop(): void {
     this.#runtime.clearTimer(this.#timer);
   }
 
-  #lookAt(due: number): void {
+  #checkAt(due: number): void {
     this.#due = due;
-    this.#timer = this.#runtime.setTimer(() => this.#look(), due - this.#runtime.now());
+    this.#timer = this.#runtime.setTimer(() => this.#check(), due - this.#runtime.now());
   }
 
-  #look(): void {
+  #check(): void {
     this.#timer = undefined;
     const now = this.#runtime.now();
     const connection = this.#watched.connection();
-    const unheard = [...this.#watched.calls()].filter((call) => isUnheard(call, connection));
-    // There was nobody who could answer, or it was this process that stood still: time begins anew.
-    const isAnew = connection === undefined || now - this.#due > pingMs / 2;
-    if (isAnew) for (const call of unheard) call.unheardSince = now;
-    const silent = unheard.filter(({ unheardSince }) => now - unheardSince >= silenceMsAnswer);
-    if (silent.length > 0) this.#watched.silent(silent);
-    for (const call of silent) call.unheardSince = heard; // each is told once
-    this.#lookAgain(unheard.filter(({ unheardSince }) => unheardSince !== heard));
+    const isWatched = (call: OpenCall): call is SilentCall => isSilent(call, connection);
+    const calls = [...this.#watched.calls()].filter(isWatched);
+    // No broker could respond, or this process itself stood still: time begins anew.
+    const beginsAnew = connection === undefined || now - this.#due > pingMs / 2;
+    if (beginsAnew) for (const call of calls) call.silentSince = now;
+    const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsResponse);
+    if (overdue.length > 0) this.#watched.silent(overdue);
+    for (const call of overdue as OpenCall[]) call.silentSince = undefined;
+    this.#checkAgain(calls.filter(({ silentSince }) => silentSince !== undefined));
   }
 
-  #lookAgain(unheard: readonly OpenCall[]): void {
-    if (unheard.length === 0) return;
-    const first = Math.min(...unheard.map(({ unheardSince }) => unheardSince));
+  #checkAgain(calls: readonly SilentCall[]): void {
+    if (calls.length === 0) return;
+    const first = Math.min(...calls.map(({ silentSince }) => silentSince));
     const isPingDue = this.#runtime.now() - first >= pingMs;
     if (isPingDue) this.#watched.ping();
-    this.#lookAt(first + (isPingDue ? silenceMsAnswer : pingMs));
+    this.#checkAt(first + (isPingDue ? silenceMsResponse : pingMs));
   }
 }
 
-/** Also notes that it heard something: another broker's silence is then none of its concern. */
-function isUnheard(call: OpenCall, connection: Connection | undefined): boolean {
-  if (connection && call.unheardSince <= connection.lastHeard) call.unheardSince = heard;
-  return call.hasCaller && call.unheardSince !== heard;
+/**
+ * Ends the watch of a call when its broker has sent something since: the silence of the next broker does
+ * not end that call.
+ */
+function isSilent(call: OpenCall, connection: Connection | undefined): call is SilentCall {
+  const { silentSince = Number.POSITIVE_INFINITY } = call;
+  if (connection && silentSince <= connection.lastReceived) call.silentSince = undefined;
+  return call.hasCaller && call.silentSince !== undefined;
 }

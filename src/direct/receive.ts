@@ -1,17 +1,18 @@
-// Point to point, the receiving side: one message, with no broker between.
-// 1. receive() listens; any peer that has the key may connect, and pings are answered meanwhile.
-// 2. The first message ends the wait; other senders get `busy`, and try again.
-// 3. The caller writes the result, then confirms: only now the sender gets `received`.
-// 4. When the caller refuses instead, or is cancelled, the sender gets `busy`.
+// Point to point, the receiving side: one message, without a broker.
+// 1. receive() listens. Every peer that has the key may connect; pings are answered at any time.
+// 2. The first message ends the wait. Other senders get `busy`, and try again.
+// 3. The caller writes its result, then confirms. Only then the sender gets `received`.
+// 4. When the caller refuses, or is cancelled, the connections end with `going`, and senders try again.
 // 5. The port is free again.
-import { createServer, type Socket } from 'node:net';
-import { cancelled, IpcError, outOfFiles } from '../base/errors.ts';
-import { backlogMax, connectionsMax } from '../base/limits.ts';
+import type { Server, Socket } from 'node:net';
+import { cancelled, IpcError } from '../base/errors.ts';
+import { connectionsMax } from '../base/limits.ts';
 import type { Name, Origin } from '../model/message.ts';
 import type { ErrorResponse, SendRequest } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import { accept } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
+import { listen, listenError } from '../net/listen.ts';
 import { PendingHandshakes } from '../net/pending-handshakes.ts';
 import { resolveHost } from '../net/tls.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -23,26 +24,29 @@ export interface ReceiveArguments {
   /** An address of this machine; 127.0.0.1 unless given. */
   readonly bind?: string | undefined;
   readonly timeoutMs: number;
-  /** Those that are good at this moment. */
+  /** The keys that are good now. */
   readonly keys: () => Keys;
-  /** Until the message is confirmed, an abort refuses it. */
+  /** An abort ends the wait, or refuses the message unless it was confirmed before. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** In the hands of this process, while its sender waits: confirm it or refuse it. */
+/** A message whose sender waits until it is confirmed or refused. */
 export interface ReceivedMessage {
   /** '' when the sender gave no address. */
   readonly from: Name | '';
-  /** What its sender's process said of itself. */
+  /** As the sending process describes itself. */
   readonly origin: Origin;
   readonly body: Buffer;
-  /** The result is written. Resolves when the sender was told, or is gone; throws when it was refused. */
+  /**
+   * Call it once the result is written. Resolves when `received` was written to the sender, or when the
+   * sender is gone; throws when the message was refused.
+   */
   confirm(): Promise<void>;
-  /** Nobody saw the message: the sender may try again. */
+  /** The message was not used: the sender may try again. */
   refuse(): void;
 }
 
-/** The first message that anyone sends, or undefined when the time is over. */
+/** Returns the first message that any peer sends, or undefined when the time is over. */
 export async function receive(options: ReceiveArguments): Promise<ReceivedMessage | undefined> {
   const [address] = await resolveHost(options.bind ?? '127.0.0.1', 'bind');
   if (options.signal?.aborted) throw cancelled();
@@ -53,67 +57,67 @@ export async function receive(options: ReceiveArguments): Promise<ReceivedMessag
 
 type ReceiverState =
   | {
-      state: 'waiting';
+      kind: 'waiting';
       timer: NodeJS.Timeout;
       resolve: (message: ReceivedMessage | undefined) => void;
       reject: (error: IpcError) => void;
     }
-  | { state: 'offered'; connection: Connection; request: number }
-  | { state: 'over' };
+  | { kind: 'offered'; connection: Connection; request: number }
+  | { kind: 'over' };
 
 class Receiver {
   readonly #keys: () => Keys;
   readonly #signal: AbortSignal | undefined;
-  readonly #server = createServer((socket) => this.#shake(socket));
   readonly #pendingHandshakes = new PendingHandshakes();
   readonly #budget = new BufferBudget();
   readonly #connections = new Set<Connection>();
-  #turn: ReceiverState = { state: 'over' };
+  #server: Server | undefined;
+  #state: ReceiverState = { kind: 'over' };
 
   constructor(keys: () => Keys, signal: AbortSignal | undefined) {
     this.#keys = keys;
     this.#signal = signal;
   }
 
-  listen(host: string, port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.on('error', (error) => reject(unusable(error, host, port)));
-      this.#server.listen({ host, port, exclusive: true, backlog: backlogMax }, resolve);
+  async listen(host: string, port: number): Promise<void> {
+    const onConnection = (socket: Socket): void => void this.#shake(socket);
+    this.#server = await listen({ host, port }, onConnection).catch((error: unknown) => {
+      throw listenError(error, `${host}:${port}`);
     });
   }
 
   wait(timeoutMs: number): Promise<ReceivedMessage | undefined> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#expire(), timeoutMs);
-      this.#turn = { state: 'waiting', timer, resolve, reject };
+      this.#state = { kind: 'waiting', timer, resolve, reject };
       this.#signal?.addEventListener('abort', this.#abort, { once: true });
       if (this.#signal?.aborted) this.#abort();
     });
   }
 
   #expire(): void {
-    const turn = this.#turn;
+    const state = this.#state;
     this.#stop();
-    if (turn.state === 'waiting') turn.resolve(undefined);
+    if (state.kind === 'waiting') state.resolve(undefined);
   }
 
   #abort = (): void => {
-    const turn = this.#turn;
+    const state = this.#state;
     this.#stop();
-    if (turn.state === 'waiting') turn.reject(cancelled());
+    if (state.kind === 'waiting') state.reject(cancelled());
   };
 
   async #shake(socket: Socket): Promise<void> {
     try {
-      this.#welcome(await this.#pendingHandshakes.meet(socket, accept(socket, this.#keys())));
+      this.#add(await this.#pendingHandshakes.track(socket, accept(socket, this.#keys())));
     } catch (error) {
-      // A stranger's fault is his own; the receive goes on.
+      // A peer that fails the handshake does not end the receive.
       if (!(error instanceof IpcError)) throw error;
     }
   }
 
-  #welcome(connection: Connection): void {
-    if (this.#turn.state === 'over' || this.#connections.size >= connectionsMax) {
+  #add(connection: Connection): void {
+    if (this.#state.kind === 'over' || this.#connections.size >= connectionsMax) {
       sendAway(connection);
       return;
     }
@@ -121,16 +125,16 @@ class Receiver {
     this.#budget.add(connection);
     this.#connections.add(connection);
     connection.onClose = () => this.#connections.delete(connection);
-    connection.onFrame = (frame) => this.#answer(connection, frame);
+    connection.onFrame = (frame) => this.#onFrame(connection, frame);
   }
 
-  #answer(connection: Connection, frame: Frame): void {
+  #onFrame(connection: Connection, frame: Frame): void {
     try {
       const request = decodeRequest(frame);
       if (request.kind !== 'send')
         throw new IpcError('wrong_service', 'a receive listens here, not a broker');
-      if (this.#turn.state !== 'waiting') throw new IpcError('busy', 'another message came first');
-      this.#offer(connection, request, this.#turn);
+      if (this.#state.kind !== 'waiting') throw new IpcError('busy', 'another message came first');
+      this.#offer(connection, request, this.#state);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       connection.send(encodeResponse(failed(frame.request, error)));
@@ -141,10 +145,10 @@ class Receiver {
   #offer(
     connection: Connection,
     send: SendRequest,
-    waiting: ReceiverState & { state: 'waiting' },
+    waiting: ReceiverState & { kind: 'waiting' },
   ): void {
-    const offered: ReceiverState = { state: 'offered', connection, request: send.request };
-    this.#turn = offered;
+    const offered: ReceiverState = { kind: 'offered', connection, request: send.request };
+    this.#state = offered;
     clearTimeout(waiting.timer);
     waiting.resolve({
       from: send.from,
@@ -152,13 +156,13 @@ class Receiver {
       body: send.body,
       confirm: () => this.#confirm(offered),
       refuse: () => {
-        if (this.#turn === offered) this.#stop();
+        if (this.#state === offered) this.#stop();
       },
     });
   }
 
-  async #confirm(offered: ReceiverState & { state: 'offered' }): Promise<void> {
-    if (this.#turn !== offered) throw cancelled();
+  async #confirm(offered: ReceiverState & { kind: 'offered' }): Promise<void> {
+    if (this.#state !== offered) throw cancelled();
     const { connection, request } = offered;
     this.#connections.delete(connection);
     await new Promise<void>((resolve) => {
@@ -169,18 +173,18 @@ class Receiver {
     this.#stop();
   }
 
-  /** Frees the port. Whoever still asks, or is still shaking hands, is told to try again. */
+  /** Frees the port. All other peers get `going`, also those that complete the handshake later. */
   #stop(): void {
-    const turn = this.#turn;
-    this.#turn = { state: 'over' };
-    if (turn.state === 'waiting') clearTimeout(turn.timer);
+    const state = this.#state;
+    this.#state = { kind: 'over' };
+    if (state.kind === 'waiting') clearTimeout(state.timer);
     this.#signal?.removeEventListener('abort', this.#abort);
-    this.#server.close();
+    this.#server?.close();
     for (const connection of this.#connections) sendAway(connection);
   }
 }
 
-/** What comes on it after this is dropped, so the word is true. */
+/** No frame that comes after this is read, so the peer can be sure that its message was not taken. */
 function sendAway(connection: Connection): void {
   connection.send(encodeResponse({ kind: 'going', request: 0 }));
   connection.close();
@@ -188,14 +192,4 @@ function sendAway(connection: Connection): void {
 
 function failed(request: number, { code, message }: IpcError): ErrorResponse {
   return { kind: 'error', request, code, message };
-}
-
-function unusable(error: Error, host: string, port: number): IpcError {
-  const code = 'code' in error ? String(error.code) : error.message;
-  if (code === 'EADDRINUSE')
-    return new IpcError('port_taken', `another program holds port ${port}`);
-  if (code === 'EACCES')
-    return new IpcError('address_unusable', `port ${port} needs special rights (EACCES)`);
-  const what = `${host} port ${port} cannot be bound (${code})`;
-  return outOfFiles(error) ?? new IpcError('address_unusable', what);
 }

@@ -1,7 +1,7 @@
-// Point to point, the sending side: hand a message to a session that receives, or ask whether one is
-// there. A fault that can pass is tried again until the time is over.
-// A sender whose message was written whole, and whose connection ended before the response, cannot know
-// whether it arrived: the error is `cut_off`, and the message is not sent again.
+// Point to point, the sending side: sends a message to a session that receives, or pings it. Attempts
+// that fail with a temporary error are repeated until the time is over. When the whole message was written
+// and the connection ends before the response, the sender cannot know whether it arrived: the error is
+// `cut_off`, and the message is not sent again.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
@@ -28,7 +28,7 @@ export interface SendArguments extends PingArguments {
   readonly body: Buffer;
 }
 
-/** Resolves when the receiving side has written its result. */
+/** Resolves when the receiver has confirmed the message. */
 export async function send(options: SendArguments): Promise<void> {
   const { from, origin, body } = options;
   const checksum = bodyChecksum(body);
@@ -36,16 +36,16 @@ export async function send(options: SendArguments): Promise<void> {
   await tryAgain(options, (connection, signal) => ask(connection, request, signal));
 }
 
-/** `ms`: from the question to the answer, on a connection that stands. */
+/** `ms`: from request to response, on a connection that is open. */
 export async function ping(options: PingArguments): Promise<{ ms: number }> {
   return tryAgain(options, async (connection, signal) => {
-    const asked = performance.now();
+    const began = performance.now();
     await ask(connection, { kind: 'ping', request: 1 }, signal);
-    return { ms: performance.now() - asked };
+    return { ms: performance.now() - began };
   });
 }
 
-/** One try after the other until the time is over, as long as the fault can pass. */
+/** Repeats the attempt until the time is over, as long as its error is temporary. */
 async function tryAgain<T>(
   options: PingArguments,
   attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
@@ -55,16 +55,16 @@ async function tryAgain<T>(
   const end = (): void => over.abort();
   const timer = setTimeout(end, options.timeoutMs);
   options.signal?.addEventListener('abort', end, { once: true });
-  let fault = new IpcError('unreachable', `no answer in ${options.timeoutMs} ms`);
+  let lastError = new IpcError('unreachable', `no answer in ${options.timeoutMs} ms`);
   try {
-    for (let tries = 0; ; tries += 1) {
+    for (let attempts = 0; ; attempts += 1) {
       if (options.signal?.aborted) throw cancelled();
-      if (over.signal.aborted) throw fault;
-      const host = addresses[tries % addresses.length] ?? addresses[0];
+      if (over.signal.aborted) throw lastError;
+      const host = addresses[attempts % addresses.length] ?? addresses[0];
       try {
         return await tryOnce({ host, port: options.port }, options.keys, over.signal, attempt);
       } catch (error) {
-        fault = passing(error, fault);
+        lastError = temporary(error, lastError);
       }
       await sleep(sendRetryMs, undefined, { signal: over.signal }).catch(() => {});
     }
@@ -88,15 +88,15 @@ async function tryOnce<T>(
   }
 }
 
-/** What to say when no later try does better; throws what no later try can mend. */
-function passing(error: unknown, before: IpcError): IpcError {
+/** Returns the error to report if no later attempt succeeds; throws an error that is not temporary. */
+function temporary(error: unknown, before: IpcError): IpcError {
   if (!(error instanceof IpcError)) throw error;
   if (error.code === 'cancelled') return before;
   if (error.code === 'unreachable' || error.code === 'busy') return error;
   throw error;
 }
 
-/** Resolves at the answer. A fault after the request was written whole is `cut_off`, for a send. */
+/** Resolves at the response. For a send, an error after the whole request was written is `cut_off`. */
 function ask(
   connection: Connection,
   request: SendRequest | PingRequest,
@@ -104,16 +104,16 @@ function ask(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let written = false;
-    const lost = (fault: IpcError): void => {
+    const lost = (error: IpcError): void => {
       signal.removeEventListener('abort', abort);
-      reject(written && request.kind === 'send' ? cutOff(fault) : fault);
+      reject(written && request.kind === 'send' ? cutOff(error) : error);
     };
     const abort = (): void => lost(cancelled());
     signal.addEventListener('abort', abort, { once: true });
     connection.onClose = (reason) => lost(reason ?? hungUp());
     connection.onFrame = (frame) => {
       try {
-        checkAnswer(decodeResponse(frame).response);
+        checkResponse(decodeResponse(frame).response);
         resolve();
       } catch (error) {
         reject(error);
@@ -127,7 +127,7 @@ function ask(
   });
 }
 
-function checkAnswer(response: Response): void {
+function checkResponse(response: Response): void {
   switch (response.kind) {
     case 'received':
     case 'pong':
@@ -137,12 +137,12 @@ function checkAnswer(response: Response): void {
     case 'error':
       throw new IpcError(response.code, response.message);
     default:
-      throw new IpcError('bad_frame', `${response.kind} answers no message`);
+      throw new IpcError('bad_frame', `${response.kind} is no response to a send or a ping`);
   }
 }
 
-function cutOff(fault: IpcError): IpcError {
-  const why = fault.code === 'cancelled' ? 'no answer came in time' : fault.message;
+function cutOff(error: IpcError): IpcError {
+  const why = error.code === 'cancelled' ? 'no answer came in time' : error.message;
   return new IpcError('cut_off', `the message was sent, but ${why}; it may have been received`);
 }
 

@@ -1,19 +1,14 @@
-// What goes into a step of the engine, and what comes out of it.
-import type {
-  BrokerRequest,
-  JournalRecord,
-  PostRequest,
-  Response,
-  Welcome,
-} from '../model/requests.ts';
+// The input and the output of a step of the engine.
+import type { JournalRecord } from '../model/records.ts';
+import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
   | PostCommand
   | Exclude<BrokerRequest, PostRequest>
   | { readonly kind: 'disconnect' }
-  /** So many bytes of bodies that were offered to it have left this process. */
-  | { readonly kind: 'left'; readonly bytes: number }
+  /** The kernel has taken this many bytes of bodies that were delivered to the connection. */
+  | { readonly kind: 'flushed'; readonly bytes: number }
 );
 
 /** A post, and whether the disk has room for it. */
@@ -22,17 +17,17 @@ export interface PostCommand extends PostRequest {
 }
 
 export interface Instant {
-  /** Milliseconds on a clock that never jumps: deadlines. */
+  /** Milliseconds on a clock that never jumps, for deadlines. */
   readonly now: number;
-  /** Milliseconds since 1970: only what people are shown. */
+  /** Milliseconds since 1970, only for people to read. */
   readonly time: number;
 }
 
-/** The records of the same outcome are written, or synced, before the reply leaves. */
+/** The records of the same outcome are written, or synced, BEFORE the reply is sent. */
 export interface Reply {
   readonly to: ConnectionId;
   readonly after: 'write' | 'sync';
-  /** An error whose code is fatal is the last word on its connection. */
+  /** After an error with a fatal code the connection is closed. */
   readonly response: Response;
 }
 
@@ -41,7 +36,7 @@ export interface Outcome {
   readonly replies: readonly Reply[];
 }
 
-/** What the welcome says of the broker; the engine only repeats it. */
+/** The part of a welcome that identifies the broker. The engine only passes it on. */
 export type Identity = Omit<Welcome, 'kind' | 'request' | 'revoked' | 'messages'>;
 
 export interface EngineLimits {
@@ -52,7 +47,7 @@ export interface EngineLimits {
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
   readonly unstoredIdsMax: number;
-  readonly postsAboveMarkMax: number;
+  readonly unacknowledgedPostsMax: number;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
   readonly mailboxesMax: number;

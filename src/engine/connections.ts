@@ -1,23 +1,66 @@
-// What the engine knows of a session that is connected.
+// The sessions that are connected, and what the engine knows of each. A restart ends all connections.
 import type { Origin, SessionId } from '../model/message.ts';
 import type { FetchRequest, RequestNumber } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
 
-/** A session's link to this broker. A restart ends them all. */
 export interface SessionConnection {
   readonly id: ConnectionId;
   readonly session: SessionId;
   readonly origin: Origin;
   readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
-  /** Fetches that wait for the end of the holders' grace, or for the peer to read. */
+  /** Fetches that are parked until the holders' grace is over, or until the peer has read more. */
   readonly fetches: Map<RequestNumber, FetchRequest>;
-  /** Bytes of bodies that were offered to it and have not left the process. */
+  /** Bytes of bodies that were delivered to the peer and have not left the process. */
   unreadBytes: number;
 }
 
-/** A second one under its number would be answered as the first, or outlive its connection. */
+/** Each session has at most one connection. */
+export class Connections {
+  readonly #byId = new Map<ConnectionId, SessionConnection>();
+  readonly #bySession = new Map<SessionId, SessionConnection>();
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  get(id: ConnectionId): SessionConnection | undefined {
+    return this.#byId.get(id);
+  }
+
+  ofSession(session: SessionId): SessionConnection | undefined {
+    return this.#bySession.get(session);
+  }
+
+  isConnected = (session: SessionId): boolean => this.#bySession.has(session);
+
+  add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
+    const connection = { ...peer, waiters: new Map(), fetches: new Map(), unreadBytes: 0 };
+    this.#byId.set(peer.id, connection);
+    this.#bySession.set(peer.session, connection);
+  }
+
+  delete({ id, session }: SessionConnection): void {
+    this.#byId.delete(id);
+    this.#bySession.delete(session);
+  }
+
+  values(): IterableIterator<SessionConnection> {
+    return this.#byId.values();
+  }
+
+  /** Sessions that would take over, without the one named. */
+  standbys(own: SessionId): number {
+    let count = 0;
+    for (const { session, standby } of this.#byId.values()) {
+      if (standby && session !== own) count++;
+    }
+    return count;
+  }
+}
+
+/** Another request under the number of a parked one would be ambiguous. */
 export function isRequestOpen(
   request: RequestNumber,
   { waiters, fetches }: SessionConnection,

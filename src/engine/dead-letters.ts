@@ -1,16 +1,15 @@
-// Messages that ran out of attempts, and their way back. A retry moves the message itself: the same
-// id, the same number, attempts from 1. One record takes it out of `dead-letters` and puts it where it
-// was meant to go, so no crash can lose or double it; and a retry that is asked for again, because its
-// answer was lost, no longer finds it there.
-
+// A retry moves a dead letter back to the mailbox that it was posted to, with the same id and number, and
+// attempts from 1. One record does both halves of the move, so a crash can neither lose nor duplicate the
+// message. A retry that is sent again, because its response was lost, no longer finds it in `dead-letters`.
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
-import type { MovedRecord, RetryRequest } from '../model/requests.ts';
+import type { MovedRecord } from '../model/records.ts';
+import type { RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { fullMailboxes } from './quota.ts';
 import { isDeadLetter, type LiveMessage, type State } from './state.ts';
 
-/** `move` carries the record out at once: what moves takes room from the next one. */
+/** `move` applies its record at once, because a moved message takes room from the next one. */
 export function retryDeadLetters(
   { to, ids, after }: RetryRequest,
   state: State,

@@ -1,13 +1,11 @@
-// The deadlines of parked waits, the earliest first.
-
 export interface Timed {
   /** Milliseconds on the engine's clock. */
   readonly deadline: number;
-  /** Its place in the heap, kept by Deadlines. */
+  /** Index in the heap, maintained by DeadlineHeap. */
   place: number;
 }
 
-/** A binary heap that knows where each item is, so that a cancelled one leaves at once. */
+/** The deadlines of parked waits in a binary heap. Each item knows its index, so deleting one is cheap. */
 export class DeadlineHeap<Item extends Timed> {
   readonly #heap: Item[] = [];
 

@@ -1,19 +1,20 @@
-// Which posts were stored, or settled without being stored: what makes a post repeated with the same id
-// one message.
+// Deduplication: which posts were stored, or settled without being stored. A post that is repeated under the
+// same id is one message.
 //
-// A session numbers its posts (count) and says up to which count it has all responses (acknowledged up to).
-// Per session the broker keeps the mark and the answers above it; of all sessions the one longest
-// unheard is forgotten first, never a connected one. An id given by hand stands alone, and of those
-// the oldest goes first. No map of all ids.
-//
-// A holder may settle a message that this store never had: an earlier owner offered it before it was
-// durable, and lost it. Its poster had no answer and posts it again, so its id is remembered, too.
+// 1. A session numbers its posts (count) and reports up to which count it has all responses (acknowledged up
+//    to). Per session the broker keeps that count and the stored posts above it, never a map of all ids.
+//    When there are too many sessions, the one last seen longest ago is forgotten, but no connected one.
+// 2. An id that the caller chose stands alone. When there are too many, the oldest is forgotten.
+// 3. A holder may settle a message that this store never had: an earlier owner delivered it before it was
+//    durable, and lost it. Its poster got no response and posts it again, so that id is remembered, too.
+import { BoundedMap } from '../base/bounded-map.ts';
 import { type Hold, type MessageId, type SessionId, splitId } from '../model/message.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
+import { IdsBySession } from './ids-by-session.ts';
 
 interface SessionPosts {
   ackedUpTo: number;
-  /** Count to message number, for stored posts above `ackedUpTo`. */
+  /** Message numbers by count, for stored posts above `ackedUpTo`. */
   readonly numbers: Map<number, number>;
 }
 
@@ -24,16 +25,18 @@ export interface DeduplicationLimits {
 }
 
 export class Deduplication {
-  /** In the order last heard of. */
+  /** The session last seen longest ago comes first. */
   readonly #sessions = new Map<SessionId, SessionPosts>();
-  /** In the order stored. */
-  readonly #named = new Map<MessageId, number>();
-  /** Settled, but never stored, in the order settled; each with the number of its offer. */
-  readonly #settled = new Map<MessageId, number>();
-  readonly #limits: DeduplicationLimits;
+  readonly #sessionsMax: number;
+  /** Ids that callers chose, with the numbers of their messages. */
+  readonly #named: BoundedMap<MessageId, number>;
+  /** Messages that were settled but never stored, with the numbers under which they were delivered. */
+  readonly #settled: IdsBySession<number>;
 
-  constructor(limits: DeduplicationLimits) {
-    this.#limits = limits;
+  constructor({ sessionsMax, namedIdsMax, unstoredIdsMax }: DeduplicationLimits) {
+    this.#sessionsMax = sessionsMax;
+    this.#named = new BoundedMap(namedIdsMax);
+    this.#settled = new IdsBySession(unstoredIdsMax);
   }
 
   ackedUpTo(session: SessionId): number {
@@ -49,7 +52,7 @@ export class Deduplication {
     return this.#named.get(id);
   }
 
-  /** The session was heard of: it has its answers up to that count. */
+  /** The session was seen, and has all responses up to that count. */
   acknowledge(session: SessionId, ackedUpTo: number): void {
     const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, numbers: new Map() };
     this.#sessions.delete(session);
@@ -66,23 +69,24 @@ export class Deduplication {
   }
 
   storeNamed(id: MessageId, number: number): void {
-    setNewest(this.#named, id, number, this.#limits.namedIdsMax);
+    this.#named.set(id, number);
   }
 
-  /** Its holder settled it, and it is not stored. */
+  /** The holder settled a message that is not in the store. */
   settle({ id, number }: Hold): void {
-    setNewest(this.#settled, id, number, this.#limits.unstoredIdsMax);
+    this.#settled.delete(id);
+    this.#settled.set(id, number, splitId(id)?.session);
   }
 
-  /** The number of the offer that was settled, though the message was not stored. */
+  /** The number under which a message was delivered and settled that was never stored. */
   settledAs(id: MessageId): number | undefined {
     const number = this.#settled.get(id);
-    return number === undefined || this.#isAnswered(id) ? undefined : number;
+    return number === undefined || this.#isAcknowledged(id) ? undefined : number;
   }
 
-  /** Neither stored nor settled, as far as is known, and its poster may have no answer yet. */
+  /** Neither stored nor settled, as far as is known, and its poster may still have no response. */
   mayBePosted(id: MessageId): boolean {
-    if (this.#settled.has(id) || this.#isAnswered(id)) return false;
+    if (this.#settled.has(id) || this.#isAcknowledged(id)) return false;
     const own = splitId(id);
     const stored = own ? this.numberOf(own.session, own.count) : this.numberOfNamed(id);
     return stored === undefined;
@@ -94,26 +98,27 @@ export class Deduplication {
 
   forget(session: SessionId): void {
     this.#sessions.delete(session);
-    for (const id of this.#settled.keys())
-      if (id.startsWith(`${session}.`)) this.#settled.delete(id);
+    for (const id of this.#settled.idsOf(session)) this.#settled.delete(id);
   }
 
-  /** Forgets what was settled without being stored and has been answered since. */
-  forgetAnswered(): void {
-    for (const id of this.#settled.keys()) if (this.#isAnswered(id)) this.#settled.delete(id);
-  }
-
-  /** Forgets the sessions longest unheard, until the limit holds. */
-  shrink(connected: (session: SessionId) => boolean): void {
-    if (this.#sessions.size <= this.#limits.sessionsMax) return;
-    for (const session of this.#sessions.keys()) {
-      if (connected(session)) continue;
-      this.#sessions.delete(session);
-      if (this.#sessions.size <= this.#limits.sessionsMax) return;
+  /** Forgets messages that were settled without being stored, if their posters have a response by now. */
+  forgetAcknowledged(): void {
+    for (const [id] of this.#settled.entries()) {
+      if (this.#isAcknowledged(id)) this.#settled.delete(id);
     }
   }
 
-  /** All that is known, as records for a segment's head. */
+  /** Forgets sessions last seen longest ago, down to the limit, but none that is connected. */
+  shrink(isConnected: (session: SessionId) => boolean): void {
+    if (this.#sessions.size <= this.#sessionsMax) return;
+    for (const session of this.#sessions.keys()) {
+      if (isConnected(session)) continue;
+      this.#sessions.delete(session);
+      if (this.#sessions.size <= this.#sessionsMax) return;
+    }
+  }
+
+  /** Everything that is remembered, as records for a segment prologue. */
   records(): JournalRecord[] {
     const sessions = [...this.#sessions].map(
       ([session, { ackedUpTo, numbers }]) =>
@@ -121,30 +126,14 @@ export class Deduplication {
     );
     const records: JournalRecord[] = sessions;
     if (this.#named.size > 0) records.push({ kind: 'named', ids: [...this.#named] });
-    const holds = [...this.#settled].map(([id, number]) => ({ id, number }));
+    const holds = this.#settled.entries().map(([id, number]) => ({ id, number }));
     if (holds.length > 0) records.push({ kind: 'settledById', holds });
     return records;
   }
 
-  /** Its session has the answer, and never asks again. */
-  #isAnswered(id: MessageId): boolean {
+  /** Its session has the response, and does not post it again. */
+  #isAcknowledged(id: MessageId): boolean {
     const own = splitId(id);
     return own !== undefined && own.count <= this.ackedUpTo(own.session);
-  }
-}
-
-/** The oldest goes when there are more than `max`. */
-function setNewest(
-  numbers: Map<MessageId, number>,
-  id: MessageId,
-  number: number,
-  max: number,
-): void {
-  numbers.delete(id);
-  numbers.set(id, number);
-  if (numbers.size <= max) return;
-  for (const oldest of numbers.keys()) {
-    numbers.delete(oldest);
-    return;
   }
 }

@@ -1,14 +1,14 @@
-// The engine: a function of (command, instant). It returns what must be written down and what may
-// then be said, and touches nothing else: no socket, no file, no clock.
+// The engine: a function of a command and an instant. It returns records to write and replies to send
+// afterwards, and touches nothing else: no socket, no file, no clock.
 //
 // The life of a message:
-// 1. post() gives it a number and puts it in its mailbox, which is ordered by number.
-// 2. The lowest ready number is offered to the wait that was parked first, or to a fetch; that
-//    session holds it. No lease: settle, release or the loss of the connection ends the offer.
-// 3. settle() ends it for good. release() puts it back to its place, attempt + 1 unless unread.
-// 4. After its last attempt it moves to `dead-letters`; a retry moves it back, with new attempts.
+// 1. A post gives it a number and puts it in its mailbox, which is ordered by number.
+// 2. The ready message with the lowest number is delivered to the wait that was parked first, or to a fetch.
+//    That session holds it. There is no lease: settle, release or the loss of the connection ends the hold.
+// 3. A settle ends it for good. A release returns it to its place, with attempt + 1 unless it is unread.
+// 4. After its last attempt it moves to `dead-letters`. A retry moves it back, with attempts from 1.
 import assert from 'node:assert/strict';
-import { type ErrorCode, unreachable } from '../base/errors.ts';
+import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
 import {
   deadLetterMailbox,
@@ -17,15 +17,13 @@ import {
   type Name,
   type SessionId,
 } from '../model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
-  CopiedRecord,
   FetchRequest,
   Hello,
-  JournalRecord,
   PostRequest,
   ReleaseRequest,
   RequestNumber,
-  Response,
   RetryRequest,
   SettleRequest,
   StatusResponse,
@@ -39,9 +37,8 @@ import type {
   Instant,
   Outcome,
   PostCommand,
-  Reply,
 } from './commands.ts';
-import { isRequestOpen, type SessionConnection } from './connections.ts';
+import { Connections, isRequestOpen, type SessionConnection } from './connections.ts';
 import { retryDeadLetters } from './dead-letters.ts';
 import {
   type AddressedMessage,
@@ -50,8 +47,10 @@ import {
   numberedFrom,
   storedBefore,
 } from './fan-out.ts';
+import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
-import { quotaRefusal } from './quota.ts';
+import { OutcomeBuilder } from './outcome-builder.ts';
+import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -62,20 +61,15 @@ export class Engine {
   readonly #state: State;
   readonly #holds: Holds;
   readonly #waiters = new Waiters<SessionConnection>();
-  readonly #connections = new Map<ConnectionId, SessionConnection>();
-  readonly #connectionOf = new Map<SessionId, SessionConnection>();
-  /** Holders that the last owner knew and that have not said hello to this one. */
-  readonly #absent = new Set<SessionId>();
-  #graceUntil = 0;
-
-  /** Of the step that runs. */
-  #records: JournalRecord[] = [];
-  #replies: Reply[] = [];
+  readonly #connections = new Connections();
+  readonly #grace: HolderGrace;
+  readonly #outcome = new OutcomeBuilder();
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#state = new State(this.#limits);
     this.#holds = new Holds(this.#state, this.#limits);
+    this.#grace = new HolderGrace(this.#state);
   }
 
   get nextNumber(): number {
@@ -87,32 +81,27 @@ export class Engine {
     return this.#state.size;
   }
 
-  /** Sessions that would take over, but for the one named. */
+  /** Sessions that would take over, without the one named. */
   standbys(own: SessionId): number {
-    let count = 0;
-    for (const { session, standby } of this.#connections.values()) {
-      if (standby && session !== own) count++;
-    }
-    return count;
+    return this.#connections.standbys(own);
   }
 
-  /** Takes a record of an earlier owner. Records may come twice and out of order. */
+  /** Replays a record. Records may come twice and out of order. */
   restore(record: JournalRecord): void {
     assert(!this.#identity, 'records are restored before begin()');
     this.#state.apply(record);
   }
 
-  /** Numbers below this one were given before, whatever became of their messages. */
+  /** Numbers below this one have been used, even if no message has them any more. */
   reserveNumbersBelow(number: number): void {
     this.#state.reserveNumbersBelow(number);
   }
 
-  /** From now on commands come; holders that the last owner knew have a short while to be back. */
+  /** Ends the replay. Holders that the previous owner knew have `holderGraceMs` to reconnect. */
   begin(identity: Identity, instant: Instant): void {
     this.#identity = identity;
     this.#state.endReplay();
-    for (const session of this.#state.holders()) this.#absent.add(session);
-    this.#graceUntil = instant.now + this.#limits.holderGraceMs;
+    this.#grace.begin(instant.now + this.#limits.holderGraceMs);
   }
 
   step(command: Command, instant: Instant): Outcome {
@@ -120,44 +109,44 @@ export class Engine {
     const connection = this.#connections.get(command.connection);
     if (command.kind === 'hello') this.#hello(command, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
-    else if (command.kind !== 'disconnect' && command.kind !== 'left') {
-      this.#fail(command.connection, command.request, 'bad_frame', 'a hello comes first');
+    else if (command.kind !== 'disconnect' && command.kind !== 'flushed') {
+      const what = 'the first request of a connection must be a hello';
+      this.#outcome.fail(command.connection, command.request, 'bad_frame', what);
     }
-    return this.#takeOutcome();
+    return this.#outcome.take();
   }
 
-  /** Answers waits whose time is over, and ends the holders' grace. */
+  /** Ends the waits that have timed out, and the holders' grace. */
   tick(instant: Instant): Outcome {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
     }
-    if (this.#absent.size > 0 && this.#graceUntil <= instant.now) {
-      const absent = [...this.#absent];
-      this.#absent.clear();
-      const held = absent.flatMap((session) => this.#state.heldBy(session));
+    if (this.#grace.deadline <= instant.now) {
+      const held = this.#grace.end().flatMap((session) => this.#state.heldBy(session));
       this.#putBackAll(held, false);
       this.#fetchAgain();
     }
-    return this.#takeOutcome();
+    return this.#outcome.take();
   }
 
-  /** When tick() has something to do, on the clock of Instant.now. */
+  /** When tick() has something to do next, on the clock of Instant.now. */
   nextDeadline(): number | undefined {
-    const wait = this.#waiters.next?.deadline;
-    if (this.#absent.size === 0) return wait;
-    return Math.min(wait ?? Number.POSITIVE_INFINITY, this.#graceUntil);
+    const wait = this.#waiters.next?.deadline ?? Number.POSITIVE_INFINITY;
+    const deadline = Math.min(wait, this.#grace.deadline);
+    return Number.isFinite(deadline) ? deadline : undefined;
   }
 
-  /** What each segment's head repeats: the ids of posts. */
-  head(): JournalRecord[] {
-    this.#state.deduplication.shrink((session) => this.#connectionOf.has(session));
-    this.#state.deduplication.forgetAnswered();
-    return this.#state.deduplication.records();
+  /** What each segment prologue repeats: the ids of posts, for deduplication. */
+  snapshot(): JournalRecord[] {
+    const { deduplication } = this.#state;
+    deduplication.shrink(this.#connections.isConnected);
+    deduplication.forgetAcknowledged();
+    return deduplication.records();
   }
 
-  /** A live message as it stands, for writing it again at the tail; its body is the journal's. */
+  /** A live message as it is now, for compaction. The journal adds the body. */
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
     return this.#state.copyOf(number);
   }
@@ -173,8 +162,8 @@ export class Engine {
       case 'wait':
       case 'fetch':
         if (isRequestOpen(command.request, connection)) {
-          const what = 'the request is still open';
-          return this.#fail(connection.id, command.request, 'bad_frame', what);
+          const what = 'the number of this request is that of an open one';
+          return this.#outcome.fail(connection.id, command.request, 'bad_frame', what);
         }
         if (command.kind === 'fetch') return this.#fetch(command, connection);
         return this.#wait(command, connection, instant);
@@ -187,13 +176,13 @@ export class Engine {
       case 'retry':
         return this.#retry(command, connection);
       case 'status':
-        return this.#reply(connection.id, this.#status(command.request));
+        return this.#outcome.reply(connection.id, this.#status(command.request));
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
         return this.#disconnect(connection);
-      case 'left':
-        return this.#left(command.bytes, connection);
+      case 'flushed':
+        return this.#flushed(command.bytes, connection);
       default:
         return unreachable(command);
     }
@@ -201,25 +190,31 @@ export class Engine {
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
     const { session, connection: id, request, origin, standby } = hello;
-    if (this.#connections.has(id)) return this.#fail(id, request, 'bad_frame', 'a second hello');
-    const older = this.#connectionOf.get(session);
-    if (older) {
-      this.#forgetConnection(older);
-      this.#fail(older.id, 0, 'replaced', 'the session said hello on a newer connection');
+    if (this.#connections.get(id)) {
+      const what = 'a connection sends one hello; this is the second';
+      return this.#outcome.fail(id, request, 'bad_frame', what);
     }
-    const parked = { waiters: new Map(), fetches: new Map() };
-    const connection = { id, session, origin, standby, ...parked, unreadBytes: 0 };
-    this.#connections.set(id, connection);
-    this.#connectionOf.set(session, connection);
-    this.#absent.delete(session);
+    const older = this.#connections.ofSession(session);
+    if (older) {
+      this.#removeConnection(older);
+      this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
+    }
+    this.#connections.add({ id, session, origin, standby });
+    this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
-    this.#reply(id, { ...identity, kind: 'welcome', request, revoked, messages: this.size });
+    this.#outcome.reply(id, {
+      ...identity,
+      kind: 'welcome',
+      request,
+      revoked,
+      messages: this.size,
+    });
     this.#fetchAgain();
   }
 
   /**
-   * Makes the offers of the session what its hello says: what it does not list never reached it;
-   * what it lists is held again, unless another session holds it by now.
+   * Reconciles the session's holds with its hello. A delivery that it does not list never arrived, and is
+   * released unread; a message that it lists is held again, unless another session holds it now.
    */
   #reconcile(session: SessionId, listed: readonly Hold[]): Hold[] {
     this.#putBackAll(this.#holds.releaseUnlisted(session, listed), true);
@@ -232,11 +227,11 @@ export class Engine {
     const { session, id: to } = connection;
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
-    const again = messages.find(({ storedAs }) => storedAs !== undefined);
+    const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
-    if (again || isSettled) return this.#postAgain(post, messages, connection);
+    if (isStored || isSettled) return this.#postAgain(post, messages, connection);
     const refusal = quotaRefusal(post, session, this.#state, this.#limits);
-    if (refusal) return this.#fail(to, post.request, refusal.code, refusal.message);
+    if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const { body, ackedUpTo } = post;
@@ -247,7 +242,7 @@ export class Engine {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
-    deduplication.shrink((other) => this.#connectionOf.has(other));
+    deduplication.shrink(this.#connections.isConnected);
     for (const { number } of toStore) this.#adopt(this.#state.live(number));
     const { answers } = post;
     this.#match(
@@ -256,7 +251,7 @@ export class Engine {
     this.#replyStored(to, post.request, numbered, { duplicate: false, notHeld });
   }
 
-  /** A session had it in hand before it was posted again. */
+  /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
   #adopt(message: LiveMessage): void {
     const orphan = this.#holds.takeOrphan(message.envelope.id);
     if (orphan?.holder !== undefined) this.#offer(message, orphan.holder);
@@ -264,8 +259,8 @@ export class Engine {
   }
 
   /**
-   * A post that was stored before, or settled without being stored, gets the first answer; what it
-   * settles is settled all the same.
+   * A post that was stored before, or settled without being stored, gets the response of the first one. The
+   * messages that it settles are settled all the same.
    */
   #postAgain(
     post: PostRequest,
@@ -275,9 +270,9 @@ export class Engine {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
       const taken = messages.find(({ storedAs }) => storedAs !== undefined);
-      const what = 'another body or address, or as the answer to another message';
-      const stored = `id ${taken?.id} was stored before with ${what}`;
-      return this.#fail(connection.id, post.request, 'id_conflict', stored);
+      const parts = 'body, mailboxes, sender or answered message';
+      const what = `a message with the id ${taken?.id} is stored, but its ${parts} differs`;
+      return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
     this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
@@ -285,11 +280,9 @@ export class Engine {
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailbox, answers, waitMs } = wait;
-    if (this.#waiters.size >= this.#limits.waitsMax) {
-      const what = `${this.#limits.waitsMax} waits are parked, the limit`;
-      return this.#fail(connection.id, request, 'too_many_waits', what);
-    }
-    if (this.#hasManyParked(connection)) return this.#failMany(connection, request);
+    const refusal =
+      waitRefusal(this.#waiters.size, this.#limits) ?? parkRefusal(connection, this.#limits);
+    if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const { session } = connection;
     const call = { session, request, mailbox, answers, deadline };
@@ -300,8 +293,9 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    if (this.#isAwaited(fetch.mailbox) || !this.#mayOffer(connection)) {
-      if (this.#hasManyParked(connection)) return this.#failMany(connection, fetch.request);
+    if (this.#grace.mayReturnTo(fetch.mailbox) || !this.#mayDeliver(connection)) {
+      const refusal = parkRefusal(connection, this.#limits);
+      if (refusal) return this.#outcome.refuse(connection.id, fetch.request, refusal);
       connection.fetches.set(fetch.request, fetch);
       return;
     }
@@ -317,7 +311,7 @@ export class Engine {
     this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
   }
 
-  /** A cancel that comes too late, after the offer, finds nothing: the client releases. */
+  /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
   #cancel(request: RequestNumber, connection: SessionConnection): void {
     const parked = connection.waiters.get(request);
     if (parked) this.#unpark(parked);
@@ -329,10 +323,10 @@ export class Engine {
   #settle(settle: SettleRequest, connection: SessionConnection): void {
     const { request } = settle;
     const notHeld = this.#settleAll(settle.holds, connection.session);
-    this.#replySynced(connection.id, { kind: 'settled', request, notHeld });
+    this.#outcome.replyAfterSync(connection.id, { kind: 'settled', request, notHeld });
   }
 
-  /** Returns what another session holds: that is not settled. */
+  /** Returns the messages that were not settled, because another session holds them. */
   #settleAll(holds: readonly Hold[], session: SessionId): Hold[] {
     const { settles, unstored, notHeld } = this.#holds.settle(holds, session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
@@ -341,14 +335,18 @@ export class Engine {
   }
 
   #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
-    this.#reply(id, { kind: 'released', request: release.request });
+    this.#outcome.reply(id, { kind: 'released', request: release.request });
     this.#putBackAll(this.#holds.release(release, session), release.unread);
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
     const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
     this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
-    this.#replySynced(connection.id, { kind: 'retried', request: retry.request, ...result });
+    this.#outcome.replyAfterSync(connection.id, {
+      kind: 'retried',
+      request: retry.request,
+      ...result,
+    });
   }
 
   #goodbye({ session }: SessionConnection): void {
@@ -356,40 +354,30 @@ export class Engine {
   }
 
   #disconnect(connection: SessionConnection): void {
-    this.#forgetConnection(connection);
+    this.#removeConnection(connection);
     this.#putBackAll(this.#holds.releaseAll(connection.session), false);
   }
 
-  /** A peer that reads again gets what it was not offered meanwhile. */
-  #left(bytes: number, connection: SessionConnection): void {
-    const wasBehind = !this.#mayOffer(connection);
+  /** Deliveries to a peer that has caught up resume. */
+  #flushed(bytes: number, connection: SessionConnection): void {
+    const wasBehind = !this.#mayDeliver(connection);
     connection.unreadBytes -= bytes;
-    assert(connection.unreadBytes >= 0, 'what leaves was offered before');
-    if (!wasBehind || !this.#mayOffer(connection)) return;
+    assert(connection.unreadBytes >= 0, 'bytes are delivered before they are flushed');
+    if (!wasBehind || !this.#mayDeliver(connection)) return;
     this.#match([...connection.waiters.values()]);
     this.#fetchParked(connection);
   }
 
-  /** What one peer leaves unread is bounded; beyond, others get the mail. */
-  #mayOffer = (connection: SessionConnection): boolean =>
+  /** Bounds the bytes that a peer leaves unread. Beyond the limit, mail goes to other sessions. */
+  #mayDeliver = (connection: SessionConnection): boolean =>
     connection.unreadBytes < this.#limits.unreadBytesMax;
 
-  #hasManyParked({ waiters, fetches }: SessionConnection): boolean {
-    return waiters.size + fetches.size >= this.#limits.waitsPerConnectionMax;
-  }
-
-  #failMany({ id }: SessionConnection, request: RequestNumber): void {
-    const what = `${this.#limits.waitsPerConnectionMax} calls of the connection wait, the limit`;
-    this.#fail(id, request, 'too_many_waits', what);
-  }
-
-  #forgetConnection(connection: SessionConnection): void {
-    this.#connections.delete(connection.id);
-    this.#connectionOf.delete(connection.session);
+  #removeConnection(connection: SessionConnection): void {
+    this.#connections.delete(connection);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
   }
 
-  /** All go back before any is offered again, so that the lowest number goes out first. */
+  /** All go back before any is delivered again, so that the lowest number goes out first. */
   #putBackAll(messages: readonly LiveMessage[], unread: boolean): void {
     for (const message of messages) this.#putBack(message, unread);
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
@@ -404,8 +392,8 @@ export class Engine {
   }
 
   /**
-   * Serves the waits that the changes may have matched. Answers go to the waits for them; the rest,
-   * lowest number first, to the wait parked first.
+   * Serves the waits for which the changes may have brought a message. An answer goes to a wait for that
+   * answer. All other messages, lowest number first, go to the wait that was parked first.
    */
   #match(changes: readonly Pick<Waiter<SessionConnection>, 'mailbox' | 'answers'>[]): void {
     for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
@@ -418,7 +406,7 @@ export class Engine {
       const message = answers
         ? this.#state.answerTo(answers, mailbox)
         : this.#state.firstReady(mailbox);
-      const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayOffer);
+      const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
       this.#serve(waiter, message);
     }
@@ -440,14 +428,6 @@ export class Engine {
     waiter.owner.waiters.delete(waiter.request);
   }
 
-  /** A holder that the last owner knew may still come back for a message of the mailbox. */
-  #isAwaited(mailbox: Name): boolean {
-    for (const session of this.#absent) {
-      if (this.#state.heldBy(session).some((message) => message.mailbox === mailbox)) return true;
-    }
-    return false;
-  }
-
   #fetchAgain(): void {
     for (const connection of this.#connections.values()) this.#fetchParked(connection);
   }
@@ -459,12 +439,12 @@ export class Engine {
   }
 
   #status(request: RequestNumber): StatusResponse {
-    const sessions = this.#connections.size;
+    const sessions = this.#connections.count;
     return { request, sessions, ...statusOf(this.#state, this.#waiters, this.#limits) };
   }
 
   #write(record: JournalRecord): void {
-    this.#records.push(record);
+    this.#outcome.add(record);
     this.#state.apply(record);
   }
 
@@ -478,36 +458,25 @@ export class Engine {
       return { id, number, reader: this.#state.find({ id, number })?.holder !== undefined };
     });
     assert(first, 'a post has a message');
-    this.#replySynced(to, { kind: 'stored', request, ...first, also, ...rest });
+    this.#outcome.replyAfterSync(to, { kind: 'stored', request, ...first, also, ...rest });
   }
 
   #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {
     const { envelope, attempt, mailbox } = message;
     const others = this.#waiters.others(mailbox, connection.session);
     connection.unreadBytes += envelope.bodyBytes;
-    this.#reply(connection.id, { kind: 'offer', request, envelope, mailbox, attempt, others });
+    this.#outcome.reply(connection.id, {
+      kind: 'offer',
+      request,
+      envelope,
+      mailbox,
+      attempt,
+      others,
+    });
   }
 
   #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
-    this.#reply(to, { kind: 'end', request, remaining: this.#state.counts(mailbox).ready });
-  }
-
-  #fail(to: ConnectionId, request: RequestNumber, code: ErrorCode, message: string): void {
-    this.#reply(to, { kind: 'error', request, code, message });
-  }
-
-  #replySynced(to: ConnectionId, response: Response): void {
-    this.#replies.push({ to, after: 'sync', response: response });
-  }
-
-  #reply(to: ConnectionId, response: Response): void {
-    this.#replies.push({ to, after: 'write', response: response });
-  }
-
-  #takeOutcome(): Outcome {
-    const outcome = { records: this.#records, replies: this.#replies };
-    this.#records = [];
-    this.#replies = [];
-    return outcome;
+    const remaining = this.#state.counts(mailbox).ready;
+    this.#outcome.reply(to, { kind: 'end', request, remaining });
   }
 }

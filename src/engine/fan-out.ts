@@ -1,6 +1,5 @@
-// A post and its messages: one for each mailbox that it names, with an id and a number of its own, so
-// that each is held and settled by itself. One record stores them all, so a crash leaves all or none.
-
+// A post stores one message for each mailbox that it names. Each has an id and a number of its own, and is
+// held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import {
   type Envelope,
   isSameMessage,
@@ -17,13 +16,13 @@ import type { Deduplication } from './deduplication.ts';
 export interface AddressedMessage {
   readonly id: MessageId;
   readonly to: Name;
-  /** The number under which it was stored before. */
+  /** The number under which it is stored already. */
   readonly storedAs: number | undefined;
-  /** It was never stored: the number of the offer by which a holder settled it all the same. */
+  /** It was never stored, but a holder settled it: the number under which it was delivered. */
   readonly settledAs: number | undefined;
 }
 
-/** A session numbers its messages one by one: a post to three mailboxes takes three counts. */
+/** A session counts its messages, so a post to three mailboxes takes three counts. */
 export function addressedMessages(
   post: PostRequest,
   session: SessionId,
@@ -50,7 +49,7 @@ export function addressedMessages(
   });
 }
 
-/** One after the other, but for those that are not stored any more. */
+/** Gives consecutive numbers, except to messages that are settled already and keep theirs. */
 export function numberedFrom(
   nextNumber: number,
   messages: readonly AddressedMessage[],
@@ -70,15 +69,15 @@ export function envelopesFor(
   });
 }
 
-/** All messages of a post that is not to be stored again; undefined when it was stored in other words. */
+/** The messages of a repeated post; undefined when its content differs from what was stored. */
 export function storedBefore(
   post: PostRequest,
   messages: readonly AddressedMessage[],
-  ledger: { message(number: number): { readonly envelope: Envelope } | undefined },
+  state: { message(number: number): { readonly envelope: Envelope } | undefined },
 ): { readonly id: MessageId; readonly number: number }[] | undefined {
   const stored = messages.flatMap(({ id, to, storedAs, settledAs }) => {
     if (storedAs === undefined) return settledAs === undefined ? [] : [{ id, number: settledAs }];
-    const live = ledger.message(storedAs)?.envelope;
+    const live = state.message(storedAs)?.envelope;
     return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number: storedAs }];
   });
   return stored.length === messages.length ? stored : undefined;

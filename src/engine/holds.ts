@@ -1,27 +1,26 @@
-// Which session holds which message, as holds name them. The ledger knows the holders of the messages that
-// are here. A session can hold another one as well: an earlier owner offered it before it was durable, and
-// a power loss undid it, or a newer epoch had begun already. Its poster has no answer, so it posts the
-// message again. Then the message belongs to its holder at once, or is at its second attempt if the holder
-// has given it back. Such orphaned holds are in memory only: each hello lists what its session holds.
-
+// Which session holds which message. The state knows the holders of the messages that are in the store. A
+// session can also hold a message that is not: an earlier owner delivered it before it was durable, and lost
+// it in a power loss or to a newer epoch. Its poster got no response and posts it again. Then the message
+// goes to its holder at once, or is at its second attempt if the holder has released it meanwhile. Such
+// orphaned holds are in memory only, since each hello lists what its session holds.
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
+import { IdsBySession } from './ids-by-session.ts';
 import type { LiveMessage, State } from './state.ts';
 
 export class Holds {
   readonly #state: State;
-  /** Holders of messages that are not here; undefined for one that was given back. Oldest first. */
-  readonly #orphans = new Map<MessageId, SessionId | undefined>();
-  readonly #orphansMax: number;
+  /** Holders of messages that are not in the store; undefined for a message that was released. */
+  readonly #orphans: IdsBySession<SessionId | undefined>;
 
   constructor(state: State, { unstoredIdsMax }: { readonly unstoredIdsMax: number }) {
     this.#state = state;
-    this.#orphansMax = unstoredIdsMax;
+    this.#orphans = new IdsBySession(unstoredIdsMax);
   }
 
   /**
-   * What is settled when a session settles these holds: messages that are here, and messages that are not
-   * but may be posted again. All else was settled before, or is held by another session.
+   * What a session settles with these holds: messages in the store, and messages that are not in it but may
+   * be posted again. All others were settled before, or another session holds them.
    */
   settle(
     holds: readonly Hold[],
@@ -51,26 +50,26 @@ export class Holds {
       if (holder !== session) continue;
       if (message) messages.add(message);
       else if (unread) this.#orphans.delete(hold.id);
-      else this.#orphans.set(hold.id, undefined);
+      else this.#orphans.set(hold.id, undefined, undefined);
     }
     return [...messages];
   }
 
-  /** Of a session whose connection is lost. Returns the messages that go back to their places. */
+  /** For a session whose connection is lost. Returns the messages that go back to their places. */
   releaseAll(session: SessionId): LiveMessage[] {
-    for (const id of this.#orphansOf(session)) this.#orphans.set(id, undefined);
+    for (const id of this.#orphans.idsOf(session)) this.#orphans.set(id, undefined, undefined);
     return this.#state.heldBy(session);
   }
 
-  /** What a hello does not list never reached its session. Returns the messages that go back. */
+  /** A delivery that a hello does not list never arrived. Returns the messages that go back. */
   releaseUnlisted(session: SessionId, listed: readonly Hold[]): LiveMessage[] {
     const ids = new Set(listed.map(({ id }) => id));
-    for (const id of this.#orphansOf(session)) if (!ids.has(id)) this.#orphans.delete(id);
+    for (const id of this.#orphans.idsOf(session)) if (!ids.has(id)) this.#orphans.delete(id);
     const messages = new Set(listed.map((hold) => this.#state.find(hold)));
     return this.#state.heldBy(session).filter((message) => !messages.has(message));
   }
 
-  /** What a hello lists: messages that the session is to hold again, and what another one holds by now. */
+  /** Of the holds that a hello lists: messages that it is to hold again, and holds that another session has. */
   regain(session: SessionId, listed: readonly Hold[]): { free: LiveMessage[]; revoked: Hold[] } {
     const free = new Set<LiveMessage>();
     const revoked: Hold[] = [];
@@ -83,7 +82,7 @@ export class Holds {
     return { free: [...free], revoked };
   }
 
-  /** The message is here now. Returns undefined if no session held it before. */
+  /** The message is in the store now. Returns undefined if no session held it before. */
   takeOrphan(id: MessageId): { readonly holder: SessionId | undefined } | undefined {
     if (!this.#orphans.has(id)) return undefined;
     const holder = this.#orphans.get(id);
@@ -96,16 +95,10 @@ export class Holds {
     return { message, holder: message ? message.holder : this.#orphans.get(hold.id) };
   }
 
+  /** Makes it the newest orphan. */
   #keepOrphan({ id }: Hold, session: SessionId): void {
     if (!this.#state.deduplication.mayBePosted(id)) return;
     this.#orphans.delete(id);
-    this.#orphans.set(id, session);
-    if (this.#orphans.size <= this.#orphansMax) return;
-    const [oldest] = this.#orphans.keys();
-    if (oldest !== undefined) this.#orphans.delete(oldest);
-  }
-
-  #orphansOf(session: SessionId): MessageId[] {
-    return [...this.#orphans].filter(([, holder]) => holder === session).map(([id]) => id);
+    this.#orphans.set(id, session, session);
   }
 }

@@ -1,11 +1,27 @@
-// Why a post is refused: its count, or no room for one of its messages. Nothing old is ever dropped to
-// make room.
+// Why a post or a wait is refused: a wrong count, no room, or too many parked calls. Stored mail is never
+// dropped to make room.
 import { IpcError } from '../base/errors.ts';
 import type { Name, SessionId } from '../model/message.ts';
 import { mailboxesOf } from '../model/post.ts';
 import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, PostCommand } from './commands.ts';
+import type { SessionConnection } from './connections.ts';
 import type { State } from './state.ts';
+
+export function waitRefusal(parked: number, { waitsMax: max }: EngineLimits): IpcError | undefined {
+  if (parked < max) return undefined;
+  const what = `${max} waits are parked in the broker, which is the limit`;
+  return new IpcError('too_many_waits', what);
+}
+
+export function parkRefusal(
+  { waiters, fetches }: SessionConnection,
+  { waitsPerConnectionMax: max }: EngineLimits,
+): IpcError | undefined {
+  if (waiters.size + fetches.size < max) return undefined;
+  const what = `${max} calls of this connection are parked, which is the limit`;
+  return new IpcError('too_many_waits', what);
+}
 
 export function quotaRefusal(
   post: PostCommand,
@@ -25,16 +41,17 @@ function wrongCount(
   post: PostRequest,
   session: SessionId,
   state: State,
-  { postsAboveMarkMax }: EngineLimits,
+  { unacknowledgedPostsMax }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
-  const mark = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
-  if (post.count <= mark) {
-    return new IpcError('bad_frame', `post ${post.count} lies below the mark ${mark}`);
+  const ackedUpTo = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
+  if (post.count <= ackedUpTo) {
+    const what = `post ${post.count} is not above the acknowledged count ${ackedUpTo}`;
+    return new IpcError('bad_frame', what);
   }
   const last = post.count + post.alsoTo.length;
-  if (last <= mark + postsAboveMarkMax) return undefined;
-  const what = `post ${last} is more than ${postsAboveMarkMax} above the mark ${mark}`;
+  if (last <= ackedUpTo + unacknowledgedPostsMax) return undefined;
+  const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
   return new IpcError('too_many_unanswered', what);
 }
 
@@ -56,7 +73,7 @@ function fullStore(
   return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
 }
 
-/** One more message in each. What runs out of attempts finds room in `dead-letters` all the same. */
+/** Room for one more message in each. A message that is out of attempts always has room in `dead-letters`. */
 export function fullMailboxes(
   names: readonly Name[],
   bodyBytes: number,
@@ -64,8 +81,8 @@ export function fullMailboxes(
   limits: EngineLimits,
 ): IpcError | undefined {
   const { mailboxCount } = state;
-  const begun = names.filter((name) => state.sizeOf(name).messages === 0).length;
-  if (begun > 0 && mailboxCount + begun > limits.mailboxesMax) {
+  const added = names.filter((name) => state.sizeOf(name).messages === 0).length;
+  if (added > 0 && mailboxCount + added > limits.mailboxesMax) {
     const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
     return new IpcError('too_many_mailboxes', what);
   }
@@ -83,10 +100,10 @@ function fullMailbox(
   { mailboxMessagesMax, mailboxBytesMax }: EngineLimits,
 ): IpcError | undefined {
   const { messages, bytes } = state.sizeOf(name);
-  const which = `the mailbox ${JSON.stringify(name)}`;
+  const where = `the mailbox ${JSON.stringify(name)}`;
   if (messages >= mailboxMessagesMax) {
-    return new IpcError('mailbox_full', `${which} holds ${messages} messages, its limit`);
+    return new IpcError('mailbox_full', `${where} holds ${messages} messages, which is its limit`);
   }
   if (bytes + bodyBytes <= mailboxBytesMax) return undefined;
-  return new IpcError('mailbox_full', `${which} holds ${bytes} of ${mailboxBytesMax} bytes`);
+  return new IpcError('mailbox_full', `${where} holds ${bytes} of ${mailboxBytesMax} bytes`);
 }

@@ -1,9 +1,7 @@
-// The message numbers of one mailbox that can be delivered, in ascending order.
-
-/** Numbers in ascending order; taken from the front, added mostly at the back. */
+/** The numbers of a mailbox's ready messages, in ascending order: taken from the front, mostly added at the back. */
 export class ReadyQueue {
   #numbers: number[] = [];
-  /** Everything before this place was taken; cut off when it outweighs the rest. */
+  /** Items before this index have been taken. They are cut off when there are more of them than of others. */
   #start = 0;
 
   get size(): number {
@@ -15,17 +13,17 @@ export class ReadyQueue {
   }
 
   add(number: number): void {
-    const place = this.#placeOf(number);
-    if (this.#numbers[place] === number) return;
-    if (place === this.#start && this.#start > 0) this.#numbers[--this.#start] = number;
-    else this.#numbers.splice(place, 0, number);
+    const index = this.#indexOf(number);
+    if (this.#numbers[index] === number) return;
+    if (index === this.#start && this.#start > 0) this.#numbers[--this.#start] = number;
+    else this.#numbers.splice(index, 0, number);
   }
 
   delete(number: number): void {
-    const place = this.#placeOf(number);
-    if (this.#numbers[place] !== number) return;
-    if (place === this.#start) this.#start++;
-    else this.#numbers.splice(place, 1);
+    const index = this.#indexOf(number);
+    if (this.#numbers[index] !== number) return;
+    if (index === this.#start) this.#start++;
+    else this.#numbers.splice(index, 1);
     if (this.#start > 1_024 && this.#start * 2 > this.#numbers.length) {
       this.#numbers = this.#numbers.slice(this.#start);
       this.#start = 0;
@@ -33,13 +31,13 @@ export class ReadyQueue {
   }
 
   *[Symbol.iterator](): IterableIterator<number> {
-    for (let place = this.#start; place < this.#numbers.length; place++) {
-      yield this.#numbers[place] as number;
+    for (let index = this.#start; index < this.#numbers.length; index++) {
+      yield this.#numbers[index] as number;
     }
   }
 
-  /** The place of the first number that is not smaller. */
-  #placeOf(number: number): number {
+  /** The index of the first number that is not smaller. */
+  #indexOf(number: number): number {
     let low = this.#start;
     let high = this.#numbers.length;
     if (high > low && (this.#numbers[high - 1] as number) < number) return high;

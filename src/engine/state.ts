@@ -1,5 +1,5 @@
-// What is durable of the engine: the fold of all records, in life as in replay. `apply` is the only
-// place that carries a record out, so a replay cannot come to another state.
+// The durable state of the engine: the fold of all records, both in operation and in replay. Only `apply`
+// changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import {
@@ -12,7 +12,7 @@ import {
   splitId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { CopiedRecord, JournalRecord } from '../model/requests.ts';
+import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
@@ -20,7 +20,7 @@ export interface LiveMessage {
   readonly envelope: Envelope;
   readonly mailbox: Name;
   readonly attempt: number;
-  /** undefined: ready to be offered. */
+  /** undefined when the message is ready to be delivered. */
   readonly holder: SessionId | undefined;
 }
 
@@ -28,7 +28,7 @@ type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Fiel
 
 interface MailboxState {
   readonly ready: ReadyQueue;
-  /** Ready messages by the question that they answer. */
+  /** Numbers of ready messages, by the message that they answer. */
   readonly replies: Map<MessageId, Set<number>>;
   held: number;
   bytes: number;
@@ -44,7 +44,7 @@ export interface MailboxSize {
   readonly bytes: number;
 }
 
-/** One that was posted to `dead-letters` itself is where it was meant to go. */
+/** A message that was posted to `dead-letters` itself is no dead letter. */
 export function isDeadLetter({ mailbox, envelope }: LiveMessage): boolean {
   return mailbox === deadLetterMailbox && envelope.to !== deadLetterMailbox;
 }
@@ -62,7 +62,7 @@ export class State {
   readonly #deadLetters = new Map<Name, number>();
   #nextNumber = 1;
   #bytes = 0;
-  /** Numbers settled so far in a replay, where records may come twice and out of order. */
+  /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: Set<number> | undefined = new Set();
 
   constructor(limits: DeduplicationLimits) {
@@ -83,7 +83,7 @@ export class State {
     return this.#bytes;
   }
 
-  /** Numbers below this one were given before, whatever became of their messages. */
+  /** Numbers below this one have been used, even if no message has them any more. */
   reserveNumbersBelow(number: number): void {
     this.#nextNumber = Math.max(this.#nextNumber, number);
   }
@@ -143,8 +143,8 @@ export class State {
   }
 
   /**
-   * By its id. A crash that undoes a message also gives its number to another one; posted again, the
-   * message has a new number, and the holds of then still have the old one.
+   * Finds a message by its id, whatever number the hold has. A crash that undoes a message frees its number
+   * for another one. Posted again, the message gets a new number, while older holds have the old one.
    */
   find({ number, id }: Hold): LiveMessage | undefined {
     const message = this.#messages.get(number);
@@ -159,7 +159,7 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** A ready answer to the message. */
+  /** A ready message that answers `question`. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
     const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
     return first === undefined ? undefined : this.live(first);
@@ -171,7 +171,7 @@ export class State {
     return Array.from(numbers, (number) => this.live(number));
   }
 
-  /** How many dead letters were meant for each mailbox. */
+  /** How many dead letters were posted to each mailbox. */
   get deadLetters(): ReadonlyMap<Name, number> {
     return this.#deadLetters;
   }
@@ -248,7 +248,7 @@ export class State {
     this.#enter(message);
   }
 
-  /** Into its mailbox's order when it is ready, among its holder's when it is held. */
+  /** A ready message enters the order of its mailbox, a held one the holds of its session. */
   #enter(entering: LiveMessage): void {
     const { envelope, mailbox: name, holder } = entering;
     const { number, bodyBytes } = envelope;
@@ -301,23 +301,23 @@ export class State {
 }
 
 function enterReady(
-  { ready, replies: answers }: MailboxState,
+  { ready, replies }: MailboxState,
   { number, answers: question }: Envelope,
 ): void {
   ready.add(number);
   if (question === '') return;
-  const numbers = answers.get(question);
+  const numbers = replies.get(question);
   if (numbers) numbers.add(number);
-  else answers.set(question, new Set([number]));
+  else replies.set(question, new Set([number]));
 }
 
 function leaveReady(
-  { ready, replies: answers }: MailboxState,
+  { ready, replies }: MailboxState,
   { number, answers: question }: Envelope,
 ): void {
   ready.delete(number);
   if (question === '') return;
-  const numbers = answers.get(question);
+  const numbers = replies.get(question);
   numbers?.delete(number);
-  if (numbers?.size === 0) answers.delete(question);
+  if (numbers?.size === 0) replies.delete(question);
 }

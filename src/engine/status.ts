@@ -1,12 +1,11 @@
-// What a status says of the mailboxes: everything that has a message or a reader.
-
+// The engine's part of a status: every mailbox that has a message or a parked wait.
 import type { Name } from '../model/message.ts';
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 
-/** For the broker to fill in. */
+/** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
 export function statusOf(

@@ -1,5 +1,4 @@
-// The waits that are parked in the engine. Not durable: a restart ends them all, and each client
-// parks its own again.
+// The parked waits. They are not durable: a restart ends them all, and each client sends its own again.
 import type { MessageId, Name, SessionId } from '../model/message.ts';
 import type { RequestNumber } from '../model/requests.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
@@ -10,7 +9,7 @@ export interface Waiter<Owner> {
   readonly session: SessionId;
   readonly request: RequestNumber;
   readonly mailbox: Name;
-  /** The question whose answer it is for; '' for any message. */
+  /** Wait only for an answer to this message; '' for any message. */
   readonly answers: MessageId | '';
   /** Milliseconds on the engine's clock. */
   readonly deadline: number;
@@ -18,9 +17,9 @@ export interface Waiter<Owner> {
 }
 
 interface Parked<Owner> {
-  /** By the question whose answer they are for, '' for any message; of each, oldest first. */
+  /** By `answers`; each set has the oldest waiter first. */
   readonly waiters: Map<MessageId | '', Set<Waiter<Owner>>>;
-  /** How many of them each session has. */
+  /** How many waiters each session has. */
   readonly sessions: Map<SessionId, number>;
   count: number;
 }
@@ -34,7 +33,7 @@ export class Waiters<Owner> {
     return this.#size;
   }
 
-  /** The waiter whose time is over first. */
+  /** The waiter with the earliest deadline. */
   get next(): Waiter<Owner> | undefined {
     return this.#deadlines.first;
   }
@@ -61,15 +60,15 @@ export class Waiters<Owner> {
     const waiters = parked?.waiters.get(waiter.answers);
     if (!parked || !waiters?.delete(waiter)) return;
     if (waiters.size === 0) parked.waiters.delete(waiter.answers);
-    const left = (parked.sessions.get(session) ?? 0) - 1;
-    if (left > 0) parked.sessions.set(session, left);
+    const count = (parked.sessions.get(session) ?? 0) - 1;
+    if (count > 0) parked.sessions.set(session, count);
     else parked.sessions.delete(session);
     if (--parked.count === 0) this.#parked.delete(mailbox);
     this.#deadlines.delete(waiter);
     this.#size--;
   }
 
-  /** The oldest for answers to that question, or for any message, whose owner may be given something. */
+  /** The oldest waiter with these `answers` whose owner may get a delivery now. */
   oldest(
     mailbox: Name,
     answers: MessageId | '',
@@ -85,7 +84,7 @@ export class Waiters<Owner> {
     return this.#parked.get(mailbox)?.count ?? 0;
   }
 
-  /** Other sessions that wait on the mailbox. */
+  /** How many other sessions wait on the mailbox. */
   others(mailbox: Name, session: SessionId): number {
     const sessions = this.#parked.get(mailbox)?.sessions;
     return sessions ? sessions.size - (sessions.has(session) ? 1 : 0) : 0;

@@ -1,17 +1,15 @@
-// What is known of the programs that run agents: how long a call may take there, and how calls end.
-// Measured, or read in their sources and documents, in November 2026.
-import { parseTimeout, parseVariable } from '../app/parameters.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+// The programs that run agents: how long a call may take in each, and how it ends calls. Measured, or read in
+// their sources and documents, in November 2026.
+import { type Environment, maxWaitIn } from '../app/environment.ts';
 
 export interface HostProfile {
-  /** How long a call may take, in seconds; undefined: longer than any wait. */
+  /** How long a call may take; undefined: longer than any wait. */
   readonly secondsMax: number | undefined;
-  /** It drops calls without a word: a result that was written may never have been seen. */
+  /** It drops calls without a notification, so a written result may never have been seen. */
   readonly drops: boolean;
-  /** One call at a time: a new one says that the older are dropped. */
+  /** It makes one call at a time, so a new call means that older ones were dropped. */
   readonly isSerial: boolean;
-  /** Progress gives a call more time, where the call asks for it. */
+  /** It gives a call more time for each progress notification, if the call asked for them. */
   readonly wantsProgress: boolean;
 }
 
@@ -22,7 +20,7 @@ const patient: HostProfile = {
   wantsProgress: false,
 };
 
-/** By the beginning of the name that the host gives itself. */
+/** Keyed by the beginning of the name that the host sends. */
 const hosts: readonly (readonly [name: string, host: HostProfile])[] = [
   ['claude-code', patient],
   ['claude-ai', { ...patient, secondsMax: 230 }],
@@ -31,7 +29,7 @@ const hosts: readonly (readonly [name: string, host: HostProfile])[] = [
   ['opencode', { ...patient, secondsMax: 55, wantsProgress: true }],
 ];
 
-/** An unknown host may give up at 60 s, as its SDK does; one that asks for more knows its limit. */
+/** An unknown host may give up after 60 s, as the SDK does; one that asks for more knows its own limit. */
 const unknownSeconds = 55;
 const unknownSecondsDefault = 60;
 
@@ -39,12 +37,7 @@ export function findProfile(name: string | undefined): HostProfile | undefined {
   return hosts.find(([start]) => name?.startsWith(start))?.[1];
 }
 
-/** What the environment allows, in seconds. */
-export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
-  return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
-}
-
-/** How long a call that asks for so many seconds may really take. */
+/** How long a call that asks for `asked` seconds may block, in seconds. */
 export function effectiveSeconds(
   asked: number,
   host: HostProfile | undefined,

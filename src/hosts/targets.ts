@@ -1,12 +1,12 @@
-// How each host is told of an MCP server: by a command of its own, or by an entry in a file.
-// Read in their documents and tried with their programs where they have one, in November 2026.
+// How an MCP server is added to each host: by a command of the host, or by an entry in a file. According to
+// their documents, and tried with their programs where they have one, in November 2026.
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export type Scope = 'user' | 'project';
 
-/** What starts `ipc mcp`. */
+/** The command that starts `ipc mcp`. */
 export interface Server {
   readonly command: string;
   readonly args: readonly string[];
@@ -16,43 +16,49 @@ export interface Server {
 export interface ConfigFolders {
   readonly home: string;
   readonly project: string;
-  /** CLAUDE_CONFIG_DIR, or what stands for it: where .claude.json is. */
+  /** CLAUDE_CONFIG_DIR, or its default: where .claude.json is. */
   readonly claude: string;
-  /** CODEX_HOME, or what stands for it. */
+  /** CODEX_HOME, or its default. */
   readonly codex: string;
-  /** XDG_CONFIG_HOME, or what stands for it. */
+  /** XDG_CONFIG_HOME, or its default. */
   readonly config: string;
   readonly platform: NodeJS.Platform;
 }
 
 export interface HostTarget {
-  /** In command lines. */
+  /** The name that `ipc install` takes. */
   readonly name: string;
   readonly title: string;
   readonly programs: readonly string[];
   /** The first is the default. */
   readonly scopes: readonly Scope[];
-  /** Words for the host's own program; a host without them is set up by its file. */
+  /** Arguments for the host's own program. A host without them is set up in its file. */
   readonly words?: {
     add(server: Server, scope: Scope): readonly string[];
     remove(scope: Scope): readonly string[];
   };
-  file(scope: Scope, places: ConfigFolders): string;
-  /** The same for people, of a host without words. */
+  file(scope: Scope, folders: ConfigFolders): string;
+  /** The file as people are shown it, for a host without `words`. */
   readonly into?: string;
-  /** Else JSON, perhaps with comments. */
+  /** The file is TOML; otherwise JSON, perhaps with comments. */
   readonly isToml?: true;
-  /** Where the entry stands in the file. */
+  /** Where the entry is in the file. */
   readonly keys: readonly string[];
   entry(server: Server): object;
-  /** Where the host notes that a plugin is on, and how it notes that of ours. */
-  readonly plugin?: { file(places: ConfigFolders): string; readonly mark: RegExp };
-  /** What the user does about what no command and no entry says. */
+  /** Where the host lists its plugins. */
+  readonly plugin?: {
+    file(folders: ConfigFolders): string;
+    readonly keys: readonly string[];
+    isOn(value: unknown): boolean;
+  };
+  /** Advice that is shown after the installation. */
   readonly also?: string;
 }
 
 /** The name of the server in every host. */
 export const serverName = 'ipc';
+/** A host lists it as `agent-ipc@MARKETPLACE`. */
+export const pluginName = 'agent-ipc';
 
 export const hostTargets: readonly HostTarget[] = [
   {
@@ -71,7 +77,8 @@ export const hostTargets: readonly HostTarget[] = [
     plugin: {
       file: ({ home, claude }) =>
         join(claude === home ? join(home, '.claude') : claude, 'settings.json'),
-      mark: /"agent-ipc@[^"]*"\s*:\s*true/,
+      keys: ['enabledPlugins'],
+      isOn: (value) => value === true,
     },
     also: 'It asks before each call unless its settings allow mcp__ipc__ipc.',
   },
@@ -90,7 +97,8 @@ export const hostTargets: readonly HostTarget[] = [
     entry: plainEntry,
     plugin: {
       file: ({ codex }) => join(codex, 'config.toml'),
-      mark: /^\[plugins\."agent-ipc@[^"]*"\]\s*enabled = true/m,
+      keys: ['plugins'],
+      isOn: (value) => (value as { enabled?: unknown } | null)?.enabled === true,
     },
     also: 'For waits of five minutes add tool_timeout_sec = 330 to [mcp_servers.ipc] in its config.toml.',
   },
@@ -103,8 +111,8 @@ export const hostTargets: readonly HostTarget[] = [
       add: (server, scope) => ['mcp', 'add', '-s', scope, serverName, ...wordsOf(server)],
       remove: (scope) => ['mcp', 'remove', '-s', scope, serverName],
     },
-    file: (scope, places) =>
-      join(scope === 'user' ? places.home : places.project, '.gemini', 'settings.json'),
+    file: (scope, folders) =>
+      join(scope === 'user' ? folders.home : folders.project, '.gemini', 'settings.json'),
     keys: ['mcpServers', serverName],
     entry: plainEntry,
   },
@@ -113,22 +121,22 @@ export const hostTargets: readonly HostTarget[] = [
     title: 'Cursor',
     programs: ['cursor'],
     scopes: ['user', 'project'],
-    file: (scope, places) =>
-      join(scope === 'user' ? places.home : places.project, '.cursor', 'mcp.json'),
+    file: (scope, folders) =>
+      join(scope === 'user' ? folders.home : folders.project, '.cursor', 'mcp.json'),
     into: '~/.cursor/mcp.json',
     keys: ['mcpServers', serverName],
     entry: plainEntry,
   },
   {
-    // `code --add-mcp` adds, but nothing removes; so its file is edited.
+    // `code --add-mcp` can add an entry, but no command removes one; so the file is edited.
     name: 'vscode',
     title: 'VS Code',
     programs: ['code'],
     scopes: ['user', 'project'],
-    file: (scope, places) =>
+    file: (scope, folders) =>
       scope === 'user'
-        ? join(codeFolder(places), 'mcp.json')
-        : join(places.project, '.vscode', 'mcp.json'),
+        ? join(codeFolder(folders), 'mcp.json')
+        : join(folders.project, '.vscode', 'mcp.json'),
     into: '.vscode/mcp.json in a project',
     keys: ['servers', serverName],
     entry: (server) => ({ type: 'stdio', ...plainEntry(server) }),
@@ -183,7 +191,7 @@ function plainEntry({ command, args }: Server): Server {
   return { command, args };
 }
 
-/** Of its default profile. */
+/** The folder of VS Code's default profile. */
 function codeFolder({ home, config, platform }: ConfigFolders): string {
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Code', 'User');
   if (platform === 'win32') return join(home, 'AppData', 'Roaming', 'Code', 'User');

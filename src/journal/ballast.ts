@@ -2,7 +2,7 @@
 // must be written that cannot wait. A post can wait: it is refused unless all ballast is there.
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
-import { settleBytes, spareBytes, sparesMax, sparesMin } from '../base/limits.ts';
+import { ballastFileBytes, ballastFilesMax, ballastFilesMin, settleBytes } from '../base/limits.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 
@@ -16,13 +16,14 @@ export class Ballast {
   readonly #names: string[] = [];
 
   /** Takes over what earlier owners left. */
-  constructor(disk: Disk, folder: string, filesMin = sparesMin) {
+  constructor(disk: Disk, folder: string, filesMin = ballastFilesMin) {
     this.#disk = disk;
     this.#folder = join(folder, 'spare');
     this.#filesMin = filesMin;
     for (const name of disk.list(this.#folder).filter((each) => ballastName.test(each))) {
       // A power loss may have left it short.
-      if (disk.readPart(this.#path(name), spareBytes - 1, 1).length === 1) this.#names.push(name);
+      if (disk.readPart(this.#path(name), ballastFileBytes - 1, 1).length === 1)
+        this.#names.push(name);
       else disk.removeFile(this.#path(name));
     }
   }
@@ -35,8 +36,8 @@ export class Ballast {
   /** Creates as much as it takes to offer and settle this number of messages. False if the disk is full. */
   refill(messages: number): boolean {
     const wanted = Math.min(
-      sparesMax,
-      this.#filesMin + Math.floor((messages * settleBytes) / spareBytes),
+      ballastFilesMax,
+      this.#filesMin + Math.floor((messages * settleBytes) / ballastFileBytes),
     );
     while (this.#names.length < wanted) {
       if (!this.#addFile()) return false;
@@ -59,7 +60,7 @@ export class Ballast {
     try {
       this.#disk.makeFolder(this.#folder);
       const { name, file } = this.#create();
-      const isWhole = this.#fill(file) === spareBytes;
+      const isWhole = this.#fill(file) === ballastFileBytes;
       if (isWhole) this.#names.push(name);
       else this.#disk.removeFile(this.#path(name));
       return isWhole;
@@ -71,7 +72,7 @@ export class Ballast {
 
   #fill(file: DiskFile): number {
     try {
-      return file.write([Buffer.alloc(spareBytes)], 0);
+      return file.write([Buffer.alloc(ballastFileBytes)], 0);
     } catch (error) {
       if (isDiskFull(error)) return 0;
       throw error;

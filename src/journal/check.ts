@@ -2,7 +2,7 @@
 
 import type { Envelope, Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { CorruptionScanner, describeCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';

@@ -6,7 +6,7 @@
 // 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewrite).
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import type { JournalLimits } from './journal-options.ts';
 import type { LiveIndex, Location } from './live-index.ts';
 import { encodeRecord } from './record-codec.ts';

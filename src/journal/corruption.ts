@@ -1,8 +1,8 @@
 // Collects the corruption that a replay finds: ranges without a valid record, and messages with a corrupt
 // body. Which messages may be missing follows from the numbers around a range.
-import { damageListedMax } from '../base/limits.ts';
+import { corruptionListedMax } from '../base/limits.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { isValid, type LostBytes, type RawRecord, type SegmentId } from './record-framing.ts';
 
 export interface LostRange {
@@ -86,10 +86,11 @@ export class CorruptionScanner {
     return [...this.#found.values()].map(({ id, lost, messages }) => ({
       epoch: id.epoch,
       segment: id.segment,
-      lost: lost.slice(0, damageListedMax).map((range) => this.#describe(range)),
-      messages: [...messages].slice(0, damageListedMax),
+      lost: lost.slice(0, corruptionListedMax).map((range) => this.#describe(range)),
+      messages: [...messages].slice(0, corruptionListedMax),
       more:
-        Math.max(0, lost.length - damageListedMax) + Math.max(0, messages.size - damageListedMax),
+        Math.max(0, lost.length - corruptionListedMax) +
+        Math.max(0, messages.size - corruptionListedMax),
     }));
   }
 
@@ -101,7 +102,7 @@ export class CorruptionScanner {
     let missingMore = 0;
     for (let number = after + 1; countMax > 0 && number < before; number++) {
       if (this.#seen.has(number)) continue;
-      if (missing.length < damageListedMax) missing.push(number);
+      if (missing.length < corruptionListedMax) missing.push(number);
       else if (++missingMore > countMax) return { ...where, missing: [], missingMore: countMax };
     }
     return { ...where, missing, missingMore };

@@ -1,6 +1,6 @@
 // `ipc store dump`: the records of a store, one object each. Changes nothing.
 
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';
@@ -34,10 +34,22 @@ export async function* dumpStore(
   }
 }
 
-function fieldsOf(raw: RawRecord, record: JournalRecord | undefined) {
-  if (!record) return { kind: 'unknown' as const, type: raw.type };
-  if (record.kind !== 'posted' && record.kind !== 'copied') return record;
-  const { body, ...rest } = record;
+/** Fields that docs/internals/journal.md, and so the output, call by another name than the code. */
+const documentedNames: Readonly<Record<string, string>> = {
+  ackedUpTo: 'mark',
+  prologueBytes: 'openingBytes',
+};
+
+function fieldsOf(raw: RawRecord, record: JournalRecord | undefined): Pick<DumpLine, 'kind'> {
+  if (!record) return { kind: 'unknown', type: raw.type } as Pick<DumpLine, 'kind'>;
+  const { kind, ...fields } = record;
+  const named = Object.entries(fields).map(([name, value]) => [
+    documentedNames[name] ?? name,
+    value,
+  ]);
+  const line = { kind, ...Object.fromEntries(named) };
+  if (kind !== 'posted' && kind !== 'copied') return line;
+  const { body } = record;
   const isDamaged = !isValid(raw) || body === undefined;
-  return { ...rest, damaged: isDamaged, body: isDamaged ? undefined : body.toString('utf8') };
+  return { ...line, damaged: isDamaged, body: isDamaged ? undefined : body.toString('utf8') };
 }

@@ -1,15 +1,15 @@
 // The options and limits of a journal.
 import {
+  ballastFilesMin,
   bodyCacheBytesMax,
   logBytesCompact,
   segmentBytesMax,
   segmentGrowthBytes,
   segmentReserveBytes,
   segmentsCompact,
-  sparesMin,
 } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import type { Disk } from './disk.ts';
 import type { OwnerNote } from './paths.ts';
 
@@ -20,7 +20,7 @@ export interface JournalLimits {
   readonly segmentsCompact: number;
   readonly logBytesCompact: number;
   readonly bodyCacheBytesMax: number;
-  readonly sparesMin: number;
+  readonly ballastFilesMin: number;
 }
 
 export const limitsDefault: JournalLimits = {
@@ -30,7 +30,7 @@ export const limitsDefault: JournalLimits = {
   segmentsCompact,
   logBytesCompact,
   bodyCacheBytesMax,
-  sparesMin,
+  ballastFilesMin: ballastFilesMin,
 };
 
 export interface JournalOptions {
@@ -46,7 +46,7 @@ export interface JournalOptions {
    * snapshot had the id of a post that is not written yet, then after a crash the repeated post would
    * be taken for a duplicate, and the message would be lost.
    */
-  head(): readonly JournalRecord[];
+  snapshot(): readonly JournalRecord[];
   readonly disk?: Disk;
   readonly runtime?: Pick<Runtime, 'now' | 'defer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;

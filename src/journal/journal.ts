@@ -8,10 +8,10 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
-import { spareBytes } from '../base/limits.ts';
+import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, mergeBegin, messagesToCopy, rewrite } from './compaction.ts';
@@ -83,7 +83,7 @@ export class Journal {
     const { folder, disk = realDisk } = options;
     try {
       refuseNewer(disk, folder);
-      const ballast = new Ballast(disk, folder, options.limits?.sparesMin);
+      const ballast = new Ballast(disk, folder, options.limits?.ballastFilesMin);
       const own = await makeEpoch(disk, folder, options.owner, ballast);
       const { journal, carried } = await Journal.#read(options, own, ballast);
       await journal.#begin(carried);
@@ -151,13 +151,13 @@ export class Journal {
    * Reserves space for a post in the next append(). False if the disk is full; the post is to be refused
    * then. `also`: how many further messages the post has.
    */
-  hasRoom(frameBytes: number, also: number): boolean {
+  hasSpaceForPost(frameBytes: number, also: number): boolean {
     this.#checkAlive();
     return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
   }
 
   /** Reserves space for copies of these messages. False if the disk is full. */
-  hasRoomToCopy(numbers: readonly number[]): boolean {
+  hasSpaceToCopy(numbers: readonly number[]): boolean {
     const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
     return this.#guard(() => this.#spaceCheck.forCopies(bytes));
   }
@@ -343,7 +343,7 @@ export class Journal {
   #isSegmentOver(): boolean {
     const { bytes } = this.#segments.current;
     if (bytes >= this.#limits.segmentBytesMax) return true;
-    return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > spareBytes;
+    return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > ballastFileBytes;
   }
 
   /** If the disk is full, the current segment goes on, and posts are refused. */
@@ -370,7 +370,7 @@ export class Journal {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
     const rewritten = carried.flatMap((each) => rewrite(each, this.#live, seed));
-    const snapshot = this.#options.head().map((record) => encodeRecord(record, seed));
+    const snapshot = this.#options.snapshot().map((record) => encodeRecord(record, seed));
     const prologue = [...rewritten.map(({ buffers }) => buffers), ...snapshot].flat();
     const header = encodeRecord(this.#header(byteLength(prologue)), seed);
     this.#logWriter.begin([...header, ...prologue]);

@@ -4,7 +4,7 @@
 
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import type { StoreRecord } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
 

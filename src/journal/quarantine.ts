@@ -3,7 +3,7 @@
 // them.
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
-import { damageListedMax } from '../base/limits.ts';
+import { corruptionListedMax } from '../base/limits.ts';
 import { describeCorruption, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
 import { segmentPath } from './paths.ts';
@@ -56,7 +56,8 @@ export class Quarantine {
     const known = this.#known.get(`${nameOf(id)}.json`) ?? nothing(id);
     const { messages, more } = known;
     if (messages.includes(number)) return;
-    if (messages.length < damageListedMax) this.note({ ...known, messages: [...messages, number] });
+    if (messages.length < corruptionListedMax)
+      this.note({ ...known, messages: [...messages, number] });
     else this.note({ ...known, more: more + 1 });
   }
 
@@ -82,9 +83,9 @@ export class Quarantine {
       const corruption = this.#known.get(name);
       return corruption ? describeCorruption(corruption) : [];
     });
-    const more = all.length - damageListedMax;
+    const more = all.length - corruptionListedMax;
     return [
-      ...all.slice(0, damageListedMax),
+      ...all.slice(0, corruptionListedMax),
       ...(more > 0 ? [`and ${more} more reports of corruption, not listed`] : []),
       ...(fault === undefined ? [] : [`the reports in ${this.#path} cannot be read (${fault})`]),
       ...(fault === undefined && all.length > 0 ? [this.#whatToDo] : []),

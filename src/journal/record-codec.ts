@@ -11,7 +11,7 @@ import {
   writeEnvelope,
 } from '../model/envelope.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import {
   flagOptional,
   isValid,

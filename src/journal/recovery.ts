@@ -7,7 +7,7 @@
 // 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
 import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
-import type { JournalRecord } from '../model/requests.ts';
+import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import {

@@ -1,40 +1,33 @@
-// A message in the hands of a program that uses the library.
+// A message as a program that uses the library sees it.
 import { IpcError } from '../base/errors.ts';
 import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
-import { parseOptions } from './library-options.ts';
+import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
-/** Options that every call takes. */
-export interface CallOptions {
-  /**
-   * Ends the call when it is aborted: it throws `cancelled`. One that is aborted already keeps the call
-   * from beginning. What becomes of a call that was begun stands at each.
-   */
-  readonly signal?: AbortSignal | undefined;
+/** How the library acts on a message; programs do not see it. */
+export interface MessageHandle {
+  readonly mail: MailService;
+  readonly delivery: Delivery;
+  /** It was settled, released or answered: a loop over messages leaves it alone. */
+  isOver: boolean;
 }
 
-/** Options of `release`, which requeues a message. */
-export interface ReleaseOptions extends CallOptions {
-  /** True when the message was not looked at: the attempt is not counted then. False by default. */
-  readonly unread?: boolean | undefined;
-}
+const handles = new WeakMap<object, MessageHandle>();
 
-/** True for a message that was read by this session. */
-export let isOf: (message: unknown, mail: MailService) => message is Message;
-/** The delivery that a post settles when it answers this message. */
-export let deliveryOf: (message: Message) => Delivery;
-/** True once the message was settled, released or answered by hand: a loop does nothing with it then. */
-export let isOver: (message: Message) => boolean;
-/** Notes that a post which answers the message was stored. */
-export let answered: (message: Message) => void;
+/** @throws `bad_parameter` unless `mail` read the message: a post would be stored without settling it. */
+export function handleOf(message: Message, mail: MailService): MessageHandle {
+  const handle = handles.get(message);
+  if (handle?.mail === mail) return handle;
+  throw new IpcError('bad_parameter', 'answers must be a message that this session read');
+}
 
 /**
- * A message that was read, and is held by this process until it is settled, released, or answered with
- * `post(..., { answers })`; until then nobody else gets it. There is no time limit. `close()` and the end
- * of the process release it. Made by `wait`, `ask`, `fetch` and `messages`.
+ * A message that was read. This process holds it until it is settled, released, or answered with
+ * `post(..., { answers })`; until then no other session gets it. There is no time limit. `close()` and the
+ * end of the process release it. Made by `wait`, `ask`, `fetch` and `messages`.
  */
 export class Message {
-  /** `SESSION.COUNT`, or what the poster gave by hand. The same at each attempt. */
+  /** `SESSION.COUNT`, or the id that the poster chose. The same at each attempt. */
   readonly id: string;
   /** Numbers increase over the whole store, with gaps. */
   readonly number: number;
@@ -42,21 +35,19 @@ export class Message {
   readonly mailbox: string;
   /** The mailbox that it was posted to. */
   readonly to: string;
-  /** The mailbox in which its sender can be answered; '' when the sender gave no address. */
+  /** The mailbox for answers to the sender; '' when the sender gave none. */
   readonly from: string;
-  /** What the sender's process said of itself: a label, not a proof. */
+  /** What the sender's process says of itself: a label, not a proof. */
   readonly origin: Origin;
   /** When it was stored, by the clock of the broker's machine. */
   readonly time: Date;
-  /** 1 for the first time it is handed over; after 20 it waits in `dead-letters`. */
+  /** How many times it was delivered, this time included. After 20 attempts it waits in `dead-letters`. */
   readonly attempt: number;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
   /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
   readonly damaged: boolean;
-  readonly #mail: MailService;
-  readonly #delivery: Delivery;
-  #isOver = false;
+  readonly #handle: MessageHandle;
 
   /** @internal */
   constructor(mail: MailService, delivery: Delivery) {
@@ -71,8 +62,8 @@ export class Message {
     this.attempt = attempt;
     this.answers = envelope.answers;
     this.damaged = body === undefined;
-    this.#mail = mail;
-    this.#delivery = delivery;
+    this.#handle = { mail, delivery, isOver: false };
+    handles.set(this, this.#handle);
   }
 
   /**
@@ -80,7 +71,7 @@ export class Message {
    * @throws `message_damaged` when the disk damaged it, so that nothing is not taken for the message.
    */
   get body(): Buffer {
-    const { body, envelope } = this.#delivery;
+    const { body, envelope } = this.#handle.delivery;
     if (body) return body;
     const what = `the disk damaged the body of #${envelope.number} from ${envelope.from || 'unknown'}`;
     throw new IpcError('message_damaged', what);
@@ -95,36 +86,29 @@ export class Message {
   }
 
   /**
-   * Done: resolves when that is synced to disk. A second time is answered like the first. When the call
-   * is aborted or fails, the message is settled all the same as soon as a broker hears of it, unless this
-   * process ends before.
+   * Settles (acknowledges) the message: it is never delivered again. Resolves when that is synced to disk.
+   * Repeating the call is harmless. If the call is aborted or fails, the message is still settled as soon
+   * as a broker can be reached, unless this process ends before.
    * @throws `not_held` when another session holds it by now.
    */
   async settle(options: CallOptions = {}): Promise<void> {
     const { signal } = parseOptions('settle', options, ['signal']);
-    this.#isOver = true;
-    const notHeld = await this.#mail.settle([this.#delivery], { signal });
+    this.#handle.isOver = true;
+    const { mail, delivery } = this.#handle;
+    const notHeld = await mail.settle([delivery], { signal });
     if (notHeld.length > 0) throw notHeldError(this.number);
   }
 
   /**
-   * Back to its place in the mailbox, where it is next again, with `attempt` one higher. Nothing happens
-   * when this session does not hold it any more. When the call is aborted, it goes back all the same.
+   * Releases (requeues) the message: it returns to its place in the mailbox, and is redelivered with
+   * `attempt` one higher. Does nothing if this session no longer holds it. It returns even if the call is
+   * aborted.
    */
   async release(options: ReleaseOptions = {}): Promise<void> {
     const how = parseOptions('release', options, ['unread', 'signal']);
-    this.#isOver = true;
-    await this.#mail.release([this.#delivery], how);
-  }
-
-  static {
-    isOf = (message, mail): message is Message =>
-      message instanceof Message && message.#mail === mail;
-    deliveryOf = (message) => message.#delivery;
-    isOver = (message) => message.#isOver;
-    answered = (message) => {
-      message.#isOver = true;
-    };
+    this.#handle.isOver = true;
+    const { mail, delivery } = this.#handle;
+    await mail.release([delivery], how);
   }
 }
 
@@ -132,22 +116,23 @@ export class Message {
 export interface DirectMessage {
   /** The sender's name; '' when it gave none. */
   readonly from: string;
-  /** What the sender's process said of itself: a label, not a proof. */
+  /** What the sender's process says of itself: a label, not a proof. */
   readonly origin: Origin;
   /** The bytes that were sent: UTF-8, at most 1,048,576 of them. */
   readonly body: Buffer;
   /** The body, decoded as UTF-8. */
   readonly text: string;
   /**
-   * Tells the sender that this session has the message; resolves when it was told, or is gone.
+   * Confirms to the sender that this session has the message; resolves when that was sent, or the sender
+   * is gone.
    * @throws IpcError `cancelled` when the message was refused, or the signal of `receive` was aborted.
    */
   confirm(): Promise<void>;
-  /** Tells the sender to try again: nobody saw the message. An abort of the `receive` does so, too. */
+  /** Asks the sender to try again: the message was not taken. An abort of the `receive` does so, too. */
   refuse(): void;
 }
 
-/** `answer`: the number of an answer to it that was stored all the same. */
+/** `answer`: the number of the answer to it, which is stored all the same. */
 export function notHeldError(number: number, answer?: number): IpcError {
   const what = `#${number} is held by another session by now`;
   if (answer === undefined) return new IpcError('not_held', what);

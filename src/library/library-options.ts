@@ -1,7 +1,7 @@
-// What the calls of the library may be given beside what they need. A program without types may give
-// anything: what is wrong is named, with the form it must have, before the call does anything.
+// The options of the library's calls: their types, and their checks. A program without types may pass
+// anything; a wrong option is an error that names it and its form, before the call does anything.
 
-import type { Environment } from '../app/context.ts';
+import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
   parseBind,
@@ -11,37 +11,146 @@ import {
   parseText,
   shown,
 } from '../app/parameters.ts';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError } from '../base/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
-import { parseMessageId, parseName, parseNamedId } from '../model/message.ts';
+import {
+  type MessageId,
+  type Name,
+  parseMessageId,
+  parseName,
+  parseNamedId,
+} from '../model/message.ts';
+import type { Message } from './library-message.ts';
+
+/** Where the mail is, and as whom it is used. */
+export interface OpenOptions {
+  /** The broker's port on this machine, 1 to 65535. Default: IPC_PORT, or 19901. */
+  readonly port?: number | undefined;
+  /** `HOST:PORT` of a broker, perhaps on another machine. Default: `port` if given, or IPC_BROKER. */
+  readonly host?: string | undefined;
+  /** The state folder, an absolute path. Default: IPC_HOME, or ~/.agent-ipc. */
+  readonly home?: string | undefined;
+  /** The sender's name for posts and sends without `from`. Default: IPC_NAME. */
+  readonly name?: string | undefined;
+  /** The name of this process in `origin`, cut after 50 characters. Default: 'library'. */
+  readonly program?: string | undefined;
+  /** Limit of messages an hour from one sender to one mailbox, or to one HOST:PORT. Default: 0, no limit. */
+  readonly sendsPerHour?: number | undefined;
+  /** Replaces process.env: IPC_HOME, IPC_PORT, IPC_BROKER, IPC_NAME, IPC_KEY, IPC_KEY_FILE. */
+  readonly env?: Environment | undefined;
+}
+
+/** Options of every call. */
+export interface CallOptions {
+  /**
+   * Ends the call when it is aborted: the call throws `cancelled`. With a signal that is already aborted
+   * the call does not begin. Each call says what an abort leaves behind.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a `post` may be given, all of it optional. */
+export interface PostOptions extends CallOptions {
+  /** The mailbox for answers to the sender. Default: the name given to `open`. */
+  readonly from?: string | undefined;
+  /** An id of your own, of 1 to 200 bytes: a post repeated with the same id is stored once. */
+  readonly id?: string | undefined;
+  /** The message that this one answers. This session must have read it; it is settled in the same step. */
+  readonly answers?: Message | undefined;
+}
+
+/** What a `wait` may be given, all of it optional. */
+export interface WaitOptions extends CallOptions {
+  /** Milliseconds, 0 to 300,000. Default: 60,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What an `ask` may be given, all of it optional. */
+export interface AskOptions extends WaitOptions {
+  /** The mailbox where the answer is read. Default: the name given to `open`. */
+  readonly mailbox?: string | undefined;
+  /** The message that this question answers. This session must have read it; it is settled in the same step. */
+  readonly answers?: Message | undefined;
+}
+
+/** Limits of what one `fetch` returns. */
+export interface FetchOptions extends CallOptions {
+  /**
+   * Limit of all bodies together, in bytes; at most 8 MiB, which is the default. The first message is
+   * returned even if it alone exceeds the limit, except that 0 returns none.
+   */
+  readonly bytesMax?: number | undefined;
+  /** Limit of messages; at most 1,000, which is the default. */
+  readonly messagesMax?: number | undefined;
+}
+
+/** How long a `ping` is retried. */
+export interface PingOptions extends CallOptions {
+  /** Milliseconds during which the call is retried, 0 to 300,000. Default: 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How a `send` names its sender, and how long it is retried. */
+export interface SendOptions extends PingOptions {
+  /** The sender's name. Default: the name given to `open`. */
+  readonly from?: string | undefined;
+}
+
+/** Where a `receive` listens, and for how long. */
+export interface ReceiveOptions extends WaitOptions {
+  /** 1 to 65535. Default: 19900. */
+  readonly port?: number | undefined;
+  /** An address of this machine; 0.0.0.0 for all. Default: 127.0.0.1. */
+  readonly bind?: string | undefined;
+}
+
+/** How a `release` counts the attempt. */
+export interface ReleaseOptions extends CallOptions {
+  /** The message was not looked at: the attempt does not count. Default: false. */
+  readonly unread?: boolean | undefined;
+}
+
+/** Where the owner of the broker is to listen. */
+export interface StartOptions extends CallOptions {
+  /** One more address of this machine to listen on; 0.0.0.0 for all; 127.0.0.1 closes the others. */
+  readonly bind?: string | undefined;
+}
+
+/** Which dead letters are retried. Default: all. */
+export interface RetryOptions extends CallOptions {
+  /** Only those posted to this mailbox. */
+  readonly to?: string | undefined;
+  /** Only those with these ids; an empty list retries none. */
+  readonly ids?: readonly string[] | undefined;
+}
 
 /** One parser for each option: it has the same form in every call that takes it. */
 const parsers = {
   answers: (value: unknown) => value,
-  bind: (value: unknown) => parseBind(value, 'bind'),
-  bytesMax: (value: unknown) => parseAmount(value, 'bytesMax', fetchBytesMax),
+  bind: parseBind,
+  bytesMax: (value: unknown, option: string) => parseAmount(value, option, fetchBytesMax),
   env: parseEnvironment,
-  from: (value: unknown) => parseName(value as string, 'from'),
-  home: (value: unknown) => parseText(value, 'home'),
-  host: (value: unknown) => parseHost(value),
+  from: parseNameOption,
+  home: parseText,
+  host: parseHost,
   id: (value: unknown) => parseNamedId(value as string),
   ids: parseIds,
-  mailbox: (value: unknown) => parseName(value as string, 'mailbox'),
-  messagesMax: (value: unknown) => parseAmount(value, 'messagesMax', fetchMessagesMax),
-  name: (value: unknown) => parseName(value as string, 'name'),
-  port: (value: unknown) => parsePort(value),
-  program: (value: unknown) => parseText(value, 'program'),
-  sendsPerHour: (value: unknown) => parseSendsPerHour(value),
+  mailbox: parseNameOption,
+  messagesMax: (value: unknown, option: string) => parseAmount(value, option, fetchMessagesMax),
+  name: parseNameOption,
+  port: parsePort,
+  program: parseText,
+  sendsPerHour: parseSendsPerHour,
   signal: parseSignal,
   timeoutMs: parseMs,
-  to: (value: unknown) => parseName(value as string, 'to'),
+  to: parseNameOption,
   unread: parseFlag,
 };
 
 type OptionName = keyof typeof parsers;
 type Options = { readonly [K in OptionName]?: ReturnType<(typeof parsers)[K]> | undefined };
 
-/** Parses the options of a call. Throws `cancelled` if their signal is aborted already, before the call does anything. */
+/** Throws `cancelled` if the signal among the options is already aborted: nothing has begun then. */
 export function parseOptions<K extends OptionName>(
   call: string,
   given: unknown,
@@ -55,46 +164,49 @@ export function parseOptions<K extends OptionName>(
   for (const [key, value] of Object.entries(given)) {
     const name = names.find((legal) => legal === key);
     if (name === undefined) throw unknownParameter(call, key, names);
-    if (value !== undefined) parsed[name] = parsers[name](value);
+    if (value !== undefined) parsed[name] = parsers[name](value, name);
   }
   const options = parsed as Options;
-  if (options.signal?.aborted) throw new IpcError('cancelled', 'the call was cancelled');
+  if (options.signal?.aborted) throw cancelled();
   return options;
 }
 
-function parseAmount(value: unknown, parameter: string, max: number): number {
-  const isWhole = typeof value === 'number' && Number.isInteger(value);
-  if (isWhole && value >= 0 && value <= max) return value;
-  throw badForm(value, parameter, `a whole number from 0 to ${max}`);
+function parseNameOption(value: unknown, option: string): Name {
+  return parseName(value as string, option);
 }
 
-function parseMs(value: unknown): number {
+function parseAmount(value: unknown, option: string, max: number): number {
+  const isWhole = typeof value === 'number' && Number.isInteger(value);
+  if (isWhole && value >= 0 && value <= max) return value;
+  throw badForm(value, option, `a whole number from 0 to ${max}`);
+}
+
+function parseMs(value: unknown, option: string): number {
   if (typeof value === 'number' && value >= 0 && value <= waitMsMax) return value;
-  const what = `timeoutMs is ${shown(value)}; it must be from 0 to ${waitMsMax}`;
+  const what = `${option} is ${shown(value)}; it must be from 0 to ${waitMsMax}`;
   throw new IpcError('bad_timeout', what, { hint: `give milliseconds from 0 to ${waitMsMax}` });
 }
 
-function parseSignal(value: unknown): AbortSignal {
+function parseSignal(value: unknown, option: string): AbortSignal {
   if (value instanceof AbortSignal) return value;
-  throw badForm(value, 'signal', 'an AbortSignal');
+  throw badForm(value, option, 'an AbortSignal');
 }
 
-function parseFlag(value: unknown): boolean {
+function parseFlag(value: unknown, option: string): boolean {
   if (typeof value === 'boolean') return value;
-  throw badForm(value, 'unread', 'true or false');
+  throw badForm(value, option, 'true or false');
 }
 
-function parseIds(value: unknown) {
+function parseIds(value: unknown, option: string): MessageId[] {
   if (Array.isArray(value)) return value.map((id) => parseMessageId(id));
-  throw badForm(value, 'ids', 'a list of ids');
+  throw badForm(value, option, 'a list of ids');
 }
 
-function parseEnvironment(value: unknown): Environment {
+function parseEnvironment(value: unknown, option: string): Environment {
   if (typeof value === 'object' && value !== null) return value as Environment;
-  throw badForm(value, 'env', 'an object of texts, as process.env is');
+  throw badForm(value, option, 'an object of texts, as process.env is');
 }
 
-function badForm(value: unknown, parameter: string, form: string): IpcError {
-  const what = `${parameter} is ${shown(value)}; it must be ${form}`;
-  return new IpcError('bad_parameter', what);
+function badForm(value: unknown, option: string, form: string): IpcError {
+  return new IpcError('bad_parameter', `${option} is ${shown(value)}; it must be ${form}`);
 }

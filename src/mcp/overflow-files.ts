@@ -1,55 +1,59 @@
-// Whole bodies in files, for those that do not fit into a result, and the way back to them from the
-// tickets of their parts. File names begin with the time, so that the newest are the last.
+// Bodies that do not fit into a result: each whole in a file, and found by the ticket of its parts. File
+// names begin with the time, so that the newest are the last.
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BoundedMap } from '../base/bounded-map.ts';
 import { bodyFilesMax } from '../base/limits.ts';
+import type { Name } from '../model/message.ts';
 
-export interface OverflowBody<About> {
-  readonly about: About;
+/** The message that a body belongs to. */
+export interface OverflowSource {
+  readonly ticket: string;
+  /** undefined for point to point. */
+  readonly mailbox: Name | undefined;
+  readonly from: Name | '';
+}
+
+interface OverflowEntry {
+  readonly source: OverflowSource;
   readonly bytes: number;
+  /** undefined when the file could not be written. */
+  readonly path: string | undefined;
+}
+
+export interface OverflowBody extends OverflowEntry {
   readonly text: string;
-  /** Undefined when the file could not be written. */
-  readonly path: string | undefined;
 }
 
-interface OverflowEntry<About> {
-  readonly about: About;
-  readonly bytes: number;
-  /** In memory only where there is no file. */
-  readonly body: Buffer | undefined;
-  readonly path: string | undefined;
-}
-
-export class OverflowFiles<About> {
+export class OverflowFiles {
   readonly #folder: string;
-  /** By ticket, the oldest first. */
-  readonly #kept = new Map<string, OverflowEntry<About>>();
+  /** By ticket. A body is in memory only where it has no file. */
+  readonly #kept = new BoundedMap<string, OverflowEntry & { body: Buffer | undefined }>(
+    bodyFilesMax,
+  );
 
   constructor(home: string) {
     this.#folder = join(home, 'bodies');
   }
 
-  async keep(ticket: string, body: Buffer, about: About): Promise<OverflowBody<About>> {
+  async keep(source: OverflowSource, body: Buffer): Promise<OverflowBody> {
+    const { ticket } = source;
     const path = await this.#write(ticket, body).catch(() => undefined);
-    const bytes = body.length;
-    this.#kept.set(ticket, { about, bytes, path, body: path === undefined ? body : undefined });
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= bodyFilesMax) break;
-      this.#kept.delete(oldest);
-    }
-    return { about, bytes, path, text: body.toString('utf8') };
+    const entry = { source, bytes: body.length, path };
+    this.#kept.set(ticket, { ...entry, body: path === undefined ? body : undefined });
+    return { ...entry, text: body.toString('utf8') };
   }
 
-  /** Undefined for a ticket without parts, and for one whose file is gone. */
-  async find(ticket: string): Promise<OverflowBody<About> | undefined> {
+  /** undefined for a ticket without parts, and for one whose file is gone. */
+  async find(ticket: string): Promise<OverflowBody | undefined> {
     const kept = this.#kept.get(ticket);
     if (!kept) return undefined;
-    const { about, bytes, path } = kept;
+    const { source, bytes, path } = kept;
     const body = kept.body ?? (path && (await readFile(path).catch(() => undefined)));
-    return body ? { about, bytes, path, text: body.toString('utf8') } : undefined;
+    return body ? { source, bytes, path, text: body.toString('utf8') } : undefined;
   }
 
-  /** Only the user of this process can read it. */
+  /** Only the user of this process can read the file. */
   async #write(ticket: string, body: Buffer): Promise<string> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await chmod(this.#folder, 0o700);
@@ -60,7 +64,7 @@ export class OverflowFiles<About> {
     return path;
   }
 
-  /** Several processes do so at once: a file may be gone already. */
+  /** Several processes share the folder: another one may have removed a file already. */
   async #removeOldest(): Promise<void> {
     const files = (await readdir(this.#folder)).filter((file) => /^\d{17}-.+\.txt$/.test(file));
     for (const file of files.sort().slice(0, -bodyFilesMax)) {

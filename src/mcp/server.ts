@@ -1,14 +1,9 @@
-// `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before its first right call.
+// `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before the first valid call.
 import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
-import { environmentFaults } from '../app/context.ts';
-import {
-  describeParameter,
-  operationNames,
-  type ParameterName,
-  parameters,
-} from '../app/operations.ts';
+import { environmentFaults } from '../app/environment.ts';
+import { listWords, operationNames, type Parameter, parameters } from '../app/operations.ts';
 import { presentError } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
@@ -16,12 +11,12 @@ import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
 
 const description = `Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.
-Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk until it is done. Mail is from another agent, not from your user.
-Ask: operation ask {to, mailbox: YOUR name, message}: it waits for the answer. To go on meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.
+A mailbox can have any name, and its first use creates it; the broker starts by itself and keeps mail on disk until it is settled. Mail is from another agent, not from your user.
+Ask: operation ask {to, mailbox: YOUR name, message} waits for the answer. To keep working meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.
 Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.
 Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.
-Results with mail end with a ticket: give it as \`after\` in your next call, which says that the message is done; else it may come again (attempt 2).
-fetch reads what is there now. Point to point, without broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.`;
+Results with mail end with a ticket: pass it as \`after\` in your next call to settle the message as done; otherwise it may be redelivered (attempt 2).
+fetch reads what is there now. Point to point, without a broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.`;
 
 export function serveMcp(env: NodeJS.ProcessEnv): void {
   const transport = new HostTransport(process.stdin, process.stdout);
@@ -32,7 +27,7 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   process.on('SIGTSTP', () => {});
   for (const event of ['end', 'close']) process.stdin.on(event, end);
   process.stderr.on('error', () => {});
-  // A host shows its user what comes before the first call; each call that needs the value says it, too.
+  // A host shows its user what is on stderr before the first call. Each call that needs the value fails too.
   for (const fault of environmentFaults(env)) sayRefused(fault);
   serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
   const closed = transport.onclose;
@@ -42,7 +37,7 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   };
 }
 
-/** What nobody can be answered. */
+/** Reports an error for which there is no request to answer. */
 function sayRefused(error: Error): void {
   if (error instanceof IpcError) process.stderr.write(`ipc mcp: ${presentError(error)}\n`);
 }
@@ -55,7 +50,7 @@ function makeServer(tool: Tool): McpServer {
   return server;
 }
 
-/** Advertises types and accepts anything: the checks are our own. */
+/** Advertises types and accepts anything: `parseCall` does the checks, with better error messages. */
 const described = {
   description,
   inputSchema: z
@@ -63,7 +58,7 @@ const described = {
       operation: z.unknown().optional().meta({ type: 'string', enum: operationNames }),
       ...Object.fromEntries(
         Object.entries(parameters).map(([name, parameter]) => [
-          name as ParameterName,
+          name,
           z
             .unknown()
             .optional()
@@ -80,7 +75,15 @@ const described = {
   },
 };
 
-/** In the legacy era the host says its name once, in the later ones with each call. */
+/** For a schema that all operations share. */
+function describeParameter({ of, what, otherwise, listOf }: Parameter): string {
+  const whose = of === undefined ? '' : `${of}: `;
+  const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
+  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}, as JSON: ["a","b"]`;
+  return `${whose}${what}${given}${list}`;
+}
+
+/** In the legacy era a host gives its name once, in later ones with each call. */
 function hostName(server: McpServer, context: ServerContext): string | undefined {
   const envelope: Record<string, unknown> | undefined = context.mcpReq.envelope;
   const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();

@@ -1,16 +1,17 @@
-// When an offer is settled, for hosts that cannot say that a model saw a result. Pure: it decides, and
-// the caller settles and releases.
+// When a delivery is settled, for hosts that do not report whether a model saw a result. Pure: it decides,
+// and the caller settles and releases.
 //
-// 1. give() names what a result hands over: a ticket. 2. writing(), written() and gone() follow that
-// result to the host. 3. begin() is asked at the start of each call, and says what the call ends:
+// 1. give() gives a ticket to what a result hands over. 2. writing(), written() and gone() follow that
+// result to the host. 3. begin() runs at the start of each call, and returns what the call settles:
 //    (a) the ticket that it names;
-//    (b) if it reads a mailbox without a ticket: what the same caller was given of that mailbox, and
-//        was written.
-// 4. end() says what an orderly end ends: (c) what was written long enough ago to have been seen.
+//    (b) if it reads a mailbox without a ticket: what the same caller got from that mailbox in results
+//        that were written.
+// 4. end() returns what an orderly end settles: (c) what was written long enough ago to have been seen.
 //
-// A host that drops calls without a word breaks (b) and (c): its caller gets what was given once more
-// before (b) holds, and an end releases.
+// At a host that drops calls silently (b) and (c) do not hold: a message is redelivered to its caller once
+// before (b) settles it, and an end releases all.
 import assert from 'node:assert/strict';
+import { BoundedMap } from '../base/bounded-map.ts';
 import { settleMsSeen } from '../base/limits.ts';
 import { type Held, withoutBody } from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
@@ -20,8 +21,8 @@ export type CallerId = string;
 
 export interface Caller {
   readonly id: CallerId;
-  /** Its host drops calls without a word, so "written" says little. */
-  readonly drops: boolean;
+  /** Its host drops calls silently: a result that was written may never have been seen. */
+  readonly dropsCalls: boolean;
 }
 
 export interface BrokerMailbox {
@@ -36,7 +37,7 @@ export interface Batch {
 }
 
 export interface ReleaseBatch extends Batch {
-  /** Nothing of the result left this process. */
+  /** Nothing of the result left this process: the attempt does not count. */
   readonly unread: boolean;
 }
 
@@ -46,11 +47,11 @@ export interface Part {
   readonly number: number;
 }
 
-/** What a call does about earlier results, before its own work. */
+/** What a call does with earlier results before its own work. */
 export interface Plan {
   readonly settles: readonly Batch[];
-  /** Put back, so that the caller gets it once more. */
-  readonly again: Batch | undefined;
+  /** To be released, so that it is redelivered to the caller. */
+  readonly redelivers: Batch | undefined;
   /** The one message that the named ticket stands for. */
   readonly answers: MessageId | undefined;
   readonly part: Part | undefined;
@@ -63,14 +64,14 @@ interface Ticket extends BrokerMailbox {
   deliveries: readonly Held[];
   state: 'given' | 'settling';
   written: 'no' | 'begun' | { readonly atMs: number };
-  /** Cancelled while it was being settled. */
+  /** Its result was cancelled while it was being settled. */
   isGone: boolean;
 }
 
-/** Tickets whose messages went back, kept for a caller that names one all the same. */
+/** Released tickets that are remembered: a caller may still name one. */
 const releasedMax = 256;
 /** Messages that are remembered as given once to a caller. */
-const timesMax = 4_096;
+const givenOnceMax = 4_096;
 
 const form = /^([0-9a-v]{4})-([1-9][0-9]{0,8})(?:\.([1-9][0-9]{0,4}))?$/;
 
@@ -78,9 +79,9 @@ export class Tickets {
   readonly #nonce: string;
   #count = 0;
   readonly #open = new Map<string, Ticket>();
-  readonly #released = new Map<string, Batch>();
-  /** How often a caller was given a message that went back since. */
-  readonly #times = new Map<string, number>();
+  readonly #released = new BoundedMap<string, Batch>(releasedMax);
+  /** Messages that were given once to a caller, and released since. */
+  readonly #givenOnce = new BoundedMap<string, true>(givenOnceMax);
 
   /** `nonce`: four characters of base 32, of this process alone. */
   constructor(nonce: string) {
@@ -88,18 +89,18 @@ export class Tickets {
     this.#nonce = nonce;
   }
 
-  /** The ticket of a result that hands over these deliveries; none, for one that only ends a call. */
-  give(caller: CallerId, place: BrokerMailbox | undefined, deliveries: readonly Held[]): string {
+  /** The ticket of a result that hands over these deliveries. Without any, naming it settles nothing. */
+  give(caller: CallerId, box: BrokerMailbox | undefined, given: readonly Held[]): string {
     const name = `${this.#nonce}-${++this.#count}`;
-    if (!place || deliveries.length === 0) return name;
-    const { broker, mailbox } = place;
-    const bare = deliveries.map(withoutBody);
+    if (!box || given.length === 0) return name;
+    // The bodies would stay in memory until the messages are settled.
+    const deliveries = given.map(withoutBody);
     const state = { state: 'given', written: 'no', isGone: false } as const;
-    this.#open.set(name, { caller, broker, mailbox, deliveries: bare, ...state });
+    this.#open.set(name, { caller, ...box, deliveries, ...state });
     return name;
   }
 
-  /** The result begins to leave: from now on somebody may have read it. */
+  /** The result begins to leave: from now on a model may have read it. */
   writing(name: string): void {
     const ticket = this.#open.get(name);
     if (ticket) ticket.written = 'begun';
@@ -110,7 +111,7 @@ export class Tickets {
     if (ticket) ticket.written = { atMs: nowMs };
   }
 
-  /** The call was cancelled, or its result could not be written: its messages go back. */
+  /** The call was cancelled, or its result could not be written: its messages are to be released. */
   gone(name: string): ReleaseBatch | undefined {
     const ticket = this.#open.get(name);
     if (!ticket) return undefined;
@@ -127,7 +128,7 @@ export class Tickets {
     const isUnknown = after !== undefined && named === undefined;
     if (named?.part !== undefined) {
       const part = { ticket: named.name, number: named.part };
-      return { settles: [], again: undefined, answers: undefined, part, isUnknown };
+      return { settles: [], redelivers: undefined, answers: undefined, part, isUnknown };
     }
     const own = named && this.#settleNamed(named.name);
     const ownIds = own && new Set(own.deliveries.map(idOf));
@@ -135,7 +136,7 @@ export class Tickets {
     const settles = [own, rest?.settle].filter((batch) => batch !== undefined);
     const [first, second] = own?.deliveries ?? [];
     const answers = second ? undefined : first?.envelope.id;
-    return { settles, again: rest?.again, answers, part: undefined, isUnknown };
+    return { settles, redelivers: rest?.redelivers, answers, part: undefined, isUnknown };
   }
 
   /** The batches of a plan are settled. */
@@ -143,7 +144,7 @@ export class Tickets {
     for (const batch of batches) this.#forget(batch);
   }
 
-  /** They could not be settled; those whose result is gone by now go back. */
+  /** The batches could not be settled. Returns what to release: its result is gone by now. */
   unsettled(batches: readonly Batch[]): readonly ReleaseBatch[] {
     const releases: ReleaseBatch[] = [];
     const ids = new Set(batches.flatMap(({ deliveries }) => deliveries.map(idOf)));
@@ -155,10 +156,10 @@ export class Tickets {
     return releases;
   }
 
-  /** An orderly end of the process. What is being settled is not named. */
+  /** What an orderly end settles and releases. What is being settled already is in neither. */
   end(
     nowMs: number,
-    drops: boolean,
+    dropsCalls: boolean,
   ): { settles: readonly Batch[]; releases: readonly ReleaseBatch[] } {
     const settles: Batch[] = [];
     const releases: ReleaseBatch[] = [];
@@ -166,13 +167,13 @@ export class Tickets {
       if (ticket.state === 'settling') continue;
       const { broker, deliveries, written } = ticket;
       const isSeen = typeof written === 'object' && nowMs - written.atMs >= settleMsSeen;
-      if (isSeen && !drops) settles.push({ broker, deliveries });
+      if (isSeen && !dropsCalls) settles.push({ broker, deliveries });
       else releases.push(this.#release(name, ticket));
     }
     return { settles, releases };
   }
 
-  /** Undefined for a ticket of another process, or of none. */
+  /** undefined for a ticket that this process did not give. */
   #parse(after: string | undefined): { name: string; part?: number } | undefined {
     const match = form.exec(after ?? '');
     if (match?.[1] !== this.#nonce || Number(match[2]) > this.#count) return undefined;
@@ -180,7 +181,7 @@ export class Tickets {
     return match[3] === undefined ? { name } : { name, part: Number(match[3]) };
   }
 
-  /** Also what went back: the broker settles it if nobody else holds it. */
+  /** Also what was released: the broker settles it unless another session holds it. */
   #settleNamed(name: string): Batch | undefined {
     const ticket = this.#open.get(name);
     if (!ticket) return this.#released.get(name);
@@ -193,50 +194,43 @@ export class Tickets {
     { broker, mailbox }: BrokerMailbox,
     named: string | undefined,
     namedIds: ReadonlySet<MessageId> = new Set(),
-  ): { settle: Batch | undefined; again: Batch | undefined } {
+  ): { settle: Batch | undefined; redelivers: Batch | undefined } {
     const settle: Held[] = [];
-    const again: Held[] = [];
+    const redelivers: Held[] = [];
     for (const [name, ticket] of this.#open) {
       const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
       if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
         continue;
       }
       const isFirst = (d: Held) =>
-        caller.drops && !namedIds.has(idOf(d)) && this.#timesGiven(ticket, d) < 2;
-      again.push(...this.#takeBack(name, ticket, isFirst));
+        caller.dropsCalls && !namedIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
+      redelivers.push(...this.#takeBack(name, ticket, isFirst));
       if (named !== undefined || typeof ticket.written !== 'object') continue;
       ticket.state = 'settling';
       settle.push(...ticket.deliveries);
     }
-    return { settle: batch(broker, settle), again: batch(broker, again) };
+    return { settle: batch(broker, settle), redelivers: batch(broker, redelivers) };
   }
 
-  /** Takes the deliveries that are to be given once more out of a ticket. */
+  /** Takes the deliveries that are to be redelivered out of a ticket. */
   #takeBack(name: string, ticket: Ticket, isFirst: (d: Held) => boolean): Held[] {
     const taken = ticket.deliveries.filter(isFirst);
     if (taken.length === 0) return taken;
-    for (const delivery of taken) {
-      remember(this.#times, timesKey(ticket, delivery), 1, timesMax);
-    }
-    remember(this.#released, name, { broker: ticket.broker, deliveries: taken }, releasedMax);
+    for (const delivery of taken) this.#givenOnce.set(givenKey(ticket, delivery), true);
+    this.#released.set(name, { broker: ticket.broker, deliveries: taken });
     ticket.deliveries = ticket.deliveries.filter((delivery) => !taken.includes(delivery));
     if (ticket.deliveries.length === 0) this.#open.delete(name);
     return taken;
   }
 
-  /** Once more than it went back. */
-  #timesGiven(ticket: Ticket, delivery: Held): number {
-    return (this.#times.get(timesKey(ticket, delivery)) ?? 0) + 1;
-  }
-
   #release(name: string, ticket: Ticket): ReleaseBatch {
     const { broker, deliveries, written } = ticket;
     this.#open.delete(name);
-    remember(this.#released, name, { broker, deliveries }, releasedMax);
+    this.#released.set(name, { broker, deliveries });
     return { broker, deliveries, unread: written === 'no' };
   }
 
-  /** Settled messages leave every ticket: one may have been given twice. */
+  /** Settled messages leave every ticket: one may have been delivered twice. */
   #forget({ broker, deliveries }: Batch): void {
     const ids = new Set(deliveries.map(idOf));
     for (const [name, ticket] of this.#open) {
@@ -244,9 +238,10 @@ export class Tickets {
       ticket.deliveries = ticket.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
       if (ticket.deliveries.length === 0) this.#open.delete(name);
     }
-    for (const [name, released] of this.#released) {
+    for (const [name, released] of [...this.#released]) {
       if (released.broker !== broker) continue;
       const left = released.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
+      if (left.length === released.deliveries.length) continue;
       if (left.length === 0) this.#released.delete(name);
       else this.#released.set(name, { broker, deliveries: left });
     }
@@ -261,16 +256,7 @@ function batch(broker: string, deliveries: readonly Held[]): Batch | undefined {
   return deliveries.length === 0 ? undefined : { broker, deliveries };
 }
 
-/** A broker may have another store by tomorrow, but ids are its own. */
-function timesKey({ caller, broker, mailbox }: Ticket, { envelope }: Held): string {
+/** Ids are unique even when a broker gets another store. */
+function givenKey({ caller, broker, mailbox }: Ticket, { envelope }: Held): string {
   return JSON.stringify([caller, broker, mailbox, envelope.id]);
-}
-
-function remember<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= max) return;
-    map.delete(oldest);
-  }
 }

@@ -1,7 +1,10 @@
-// MCP over stdio, as the SDK speaks it, but with an eye on each call's result: when it begins to leave,
-// when it is written, and when its host takes the call back, even after the handler has returned.
-import { pipeline, type Readable, type Writable } from 'node:stream';
+// MCP over stdio: one JSON-RPC message a line. It follows the result of each call:
+// 1. the call arrives and is in flight;  2. its result is being written;  3. its result is written;
+// 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
+import { isUtf8 } from 'node:buffer';
+import type { Readable, Writable } from 'node:stream';
 import {
+  deserializeMessage,
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
   isJSONRPCRequest,
@@ -11,21 +14,21 @@ import {
   serializeMessage,
   type Transport,
 } from '@modelcontextprotocol/server';
-import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { presentError } from '../app/summaries.ts';
-import type { IpcError } from '../base/errors.ts';
+import { BoundedMap } from '../base/bounded-map.ts';
+import { IpcError } from '../base/errors.ts';
 import { lineBytesMax } from '../base/limits.ts';
-import { Lines } from './input-lines.ts';
+import { type InputLine, idIn, LineReader } from './line-reader.ts';
 
-/** What becomes of a call's result. Each is told at most once, in this order. */
+/** Follows the result of a call. Each method is called at most once, in this order. */
 export interface ResultWatcher {
   writing(): void;
   written(): void;
-  /** Instead of, or after, any of the others: it is an error, not wanted, or cannot be written. */
+  /** Instead of the others, or after them: the result is an error, was cancelled, or cannot be written. */
   gone(): void;
 }
 
-/** One tools/call, from its arrival until its result is written and not cancelled any more. */
+/** One tools/call, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
@@ -37,10 +40,10 @@ class InFlightCall {
   }
 }
 
-/** Calls whose results are written; a cancellation may come later. */
+/** Calls whose results are written: a cancellation may still come. */
 const writtenMax = 1_000;
 
-/** Of JSON-RPC. */
+/** Error codes of JSON-RPC. */
 const parseErrorCode = -32_700;
 const invalidRequestCode = -32_600;
 
@@ -48,46 +51,47 @@ export class HostTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: NonNullable<Transport['onmessage']>;
-  readonly #inner: StdioServerTransport;
   readonly #input: Readable;
-  readonly #lines = new Lines((error, id) => this.#refuse(error, id));
   readonly #output: Writable;
+  readonly #lines = new LineReader();
   readonly #flights = new Map<RequestId, InFlightCall>();
-  /** Its oldest goes first. */
-  readonly #written = new Map<RequestId, InFlightCall>();
+  readonly #written = new BoundedMap<RequestId, InFlightCall>(writtenMax);
+  readonly #onData = (chunk: Buffer) => this.#read(chunk);
   #isClosed = false;
 
   constructor(input: Readable, output: Writable) {
     this.#input = input;
     this.#output = output;
-    // Each line is taken at once, so there is never more in its buffer than one.
-    this.#inner = new StdioServerTransport(this.#lines, output, { maxBufferSize: lineBytesMax });
-    this.#inner.onmessage = (message) => this.#arrived(message);
-    this.#inner.onerror = (error) => this.onerror?.(error);
-    this.#inner.onclose = () => {
-      this.#isClosed = true;
-      this.onclose?.();
-    };
   }
 
   async start(): Promise<void> {
-    await this.#inner.start();
-    // How the input ends is told by the lines.
-    pipeline(this.#input, this.#lines, () => {});
+    const close = () => void this.close();
+    this.#input.on('data', this.#onData);
+    this.#input.on('error', (error) => this.onerror?.(error));
+    for (const event of ['end', 'close']) this.#input.on(event, close);
+    this.#output.on('error', (error) => {
+      if (!this.#isClosed) this.onerror?.(error);
+      close();
+    });
+    if (this.#input.readableEnded || this.#input.destroyed) setImmediate(close);
   }
 
-  close(): Promise<void> {
-    return this.#inner.close();
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#input.off('data', this.#onData);
+    this.#input.pause();
+    this.onclose?.();
   }
 
-  /** Follows the result of an open call. */
+  /** Follows the result of a call in flight. */
   watch(id: RequestId, watcher: ResultWatcher): void {
     const flight = this.#flights.get(id);
     if (!flight || flight.isGone) watcher.gone();
     else flight.watcher = watcher;
   }
 
-  /** The handler is done with a call that is gone: no result will come. */
+  /** The handler of a call has ended: of a cancelled one no result will come. */
   finished(id: RequestId): void {
     if (this.#flights.get(id)?.isGone) this.#flights.delete(id);
   }
@@ -96,7 +100,7 @@ export class HostTransport implements Transport {
     if (this.#isClosed) throw new Error('the host closed the connection');
     const flight = this.#flightOf(message);
     if (flight?.isGone) {
-      // Nothing is said about a call that was taken back: its mail went back too.
+      // A cancelled call gets no answer: its mail was released.
       if ('id' in message) this.#flights.delete(message.id as RequestId);
       return;
     }
@@ -105,17 +109,24 @@ export class HostTransport implements Transport {
     await this.#write(message, flight);
   }
 
-  #refuse(error: IpcError, id: RequestId | undefined): void {
-    const isUnread = error.code === 'bad_body';
-    if (id === undefined) this.onerror?.(error);
-    // A notification is never answered; what could not be parsed is, as JSON-RPC wants it.
-    if (id === undefined && !isUnread) return;
-    const code = isUnread ? parseErrorCode : invalidRequestCode;
-    const answer = {
-      jsonrpc: '2.0',
-      id: id ?? null,
-      error: { code, message: presentError(error) },
-    };
+  #read(chunk: Buffer): void {
+    for (const line of this.#lines.push(chunk)) {
+      try {
+        const message = parseLine(line);
+        if (message) this.#arrived(message);
+      } catch (error) {
+        if (error instanceof IpcError) this.#refuse(error, line);
+        else this.onerror?.(error as Error);
+      }
+    }
+  }
+
+  /** Answers a line that is not read, with the id of its request where it is found. */
+  #refuse(error: IpcError, line: InputLine): void {
+    const id = idIn(line);
+    if (id === null) this.onerror?.(error);
+    const code = line.isTooLong ? invalidRequestCode : parseErrorCode;
+    const answer = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } };
     this.#output.write(`${JSON.stringify(answer)}\n`);
   }
 
@@ -155,17 +166,30 @@ export class HostTransport implements Transport {
     this.#flights.delete(id);
     if (flight.isGone) return;
     if (error) return flight.gone();
-    flight.watcher?.written();
     if (!flight.watcher) return;
+    flight.watcher.written();
     this.#written.set(id, flight);
-    for (const oldest of this.#written.keys()) {
-      if (this.#written.size <= writtenMax) return;
-      this.#written.delete(oldest);
-    }
   }
 }
 
-/** It hands nothing over. A tool that throws is answered with a result that says so. */
+/** undefined for an empty line. Throws an IpcError for a line that is not JSON, or too long. */
+function parseLine({ bytes, isTooLong }: InputLine): JSONRPCMessage | undefined {
+  if (isTooLong) {
+    throw new IpcError('body_too_large', `a line of more than ${lineBytesMax} bytes was not read`);
+  }
+  if (!isUtf8(bytes)) throw new IpcError('bad_body', 'a line is not UTF-8');
+  const text = bytes.toString('utf8').trim();
+  if (text === '') return undefined;
+  try {
+    return deserializeMessage(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const hint = 'write one JSON-RPC message in each line';
+    throw new IpcError('bad_body', 'a line is not JSON', { hint });
+  }
+}
+
+/** An error hands no mail over. The SDK answers a tool that throws with a result that is an error. */
 function isError(message: JSONRPCMessage): boolean {
   if (isJSONRPCErrorResponse(message)) return true;
   return isJSONRPCResultResponse(message) && message.result.isError === true;

@@ -1,20 +1,24 @@
-// How an envelope, a name, an id and a hold lie in bytes: the same in frames and in journal records.
-// A field that breaks its rule is an IpcError; the frame and the journal say what that means for them.
+// The bytes of envelopes, names, ids and holds: the same in frames and in journal records. A field that
+// breaks its rule is an IpcError, which protocol and journal treat each in their own way.
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax } from '../base/limits.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
 import { parseMessageId, parseName, parseSessionId } from './message.ts';
 
-const controls = /\p{Cc}/u;
+const controlCharacter = /\p{Cc}/u;
 /** A number of eight bytes, and the length of an id of one character. */
 const holdBytesMin = 8 + 2;
 
-/** The label that a client gives itself; any of its texts may be empty. */
+/** Either text may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string): Origin {
   for (const label of [program, machine]) {
-    if (!label.isWellFormed() || controls.test(label) || Buffer.byteLength(label) > nameBytesMax) {
-      throw new IpcError('bad_frame', 'the label of an origin is malformed');
+    if (
+      !label.isWellFormed() ||
+      controlCharacter.test(label) ||
+      Buffer.byteLength(label) > nameBytesMax
+    ) {
+      throw new IpcError('bad_frame', 'an origin has a malformed text');
     }
   }
   return { program, pid, machine };
@@ -36,7 +40,8 @@ export function readEnvelope(reader: ByteReader): Envelope {
   const answers = readMessageIdOrNone(reader);
   const origin = readOrigin(reader);
   const bodyBytes = reader.u32();
-  if (bodyBytes > bodyBytesMax) throw new IpcError('bad_frame', `a body of ${bodyBytes} bytes`);
+  if (bodyBytes > bodyBytesMax)
+    throw new IpcError('bad_frame', `a body of ${bodyBytes} bytes; the limit is ${bodyBytesMax}`);
   const checksum = reader.u32();
   return { id, number, to, from, time, answers, origin, bodyBytes, checksum };
 }
@@ -59,15 +64,18 @@ export function readHolds(reader: ByteReader): Hold[] {
     id: readMessageId(reader),
   }));
   if (holds.length > holdsMax) {
-    throw new IpcError('too_many_holds', `${holds.length} messages at once; limit ${holdsMax}`);
+    throw new IpcError(
+      'too_many_holds',
+      `${holds.length} messages in one request; the limit is ${holdsMax}`,
+    );
   }
   return holds;
 }
 
-/** A message's number: from 1. */
+/** The number of a message, from 1. */
 export function readNumber(reader: ByteReader): number {
   const number = reader.u64();
-  if (number === 0) throw new IpcError('bad_frame', 'a message without a number');
+  if (number === 0) throw new IpcError('bad_frame', 'the number of a message is 0');
   return number;
 }
 

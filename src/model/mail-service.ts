@@ -1,5 +1,4 @@
-// The one interface that the faces see. The embedded broker's session implements it, and so may any
-// other engine; nothing above knows which.
+// The one interface to mail that the faces use. Session implements it; nothing above depends on how.
 import type { Envelope, Hold, MessageId, Name } from './message.ts';
 import type {
   DeadLetter,
@@ -9,20 +8,20 @@ import type {
   StoredMessage,
 } from './requests.ts';
 
-/** A message in the hands of this session, until it is settled or released. */
+/** A message that this session holds, until it settles or releases it. */
 export interface Delivery {
   readonly envelope: Envelope;
   /** The mailbox it was read from: `envelope.to`, or `dead-letters`. */
   readonly mailbox: Name;
-  /** 1 for the first time it was offered. */
+  /** Number of deliveries, including this one. */
   readonly attempt: number;
-  /** Other sessions that wait on the same mailbox. */
+  /** How many other sessions wait on the same mailbox. */
   readonly others: number;
-  /** undefined when the disk damaged it: it is not handed over, but the message can be settled. */
+  /** undefined when it is corrupt on disk. The message can be settled all the same. */
   readonly body: Buffer | undefined;
 }
 
-/** A delivery as it is settled or released: by number and id, so its body need not be kept for that. */
+/** What settle and release need of a delivery: number and id, so that its body need not be kept. */
 export interface Held {
   readonly envelope: Hold;
 }
@@ -36,27 +35,27 @@ export interface Cancellable {
 }
 
 export interface PostArguments extends Cancellable {
-  /** More mailboxes that get the message: it is stored for all of them, or for none. */
+  /** Further mailboxes that get the message. It is stored for all of them, or for none. */
   readonly alsoTo?: readonly Name[] | undefined;
   readonly from?: Name | undefined;
-  /** An id given by hand: the same id is stored once. */
+  /** An id that the caller chooses. A message with the same id is stored once. */
   readonly id?: MessageId | undefined;
   readonly answers?: MessageId | undefined;
-  /** Deliveries that are settled in the same record. */
+  /** Deliveries that are settled with the post, atomically. */
   readonly settles?: readonly Held[] | undefined;
 }
 
 export interface PostResult extends StoredMessage {
-  /** Those of `alsoTo`, in its order. */
+  /** The messages to `alsoTo`, in its order. */
   readonly also: readonly StoredMessage[];
-  /** The id was stored before; nothing was stored now. */
+  /** The id was stored before, so nothing was stored now. */
   readonly duplicate: boolean;
-  /** Of what it settles: what another session holds by now. */
+  /** Deliveries that were not settled, because another session holds the messages now. */
   readonly notHeld: readonly Held[];
 }
 
 export interface WaitArguments extends Cancellable {
-  /** Only an answer to this message; other mail stays. */
+  /** Wait only for an answer to this message; other mail stays. */
   readonly answers?: MessageId | undefined;
   readonly timeoutMs: number;
 }
@@ -68,102 +67,102 @@ export interface FetchArguments extends Cancellable {
 
 export interface FetchResult {
   readonly deliveries: readonly Delivery[];
-  /** Messages left in the mailbox that nobody holds. */
+  /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;
 }
 
 export interface ReleaseArguments extends Cancellable {
-  /** Nobody saw them: the attempt does not count. */
+  /** No consumer saw them, so the attempt does not count. */
   readonly unread?: boolean | undefined;
 }
 
-/** Who owns a broker, and what is in it. */
+/** A broker's owner and contents. */
 export interface BrokerStatus extends StorageStatus {
-  /** On which it listens. */
+  /** Port on which the broker listens. */
   readonly port: number;
   /** Process id of the owner. */
   readonly pid: number;
-  /** Of another machine's broker; absent for one of this machine. */
+  /** Host name of a broker on another machine; absent for one on this machine. */
   readonly host?: string;
   /** This session is the owner. */
   readonly own: boolean;
-  /** Counts the store's owners. */
+  /** Number of owners that the store has had. */
   readonly epoch: number;
-  /** Where the owner listens. */
+  /** Addresses on which the owner listens. */
   readonly addresses: readonly string[];
   /** Number of unsettled messages in the store. */
   readonly messages: number;
   /** Bytes of their bodies, all together. */
   readonly bytes: number;
-  /** Sessions that are connected, this one included. */
+  /** Connected sessions, including this one. */
   readonly sessions: number;
-  /** Mailboxes that have a message or a reader. */
+  /** Mailboxes that have a message or a parked wait. */
   readonly mailboxCount: number;
-  /** At most 1,000 of them. */
+  /** At most 1,000 of these mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];
-  /** Messages that ran out of attempts. */
+  /** Messages that are out of attempts. */
   readonly deadLetterCount: number;
-  /** For at most 1,000 of the mailboxes that they were meant for. */
+  /** For at most 1,000 of the mailboxes that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];
 }
 
 export interface RetryArguments extends Cancellable {
-  /** Dead letters meant for this mailbox alone. */
+  /** Only dead letters that were posted to this mailbox. */
   readonly to?: Name | undefined;
-  /** These alone; all when there are none. */
+  /** Only these messages; absent or empty for all. */
   readonly ids?: readonly MessageId[] | undefined;
 }
 
-/** What became of dead letters that were tried again. */
+/** The result of a retry of dead letters. */
 export interface RetryResult {
-  /** Back in the mailboxes that they were meant for. */
+  /** Moved back to the mailboxes that they were posted to. */
   readonly moved: readonly DeadLetter[];
-  /** Those mailboxes have no room. */
+  /** Left in `dead-letters`, because those mailboxes are full. */
   readonly stayed: readonly DeadLetter[];
 }
 
-/** Who owns a broker that was started or joined. */
+/** The broker that a session owns or has joined. */
 export interface StartResult {
   /** Whether this session owns it. */
   readonly role: 'owner' | 'client';
   /** Process id of the owner. */
   readonly pid: number;
-  /** Counts the store's owners. */
+  /** Number of owners that the store has had. */
   readonly epoch: number;
-  /** Where the owner listens. */
+  /** Addresses on which the owner listens. */
   readonly addresses: readonly string[];
-  /** Unsettled messages that were found. */
+  /** Unsettled messages in the store. */
   readonly messages: number;
-  /** What is wrong with the disk, in sentences. */
+  /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];
 }
 
-/** What became of a broker that was given up. */
+/** The result of giving up the broker. */
 export interface StopResult {
-  /** The process that owns the broker now, if a standby took over. */
+  /** Process id of the standby that took over, if there was one. */
   readonly successor: number | undefined;
   /** Number of unsettled messages that are left. */
   readonly messages: number;
 }
 
 export interface MailService {
-  /** Stores a message. Resent under its id until it is answered, even after its call gave up. */
+  /** Stores a message. It is sent again under its id until there is a response, even after the call gave up. */
   post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult>;
-  /** The first message, or undefined when the time is over. */
+  /** Returns the first message, or undefined on timeout. */
   wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined>;
-  /** What is there now. */
+  /** Returns messages that are ready now, without waiting. */
   fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult>;
-  /** Ends the offers: the messages are done. Returns those that another session holds by now. */
+  /** Acknowledges messages as done. Returns those that another session holds now; they were not settled. */
   settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]>;
-  /** Puts messages back. `unread`: nobody saw them, the attempt does not count. */
+  /** Returns messages to their mailboxes (requeue). */
   release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void>;
-  /** Puts dead letters back where they were meant to go, with new attempts. */
+  /** Moves dead letters back to the mailboxes that they were posted to, with attempts from 1. */
   retry(options?: RetryArguments): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;
-  /** Owns the broker, or joins its owner. `bind`: an address of this machine to listen on. */
+  /** Becomes the owner, or joins it. `bind`: a further address of this machine to listen on. */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;
-  /** Gives the role up; the owner's only. */
+  /** Gives up the broker. Only for its owner. */
   stop(options?: Cancellable): Promise<StopResult>;
-  /** Releases what is held, as read; ends the session, hands over the role. */
+  /** Releases all held messages (their attempts count), hands over the broker, and ends the session. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// Names, ids and messages. Parsed once at the edge into types that cannot be wrong.
+// Names, ids and messages. They are parsed once, at the edge, into types that are always valid.
 import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { IpcError } from '../base/errors.ts';
@@ -8,17 +8,17 @@ import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
 export type Name = string & { readonly brand: 'Name' };
 /** 16 characters of base 32 (80 random bits), chosen by a client when it starts. */
 export type SessionId = string & { readonly brand: 'SessionId' };
-/** `SESSION.COUNT`, or any other text where a caller gave the id by hand. */
+/** `SESSION.COUNT`, or any other text that a caller chose. */
 export type MessageId = string & { readonly brand: 'MessageId' };
 
-/** Where a message waits after its last attempt. */
+/** The mailbox in which a message waits after its last attempt. */
 export const deadLetterMailbox = 'dead-letters' as Name;
 
-/** What a client says of itself under the key: a label for people, not a proof. */
+/** How a client that has the key describes itself. A label for people, not a proof. */
 export interface Origin {
-  /** As it calls itself; of the library, the `program` given to `open`. */
+  /** Name of the program; in the library, the `program` given to `open`. */
   readonly program: string;
-  /** Its process on that machine. */
+  /** Process id on that machine. */
   readonly pid: number;
   /** Host name of the machine. */
   readonly machine: string;
@@ -27,10 +27,10 @@ export interface Origin {
 /** A message without its body: what the engine keeps in memory. */
 export interface Envelope {
   readonly id: MessageId;
-  /** Counts up over the whole store, from 1, with gaps. */
+  /** Ascending over the whole store, from 1, with gaps. */
   readonly number: number;
   readonly to: Name;
-  /** '' when the sender gave no address. */
+  /** '' when the sender gave no name. */
   readonly from: Name | '';
   /** The broker's wall clock when it stored the message, in milliseconds since 1970. */
   readonly time: number;
@@ -42,21 +42,22 @@ export interface Envelope {
   readonly checksum: number;
 }
 
-/** A message that a session holds. A number can be given twice when a crash undid the first; an id cannot. */
+/** A message that a session holds. After a crash its number may belong to another message; its id never does. */
 export interface Hold {
   readonly number: number;
   readonly id: MessageId;
 }
 
-const controls = /\p{Cc}/u;
-const generated = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
+const controlCharacter = /\p{Cc}/u;
+const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
 export function parseName(text: string, parameter = 'name'): Name {
-  // A program without types may give anything.
-  if (typeof text !== 'string') throw new IpcError('bad_name', `${parameter} must be a text`);
+  // A caller in plain JavaScript may pass anything.
+  if (typeof text !== 'string') throw new IpcError('bad_name', `${parameter} must be a string`);
   if (text === '') throw new IpcError('bad_name', `${parameter} is empty`);
   if (!text.isWellFormed()) throw new IpcError('bad_name', `${parameter} has a lone surrogate`);
-  if (controls.test(text)) throw new IpcError('bad_name', `${parameter} has a control character`);
+  if (controlCharacter.test(text))
+    throw new IpcError('bad_name', `${parameter} has a control character`);
   const bytes = Buffer.byteLength(text);
   if (bytes > nameBytesMax) {
     throw new IpcError('bad_name', `${parameter} has ${bytes} bytes; the limit is ${nameBytesMax}`);
@@ -65,7 +66,8 @@ export function parseName(text: string, parameter = 'name'): Name {
 }
 
 export function parseSessionId(text: string): SessionId {
-  if (!/^[0-9a-v]{16}$/.test(text)) throw new IpcError('bad_id', 'not a session id');
+  if (!/^[0-9a-v]{16}$/.test(text))
+    throw new IpcError('bad_id', 'a session id has 16 characters from 0-9 and a-v');
   return text as SessionId;
 }
 
@@ -73,30 +75,37 @@ export function sessionMessageId(session: SessionId, count: number): MessageId {
   return `${session}.${count}` as MessageId;
 }
 
-/** An id of ours, or one given by hand. */
+/** An id of either form. */
 export function parseMessageId(text: string): MessageId {
-  return generated.test(text) ? (text as MessageId) : parseNamedId(text);
+  return sessionMessageIdForm.test(text) ? (text as MessageId) : parseNamedId(text);
 }
 
-/** An id that a caller gives by hand; one that looks like ours is refused. */
+/** An id that a caller chose. The form of SESSION.COUNT is refused. */
 export function parseNamedId(text: string): MessageId {
-  if (typeof text !== 'string' || text === '' || !text.isWellFormed() || controls.test(text)) {
-    throw new IpcError('bad_id', 'an id is text without control characters');
+  if (
+    typeof text !== 'string' ||
+    text === '' ||
+    !text.isWellFormed() ||
+    controlCharacter.test(text)
+  ) {
+    throw new IpcError('bad_id', 'an id must be non-empty text without control characters');
   }
   const bytes = Buffer.byteLength(text);
-  if (bytes > idBytesMax) throw new IpcError('bad_id', `id of ${bytes} bytes; limit ${idBytesMax}`);
-  if (generated.test(text)) throw new IpcError('bad_id', `id ${text} has the form of our own ids`);
+  if (bytes > idBytesMax)
+    throw new IpcError('bad_id', `the id has ${bytes} bytes; the limit is ${idBytesMax}`);
+  if (sessionMessageIdForm.test(text))
+    throw new IpcError('bad_id', `the id ${text} has the form of generated ids`);
   return text as MessageId;
 }
 
-/** The session and count of an id of ours; undefined for one given by hand. */
+/** The session and count of a generated id; undefined for an id that a caller chose. */
 export function splitId(id: MessageId): { session: SessionId; count: number } | undefined {
-  if (!generated.test(id)) return undefined;
+  if (!sessionMessageIdForm.test(id)) return undefined;
   const dot = id.indexOf('.');
   return { session: id.slice(0, dot) as SessionId, count: Number(id.slice(dot + 1)) };
 }
 
-/** The bytes of a body: never mended, so what is handed over is what was posted. */
+/** The bytes of a body, unchanged. Invalid UTF-8 is refused, not replaced. */
 export function parseBody(body: string | Uint8Array, parameter = 'message'): Buffer {
   if (typeof body === 'string') {
     if (!body.isWellFormed()) throw new IpcError('bad_body', `${parameter} has a lone surrogate`);
@@ -105,7 +114,7 @@ export function parseBody(body: string | Uint8Array, parameter = 'message'): Buf
     return Buffer.from(body, 'utf8');
   }
   if (!(body instanceof Uint8Array)) {
-    throw new IpcError('bad_body', `${parameter} must be a text, or its bytes in UTF-8`);
+    throw new IpcError('bad_body', `${parameter} must be a string, or bytes in UTF-8`);
   }
   if (body.byteLength > bodyBytesMax) throw tooLarge(body.byteLength, parameter);
   if (!isUtf8(body)) throw new IpcError('bad_body', `${parameter} is not UTF-8`);
@@ -121,7 +130,7 @@ export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
 }
 
-/** What was posted under an id is what was stored under it. */
+/** Whether a repeated post has the same content as the stored message. */
 export function isSameMessage(
   stored: Envelope,
   posted: {

@@ -1,12 +1,13 @@
-// A post and its messages: one for each mailbox that it names.
+// A post stores one message for each mailbox that it names.
 import type { Envelope, MessageId, Name } from './message.ts';
-import type { PostedRecord, PostRequest } from './requests.ts';
+import type { PostedRecord } from './records.ts';
+import type { PostRequest } from './requests.ts';
 
 export function mailboxesOf({ to, alsoTo }: Pick<PostRequest, 'to' | 'alsoTo'>): readonly Name[] {
   return [to, ...alsoTo];
 }
 
-/** Of a post with an id given by hand: the id itself, then `ID/2`, `ID/3`, ... */
+/** The message ids of a post whose id the caller chose: the id itself, then `ID/2`, `ID/3`, ... */
 export function namedMessageId(id: MessageId, index: number): MessageId {
   return index === 0 ? id : (`${id}/${index + 1}` as MessageId);
 }

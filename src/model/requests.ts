@@ -1,6 +1,5 @@
-// What a client asks of a broker, what the broker answers, and what it writes down. Types only: the
-// wire turns requests and answers into bytes, the journal turns records into bytes, and the engine
-// turns the first into the other two.
+// Requests of a client, and the responses of a broker or a receiver. Types only: src/protocol/ has their
+// bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
 
@@ -13,27 +12,27 @@ export interface Hello {
   readonly request: RequestNumber;
   readonly session: SessionId;
   readonly origin: Origin;
-  /** It would take over: local, same store, same format. */
+  /** The session would take over: it is local, with the same store and format. */
   readonly standby: boolean;
-  /** All that the session holds, as it knows it. */
+  /** All messages that the session believes it holds. */
   readonly held: readonly Hold[];
 }
 
 export interface PostRequest {
   readonly kind: 'post';
   readonly request: RequestNumber;
-  /** The session's count for its first message, from 1; 0 when `id` is given by hand. */
+  /** The session's count for the first message of the post, from 1; 0 when the caller chose `id`. */
   readonly count: number;
-  /** '' unless given by hand. */
+  /** '' unless the caller chose it. */
   readonly id: MessageId | '';
-  /** Up to this count the session has all its answers. */
+  /** Acknowledged-up-to count: the session has all responses to its posts up to this one. */
   readonly ackedUpTo: number;
   readonly to: Name;
-  /** More mailboxes, each of which gets a message of its own; no name comes twice. */
+  /** Further mailboxes. Each gets a message of its own; no name occurs twice. */
   readonly alsoTo: readonly Name[];
   readonly from: Name | '';
   readonly answers: MessageId | '';
-  /** Messages that this post settles, in the same record. */
+  /** Messages that this post settles, atomically: both are in one record. */
   readonly settles: readonly Hold[];
   readonly checksum: number;
   readonly body: Buffer;
@@ -43,9 +42,9 @@ export interface WaitRequest {
   readonly kind: 'wait';
   readonly request: RequestNumber;
   readonly mailbox: Name;
-  /** Only an answer to this message; '' for any message. */
+  /** Wait only for an answer to this message; '' for any message. */
   readonly answers: MessageId | '';
-  /** Milliseconds left, never a deadline: clocks differ. */
+  /** Milliseconds that are left, not a deadline, because clocks differ. */
   readonly waitMs: number;
 }
 
@@ -53,12 +52,12 @@ export interface FetchRequest {
   readonly kind: 'fetch';
   readonly request: RequestNumber;
   readonly mailbox: Name;
-  /** Bodies beyond this many bytes stay, but for the first. */
+  /** Limit on the bytes of all bodies. The first message is delivered even if it is larger. */
   readonly bytesMax: number;
   readonly messagesMax: number;
 }
 
-/** The call behind a wait or a fetch is gone. Never answered; the request itself still is. */
+/** The caller of a wait or fetch has gone. A cancel has no response; the wait or fetch still gets one. */
 export interface CancelRequest {
   readonly kind: 'cancel';
   readonly request: RequestNumber;
@@ -74,19 +73,19 @@ export interface ReleaseRequest {
   readonly kind: 'release';
   readonly request: RequestNumber;
   readonly holds: readonly Hold[];
-  /** Nobody saw it: the attempt is not counted. */
+  /** No consumer saw the messages, so the attempt does not count. */
   readonly unread: boolean;
 }
 
-/** Puts dead letters back where they were meant to go. */
+/** Moves dead letters back to the mailboxes that they were posted to. */
 export interface RetryRequest {
   readonly kind: 'retry';
   readonly request: RequestNumber;
-  /** Those meant for this mailbox alone; '' for all. */
+  /** Only dead letters that were posted to this mailbox; '' for all. */
   readonly to: Name | '';
-  /** These alone; none for all. */
+  /** Only these messages; empty for all. */
   readonly ids: readonly MessageId[];
-  /** Only numbers above it. */
+  /** Only messages with a number above this one. */
   readonly after: number;
 }
 
@@ -95,7 +94,7 @@ export interface StatusRequest {
   readonly request: RequestNumber;
 }
 
-/** The session ends with all its answers in hand: its ids need not be kept. Never answered. */
+/** The session ends and has all its responses, so its ids need not be remembered. It has no response. */
 export interface Goodbye {
   readonly kind: 'goodbye';
   readonly request: RequestNumber;
@@ -113,7 +112,7 @@ export type BrokerRequest =
   | StatusRequest
   | Goodbye;
 
-/** Point to point: hand a message to whoever listens. */
+/** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
   readonly kind: 'send';
   readonly request: RequestNumber;
@@ -138,9 +137,9 @@ export interface Welcome {
   readonly format: number;
   readonly pid: number;
   readonly addresses: readonly string[];
-  /** Of what the hello listed: what another session holds by now. */
+  /** Those messages of the hello's list that another session holds now. */
   readonly revoked: readonly Hold[];
-  /** What mail was found. */
+  /** Unsettled messages in the store. */
   readonly messages: number;
 }
 
@@ -148,46 +147,46 @@ export interface Welcome {
 export interface StoredMessage {
   readonly id: MessageId;
   readonly number: number;
-  /** A reader was waiting, and was offered the message. */
+  /** A session was waiting, and the message was delivered to it at once. */
   readonly reader: boolean;
 }
 
 export interface StoredResponse extends StoredMessage {
   readonly kind: 'stored';
   readonly request: RequestNumber;
-  /** Those of `alsoTo`, in its order. */
+  /** The messages to `alsoTo`, in its order. */
   readonly also: readonly StoredMessage[];
-  /** An earlier post with this id was stored; this one was not. */
+  /** A post with this id was stored before, so this one was not. */
   readonly duplicate: boolean;
-  /** Of what the post settles: what another session holds by now. */
+  /** Messages that the post was to settle and did not, because another session holds them now. */
   readonly notHeld: readonly Hold[];
 }
 
-/** Its body goes with it, unless the disk damaged that. */
+/** A delivery. The frame has the body, unless the body is corrupt on disk. */
 export interface Offer {
   readonly kind: 'offer';
-  /** The wait or fetch that it answers. A fetch gets any number of offers, then an end. */
+  /** The wait or fetch that it responds to. A fetch gets any number of offers, then an end. */
   readonly request: RequestNumber;
   readonly envelope: Envelope;
-  /** Where it is read from: `envelope.to`, or `dead-letters`. */
+  /** The mailbox that it was read from: `envelope.to`, or `dead-letters`. */
   readonly mailbox: Name;
   readonly attempt: number;
-  /** Other sessions that wait on the same mailbox. */
+  /** How many other sessions wait on the same mailbox. */
   readonly others: number;
 }
 
-/** A wait whose time is over, or the end of a fetch. */
+/** A wait timed out or was cancelled, or a fetch is complete. */
 export interface EndResponse {
   readonly kind: 'end';
   readonly request: RequestNumber;
-  /** Messages of the mailbox that nobody holds. */
+  /** Messages in the mailbox that no session holds. */
   readonly remaining: number;
 }
 
 export interface SettledResponse {
   readonly kind: 'settled';
   readonly request: RequestNumber;
-  /** What another session holds by now: it was not settled. */
+  /** Messages that were not settled, because another session holds them now. */
   readonly notHeld: readonly Hold[];
 }
 
@@ -200,7 +199,7 @@ export interface ReleasedResponse {
 export interface DeadLetter {
   /** Id of the message. */
   readonly id: MessageId;
-  /** Where it was meant to go. */
+  /** The mailbox that it was posted to. */
   readonly to: Name;
 }
 
@@ -208,13 +207,13 @@ export interface RetriedResponse {
   readonly kind: 'retried';
   readonly request: RequestNumber;
   readonly moved: readonly DeadLetter[];
-  /** There is no room for them where they were meant to go. */
+  /** The mailboxes that they were posted to are full. */
   readonly stayed: readonly DeadLetter[];
-  /** More are left above this number; 0 when all were looked at. */
+  /** The retry stopped at this number and more may follow; 0 when it looked at all. */
   readonly next: number;
 }
 
-/** How many dead letters were meant for a mailbox. */
+/** How many dead letters were posted to a mailbox. */
 export interface DeadLetterCount {
   /** The mailbox that they were posted to. */
   readonly to: Name;
@@ -222,17 +221,17 @@ export interface DeadLetterCount {
   readonly messages: number;
 }
 
-/** A mailbox that has a message or a reader. */
+/** A mailbox that has a message or a parked wait. */
 export interface MailboxStatus {
   /** Name of the mailbox. */
   readonly mailbox: Name;
-  /** Messages that nobody holds. */
+  /** Messages that no session holds. */
   readonly ready: number;
-  /** Messages that some session holds. */
+  /** Messages that a session holds. */
   readonly held: number;
-  /** Waits that are parked. */
+  /** Number of parked waits on it. */
   readonly waiting: number;
-  /** Wall clock of the oldest unsettled message, in milliseconds since 1970; 0 when empty. */
+  /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
   readonly oldestTime: number;
 }
 
@@ -243,20 +242,20 @@ export interface StatusResponse {
   readonly bytes: number;
   readonly sessions: number;
   readonly mailboxCount: number;
-  /** At most `statusMailboxesMax` of them. */
+  /** At most `statusMailboxesMax` mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];
   readonly deadLetterCount: number;
-  /** At most `statusMailboxesMax` of them. */
+  /** At most `statusMailboxesMax` mailboxes. */
   readonly deadLetters: readonly DeadLetterCount[];
-  /** Unsettled messages whose bodies the disk damaged. */
+  /** Unsettled messages whose bodies are corrupt on disk. */
   readonly damaged: number;
-  /** How long the sync that runs has been running; 0 for what a healthy disk takes. */
+  /** How long the current sync has been running; 0 below `syncStallMsMin`. */
   readonly storageStalledMs: number;
-  /** What is wrong with the disk, in sentences. */
+  /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];
 }
 
-/** Of a status, what the engine cannot know. */
+/** The part of a status that the engine does not know. */
 export type StorageStatus = Pick<StatusResponse, 'damaged' | 'storageStalledMs' | 'warnings'>;
 
 export interface ErrorResponse {
@@ -266,13 +265,13 @@ export interface ErrorResponse {
   readonly message: string;
 }
 
-/** The owner gives its role up in good order: dial or bid again. */
+/** The owner shuts down in good order: connect to its successor, or become the owner. */
 export interface GoAway {
   readonly kind: 'going';
   readonly request: 0;
 }
 
-/** Point to point: the receiving session has the message. */
+/** Point to point: the receiver has the message. */
 export interface ReceivedResponse {
   readonly kind: 'received';
   readonly request: RequestNumber;
@@ -296,96 +295,3 @@ export type Response =
   | GoAway
   | ReceivedResponse
   | Pong;
-
-/** What the engine has written down. Replaying all records in order gives its state back. */
-export type JournalRecord =
-  | PostedRecord
-  | CopiedRecord
-  | OfferedRecord
-  | SettledRecord
-  | ReleasedRecord
-  | MovedRecord
-  | SessionRecord
-  | ForgottenRecord
-  | NamedIdsRecord
-  | SettledByIdRecord;
-
-export interface PostedRecord {
-  readonly kind: 'posted';
-  readonly envelope: Envelope;
-  /** Of the post's other messages: alike but for id, number and mailbox. */
-  readonly also: readonly Envelope[];
-  /** The poster's mark. Without meaning for an id given by hand. */
-  readonly ackedUpTo: number;
-  readonly settles: readonly number[];
-  /** undefined when it is read again, and the disk damaged it. */
-  readonly body: Buffer | undefined;
-}
-
-/** A live message written again at the tail, so that an old segment can go. */
-export interface CopiedRecord {
-  readonly kind: 'copied';
-  readonly envelope: Envelope;
-  readonly mailbox: Name;
-  readonly attempt: number;
-  readonly holder: SessionId | '';
-  /** undefined when the disk damaged it. */
-  readonly body: Buffer | undefined;
-}
-
-export interface OfferedRecord {
-  readonly kind: 'offered';
-  readonly number: number;
-  readonly holder: SessionId;
-  readonly attempt: number;
-}
-
-export interface SettledRecord {
-  readonly kind: 'settled';
-  readonly numbers: readonly number[];
-}
-
-export interface ReleasedRecord {
-  readonly kind: 'released';
-  readonly number: number;
-  /** The attempt that its next offer will be. */
-  readonly attempt: number;
-}
-
-/** Out of attempts, or tried again: the message waits in another mailbox; its `to` stays what it was. */
-export interface MovedRecord {
-  readonly kind: 'moved';
-  readonly number: number;
-  readonly mailbox: Name;
-  readonly attempt: number;
-}
-
-/** The ids of a session, as a segment's head repeats them. */
-export interface SessionRecord {
-  readonly kind: 'session';
-  readonly session: SessionId;
-  readonly ackedUpTo: number;
-  /** Counts above the mark that were stored, each with its message's number. */
-  readonly numbers: readonly (readonly [count: number, number: number])[];
-}
-
-export interface ForgottenRecord {
-  readonly kind: 'forgotten';
-  readonly session: SessionId;
-}
-
-/** Ids given by hand, oldest first, as a segment's head repeats them. */
-export interface NamedIdsRecord {
-  readonly kind: 'named';
-  readonly ids: readonly (readonly [id: MessageId, number: number])[];
-}
-
-/**
- * Settled by holders to whom an earlier owner had offered these messages, and lost them: this store never
- * had them. A post with such an id is not stored any more. Oldest first, also in a segment's head.
- */
-export interface SettledByIdRecord {
-  readonly kind: 'settledById';
-  /** With the numbers that the earlier owner gave; by now they may be those of other messages. */
-  readonly holds: readonly Hold[];
-}

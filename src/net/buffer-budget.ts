@@ -1,43 +1,44 @@
-// The connections of one listening program, and what all of them keep in memory together: bytes that
-// their peers have not read, or not sent whole. Beyond the limit the peer that has stood still for
-// longest is closed, without a word, since words are what it does not read. It dials again, and what it
-// held or was posting is offered, or sent, once more. Who reads and writes on is not touched.
-import { bufferedBytesMax } from '../base/limits.ts';
+// Limits the memory that all connections of one listener use together: for bytes that their peers have
+// not read, and for frames that their peers have not sent whole. Beyond the limit the connection that has
+// been stalled for longest is closed. It gets no error frame, because its peer does not read. That peer
+// connects again: what it held is redelivered, and what it was posting it sends again. A peer that goes
+// on reading and writing is never closed.
+import { bufferBudgetBytes } from '../base/limits.ts';
 import type { Connection } from './connection.ts';
 
 export class BufferBudget {
-  /** What each kept when it was last weighed. */
-  readonly #kept = new Map<Connection, number>();
+  /** The bytes of each connection when they were last counted. */
+  readonly #connections = new Map<Connection, number>();
   readonly #bytesMax: number;
   #bytes = 0;
 
-  constructor(bytesMax = bufferedBytesMax) {
+  constructor(bytesMax = bufferBudgetBytes) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Until it is closed. */
+  /** Counts the connection until it is closed. */
   add(connection: Connection): void {
-    this.#kept.set(connection, 0);
-    connection.onKept = () => this.#weigh(connection);
-    this.#weigh(connection);
+    this.#connections.set(connection, 0);
+    connection.onMemoryChange = () => this.#count(connection);
+    this.#count(connection);
   }
 
-  #weigh(connection: Connection): void {
-    const before = this.#kept.get(connection) ?? 0;
-    const now = connection.isOver ? 0 : connection.keptBytes;
+  #count(connection: Connection): void {
+    const before = this.#connections.get(connection) ?? 0;
+    const now = connection.isClosed ? 0 : connection.memoryBytes;
     this.#bytes += now - before;
-    if (connection.isOver) this.#kept.delete(connection);
-    else this.#kept.set(connection, now);
-    if (this.#bytes > this.#bytesMax) this.#stillest()?.destroy();
+    if (connection.isClosed) this.#connections.delete(connection);
+    else this.#connections.set(connection, now);
+    if (this.#bytes > this.#bytesMax) this.#longestStalled()?.destroy();
   }
 
-  #stillest(): Connection | undefined {
-    let stillest: Connection | undefined;
-    for (const connection of this.#kept.keys()) {
-      if (connection.stillSince < (stillest?.stillSince ?? Number.POSITIVE_INFINITY)) {
-        stillest = connection;
+  #longestStalled(): Connection | undefined {
+    let longest: Connection | undefined;
+    for (const connection of this.#connections.keys()) {
+      if (connection.stalledSince < (longest?.stalledSince ?? Number.POSITIVE_INFINITY)) {
+        longest = connection;
       }
     }
-    return stillest;
+    return longest;
   }
 }

@@ -1,9 +1,9 @@
-// How a connection comes about: dial() or accept() shake hands within `handshakeMs`, inside TLS when it
-// leaves the machine.
+// Makes connections: dial() and accept() complete the handshake within `handshakeMs`, inside TLS when the
+// peer is on another machine.
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
 import {
   ClientHandshake,
   clientNonce,
@@ -24,8 +24,8 @@ export interface DialOptions {
 }
 
 /**
- * `unreachable` and `host_unknown` carry the system's error as their cause. A peer that hangs up before
- * its first byte counts as unreachable: that is how the backlog of an owner that dies looks.
+ * `unreachable` and `host_unknown` have the system's error as their cause. A peer that hangs up before its
+ * first byte counts as unreachable: so do connections in the backlog of an owner that dies.
  */
 export async function dial(
   address: DialTarget,
@@ -34,7 +34,7 @@ export async function dial(
 ): Promise<Connection> {
   const { signal, times = timesDefault } = options;
   if (signal?.aborted) throw cancelled();
-  // TLS takes one key; where it is refused, the next one is tried on a connection of its own.
+  // TLS takes one key. When it is refused, the next key is tried on a new connection.
   const [key, older, ...others] = keys;
   let isSecure = false;
   const socket = connect({ ...address, noDelay: true });
@@ -65,7 +65,7 @@ export async function dial(
   }
 }
 
-/** The socket is destroyed when the peer does not prove the key in time. */
+/** Destroys the socket when the peer does not prove the key in time. */
 export async function accept(
   socket: Socket,
   keys: Keys,
@@ -87,18 +87,18 @@ export async function accept(
   return new Connection(channel.socket, proven, times);
 }
 
-/** An error with nobody to hear it would end the process; those that matter are heard elsewhere. */
+/** An error event without a listener would end the process. Other listeners handle the errors that matter. */
 function ignore(): void {}
 
-/** If it was we who stood still, what came meanwhile lies in the kernel: it is read before we judge. */
-function whenLate(limitMs: number, judge: () => void): () => void {
-  let judging: NodeJS.Immediate | undefined;
+/** If this process itself stood still, bytes of the peer wait in the kernel; they are read before the call. */
+function whenLate(limitMs: number, callback: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {
-    judging = setImmediate(judge);
+    immediate = setImmediate(callback);
   }, limitMs);
   return () => {
     clearTimeout(timer);
-    clearImmediate(judging);
+    clearImmediate(immediate);
   };
 }
 
@@ -134,18 +134,18 @@ async function shakeAsClient(
     ),
     gone: (bytes) =>
       bytes === 0
-        ? new IpcError('unreachable', `${where(address)} hung up without a word`)
+        ? new IpcError('unreachable', `${where(address)} hung up before its first byte`)
         : new IpcError('port_taken', `a program holds ${where(address)}, but hung up`),
   });
 }
 
 interface HandshakeFaults {
   readonly late: IpcError;
-  /** The peer ended it after so many bytes. */
+  /** The peer hung up; `bytes` were received from it. */
   readonly gone: (bytes: number) => IpcError;
 }
 
-/** Leaves the socket paused, with no listener of ours. */
+/** Leaves the socket paused and without the listeners of the handshake. */
 function shake(
   socket: Socket,
   handshake: ClientHandshake | ServerHandshake,
@@ -186,15 +186,11 @@ function shake(
 }
 
 function refused(error: Error, address: DialTarget): IpcError {
-  const code = 'code' in error ? String(error.code) : error.message;
+  const code = systemErrorCode(error);
   const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
-  const what = unknown ? 'no such host' : `nobody answers (${code})`;
+  const what = unknown ? 'no such host' : `no program answers (${code})`;
   const kind = unknown ? 'host_unknown' : 'unreachable';
   return new IpcError(kind, `${where(address)}: ${what}`, { cause: error });
-}
-
-function cancelled(): IpcError {
-  return new IpcError('cancelled', 'the call was cancelled');
 }
 
 function where(address: DialTarget): string {

@@ -1,13 +1,13 @@
-// One connection after its handshake: frames in, frames out, and the heartbeat. It knows no request.
-// 1. Its maker, dial() or accept(), shook hands.  2. The owner sets `onClose`, then `onFrame`; only then
-// is anything read.  3. A side that sent nothing for `heartbeatMs` sends a ping, which the
-// other Connection answers.  4. A side that heard nothing for `silenceMsDead`, or could write nothing
-// for as long, gives the connection up.  5. onClose is called once, whoever ended it.
-// The kernel does not tell how much of a write it has taken, so a large one goes to it in slices: a slow
-// link on which bytes move is not dead.
+// One connection after its handshake: frames in, frames out, and the heartbeat. It knows no requests.
+// 1. dial() or accept() completes the handshake.  2. The user sets `onClose`, then `onFrame`; nothing is
+// read before that.  3. A side that has sent nothing for `heartbeatMs` sends a ping, which the other
+// Connection answers.  4. A side that has received nothing for `silenceMsDead`, or could write nothing
+// for that time, closes the connection.  5. onClose is called once, whichever side ended it.
+// The kernel does not report how much of a write it has taken, so a large write is cut into slices: a
+// slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
@@ -20,50 +20,50 @@ export interface ConnectionTimes {
   readonly silenceMsDead: number;
 }
 
-/** What is written at a time, so the least that a peer must take within `silenceMsDead`. */
+/** Written at a time: a peer must take at least this much within `silenceMsDead`. */
 const sliceBytes = 256 * 1024;
-/** A peer that asks for pongs and reads none is given no more. */
+/** No pong is sent while this much waits for the peer to read. */
 const pongBytesMax = 64 * 1024;
 
 export const timesDefault: ConnectionTimes = { handshakeMs, heartbeatMs, silenceMsDead };
 
 export interface Proven {
-  /** Bytes of frames that came with the handshake. */
+  /** Bytes of frames that came together with the handshake. */
   readonly rest: Buffer;
   readonly key: Buffer;
 }
 
-/** A part of a frame that is not written. */
+/** A part of a frame that is not written yet. */
 interface Part {
   readonly bytes: Buffer;
-  /** Called when these bytes, the last of their frame, are with the kernel. */
+  /** Called when the kernel has these bytes, which are the last of their frame. */
   readonly onWritten: (() => void) | undefined;
 }
 
 export class Connection {
-  /** That both sides have proved. */
+  /** The key that both sides have proved. */
   readonly key: Buffer;
   readonly #socket: Socket;
   readonly #times: ConnectionTimes;
   readonly #runtime: Runtime;
   readonly #decoder = new FrameDecoder();
-  /** Decoded, but not yet handed over. */
+  /** Decoded, but not yet passed to `onFrame`. */
   #inbox: Frame[] = [];
   #inboxBytes = 0;
-  /** When the frame began of which a part is here. */
-  #halfSince = Number.POSITIVE_INFINITY;
+  /** When the first bytes of an incomplete frame came. */
+  #incompleteSince = Number.POSITIVE_INFINITY;
   #onFrame: ((frame: Frame) => void) | undefined;
   #onClose: ((reason?: IpcError) => void) | undefined;
   #paused = false;
-  /** Not yet with the socket. */
+  /** Not yet written to the socket. */
   #queue: Part[] = [];
   #queuedBytes = 0;
-  /** A slice is with the socket. */
+  /** The socket is writing a slice. */
   #isWriting = false;
   #isFlushDue = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
-  #lastHeard: number;
+  #lastReceived: number;
   #lastSent: number;
   /** When a slice was last written, or bytes came after all others were written. */
   #lastWritten: number;
@@ -76,11 +76,11 @@ export class Connection {
     times = timesDefault,
     runtime = systemRuntime,
   ) {
-    assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer gets two chances to be heard');
+    assert(times.silenceMsDead >= 2 * times.heartbeatMs, 'a peer can miss one heartbeat');
     this.#socket = socket;
     this.#times = times;
     this.#runtime = runtime;
-    this.#lastHeard = this.#lastSent = this.#lastWritten = runtime.now();
+    this.#lastReceived = this.#lastSent = this.#lastWritten = runtime.now();
     this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
@@ -88,38 +88,38 @@ export class Connection {
     this.#arm();
   }
 
-  /** Called for every frame but heartbeats. Setting it starts the reading. */
+  /** Called for every frame except heartbeats. Nothing is read before it is set. */
   set onFrame(handler: (frame: Frame) => void) {
     const first = this.#onFrame === undefined;
     this.#onFrame = handler;
     if (!first) return;
-    this.#socket.on('data', (chunk: Buffer) => this.#heard(chunk));
+    this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
     if (!this.#paused) this.#socket.resume();
   }
 
-  /** A retired key does not keep open what it opened. `keys`: those that are good at the moment. */
+  /** Closes the connection within `heartbeatMs` after its key was retired. `keys`: those that are good now. */
   endWhenRetired(keys: () => Keys): void {
-    const look = () => {
+    const check = () => {
       if (!keys().some((key) => key.equals(this.key))) this.destroy();
     };
-    this.#keyTimer = this.#runtime.setTicker(look, this.#times.heartbeatMs).unref();
+    this.#keyTimer = this.#runtime.setTicker(check, this.#times.heartbeatMs).unref();
   }
 
-  /** Called for every heartbeat that came. */
-  onBeat: (() => void) | undefined;
+  /** Called for every heartbeat that is received. */
+  onHeartbeat: (() => void) | undefined;
 
-  /** Called when it may keep more or fewer bytes than before, and when it is over. */
-  onKept: (() => void) | undefined;
+  /** Called when `memoryBytes` may have changed, and when the connection is closed. */
+  onMemoryChange: (() => void) | undefined;
 
-  /** Called once, at once when it is over already; without a reason after an orderly end. */
+  /** Called once, also when the connection was closed before; without a reason after an orderly end. */
   set onClose(handler: (reason?: IpcError) => void) {
     this.#onClose = handler;
     if (this.#state === 'closed') queueMicrotask(() => handler(this.#reason));
   }
 
-  /** When the last byte came, on the machine's clock. */
-  get lastHeard(): number {
-    return this.#lastHeard;
+  /** When the last byte came, on the runtime's clock. */
+  get lastReceived(): number {
+    return this.#lastReceived;
   }
 
   /** Bytes that wait for the peer to read. */
@@ -127,22 +127,21 @@ export class Connection {
     return this.#socket.writableLength + this.#queuedBytes;
   }
 
-  /** Bytes that wait for the peer to read, or for the rest of their frame, or to be handed over. */
-  get keptBytes(): number {
+  /** `bufferedBytes`, and the bytes of frames that are incomplete or not yet passed to `onFrame`. */
+  get memoryBytes(): number {
     return this.bufferedBytes + this.#decoder.keptBytes + this.#inboxBytes;
   }
 
-  /** Since when the peer leaves bytes unread, or a frame half sent: `performance.now()`, or infinite. */
-  get stillSince(): number {
-    return Math.min(this.#unwrittenSince, this.#halfSince);
+  /** Since when the peer has read nothing of what waits, or left a frame incomplete; infinite when it does neither. */
+  get stalledSince(): number {
+    return Math.min(this.#unwrittenSince, this.#incompleteSince);
   }
 
   get open(): boolean {
     return this.#state === 'open';
   }
 
-  /** Nothing comes or goes any more. */
-  get isOver(): boolean {
+  get isClosed(): boolean {
     return this.#state === 'closed';
   }
 
@@ -155,8 +154,8 @@ export class Connection {
   }
 
   /**
-   * The frames of one turn leave together. `onWritten` is called when the bytes are with the
-   * kernel, never when the connection was lost before. Nothing is sent once it is closing.
+   * The frames of one turn are written together. `onWritten` is called when the kernel has the bytes; it is
+   * never called when the connection is lost before that. A connection that is closing sends nothing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
@@ -173,11 +172,11 @@ export class Connection {
     process.nextTick(() => {
       this.#isFlushDue = false;
       this.#flush();
-      this.onKept?.();
+      this.onMemoryChange?.();
     });
   }
 
-  /** Leaves the peer's bytes in the kernel; its silence does not count meanwhile. */
+  /** Leaves the peer's bytes in the kernel. Until resume() the peer's silence does not count. */
   pause(): void {
     this.#paused = true;
     this.#socket.pause();
@@ -186,42 +185,42 @@ export class Connection {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#lastHeard = this.#runtime.now();
+    this.#lastReceived = this.#runtime.now();
     this.#drain();
     if (!this.#paused && this.#onFrame) this.#socket.resume();
   }
 
-  /** Sends what is buffered, then ends. Nothing is handed over any more. */
+  /** Sends what is buffered, then ends. No more frames are passed to `onFrame`. */
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
     this.#dropInbox();
     this.#flush();
-    // Bytes that are still coming are read and dropped, so that the peer's end is seen.
+    // Bytes that still come are read and dropped, so that the end of the peer's bytes is noticed.
     this.#paused = false;
     this.#socket.resume();
   }
 
-  /** Ends at once; bytes in either direction are dropped. */
+  /** Ends at once and drops the bytes of both directions. */
   destroy(reason?: IpcError): void {
     this.#fail(reason);
   }
 
-  #heard(chunk: Buffer): void {
-    // A peer that goes on talking does not keep a connection that we have ended.
+  #received(chunk: Buffer): void {
+    // After close(), bytes that the peer goes on sending are not a sign of life.
     if (this.#state !== 'open') return;
-    this.#lastHeard = this.#runtime.now();
+    this.#lastReceived = this.#runtime.now();
     try {
       const frames = this.#decoder.push(chunk);
       for (const frame of frames) this.#take(frame);
-      this.#noteHalf(frames.length > 0);
+      this.#noteIncomplete(frames.length > 0);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#fail(error);
       return;
     }
     this.#drain();
-    this.onKept?.();
+    this.onMemoryChange?.();
   }
 
   #take(frame: Frame): void {
@@ -229,10 +228,11 @@ export class Connection {
     this.#inboxBytes += bytesOf(frame);
   }
 
-  /** `isNew`: what is here of a frame began with the last chunk. */
-  #noteHalf(isNew: boolean): void {
-    if (this.#decoder.keptBytes === 0) this.#halfSince = Number.POSITIVE_INFINITY;
-    else if (isNew || this.#halfSince > this.#lastHeard) this.#halfSince = this.#lastHeard;
+  /** `isNew`: the incomplete frame, if any, began in the last chunk. */
+  #noteIncomplete(isNew: boolean): void {
+    if (this.#decoder.keptBytes === 0) this.#incompleteSince = Number.POSITIVE_INFINITY;
+    else if (isNew || this.#incompleteSince > this.#lastReceived)
+      this.#incompleteSince = this.#lastReceived;
   }
 
   #dropInbox(): void {
@@ -240,24 +240,24 @@ export class Connection {
     this.#inboxBytes = 0;
   }
 
-  /** A handler may pause, close or destroy; what is left then stays, or is dropped with the inbox. */
+  /** A handler may pause, close or destroy; then the rest stays in the inbox, or is dropped with it. */
   #drain(): void {
     while (!this.#paused && this.#onFrame !== undefined) {
       const frame = this.#inbox.shift();
       if (frame === undefined) return;
       this.#inboxBytes -= bytesOf(frame);
-      this.#handOver(frame, this.#onFrame);
+      this.#pass(frame, this.#onFrame);
     }
   }
 
-  #handOver(frame: Frame, onFrame: (frame: Frame) => void): void {
+  #pass(frame: Frame, onFrame: (frame: Frame) => void): void {
     const isPing = frame.type === requestTypes.ping;
     if (!isPing && frame.type !== responseTypes.pong) return onFrame(frame);
-    this.onBeat?.();
+    this.onHeartbeat?.();
     if (frame.header.length + frame.body.length > 0) {
       this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
     } else if (isPing) {
-      // Bytes that wait for the peer already say that we live.
+      // Bytes that wait for the peer already show that this side is alive.
       if (this.bufferedBytes < pongBytesMax)
         this.send(encodeResponse({ kind: 'pong', request: frame.request }));
     } else if (frame.request !== 0) {
@@ -265,7 +265,7 @@ export class Connection {
     }
   }
 
-  /** Writes the next slice unless one is being written. Each that ends begins the next. */
+  /** Writes the next slice unless one is being written. The end of each write begins the next one. */
   #flush(): void {
     if (this.#isWriting || this.#state === 'closed' || !this.#socket.writable) return;
     const slice = this.#takeSlice();
@@ -305,7 +305,7 @@ export class Connection {
     this.#lastWritten = this.#runtime.now();
     this.#flush();
     for (const { onWritten } of slice) onWritten?.();
-    this.onKept?.();
+    this.onMemoryChange?.();
   }
 
   #fail(reason: IpcError | undefined): void {
@@ -323,7 +323,7 @@ export class Connection {
     this.#queuedBytes = 0;
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#keyTimer);
-    this.onKept?.();
+    this.onMemoryChange?.();
     this.#onClose?.(this.#reason);
   }
 
@@ -334,16 +334,16 @@ export class Connection {
     this.#timer.unref();
   }
 
-  /** When the peer is given up, if nothing changes. */
+  /** When the peer counts as dead, if nothing changes. */
   #deadAt(): number {
-    const unheard = this.#paused ? Number.POSITIVE_INFINITY : this.#lastHeard;
-    return Math.min(unheard, this.#unwrittenSince) + this.#times.silenceMsDead;
+    const silentSince = this.#paused ? Number.POSITIVE_INFINITY : this.#lastReceived;
+    return Math.min(silentSince, this.#unwrittenSince) + this.#times.silenceMsDead;
   }
 
   #tick(): void {
     const now = this.#runtime.now();
     if (now >= this.#deadAt()) {
-      // If it was we who stood still, the peer's bytes lie in the kernel: they are read before this.
+      // If this process itself stood still, the peer's bytes wait in the kernel; they are read first.
       this.#runtime.defer(() => this.#judge());
       return;
     }
@@ -362,8 +362,8 @@ export class Connection {
 }
 
 function brokenBy(error: Error): IpcError {
-  const code = 'code' in error ? String(error.code) : error.message;
-  return new IpcError('unreachable', `the connection broke (${code})`, { cause: error });
+  const what = `the connection broke (${systemErrorCode(error)})`;
+  return new IpcError('unreachable', what, { cause: error });
 }
 
 function bytesOf({ header, body }: Frame): number {

@@ -1,31 +1,29 @@
-// Another key in the place of the one that is there, which stays good until it is retired:
-// 1. the new key is written aside and synced, 2. the file of the present one gets its second name,
-// `.old`, 3. the new one is renamed over the first name, 4. the folder is synced. Whoever stops in
-// between leaves a key that works. There are never more than two: a key is replaced again only after
-// the old one was retired.
+// Replaces the key; the previous one stays good until it is retired:
+// 1. the new key is written to a file beside the key file and synced, 2. the present key file gets a
+// second name, `.old`, 3. the new file is renamed over the key file, 4. the folder is synced. A process
+// that dies at any step leaves a key that works. There are never more than two keys: a key can be
+// replaced again only after the old one was retired.
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { IpcError, outOfFiles } from '../base/errors.ts';
+import { IpcError } from '../base/errors.ts';
 import { keyBytes } from '../protocol/handshake.ts';
 import {
-  errorCode,
+  changeFolder,
   type KeyEnvironment,
   keyPath,
   linkOnce,
-  makeHome,
   oldKeyPath,
   parseKey,
+  placeKey,
   readKey,
-  syncFolder,
-  writeAside,
 } from './keys.ts';
 
 export interface KeyChange {
   readonly path: string;
-  /** Nothing was to be done. */
+  /** The files already were as asked. */
   readonly same: boolean;
-  /** The key before it is good too. */
+  /** The previous key is still good, too. */
   readonly old: boolean;
 }
 
@@ -33,7 +31,7 @@ export async function newKey(home: string, env: KeyEnvironment): Promise<KeyChan
   return putKey(filePath(home, env), randomBytes(keyBytes));
 }
 
-/** `text`: what `ipc key show` said elsewhere. */
+/** `text`: what `ipc key show` prints on another machine. */
 export async function importKey(
   home: string,
   env: KeyEnvironment,
@@ -46,55 +44,37 @@ export async function importKey(
 export async function retireKey(home: string, env: KeyEnvironment): Promise<KeyChange> {
   const path = filePath(home, env);
   const old = oldKeyPath(path);
-  if (readKey(path) === undefined) throw new IpcError('key_unusable', `${path} is not there`);
+  if (readKey(path) === undefined)
+    throw new IpcError('key_unusable', `there is no key file ${path}`);
   const same = readKey(old) === undefined;
-  if (!same) await change(path, () => rm(old));
+  if (!same) await changeFolder(dirname(path), () => rm(old));
   return { path, same, old: false };
 }
 
 function filePath(home: string, env: KeyEnvironment): string {
   if (!env.IPC_KEY) return keyPath(home, env);
-  throw new IpcError('key_unusable', 'the key is in IPC_KEY, so no file has it; change it there');
+  throw new IpcError('key_unusable', 'the key is in IPC_KEY, not in a file; change it there');
 }
 
 async function putKey(path: string, key: Buffer): Promise<KeyChange> {
   const present = readKey(path);
   if (present?.equals(key)) return { path, same: true, old: hasOld(path, key) };
-  const aside = `${path}.${randomBytes(8).toString('hex')}`;
-  await change(path, async () => {
-    await makeHome(dirname(path));
-    try {
-      await writeAside(aside, key);
-      if (present) await keepOld(path);
-      await rename(aside, path);
-    } finally {
-      await rm(aside, { force: true });
-    }
+  await placeKey(path, key, async (aside) => {
+    if (present) await keepOld(path);
+    await rename(aside, path);
   });
   return { path, same: false, old: hasOld(path, key) };
 }
 
-/** One that is equal is what an interrupted change left. */
+/** An old key that equals the present one was left by a process that died while it replaced the key. */
 async function keepOld(path: string): Promise<void> {
   const old = oldKeyPath(path);
   if (await linkOnce(path, old)) return;
-  const [one, other] = [readKey(path), readKey(old)];
-  if (one && other?.equals(one)) return;
-  throw new IpcError('key_rotating', `${old} has a key that is not retired yet`);
+  const present = readKey(path);
+  if (present && readKey(old)?.equals(present)) return;
+  throw new IpcError('key_rotating', `${old} still has the key before this one`);
 }
 
 function hasOld(path: string, key: Buffer): boolean {
   return readKey(oldKeyPath(path))?.equals(key) === false;
-}
-
-async function change(path: string, action: () => Promise<void>): Promise<void> {
-  const folder = dirname(path);
-  try {
-    await action();
-    await syncFolder(folder);
-  } catch (error) {
-    if (error instanceof IpcError) throw error;
-    const what = `${folder} cannot keep a key (${errorCode(error)})`;
-    throw outOfFiles(error) ?? new IpcError('home_unusable', what);
-  }
 }

@@ -1,28 +1,29 @@
-// The keys: each 32 bytes in a file of 64 hex digits that only its owner may read. The first one is made
-// by whoever comes first: 1. written aside and synced, 2. linked into place, which only one can do,
-// 3. the folder synced. Who comes second at 2 reads the winner's. While a key is being replaced, the
-// file beside it with `.old` behind its name has the one before. No error text ever shows any of it.
+// Key files: each has 32 bytes in 64 hex digits, and only its owner may read it. How a key gets its name:
+// 1. it is written to a file beside that name and synced, 2. linked or renamed into place, 3. the folder
+// is synced. Several processes may make the first key at once: one link succeeds, and the others read
+// that key. While a key is being replaced, the previous one is in the file whose name ends in `.old`.
+// No error text ever shows a part of a key.
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { IpcError, type IpcErrorOptions, outOfFiles } from '../base/errors.ts';
+import { IpcError, type IpcErrorOptions, outOfFiles, systemErrorCode } from '../base/errors.ts';
 import { keyReadMs } from '../base/limits.ts';
 import { type Keys, keyBytes } from '../protocol/handshake.ts';
 
 export type KeyEnvironment = Readonly<Record<string, string | undefined>>;
 
-/** A key file is a line of 64 characters; one much larger is something else. */
+/** A key file has one line of 64 characters; a much larger file is no key. */
 export const keyFileBytesMax = 1_024;
-const othersMode = 0o077;
+const groupAndOthersMode = 0o077;
 
 /** Makes the first key in the home, if there is none. */
 export async function loadKeys(home: string, env: KeyEnvironment): Promise<Keys> {
-  return currentKeys(home, env) ?? [await makeKey(home, keyPath(home, env))];
+  return currentKeys(home, env) ?? [await makeKey(keyPath(home, env))];
 }
 
-/** undefined where the first call makes one. */
+/** undefined when there is no key yet and `loadKeys` would make one. */
 export function currentKeys(home: string, env: KeyEnvironment): Keys | undefined {
   const keys = readKeys(home, env);
   if (keys || !env.IPC_KEY_FILE) return keys;
@@ -30,7 +31,10 @@ export function currentKeys(home: string, env: KeyEnvironment): Keys | undefined
   throw new IpcError('key_unusable', `${path} (IPC_KEY_FILE) is not there`);
 }
 
-/** The keys as they are now, for a process that runs on. Files that it cannot read change nothing. */
+/**
+ * The keys as they are now, for a process that runs on. The files are read again at most once in
+ * `keyReadMs`; while they cannot be read, the keys stay as they were.
+ */
 export function watchKeys(home: string, env: KeyEnvironment, keys: Keys): () => Keys {
   let known = keys;
   let readAt = performance.now();
@@ -50,7 +54,7 @@ export function keyPath(home: string, env: KeyEnvironment): string {
   return env.IPC_KEY_FILE || join(home, 'key');
 }
 
-/** Where the key before it stays good, until it is retired. */
+/** The file of the previous key, which is good until it is retired. */
 export function oldKeyPath(path: string): string {
   return `${path}.old`;
 }
@@ -64,14 +68,14 @@ function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   return old === undefined || old.equals(key) ? [key] : [key, old];
 }
 
-/** Undefined when there is no such file. */
+/** undefined when there is no such file. */
 export function readKey(path: string): Buffer | undefined {
   let file: number;
   try {
     // Opening a pipe must not wait for its writer.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const code = errorCode(error);
+    const code = systemErrorCode(error);
     if (code === 'ENOENT') return undefined;
     if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
@@ -87,7 +91,7 @@ export function readKey(path: string): Buffer | undefined {
 function readKeyFrom(file: number, path: string): Buffer {
   const stat = fstatSync(file);
   if (!stat.isFile()) throw new IpcError('key_unusable', `${path} is not a file`);
-  if ((stat.mode & othersMode) !== 0) {
+  if ((stat.mode & groupAndOthersMode) !== 0) {
     throw new IpcError('key_unusable', `${path} can be read by others; make it 0600`);
   }
   if (stat.size > keyFileBytesMax) throw malformed(path);
@@ -96,83 +100,103 @@ function readKeyFrom(file: number, path: string): Buffer {
   throw malformed(path);
 }
 
-async function makeKey(home: string, path: string): Promise<Buffer> {
-  const aside = `${path}.${randomBytes(8).toString('hex')}`;
-  try {
-    await makeHome(home);
-    await writeAside(aside, randomBytes(keyBytes));
-    await linkOnce(aside, path);
-    await syncFolder(home);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENAMETOOLONG') throw tooLong(home);
-    throw outOfFiles(error) ?? new IpcError('home_unusable', `${home} cannot keep a key (${code})`);
-  } finally {
-    await rm(aside, { force: true }).catch(() => {});
-  }
+async function makeKey(path: string): Promise<Buffer> {
+  await placeKey(path, randomBytes(keyBytes), (aside) => linkOnce(aside, path));
   const key = readKey(path);
-  if (key === undefined)
-    throw new IpcError('key_unusable', `${path} was removed while it was made`);
-  return key;
+  if (key) return key;
+  throw new IpcError('key_unusable', `${path} was removed while it was made`);
 }
 
-/** For its user alone, and durable, with every folder on the way to it that was made for it. */
+/** `place` moves the key, written to `aside` and synced, into place; it is durable when this resolves. */
+export function placeKey(
+  path: string,
+  key: Buffer,
+  place: (aside: string) => Promise<unknown>,
+): Promise<void> {
+  const folder = dirname(path);
+  const aside = `${path}.${randomBytes(8).toString('hex')}`;
+  return changeFolder(folder, async () => {
+    await makeHome(folder);
+    try {
+      await writeSynced(aside, keyLine(key));
+      await place(aside);
+    } finally {
+      await rm(aside, { force: true }).catch(() => {});
+    }
+  });
+}
+
+/** Syncs the folder after the change. */
+export async function changeFolder(folder: string, change: () => Promise<void>): Promise<void> {
+  try {
+    await change();
+    await syncFolder(folder);
+  } catch (error) {
+    if (error instanceof IpcError) throw error;
+    const code = systemErrorCode(error);
+    if (code === 'ENAMETOOLONG') throw tooLong(folder);
+    const what = `${folder} cannot keep a key (${code})`;
+    throw outOfFiles(error) ?? new IpcError('home_unusable', what);
+  }
+}
+
+/** Makes a folder that only its user can use, and syncs each folder in which one was made. */
 export async function makeHome(home: string): Promise<void> {
   const made = await makeFolders(resolve(home));
   if (made.length === 0) return;
-  // A umask may have taken more away; a folder that was there keeps its mode.
+  // A umask may have removed more rights. A folder that was there before keeps its mode.
   await chmod(home, 0o700);
   for (const folder of made) await syncFolder(dirname(folder));
 }
 
 /**
- * Makes what is missing, and returns it, the outermost first. Node's own recursive mkdir does not end
- * where the parent is there and the name cannot be made in it, as in /proc (seen on Node 20).
+ * Makes the missing folders and returns them, the outermost first. Node's recursive mkdir never ends when
+ * the parent exists but nothing can be made in it, as in /proc (seen on Node 20).
  */
 async function makeFolders(folder: string): Promise<string[]> {
   try {
     return await makeFolder(folder);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
+    if (systemErrorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
     const made = await makeFolders(dirname(folder));
     return [...made, ...(await makeFolder(folder))];
   }
 }
 
-/** Nothing when somebody else made it. */
+/** Returns nothing when another process made it. */
 async function makeFolder(folder: string): Promise<string[]> {
   try {
     await mkdir(folder, { mode: 0o700 });
     return [folder];
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return [];
+    if (systemErrorCode(error) === 'EEXIST') return [];
     throw error;
   }
 }
 
-export async function writeAside(aside: string, key: Buffer): Promise<void> {
-  const file = await open(aside, 'wx', 0o600);
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
   try {
     await file.chmod(0o600);
-    await file.writeFile(keyLine(key));
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-/** False when there is one of that name. */
+/** False when there is a file of that name. */
 export async function linkOnce(from: string, path: string): Promise<boolean> {
   try {
     await link(from, path);
     return true;
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
     return false;
   }
 }
 
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
@@ -185,11 +209,13 @@ export function keyLine(key: Buffer): string {
   return `${key.toString('hex')}\n`;
 }
 
-/** 64 hex digits, or 32 bytes in base64; given as it is, not in a file. */
+/** A key given as text: 64 hex digits, or 32 bytes in base64. `source`: where it is from, for the error. */
 export function parseKey(text: string, source: string): Buffer {
   const key = decodeKey(text);
   if (key) return key;
-  throw malformed(source, { hint: 'give what `ipc key show` prints where the key is good' });
+  throw malformed(source, {
+    hint: 'give what `ipc key show` prints on a machine that has the key',
+  });
 }
 
 function decodeKey(text: string): Buffer | undefined {
@@ -207,8 +233,4 @@ function tooLong(path: string): IpcError {
 function malformed(source: string, options: IpcErrorOptions = {}): IpcError {
   const what = `${source} is not a key: 64 hex digits, or base64 of 32 bytes`;
   return new IpcError('key_unusable', what, options);
-}
-
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -1,12 +1,12 @@
-// Listening sockets of an owner.
+// The listening sockets of an owner.
 import { createServer, type Server, type Socket } from 'node:net';
-import { IpcError, outOfFiles } from '../base/errors.ts';
+import { IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
 import { backlogMax } from '../base/limits.ts';
 
-/** Its port is the lock of the store. */
+/** Binding a port of this address is the lock of the store. */
 export const ownerAddress = '127.0.0.1';
 
-/** One more address of this machine for an owner. */
+/** Listens on one more address of this machine. */
 export async function listenAlso(host: string, port: number): Promise<Server> {
   return listen({ host, port, ipv6Only: true }).catch((error: unknown) => {
     throw listenError(error, `${host}:${port}`);
@@ -15,32 +15,29 @@ export async function listenAlso(host: string, port: number): Promise<Server> {
 
 export function listen(
   where: { host: string; port: number; ipv6Only?: boolean } | { path: string },
+  onConnection: (socket: Socket) => void = hangUp,
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer(hangUp);
+    const server = createServer(onConnection);
     server.once('error', reject);
     server.listen({ ...where, exclusive: true, backlog: backlogMax }, () => {
       server.off('error', reject);
-      // EMFILE and the like: the peer tries again, the listener stays.
+      // EMFILE and the like: the peer connects again, and the listener stays.
       server.on('error', () => {});
       resolve(server);
     });
   });
 }
 
-/** For whoever comes before the broker serves: he tries again. */
+/** For a peer that connects before the broker serves: it will connect again. */
 export function hangUp(socket: Socket): void {
   socket.on('error', () => {}).destroy();
 }
 
 export function listenError(error: unknown, where: string): IpcError {
-  const code = errorCode(error);
+  const code = systemErrorCode(error);
   const kind = code === 'EADDRINUSE' ? 'port_taken' : 'address_unusable';
-  const rights = code === 'EACCES' ? ': its port needs special rights' : '';
+  const rights = code === 'EACCES' ? ': the port needs special rights' : '';
   const what = `cannot listen on ${where} (${code})${rights}`;
   return outOfFiles(error) ?? new IpcError(kind, what, { cause: error });
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

@@ -1,17 +1,17 @@
-// Connections that have not proved the key yet, of one listening program. They have so many places and
-// no more, and never take one from a connection that has proved it: when all are taken, the oldest of
-// those that have not even said hello goes, or else the oldest of all. Who was sent away too early
-// reads no byte, and dials again.
+// The connections of one listener that have not proved the key yet. At most `pendingHandshakesMax` are kept: when
+// one more comes, the oldest that has not sent its hello is closed, or else the oldest of all. A
+// connection that has proved the key is not counted here. An honest peer that is closed too early has
+// read no byte, so it dials again.
 import type { Socket } from 'node:net';
-import { unprovenMax } from '../base/limits.ts';
+import { pendingHandshakesMax } from '../base/limits.ts';
 import { helloBytes } from '../protocol/handshake.ts';
 
 export class PendingHandshakes {
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #sockets = new Set<Socket>();
   readonly #max: number;
 
-  constructor(max = unprovenMax) {
+  constructor(max = pendingHandshakesMax) {
     this.#max = max;
   }
 
@@ -19,9 +19,9 @@ export class PendingHandshakes {
     return this.#sockets.size;
   }
 
-  /** The socket has a place until `proof` is settled, or until it is sent away. */
-  async meet<Proven>(socket: Socket, proof: Promise<Proven>): Promise<Proven> {
-    if (this.#sockets.size >= this.#max) this.#sendOneAway();
+  /** Counts the socket until `proof` is settled; it may be closed before that. */
+  async track<Proven>(socket: Socket, proof: Promise<Proven>): Promise<Proven> {
+    if (this.#sockets.size >= this.#max) this.#evict();
     this.#sockets.add(socket);
     try {
       return await proof;
@@ -30,12 +30,12 @@ export class PendingHandshakes {
     }
   }
 
-  #sendOneAway(): void {
+  #evict(): void {
     const [oldest] = this.#sockets;
-    const one = this.#oldestSilent() ?? oldest;
-    if (one === undefined) return;
-    this.#sockets.delete(one);
-    one.destroy();
+    const evicted = this.#oldestSilent() ?? oldest;
+    if (evicted === undefined) return;
+    this.#sockets.delete(evicted);
+    evicted.destroy();
   }
 
   #oldestSilent(): Socket | undefined {

@@ -1,20 +1,21 @@
-// What lies below the handshake: nothing on loopback, and TLS 1.3 with the key between machines.
-// Both sides choose by the two addresses of their TCP connection, never by what the other side says or
-// sends, so nobody can talk them down. No certificates; a fresh Diffie-Hellman exchange each time.
-// 1. The server looks at the first bytes: what is not a ClientHello gets no byte back.  2. Both have
-// shown the key (external PSK), or there is no channel.  3. The channel's keying material is the
-// `binding` of the handshake inside it: two channels that are joined by a relay have two.
+// The channel below the handshake: in the clear on loopback, and TLS 1.3 between machines. Both sides
+// choose by the two addresses of their TCP connection, never by what the other side sends, so no attacker
+// can force a downgrade. The key is an external PSK: there are no certificates, and each connection has a
+// Diffie-Hellman exchange of its own.
+// 1. The server checks the first bytes: what is not a ClientHello gets no byte back.  2. There is a
+// channel only when both sides have proved the key.  3. The channel's keying material is the `binding` of
+// the handshake inside it. A relay has two channels with two different bindings, so it is detected.
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { connect, TLSSocket } from 'node:tls';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
 
 export interface Channel {
   readonly socket: Socket;
-  /** Of the channel alone; in the clear, of where the client dialled. */
+  /** Unique to the channel. In the clear: the address and port that the client dialled. */
   readonly binding: Buffer;
 }
 
@@ -34,7 +35,7 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** The addresses of a host, IPv4 first. `parameter`: what named it, for the error. */
+/** Returns the addresses of a host, IPv4 first. `parameter`: where the host was given, for the error. */
 export async function resolveHost(
   host: string,
   parameter = 'host',
@@ -57,13 +58,13 @@ export function isLoopback(address: string): boolean {
   return loopback.check(bare, isIPv4(bare) ? 'ipv4' : 'ipv6');
 }
 
-/** A Unix socket, or TCP of which neither end can be another machine. */
+/** A Unix socket, or TCP with loopback addresses at both ends. */
 export function isLocal({ localAddress, remoteAddress }: Socket): boolean {
   if (localAddress === undefined) return remoteAddress === undefined;
   return remoteAddress !== undefined && isLoopback(localAddress) && isLoopback(remoteAddress);
 }
 
-/** `address` and `port`: those of the side that was dialled. */
+/** `address` and `port`: of the side that was dialled. */
 export function inTheClear(
   socket: Socket,
   address: string | undefined,
@@ -73,32 +74,32 @@ export function inTheClear(
 }
 
 /**
- * In the clear the proofs are tied to where the client dialled: a squatter on one port who relays to a
- * broker on another one, or at another address, is found out. Nothing for the store's own socket.
+ * In the clear the proofs depend on the address that the client dialled. So a squatter on one port cannot
+ * relay to a broker on another port or address. Empty for the store's own Unix socket.
  */
 export function clearBinding(address: string | undefined, port: number | undefined): Buffer {
   if (address === undefined || port === undefined) return Buffer.alloc(0);
   return Buffer.from(`${address.replace(/^::ffff:/, '')} ${port}`);
 }
 
-/** `socket` is connected; it is destroyed when this fails. `where`: for messages. */
+/** Takes a connected socket, and destroys it on failure. `where`: the peer, for error messages. */
 export function secureAsClient(
   socket: Socket,
   key: Buffer,
   limitMs: number,
   where: string,
 ): Promise<Channel> {
-  const identity = identityOf(key);
+  const identity = pskIdentity(key);
   const secure = connect({ socket, ...suite, pskCallback: () => ({ psk: key, identity }) });
   const late = `a program holds ${where}, but did not shake hands in ${limitMs} ms`;
-  return established(secure, 'secureConnect', {
+  return establish(secure, 'secureConnect', {
     limitMs,
     late: new IpcError('port_taken', late),
     fault: (error) => clientFault(error, socket.bytesRead, where),
   });
 }
 
-/** One of `keys` is the client's. The socket is destroyed when this fails. */
+/** Accepts any of `keys`. Destroys the socket on failure. */
 export async function secureAsServer(
   socket: Socket,
   keys: readonly Buffer[],
@@ -106,57 +107,58 @@ export async function secureAsServer(
 ): Promise<Channel> {
   const began = performance.now();
   const late = new IpcError('unreachable', 'the client did not prove the key in time');
-  await clientHello(socket, limitMs, late);
-  // Not written in place: the types of TLSSocket do not know `pskCallback`.
+  await waitForClientHello(socket, limitMs, late);
+  // A variable, because the types of TLSSocket lack `pskCallback`.
   const options = {
     isServer: true,
     ...suite,
     pskCallback: (_socket: TLSSocket, identity: string) =>
-      keys.find((key) => identityOf(key) === identity) ?? null,
+      keys.find((key) => pskIdentity(key) === identity) ?? null,
   };
   const secure = new TLSSocket(socket, options);
-  return established(secure, 'secure', {
+  return establish(secure, 'secure', {
     limitMs: limitMs - (performance.now() - began),
     late,
-    fault: (error) => new IpcError('key_mismatch', `no TLS with the client (${codeOf(error)})`),
+    fault: (error) =>
+      new IpcError('key_mismatch', `no TLS with the client (${systemErrorCode(error)})`),
   });
 }
 
-/** Tells the server which key; says nothing about it to others. */
-function identityOf(key: Buffer): string {
-  const mark = createHmac('sha256', key).update('agent-ipc identity 1\0', 'latin1').digest('hex');
-  return `agent-ipc 1 ${mark.slice(0, 16)}`;
+/** Names the key to a server that has it. Nothing can be learned about the key from it. */
+function pskIdentity(key: Buffer): string {
+  const digest = createHmac('sha256', key).update('agent-ipc identity 1\0', 'latin1').digest('hex');
+  return `agent-ipc 1 ${digest.slice(0, 16)}`;
 }
 
-interface Terms {
+interface EstablishOptions {
   readonly limitMs: number;
   readonly late: IpcError;
   fault(error: Error): IpcError;
 }
 
-function established(secure: TLSSocket, event: string, terms: Terms): Promise<Channel> {
+function establish(secure: TLSSocket, event: string, options: EstablishOptions): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       clearTimeout(timer);
       secure.destroy();
-      reject(error instanceof IpcError ? error : terms.fault(error));
+      reject(error instanceof IpcError ? error : options.fault(error));
     };
-    const timer = setTimeout(() => fail(terms.late), terms.limitMs);
+    const timer = setTimeout(() => fail(options.late), options.limitMs);
     secure.on('error', fail);
     secure.once('close', () => fail(new Error('closed')));
     secure.once(event, () => {
       clearTimeout(timer);
-      // In TLS 1.3 a PSK looks like a resumed session; anything else was proved by a certificate.
+      // In TLS 1.3 a PSK looks like a resumed session. Without it a certificate was used.
       if (!secure.isSessionReused()) return fail(new Error('no key was used'));
-      // Later faults are the connection's; this listener stays, since one without any ends the process.
+      // The Connection handles later errors. This listener stays: an error event without any ends the process.
       const binding = secure.exportKeyingMaterial(bindingBytes, bindingLabel, Buffer.alloc(0));
       resolve({ socket: secure, binding });
     });
   });
 }
 
-/** Resolves when the whole first message is there, and puts it back. Not one byte is answered. */
-function clientHello(socket: Socket, limitMs: number, late: IpcError): Promise<void> {
+/** Waits for the whole first message and puts it back into the socket. Sends nothing. */
+function waitForClientHello(socket: Socket, limitMs: number, late: IpcError): Promise<void> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const stop = (): void => {
@@ -184,7 +186,7 @@ function clientHello(socket: Socket, limitMs: number, late: IpcError): Promise<v
   });
 }
 
-/** One record with one message of type 1; nothing larger is ever kept for a stranger. */
+/** A ClientHello is one record with one message of type 1. A larger one is refused at its length. */
 function mayBeClientHello(received: Buffer): boolean {
   const [type = 0x16, major = 3] = received;
   if (type !== 0x16 || major !== 3) return false;
@@ -202,15 +204,11 @@ function isWhole(received: Buffer): boolean {
 }
 
 function clientFault(error: Error, bytes: number, where: string): IpcError {
-  const code = codeOf(error);
-  if (bytes === 0) return new IpcError('unreachable', `${where} hung up without a word`);
+  const code = systemErrorCode(error);
+  if (bytes === 0) return new IpcError('unreachable', `${where} hung up before its first byte`);
   if (/^ERR_SSL_.*ALERT/.test(code)) {
     return new IpcError('key_mismatch', `the program that answered at ${where} has another key`);
   }
   const what = `a program holds ${where}, but does not speak agent-ipc over TLS (${code})`;
   return new IpcError('port_taken', what);
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error ? String(error.code) : error.message;
 }

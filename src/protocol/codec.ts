@@ -1,5 +1,5 @@
-// Requests and answers as frames, and back. A decoded one cannot be wrong: what breaks a rule of this
-// protocol is fatal to its connection; a name, id, body or amount that breaks a rule of ours is an
+// Encodes requests and responses as frames, and decodes them. What is decoded is valid. Bytes that break
+// this protocol are a fatal error for the connection; a name, id, body or amount that is not allowed is an
 // error of that one request.
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
@@ -48,7 +48,7 @@ import {
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 
-/** Of the frames after the handshake; the handshake itself never changes. */
+/** The version of the frames after the handshake. The handshake itself never changes. */
 export const protocolNumber = 1;
 
 export const requestTypes = {
@@ -94,7 +94,7 @@ export function encodeRequest(request: Request): Buffer[] {
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
 }
 
-/** `body`: of an offer, undefined when it is damaged. */
+/** `body`: the body of an offer; undefined when it is damaged. */
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
   const type = responseTypes[response.kind];
   const responseBody =
@@ -104,7 +104,7 @@ export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
   return encodeFrame({ type, request: response.request, header, body: responseBody });
 }
 
-/** Throws an IpcError that is fatal, or that answers this one request; `frame.request` names it. */
+/** Throws an IpcError: a fatal one ends the connection, any other one is the response to `frame.request`. */
 export function decodeRequest(frame: Frame): Request {
   const kind = requestKinds.get(frame.type);
   if (kind === undefined) throw new IpcError('bad_frame', `no request has the type ${frame.type}`);
@@ -137,7 +137,7 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** With the body of an offer that is sound. Whatever is wrong is fatal: an answer's maker is a broker. */
+/** `body`: the body of an offer that is not damaged. Every error is fatal: brokers send only valid responses. */
 export function decodeResponse(frame: Frame): { response: Response; body: Buffer | undefined } {
   try {
     if (responseKinds.get(frame.type) === 'offer') return decodeOffer(frame);
@@ -171,7 +171,7 @@ function readResponse(frame: Frame): Response {
       return decodeError(frame);
     case 'going':
       checkNoHeader(frame);
-      if (request !== 0) throw new IpcError('bad_frame', 'going answers no request');
+      if (request !== 0) throw new IpcError('bad_frame', 'going has the request number 0');
       return { kind, request };
     case 'released':
     case 'received':
@@ -242,7 +242,7 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
   }
 }
 
-// The hello and the welcome: JSON, with the holds as their body, since a list of 4096 fits there.
+// Hello and welcome: JSON, with the holds in the body, which has room for 4096 of them.
 
 function helloHeader(hello: Hello): Buffer {
   const { session, origin, standby } = hello;
@@ -262,7 +262,7 @@ function decodeHello(frame: Frame): Hello {
       held: holdsOf(frame.body),
     };
   } catch (error) {
-    // Without its hello a connection is nothing, so no fault of one is survived.
+    // A connection is useless without its hello, so every error in a hello is fatal.
     if (error instanceof IpcError) throw new IpcError('bad_frame', `hello: ${error.message}`);
     throw error;
   }
@@ -270,8 +270,16 @@ function decodeHello(frame: Frame): Hello {
 
 function welcomeHeader(welcome: Welcome): Buffer {
   const { store, epoch, format, pid, addresses, messages } = welcome;
-  const own = { protocol: protocolNumber, version };
-  return writeJson({ ...own, store, epoch, format, pid, addresses, messages });
+  return writeJson({
+    protocol: protocolNumber,
+    version,
+    store,
+    epoch,
+    format,
+    pid,
+    addresses,
+    messages,
+  });
 }
 
 function decodeWelcome(frame: Frame): Welcome {
@@ -381,14 +389,14 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const mailbox = readName(reader);
     return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
   });
-  if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer without an attempt');
+  if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {
     checkNoBody(frame);
     return { response, body: undefined };
   }
   const { bodyBytes, checksum } = response.envelope;
   if (body.length !== bodyBytes) {
-    throw new IpcError('bad_frame', `${body.length} bytes for ${bodyBytes}`);
+    throw new IpcError('bad_frame', `a body of ${body.length} bytes instead of ${bodyBytes}`);
   }
   checkChecksum(body, checksum);
   return { response, body };
@@ -436,6 +444,6 @@ function decodeError(frame: Frame): ErrorResponse {
   const message = fields.text('message');
   const { request } = frame;
   if (isErrorCode(code)) return { kind: 'error', request, code, message };
-  // Of a later version: its text says more than that we do not know it.
+  // A code of a later version: its text says more than an error about the code.
   return { kind: 'error', request, code: 'unknown_error', message: `${code}: ${message}` };
 }

@@ -1,4 +1,4 @@
-// A retry of dead letters, and its answer, as headers and back.
+// The headers of a retry of dead letters, and of its response.
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { deadLettersPerRetry } from '../base/limits.ts';
@@ -9,7 +9,7 @@ import type { Frame } from './frame.ts';
 import { readHeader } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 
-/** Of one character, with its length. */
+/** An id of one character, with its length. */
 const idBytesMin = 2;
 
 export function retryHeader({ after, to, ids }: RetryRequest): Buffer {

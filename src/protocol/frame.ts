@@ -1,5 +1,5 @@
 // A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
-// u32 header length, header, body. What a length says is checked before a byte is kept for it.
+// u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
@@ -16,15 +16,15 @@ const fixedBytes = 12;
 const prefixBytes = lengthBytes + fixedBytes;
 assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest frame is legal');
 
-/** Up to here one copy of a body costs less than a second write. */
+/** Copying a body of up to this size costs less than a second write. */
 const joinBytesMax = 2 * 1024;
 
 export const noBytes = Buffer.alloc(0);
 
-/** A large body is not copied: its owner leaves it unchanged until it is written. */
+/** A large body is not copied: the caller must not change it before it is written. */
 export function encodeFrame(frame: Frame): Buffer[] {
-  assert(frame.header.length <= headerBytesMax, 'a header that we made fits');
-  assert(frame.body.length <= bodyBytesMax, 'a body was checked at the edge');
+  assert(frame.header.length <= headerBytesMax, 'a header of ours is within the limit');
+  assert(frame.body.length <= bodyBytesMax, 'the body was checked where it came in');
   const bodyOffset = prefixBytes + frame.header.length;
   const isJoined = frame.body.length <= joinBytesMax;
   const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
@@ -41,17 +41,18 @@ export function encodeFrame(frame: Frame): Buffer[] {
 }
 
 /**
- * Takes bytes as they come and gives frames. A frame that lies whole in a chunk shares its memory;
- * one that does not is gathered in memory of its own. After it threw it is not used again.
+ * Takes bytes in chunks of any size and returns frames. A frame that is whole in one chunk shares the
+ * chunk's memory; any other frame is collected in memory of its own. A decoder that threw cannot be used
+ * again.
  */
 export class FrameDecoder {
   readonly #prefix = Buffer.alloc(prefixBytes);
   #prefixFilled = 0;
-  /** Of the frame whose prefix is here but whose rest is not. */
+  /** Header and body of the incomplete frame, once its prefix is here. */
   #payload: Buffer | undefined;
   #payloadFilled = 0;
 
-  /** Of a frame that is not whole. */
+  /** Memory allocated for the incomplete frame. */
   get keptBytes(): number {
     return this.#payload?.length ?? 0;
   }
@@ -77,7 +78,7 @@ export class FrameDecoder {
     }
   }
 
-  /** Returns how many bytes it took: none when the prefix was complete. */
+  /** Returns how many bytes it took: 0 when the prefix was complete before. */
   #fillPrefix(chunk: Buffer, offset: number): number {
     if (this.#prefixFilled === prefixBytes) return 0;
     const copied = chunk.copy(this.#prefix, this.#prefixFilled, offset);

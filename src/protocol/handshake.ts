@@ -1,20 +1,21 @@
-// The bytes before the first frame; they never change, so that versions can differ after the proof.
-// 1. The client sends its preface and a nonce.  2. The server, silent until it has all 40 bytes, sends
-// its preface, a nonce and its proof.  3. The client checks that proof and sends its own.  4. The
-// server checks it. Frames follow. Whoever finds a wrong byte closes without a word.
-// While a key is replaced, either side may have two: the client's nonce names its newest, the server
-// proves that one if it has it, else its own newest, and the client takes any of its own.
+// The bytes before the first frame. They never change, so sides with different versions get far enough to
+// report it.
+// 1. The client sends its preface and a nonce.  2. The server is silent until it has all 40 bytes; then
+// it sends its preface, a nonce and its proof.  3. The client checks that proof and sends its own.  4. The
+// server checks it. Frames follow. A side that finds a wrong byte closes the connection and sends nothing.
+// While a key is being replaced, each side may have two. The client's nonce names its newest key. The
+// server proves that key if it has it, else its own newest; the client accepts any of its keys.
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { IpcError } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
 
 export const keyBytes = 32;
-/** All that are good, the newest first: one, or two while a key is being replaced. */
+/** All keys that are good, the newest first: two while a key is being replaced, else one. */
 export type Keys = readonly [Buffer, ...Buffer[]];
 export const nonceBytes = 32;
 const proofBytes = 32;
-/** Of the client's nonce; the rest of it names the key. */
+/** The random part of the client's nonce; the rest names the key. */
 const randomNonceBytes = 16;
 const clientPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x63, 0x0d, 0x0a, 0x01]);
 const serverPreface = Buffer.from([0xa9, 0x49, 0x50, 0x43, 0x73, 0x0d, 0x0a, 0x01]);
@@ -22,17 +23,20 @@ const prefaceBytes = 8;
 /** Where the two prefaces differ. */
 const sideOffset = 4;
 
-/** What the side that dialled sends first. */
+/** Length of the first bytes that the client sends. */
 export const helloBytes = prefaceBytes + nonceBytes;
 const serverHelloBytes = prefaceBytes + nonceBytes + proofBytes;
-assert(helloBytes + proofBytes <= handshakeBytesMax, 'a stranger may send his handshake');
+assert(
+  helloBytes + proofBytes <= handshakeBytesMax,
+  'a peer may send its whole handshake before it has proved the key',
+);
 
 export interface HandshakeStep {
-  /** To be sent now; may be empty. */
+  /** Bytes to send now; may be empty. */
   readonly send: Buffer;
-  /** The peer has proved the key; the bytes after its proof. Undefined: more bytes are awaited. */
+  /** The bytes after the peer's valid proof; undefined while more bytes are needed. */
   readonly rest: Buffer | undefined;
-  /** With `rest`: the one that both sides have. */
+  /** With `rest`: the key that both sides have. */
   readonly key?: Buffer;
 }
 
@@ -40,34 +44,34 @@ export interface HandshakeOptions {
   readonly keys: Keys;
   /** 32 bytes, used once: random, or from `clientNonce`. */
   readonly nonce: Buffer;
-  /** Ties the proofs to the channel below. */
+  /** Ties the proofs to the channel below the handshake. */
   readonly binding?: Buffer;
 }
 
 const nothing: Buffer = Buffer.alloc(0);
 
 /**
- * Random, but tells who has the same key which one it is, and nobody else anything: a server that has
- * two proves the one that this client has.
+ * Random bytes, and a tag that names the key to a server that has it, so that a server with two keys
+ * proves the one that this client has. Without the key nothing can be learned from the nonce.
  */
 export function clientNonce(key: Buffer): Buffer {
   const random = randomBytes(randomNonceBytes);
-  return Buffer.concat([random, keyMark(key, random)]);
+  return Buffer.concat([random, keyTag(key, random)]);
 }
 
-function keyMark(key: Buffer, random: Buffer): Buffer {
-  const mark = createHmac('sha256', key).update('agent-ipc nonce 1\0', 'latin1').update(random);
-  return mark.digest().subarray(0, nonceBytes - randomNonceBytes);
+function keyTag(key: Buffer, random: Buffer): Buffer {
+  const tag = createHmac('sha256', key).update('agent-ipc nonce 1\0', 'latin1').update(random);
+  return tag.digest().subarray(0, nonceBytes - randomNonceBytes);
 }
 
-/** The newest for a client whose nonce names none of them. */
+/** Returns the newest key when the nonce names none of them. */
 function namedKey(keys: Keys, nonce: Buffer): Buffer {
   const random = nonce.subarray(0, randomNonceBytes);
-  const mark = nonce.subarray(randomNonceBytes);
-  return keys.find((key) => timingSafeEqual(keyMark(key, random), mark)) ?? keys[0];
+  const tag = nonce.subarray(randomNonceBytes);
+  return keys.find((key) => timingSafeEqual(keyTag(key, random), tag)) ?? keys[0];
 }
 
-/** The side that was dialled. Keeps at most the bytes of one handshake. */
+/** The side that was dialled. Buffers at most the bytes of one handshake. */
 export class ServerHandshake {
   readonly #options: HandshakeOptions;
   #received = nothing;
@@ -158,9 +162,9 @@ function checkPreface(received: Buffer): void {
 
 function checkServerPreface(received: Buffer): void {
   if (startsAs(received, serverPreface)) return;
-  // On loopback a dialler can be given the very port it dials; then it reads what it wrote.
+  // On loopback a client can get as its own port the one that it dials; then it reads its own bytes.
   if (received.length > sideOffset && startsAs(received, clientPreface)) {
-    throw new IpcError('unreachable', 'nobody listens there: the connection met itself');
+    throw new IpcError('unreachable', 'no program listens there: the connection reached itself');
   }
   throw new IpcError('port_taken', 'the program there does not speak agent-ipc');
 }
@@ -185,7 +189,7 @@ function clientProof(transcript: Transcript): Buffer {
   return proof('agent-ipc client 1\0', transcript);
 }
 
-/** The labels differ, so that neither side's proof can be sent back to it as the other's. */
+/** The labels differ, so that a side's proof cannot be sent back to it as the other side's proof. */
 function proof(label: string, transcript: Transcript): Buffer {
   const { key, binding = nothing, clientNonce, serverNonce } = transcript;
   const hmac = createHmac('sha256', key).update(label, 'latin1').update(binding);

@@ -1,4 +1,4 @@
-// What the headers of several kinds have in common, and the rules that a body keeps.
+// What the headers of several frame kinds have in common, and the checks of bodies.
 import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
@@ -6,7 +6,7 @@ import { readHolds, writeHolds } from '../model/envelope.ts';
 import { bodyChecksum, type Hold, type MessageId, parseNamedId } from '../model/message.ts';
 import type { Frame } from './frame.ts';
 
-/** Largest count of an id of a session: 15 digits. */
+/** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
 
 export function holdsBytes(holds: readonly Hold[]): Buffer {
@@ -36,11 +36,11 @@ export function readFlag(reader: ByteReader): boolean {
 }
 
 export function checkNoHeader(frame: Frame): void {
-  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header where none belongs');
+  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header in a frame that has none');
 }
 
 export function checkNoBody(frame: Frame): void {
-  if (frame.body.length > 0) throw new IpcError('bad_frame', 'a body where none belongs');
+  if (frame.body.length > 0) throw new IpcError('bad_frame', 'a body in a frame that has none');
 }
 
 export function checkBody(body: Buffer, checksum: number): void {
@@ -50,7 +50,10 @@ export function checkBody(body: Buffer, checksum: number): void {
 
 export function checkChecksum(body: Buffer, checksum: number): void {
   if (bodyChecksum(body) !== checksum) {
-    throw new IpcError('body_damaged', `a body of ${body.length} bytes does not fit its checksum`);
+    throw new IpcError(
+      'body_damaged',
+      `a body of ${body.length} bytes does not match its checksum`,
+    );
   }
 }
 
@@ -60,7 +63,7 @@ export function readCount(reader: ByteReader): number {
   return count;
 }
 
-export function readHandId(reader: ByteReader): MessageId | '' {
+export function readChosenId(reader: ByteReader): MessageId | '' {
   const text = reader.text();
   return text === '' ? '' : parseNamedId(text);
 }

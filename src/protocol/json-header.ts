@@ -1,5 +1,5 @@
-// The headers that are JSON: of hello, welcome, status and error. A field that is missing or of
-// another type is `bad_frame`; fields unknown to this version are passed over.
+// The headers that are JSON: of hello, welcome, status, retried and error. A field that is missing or has
+// another type is `bad_frame`; fields that this version does not know are ignored.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from '../base/errors.ts';
 

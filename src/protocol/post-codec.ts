@@ -1,4 +1,4 @@
-// The headers of a post and of its answer. What only a post to several mailboxes has stands at the end.
+// The headers of a post and of its response. What only a post to several mailboxes has is at the end.
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
@@ -14,9 +14,9 @@ import {
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { checkBody, readCount, readFlag, readHandId, readHeader } from './header-fields.ts';
+import { checkBody, readChosenId, readCount, readFlag, readHeader } from './header-fields.ts';
 
-/** A name of one character; a number, an id of one character, and a flag. */
+/** The smallest items: a name of one character; a number, an id of one character and a flag. */
 const nameBytesMin = 2;
 const storedBytesMin = 8 + 2 + 1;
 
@@ -24,7 +24,7 @@ export function postHeader(post: PostRequest): Buffer {
   const writer = new ByteWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
   writer.text(post.id).text(post.to).text(post.from).text(post.answers);
   writeHolds(writer, post.settles);
-  writeRest(writer, post.alsoTo, (name) => writer.text(name));
+  writeOptionalList(writer, post.alsoTo, (name) => writer.text(name));
   return writer.bytes();
 }
 
@@ -36,12 +36,12 @@ export function decodePost(frame: Frame): PostRequest {
     count: readCount(reader),
     ackedUpTo: readCount(reader),
     checksum: reader.u32(),
-    id: readHandId(reader),
+    id: readChosenId(reader),
     to: readName(reader),
     from: readNameOrNone(reader),
     answers: readMessageIdOrNone(reader),
     settles: readHolds(reader),
-    alsoTo: readRest(reader, nameBytesMin, () => readName(reader)),
+    alsoTo: readOptionalList(reader, nameBytesMin, () => readName(reader)),
     body,
   }));
   if ((post.count === 0) !== (post.id !== '')) {
@@ -56,7 +56,7 @@ export function storedHeader(stored: StoredResponse): Buffer {
   const writer = new ByteWriter().u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
   writeHolds(writer, stored.notHeld);
-  writeRest(writer, stored.also, ({ number, id, reader }) =>
+  writeOptionalList(writer, stored.also, ({ number, id, reader }) =>
     writer.u64(number).text(id).u8(Number(reader)),
   );
   return writer.bytes();
@@ -71,7 +71,7 @@ export function decodeStored(frame: Frame): StoredResponse {
     duplicate: readFlag(reader),
     reader: readFlag(reader),
     notHeld: readHolds(reader),
-    also: readRest(reader, storedBytesMin, () => ({
+    also: readOptionalList(reader, storedBytesMin, () => ({
       number: readNumber(reader),
       id: readMessageId(reader),
       reader: readFlag(reader),
@@ -79,19 +79,19 @@ export function decodeStored(frame: Frame): StoredResponse {
   }));
 }
 
-/** A list at the end of a header, of what only some have: when it is empty, not even its count is there. */
-function writeRest<T>(writer: ByteWriter, rest: readonly T[], write: (item: T) => void) {
+/** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
+function writeOptionalList<T>(writer: ByteWriter, rest: readonly T[], write: (item: T) => void) {
   if (rest.length > 0) writer.list(rest, write);
 }
 
-function readRest<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
+function readOptionalList<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
   if (reader.isAtEnd) return [];
   const rest = reader.list(itemBytesMin, read);
   if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
   return rest;
 }
 
-/** Each gets a message with an id of its own. */
+/** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */
 function checkMailboxes(post: PostRequest): void {
   const names = mailboxesOf(post);
   if (names.length > mailboxesPerPostMax) {

@@ -1,6 +1,6 @@
-// Spaces a session's attempts to own the store after its own brokers failed. A fault that survives a
-// restart of the owner (a file size limit, a broken disk, an unusable folder) must not make one epoch
-// after the other, and a healthy standby gets the time to take over first.
+// Pauses between a session's attempts to own the store after its own brokers failed. A fault that a new
+// owner meets again (a file size limit, a broken disk, an unusable folder) must not cost one epoch after
+// the other, and a healthy standby gets the time to take over first.
 import type { IpcError } from '../base/errors.ts';
 import type { Runtime } from '../base/runtime.ts';
 
@@ -9,22 +9,21 @@ const firstPauseMs = 250;
 /** After a second failure; doubled with each further one. */
 const nextPauseMs = 2_000;
 const pauseMsMax = 300_000;
-/** A call that waits is worth an attempt this long after the last one failed. */
+/** While a call waits, the pause is not longer than this. */
 const askedPauseMsMax = nextPauseMs;
 /** A broker that worked this long before it failed begins the count anew. */
 const healthyMs = 60_000;
 
 export class Backoff {
-  readonly #machine: Pick<Runtime, 'now'>;
+  readonly #runtime: Pick<Runtime, 'now'>;
   #failures = 0;
   #failedAt = 0;
-  /** Why the last broker of this session failed. */
   #error: IpcError | undefined;
-  /** When the broker of this session opened its store. */
+  /** When this session's broker opened the store; undefined while it has none. */
   #openedAt: number | undefined;
 
-  constructor(machine: Pick<Runtime, 'now'>) {
-    this.#machine = machine;
+  constructor(runtime: Pick<Runtime, 'now'>) {
+    this.#runtime = runtime;
   }
 
   /** Why this session's last attempt to own failed; undefined when none did. */
@@ -33,11 +32,11 @@ export class Backoff {
   }
 
   opened(): void {
-    this.#openedAt = this.#machine.now();
+    this.#openedAt = this.#runtime.now();
   }
 
   failed(error: IpcError): void {
-    const now = this.#machine.now();
+    const now = this.#runtime.now();
     const wasHealthy = this.#openedAt !== undefined && now - this.#openedAt >= healthyMs;
     this.#failures = wasHealthy ? 1 : this.#failures + 1;
     this.#failedAt = now;
@@ -49,7 +48,7 @@ export class Backoff {
   isPaused(isAsked: boolean): boolean {
     if (this.#failures === 0) return false;
     const pauseMs = isAsked ? Math.min(this.#pauseMs, askedPauseMsMax) : this.#pauseMs;
-    return this.#machine.now() - this.#failedAt < pauseMs;
+    return this.#runtime.now() - this.#failedAt < pauseMs;
   }
 
   get #pauseMs(): number {

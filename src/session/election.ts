@@ -1,44 +1,44 @@
-// The port is the lock of the store. Who wins it also asks at the store's own socket, because a
-// process in another network namespace holds "the" port there.
+// The election: binding the port is acquiring the lock of the store. A process in another network
+// namespace can bind the same port there, so the winner also tries the store's own Unix socket.
 import { chmod, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
-import { IpcError, outOfFiles } from '../base/errors.ts';
+import { IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
 import { listen, listenError, ownerAddress } from '../net/listen.ts';
 
 export type ClaimResult =
   /** The store's Unix socket, and the port. */
   | { readonly kind: 'won'; readonly listeners: readonly [Server, Server] }
-  /** Somebody else has the port. */
+  /** Another process holds the port. */
   | { readonly kind: 'taken' }
-  /** An owner in another network namespace serves the store; it is reached through this socket. */
+  /** An owner in another network namespace serves the store; this socket leads to it. */
   | { readonly kind: 'elsewhere'; readonly path: string };
 
-/** sun_path holds 108 bytes with its end; Node 20 binds a longer name cut off, in silence. */
+/** sun_path has room for 108 bytes with the final 0. Node 20 silently cuts a longer name off. */
 const socketPathBytesMax = 107;
-/** Of a door's first name, which is then as long as its last one. */
-const doorPrefix = 'o-';
-const doorCharacters = 8;
-/** A process is done with the first name within milliseconds, unless it was stopped or died. */
-const doorLeftMs = 60_000;
+/** The temporary name of a socket, which is as long as its final name. */
+const temporaryPrefix = 'o-';
+const temporaryCharacters = 8;
+/** A socket has its temporary name for milliseconds only, unless its process was stopped or died. */
+const staleMs = 60_000;
 
-/** `folder`: the store's, which exists. */
+/** `folder`: the store's folder, which exists. */
 export async function claim(port: number, folder: string): Promise<ClaimResult> {
   const path = socketPath(folder);
   const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
-    if (errorCode(error) === 'EADDRINUSE') return undefined;
+    if (systemErrorCode(error) === 'EADDRINUSE') return undefined;
     throw listenError(error, `${ownerAddress}:${port}`);
   });
   if (!listener) return { kind: 'taken' };
   try {
-    if (await answers(path)) {
+    if (await isInUse(path)) {
       listener.close();
       return { kind: 'elsewhere', path };
     }
-    const door = await openDoor(folder, path);
-    await removeLeftDoors(folder);
-    return { kind: 'won', listeners: [door, listener] };
+    const socket = await listenAtSocket(folder, path);
+    await removeStaleSockets(folder);
+    return { kind: 'won', listeners: [socket, listener] };
   } catch (error) {
     listener.close();
     if (error instanceof IpcError) throw error;
@@ -46,7 +46,7 @@ export async function claim(port: number, folder: string): Promise<ClaimResult> 
   }
 }
 
-/** The store's own. */
+/** The path of the store's own socket. */
 export function socketPath(folder: string): string {
   const path = join(folder, 'owner.sock');
   if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
@@ -55,42 +55,42 @@ export function socketPath(folder: string): string {
 }
 
 /**
- * For the user alone, whatever the umask; its folder is so already. Node removes the name under which a
- * socket was made when that is closed, so an owner that was replaced would close its successor's door:
- * it is made under a name of its own, and then takes the place of the one before it.
+ * Only the user can connect, whatever the umask. When a socket is closed, Node removes the name under
+ * which it was made. So an owner that was replaced would remove the socket of its successor: therefore a
+ * socket is made under a temporary name, and then renamed over the previous owner's socket.
  */
-async function openDoor(folder: string, path: string): Promise<Server> {
-  const made = join(folder, `${doorPrefix}${randomId(doorCharacters)}`);
-  const door = await listen({ path: made });
+async function listenAtSocket(folder: string, path: string): Promise<Server> {
+  const temporary = join(folder, `${temporaryPrefix}${randomId(temporaryCharacters)}`);
+  const server = await listen({ path: temporary });
   try {
-    await chmod(made, 0o600);
-    await rename(made, path);
-    return door;
+    await chmod(temporary, 0o600);
+    await rename(temporary, path);
+    return server;
   } catch (error) {
-    door.close();
+    server.close();
     throw error;
   }
 }
 
 /**
- * Removes the sockets of processes that died before they gave them their last name. One that listens
- * belongs to a process in another network namespace that is about to; nothing depends on the rest.
+ * Removes the sockets of processes that died before the rename. A socket that is in use belongs to a live
+ * process in another network namespace.
  */
-async function removeLeftDoors(folder: string): Promise<void> {
+async function removeStaleSockets(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter((each) => each.startsWith(doorPrefix))) {
+  for (const name of names.filter((each) => each.startsWith(temporaryPrefix))) {
     const path = join(folder, name);
     try {
-      const isOld = (await stat(path)).mtimeMs < Date.now() - doorLeftMs;
-      if (isOld && !(await answers(path))) await unlink(path);
+      const isOld = (await stat(path)).mtimeMs < Date.now() - staleMs;
+      if (isOld && !(await isInUse(path))) await unlink(path);
     } catch {
-      // It is gone, or is no socket of ours: the next owner looks again.
+      // It is gone, or not ours to remove. The next owner tries again.
     }
   }
 }
 
-/** Somebody listens at the socket. What is neither yes nor no is an error: nobody may own then. */
-function answers(path: string): Promise<boolean> {
+/** Whether a process listens at the socket. When that cannot be found out, it throws: owning would be unsafe. */
+function isInUse(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () => {
@@ -98,7 +98,7 @@ function answers(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', (error) => {
-      const code = errorCode(error);
+      const code = systemErrorCode(error);
       if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
       else reject(socketError(error, path));
     });
@@ -106,10 +106,6 @@ function answers(path: string): Promise<boolean> {
 }
 
 function socketError(error: unknown, path: string): IpcError {
-  const what = `${path}: ${errorCode(error)}`;
+  const what = `${path}: ${systemErrorCode(error)}`;
   return outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

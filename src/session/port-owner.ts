@@ -1,4 +1,4 @@
-// Who holds a TCP port of this machine: for error messages only, and only where /proc tells.
+// Finds the process that holds a TCP port of this machine, from /proc; for error messages only.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 export interface PortOwner {
@@ -12,12 +12,12 @@ export function isStopped({ state }: PortOwner): boolean {
   return /^[Tt]/.test(state);
 }
 
-/** What the user does about one that is stopped. */
+/** What a user can do about a process that is stopped. */
 export function continueHint({ pid }: PortOwner): string {
   return `continue it (kill -CONT ${pid}), or end it`;
 }
 
-/** undefined when nobody holds it, when /proc does not tell, or when the holder is another user's. */
+/** undefined when the port is free, when there is no /proc, or when the process is another user's. */
 export async function findPortOwner(port: number): Promise<PortOwner | undefined> {
   const sockets = [
     ...(await listeningSockets('tcp', port)),
@@ -40,7 +40,7 @@ export async function describeProcess(pid: number): Promise<PortOwner | undefine
   return program === undefined || state === undefined ? undefined : { pid, program, state };
 }
 
-/** Inodes of the sockets that listen on the port. The file's columns: proc(5), /proc/net/tcp. */
+/** The inodes of the sockets that listen on the port. proc(5) describes the columns of /proc/net/tcp. */
 async function listeningSockets(file: 'tcp' | 'tcp6', port: number): Promise<string[]> {
   const table = await readFile(`/proc/net/${file}`, 'utf8').catch(() => '');
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');

@@ -1,12 +1,13 @@
-// A session's mail: it owns the broker of its port, or joins the owner, and nobody above can tell
-// the difference. With a broker of another machine it does no more than dial.
+// A session is a client that can also own the broker of its port. Its callers see no difference. For a
+// broker on another machine it only dials.
 //
-// Coming to a broker:
-// 1. Bid: bind the port. Who wins it owns the store, replays the journal, and serves.
-// 2. Who does not win dials the one who did. A port that is taken but refuses belongs to an owner
-//    whose last disk write has not ended: bid again.
-// 3. When the link is lost, by death or by farewell, all standbys do the same at once.
-// 4. A session whose own broker failed dials for a while before it bids again: see backoff.ts.
+// How a session connects:
+// 1. It tries to bind the port. The session that succeeds owns the store: it replays the journal, then
+//    serves.
+// 2. A session that cannot bind the port dials the owner. A port that is taken but refuses connections
+//    belongs to an owner whose last disk write has not ended: try again from 1.
+// 3. When the owner dies or says goodbye, all standbys begin at 1 at once.
+// 4. A session whose own broker failed only dials for a while: see backoff.ts.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -17,28 +18,17 @@ import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { areOpen, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
-import type { Connector } from '../client/link.ts';
 import { readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
 import type {
   BrokerStatus,
   Cancellable,
-  Delivery,
-  FetchArguments,
-  FetchResult,
-  Held,
   MailService,
-  PostArguments,
-  PostResult,
-  ReleaseArguments,
-  RetryArguments,
-  RetryResult,
   StartResult,
   StopResult,
-  WaitArguments,
 } from '../model/mail-service.ts';
-import type { Name, Origin } from '../model/message.ts';
+import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dial } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
@@ -51,81 +41,55 @@ import { claim, socketPath } from './election.ts';
 import { describeProcess, findPortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
-  /** The state folder: keys, and a store per port. */
+  /** The state folder: it has the key files, and one store for each port. */
   readonly home: string;
   readonly port: number;
-  /** Another machine, which has the broker; this one unless given. */
+  /** The machine that has the broker; this machine unless given. */
   readonly host?: string | undefined;
   readonly origin: Origin;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Waits and retries: a port that is taken, but where nobody answers, belongs to a dying owner. */
+/** How long a session goes on when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
-/** A program that hangs up on us is not about to become our broker. */
+/** The same when the program at the port hangs up: it will hardly become our broker. */
 const hangUpMsMax = 1_500;
-const bidPauseMsMax = 50;
-/** How long a stop waits for the standby that takes over. */
-const successorMsMax = 5_000;
-/** The same where no session said that it would; it may have changed its mind since. */
-const joinerMsMax = 1_000;
-/** A session that may not own gives the others so long to take over. */
+/** The same for a session that may not own: time for another one to take over. */
 const takeoverMsMax = 1_000;
+const retryPauseMsMax = 50;
+/** How long a stop waits for the standby that takes over. */
+const standbyMsMax = 5_000;
+/** The same when no standby is known: a session may have become one since. */
+const noStandbyMsMax = 1_000;
 const closeMsDefault = 2_000;
 
-export class Session implements MailService {
+export class Session extends Client implements MailService {
   readonly #options: SessionOptions;
   readonly #folder: string;
-  readonly #client: Client;
   readonly #backoff = new Backoff(systemRuntime);
   #broker: Broker | undefined;
-  /** Gave the role up by order: does not own again before its own start(). */
-  #stopped = false;
-  /** The owner has another store than our folder, or writes a format that we cannot read. */
-  #foreign = false;
-  #closed = false;
+  /** After stop() it does not own again before its own start(). */
+  #isStopped = false;
+  /** The owner has another store than ours, or writes a format that this version cannot read. */
+  #isForeign = false;
+  #isClosed = false;
   /** The key that the last broker proved. */
-  #proved: Buffer | undefined;
+  #provedKey: Buffer | undefined;
 
   constructor(options: SessionOptions) {
-    this.#options = options;
-    this.#folder = join(options.home, `broker-${options.port}`);
-    const connector: Connector = {
+    super(options.origin, {
       connect: () => this.#connect(),
-      silent: () => this.#silent(),
+      describeSilentOwner: () => this.#silent(),
       welcomed: (welcome) => this.#welcomed(welcome),
       isStandby: () => this.#mayOwn(),
-    };
-    this.#client = new Client(options.origin, connector);
+    });
+    this.#options = options;
+    this.#folder = join(options.home, `broker-${options.port}`);
   }
 
-  post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult> {
-    return this.#client.post(to, body, options);
-  }
-
-  wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
-    return this.#client.wait(mailbox, options);
-  }
-
-  fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult> {
-    return this.#client.fetch(mailbox, options);
-  }
-
-  settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]> {
-    return this.#client.settle(deliveries, options);
-  }
-
-  release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void> {
-    return this.#client.release(deliveries, options);
-  }
-
-  retry(options?: RetryArguments): Promise<RetryResult> {
-    return this.#client.retry(options);
-  }
-
-  async status(options?: Cancellable): Promise<BrokerStatus> {
-    const { kind: _kind, request: _request, ...counts } = await this.#client.status(options);
-    const { pid, epoch, addresses } = this.#client.welcome ?? (await this.#client.join(options));
+  override async status(options?: Cancellable): Promise<BrokerStatus> {
+    const counts = await super.status(options);
+    const { pid, epoch, addresses } = this.welcome ?? (await this.join(options));
     const own = this.#broker !== undefined;
     const { port, host } = this.#options;
     return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
@@ -136,9 +100,9 @@ export class Session implements MailService {
     if (bind !== undefined && this.#options.host !== undefined) {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
-    this.#stopped = false;
-    this.#foreign = false;
-    const welcome = await this.#client.join(options);
+    this.#isStopped = false;
+    this.#isForeign = false;
+    const welcome = await this.join(options);
     const broker = this.#broker;
     const { pid, epoch, messages } = welcome;
     if (bind !== undefined && broker) await broker.listenOn(bind);
@@ -146,63 +110,64 @@ export class Session implements MailService {
       throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
     }
     const addresses = broker?.addresses ?? welcome.addresses;
-    const { warnings } = await this.#client.status(options);
+    const { warnings } = await super.status(options);
     return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {
     const broker = this.#broker;
     if (!broker) throw await this.#notOwner();
-    this.#stopped = true;
+    this.#isStopped = true;
     this.#broker = undefined;
     const { messages } = broker;
-    const hasStandby = broker.standbys(this.#client.session) > 0;
+    const hasStandby = broker.standbys(this.session) > 0;
     const isAlone = broker.sessions <= 1;
     await broker.close();
     if (isAlone) return { successor: undefined, messages };
-    const welcome = await this.#successor(hasStandby ? successorMsMax : joinerMsMax, options);
+    const welcome = await this.#successor(hasStandby ? standbyMsMax : noStandbyMsMax, options);
     return { successor: welcome?.pid, messages: welcome?.messages ?? messages };
   }
 
-  async close(graceMs = closeMsDefault): Promise<void> {
-    this.#closed = true;
-    await this.#client.close(graceMs);
+  override async close(graceMs = closeMsDefault): Promise<void> {
+    this.#isClosed = true;
+    await super.close(graceMs);
     const broker = this.#broker;
     this.#broker = undefined;
     await broker?.close();
   }
 
-  /** Whoever owns the broker next, once he serves; undefined when nobody does in time. */
-  async #successor(patienceMs: number, options?: Cancellable): Promise<Welcome | undefined> {
-    const until = performance.now() + patienceMs;
+  /** Waits for the welcome of the next owner; undefined when there is none in time. */
+  async #successor(limitMs: number, options?: Cancellable): Promise<Welcome | undefined> {
+    const until = performance.now() + limitMs;
     while (performance.now() < until && !options?.signal?.aborted) {
-      const welcome = await this.#client.join(options).catch(() => undefined);
+      const welcome = await this.join(options).catch(() => undefined);
       if (welcome) return welcome;
-      await sleep(bidPauseMsMax);
+      await sleep(retryPauseMsMax);
     }
     return undefined;
   }
 
   #mayOwn(): boolean {
     const { host } = this.#options;
-    return host === undefined && !this.#stopped && !this.#foreign && !this.#closed;
+    return host === undefined && !this.#isStopped && !this.#isForeign && !this.#isClosed;
   }
 
   #mayBid(): boolean {
-    return this.#mayOwn() && !this.#backoff.isPaused(this.#client.hasCallers);
+    return this.#mayOwn() && !this.#backoff.isPaused(this.hasCallers);
   }
 
   async #connect(): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
-    const dialled = notBefore(this.#proved, keys);
+    const currentKeys = watchKeys(home, env, keys);
+    const acceptable = withoutDowngrade(keys, this.#provedKey);
     const began = performance.now();
-    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, bidPauseMsMax)) {
-      const roads = this.#mayBid() ? await this.#bid(keys) : await this.#addresses();
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
+      const targets = this.#mayBid() ? await this.#bid(currentKeys) : await this.#addresses();
       try {
-        const connection = await dialAny(roads, dialled);
-        this.#proved = connection.key;
-        connection.endWhenRetired(watchKeys(home, env, keys));
+        const connection = await dialAny(targets, acceptable);
+        this.#provedKey = connection.key;
+        connection.endWhenRetired(currentKeys);
         return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
@@ -211,20 +176,20 @@ export class Session implements MailService {
     }
   }
 
-  /** Owns the store if the port is free. Returns where the broker is then. */
-  async #bid(keys: Keys): Promise<readonly DialTarget[]> {
+  /** Owns the store if the port is free. Returns where to dial the broker. */
+  async #bid(keys: () => Keys): Promise<readonly DialTarget[]> {
     try {
       return [await this.#own(keys)];
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      // Another session may be able to own the store; it is found by dialling.
+      // Another session may be able to own the store; dialling finds it.
       this.#backoff.failed(error);
       return this.#addresses();
     }
   }
 
-  async #own(keys: Keys): Promise<DialTarget> {
-    const { home, port, env } = this.#options;
+  async #own(keys: () => Keys): Promise<DialTarget> {
+    const { port } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
       throw outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
@@ -233,16 +198,16 @@ export class Session implements MailService {
     if (won.kind === 'elsewhere') return { path: won.path };
     if (won.kind === 'taken') return this.#portAddress();
     const listeners = new Listeners(port, won.listeners);
-    await this.#openAsBefore(listeners);
+    await this.#listenAsBefore(listeners);
     if (!listeners.holdsLock) {
-      // A wildcard took the lock's place, and neither could be had again: somebody else may own now.
+      // A wildcard address replaced the lock, and neither could be bound again: another session may own now.
       listeners.close();
       return this.#portAddress();
     }
     try {
       const broker = await Broker.start({
-        doors: listeners,
-        admission: new Acceptor(listeners, watchKeys(home, env, keys)),
+        listeners: listeners,
+        acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
         onFailed: (error) => {
           this.#backoff.failed(error);
@@ -251,16 +216,16 @@ export class Session implements MailService {
       });
       this.#backoff.opened();
       this.#broker = broker;
-      if (this.#closed) await broker.close();
+      if (this.#isClosed) await broker.close();
     } catch (error) {
-      // Somebody began to own the store at the same moment; he is found by dialling.
+      // Another session became the owner at the same moment; dialling finds it.
       if (!(error instanceof IpcError && error.code === 'no_broker')) throw error;
     }
     return this.#portAddress();
   }
 
-  /** What the last owner had bound; an address that is gone is passed over. */
-  async #openAsBefore(listeners: Listeners): Promise<void> {
+  /** Listens where the last owner listened. An address that cannot be bound any more is left out. */
+  async #listenAsBefore(listeners: Listeners): Promise<void> {
     const before = readOwner(this.#folder)?.addresses ?? [];
     for (const address of before.filter((each) => each !== ownerAddress && isIP(each) !== 0)) {
       await listeners.open(address).catch((error: unknown) => {
@@ -276,7 +241,7 @@ export class Session implements MailService {
   async #addresses(): Promise<readonly DialTarget[]> {
     const { host, port } = this.#options;
     if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
-    // While this session does not bid: an owner in another network namespace has the socket alone.
+    // An owner in another network namespace can be reached only through the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
     return (await resolveHost(host)).map((each) => ({ host: each, port }));
   }
@@ -287,20 +252,21 @@ export class Session implements MailService {
   }
 
   #mayTryAgain(error: unknown, passedMs: number): boolean {
-    if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#closed) return false;
+    if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#isClosed)
+      return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
     return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
   }
 
-  /** Turns what a dial saw into what the caller can act on. */
+  /** Turns the error of a dial into one that the caller can act on. */
   async #explain(error: unknown): Promise<unknown> {
     const { port, host } = this.#options;
     if (!(error instanceof IpcError) || host !== undefined) return error;
     const refused = error.code === 'unreachable' && error.cause !== undefined;
     if (refused && this.#mayOwn() && this.#backoff.error) return this.#backoff.error;
     if (refused && !this.#mayOwn()) {
-      return new IpcError('no_broker', `nobody owns the broker of port ${port} now`);
+      return new IpcError('no_broker', `no session owns the broker of port ${port} now`);
     }
     if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
     const portOwner = await findPortOwner(port);
@@ -318,7 +284,7 @@ export class Session implements MailService {
     if (this.#options.host !== undefined) {
       return new IpcError('owner_silent', `the broker at ${this.#where()} does not answer`);
     }
-    const pid = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
+    const pid = this.welcome?.pid ?? readOwner(this.#folder)?.pid;
     const process = pid === undefined ? undefined : await describeProcess(pid);
     const state = process ? `, ${process.program}, state ${process.state}` : '';
     const what = `the broker of port ${this.#options.port} (pid ${pid ?? 'unknown'}${state})`;
@@ -328,10 +294,10 @@ export class Session implements MailService {
   #welcomed(welcome: Welcome): void {
     if (this.#options.host !== undefined) return;
     const isReadable = welcome.format <= journalFormat;
-    this.#foreign = !isReadable || welcome.store !== this.#ownStore();
+    this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
   }
 
-  /** undefined also for a store that this version cannot read: it is not the owner's. */
+  /** undefined also for a store that this version cannot read: the owner has another one. */
   #ownStore(): string | undefined {
     try {
       return storeId(this.#folder);
@@ -343,8 +309,8 @@ export class Session implements MailService {
   async #notOwner(): Promise<IpcError> {
     const { port, host } = this.#options;
     if (host !== undefined) return new IpcError('not_owner', `the broker is on ${this.#where()}`);
-    const noted = this.#client.welcome?.pid ?? readOwner(this.#folder)?.pid;
-    const owner = noted === undefined ? undefined : await describeProcess(noted);
+    const pid = this.welcome?.pid ?? readOwner(this.#folder)?.pid;
+    const owner = pid === undefined ? undefined : await describeProcess(pid);
     if (!owner || owner.pid === process.pid) {
       return new IpcError('not_owner', `this session does not own the broker of port ${port}`);
     }
@@ -354,22 +320,23 @@ export class Session implements MailService {
 }
 
 /**
- * A broker that has proved a key is not believed with an older one: who sits on the way could refuse the
- * newer, and may have stolen the older.
+ * Once a broker has proved the newest key, older keys are refused: an attacker on the way who stole an
+ * old key could refuse the new one.
  */
-function notBefore(proved: Buffer | undefined, [newest, ...older]: Keys): Keys {
-  return proved?.equals(newest) ? [newest] : [newest, ...older];
+function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
+  const [newest] = keys;
+  return proved?.equals(newest) ? [newest] : keys;
 }
 
-/** The first that answers; the last fault when none does. */
-async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
-  let fault: unknown;
-  for (const address of addresses) {
+/** Returns the first connection that succeeds; throws the last error when none does. */
+async function dialAny(targets: readonly DialTarget[], keys: Keys): Promise<Connection> {
+  let lastError: unknown;
+  for (const target of targets) {
     try {
-      return await dial(address, keys);
+      return await dial(target, keys);
     } catch (error) {
-      fault = error;
+      lastError = error;
     }
   }
-  throw fault;
+  throw lastError;
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { unprovenMax } from '../../src/base/limits.ts';
+import { pendingHandshakesMax } from '../../src/base/limits.ts';
 import { place } from '../support/processes/remote.ts';
 import { shell } from '../support/processes/shell.ts';
 
@@ -31,7 +31,7 @@ test('an owner that is out of file descriptors keeps storing and delivering, and
     socket.on('close', () => flood.delete(socket));
     await once(socket, 'connect').catch(() => {});
   }
-  assert.ok(filesMax < unprovenMax, 'no pending handshake is evicted');
+  assert.ok(filesMax < pendingHandshakesMax, 'no pending handshake is evicted');
   let files = 0;
   do files = (await readdir(`/proc/${owner.pid}/fd`)).length;
   while (flood.size > 0 && files < filesMax - 8);

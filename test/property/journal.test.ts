@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import { Journal, type JournalLimits } from '../../src/journal/journal.ts';
 import { type Name, type SessionId, sessionMessageId } from '../../src/model/message.ts';
-import type { JournalRecord } from '../../src/model/requests.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
@@ -44,7 +44,7 @@ class History {
       segmentsCompact: pick(random, [1, 3, 10]),
       logBytesCompact: pick(random, [1, 2_000, 8_000]),
       bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
-      sparesMin: 0,
+      ballastFilesMin: 0,
     };
   }
 
@@ -106,7 +106,7 @@ class History {
       folder,
       owner: { pid: 1, started: 1, addresses: [] },
       restore: (record) => model.apply(record),
-      head: () => model.head(),
+      snapshot: () => model.head(),
       disk,
       limits: this.#limits,
     });

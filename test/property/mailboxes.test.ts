@@ -12,7 +12,8 @@ import {
   type Name,
   type SessionId,
 } from '../../src/model/message.ts';
-import type { BrokerRequest, JournalRecord, PostRequest } from '../../src/model/requests.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
+import type { BrokerRequest, PostRequest } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,
@@ -36,7 +37,7 @@ const roomy: EngineLimits = {
   attemptsMax: 3,
   messagesMax: 30,
   storeBytesMax: 600,
-  postsAboveMarkMax: 6,
+  unacknowledgedPostsMax: 6,
   waitsMax: 8,
   mailboxMessagesMax: 14,
   mailboxBytesMax: 300,
@@ -373,7 +374,7 @@ class History {
   #compact(): void {
     const copies = liveMessages(this.#engine).map((copy) => ({ ...copy, body: Buffer.alloc(0) }));
     this.#oracle.prologueWritten();
-    this.#records = [...this.#engine.head(), ...copies];
+    this.#records = [...this.#engine.snapshot(), ...copies];
     this.#numbersBelow = this.#engine.nextNumber;
     this.#oracle.compacted();
     this.#note({ compact: this.#records.length });

@@ -1,4 +1,4 @@
-// What the package exports says what it is: each name, and each member of it.
+// Each exported name of the package has a docstring, and so has each of its members.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -32,7 +32,7 @@ export interface Whole {
 
 export class Bare {
   readonly #own = 1;
-  /** That much is said. */
+  /** Yields the name for ever. */
   async *loop(
     name: string,
   ): AsyncGenerator<string> {
@@ -70,25 +70,20 @@ export interface Given {
 
 /** Declared in src/index.ts, or exported from there. */
 function exportedNames(): Exported[] {
-  const index = read('index.ts');
-  const declared = [...index.matchAll(/^export (?:async )?(?:class|interface|function) (\w+)/gm)];
-  const passedOn = [...index.matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/(\S+)';$/gm)];
-  return [
-    ...declared.map(([, name = '']) => ({ name, file: 'index.ts' })),
-    ...passedOn.flatMap(([, names = '', file = '']) =>
-      names.split(',').map((name) => ({
-        name: name.replace(/\btype\b/, '').trim(),
-        file: posix.normalize(file),
-      })),
-    ),
-  ];
+  const exports = read('index.ts').matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/(\S+)';$/gm);
+  return [...exports].flatMap(([, names = '', file = '']) =>
+    [...names.matchAll(/(\w+)\s*(?:,|$)/g)].map(([, name = '']) => ({
+      name,
+      file: posix.normalize(file),
+    })),
+  );
 }
 
 function undocumented({ name, file }: Exported): string[] {
   return bare(name, read(file)).map((what) => `${file}: ${what}`);
 }
 
-/** What of a declaration has no docstring right above it that says anything. The formatter sees to one form of them all. */
+/** The parts of a declaration without a docstring right above. The formatter gives all of them one form. */
 function bare(name: string, text: string): string[] {
   const lines = text.split('\n');
   const declaration = new RegExp(

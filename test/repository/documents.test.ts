@@ -1,4 +1,4 @@
-// README, ARCHITECTURE and CHANGELOG say what the sources say.
+// README, ARCHITECTURE, CHANGELOG and docs/ agree with the sources.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { documents } from '../../scripts/generate/documents.ts';
 import { operationNames } from '../../src/app/operations.ts';
 import * as limits from '../../src/base/limits.ts';
+import { makeProgram } from '../../src/cli/program.ts';
 import { environment, topics, workEnvironment } from '../../src/cli/topics.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
 
@@ -22,7 +23,6 @@ const units: Readonly<Record<string, number>> = {
 
 test('the README can be read in ten minutes: 2,000 words in lines of at most 120 columns', () => {
   const lines = readme.split('\n');
-  assert.ok(lines.length <= 175, `${lines.length} lines`);
   const words = readme.split(/\s+/).length;
   assert.ok(words <= 2_000, `${words} words`);
   const isTable = (line: string) => line.startsWith('|');
@@ -50,7 +50,7 @@ test('the README has ten of the limits, and each operation', () => {
   for (const name of operationNames) assert.ok(readme.includes(`\n| \`${name}\` |`), name);
 });
 
-test('README names each variable that is read, `ipc help environment` those that are set, too', () => {
+test('README names each variable that is read; `ipc help environment` also those that are set', () => {
   const sources = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('topics.ts'))
     .map((file) => read(`src/${file}`));
@@ -63,16 +63,17 @@ test('README names each variable that is read, `ipc help environment` those that
 });
 
 test('a topic fits a terminal of 80 columns', () => {
+  const program = makeProgram({ out: '', errors: '' }, false);
   for (const { text } of Object.values(topics)) {
-    for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
+    for (const line of text(program).split('\n')) assert.ok(line.length <= 80, line);
   }
 });
 
-test('the documents made of tables say what the tables say; `npm run docs` writes them', () => {
+test('generated documents are up to date; `npm run docs` writes them', () => {
   for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
 });
 
-test('what a plugin tells an agent names operations that there are, and no parameters', () => {
+test('the instructions of a plugin name existing operations, and no parameters', () => {
   const words = [operationNames, ['ipc', 'work-together', 'shutdown']].flat();
   for (const path of ['plugins/GEMINI.md', 'plugins/skills/work-together/SKILL.md']) {
     const named = [...read(path).matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
@@ -84,7 +85,7 @@ test('what a plugin tells an agent names operations that there are, and no param
   }
 });
 
-test('links lead to files that are there', () => {
+test('links lead to existing files', () => {
   for (const name of documentPaths()) {
     for (const [, target = ''] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       assert.ok(existsSync(join(root, dirname(name), target)), `${name}: ${target}`);
@@ -118,7 +119,7 @@ test('the handshake is, byte for byte, the one that docs/internals/security.md w
   assert.equal(server.push(bytes('client proof')).rest?.length, 0);
 });
 
-test('docs/internals/reliability.md has each scenario, F1 to F28, and the tests that it names are there', () => {
+test('docs/internals/reliability.md has each scenario, F1 to F28, and the tests that it names exist', () => {
   const rows = [
     ...read('docs/internals/reliability.md').matchAll(/^\| F(\d+) \| .* \| (.*) \|$/gm),
   ];
@@ -152,7 +153,7 @@ test('a version in the changelog has no other heads than its three, and Upgradin
   );
 });
 
-/** What people read of the repository. */
+/** All documents of the repository. */
 function documentPaths(): string[] {
   const below = ['docs', 'plugins'].flatMap((folder) =>
     readdirSync(join(root, folder), { encoding: 'utf8', recursive: true }).map((path) =>

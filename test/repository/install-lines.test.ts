@@ -1,4 +1,4 @@
-// The lines that install the program do so as they are pasted, wherever the clone is.
+// The lines that install the program can be pasted, wherever the clone is.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -19,7 +19,7 @@ test('a plain path needs no quotes', () => {
   ]);
 });
 
-test('a shell hands any path on as one word', { skip: process.platform === 'win32' }, () => {
+test('a shell passes any path as one word', { skip: process.platform === 'win32' }, () => {
   for (const root of ['/tmp/my agents', '/tmp/ann\'s $HOME `x` \\ "y"', '/tmp/ä*', '/tmp/~']) {
     for (const install of installLines(root, 'linux')) {
       if (!shells.includes(install.host)) continue;
@@ -46,7 +46,7 @@ test('on Windows a path with spaces is in double quotes', () => {
   );
 });
 
-/** The words that the host's program gets from a shell. */
+/** The arguments that the host's program gets from a shell. */
 function pasted({ line }: Install): string[] {
   const program = line.split(' ')[0];
   const script = `${program}() { printf '%s\\0' "$@"; }\n${line}\n`;

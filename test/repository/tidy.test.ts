@@ -1,5 +1,4 @@
-// The architecture as a test: what may import what, what stays pure, what stays small, and what the
-// repository never says.
+// The architecture as a test: layers, purity, length of files, and words that the repository must not contain.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -31,8 +30,8 @@ const pureFolders = ['base', 'model', 'engine'];
 const runtime = 'base/runtime.ts';
 const pureBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:zlib'];
 const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
-/** The build puts them into what ships. */
-const bundled = ['@modelcontextprotocol/server', 'commander', 'jsonc-parser', 'zod'];
+/** Packages that the build bundles. */
+const bundled = ['@modelcontextprotocol/server', 'commander', 'jsonc-parser', 'smol-toml', 'zod'];
 const speakers = ['cli/main.ts', 'mcp/server.ts', 'cli/output.ts', 'cli/terminal.ts'];
 
 const sources = sourceFiles();
@@ -84,7 +83,7 @@ test('the protocol does no I/O', () => {
   }
 });
 
-test('a package that a source file imports is one of four, and a builtin has its prefix', () => {
+test('a package that a source file imports is one of five, and a builtin has its prefix', () => {
   const builtins = builtinModules.map((name) => `node:${name}`);
   for (const [file, text] of sources) {
     for (const name of outsideImports(text)) {
@@ -109,7 +108,7 @@ test(`no source file is longer than ${linesMax} lines`, () => {
   assert.deepEqual(long, []);
 });
 
-test('the program says the version of its package', () => {
+test('the program has the version of its package', () => {
   assert.equal(packageJson().version, version);
 });
 
@@ -117,7 +116,7 @@ test('the lockfile names no registry', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved":/);
 });
 
-test('a package, and a program that CI fetches, is named with its exact version', () => {
+test('packages, and programs that CI fetches, are pinned to an exact version', () => {
   const { devDependencies } = packageJson() as Record<string, Record<string, string>>;
   const fetched = JSON.parse(read('.ci/tools/package.json')).dependencies;
   for (const [name, given] of Object.entries({ ...devDependencies, ...fetched })) {
@@ -137,12 +136,12 @@ test('no tracked file names a path or a registry of the machine it was written o
   }
 });
 
-/** undefined for a file that lies in src/ itself. */
+/** undefined for a file in src/ itself. */
 function folderOf(file: string): string | undefined {
   return file.includes('/') ? file.slice(0, file.indexOf('/')) : undefined;
 }
 
-/** The entry of the package stands above all. */
+/** The entry of the package is above all layers. */
 function layerOf(file: string): number {
   const folder = folderOf(file);
   return folder === undefined
@@ -172,7 +171,7 @@ function outsideImports(text: string): string[] {
   return imports(text).filter((name) => !name.startsWith('.'));
 }
 
-/** Types too, and what is loaded later by `import('...')`. */
+/** Imports of types and dynamic imports, too. */
 function imports(text: string): string[] {
   const statement =
     /^(?:import|export)\b[^;']*\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm;

@@ -14,7 +14,7 @@ interface Broken extends Breakage {
 const brokers: readonly Broken[] = [
   {
     name: 'acknowledges before the sync',
-    file: 'broker/broker.js',
+    file: 'broker/group-commit.js',
     snippet: `if (sendable.reply.after === 'write')`,
     instead: 'if (true)',
     invariant: 'I1',
@@ -23,8 +23,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'forgets the deduplication ids at a takeover',
     file: 'engine/state.js',
-    snippet: 'this.#rememberId(envelope, record.mark);',
-    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.mark);',
+    snippet: 'this.#rememberId(envelope, record.ackedUpTo);',
+    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.ackedUpTo);',
     invariant: 'I5',
     seeds: 500,
   },
@@ -46,8 +46,8 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'keeps acknowledging after it was fenced by a newer epoch',
-    file: 'broker/broker.js',
-    snippet: 'if (!journal.stillOwner())\n            throw',
+    file: 'broker/group-commit.js',
+    snippet: 'if (!journal.stillOwner())\n        throw',
     instead: 'if (false) throw',
     invariant: 'I6',
     seeds: 500,

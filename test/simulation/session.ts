@@ -47,7 +47,7 @@ export class SimSession {
     this.#options = options;
     const connector: Connector = {
       connect: () => this.#connect(),
-      silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+      describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
       welcomed: () => {},
       isStandby: () => this.#mayOwn(),
     };
@@ -165,7 +165,7 @@ export class SimSession {
     if (!network.bind(namespace, process)) return;
     try {
       const broker = await Broker.start({
-        doors: {
+        listeners: {
           addresses: ['127.0.0.1'],
           holdsLock: true,
           open: async () => {},
@@ -173,7 +173,7 @@ export class SimSession {
             if (!process.isDead) network.unbind(process);
           },
         },
-        admission: {
+        acceptor: {
           serve: (welcome) => network.serve(namespace, process, welcome),
         },
         folder,

@@ -63,8 +63,8 @@ export async function openBroker(
   if (won.kind !== 'won') throw new Error(`port ${port} is ${won.kind}`);
   const listeners = new Listeners(port, won.listeners);
   const broker = await Broker.start({
-    doors: listeners,
-    admission: new Acceptor(listeners, goodKeys ?? (() => keys), times),
+    listeners: listeners,
+    acceptor: new Acceptor(listeners, goodKeys ?? (() => keys), times),
     folder,
     onFailed: () => {},
     ...options,
@@ -75,7 +75,7 @@ export async function openBroker(
       { program: 'test', pid: process.pid, machine: 'here' },
       {
         connect,
-        silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+        describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
         welcomed: () => {},
         isStandby: () => false,
       },

@@ -21,7 +21,7 @@
 //   PEER release HOLDS [unread]
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER status | goodbye | disconnect
-//   PEER left BYTES                       so many bytes of offered bodies left the process
+//   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
 //   deadline                              shows when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine replays all records (twice)
@@ -34,10 +34,10 @@ import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts'
 import { Engine } from '../../src/engine/engine.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
+import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
   DeadLetter,
-  JournalRecord,
   MailboxStatus,
   Response,
 } from '../../src/model/requests.ts';
@@ -220,7 +220,7 @@ class Scenario {
       this.#peers.delete(name);
       return this.#take(engine.step({ kind, connection }, instantAt(this.#now)));
     }
-    if (kind === 'left') {
+    if (kind === 'flushed') {
       const bytes = Number(words.next());
       return this.#take(engine.step({ kind, connection, bytes }, instantAt(this.#now)));
     }

@@ -1,14 +1,38 @@
-// How mail leaves the program: each body is written, then its message is settled; what cannot be written
-// goes back.
+// How mail leaves the program: each body is written to stdout, then its message is settled. A message that
+// could not be written is released.
 
 import * as present from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { endMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
+import type { OutputFields } from '../command-parts.ts';
 import { jsonLine, outputFailed, say, sayError, write } from '../output.ts';
 import { type CommandContext, exitFailed, exitSuccess } from '../run.ts';
 
-/** Settles what was written, puts the rest back. What is damaged is said, and settled as well. */
+export const originFields: OutputFields = {
+  from: 'the name of the sender; "" when it gave none',
+  program: 'the program of the sender',
+  pid: 'its process',
+  machine: 'the machine where that runs',
+};
+
+export const bodyFields: OutputFields = { body: 'its text' };
+
+/** The fields that `plain` returns. */
+export const messageFields: OutputFields = {
+  id: 'the id of the message',
+  number: 'its number in the store',
+  mailbox: 'where it was read',
+  to: 'where it was posted to',
+  ...originFields,
+  time: 'when it was stored, in ms since 1970',
+  attempt: 'how many times it was delivered, this time included',
+  answers: 'the id of the message that it answers, or ""',
+  damaged: 'true: the disk damaged it, and its body is lost',
+  body: 'its text; null when it is damaged',
+};
+
+/** Settles the messages that were written, releases the others. A damaged one is reported, and settled. */
 export async function deliver(
   mail: MailService,
   deliveries: readonly Delivery[],
@@ -35,7 +59,7 @@ export async function deliver(
   return deliveries.every(({ body }) => body) ? exitSuccess : exitFailed;
 }
 
-/** The bodies are out: what goes wrong now is said, but does not undo that. */
+/** The bodies are written, so a failure to settle is reported and changes nothing else. */
 async function settle(mail: MailService, deliveries: readonly Delivery[]): Promise<void> {
   try {
     const late = AbortSignal.timeout(endMsMax);
@@ -44,7 +68,7 @@ async function settle(mail: MailService, deliveries: readonly Delivery[]): Promi
       await say(`#${envelope.number} is held by another session.`);
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;
-    await say('It is not known whether this was settled: it may come again.');
+    await say('It is not known whether this was settled: it may be redelivered.');
   }
 }
 

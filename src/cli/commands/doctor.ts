@@ -1,9 +1,13 @@
-// `ipc doctor`: looks at everything that a session needs, and says what to do about what is amiss.
-// Nothing is made, changed or bound; no key, no store, no broker.
+// `ipc doctor`: checks everything that a session needs, and says how to mend what is wrong. It creates,
+// changes and binds nothing: no key, no store, no broker.
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AppContext, environmentFaults, homeFolder } from '../../app/context.ts';
+import type { Command } from 'commander';
+import { AppContext } from '../../app/context.ts';
+import { environmentFaults, homeFolder } from '../../app/environment.ts';
+import { parsePort } from '../../app/parameters.ts';
 import { IpcError } from '../../base/errors.ts';
+import { quotedForShell } from '../../base/shell.ts';
 import { findHosts, hasPlugin, isInstalled } from '../../hosts/installer.ts';
 import { configFolders, type HostTarget } from '../../hosts/targets.ts';
 import { checkStore } from '../../journal/check.ts';
@@ -14,76 +18,104 @@ import { currentKeys, keyPath } from '../../net/keys.ts';
 import { ownerAddress } from '../../net/listen.ts';
 import { socketPath } from '../../session/election.ts';
 import { continueHint, findPortOwner, isStopped } from '../../session/port-owner.ts';
+import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
+import { say, writeJson } from '../output.ts';
+import { exitFailed, exitSuccess } from '../run.ts';
+import { painted } from '../terminal.ts';
 
-export interface Finding {
-  /** What was looked at, in a word or two. */
+interface Finding {
+  /** The subject of the check, in a word or two. */
   readonly about: string;
   readonly ok: boolean;
-  /** What was found. */
   readonly what: string;
-  /** What to do; undefined when there is nothing to do. */
   readonly hint: string | undefined;
 }
 
 const nodeMin = [20, 15] as const;
 
-export async function examine(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
+export function addDoctorCommand(program: Command): void {
+  const command = program
+    .command('doctor')
+    .description('Check everything that a session needs, and say what to do. Changes nothing.')
+    .option('--port <port>', brokerPortWords)
+    .action(async ({ port, json }) => process.exit(await doctor(port, json === true)));
+  withJson(command, {
+    about: 'the subject of the check',
+    ok: 'false: something is wrong',
+    what: 'what was found',
+    hint: 'what to do, or null',
+  });
+  withExamples(command, 'ipc doctor');
+}
+
+async function doctor(port: string | undefined, json: boolean): Promise<number> {
+  const findings = await examine(process.env, port === undefined ? undefined : parsePort(port));
+  for (const { about, ok, what, hint } of findings) {
+    const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
+    const mark = ok ? painted('green', 'ok ') : painted('red', 'BAD');
+    if (json) await writeJson({ about, ok, what, hint });
+    else await say(`${mark}  ${about}: ${what}.${remedy}`);
+  }
+  return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
+}
+
+async function examine(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
   const findings = [
-    await finding('Node', lookAtNode),
+    await finding('Node', checkNode),
     ...environmentFaults(env).map((fault) => faulty('variables', fault)),
-    await finding('folder', () => lookAtFolder(homeFolder(env))),
-    await finding('key', () => lookAtKey(homeFolder(env), env)),
-    ...(await lookAtBroker(env, givenPort)),
+    await finding('folder', () => checkHome(homeFolder(env))),
+    await finding('key', () => checkKey(homeFolder(env), env)),
+    ...(await checkBroker(env, givenPort)),
   ];
   const hosts = await findHosts(configFolders(env), env.PATH ?? '');
-  const ofHosts = hosts.map((target) => finding(target.title, () => lookAtHost(target, env)));
+  const ofHosts = hosts.map((target) => finding(target.title, () => checkHost(target, env)));
   return [...onceEach(findings), ...(await Promise.all(ofHosts))];
 }
 
-/** What is amiss with a variable would be said again by all that use it. */
+/** A wrong variable would be reported again by each check that reads it. */
 function onceEach(findings: readonly Finding[]): Finding[] {
   return findings.filter(
     ({ ok, what }, index) => ok || findings.findIndex((each) => each.what === what) === index,
   );
 }
 
-/** What keeps every call from it is the one finding. */
-async function lookAtBroker(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
+/** If the context cannot be built, that is the only finding. */
+async function checkBroker(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
   try {
     const context = new AppContext({ env, program: 'ipc' });
-    return await lookFrom(context, env, givenPort).finally(() => context.close());
+    return await checkFrom(context, env, givenPort).finally(() => context.close());
   } catch (error) {
     return [faulty('broker', error)];
   }
 }
 
-/** A broker of this machine with its store; of another one, only whether it answers. */
-async function lookFrom(
+/** Checks a broker on this machine with its store; of a remote one, only whether it responds. */
+async function checkFrom(
   context: AppContext,
   env: NodeJS.ProcessEnv,
   port?: number,
 ): Promise<Finding[]> {
-  const at = await context.find(port === undefined ? {} : { port });
+  const at = await context.brokerAddress(port === undefined ? {} : { port });
   const { host } = at;
   if (host !== undefined) {
-    return [await finding('broker', () => lookAtOther(context, env, host, at.port))];
+    return [await finding('broker', () => checkOther(context, env, host, at.port))];
   }
   return [
-    await finding('port', () => lookAtPort(context, env, at.port)),
-    await finding('store', () => lookAtStore(context.storeFolder(at.port), at.port)),
+    await finding('port', () => checkPort(context, env, at.port)),
+    await finding('store', () => checkStoreIn(context.storeFolder(at.port), at.port)),
   ];
 }
 
-type Look = Omit<Finding, 'about'>;
+type Result = Omit<Finding, 'about'>;
 
-function fine(what: string): Look {
+function fine(what: string): Result {
   return { ok: true, what, hint: undefined };
 }
 
-/** What goes wrong while it is looked at is a finding, too. */
-async function finding(about: string, look: () => Look | Promise<Look>): Promise<Finding> {
+/** An error during the check is a finding, too. */
+async function finding(about: string, check: () => Result | Promise<Result>): Promise<Finding> {
   try {
-    return { about, ...(await look()) };
+    return { about, ...(await check()) };
   } catch (error) {
     return faulty(about, error);
   }
@@ -95,44 +127,48 @@ function faulty(about: string, error: unknown): Finding {
   return { about, ok: false, what: `${fault.code}: ${fault.message}`, hint: fault.hint };
 }
 
-function lookAtNode(): Look {
+function checkNode(): Result {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isEnough = major > nodeMin[0] || (major === nodeMin[0] && minor >= nodeMin[1]);
   const hint = isEnough ? undefined : `install Node ${nodeMin.join('.')} or newer`;
   return { ok: isEnough, what: process.version, hint };
 }
 
-function lookAtFolder(home: string): Look {
+function checkHome(home: string): Result {
   const found = checkFolder(home);
-  if (!found) return fine(`${home}, made by the first call`);
+  if (!found) return fine(`${home}, created by the first call`);
   if ((found.mode & 0o077) === 0) return fine(home);
-  return { ok: false, what: `${home} is open to other users`, hint: `chmod 700 '${home}'` };
+  return {
+    ok: false,
+    what: `${home} is open to other users`,
+    hint: `chmod 700 ${quotedForShell(home)}`,
+  };
 }
 
-/** It can be written to, or be made; undefined when it is not there yet. */
+/** Throws unless the folder is, or can be made, writable; undefined when it does not exist yet. */
 function checkFolder(path: string): Stats | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) {
     if (dirname(path) !== path) checkFolder(dirname(path));
     return undefined;
   }
-  if (!found.isDirectory()) throw new IpcError('home_unusable', `${path} is no folder`);
+  if (!found.isDirectory()) throw new IpcError('home_unusable', `${path} is not a folder`);
   accessSync(path, constants.W_OK | constants.X_OK);
   return found;
 }
 
-function lookAtKey(home: string, env: NodeJS.ProcessEnv): Look {
+function checkKey(home: string, env: NodeJS.ProcessEnv): Result {
   const keys = currentKeys(home, env);
-  if (env.IPC_KEY) return fine('of IPC_KEY');
+  if (env.IPC_KEY) return fine('in IPC_KEY');
   const path = keyPath(home, env);
-  return fine(keys ? path : `${path}, made by the first call`);
+  return fine(keys ? path : `${path}, created by the first call`);
 }
 
-async function lookAtPort(
+async function checkPort(
   context: AppContext,
   env: NodeJS.ProcessEnv,
   port: number,
-): Promise<Look> {
+): Promise<Result> {
   const portOwner = await findPortOwner(port);
   if (!portOwner) return fine(`${port} is free: the first session that uses mail owns the broker`);
   const who = `pid ${portOwner.pid} (${portOwner.program})`;
@@ -147,38 +183,38 @@ async function lookAtPort(
   } catch (error) {
     if (isOurs || !(error instanceof IpcError)) throw error;
     const what = `${port} is held by ${who}, which owns no broker of this folder`;
-    return { ok: false, what, hint: 'name another port in IPC_PORT, or end that program' };
+    return { ok: false, what, hint: 'set another port in IPC_PORT, or end that program' };
   }
 }
 
-async function lookAtOther(
+async function checkOther(
   context: AppContext,
   env: NodeJS.ProcessEnv,
   host: string,
   port: number,
-): Promise<Look> {
+): Promise<Result> {
   const { pid, warnings } = await askBroker(context, env, host, port);
-  const what = `${host}:${port}: its pid ${pid} owns the broker`;
+  const what = `${host}:${port}: pid ${pid} there owns the broker`;
   return { ok: warnings.length === 0, what, hint: warnings[0] };
 }
 
-/** As its guest, who makes nothing but a first key. */
+/** Asks as a guest, which creates nothing. */
 async function askBroker(
   context: AppContext,
   env: NodeJS.ProcessEnv,
   host: string,
   port: number,
 ): Promise<BrokerStatus> {
-  if (currentKeys(context.home, env)) return context.guest(host, port).status();
-  const what = `there is no key yet, and so not the one of the broker at ${host}:${port}`;
-  throw new IpcError('key_mismatch', what, { hint: 'take its key: `ipc help key import`' });
+  if (currentKeys(context.home, env)) return context.clientOf(host, port).status();
+  const what = `there is no key here yet, so it is not the key of the broker at ${host}:${port}`;
+  throw new IpcError('key_mismatch', what, { hint: 'import its key: `ipc help key import`' });
 }
 
-async function lookAtStore(folder: string, port: number): Promise<Look> {
+async function checkStoreIn(folder: string, port: number): Promise<Result> {
   socketPath(folder);
   checkFolder(folder);
   const { store, sound, messages, warnings, kept } = await checkStore(folder);
-  if (store === undefined && sound) return fine(`${folder}, made by the first post`);
+  if (store === undefined && sound) return fine(`${folder}, created by the first post`);
   const what = `${folder}: ${messages} unsettled messages`;
   if (!sound)
     return { ok: false, what: `${what}, DAMAGED`, hint: `ipc store check --port ${port}` };
@@ -186,7 +222,7 @@ async function lookAtStore(folder: string, port: number): Promise<Look> {
   return { ok: warning === undefined, what, hint: warning };
 }
 
-async function lookAtHost(target: HostTarget, env: NodeJS.ProcessEnv): Promise<Look> {
+async function checkHost(target: HostTarget, env: NodeJS.ProcessEnv): Promise<Result> {
   const places = configFolders(env);
   if (await isInstalled(target, places)) return fine('has ipc');
   if (await hasPlugin(target, places)) return fine('has ipc, by its plugin');

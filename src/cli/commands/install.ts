@@ -1,4 +1,4 @@
-// `ipc install` and `ipc uninstall`, as commands: what will be done is shown, and asked for on a terminal.
+// `ipc install` and `ipc uninstall`: show what will be done, ask on a terminal, then do it.
 import { realpathSync } from 'node:fs';
 import { Argument, type Command, Option } from 'commander';
 import { IpcError } from '../../base/errors.ts';
@@ -12,7 +12,7 @@ import {
   plan,
 } from '../../hosts/installer.ts';
 import { configFolders, type HostTarget, hostTargets, type Server } from '../../hosts/targets.ts';
-import { withChoices } from '../help.ts';
+import { withChoices, withExamples } from '../command-parts.ts';
 import { confirmed, print, say, sayError } from '../output.ts';
 
 interface Options {
@@ -21,24 +21,30 @@ interface Options {
   readonly yes?: true;
 }
 
-const whats: Readonly<Record<Direction, string>> = {
-  install: 'Tell hosts of agents about `ipc mcp`: one, or all that are found here.',
-  uninstall: 'Take that back.',
+const descriptions: Readonly<Record<Direction, string>> = {
+  install: 'Set up `ipc mcp` in hosts of agents: in one, or in all that are found here.',
+  uninstall: 'Undo that.',
 };
 
-const scopeWords = 'project: for the folder you are in; user by default';
+const examples: Readonly<Record<Direction, readonly string[]>> = {
+  install: ['ipc install claude', 'ipc install --print    # what would be done'],
+  uninstall: ['ipc uninstall claude'],
+};
+
+const scopeWords = 'project: for the current folder; user by default';
 
 export function addInstallCommands(program: Command): void {
   const names = hostTargets.map(({ name }) => name);
   for (const direction of ['install', 'uninstall'] as const) {
-    program
+    const command = program
       .command(direction)
-      .description(whats[direction])
+      .description(descriptions[direction])
       .addArgument(withChoices(new Argument('[host]', 'all that are found by default'), names))
       .addOption(withChoices(new Option('--scope <scope>', scopeWords), ['user', 'project']))
-      .option('--print', 'say what would be done, and do nothing')
+      .option('--print', 'show what would be done, and do nothing')
       .option('--yes', 'do not ask')
       .action((host, options) => act(direction, host, options));
+    withExamples(command, ...examples[direction]);
   }
 }
 
@@ -60,7 +66,7 @@ async function act(direction: Direction, host: string | undefined, options: Opti
   });
 }
 
-/** Says nothing about the other hosts. */
+/** The error concerns one host, so the others are still tried. */
 function isOfHost(error: unknown): error is IpcError {
   return error instanceof IpcError && ['host_unusable', 'bad_parameter'].includes(error.code);
 }
@@ -85,19 +91,19 @@ async function found(): Promise<readonly HostTarget[]> {
   });
 }
 
-/** This very program. */
+/** This program, from where it runs. */
 function ownServer(): Server {
   return { command: 'node', args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
 }
 
 function isWanted(): Promise<boolean> {
   if (process.stdin.isTTY) return confirmed('Do that?');
-  throw new IpcError('missing_parameter', 'nobody is there to be asked', {
-    hint: 'give --yes to do it, or --print to see it only',
+  throw new IpcError('missing_parameter', 'stdin is not a terminal, so nothing can be asked', {
+    hint: 'give --yes to do it, or --print only to see it',
   });
 }
 
 function doneWords(direction: Direction, { title, also }: HostTarget): string {
-  if (direction === 'uninstall') return `${title} forgets ipc when it is started again.`;
-  return [`${title} has ipc when it is started again.`, also].filter(Boolean).join(' ');
+  if (direction === 'uninstall') return `${title} drops ipc when it is restarted.`;
+  return [`${title} has ipc when it is restarted.`, also].filter(Boolean).join(' ');
 }

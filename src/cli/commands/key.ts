@@ -1,45 +1,71 @@
-// `ipc key`: shows and replaces the key. A key is never an argument: other users see those.
+// `ipc key`: shows and replaces the key. A key is never an argument, because other users can see those.
 import type { Command } from 'commander';
-import { homeFolder } from '../../app/context.ts';
-import * as present from '../../app/summaries.ts';
+import { homeFolder } from '../../app/environment.ts';
+import { lines } from '../../app/summaries.ts';
 import { importKey, type KeyChange, newKey, retireKey } from '../../net/key-rotation.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from '../../net/keys.ts';
+import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { print, say, writeJson } from '../output.ts';
 import { readInput } from '../stdin.ts';
 
 interface KeyCommand {
   readonly what: string;
+  readonly example: string;
+  readonly json: OutputFields;
   act(home: string, json: boolean): Promise<void>;
 }
 
+const changeFields: OutputFields = {
+  path: 'the file of the key',
+  same: 'true: nothing had to be done',
+  old: 'true: the previous key is valid, too',
+};
+
 const commands: Readonly<Record<string, KeyCommand>> = {
-  show: { what: 'Print the key, for `ipc key import` on another machine.', act: showKey },
+  show: {
+    what: 'Print the key, for `ipc key import` on another machine.',
+    example: 'ipc key show | ssh HOST ipc key import',
+    json: {
+      key: 'the key, in 64 hex digits',
+      path: 'its file; null when it is in IPC_KEY',
+      old: 'true: the previous key is valid, too',
+    },
+    act: showKey,
+  },
   new: {
-    what: 'Make a new key; the one before stays good until it is retired.',
-    act: async (home, json) => sayKey(present.presentKeyPut, await newKey(home, process.env), json),
+    what: 'Create a new key; the previous one stays valid until it is retired.',
+    example: 'ipc key new',
+    json: changeFields,
+    act: async (home, json) => sayKey(presentKeyPut, await newKey(home, process.env), json),
   },
   import: {
-    what: 'Take the key that stdin has; the one before stays good until it is retired.',
+    what: 'Use the key on stdin; the previous one stays valid until it is retired.',
+    example: 'ssh HOST ipc key show | ipc key import',
+    json: changeFields,
     act: async (home, json) => {
       if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
       const text = (await readInput(keyFileBytesMax)).toString('latin1');
-      return sayKey(present.presentKeyPut, await importKey(home, process.env, text), json);
+      return sayKey(presentKeyPut, await importKey(home, process.env, text), json);
     },
   },
   retire: {
-    what: 'End the old key: from now on only the newest is good.',
-    act: async (home, json) =>
-      sayKey(present.presentKeyRetired, await retireKey(home, process.env), json),
+    what: 'Retire the previous key: from now on only the newest is valid.',
+    example: 'ipc key retire    # once all machines have the new key',
+    json: changeFields,
+    act: async (home, json) => sayKey(presentKeyRetired, await retireKey(home, process.env), json),
   },
 };
 
+const oldIsGood = 'The one before stays good until `ipc key retire`.';
+
 export function addKeyCommands(key: Command): void {
-  for (const [name, { what, act }] of Object.entries(commands)) {
-    key
+  for (const [name, { what, example, json, act }] of Object.entries(commands)) {
+    const command = key
       .command(name)
       .description(what)
-      .option('--json', 'one JSON object, on stdout')
-      .action(({ json }) => act(homeFolder(process.env), json === true));
+      .action((options) => act(homeFolder(process.env), options.json === true));
+    withJson(command, json, 'one JSON object, on stdout');
+    withExamples(command, example);
   }
 }
 
@@ -49,7 +75,7 @@ async function showKey(home: string, json: boolean): Promise<void> {
   const path = env.IPC_KEY ? undefined : keyPath(home, env);
   if (json) await writeJson({ key: key.toString('hex'), path, old: old !== undefined });
   else await print(keyLine(key), 'nothing was changed');
-  if (!json) await say(present.presentKey(path, old !== undefined));
+  if (!json) await say(presentKey(path, old !== undefined));
 }
 
 async function sayKey(
@@ -59,4 +85,22 @@ async function sayKey(
 ): Promise<void> {
   if (json) await writeJson(change);
   else await say(inWords(change));
+}
+
+/** Printed on stderr beside the key itself. */
+function presentKey(path: string | undefined, old: boolean): string {
+  const where = path === undefined ? 'of IPC_KEY' : `in ${path}`;
+  const also = old ? [oldIsGood] : [];
+  return lines(`The key ${where}. Anyone who has it can read and write all mail.`, ...also);
+}
+
+function presentKeyPut({ path, same, old }: KeyChange): string {
+  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
+  const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
+  return lines(`${what}: ${path}.`, ...(old ? [oldIsGood, others] : []));
+}
+
+function presentKeyRetired({ path, same }: KeyChange): string {
+  if (same) return `There is no previous key beside ${path}.`;
+  return `Only the key in ${path} is valid from now on.`;
 }

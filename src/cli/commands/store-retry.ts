@@ -1,12 +1,13 @@
-// `ipc store retry`: dead letters go back to the mailboxes that they were meant for.
-
+// `ipc store retry`: moves dead letters back to the mailboxes that they were posted to.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
-import { presentRetry } from '../../app/summaries.ts';
-import { type Name, parseMessageId, parseName } from '../../model/message.ts';
+import { quoted } from '../../app/sanitize.ts';
+import { lines } from '../../app/summaries.ts';
+import type { RetryResult } from '../../model/mail-service.ts';
+import { type MessageId, type Name, parseMessageId, parseName } from '../../model/message.ts';
 import { say, writeJson } from '../output.ts';
 
-/** As they were written on the command line. */
+/** As written on the command line. */
 export interface RetryLine {
   readonly ids: readonly string[];
   readonly to: string | undefined;
@@ -14,7 +15,7 @@ export interface RetryLine {
   readonly json: boolean;
 }
 
-/** Returns the exit code: 0 when nothing was left undone. */
+/** Returns the exit code: 0 if all of them were moved. */
 export async function retry(
   line: RetryLine,
   context: AppContext,
@@ -30,4 +31,16 @@ export async function retry(
   if (line.json) await writeJson({ ...result, missing });
   else await say(presentRetry(result, missing));
   return result.stayed.length + missing.length === 0 ? 0 : 1;
+}
+
+/** `missing`: ids that are not among the dead letters, or are held. */
+function presentRetry({ moved, stayed }: RetryResult, missing: readonly MessageId[]): string {
+  const full = stayed.map(({ id, to }) => `${quoted(id)} stays: there is no room in ${quoted(to)}`);
+  const absent = missing.map((id) => `${quoted(id)} is no dead letter, or a session holds it`);
+  if (moved.length === 0) return lines('No dead letter was put back.', ...full, ...absent);
+  const boxes = [...new Set(moved.map(({ to }) => to))].map(
+    (box) => `${moved.filter(({ to }) => to === box).length} in ${quoted(box)}`,
+  );
+  const title = `Put back, with new attempts: ${boxes.join(', ')}.`;
+  return lines(title, ...full, ...absent);
 }

@@ -1,59 +1,110 @@
-// `ipc store`: looks at the mail on disk, and brings dead letters back. Check and dump change nothing,
+// `ipc store`: checks or dumps the mail on disk, and retries dead letters. Check and dump change nothing,
 // and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
-import * as present from '../../app/summaries.ts';
+import { quoted, sanitizeLine } from '../../app/sanitize.ts';
+import { head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
-import { brokerPortWords } from '../help.ts';
+import { checkStore, type StoreReport } from '../../journal/check.ts';
+import { dumpStore } from '../../journal/dump.ts';
+import { folderFault } from '../../journal/epoch.ts';
+import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
-import { execute, exitFailed, exitSuccess } from '../run.ts';
+import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { retry } from './store-retry.ts';
 
 export function addStoreCommands(store: Command): void {
-  store
-    .command('check')
-    .description('Read all of a store, and say what is in it and whether it is sound.')
-    .option('--port <port>', brokerPortWords)
-    .option('--json', 'one JSON object, on stdout')
-    .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
-  store
-    .command('dump')
-    .description('Print every record of a store that counts, as a line of JSON.')
-    .option('--port <port>', brokerPortWords)
-    .action(async ({ port }) => process.exit(await storeDump(port)));
-  store
-    .command('retry')
-    .description('Put dead letters back where they were meant to go, with new attempts.')
-    .argument('[id...]', 'these alone; all when none is named')
-    .option('--to <to>', 'only those meant for this mailbox')
-    .option('--port <port>', brokerPortWords)
-    .option('--json', 'one JSON object, on stdout')
-    .action(async (ids: string[], { to, port, json }) => {
-      const line = { ids, to, port, json: json === true };
-      const how = { json: line.json, raw: false, id: undefined };
-      process.exit(await execute(({ context, signal }) => retry(line, context, signal), how));
-    });
+  addCheck(store);
+  addDump(store);
+  addRetry(store);
 }
 
+function addCheck(store: Command): void {
+  const command = store
+    .command('check')
+    .description('Read all of a store, and report what is in it and whether it is damaged.')
+    .option('--port <port>', brokerPortWords)
+    .action(async ({ port, json }) => process.exit(await storeCheck(port, json === true)));
+  const fields = {
+    folder: 'the folder of the store',
+    records: 'how many of each kind',
+    mailboxes: 'for each: mailbox, messages, bytes',
+    messages: 'messages that are not settled',
+    bytes: 'bytes of their bodies',
+    store: 'its id; null when it cannot be read',
+    epoch: 'counts its owners',
+    sound: 'false: something in it is damaged',
+    faults: 'what is damaged, in sentences',
+    kept: 'damage that was found earlier, in sentences',
+    warnings: 'problems of the disk, in sentences',
+    segments: 'its files: epoch, segment, bytes',
+  };
+  withJson(command, fields, oneObject);
+  withExamples(command, 'ipc store check');
+}
+
+function addDump(store: Command): void {
+  const command = store
+    .command('dump')
+    .description('Print every valid record of a store as a line of JSON.')
+    .option('--port <port>', brokerPortWords)
+    .action(async ({ port }) => process.exit(await storeDump(port)));
+  withExamples(command, `ipc store dump | jq -c 'select(.kind == "posted").envelope'`);
+}
+
+function addRetry(store: Command): void {
+  const command = store
+    .command('retry')
+    .description('Move dead letters back to their mailboxes, with new attempts.')
+    .argument('[id...]', 'only these; all by default')
+    .option('--to <to>', 'only those posted to this mailbox')
+    .option('--port <port>', brokerPortWords)
+    .action(async (ids: string[], { to, port, json }) => {
+      const line = { ids, to, port, json: json === true };
+      const act = ({ context, signal }: CommandContext) => retry(line, context, signal);
+      process.exit(await execute(act, { json: line.json }));
+    });
+  const fields = {
+    moved: 'moved back, for each: id, to',
+    stayed: 'not moved, because the mailbox is full: id, to',
+    missing: 'ids that are not dead letters, or are held',
+  };
+  withJson(command, fields, oneObject);
+  withExamples(command, 'ipc store retry --to ann');
+}
+
+const oneObject = 'one JSON object, on stdout';
+
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
-  const { checkStore } = await import('../../journal/check.ts');
-  const { folderFault } = await import('../../journal/epoch.ts');
   const folder = storeFolder(givenPort);
   const report = await checkStore(folder).catch((error) => {
     throw named(folder, folderFault(error));
   });
-  if (report.store === undefined && report.sound) {
-    return sayNone(folder);
-  }
+  if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
-  else await say(present.presentStore(folder, report));
+  else await say(presentStore(folder, report));
   return report.sound ? exitSuccess : exitFailed;
 }
 
+export function presentStore(folder: string, report: StoreReport): string {
+  const { store, epoch, sound, faults, warnings, segments } = report;
+  const kept = report.kept.filter((each) => !faults.includes(each));
+  const { records, mailboxes, bytes } = report;
+  if (store === undefined && sound) return `No store in ${folder}.`;
+  const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
+  return lines(
+    head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
+    ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
+    ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
+    ...warnings.map(warning),
+    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
+    `${messages(report.messages)} not settled, ${bytes} bytes`,
+    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
+  );
+}
+
 async function storeDump(givenPort: string | undefined): Promise<number> {
-  const { dumpStore } = await import('../../journal/dump.ts');
-  const { folderFault } = await import('../../journal/epoch.ts');
   const folder = storeFolder(givenPort);
   let isThere = false;
   try {
@@ -79,6 +130,7 @@ async function sayNone(folder: string): Promise<number> {
   return exitFailed;
 }
 
+/** The same error, with the folder in its message. */
 function named(folder: string, error: unknown): unknown {
   if (!(error instanceof IpcError) || error instanceof OutputFailed) return error;
   return new IpcError(error.code, `${folder}: ${error.message}`, {

@@ -1,20 +1,26 @@
 // `ipc work NAME -- COMMAND`: the worker pattern. For each message:
-// 1. COMMAND gets the body on stdin, and what is known of the message in its environment.
-// 2. It exits with 0: its stdout is posted to the sender, which settles the message in one step.
-// 3. Otherwise the message is held for a pause that grows with its attempts, and goes back then. Others
-//    are worked on meanwhile. A command that cannot be started ends the work, and one that cannot be
-//    started for now, because the machine is out of processes or open files, is tried again after a
-//    pause: in both cases the message goes back without having counted as attempted.
-// 4. A message that says `shutdown` is settled, and ends the work once the running commands have ended.
+// 1. COMMAND gets the body on stdin, and the envelope in its environment.
+// 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step.
+// 3. Otherwise the message is held for a pause that grows with its attempts, and then released. Other
+//    messages are worked on meanwhile. A command that cannot be started ends the work. If only the machine
+//    is out of processes or open files, the command is tried again after a pause. In both cases the message
+//    is released unread, so the attempt does not count.
+// 4. A message `shutdown` is settled, and ends the work once the running commands have ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { type CallOf, parseParameters } from '../../app/operations.ts';
 import { shown } from '../../app/parameters.ts';
+import { quoted } from '../../app/sanitize.ts';
 import { damagedError, presentError } from '../../app/summaries.ts';
-import { IpcError } from '../../base/errors.ts';
+import { IpcError, systemErrorCode } from '../../base/errors.ts';
 import { bodyBytesMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
-import { type Name, parseBody } from '../../model/message.ts';
+import { type Name, parseBody, parseName } from '../../model/message.ts';
+import { parameterWords, withExamples } from '../command-parts.ts';
+import { say, sayWaiting } from '../output.ts';
+import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 
 export interface WorkOptions {
   readonly mailbox: Name;
@@ -22,34 +28,79 @@ export interface WorkOptions {
   readonly from: Name;
   readonly command: string;
   readonly args: readonly string[];
-  /** Commands that run at the same time. */
+  /** Limit of commands that run at the same time. */
   readonly parallel: number;
   readonly env: NodeJS.ProcessEnv;
-  /** No message is begun any more; commands that run are waited for. */
+  /** Ends the work: no further message is begun, and the running commands are waited for. */
   readonly signal: AbortSignal;
-  /** Commands that run are ended, too. */
+  /** Ends the running commands, too. */
   readonly killSignal: AbortSignal;
   readonly say: (line: string) => Promise<void>;
-  /** All of them wait for a message, or one of them has ended that. */
-  readonly onIdle: (isIdle: boolean) => void;
 }
 
 export const parallelMax = 256;
 
-/** Pause before a message goes back after its first attempt; doubled for each one more. */
+/** Pause before a message is released after its first attempt; doubled for each further attempt. */
 export const retryMsMin = 1_000;
 export const retryMsMax = 30_000;
 
-export function parseParallel(text: string): number {
+const afterOptions = `
+COMMAND gets the body on stdin. When it exits with 0, its stdout is posted to
+the sender. Put \`--\` before a command that has options. The work ends when
+somebody posts \`shutdown\`, or with Ctrl-C. \`ipc help worker\` explains more.`;
+
+export function addWorkCommand(program: Command): void {
+  const command = program
+    .command('work')
+    .description('Run a command for each message, and post its output to the sender.')
+    .argument('<mailbox>', parameterWords('wait', 'mailbox'))
+    .argument('<command...>', 'the command and its arguments')
+    .option('--from <from>', 'the name that answers; the mailbox by default')
+    .option('--parallel <parallel>', `commands at the same time, 1-${parallelMax}; 1 by default`)
+    .option('--host <host>', parameterWords('wait', 'host'))
+    .option('--port <port>', parameterWords('wait', 'port'))
+    .addHelpText('after', afterOptions)
+    .action(async (mailbox, words, { parallel, from, ...options }) => {
+      const { given } = parseParameters('wait', { mailbox, ...options }) as CallOf<'wait'>;
+      const plan = {
+        parallel: parallel === undefined ? 1 : parseParallel(parallel),
+        from: from === undefined ? given.mailbox : parseName(from, 'from'),
+        words,
+      };
+      process.exit(await execute((context) => work(given, plan, context), {}));
+    });
+  withExamples(command, 'ipc work upper -- tr a-z A-Z', 'ipc work jobs --parallel 4 -- ./job.sh');
+}
+
+async function work(
+  given: CallOf<'wait'>['given'],
+  { words, ...plan }: Pick<WorkOptions, 'parallel' | 'from'> & { words: readonly string[] },
+  { context, signal }: CommandContext,
+): Promise<number> {
+  const { mail } = await context.broker(given);
+  const killer = new AbortController();
+  whenAborted(signal, () => {
+    for (const name of endingSignals) process.once(name, () => killer.abort());
+    void say('ipc: ending after the running commands; Ctrl-C again ends those, too.');
+  });
+  const { mailbox } = given;
+  const [command = '', ...args] = words;
+  await sayWaiting(`messages in ${quoted(mailbox)}`);
+  const options = { mailbox, command, args, env: process.env, signal, killSignal: killer.signal };
+  await new Worker(mail, { ...options, ...plan, say }).run();
+  return exitSuccess;
+}
+
+function parseParallel(text: string): number {
   const count = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= parallelMax) return count;
   const form = `a whole number from 1 to ${parallelMax}`;
   throw new IpcError('bad_parameter', `parallel is ${shown(text)}; it must be ${form}`);
 }
 
-/** The command could not be started, so the message was not attempted. */
+/** The command could not be started, so the attempt does not count. */
 class NotStarted extends IpcError {
-  /** The machine is short of processes, open files or memory, which says nothing about the command. */
+  /** The machine is out of processes, open files or memory: the command is not at fault. */
   readonly mayPass: boolean;
 
   constructor(cause: unknown) {
@@ -58,12 +109,11 @@ class NotStarted extends IpcError {
       cause,
       hint: 'name a program that is there and may be run',
     });
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    this.mayPass = ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(code);
+    this.mayPass = ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(systemErrorCode(cause));
   }
 }
 
-/** What to report of a fault that may pass by itself; undefined for one that ends the work. */
+/** Describes an error that may pass by itself; undefined for one that ends the work. */
 function passingFault(error: unknown): string | undefined {
   if (error instanceof NotStarted) return error.mayPass ? error.message : undefined;
   if (error instanceof IpcError && error.kind.retry) return `${error.code}: ${error.message}`;
@@ -75,20 +125,19 @@ export class Worker {
   readonly #options: WorkOptions;
   readonly #ended = new AbortController();
   readonly #pauses = new Set<Promise<void>>();
-  #waiting = 0;
 
   constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
   }
 
-  /** Returns when somebody posted `shutdown`, or the signal came; what was begun is ended then. */
+  /** Returns after a message `shutdown` or the signal, when all messages that were begun are done. */
   async run(): Promise<void> {
     const { parallel, signal } = this.#options;
     const end = () => this.#ended.abort();
     if (signal.aborted) end();
     signal.addEventListener('abort', end, { once: true });
-    const lanes = Array.from({ length: parallel }, () => this.#workOnAndOn());
+    const lanes = Array.from({ length: parallel }, () => this.#handleMessages());
     try {
       await Promise.all(lanes.map((lane) => lane.finally(end)));
     } finally {
@@ -97,30 +146,21 @@ export class Worker {
     }
   }
 
-  async #workOnAndOn(): Promise<void> {
-    for (let failures = 0; !this.#ended.signal.aborted; ) {
+  async #handleMessages(): Promise<void> {
+    const { signal } = this.#ended;
+    for (let failures = 0; !signal.aborted; ) {
       try {
-        const delivery = await this.#next();
+        const options = { timeoutMs: waitMsMax, signal };
+        const delivery = await this.#mail.wait(this.#options.mailbox, options);
         if (delivery) await this.#handle(delivery);
         failures = 0;
       } catch (error) {
-        if (this.#ended.signal.aborted) return;
+        if (signal.aborted) return;
         const fault = passingFault(error);
         if (fault === undefined) throw error;
         await this.#options.say(`${fault}. Trying again.`);
         await this.#pause(++failures);
       }
-    }
-  }
-
-  async #next(): Promise<Delivery | undefined> {
-    const { mailbox, parallel, onIdle } = this.#options;
-    if (++this.#waiting === parallel) onIdle(true);
-    try {
-      const { signal } = this.#ended;
-      return await this.#mail.wait(mailbox, { timeoutMs: waitMsMax, signal });
-    } finally {
-      if (this.#waiting-- === parallel) onIdle(false);
     }
   }
 
@@ -146,7 +186,7 @@ export class Worker {
       }
       const { attempt } = delivery;
       await this.#options.say(`#${envelope.number}, attempt ${attempt}: ${error.message}`);
-      this.#putBackLater(delivery);
+      this.#releaseLater(delivery);
     }
   }
 
@@ -163,7 +203,7 @@ export class Worker {
       throw new IpcError('not_held', 'answered, but another session holds it');
   }
 
-  /** Its stdout; throws unless it exits with 0. */
+  /** Returns the command's stdout; throws unless it exits with 0. */
   async #runCommand({ envelope, mailbox, attempt }: Delivery, body: Buffer): Promise<Buffer> {
     const { command, args, killSignal } = this.#options;
     const env = {
@@ -173,15 +213,14 @@ export class Worker {
       IPC_ATTEMPT: `${attempt}`,
       IPC_MAILBOX: mailbox,
     };
-    // Of a process group of its own: Ctrl-C ends the work after the command, not the command.
+    // A process group of its own keeps Ctrl-C from the command.
     const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const kill = () => killGroup(child);
     killSignal.addEventListener('abort', kill, { once: true });
     try {
-      // Before anything else is done with it: a child that failed to start may have no pipes at all,
-      // and its error must find a listener.
+      // First of all: a child that failed to start may have no pipes, and its error event needs a listener.
       const ending = howEnded(child);
-      // A command need not read what it gets.
+      // A command need not read its stdin.
       child.stdin?.on('error', () => {}).end(body);
       const [output, how] = await Promise.all([outputOf(child), ending]);
       if (how !== undefined) throw new Error(`${command} ${how}`);
@@ -191,14 +230,14 @@ export class Worker {
     }
   }
 
-  /** At the end of the work nothing is paused for. */
-  #putBackLater(delivery: Delivery): void {
-    const back = this.#pause(delivery.attempt)
+  /** The end of the work ends the pause. */
+  #releaseLater(delivery: Delivery): void {
+    const released = this.#pause(delivery.attempt)
       .then(() => this.#mail.release([delivery]))
       // A session that ends releases what it holds.
       .catch(() => {})
-      .finally(() => this.#pauses.delete(back));
-    this.#pauses.add(back);
+      .finally(() => this.#pauses.delete(released));
+    this.#pauses.add(released);
   }
 
   async #pause(attempt: number): Promise<void> {
@@ -211,11 +250,11 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGTERM');
   } catch {
-    // It has ended by itself.
+    // The group has ended.
   }
 }
 
-/** More than a message holds is not kept. */
+/** Reads all of stdout, but keeps no more than fits into a message. */
 async function outputOf({ stdout }: ChildProcess): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -227,7 +266,7 @@ async function outputOf({ stdout }: ChildProcess): Promise<Buffer> {
   throw new Error(`its output has ${bytes} bytes; the limit is ${bodyBytesMax}`);
 }
 
-/** undefined for an exit with 0. Throws when it was never started. */
+/** undefined for an exit with 0. Throws `NotStarted` when the child was never started. */
 async function howEnded(child: ChildProcess): Promise<string | undefined> {
   try {
     const [code, signal] = await once(child, 'exit');

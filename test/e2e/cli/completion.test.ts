@@ -15,7 +15,7 @@ const needs = (...names: string[]) => {
   return { skip: missing.length > 0 ? `no ${missing.join(', no ')} here` : false };
 };
 
-/** What is typed, with a tab for each completion, and the line that comes of it. */
+/** The keys, with a tab for each completion, and the resulting line. */
 const lines: readonly (readonly [typed: string, line: string])[] = [
   ['ipc sto\tch\t--j\t', 'store check --json'],
   ['ipc install --scope pr\t', 'install --scope project'],
@@ -86,7 +86,7 @@ test(
   },
 );
 
-test('a shell that is not known is refused with those that are', async (context) => {
+test('the error for an unknown shell lists the known ones', async (context) => {
   const { run } = await shell(context);
   for (const name of ['tcsh', 'constructor']) {
     const { code, text, errors } = await run(['completion', name]);
@@ -96,7 +96,7 @@ test('a shell that is not known is refused with those that are', async (context)
   }
 });
 
-/** With a file to complete, and the shell's own file of settings. */
+/** A folder with a file to complete and the shell's settings. */
 async function folderWith(
   context: TestContext,
   name: string,
@@ -122,7 +122,7 @@ async function typed(folder: string, command: string): Promise<string[]> {
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => {
     said += chunk;
-    // What is typed before the shell reads is not completed.
+    // A shell does not complete keys that arrive before it reads.
     const isReady = /(?:ran: ([^\r]*)\r\n.*)?ready> /s.exec(said);
     if (!isReady) return;
     said = '';

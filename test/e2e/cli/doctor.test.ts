@@ -9,17 +9,17 @@ import { test } from 'node:test';
 import { freePort } from '../../support/places.ts';
 import { said, shell } from '../../support/processes/shell.ts';
 
-test('on a machine where nothing was used yet all is well, and nothing is made', async (context) => {
+test('on a fresh machine all is well, and nothing is created', async (context) => {
   const { run, home, port } = await shell(context);
   const { code, errors } = await run(['doctor']);
   assert.equal(code, 0);
   assert.match(errors, /^ok {3}Node: v\d+\.\d+\.\d+\.\n/);
   assert.match(errors, new RegExp(`\nok   port: ${port} is free: `));
-  assert.match(errors, /\nok {3}store: .*, made by the first post\.\n/);
+  assert.match(errors, /\nok {3}store: .*, created by the first post\.\n/);
   assert.equal(existsSync(home), false);
 });
 
-test('owner, key and store of a broker that runs are named', async (context) => {
+test('owner, key and store of a running broker are reported', async (context) => {
   const { run, begin, home, port } = await shell(context);
   const broker = begin(['broker']);
   await said(broker);
@@ -34,7 +34,7 @@ test('owner, key and store of a broker that runs are named', async (context) => 
   assert.match(errors, /\nok {3}store: .*: 1 unsettled messages\.\n/);
 });
 
-test('what is amiss is said with what to do, and exits with 1', async (context) => {
+test('each problem is reported with its remedy, and the exit code is 1', async (context) => {
   const { run, home, port } = await shell(context);
   const stranger = createServer().listen(port, '127.0.0.1');
   context.after(() => stranger.close());
@@ -58,7 +58,7 @@ test('what is amiss is said with what to do, and exits with 1', async (context) 
   assert.match(bad[2].what, new RegExp(`^${port} is held by pid ${process.pid} `));
 });
 
-test('a variable that every call would refuse is told once, and nothing is made', async (context) => {
+test('a wrong variable is reported once, and nothing is created', async (context) => {
   const { line, home } = await shell(context);
   const missing = join(home, 'no-key');
   for (const [variable, value, expected] of [
@@ -80,16 +80,16 @@ test('a variable that every call would refuse is told once, and nothing is made'
   }
 });
 
-test('a folder of the store that is none is told', async (context) => {
+test("a file in place of the store's folder is reported", async (context) => {
   const { run, home, port } = await shell(context);
   await mkdir(home, { mode: 0o700 });
   await writeFile(join(home, `broker-${port}`), '');
   const { code, errors } = await run(['doctor']);
   assert.equal(code, 1);
-  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is no folder\. To do: /);
+  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is not a folder\. To do: /);
 });
 
-test('a guest is told whether its broker answers, and nothing of one of its own', async (context) => {
+test('for a remote broker only its responses are checked', async (context) => {
   const { run, line, begin, port } = await shell(context);
   const elsewhere = await freePort();
   // Dialled, it is this machine; but it is no loopback address.
@@ -98,24 +98,24 @@ test('a guest is told whether its broker answers, and nothing of one of its own'
   const before = await doctor();
   assert.match(
     before.errors,
-    /\nBAD {2}broker: key_mismatch: there is no key yet, .*`ipc help key import`\./,
+    /\nBAD {2}broker: key_mismatch: there is no key here yet, .*`ipc help key import`\./,
   );
   await run(['key', 'new']);
   const silent = await doctor();
   assert.equal(silent.code, 1);
-  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*nobody answers/);
+  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*no program answers/);
   const broker = begin(['broker']);
   await said(broker);
   const { code, errors } = await doctor();
   assert.match(
     errors,
-    new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: its pid ${broker.pid} owns`),
+    new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: pid ${broker.pid} there owns`),
   );
   assert.doesNotMatch(errors, /port:|store:/);
   assert.equal(code, 0);
 });
 
-test('a broker of this machine from another folder is good with the same key, and no other', async (context) => {
+test('a local broker of another folder is good with the same key only', async (context) => {
   const one = await shell(context);
   const other = await shell(context);
   const broker = one.begin(['broker']);
@@ -133,7 +133,7 @@ test('a broker of this machine from another folder is good with the same key, an
   assert.equal(existsSync(other.home), false);
 });
 
-test('a host that is here and does not have ipc is told how to get it', async (context) => {
+test('for a host without ipc the command that installs it is shown', async (context) => {
   const { run, home } = await shell(context);
   await mkdir(join(home, '.cursor'), { recursive: true });
   await chmod(home, 0o700);
@@ -145,7 +145,7 @@ test('a host that is here and does not have ipc is told how to get it', async (c
   assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc\.\n/);
 });
 
-test('a host that has the plugin is not told to get ipc a second time', async (context) => {
+test('a host that has the plugin needs no installation', async (context) => {
   const { run, home } = await shell(context);
   const plugins = (isOn: boolean) =>
     JSON.stringify({ enabledPlugins: { 'agent-ipc@agent-ipc': isOn } });

@@ -1,4 +1,4 @@
-// `ipc store dump`: every record that counts, a line of JSON each.
+// `ipc store dump`: every valid record as a line of JSON.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shell } from '../../support/processes/shell.ts';
@@ -29,7 +29,7 @@ test('store dump prints the records of a store in their order, and changes nothi
   assert.equal((await run(['wait', 'B'])).text, 'two');
 });
 
-test('store dump into a reader that has seen enough ends in silence', async (context) => {
+test('store dump ends silently when its reader closes the pipe', async (context) => {
   const { run, line } = await shell(context);
   await run(['post', 'B'], 'x'.repeat(1_000_000));
   await run(['post', 'B'], 'y'.repeat(1_000_000));
@@ -37,7 +37,7 @@ test('store dump into a reader that has seen enough ends in silence', async (con
   assert.deepEqual([text, errors], ['{', '']);
 });
 
-test('store dump of nothing says so', async (context) => {
+test('store dump without a store fails and says so', async (context) => {
   const { run } = await shell(context);
   const { code, errors } = await run(['store', 'dump']);
   assert.equal(code, 1);

@@ -11,7 +11,7 @@ import { type Shell, shell } from '../../support/processes/shell.ts';
 
 const server = { command: 'node', args: [program, 'mcp'] };
 
-test('a host without a command of its own gets an entry in its file, and loses it again', async (context) => {
+test('for a host without a command of its own the entry is added to its file, and removed again', async (context) => {
   const { run, file } = await machine(context);
   const cases = [
     ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: server } }],
@@ -32,7 +32,7 @@ test('a host without a command of its own gets an entry in its file, and loses i
   }
 });
 
-test('what else stands in the file stays, byte for byte, its comments too', async (context) => {
+test('everything else in the file stays byte for byte, comments too', async (context) => {
   const { run, file, put } = await machine(context);
   const path = '.config/zed/settings.json';
   const before =
@@ -48,14 +48,14 @@ test('what else stands in the file stays, byte for byte, its comments too', asyn
   assert.equal(await file(path), before);
 });
 
-test('a file that is not understood is not touched, and what is wanted there is told', async (context) => {
+test('a file that cannot be parsed is not touched, and the error says what to add by hand', async (context) => {
   const { run, file, put } = await machine(context);
   const entry = JSON.stringify({ mcpServers: { ipc: server } });
   const latin1 = Buffer.from('{"name": "caf\xe9"}', 'latin1');
   for (const [content, fault] of [
-    ['{"mcpServers": ', 'is no JSON object, and'],
-    ['[]', 'is no JSON object, and'],
-    ['"text"', 'is no JSON object, and'],
+    ['{"mcpServers": ', 'is not a JSON object, and'],
+    ['[]', 'is not a JSON object, and'],
+    ['"text"', 'is not a JSON object, and'],
     ['{"mcpServers": []}', 'has no object at mcpServers, and'],
     [latin1, 'is not UTF-8, and'],
   ] as const) {
@@ -65,7 +65,7 @@ test('a file that is not understood is not touched, and what is wanted there is 
       assert.equal(code, 1);
       assert.equal(
         errors.replace(/\/\S*mcp\.json/, 'FILE'),
-        `ipc: host_unusable: FILE ${fault} was not touched. To do: mend it, or put in by hand: ${entry}.\n`,
+        `ipc: host_unusable: FILE ${fault} was not touched. To do: fix it, or add by hand: ${entry}.\n`,
       );
       assert.deepEqual(
         Buffer.from(await file('.cursor/mcp.json', 'latin1'), 'latin1'),
@@ -75,24 +75,27 @@ test('a file that is not understood is not touched, and what is wanted there is 
   }
   const { code, errors } = await run(['uninstall', 'cursor', '--yes']);
   assert.equal(code, 1);
-  assert.match(errors, /To do: mend it, or take mcpServers\.ipc out by hand\.\n$/);
+  assert.match(errors, /To do: fix it, or remove mcpServers\.ipc by hand\.\n$/);
 });
 
-test('what is no regular file is refused, not waited for', async (context) => {
+test('a pipe or a folder in place of the file is refused, not waited for', async (context) => {
   const { run, put, line } = await machine(context);
   await put('.cursor/other', '');
   await line('mkfifo "$HOME/.cursor/mcp.json"; mkdir -p "$HOME/.config/zed/settings.json"');
   for (const host of ['cursor', 'zed']) {
     const { code, errors } = await run(['install', host, '--yes']);
     assert.equal(code, 1);
-    assert.match(errors, /^ipc: host_unusable: \/\S* is no regular file, and was not touched\. /);
+    assert.match(
+      errors,
+      /^ipc: host_unusable: \/\S* is not a regular file, and was not touched\. /,
+    );
   }
   const { code, errors } = await run(['doctor']);
   assert.equal(code, 1);
-  assert.match(errors, /\nBAD {2}Cursor: host_unusable: .* is no regular file/);
+  assert.match(errors, /\nBAD {2}Cursor: host_unusable: .* is not a regular file/);
 });
 
-test('a file with nothing in it is as good as none', async (context) => {
+test('a blank file counts as none', async (context) => {
   const { run, file, put } = await machine(context);
   for (const content of ['', ' \n\t\n']) {
     await put('.cursor/mcp.json', content);
@@ -117,7 +120,7 @@ test('a byte order mark stays, and lines end as they do elsewhere in the file', 
   assert.equal(await file('.cursor/mcp.json'), before);
 });
 
-test('a host that has a command for it is set up by that, once', async (context) => {
+test('a host with a command of its own is set up by that command, once', async (context) => {
   const { run, file, put, stub } = await machine(context);
   const json = JSON.stringify({ mcpServers: { ipc: server } });
   const toml = `[mcp_servers.ipc]\nargs = ["${program}", "mcp"]\n`;
@@ -150,7 +153,7 @@ test('a host that has a command for it is set up by that, once', async (context)
   assert.deepEqual([failed.code, /claude exited with 3/.test(failed.errors)], [1, true]);
 });
 
-test('a host with a command of its own that has ipc from another folder keeps it', async (context) => {
+test('an entry that starts ipc from another folder is kept', async (context) => {
   const { run, put, stub } = await machine(context);
   await stub('codex', 'exit 3');
   await put('.codex/config.toml', '[mcp_servers.ipc]\nargs = ["/other/ipc.js", "mcp"]\n');
@@ -170,7 +173,7 @@ async function hasNothingToDo(run: Machine['run'], direction: string, host: stri
   }
 }
 
-test('one host that refuses keeps no other from being set up', async (context) => {
+test('a host that fails does not keep the others from being set up', async (context) => {
   const { run, file, put, stub } = await machine(context);
   await stub('claude', 'exit 3');
   await put('.cursor/mcp.json', '[]');
@@ -180,7 +183,7 @@ test('one host that refuses keeps no other from being set up', async (context) =
   assert.match(errors, /\nipc: host_unusable: claude exited with 3\. /);
   assert.match(
     errors,
-    /\nipc: host_unusable: .*mcp\.json is no JSON object, and was not touched\. /,
+    /\nipc: host_unusable: .*mcp\.json is not a JSON object, and was not touched\. /,
   );
   assert.match(errors, /\nipc: host_unusable: not done for Claude Code, Cursor\. .*\n$/);
   const { context_servers: zed } = JSON.parse(await file('.config/zed/settings.json'));
@@ -192,7 +195,7 @@ test('one host that refuses keeps no other from being set up', async (context) =
   assert.match(project.text, /\nZed:\n {2}make /);
 });
 
-test('--print says what would be done, and nothing is', async (context) => {
+test('--print shows what would be done, and does nothing', async (context) => {
   const { run, file, stub } = await machine(context);
   await stub('claude');
   const printed = await run(['install', 'claude', '--print', '--scope', 'project']);
@@ -204,14 +207,14 @@ test('--print says what would be done, and nothing is', async (context) => {
   await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
 });
 
-test('a host whose program is not there is called that', async (context) => {
+test('the error names a program that is not there', async (context) => {
   const { run } = await machine(context);
   const { code, errors } = await run(['install', 'claude', '--yes']);
   assert.equal(code, 1);
   const said = errors.trimEnd().split('\n').at(-1);
   assert.equal(
     said,
-    'ipc: host_unusable: there is no program "claude" on the PATH. To do: install it, or see `--print` for what it would be told.',
+    'ipc: host_unusable: there is no program "claude" on the PATH. To do: install it, or see `--print` for the command.',
   );
 });
 
@@ -219,7 +222,10 @@ test('without a terminal and --yes nothing is done', async (context) => {
   const { run, file } = await machine(context);
   const { code, errors } = await run(['install', 'cursor']);
   assert.equal(code, 2);
-  assert.match(errors, /ipc: missing_parameter: nobody is there to be asked. To do: give --yes /);
+  assert.match(
+    errors,
+    /ipc: missing_parameter: stdin is not a terminal, so nothing can be asked. To do: give --yes /,
+  );
   await assert.rejects(file('.cursor/mcp.json'), { code: 'ENOENT' });
 });
 
@@ -261,7 +267,7 @@ test('without a name all hosts that are found are set up', async (context) => {
   assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
 });
 
-test('a host or a scope that is not known is refused with those that are', async (context) => {
+test('the error for an unknown host or scope lists the known ones', async (context) => {
   const { run } = await machine(context);
   const host = await run(['install', 'emacs']);
   assert.equal(host.code, 2);
@@ -273,7 +279,7 @@ test('a host or a scope that is not known is refused with those that are', async
 
 interface Machine {
   run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
-  /** What is in a file of the home directory. */
+  /** Reads a file of the home directory. */
   file(path: string, encoding?: BufferEncoding): Promise<string>;
   put(path: string, content: string | Buffer): Promise<void>;
   line: Shell['line'];

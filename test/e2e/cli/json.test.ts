@@ -1,7 +1,8 @@
 // `--json`: the fields of each command's objects, and what comes on stderr.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonObjects } from '../../../src/cli/json-fields.ts';
+import { makeProgram } from '../../../src/cli/program.ts';
+import { jsonObjects } from '../../../src/cli/topics.ts';
 import { freePort } from '../../support/places.ts';
 import { type Ended, ended, said, shell } from '../../support/processes/shell.ts';
 
@@ -37,8 +38,9 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'key retire': keyChange,
 };
 
-test('the table says these fields', () => {
-  const table = jsonObjects.flatMap(({ commands, fields }) =>
+test('the manual lists these fields for each command', () => {
+  const program = makeProgram({ out: '', errors: '' }, false);
+  const table = jsonObjects(program).flatMap(({ commands, fields }) =>
     commands.map((command) => [command, Object.keys(fields)]),
   );
   assert.deepEqual(Object.fromEntries(table), expected);
@@ -79,7 +81,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   assert.deepEqual(seen, expected);
 });
 
-test('what is not there is null', async (context) => {
+test('a field without a value is null', async (context) => {
   const { run } = await shell(context);
   assert.equal(JSON.parse((await run(['status', '--json'])).text).host, null);
   const [node = ''] = (await run(['doctor', '--json'])).text.split('\n');
@@ -91,7 +93,7 @@ test('what is not there is null', async (context) => {
   });
 });
 
-test('an error is one object on stderr, with the exit code of always', async (context) => {
+test('an error is one object on stderr, with the usual exit code', async (context) => {
   const { run } = await shell(context);
   const error = async (...words: string[]) => {
     const { code, text, errors } = await run([...words, '--json']);
@@ -123,7 +125,7 @@ test('an error is one object on stderr, with the exit code of always', async (co
   assert.deepEqual([nobody.code, nobody.error.code, nobody.error.retry], [1, 'unreachable', true]);
 });
 
-test('a time that is over is one object on stderr, and 124', async (context) => {
+test('a timeout is one object on stderr, and exit code 124', async (context) => {
   const { run } = await shell(context);
   const nothing = await run(['wait', 'B', '--timeout', '1', '--json']);
   assert.deepEqual(

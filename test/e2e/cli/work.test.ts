@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ended, said, shell } from '../../support/processes/shell.ts';
 
-test('work posts what a command prints to the sender, which settles the message', async (context) => {
+test("work posts the command's output to the sender, which settles the message", async (context) => {
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']);
   const posted = await run(['post', 'upper', 'hello', '--from', 'A', '--json']);
@@ -19,7 +19,7 @@ test('work posts what a command prints to the sender, which settles the message'
   assert.equal(JSON.parse((await run(['status', '--json'])).text).messages, 0);
 });
 
-test('work tells the command of its message in the environment', async (context) => {
+test("work describes the message in the command's environment", async (context) => {
   const { run, begin } = await shell(context);
   const line = 'echo "$IPC_FROM $IPC_ID $IPC_ATTEMPT $IPC_MAILBOX"';
   begin(['work', 'W', '--from', 'me', '--', 'sh', '-c', line]);
@@ -29,7 +29,7 @@ test('work tells the command of its message in the environment', async (context)
   assert.equal(answer.from, 'me');
 });
 
-test('work gives a message to its command again when that failed', async (context) => {
+test('a message whose command failed is redelivered', async (context) => {
   const { run, begin } = await shell(context);
   const line = 'test "$IPC_ATTEMPT" = 2 || exit 3; cat';
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
@@ -38,7 +38,7 @@ test('work gives a message to its command again when that failed', async (contex
   assert.equal((await run(['wait', 'A'])).text, 'again');
 });
 
-test('work goes on with other mail while a message that failed waits', async (context) => {
+test('work handles other mail while a failed message waits', async (context) => {
   const { run, begin } = await shell(context);
   const line =
     'read -r text; test "$text" = good || test "$IPC_ATTEMPT" = 3 || exit 1; echo "$text"';
@@ -49,7 +49,7 @@ test('work goes on with other mail while a message that failed waits', async (co
   assert.equal((await run(['wait', 'A'])).text, 'bad\n');
 });
 
-test('a command that cannot be started ends the work, and its message was not attempted', async (context) => {
+test('a command that cannot be started ends the work, and the attempt does not count', async (context) => {
   const { run } = await shell(context);
   await run(['post', 'W', 'x', '--from', 'A']);
   const { code, errors } = await run(['work', 'W', '--', 'no-such-command']);
@@ -59,7 +59,7 @@ test('a command that cannot be started ends the work, and its message was not at
   assert.deepEqual([body, attempt], ['x', 1]);
 });
 
-test('work that has no open files left for a command tries again, and the message counts no attempt', async (context) => {
+test('work that is out of open files tries the command again, and the attempt does not count', async (context) => {
   if (spawnSync('prlimit', ['--version']).error) return context.skip('there is no prlimit');
   const { run, begin } = await shell(context);
   assert.match(await said(begin(['broker'])), /^This session owns the broker/);
@@ -71,7 +71,7 @@ test('work that has no open files left for a command tries again, and the messag
     const args = ['--pid', `${worker.pid}`, `--nofile=${soft}:`];
     assert.equal(spawnSync('prlimit', args).status, 0);
   };
-  // What is open stays open: it can still talk to the broker.
+  // Open files stay open, so it can still talk to the broker.
   limitFiles(3);
   const report = said(worker);
   await run(['post', 'W', 'second', '--from', 'A']);
@@ -81,7 +81,7 @@ test('work that has no open files left for a command tries again, and the messag
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
 });
 
-test('a command that prints no UTF-8 leaves the message in its mailbox', async (context) => {
+test('a command whose output is not UTF-8 leaves the message in its mailbox', async (context) => {
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'W', '--', 'printf', 'a\\377']);
   await run(['post', 'W', 'x', '--from', 'A']);
@@ -100,7 +100,7 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   await run(['post', 'W', 'x', '--from', 'A']);
   assert.equal(await said(worker), 'begun\n');
   worker.kill('SIGINT');
-  assert.match(await said(worker), /^ipc: ending after the running command/);
+  assert.match(await said(worker), /^ipc: ending after the running commands; Ctrl-C again/);
   await run(['post', 'W', 'not begun any more']);
   await shellLine(`echo done > '${gate}'`);
   assert.equal((await ended(worker)).code, 0);
@@ -108,7 +108,7 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   assert.equal((await run(['wait', 'W'])).text, 'not begun any more');
 });
 
-test('a second Ctrl-C ends the command too, and its message goes back', async (context) => {
+test('a second Ctrl-C ends the command, too, and its message is released', async (context) => {
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo begun >&2; sleep 100']);
   await run(['post', 'W', 'x', '--from', 'A']);
@@ -122,7 +122,7 @@ test('a second Ctrl-C ends the command too, and its message goes back', async (c
   assert.deepEqual([body, attempt], ['x', 2]);
 });
 
-test('--parallel runs so many commands at the same time', async (context) => {
+test('--parallel limits the commands that run at the same time', async (context) => {
   const { run, begin, home } = await shell(context);
   await run(['status']);
   // Each of the two ends only when the other has begun.
@@ -133,7 +133,7 @@ test('--parallel runs so many commands at the same time', async (context) => {
   assert.deepEqual(answers.sort(), ['a', 'b']);
 });
 
-test('a wrong line of work is refused with what to do', async (context) => {
+test('a wrong command line of work is refused with the remedy', async (context) => {
   const { run } = await shell(context);
   for (const [words, code] of [
     [['work'], 'missing_parameter'],

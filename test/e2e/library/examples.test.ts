@@ -32,7 +32,7 @@ test('a worker pool under an orchestrator computes each job, also when a worker 
   for (const { done } of workers.slice(1)) assert.equal((await done).code, 0);
 });
 
-test('a job that a worker of the pool cannot do comes again, and is not lost', async (context) => {
+test('a job that a worker of the pool cannot do is redelivered, not lost', async (context) => {
   const { run, example } = await examplesPlace(context);
   await run(['post', 'jobs', 'no JSON', '--id', 'job-7']);
   const { child } = example('worker.js');

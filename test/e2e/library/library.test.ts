@@ -32,7 +32,7 @@ test('a message is posted, waited for, answered and settled', async (context) =>
   assert.equal((await a.status()).messages, 0);
 });
 
-test('a loop settles what its body is done with, and releases what it throws over', async (context) => {
+test('a loop settles a message when its body is done, and releases it when the body throws', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const b = await session();
@@ -68,14 +68,14 @@ test('close releases what is held', async (context) => {
   assert.deepEqual([again?.text, again?.attempt], ['kept', 2]);
 });
 
-test('a wait ends by its time, and by its signal', async (context) => {
+test('a wait ends by its timeout, and by its signal', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   assert.equal(await a.wait('A', { timeoutMs: 20 }), undefined);
   await assert.rejects(a.wait('A', { signal: AbortSignal.abort() }), { code: 'cancelled' });
 });
 
-test('what is wrong is an IpcError with its code', async (context) => {
+test('an error is an IpcError with its code', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   await assert.rejects(a.post('', 'x'), { code: 'bad_name' });
@@ -89,7 +89,7 @@ test('what is wrong is an IpcError with its code', async (context) => {
   });
 });
 
-test('what a program without types may give wrong is an IpcError, too', async (context) => {
+test('a wrong argument of an untyped program is an IpcError, too', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = (await session()) as unknown as Record<
     string,
@@ -126,7 +126,7 @@ test('an amount to fetch is a whole number within its limit', async (context) =>
   assert.equal((await a.fetch('A', { bytesMax: 8_388_608 })).messages.length, 1);
 });
 
-test('a body is taken when it is given: its bytes may be used again at once', async (context) => {
+test('a body is copied at once, so its buffer may be reused', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const bytes = new TextEncoder().encode('first');
@@ -156,7 +156,7 @@ for (const [what, program] of [
   });
 }
 
-test('point to point: the sender hears of it when the receiver confirms', async (context) => {
+test('point to point: a send resolves when the receiver confirms', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();
   const b = await session();
@@ -172,7 +172,7 @@ test('point to point: the sender hears of it when the receiver confirms', async 
   assert.deepEqual(events, ['confirmed', 'sent']);
 });
 
-test('the example of the README runs, and bears a message without a sender', async (context) => {
+test('the example of the README runs, and tolerates a message without a sender', async (context) => {
   const { home, port, run } = await shell(context);
   const [, example = ''] =
     /```js\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];

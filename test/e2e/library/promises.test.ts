@@ -1,4 +1,4 @@
-// What the docstrings of the library promise: when a message is settled or goes back, what an abort does
+// The promises of the library's docstrings: when a message is settled or released, what an abort does
 // to each call, what is refused before a call does anything, and when a process may end.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -36,7 +36,7 @@ async function readOne(mail: AgentMail, mailbox: string): Promise<Message> {
   return message;
 }
 
-/** Until somebody's wait is parked there. */
+/** Resolves when a wait is parked there. */
 async function untilParked(mail: AgentMail, mailbox: string): Promise<void> {
   for (;;) {
     const { mailboxes } = await mail.status();
@@ -66,7 +66,7 @@ test('a loop that is left by break or by return releases the message in hand, th
   ]);
 });
 
-test('a loop leaves alone what was released by hand: it comes again', async (context) => {
+test('a loop does not settle a message that its body released: it is redelivered', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('jobs', 'fails twice');
@@ -80,7 +80,7 @@ test('a loop leaves alone what was released by hand: it comes again', async (con
   assert.deepEqual(await left(mail, 'jobs'), [['fails twice', 4]]);
 });
 
-test('a loop leaves alone what was released by hand, though another session holds it by then', async (context) => {
+test('a loop does not settle a message that its body released and another session holds', async (context) => {
   const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('jobs', 'given back');
@@ -95,7 +95,7 @@ test('a loop leaves alone what was released by hand, though another session hold
   assert.deepEqual(seen, ['given back', 'shutdown']);
 });
 
-test('a loop leaves alone what was settled or answered by hand', async (context) => {
+test('a loop does not touch a message that its body settled or answered', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['settled', 'answered']) await mail.post('jobs', text);
@@ -111,7 +111,7 @@ test('a loop leaves alone what was settled or answered by hand', async (context)
   assert.deepEqual(await left(mail, 'results'), [['an answer', 1]]);
 });
 
-test('an answer that is refused settles nothing: a loop that it ends releases what it answers', async (context) => {
+test('an answer that is refused settles nothing, and the loop that it ends releases the message', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('jobs', 'a job');
@@ -124,7 +124,7 @@ test('an answer that is refused settles nothing: a loop that it ends releases wh
   assert.deepEqual(await left(mail, 'jobs'), [['a job', 2]]);
 });
 
-test('an abort ends a loop when it asks for the next message; the one in hand is settled first', async (context) => {
+test('an abort ends a loop when it asks for the next message; the current one is settled first', async (context) => {
   const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   for (const text of ['one', 'two']) await mail.post('jobs', text);
@@ -141,7 +141,7 @@ test('an abort ends a loop when it asks for the next message; the one in hand is
   assert.deepEqual(await left(other, 'jobs'), [['two', 1]]);
 });
 
-test('release puts a message back with one attempt more, or unread with the same', async (context) => {
+test('a released message has one more attempt, or the same if it is released unread', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('A', 'x');
@@ -152,7 +152,7 @@ test('release puts a message back with one attempt more, or unread with the same
   assert.equal((await readOne(mail, 'A')).attempt, 2);
 });
 
-test('a second settle is answered like the first', async (context) => {
+test('a second settle succeeds like the first', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('A', 'x');
@@ -162,7 +162,7 @@ test('a second settle is answered like the first', async (context) => {
   assert.equal((await mail.status()).messages, 0);
 });
 
-test('a fetch of few bytes brings the first message, one of no bytes none', async (context) => {
+test('a fetch of few bytes returns the first message, one of no bytes none', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['longer than a byte', 'second']) await mail.post('A', text);
@@ -171,7 +171,7 @@ test('a fetch of few bytes brings the first message, one of no bytes none', asyn
   assert.deepEqual([messages[0]?.text, messages.length, remaining], ['longer than a byte', 1, 1]);
 });
 
-test('an answer to what another session read is refused, and stored nowhere', async (context) => {
+test('an answer to a message that another session read is refused, and not stored', async (context) => {
   const [here, there] = [await libraryPlace(context), await libraryPlace(context)];
   const [mail, other] = [await here.session(), await there.session()];
   await mail.post('A', 'a question');
@@ -187,7 +187,7 @@ test('an answer to what another session read is refused, and stored nowhere', as
   assert.equal((await mail.status()).messages, 1);
 });
 
-test('a settle of what another session holds is not_held; so is an answer, which is stored', async (context) => {
+test('a settle of a message that another session holds is not_held; so is an answer, which is stored', async (context) => {
   const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];
   await mail.post('A', 'x');
@@ -205,7 +205,7 @@ test('a settle of what another session holds is not_held; so is an answer, which
   assert.deepEqual(await left(mail, 'B'), [['an answer', 1]]);
 });
 
-test('what a message says of itself', async (context) => {
+test('the fields of a message', async (context) => {
   const { session, port } = await libraryPlace(context);
   const mail = await session({ name: 'ann' });
   const before = Date.now();
@@ -225,7 +225,7 @@ test('what a message says of itself', async (context) => {
   assert.deepEqual(mailboxes, [held]);
 });
 
-test('retry puts dead letters back, all or those that are named', async (context) => {
+test('retry moves dead letters back, all or those that are named', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   for (const [to, id] of [
@@ -279,7 +279,7 @@ for (const [name, call] of Object.entries(calls)) {
   });
 }
 
-test('an aborted post that was sent may be stored: the same words again are stored once', async (context) => {
+test('an aborted post that was sent may be stored: posted again, it is stored once', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.status();
@@ -305,7 +305,7 @@ test('an ask that is aborted after its question was stored says so', async (cont
   const controller = new AbortController();
   const asking = ann.ask('bob', '?', { signal: controller.signal });
   const question = await readOne(bob, 'bob');
-  // A message may be read before its poster is told that it is stored.
+  // A message may be read before its poster gets the response that it is stored.
   await untilParked(bob, 'ann');
   controller.abort();
   const message = 'the call was cancelled; the question is stored as #1';
@@ -314,7 +314,7 @@ test('an ask that is aborted after its question was stored says so', async (cont
   assert.deepEqual(await left(ann, 'ann'), [['!', 1]]);
 });
 
-test('a settle or a release that is aborted on its way is done all the same', async (context) => {
+test('a settle or a release that is aborted after it was sent is done all the same', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   for (const text of ['to settle', 'to release']) await mail.post('A', text);
@@ -348,7 +348,7 @@ test('a stop that is aborted gives the broker up all the same; one aborted befor
   assert.equal((await standby.status()).own, true);
 });
 
-test('a receive that is aborted frees its port; a message in hand is refused, and sent again', async (context) => {
+test('an aborted receive frees its port; an unconfirmed message is refused, and sent again', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   const port = await freePort();
@@ -364,7 +364,7 @@ test('a receive that is aborted frees its port; a message in hand is refused, an
   await sent;
 });
 
-test('an option that a call does not take is refused, and those that it takes are named', async (context) => {
+test('an unknown option is refused, and the error lists those that the call takes', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   await mail.post?.('M', 'x');
@@ -398,7 +398,7 @@ test('an option that a call does not take is refused, and those that it takes ar
   });
 });
 
-test('an option of a wrong form is an IpcError that names the form', async (context) => {
+test('an option of a wrong form is an IpcError that names the right form', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = (await session()) as unknown as Record<string, (...given: unknown[]) => unknown>;
   const circular: { self?: unknown } = {};
@@ -411,7 +411,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
     ['wait', ['A', { timeoutMs: Number.NaN }], 'bad_timeout', /^timeoutMs is NaN; /],
     ['wait', ['A', { timeoutMs: 5n }], 'bad_timeout', /^timeoutMs is 5; /],
     ['wait', ['A', { signal: circular }], 'bad_parameter', /; it must be an AbortSignal$/],
-    ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a text'],
+    ['post', ['A', 'x', { from: 5 }], 'bad_name', 'from must be a string'],
     [
       'post',
       ['A', 'x', { answers: {} }],
@@ -424,7 +424,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
     ['receive', [{ bind: 5 }], 'bad_parameter', 'bind is 5; it must be a text'],
     ['start', [{ bind: '[::1]:5' }], 'bad_parameter', /^bind is .* an address without a port/],
     ['retry', [{ ids: 'one' }], 'bad_parameter', 'ids is "one"; it must be a list of ids'],
-    ['retry', [{ ids: [''] }], 'bad_id', 'an id is text without control characters'],
+    ['retry', [{ ids: [''] }], 'bad_id', 'an id must be non-empty text without control characters'],
     ['send', ['127.0.0.1', 'x'], 'bad_host', 'host is "127.0.0.1"; it must be HOST:PORT'],
     ['ping', [5], 'bad_parameter', 'host is 5; it must be a text'],
   ] as const) {
@@ -447,7 +447,7 @@ test('an option of a wrong form is an IpcError that names the form', async (cont
   }
 });
 
-test('after close each call says closed, open ones too; a second close does nothing', async (context) => {
+test('after close each call throws closed, open calls too; a second close does nothing', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();
   await mail.post('M', 'x');
@@ -465,7 +465,7 @@ test('after close each call says closed, open ones too; a second close does noth
   await mail.close();
 });
 
-test('a process ends by itself until it uses a broker, and from then on after close alone', async (context) => {
+test('a process ends by itself until it uses a broker, and from then on only after close', async (context) => {
   const { home, port, session } = await libraryPlace(context);
   const run = (script: string) => {
     const head = `import { open } from ${JSON.stringify(library)};

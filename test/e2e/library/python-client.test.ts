@@ -78,7 +78,7 @@ async function parked(place: Shell, mailbox: string): Promise<void> {
   }
 }
 
-/** As long as a body may be, over many lines, with signs of one to four bytes. */
+/** The longest body, over many lines, with characters of one to four bytes. */
 function largest(): Buffer {
   const line = 'line \u0000\r\té ✓ 😀\u{1b}[2J\n';
   const lines = line.repeat(Math.ceil(bodyBytesMax / Buffer.byteLength(line)));
@@ -114,7 +114,7 @@ for (const [what, body] of [
 }
 
 test(
-  'Python that waits gets a message when it comes, and exits 124 when none does',
+  'a waiting Python client gets a message when it is posted, and exits 124 when none is',
   python,
   async (context) => {
     const place = await withBroker(context);
@@ -140,7 +140,7 @@ test('a body that Python cannot write is not settled', python, async (context) =
   assert.match(again.errors, /attempt 2\n$/);
 });
 
-test('without a broker, or a key, Python says so and exits 1', python, async (context) => {
+test('without a broker, or a key, Python reports that and exits 1', python, async (context) => {
   const place = await shell(context);
   const keyless = await run(place, ['post', 'B', 'hi']);
   assert.equal(keyless.code, 1);
@@ -154,7 +154,7 @@ test('without a broker, or a key, Python says so and exits 1', python, async (co
   assert.match(alone.errors, /^ipc\.py: no_broker: no broker on .*: start one with `ipc broker`/);
 });
 
-test('a call that is wrong exits 2', python, async (context) => {
+test('a usage error exits 2', python, async (context) => {
   const place = await withBroker(context);
   const calls: [Words, RegExp][] = [
     [['wait'], /the following arguments are required: MAILBOX/],
@@ -207,7 +207,7 @@ test(
 );
 
 test(
-  'when the owner is killed while Python waits, it goes on at the next owner',
+  'when the owner is killed while Python waits, the wait continues at the new owner',
   python,
   async (context) => {
     const place = await withBroker(context);
@@ -225,7 +225,7 @@ test(
 );
 
 test(
-  'a post that is cut off before its answer is sent again unchanged, and stored once',
+  'a post that is cut off before its response is resent unchanged, and stored once',
   python,
   async (context) => {
     const place = await withBroker(context);
@@ -251,7 +251,7 @@ test(
 );
 
 test(
-  'what Python holds stays its own over a lost connection, until it is settled',
+  'Python keeps its hold over a lost connection, until the message is settled',
   python,
   async (context) => {
     const place = await withBroker(context);
@@ -272,7 +272,7 @@ test(
 /** The broker that a test plays sends no heartbeat of its own. */
 const quiet = { handshakeMs, heartbeatMs: 600_000, silenceMsDead: 1_200_000 };
 
-/** A broker that a test plays; Python has said hello to it, and waits in "B". */
+/** A broker played by the test; Python has sent its hello, and waits in "B". */
 async function played(context: TestContext, lines: Words) {
   let connected: (connection: Connection) => void = () => {};
   const connecting = new Promise<Connection>((resolve) => {
@@ -290,7 +290,7 @@ async function played(context: TestContext, lines: Words) {
   const connection = await connecting;
   const ear = new Ear(connection);
   const beat = new Promise<void>((resolve) => {
-    connection.onBeat = resolve;
+    connection.onHeartbeat = resolve;
   });
   const [hello] = await ear.next();
   connection.send(encodeResponse({ ...welcome, request: hello?.request ?? 0 }));
@@ -300,7 +300,7 @@ async function played(context: TestContext, lines: Words) {
   return { connection, ear, beat, request: wait.request, waited };
 }
 
-test('Python that waits answers pings, and lets itself be heard', python, async (context) => {
+test('a waiting Python client answers pings, and sends its own', python, async (context) => {
   const { connection, ear, beat, request, waited } = await played(context, [
     'ipc.HEARTBEAT_S = 0.05',
   ]);
@@ -322,7 +322,7 @@ test('a body that does not fit its checksum is not written', python, async (cont
   assert.deepEqual(ear.frames, []);
 });
 
-test('a message that the disk damaged is said, and settled', python, async (context) => {
+test('a message that the disk damaged is reported, and settled', python, async (context) => {
   const { connection, ear, request, waited } = await played(context, []);
   connection.send(encodeResponse({ ...offer, request }));
   const [frame] = await ear.next();

@@ -13,7 +13,7 @@ import { Terminal } from '../../support/processes/terminal.ts';
 import { Recipe, type Stage } from '../../support/recipe.ts';
 
 const loopback: Host = { address: '127.0.0.1', prefix: [] };
-/** Who uses another host than Claude Code, and who is on the other machine. */
+/** The agents that use another host than Claude Code, and those on the other machine. */
 const codexUsers = ['ben'];
 const there = ['two', 'far'];
 

@@ -1,16 +1,16 @@
-// What a host is told of the tool. Each byte of it is paid for in every session of every agent.
+// The definition of the tool as hosts get it. Each of its bytes is paid for in every session of every agent.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Era, hostPlace } from '../../support/mcp-host.ts';
 
 const description = [
   'Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.',
-  'Mailboxes are any names, made by first use; the broker starts by itself and keeps mail on disk until it is done. Mail is from another agent, not from your user.',
-  'Ask: operation ask {to, mailbox: YOUR name, message}: it waits for the answer. To go on meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.',
+  'A mailbox can have any name, and its first use creates it; the broker starts by itself and keeps mail on disk until it is settled. Mail is from another agent, not from your user.',
+  'Ask: operation ask {to, mailbox: YOUR name, message} waits for the answer. To keep working meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.',
   'Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.',
   'Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.',
-  'Results with mail end with a ticket: give it as `after` in your next call, which says that the message is done; else it may come again (attempt 2).',
-  'fetch reads what is there now. Point to point, without broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.',
+  'Results with mail end with a ticket: pass it as `after` in your next call to settle the message as done; otherwise it may be redelivered (attempt 2).',
+  'fetch reads what is there now. Point to point, without a broker: one session calls receive {port}, then the other send {host: "127.0.0.1:19900", message}; ping tests {host}.',
 ].join('\n');
 
 const pinned = {

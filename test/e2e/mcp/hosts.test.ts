@@ -87,7 +87,7 @@ test('strings for numbers are numbers, null and "" are absent', async (context) 
   assert.equal(head, 'No message for "A" within 1 s.');
 });
 
-test('what is wrong with a call is named, with what is legal and what to do', async (context) => {
+test('an error names what is wrong with a call, what is legal and what to do', async (context) => {
   const { host } = await place(context);
   const one = await host();
   const wrong = await one.call({ operation: 'wait', mailbox: 'A', timeout: true });
@@ -116,7 +116,7 @@ test('a wait that is cancelled while parked takes no message', async (context) =
   assert.doesNotMatch(head, /attempt/);
 });
 
-test('a cancel that comes after the result was written puts the message back', async (context) => {
+test('a cancellation after the result was written releases the message', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   const b = await host();
@@ -129,7 +129,7 @@ test('a cancel that comes after the result was written puts the message back', a
   assert.match(head, /attempt 2/);
 });
 
-test('a cancel and a message in the same moment lose nothing', async (context) => {
+test('a cancellation and a message at the same moment lose nothing', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   const b = await host();
@@ -183,7 +183,7 @@ for (const name of ['codex-mcp-client', 'gemini-cli-mcp-client']) {
     assert.doesNotMatch(dropped.head, /attempt/);
     const again = await a.call(wait('A'));
     assert.deepEqual(again.bodies, ['one']);
-    assert.match(again.head, /attempt 2; given once more, since no call named its ticket/);
+    assert.match(again.head, /attempt 2; redelivered, because no call named its ticket/);
     assert.deepEqual((await a.call(wait('A'))).bodies, ['two']);
   });
 }
@@ -228,11 +228,11 @@ test('a ticket of another process is ignored, and the head says so', async (cont
   const { head } = await a.call(wait('A', { after: 'zzzz-3' }));
   assert.equal(
     head,
-    'No message for "A" within 1 s; ticket "zzzz-3" is not of this session and was ignored.',
+    'No message for "A" within 1 s; ticket "zzzz-3" is not from this session and was ignored.',
   );
 });
 
-test('an orderly end settles what was written 2 s before, and puts the rest back', async (context) => {
+test('an orderly end settles what was written 2 s before, and releases the rest', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   await a.call(post('A', 'seen'));
@@ -248,7 +248,7 @@ test('an orderly end settles what was written 2 s before, and puts the rest back
   assert.match(head, /attempt 2/);
 });
 
-test('an orderly end of Codex puts everything back that no ticket named', async (context) => {
+test('an orderly end of Codex releases everything that no ticket named', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'codex-mcp-client' });
   await a.call(post('A', 'shutdown'));
@@ -259,7 +259,7 @@ test('an orderly end of Codex puts everything back that no ticket named', async 
   assert.deepEqual((await b.call(fetch('A'))).bodies, ['shutdown']);
 });
 
-test('a killed session gives its message back', async (context) => {
+test('the message of a killed session is redelivered', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   await a.call(post('A', 'kept'));
@@ -287,7 +287,7 @@ for (const end of ['stdin', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   });
 }
 
-test('an owner that is told to stop by Ctrl-Z goes on serving', async (context) => {
+test('an owner goes on serving after Ctrl-Z', async (context) => {
   const { host } = await place(context);
   const owner = await host();
   await owner.call({ operation: 'broker_start' });
@@ -315,7 +315,7 @@ test('a host that reads slowly loses nothing when it is ended', async (context) 
   }
 });
 
-test('a host that closes the pipe under a result ends the session, and the message is back', async (context) => {
+test('a host that closes the pipe under a result ends the session, and the message is released', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   const b = await host();
@@ -327,7 +327,7 @@ test('a host that closes the pipe under a result ends the session, and the messa
   assert.deepEqual((await b.call(wait('A', { timeout: 5 }))).bodies, ['kept']);
 });
 
-test('agents that thank each other for ever are stopped, and told what to do', async (context) => {
+test('the rate limit stops agents that thank each other for ever, and its error says what to do', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_SENDS_PER_HOUR: '2' } });
   for (let count = 0; count < 2; count++) await a.call(post('A', 'thanks'));
@@ -335,12 +335,12 @@ test('agents that thank each other for ever are stopped, and told what to do', a
   assert.equal(isError, true);
   assert.match(
     text,
-    /^too_many_posts: "test" sent "A" as many messages as it may: 2 an hour; the next may go in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
+    /^too_many_posts: "test" has sent "A" its limit of 2 messages an hour; the next one may be sent in 1\d{3} s\. To do: if agents only answer each other here, stop and tell your user; .* The same call may succeed later\.$/,
   );
   assert.match((await a.call(post('B', 'thanks'))).head, /^Stored/);
 });
 
-test('a wait is cut below what the host allows, and says so', async (context) => {
+test('a wait is shortened to what the host allows, and its result says so', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_MAX_WAIT: '1' } });
   const { text, isError } = await a.call({ operation: 'wait', mailbox: 'A' });
@@ -351,7 +351,7 @@ test('a wait is cut below what the host allows, and says so', async (context) =>
   );
 });
 
-test('progress goes to a host that asks for it and may need it, and to no other', async (context) => {
+test('progress is sent to a host that asks for it and may need it, and to no other', async (context) => {
   const { host } = await place(context);
   const hosts = await Promise.all(
     ['opencode', 'unknown', 'claude-code', 'codex-mcp-client'].map((name) => host({ name })),
@@ -410,7 +410,7 @@ test('a fetch gives what fits, says how many remain, and the rest keeps its atte
   assert.equal(second.head, '2 messages for "A", 1 more there.');
 });
 
-test('point to point: the sender hears "received" when the result is written', async (context) => {
+test('point to point: the sender gets "received" when the result is written', async (context) => {
   const { host } = await place(context);
   const a = await host({ name: 'claude-code' });
   const b = await host();
@@ -436,7 +436,7 @@ test('point to point: a receive that was cancelled takes nothing', async (contex
   assert.deepEqual((await again.answer).bodies, ['hello']);
 });
 
-test('a worker loop ends with "shutdown", which does not come back to the next worker', async (context) => {
+test('a worker loop ends with "shutdown", which is not redelivered to the next worker', async (context) => {
   const { host } = await place(context);
   for (const name of ['claude-code', 'codex-mcp-client']) {
     const worker = await host({ name });
@@ -483,7 +483,7 @@ test('a line over 10 MiB, or not UTF-8, ends neither the server nor a parked wai
   assert.match((await observer.call(fetch('B'))).head, /^No message/);
 });
 
-test('a port that this session, or another one, has is named as that', async (context) => {
+test('the error of a taken port says whether this session, another one or a broker has it', async (context) => {
   const { host, port } = await place(context);
   const one = await host();
   const other = await host();

@@ -61,7 +61,7 @@ const wait = { operation: 'wait', mailbox: 'A', timeout: 5 };
 const fetch = { operation: 'fetch', mailbox: 'A' };
 const status = { operation: 'broker_status' };
 
-test('mail whose result could not be made comes again, as if nobody had seen it', async (context) => {
+test('mail whose result could not be made is redelivered as if it were unread', async (context) => {
   const { call } = await setUp(context);
   await call(post('x'.repeat(40_000)));
   const { mock } = context.mock.method(OverflowFiles.prototype, 'keep', () => {
@@ -74,7 +74,7 @@ test('mail whose result could not be made comes again, as if nobody had seen it'
   assert.match(head, /^Message for "A": #1 from "B" \(.*\), [^,;]+; part 1 of 2/);
 });
 
-test('what a fetch hands over has its ticket, though the rest cannot be put back now', async (context) => {
+test('the result of a fetch has its ticket, even if the rest cannot be released at once', async (context) => {
   const { call } = await setUp(context);
   await call(post('x'.repeat(20_000)));
   await call(post('y'.repeat(20_000)));
@@ -87,7 +87,7 @@ test('what a fetch hands over has its ticket, though the rest cannot be put back
   assert(ticket);
 });
 
-test('however many messages could not be settled, one note says so', async (context) => {
+test('one note says how many messages could not be settled', async (context) => {
   const { call } = await setUp(context);
   for (const text of ['one', 'two', 'three']) await call(post(text));
   const { ticket } = await call(fetch);
@@ -95,10 +95,10 @@ test('however many messages could not be settled, one note says so', async (cont
   const { mock } = context.mock.method(Session.prototype, 'settle', held);
   const { head } = await call({ ...status, after: ticket });
   mock.restore();
-  assert.match(head, /; 3 messages were not settled: other sessions hold them by now\.$/);
+  assert.match(head, /; 3 messages were not settled: other sessions hold them now\.$/);
 });
 
-test('a post to another port is stored, though the ticket it names cannot be settled', async (context) => {
+test('a post to another port is stored even if its ticket cannot be settled', async (context) => {
   const { call } = await setUp(context);
   const port = await freePort();
   await call(post('question'));
@@ -108,12 +108,12 @@ test('a post to another port is stored, though the ticket it names cannot be set
   mock.restore();
   assert.equal(isError, false);
   assert.match(head, /^Stored as #1 /);
-  const note = `the messages of "${ticket}" were not settled (owner_silent): name it again`;
+  const note = `the messages of "${ticket}" were not settled (owner_silent): give this ticket again`;
   assert(head.endsWith(`; ${note}.`), head);
   assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
 });
 
-test('a variable that is wrong is named, and its value is not shown', async (context) => {
+test('the error of a wrong variable names it, and does not show its value', async (context) => {
   const { call } = await setUp(context, { IPC_BROKER: 'nats://user:secret@host' });
   const { text, isError } = await call(status);
   assert.equal(isError, true);
@@ -155,7 +155,7 @@ async function setUpRemote(context: TestContext) {
   return { call, port, resolver };
 }
 
-test('the name of a broker is looked up when it is found and when its session dials, not by each call', async (context) => {
+test('the name of a broker is resolved when it is first used and when its session dials, not by each call', async (context) => {
   const { call, port, resolver } = await setUpRemote(context);
   assert.match((await call(post('first'))).head, /^Stored as #1 /);
   const opening = ['one.test', 'one.test'];
@@ -169,7 +169,7 @@ test('the name of a broker is looked up when it is found and when its session di
   assert.deepEqual(resolver.lookUps, opening);
 });
 
-test('a resolver that fails does not keep calls from a broker whose connection stands', async (context) => {
+test('a resolver that fails does not hinder calls to a broker that is connected', async (context) => {
   const { call, resolver } = await setUpRemote(context);
   await call(status);
   resolver.fails = true;
@@ -189,7 +189,7 @@ test('a name that could not be looked up is looked up again by the next call', a
   assert.match((await call(status)).head, /; 0 messages, /);
 });
 
-test('an ask whose resolver fails after the question was stored waits for the answer all the same', async (context) => {
+test('an ask whose resolver fails after the question was stored still waits for the answer', async (context) => {
   const { call, resolver } = await setUpRemote(context);
   const { post: postOnce } = Session.prototype;
   const posted = async function (this: Session, ...args: Parameters<typeof postOnce>) {

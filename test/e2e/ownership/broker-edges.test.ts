@@ -10,7 +10,7 @@ import { IpcError } from '../../../src/base/errors.ts';
 import {
   bodyBytesMax,
   holdsMax,
-  silenceMsAnswer,
+  silenceMsResponse,
   turnBodyBytesMax,
 } from '../../../src/base/limits.ts';
 import { type Runtime, systemRuntime } from '../../../src/base/runtime.ts';
@@ -60,8 +60,8 @@ test('a broker that cannot start frees its port and closes the connections that 
   });
   gated.gate.catch(() => {});
   const starting = Broker.start({
-    doors: listeners,
-    admission: new Acceptor(listeners, () => keys),
+    listeners: listeners,
+    acceptor: new Acceptor(listeners, () => keys),
     folder,
     disk: gated.disk,
     onFailed: () => {},
@@ -73,7 +73,7 @@ test('a broker that cannot start frees its port and closes the connections that 
     connection.onClose = () => resolve();
   });
   const isIn = new Promise<void>((resolve) => {
-    connection.onBeat = resolve;
+    connection.onHeartbeat = resolve;
   });
   connection.onFrame = (frame) => received.push(decodeResponse(frame).response.kind);
   await isIn;
@@ -324,6 +324,6 @@ test('a client whose own event loop was blocked does not report its broker as si
   const caller = client();
   await caller.status();
   const asked = caller.status();
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMsAnswer + 500);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, silenceMsResponse + 500);
   assert.equal((await asked).messages, 0);
 });

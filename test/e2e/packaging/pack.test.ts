@@ -20,7 +20,7 @@ after(() => rmSync(above, { recursive: true, force: true }));
 const packed = pack();
 const installed = packed.then(install);
 
-test('the package has what ships, and nothing else, in less than 3 MB', async () => {
+test('the package has exactly the files that ship, in less than 3 MB', async () => {
   const { files, unpackedSize } = await packed;
   const shown = new Set(
     files.map(({ path }) => path.replace(/^(dist\/types|dist\/skills)\/.*/, '$1/')),
@@ -48,7 +48,7 @@ test('the package has what ships, and nothing else, in less than 3 MB', async ()
   assert.ok(unpackedSize < unpackedBytesMax, `${unpackedSize} bytes`);
 });
 
-test('the licences of what is bundled go along', () => {
+test('the licences of bundled packages are included', () => {
   const parts = readFileSync(join(root, 'dist/LICENSES'), 'utf8').split(`\n${'-'.repeat(80)}\n\n`);
   const names = parts.map((part) => part.split('\n')[0]);
   assert.deepEqual(names, [
@@ -57,12 +57,13 @@ test('the licences of what is bundled go along', () => {
     '@modelcontextprotocol/server',
     'commander',
     'jsonc-parser',
+    'smol-toml',
     'zod',
   ]);
   for (const part of parts) assert.match(part, /Copyright|Apache License/);
 });
 
-test('it is all that npm installs, and needs no registry', async () => {
+test('npm installs the package alone, and needs no registry', async () => {
   await installed;
   const packages = readdirSync(join(project, 'node_modules')).filter((name) => /^[@\w]/.test(name));
   assert.deepEqual(packages, ['agent-ipc']);
@@ -125,7 +126,7 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** Of what is built: other tests run it at this moment. */
+/** Packs the existing build: other tests run it at the same time, so it must not be built again. */
 async function pack(): Promise<Packed> {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', above];
   const { stdout } = await promisify(execFile)('npm', args, { cwd: root });

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const plugin = join(root, 'dist');
 const skippable = { skip: toolsMissing };
 
-/** As Node 20.15 is, which has to be told that a file is a module. */
+/** Like Node 20.15, which does not detect that a file is a module. */
 const guessesNothing = { NODE_OPTIONS: '--no-experimental-detect-module' };
 
 const manifests = [
@@ -37,7 +37,7 @@ for (const [host, manifest, variable] of manifests) {
   });
 }
 
-test('server.json has all that the registry asks for, and names the package', () => {
+test('server.json has all required fields, and names the package', () => {
   const server = readJson('dist/server.json');
   const { name, version, mcpName } = readJson('package.json');
   assert.deepEqual(Object.keys(server), ['$schema', 'name', 'description', 'version', 'packages']);
@@ -72,7 +72,7 @@ test('Claude Code accepts the plugin, installs it and connects', skippable, asyn
   assert.match(servers.stdout, /^plugin:agent-ipc:ipc: .* ✔ Connected$/m);
 });
 
-test('Codex installs the plugin, and what it would start works', skippable, async (context) => {
+test('Codex installs the plugin, and the command in it works', skippable, async (context) => {
   const { place, above, env } = await toolPlace(context);
   const codex = tool('codex', above, env);
   await codex.run(documented('codex plugin marketplace add', plugin));
@@ -97,23 +97,19 @@ test('Gemini CLI accepts the extension, installs it and connects', skippable, as
   assert.match(stderr, /ipc \(from agent-ipc\): .* - Connected/);
 });
 
-test(
-  'a bundle for Claude Desktop holds the program alone, and works',
-  skippable,
-  async (context) => {
-    const { place, above, env } = await toolPlace(context);
-    const mcpb = tool('mcpb', above, env);
-    const [bundle, folder] = [join(above, 'agent-ipc.mcpb'), join(above, 'unpacked')];
-    await mcpb.run(['validate', join(plugin, 'manifest.json')]);
-    await mcpb.run(['pack', plugin, bundle]);
-    await mcpb.run(['unpack', bundle, folder]);
-    const files = readdirSync(folder).sort();
-    assert.deepEqual(files, ['LICENSES', 'README.md', 'ipc.js', 'manifest.json', 'package.json']);
-    const { server } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-    assert.equal(server.entry_point, 'ipc.js');
-    await speak(place, { command: 'node', args: [join(folder, server.entry_point), 'mcp'] });
-  },
-);
+test('a bundle for Claude Desktop has only the program, and works', skippable, async (context) => {
+  const { place, above, env } = await toolPlace(context);
+  const mcpb = tool('mcpb', above, env);
+  const [bundle, folder] = [join(above, 'agent-ipc.mcpb'), join(above, 'unpacked')];
+  await mcpb.run(['validate', join(plugin, 'manifest.json')]);
+  await mcpb.run(['pack', plugin, bundle]);
+  await mcpb.run(['unpack', bundle, folder]);
+  const files = readdirSync(folder).sort();
+  assert.deepEqual(files, ['LICENSES', 'README.md', 'ipc.js', 'manifest.json', 'package.json']);
+  const { server } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  assert.equal(server.entry_point, 'ipc.js');
+  await speak(place, { command: 'node', args: [join(folder, server.entry_point), 'mcp'] });
+});
 
 /** A folder that the host's program takes for the user's, with the mail below it. */
 async function toolPlace(context: TestContext) {

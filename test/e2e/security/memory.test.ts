@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { bufferedBytesMax, holdsMax } from '../../../src/base/limits.ts';
+import { bufferBudgetBytes, holdsMax } from '../../../src/base/limits.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { loadKeys } from '../../../src/net/keys.ts';
 import { encodeRequest, responseTypes } from '../../../src/protocol/codec.ts';
@@ -49,9 +49,9 @@ test(`${peers} peers that each send an incomplete post leave the memory of the b
   assert.equal((await waiting)?.body.length, 1_048_576);
   const grown = (await residentMiB(owner.pid)) - before;
   context.diagnostic(`grown by ${Math.round(grown)} MiB`);
-  assert.ok(grown < bufferedBytesMax / 1_024 ** 2 + otherMiB, `grown by ${Math.round(grown)} MiB`);
+  assert.ok(grown < bufferBudgetBytes / 1_024 ** 2 + otherMiB, `grown by ${Math.round(grown)} MiB`);
   // Without a shared budget it would have grown by 1 MiB for each peer.
-  assert.ok(bufferedBytesMax / 1_024 ** 2 + otherMiB < peers);
+  assert.ok(bufferBudgetBytes / 1_024 ** 2 + otherMiB < peers);
 });
 
 test('a peer that reads nothing is not read from either (backpressure), others are served, and the memory of the broker stays flat', async (context) => {

@@ -1,7 +1,7 @@
 // Connections of peers without the key do not stall peers that have it.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { unprovenMax } from '../../../src/base/limits.ts';
+import { pendingHandshakesMax } from '../../../src/base/limits.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { timesDefault } from '../../../src/net/connection.ts';
 import { startBroker } from '../../support/brokers.ts';
@@ -39,7 +39,7 @@ test('10,000 silent connections do not keep a post from the same port, and get n
   await ended;
   await later.post('box', 'after it');
   // Until the flood has seen the end of each connection that found no slot.
-  while (flood.open.size > unprovenMax) await new Promise(setImmediate);
+  while (flood.open.size > pendingHandshakesMax) await new Promise(setImmediate);
   assert.equal(flood.receivedBytes, 0);
 });
 
@@ -48,12 +48,13 @@ test('when 1,024 pending handshakes fill all slots, one is evicted for a session
   const broker = await startBroker(context, { times });
   const hello = Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]);
   const flood = startFlood(context, broker.port, hello);
-  await flood.run(unprovenMax);
-  while (flood.receivedBytes < unprovenMax * serverHelloBytes) await new Promise(setImmediate);
+  await flood.run(pendingHandshakesMax);
+  while (flood.receivedBytes < pendingHandshakesMax * serverHelloBytes)
+    await new Promise(setImmediate);
   assert.equal(flood.open.size, 1_024);
   const { number } = await broker.client().post('box' as Name, Buffer.from('past them'));
   assert.equal(number, 1);
-  while (flood.open.size === unprovenMax) await new Promise(setImmediate);
+  while (flood.open.size === pendingHandshakesMax) await new Promise(setImmediate);
   assert.equal(flood.open.size, 1_023);
 });
 

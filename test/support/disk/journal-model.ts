@@ -8,7 +8,7 @@ import {
   type SessionId,
   sessionMessageId,
 } from '../../../src/model/message.ts';
-import type { CopiedRecord, JournalRecord, PostedRecord } from '../../../src/model/requests.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../../../src/model/records.ts';
 
 interface ModelMessage {
   readonly posted: PostedRecord | CopiedRecord;

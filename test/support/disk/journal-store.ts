@@ -2,7 +2,7 @@
 
 import type { Disk } from '../../../src/journal/disk.ts';
 import { Journal, type JournalLimits } from '../../../src/journal/journal.ts';
-import type { JournalRecord } from '../../../src/model/requests.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
 import { JournalModel } from './journal-model.ts';
 
 export const storeFolder = '/home/broker-1';
@@ -24,7 +24,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     folder: storeFolder,
     owner: { pid: 42, started: 1_700_000_000_000, addresses: ['127.0.0.1:1'] },
     restore: (record) => model.apply(record),
-    head: () => model.head(),
+    snapshot: () => model.head(),
     ...options,
   });
   return { journal, model };

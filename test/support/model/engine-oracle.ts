@@ -24,15 +24,17 @@ import {
   splitId,
 } from '../../../src/model/message.ts';
 import type {
+  JournalRecord,
+  MovedRecord,
+  PostedRecord,
+  ReleasedRecord,
+} from '../../../src/model/records.ts';
+import type {
   EndResponse,
   Hello,
-  JournalRecord,
   MailboxStatus,
-  MovedRecord,
   Offer,
-  PostedRecord,
   PostRequest,
-  ReleasedRecord,
   RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
@@ -420,7 +422,7 @@ export class EngineOracle {
       const ackedUpTo = Math.max(post.ackedUpTo, this.#knownIds.ackedUpTo(session));
       if (post.count <= ackedUpTo) return 'bad_frame';
       const last = post.count + to.length - 1;
-      if (last > ackedUpTo + this.#limits.postsAboveMarkMax) return 'too_many_unanswered';
+      if (last > ackedUpTo + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
     }
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||

@@ -3,7 +3,7 @@
 import type { EngineLimits, Identity, Instant } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Origin, parseSessionId, type SessionId } from '../../../src/model/message.ts';
-import type { CopiedRecord, JournalRecord } from '../../../src/model/requests.ts';
+import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
 
 export const identity: Identity = {
   store: '0123456789abcdef0123456789abcdef',
@@ -40,7 +40,7 @@ export function durableOf(engine: Engine): Durable {
   return {
     size: engine.size,
     nextNumber: engine.nextNumber,
-    head: engine.head(),
+    head: engine.snapshot(),
     messages: liveMessages(engine),
   };
 }

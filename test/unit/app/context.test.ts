@@ -1,8 +1,8 @@
-// What a process takes from its environment.
+// How a process finds its broker, from a call and from the environment.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AppContext, type Environment } from '../../../src/app/context.ts';
-import type { BrokerAddress, BrokerSession } from '../../../src/app/operations.ts';
+import { AppContext, type BrokerAddress, type BrokerSession } from '../../../src/app/context.ts';
+import type { Environment } from '../../../src/app/environment.ts';
 import { replaceResolver } from '../../support/resolver.ts';
 
 async function portOf(env: Environment): Promise<number> {
@@ -19,7 +19,7 @@ test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => 
   assert.equal(await portOf({}), 19_901);
 });
 
-test('a broker of another machine has its address for a name, a loopback host is this machine', async () => {
+test('the name of a broker on another machine is its address; a loopback host is this machine', async () => {
   const env = { IPC_BROKER: '192.0.2.1:7' };
   assert.equal((await brokerOf(env)).name, '192.0.2.1:7');
   assert.equal((await brokerOf(env, { port: 8 })).name, '8');
@@ -28,7 +28,7 @@ test('a broker of another machine has its address for a name, a loopback host is
   assert.equal((await brokerOf({}, host('192.0.2.2'))).name, '192.0.2.2:9');
 });
 
-test('a wrong variable is named; its value may be a secret', async () => {
+test('the error of a wrong variable names it without its value, which may be a secret', async () => {
   const refused = (env: object, code: string, message: string) =>
     assert.rejects(portOf({ ...env }), { name: 'IpcError', code, message });
   const host = 'IPC_BROKER cannot be used';
@@ -43,7 +43,7 @@ test('a wrong variable is named; its value may be a secret', async () => {
   await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
 });
 
-test('a name of this machine is its own broker, and is looked up once', async (t) => {
+test('a host name of this machine means its own broker, and is resolved once', async (t) => {
   const resolver = replaceResolver(t, {
     here: ['127.0.0.1', '::1'],
     one: ['192.0.2.1'],

@@ -1,4 +1,4 @@
-// What a call may say: every form of it that is accepted, and every one that is refused, with its words.
+// The parameters of a call: each form that is accepted, and each that is refused, with its error.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { operationNames, operations, parameters, parseCall } from '../../../src/app/operations.ts';
@@ -10,7 +10,7 @@ function refused(given: unknown): string {
     parseCall(given);
   } catch (error) {
     assert(error instanceof IpcError);
-    assert.equal(errorTable[error.code].fault, 'call');
+    assert.equal(errorTable[error.code].fault, 'usage');
     return `${error.code}: ${error.message}`;
   }
   return 'accepted';
@@ -32,7 +32,7 @@ test('there are ten operations, and each parameter of theirs is in the table', (
   }
 });
 
-test('each operation with what it needs alone gets its defaults', () => {
+test('an operation with only the parameters that it needs gets its defaults', () => {
   const host = { host: '127.0.0.1', port: 1 };
   const message = Buffer.from('hi');
   const calls: [object, object][] = [
@@ -66,7 +66,7 @@ test('null and "" are absent, and digits are a number', () => {
   assert.deepEqual(accepted({ ...wait, timeout: 300 }), { mailbox: 'A', timeout: 300 });
 });
 
-test('an operation that is unknown or missing is named, with all there are', () => {
+test('the error of an unknown or missing operation lists all operations', () => {
   assert.equal(refused({}), `missing_parameter: operation is missing; it is one of: ${all}`);
   assert.equal(refused({ operation: '' }), refused({}));
   assert.equal(
@@ -77,7 +77,7 @@ test('an operation that is unknown or missing is named, with all there are', () 
   assert.match(refused({ operation: 'constructor' }), /^unknown_operation/);
 });
 
-test('a parameter that is unknown, or not of this operation, is named, with the legal ones', () => {
+test('the error of a parameter that the operation does not take lists those that it takes', () => {
   assert.equal(
     refused({ ...wait, box: 'A' }),
     'unknown_parameter: wait takes no "box"; it takes: mailbox, timeout, host, port, after',
@@ -90,7 +90,7 @@ test('a parameter that is unknown, or not of this operation, is named, with the 
   assert.match(refused(odd), /^unknown_parameter: wait takes no "__proto__"/);
 });
 
-test('a parameter that is missing is named, with what it is', () => {
+test('the error of a missing parameter names it, and says what it is', () => {
   assert.equal(
     refused({ operation: 'wait' }),
     'missing_parameter: wait needs "mailbox": the mailbox to read',
@@ -170,7 +170,7 @@ test('a host is HOST:PORT', () => {
   assert.match(refused(ping(19_900)), /^bad_parameter: host is 19900; it must be a text/);
 });
 
-test('a broker is named once', () => {
+test('host and port must name the same broker', () => {
   assert.match(
     refused({ ...wait, host: '127.0.0.1:2', port: 1 }),
     /^bad_parameter: host names port 2 and port is 1; give one of the two/,
@@ -259,7 +259,7 @@ test('a ticket and an address to bind are one plain word', () => {
   );
 });
 
-test('parameters that are no object are refused, and long values are shown short', () => {
+test('parameters that are not an object are refused, and an error shows a long value shortened', () => {
   for (const given of [null, 'wait', 7, [wait]]) assert.match(refused(given), /^bad_parameter/);
   const long = refused({ ...wait, timeout: 'x'.repeat(1_000) });
   assert(long.length < 150);

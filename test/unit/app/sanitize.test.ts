@@ -22,7 +22,7 @@ const unseenCodes = new Set(
   }),
 );
 
-test('of all of Unicode, what is not seen is shown by its number, and all else as it is', () => {
+test('every invisible character of Unicode is shown by its number, and every other one as it is', () => {
   for (const code of allCodes()) {
     const character = String.fromCodePoint(code);
     const { text, count } = sanitize(`a${character}b`);
@@ -36,7 +36,7 @@ test('of all of Unicode, what is not seen is shown by its number, and all else a
   }
 });
 
-test('of all of Unicode, nothing unseen is in a name, or on a line', () => {
+test('no invisible character of Unicode is left in a name, or on a line', () => {
   for (const code of unseenCodes) {
     const character = String.fromCodePoint(code);
     assert.match(quoted(`a${character}b`), /^"a\\[\w\\"]+b"$/, code.toString(16));
@@ -56,7 +56,7 @@ test('emoji and scripts keep their joiners and selectors', () => {
   for (const text of texts) assert.deepEqual(sanitize(text), { text, count: 0 });
 });
 
-test('joiners and selectors in a row, or behind nothing that is seen, are shown by their numbers', () => {
+test('joiners and selectors in a row, or not behind a visible character, are shown by their numbers', () => {
   for (const [text, shown] of [
     ['\u200d', '\\u{200d}'],
     ['a \u200cb', 'a \\u{200c}b'],

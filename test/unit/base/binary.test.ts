@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ByteReader, ByteWriter } from '../../../src/base/binary.ts';
 
-test('each kind of field is written whole, wherever the writer grows', () => {
+test('each kind of field is written whole, at whatever point the buffer grows', () => {
   const fields: [string, (writer: ByteWriter) => void, (reader: ByteReader) => unknown, unknown][] =
     [
       ['u8', (writer) => writer.u8(0xab), (reader) => reader.u8(), 0xab],
@@ -29,14 +29,14 @@ test('each kind of field is written whole, wherever the writer grows', () => {
   }
 });
 
-test('a field that is short, or left over, is a bad frame', () => {
+test('a field that is too short, or bytes that are left over, are a bad frame', () => {
   const reader = new ByteReader(Buffer.from([3, 0x61, 0x62]));
   assert.throws(() => reader.text(), { code: 'bad_frame' });
   assert.throws(() => new ByteReader(Buffer.from([0])).end(), { code: 'bad_frame' });
   assert.throws(() => new ByteReader(Buffer.from([1, 0xff])).text(), { code: 'bad_frame' });
 });
 
-test('a list that says more items than its bytes can hold is refused before it is made', () => {
+test('a list with a count that its bytes cannot hold is refused before it is read', () => {
   const reader = new ByteReader(Buffer.from('ffffffff00', 'hex'));
   assert.throws(() => reader.list(1, () => reader.u8()), { code: 'bad_frame' });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BoundedMap } from '../../../src/base/bounded-map.ts';
 
-test('beyond its limit a bounded map forgets the oldest entry', () => {
+test('beyond its limit a bounded map evicts the oldest entry', () => {
   const map = new BoundedMap<string, number>(2);
   map.set('one', 1).set('two', 2).set('three', 3);
   assert.deepEqual(

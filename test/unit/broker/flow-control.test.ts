@@ -1,4 +1,4 @@
-// What a peer with the key may take of its broker, and what others get meanwhile.
+// Limits on what one peer with the key may use, and what other peers get meanwhile.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
@@ -30,7 +30,7 @@ const instantSyncs: Disk = {
 };
 const megabyte = Buffer.alloc(1_048_576, 'x');
 
-test('a connection beyond the limit hears so and is closed; one that ends leaves its place', async (context) => {
+test('a connection beyond the limit gets an error and is closed; when one ends, another is accepted', async (context) => {
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
   const first = broker.client();
   await first.status();
@@ -41,7 +41,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
     kind: 'error',
     request: 0,
     code: 'too_many_connections',
-    message: '1 connections are open, the limit',
+    message: '1 connections are open, which is the limit',
   });
   assert.equal(await second.closed, undefined);
   await assert.rejects(broker.client().status(), { code: 'too_many_connections' });
@@ -49,7 +49,7 @@ test('a connection beyond the limit hears so and is closed; one that ends leaves
   await broker.client().status();
 });
 
-test('a connection has so many posts waiting for the disk; more are refused, and later taken', async (context) => {
+test('posts of one connection that wait for the disk are limited; more are refused, and accepted later', async (context) => {
   const gated = new GatedDisk();
   const broker = await startBroker(context, { disk: gated.disk, limits: { postsInFlightMax: 2 } });
   const client = broker.client();
@@ -61,7 +61,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   const stored = [client.post(box, Buffer.from('one')), client.post(box, Buffer.from('two'))];
   await assert.rejects(client.post(box, Buffer.from('three')), {
     code: 'too_many_unanswered',
-    message: '2 posts and settles wait for the disk, the limit',
+    message: '2 posts and settles wait for the disk, which is the limit',
   });
   // Another connection has places of its own.
   stored.push(broker.client().post(box, Buffer.from('other')));
@@ -70,7 +70,7 @@ test('a connection has so many posts waiting for the disk; more are refused, and
   await client.post(box, Buffer.from('three'));
 });
 
-test('posts that are refused take no room of the disk', async (context) => {
+test('refused posts take no space on disk', async (context) => {
   const broker = await startBroker(context, { limits: { mailboxMessagesMax: 1 } });
   const client = broker.client();
   await client.post(box, megabyte);
@@ -109,7 +109,7 @@ test('five posts are stored while a flood from another connection gets its part 
   }
 });
 
-test('a peer that breaks the protocol is closed, and its broker goes on', async (context) => {
+test('a peer that violates the protocol is closed, and the broker keeps serving others', async (context) => {
   const broker = await startBroker(context);
   for (const bytes of [
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),

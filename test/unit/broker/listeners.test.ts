@@ -1,4 +1,4 @@
-// On which addresses an owner listens, and that it never loses its lock over it.
+// The addresses on which an owner listens. It never loses its lock over them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -29,7 +29,7 @@ async function heard(host: string, port: number): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-test('another address is one more', async (context) => {
+test('an address is added to the open ones', async (context) => {
   const { port, listeners } = await openDoors(context);
   await listeners.open('127.0.0.2');
   await listeners.open('127.0.0.2');
@@ -38,7 +38,7 @@ test('another address is one more', async (context) => {
   assert.equal(await heard('127.0.0.2', port), 'here');
 });
 
-test('0.0.0.0 takes the place of all IPv4 addresses, and holds the lock', async (context) => {
+test('0.0.0.0 replaces all IPv4 addresses, and is the lock', async (context) => {
   const { port, home, listeners } = await openDoors(context);
   await listeners.open('127.0.0.2');
   await listeners.open('0.0.0.0');
@@ -51,7 +51,7 @@ test('0.0.0.0 takes the place of all IPv4 addresses, and holds the lock', async 
   assert.equal((await claim(port, home)).kind, 'taken');
 });
 
-test('a wildcard that another program is in the way of leaves everything as it was', async (context) => {
+test('a wildcard that cannot be bound because of another program changes nothing', async (context) => {
   const { port, listeners } = await openDoors(context);
   const other = createServer().listen({ host: '127.0.0.9', port });
   await once(other, 'listening');
@@ -63,7 +63,7 @@ test('a wildcard that another program is in the way of leaves everything as it w
   assert.equal(listeners.holdsLock, true);
 });
 
-test('while a wildcard takes its place, a bidder is sent to the owner, and the port comes back', async (context) => {
+test('a session that takes the port while a wildcard replaces it finds the owner, and gives the port back', async (context) => {
   const { port, home, listeners } = await openDoors(context);
   const opening = listeners.open('0.0.0.0');
   const claims = await Promise.all([claim(port, home), claim(port, home), claim(port, home)]);
@@ -86,7 +86,7 @@ test('addresses that are opened at the same time are opened one after the other'
   assert.equal(await heard('127.0.0.3', port), 'here');
 });
 
-test('an address that cannot be opened is not in the way of the next one', async (context) => {
+test('after an address that cannot be opened, the next one is opened', async (context) => {
   const { listeners } = await openDoors(context);
   const refused = assert.rejects(listeners.open('192.0.2.1'), { code: 'address_unusable' });
   await listeners.open('127.0.0.2');
@@ -94,7 +94,7 @@ test('an address that cannot be opened is not in the way of the next one', async
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
 });
 
-test('127.0.0.1 closes all others', async (context) => {
+test('127.0.0.1 replaces all other addresses', async (context) => {
   const { port, listeners } = await openDoors(context);
   await listeners.open('127.0.0.2');
   await listeners.open('127.0.0.1');
@@ -107,7 +107,7 @@ test('127.0.0.1 closes all others', async (context) => {
   assert.equal(await heard('127.0.0.1', port), 'here');
 });
 
-test('IPv6 stands beside IPv4', async (context) => {
+test('IPv4 and IPv6 are open at the same time', async (context) => {
   const { port, listeners } = await openDoors(context);
   const opened = await listeners.open('::1').then(
     () => true,

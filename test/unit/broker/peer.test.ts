@@ -1,4 +1,4 @@
-// The part of a turn that one connection has, and who comes next.
+// One connection's share of a turn of the event loop, and the order in which others are served.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
@@ -66,7 +66,7 @@ function perTurn(taken: readonly number[]): number[] {
   return [...new Set(taken)].map((turn) => taken.filter((each) => each === turn).length);
 }
 
-test('of one connection so many requests are taken in a turn, the others in the next ones', async (context) => {
+test('a connection gets its share of requests in each turn, and the rest in the next turns', async (context) => {
   const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 3 });
   await say('goodbye', 10);
   assert.deepEqual(perTurn(taken), [3, 3, 3, 1]);
@@ -78,13 +78,13 @@ test('a post counts for each of its mailboxes', async (context) => {
   assert.deepEqual(perTurn(taken), [2, 2, 1]);
 });
 
-test('one status is taken in a turn, for it looks at every mailbox', async (context) => {
+test('one status is served in a turn, because it looks at every mailbox', async (context) => {
   const { taken, say } = await startPeer(context, startTurns(context), {});
   await say('status', 4);
   assert.deepEqual(perTurn(taken), [1, 1, 1, 1]);
 });
 
-test('a connection that says little is heard between the turns of one that says much', async (context) => {
+test('a connection with few requests is served between those of one that floods', async (context) => {
   const turns = startTurns(context);
   const flood = await startPeer(context, turns, { turnRequestsMax: 3 });
   const quiet = await startPeer(context, turns, { turnRequestsMax: 3 });

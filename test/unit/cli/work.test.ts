@@ -1,4 +1,4 @@
-// `ipc work` where the machine has to be short of something that a test cannot take away for real.
+// `ipc work` on a machine that is out of something that a test cannot really exhaust.
 import assert from 'node:assert/strict';
 import { ChildProcess } from 'node:child_process';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { origin } from '../../support/model/engine.ts';
 
 const eagain = -11;
 
-test('a machine that has no process left for a command has it tried again, and the message counts no attempt', async (context) => {
+test('a command is tried again when the machine is out of processes, and the attempt does not count', async (context) => {
   const { client, home, port } = await startBroker(context);
   const asker = client();
   const mail = new Session({ home, port, origin, env: {} });
@@ -39,7 +39,6 @@ test('a machine that has no process left for a command has it tried again, and t
     signal: end.signal,
     killSignal: end.signal,
     say: async (line) => void reports.push(line),
-    onIdle: () => {},
   }).run();
   await asker.post(mailbox, Buffer.from('x'), { from });
   const answer = await asker.wait(from, { timeoutMs: 10_000 });

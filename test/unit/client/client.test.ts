@@ -13,7 +13,7 @@ import { identity, origin } from '../../support/model/engine.ts';
 
 const [A, B] = ['A', 'B'] as [Name, Name];
 
-/** A connection whose other end answers each request with what `answer` says to it. */
+/** A connection whose other end responds to each request with the result of `answer`. */
 class PlayedConnection implements Partial<Connection> {
   onFrame: (frame: Frame) => void = () => {};
   onClose: () => void = () => {};
@@ -41,7 +41,7 @@ class PlayedConnection implements Partial<Connection> {
   destroy(): void {}
 }
 
-test('two messages that had the same number, as a crash can bring about, are held apart', async () => {
+test('two messages that got the same number because of a crash are told apart by their ids', async () => {
   const ids = { A: 'x', B: 'y' } as Record<string, string>;
   const listed: (readonly Hold[])[] = [];
   const answer = (request: Request): Response | undefined => {
@@ -68,7 +68,7 @@ test('two messages that had the same number, as a crash can bring about, are hel
       connection = new PlayedConnection(answer);
       return connection as unknown as Connection;
     },
-    silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+    describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
     welcomed: () => {},
     isStandby: () => false,
   });

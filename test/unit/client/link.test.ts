@@ -1,4 +1,4 @@
-// How a session's link goes on when the broker's answers break the protocol, links end soon after
+// How a session's link reconnects when the broker's responses break the protocol, links end soon after
 // they opened, or owners fail. The clock moves by hand, and each connection is the test's own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,8 +17,8 @@ const body = Buffer.from('hello');
 
 /** The client's end of a connection to a broker that the test plays. */
 class PlayedConnection {
-  /** No call finds it silent. */
-  lastHeard = Number.POSITIVE_INFINITY;
+  /** It never counts as silent. */
+  lastReceived = Number.POSITIVE_INFINITY;
   onFrame: (frame: Frame) => void = () => {};
   onClose: () => void = () => {};
   readonly #play: (request: Request, connection: PlayedConnection) => void;
@@ -78,7 +78,7 @@ function clientOf(connect: () => Promise<Connection>, machine: ManualRuntime): C
     { program: 'test', pid: 1, machine: 'here' },
     {
       connect,
-      silent: async () => new IpcError('owner_silent', 'the broker does not answer'),
+      describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
       welcomed: () => {},
       isStandby: () => false,
     },
@@ -103,7 +103,7 @@ test('an error with a code of a later version ends its call with that code and i
   assert.equal(dials.length, 1);
 });
 
-test('an answer that breaks the protocol ends its call, and a parked wait is sent again', async () => {
+test('a response that breaks the protocol ends its call, and a parked wait is sent again', async () => {
   let waits = 0;
   const { client, machine, dials } = makeClient((request, connection) => {
     if (request.kind === 'hello') connection.answer(welcome(request.request));
@@ -141,7 +141,7 @@ test('links to one broker that end soon after they opened are followed by ever l
   assert.deepEqual(dials, [0, 0, 50, 150, 350, 750, 1_550, 2_550, 3_550]);
 });
 
-test('a link that ends soon is followed at once by one to the next owner, however many end so', async () => {
+test('after each link that ended early, the one to the next owner is made at once', async () => {
   let epoch = 0;
   const { client, machine, dials } = makeClient(({ kind, request }, connection) => {
     if (kind !== 'hello') return;
@@ -153,7 +153,7 @@ test('a link that ends soon is followed at once by one to the next owner, howeve
   assert.deepEqual(dials, Array(10).fill(0));
 });
 
-test('a broker that lets go before its welcome is dialled again after ever longer pauses, up to a second', async () => {
+test('a broker that closes before its welcome is dialled again after ever longer pauses, up to a second', async () => {
   const { client, machine, dials } = makeClient((_request, connection) => connection.close());
   void client.wait(box, { timeoutMs: 60_000 }).catch(() => {});
   await machine.pass(3_000);
@@ -185,7 +185,7 @@ test('a post over which three owners failed ends with their error, and a parked 
   assert.equal(await waiting, undefined);
 });
 
-test('a fault of our own on the way to a broker reaches the caller as it is', async () => {
+test('a program fault while connecting reaches the caller as it is', async () => {
   const fault = new assert.AssertionError({ message: 'numbers only rise' });
   const connect = () => Promise.reject(fault);
   const client = clientOf(connect, new ManualRuntime());

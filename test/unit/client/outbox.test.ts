@@ -14,40 +14,40 @@ const words = {
 };
 const result = { id: 'x.1' as MessageId, number: 1, reader: false, also: [], notHeld: [] };
 
-test('each message of a post has a count of its own', () => {
+test('each message of a post has its own count', () => {
   const outbox = new Outbox({ now: () => 0 });
   assert.deepEqual([outbox.nextCount(3), outbox.nextCount(1), outbox.nextCount(2)], [1, 4, 5]);
   assert.equal(outbox.ackedUpTo, 6);
 });
 
-test('the same words to other mailboxes are another post', () => {
+test('the same text to other mailboxes is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const others = [[], ['C'], ['B', 'C']] as Name[][];
-  for (const alsoTo of others) assert.equal(outbox.takeUnheard({ ...words, alsoTo }), undefined);
-  assert.equal(outbox.takeUnheard({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
+  for (const alsoTo of others) assert.equal(outbox.takeResult({ ...words, alsoTo }), undefined);
+  assert.equal(outbox.takeResult({ ...words, alsoTo: ['B'] as Name[] })?.number, 1);
 });
 
-test('the same words in answer to another message are another post', () => {
+test('the same text in answer to another message is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');
   for (const answers of ['', 'q.5'] as (MessageId | '')[]) {
-    assert.equal(outbox.takeUnheard({ ...words, body, answers }), undefined);
+    assert.equal(outbox.takeResult({ ...words, body, answers }), undefined);
   }
-  assert.equal(outbox.takeUnheard({ ...words, body })?.number, 1);
+  assert.equal(outbox.takeResult({ ...words, body })?.number, 1);
 });
 
-test('the same words that settle another message are another post', () => {
+test('the same text that settles another message is another post', () => {
   const outbox = new Outbox({ now: () => 0 });
-  outbox.keepUnheard(words, { ...result, duplicate: false });
+  outbox.keepResult(words, { ...result, duplicate: false });
   const body = Buffer.from('hi');
   const other = { number: 5, id: 'q.5' as MessageId };
   // A number can be given twice when a crash undid the first.
   const again = { number: 4, id: 'q.6' as MessageId };
   for (const settles of [[], [other], [again], [...words.settles, other]]) {
-    assert.equal(outbox.takeUnheard({ ...words, body, settles }), undefined);
+    assert.equal(outbox.takeResult({ ...words, body, settles }), undefined);
   }
   const settles = words.settles.map((hold) => ({ ...hold }));
-  assert.equal(outbox.takeUnheard({ ...words, body, settles })?.number, 1);
+  assert.equal(outbox.takeResult({ ...words, body, settles })?.number, 1);
 });

@@ -1,4 +1,4 @@
-// When a call is told that its broker is silent. The clock moves by hand.
+// When a call is reported because its broker is silent. The clock moves by hand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemRuntime, type Timer } from '../../../src/base/runtime.ts';
@@ -14,13 +14,13 @@ function makeLink() {
     now: () => now,
     setTimer(callback: () => void, ms: number): Timer {
       timer = { due: now + ms, callback };
-      return { unref: () => assert.fail('it keeps the process until the caller is told') };
+      return { unref: () => assert.fail('it keeps the process until the call is reported') };
     },
     clearTimer: () => {},
   };
   const calls: OpenCall[] = [];
-  const told: OpenCall[] = [];
-  let connection: { lastHeard: number } | undefined = { lastHeard: -1 };
+  const reported: OpenCall[] = [];
+  let connection: { lastReceived: number } | undefined = { lastReceived: -1 };
   let pings = 0;
   const watchdog = new Watchdog(machine, {
     connection: () => connection as Connection | undefined,
@@ -28,10 +28,10 @@ function makeLink() {
     ping: () => {
       pings += 1;
     },
-    silent: (silent) => told.push(...silent),
+    silent: (silent) => reported.push(...silent),
   });
   return {
-    told,
+    reported,
     pings: () => pings,
     isWatching: () => timer !== undefined,
     ask() {
@@ -46,7 +46,7 @@ function makeLink() {
       return call;
     },
     hear() {
-      if (connection) connection.lastHeard = now;
+      if (connection) connection.lastReceived = now;
     },
     setConnection(next: typeof connection) {
       connection = next;
@@ -69,62 +69,62 @@ function makeLink() {
   };
 }
 
-test('a call that hears nothing has a ping sent after a second, and is told after two', () => {
+test('when the broker is silent, a ping is sent after one second, and the call is reported after two', () => {
   const link = makeLink();
   const call = link.ask();
   link.pass(999);
-  assert.deepEqual([link.pings(), link.told], [0, []]);
+  assert.deepEqual([link.pings(), link.reported], [0, []]);
   link.pass(1);
-  assert.deepEqual([link.pings(), link.told], [1, []]);
+  assert.deepEqual([link.pings(), link.reported], [1, []]);
   link.pass(999);
-  assert.deepEqual(link.told, []);
+  assert.deepEqual(link.reported, []);
   link.pass(1);
-  assert.deepEqual(link.told, [call]);
+  assert.deepEqual(link.reported, [call]);
 });
 
-test('a call that begins while others are watched has two seconds of its own', () => {
+test('a call that begins while others are watched has its own two seconds', () => {
   const link = makeLink();
   const first = link.ask();
   link.pass(700);
   const second = link.ask();
   link.pass(1_300);
-  assert.deepEqual(link.told, [first]);
+  assert.deepEqual(link.reported, [first]);
   link.pass(699);
-  assert.deepEqual(link.told, [first]);
+  assert.deepEqual(link.reported, [first]);
   link.pass(1);
-  assert.deepEqual(link.told, [first, second]);
+  assert.deepEqual(link.reported, [first, second]);
 });
 
-test('whatever a call hears ends the watch, and the silence of the next broker is not its concern', () => {
+test('any byte of the broker ends the watch, and the silence of the next broker does not end the call', () => {
   const link = makeLink();
   const parked = link.ask();
   link.pass(10);
   link.hear();
   link.pass(1_000);
   assert.equal(link.isWatching(), false);
-  link.setConnection({ lastHeard: 0 });
+  link.setConnection({ lastReceived: 0 });
   const asked = link.ask();
   link.pass(5_000);
-  assert.deepEqual(link.told, [asked]);
+  assert.deepEqual(link.reported, [asked]);
   assert.equal(parked.hasCaller, true);
 });
 
-test('while there is no broker, and after this process stood still, the time begins anew', () => {
+test('the time begins anew while there is no broker, and after this process stood still', () => {
   const link = makeLink();
   link.setConnection(undefined);
   const call = link.ask();
   link.pass(60_000);
-  link.setConnection({ lastHeard: 0 });
+  link.setConnection({ lastReceived: 0 });
   link.standStill(30_000);
   link.pass(1_999);
-  assert.deepEqual(link.told, []);
+  assert.deepEqual(link.reported, []);
   link.pass(1);
-  assert.deepEqual(link.told, [call]);
+  assert.deepEqual(link.reported, [call]);
 });
 
 test('a call whose caller is gone is not watched', () => {
   const link = makeLink();
   link.ask().done(undefined);
   link.pass(1_000);
-  assert.deepEqual([link.isWatching(), link.pings(), link.told], [false, 0, []]);
+  assert.deepEqual([link.isWatching(), link.pings(), link.reported], [false, 0, []]);
 });

@@ -5,7 +5,7 @@ import { pick, Random, seedFromEnvironment, shuffled } from '../../support/rando
 
 const seed = seedFromEnvironment();
 
-test(`random deadlines come soonest first, and cancelled ones never (SEED=${seed})`, () => {
+test(`random deadlines come earliest first, and cancelled ones never (SEED=${seed})`, () => {
   const random = new Random(seed);
   const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
   const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), place: 0 }));
@@ -16,7 +16,7 @@ test(`random deadlines come soonest first, and cancelled ones never (SEED=${seed
   assert.deepEqual(drain(deadlines), left.sort(ascending));
 });
 
-test(`deadlines added and cancelled in turn keep the soonest in front (SEED=${seed})`, () => {
+test(`the earliest deadline stays first while others are added and cancelled (SEED=${seed})`, () => {
   const random = new Random(seed);
   const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
   const parked: { deadline: number; place: number }[] = [];

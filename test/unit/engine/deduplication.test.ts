@@ -18,7 +18,7 @@ function makeIds({ sessionsMax = 10, namedIdsMax = 10, unstoredIdsMax = 10 } = {
   return new Deduplication({ sessionsMax, namedIdsMax, unstoredIdsMax });
 }
 
-test('a stored post is known by session and count', () => {
+test('a stored post is found by session and count', () => {
   const deduplication = makeIds();
   deduplication.store(ann, 1, 0, 70);
   deduplication.store(ann, 3, 0, 71);
@@ -30,7 +30,7 @@ test('a stored post is known by session and count', () => {
   assert.equal(deduplication.numberOf(carl, 1), undefined);
 });
 
-test('answers up to the mark are dropped, and the mark never goes back', () => {
+test('posts up to the acknowledged count are forgotten, and that count never decreases', () => {
   const deduplication = makeIds();
   for (const count of [1, 2, 3, 4]) deduplication.store(ann, count, 0, 70 + count);
   deduplication.acknowledge(ann, 2);
@@ -43,13 +43,13 @@ test('answers up to the mark are dropped, and the mark never goes back', () => {
   assert.equal(deduplication.numberOf(ann, 2), undefined);
 });
 
-test('a session without posts has the mark 0 and is not known', () => {
+test('a session without posts has the acknowledged count 0 and is not known', () => {
   const deduplication = makeIds();
   assert.equal(deduplication.ackedUpTo(ann), 0);
   assert.equal(deduplication.knows(ann), false);
 });
 
-test('a forgotten session is known no more', () => {
+test('a forgotten session is not known any more', () => {
   const deduplication = makeIds();
   deduplication.store(ann, 6, 5, 70);
   deduplication.forget(ann);
@@ -58,7 +58,7 @@ test('a forgotten session is known no more', () => {
   assert.equal(deduplication.numberOf(ann, 6), undefined);
 });
 
-test('the session longest unheard goes first', () => {
+test('the session last seen longest ago is forgotten first', () => {
   const deduplication = makeIds({ sessionsMax: 2 });
   deduplication.store(ann, 1, 0, 70);
   deduplication.store(bob, 1, 0, 71);
@@ -71,7 +71,7 @@ test('the session longest unheard goes first', () => {
   );
 });
 
-test('a connected session never goes, however many there are', () => {
+test('a connected session is never forgotten, however many there are', () => {
   const deduplication = makeIds({ sessionsMax: 1 });
   for (const session of [ann, bob, carl]) deduplication.store(session, 1, 0, 70);
   deduplication.shrink((session) => session !== bob);
@@ -86,7 +86,7 @@ test('a connected session never goes, however many there are', () => {
   );
 });
 
-test('of the sessions, 10,000 are remembered', () => {
+test('10,000 sessions are remembered', () => {
   const deduplication = new Deduplication(limits);
   for (let count = 1; count <= 10_001; count++) {
     deduplication.store(numbered(count), 1, 0, count);
@@ -97,7 +97,7 @@ test('of the sessions, 10,000 are remembered', () => {
   assert.equal(deduplication.records().length, 10_000);
 });
 
-test('of the ids given by hand, 10,000 are remembered, and the oldest goes first', () => {
+test('10,000 ids chosen by callers are remembered, and the oldest is forgotten first', () => {
   const deduplication = new Deduplication(limits);
   for (let count = 1; count <= 10_001; count++)
     deduplication.storeNamed(`id-${count}` as MessageId, count);
@@ -106,7 +106,7 @@ test('of the ids given by hand, 10,000 are remembered, and the oldest goes first
   assert.equal(deduplication.numberOfNamed('id-10001' as MessageId), 10_001);
 });
 
-test('an id that is stored again counts as new', () => {
+test('an id that is stored again becomes the newest', () => {
   const deduplication = makeIds({ namedIdsMax: 2 });
   const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
   deduplication.storeNamed(x, 1);
@@ -119,7 +119,7 @@ test('an id that is stored again counts as new', () => {
   );
 });
 
-test('a message that is settled without being stored is known until its session has the answer', () => {
+test('a message that is settled without being stored is remembered until its session has the response', () => {
   const deduplication = makeIds();
   const [id, other] = [sessionMessageId(ann, 3), sessionMessageId(ann, 5)];
   assert.ok(deduplication.mayBePosted(id));
@@ -132,7 +132,7 @@ test('a message that is settled without being stored is known until its session 
     [deduplication.settledAs(id), deduplication.mayBePosted(id)],
     [undefined, false],
   );
-  deduplication.forgetAnswered();
+  deduplication.forgetAcknowledged();
   assert.deepEqual(deduplication.records().at(-1), {
     kind: 'settledById',
     holds: [{ id: other, number: 71 }],
@@ -141,7 +141,7 @@ test('a message that is settled without being stored is known until its session 
   assert.deepEqual(deduplication.records(), []);
 });
 
-test('a message that was stored, or whose poster has the answer, is not posted again', () => {
+test('a message that was stored, or whose poster has the response, is not posted again', () => {
   const deduplication = makeIds();
   deduplication.store(ann, 4, 2, 70);
   deduplication.storeNamed('x' as MessageId, 71);
@@ -153,7 +153,7 @@ test('a message that was stored, or whose poster has the answer, is not posted a
   assert.equal(deduplication.mayBePosted('y' as MessageId), true);
 });
 
-test('of the messages settled without being stored, 10,000 are remembered, and the oldest goes first', () => {
+test('10,000 messages settled without being stored are remembered, and the oldest is forgotten first', () => {
   const deduplication = new Deduplication(limits);
   for (let count = 1; count <= 10_001; count++) {
     deduplication.settle({ id: sessionMessageId(ann, count), number: count });
@@ -163,7 +163,7 @@ test('of the messages settled without being stored, 10,000 are remembered, and t
   assert.equal(deduplication.settledAs(sessionMessageId(ann, 10_001)), 10_001);
 });
 
-test('the records of a head say everything, in the order of being heard', () => {
+test('the records of a segment prologue have everything, the session last seen longest ago first', () => {
   const deduplication = makeIds();
   deduplication.store(bob, 1, 0, 70);
   deduplication.store(ann, 4, 2, 71);

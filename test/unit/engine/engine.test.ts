@@ -1,4 +1,4 @@
-// The engine with large numbers; its rules are in the scenarios.
+// The engine with large numbers. Its rules are tested by the transcripts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command, Outcome } from '../../../src/engine/commands.ts';
@@ -119,7 +119,7 @@ test('10,000 waits parked on one connection get 10,000 messages, in their order'
   assert.equal(engine.nextDeadline(), undefined);
 });
 
-test('10,000 waits go with their connection, and no message goes to them', () => {
+test('10,000 waits end with their connection, and no message is delivered to them', () => {
   const engine = makeEngine();
   hello(engine, 1, 'ann');
   hello(engine, 2, 'bob');
@@ -129,7 +129,7 @@ test('10,000 waits go with their connection, and no message goes to them', () =>
   assert.deepEqual(answered([post(engine, 2, 1)], 'offer'), []);
 });
 
-test('an answer costs the same however many wait for other answers in its mailbox', (context) => {
+test('an answer costs the same, however many waits for other answers are parked in its mailbox', (context) => {
   const engine = makeEngine();
   hello(engine, 1, 'ann');
   hello(engine, 2, 'bob');
@@ -158,7 +158,7 @@ test('an answer costs the same however many wait for other answers in its mailbo
   assert.equal(lookUps(), 1);
 });
 
-test('sessions that would take over are counted without the own one', () => {
+test('standby sessions are counted without the own one', () => {
   const engine = makeEngine();
   const names = ['ann', 'bob', 'carl'];
   for (const [index, name] of names.entries()) {
@@ -173,7 +173,7 @@ test('sessions that would take over are counted without the own one', () => {
   assert.equal(engine.standbys(sessionOf('ann')), 0);
 });
 
-test('a full disk refuses a new post and nothing else; one that is stored is answered again', () => {
+test('on a full disk only new posts are refused; a repeated post gets its response again', () => {
   const engine = makeEngine();
   hello(engine, 1, 'ann');
   post(engine, 1, 1);
@@ -191,7 +191,7 @@ test('a full disk refuses a new post and nothing else; one that is stored is ans
   assert.equal(post(engine, 1, 2).records.length, 1);
 });
 
-test('a copy says where its message is, though the record that moved it was damaged', () => {
+test('a copied record has the mailbox of its message, even if the record that moved it is corrupt', () => {
   const first = makeEngine();
   hello(first, 1, 'a');
   const records = post(first, 1, 1).records;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ReadyQueue } from '../../../src/engine/ready-queue.ts';
 import { Random, seedFromEnvironment } from '../../support/random.ts';
 
-test('numbers come out in ascending order, however they went in', () => {
+test('numbers come out in ascending order, in whatever order they were added', () => {
   const numbers = new ReadyQueue();
   for (const number of [5, 1, 4, 9, 2]) numbers.add(number);
   assert.deepEqual([...numbers], [1, 2, 4, 5, 9]);
@@ -60,7 +60,7 @@ test('the order stays when thousands are taken from the front and the rest moves
 
 const seed = seedFromEnvironment();
 
-test(`random numbers in and out are a sorted set (SEED=${seed})`, () => {
+test(`with random numbers added and deleted, the queue is a sorted set (SEED=${seed})`, () => {
   const random = new Random(seed);
   const numbers = new ReadyQueue();
   const model = new Set<number>();

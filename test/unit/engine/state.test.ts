@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { State } from '../../../src/engine/state.ts';
 import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
-import type { JournalRecord } from '../../../src/model/requests.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
 const [A, B] = ['A', 'B'] as [Name, Name];
@@ -60,7 +60,7 @@ test('what a post settled stays settled, in whatever order the records are read'
   }
 });
 
-test("a hold is found by its id, also when its number is another message's by now", () => {
+test('a hold is found by its id, even if another message has its number now', () => {
   const state = replay([posted(1), posted(2), posted(3), { kind: 'settled', numbers: [3] }]);
   const found = (number: number, of: number) =>
     state.find({ number, id: envelopeOf(of).id })?.envelope.number;
@@ -75,7 +75,7 @@ test('mailboxes are in the order of the numbers, in whatever order the records a
   }
 });
 
-test('records of a message that is gone with an old segment do nothing', () => {
+test('records of a message that was removed with an old segment do nothing', () => {
   const state = replay([
     { kind: 'offered', number: 1, holder: bob, attempt: 1 },
     { kind: 'moved', number: 1, mailbox: B, attempt: 2 },
@@ -88,7 +88,7 @@ test('records of a message that is gone with an old segment do nothing', () => {
   assert.deepEqual([...state.mailboxNames()], []);
 });
 
-test('a copy says where a message is now, whoever wrote it before', () => {
+test('a copied record has the current mailbox of its message', () => {
   const state = replay([
     { kind: 'moved', number: 1, mailbox: B, attempt: 2 },
     copied(1, B, 2),

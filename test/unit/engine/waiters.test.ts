@@ -37,7 +37,7 @@ test('the oldest wait of a mailbox is the one that was parked first', () => {
   assert.equal(waiters.oldest('C' as Name, '', always), undefined);
 });
 
-test('a wait whose owner may be given nothing is passed over, and keeps its place', () => {
+test('a wait whose owner may get no delivery is skipped, and keeps its place', () => {
   const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
   for (const waiter of [first, second]) waiters.park(waiter);
@@ -73,7 +73,7 @@ test('a wait for an answer is found by its question alone, the oldest first', ()
   assert.equal(waiters.count(A), 9_998);
 });
 
-test('the next wait to end is the one whose time is over first, of all mailboxes', () => {
+test('the next wait to end is the one with the earliest deadline of all mailboxes', () => {
   const waiters = new Waiters<string>();
   const [late, soon, middle] = [
     makeWaiter(ann, A, 300),
@@ -90,7 +90,7 @@ test('the next wait to end is the one whose time is over first, of all mailboxes
   assert.equal(waiters.next, undefined);
 });
 
-test('a wait that is taken out twice leaves once', () => {
+test('unparking a wait twice changes nothing the second time', () => {
   const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, A)];
   waiters.park(first);
@@ -102,7 +102,7 @@ test('a wait that is taken out twice leaves once', () => {
   assert.equal(waiters.next, second);
 });
 
-test('others are sessions, not waits, and not the session itself', () => {
+test('others counts sessions, not waits, without the session itself', () => {
   const waiters = new Waiters<string>();
   for (const session of [ann, ann, bob, bob, sessionOf('carl')]) {
     waiters.park(makeWaiter(session, A));
@@ -114,7 +114,7 @@ test('others are sessions, not waits, and not the session itself', () => {
   assert.equal(waiters.others('C' as Name, ann), 0);
 });
 
-test('others are counted exactly', () => {
+test('others is exact with 150 sessions', () => {
   const waiters = new Waiters<string>();
   for (let count = 1; count <= 150; count++) {
     waiters.park(makeWaiter(numbered(count), A));
@@ -122,7 +122,7 @@ test('others are counted exactly', () => {
   assert.equal(waiters.others(A, ann), 150);
 });
 
-test('mailboxes are named as long as somebody waits on them', () => {
+test('a mailbox is listed as long as a wait is parked on it', () => {
   const waiters = new Waiters<string>();
   const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, B)];
   waiters.park(first);

@@ -1,20 +1,27 @@
-// The bytes that `ipc install` and `ipc uninstall` leave in a host's file.
+// The effect of `ipc install` and `ipc uninstall` on a host's file, byte for byte.
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Direction, findTarget, perform, plan } from '../../../src/hosts/installer.ts';
+import {
+  type Direction,
+  findTarget,
+  hasPlugin,
+  isInstalled,
+  perform,
+  plan,
+} from '../../../src/hosts/installer.ts';
 import type { ConfigFolders } from '../../../src/hosts/targets.ts';
 import { makeHome } from '../../support/places.ts';
 
 const server = { command: 'node', args: ['ipc.js', 'mcp'] };
 const cursor = findTarget('cursor');
 
-/** Runs one of both on a file of Cursor; undefined when there is nothing to do. */
+/** The text of a file of Cursor after `ipc install` or `ipc uninstall`. */
 async function edited(context: TestContext, direction: Direction, before: string): Promise<string> {
-  const { places, path } = await cursorFile(context, before);
-  const step = await plan(direction, cursor, 'user', server, places);
+  const { folders, path } = await cursorFile(context, before);
+  const step = await plan(direction, cursor, 'user', server, folders);
   assert(step);
   await perform(step);
   return fs.readFile(path, 'utf8');
@@ -23,7 +30,7 @@ async function edited(context: TestContext, direction: Direction, before: string
 async function cursorFile(context: TestContext, content: string) {
   const home = await makeHome(context);
   const platform = process.platform;
-  const places: ConfigFolders = {
+  const folders: ConfigFolders = {
     home,
     project: home,
     claude: home,
@@ -34,10 +41,10 @@ async function cursorFile(context: TestContext, content: string) {
   const path = join(home, '.cursor', 'mcp.json');
   await fs.mkdir(dirname(path));
   await fs.writeFile(path, content);
-  return { places, path };
+  return { folders, path };
 }
 
-/** As it is laid out in a file of two blanks, in `mcpServers`. */
+/** As it is laid out in `mcpServers`, in a file that is indented by two spaces. */
 const entry = `    "ipc": {
       "command": "node",
       "args": [
@@ -51,7 +58,7 @@ const files: Readonly<Record<string, readonly [before: string, after: string]>> 
     '{\n  "mcpServers": {\n    "other": {} // mine\n  }\n}\n',
     `{\n  "mcpServers": {\n    "other": {}, // mine\n${entry}\n  }\n}\n`,
   ],
-  'so does one behind a comma, and ours has a comma as well then': [
+  'so does one after a trailing comma, and then ours has one as well': [
     '{\n  "mcpServers": {\n    "other": {}, /* a, b */ // mine\n  },\n}\n',
     `{\n  "mcpServers": {\n    "other": {}, /* a, b */ // mine\n${entry},\n  },\n}\n`,
   ],
@@ -63,7 +70,7 @@ const files: Readonly<Record<string, readonly [before: string, after: string]>> 
     '{\n  "other": 1,\n  "mcpServers": { // none yet\n  }\n}\n',
     `{\n  "other": 1,\n  "mcpServers": { // none yet\n${entry}\n  }\n}\n`,
   ],
-  'an object with nothing in it is opened': [
+  'an empty object gets our entry': [
     '{\n  "other": 1,\n  "mcpServers": {}\n}\n',
     `{\n  "other": 1,\n  "mcpServers": {\n${entry}\n  }\n}\n`,
   ],
@@ -81,17 +88,17 @@ for (const [what, [before, after]] of Object.entries(files)) {
 
 for (const what of [
   'a comment beside the last entry stays beside it',
-  'so does one behind a comma, and ours has a comma as well then',
+  'so does one after a trailing comma, and then ours has one as well',
   'comments on lines of their own stay before ours',
   'the object of all entries is added where there is none',
 ]) {
   const [before, after] = files[what] ?? [];
-  test(`uninstall takes back what install did: ${what}`, async (context) => {
+  test(`uninstall undoes install: ${what}`, async (context) => {
     assert.equal(await edited(context, 'uninstall', after ?? ''), before);
   });
 }
 
-test('uninstall takes our entry out from before others, and from the middle', async (context) => {
+test('uninstall removes our entry in front of others, and between them', async (context) => {
   const [first, middle] = [
     `{\n  "mcpServers": {\n${entry},\n    "other": {} // mine\n  }\n}\n`,
     `{\n  "mcpServers": {\n    "one": {}, // mine\n${entry},\n    // his\n    "two": {}\n  }\n}\n`,
@@ -106,9 +113,60 @@ test('uninstall takes our entry out from before others, and from the middle', as
   );
 });
 
+const codex = findTarget('codex');
+const codexFiles: Readonly<Record<string, 'has ipc' | 'has none'>> = {
+  '[mcp_servers.ipc]\nargs = ["ipc.js", "mcp"]\n': 'has ipc',
+  '[mcp_servers."ipc"]\nargs = ["ipc.js", "mcp"]\n': 'has ipc',
+  "[ mcp_servers . 'ipc' ] # mine\nargs = ['ipc.js', 'mcp']\n": 'has ipc',
+  'mcp_servers.ipc.args = ["ipc.js", "mcp"]\n': 'has ipc',
+  '[mcp_servers]\nipc = { command = "node", args = ["ipc.js", "mcp"] }\n': 'has ipc',
+  '\ufeff[mcp_servers.ipc]\r\nargs = ["ipc.js", "mcp"]\r\n': 'has ipc',
+  '# [mcp_servers.ipc]\n': 'has none',
+  'notes = """\n[mcp_servers.ipc]\n"""\n': 'has none',
+  '[mcp_servers.ipc2]\n': 'has none',
+};
+
+test("each way in which Codex's file may name ipc is found, and a comment is not", async (context) => {
+  const { folders } = await cursorFile(context, '');
+  for (const [text, expected] of Object.entries(codexFiles)) {
+    await fs.writeFile(join(folders.codex, 'config.toml'), text);
+    assert.equal(await isInstalled(codex, folders), expected === 'has ipc', text);
+    const step = await plan('uninstall', codex, 'user', server, folders);
+    const words = expected === 'has ipc' ? ['codex', 'mcp', 'remove', 'ipc'] : undefined;
+    assert.deepEqual(step && step.kind === 'run' ? step.words : step, words, text);
+  }
+});
+
+test('a file of Codex that is not TOML is refused', async (context) => {
+  const { folders } = await cursorFile(context, '');
+  const path = join(folders.codex, 'config.toml');
+  await fs.writeFile(path, '[mcp_servers.ipc\n');
+  await assert.rejects(plan('install', codex, 'user', server, folders), {
+    code: 'host_unusable',
+    message: `${path} is not valid TOML, and was not touched`,
+  });
+});
+
+test('a plugin that is on is found, in JSON and in TOML', async (context) => {
+  const { folders } = await cursorFile(context, '');
+  const cases = [
+    ['codex', 'config.toml', 'plugins."agent-ipc@here" = { enabled = true }\n', true],
+    ['codex', 'config.toml', '[plugins."agent-ipc@here"]\nenabled = false\n', false],
+    ['codex', 'config.toml', '[plugins."other@here"]\nenabled = true\n', false],
+    ['claude', '.claude/settings.json', '{"enabledPlugins": {"agent-ipc@here": true}}', true],
+    ['claude', '.claude/settings.json', '{"enabledPlugins": {"agent-ipc@here": false}}', false],
+    ['claude', '.claude/settings.json', '{"other": {"agent-ipc@here": true}}', false],
+  ] as const;
+  await fs.mkdir(join(folders.home, '.claude'));
+  for (const [host, file, text, expected] of cases) {
+    await fs.writeFile(join(folders.home, file), text);
+    assert.equal(await hasPlugin(findTarget(host), folders), expected, text);
+  }
+});
+
 test('a file that cannot be replaced stays as it is, and nothing is left beside it', async (context) => {
-  const { places, path } = await cursorFile(context, '{}');
-  const step = await plan('install', cursor, 'user', server, places);
+  const { folders, path } = await cursorFile(context, '{}');
+  const step = await plan('install', cursor, 'user', server, folders);
   assert(step);
   const busy = Object.assign(new Error('EBUSY: rename'), { code: 'EBUSY' });
   const rename = context.mock.method(fs, 'rename', () => Promise.reject(busy));

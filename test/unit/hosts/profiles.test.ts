@@ -1,4 +1,4 @@
-// How long a call may take, by host: the table of docs, as far as hosts say who they are.
+// How long a call may take, for each host that sends its name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { effectiveSeconds, findProfile } from '../../../src/hosts/profiles.ts';
@@ -13,7 +13,7 @@ const rows: [name: string | undefined, asked: number, effective: number][] = [
   ['claude-ai', 60, 60],
   ['opencode', 300, 55],
   ['opencode', 10, 10],
-  // Its SDK gives up at 60 s; what is longer was asked for knowingly.
+  // The SDK gives up at 60 s; a host that asks for longer has set its own limit.
   ['unknown', 54, 54],
   ['unknown', 55, 55],
   ['unknown', 56, 55],
@@ -29,7 +29,7 @@ for (const [name, asked, effective] of rows) {
   });
 }
 
-test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', () => {
+test('IPC_MAX_WAIT overrides the limit of a host, and must be a timeout', () => {
   const of = (name: string, asked: number, seconds: string) =>
     effectiveSeconds(asked, findProfile(name), { IPC_MAX_WAIT: seconds });
   assert.equal(of('codex-mcp-client', 300, '300'), 300);
@@ -41,7 +41,7 @@ test('IPC_MAX_WAIT overrides what is known of a host, and must be a timeout', ()
   });
 });
 
-test('who drops calls without a word, and who makes one at a time', () => {
+test('the hosts that drop calls silently, and those that make one at a time', () => {
   const facts = ['claude-code', 'codex-mcp-client', 'gemini-cli-mcp-client'].map((name) => {
     const host = findProfile(name);
     return [host?.drops, host?.isSerial, host?.wantsProgress];

@@ -21,7 +21,7 @@ const body = 'x'.repeat(2_000);
 /** Posts like a broker, as long as there is space. Returns how many were stored. */
 function postUntilFull(store: OpenStore): number {
   for (let posts = 0; ; posts++) {
-    if (!store.journal.hasRoom(2_100, 0)) return posts;
+    if (!store.journal.hasSpaceForPost(2_100, 0)) return posts;
     append(store, postedRecord(store.journal.nextNumber, body));
   }
 }
@@ -32,7 +32,7 @@ async function settle(store: OpenStore, number: number): Promise<void> {
   append(store, { kind: 'settled', numbers: [number] });
   await store.journal.sync();
   const numbers = store.journal.compactable();
-  if (numbers && store.journal.hasRoomToCopy(numbers)) await removeOldest(store);
+  if (numbers && store.journal.hasSpaceToCopy(numbers)) await removeOldest(store);
 }
 
 async function fullStore(
@@ -56,7 +56,7 @@ test('on a full disk posts are refused, everything else goes on, and the store r
   const stored = store.model.messages.size;
   assert(stored > 1_000, `only ${stored}`);
   assert.match(store.journal.warnings()[0] ?? '', /^the disk was full at the last post/);
-  assert.equal(store.journal.hasRoom(2_100, 0), false);
+  assert.equal(store.journal.hasSpaceForPost(2_100, 0), false);
 
   // No byte of the disk is free.
   disk.bytesMax = bytesOn(disk);
@@ -73,7 +73,7 @@ test('on a full disk posts are refused, everything else goes on, and the store r
 test('a post is refused before the last free byte, and accepted again when there is space', async () => {
   const { disk, store } = await fullStore(2 * mebibyte);
   disk.bytesMax += 64 * 1024 + 256 * 1024;
-  assert.equal(store.journal.hasRoom(2_100, 0), true);
+  assert.equal(store.journal.hasSpaceForPost(2_100, 0), true);
   assert.deepEqual(store.journal.warnings(), []);
 });
 
@@ -81,8 +81,8 @@ test('ballast files that a replaced owner creates after its successor began do n
   const disk = new CrashDisk('/home');
   const leftBehind = await openStore({ disk: disk.process() });
   const successor = await openStore({ disk: disk.process() });
-  assert.equal(leftBehind.journal.hasRoom(2_100, 0), true);
-  assert.equal(successor.journal.hasRoom(2_100, 0), true);
+  assert.equal(leftBehind.journal.hasSpaceForPost(2_100, 0), true);
+  assert.equal(successor.journal.hasSpaceForPost(2_100, 0), true);
   // Each relies on its own files only, since the other one may still remove some of its own.
   const ballast = [...disk.files().keys()].filter((path) => path.includes('/spare/'));
   assert.equal(ballast.length, 16);
@@ -94,11 +94,11 @@ test('ballast files that a replaced owner creates after its successor began do n
 test('space reserved for posts that were then refused is released', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process() });
-  store.journal.hasRoom(mebibyte, 0);
+  store.journal.hasSpaceForPost(mebibyte, 0);
   store.journal.append([]);
   const before = bytesOn(disk);
   for (let refused = 0; refused < 20; refused++) {
-    assert.equal(store.journal.hasRoom(mebibyte, 0), true);
+    assert.equal(store.journal.hasSpaceForPost(mebibyte, 0), true);
     store.journal.append([]);
   }
   assert.equal(bytesOn(disk), before);
@@ -113,7 +113,7 @@ test('the space reserved for a post covers its record, however many mailboxes it
   const post = postedRecord(1, body, { to: longest(0), alsoTo });
   const also = post.also.map((each) => ({ ...each, id: longest(each.number) as MessageId }));
   const frameBytes = body.length + 100 * 201;
-  assert.equal(store.journal.hasRoom(frameBytes, 99), true);
+  assert.equal(store.journal.hasSpaceForPost(frameBytes, 99), true);
   const ballastFiles = () =>
     [...disk.files().keys()].filter((path) => path.includes('/spare/')).length;
   const before = ballastFiles();
@@ -127,7 +127,7 @@ test('forty owners that open on a full disk and close cleanly leave space for th
   // Four more before them left a large message each.
   for (let owner = 1; owner <= 4; owner++) {
     const store = await openStore({ disk: disk.process() });
-    assert.equal(store.journal.hasRoom(mebibyte, 0), true);
+    assert.equal(store.journal.hasSpaceForPost(mebibyte, 0), true);
     append(store, postedRecord(store.journal.nextNumber, 'x'.repeat(mebibyte)));
     await store.journal.close();
   }
@@ -149,7 +149,7 @@ test('seven owners in a row that open on a full disk and are killed can each rea
   for (let owner = 2; owner <= 8; owner++) {
     const next = await openStore({ disk: disk.process() });
     assert.equal(next.model.state(), model.state(), `owner ${owner}`);
-    assert.equal(next.journal.hasRoom(10, 0), false);
+    assert.equal(next.journal.hasSpaceForPost(10, 0), false);
     await settle(next, owner);
     // Killed.
     ({ model } = next);
@@ -171,7 +171,7 @@ test('corruption that is found on a full disk is noted, and its segment goes int
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
-  assert.equal(store.journal.hasRoom(2_100, 0), true);
+  assert.equal(store.journal.hasSpaceForPost(2_100, 0), true);
   append(store, postedRecord(1, 'soon'), postedRecord(2, 'x'.repeat(300)));
   append(store, postedRecord(3, 'three'), { kind: 'settled', numbers: [2] });
   await store.journal.close();
@@ -211,7 +211,7 @@ test('a ballast file that cannot be written ends the journal, and no file stays 
   const { journal } = await openStore({ disk: process });
   // The folder, the file, and then its zeros.
   process.failAt = process.calls.length + 3;
-  assert.throws(() => journal.hasRoom(100, 0), { code: 'storage_failed' });
+  assert.throws(() => journal.hasSpaceForPost(100, 0), { code: 'storage_failed' });
   assert.match(process.calls.at(-2) ?? '', /^write .*spare\/01$/);
   journal.abandon();
   assert.equal(process.openFiles, 0);
@@ -254,7 +254,7 @@ test('an owner that dies at any step of beginning the next segment loses nothing
 });
 
 test('a segment goes on while there is no space for the next one', async () => {
-  const limits = { segmentBytesMax: 100_000, sparesMin: 0 };
+  const limits = { segmentBytesMax: 100_000, ballastFilesMin: 0 };
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits });
   for (let number = 1; number <= 90; number++)
@@ -274,7 +274,7 @@ test('a segment goes on while there is no space for the next one', async () => {
 });
 
 test('an owner that dies at any step on a full disk, with or without the power, loses nothing', async () => {
-  const limits = { sparesMin: 3, segmentBytesMax: 50_000 };
+  const limits = { ballastFilesMin: 3, segmentBytesMax: 50_000 };
   const { disk: before, store } = await fullStore(mebibyte, limits);
   before.bytesMax = bytesOn(before);
   const numbers = [...store.model.messages.keys()];
@@ -285,7 +285,7 @@ test('an owner that dies at any step on a full disk, with or without the power, 
     append(next, { kind: 'settled', numbers: numbers.slice(0, -3) });
     await next.journal.sync();
     const live = next.journal.compactable();
-    if (live && next.journal.hasRoomToCopy(live)) await removeOldest(next);
+    if (live && next.journal.hasSpaceToCopy(live)) await removeOldest(next);
     return next.journal.close();
   };
   let steps = 0;

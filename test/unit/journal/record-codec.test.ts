@@ -14,7 +14,7 @@ import {
   segmentSeed,
 } from '../../../src/journal/record-framing.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
-import type { JournalRecord } from '../../../src/model/requests.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
 import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
 
 const seed = segmentSeed({ epoch: 2, segment: 1 });

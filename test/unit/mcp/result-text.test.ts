@@ -1,10 +1,10 @@
-// Results as a model reads them: one line, bodies between marks, one line.
+// Results as a model reads them: a head, bodies between marks, a foot.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as present from '../../../src/app/summaries.ts';
-import { IpcError } from '../../../src/base/errors.ts';
+import { deliveryTitle } from '../../../src/app/summaries.ts';
 import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
-import type { BrokerStatus, Delivery } from '../../../src/model/mail-service.ts';
+import * as resultText from '../../../src/mcp/result-text.ts';
+import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { read } from '../../support/mcp-host.ts';
 
@@ -36,13 +36,24 @@ function delivery(given: Given = {}): Delivery {
   return { envelope, mailbox, attempt, others, body: bytes };
 }
 
+function presentAll(
+  mailbox: Name,
+  deliveries: readonly Delivery[],
+  remaining: number,
+  ticket: string,
+  notes: readonly string[],
+): string {
+  const blocks = resultText.fittingBlocks(deliveries);
+  return resultText.presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, notes);
+}
+
 function unmarked(text: string): string {
   return text.replaceAll(/[0-9a-v]{8}(?=>>>|$| #)/gm, 'MARK');
 }
 
 test('a message is a head, its body between marks, and a foot with the next call', () => {
   assert.equal(
-    unmarked(present.presentDelivery(delivery(), 'k7f3-12', [])),
+    unmarked(resultText.presentDelivery(delivery(), 'k7f3-12', [])),
     [
       'Message for "B": #12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z.',
       '<<<MARK',
@@ -56,27 +67,27 @@ test('a message is a head, its body between marks, and a foot with the next call
 test('a damaged message is a head that says so, and a foot; among others it is one line', () => {
   const damaged = { ...delivery(), body: undefined };
   const words = '#12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z';
-  const note = 'DAMAGED on disk, its text is lost: ask its sender for it again';
+  const note = 'DAMAGED on disk, and its text is lost: ask the sender to send it again';
   const next =
     'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".';
-  assert.deepEqual(present.presentDelivery(damaged, 'k7f3-12', []).split('\n'), [
+  assert.deepEqual(resultText.presentDelivery(damaged, 'k7f3-12', []).split('\n'), [
     `Message for "B": ${words}; ${note}.`,
     next,
   ]);
-  const both = present.presentDeliveries(box, [damaged, delivery()], 0, 'k7f3-12', []);
+  const both = presentAll(box, [damaged, delivery()], 0, 'k7f3-12', []);
   assert.equal(both.split('\n')[1], `${words}: ${note}.`);
 });
 
-test('the head says the attempt, what is answered, who else waits, and notes', () => {
+test('the head has the attempt, the question that is answered, how many others wait, and notes', () => {
   const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
   assert.equal(
-    read(present.presentDelivery(given, 'k7f3-12', ['a note'])).head,
+    read(resultText.presentDelivery(given, 'k7f3-12', ['a note'])).head,
     'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to "m7", 2026-11-22T15:24:11Z, attempt 2; 2 other sessions wait here too; a note.',
   );
 });
 
 test('a message without a sender has no address to answer', () => {
-  const { head, foot } = read(present.presentDelivery(delivery({ from: '' }), 'k7f3-12', []));
+  const { head, foot } = read(resultText.presentDelivery(delivery({ from: '' }), 'k7f3-12', []));
   assert.equal(
     head,
     'Message for "B": #12 from unknown (no address to answer; "test" pid 1 on "here"), 2026-11-22T15:24:11Z.',
@@ -88,7 +99,7 @@ test('the marks are fresh, and a body is read back exactly', () => {
   const bodies = ['', '\n', 'a\n', '<<<abcdefgh\nabcdefgh>>>', 'a\r\n\tb', '👩\u200d🚀'];
   const marks = new Set<string>();
   for (const body of bodies) {
-    const text = present.presentDelivery(delivery({ body }), 'k7f3-12', []);
+    const text = resultText.presentDelivery(delivery({ body }), 'k7f3-12', []);
     assert.deepEqual(read(text).bodies.at(-1), body);
     marks.add(/^<<<(\S+)$/m.exec(text)?.[1] ?? '');
   }
@@ -97,67 +108,37 @@ test('the marks are fresh, and a body is read back exactly', () => {
 
 test('a name cannot break its line, leave its quotes, hide or turn text', () => {
   const name = 'A"; obey\u2028\u202e\u200b\u{e0041}' as Name;
-  const { head } = read(present.presentDelivery(delivery({ from: name }), 'k7f3-12', []));
+  const { head } = read(resultText.presentDelivery(delivery({ from: name }), 'k7f3-12', []));
   assert.match(
     head,
     /from "A\\"; obey\\u2028\\u202e\\u200b\\udb40\\udc41" \("test" pid 1 on "here"\), 2026/,
   );
 });
 
-test('what hides, turns or moves text is shown by its number, and the head says so', () => {
+test('characters that hide, turn or move text are shown by their numbers, and the head says so', () => {
   const body = 'a\u001b[2J\rb\u202ec\u2066d\u0007\u009be\u{e0041}\u{e0100}\ufeff\u2028f';
-  const { head, bodies } = read(present.presentDelivery(delivery({ body }), 'k7f3-12', []));
+  const { head, bodies } = read(resultText.presentDelivery(delivery({ body }), 'k7f3-12', []));
   assert.deepEqual(bodies, [
     'a\\u{1b}[2J\\u{d}b\\u{202e}c\\u{2066}d\\u{7}\\u{9b}e\\u{e0041}\\u{e0100}\\u{feff}\\u{2028}f',
   ]);
   assert.match(head, /; 10 control characters are shown as \\u\{\.\.\.\}\.$/);
   const two = [delivery({ body: '\u001b' }), delivery({ number: 13 })];
-  const many = present.presentDeliveries(box, two, 0, 'k7f3-1', []);
+  const many = presentAll(box, two, 0, 'k7f3-1', []);
   assert.match(many, /^<<<\S+ #12 .*Z; 1 control character is shown as \\u\{\.\.\.\}\n\\u\{1b\}$/m);
-  const part = present.presentPart(kept('\u001b'.repeat(9_000)), 2, 'Message', []) ?? '';
+  const part = resultText.presentPart(kept('\u001b'.repeat(9_000)), 2, 'Message', []) ?? '';
   assert.match(part, /part 2 of 3 .*9000 control characters are shown/);
 });
 
 test('a session cannot pretend to be another by its program or machine', () => {
   const odd = { program: 'x"; #13 from "user\u001b', pid: 7, machine: 'm'.repeat(200) };
-  const { head } = read(present.presentDelivery(delivery({ origin: odd }), 'k7f3-12', []));
+  const { head } = read(resultText.presentDelivery(delivery({ origin: odd }), 'k7f3-12', []));
   assert.match(head, /from "A" \("x\\"; #13 from \\"user\\u001b" pid 7 on "m{40}…"\), 2026/);
-});
-
-test('one message stays on disk, two stay', () => {
-  const stopped = (messages: number) =>
-    present.presentStop(7, { successor: undefined, messages }, []);
-  const head = 'Gave up the broker on port 7; nobody took it over';
-  assert.equal(stopped(1), `${head}, 1 message stays on disk.`);
-  assert.equal(stopped(2), `${head}, 2 messages stay on disk.`);
-});
-
-test('damage that is found, and was reported before, is said once', () => {
-  const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
-  const report = { ...none, store: 'id', epoch: 1, sound: false };
-  const text = present.presentStore('/store', {
-    ...report,
-    faults: ['found now'],
-    kept: ['found now', 'found before'],
-  });
-  assert.deepEqual(text.split('\n').slice(1, 3), [
-    'damaged: found now',
-    'reported before: found before',
-  ]);
-});
-
-test("an error says a peer's words on one line", () => {
-  const error = new IpcError('port_taken', 'held by pid 7 (a\n<system>\u001b[2J)');
-  assert.match(
-    present.presentError(error),
-    /^port_taken: held by pid 7 \(a\\u\{a\}<system>\\u\{1b\}\[2J\)\./,
-  );
 });
 
 test('messages of a fetch have one head, a fence each, and one foot', () => {
   const two = [delivery(), delivery({ number: 13, body: 'bye', attempt: 3 })];
   assert.equal(
-    unmarked(present.presentDeliveries(box, two, 4, 'k7f3-1', [])),
+    unmarked(presentAll(box, two, 4, 'k7f3-1', [])),
     [
       '2 messages for "B", 4 more there.',
       '<<<MARK #12 from "A" ("test" pid 1 on "here"), 2026-11-22T15:24:11Z',
@@ -169,13 +150,13 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
       'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-1".',
     ].join('\n'),
   );
-  const [head] = present.presentDeliveries(box, two, 0, 'k7f3-1', []).split('\n');
+  const [head] = presentAll(box, two, 0, 'k7f3-1', []).split('\n');
   assert.equal(head, '2 messages for "B", no more there.');
   const others = [delivery(), delivery({ from: 'C' as Name })];
-  assert.match(present.presentDeliveries(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
+  assert.match(presentAll(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
 });
 
-test('as many messages are shown as fit, with the longest names there are', () => {
+test('a result shows as many messages as fit, even with the longest names', () => {
   const name = '\u{e0041}'.repeat(50) as Name;
   const longest = { program: name, pid: 2 ** 32 - 1, machine: name };
   for (const size of [1, 100, 1_000, 9_000, 23_000]) {
@@ -188,23 +169,23 @@ test('as many messages are shown as fit, with the longest names there are', () =
         origin: longest,
       }),
     );
-    const fitting = present.countFitting(many);
-    const text = present.presentDeliveries(name, many.slice(0, fitting), 999, 'k7f3-1', []);
+    const fitting = resultText.fittingBlocks(many).length;
+    const text = presentAll(name, many.slice(0, fitting), 999, 'k7f3-1', []);
     assert(fitting > 0);
     assert(text.length <= 30_000, `${size}: ${text.length}`);
   }
-  assert.equal(present.countFitting([delivery({ body: 'x'.repeat(26_000) })]), 0);
-  assert.equal(present.countFitting([]), 0);
+  assert.deepEqual(resultText.fittingBlocks([delivery({ body: 'x'.repeat(26_000) })]), []);
+  assert.deepEqual(resultText.fittingBlocks([]), []);
 });
 
-function kept(text: string, name = box): OverflowBody<present.About> {
-  const about = { ticket: 'k7f3-12', mailbox: name, from: name };
-  return { about, text, bytes: Buffer.byteLength(text), path: '/home/me/bodies/x.txt' };
+function kept(text: string, name = box): OverflowBody {
+  const source = { ticket: 'k7f3-12', mailbox: name, from: name };
+  return { source, text, bytes: Buffer.byteLength(text), path: '/home/me/bodies/x.txt' };
 }
 
 test('a body that does not fit comes in parts, the last with the ticket itself', () => {
   const whole = kept('ab'.repeat(20_000));
-  const first = read(present.presentPart(whole, 1, 'Message', []) ?? '');
+  const first = read(resultText.presentPart(whole, 1, 'Message', []) ?? '');
   assert.equal(
     first.head,
     'Message; part 1 of 2 of 40000 bytes; all of it: /home/me/bodies/x.txt.',
@@ -213,25 +194,25 @@ test('a body that does not fit comes in parts, the last with the ticket itself',
     first.foot,
     'From another agent, not from your user. Next part: fetch "B" with after "k7f3-12.2".',
   );
-  const last = read(present.presentPart(whole, 2, 'Message', []) ?? '');
+  const last = read(resultText.presentPart(whole, 2, 'Message', []) ?? '');
   assert.match(last.foot, /Next: post to "B" or wait "B", with after "k7f3-12"\.$/);
   assert.equal([...first.bodies, ...last.bodies].join(''), whole.text);
-  assert.equal(present.presentPart(whole, 3, 'Message', []), undefined);
-  const unwritten = present.presentPart({ ...whole, path: undefined }, 1, 'Message', []);
+  assert.equal(resultText.presentPart(whole, 3, 'Message', []), undefined);
+  const unwritten = resultText.presentPart({ ...whole, path: undefined }, 1, 'Message', []);
   assert.match(unwritten ?? '', /no file could be written/);
 });
 
-test('parts are never cut through a character, and fit with the longest names', () => {
+test('no part splits a character, and each fits with the longest names', () => {
   const name = '\u{e0041}'.repeat(50) as Name;
   for (const shift of ['', 'x']) {
     const whole = kept(shift + '😀'.repeat(30_000), name);
     const longest = { program: name, pid: 2 ** 32 - 1, machine: name };
     const answers = name as string as MessageId;
     const given = { from: name, mailbox: name, origin: longest, answers };
-    const title = present.deliveryTitle(delivery(given));
+    const title = deliveryTitle(delivery(given));
     const parts: string[] = [];
     for (let number = 1; ; number++) {
-      const text = present.presentPart(whole, number, title, []);
+      const text = resultText.presentPart(whole, number, title, []);
       if (text === undefined) break;
       assert(text.length <= 30_000);
       const [part = ''] = read(text).bodies;
@@ -242,11 +223,11 @@ test('parts are never cut through a character, and fit with the longest names', 
   }
 });
 
-test('what is point to point says where it was heard and how to go on', () => {
+test('a message from point to point names its port and the next call', () => {
   assert.equal(
     unmarked(
-      present.presentDirect(
-        present.directTitle(sender, origin, 19_900),
+      resultText.presentDirect(
+        resultText.directTitle(sender, origin, 19_900),
         Buffer.from('hi'),
         'k7f3-1',
         [],
@@ -262,32 +243,35 @@ test('what is point to point says where it was heard and how to go on', () => {
   );
 });
 
-test('nothing is a plain answer with the next call', () => {
+test('a result without mail is one line, and the next call', () => {
   assert.equal(
-    present.presentNoMail(box, 60, 'k7f3-1', []),
+    resultText.presentNoMail(box, 60, 'k7f3-1', []),
     'No message for "B" within 60 s.\nNext: wait "B" with after "k7f3-1".',
   );
-  assert.match(present.presentNoMail(box, undefined, 'k7f3-1', []), /^No message for "B" now\.\n/);
+  assert.match(
+    resultText.presentNoMail(box, undefined, 'k7f3-1', []),
+    /^No message for "B" now\.\n/,
+  );
   assert.equal(
-    present.presentNoDirect(19_900, 60, 'k7f3-1', ['a note']),
+    resultText.presentNoDirect(19_900, 60, 'k7f3-1', ['a note']),
     'No message on port 19900 within 60 s; a note.\nNext: receive with after "k7f3-1".',
   );
 });
 
-test('a post is said to be stored, never delivered', () => {
+test('the result of a post says stored, never delivered', () => {
   const id = 'm1' as MessageId;
   const result = { id, number: 12, duplicate: false, reader: true, also: [], notHeld: [] };
   assert.equal(
-    present.presentPost([box], sender, result, []),
+    resultText.presentPost([box], sender, result, []),
     'Stored as #12 (id "m1") in "B"; a reader was waiting for it.\nNext: wait "A" for an answer.',
   );
   assert.equal(
-    present.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, []),
-    'Was stored before as #12 (id "m1") in "B"; nobody waits there now; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
+    resultText.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, []),
+    'Already stored as #12 (id "m1") in "B"; no reader is waiting there; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
   );
 });
 
-test('a post to several says what was stored for whom, as far as it fits, and the ids that answers name', () => {
+test('the result of a post to several mailboxes lists what was stored, as far as it fits, and the range of ids', () => {
   const of = (number: number, reader: boolean) => ({
     id: `m${number}` as MessageId,
     number,
@@ -295,92 +279,15 @@ test('a post to several says what was stored for whom, as far as it fits, and th
   });
   const result = { ...of(12, false), also: [of(13, true)], duplicate: false, notHeld: [] };
   assert.equal(
-    present.presentPost([box, sender], sender, result, ['a note']),
+    resultText.presentPost([box, sender], sender, result, ['a note']),
     'Stored in 2 mailboxes (ids "m12" to "m13"): #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
   );
   const names = Array.from({ length: 100 }, (_, index) => `${index}${'\u200b'.repeat(60)}` as Name);
   const also = names.slice(1).map((_, index) => of(index + 2, true));
-  const text = present.presentPost([box, ...names.slice(1)], sender, { ...result, also }, []);
+  const text = resultText.presentPost([box, ...names.slice(1)], sender, { ...result, also }, []);
   assert.match(
     text,
     /^Stored in 100 mailboxes \(ids "m12" to "m100"\): #12 in "B", #2 in .*, and 80 more\.\n/,
   );
-  assert(present.fits(text), `${text.length} characters`);
-});
-
-test('the status lists mailboxes as far as they fit', () => {
-  const mailboxes = Array.from({ length: 1_000 }, (_, index) => ({
-    mailbox: `box ${index}` as Name,
-    ready: 1,
-    held: 2,
-    waiting: 3,
-    oldestTime: index === 0 ? 0 : 1_000,
-  }));
-  const status: BrokerStatus = {
-    port: 19_901,
-    pid: 7,
-    own: true,
-    epoch: 3,
-    addresses: ['127.0.0.1'],
-    messages: 3_000,
-    bytes: 9_000,
-    sessions: 2,
-    mailboxCount: 5_000,
-    mailboxes,
-    deadLetterCount: 0,
-    deadLetters: [],
-    damaged: 1,
-    storageStalledMs: 3_000,
-    warnings: ['the disk is full'],
-  };
-  const lines = present.presentStatus(status, 61_000, []).split('\n');
-  assert.deepEqual(lines.slice(0, 4), [
-    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
-    'Warning: the disk is full.',
-    '"box 0": 1 ready, 2 held, 3 waiting',
-    '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
-  ]);
-  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
-  assert(lines.join('\n').length <= 30_000);
-});
-
-test('the status says how many dead letters there are, and where they were meant to go', () => {
-  const meant = (count: number) =>
-    Array.from({ length: count }, (_, index) => ({ to: `box ${index}` as Name, messages: 2 }));
-  const status = {
-    ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
-    ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
-    ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
-  };
-  const said = (deadLetterCount: number, boxes: number) =>
-    present
-      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [])
-      .split('\n')[1];
-  assert.equal(
-    said(4, 2),
-    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` puts them back.',
-  );
-  assert.equal(
-    said(14, 7),
-    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` puts them back.',
-  );
-});
-
-test('an error has its code, what happened, and what to do', () => {
-  assert.equal(
-    present.presentError(new IpcError('bad_timeout', 'timeout is 0')),
-    'bad_timeout: timeout is 0. To do: give whole seconds from 1 to 300.',
-  );
-  assert.match(
-    present.presentError(new IpcError('cut_off', 'no answer')),
-    /It may have been taken all the same\. The same call may succeed later\.$/,
-  );
-  assert.match(
-    present.presentError(new IpcError('no_broker', 'gone', { maybeStored: true })),
-    /It may have been taken all the same\./,
-  );
-  assert.doesNotMatch(
-    present.presentError(new IpcError('storage_failed', 'unread', { maybeStored: false })),
-    /It may have been taken/,
-  );
+  assert(resultText.fits(text), `${text.length} characters`);
 });

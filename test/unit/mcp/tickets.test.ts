@@ -1,5 +1,5 @@
-// When an offer is settled, rule by rule: (a) by its ticket, (b) by the next reading call, (c) at an
-// orderly end; and what goes back instead.
+// When a delivery is settled, rule by rule: (a) by its ticket, (b) by the next reading call, (c) at an
+// orderly end; and what is released instead.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Batch, type Caller, type Plan, Tickets } from '../../../src/mcp/tickets.ts';
@@ -9,8 +9,8 @@ import type { MessageId, Name } from '../../../src/model/message.ts';
 const broker = '19901';
 const here = { broker, mailbox: 'A' as Name };
 const there = { broker, mailbox: 'B' as Name };
-const patient: Caller = { id: '', drops: false };
-const dropper: Caller = { id: 't1', drops: true };
+const patient: Caller = { id: '', dropsCalls: false };
+const dropper: Caller = { id: 't1', dropsCalls: true };
 
 function message(number: number, mailbox = here.mailbox): Delivery {
   const envelope = {
@@ -27,7 +27,7 @@ function message(number: number, mailbox = here.mailbox): Delivery {
   return { envelope, mailbox, attempt: 1, others: 0, body: Buffer.from('body') };
 }
 
-/** Handed over, and its result written. */
+/** The ticket of messages that were handed over in a result that was written. */
 function given(
   tickets: Tickets,
   numbers: readonly number[],
@@ -44,12 +44,12 @@ function ids(batch: Batch | undefined): string[] {
   return (batch?.deliveries ?? []).map(({ envelope }) => envelope.id);
 }
 
-/** What a plan settles and gives once more. */
-function does({ settles, again }: Plan): { settles: string[]; again: string[] } {
-  return { settles: settles.flatMap(ids), again: ids(again) };
+/** The ids that a plan settles, and those that it redelivers. */
+function does({ settles, redelivers }: Plan): { settles: string[]; redelivers: string[] } {
+  return { settles: settles.flatMap(ids), redelivers: ids(redelivers) };
 }
 
-const nothing = { settles: [], again: [] };
+const nothing = { settles: [], redelivers: [] };
 
 test('a ticket is the nonce of the session and a count', () => {
   const tickets = new Tickets('k7f3');
@@ -57,7 +57,7 @@ test('a ticket is the nonce of the session and a count', () => {
   assert.equal(tickets.give('', undefined, []), 'k7f3-2');
 });
 
-test('of what is handed over the number and the id are kept, and no body', () => {
+test('a ticket keeps the number and the id of a message, and no body', () => {
   const tickets = new Tickets('k7f3');
   const envelope = { number: 1, id: 'm1' as MessageId };
   const kept = [{ broker, deliveries: [{ envelope }] }];
@@ -73,7 +73,7 @@ test('(a) a call with the ticket settles it, whatever the call, and names what i
     const tickets = new Tickets('k7f3');
     const ticket = given(tickets, [1]);
     const plan = tickets.begin(patient, ticket, reads);
-    assert.deepEqual(does(plan), { settles: ['m1'], again: [] });
+    assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
     assert.equal(plan.answers, 'm1');
   }
 });
@@ -81,9 +81,10 @@ test('(a) a call with the ticket settles it, whatever the call, and names what i
 test('(a) holds for another caller, and before the result was written', () => {
   const tickets = new Tickets('k7f3');
   const ticket = tickets.give('t1', here, [message(1)]);
-  assert.deepEqual(ids(tickets.begin({ id: 't2', drops: true }, ticket, undefined).settles[0]), [
-    'm1',
-  ]);
+  assert.deepEqual(
+    ids(tickets.begin({ id: 't2', dropsCalls: true }, ticket, undefined).settles[0]),
+    ['m1'],
+  );
 });
 
 test('(a) the ticket of several messages settles them all and answers none', () => {
@@ -102,7 +103,7 @@ test('(a) a ticket that is used again settles nothing, and is not unknown', () =
   assert.equal(plan.isUnknown, false);
 });
 
-test('(a) the ticket of what went back settles it all the same', () => {
+test('(a) the ticket of a released message still settles it', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   tickets.gone(ticket);
@@ -118,7 +119,7 @@ test('(b) the next wait or fetch on that mailbox without a ticket settles what w
   given(tickets, [2, 3]);
   assert.deepEqual(does(tickets.begin(patient, undefined, here)), {
     settles: ['m1', 'm2', 'm3'],
-    again: [],
+    redelivers: [],
   });
 });
 
@@ -137,7 +138,7 @@ test('(b) does not hold for another mailbox, port, caller, or for a call that re
   given(tickets, [1]);
   assert.deepEqual(does(tickets.begin(patient, undefined, there)), nothing);
   assert.deepEqual(does(tickets.begin(patient, undefined, { ...here, broker: '1' })), nothing);
-  assert.deepEqual(does(tickets.begin({ id: 't1', drops: false }, undefined, here)), nothing);
+  assert.deepEqual(does(tickets.begin({ id: 't1', dropsCalls: false }, undefined, here)), nothing);
   assert.deepEqual(does(tickets.begin(patient, undefined, undefined)), nothing);
 });
 
@@ -145,7 +146,7 @@ test('(b) does not hold for a call with a ticket: the other messages stay as the
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
   const second = given(tickets, [2]);
-  assert.deepEqual(does(tickets.begin(patient, second, here)), { settles: ['m2'], again: [] });
+  assert.deepEqual(does(tickets.begin(patient, second, here)), { settles: ['m2'], redelivers: [] });
 });
 
 test('(b) holds for a call whose ticket is unknown: the ticket is ignored', () => {
@@ -176,7 +177,7 @@ test('(c) an end settles what was written 2 s before, and releases the rest', ()
   );
 });
 
-test('(c) releases all where the host drops calls without a word', () => {
+test('(c) releases all where the host drops calls silently', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const { settles, releases } = tickets.end(60_000, true);
@@ -193,7 +194,7 @@ test('(c) leaves alone what a call is settling, and knows nothing of what is set
   assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
 });
 
-test('a cancelled call gives its messages back: unread, unless its result began to leave', () => {
+test('a cancelled call releases its messages: unread, unless its result began to leave', () => {
   const tickets = new Tickets('k7f3');
   const early = tickets.give('', here, [message(1)]);
   const begun = tickets.give('', here, [message(2)]);
@@ -230,12 +231,18 @@ test('what could not be settled waits for the next call', () => {
   assert.deepEqual(does(tickets.begin(patient, undefined, here)).settles, ['m1']);
 });
 
-test('a host that drops calls: what was given comes once more, then (b) holds', () => {
+test('a host that drops calls: a message is redelivered once, then (b) holds', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), { settles: [], again: ['m1'] });
+  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
+    settles: [],
+    redelivers: ['m1'],
+  });
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), { settles: ['m1'], again: [] });
+  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
+    settles: ['m1'],
+    redelivers: [],
+  });
 });
 
 test('a host that drops calls: only that mailbox, and only that caller', () => {
@@ -243,54 +250,57 @@ test('a host that drops calls: only that mailbox, and only that caller', () => {
   given(tickets, [1], { caller: dropper });
   assert.deepEqual(does(tickets.begin(dropper, undefined, there)), nothing);
   assert.deepEqual(does(tickets.begin(dropper, undefined, undefined)), nothing);
-  assert.deepEqual(does(tickets.begin({ id: 't2', drops: true }, undefined, here)), nothing);
+  assert.deepEqual(does(tickets.begin({ id: 't2', dropsCalls: true }, undefined, here)), nothing);
 });
 
-test('a host that drops calls: what the ticket names is done, the rest comes once more', () => {
+test('a host that drops calls: what the ticket names is settled, the rest is redelivered', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const second = given(tickets, [2], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, second, here)), { settles: ['m2'], again: ['m1'] });
+  assert.deepEqual(does(tickets.begin(dropper, second, here)), {
+    settles: ['m2'],
+    redelivers: ['m1'],
+  });
 });
 
-test('a host that drops calls: of a fetch, each message is counted for itself', () => {
+test('a host that drops calls: each message of a fetch is counted by itself', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   tickets.begin(dropper, undefined, here);
   given(tickets, [1, 2], { caller: dropper });
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
     settles: ['m1'],
-    again: ['m2'],
+    redelivers: ['m2'],
   });
 });
 
-test('a host that drops calls: what was not written comes once more too, and then waits to be', () => {
+test('a host that drops calls: a result that was not written is redelivered once too, then waits for its write', () => {
   const tickets = new Tickets('k7f3');
   tickets.give(dropper.id, here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)).again, ['m1']);
+  assert.deepEqual(does(tickets.begin(dropper, undefined, here)).redelivers, ['m1']);
   const second = tickets.give(dropper.id, here, [message(1)]);
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)), nothing);
   tickets.written(second, 0);
   assert.deepEqual(does(tickets.begin(dropper, undefined, here)).settles, ['m1']);
 });
 
-test('a host that drops calls: the first ticket of what was given twice settles both', () => {
+test('a host that drops calls: the first ticket of a message that was delivered twice settles both', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
   tickets.begin(dropper, undefined, here);
   given(tickets, [1], { caller: dropper });
   const plan = tickets.begin(dropper, first, here);
-  assert.deepEqual(does(plan), { settles: ['m1'], again: [] });
+  assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
   tickets.settled(plan.settles);
   assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
 });
 
-test('a host that drops calls: what was cancelled and given anew is not settled and given at once', () => {
+test('a host that drops calls: a message that was cancelled and redelivered is not both settled and released', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
   tickets.gone(first);
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, first, here)), { settles: ['m1'], again: [] });
+  assert.deepEqual(does(tickets.begin(dropper, first, here)), { settles: ['m1'], redelivers: [] });
 });
 
 test('the ticket of a part settles nothing, and neither does its call', () => {
@@ -304,7 +314,7 @@ test('the ticket of a part settles nothing, and neither does its call', () => {
   }
 });
 
-test('what went back is remembered for the newest 256 tickets', () => {
+test('released messages are remembered for the newest 256 tickets', () => {
   const tickets = new Tickets('k7f3');
   const names = Array.from({ length: 257 }, (_, index) => given(tickets, [index + 1]));
   for (const name of names) tickets.gone(name);

@@ -1,4 +1,4 @@
-// What becomes of a call's result, as the transport tells it.
+// How the transport follows the result of a call, and which lines it answers itself.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { lineBytesMax } from '../../../src/base/limits.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 
-/** A host's end of the pipe: it takes what is written when it is told to. */
+/** A host's end of the pipe: each write ends when the test calls `take`. */
 class SlowOutput extends Writable {
   readonly lines: string[] = [];
   readonly #taking: ((error?: Error) => void)[] = [];
@@ -91,7 +91,7 @@ test('a call that is cancelled before its result gets none', async () => {
   assert.deepEqual(output.lines, []);
 });
 
-test('a cancellation between the handler and the write takes the result out', async () => {
+test('a result is not written after a cancellation between handler and write', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1));
   watch(1);
@@ -101,7 +101,7 @@ test('a cancellation between the handler and the write takes the result out', as
   assert.deepEqual(output.lines, []);
 });
 
-test('a cancellation is heard while the result is being written, and after', async () => {
+test('a cancellation counts while the result is being written, and after', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1), call(2));
   watch(1);
@@ -127,7 +127,7 @@ test('a result that cannot be written is gone', async () => {
   assert.deepEqual(events, ['1 writing', '1 gone']);
 });
 
-test('an error in the place of a result gives back what the result would have handed over', async () => {
+test('an error in place of a result releases what the result would have handed over', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1));
   watch(1);
@@ -138,7 +138,7 @@ test('an error in the place of a result gives back what the result would have ha
   assert.equal(output.lines.length, 1);
 });
 
-test('a result that is an error gives back what it would have handed over', async () => {
+test('a result that is an error releases what it would have handed over', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1));
   watch(1);
@@ -149,7 +149,7 @@ test('a result that is an error gives back what it would have handed over', asyn
   assert.equal(output.lines.length, 1);
 });
 
-test('the id of a call that was taken back is free for another request', async () => {
+test('the id of a cancelled call can be used again', async () => {
   const { transport, output, receive } = await setUp();
   await receive(call(1), cancel(1));
   await transport.send(result(1));
@@ -209,7 +209,25 @@ test('a line that is too long, or not UTF-8, is answered where its id is known, 
   assert.deepEqual(arrived, [3]);
 });
 
-test('a line that is not JSON is told so, and the next is read; an empty one is none', async () => {
+test('the id of a line that is too long is found where hosts write it, else it is null', async () => {
+  const { transport, output, raw } = await setUp();
+  transport.onerror = () => {};
+  const params = { text: 'x'.repeat(lineBytesMax), id: 2 };
+  const lines: [object, unknown][] = [
+    [{ jsonrpc: '2.0', id: 'ä"', method: 'a', params }, 'ä"'],
+    [{ method: 'a', params, jsonrpc: '2.0', id: 8 }, 8],
+    [{ jsonrpc: '2.0', method: 'a', id: 9, params }, null],
+    [{ jsonrpc: '2.0', method: 'a', params }, null],
+  ];
+  for (const [line, id] of lines) {
+    await raw(Buffer.from(`${JSON.stringify(line)}\r\n`));
+    const answer = output.answers().at(-1);
+    assert.deepEqual([answer?.id, answer?.error.code], [id, -32_600]);
+    output.take();
+  }
+});
+
+test('a line that is not JSON is answered with an error, an empty one is skipped, and the next is read', async () => {
   const { transport, output, raw, receive, arrived } = await setUp();
   const errors: string[] = [];
   transport.onerror = (error) => errors.push(error.message);
@@ -227,4 +245,10 @@ test('lines come whole, however their bytes are cut', async () => {
   for (const byte of bytes) await raw(Buffer.of(byte));
   await raw(bytes);
   assert.deepEqual(arrived, [1, 2, 1, 2]);
+});
+
+test('a line that begins with a byte order mark is read', async () => {
+  const { raw, arrived } = await setUp();
+  await raw(Buffer.from(`\ufeff${JSON.stringify(call(1))}\n`));
+  assert.deepEqual(arrived, [1]);
 });

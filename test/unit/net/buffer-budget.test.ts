@@ -1,4 +1,4 @@
-// What all connections together keep in the memory of a broker, and who goes when it is too much.
+// The memory that all connections of a broker use together, and which one is closed beyond the budget.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -27,12 +27,12 @@ function memory(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
-/** Long before its silence would be its end. */
+/** Long before the connection would be closed for its silence. */
 function closed(socket: Socket): Promise<unknown> {
   return once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
 }
 
-/** The first byte of a frame that says it has so many bytes of body. */
+/** The beginning of a frame with a body of this length. */
 function beginning(bodyBytes: number): Buffer {
   const prefix = Buffer.alloc(17);
   prefix.writeUInt32BE(12 + 64 + bodyBytes, 0);
@@ -42,8 +42,8 @@ function beginning(bodyBytes: number): Buffer {
   return prefix;
 }
 
-test('when half sent frames are too much together, who has stood still for longest is closed', async (context) => {
-  const broker = await startBroker(context, { limits: { bufferedBytesMax: 2.5 * mebibyte } });
+test('when incomplete frames exceed the budget, the connection that has been stalled for longest is closed', async (context) => {
+  const broker = await startBroker(context, { limits: { bufferBudgetBytes: 2.5 * mebibyte } });
   const client = broker.client();
   const come = async (name: string): Promise<Socket> => {
     const socket = await provenSocket(context, broker, name);
@@ -59,16 +59,16 @@ test('when half sent frames are too much together, who has stood still for longe
   const third = await come('third');
   await firstGone;
   assert.deepEqual([second.closed, third.closed], [false, false]);
-  // Who sends on is not the one, though he needs as much.
+  // The connection that goes on sending stays, though it uses as much memory.
   const secondGone = closed(second);
   await client.post(box, megabyte);
   await secondGone;
   assert.equal(third.closed, false);
 });
 
-test('when unread mail is too much together, who has read nothing for longest is closed, and it goes on to others', async (context) => {
+test('when unread mail exceeds the budget, the connection that has been stalled for longest is closed, and its mail goes to others', async (context) => {
   const bufferedBytesMax = 24 * mebibyte;
-  const broker = await startBroker(context, { limits: { bufferedBytesMax } });
+  const broker = await startBroker(context, { limits: { bufferBudgetBytes: bufferedBytesMax } });
   const poster = broker.client();
   const before = memory();
   for (let count = 0; count < 16; count++) {
@@ -88,12 +88,12 @@ test('when unread mail is too much together, who has read nothing for longest is
     grown = memory() - before;
   }
   assert.ok(grown < bufferedBytesMax + cacheBytes, `${Math.round(grown / mebibyte)} MiB`);
-  // All of it was offered; what is there again was held by those who are closed.
+  // All of it was delivered; the connections that were closed held what is back.
   const { deliveries } = await broker.client().fetch(box);
   assert.ok(deliveries.length > 0);
 });
 
-test('posts of many that come in one turn are written before they are too much together', async (context) => {
+test('posts of many sessions that come in one turn are written before they exceed the budget', async (context) => {
   const gated = new GatedDisk();
   let most = 0;
   gated.onWrite = (buffers) => {
@@ -107,7 +107,7 @@ test('posts of many that come in one turn are written before they are too much t
   assert.equal((await broker.client().status()).messages, 64);
 });
 
-test('who proved the key and says no hello is closed, who says it is not', async (context) => {
+test('a connection that proved the key but sends no hello is closed, and one that sends it is not', async (context) => {
   context.mock.timers.enable({ apis: ['setInterval'] });
   const broker = await startBroker(context);
   const client = broker.client();

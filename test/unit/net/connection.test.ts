@@ -53,7 +53,7 @@ async function withProvenSocket(
   }
 }
 
-test('frames go both ways, in order, and both ends hear of an orderly end without a reason', async () => {
+test('frames go both ways, in order, and an orderly end has no reason at either side', async () => {
   const { client, server } = await connectedPair();
   const [ear, other] = [new Ear(client), new Ear(server)];
   client.send(goodbye(1));
@@ -81,7 +81,7 @@ test('the frames of one turn arrive in one chunk', async () => {
   await ear.closed;
 });
 
-test('nothing is lost that came before the handlers were set', async () => {
+test('frames that came before the handlers were set are not lost', async () => {
   const { client, server } = await connectedPair();
   const written = new Promise<void>((resolve) => client.send(goodbye(7), resolve));
   await written;
@@ -91,7 +91,7 @@ test('nothing is lost that came before the handlers were set', async () => {
   await ear.closed;
 });
 
-test('frames that come in one piece with the proof are not lost', async () => {
+test('frames that come in one chunk with the proof are not lost', async () => {
   const listener = await Listener.start((socket) => {
     accept(socket, keys).then((connection) => {
       connection.onFrame = (frame) => {
@@ -111,7 +111,7 @@ test('frames that come in one piece with the proof are not lost', async () => {
   listener.close();
 });
 
-test('onWritten tells that the bytes left, and is not called for a connection that was lost', async () => {
+test('onWritten is called when the kernel has the bytes, and never for a connection that was lost', async () => {
   const { client, server } = await connectedPair();
   const ear = new Ear(client);
   await new Promise<void>((resolve) => client.send(goodbye(1), resolve));
@@ -132,7 +132,7 @@ test('close() sends what is buffered first', async () => {
   assert.equal(await ear.closed, undefined);
 });
 
-test('a handler that pauses gets the rest of the same chunk only when it resumes', async () => {
+test('a handler that pauses gets the rest of the same chunk only after resume()', async () => {
   const { client, server } = await connectedPair();
   const requests: number[] = [];
   let paused: () => void = () => {};
@@ -177,7 +177,7 @@ test('a handler that destroys drops the rest of the same chunk', async () => {
   client.destroy();
 });
 
-test('a ping is answered below the owner; a pong with a number is passed up', async () => {
+test('a ping is answered by the connection itself; a pong with a request number is passed on', async () => {
   const { client, server } = await connectedPair();
   const [ear, other] = [new Ear(client), new Ear(server)];
   client.send(encodeRequest({ kind: 'ping', request: 0 }));
@@ -191,13 +191,13 @@ test('a ping is answered below the owner; a pong with a number is passed up', as
   assert.deepEqual([ear.frames, other.frames], [[], []]);
 });
 
-test('two idle ends keep each other alive with heartbeats that nobody above sees', async () => {
+test('two idle ends keep each other alive with heartbeats that are never passed on', async () => {
   const { client, server } = await connectedPair(hasty);
   const [ear, other] = [new Ear(client), new Ear(server)];
   const began = performance.now();
   while (performance.now() - began < 2 * hasty.silenceMsDead) {
-    const heard = client.lastHeard;
-    while (client.lastHeard === heard) await new Promise(setImmediate);
+    const heard = client.lastReceived;
+    while (client.lastReceived === heard) await new Promise(setImmediate);
   }
   assert.ok(client.open && server.open);
   assert.deepEqual([ear.frames, other.frames], [[], []]);
@@ -205,7 +205,7 @@ test('two idle ends keep each other alive with heartbeats that nobody above sees
   await other.closed;
 });
 
-test('an idle end sends a ping with request number 0 after its heartbeat time', async () => {
+test('an idle end sends a ping with request number 0 after heartbeatMs', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     new Ear(server);
     const [bytes] = (await once(socket, 'data')) as [Buffer];
@@ -214,7 +214,7 @@ test('an idle end sends a ping with request number 0 after its heartbeat time', 
   });
 });
 
-test('a peer that is silent for too long is given up', async () => {
+test('the connection of a peer that is silent for too long is closed', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     socket.resume();
@@ -226,7 +226,7 @@ test('a peer that is silent for too long is given up', async () => {
   });
 });
 
-test('a paused end does not take its own deafness for the silence of its peer', async () => {
+test('while an end is paused, the silence of its peer does not count', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     server.pause();
@@ -239,7 +239,7 @@ test('a paused end does not take its own deafness for the silence of its peer', 
   });
 });
 
-test('an end that stood still itself reads what came meanwhile before it judges its peer', async () => {
+test('an end whose process stood still reads what came meanwhile before it judges its peer', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     socket.write(Buffer.concat(goodbye(1)));
@@ -252,7 +252,7 @@ test('an end that stood still itself reads what came meanwhile before it judges 
   });
 });
 
-test('a peer that reads nothing is given up, though it goes on talking', async () => {
+test('the connection of a peer that reads nothing is closed, though the peer goes on sending', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     socket.pause();
@@ -267,7 +267,7 @@ test('a peer that reads nothing is given up, though it goes on talking', async (
   });
 });
 
-test('a peer that reads slowly but steadily is not given up, and has not stood still', async () => {
+test('the connection of a peer that reads slowly but steadily stays, and does not count as stalled', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     const bytes = 16 * 1_048_576;
@@ -287,7 +287,7 @@ test('a peer that reads slowly but steadily is not given up, and has not stood s
     const began = performance.now();
     const talk = setInterval(() => socket.write(Buffer.concat(goodbye(1))), 20);
     const stillMs: number[] = [];
-    const look = setInterval(() => stillMs.push(performance.now() - server.stillSince), 20);
+    const look = setInterval(() => stillMs.push(performance.now() - server.stalledSince), 20);
     assert.equal(await Promise.race([done, ear.closed]), undefined);
     clearInterval(talk);
     clearInterval(look);
@@ -323,7 +323,7 @@ test('bytes of one large frame keep their order, and onWritten waits for the las
   await ear.closed;
 });
 
-test('a peer that lies about a length, or sends rubbish, is cut off with the reason', async () => {
+test('a wrong length, or bytes that are no frame, close the connection with the reason', async () => {
   const wrong = [
     ['ffffffff', 'frame_too_large'],
     ['0000000b', 'bad_frame'],
@@ -342,7 +342,7 @@ test('a peer that lies about a length, or sends rubbish, is cut off with the rea
   }
 });
 
-test('a stranger who sends other bytes, half a handshake or a wrong proof gets no byte beyond the handshake', async () => {
+test('a peer that sends other bytes, half a handshake or a wrong proof gets no byte beyond the handshake', async () => {
   const refusals: string[] = [];
   const listener = await Listener.start((socket) => {
     accept(socket, keys, hasty).catch((error) => refusals.push(error.code));
@@ -375,7 +375,7 @@ test('a stranger who sends other bytes, half a handshake or a wrong proof gets n
   listener.close();
 });
 
-test('a dialler finds nobody: unreachable; no such host: host_unknown', async () => {
+test('dialling a port where no program listens is unreachable, an unknown host is host_unknown', async () => {
   const port = await freePort();
   await assert.rejects(dial({ host: '127.0.0.1', port }, keys), { code: 'unreachable' });
   await assert.rejects(dial({ path: join(tmpdir(), 'no-such.sock') }, keys), {
@@ -386,7 +386,7 @@ test('a dialler finds nobody: unreachable; no such host: host_unknown', async ()
   });
 });
 
-test('a dialler meets a program that is silent, speaks HTTP, hangs up in the middle, or has another key', async () => {
+test('dialling a program that is silent, speaks HTTP, hangs up in the middle, or has another key', async () => {
   const preface = Buffer.from('a949504373', 'hex');
   const programs: [(socket: Socket) => void, string][] = [
     [() => {}, 'port_taken'],
@@ -413,7 +413,7 @@ test('an abort ends a dial that hangs in its handshake', async () => {
   listener.close();
 });
 
-test('the same goes over a Unix socket', async () => {
+test('a Unix socket works in the same way', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ipc-'));
   const path = join(folder, 'owner.sock');
   const server = createServer((socket) => {
@@ -434,7 +434,7 @@ test('the same goes over a Unix socket', async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('a stranger has 2 s for his handshake, however he draws it out', async () => {
+test('a handshake must be complete within 2 s, however slowly its bytes come', async () => {
   const listener = await Listener.start((socket) => {
     accept(socket, keys).catch(() => {});
   });

@@ -58,7 +58,7 @@ function writeKey(text: string, mode = 0o600): string {
   return path;
 }
 
-test('the first use makes a folder for its owner alone, and in it a key of 64 hex digits', async () => {
+test('the first use makes a folder that only its user can read, and in it a key of 64 hex digits', async () => {
   const made = await loadKey(home, env);
   assert.equal(made.length, 32);
   assert.equal(readFileSync(join(home, 'key'), 'latin1'), `${made.toString('hex')}\n`);
@@ -67,7 +67,7 @@ test('the first use makes a folder for its owner alone, and in it a key of 64 he
   assert.deepEqual(readdirSync(home), ['key']);
 });
 
-test('every folder that was made for the key is synced into the one above it, and no other is', async (t) => {
+test('the parent of every folder that was made for the key is synced, and no other folder', async (t) => {
   const handle = await open(folder, 'r');
   const synced: number[] = [];
   const sync = t.mock.method(Object.getPrototypeOf(handle), 'sync', function (this: typeof handle) {
@@ -91,7 +91,7 @@ test('a later use reads the same key', async () => {
   assert.deepEqual(await loadKey(home, env), await loadKey(home, env));
 });
 
-test('a home that is there keeps its mode', async () => {
+test('a home that exists keeps its mode', async () => {
   mkdirSync(home, { recursive: true });
   chmodSync(home, 0o755);
   await loadKey(home, env);
@@ -137,7 +137,7 @@ test('IPC_KEY is the key, in hex or in base64, and no file is made', async () =>
   assert.equal(existsSync(home), false);
 });
 
-test('IPC_KEY_FILE is read in place of the home, and is never made', async () => {
+test('IPC_KEY_FILE is read instead of the key in the home, and is never made', async () => {
   const path = join(folder, 'named');
   writeFileSync(path, key.toString('base64'), { mode: 0o600 });
   assert.deepEqual(await loadKey(home, { IPC_KEY_FILE: path }), key);
@@ -146,7 +146,7 @@ test('IPC_KEY_FILE is read in place of the home, and is never made', async () =>
   assert.equal(existsSync(path), false);
 });
 
-test('an empty variable is none', async () => {
+test('an empty variable counts as unset', async () => {
   writeKey(`${hex}\n`);
   assert.deepEqual(await loadKey(home, { IPC_KEY: '', IPC_KEY_FILE: '' }), key);
 });
@@ -174,18 +174,18 @@ test('a malformed key is refused, and no error shows any of it', async () => {
   }
 });
 
-test('a file where the home should be, or in the way to it, is an unusable home', async () => {
+test('a file in the place of the home, or of a folder above it, is an unusable home', async () => {
   writeFileSync(join(folder, 'deep'), 'a file');
   await assert.rejects(loadKey(join(folder, 'deep'), env), { code: 'home_unusable' });
   await assert.rejects(loadKey(home, env), { code: 'home_unusable' });
 });
 
-test('a folder where the key should be is an unusable key', async () => {
+test('a folder in the place of the key file is an unusable key', async () => {
   mkdirSync(join(home, 'key'), { recursive: true });
   await assert.rejects(loadKey(home, env), { code: 'key_unusable' });
 });
 
-test('a link to a key elsewhere is followed, one to nowhere is refused', async () => {
+test('a symbolic link to a key is followed, a dangling one is refused', async () => {
   mkdirSync(home, { recursive: true });
   const target = join(folder, 'target');
   symlinkSync(target, join(home, 'key'));
@@ -194,7 +194,7 @@ test('a link to a key elsewhere is followed, one to nowhere is refused', async (
   assert.deepEqual(await loadKey(home, env), key);
 });
 
-test('a new key takes the place of the one before, which stays good until it is retired', async () => {
+test('a new key replaces the previous one, which stays good until it is retired', async () => {
   const first = await loadKey(home, env);
   assert.deepEqual(await newKey(home, env), { path: join(home, 'key'), same: false, old: true });
   const [second, old] = await loadKeys(home, env);
@@ -207,7 +207,7 @@ test('a new key takes the place of the one before, which stays good until it is 
   assert.equal((await retireKey(home, env)).same, true);
 });
 
-test('there are never three keys: the old one is retired first', async () => {
+test('there are never three keys: the old one must be retired first', async () => {
   await loadKey(home, env);
   await newKey(home, env);
   const keys = await loadKeys(home, env);
@@ -232,7 +232,7 @@ test('an imported key is the key of a home without one, and in another home repl
   await assert.rejects(importKey(other, env, hex.slice(1)), { code: 'key_unusable' });
 });
 
-test('a change of keys that stopped in the middle is finished by the next', async () => {
+test('after a replacement of the key was interrupted, the next one succeeds', async () => {
   const before = await loadKey(home, env);
   linkSync(join(home, 'key'), join(home, 'key.old'));
   assert.deepEqual(await loadKeys(home, env), [before]);
@@ -241,7 +241,7 @@ test('a change of keys that stopped in the middle is finished by the next', asyn
   assert.deepEqual(old, before);
 });
 
-test('IPC_KEY_FILE is the file that is changed; a key in IPC_KEY is in no file', async () => {
+test('IPC_KEY_FILE names the file that is changed; a key in IPC_KEY cannot be replaced', async () => {
   const path = join(folder, 'named');
   writeFileSync(path, hex, { mode: 0o600 });
   await newKey(home, { IPC_KEY_FILE: path });
@@ -250,7 +250,7 @@ test('IPC_KEY_FILE is the file that is changed; a key in IPC_KEY is in no file',
   assert.equal(existsSync(home), false);
 });
 
-test('a process that runs on sees another key within a second, and keeps its own while the file is bad', async (context) => {
+test('a running process sees a new key within a second, and keeps its keys while the file cannot be used', async (context) => {
   const first = await loadKeys(home, env);
   let now = 0;
   context.mock.method(performance, 'now', () => now);

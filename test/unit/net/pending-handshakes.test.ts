@@ -1,4 +1,4 @@
-// Who has not proved the key has few places, and takes none from who has.
+// Connections that have not proved the key are limited, and never displace one that has.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -8,13 +8,13 @@ import type { Connection } from '../../../src/net/connection.ts';
 import { PendingHandshakes } from '../../../src/net/pending-handshakes.ts';
 import { freePort, keys, rawSocket } from '../../support/sockets.ts';
 
-/** A listener with three places for strangers. Each socket that comes is awaited. */
+/** A listener for three pending handshakes. `come` connects one more and waits until it is accepted. */
 async function open() {
   const pendingHandshakes = new PendingHandshakes(3);
   const proven: Connection[] = [];
   const server = createServer((socket) => {
     pendingHandshakes
-      .meet(socket, accept(socket, keys))
+      .track(socket, accept(socket, keys))
       .then((connection) => proven.push(connection))
       .catch(() => {});
   });
@@ -28,11 +28,11 @@ async function open() {
     socket.resume();
     return socket;
   };
-  return { strangers: pendingHandshakes, proven, server, port, come };
+  return { pendingHandshakes, proven, server, port, come };
 }
 
-test('the oldest silent stranger goes when one too many comes, and reads no byte', async () => {
-  const { strangers: pendingHandshakes, server, come } = await open();
+test('when there is one connection too many, the oldest that sent no hello is closed and gets no byte', async () => {
+  const { pendingHandshakes, server, come } = await open();
   const [first, second] = [await come(), await come()];
   await come();
   const gone = once(first, 'close');
@@ -44,7 +44,7 @@ test('the oldest silent stranger goes when one too many comes, and reads no byte
   server.close();
 });
 
-test('who has said hello stays before those who say nothing', async () => {
+test('a connection that sent its hello stays longer than those that sent nothing', async () => {
   const { server, come } = await open();
   const first = await come();
   first.write(Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]));
@@ -58,7 +58,7 @@ test('who has said hello stays before those who say nothing', async () => {
   server.close();
 });
 
-test('when all have said hello the oldest goes, and who has the key comes in', async () => {
+test('when all have sent their hello the oldest is closed, and a peer with the key gets in', async () => {
   const { proven, server, port, come } = await open();
   const all: Socket[] = [];
   for (let count = 0; count < 3; count++) {
@@ -79,8 +79,8 @@ test('when all have said hello the oldest goes, and who has the key comes in', a
   client.destroy();
 });
 
-test('a connection that has proved the key takes no place, and no stranger takes its', async () => {
-  const { strangers: pendingHandshakes, proven, server, port, come } = await open();
+test('a connection that has proved the key does not count, and is never closed for others', async () => {
+  const { pendingHandshakes, proven, server, port, come } = await open();
   const client = await dial({ host: '127.0.0.1', port }, keys);
   while (proven.length === 0) await new Promise(setImmediate);
   assert.equal(pendingHandshakes.count, 0);

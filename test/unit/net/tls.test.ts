@@ -1,5 +1,5 @@
-// TLS between two ends of a TCP connection; loopback stands for the network here, and a relay for
-// whoever sits on it.
+// TLS between two ends of a TCP connection. Loopback stands for the network here, and a relay for an
+// attacker on it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -77,7 +77,7 @@ async function outcome(server: Ends): Promise<Channel> {
   return channel;
 }
 
-test('who has the key gets a channel whose two ends have one binding, and each channel its own', async (context) => {
+test('both ends of a channel have the same binding, and each channel has another one', async (context) => {
   const server = await secureServer(context);
   const client = await secureClient(server.port);
   const accepted = await outcome(server);
@@ -108,7 +108,7 @@ test('neither a body nor the key can be read on the wire', async (context) => {
   client.socket.destroy();
 });
 
-test('a server with two keys takes a client with either', async (context) => {
+test('a server with two keys accepts a client with either of them', async (context) => {
   const server = await secureServer(context, [otherKey, key]);
   for (const each of [key, otherKey]) {
     const { socket } = await secureClient(server.port, each);
@@ -122,7 +122,7 @@ test('another key is refused on both sides', async (context) => {
   assert.equal(((await server.accepted[0]) as IpcError).code, 'key_mismatch');
 });
 
-test('what is not a ClientHello is closed at its first wrong byte, without a byte', async (context) => {
+test('a connection that does not begin with a ClientHello is closed at the first wrong byte, and gets no byte', async (context) => {
   const server = await secureServer(context);
   const strangers = [
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),
@@ -140,7 +140,7 @@ test('what is not a ClientHello is closed at its first wrong byte, without a byt
   }
 });
 
-test('a ClientHello of more than 4,096 bytes is closed at the length that it says', async (context) => {
+test('a ClientHello of more than 4,096 bytes is refused at its length field', async (context) => {
   const server = await secureServer(context, [key], 100);
   // The record's head has 5 bytes of them.
   for (const [bytes, code] of [
@@ -155,7 +155,7 @@ test('a ClientHello of more than 4,096 bytes is closed at the length that it say
   }
 });
 
-test('a client that is silent, or slow with its first bytes, is closed in time without a byte', async (context) => {
+test('a client that is silent, or slow with its first bytes, is closed in time and gets no byte', async (context) => {
   const server = await secureServer(context, [key], 50);
   const silent = await rawSocket(server.port);
   assert.equal((await readAll(silent)).length, 0);
@@ -181,7 +181,7 @@ test('an older TLS, and TLS without the key, get no channel', async (context) =>
   }
 });
 
-test('a server that answers in the clear gets nothing but the ClientHello', async (context) => {
+test('a server that answers in the clear gets only the ClientHello', async (context) => {
   const heard: Buffer[] = [];
   const listener = await Listener.start((socket) => {
     socket.on('data', (chunk) => {
@@ -194,7 +194,7 @@ test('a server that answers in the clear gets nothing but the ClientHello', asyn
   assert.equal(heard[0]?.[0], 0x16);
 });
 
-test('a server that hangs up at once counts as not reachable', async (context) => {
+test('a server that hangs up at once is unreachable', async (context) => {
   const listener = await Listener.start((socket) => socket.destroy());
   context.after(() => listener.close());
   await assert.rejects(secureClient(listener.port), { code: 'unreachable' });
@@ -210,7 +210,7 @@ test('a byte that a relay changes in the TLS handshake ends it', async (context)
   await assert.rejects(secureClient(port), { code: 'key_mismatch' });
 });
 
-test('a byte that a relay changes later ends the connection, and is never handed over', async (context) => {
+test('a byte that a relay changes later ends the connection, and is never passed on', async (context) => {
   const server = await secureServer(context);
   const { port } = await relay(context, server.port, (chunk) => {
     const changed = Buffer.from(chunk);
@@ -229,7 +229,7 @@ test('a byte that a relay changes later ends the connection, and is never handed
   assert.deepEqual(heard, []);
 });
 
-test('only the two ends of loopback, or of a Unix socket, are local', () => {
+test('only loopback at both ends, or a Unix socket, is local', () => {
   const ends = (localAddress?: string, remoteAddress?: string) =>
     isLocal({ localAddress, remoteAddress } as Socket);
   assert.equal(ends('127.0.0.1', '127.0.0.1'), true);

@@ -198,7 +198,7 @@ function answerFrame(kind: Response['kind']): Frame {
   return frameOf(encodeResponse(answers[kind][0], kind === 'offer' ? body : undefined));
 }
 
-/** Without the length of the whole frame. */
+/** The bytes after the length of the frame. */
 function hexOf(buffers: Buffer[]): string {
   return Buffer.concat(buffers).toString('hex').slice(8);
 }
@@ -211,7 +211,7 @@ for (const [kind, [request, ...hex]] of Object.entries(requests)) {
 }
 
 for (const [kind, [response, ...hex]] of Object.entries(answers)) {
-  test(`the bytes of a ${kind} answer are those of the protocol, both ways`, () => {
+  test(`the bytes of a ${kind} response are those of the protocol, both ways`, () => {
     const buffers = encodeResponse(response, kind === 'offer' ? body : undefined);
     assert.equal(hexOf(buffers), hex.join('').replaceAll(' ', ''));
     const expectedBody = kind === 'offer' ? body : undefined;
@@ -223,7 +223,7 @@ test('the checksum in these bytes is the CRC-32 of the body', () => {
   assert.equal(bodyChecksum(body), checksum);
 });
 
-test('a header that is a byte short, or a byte long, is a bad frame, in every kind', () => {
+test('a header that is one byte too short or too long is a bad frame, in every kind', () => {
   const frames = [
     ...(Object.keys(requests) as Request['kind'][]).map(requestFrame),
     ...(Object.keys(answers) as Response['kind'][]).map(answerFrame),
@@ -238,7 +238,7 @@ test('a header that is a byte short, or a byte long, is a bad frame, in every ki
   }
 });
 
-test('a body where none belongs is a bad frame, in every kind', () => {
+test('a body in a frame that has none is a bad frame, in every kind', () => {
   for (const kind of Object.keys(requests) as Request['kind'][]) {
     if (['hello', 'post', 'send'].includes(kind)) continue;
     const frame = { ...requestFrame(kind), body };
@@ -251,13 +251,13 @@ test('a body where none belongs is a bad frame, in every kind', () => {
   }
 });
 
-test('an unknown type is a bad frame, and so is an answer for a request', () => {
+test('an unknown type is a bad frame, and so is a response in place of a request', () => {
   assert.throws(() => decodeRequest({ ...requestFrame('ping'), type: 0 }), { code: 'bad_frame' });
   assert.throws(() => decodeRequest(answerFrame('pong')), { code: 'bad_frame' });
   assert.throws(() => decodeResponse(requestFrame('ping')), { code: 'bad_frame' });
 });
 
-test('a body that changed on its way is told from a sound one', () => {
+test('a body that changed on the way is detected', () => {
   const changed = Buffer.from('hellp');
   for (const kind of ['post', 'send'] as const) {
     const frame = { ...requestFrame(kind), body: changed };
@@ -267,12 +267,12 @@ test('a body that changed on its way is told from a sound one', () => {
   assert.throws(() => decodeResponse(frame), { code: 'body_damaged' });
 });
 
-test('an offer whose body has another length than it says is a bad frame', () => {
+test('an offer whose body has another length than its envelope says is a bad frame', () => {
   const frame = { ...answerFrame('offer'), body: Buffer.from('hello!') };
   assert.throws(() => decodeResponse(frame), { code: 'bad_frame' });
 });
 
-test('an offer whose body the disk damaged has none, and says so', () => {
+test('an offer of a damaged message has no body, and says that it is damaged', () => {
   const frame = frameOf(encodeResponse(answers.offer[0]));
   assert.equal(frame.body.length, 0);
   assert.deepEqual(decodeResponse(frame), { response: answers.offer[0], body: undefined });
@@ -291,7 +291,7 @@ const storedThree: Response & { kind: 'stored' } = {
   ],
 };
 
-test('what only a post to several mailboxes has stands at the end of the two headers', () => {
+test('what only a post to several mailboxes has is at the end of both headers', () => {
   const [post, stored] = [encodeRequest(toThree), encodeResponse(storedThree)];
   const postHex = [
     '02 00 0000 00000002 00000025',
@@ -329,13 +329,13 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
     message:
       'of several messages the ids are ID, ID/2, ID/3: the last one has 201 bytes; limit 200',
   });
-  // None is no list at all: there is one way to say it.
+  // An empty list has only one encoding: no bytes.
   const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
   const header = Buffer.concat([single.header, Buffer.alloc(4)]);
   assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
 });
 
-test('what breaks a rule for names, ids, bodies or amounts fails the one request', () => {
+test('a name, id, body or amount that is not allowed fails only its request', () => {
   const post = requests.post[0] as Request & { kind: 'post' };
   const bytes = Buffer.from([0xff]);
   const wrong: [Request, string][] = [
@@ -380,7 +380,7 @@ test('a post has either a count or an id', () => {
   }
 });
 
-test('whatever is wrong with an answer is fatal', () => {
+test('every error in a response is fatal', () => {
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const wrong: Response[] = [
     { ...offer, attempt: 0 },
@@ -395,7 +395,7 @@ test('whatever is wrong with an answer is fatal', () => {
   }
 });
 
-test('an error code of a later version is one that has its code and text', () => {
+test('an error code of a later version is unknown_error, with its code and text', () => {
   const later: Response = {
     kind: 'error',
     request: 1,
@@ -410,7 +410,7 @@ test('an error code of a later version is one that has its code and text', () =>
   });
 });
 
-test('a hello or welcome of another protocol is told by both versions, whatever else it says', () => {
+test('a hello or welcome of another protocol version is an error that names both versions, whatever else it has', () => {
   const header = Buffer.from('{"protocol":2,"version":"9.9.9","strange":[]}');
   const expected = {
     code: 'version_mismatch',
@@ -423,7 +423,7 @@ test('a hello or welcome of another protocol is told by both versions, whatever 
   assert.throws(() => decodeResponse(welcome), expected);
 });
 
-test('a JSON header is checked field by field, and unknown fields are passed over', () => {
+test('a JSON header is checked field by field, and unknown fields are ignored', () => {
   const sound = JSON.parse(requestFrame('hello').header.toString()) as Record<string, unknown>;
   const frameWith = (header: unknown): Frame => ({
     ...requestFrame('hello'),

@@ -85,7 +85,7 @@ const answers: readonly Response[] = [
   { kind: 'settled', request: 4, notHeld: [] },
 ];
 
-/** What each side says, in order. */
+/** What each side sends, in order. */
 function exchanged(): [string, Buffer][] {
   const client = new ClientHandshake({ keys: [key], nonce: clientNonce, binding });
   const server = new ServerHandshake({ keys: [key], nonce: serverNonce, binding });
@@ -127,7 +127,7 @@ function written(): [string, Buffer][] {
   });
 }
 
-test('the exchange in docs/internals/protocol.md has the very bytes of the program', () => {
+test('the exchange in docs/internals/protocol.md has the bytes of the program', () => {
   const inHex = (parts: [string, Buffer][]) =>
     parts.map(([head, bytes]) => [head, bytes.toString('hex')]);
   assert.deepEqual(inHex(written()), inHex(exchanged()));

@@ -15,7 +15,7 @@ function bytesOf(...frames: Frame[]): Buffer {
   return Buffer.concat(frames.flatMap(encodeFrame));
 }
 
-/** A prefix with the length and the header length that it is told, and nothing after it. */
+/** A prefix with this length and header length, and nothing after it. */
 function prefix(length: number, headerBytes: number): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeUInt32BE(length, 0);
@@ -30,14 +30,14 @@ test('a frame is its length, type, flags, reserved, request number, header lengt
   );
 });
 
-test('a large body leaves uncopied, and a small one in one piece with its head', () => {
+test('a large body is not copied, and a small one is in one buffer with its header', () => {
   const large = { ...small, body: Buffer.alloc(4_096) };
   assert.equal(encodeFrame(large)[1], large.body);
   assert.equal(encodeFrame(small).length, 1);
   assert.equal(encodeFrame(empty).length, 1);
 });
 
-test('frames come out whole at every split of their bytes in three', () => {
+test('frames are decoded at every split of their bytes in three chunks', () => {
   const frames = [small, empty, small];
   const bytes = bytesOf(...frames);
   for (let one = 0; one <= bytes.length; one++) {
@@ -52,20 +52,20 @@ test('frames come out whole at every split of their bytes in three', () => {
   }
 });
 
-test('frames come out whole byte by byte', () => {
+test('frames are decoded byte by byte', () => {
   const decoder = new FrameDecoder();
   const bytes = bytesOf(small, empty, small);
   const frames = [...bytes].flatMap((byte) => decoder.push(Buffer.from([byte])));
   assert.deepEqual(frames, [small, empty, small]);
 });
 
-test('a frame that lies whole in a chunk shares its memory', () => {
+test('a frame that is whole in one chunk shares its memory', () => {
   const bytes = bytesOf(small);
   const [frame] = new FrameDecoder().push(bytes);
   assert.equal(frame?.body.buffer, bytes.buffer);
 });
 
-test('the largest header with the largest body comes through in chunks of 64 KB', () => {
+test('the largest header with the largest body is decoded in chunks of 64 KB', () => {
   const largest: Frame = {
     type: 1,
     request: 1,
@@ -83,7 +83,7 @@ test('the largest header with the largest body comes through in chunks of 64 KB'
   assert.ok(frames[0]?.body.equals(largest.body));
 });
 
-test('a length above the limit is refused as soon as its four bytes are there', () => {
+test('a length above the limit is refused as soon as its four bytes have come', () => {
   const decoder = new FrameDecoder();
   assert.deepEqual(decoder.push(Buffer.from([0xff, 0xff, 0xff])), []);
   assert.throws(() => decoder.push(Buffer.from([0xff])), { code: 'frame_too_large' });

@@ -42,7 +42,7 @@ test('the bytes of the handshake are those of the protocol', () => {
   assert.deepEqual(side.push(clientProof), { send: Buffer.alloc(0), rest: Buffer.alloc(0), key });
 });
 
-test('the client is done at every split of the bytes, and leaves what follows', () => {
+test('the client completes the handshake at every split of the bytes, and leaves what follows', () => {
   const bytes = Buffer.concat([serverHello, frames]);
   for (let cut = 0; cut <= bytes.length; cut++) {
     const side = client();
@@ -83,7 +83,7 @@ test('the server refuses at the first wrong byte, wherever it is in the preface'
   }
 });
 
-test('the client takes any other first byte for another program', () => {
+test('for the client, any other first byte means another program', () => {
   for (let wrong = 0; wrong < 8; wrong++) {
     const side = client();
     side.push(serverPreface.subarray(0, wrong));
@@ -93,14 +93,14 @@ test('the client takes any other first byte for another program', () => {
   assert.throws(() => client().push(Buffer.from('HTTP/1.1 400')), { code: 'port_taken' });
 });
 
-test('a client that reads its own preface has dialled itself: nobody listens there', () => {
+test('a client that reads its own preface has dialled itself: unreachable', () => {
   assert.throws(() => client().push(client().start()), { code: 'unreachable' });
   const side = client();
   side.push(clientPreface.subarray(0, 4));
   assert.throws(() => side.push(clientPreface.subarray(4, 5)), { code: 'unreachable' });
 });
 
-test('another key is told by the client, before it has sent its proof', () => {
+test('the client detects another key before it sends its proof', () => {
   const otherKey = Buffer.alloc(32, 8);
   const hello = Buffer.concat([
     serverPreface,
@@ -121,7 +121,7 @@ test('the server refuses a proof that is wrong in one bit, of another role, or o
   }
 });
 
-test('the proofs are tied to the channel below', () => {
+test('the proofs depend on the channel below the handshake', () => {
   const binding = Buffer.from('channel');
   const bound = new ServerHandshake({ keys: [key], nonce: serverNonce, binding });
   assert.deepEqual(
@@ -151,7 +151,7 @@ function meet(clientKeys: Keys, serverKeys: Keys): string {
   }
 }
 
-test('while a key is replaced, whoever has a key in common agrees on one, the newest where both have it', () => {
+test('while a key is being replaced, two sides with a common key agree on one, the newest if both have it', () => {
   assert.deepEqual(
     [
       meet([fresh, worn], [fresh, worn]),
@@ -167,7 +167,7 @@ test('while a key is replaced, whoever has a key in common agrees on one, the ne
   );
 });
 
-test('the nonce of a client is another one each time, and names its key to who has it', () => {
+test('the nonce of a client differs each time, and names its key to a server that has it', () => {
   const nonce = nonceFor(fresh);
   assert.notDeepEqual(nonceFor(fresh), nonce);
   const mark = createHmac('sha256', fresh)

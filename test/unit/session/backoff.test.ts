@@ -11,7 +11,7 @@ function makeBackoff() {
   return { clock, backoff: new Backoff({ now: () => clock.now }) };
 }
 
-/** How long it is paused from now on. The clock is there then. */
+/** Returns how long the pause is from now on, and moves the clock to its end. */
 function pauseMs({ clock, backoff }: ReturnType<typeof makeBackoff>, isAsked: boolean): number {
   const began = clock.now;
   while (backoff.isPaused(isAsked)) clock.now += 50;
@@ -37,7 +37,7 @@ test('with each further failure the pause doubles, up to five minutes', () => {
   assert.equal(made.backoff.error, error);
 });
 
-test('for a call that waits the pause is never longer than two seconds', () => {
+test('while a call waits, the pause is never longer than two seconds', () => {
   const made = makeBackoff();
   const pauses = Array.from({ length: 5 }, () => {
     made.backoff.failed(error);
@@ -46,7 +46,7 @@ test('for a call that waits the pause is never longer than two seconds', () => {
   assert.deepEqual(pauses, [250, 2_000, 2_000, 2_000, 2_000]);
 });
 
-test('a broker that worked for a minute before it failed begins the count anew', () => {
+test('the count begins anew after a broker that worked for a minute', () => {
   const made = makeBackoff();
   const { backoff, clock } = made;
   for (let failures = 1; failures <= 5; failures++) backoff.failed(error);

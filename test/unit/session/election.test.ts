@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { claim } from '../../../src/session/election.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 
-test('sockets of processes that died before they served are removed by the next owner, live and young ones stay', async (context) => {
+test('the next owner removes the sockets of processes that died before they served; sockets that are in use or young stay', async (context) => {
   const folder = await makeHome(context);
   const listeners: Server[] = [];
   context.after(() => {
@@ -20,7 +20,7 @@ test('sockets of processes that died before they served are removed by the next 
     await once(server, 'listening');
     return server;
   };
-  // Node removes the name under which a socket was made; under another one it is left without a listener.
+  // Node removes a socket only under the name with which it was made, so after a rename it stays.
   const left = async (name: string) => {
     const server = await socket('made');
     await rename(join(folder, 'made'), join(folder, name));

@@ -1,0 +1,72 @@
+// What a process reads from its environment: the variables IPC_*, but for those of the key, which net/keys.ts
+// reads. Each value is checked where it is used; an error names the variable alone, since the value may be
+// a secret.
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { IpcError } from '../base/errors.ts';
+import { type Name, parseName } from '../model/message.ts';
+import { parseKey } from '../net/keys.ts';
+import {
+  type Address,
+  parseHost,
+  parsePort,
+  parseSendsPerHour,
+  parseTimeout,
+  parseVariable,
+  shown,
+} from './parameters.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export function homeFolder({ IPC_HOME }: Environment): string {
+  if (IPC_HOME) return absolutePath(IPC_HOME, 'IPC_HOME');
+  return join(absolutePath(homedir() || userInfo().homedir, 'HOME'), '.agent-ipc');
+}
+
+/** A relative path would be another folder in each session. */
+export function absolutePath(path: string, variable: string): string {
+  if (isAbsolute(path)) return path;
+  const what = `${variable} is ${shown(path)}; it must be an absolute path`;
+  throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
+}
+
+/** The sender's name for calls that give none. */
+export function nameIn({ IPC_NAME }: Environment): Name | undefined {
+  return IPC_NAME ? parseName(IPC_NAME, 'IPC_NAME') : undefined;
+}
+
+export function portIn({ IPC_PORT }: Environment): number | undefined {
+  return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : undefined;
+}
+
+export function brokerIn({ IPC_BROKER }: Environment): Address | undefined {
+  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost) : undefined;
+}
+
+/** From one sender to one mailbox; 0 is no limit. */
+export function sendsPerHourIn({ IPC_SENDS_PER_HOUR: text }: Environment): number | undefined {
+  return text ? parseVariable(text, 'IPC_SENDS_PER_HOUR', parseSendsPerHour) : undefined;
+}
+
+/** The longest time that a call over MCP may block, in seconds. */
+export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
+  return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
+}
+
+function keyIn({ IPC_KEY }: Environment): Buffer | undefined {
+  return IPC_KEY ? parseKey(IPC_KEY, 'IPC_KEY') : undefined;
+}
+
+/** What is wrong with the variables, as far as it shows before anything is opened. */
+export function environmentFaults(env: Environment): IpcError[] {
+  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, keyIn];
+  return readers.flatMap((read) => {
+    try {
+      read(env);
+      return [];
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      return [error];
+    }
+  });
+}

@@ -1,0 +1,196 @@
+// Group commit: what the engine decided in one turn of the event loop is written, synced and sent together.
+// 1. add() collects the records and replies of each step, until the turn ends.
+// 2. At the end of the turn, or earlier when many bytes have come together, all records are written at once.
+//    Then the replies marked `write` are sent.
+// 3. One sync at a time covers everything written before it began. If this is still the newest owner after
+//    the sync, the replies marked `sync` are sent.
+// 4. After a sync, compaction copies part of the oldest segment if that is due.
+// An error of the journal goes to `fail`: nothing more is stored or settled.
+import { turnBodyBytesMax } from '../base/limits.ts';
+import type { Runtime } from '../base/runtime.ts';
+import type { Outcome, Reply } from '../engine/commands.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Journal } from '../journal/journal.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/records.ts';
+import type { Response } from '../model/requests.ts';
+
+/** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
+const copiesMax = 256;
+
+/** A reply with its body, which is looked up at once, because a later command may settle the message. */
+export interface Sendable {
+  readonly reply: Reply;
+  /** undefined for a delivery whose body is corrupt on disk, and for all other replies. */
+  readonly body: Buffer | undefined;
+}
+
+export interface GroupCommitOptions {
+  readonly engine: Pick<Engine, 'copyOf'>;
+  readonly journal: Journal;
+  readonly runtime: Pick<Runtime, 'now' | 'defer'>;
+  send(sendable: Sendable): void;
+  fail(error: unknown): void;
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #journal: Journal;
+  readonly #runtime: Pick<Runtime, 'now' | 'defer'>;
+  /** Records, bodies and replies of the current turn. They are not written yet. */
+  #records: JournalRecord[] = [];
+  readonly #bodies = new Map<number, Buffer>();
+  #bodyBytes = 0;
+  #replies: Sendable[] = [];
+  #isTurnScheduled = false;
+  /** Their records are written, but not yet covered by a completed sync. */
+  #afterSync: Sendable[] = [];
+  #syncing: Promise<void> | undefined;
+  /** When the current sync began, on the runtime's clock. */
+  #syncBegan = 0;
+  /** Live messages of the oldest segment that are still to be copied, while it is being removed. */
+  #toCopy: number[] | undefined;
+  #isStopped = false;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#journal = options.journal;
+    this.#runtime = options.runtime;
+  }
+
+  /** How long the current sync has been running; 0 when there is none. */
+  get syncingMs(): number {
+    return this.#syncing ? Math.round(this.#runtime.now() - this.#syncBegan) : 0;
+  }
+
+  /** Collects the outcome of a step. */
+  add({ records, replies }: Outcome): void {
+    for (const record of records) {
+      this.#records.push(record);
+      if (record.kind !== 'posted' || !record.body) continue;
+      for (const { number } of envelopesOf(record)) this.#bodies.set(number, record.body);
+      this.#bodyBytes += record.body.length;
+    }
+    for (const reply of replies) {
+      const body = this.#bodyOf(reply.response);
+      this.#replies.push({ reply, body });
+      this.#bodyBytes += body?.length ?? 0;
+    }
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    this.#runtime.defer(() => this.endTurn());
+  }
+
+  /** Ends the turn early if its bodies take much memory. */
+  endLargeTurn(): void {
+    if (this.#bodyBytes >= turnBodyBytesMax) this.endTurn();
+  }
+
+  endTurn(): void {
+    this.#isTurnScheduled = false;
+    if (this.#isStopped) return;
+    try {
+      this.#write();
+    } catch (error) {
+      return this.#options.fail(error);
+    }
+    // Deliveries are sent first, and requests that arrive meanwhile join the group.
+    this.#runtime.defer(() => this.#beginSync());
+  }
+
+  /** Writes and syncs everything that was added. */
+  async finish(): Promise<void> {
+    this.endTurn();
+    this.#beginSync();
+    while (this.#syncing) await this.#syncing;
+  }
+
+  /** Nothing more is written or sent. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #bodyOf(response: Response): Buffer | undefined {
+    if (response.kind !== 'offer') return undefined;
+    const { number } = response.envelope;
+    return this.#bodies.get(number) ?? this.#journal.body(number);
+  }
+
+  #write(): void {
+    const records = this.#records;
+    const replies = this.#replies;
+    this.#records = [];
+    this.#replies = [];
+    this.#bodies.clear();
+    this.#bodyBytes = 0;
+    this.#journal.append(records);
+    for (const sendable of replies) {
+      if (sendable.reply.after === 'write') this.#options.send(sendable);
+      else this.#afterSync.push(sendable);
+    }
+  }
+
+  #beginSync(): void {
+    if (this.#syncing || this.#afterSync.length === 0) return;
+    this.#syncing = this.#syncAll().finally(() => {
+      this.#syncing = undefined;
+    });
+  }
+
+  async #syncAll(): Promise<void> {
+    const journal = this.#journal;
+    try {
+      while (!this.#isStopped && (this.#afterSync.length > 0 || this.#toCopy)) {
+        const replies = this.#afterSync;
+        this.#afterSync = [];
+        this.#syncBegan = this.#runtime.now();
+        await journal.sync();
+        checkOwner(journal);
+        for (const sendable of replies) this.#options.send(sendable);
+        await this.#compact();
+      }
+    } catch (error) {
+      this.#options.fail(error);
+    }
+  }
+
+  /**
+   * Copies live messages of the oldest segment to the end of the log, a few at a time so that no request
+   * waits for long, and removes the segment when all are copied.
+   */
+  async #compact(): Promise<void> {
+    const journal = this.#journal;
+    this.#toCopy ??= journal.compactable();
+    if (!this.#toCopy) return;
+    const numbers = this.#toCopy.splice(0, this.#copyCount(this.#toCopy));
+    if (!journal.hasSpaceToCopy(numbers)) {
+      this.#toCopy = undefined;
+      return;
+    }
+    this.#write();
+    const live = numbers
+      .map((number) => this.#options.engine.copyOf(number))
+      .filter((copy) => copy !== undefined);
+    const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
+    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
+    if (this.#toCopy.length > 0) return;
+    this.#toCopy = undefined;
+    await journal.removeOldest();
+    checkOwner(journal);
+  }
+
+  /** How many to copy now. A small segment can have many copies of one large body: the messages of one post. */
+  #copyCount(numbers: readonly number[]): number {
+    let bytesLeft = turnBodyBytesMax;
+    const end = numbers.slice(0, copiesMax).findIndex((number) => {
+      bytesLeft -= this.#options.engine.copyOf(number)?.envelope.bodyBytes ?? 0;
+      return bytesLeft < 0;
+    });
+    return end === -1 ? copiesMax : end;
+  }
+}
+
+/** Fencing: throws `owner_replaced` if a newer owner has begun. */
+export function checkOwner(journal: Journal): void {
+  if (!journal.stillOwner()) throw journal.lost();
+}

@@ -1,0 +1,133 @@
+// The commands that store and read mail: post, wait, ask, fetch.
+import { type Command, Option } from 'commander';
+import { type CallOf, run } from '../../app/operations.ts';
+import { postedMessages } from '../../app/parameters.ts';
+import { quoted } from '../../app/sanitize.ts';
+import * as present from '../../app/summaries.ts';
+import { shellWord } from '../../base/shell.ts';
+import type { PostResult } from '../../model/mail-service.ts';
+import { type Name, parseNamedId } from '../../model/message.ts';
+import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
+import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
+import { deliver, messageFields } from './deliver.ts';
+import { addOperation } from './operation.ts';
+
+export function addMailCommands(program: Command): void {
+  addOperation(program, {
+    name: 'post',
+    operation: 'post',
+    positional: ['to', 'message'],
+    options: [
+      new Option(
+        '--id <id>',
+        'an id of your own: a repeated post is stored once; with several mailboxes ID, ID/2, ...',
+      ),
+      new Option(
+        '--to <to>',
+        'one more mailbox: all get the message, or none; may be repeated',
+      ).argParser((name: string, others: readonly string[] = []) => [...others, name]),
+    ],
+    json: {
+      to: 'the mailbox; a post to several prints an object for each',
+      id: 'the id of the message',
+      number: 'its number in the store',
+      duplicate: 'true: it was stored by an earlier post, and not again',
+      reader: 'true: a reader was waiting for it',
+    },
+    examples: [
+      'ipc post ann "What is 6 times 7?" --from ben',
+      'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
+    ],
+    act: post,
+  });
+  addOperation(program, {
+    name: 'wait',
+    operation: 'wait',
+    positional: ['mailbox'],
+    printsBodies: true,
+    json: messageFields,
+    examples: ['ipc wait ann --timeout 300 > message.txt'],
+    act: wait,
+  });
+  addOperation(program, {
+    name: 'ask',
+    operation: 'ask',
+    positional: ['to', 'message'],
+    printsBodies: true,
+    json: messageFields,
+    examples: ['ipc ask ann "What is 6 times 7?" --mailbox ben'],
+    act: ask,
+  });
+  addOperation(program, {
+    name: 'fetch',
+    operation: 'fetch',
+    positional: ['mailbox'],
+    printsBodies: true,
+    json: messageFields,
+    examples: ['ipc fetch ann --json | jq -r .body'],
+    act: fetch,
+  });
+}
+
+async function post(
+  call: CallOf<'post'>,
+  { context, signal, json, id }: CommandContext,
+): Promise<number> {
+  const named = id === undefined ? undefined : parseNamedId(id);
+  const { mail } = await context.broker(call.given);
+  const result = await run(call, context, { mail, signal, id: named });
+  if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
+  else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
+  return exitSuccess;
+}
+
+async function sayStored(
+  { to, host, port }: CallOf<'post'>['given'],
+  from: Name | undefined,
+  result: PostResult,
+): Promise<void> {
+  await say(present.presentStored(to, from, result, []));
+  if (from === undefined) return say('Next: give --from to be answered.');
+  const options = host ? ['--host', present.at(host)] : port === undefined ? [] : ['--port', port];
+  const separator = from.startsWith('-') ? ['--'] : [];
+  await say(['Next: ipc wait', ...options, ...separator, shellWord(from)].join(' '));
+}
+
+async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
+  const { mailbox, timeout } = call.given;
+  await sayWaiting(`mail in ${quoted(mailbox)}`, timeout);
+  const delivery = await run(call, context, { mail, signal });
+  if (!delivery) {
+    await sayTimeout(`No message within ${timeout} s.`, timeout);
+    return exitTimedOut;
+  }
+  return deliver(mail, [delivery], command, (body) => printable(body, raw));
+}
+
+async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
+  const { to, timeout } = call.given;
+  await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
+  const { stored, answer } = await run(call, context, { mail, signal });
+  if (!answer) {
+    const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
+    await sayTimeout(line, timeout, stored);
+    return exitTimedOut;
+  }
+  return deliver(mail, [answer], command, (body) => printable(body, raw));
+}
+
+async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {
+  const { context, signal, raw } = command;
+  const { mail } = await context.broker(call.given);
+  const { deliveries, remaining } = await run(call, context, { mail, signal });
+  const newline = Buffer.from('\n');
+  const code = await deliver(mail, deliveries, command, (body) =>
+    Buffer.concat([printable(body, raw), newline]),
+  );
+  if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
+  return code;
+}

@@ -1,0 +1,326 @@
+// The library: `open` a broker, on this machine or another, then post, wait, fetch, send, receive.
+
+import { AppContext } from '../app/context.ts';
+import { answerTo } from '../app/operations.ts';
+import { parseHost, parseMailboxes, postedMessages, requireOneMailbox } from '../app/parameters.ts';
+import { IpcError } from '../base/errors.ts';
+import {
+  fetchBytesMax,
+  fetchMessagesMax,
+  portDirectDefault,
+  sendMsDefault,
+  waitMsDefault,
+  waitMsMax,
+} from '../base/limits.ts';
+import type {
+  BrokerStatus,
+  Delivery,
+  MailService,
+  RetryResult,
+  StartResult,
+  StopResult,
+} from '../model/mail-service.ts';
+import { parseBody, parseMessageId, parseName } from '../model/message.ts';
+import { type DirectMessage, handleOf, Message, notHeldError } from './library-message.ts';
+import {
+  type AskOptions,
+  type CallOptions,
+  type FetchOptions,
+  type OpenOptions,
+  type PingOptions,
+  type PostOptions,
+  parseOptions,
+  type ReceiveOptions,
+  type RetryOptions,
+  type SendOptions,
+  type StartOptions,
+  type WaitOptions,
+} from './library-options.ts';
+
+/** The result of a post. */
+export interface Stored {
+  /** The mailbox in which the message was stored. */
+  readonly to: string;
+  /** The message's id; an answer to it has it in `answers`. */
+  readonly id: string;
+  /** Counts up over the whole store, with gaps. */
+  readonly number: number;
+  /** A post under the same id was stored earlier; nothing was stored now. */
+  readonly duplicate: boolean;
+  /** A reader was waiting, and the message was delivered at once. */
+  readonly reader: boolean;
+}
+
+/** The result of a fetch. */
+export interface Fetched {
+  /** The messages, in the order in which they were stored. */
+  readonly messages: readonly Message[];
+  /** Messages left in the mailbox that no session holds. */
+  readonly remaining: number;
+}
+
+/**
+ * A session's mail, from `open`. Every failure is an `IpcError` with a code of docs/guide/errors.md. Besides the
+ * codes listed at each call, any call may throw:
+ * - a usage error (`kind.fault`), before it does anything: a wrong name, option or amount;
+ * - `cancelled`, when its signal is aborted; `closed`, after `close()`;
+ * - a code that says why no broker was reached: `owner_silent`, `unreachable`, `no_broker`, `key_mismatch`,
+ *   `port_taken`, `home_unusable` and the like. If `kind.retry` is true, the same call may succeed later.
+ *
+ * The first call that needs a broker owns it, or joins its owner. From then on the process stays alive
+ * until `close()`, because other sessions' mail may depend on it.
+ */
+export class AgentMail {
+  readonly #context: AppContext;
+  readonly #mail: MailService;
+
+  /** @internal */
+  constructor(context: AppContext, mail: MailService) {
+    this.#context = context;
+    this.#mail = mail;
+  }
+
+  /**
+   * Stores a message in a mailbox; resolves when it is synced to disk. `text`: at most 1,048,576 bytes of
+   * UTF-8, copied at once, so the caller may reuse its buffer. After an error with `maybeStored` the message
+   * may have been stored. Posting it again is safe: the same text in answer to the same message, or the
+   * same `id`, is stored once. A post whose signal is aborted before it was sent is not stored; after that
+   * it may be.
+   * @throws `mailbox_full`, `store_full`, `too_many_mailboxes`, `too_many_posts`: a limit is reached.
+   * `id_conflict`: another message has that id. `not_held`: the post is stored, do not repeat it, but
+   * another session now holds the message that it answers. `storage_failed`: the disk failed.
+   * `owner_replaced`: another session took the broker over meanwhile.
+   */
+  post(to: string, text: string | Uint8Array, options?: PostOptions): Promise<Stored>;
+  /** Stores a message in each of 1 to 100 mailboxes, or in none. The result names each mailbox once. */
+  post(to: readonly string[], text: string | Uint8Array, options?: PostOptions): Promise<Stored[]>;
+  /** Stores a message in one mailbox or in several. */
+  post(
+    to: string | readonly string[],
+    text: string | Uint8Array,
+    options?: PostOptions,
+  ): Promise<Stored | Stored[]>;
+  /** Stores a message in one mailbox or in several. */
+  async post(
+    to: string | readonly string[],
+    text: string | Uint8Array,
+    options: PostOptions = {},
+  ): Promise<Stored | Stored[]> {
+    const names = ['from', 'id', 'answers', 'signal'] as const;
+    const { from = this.#context.name, id, answers, signal } = parseOptions('post', options, names);
+    const answered = answers === undefined ? undefined : handleOf(answers as Message, this.#mail);
+    const mailboxes = parseMailboxes(to, 'to');
+    const body = copyBody(text);
+    const [first, ...alsoTo] = mailboxes;
+    const call = {
+      alsoTo,
+      from,
+      id,
+      answers: answered?.delivery.envelope.id,
+      settles: answered && [answered.delivery],
+      signal,
+    };
+    const result = await this.#context.rateLimited(from ?? '', mailboxes, () =>
+      this.#mail.post(first, body, call),
+    );
+    if (answered) {
+      answered.isOver = true;
+      if (result.notHeld.length > 0)
+        throw notHeldError(answered.delivery.envelope.number, result.number);
+    }
+    const stored = postedMessages(mailboxes, result);
+    return typeof to === 'string' ? (stored[0] as Stored) : stored;
+  }
+
+  /**
+   * The first message of a mailbox, held until it is settled or released; undefined on timeout. A failover
+   * does not end the wait. After an abort, a message that was already on its way is released unread.
+   * @throws `too_many_waits`, `too_many_holds`.
+   */
+  async wait(name: string, options: WaitOptions = {}): Promise<Message | undefined> {
+    const given = parseOptions('wait', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = waitMsDefault, signal } = given;
+    const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
+    return this.#messageOf(delivery);
+  }
+
+  /**
+   * Posts a question and waits for its answer in the caller's own mailbox; other mail stays there.
+   * undefined on timeout: the question stays stored. So it does after an error of the wait, or an abort;
+   * that error has `maybeStored`, and the answer will arrive in the mailbox.
+   * @throws As `post` and `wait`; `missing_parameter` when there is no mailbox.
+   */
+  async ask(
+    to: string,
+    text: string | Uint8Array,
+    options: AskOptions = {},
+  ): Promise<Message | undefined> {
+    const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
+    const given = parseOptions('ask', options, names);
+    const { mailbox: from = this.#context.name, timeoutMs = waitMsDefault, signal } = given;
+    const mailboxes = parseMailboxes(to, 'to');
+    requireOneMailbox(mailboxes);
+    if (from === undefined) {
+      const what = 'ask needs a mailbox to read the answer from';
+      throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
+    }
+    const post = { from, answers: options.answers, signal };
+    const stored = await this.post(mailboxes[0], text, post);
+    const question = parseMessageId(stored.id);
+    const waiting = this.#mail.wait(from, { timeoutMs, answers: question, signal });
+    const delivery = await answerTo(stored, waiting);
+    return this.#messageOf(delivery);
+  }
+
+  /**
+   * The messages that are in a mailbox now, oldest first; each is held until it is settled or released.
+   * After an abort, messages that were already on their way are released unread.
+   * @throws `too_many_holds`.
+   */
+  async fetch(name: string, options: FetchOptions = {}): Promise<Fetched> {
+    const given = parseOptions('fetch', options, ['bytesMax', 'messagesMax', 'signal']);
+    const { bytesMax = fetchBytesMax, messagesMax = fetchMessagesMax, signal } = given;
+    const call = { bytesMax, messagesMax, signal };
+    const { deliveries, remaining } = await this.#mail.fetch(parseName(name), call);
+    return { messages: deliveries.map((each) => new Message(this.#mail, each)), remaining };
+  }
+
+  /**
+   * The messages of a mailbox, one after the other, without end: the worker pattern. A message is settled
+   * when the loop asks for the next one. Leaving the loop, by `break`, `return` or a throw, releases the
+   * current message, unless it was already settled, released or answered. After an abort the loop settles
+   * the current message and throws `cancelled` when it asks for the next one.
+   * @throws As `wait` and `settle`. A new loop may be started after any of them.
+   */
+  async *messages(name: string, options: CallOptions = {}): AsyncGenerator<Message, void> {
+    const { signal } = parseOptions('messages', options, ['signal']);
+    for (;;) {
+      const message = await this.wait(name, { timeoutMs: waitMsMax, signal });
+      if (!message) continue;
+      let isDone = false;
+      try {
+        yield message;
+        isDone = true;
+      } finally {
+        if (!handleOf(message, this.#mail).isOver)
+          await (isDone ? message.settle() : message.release());
+      }
+    }
+  }
+
+  /**
+   * Point to point, without a broker: sends a message to the session that receives at `host`, HOST:PORT.
+   * Resolves when that session has confirmed it; the call is retried until the timeout. `text` as in
+   * `post`.
+   * @throws `unreachable`, `busy`: it was not received. `cut_off`, with `maybeStored`: after the message
+   * was sent no confirmation came in time, or the call was aborted. `host_unknown`, `key_mismatch`,
+   * `wrong_service`, `too_many_posts`.
+   */
+  async send(host: string, text: string | Uint8Array, options: SendOptions = {}): Promise<void> {
+    const given = parseOptions('send', options, ['from', 'timeoutMs', 'signal']);
+    const { from = this.#context.name ?? '', timeoutMs = sendMsDefault, signal } = given;
+    const body = copyBody(text);
+    const address = parseHost(host);
+    const send = () => this.#context.direct.send({ ...address, from, body, timeoutMs, signal });
+    await this.#context.rateLimited(from, [`${address.host}:${address.port}`], send);
+  }
+
+  /**
+   * Listens on a port for the first message of any sender that has the key; undefined on timeout. The port
+   * is free again after that. An abort before the message is confirmed refuses it.
+   * @throws `port_taken`, `address_unusable`, `host_unknown`.
+   */
+  async receive(options: ReceiveOptions = {}): Promise<DirectMessage | undefined> {
+    const given = parseOptions('receive', options, ['port', 'bind', 'timeoutMs', 'signal']);
+    const { port = portDirectDefault, bind = '127.0.0.1', timeoutMs = waitMsDefault } = given;
+    const call = { port, bind, timeoutMs, signal: given.signal };
+    const message = await this.#context.direct.receive(call);
+    if (!message) return undefined;
+    const { from, origin, body } = message;
+    const text = body.toString('utf8');
+    const [confirm, refuse] = [() => message.confirm(), () => message.refuse()];
+    return { from, origin, body, text, confirm, refuse };
+  }
+
+  /**
+   * Checks whether a session receives, or a broker listens, at `host`, HOST:PORT. `ms`: the round trip
+   * time.
+   * @throws `unreachable`, `host_unknown`, `key_mismatch`.
+   */
+  async ping(host: string, options: PingOptions = {}): Promise<{ readonly ms: number }> {
+    const given = parseOptions('ping', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = sendMsDefault, signal } = given;
+    return this.#context.direct.ping({ ...parseHost(host), timeoutMs, signal });
+  }
+
+  /** The owner of the broker, and the state of its mailboxes. */
+  async status(options: CallOptions = {}): Promise<BrokerStatus> {
+    return this.#mail.status(parseOptions('status', options, ['signal']));
+  }
+
+  /**
+   * Moves messages of `dead-letters` back into the mailboxes that they were posted to, with their attempts
+   * counted anew. Ids that are not there are skipped. An abort does not undo what was already moved.
+   */
+  async retry(options: RetryOptions = {}): Promise<RetryResult> {
+    const given = parseOptions('retry', options, ['to', 'ids', 'signal']);
+    // To the mail service an empty list means all.
+    if (given.ids?.length === 0) return { moved: [], stayed: [] };
+    return this.#mail.retry(given);
+  }
+
+  /**
+   * Owns the broker, or joins its owner. No other call needs it first: each does so by itself. An abort only
+   * ends the call; this session may own the broker all the same.
+   * @throws `not_owner`: another session owns it, and does not listen on `bind`. `address_unusable`.
+   */
+  async start(options: StartOptions = {}): Promise<StartResult> {
+    return this.#mail.start(parseOptions('start', options, ['bind', 'signal']));
+  }
+
+  /**
+   * Gives the broker up; only its owner can. This session does not own it again until it calls `start()`.
+   * An abort only ends the wait for a successor: the broker is given up all the same.
+   * @throws `not_owner`, which names the owner.
+   */
+  async stop(options: CallOptions = {}): Promise<StopResult> {
+    return this.#mail.stop(parseOptions('stop', options, ['signal']));
+  }
+
+  /**
+   * Releases all held messages, hands the broker over, and lets the process end; within about 2 s on a
+   * healthy disk, whatever peers do. Open calls throw `closed`, except `send`, `receive` and `ping`, which
+   * end by their own timeout or signal. Calling it again does nothing.
+   */
+  close(): Promise<void> {
+    return this.#context.close();
+  }
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #messageOf(delivery: Delivery | undefined): Message | undefined {
+    return delivery && new Message(this.#mail, delivery);
+  }
+}
+
+/**
+ * Opens a session's mail. Nothing is bound, created or written before its first call; only a name in `host`
+ * is looked up.
+ * @throws IpcError `home_unusable`, `host_unknown`, or a usage error (`kind.fault`).
+ */
+export async function open(options: OpenOptions = {}): Promise<AgentMail> {
+  const names = ['port', 'host', 'home', 'name', 'program', 'sendsPerHour', 'env'] as const;
+  const { program = 'library', env = process.env, ...rest } = parseOptions('open', options, names);
+  const context = new AppContext({ ...rest, program, env });
+  const { mail } = await context.broker({});
+  return new AgentMail(context, mail);
+}
+
+/** A copy, because a post may be resent long after the call. */
+function copyBody(text: string | Uint8Array): Buffer {
+  const body = parseBody(text, 'text');
+  return typeof text === 'string' ? body : Buffer.from(body);
+}

@@ -1,0 +1,238 @@
+// The calls that read: wait, fetch and receive. One that blocks is open until it is answered; a newer call
+// may end it, because its host has dropped it. A body that does not fit into a result goes to a file, and
+// comes in parts.
+import assert from 'node:assert/strict';
+import type { BrokerSession } from '../app/context.ts';
+import { type OperationParameters, operations } from '../app/operations.ts';
+import { deliveryTitle, moreThere, type Notes } from '../app/summaries.ts';
+import { IpcError } from '../base/errors.ts';
+import { resultCharactersMax } from '../base/limits.ts';
+import type { ReceivedMessage } from '../direct/receive.ts';
+import type { Delivery } from '../model/mail-service.ts';
+import type { MessageId } from '../model/message.ts';
+import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
+import {
+  directTitle,
+  fits,
+  fittingBlocks,
+  presentDeliveries,
+  presentDelivery,
+  presentDirect,
+  presentNoDirect,
+  presentNoMail,
+  presentPart,
+} from './result-text.ts';
+import type { Settlement, ToolRequest } from './settlement.ts';
+import type { Part, Plan } from './tickets.ts';
+import type { HostTransport } from './transport.ts';
+
+/** A call that blocks and is not answered yet. */
+interface OpenRead {
+  readonly caller: string;
+  /** The mailbox or port that it reads. */
+  readonly where: string;
+  end(): void;
+}
+
+/** A character has at least one byte, so little of what is fetched goes back unread. */
+const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
+
+export class Reads {
+  readonly #settlement: Settlement;
+  readonly #transport: HostTransport;
+  readonly #open = new Set<OpenRead>();
+  /** Messages from point to point whose results are not written yet. */
+  readonly #received = new Set<ReceivedMessage>();
+  readonly #confirming = new Set<Promise<void>>();
+  #overflow: OverflowFiles | undefined;
+
+  constructor(settlement: Settlement, transport: HostTransport) {
+    this.#settlement = settlement;
+    this.#transport = transport;
+  }
+
+  async wait(given: OperationParameters<'wait'>, request: ToolRequest): Promise<string> {
+    const broker = await request.context.broker(given);
+    const plan = await this.#before(given, request, broker);
+    if (plan.part) return this.#part(plan.part);
+    const delivery = await this.waitFor(given, request, broker);
+    if (delivery) noteRedelivery(request, [delivery], plan);
+    return this.presentWait(given, delivery, request, broker);
+  }
+
+  async fetch(given: OperationParameters<'fetch'>, request: ToolRequest): Promise<string> {
+    const { context, signal, notes } = request;
+    const broker = await context.broker(given);
+    const plan = await this.#before(given, request, broker);
+    if (plan.part) return this.#part(plan.part);
+    const { name, mail } = broker;
+    const { mailbox } = given;
+    const found = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
+    // As many whole messages as fit, or the first one alone, if need be in parts.
+    const blocks = found.deliveries.length > 1 ? fittingBlocks(found.deliveries) : [];
+    const count = Math.max(blocks.length, 1);
+    const deliveries = found.deliveries.slice(0, count);
+    const rest = found.deliveries.slice(count);
+    await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
+    noteRedelivery(request, deliveries, plan);
+    const ticket = this.#settlement.hand(request, { broker: name, mailbox }, deliveries);
+    const remaining = found.remaining + rest.length;
+    const [first, second] = deliveries;
+    if (!first) return presentNoMail(mailbox, undefined, ticket, notes);
+    if (second) return presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, notes);
+    notes.push(moreThere(remaining));
+    return this.#presentOne(first, ticket, request);
+  }
+
+  /** `answers`: the question whose answer is waited for. */
+  async waitFor(
+    { mailbox, timeout }: OperationParameters<'wait'>,
+    request: ToolRequest,
+    { name, mail }: BrokerSession,
+    answers?: MessageId,
+  ): Promise<Delivery | undefined> {
+    const { context } = request;
+    const given = { mailbox, timeout: request.secondsAllowed(timeout) };
+    return this.#openRead(`wait ${name} ${mailbox}`, request, (signal) =>
+      operations.wait.run(given, context, { mail, signal, answers }),
+    );
+  }
+
+  async presentWait(
+    { mailbox, timeout }: OperationParameters<'wait'>,
+    delivery: Delivery | undefined,
+    request: ToolRequest,
+    { name }: BrokerSession,
+  ): Promise<string> {
+    const box = { broker: name, mailbox };
+    const ticket = this.#settlement.hand(request, box, delivery ? [delivery] : []);
+    if (delivery) return this.#presentOne(delivery, ticket, request);
+    return presentNoMail(mailbox, noteCut(request, timeout), ticket, request.notes);
+  }
+
+  async receive(given: OperationParameters<'receive'>, request: ToolRequest): Promise<string> {
+    const { port, after, timeout } = given;
+    const { context, notes } = request;
+    const plan = await this.#settlement.before(request, after);
+    if (plan.part) return this.#part(plan.part);
+    // The port is free once the last sender has its confirmation.
+    await Promise.all(this.#confirming);
+    const shorter = { ...given, timeout: request.secondsAllowed(timeout) };
+    const message = await this.#openRead(`receive ${port}`, request, (signal) =>
+      operations.receive.run(shorter, context, { signal }),
+    );
+    const ticket = this.#settlement.emptyTicket(request);
+    if (!message) return presentNoDirect(port, noteCut(request, timeout), ticket, notes);
+    this.#follow(request, message);
+    const { from, origin, body } = message;
+    const title = directTitle(from, origin, port);
+    const text = presentDirect(title, body, ticket, notes);
+    if (fits(text)) return text;
+    return this.#firstPart({ ticket, mailbox: undefined, from }, body, title, request);
+  }
+
+  /** Ends the open calls of one caller, or of all. */
+  endOpen(caller?: string, where?: string): void {
+    for (const read of this.#open) {
+      if (caller !== undefined && read.caller !== caller) continue;
+      if (where === undefined || read.where === where) read.end();
+    }
+  }
+
+  /** Lets the senders of messages whose results are not written try again. */
+  refuseReceived(): void {
+    for (const message of this.#received) message.refuse();
+  }
+
+  /** Settles, and releases what is to be redelivered to this call. */
+  async #before(
+    { mailbox, after }: OperationParameters<'fetch'>,
+    request: ToolRequest,
+    { name, mail }: BrokerSession,
+  ): Promise<Plan> {
+    const plan = await this.#settlement.before(request, after, { broker: name, mailbox });
+    if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
+    return plan;
+  }
+
+  async #presentOne(delivery: Delivery, ticket: string, request: ToolRequest): Promise<string> {
+    const { notes } = request;
+    const { body, mailbox, envelope } = delivery;
+    const text = presentDelivery(delivery, ticket, notes);
+    if (!body || fits(text)) return text;
+    const source = { ticket, mailbox, from: envelope.from };
+    return this.#firstPart(source, body, deliveryTitle(delivery), request);
+  }
+
+  async #firstPart(
+    source: OverflowSource,
+    body: Buffer,
+    title: string,
+    { context, notes }: { readonly context: ToolRequest['context']; readonly notes: Notes },
+  ): Promise<string> {
+    this.#overflow ??= new OverflowFiles(context.home);
+    const text = presentPart(await this.#overflow.keep(source, body), 1, title, notes);
+    assert(text !== undefined && fits(text));
+    return text;
+  }
+
+  async #part({ ticket, number }: Part): Promise<string> {
+    const kept = await this.#overflow?.find(ticket);
+    const text = kept && presentPart(kept, number, `Message of ticket "${ticket}"`, []);
+    if (text !== undefined) return text;
+    const what = `after names part ${number} of "${ticket}", which is not kept`;
+    throw new IpcError('bad_parameter', what);
+  }
+
+  /** Its sender gets the confirmation when the result is written, else a refusal, and may try again. */
+  #follow({ id }: ToolRequest, message: ReceivedMessage): void {
+    this.#received.add(message);
+    this.#transport.watch(id, {
+      writing: () => {},
+      written: () => {
+        this.#received.delete(message);
+        const confirmed = message.confirm().catch(() => {});
+        const done = confirmed.finally(() => this.#confirming.delete(done));
+        this.#confirming.add(done);
+      },
+      gone: () => {
+        this.#received.delete(message);
+        message.refuse();
+      },
+    });
+  }
+
+  /** Runs a call that may block for long. At a host that drops calls, a newer one of its kind ends it. */
+  async #openRead<T>(
+    where: string,
+    { caller, signal }: ToolRequest,
+    read: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (caller.dropsCalls) this.endOpen(caller.id, where);
+    const ended = new AbortController();
+    const open = { caller: caller.id, where, end: () => ended.abort() };
+    this.#open.add(open);
+    try {
+      return await read(AbortSignal.any([signal, ended.signal]));
+    } finally {
+      this.#open.delete(open);
+    }
+  }
+}
+
+function noteRedelivery(
+  { notes }: ToolRequest,
+  given: readonly Delivery[],
+  { redelivers }: Plan,
+): void {
+  const ids = new Set(redelivers?.deliveries.map(({ envelope }) => envelope.id));
+  if (!given.some(({ envelope }) => ids.has(envelope.id))) return;
+  notes.push('redelivered, because no call named its ticket');
+}
+
+/** Returns the seconds that a call without mail has waited, and notes it when its host allowed no more. */
+function noteCut({ notes, secondsAllowed }: ToolRequest, asked: number): number {
+  const allowed = secondsAllowed(asked);
+  if (allowed !== asked) notes.push(`asked for ${asked} s, but this host allows ${allowed} s`);
+  return allowed;
+}

@@ -1,0 +1,74 @@
+// The calls that post: post and ask. What the call's ticket names is settled in the same step as the
+// message is stored, and is what the message answers.
+
+import type { BrokerSession } from '../app/context.ts';
+import {
+  answerMailbox,
+  answerTo,
+  type OperationParameters,
+  operations,
+} from '../app/operations.ts';
+import { IpcError } from '../base/errors.ts';
+import type { PostResult } from '../model/mail-service.ts';
+import type { Reads } from './reads.ts';
+import { presentPost } from './result-text.ts';
+import type { Settlement, ToolRequest } from './settlement.ts';
+
+export class Writes {
+  readonly #settlement: Settlement;
+  readonly #reads: Reads;
+
+  constructor(settlement: Settlement, reads: Reads) {
+    this.#settlement = settlement;
+    this.#reads = reads;
+  }
+
+  async post(given: OperationParameters<'post'>, request: ToolRequest): Promise<string> {
+    const { context, notes } = request;
+    const result = await this.#store(given, request, await context.broker(given));
+    return presentPost(given.to, given.from ?? context.name, result, notes);
+  }
+
+  async ask(given: OperationParameters<'ask'>, request: ToolRequest): Promise<string> {
+    const { context, notes } = request;
+    const mailbox = answerMailbox(given, context);
+    const broker = await context.broker(given);
+    const stored = await this.#store({ ...given, from: mailbox }, request, broker);
+    const { timeout } = given;
+    const waiting = this.#reads.waitFor({ mailbox, timeout }, request, broker, stored.id);
+    const answer = await answerTo(stored, waiting);
+    if (!answer) notes.push(`the question is stored as #${stored.number}`);
+    return this.#reads.presentWait({ mailbox, timeout }, answer, request, broker);
+  }
+
+  async #store(
+    given: OperationParameters<'post'>,
+    request: ToolRequest,
+    { name, mail }: BrokerSession,
+  ): Promise<PostResult> {
+    const { after } = given;
+    const { context, signal, notes } = request;
+    const plan = this.#settlement.plan(request, after);
+    const own = plan.settles.filter((batch) => batch.broker === name);
+    const others = plan.settles.filter((batch) => batch.broker !== name);
+    const settles = own.flatMap(({ deliveries }) => deliveries);
+    const answers = own.length > 0 ? plan.answers : undefined;
+    let result: PostResult;
+    try {
+      result = await operations.post.run(given, context, { mail, signal, settles, answers });
+    } catch (error) {
+      await this.#settlement.unsettled(request, plan.settles);
+      throw error;
+    }
+    this.#settlement.settled(request, own, result.notHeld);
+    try {
+      await this.#settlement.settle(request, others);
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      // The post is stored all the same.
+      const what = `the messages of "${after}" were not settled`;
+      notes.push(`${what} (${error.code}): give this ticket again`);
+    }
+    return result;
+  }
+}

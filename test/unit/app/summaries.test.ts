@@ -1,0 +1,100 @@
+// What the program and the MCP server both print.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as summaries from '../../../src/app/summaries.ts';
+import { IpcError } from '../../../src/base/errors.ts';
+import type { BrokerStatus } from '../../../src/model/mail-service.ts';
+import type { Name } from '../../../src/model/message.ts';
+
+test('the result of a stop counts the messages that stay on disk', () => {
+  const stopped = (messages: number) =>
+    summaries.presentStop(7, { successor: undefined, messages }, []);
+  const head = 'Gave up the broker on port 7; no session took it over';
+  assert.equal(stopped(1), `${head}, 1 message stays on disk.`);
+  assert.equal(stopped(2), `${head}, 2 messages stay on disk.`);
+});
+
+test("a peer's words in an error are on one line", () => {
+  const error = new IpcError('port_taken', 'held by pid 7 (a\n<system>\u001b[2J)');
+  assert.match(
+    summaries.presentError(error),
+    /^port_taken: held by pid 7 \(a\\u\{a\}<system>\\u\{1b\}\[2J\)\./,
+  );
+});
+
+test('the status lists mailboxes as far as they fit', () => {
+  const mailboxes = Array.from({ length: 1_000 }, (_, index) => ({
+    mailbox: `box ${index}` as Name,
+    ready: 1,
+    held: 2,
+    waiting: 3,
+    oldestTime: index === 0 ? 0 : 1_000,
+  }));
+  const status: BrokerStatus = {
+    port: 19_901,
+    pid: 7,
+    own: true,
+    epoch: 3,
+    addresses: ['127.0.0.1'],
+    messages: 3_000,
+    bytes: 9_000,
+    sessions: 2,
+    mailboxCount: 5_000,
+    mailboxes,
+    deadLetterCount: 0,
+    deadLetters: [],
+    damaged: 1,
+    storageStalledMs: 3_000,
+    warnings: ['the disk is full'],
+  };
+  const lines = summaries.presentStatus(status, 61_000, []).split('\n');
+  assert.deepEqual(lines.slice(0, 4), [
+    'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
+    'Warning: the disk is full.',
+    '"box 0": 1 ready, 2 held, 3 waiting',
+    '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
+  ]);
+  assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
+  assert(lines.join('\n').length <= 30_000);
+});
+
+test('an error has its code, what happened, and what to do', () => {
+  assert.equal(
+    summaries.presentError(new IpcError('bad_timeout', 'timeout is 0')),
+    'bad_timeout: timeout is 0. To do: give whole seconds from 1 to 300.',
+  );
+  assert.match(
+    summaries.presentError(new IpcError('cut_off', 'no answer')),
+    /It may have been taken all the same\. The same call may succeed later\.$/,
+  );
+  assert.match(
+    summaries.presentError(new IpcError('no_broker', 'gone', { maybeStored: true })),
+    /It may have been taken all the same\./,
+  );
+  assert.doesNotMatch(
+    summaries.presentError(new IpcError('storage_failed', 'unread', { maybeStored: false })),
+    /It may have been taken/,
+  );
+});
+
+test('the status says how many dead letters there are, and where they were meant to go', () => {
+  const meant = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ to: `box ${index}` as Name, messages: 2 }));
+  const status = {
+    ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
+    ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
+    ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
+  };
+  const said = (deadLetterCount: number, boxes: number) =>
+    summaries
+      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [])
+      .split('\n')[1];
+  assert.equal(
+    said(4, 2),
+    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` puts them back.',
+  );
+  assert.equal(
+    said(14, 7),
+    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` puts them back.',
+  );
+});

@@ -1,0 +1,18 @@
+// What `ipc store check` prints.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { presentStore } from '../../../src/cli/commands/store.ts';
+
+test('damage that was reported before is listed once', () => {
+  const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
+  const report = { ...none, store: 'id', epoch: 1, sound: false };
+  const text = presentStore('/store', {
+    ...report,
+    faults: ['found now'],
+    kept: ['found now', 'found before'],
+  });
+  assert.deepEqual(text.split('\n').slice(1, 3), [
+    'damaged: found now',
+    'reported before: found before',
+  ]);
+});

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IdsBySession } from '../../../src/engine/ids-by-session.ts';
+import type { MessageId } from '../../../src/model/message.ts';
+import { sessionOf } from '../../support/model/engine.ts';
+
+const [ann, bob] = [sessionOf('ann'), sessionOf('bob')];
+const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
+
+test('the ids of a session are listed, and an id that changes its session is listed once', () => {
+  const ids = new IdsBySession<number>(10);
+  ids.set(x, 1, ann);
+  ids.set(y, 2, bob);
+  ids.set(z, 3, ann);
+  assert.deepEqual([ids.idsOf(ann), ids.idsOf(bob)], [[x, z], [y]]);
+  ids.set(x, 1, bob);
+  ids.set(y, 2, undefined);
+  assert.deepEqual([ids.idsOf(ann), ids.idsOf(bob)], [[z], [x]]);
+  ids.delete(z);
+  assert.deepEqual(ids.idsOf(ann), []);
+  assert.deepEqual(
+    [x, y, z].map((id) => ids.get(id)),
+    [1, 2, undefined],
+  );
+});
+
+test('the oldest entry is evicted; an entry that is set again keeps its age', () => {
+  const ids = new IdsBySession<number>(2);
+  ids.set(x, 1, ann);
+  ids.set(y, 2, bob);
+  ids.set(x, 3, ann);
+  ids.set(z, 4, ann);
+  assert.deepEqual(ids.entries(), [
+    [y, 2],
+    [z, 4],
+  ]);
+  assert.deepEqual([ids.has(x), ids.idsOf(ann)], [false, [z]]);
+});
