@@ -170,9 +170,9 @@ test('a session with another key gets an error that says so, with a remedy', asy
   const { port, session } = await place(context);
   const owner = session();
   await owner.status();
-  const stranger = new Remote(await makeHome(context), port);
-  context.after(() => stranger.kill());
-  await assert.rejects(stranger.status(), {
+  const outsider = new Remote(await makeHome(context), port);
+  context.after(() => outsider.kill());
+  await assert.rejects(outsider.status(), {
     code: 'key_mismatch',
     message: new RegExp(`port ${port} is held by pid ${owner.pid} .*another key`),
   });
