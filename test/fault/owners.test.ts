@@ -21,7 +21,7 @@ import { networkApart } from '../support/processes/network-apart.ts';
 import { type Place, place, type Remote } from '../support/processes/remote.ts';
 import { hello } from '../support/proven-socket.ts';
 import { retryWhileRefused } from '../support/retry.ts';
-import { Ear, keys, Listener } from '../support/sockets.ts';
+import { FrameCollector, keys, Listener } from '../support/sockets.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 
@@ -106,7 +106,7 @@ test('a wall clock that jumps ten days forward and back changes no wait, no orde
   const ids = [(await owner.post('box', 'now')).id];
   await client.status();
   // Sent as a raw frame, because a client would itself end a wait that its broker forgets.
-  const frames = new Ear(
+  const frames = new FrameCollector(
     await dial({ host: '127.0.0.1', port: world.port }, await loadKeys(world.home, {})),
   );
   context.after(() => frames.connection.destroy());

@@ -16,7 +16,7 @@ import { program } from '../../support/mcp-host.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 import { Remote } from '../../support/processes/remote.ts';
 import { hello } from '../../support/proven-socket.ts';
-import { Ear } from '../../support/sockets.ts';
+import { FrameCollector } from '../../support/sockets.ts';
 
 interface Ended {
   readonly code: number;
@@ -128,7 +128,7 @@ for (const where of ['on loopback', 'between machines']) {
     });
     await broker.broker.listenOn(host);
     const { port, keys } = broker;
-    const frames = new Ear(await dial({ host, port }, keys));
+    const frames = new FrameCollector(await dial({ host, port }, keys));
     for (const bytes of hello('guest')) frames.connection.send([bytes]);
     await frames.next();
     context.mock.timers.tick(heartbeatMs);
