@@ -262,7 +262,7 @@ test('the error for a wrong key or variable names its form, and never shows the 
   };
   assert.equal(
     await said({ IPC_KEY: 'secret' }),
-    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints where the key is good.\n',
+    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints on a machine that has the key.\n',
   );
   assert.equal(
     await said({ IPC_PORT: 'secret' }),
