@@ -169,7 +169,8 @@ function parsedJson(path: string, text: string): unknown {
 
 function parsedToml(path: string, text: string): unknown {
   try {
-    return parseToml(text);
+    // An integer of TOML has 64 bits, and a limit in such a file may be as large.
+    return parseToml(text, { integersAsBigInt: 'asNeeded' });
   } catch {
     throw untouched(path, 'is not valid TOML');
   }

@@ -156,7 +156,9 @@ function checkOurs(
   scope: Scope,
   { args }: Server,
 ): void {
-  if (JSON.stringify(entry).includes(JSON.stringify(args[0]))) return;
+  // TOML has integers that JSON.stringify refuses.
+  const text = JSON.stringify(entry, (_, part) => (typeof part === 'bigint' ? `${part}` : part));
+  if (text.includes(JSON.stringify(args[0]))) return;
   throw new IpcError('host_unusable', `${title} has ipc from another folder`, {
     hint: `\`ipc uninstall ${name} --scope ${scope}\`, then install again`,
   });

@@ -131,6 +131,9 @@ const codexFiles: Readonly<Record<string, 'has ipc' | 'has none'>> = {
   'mcp_servers.ipc.args = ["ipc.js", "mcp"]\n': 'has ipc',
   '[mcp_servers]\nipc = { command = "node", args = ["ipc.js", "mcp"] }\n': 'has ipc',
   '\ufeff[mcp_servers.ipc]\r\nargs = ["ipc.js", "mcp"]\r\n': 'has ipc',
+  '[mcp_servers.ipc]\nargs = ["ipc.js", "mcp"]\ntool_timeout_sec = 9223372036854775807\n':
+    'has ipc',
+  'model_auto_compact_token_limit = 9223372036854775807\n': 'has none',
   '# [mcp_servers.ipc]\n': 'has none',
   'notes = """\n[mcp_servers.ipc]\n"""\n': 'has none',
   '[mcp_servers.ipc2]\n': 'has none',
@@ -144,6 +147,8 @@ test("each way in which Codex's file may name ipc is found, and a comment is not
     const step = await plan('uninstall', codex, 'user', server, folders);
     const words = expected === 'has ipc' ? ['codex', 'mcp', 'remove', 'ipc'] : undefined;
     assert.deepEqual(step && step.kind === 'run' ? step.words : step, words, text);
+    const install = await plan('install', codex, 'user', server, folders);
+    assert.equal(install?.kind, expected === 'has ipc' ? undefined : 'run', text);
   }
 });
 
