@@ -7,7 +7,7 @@ import { ratePairsMax } from '../base/limits.ts';
 interface Pair {
   /** Messages that may be sent at once. */
   tokens: number;
-  /** When `tokens` was right, in milliseconds of the clock `now`. */
+  /** When `tokens` was computed, in milliseconds of the clock `now`. */
   at: number;
 }
 

@@ -25,8 +25,8 @@ async function main(): Promise<void> {
 function checkBytes(words: readonly string[]): void {
   const index = words.findIndex((word) => word.includes('\ufffd'));
   if (index === -1) return;
-  throw new IpcError('bad_parameter', `argument ${index + 1} has U+FFFD, or is not UTF-8`, {
-    hint: 'give a message that has it on stdin',
+  throw new IpcError('bad_parameter', `argument ${index + 1} contains U+FFFD, or is not UTF-8`, {
+    hint: 'pass a message that contains it on stdin',
   });
 }
 

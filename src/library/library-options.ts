@@ -22,7 +22,7 @@ import {
 } from '../model/message.ts';
 import type { Message } from './library-message.ts';
 
-/** Where the mail is, and as whom it is used. */
+/** Where the mail is, and under which names it is used. */
 export interface OpenOptions {
   /** The broker's port on this machine, 1 to 65535. Default: IPC_PORT, or 19901. */
   readonly port?: number | undefined;

@@ -6,6 +6,7 @@ import { lines } from '../../app/summaries.ts';
 import type { RetryResult } from '../../model/mail-service.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../../model/message.ts';
 import { say, writeJson } from '../output.ts';
+import { exitFailed, exitSuccess } from '../run.ts';
 
 /** As written on the command line. */
 export interface RetryLine {
@@ -15,7 +16,7 @@ export interface RetryLine {
   readonly json: boolean;
 }
 
-/** Returns the exit code: 0 if all of them were moved. */
+/** Returns the exit code: success if all of them were moved. */
 export async function retry(
   line: RetryLine,
   context: AppContext,
@@ -30,7 +31,7 @@ export async function retry(
   const missing = ids.filter((id) => !found.has(id));
   if (line.json) await writeJson({ ...result, missing });
   else await say(presentRetry(result, missing));
-  return result.stayed.length + missing.length === 0 ? 0 : 1;
+  return result.stayed.length + missing.length === 0 ? exitSuccess : exitFailed;
 }
 
 /** `missing`: ids that are not among the dead letters, or are held. */

@@ -61,7 +61,7 @@ export function addWorkCommand(program: Command): void {
     .option('--port <port>', parameterWords('wait', 'port'))
     .addHelpText('after', afterOptions)
     .action(async (mailbox, words, { parallel, from, ...options }) => {
-      const { given } = parseParameters('wait', { mailbox, ...options }) as CallOf<'wait'>;
+      const { given } = parseParameters('wait', { mailbox, ...options });
       const plan = {
         parallel: parallel === undefined ? 1 : parseParallel(parallel),
         from: from === undefined ? given.mailbox : parseName(from, 'from'),

@@ -175,8 +175,8 @@ test('an argument that is not UTF-8 is refused, and so is U+FFFD, by which Node 
   ];
   for (const [command, place] of refused) {
     const { code, errors } = await line(`"$@" ${command}`);
-    const what = `bad_parameter: argument ${place} has U+FFFD, or is not UTF-8.`;
-    const remedy = 'To do: give a message that has it on stdin.';
+    const what = `bad_parameter: argument ${place} contains U+FFFD, or is not UTF-8.`;
+    const remedy = 'To do: pass a message that contains it on stdin.';
     assert.deepEqual([code, errors], [2, `ipc: ${what} ${remedy}\n`], command);
   }
   const { text, errors } = await line(`"$@" wait ${bad} --json`);
