@@ -1,4 +1,4 @@
-// Hands out jobs, gathers the results, and sends the workers home: node orchestrator.js WORKERS JOBS.
+// Hands out jobs, gathers the results, and ends the workers: node orchestrator.js WORKERS JOBS.
 import { open } from 'agent-ipc';
 
 const [workers = 2, jobs = 10] = process.argv.slice(2).map(Number);

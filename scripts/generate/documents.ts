@@ -33,7 +33,7 @@ export function documents(): Readonly<Record<string, string>> {
   };
 }
 
-/** The README as it is, with its three tables made anew. */
+/** The README with its three tables generated again. */
 function readme(): string {
   const text = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
   const install = installLines('/path/to/agent-ipc', 'linux').map(({ host, into, line }) =>

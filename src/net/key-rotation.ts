@@ -1,4 +1,4 @@
-// Replaces the key; the previous one stays good until it is retired:
+// Replaces the key; the previous one stays valid until it is retired:
 // 1. the new key is written to a file beside the key file and synced, 2. the present key file gets a
 // second name, `.old`, 3. the new file is renamed over the key file, 4. the folder is synced. A process
 // that dies at any step leaves a key that works. There are never more than two keys: a key can be
