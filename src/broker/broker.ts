@@ -127,17 +127,17 @@ export class Broker {
 
   /** Listens on one more address of this machine. A successor will do the same. */
   async listenOn(address: string): Promise<void> {
-    const { listeners: doors } = this.#options;
+    const { listeners } = this.#options;
     try {
-      await doors.open(address);
+      await listeners.open(address);
     } catch (error) {
-      if (!doors.holdsLock && error instanceof IpcError) {
+      if (!listeners.holdsLock && error instanceof IpcError) {
         await this.close();
         this.#options.onFailed(error);
       }
       throw error;
     }
-    if (this.#state === 'ended') return doors.close();
+    if (this.#state === 'ended') return listeners.close();
     this.#journal?.noteOwner(this.#ownerNote());
   }
 

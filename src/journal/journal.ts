@@ -164,7 +164,8 @@ export class Journal {
 
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the
-   * journal. Must be called after hasRoom() even with no records, to free the space of refused posts.
+   * journal. Must be called after hasSpaceForPost() even with no records, to free the
+   * space that was reserved.
    */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();

@@ -206,7 +206,7 @@ export class Session extends Client implements MailService {
     }
     try {
       const broker = await Broker.start({
-        listeners: listeners,
+        listeners,
         acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
         onFailed: (error) => {
