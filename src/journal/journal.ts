@@ -201,7 +201,7 @@ export class Journal {
     return isNewest(this.#disk, this.#folder, this.#own);
   }
 
-  /** The error for an owner that stillOwner() says is none any more. */
+  /** The error of an owner whose stillOwner() is false. */
   lost(): IpcError {
     return whyLost(this.#disk, this.#folder, this.#own);
   }
@@ -347,7 +347,7 @@ export class Journal {
     return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > ballastFileBytes;
   }
 
-  /** If the disk is full, the current segment goes on, and posts are refused. */
+  /** If the disk is full, the current segment is used further, and posts are refused. */
   #beginNext(): void {
     try {
       this.#beginSegment([]);

@@ -90,7 +90,7 @@ export async function accept(
 /** An error event without a listener would end the process. Other listeners handle the errors that matter. */
 function ignore(): void {}
 
-/** If this process itself stood still, bytes of the peer wait in the kernel; they are read before the call. */
+/** If this process was suspended, the peer's bytes wait in the kernel; they are read before the call. */
 function whenLate(limitMs: number, callback: () => void): () => void {
   let immediate: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {

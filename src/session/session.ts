@@ -50,7 +50,7 @@ export interface SessionOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How long a session goes on when the port is taken but refuses: its owner is about to end. */
+/** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
 /** The same when the program at the port hangs up: it will hardly become our broker. */
 const hangUpMsMax = 1_500;
