@@ -65,6 +65,23 @@ export async function dial(
   }
 }
 
+/** If none succeeds, throws the first error that is not `unreachable`, or else the first of all. */
+export async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
+  const errors: unknown[] = [];
+  for (const address of addresses) {
+    try {
+      return await dial(address, keys);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throw errors.find((error) => !isUnreachable(error)) ?? errors[0];
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof IpcError && error.code === 'unreachable';
+}
+
 /** Destroys the socket when the peer does not prove the key in time. */
 export async function accept(
   socket: Socket,

@@ -30,7 +30,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
-import { type DialTarget, dial } from '../net/connect.ts';
+import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
@@ -326,17 +326,4 @@ export class Session extends Client implements MailService {
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
-}
-
-/** Returns the first connection that succeeds; throws the last error when none does. */
-async function dialAny(targets: readonly DialTarget[], keys: Keys): Promise<Connection> {
-  let lastError: unknown;
-  for (const target of targets) {
-    try {
-      return await dial(target, keys);
-    } catch (error) {
-      lastError = error;
-    }
-  }
-  throw lastError;
 }
