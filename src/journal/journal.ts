@@ -319,7 +319,7 @@ export class Journal {
     try {
       this.#beginSegment(carried);
     } catch (error) {
-      // The prologue is not complete, so it counts for nobody.
+      // The prologue is not complete, so the epoch does not count.
       const fault = this.#openingFault(error);
       abandonEpoch(this.#disk, this.#folder, this.#own);
       throw fault;

@@ -52,7 +52,7 @@ export interface SessionOptions {
 
 /** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
-/** The same when the program at the port hangs up: it will hardly become our broker. */
+/** The same when the program at the port hangs up: it is hardly an owner that is about to serve. */
 const hangUpMsMax = 1_500;
 /** The same for a session that may not own: time for another one to take over. */
 const takeoverMsMax = 1_000;

@@ -239,7 +239,7 @@ test('while an end is paused, the silence of its peer does not count', async () 
   });
 });
 
-test('an end whose process stood still reads what came meanwhile before it judges its peer', async () => {
+test('an end whose process was suspended reads what came meanwhile before it judges its peer', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new Ear(server);
     socket.write(Buffer.concat(goodbye(1)));
