@@ -14,7 +14,7 @@ import type { Keys } from '../../src/protocol/handshake.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
 import { place, type Remote } from '../support/processes/remote.ts';
-import { Ear } from '../support/sockets.ts';
+import { FrameCollector } from '../support/sockets.ts';
 
 const box = 'box' as Name;
 
@@ -438,7 +438,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
   const body = Buffer.from('once');
   return async () => {
     const connection = await dialUntil(port, keys, performance.now() + 5_000);
-    const frames = new Ear(connection);
+    const frames = new FrameCollector(connection);
     connection.send(
       encodeRequest({
         kind: 'hello',

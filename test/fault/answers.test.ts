@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
-import { type Shell, said, shell } from '../support/processes/shell.ts';
+import { nextErrorLine, type Shell, shell } from '../support/processes/shell.ts';
 
 /** `ipc broker` in its own process, which owns the broker until the test ends. */
 async function beginBroker({ begin }: Shell) {
   const broker = begin(['broker']);
-  await said(broker);
+  await nextErrorLine(broker);
   return broker;
 }
 
@@ -142,10 +142,13 @@ test('ipc work with a command that always prints the same text answers each ques
   for (const id of ['first', 'second']) await run(['post', 'W', '?', '--from', 'A', '--id', id]);
   const line = `test $IPC_ID = second || { echo begun >&2; read -r text < '${gate}'; }; echo ok`;
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
-  assert.equal(await said(worker), 'begun\n');
+  assert.equal(await nextErrorLine(worker), 'begun\n');
   broker.kill('SIGSTOP');
   other('sh', ['-c', `echo go > '${gate}'`]);
-  assert.match(await said(worker), /^#1, attempt 1: the broker of port .* does not answer\n$/);
+  assert.match(
+    await nextErrorLine(worker),
+    /^#1, attempt 1: the broker of port .* does not answer\n$/,
+  );
   broker.kill('SIGCONT');
   const wait = ['wait', 'A', '--json', '--timeout', '10'];
   const answers = [await run(wait), await run(wait)];

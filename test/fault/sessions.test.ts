@@ -44,7 +44,7 @@ test('a suspended session loses the message that it holds after the silence limi
   assert.equal(await stopped.settle(first?.number ?? 0), 1, 'another session holds it');
   assert.ok(second);
   await next.release([second]);
-  assert.equal(await stopped.settle(first?.number ?? 0), 0, 'nobody held it, so it is settled');
+  assert.equal(await stopped.settle(first?.number ?? 0), 0, 'no session held it, so it is settled');
   assert.equal(await stopped.settle(first?.number ?? 0), 0, 'it is gone');
   assert.equal((await poster.status()).messages, 0);
 });
@@ -85,8 +85,8 @@ test('the broker gives up a session on a half-open connection, and the session r
   way.isDead = false;
   way.cut();
   assert.deepEqual(await far.settle([first]), [first]);
-  await poster.post('other' as Name, Buffer.from('to who came back'));
-  assert.equal((await parked)?.body?.toString(), 'to who came back');
+  await poster.post('other' as Name, Buffer.from('to a session that came back'));
+  assert.equal((await parked)?.body?.toString(), 'to a session that came back');
 });
 
 test('with the real limits, a suspended session is given up after 45 s of silence', {

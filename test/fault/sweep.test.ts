@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkStore } from '../../src/journal/check.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
+import { flipped, openCorruptStore } from '../support/disk/corrupt-store.ts';
 import { CrashDisk } from '../support/disk/crash-disk.ts';
 import { type JournalModel, postedRecord } from '../support/disk/journal-model.ts';
 import { append, openStore, removeOldest, storeFolder } from '../support/disk/journal-store.ts';
-import { flipped, survive } from '../support/processes/survive.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';
 const bits = long ? [1, 2, 4, 8, 16, 32, 64, 128] : [16];
@@ -59,7 +59,7 @@ test('any flipped bit in any file affects at most one post, and that is reported
         damaged.tamper(file, flipped(bytes, offset, bit));
         const place = `bit ${bit} of byte ${offset} of ${file}`;
         const { sound } = await checkStore(storeFolder, damaged.process());
-        const { lost, damaged: harmed, reports } = await survive(damaged, model, place);
+        const { lost, damaged: harmed, reports } = await openCorruptStore(damaged, model, place);
         const isOfThree = [...lost, ...harmed].join() === '10,11,12';
         assert(lost.length + harmed.length <= 1 || isOfThree, place);
         assert.equal(sound, reports.length === 0, place);
@@ -77,7 +77,11 @@ test('after truncation of any file at any byte, or its removal, every lost messa
     for (let cut = -1; cut < bytes.length; cut++) {
       const damaged = disk.clone();
       damaged.tamper(file, cut < 0 ? undefined : bytes.subarray(0, cut));
-      const { lost, damaged: harmed } = await survive(damaged, model, `${file} cut at ${cut}`);
+      const { lost, damaged: harmed } = await openCorruptStore(
+        damaged,
+        model,
+        `${file} cut at ${cut}`,
+      );
       const ofThree = [...lost, ...harmed].filter((number) => number >= 10).length;
       assert(ofThree === 0 || ofThree === 3, `all or none, ${file} cut at ${cut}`);
       tried++;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Name } from '../../src/model/message.ts';
 import { dial } from '../../src/net/connect.ts';
 import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
@@ -19,26 +20,29 @@ test('10,000 waits of one connection that time out together each get one respons
   const ended = new Map<number, number>();
   const lateMs: number[] = [];
   let deadline = 0;
-  const all = new Promise<void>((resolve) => {
-    connection.onFrame = (frame) => {
-      const { response } = decodeResponse(frame);
-      if (response.kind !== 'end') return;
-      ended.set(response.request, (ended.get(response.request) ?? 0) + 1);
-      lateMs.push(performance.now() - deadline);
-      if (lateMs.length === waits) resolve();
-    };
-  });
+  connection.onFrame = (frame) => {
+    const { response } = decodeResponse(frame);
+    if (response.kind !== 'end') return;
+    ended.set(response.request, (ended.get(response.request) ?? 0) + 1);
+    lateMs.push(performance.now() - deadline);
+  };
   connection.send(hello('a'));
   deadline = performance.now() + 4_000;
   for (let request = 1; request <= waits; request++) {
     const waitMs = Math.round(deadline - performance.now());
     connection.send(encodeRequest({ kind: 'wait', request, mailbox: box, answers: '', waitMs }));
   }
-  await all;
+  await sleep(deadline - performance.now());
+  // This process, which is broker and client, never sleeps from here on: its CPU time is the time that passes
+  // on an idle machine, and leaves out what other processes take on a busy one.
+  const before = process.cpuUsage();
+  while (lateMs.length < waits) await new Promise(setImmediate);
+  const { user, system } = process.cpuUsage(before);
+  const tookMs = (user + system) / 1_000;
   connection.send(encodeRequest({ kind: 'status', request: waits + 1 }));
   assert.equal(ended.size, waits);
   assert.deepEqual([...new Set(ended.values())], [1]);
-  assert.ok(Math.max(...lateMs) < 1_000, `the last one came ${Math.max(...lateMs)} ms late`);
+  assert.ok(tookMs < 1_000, `the last one came after ${tookMs} ms`);
   assert.ok(Math.min(...lateMs) > -50, `the first one came ${Math.min(...lateMs)} ms late`);
 });
 

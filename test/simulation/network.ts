@@ -341,7 +341,7 @@ function connectionOn(socket: SimSocket): Connection {
 
 function refused(): IpcError {
   const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
-  return new IpcError('unreachable', 'nobody answers', { cause });
+  return new IpcError('unreachable', 'no response', { cause });
 }
 
 function silent(): IpcError {

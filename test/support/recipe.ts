@@ -18,7 +18,7 @@ type Kind = 'json' | 'sh' | 'text' | 'kill' | 'Ctrl-C';
 
 interface Step {
   readonly kind: Kind;
-  readonly who: string;
+  readonly actor: string;
   readonly text: string;
   readonly line: number;
 }
@@ -67,8 +67,8 @@ export function stepsOf(title: string): Step[] {
   assert.notEqual(start, -1, `docs/guide/recipes.md has no "${title}"`);
   const steps: Step[] = [];
   for (let at = start + 1; at < lines.length && !lines[at]?.startsWith('## '); at++) {
-    const [, what, who = ''] = event.exec(lines[at] ?? '') ?? [];
-    if (what !== undefined) steps.push({ kind: what as Kind, who, text: '', line: at + 1 });
+    const [, what, actor = ''] = event.exec(lines[at] ?? '') ?? [];
+    if (what !== undefined) steps.push({ kind: what as Kind, actor, text: '', line: at + 1 });
     if (!lines[at]?.startsWith('```')) continue;
     const [whole, kind, name] = fence.exec(lines[at] ?? '') ?? [];
     assert(
@@ -78,12 +78,12 @@ export function stepsOf(title: string): Step[] {
     const end = lines.indexOf('```', at + 1);
     const text = lines.slice(at + 1, end).join('\n');
     // A text without a name is a prompt for an agent. Names are not visible to the reader.
-    assert(name !== undefined || kind === 'text', `line ${at + 1}: who does it?`);
+    assert(name !== undefined || kind === 'text', `line ${at + 1}: a name is missing`);
     assert(
       name === undefined || isNamed(name, lines, at),
-      `line ${at + 1}: nobody sees who does it`,
+      `line ${at + 1}: the prose does not mention the name`,
     );
-    if (name !== undefined) steps.push({ kind: kind as Kind, who: name, text, line: at + 1 });
+    if (name !== undefined) steps.push({ kind: kind as Kind, actor: name, text, line: at + 1 });
     at = end;
   }
   return steps;
@@ -122,36 +122,36 @@ export class Recipe {
     for (const terminal of this.#terminals) await terminal.end();
   }
 
-  async #do({ kind, who, text }: Step): Promise<void> {
+  async #do({ kind, actor, text }: Step): Promise<void> {
     switch (kind) {
       case 'json':
-        return this.#call(who, JSON.parse(this.#here(text)));
+        return this.#call(actor, JSON.parse(this.#here(text)));
       case 'sh':
-        return this.#terminal(who).type(this.#here(text));
+        return this.#terminal(actor).type(this.#here(text));
       case 'text': {
-        if (!this.#waiting.has(who))
-          return this.#terminal(who).until((seen) => this.#is(seen, text));
-        return this.#is((await this.#result(who)).text, text);
+        if (!this.#waiting.has(actor))
+          return this.#terminal(actor).until((seen) => this.#is(seen, text));
+        return this.#is((await this.#result(actor)).text, text);
       }
       case 'kill':
-        await this.#agents.get(who)?.kill('SIGKILL');
-        this.#agents.delete(who);
-        this.#waiting.delete(who);
+        await this.#agents.get(actor)?.kill('SIGKILL');
+        this.#agents.delete(actor);
+        this.#waiting.delete(actor);
         return;
       case 'Ctrl-C':
-        return this.#terminal(who).interrupt();
+        return this.#terminal(actor).interrupt();
     }
   }
 
-  async #call(who: string, given: { operation: string; mailbox?: string }): Promise<void> {
-    if (this.#waiting.has(who)) await this.#result(who);
-    const agent = this.#agents.get(who) ?? (await this.#stage.agent(who));
-    this.#agents.set(who, agent);
+  async #call(actor: string, given: { operation: string; mailbox?: string }): Promise<void> {
+    if (this.#waiting.has(actor)) await this.#result(actor);
+    const agent = this.#agents.get(actor) ?? (await this.#stage.agent(actor));
+    this.#agents.set(actor, agent);
     const waits = ['wait', 'ask'].includes(given.operation);
     const mailbox = waits ? given.mailbox : undefined;
     const call = agent.begin(given);
     const waiting: Waiting = { call, mailbox, isAnswered: false };
-    this.#waiting.set(who, waiting);
+    this.#waiting.set(actor, waiting);
     const end = () => {
       waiting.isAnswered = true;
     };
@@ -160,11 +160,11 @@ export class Recipe {
     else await this.#parked(waiting, mailbox);
   }
 
-  async #result(who: string) {
-    const waiting = this.#waiting.get(who);
-    assert(waiting, `${who} made no call`);
+  async #result(actor: string) {
+    const waiting = this.#waiting.get(actor);
+    assert(waiting, `${actor} made no call`);
     const reading = await waiting.call.answer;
-    this.#waiting.delete(who);
+    this.#waiting.delete(actor);
     assert.equal(reading.isError, false, reading.text);
     return reading;
   }

@@ -84,7 +84,7 @@ export async function readAll(socket: Socket): Promise<Buffer> {
 }
 
 /** Collects the frames of one connection, for a test that awaits them. */
-export class Ear {
+export class FrameCollector {
   readonly connection: Connection;
   readonly closed: Promise<IpcError | undefined>;
   readonly frames: Frame[] = [];

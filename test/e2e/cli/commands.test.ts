@@ -11,7 +11,7 @@ import { bodyBytesMax } from '../../../src/base/limits.ts';
 import { version } from '../../../src/base/version.ts';
 import { program } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
-import { ended, said, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test('post stores with no broker alive, and a later wait prints the exact bytes', async (context) => {
   const { run } = await shell(context);
@@ -195,7 +195,7 @@ test('send and receive, with pings between', async (context) => {
 test('a wait whose stdout is closed settles nothing', async (context) => {
   const { run, begin } = await shell(context);
   const owner = begin(['broker']);
-  await said(owner);
+  await nextErrorLine(owner);
   const waiting = begin(['wait', 'B']);
   waiting.stdout?.destroy();
   const exited = once(waiting, 'exit');
@@ -208,7 +208,7 @@ test('a wait whose stdout is closed settles nothing', async (context) => {
 test('an interrupted wait takes no message', async (context) => {
   const { run, begin } = await shell(context);
   const owner = begin(['broker']);
-  await said(owner);
+  await nextErrorLine(owner);
   const waiting = begin(['wait', 'B']);
   for (;;) {
     const status = JSON.parse((await run(['status', '--json'])).text);
@@ -225,7 +225,7 @@ test('an interrupted wait takes no message', async (context) => {
 test('`ipc broker` owns the broker in the foreground, a second one names the owner, and Ctrl-C hands over', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  const line = await said(owner);
+  const line = await nextErrorLine(owner);
   assert.match(
     line,
     new RegExp(`^This session owns the broker on port ${port} .*pid ${owner.pid},`),

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../support/places.ts';
-import { said, shell } from '../../support/processes/shell.ts';
+import { nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test('on a fresh machine all is well, and nothing is created', async (context) => {
   const { run, home, port } = await shell(context);
@@ -22,7 +22,7 @@ test('on a fresh machine all is well, and nothing is created', async (context) =
 test('owner, key and store of a running broker are reported', async (context) => {
   const { run, begin, home, port } = await shell(context);
   const broker = begin(['broker']);
-  await said(broker);
+  await nextErrorLine(broker);
   await run(['post', 'B', 'hi']);
   const { code, errors } = await run(['doctor']);
   assert.equal(code, 0);
@@ -105,7 +105,7 @@ test('for a remote broker only its responses are checked', async (context) => {
   assert.equal(silent.code, 1);
   assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*no program answers/);
   const broker = begin(['broker']);
-  await said(broker);
+  await nextErrorLine(broker);
   const { code, errors } = await doctor();
   assert.match(
     errors,
@@ -119,7 +119,7 @@ test('a local broker of another folder is good with the same key only', async (c
   const one = await shell(context);
   const other = await shell(context);
   const broker = one.begin(['broker']);
-  await said(broker);
+  await nextErrorLine(broker);
   const doctor = (env: Readonly<Record<string, string>>) =>
     other.line('"$@" doctor', { IPC_BROKER: `127.0.0.1:${one.port}`, ...env });
   const same = await doctor({ IPC_KEY_FILE: join(one.home, 'key') });

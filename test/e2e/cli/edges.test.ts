@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { freePort } from '../../support/places.ts';
-import { ended, said, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test('store check and post name the folder that they cannot read', async (context) => {
   const { run, home, port } = await shell(context);
@@ -138,7 +138,7 @@ test('a receive whose stdout is closed makes its sender try again', async (conte
 test('an interrupted command prints one line and exits with 128 + N', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await said(owner);
+  await nextErrorLine(owner);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -262,7 +262,7 @@ test('the error for a wrong key or variable names its form, and never shows the 
   };
   assert.equal(
     await said({ IPC_KEY: 'secret' }),
-    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints where the key is good.\n',
+    'ipc: key_unusable: IPC_KEY is not a key: 64 hex digits, or base64 of 32 bytes. To do: give what `ipc key show` prints on a machine that has the key.\n',
   );
   assert.equal(
     await said({ IPC_PORT: 'secret' }),
@@ -291,7 +291,7 @@ test('`ipc mcp` reports wrong variables at its start, and serves', async (contex
 test('a ping of a stopped process reports that, with the remedy', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await said(owner);
+  await nextErrorLine(owner);
   owner.kill('SIGSTOP');
   const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
   assert.equal(code, 1);

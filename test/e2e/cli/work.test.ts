@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ended, said, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test("work posts the command's output to the sender, which settles the message", async (context) => {
   const { run, begin } = await shell(context);
@@ -34,7 +34,7 @@ test('a message whose command failed is redelivered', async (context) => {
   const line = 'test "$IPC_ATTEMPT" = 2 || exit 3; cat';
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
   await run(['post', 'W', 'again', '--from', 'A']);
-  assert.match(await said(worker), /^#1, attempt 1: sh exited with 3\n$/);
+  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh exited with 3\n$/);
   assert.equal((await run(['wait', 'A'])).text, 'again');
 });
 
@@ -62,7 +62,7 @@ test('a command that cannot be started ends the work, and the attempt does not c
 test('work that is out of open files tries the command again, and the attempt does not count', async (context) => {
   if (spawnSync('prlimit', ['--version']).error) return context.skip('there is no prlimit');
   const { run, begin } = await shell(context);
-  assert.match(await said(begin(['broker'])), /^This session owns the broker/);
+  assert.match(await nextErrorLine(begin(['broker'])), /^This session owns the broker/);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
   await run(['post', 'W', 'first', '--from', 'A']);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
@@ -73,7 +73,7 @@ test('work that is out of open files tries the command again, and the attempt do
   };
   // Open files stay open, so it can still talk to the broker.
   limitFiles(3);
-  const report = said(worker);
+  const report = nextErrorLine(worker);
   await run(['post', 'W', 'second', '--from', 'A']);
   const expected = 'the command cannot be started (spawn sh EMFILE). Trying again.\n';
   assert.equal(await report, expected);
@@ -85,7 +85,10 @@ test('a command whose output is not UTF-8 leaves the message in its mailbox', as
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'W', '--', 'printf', 'a\\377']);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.match(await said(worker), /^#1, attempt 1: the output of the command is not UTF-8\n$/);
+  assert.match(
+    await nextErrorLine(worker),
+    /^#1, attempt 1: the output of the command is not UTF-8\n$/,
+  );
   worker.kill('SIGINT');
   assert.equal((await ended(worker)).code, 0);
   assert.equal((await run(['wait', 'W'])).text, 'x');
@@ -98,9 +101,12 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   const line = `mkfifo '${gate}'; echo begun >&2; read -r text < '${gate}'; echo "$text"`;
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await said(worker), 'begun\n');
+  assert.equal(await nextErrorLine(worker), 'begun\n');
   worker.kill('SIGINT');
-  assert.match(await said(worker), /^ipc: ending after the running commands; Ctrl-C again/);
+  assert.match(
+    await nextErrorLine(worker),
+    /^ipc: ending after the running commands; Ctrl-C again/,
+  );
   await run(['post', 'W', 'not begun any more']);
   await shellLine(`echo done > '${gate}'`);
   assert.equal((await ended(worker)).code, 0);
@@ -112,11 +118,11 @@ test('a second Ctrl-C ends the command, too, and its message is released', async
   const { run, begin } = await shell(context);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo begun >&2; sleep 100']);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await said(worker), 'begun\n');
+  assert.equal(await nextErrorLine(worker), 'begun\n');
   worker.kill('SIGINT');
-  await said(worker);
+  await nextErrorLine(worker);
   worker.kill('SIGINT');
-  assert.match(await said(worker), /^#1, attempt 1: sh was ended by SIGTERM\n$/);
+  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh was ended by SIGTERM\n$/);
   assert.equal((await ended(worker)).code, 0);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 2]);

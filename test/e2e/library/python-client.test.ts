@@ -13,8 +13,14 @@ import { accept } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
-import { type Ended, ended, type Shell, said, shell } from '../../support/processes/shell.ts';
-import { Ear, keys, Listener } from '../../support/sockets.ts';
+import {
+  type Ended,
+  ended,
+  nextErrorLine,
+  type Shell,
+  shell,
+} from '../../support/processes/shell.ts';
+import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 
 const folder = fileURLToPath(new URL('../../../../examples/python', import.meta.url));
 const hasPython = spawnSync('python3', ['--version']).status === 0;
@@ -65,7 +71,7 @@ function script({ other }: Shell, lines: Words): Promise<Ended> {
 async function withBroker(context: TestContext) {
   const place = await shell(context);
   const owner = place.begin(['broker']);
-  await said(owner);
+  await nextErrorLine(owner);
   return { ...place, owner };
 }
 
@@ -288,44 +294,44 @@ async function played(context: TestContext, lines: Words) {
   const port = `os.environ["IPC_PORT"] = "${listener.port}"`;
   const waited = script(place, [port, ...lines, 'sys.exit(ipc.main(["wait", "B"]))']);
   const connection = await connecting;
-  const ear = new Ear(connection);
+  const frames = new FrameCollector(connection);
   const beat = new Promise<void>((resolve) => {
     connection.onHeartbeat = resolve;
   });
-  const [hello] = await ear.next();
+  const [hello] = await frames.next();
   connection.send(encodeResponse({ ...welcome, request: hello?.request ?? 0 }));
-  const [wait] = await ear.next();
+  const [wait] = await frames.next();
   assert(wait);
   assert.equal(decodeRequest(wait).kind, 'wait');
-  return { connection, ear, beat, request: wait.request, waited };
+  return { connection, frames, beat, request: wait.request, waited };
 }
 
 test('a waiting Python client answers pings, and sends its own', python, async (context) => {
-  const { connection, ear, beat, request, waited } = await played(context, [
+  const { connection, frames, beat, request, waited } = await played(context, [
     'ipc.HEARTBEAT_S = 0.05',
   ]);
   await beat;
   connection.send(encodeRequest({ kind: 'ping', request: 7 }));
-  const [pong] = await ear.next();
+  const [pong] = await frames.next();
   assert.deepEqual([pong?.type, pong?.request], [0x8b, 7]);
   connection.send(encodeResponse({ kind: 'end', request, remaining: 0 }));
   assert.equal((await waited).code, 124);
 });
 
 test('a body that does not fit its checksum is not written', python, async (context) => {
-  const { connection, ear, request, waited } = await played(context, []);
+  const { connection, frames, request, waited } = await played(context, []);
   connection.send(encodeResponse({ ...offer, request }, Buffer.from('hellO')));
   const { code, text, errors } = await waited;
   assert.deepEqual([code, text], [1, '']);
   assert.match(errors, /^ipc\.py: body_damaged: /);
-  await ear.closed;
-  assert.deepEqual(ear.frames, []);
+  await frames.closed;
+  assert.deepEqual(frames.frames, []);
 });
 
 test('a message that the disk damaged is reported, and settled', python, async (context) => {
-  const { connection, ear, request, waited } = await played(context, []);
+  const { connection, frames, request, waited } = await played(context, []);
   connection.send(encodeResponse({ ...offer, request }));
-  const [frame] = await ear.next();
+  const [frame] = await frames.next();
   assert(frame);
   const settle = decodeRequest(frame);
   assert.deepEqual(settle, {

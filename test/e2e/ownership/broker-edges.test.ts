@@ -313,8 +313,8 @@ test('a session that stopped and started again is chosen as the successor', asyn
 });
 
 test('an error records whether its message may have been taken', () => {
-  const sure = new IpcError('no_broker', 'nobody');
-  const unsure = new IpcError('no_broker', 'nobody', { maybeStored: true });
+  const sure = new IpcError('no_broker', 'no owner');
+  const unsure = new IpcError('no_broker', 'no owner', { maybeStored: true });
   assert.deepEqual([sure.maybeStored, unsure.maybeStored], [false, true]);
   assert.equal(new IpcError('cut_off', 'gone').maybeStored, true);
 });

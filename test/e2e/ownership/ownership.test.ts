@@ -153,8 +153,10 @@ test('when another program holds the port, the error names both, and nothing is 
     const { port, session } = await place(context);
     foreign.listen(port, '127.0.0.1');
     await once(foreign, 'listening');
+    const poster = session();
+    await poster.started();
     const began = performance.now();
-    await assert.rejects(session().post('box', 'secret'), {
+    await assert.rejects(poster.post('box', 'secret'), {
       code: 'port_taken',
       message: new RegExp(`port ${port} is held by pid ${process.pid} \\(`),
     });
@@ -168,9 +170,9 @@ test('a session with another key gets an error that says so, with a remedy', asy
   const { port, session } = await place(context);
   const owner = session();
   await owner.status();
-  const stranger = new Remote(await makeHome(context), port);
-  context.after(() => stranger.kill());
-  await assert.rejects(stranger.status(), {
+  const outsider = new Remote(await makeHome(context), port);
+  context.after(() => outsider.kill());
+  await assert.rejects(outsider.status(), {
     code: 'key_mismatch',
     message: new RegExp(`port ${port} is held by pid ${owner.pid} .*another key`),
   });

@@ -149,7 +149,8 @@ test('the second of two users with different keys gets an error that names the o
 /** The program may be in a folder that only its owner can read. */
 test('doctor reports a folder that its user may not write to', async (context) => {
   const isRoot = process.getuid?.() === 0;
-  if (isRoot && !(await mayRun(context))) return context.diagnostic('nobody else can run it here');
+  if (isRoot && !(await mayRun(context)))
+    return context.diagnostic('no other user can run the program here');
   const { home, ipc } = await user(context, isRoot ? nobody : undefined);
   const port = await freePort();
   const store = join(home, `broker-${port}`);

@@ -70,7 +70,7 @@ async function openOwner({ one, session, home, otherHome }: Apart, bind: string)
 }
 
 /** The bytes that a program without the key receives on a machine before its connection is closed. */
-async function stranger(
+async function unauthenticated(
   context: TestContext,
   on: Host,
   address: string,
@@ -240,8 +240,8 @@ test('10,000 silent connections from another machine do not keep a post of that 
     seen = report;
   });
   while (seen.made < 2_500) await once(flood, 'message');
-  await early.post('box', 'from who was there');
-  await late.post('box', 'from who came');
+  await early.post('box', 'from an earlier guest');
+  await late.post('box', 'from a later guest');
   assert.equal(seen.isOver, false, 'the flood was over before both posts were stored');
   while (!seen.isOver) await once(flood, 'message');
   await hosts.guest(one.address).post('box', 'after it');
@@ -272,13 +272,13 @@ test('a capture of the wire contains neither a body, nor a name, nor the key', a
   const receiving = run(one, 'receive', '--bind', one.address, '--port', `${port + 1}`);
   await run(other, 'send', `${one.address}:${port + 1}`, body);
   assert.equal(await receiving, body);
-  const clear = 'sent in plaintext, and found';
-  await stranger(context, other, one.address, port, Buffer.from(clear));
+  const plaintext = 'sent in plaintext, and found';
+  await unauthenticated(context, other, one.address, port, Buffer.from(plaintext));
   const { packets, streams, lost } = await capture.end();
 
   assert.equal(lost, 0);
   assert.ok(Buffer.concat([...streams]).length > 4 * body.length, 'all of it went by');
-  assert.ok(packets.includes(clear) && streams.some((stream) => stream.includes(clear)));
+  assert.ok(packets.includes(plaintext) && streams.some((stream) => stream.includes(plaintext)));
   const digits = (await readFile(join(home, 'key'), 'latin1')).trim();
   const key = Buffer.from(digits, 'hex');
   const keyForms = [key.subarray(0, 8), key.subarray(24), digits.slice(0, 16), digits.slice(48)];
@@ -323,7 +323,7 @@ test('during a key rotation either machine may be the first to have the new key'
     );
     if (refused !== undefined) assert.equal(refused, 'key_mismatch');
   }
-  await hosts.guest(one.address, onlyOld).post('box', 'the old key, to who has both');
+  await hosts.guest(one.address, onlyOld).post('box', 'the old key, to a broker with both');
 });
 
 test('a bit flipped on the wire is detected, and the post is resent intact', async (context) => {
@@ -368,10 +368,10 @@ test('a plaintext handshake from another machine gets no response', async (conte
   const hello = Buffer.concat([preface, randomBytes(32)]);
   const http = Buffer.from('POST / HTTP/1.1\r\nHost: x\r\n\r\n');
   for (const bytes of [hello, http]) {
-    assert.equal(await stranger(context, other, one.address, port, bytes), '0 bytes\n');
-    assert.equal(await stranger(context, one, one.address, port, bytes), '0 bytes\n');
+    assert.equal(await unauthenticated(context, other, one.address, port, bytes), '0 bytes\n');
+    assert.equal(await unauthenticated(context, one, one.address, port, bytes), '0 bytes\n');
   }
-  const inside = await stranger(context, one, '127.0.0.1', port, hello);
+  const inside = await unauthenticated(context, one, '127.0.0.1', port, hello);
   assert.equal(inside, '72 bytes\n', 'on loopback the handshake continues in plaintext');
 });
 

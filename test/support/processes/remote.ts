@@ -122,6 +122,11 @@ export class Remote {
     return this.#call({ kind: 'cancel', number: call.number });
   }
 
+  /** Resolves when the process runs, without a call to the broker, so that a test can time its first one. */
+  started(): Running<void> {
+    return this.#call({ kind: 'cancel', number: 0 });
+  }
+
   status(): Running<BrokerStatus> {
     return this.#call({ kind: 'status' });
   }

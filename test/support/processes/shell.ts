@@ -64,7 +64,7 @@ export async function ended(child: ChildProcess): Promise<Ended> {
 }
 
 /** The next line that a running command writes to stderr. */
-export async function said(child: ChildProcess): Promise<string> {
+export async function nextErrorLine(child: ChildProcess): Promise<string> {
   assert(child.stderr);
   const [chunk] = await once(child.stderr, 'data');
   return String(chunk);

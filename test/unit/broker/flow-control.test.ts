@@ -13,7 +13,7 @@ import { FrameDecoder } from '../../../src/protocol/frame.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
 import { hello, provenSocket } from '../../support/proven-socket.ts';
-import { Ear } from '../../support/sockets.ts';
+import { FrameCollector } from '../../support/sockets.ts';
 
 const box = 'box' as Name;
 /** So that the turns which a post takes are counted, and not the time of the disk. */
@@ -34,7 +34,9 @@ test('a connection beyond the limit gets an error and is closed; when one ends, 
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
   const first = broker.client();
   await first.status();
-  const second = new Ear(await dial({ host: '127.0.0.1', port: broker.port }, broker.keys));
+  const second = new FrameCollector(
+    await dial({ host: '127.0.0.1', port: broker.port }, broker.keys),
+  );
   const [frame] = await second.next();
   assert(frame);
   assert.deepEqual(decodeResponse(frame).response, {

@@ -10,7 +10,14 @@ import type { Response } from '../../../src/model/requests.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeResponse, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
-import { Ear, freePort, keys, Listener, otherKeys, rawSocket } from '../../support/sockets.ts';
+import {
+  FrameCollector,
+  freePort,
+  keys,
+  Listener,
+  otherKeys,
+  rawSocket,
+} from '../../support/sockets.ts';
 
 const host = '127.0.0.1';
 const from = parseName('sender');
@@ -27,8 +34,8 @@ async function received(port: number): Promise<ReceivedMessage> {
   return message;
 }
 
-async function nextResponse(ear: Ear): Promise<Response> {
-  const [frame] = await ear.next();
+async function nextResponse(frames: FrameCollector): Promise<Response> {
+  const [frame] = await frames.next();
   assert.ok(frame);
   return decodeResponse(frame).response;
 }
@@ -97,7 +104,7 @@ test('while one message waits to be confirmed, another sender gets busy', async 
   const receiving = received(port);
   const done = sending(port, 'first');
   const message = await receiving;
-  const second = new Ear(await dial({ host, port }, keys));
+  const second = new FrameCollector(await dial({ host, port }, keys));
   const body = Buffer.from('second');
   const checksum = bodyChecksum(body);
   second.connection.send(encodeRequest({ kind: 'send', request: 1, from, origin, checksum, body }));
@@ -316,7 +323,7 @@ test('one connection more than the limit is sent away, and the receive goes on',
   const receiving = receive({ port, timeoutMs: 6 * timeoutMs, keys: () => keys });
   await ping({ host, port, keys, timeoutMs });
   while (idle.length < connectionsMax) idle.push(await dial({ host, port }, keys));
-  const more = new Ear(await dial({ host, port }, keys));
+  const more = new FrameCollector(await dial({ host, port }, keys));
   assert.deepEqual(await nextResponse(more), { kind: 'going', request: 0 });
   assert.equal(await more.closed, undefined);
   idle.pop()?.destroy();
@@ -331,20 +338,20 @@ test('a request for a broker, and a damaged body, get an error, and the receive 
   const port = await freePort();
   const receiving = received(port);
   await ping({ host, port, keys, timeoutMs });
-  const ear = new Ear(await dial({ host, port }, keys));
+  const frames = new FrameCollector(await dial({ host, port }, keys));
   const codeOfNext = async (): Promise<string> => {
-    const response = await nextResponse(ear);
+    const response = await nextResponse(frames);
     return response.kind === 'error' ? response.code : response.kind;
   };
-  ear.connection.send(encodeRequest({ kind: 'status', request: 1 }));
+  frames.connection.send(encodeRequest({ kind: 'status', request: 1 }));
   assert.equal(await codeOfNext(), 'wrong_service');
   const body = Buffer.from([0xff]);
   const damaged = { kind: 'send', from, origin, body } as const;
-  ear.connection.send(encodeRequest({ ...damaged, request: 2, checksum: bodyChecksum(body) }));
+  frames.connection.send(encodeRequest({ ...damaged, request: 2, checksum: bodyChecksum(body) }));
   assert.equal(await codeOfNext(), 'bad_body');
-  ear.connection.send(encodeRequest({ ...damaged, request: 3, checksum: 0 }));
+  frames.connection.send(encodeRequest({ ...damaged, request: 3, checksum: 0 }));
   assert.equal(await codeOfNext(), 'body_damaged');
-  assert.equal(await ear.closed, undefined);
+  assert.equal(await frames.closed, undefined);
   const done = sending(port, 'sound');
   await (await receiving).confirm();
   await done;

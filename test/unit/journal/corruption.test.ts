@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { readRecords, sealRecord, segmentSeed } from '../../../src/journal/record-framing.ts';
+import { flipped, openCorruptStore, smallFiles } from '../../support/disk/corrupt-store.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { type JournalModel, postedRecord, testSession } from '../../support/disk/journal-model.ts';
 import {
@@ -12,7 +13,6 @@ import {
   removeOldest,
   storeFolder,
 } from '../../support/disk/journal-store.ts';
-import { flipped, smallFiles, survive } from '../../support/processes/survive.ts';
 
 function path(epoch: number, segment: number): string {
   return `${storeFolder}/epochs/0000000${epoch}/seg-00000${segment}.log`;
@@ -85,7 +85,7 @@ test('the newest segment of an orderly owner cut at any byte, or missing, is rep
   for (let cut = -1; cut < bytes.length; cut++) {
     const torn = disk.clone();
     torn.tamper(path(2, 1), cut < 0 ? undefined : bytes.subarray(0, cut));
-    const { lost, damaged, reports } = await survive(torn, model, `cut at ${cut}`);
+    const { lost, damaged, reports } = await openCorruptStore(torn, model, `cut at ${cut}`);
     const harmed = ends.filter((end) => end > cut).length;
     assert.equal(lost.length + damaged.length, harmed, `cut at ${cut}`);
     if (harmed > 0) assert.notDeepEqual(reports, [], `cut at ${cut}`);
@@ -103,7 +103,7 @@ test('any flipped byte below the last sync point costs at most its own message, 
       const damaged = disk.clone();
       damaged.tamper(file, flipped(bytes, offset));
       const what = `byte ${offset} of ${file}`;
-      const outcome = await survive(damaged, model, what);
+      const outcome = await openCorruptStore(damaged, model, what);
       assert(outcome.lost.length + outcome.damaged.length <= 1, what);
       assert.equal(outcome.reports.length > 0, offset < end, what);
     }
@@ -114,7 +114,7 @@ test('a flipped byte of a body leaves its message in its place, without the body
   const { disk, model } = await twoEpochs();
   const bytes = contents(disk, path(1, 1));
   disk.tamper(path(1, 1), flipped(bytes, bytes.indexOf('two')));
-  const outcome = await survive(disk, model, 'two');
+  const outcome = await openCorruptStore(disk, model, 'two');
   assert.deepEqual(outcome, {
     lost: [],
     damaged: [2],
@@ -132,7 +132,7 @@ test('a flipped byte in a record header loses one message, and its number is rep
   const [post] = [...readRecords(bytes, seed)].filter((raw) => raw.type === 16);
   assert(post);
   disk.tamper(path(2, 1), flipped(bytes, post.offset + 5));
-  const { lost, damaged, reports } = await survive(disk, model, 'head');
+  const { lost, damaged, reports } = await openCorruptStore(disk, model, 'head');
   assert.deepEqual([lost, damaged], [[3], []]);
   assert.equal(
     reports[0],
@@ -166,7 +166,7 @@ test('a segment cut at any byte, empty or missing: the rest is served, and no fi
       damaged.tamper(path(1, segment), cut < 0 ? undefined : bytes.subarray(0, cut));
       const before = damaged.files();
       const what = `segment ${segment} cut at ${cut}`;
-      const { lost, damaged: harmed, reports } = await survive(damaged, store.model, what);
+      const { lost, damaged: harmed, reports } = await openCorruptStore(damaged, store.model, what);
       assert(lost.length + harmed.length <= 1, what);
       assert(
         [...lost, ...harmed].every((number) => number === segment),
@@ -190,7 +190,7 @@ test('settled mail whose settle is lost is redelivered, and the corruption is re
   const settle = [...readRecords(bytes, seed)].find((raw) => raw.type === 19);
   assert(settle);
   disk.tamper(path(1, 1), flipped(bytes, settle.offset));
-  const { reports } = await survive(disk, store.model, 'settle');
+  const { reports } = await openCorruptStore(disk, store.model, 'settle');
   const next = await openStore({ disk: disk.process() });
   assert.deepEqual([...next.model.messages.keys()], [1, 2]);
   assert.match(reports[0] ?? '', /^segment 1 of epoch 1: 32 bytes at byte \d+ are lost$/);
@@ -203,7 +203,7 @@ test('a corrupt prologue of the newest segment loses no message behind it', asyn
     const file = make === threeSegments ? path(1, 3) : path(2, 1);
     const damaged = disk.clone();
     damaged.tamper(file, flipped(contents(disk, file), 30));
-    const { lost, damaged: harmed, reports } = await survive(damaged, model, file);
+    const { lost, damaged: harmed, reports } = await openCorruptStore(damaged, model, file);
     assert.deepEqual([lost, harmed], [[], []]);
     assert.match(reports[0] ?? '', /bytes at byte 0 are lost/);
   }
@@ -309,7 +309,7 @@ test('a removed segment is not reported missing, though bytes before its `remove
   await store.journal.close();
   const bytes = contents(disk, path(1, 2));
   disk.tamper(path(1, 2), flipped(bytes, bytes.indexOf('damaged')));
-  const { damaged, reports } = await survive(disk, store.model, 'removed');
+  const { damaged, reports } = await openCorruptStore(disk, store.model, 'removed');
   assert.deepEqual(damaged, [2]);
   assert.equal(reports[0], 'segment 2 of epoch 1: the body of message #2 is damaged');
 });
@@ -320,7 +320,7 @@ test('an owner that dies at any step of opening a corrupt store leaves the same 
   before.tamper(path(1, 1), flipped(bytes, bytes.indexOf('two')));
   const newest = contents(before, path(2, 1));
   before.tamper(path(2, 1), flipped(newest, 30));
-  const { reports } = await survive(before.clone(), model, 'no death');
+  const { reports } = await openCorruptStore(before.clone(), model, 'no death');
   let steps = 0;
   for (let opened = false; !opened; ) {
     steps++;
@@ -332,7 +332,7 @@ test('an owner that dies at any step of opening a corrupt store leaves the same 
       () => false,
     );
     process.kill();
-    const { lost, damaged, reports: again } = await survive(disk, model, `step ${steps}`);
+    const { lost, damaged, reports: again } = await openCorruptStore(disk, model, `step ${steps}`);
     assert.deepEqual([lost, damaged, again], [[], [2], reports], `step ${steps}`);
   }
   assert(steps > 20, `only ${steps} steps`);

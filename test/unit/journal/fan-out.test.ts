@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
 import { type DumpLine, dumpStore } from '../../../src/journal/dump.ts';
 import { readRecords, segmentSeed } from '../../../src/journal/record-framing.ts';
+import { flipped, openCorruptStore, smallFiles } from '../../support/disk/corrupt-store.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
 import { append, openStore, removeOldest, storeFolder } from '../../support/disk/journal-store.ts';
-import { flipped, smallFiles, survive } from '../../support/processes/survive.ts';
 
 const first = `${storeFolder}/epochs/00000001/seg-000001.log`;
 const toThree = { to: 'A', alsoTo: ['B', 'C'] };
@@ -89,7 +89,7 @@ test('one corrupt body damages three messages, and each of them is reported', as
   await store.journal.close();
   const bytes = contents(disk, first);
   disk.tamper(first, flipped(bytes, bytes.indexOf('soon')));
-  const { lost, damaged, reports } = await survive(disk, store.model, 'three');
+  const { lost, damaged, reports } = await openCorruptStore(disk, store.model, 'three');
   assert.deepEqual([lost, damaged], [[], [1, 2, 3]]);
   assert.deepEqual(
     reports.slice(0, 3),
@@ -109,11 +109,11 @@ test('a lost range behind a post to several mailboxes is not reported with the m
   assert(one && again);
   const without = disk.clone();
   without.tamper(first, flipped(bytes, one.end + 5));
-  const { lost, reports } = await survive(without, store.model, 'four');
+  const { lost, reports } = await openCorruptStore(without, store.model, 'four');
   assert.deepEqual(lost, [4]);
   assert.match(reports[0] ?? '', /; messages that may have been there: #4$/);
   disk.tamper(first, flipped(bytes, again.offset + 5));
-  const outcome = await survive(disk, store.model, 'again');
+  const outcome = await openCorruptStore(disk, store.model, 'again');
   assert.deepEqual(outcome.lost, [5, 6, 7]);
   assert.match(outcome.reports[0] ?? '', /; messages that may have been there: #5 #6 #7/);
 });

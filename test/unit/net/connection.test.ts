@@ -15,7 +15,7 @@ import { ClientHandshake } from '../../../src/protocol/handshake.ts';
 import { shakenSocket } from '../../support/proven-socket.ts';
 import {
   connectedPair,
-  Ear,
+  FrameCollector,
   freePort,
   keys,
   Listener,
@@ -55,7 +55,7 @@ async function withProvenSocket(
 
 test('frames go both ways, in order, and an orderly end has no reason at either side', async () => {
   const { client, server } = await connectedPair();
-  const [ear, other] = [new Ear(client), new Ear(server)];
+  const [ear, other] = [new FrameCollector(client), new FrameCollector(server)];
   client.send(goodbye(1));
   client.send(goodbye(2));
   server.send(encodeResponse({ kind: 'received', request: 3 }));
@@ -73,7 +73,7 @@ test('the frames of one turn arrive in one chunk', async () => {
   const { client, server, serverSocket } = await connectedPair();
   const sizes: number[] = [];
   serverSocket.on('data', (chunk: Buffer) => sizes.push(chunk.length));
-  const ear = new Ear(server);
+  const ear = new FrameCollector(server);
   for (let request = 1; request <= 10; request++) client.send(goodbye(request));
   await ear.next(10);
   assert.deepEqual(sizes, [160]);
@@ -85,7 +85,7 @@ test('frames that came before the handlers were set are not lost', async () => {
   const { client, server } = await connectedPair();
   const written = new Promise<void>((resolve) => client.send(goodbye(7), resolve));
   await written;
-  const ear = new Ear(server);
+  const ear = new FrameCollector(server);
   assert.equal((await ear.next())[0]?.request, 7);
   client.destroy();
   await ear.closed;
@@ -113,7 +113,7 @@ test('frames that come in one chunk with the proof are not lost', async () => {
 
 test('onWritten is called when the kernel has the bytes, and never for a connection that was lost', async () => {
   const { client, server } = await connectedPair();
-  const ear = new Ear(client);
+  const ear = new FrameCollector(client);
   await new Promise<void>((resolve) => client.send(goodbye(1), resolve));
   server.destroy();
   await ear.closed;
@@ -123,7 +123,7 @@ test('onWritten is called when the kernel has the bytes, and never for a connect
 
 test('close() sends what is buffered first', async () => {
   const { client, server } = await connectedPair();
-  const ear = new Ear(server);
+  const ear = new FrameCollector(server);
   const body = Buffer.alloc(1_000_000, 'x');
   client.send(encodeFrame({ type: 1, request: 1, header: Buffer.alloc(0), body }));
   assert.ok(client.bufferedBytes >= 1_000_000);
@@ -179,7 +179,7 @@ test('a handler that destroys drops the rest of the same chunk', async () => {
 
 test('a ping is answered by the connection itself; a pong with a request number is passed on', async () => {
   const { client, server } = await connectedPair();
-  const [ear, other] = [new Ear(client), new Ear(server)];
+  const [ear, other] = [new FrameCollector(client), new FrameCollector(server)];
   client.send(encodeRequest({ kind: 'ping', request: 0 }));
   client.send(encodeRequest({ kind: 'ping', request: 5 }));
   client.send(goodbye(6));
@@ -193,7 +193,7 @@ test('a ping is answered by the connection itself; a pong with a request number 
 
 test('two idle ends keep each other alive with heartbeats that are never passed on', async () => {
   const { client, server } = await connectedPair(hasty);
-  const [ear, other] = [new Ear(client), new Ear(server)];
+  const [ear, other] = [new FrameCollector(client), new FrameCollector(server)];
   const began = performance.now();
   while (performance.now() - began < 2 * hasty.silenceMsDead) {
     const heard = client.lastReceived;
@@ -207,7 +207,7 @@ test('two idle ends keep each other alive with heartbeats that are never passed 
 
 test('an idle end sends a ping with request number 0 after heartbeatMs', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    new Ear(server);
+    new FrameCollector(server);
     const [bytes] = (await once(socket, 'data')) as [Buffer];
     assert.equal(bytes.readUInt8(4), pingType);
     assert.equal(bytes.subarray(0, 16).toString('hex'), '0000000c0b0000000000000000000000');
@@ -216,7 +216,7 @@ test('an idle end sends a ping with request number 0 after heartbeatMs', async (
 
 test('the connection of a peer that is silent for too long is closed', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    const ear = new Ear(server);
+    const ear = new FrameCollector(server);
     socket.resume();
     const began = performance.now();
     const reason = await ear.closed;
@@ -228,7 +228,7 @@ test('the connection of a peer that is silent for too long is closed', async () 
 
 test('while an end is paused, the silence of its peer does not count', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    const ear = new Ear(server);
+    const ear = new FrameCollector(server);
     server.pause();
     let pings = 0;
     socket.on('data', () => pings++);
@@ -241,7 +241,7 @@ test('while an end is paused, the silence of its peer does not count', async () 
 
 test('an end whose process was suspended reads what came meanwhile before it judges its peer', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    const ear = new Ear(server);
+    const ear = new FrameCollector(server);
     socket.write(Buffer.concat(goodbye(1)));
     await ear.next();
     await new Promise<void>((resolve) => socket.write(Buffer.concat(goodbye(2)), () => resolve()));
@@ -254,7 +254,7 @@ test('an end whose process was suspended reads what came meanwhile before it jud
 
 test('the connection of a peer that reads nothing is closed, though the peer goes on sending', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    const ear = new Ear(server);
+    const ear = new FrameCollector(server);
     socket.pause();
     const body = Buffer.alloc(1_048_576);
     for (let request = 1; request <= 16; request++) {
@@ -269,7 +269,7 @@ test('the connection of a peer that reads nothing is closed, though the peer goe
 
 test('the connection of a peer that reads slowly but steadily stays, and does not count as stalled', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
-    const ear = new Ear(server);
+    const ear = new FrameCollector(server);
     const bytes = 16 * 1_048_576;
     let read = 0;
     const done = new Promise<void>((resolve) => {
@@ -299,7 +299,7 @@ test('the connection of a peer that reads slowly but steadily stays, and does no
 
 test('bytes of one large frame keep their order, and onWritten waits for the last of them', async () => {
   const { client, server } = await connectedPair();
-  const ear = new Ear(server);
+  const ear = new FrameCollector(server);
   const body = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
   const written: number[] = [];
   for (const request of [1, 2, 3]) {
@@ -334,7 +334,7 @@ test('a wrong length, or bytes that are no frame, close the connection with the 
   ] as const;
   for (const [hex, code] of wrong) {
     await withProvenSocket(undefined, async (socket, server) => {
-      const ear = new Ear(server);
+      const ear = new FrameCollector(server);
       socket.write(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
       assert.equal((await ear.closed)?.code, code);
       assert.deepEqual(await readAll(socket), Buffer.alloc(0));
@@ -440,7 +440,7 @@ test('a Unix socket works in the same way', async () => {
   });
   server.listen(path);
   await once(server, 'listening');
-  const ear = new Ear(await dial({ path }, keys));
+  const ear = new FrameCollector(await dial({ path }, keys));
   ear.connection.send(goodbye(4));
   assert.equal((await ear.next())[0]?.request, 4);
   ear.connection.close();

@@ -1,8 +1,8 @@
 // Opens a corrupt store, and asserts that no altered message comes out of it.
 import assert from 'node:assert/strict';
-import type { CrashDisk } from '../disk/crash-disk.ts';
-import { type JournalModel, testSession } from '../disk/journal-model.ts';
-import { append, openStore } from '../disk/journal-store.ts';
+import type { CrashDisk } from './crash-disk.ts';
+import { type JournalModel, testSession } from './journal-model.ts';
+import { append, openStore } from './journal-store.ts';
 
 export const smallFiles = { segmentReserveBytes: 64, segmentGrowthBytes: 64 };
 
@@ -19,7 +19,7 @@ export interface Outcome {
  * Opens the store twice: no message is altered, every lost one is reported, and the next owner reports
  * it again.
  */
-export async function survive(
+export async function openCorruptStore(
   disk: CrashDisk,
   expected: JournalModel,
   what: string,
