@@ -1,5 +1,5 @@
-// The broker of one store: it connects the engine, the journal and the peers, and has no rule about mail.
-// 1. A request goes through the engine; so does a lost connection, a timer, and the news that a peer reads.
+// The broker of one store: it connects the engine, the journal and the peers, and has no rules about mail.
+// 1. The engine gets every request, lost connection, timer, and count of bytes that a peer has taken.
 // 2. The group commit writes and syncs what the engine decided, and hands the replies back to be sent.
 // 3. A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
@@ -127,21 +127,21 @@ export class Broker {
 
   /** Listens on one more address of this machine. A successor will do the same. */
   async listenOn(address: string): Promise<void> {
-    const { listeners: doors } = this.#options;
+    const { listeners } = this.#options;
     try {
-      await doors.open(address);
+      await listeners.open(address);
     } catch (error) {
-      if (!doors.holdsLock && error instanceof IpcError) {
+      if (!listeners.holdsLock && error instanceof IpcError) {
         await this.close();
         this.#options.onFailed(error);
       }
       throw error;
     }
-    if (this.#state === 'ended') return doors.close();
+    if (this.#state === 'ended') return listeners.close();
     this.#journal?.noteOwner(this.#ownerNote());
   }
 
-  /** The orderly end: syncs what is written, seals the journal, frees the port, and tells the peers. */
+  /** The orderly end: syncs what is written, seals the journal, frees the port, and sends `going` to the peers. */
   async close(): Promise<void> {
     if (this.#state === 'ended') return;
     for (const peer of this.#peers.values()) peer.pause('ending');

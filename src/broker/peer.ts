@@ -63,7 +63,7 @@ export class Peer {
     return this.#saidHello;
   }
 
-  /** Throws if too many posts and settles of this peer wait for the disk. */
+  /** Counts what the request costs beyond its bytes. Throws if too many posts and settles wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
     // Each further mailbox of a post costs as much as a request.

@@ -31,8 +31,8 @@ interface LateResult {
 }
 
 /**
- * A caller that got the error "may have been stored" may try again until then; later the same words are a
- * new message.
+ * A caller that got the error "may have been stored" may try again for this long. After that, the same post
+ * is a new message.
  */
 const resultMs = 300_000;
 

@@ -52,7 +52,7 @@ export class Watchdog {
     const connection = this.#watched.connection();
     const isWatched = (call: OpenCall): call is SilentCall => isSilent(call, connection);
     const calls = [...this.#watched.calls()].filter(isWatched);
-    // No broker could respond, or this process itself stood still: time begins anew.
+    // No broker could respond, or this process was suspended: the time begins anew.
     const beginsAnew = connection === undefined || now - this.#due > pingMs / 2;
     if (beginsAnew) for (const call of calls) call.silentSince = now;
     const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsResponse);

@@ -2,7 +2,7 @@ export interface Timed {
   /** Milliseconds on the engine's clock. */
   readonly deadline: number;
   /** Index in the heap, maintained by DeadlineHeap. */
-  place: number;
+  index: number;
 }
 
 /** The deadlines of parked waits in a binary heap. Each item knows its index, so deleting one is cheap. */
@@ -14,7 +14,7 @@ export class DeadlineHeap<Item extends Timed> {
   }
 
   add(item: Item): void {
-    item.place = this.#heap.length;
+    item.index = this.#heap.length;
     this.#heap.push(item);
     this.#up(item);
   }
@@ -22,35 +22,35 @@ export class DeadlineHeap<Item extends Timed> {
   delete(item: Item): void {
     const last = this.#heap.pop() as Item;
     if (last === item) return;
-    this.#put(last, item.place);
+    this.#put(last, item.index);
     this.#up(last);
     this.#down(last);
   }
 
-  #put(item: Item, place: number): void {
-    this.#heap[place] = item;
-    item.place = place;
+  #put(item: Item, index: number): void {
+    this.#heap[index] = item;
+    item.index = index;
   }
 
   #up(item: Item): void {
-    while (item.place > 0) {
-      const parent = this.#heap[(item.place - 1) >>> 1] as Item;
+    while (item.index > 0) {
+      const parent = this.#heap[(item.index - 1) >>> 1] as Item;
       if (parent.deadline <= item.deadline) return;
-      const { place } = parent;
-      this.#put(parent, item.place);
-      this.#put(item, place);
+      const { index } = parent;
+      this.#put(parent, item.index);
+      this.#put(item, index);
     }
   }
 
   #down(item: Item): void {
     for (;;) {
-      const left = this.#heap[item.place * 2 + 1];
-      const right = this.#heap[item.place * 2 + 2];
+      const left = this.#heap[item.index * 2 + 1];
+      const right = this.#heap[item.index * 2 + 2];
       const child = right && left && right.deadline < left.deadline ? right : left;
       if (!child || child.deadline >= item.deadline) return;
-      const { place } = child;
-      this.#put(child, item.place);
-      this.#put(item, place);
+      const { index } = child;
+      this.#put(child, item.index);
+      this.#put(item, index);
     }
   }
 }

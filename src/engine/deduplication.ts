@@ -92,8 +92,9 @@ export class Deduplication {
     return stored === undefined;
   }
 
+  /** Something is remembered that forget() would forget. */
   knows(session: SessionId): boolean {
-    return this.#sessions.has(session);
+    return this.#sessions.has(session) || this.#settled.idsOf(session).length > 0;
   }
 
   forget(session: SessionId): void {

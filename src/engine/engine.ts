@@ -286,7 +286,7 @@ export class Engine {
     const deadline = instant.now + waitMs;
     const { session } = connection;
     const call = { session, request, mailbox, answers, deadline };
-    const waiter = { owner: connection, ...call, place: 0 };
+    const waiter = { owner: connection, ...call, index: 0 };
     connection.waiters.set(request, waiter);
     this.#waiters.park(waiter);
     this.#match([waiter]);

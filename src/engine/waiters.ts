@@ -13,7 +13,7 @@ export interface Waiter<Owner> {
   readonly answers: MessageId | '';
   /** Milliseconds on the engine's clock. */
   readonly deadline: number;
-  place: number;
+  index: number;
 }
 
 interface Parked<Owner> {

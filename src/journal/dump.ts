@@ -5,7 +5,7 @@ import { type Disk, realDisk } from './disk.ts';
 import { isValid, type RawRecord, type SegmentId } from './record-framing.ts';
 import { refuseNewer, replay, survey } from './recovery.ts';
 
-/** One record: its place, its kind, and its fields. */
+/** One record: where it lies, its kind, and its fields. */
 export interface DumpLine extends SegmentId {
   readonly offset: number;
   readonly bytes: number;
@@ -34,17 +34,17 @@ export async function* dumpStore(
   }
 }
 
-/** Fields that docs/internals/journal.md, and so the output, call by another name than the code. */
-const documentedNames: Readonly<Record<string, string>> = {
-  ackedUpTo: 'mark',
-  prologueBytes: 'openingBytes',
+/** Names of fields that the output had before the code renamed them. Programs read them. */
+const printedNames: Readonly<Partial<Record<JournalRecord['kind'], Record<string, string>>>> = {
+  posted: { ackedUpTo: 'mark' },
+  session: { ackedUpTo: 'mark', numbers: 'answers' },
 };
 
 function fieldsOf(raw: RawRecord, record: JournalRecord | undefined): Pick<DumpLine, 'kind'> {
   if (!record) return { kind: 'unknown', type: raw.type } as Pick<DumpLine, 'kind'>;
   const { kind, ...fields } = record;
   const named = Object.entries(fields).map(([name, value]) => [
-    documentedNames[name] ?? name,
+    printedNames[kind]?.[name] ?? name,
     value,
   ]);
   const line = { kind, ...Object.fromEntries(named) };

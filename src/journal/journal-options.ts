@@ -30,7 +30,7 @@ export const limitsDefault: JournalLimits = {
   segmentsCompact,
   logBytesCompact,
   bodyCacheBytesMax,
-  ballastFilesMin: ballastFilesMin,
+  ballastFilesMin,
 };
 
 export interface JournalOptions {

@@ -164,7 +164,8 @@ export class Journal {
 
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the
-   * journal. Must be called after hasRoom() even with no records, to free the space of refused posts.
+   * journal. Must be called after hasSpaceForPost() even with no records, to free the
+   * space that was reserved.
    */
   append(records: readonly JournalRecord[]): void {
     this.#checkAlive();
@@ -200,7 +201,7 @@ export class Journal {
     return isNewest(this.#disk, this.#folder, this.#own);
   }
 
-  /** The error for an owner that stillOwner() says is none any more. */
+  /** The error of an owner whose stillOwner() is false. */
   lost(): IpcError {
     return whyLost(this.#disk, this.#folder, this.#own);
   }
@@ -318,7 +319,7 @@ export class Journal {
     try {
       this.#beginSegment(carried);
     } catch (error) {
-      // The prologue is not complete, so it counts for nobody.
+      // The prologue is not complete, so the epoch does not count.
       const fault = this.#openingFault(error);
       abandonEpoch(this.#disk, this.#folder, this.#own);
       throw fault;
@@ -346,7 +347,7 @@ export class Journal {
     return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > ballastFileBytes;
   }
 
-  /** If the disk is full, the current segment goes on, and posts are refused. */
+  /** If the disk is full, the current segment is used further, and posts are refused. */
   #beginNext(): void {
     try {
       this.#beginSegment([]);

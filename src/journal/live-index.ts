@@ -56,7 +56,7 @@ export class LiveIndex {
     return this.#locations.get(number);
   }
 
-  /** Whether the message lies in the record at this place. */
+  /** Whether the message lies in the record at this location. */
   isAt(number: number, { file, offset }: Location): boolean {
     const location = this.#locations.get(number);
     return location?.file === file && location.offset === offset;

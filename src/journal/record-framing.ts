@@ -3,15 +3,21 @@
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../base/binary.ts';
-import { bodyBytesMax, headerBytesMax, idBytesMax, namedIdsMax } from '../base/limits.ts';
+import {
+  bodyBytesMax,
+  headerBytesMax,
+  idBytesMax,
+  namedIdsMax,
+  unstoredIdsMax,
+} from '../base/limits.ts';
 
 /** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
 export const recordHeaderBytes = 20;
-/** Longest meta. Segment headers and records of ids chosen by callers are the longest. */
-export const metaBytesMax = 4 * headerBytesMax;
+/** Longest meta. Segment headers and records of remembered ids are the longest. */
+const metaBytesMax = 4 * headerBytesMax;
 assert(
-  namedIdsMax * (1 + idBytesMax + 8) < metaBytesMax,
-  'all ids chosen by callers fit one record',
+  Math.max(namedIdsMax, unstoredIdsMax) * (1 + idBytesMax + 8) < metaBytesMax,
+  'all remembered ids of one kind fit one record',
 );
 
 export interface SegmentId {

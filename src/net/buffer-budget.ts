@@ -1,8 +1,8 @@
 // Limits the memory that all connections of one listener use together: for bytes that their peers have
 // not read, and for frames that their peers have not sent whole. Beyond the limit the connection that has
-// been stalled for longest is closed. It gets no error frame, because its peer does not read. That peer
-// connects again: what it held is redelivered, and what it was posting it sends again. A peer that goes
-// on reading and writing is never closed.
+// been stalled for longest is closed. It gets no error frame, because its peer does not read. As after
+// any lost connection, its messages are redelivered, and the peer connects and sends its posts again. A peer
+// that keeps reading and writing is never closed.
 import { bufferBudgetBytes } from '../base/limits.ts';
 import type { Connection } from './connection.ts';
 

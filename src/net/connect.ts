@@ -65,6 +65,23 @@ export async function dial(
   }
 }
 
+/** If none succeeds, throws the first error that is not `unreachable`, or else the first of all. */
+export async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
+  const errors: unknown[] = [];
+  for (const address of addresses) {
+    try {
+      return await dial(address, keys);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throw errors.find((error) => !isUnreachable(error)) ?? errors[0];
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof IpcError && error.code === 'unreachable';
+}
+
 /** Destroys the socket when the peer does not prove the key in time. */
 export async function accept(
   socket: Socket,
@@ -90,7 +107,7 @@ export async function accept(
 /** An error event without a listener would end the process. Other listeners handle the errors that matter. */
 function ignore(): void {}
 
-/** If this process itself stood still, bytes of the peer wait in the kernel; they are read before the call. */
+/** If this process was suspended, the peer's bytes wait in the kernel; they are read before the call. */
 function whenLate(limitMs: number, callback: () => void): () => void {
   let immediate: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {

@@ -343,7 +343,7 @@ export class Connection {
   #tick(): void {
     const now = this.#runtime.now();
     if (now >= this.#deadAt()) {
-      // If this process itself stood still, the peer's bytes wait in the kernel; they are read first.
+      // If this process was suspended, the peer's bytes wait in the kernel; they are read first.
       this.#runtime.defer(() => this.#judge());
       return;
     }

@@ -1,7 +1,7 @@
-// The connections of one listener that have not proved the key yet. At most `pendingHandshakesMax` are kept: when
-// one more comes, the oldest that has not sent its hello is closed, or else the oldest of all. A
-// connection that has proved the key is not counted here. An honest peer that is closed too early has
-// read no byte, so it dials again.
+// The connections of one listener that have not proved the key yet, at most `pendingHandshakesMax`. When one
+// more comes, the oldest that has not sent its hello is closed, or else the oldest of all. A connection that
+// has proved the key is not counted here. An honest peer that is closed too early has read no byte, so it
+// dials again.
 import type { Socket } from 'node:net';
 import { pendingHandshakesMax } from '../base/limits.ts';
 import { helloBytes } from '../protocol/handshake.ts';

@@ -49,7 +49,7 @@ import { type JsonFields, readJson, writeJson } from './json-header.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
-export const protocolNumber = 1;
+const protocolNumber = 1;
 
 export const requestTypes = {
   hello: 0x01,

@@ -26,13 +26,14 @@ export class Backoff {
     this.#runtime = runtime;
   }
 
-  /** Why this session's last attempt to own failed; undefined when none did. */
+  /** The error of the last attempt to own; undefined if it succeeded, or if there was none. */
   get error(): IpcError | undefined {
     return this.#error;
   }
 
   opened(): void {
     this.#openedAt = this.#runtime.now();
+    this.#error = undefined;
   }
 
   failed(error: IpcError): void {

@@ -30,7 +30,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
-import { type DialTarget, dial } from '../net/connect.ts';
+import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
@@ -50,9 +50,9 @@ export interface SessionOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How long a session goes on when the port is taken but refuses: its owner is about to end. */
+/** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
-/** The same when the program at the port hangs up: it will hardly become our broker. */
+/** The same when the program at the port hangs up: it is hardly an owner that is about to serve. */
 const hangUpMsMax = 1_500;
 /** The same for a session that may not own: time for another one to take over. */
 const takeoverMsMax = 1_000;
@@ -206,7 +206,7 @@ export class Session extends Client implements MailService {
     }
     try {
       const broker = await Broker.start({
-        listeners: listeners,
+        listeners,
         acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
         onFailed: (error) => {
@@ -326,17 +326,4 @@ export class Session extends Client implements MailService {
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
-}
-
-/** Returns the first connection that succeeds; throws the last error when none does. */
-async function dialAny(targets: readonly DialTarget[], keys: Keys): Promise<Connection> {
-  let lastError: unknown;
-  for (const target of targets) {
-    try {
-      return await dial(target, keys);
-    } catch (error) {
-      lastError = error;
-    }
-  }
-  throw lastError;
 }

@@ -175,7 +175,9 @@ class KnownIds {
   }
 
   knows(session: SessionId): boolean {
-    return this.#sessions.has(session);
+    return (
+      this.#sessions.has(session) || this.#settled.some(([id]) => splitId(id)?.session === session)
+    );
   }
 
   forget(session: SessionId): void {

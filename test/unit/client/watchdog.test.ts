@@ -109,7 +109,7 @@ test('any byte of the broker ends the watch, and the silence of the next broker 
   assert.equal(parked.hasCaller, true);
 });
 
-test('the time begins anew while there is no broker, and after this process stood still', () => {
+test('the time begins anew while there is no broker, and after this process was suspended', () => {
   const link = makeLink();
   link.setConnection(undefined);
   const call = link.ask();

@@ -7,8 +7,8 @@ const seed = seedFromEnvironment();
 
 test(`random deadlines come earliest first, and cancelled ones never (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
-  const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), place: 0 }));
+  const deadlines = new DeadlineHeap<{ deadline: number; index: number }>();
+  const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), index: 0 }));
   for (const item of items) deadlines.add(item);
   const cancelled = new Set(shuffled(random, items).slice(0, 1_500));
   for (const item of cancelled) deadlines.delete(item);
@@ -18,11 +18,11 @@ test(`random deadlines come earliest first, and cancelled ones never (SEED=${see
 
 test(`the earliest deadline stays first while others are added and cancelled (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new DeadlineHeap<{ deadline: number; place: number }>();
-  const parked: { deadline: number; place: number }[] = [];
+  const deadlines = new DeadlineHeap<{ deadline: number; index: number }>();
+  const parked: { deadline: number; index: number }[] = [];
   for (let step = 0; step < 5_000; step++) {
     if (parked.length === 0 || random.below(100) < 52) {
-      const item = { deadline: random.below(100), place: 0 };
+      const item = { deadline: random.below(100), index: 0 };
       parked.push(item);
       deadlines.add(item);
     } else {
@@ -35,7 +35,7 @@ test(`the earliest deadline stays first while others are added and cancelled (SE
   }
 });
 
-function drain(deadlines: DeadlineHeap<{ deadline: number; place: number }>): number[] {
+function drain(deadlines: DeadlineHeap<{ deadline: number; index: number }>): number[] {
   const found: number[] = [];
   for (let item = deadlines.first; item; item = deadlines.first) {
     found.push(item.deadline);

@@ -19,7 +19,7 @@ const always = () => true;
 
 function makeWaiter(session: SessionId, mailbox: Name, deadline = 1_000): TestWaiter {
   const call = { session, request: 1, mailbox, answers: '', deadline } as const;
-  return { owner: 'connection', ...call, place: 0 };
+  return { owner: 'connection', ...call, index: 0 };
 }
 
 test('the oldest wait of a mailbox is the one that was parked first', () => {

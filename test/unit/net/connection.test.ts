@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import { accept, dial } from '../../../src/net/connect.ts';
+import { accept, dial, dialAny } from '../../../src/net/connect.ts';
 import type { Connection, ConnectionTimes } from '../../../src/net/connection.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
@@ -239,7 +239,7 @@ test('while an end is paused, the silence of its peer does not count', async () 
   });
 });
 
-test('an end whose process stood still reads what came meanwhile before it judges its peer', async () => {
+test('an end whose process was suspended reads what came meanwhile before it judges its peer', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
     const ear = new FrameCollector(server);
     socket.write(Buffer.concat(goodbye(1)));
@@ -402,6 +402,21 @@ test('dialling a program that is silent, speaks HTTP, hangs up in the middle, or
     await assert.rejects(dial(listener.address, keys, { times: hasty }), { code }, String(program));
     listener.close();
   }
+});
+
+test('of several addresses, one that cannot be reached does not hide the error of another', async () => {
+  const listener = await Listener.start((socket) => {
+    accept(socket, otherKeys).catch(() => {});
+  });
+  const absent = { path: join(tmpdir(), 'no-such.sock') };
+  for (const addresses of [
+    [listener.address, absent],
+    [absent, listener.address],
+  ]) {
+    await assert.rejects(dialAny(addresses, keys), { code: 'key_mismatch' });
+  }
+  await assert.rejects(dialAny([absent, absent], keys), { code: 'unreachable' });
+  listener.close();
 });
 
 test('an abort ends a dial that hangs in its handshake', async () => {

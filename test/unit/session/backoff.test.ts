@@ -51,6 +51,7 @@ test('the count begins anew after a broker that worked for a minute', () => {
   const { backoff, clock } = made;
   for (let failures = 1; failures <= 5; failures++) backoff.failed(error);
   backoff.opened();
+  assert.equal(backoff.error, undefined);
   clock.now += 59_999;
   backoff.failed(error);
   assert.equal(pauseMs(made, false), 32_000);
