@@ -19,8 +19,9 @@ export class Holds {
   }
 
   /**
-   * What a session settles with these holds: messages in the store, and messages that are not in it but may
-   * be posted again. All others were settled before, or another session holds them.
+   * What a session settles with these holds: messages in the store, and messages that its hello listed, that
+   * are not in the store, and that may be posted again. All others were settled before, or another session
+   * holds them.
    */
   settle(
     holds: readonly Hold[],
@@ -33,7 +34,7 @@ export class Holds {
       const { message, holder } = this.#find(hold);
       if (holder !== undefined && holder !== session) notHeld.push(hold);
       else if (message) settles.add(message.envelope.number);
-      else if (this.#state.deduplication.mayBePosted(hold.id)) unstored.set(hold.id, hold);
+      else if (holder !== undefined) unstored.set(hold.id, hold);
     }
     for (const id of unstored.keys()) this.#orphans.delete(id);
     return { settles: [...settles], unstored: [...unstored.values()], notHeld };
