@@ -1,8 +1,11 @@
-// Which session holds which message. The state knows the holders of the messages that are in the store. A
-// session can also hold a message that is not: an earlier owner delivered it before it was durable, and lost
-// it in a power loss or to a newer epoch. Its poster got no response and posts it again. Then the message
-// goes to its holder at once, or is at its second attempt if the holder has released it meanwhile. Such
-// orphaned holds are in memory only, since each hello lists what its session holds.
+// Which session holds which message, and what its settle, its release, its hello and the loss of its
+// connection mean for them. The engine redelivers what these functions return.
+//
+// The state knows the holders of the messages that are in the store. Rarely, a session holds a message that
+// is not there (an orphan): an earlier owner delivered it before it was durable, and lost it in a power loss
+// or to a newer epoch. Its poster got no response and posts it again. Then the message goes to its holder at
+// once, or is at its second attempt if the holder has released it meanwhile. Orphans are in memory only,
+// since each hello lists what its session holds.
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
 import { IdsBySession } from './ids-by-session.ts';
