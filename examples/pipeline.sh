@@ -6,6 +6,8 @@ ipc=${IPC:-ipc}
 
 $ipc work count -- wc -l &
 worker=$!
+# However the script ends, the worker ends, too.
+trap 'kill "$worker" 2> /dev/null && wait "$worker" || true' EXIT
 for file in "$@"; do
   printf '%s: ' "$file"
   $ipc ask count --mailbox pipeline < "$file"

@@ -31,7 +31,7 @@ import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
-import { checkOwner, GroupCommit, type Sendable } from './group-commit.ts';
+import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
 import type { Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
@@ -219,7 +219,7 @@ export class Broker {
   /** An owner that was replaced may have nothing to sync, so it would not notice. */
   #checkFencing(): void {
     try {
-      if (this.#state === 'open' && this.#journal) checkOwner(this.#journal);
+      if (this.#state === 'open' && this.#journal) checkFencing(this.#journal);
     } catch (error) {
       this.#fail(error);
     }

@@ -145,7 +145,7 @@ export class GroupCommit {
         this.#afterSync = [];
         this.#syncBegan = this.#runtime.now();
         await journal.sync();
-        checkOwner(journal);
+        checkFencing(journal);
         for (const sendable of replies) this.#options.send(sendable);
         await this.#compact();
       }
@@ -176,7 +176,7 @@ export class GroupCommit {
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
-    checkOwner(journal);
+    checkFencing(journal);
   }
 
   /** How many to copy now. A small segment can have many copies of one large body: the messages of one post. */
@@ -191,6 +191,6 @@ export class GroupCommit {
 }
 
 /** Fencing: throws `owner_replaced` if a newer owner has begun. */
-export function checkOwner(journal: Journal): void {
-  if (!journal.stillOwner()) throw journal.lost();
+export function checkFencing(journal: Journal): void {
+  if (!journal.passesFencing()) throw journal.lost();
 }

@@ -1,4 +1,5 @@
-// The tree of commands. Each command is in a file of commands/, with its arguments, examples and fields.
+// The tree of commands. Each command is in a file of commands/, with its arguments, options, examples and
+// fields. commander splits the command line; app/parameters.ts checks the values of operations.
 import { Argument, Command } from 'commander';
 import { version } from '../base/version.ts';
 import { withChoices, withExamples } from './command-parts.ts';

@@ -383,6 +383,7 @@ export class Engine {
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
+  /** It is ready to be redelivered, or after its last attempt in `dead-letters`. */
   #putBack(message: LiveMessage, unread: boolean): void {
     const { number } = message.envelope;
     const attempt = unread ? message.attempt : message.attempt + 1;

@@ -1,8 +1,11 @@
-// Which session holds which message. The state knows the holders of the messages that are in the store. A
-// session can also hold a message that is not: an earlier owner delivered it before it was durable, and lost
-// it in a power loss or to a newer epoch. Its poster got no response and posts it again. Then the message
-// goes to its holder at once, or is at its second attempt if the holder has released it meanwhile. Such
-// orphaned holds are in memory only, since each hello lists what its session holds.
+// Which session holds which message, and what its settle, its release, its hello and the loss of its
+// connection mean for them. The engine redelivers what these functions return.
+//
+// The state knows the holders of the messages that are in the store. Rarely, a session holds a message that
+// is not there (an orphan): an earlier owner delivered it before it was durable, and lost it in a power loss
+// or to a newer epoch. Its poster got no response and posts it again. Then the message goes to its holder at
+// once, or is at its second attempt if the holder has released it meanwhile. Orphans are in memory only,
+// since each hello lists what its session holds.
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
 import { IdsBySession } from './ids-by-session.ts';
@@ -19,8 +22,9 @@ export class Holds {
   }
 
   /**
-   * What a session settles with these holds: messages in the store, and messages that are not in it but may
-   * be posted again. All others were settled before, or another session holds them.
+   * What a session settles with these holds: messages in the store, and messages that its hello listed, that
+   * are not in the store, and that may be posted again. All others were settled before, or another session
+   * holds them.
    */
   settle(
     holds: readonly Hold[],
@@ -33,7 +37,7 @@ export class Holds {
       const { message, holder } = this.#find(hold);
       if (holder !== undefined && holder !== session) notHeld.push(hold);
       else if (message) settles.add(message.envelope.number);
-      else if (this.#state.deduplication.mayBePosted(hold.id)) unstored.set(hold.id, hold);
+      else if (holder !== undefined) unstored.set(hold.id, hold);
     }
     for (const id of unstored.keys()) this.#orphans.delete(id);
     return { settles: [...settles], unstored: [...unstored.values()], notHeld };

@@ -1,5 +1,6 @@
-// Ballast: files of zeros in `spare/`, which are removed to make room when the disk is full and something
-// must be written that cannot wait. A post can wait: it is refused unless all ballast is there.
+// Ballast, the reserve for a full disk: files of zeros in `spare/`, which are removed to make room when
+// something must be written that cannot wait. A post can wait: space-check.ts refuses it unless all ballast
+// is there.
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes, ballastFilesMax, ballastFilesMin, settleBytes } from '../base/limits.ts';

@@ -23,7 +23,7 @@ import {
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemErrorCode } from '../base/errors.ts';
-import { holdReserve, withReserve } from './fd-reserve.ts';
+import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
 export interface Disk {
   /** False if it is there already. Its mode is 0700; its parent must be there. */

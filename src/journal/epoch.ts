@@ -62,7 +62,7 @@ function ignoringFullDisk(write: () => void): void {
 }
 
 /** Whether the epoch is the newest, and its folder still the one that was created. */
-export function isNewest(disk: Disk, folder: string, own: Epoch): boolean {
+export function passesFencing(disk: Disk, folder: string, own: Epoch): boolean {
   try {
     // Lists all, since a check of the next number alone would miss a successor that has come and gone.
     return newestEpoch(disk, folder) === own.epoch && isOwnFolder(disk, own);

@@ -23,9 +23,9 @@ import {
   type Epoch,
   folderFault,
   isDiskFull,
-  isNewest,
   justReplaced,
   makeEpoch,
+  passesFencing,
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
@@ -76,7 +76,7 @@ export class Journal {
   #failure: unknown;
 
   /**
-   * Takes the store over: stillOwner() of an earlier owner is false from here on. If it throws
+   * Takes the store over: passesFencing() of an earlier owner is false from here on. If it throws
    * store_newer, the store was not changed.
    */
   static async open(options: JournalOptions): Promise<Journal> {
@@ -121,7 +121,7 @@ export class Journal {
     this.#segments = new SegmentList(this.#disk, folder, own.epoch, this.#quarantine);
     const onCorrupt = (number: number, file: LogFile) => {
       // A successor removes files, which is no corruption.
-      if (!this.stillOwner()) throw this.lost();
+      if (!this.passesFencing()) throw this.lost();
       this.#live.markCorrupt(number);
       this.#quarantine.noteMessage(file, number);
     };
@@ -197,11 +197,11 @@ export class Journal {
   }
 
   /** False if there is a newer epoch, or the folder is gone: nothing may be acknowledged any more. */
-  stillOwner(): boolean {
-    return isNewest(this.#disk, this.#folder, this.#own);
+  passesFencing(): boolean {
+    return passesFencing(this.#disk, this.#folder, this.#own);
   }
 
-  /** The error of an owner whose stillOwner() is false. */
+  /** The error of an owner whose passesFencing() is false. */
   lost(): IpcError {
     return whyLost(this.#disk, this.#folder, this.#own);
   }
@@ -251,7 +251,7 @@ export class Journal {
     // 3. That it was removed, not lost, is durable before it goes.
     await this.sync();
     // 4. A successor that began before the record was written may be reading it.
-    if (!this.stillOwner()) return;
+    if (!this.passesFencing()) return;
     this.#guard(() => this.#segments.removeFiles([oldest]));
   }
 
@@ -326,7 +326,7 @@ export class Journal {
     }
     try {
       await this.sync();
-      if (!this.stillOwner()) throw justReplaced();
+      if (!this.passesFencing()) throw justReplaced();
       this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
@@ -417,7 +417,7 @@ export class Journal {
   /** `error`, unless a newer owner is the cause of it. */
   #openingFault(error: unknown): unknown {
     try {
-      return this.stillOwner() ? error : justReplaced();
+      return this.passesFencing() ? error : justReplaced();
     } catch {
       return error;
     }

@@ -1,5 +1,6 @@
 // Bodies that do not fit into a result: each whole in a file, and found by the ticket of its parts. File
-// names begin with the time, so that the newest are the last.
+// names begin with the time, so that the newest are the last. reads.ts finds out that a body does not fit, and
+// returns the parts.
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BoundedMap } from '../base/bounded-map.ts';

@@ -98,7 +98,7 @@ class History {
     assert.deepEqual(journal.warnings(), [], 'a torn tail is not corruption');
     this.#states = [state];
     this.#owner = { disk, model, journal };
-    assert(journal.stillOwner());
+    assert(journal.passesFencing());
   }
 
   #openOn(disk: ProcessDisk, model: JournalModel): Promise<Journal> {
@@ -228,7 +228,7 @@ class History {
     } finally {
       this.#states = before;
     }
-    assert(!owner.journal.stillOwner(), 'a fenced owner may not acknowledge');
+    assert(!owner.journal.passesFencing(), 'a fenced owner may not acknowledge');
   }
 
   /** A successor dies at any step of opening the store, with or without power loss. */

@@ -102,6 +102,19 @@ test('the picture of src/ in ARCHITECTURE.md has each of its folders', () => {
   assert.deepEqual(shown.sort(), folders.sort());
 });
 
+test('the files and names in the table of ARCHITECTURE.md "where is what" exist', () => {
+  const [, table = ''] =
+    /\n\| where \| .*\n\|.*\n((?:\|.*\n)+)/.exec(read('ARCHITECTURE.md')) ?? [];
+  const spans = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, span = '']) => span);
+  const rows = table.trimEnd().split('\n');
+  assert.equal(rows.length, 10);
+  for (const row of rows) {
+    const [, , files, names] = row.split('|');
+    const sources = spans(files).map(read).join('');
+    for (const name of spans(names)) assert.ok(sources.includes(name), `${row}: ${name}`);
+  }
+});
+
 test('the handshake is, byte for byte, the one that docs/internals/security.md writes out', () => {
   const written = Object.fromEntries(
     [...read('docs/internals/security.md').matchAll(/^([a-z ]+?) {2,}([0-9a-f]{64,80})$/gm)].map(

@@ -47,7 +47,7 @@ const brokers: readonly Broken[] = [
   {
     name: 'keeps acknowledging after it was fenced by a newer epoch',
     file: 'broker/group-commit.js',
-    snippet: 'if (!journal.stillOwner())\n        throw',
+    snippet: 'if (!journal.passesFencing())\n        throw',
     instead: 'if (false) throw',
     invariant: 'I6',
     seeds: 500,

@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
+import { bodyFields, originFields } from '../deliver.ts';
+import { addOperation } from '../operation-command.ts';
 import {
   jsonLine,
   outputFailed,
@@ -13,8 +15,6 @@ import {
   writeJson,
 } from '../output.ts';
 import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
-import { bodyFields, originFields } from './deliver.ts';
-import { addOperation } from './operation.ts';
 
 export function addDirectCommands(program: Command): void {
   addOperation(program, {

@@ -7,10 +7,10 @@ import * as present from '../../app/summaries.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
+import { deliver, messageFields } from '../deliver.ts';
+import { addOperation } from '../operation-command.ts';
 import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
 import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
-import { deliver, messageFields } from './deliver.ts';
-import { addOperation } from './operation.ts';
 
 export function addMailCommands(program: Command): void {
   addOperation(program, {

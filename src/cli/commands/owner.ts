@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
 import { endMsMax } from '../../base/limits.ts';
+import { addOperation } from '../operation-command.ts';
 import { say, writeJson } from '../output.ts';
 import { type CommandContext, exitSuccess, whenAborted } from '../run.ts';
-import { addOperation } from './operation.ts';
 
 export function addOwnerCommands(program: Command): void {
   addOperation(program, {

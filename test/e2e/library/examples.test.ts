@@ -59,15 +59,30 @@ test('a shell pipeline gathers the answers of a worker', async (context) => {
   const { home, line } = await examplesPlace(context);
   const files = ['one', 'two'].map((name) => join(home, name));
   for (const [index, file] of files.entries()) await writeFile(file, 'line\n'.repeat(index + 1));
-  const ipc = join(home, 'ipc');
-  await writeFile(ipc, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, {
-    mode: 0o755,
-  });
+  const ipc = await ipcScript(home);
   const { code, text } = await line(`'${join(folder, 'pipeline.sh')}' ${files.join(' ')}`, {
     IPC: ipc,
   });
   assert.deepEqual([code, text], [0, `${files[0]}: 1\n${files[1]}: 2\n`]);
 });
+
+test('a shell pipeline that fails leaves no worker behind', async (context) => {
+  const { home, run, line } = await examplesPlace(context);
+  const ipc = await ipcScript(home);
+  const pipeline = `'${join(folder, 'pipeline.sh')}' ${join(home, 'missing')} > /dev/null 2>&1`;
+  const { code } = await line(pipeline, { IPC: ipc });
+  const { errors } = await run(['status']);
+  await run(['post', 'count', 'shutdown']);
+  assert.deepEqual([code === 0, errors.includes('; 1 session.\n')], [false, true], errors);
+});
+
+/** The program as one word. */
+async function ipcScript(home: string): Promise<string> {
+  const path = join(home, 'ipc');
+  const text = `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`;
+  await writeFile(path, text, { mode: 0o755 });
+  return path;
+}
 
 async function examplesPlace(context: TestContext) {
   const children: ReturnType<typeof spawn>[] = [];

@@ -483,7 +483,7 @@ export class EngineOracle {
           if (expected.notHeld.includes(hold)) continue;
           const message = this.#find(hold);
           if (message) expected.settles.add(message.envelope.number);
-          else if (this.#knownIds.mayBePosted(hold.id))
+          else if (this.#holdersOfUndone.get(hold.id) === session && session)
             expected.settlesUnstored.set(hold.id, hold.number);
         }
         for (const id of expected.settlesUnstored.keys()) this.#holdersOfUndone.delete(id);

@@ -88,7 +88,7 @@ test('ballast files that a replaced owner creates after its successor began do n
   assert.equal(ballast.length, 16);
   append(successor, postedRecord(1, body));
   await successor.journal.sync();
-  assert.equal(successor.journal.stillOwner(), true);
+  assert.equal(successor.journal.passesFencing(), true);
 });
 
 test('space reserved for posts that were then refused is released', async () => {

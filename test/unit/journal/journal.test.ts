@@ -508,7 +508,7 @@ test('the folders of epochs in which nothing counts are removed, and a replaced 
   await first.journal.sync();
   for (let count = 0; count < 10; count++) {
     const next = await openStore({ disk: disk.process(), limits: { segmentsCompact: 3 } });
-    assert.equal(first.journal.stillOwner(), false);
+    assert.equal(first.journal.passesFencing(), false);
     await next.journal.close();
   }
   assert(listEpochs(disk.process(), storeFolder).length <= 7);
@@ -519,7 +519,7 @@ test('the folders of epochs in which nothing counts are removed, and a replaced 
   process.makeFolder(path);
   process.makeFolder(`${storeFolder}/epochs/${String(last.journal.epoch + 2).padStart(8, '0')}`);
   process.removeFolder(path);
-  assert.equal(last.journal.stillOwner(), false);
+  assert.equal(last.journal.passesFencing(), false);
 });
 
 test('a full segment is closed by the sync that covers it, and all are closed at the end', async () => {
@@ -536,10 +536,10 @@ test('a full segment is closed by the sync that covers it, and all are closed at
 test('a new owner fences off the one before it', async () => {
   const disk = new CrashDisk('/home');
   const first = await openStore({ disk: disk.process() });
-  assert.equal(first.journal.stillOwner(), true);
+  assert.equal(first.journal.passesFencing(), true);
   const second = await openStore({ disk: disk.process() });
-  assert.equal(first.journal.stillOwner(), false);
-  assert.equal(second.journal.stillOwner(), true);
+  assert.equal(first.journal.passesFencing(), false);
+  assert.equal(second.journal.passesFencing(), true);
 
   append(first, postedRecord(1, 'too late'));
   await first.journal.sync();
@@ -552,7 +552,9 @@ test('of two processes that open a store at once, at most one owns it', async ()
     openStore({ disk: disk.process() }),
     openStore({ disk: disk.process() }),
   ]);
-  const owners = both.filter((one) => one.status === 'fulfilled' && one.value.journal.stillOwner());
+  const owners = both.filter(
+    (one) => one.status === 'fulfilled' && one.value.journal.passesFencing(),
+  );
   assert.equal(owners.length, 1);
   for (const one of both) {
     if (one.status === 'rejected') assert.equal(one.reason.code, 'no_broker');
@@ -563,7 +565,7 @@ test('an owner whose folder is gone is not the owner any more', async (context) 
   const folder = await realFolder(context);
   const store = await openStore({ folder });
   rmSync(folder, { recursive: true });
-  assert.equal(store.journal.stillOwner(), false);
+  assert.equal(store.journal.passesFencing(), false);
   await store.journal.close();
 });
 
@@ -577,7 +579,7 @@ test('an owner whose epoch folder was removed and created anew is not the owner 
   other.removeFolder(path);
   other.makeFolder(path);
   assert.equal(own.identity(path)?.inode, before?.inode);
-  assert.equal(store.journal.stillOwner(), false);
+  assert.equal(store.journal.passesFencing(), false);
 });
 
 test('a folder of the real disk keeps its identity while files are created in it, and has another one once it is created anew', async (context) => {
@@ -618,7 +620,7 @@ test('a disk that cannot list the epochs is storage_failed', async () => {
   const process = new CrashDisk('/home').process();
   const { journal } = await openStore({ disk: process });
   process.failAt = process.calls.length + 1;
-  assert.throws(() => journal.stillOwner(), { code: 'storage_failed' });
+  assert.throws(() => journal.passesFencing(), { code: 'storage_failed' });
   process.failAt = process.calls.length + 1;
   assert.throws(() => journal.lost(), { code: 'storage_failed' });
 });

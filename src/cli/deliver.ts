@@ -1,13 +1,13 @@
 // How mail leaves the program: each body is written to stdout, then its message is settled. A message that
 // could not be written is released.
 
-import * as present from '../../app/summaries.ts';
-import { IpcError } from '../../base/errors.ts';
-import { endMsMax } from '../../base/limits.ts';
-import type { Delivery, MailService } from '../../model/mail-service.ts';
-import type { OutputFields } from '../command-parts.ts';
-import { jsonLine, outputFailed, say, sayError, write } from '../output.ts';
-import { type CommandContext, exitFailed, exitSuccess } from '../run.ts';
+import * as present from '../app/summaries.ts';
+import { IpcError } from '../base/errors.ts';
+import { endMsMax } from '../base/limits.ts';
+import type { Delivery, MailService } from '../model/mail-service.ts';
+import type { OutputFields } from './command-parts.ts';
+import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
+import { type CommandContext, exitFailed, exitSuccess } from './run.ts';
 
 export const originFields: OutputFields = {
   from: 'the name of the sender; "" when it gave none',

@@ -1,6 +1,6 @@
 // A reserve of file descriptors, so that the store can still open a file when the process has reached its
 // limit: connections may have taken all others. Every sync needs one, since the check that the epoch is
-// still the newest opens a folder, and a new segment needs more.
+// still the newest opens a folder, and a new segment needs more. The reserve of disk space is in ballast.ts.
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { outOfFiles } from '../base/errors.ts';

@@ -6,11 +6,11 @@ import {
   operations,
   type ParameterName,
   parseParameters,
-} from '../../app/operations.ts';
-import { bodyBytesMax } from '../../base/limits.ts';
-import { type OutputFields, parameterWords, withExamples, withJson } from '../command-parts.ts';
-import { type CommandContext, execute } from '../run.ts';
-import { readInput } from '../stdin.ts';
+} from '../app/operations.ts';
+import { bodyBytesMax } from '../base/limits.ts';
+import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
+import { type CommandContext, execute } from './run.ts';
+import { readInput } from './stdin.ts';
 
 export interface OperationCommand<K extends OperationName> {
   readonly name: string;
