@@ -215,7 +215,7 @@ async function checkStoreIn(folder: string, port: number): Promise<Result> {
   checkFolder(folder);
   const { store, sound, messages, warnings, kept } = await checkStore(folder);
   if (store === undefined && sound) return fine(`${folder}, created by the first post`);
-  const what = `${folder}: ${messages} unsettled messages`;
+  const what = `${folder}: ${unsettled(messages)}`;
   if (!sound)
     return { ok: false, what: `${what}, DAMAGED`, hint: `ipc store check --port ${port}` };
   const [warning] = [...warnings, ...kept];
@@ -227,4 +227,8 @@ async function checkHost(target: HostTarget, env: NodeJS.ProcessEnv): Promise<Re
   if (await isInstalled(target, places)) return fine('has ipc');
   if (await hasPlugin(target, places)) return fine('has ipc, by its plugin');
   return { ok: true, what: 'does not have ipc yet', hint: `ipc install ${target.name}` };
+}
+
+function unsettled(count: number): string {
+  return count === 1 ? '1 unsettled message' : `${count} unsettled messages`;
 }

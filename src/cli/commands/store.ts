@@ -98,7 +98,7 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
-    `${segments.length} segments; records: ${kinds.join(', ') || 'none'}`,
+    `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
     `${messages(report.messages)} not settled, ${bytes} bytes`,
     ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
   );

@@ -31,7 +31,7 @@ test('owner, key and store of a running broker are reported', async (context) =>
     errors,
     new RegExp(`\nok   port: ${port}: pid ${broker.pid} \\(.*\\) owns the broker`),
   );
-  assert.match(errors, /\nok {3}store: .*: 1 unsettled messages\.\n/);
+  assert.match(errors, /\nok {3}store: .*: 1 unsettled message\.\n/);
 });
 
 test('each problem is reported with its remedy, and the exit code is 1', async (context) => {
