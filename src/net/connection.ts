@@ -58,9 +58,10 @@ export class Connection {
   /** Not yet written to the socket. */
   #queue: Part[] = [];
   #queuedBytes = 0;
-  /** The socket is writing a slice. */
-  #isWriting = false;
-  #isFlushDue = false;
+  /** Slices that the socket has not written yet. */
+  #slicesInFlight = 0;
+  /** The frames of the current turn are being collected into one write. */
+  #isCorked = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
   #lastReceived: number;
@@ -146,7 +147,7 @@ export class Connection {
   }
 
   get #isUnwritten(): boolean {
-    return this.#isWriting || this.#queue.length > 0;
+    return this.#slicesInFlight > 0 || this.#queue.length > 0;
   }
 
   get #unwrittenSince(): number {
@@ -167,13 +168,16 @@ export class Connection {
       this.#queue.push({ bytes, onWritten: index === last ? onWritten : undefined });
       this.#queuedBytes += bytes.length;
     }
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    process.nextTick(() => {
-      this.#isFlushDue = false;
-      this.#flush();
-      this.onMemoryChange?.();
-    });
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#isCorked = false;
+        this.#socket.uncork();
+        this.onMemoryChange?.();
+      });
+    }
+    this.#flush();
   }
 
   /** Leaves the peer's bytes in the kernel. Until resume() the peer's silence does not count. */
@@ -265,16 +269,20 @@ export class Connection {
     }
   }
 
-  /** Writes the next slice unless one is being written. The end of each write begins the next one. */
+  /**
+   * Gives the socket as much as it may have unwritten. So small frames leave at once, in the order in which
+   * they were sent on all connections; only a large backlog waits for the end of a write.
+   */
   #flush(): void {
-    if (this.#isWriting || this.#state === 'closed' || !this.#socket.writable) return;
+    if (this.#state === 'closed' || !this.#socket.writable) return;
+    while (this.#queue.length > 0 && this.#socket.writableLength < sliceBytes) this.#writeSlice();
+    if (this.#state === 'closing' && this.#queue.length === 0) this.#socket.end();
+  }
+
+  #writeSlice(): void {
     const slice = this.#takeSlice();
-    if (slice.length === 0) {
-      if (this.#state === 'closing') this.#socket.end();
-      return;
-    }
-    this.#isWriting = true;
     const last = slice.length - 1;
+    this.#slicesInFlight++;
     this.#socket.cork();
     slice.forEach(({ bytes }, index) => {
       this.#socket.write(bytes, index === last ? (error) => this.#wrote(error, slice) : undefined);
@@ -300,7 +308,7 @@ export class Connection {
   }
 
   #wrote(error: Error | null | undefined, slice: readonly Part[]): void {
-    this.#isWriting = false;
+    this.#slicesInFlight--;
     if (error) return;
     this.#lastWritten = this.#runtime.now();
     this.#flush();

@@ -20,7 +20,10 @@ const seedsMax = 2 ** 32;
  * These seeds redelivered a message that was settled at an owner that did not have it, after a repeated
  * post.
  */
-const failedOnce = [77_012_168, 77_030_701, 77_040_070, 77_050_793, 77_073_282];
+const redelivered = [77_012_168, 77_030_701, 77_040_070, 77_050_793, 77_073_282];
+/** These delivered a later message on one connection before an earlier one on another. */
+const reordered = [610_009_442, 610_102_051, 610_107_915];
+const failedOnce = [...redelivered, ...reordered];
 
 /**
  * The seeds in parts, each a separate test, so that a slow machine stays within the timeout of a test.

@@ -69,6 +69,32 @@ test('frames go both ways, in order, and an orderly end has no reason at either 
   assert.equal(await other.closed, undefined);
 });
 
+test('frames leave in the order in which they were sent, on all connections together', async () => {
+  const [one, other] = [await connectedPair(), await connectedPair()];
+  const order: string[] = [];
+  for (const [name, socket] of Object.entries({
+    one: one.serverSocket,
+    other: other.serverSocket,
+  })) {
+    const write = socket.write.bind(socket);
+    socket.write = (...given: Parameters<typeof write>) => {
+      order.push(name);
+      return write(...given);
+    };
+  }
+  const pong = encodeResponse({ kind: 'pong', request: 1 });
+  for (const { server } of [other, one, other, one]) server.send(pong);
+  const buffers = pong.length;
+  assert.deepEqual(
+    order,
+    ['other', 'one', 'other', 'one'].flatMap((name) => Array<string>(buffers).fill(name)),
+  );
+  for (const { client, server } of [one, other]) {
+    client.destroy();
+    server.destroy();
+  }
+});
+
 test('the frames of one turn arrive in one chunk', async () => {
   const { client, server, serverSocket } = await connectedPair();
   const sizes: number[] = [];
