@@ -76,11 +76,12 @@ test('frames leave in the order in which they were sent, on all connections toge
     one: one.serverSocket,
     other: other.serverSocket,
   })) {
-    const write = socket.write.bind(socket);
-    socket.write = (...given: Parameters<typeof write>) => {
+    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+    const noted = (...given: unknown[]) => {
       order.push(name);
       return write(...given);
     };
+    socket.write = noted as typeof socket.write;
   }
   const pong = encodeResponse({ kind: 'pong', request: 1 });
   for (const { server } of [other, one, other, one]) server.send(pong);
