@@ -37,7 +37,7 @@ export class SimSocket extends EventEmitter {
 
   /** Written by the process, but not yet accepted by the kernel. */
   #written: Written[] = [];
-  #isCorked = false;
+  #corks = 0;
   /** Bytes in the pipe to the peer: in flight, or arrived and unread. */
   #unreadBytes = 0;
   #lastArrival = 0;
@@ -74,13 +74,13 @@ export class SimSocket extends EventEmitter {
     return true;
   }
 
+  /** Counted, as in Node. */
   cork(): void {
-    this.#isCorked = true;
+    this.#corks++;
   }
 
   uncork(): void {
-    this.#isCorked = false;
-    this.#pump();
+    if (--this.#corks === 0) this.#pump();
   }
 
   pause(): this {
@@ -133,7 +133,7 @@ export class SimSocket extends EventEmitter {
   }
 
   #pump(): void {
-    if (this.#isCorked || this.#isGone || this.process.isDead) return;
+    if (this.#corks > 0 || this.#isGone || this.process.isDead) return;
     const taken: Written[] = [];
     while (this.#written.length > 0 && this.#unreadBytes < windowBytes) {
       const next = this.#written.shift() as Written;
