@@ -71,9 +71,9 @@ test(
       return text.split('\n').filter((word) => word !== '');
     };
     assert.deepEqual(await completed('ipc store '), [
-      'check\tRead all of a store, and say what is in it and whether it is sound.',
-      'dump\tPrint every record of a store that counts, as a line of JSON.',
-      'retry\tPut dead letters back where they were meant to go, with new attempts.',
+      'check\tRead all of a store, and report what is in it and whether it is damaged.',
+      'dump\tPrint every valid record of a store as a line of JSON.',
+      'retry\tMove dead letters back to their mailboxes, with new attempts.',
     ]);
     assert.deepEqual(await completed('ipc post --fr'), ['--from\tyour name, for answers']);
     const words = async (line: string) =>
