@@ -42,7 +42,7 @@ const brokers: readonly Broken[] = [
     snippet: 'reader.lost(found);',
     instead: 'return;',
     invariant: 'I1',
-    seeds: 500,
+    seeds: 1_000,
   },
   {
     name: 'keeps acknowledging after it was fenced by a newer epoch',
