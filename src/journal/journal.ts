@@ -373,11 +373,13 @@ export class Journal {
     const rewritten = carried.flatMap((each) => rewrite(each, this.#live, seed));
     const snapshot = this.#options.snapshot().map((record) => encodeRecord(record, seed));
     const prologue = [...rewritten.map(({ buffers }) => buffers), ...snapshot].flat();
-    const header = encodeRecord(this.#header(byteLength(prologue)), seed);
-    this.#logWriter.begin([...header, ...prologue]);
+    const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
+    const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
+    // Twice: corruption of the only list of the segments that count would cost more than one message.
+    this.#logWriter.begin([...header, ...header, ...prologue]);
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
-    let offset = byteLength(header);
+    let offset = 2 * headerBytes;
     for (const { record, buffers } of rewritten) {
       const bytes = byteLength(buffers);
       if (record) this.#live.apply(record, { file, offset, bytes });

@@ -129,11 +129,11 @@ function unlessCorrupt<T>(decode: () => T): T | undefined {
 /** What one segment file of the surveyed epoch holds. */
 interface Image {
   readonly id: SegmentId;
-  /** undefined if it is torn or corrupt. */
+  /** undefined if both copies are torn or corrupt. */
   readonly header: SegmentRecord | undefined;
-  /** End of the prologue. */
+  /** At least the end of the prologue. */
   readonly prologueEnd: number;
-  /** End of the valid records that follow from the first byte without a gap; 0 without a header. */
+  /** End of the valid records that follow from the first byte without a gap; 0 if the first is no header. */
   readonly validBytes: number;
   /** End of the last valid record, even if there is corruption before it. */
   readonly lastEnd: number;
@@ -205,7 +205,7 @@ async function listedBefore(disk: Disk, folder: string, epoch: number): Promise<
   const { store, nextNumber, segments } = await survey(disk, folder, epoch);
   const earlier = segments
     .filter((id) => disk.readPart(segmentPath(folder, id), 0, 1).length > 0)
-    .map(({ epoch, segment, durableBytes }) => ({ epoch, segment, bytes: durableBytes }));
+    .map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes }));
   return { store, nextNumber, earlier };
 }
 
@@ -262,13 +262,13 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
   for (const found of scanRecords(bytes, bytes.length, segmentSeed(id))) {
     if (!isRecord(found) || !isValid(found)) continue;
     const record = storeRecordOf(found);
-    if (record?.kind === 'segment' && found.offset === 0) {
+    if (record?.kind === 'segment' && !header) {
       header = record;
       prologueEnd = found.end + record.prologueBytes;
     }
     if (record?.kind === 'removed') removed.push(record);
     else if (record) durable = max(durable, record.durable);
-    if (header && validBytes === found.offset) validBytes = found.end;
+    if (header && found.offset === validBytes) validBytes = found.end;
     lastEnd = found.end;
   }
   return { id, header, prologueEnd, validBytes, lastEnd, durable, removed };

@@ -17,15 +17,17 @@ export interface Seeds {
   readonly count: number;
   /** The invariant to check; all are checked by default. */
   readonly invariant?: string;
+  readonly isDamaged?: boolean;
 }
 
 /** Runs the seeds up to the first that fails. */
 export async function runSeeds(
-  { first, count, invariant = '' }: Seeds,
+  { first, count, invariant = '', isDamaged = false }: Seeds,
   tree = compiled,
 ): Promise<Report> {
   const program = join(tree, 'test/simulation/run.js');
   const args = ['--enable-source-maps', program, String(first), String(count), invariant];
+  if (isDamaged) args.push('damaged');
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return JSON.parse(stdout);
 }

@@ -9,6 +9,8 @@ interface Broken extends Breakage {
   /** The invariant that the bug violates; it may violate others as well. */
   readonly invariant: string;
   readonly seeds: number;
+  /** Flips a bit in every history. */
+  readonly isDamaged?: boolean;
 }
 
 const brokers: readonly Broken[] = [
@@ -42,7 +44,8 @@ const brokers: readonly Broken[] = [
     snippet: 'reader.lost(found);',
     instead: 'return;',
     invariant: 'I1',
-    seeds: 1_000,
+    seeds: 500,
+    isDamaged: true,
   },
   {
     name: 'keeps acknowledging after it was fenced by a newer epoch',
@@ -114,10 +117,10 @@ const brokers: readonly Broken[] = [
   },
 ];
 
-for (const { name, invariant, seeds, ...breakage } of brokers) {
+for (const { name, invariant, seeds, isDamaged, ...breakage } of brokers) {
   test(`the simulator finds a broker that ${name} within ${seeds} seeds`, async (context) => {
     const tree = await breakTree(context, breakage);
-    const { failed } = await runSeeds({ first: 1, count: seeds, invariant }, tree);
+    const { failed } = await runSeeds({ first: 1, count: seeds, invariant, isDamaged }, tree);
     assert.ok(failed, 'no seed violated the invariant');
     context.diagnostic(`seed ${failed.seed}: ${failed.violations[0]}`);
   });

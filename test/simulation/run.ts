@@ -1,6 +1,6 @@
-// `node run.js FIRST COUNT [INVARIANT]` simulates COUNT seeds, up to the first that violates INVARIANT
-// (any by default), and prints a report in JSON. It is a separate process so that leftovers of a
-// simulation end with it.
+// `node run.js FIRST COUNT [INVARIANT] [damaged]` simulates COUNT seeds, up to the first that violates
+// INVARIANT (any by default), and prints a report in JSON. With `damaged`, every history ends with a
+// flipped bit, not only some. It is a separate process so that leftovers of a simulation end with it.
 import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { simulate } from './simulation.ts';
@@ -19,6 +19,7 @@ export interface Report {
 
 const [first = 1, count = 1] = process.argv.slice(2, 4).map(Number);
 const invariant = process.argv[4] ?? '';
+const options = { isDamaged: process.argv[5] === 'damaged' };
 const hash = createHash('sha256');
 let report = { count: 0, steps: 0, ms: 0 };
 for (let seed = first; seed < first + count; seed++) {
@@ -26,7 +27,7 @@ for (let seed = first; seed < first + count; seed++) {
   process.once('uncaughtException', (error) => {
     end({ seed, violations: [`crash: ${error.stack}`] });
   });
-  const { violations: all, history, steps, ms } = await simulate(seed);
+  const { violations: all, history, steps, ms } = await simulate(seed, options);
   const violations = all.filter((violation) => violation.startsWith(invariant));
   process.removeAllListeners('uncaughtException');
   hash.update(history.hash());

@@ -31,8 +31,13 @@ export interface Outcome {
   readonly ms: number;
 }
 
-export async function simulate(seed: number): Promise<Outcome> {
-  const simulation = new Simulation(seed);
+export interface SimulationOptions {
+  /** Flips a bit in every history; by default only in some. */
+  readonly isDamaged?: boolean;
+}
+
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  const simulation = new Simulation(seed, options);
   const found = await simulation.run();
   const { history, scheduler } = simulation;
   return { seed, violations: found, history, steps: scheduler.steps, ms: scheduler.now };
@@ -89,6 +94,7 @@ class Simulation {
   readonly scheduler = new Scheduler();
   readonly history = new History(() => this.scheduler.now);
   readonly #seed: number;
+  readonly #options: SimulationOptions;
   readonly #random: Random;
   readonly #disk = new CrashDisk(home);
   readonly #network: SimNetwork;
@@ -104,9 +110,10 @@ class Simulation {
   #pids = 100;
   #isOver = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, options: SimulationOptions) {
     const random = new Random(seed);
     this.#seed = seed;
+    this.#options = options;
     this.#random = random;
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
@@ -133,7 +140,7 @@ class Simulation {
 
   async run(): Promise<string[]> {
     const random = this.#random;
-    const isDamaged = random.oneIn(8);
+    const isDamaged = random.oneIn(8) || this.#options.isDamaged === true;
     const hasBorder = !isDamaged && random.oneIn(6);
     for (let local = 0; local < 2 + random.below(2); local++) this.#addRole(`local${local}`, here);
     if (random.oneIn(2)) this.#addRole('remote', here, true);

@@ -209,6 +209,55 @@ test('a corrupt prologue of the newest segment loses no message behind it', asyn
   }
 });
 
+/**
+ * Message 1 in the first segment of epoch 1, with the sync point behind it in the second; messages 2 and 3
+ * in epoch 3, into which that second segment and epoch 2 were merged.
+ */
+async function mergedEpoch(): Promise<{ disk: CrashDisk; model: JournalModel }> {
+  const disk = new CrashDisk('/home');
+  const limits = { ...smallFiles, segmentBytesMax: 2_000, segmentsCompact: 1 };
+  const first = await openStore({ disk: disk.process(), limits });
+  append(first, postedRecord(1, 'x'.repeat(2_000)));
+  append(first, postedRecord(2, 'two'));
+  await first.journal.sync();
+  const second = await openStore({ disk: disk.process(), limits });
+  append(second, postedRecord(3, 'three'.repeat(50)));
+  await second.journal.sync();
+  const third = await openStore({ disk: disk.process(), limits });
+  await third.journal.close();
+  assert.deepEqual(segmentsIn(disk), [path(1, 1), path(3, 1)]);
+  return { disk, model: third.model };
+}
+
+function segmentsIn(disk: CrashDisk): string[] {
+  return [...disk.files().keys()].filter((file) => file.endsWith('.log'));
+}
+
+test('a flipped byte in the `segment` record of a merged epoch loses no message of older epochs', async () => {
+  const { disk, model } = await mergedEpoch();
+  const bytes = contents(disk, path(3, 1));
+  const [header] = [...readRecords(bytes, segmentSeed({ epoch: 3, segment: 1 }))];
+  assert(header);
+  for (let offset = 0; offset < header.end; offset++) {
+    const damaged = disk.clone();
+    damaged.tamper(path(3, 1), flipped(bytes, offset));
+    const { lost, damaged: harmed, reports } = await openCorruptStore(damaged, model, `${offset}`);
+    assert.deepEqual([lost, harmed], [[], []], `byte ${offset}`);
+    assert.equal(reports[0], `segment 1 of epoch 3: ${header.end} bytes at byte 0 are lost`);
+  }
+});
+
+test('without any `segment` record of the newest epoch, the valid records of older epochs count', async () => {
+  const { disk, model } = await mergedEpoch();
+  const bytes = contents(disk, path(3, 1));
+  const seed = segmentSeed({ epoch: 3, segment: 1 });
+  const headers = [...readRecords(bytes, seed)].filter((raw) => raw.type === 1);
+  for (const { offset } of headers) bytes[offset] = 0;
+  disk.tamper(path(3, 1), bytes);
+  const { lost, damaged } = await openCorruptStore(disk, model, 'no header');
+  assert.deepEqual([headers.length, lost, damaged], [2, [], []]);
+});
+
 test('a damaged message survives compaction, and its segment stays in quarantine until it is deleted', async () => {
   const limits = { segmentBytesMax: 300, segmentReserveBytes: 1, logBytesCompact: 0 };
   const disk = new CrashDisk('/home');
