@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { attemptsMax, endMsMax, portBrokerDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { type OutputFields, outputFields } from './command-parts.ts';
-import { retryMsMax, retryMsMin } from './commands/work.ts';
+import { retryMsMax, retryMsMin } from './work/worker.ts';
 
 interface Topic {
   readonly what: string;

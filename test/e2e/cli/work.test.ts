@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
 import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test("work posts the command's output to the sender, which settles the message", async (context) => {
@@ -33,8 +35,14 @@ test('a message whose command failed is redelivered', async (context) => {
   const { run, begin } = await shell(context);
   const line = 'test "$IPC_ATTEMPT" = 2 || exit 3; cat';
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'again', '--from', 'A']);
-  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh exited with 3\n$/);
+  assert.equal(await lines.next(), 'ipc: waiting for messages in "W"; Ctrl-C ends it.');
+  assert.equal(await lines.next(), 'ipc: #1 from "A": begun.');
+  assert.match(
+    await lines.next(),
+    /^ipc: #1, attempt 1, \d\.\d s: exit 3\. Trying again in 1 s\.$/,
+  );
   assert.equal((await run(['wait', 'A'])).text, 'again');
 });
 
@@ -49,12 +57,18 @@ test('work handles other mail while a failed message waits', async (context) => 
   assert.equal((await run(['wait', 'A'])).text, 'bad\n');
 });
 
-test('a command that cannot be started ends the work, and the attempt does not count', async (context) => {
-  const { run } = await shell(context);
+test('a command that is gone by the time of a message ends the work, and the attempt does not count', async (context) => {
+  const { run, begin, home } = await shell(context);
+  await run(['status']);
+  const command = join(home, 'job.sh');
+  await writeFile(command, '#!/bin/sh\ncat\n', { mode: 0o700 });
+  const worker = begin(['work', 'W', '--', command]);
+  const lines = new Lines(worker.stderr);
+  await lines.until(/waiting for messages/);
+  await rm(command);
   await run(['post', 'W', 'x', '--from', 'A']);
-  const { code, errors } = await run(['work', 'W', '--', 'no-such-command']);
-  assert.equal(code, 2);
-  assert.match(errors, /^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
+  await lines.until(/^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
+  assert.equal(await exitCodeOf(worker), 2);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 1]);
 });
@@ -64,6 +78,7 @@ test('work that is out of open files tries the command again, and the attempt do
   const { run, begin } = await shell(context);
   assert.match(await nextErrorLine(begin(['broker'])), /^This session owns the broker/);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'first', '--from', 'A']);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
 
@@ -73,25 +88,11 @@ test('work that is out of open files tries the command again, and the attempt do
   };
   // Open files stay open, so it can still talk to the broker.
   limitFiles(3);
-  const report = nextErrorLine(worker);
   await run(['post', 'W', 'second', '--from', 'A']);
-  const expected = 'the command cannot be started (spawn sh EMFILE). Trying again.\n';
-  assert.equal(await report, expected);
+  const expected = 'ipc: the command cannot be started (spawn sh EMFILE). Trying again.';
+  assert.equal(await lines.until(/cannot be started/), expected);
   limitFiles(1_000);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
-});
-
-test('a command whose output is not UTF-8 leaves the message in its mailbox', async (context) => {
-  const { run, begin } = await shell(context);
-  const worker = begin(['work', 'W', '--', 'printf', 'a\\377']);
-  await run(['post', 'W', 'x', '--from', 'A']);
-  assert.match(
-    await nextErrorLine(worker),
-    /^#1, attempt 1: the output of the command is not UTF-8\n$/,
-  );
-  worker.kill('SIGINT');
-  assert.equal((await ended(worker)).code, 0);
-  assert.equal((await run(['wait', 'W'])).text, 'x');
 });
 
 test('Ctrl-C ends the work after the running command has answered', async (context) => {
@@ -100,32 +101,51 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   await run(['status']);
   const line = `mkfifo '${gate}'; echo begun >&2; read -r text < '${gate}'; echo "$text"`;
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await nextErrorLine(worker), 'begun\n');
+  await lines.until(/^begun$/);
   worker.kill('SIGINT');
-  assert.match(
-    await nextErrorLine(worker),
-    /^ipc: ending after the running commands; Ctrl-C again/,
-  );
+  const ending = 'ipc: ending after the running commands; Ctrl-C again ends those, too.';
+  assert.equal(await lines.next(), ending);
   await run(['post', 'W', 'not begun any more']);
   await shellLine(`echo done > '${gate}'`);
-  assert.equal((await ended(worker)).code, 0);
+  assert.equal(await exitCodeOf(worker), 0);
   assert.equal((await run(['wait', 'A'])).text, 'done\n');
   assert.equal((await run(['wait', 'W'])).text, 'not begun any more');
 });
 
 test('a second Ctrl-C ends the command, too, and its message is released', async (context) => {
   const { run, begin } = await shell(context);
-  const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo begun >&2; sleep 100']);
+  const worker = begin([
+    'work',
+    'W',
+    '--attempts',
+    '1',
+    '--',
+    'sh',
+    '-c',
+    'echo begun >&2; sleep 100',
+  ]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await nextErrorLine(worker), 'begun\n');
+  await lines.until(/^begun$/);
   worker.kill('SIGINT');
-  await nextErrorLine(worker);
+  await lines.until(/ending/);
   worker.kill('SIGINT');
-  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh was ended by SIGTERM\n$/);
-  assert.equal((await ended(worker)).code, 0);
+  const report = /^ipc: #1, attempt 1, \d\.\d s: ended with the work\. It is released\.$/;
+  assert.match(await lines.next(), report);
+  assert.equal(await exitCodeOf(worker), 0);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 2]);
+});
+
+test('Ctrl-C while no command runs says only that the work ends', async (context) => {
+  const { begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  await lines.until(/waiting for messages/);
+  worker.kill('SIGINT');
+  assert.deepEqual(await lines.rest(), ['ipc: ending.']);
 });
 
 test('--parallel limits the commands that run at the same time', async (context) => {
@@ -145,6 +165,8 @@ test('a wrong command line of work is refused with the remedy', async (context) 
     [['work'], 'missing_parameter'],
     [['work', 'W'], 'missing_parameter'],
     [['work', 'W', '--parallel', '0', '--', 'cat'], 'bad_parameter'],
+    [['work', 'W', '--attempts', '21', '--', 'cat'], 'bad_parameter'],
+    [['work', 'W', '--timeout', '1.5', '--', 'cat'], 'bad_timeout'],
     [['work', 'W', 'grep', '-v', 'x'], 'unknown_parameter'],
   ] as const) {
     const { code: exit, errors } = await run(words);

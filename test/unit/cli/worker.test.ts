@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ChildProcess } from 'node:child_process';
 import { test } from 'node:test';
-import { Worker } from '../../../src/cli/commands/work.ts';
+import { Worker } from '../../../src/cli/work/worker.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import { startBroker } from '../../support/brokers.ts';
@@ -35,16 +35,23 @@ test('a command is tried again when the machine is out of processes, and the att
     command: 'sh',
     args: ['-c', 'echo "attempt $IPC_ATTEMPT"'],
     parallel: 1,
+    attempts: 5,
+    timeoutMs: undefined,
+    shutdown: true,
     env: process.env,
     signal: end.signal,
     killSignal: end.signal,
-    say: async (line) => void reports.push(line),
+    report: async () => {},
+    passStderr: async () => {},
+    warn: async (line) => void reports.push(line),
+    sayError: async () => {},
   }).run();
   await asker.post(mailbox, Buffer.from('x'), { from });
   const answer = await asker.wait(from, { timeoutMs: 10_000 });
   end.abort();
   await work;
   assert.equal(failing.mock.callCount(), 1);
-  assert.deepEqual(reports, ['the command cannot be started (spawn sh EAGAIN). Trying again.']);
+  const expected = 'ipc: the command cannot be started (spawn sh EAGAIN). Trying again.';
+  assert.deepEqual(reports, [expected]);
   assert.equal(String(answer?.body), 'attempt 1\n');
 });
