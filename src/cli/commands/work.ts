@@ -10,6 +10,7 @@ import { parameterWords, withExamples, withJson } from '../command-parts.ts';
 import { passStderr, say, sayError, writeJson } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 import { checkCommand } from '../work/command-check.ts';
+import { JobLog } from '../work/job-log.ts';
 import { jobFields, jobLine, jobObject } from '../work/job-report.ts';
 import { Worker, type WorkOptions } from '../work/worker.ts';
 
@@ -79,6 +80,7 @@ async function work(
   const { mailbox } = given;
   const { mail } = await context.broker(given);
   const killer = new AbortController();
+  const log = new JobLog(say);
   const worker = new Worker(mail, {
     ...plan,
     mailbox,
@@ -87,20 +89,22 @@ async function work(
     env: process.env,
     signal,
     killSignal: killer.signal,
-    report: (delivery, news) =>
-      json ? writeJson(jobObject(delivery, news)) : say(jobLine(delivery, news)),
+    report: async (delivery, news) => {
+      if (json) await writeJson(jobObject(delivery, news));
+      else log.write(jobLine(delivery, news));
+    },
     passStderr,
-    warn: say,
+    warn: (line) => log.write(line),
     sayError,
   });
   whenAborted(signal, () => {
     for (const name of endingSignals) process.once(name, () => killer.abort());
     const running = worker.running > 0;
     const then = ' after the running commands; Ctrl-C again ends those, too';
-    void say(`ipc: ending${running ? then : ''}.`);
+    log.write(`ipc: ending${running ? then : ''}.`);
   });
   await say(`ipc: waiting for messages in ${quoted(mailbox)}; Ctrl-C ends it.`);
-  await worker.run();
+  await worker.run().finally(() => log.flush());
   return exitSuccess;
 }
 

@@ -6,25 +6,25 @@ const repeatMsMin = 60_000;
 const repeatMsMax = 3_600_000;
 
 export class FaultReport {
-  readonly #warn: (line: string) => Promise<void>;
+  readonly #warn: (line: string) => void;
   readonly #nowMs: () => number;
   #fault = '';
   #nextMs = 0;
   #repeatMs = repeatMsMin;
 
-  constructor(warn: (line: string) => Promise<void>, nowMs = () => performance.now()) {
+  constructor(warn: (line: string) => void, nowMs = () => performance.now()) {
     this.#warn = warn;
     this.#nowMs = nowMs;
   }
 
-  async report(fault: string): Promise<void> {
+  report(fault: string): void {
     const now = this.#nowMs();
     if (fault === this.#fault && now < this.#nextMs) return;
     this.#repeatMs =
       fault === this.#fault ? Math.min(this.#repeatMs * 2, repeatMsMax) : repeatMsMin;
     this.#fault = fault;
     this.#nextMs = now + this.#repeatMs;
-    await this.#warn(`ipc: ${fault}. Trying again.`);
+    this.#warn(`ipc: ${fault}. Trying again.`);
   }
 
   passed(): void {

@@ -43,7 +43,7 @@ export interface WorkOptions {
   report(delivery: Delivery, news: JobNews): Promise<void>;
   passStderr(chunk: Buffer): Promise<void>;
   /** A problem that the user must see. */
-  warn(line: string): Promise<void>;
+  warn(line: string): void;
   sayError(error: IpcError): Promise<void>;
 }
 
@@ -115,7 +115,7 @@ export class Worker {
         if (signal.aborted) return;
         const fault = passingFault(error);
         if (fault === undefined) throw error;
-        await this.#faults.report(fault);
+        this.#faults.report(fault);
         await this.#pause(pauseMsAfter(++failures));
       }
     }
@@ -166,9 +166,9 @@ export class Worker {
     const body = parseBody(run.output, 'the output of the command');
     try {
       if (!(await this.#postAnswer(delivery, body))) {
-        return this.#options.warn(
-          `ipc: #${delivery.envelope.number} is answered, but another session holds it by now.`,
-        );
+        const { number } = delivery.envelope;
+        this.#options.warn(`ipc: #${number} is answered, but another session holds it by now.`);
+        return;
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -212,7 +212,7 @@ export class Worker {
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      await this.#options.warn(
+      this.#options.warn(
         `ipc: #${delivery.envelope.number}: its sender cannot be told (${error.code}: ${error.message}).`,
       );
     }

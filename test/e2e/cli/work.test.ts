@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
 import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
 import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
@@ -173,6 +174,18 @@ test('a wrong command line of work is refused with the remedy', async (context) 
     assert.equal(exit, 2);
     assert.match(errors, new RegExp(`^ipc: ${code}: `));
   }
+});
+
+test('a worker whose stderr nobody reads goes on working', async (context) => {
+  const { begin, home, port } = await shell(context);
+  // Two lines for each job, with this name: together more than a pipe takes.
+  const [name, jobs] = ['x'.repeat(200), 400];
+  const mail = await open({ home, port, name });
+  context.after(() => mail.close());
+  const { stderr } = begin(['work', 'W', '--parallel', '8', '--', 'true']);
+  for (let job = 0; job < jobs; job++) await mail.post('W', 'x');
+  for (let job = 0; job < jobs; job++) assert.ok(await mail.wait(name, { timeoutMs: 60_000 }));
+  assert.equal(stderr?.readableFlowing, null);
 });
 
 async function shellLine(text: string): Promise<void> {

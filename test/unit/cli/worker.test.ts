@@ -43,7 +43,7 @@ test('a command is tried again when the machine is out of processes, and the att
     killSignal: end.signal,
     report: async () => {},
     passStderr: async () => {},
-    warn: async (line) => void reports.push(line),
+    warn: (line) => void reports.push(line),
     sayError: async () => {},
   }).run();
   await asker.post(mailbox, Buffer.from('x'), { from });
