@@ -8,7 +8,7 @@ import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { OutputFields } from './command-parts.ts';
 import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
 import { type CommandContext, exitFailed, exitSuccess } from './run.ts';
-import { failureIn } from './work/failure-answer.ts';
+import { failureIn } from './worker/failure-answer.ts';
 
 export const originFields: OutputFields = {
   from: 'the name of the sender; "" when it gave none',
@@ -29,7 +29,7 @@ export const messageFields: OutputFields = {
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
   answers: 'the id of the message that it answers, or ""',
-  failure: 'why the job failed, if it is the answer of an `ipc work` to one that did',
+  failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',
 };

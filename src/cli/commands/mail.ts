@@ -11,7 +11,7 @@ import { deliver, messageFields } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
 import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
 import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../run.ts';
-import { failureIn } from '../work/failure-answer.ts';
+import { failureIn } from '../worker/failure-answer.ts';
 
 export function addMailCommands(program: Command): void {
   addOperation(program, {

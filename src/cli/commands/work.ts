@@ -1,4 +1,4 @@
-// `ipc work NAME -- COMMAND`: the worker pattern as one command. work/worker.ts does the work.
+// `ipc work NAME -- COMMAND`: the worker pattern as one command. worker/worker.ts does the work.
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
 import { shown } from '../../app/parameters.ts';
@@ -9,10 +9,10 @@ import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
 import { passStderr, say, sayError, writeJson } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
-import { checkCommand } from '../work/command-check.ts';
-import { JobLog } from '../work/job-log.ts';
-import { jobFields, jobLine, jobObject } from '../work/job-report.ts';
-import { Worker, type WorkOptions } from '../work/worker.ts';
+import { checkCommand } from '../worker/command-check.ts';
+import { JobLog } from '../worker/job-log.ts';
+import { jobFields, jobLine, jobObject } from '../worker/job-report.ts';
+import { Worker, type WorkOptions } from '../worker/worker.ts';
 
 const parallelMax = 256;
 /** The pauses between them take 15 s, so the sender hears of a failure while it waits with a default timeout. */

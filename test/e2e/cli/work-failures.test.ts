@@ -1,7 +1,7 @@
 // Jobs of `ipc work` that fail: what the asker hears, where the message goes, and what a command that hangs
 // holds up.
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Lines } from '../../support/processes/lines.ts';
@@ -233,4 +233,24 @@ test('work on dead-letters that fails leaves the message there, and does not try
   worker.kill('SIGINT');
   assert.deepEqual(await lines.rest(), ['ipc: ending.']);
   assert.deepEqual(await storeOf(run), { deadLetters: [{ to: 'W', messages: 1 }], others: 0 });
+});
+
+test('the sender of a message that the disk damaged is answered, too', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  await run(['post', 'W', 'a body to be damaged', '--from', 'A', '--id', 'job-7']);
+  const folder = join(home, `broker-${port}`);
+  for (const name of await readdir(folder, { recursive: true })) {
+    const file = join(folder, name);
+    const bytes = (await stat(file)).isFile() ? await readFile(file) : Buffer.alloc(0);
+    const at = bytes.indexOf('a body to be');
+    if (at === -1) continue;
+    bytes[at] = 0x41;
+    await writeFile(file, bytes);
+  }
+  const worker = begin(['work', 'W', '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  const { body, failure, answers } = JSON.parse((await run(['wait', 'A', '--json'])).text);
+  assert.equal(body, 'ipc work: failed: the message was damaged on disk\nPost it again.\n');
+  assert.deepEqual([failure, answers], ['the message was damaged on disk', 'job-7']);
+  await lines.until(/^ipc: message_damaged: /);
 });

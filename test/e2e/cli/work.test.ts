@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
+import { freePort } from '../../support/places.ts';
 import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
 import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
@@ -174,6 +176,125 @@ test('a wrong command line of work is refused with the remedy', async (context) 
     assert.equal(exit, 2);
     assert.match(errors, new RegExp(`^ipc: ${code}: `));
   }
+});
+
+test('the asker of a shutdown is answered that the worker ends', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'cat']);
+  const asked = await run(['ask', 'W', 'shutdown', '--mailbox', 'A']);
+  assert.deepEqual([asked.code, asked.text], [0, 'ipc work: this worker ends.\n']);
+  assert.equal(await exitCodeOf(worker), 0);
+  assert.equal(JSON.parse((await run(['status', '--json'])).text).messages, 0);
+});
+
+test('with --no-shutdown the text "shutdown" is a job like any other', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--no-shutdown', '--', 'tr', 'a-z', 'A-Z']);
+  assert.equal((await run(['ask', 'W', 'shutdown', '--mailbox', 'A'])).text, 'SHUTDOWN');
+  assert.equal(worker.exitCode, null);
+});
+
+test('each job is reported on stderr when it begins and when it ends', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo working >&2; cat']);
+  const lines = new Lines(worker.stderr);
+  await run(['ask', 'W', 'hello', '--mailbox', 'A']);
+  await run(['post', 'W', 'for nobody']);
+  await run(['post', 'W', 'shutdown']);
+  const reports = (await lines.rest()).map((line) => line.replace(/\d+\.\d s/, 'T s'));
+  assert.deepEqual(reports, [
+    'ipc: waiting for messages in "W"; Ctrl-C ends it.',
+    'ipc: #1 from "A": begun.',
+    'working',
+    'ipc: #1: exit 0 after T s; "A" is answered, 5 bytes.',
+    'ipc: #3 from unknown: begun.',
+    'working',
+    'ipc: #3: exit 0 after T s; no sender to answer, 10 bytes of output dropped.',
+    'ipc: #4 from unknown: shutdown.',
+  ]);
+});
+
+test('with --json each event of a job is an object on stdout, and what the command writes to stderr a note', async (context) => {
+  const { run, begin } = await shell(context);
+  const line = 'test $IPC_ID = good || { echo oops >&2; exit 3; }; echo done';
+  const worker = ended(begin(['work', 'W', '--attempts', '1', '--json', '--', 'sh', '-c', line]));
+  await run(['post', 'W', 'x', '--from', 'A', '--id', 'good']);
+  await run(['post', 'W', 'x', '--id', 'bad']);
+  await run(['post', 'W', 'shutdown', '--id', 'end']);
+  const { code, text, errors } = await worker;
+  const events = text
+    .trimEnd()
+    .split('\n')
+    .map((each) => JSON.parse(each));
+  const none = { ms: null, exit: null, signal: null, bytes: null, reason: null, stderr: null };
+  const good = { number: 1, id: 'good', from: 'A', attempt: 1 };
+  const bad = { number: 3, id: 'bad', from: '', attempt: 1 };
+  const end = { number: 4, id: 'end', from: '', attempt: 1 };
+  for (const event of events) if (event.ms !== null) event.ms = 1;
+  assert.deepEqual(events, [
+    { event: 'begun', ...good, ...none },
+    { event: 'answered', ...good, ...none, ms: 1, exit: 0, bytes: 5 },
+    { event: 'begun', ...bad, ...none },
+    {
+      event: 'failed',
+      ...bad,
+      ms: 1,
+      exit: 3,
+      signal: null,
+      bytes: 0,
+      reason: 'exit 3',
+      stderr: 'oops',
+    },
+    { event: 'shutdown', ...end, ...none },
+  ]);
+  const notes = errors
+    .trimEnd()
+    .split('\n')
+    .map((each) => JSON.parse(each).note);
+  assert.deepEqual(notes, ['ipc: waiting for messages in "W"; Ctrl-C ends it.', 'oops']);
+  assert.equal(code, 0);
+});
+
+test('a command that cannot be run is refused before a message is taken, with the remedy', async (context) => {
+  const { run, home } = await shell(context);
+  await run(['post', 'W', 'x']);
+  const file = join(home, 'not-executable');
+  await writeFile(file, '#!/bin/sh\n', { mode: 0o600 });
+  for (const [command, what, hint] of [
+    [
+      'tr a-z A-Z',
+      'the command "tr a-z A-Z" is not on the PATH',
+      "give the command and its arguments as separate words, or a line of the shell: sh -c '...'",
+    ],
+    ['no-such', 'the command "no-such" is not on the PATH', 'install it, or give its path'],
+    ['./no-such', 'the command "./no-such" does not exist', 'check the path'],
+    [home, `the command "${home}" is a folder`, 'check the path'],
+    [
+      file,
+      `the command "${file}" may not be executed`,
+      'make it executable (`chmod +x`), or run it with its interpreter',
+    ],
+    ['', 'the command is empty', 'name a program'],
+  ] as const) {
+    const { code, errors } = await run(['work', 'W', '--', command]);
+    assert.deepEqual([code, errors], [2, `ipc: bad_parameter: ${what}. To do: ${hint}.\n`]);
+  }
+  assert.equal(JSON.parse((await run(['wait', 'W', '--json'])).text).attempt, 1);
+});
+
+test('work reports a broker that is not there once for all its commands, and tries again', async (context) => {
+  const address = Object.values(networkInterfaces())
+    .flat()
+    .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
+  if (address === undefined) return context.skip('this machine has no address but loopback');
+  const { begin } = await shell(context);
+  const host = `${address}:${await freePort()}`;
+  const worker = begin(['work', 'W', '--parallel', '20', '--host', host, '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  const expected = `ipc: unreachable: ${host}: no program answers (ECONNREFUSED). Trying again.`;
+  assert.equal(await lines.until(/unreachable/), expected);
+  worker.kill('SIGINT');
+  assert.deepEqual(await lines.rest(), ['ipc: ending.']);
 });
 
 test('a worker whose stderr nobody reads goes on working', async (context) => {

@@ -193,11 +193,11 @@ export class Worker {
       return this.#mail.release([delivery]);
     }
     if (!isFinal) return this.#retryLater(delivery, run, reason);
-    const then = await this.#giveUp(delivery, run, reason);
-    await this.#options.report(delivery, { event: 'failed', run, reason, then });
+    const outcome = await this.#giveUp(delivery, run, reason);
+    await this.#options.report(delivery, { event: 'failed', run, reason, outcome });
   }
 
-  /** The sender hears of it, and the message moves to `dead-letters`. Returns what became of it. */
+  /** Answers the sender, and moves the message to `dead-letters`. Returns where it is then. */
   async #giveUp(delivery: Delivery, run: JobRun, reason: string): Promise<string> {
     const { from, id } = delivery.envelope;
     // Its sender has heard of it. Released, it would be redelivered at once, for ever.

@@ -19,12 +19,12 @@ export type JobNews =
     }
   /** The end of the work ended it; it is redelivered. */
   | { readonly event: 'released'; readonly run: JobRun; readonly reason: string }
-  /** For good. `then`: what became of it. */
+  /** For good. `outcome`: where the message is now. */
   | {
       readonly event: 'failed';
       readonly run: JobRun;
       readonly reason: string;
-      readonly then: string;
+      readonly outcome: string;
     };
 
 export const jobFields: OutputFields = {
@@ -81,7 +81,7 @@ export function jobLine({ envelope, attempt }: Delivery, news: JobNews): string 
     case 'released':
       return `${failed}: ${news.reason}. It is released.`;
     case 'failed':
-      return `${failed}: ${news.reason}. Failed for good: ${news.then}.`;
+      return `${failed}: ${news.reason}. Failed for good: ${news.outcome}.`;
   }
 }
 
