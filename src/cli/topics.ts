@@ -161,10 +161,11 @@ an object on stdout. Output for a message without a sender is dropped.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So
-does Ctrl-C; a second Ctrl-C ends the commands, as \`--timeout\` does. If \`ipc work\`
-itself is killed (kill -9), a running command goes on, its output is lost, and
-its message goes to the next worker. So a command must tolerate being run twice
-for one id.`,
+does Ctrl-C; a second Ctrl-C ends the commands, as \`--timeout\` does.
+
+If \`ipc work\` itself is killed (kill -9), a running command goes on, its output
+is lost, and its message goes to the next worker. So a command must tolerate
+being run twice for one id.`,
   },
   machines: {
     what: 'mail between machines',

@@ -10,7 +10,6 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, systemErrorCode } from '../../base/errors.ts';
 import { bodyBytesMax } from '../../base/limits.ts';
-import { whenAborted } from '../run.ts';
 
 /** Between SIGTERM and SIGKILL. */
 export const killGraceMs = 5_000;
@@ -83,7 +82,8 @@ export async function runJob(job: JobCommand, body: Buffer): Promise<JobRun> {
   try {
     // First of all: a child that failed to start may have no pipes, and its error event needs a listener.
     const ending = endingOf(child);
-    whenAborted(killSignal, kill);
+    if (killSignal.aborted) kill();
+    else killSignal.addEventListener('abort', kill, { once: true });
     // A command need not read its stdin.
     child.stdin?.on('error', () => {}).end(body);
     const stderr = new Tail(stderrTailBytes);
