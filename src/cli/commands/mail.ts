@@ -114,7 +114,7 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
   await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
   const { stored, answer } = await run(call, context, { mail, signal });
   if (!answer) {
-    const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
+    const line = `No answer to #${stored.number} within ${timeout} s; it was stored.`;
     await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }

@@ -5,7 +5,7 @@
 //    released. Other messages are worked on meanwhile.
 // 4. It fails for good, because its attempts are used up or the next one would fail alike: the sender gets an
 //    answer with the reason, and then the message is rejected, so that it waits in `dead-letters`. A crash
-//    between the two steps repeats the job: the sender may hear of it twice, but never not at all.
+//    between the two steps repeats the job: the sender may be answered twice, but is answered.
 // 5. It cannot be started: the message is released unread, and the work ends. If only the machine is out of
 //    processes or open files, the command is tried again after a pause. In both cases no attempt counts.
 // A message `shutdown` is answered and settled, and ends the work once the running commands have ended.
@@ -13,7 +13,7 @@ import { isUtf8 } from 'node:buffer';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { damagedError } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
-import { bodyBytesMax, waitMsMax } from '../../base/limits.ts';
+import { attemptsMax, bodyBytesMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
 import { deadLetterMailbox, type Name, parseBody } from '../../model/message.ts';
 import { failureAnswer, isWorkReport, shutdownAnswer } from './failure-answer.ts';
@@ -172,9 +172,9 @@ export class Worker {
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      // The command is not at fault, so the attempts are not used up, but for those of the broker.
       const reason = `the answer cannot be posted (${error.code}: ${error.message})`;
-      return this.#retryLater(delivery, run, reason);
+      // The command is not at fault, so only the broker's limit of attempts counts.
+      return this.#failed(delivery, run, { reason, isFinal: delivery.attempt >= attemptsMax });
     }
     await report(delivery, { event: 'answered', run });
   }
@@ -200,7 +200,7 @@ export class Worker {
   /** Answers the sender, and moves the message to `dead-letters`. Returns where it is then. */
   async #giveUp(delivery: Delivery, run: JobRun, reason: string): Promise<string> {
     const { from, id } = delivery.envelope;
-    // Its sender has heard of it. Released, it would be redelivered at once, for ever.
+    // Its sender was answered before it got here. Released, it would be redelivered at once, for ever.
     if (delivery.mailbox === deadLetterMailbox) return 'it stays here until this worker ends';
     const ofAttempt = `${reason}, attempt ${delivery.attempt}`;
     const place = `It waits in ${deadLetterMailbox}; \`ipc store retry ${id}\` has it done again.`;
@@ -213,7 +213,7 @@ export class Worker {
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#options.warn(
-        `ipc: #${delivery.envelope.number}: its sender cannot be told (${error.code}: ${error.message}).`,
+        `ipc: #${delivery.envelope.number}: its sender cannot be answered (${error.code}: ${error.message}).`,
       );
     }
     try {
