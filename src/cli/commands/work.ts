@@ -80,7 +80,7 @@ async function work(
   const { mailbox } = given;
   const { mail } = await context.broker(given);
   const killer = new AbortController();
-  const log = new JobLog(say);
+  const log = new JobLog();
   const worker = new Worker(mail, {
     ...plan,
     mailbox,
@@ -91,17 +91,17 @@ async function work(
     killSignal: killer.signal,
     report: async (delivery, news) => {
       if (json) await writeJson(jobObject(delivery, news));
-      else log.write(jobLine(delivery, news));
+      else log.write(say, jobLine(delivery, news));
     },
     passStderr,
-    warn: (line) => log.write(line),
+    warn: (line) => log.write(say, line),
     sayError,
   });
   whenAborted(signal, () => {
     for (const name of endingSignals) process.once(name, () => killer.abort());
     const running = worker.running > 0;
     const then = ' after the running commands; Ctrl-C again ends those, too';
-    log.write(`ipc: ending${running ? then : ''}.`);
+    log.write(say, `ipc: ending${running ? then : ''}.`);
   });
   await say(`ipc: waiting for messages in ${quoted(mailbox)}; Ctrl-C ends it.`);
   await worker.run().finally(() => log.flush());

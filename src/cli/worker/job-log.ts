@@ -7,16 +7,11 @@ const linesPendingMax = 1_000;
 const flushMs = 1_000;
 
 export class JobLog {
-  readonly #say: (line: string) => Promise<void>;
   readonly #pending = new Set<Promise<void>>();
 
-  constructor(say: (line: string) => Promise<void>) {
-    this.#say = say;
-  }
-
-  write(line: string): void {
+  write(say: (line: string) => Promise<void>, line: string): void {
     if (this.#pending.size >= linesPendingMax) return;
-    const written = this.#say(line).finally(() => this.#pending.delete(written));
+    const written = say(line).finally(() => this.#pending.delete(written));
     this.#pending.add(written);
   }
 
