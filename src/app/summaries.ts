@@ -141,7 +141,7 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   const boxes = shown.map(({ to, messages }) => `${messages} for ${quoted(to)}`);
   if (others > 0) boxes.push(`and ${others} for others`);
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
-  const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
+  const what = `${messages(deadLetterCount)} ${are}, given up: ${boxes.join(', ')}`;
   return [`${what}. \`ipc store retry\` moves them back.`];
 }
 

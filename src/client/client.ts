@@ -157,13 +157,16 @@ export class Client {
 
   async release(
     deliveries: readonly Held[],
-    { unread = false, signal }: ReleaseArguments = {},
+    { unread = false, rejected = false, signal }: ReleaseArguments = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
     const released = slices(deliveries, holdsMax).map((slice) => {
       const call = this.#call<void>({
         kind: 'release',
-        request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
+        request: (request) => {
+          const holds = slice.map(holdOf);
+          return { kind: 'release', request, holds, unread, rejected };
+        },
         take: (response, self) => {
           if (response.kind !== 'released') return;
           this.#holdings.drop(slice);

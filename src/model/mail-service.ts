@@ -74,6 +74,8 @@ export interface FetchResult {
 export interface ReleaseArguments extends Cancellable {
   /** No consumer saw them, so the attempt does not count. */
   readonly unread?: boolean | undefined;
+  /** They move to `dead-letters`, whatever their attempts. An older broker fails this with `bad_frame`. */
+  readonly rejected?: boolean | undefined;
 }
 
 /** A broker's owner and contents. */
@@ -100,7 +102,7 @@ export interface BrokerStatus extends StorageStatus {
   readonly mailboxCount: number;
   /** At most 1,000 of these mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];
-  /** Messages that are out of attempts. */
+  /** Messages that were given up: out of attempts, or rejected. */
   readonly deadLetterCount: number;
   /** For at most 1,000 of the mailboxes that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];

@@ -75,6 +75,8 @@ export interface ReleaseRequest {
   readonly holds: readonly Hold[];
   /** No consumer saw the messages, so the attempt does not count. */
   readonly unread: boolean;
+  /** The consumer failed for good: the messages move to `dead-letters`, whatever their attempts. */
+  readonly rejected: boolean;
 }
 
 /** Moves dead letters back to the mailboxes that they were posted to. */

@@ -341,18 +341,23 @@ function decodeFetch(frame: Frame): FetchRequest {
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
+/** Of a release, in place of 0 and of 1, which is `unread`. */
+const rejectedFlag = 2;
+
 function releaseHeader(release: ReleaseRequest): Buffer {
-  const writer = new ByteWriter().u8(Number(release.unread));
+  const writer = new ByteWriter().u8(release.rejected ? rejectedFlag : Number(release.unread));
   writeHolds(writer, release.holds);
   return writer.bytes();
 }
 
 function decodeRelease(frame: Frame): ReleaseRequest {
-  const { unread, holds } = readHeader(frame, (reader) => ({
-    unread: readFlag(reader),
+  const { how, holds } = readHeader(frame, (reader) => ({
+    how: reader.u8(),
     holds: readHolds(reader),
   }));
-  return { kind: 'release', request: frame.request, holds, unread };
+  if (how > rejectedFlag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
+  const [unread, rejected] = [how === 1, how === rejectedFlag];
+  return { kind: 'release', request: frame.request, holds, unread, rejected };
 }
 
 function sendHeader(send: SendRequest): Buffer {

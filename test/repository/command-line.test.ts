@@ -28,7 +28,7 @@ test('each command takes these arguments and options', () => {
     'ipc key new --json',
     'ipc key import --json',
     'ipc key retire --json',
-    'ipc work <mailbox> <command...> --from= --parallel= --host= --port=',
+    'ipc work <mailbox> <command...> --from= --parallel= --timeout= --attempts= --no-shutdown --host= --port= --json',
     'ipc install [host] --scope= --print --yes',
     'ipc uninstall [host] --scope= --print --yes',
     'ipc doctor --port= --json',

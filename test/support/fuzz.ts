@@ -38,7 +38,7 @@ const requests: readonly Request[] = [
   { kind: 'fetch', request: 4, mailbox: name, bytesMax: 1_000, messagesMax: 10 },
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },
-  { kind: 'release', request: 6, holds, unread: false },
+  { kind: 'release', request: 6, holds, unread: false, rejected: true },
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
   { kind: 'goodbye', request: 8 },

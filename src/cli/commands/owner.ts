@@ -40,7 +40,7 @@ export function addOwnerCommands(program: Command): void {
       sessions: 'sessions that are connected',
       mailboxCount: 'mailboxes that have mail or readers',
       mailboxes: 'for each: mailbox, ready, held, waiting, oldestTime',
-      deadLetterCount: 'messages that are out of attempts',
+      deadLetterCount: 'messages that were given up',
       deadLetters: 'for each mailbox they were posted to: to, messages',
       damaged: 'messages that the disk damaged',
       storageStalledMs: 'how long the disk has not responded',

@@ -70,7 +70,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '06 00 0000 00000005 00000010 00000001 0000000000000005 03 696431',
   ],
   release: [
-    { kind: 'release', request: 6, holds, unread: true },
+    { kind: 'release', request: 6, holds, unread: true, rejected: false },
     '07 00 0000 00000006 00000011 01 00000001 0000000000000005 03 696431',
   ],
   status: [{ kind: 'status', request: 7 }, '08 00 0000 00000007 00000000'],
@@ -218,6 +218,22 @@ for (const [kind, [response, ...hex]] of Object.entries(answers)) {
     assert.deepEqual(decodeResponse(frameOf(buffers)), { response, body: expectedBody });
   });
 }
+
+test('a release is counted, unread or rejected: 0, 1 or 2, and no other number', () => {
+  for (const [how, unread, rejected] of [
+    ['00', false, false],
+    ['01', true, false],
+    ['02', false, true],
+  ] as const) {
+    const release: Request = { kind: 'release', request: 6, holds, unread, rejected };
+    const hex = `07 00 0000 00000006 00000011 ${how} 00000001 0000000000000005 03 696431`;
+    assert.equal(hexOf(encodeRequest(release)), hex.replaceAll(' ', ''));
+    assert.deepEqual(decodeRequest(frameOf(encodeRequest(release))), release);
+  }
+  const frame = requestFrame('release');
+  const header = Buffer.concat([Buffer.from([3]), frame.header.subarray(1)]);
+  assert.throws(() => decodeRequest({ ...frame, header }), { code: 'bad_frame' });
+});
 
 test('the checksum in these bytes is the CRC-32 of the body', () => {
   assert.equal(bodyChecksum(body), checksum);
