@@ -126,7 +126,7 @@ for (const where of ['on loopback', 'between machines']) {
     const broker = await startBroker(context, {
       goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
     });
-    await broker.broker.listenOn(host);
+    await broker.broker.listenOn([host]);
     const { port, keys } = broker;
     const frames = new FrameCollector(await dial({ host, port }, keys));
     for (const bytes of hello('guest')) frames.connection.send([bytes]);
