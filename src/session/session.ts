@@ -74,7 +74,7 @@ export class Session extends Client implements MailService {
   #isForeign = false;
   #isClosed = false;
   /** Called once, with the next welcome. */
-  readonly #onWelcome = new Set<() => void>();
+  readonly #onWelcome = new Set<(welcome: Welcome) => void>();
   /** The key that the last broker proved. */
   #provedKey: Buffer | undefined;
 
@@ -107,15 +107,14 @@ export class Session extends Client implements MailService {
     this.#isForeign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
-    return this.#startResult(options);
+    return this.#startResult(welcome, options);
   }
 
   async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
-    while (this.welcome === undefined || this.welcome.epoch === epoch) {
+    for (let { welcome } = this; ; welcome = await this.#nextWelcome(options)) {
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
       if (this.#options.host !== undefined || this.#isForeign) throw this.#noStandby();
-      await this.#nextWelcome(options);
     }
-    return this.#startResult(options);
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {
@@ -140,8 +139,8 @@ export class Session extends Client implements MailService {
     await broker?.close();
   }
 
-  async #startResult(options: Cancellable): Promise<StartResult> {
-    const { own, pid, epoch, addresses, messages, warnings } = await this.status(options);
+  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, warnings } = await this.status(options);
     return { role: own ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
@@ -153,16 +152,16 @@ export class Session extends Client implements MailService {
     if (!isSame) throw await this.#olderOwner(welcome);
   }
 
-  /** Resolves when a broker greets this session. */
-  #nextWelcome({ signal }: Cancellable): Promise<void> {
+  /** The next one, from any broker. */
+  #nextWelcome({ signal }: Cancellable): Promise<Welcome> {
     return new Promise((resolve, reject) => {
       const end = () => {
         this.#onWelcome.delete(welcomed);
         reject(cancelled());
       };
-      const welcomed = () => {
+      const welcomed = (welcome: Welcome) => {
         signal?.removeEventListener('abort', end);
-        resolve();
+        resolve(welcome);
       };
       if (signal?.aborted) return reject(cancelled());
       signal?.addEventListener('abort', end, { once: true });
@@ -332,7 +331,7 @@ export class Session extends Client implements MailService {
     }
     const waiting = [...this.#onWelcome];
     this.#onWelcome.clear();
-    for (const each of waiting) each();
+    for (const each of waiting) each(welcome);
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */
