@@ -32,7 +32,7 @@ import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
-import type { Listeners } from './listeners.ts';
+import { checkAddresses, type Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
@@ -251,6 +251,7 @@ export class Broker {
     peer.pause('listening');
     try {
       checkMayListen(peer);
+      checkAddresses(addresses);
       await this.listenOn(addresses);
       const response = { kind: 'listening', request, addresses: [...this.addresses] } as const;
       this.#send({ reply: { to, after: 'write', response }, body: undefined });

@@ -2,7 +2,7 @@
 // which includes it. `0.0.0.0` stands for all IPv4 addresses, `::` for all IPv6 addresses.
 // A wildcard cannot be bound beside an address that it includes, so it replaces those. For that moment no
 // process holds the lock. A session that takes the port then asks at `owner.sock`, and gives the port back.
-import { isIPv4, type Server, type Socket } from 'node:net';
+import { isIP, isIPv4, type Server, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
@@ -22,6 +22,13 @@ export function addressesToBind(addresses: readonly string[]): readonly string[]
   const lock = addresses.includes(anyIPv4) ? anyIPv4 : ownerAddress;
   const all = [...new Set([lock, ...addresses])];
   return all.filter((each) => each === wildcardOf(each) || !all.includes(wildcardOf(each)));
+}
+
+/** A peer names addresses; a name would be looked up here, and may mean something else. */
+export function checkAddresses(addresses: readonly string[]): void {
+  const wrong = addresses.find((address) => isIP(address) === 0);
+  if (wrong === undefined) return;
+  throw new IpcError('bad_parameter', `${JSON.stringify(wrong)} is not an IP address`);
 }
 
 function wildcardOf(address: string): string {

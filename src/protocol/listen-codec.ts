@@ -1,5 +1,4 @@
 // The headers of a listen, which names addresses of the owner's machine, and of its response.
-import { isIP } from 'node:net';
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { listenAddressesMax } from '../base/limits.ts';
@@ -17,13 +16,11 @@ export function addressesHeader({ addresses }: { readonly addresses: readonly st
 
 export function decodeListen(frame: Frame): ListenRequest {
   const addresses = readAddresses(frame);
-  if (addresses.length > listenAddressesMax) {
-    const what = `${addresses.length} addresses at once; limit ${listenAddressesMax}`;
-    throw new IpcError('bad_parameter', what);
+  if (addresses.length <= listenAddressesMax) {
+    return { kind: 'listen', request: frame.request, addresses };
   }
-  const wrong = addresses.find((address) => isIP(address) === 0);
-  if (wrong === undefined) return { kind: 'listen', request: frame.request, addresses };
-  throw new IpcError('bad_parameter', `${JSON.stringify(wrong)} is not an IP address`);
+  const what = `${addresses.length} addresses at once; limit ${listenAddressesMax}`;
+  throw new IpcError('bad_parameter', what);
 }
 
 export function decodeListening(frame: Frame): ListeningResponse {

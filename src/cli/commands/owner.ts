@@ -5,7 +5,7 @@ import * as present from '../../app/summaries.ts';
 import { addOperation } from '../operation-command.ts';
 import { say, writeJson } from '../output.ts';
 import { type CommandContext, exitSuccess } from '../run.ts';
-import { addBrokerCommand } from './broker.ts';
+import { addBrokerCommand } from './broker-service.ts';
 
 export function addOwnerCommands(program: Command): void {
   addBrokerCommand(program);

@@ -30,6 +30,15 @@ import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 const note = (address: string) =>
   `The next owner listens on ${address}, too, until \`ipc broker --bind 127.0.0.1 --once\` closes it.`;
 
+/** Hooks run in the order of their registration: what uses a folder must end before the folder is removed. */
+function endsFirst(context: TestContext): (end: () => Promise<void>) => void {
+  const ends: (() => Promise<void>)[] = [];
+  context.after(async () => {
+    for (const end of ends) await end();
+  });
+  return (end) => void ends.push(end);
+}
+
 /** The error of a connect; undefined when a program listens there. */
 async function refusal(host: string, port: number): Promise<string | undefined> {
   const socket = connect({ host, port });
@@ -44,11 +53,12 @@ async function refusal(host: string, port: number): Promise<string | undefined> 
 }
 
 test('the program opens and closes an address of an owner that is the session of an agent', async (context) => {
+  const atEnd = endsFirst(context);
   const { home, port, run } = await shell(context);
   const agent = await McpHost.start({ home, port });
-  context.after(() => agent.destroy());
+  atEnd(() => agent.destroy());
   const guest = new Remote(home, port, [], '127.0.0.2');
-  context.after(() => guest.kill());
+  atEnd(() => guest.kill());
   await agent.call({ operation: 'broker_start' });
   const { pid } = agent.child;
   const joined = (addresses: string) =>
@@ -74,11 +84,12 @@ test('the program opens and closes an address of an owner that is the session of
 });
 
 test('an agent that does not own the broker opens and closes it with broker_start', async (context) => {
+  const atEnd = endsFirst(context);
   const { home, port, session } = await place(context);
   const owner = session();
   await owner.status();
   const agent = await McpHost.start({ home, port });
-  context.after(() => agent.destroy());
+  atEnd(() => agent.destroy());
   const opened = await agent.call({ operation: 'broker_start', bind: '0.0.0.0' });
   assert.ok(opened.head.includes(`(0.0.0.0; pid ${owner.pid},`), opened.head);
   assert.equal(await refusal('127.0.0.7', port), undefined);
@@ -113,12 +124,13 @@ test('what another session opened or closed, the next owner opens or leaves clos
 });
 
 test('the end of an address ends the connections that came through it; what they held is redelivered', async (context) => {
+  const atEnd = endsFirst(context);
   const { home, port, session } = await place(context);
   const [owner, other] = [session(), session()];
   await owner.start('127.0.0.2');
   await owner.post('box', 'a job');
   const guest = new Remote(home, port, [], '127.0.0.2');
-  context.after(() => guest.kill());
+  atEnd(() => guest.kill());
   assert.equal((await guest.wait('box'))?.attempt, 1);
   const waiting = owner.wait('box');
   await other.start('127.0.0.1');
@@ -227,12 +239,13 @@ async function olderBroker(context: TestContext, addresses: readonly string[]) {
 }
 
 test('an owner of an older version is not asked, and the error names its process and what to do', async (context) => {
+  const atEnd = endsFirst(context);
   const { port, kinds } = await olderBroker(context, ['0.0.0.0']);
   const home = await makeHome(context);
   await writeFile(join(home, 'key'), keyLine(keys[0]), { mode: 0o600 });
   const origin = { program: 'test', pid: process.pid, machine: 'here' };
   const session = new Session({ home, port, origin, env: {} });
-  context.after(() => session.close());
+  atEnd(() => session.close());
   for (const bind of ['127.0.0.1', '127.0.0.2']) {
     await assert.rejects(session.start({ bind }), {
       code: 'not_owner',
