@@ -213,7 +213,7 @@ test('no output but that of `ipc key show` contains the key', async (context) =>
     ...(await Promise.all([
       ipc(home, port, ['status']),
       ipc(home, port, ['status', '--json']),
-      ipc(home, port, ['broker', '--json']),
+      ipc(home, port, ['broker', '--once', '--json']),
       ipc(home, port, ['store', 'check']),
       ipc(home, port, ['post', 'box', 'hello', '--json']),
       ipc(home, port, ['key', '--help']),
