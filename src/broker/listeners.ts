@@ -2,7 +2,7 @@
 // which includes it. `0.0.0.0` stands for all IPv4 addresses, `::` for all IPv6 addresses.
 // A wildcard cannot be bound beside an address that it includes, so it replaces those. For that moment no
 // process holds the lock. A session that takes the port then asks at `owner.sock`, and gives the port back.
-import { isIP, isIPv4, type Server, type Socket } from 'node:net';
+import { isIP, isIPv4, isIPv6, type Server, type Socket, SocketAddress } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
@@ -19,8 +19,9 @@ const retryMs = 5;
  * wildcard includes.
  */
 export function addressesToBind(addresses: readonly string[]): readonly string[] {
-  const lock = addresses.includes(anyIPv4) ? anyIPv4 : ownerAddress;
-  const all = [...new Set([lock, ...addresses])];
+  const named = addresses.map(canonical);
+  const lock = named.includes(anyIPv4) ? anyIPv4 : ownerAddress;
+  const all = [...new Set([lock, ...named])];
   return all.filter((each) => each === wildcardOf(each) || !all.includes(wildcardOf(each)));
 }
 
@@ -29,6 +30,12 @@ export function checkAddresses(addresses: readonly string[]): void {
   const wrong = addresses.find((address) => isIP(address) === 0);
   if (wrong === undefined) return;
   throw new IpcError('bad_parameter', `${JSON.stringify(wrong)} is not an IP address`);
+}
+
+/** `0:0::1` is `::1`. */
+function canonical(address: string): string {
+  if (!isIPv6(address) || address.includes('%')) return address;
+  return new SocketAddress({ address, family: 'ipv6' }).address;
 }
 
 function wildcardOf(address: string): string {

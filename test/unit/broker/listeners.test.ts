@@ -165,7 +165,9 @@ test('IPv4 and IPv6 are open at the same time', async (context) => {
     () => false,
   );
   if (!opened) return context.skip('no IPv6 here');
-  await listeners.listenOn(['::']);
+  await listeners.listenOn(['0:0::1']);
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '::1']);
+  await listeners.listenOn(['0:0::0']);
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '::']);
   assert.equal(await heard('::1', port), 'here');
   assert.equal(await heard('127.0.0.1', port), 'here');
