@@ -95,7 +95,7 @@ export function presentStandby(port: number, { pid, epoch, addresses }: StartRes
 export function openNote(addresses: readonly string[]): string | undefined {
   const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
   if (others === '') return undefined;
-  return `The next owner listens on ${others}, too, until \`ipc broker --bind 127.0.0.1 --once\` closes it.`;
+  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
 }
 
 function openLine(addresses: readonly string[]): string[] {

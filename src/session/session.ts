@@ -352,7 +352,7 @@ export class Session extends Client implements MailService {
         hint: 'run it there, or name a port of this machine',
       });
     }
-    const what = `pid ${pid} owns the broker of ${this.#where()}, with another store`;
+    const what = `pid ${pid} owns the broker of ${this.#where()}, with a store that is not ours, or too new`;
     const hint = 'use the same IPC_HOME as that process, or another port, or end it';
     return new IpcError('not_owner', what, { hint });
   }

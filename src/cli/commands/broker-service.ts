@@ -25,7 +25,7 @@ const retryMs = 1_000;
 /** How long the end of the command waits to learn which addresses are open. */
 const statusMs = 1_000;
 
-const once = new Option('--once', 'say which session owns it, and exit; take over nothing');
+const once = new Option('--once', 'say which session owns it now, and exit');
 
 const afterOptions = `
 It stays until Ctrl-C or SIGTERM, and exits with 0. While another session owns

@@ -90,7 +90,7 @@ test('a broker takes over from an owner that is killed', async (context) => {
 test('a broker that ends says which addresses the next owner opens, also if another session owns it', async (context) => {
   const { begin, run } = await shell(context);
   const open =
-    'The next owner listens on 0.0.0.0, too, until `ipc broker --bind 127.0.0.1 --once` closes it.';
+    'The next owner listens on 0.0.0.0, too, until a session binds 127.0.0.1 (`ipc broker --bind 127.0.0.1 --once`).';
   const owner = begin(['broker', '--bind', '0.0.0.0']);
   const ownerSays = linesOf(owner);
   assert.match(await ownerSays(), /^This session owns .*\(0\.0\.0\.0;/);

@@ -28,7 +28,7 @@ import { hello } from '../../support/proven-socket.ts';
 import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 
 const note = (address: string) =>
-  `The next owner listens on ${address}, too, until \`ipc broker --bind 127.0.0.1 --once\` closes it.`;
+  `The next owner listens on ${address}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
 
 /** Hooks run in the order of their registration: what uses a folder must end before the folder is removed. */
 function endsFirst(context: TestContext): (end: () => Promise<void>) => void {
