@@ -180,7 +180,11 @@ On the other one, HOST:
 
 or IPC_BROKER=one.lan:${portBrokerDefault} for all commands and \`ipc mcp\`. \`receive --bind\`
 and \`send\` work between machines likewise. Everything that leaves a machine is
-TLS 1.3 with the key. The other machine is a guest: it never owns the broker.`,
+TLS 1.3 with the key. The other machine is a guest: it never owns the broker.
+
+The network stays open, also for the next owner. This closes it again:
+
+  ipc broker --bind 127.0.0.1 --once`,
   },
 };
 

@@ -200,6 +200,20 @@ export class Client {
     return this.#status(options);
   }
 
+  /** The owner listens on these addresses and no others. Returns those that are open then. */
+  listen(addresses: readonly string[], options: Cancellable = {}): Promise<readonly string[]> {
+    this.#checkCall(options);
+    const call = this.#call<readonly string[]>({
+      kind: 'listen',
+      request: (request) => ({ kind: 'listen', request, addresses }),
+      take: (response, self) => {
+        if (response.kind === 'listening') self.done(response.addresses);
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
+  }
+
   /** Connects to a broker unless this session is connected to one. */
   async join(options: Cancellable = {}): Promise<Welcome> {
     await this.#status(options);

@@ -161,8 +161,16 @@ export interface MailService {
   /** Moves dead letters back to the mailboxes that they were posted to, with attempts from 1. */
   retry(options?: RetryArguments): Promise<RetryResult>;
   status(options?: Cancellable): Promise<BrokerStatus>;
-  /** Becomes the owner, or joins it. `bind`: a further address of this machine to listen on. */
+  /**
+   * Becomes the owner, or joins it. `bind`: the addresses of this machine, with commas between them, on which
+   * the owner is to listen; it closes all others but 127.0.0.1.
+   */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;
+  /**
+   * Resolves when the session is connected to an owner of another epoch than this one, which may be itself.
+   * @throws `not_owner`: the session can never own this broker.
+   */
+  nextOwner(epoch: number, options?: Cancellable): Promise<StartResult>;
   /** Gives up the broker. Only for its owner. */
   stop(options?: Cancellable): Promise<StopResult>;
   /** Releases all held messages (their attempts count), hands over the broker, and ends the session. */

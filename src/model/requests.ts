@@ -102,6 +102,14 @@ export interface Goodbye {
   readonly request: RequestNumber;
 }
 
+/** Asks the owner to listen on these addresses and no others. Only for sessions on its machine. */
+export interface ListenRequest {
+  readonly kind: 'listen';
+  readonly request: RequestNumber;
+  /** 127.0.0.1 is always open as well. */
+  readonly addresses: readonly string[];
+}
+
 export type BrokerRequest =
   | Hello
   | PostRequest
@@ -113,6 +121,9 @@ export type BrokerRequest =
   | RetryRequest
   | StatusRequest
   | Goodbye;
+
+/** All that a session asks of a broker. The engine knows no network, so it never sees a listen. */
+export type SessionRequest = BrokerRequest | ListenRequest;
 
 /** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
@@ -129,7 +140,7 @@ export interface PingRequest {
   readonly request: RequestNumber;
 }
 
-export type Request = BrokerRequest | SendRequest | PingRequest;
+export type Request = SessionRequest | SendRequest | PingRequest;
 
 export interface Welcome {
   readonly kind: 'welcome';
@@ -139,6 +150,8 @@ export interface Welcome {
   readonly format: number;
   readonly pid: number;
   readonly addresses: readonly string[];
+  /** The broker knows the request `listen`; absent from older versions. */
+  readonly listen?: true;
   /** Those messages of the hello's list that another session holds now. */
   readonly revoked: readonly Hold[];
   /** Unsettled messages in the store. */
@@ -255,10 +268,19 @@ export interface StatusResponse {
   readonly storageStalledMs: number;
   /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];
+  /** Where the owner listens now; absent from older versions. */
+  readonly addresses?: readonly string[];
 }
 
 /** The part of a status that the engine does not know. */
 export type StorageStatus = Pick<StatusResponse, 'damaged' | 'storageStalledMs' | 'warnings'>;
+
+export interface ListeningResponse {
+  readonly kind: 'listening';
+  readonly request: RequestNumber;
+  /** All addresses that are open now. */
+  readonly addresses: readonly string[];
+}
 
 export interface ErrorResponse {
   readonly kind: 'error';
@@ -293,6 +315,7 @@ export type Response =
   | ReleasedResponse
   | RetriedResponse
   | StatusResponse
+  | ListeningResponse
   | ErrorResponse
   | GoAway
   | ReceivedResponse

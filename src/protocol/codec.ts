@@ -46,6 +46,7 @@ import {
   readHeader,
 } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
@@ -64,6 +65,7 @@ export const requestTypes = {
   send: 0x0a,
   ping: 0x0b,
   retry: 0x0c,
+  listen: 0x10,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -79,6 +81,7 @@ export const responseTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
+  listening: 0x90,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -124,6 +127,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodeRelease(frame);
     case 'retry':
       return decodeRetry(frame);
+    case 'listen':
+      return decodeListen(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -165,6 +170,8 @@ function readResponse(frame: Frame): Response {
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
       return decodeRetried(frame);
+    case 'listening':
+      return decodeListening(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -199,6 +206,8 @@ function requestHeader(request: Request): Buffer {
       return releaseHeader(request);
     case 'retry':
       return retryHeader(request);
+    case 'listen':
+      return addressesHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -228,6 +237,8 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
       return holdsBytes(response.notHeld);
     case 'retried':
       return retriedHeader(response);
+    case 'listening':
+      return addressesHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -269,7 +280,7 @@ function decodeHello(frame: Frame): Hello {
 }
 
 function welcomeHeader(welcome: Welcome): Buffer {
-  const { store, epoch, format, pid, addresses, messages } = welcome;
+  const { store, epoch, format, pid, addresses, messages, listen } = welcome;
   return writeJson({
     protocol: protocolNumber,
     version,
@@ -279,6 +290,7 @@ function welcomeHeader(welcome: Welcome): Buffer {
     pid,
     addresses,
     messages,
+    ...(listen && { listen }),
   });
 }
 
@@ -293,6 +305,7 @@ function decodeWelcome(frame: Frame): Welcome {
     format: fields.whole('format'),
     pid: fields.whole('pid'),
     addresses: fields.texts('addresses'),
+    ...(fields.has('listen') && fields.flag('listen') && { listen: true as const }),
     revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
   };
@@ -426,6 +439,7 @@ function decodeStatus(frame: Frame): StatusResponse {
     damaged: fields.whole('damaged'),
     storageStalledMs: fields.whole('storageStalledMs'),
     warnings: fields.texts('warnings'),
+    ...(fields.has('addresses') && { addresses: fields.texts('addresses') }),
   };
 }
 

@@ -19,7 +19,7 @@ test('each command takes these arguments and options', () => {
     'ipc send <host> [message] --from= --timeout= --json',
     'ipc receive --port= --timeout= --bind= --raw --json',
     'ipc ping <host> --timeout= --json',
-    'ipc broker --port= --bind= --json',
+    'ipc broker --port= --bind= --once --json',
     'ipc status --host= --port= --json',
     'ipc store check --port= --json',
     'ipc store dump --port=',

@@ -41,6 +41,7 @@ const requests: readonly Request[] = [
   { kind: 'release', request: 6, holds, unread: false, rejected: true },
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
+  { kind: 'listen', request: 12, addresses: ['127.0.0.2', '::1'] },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
   { kind: 'ping', request: 10 },
@@ -70,6 +71,7 @@ const answers: readonly Response[] = [
     ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },
   { kind: 'retried', request: 8, moved: [{ id, to: name }], stayed: [{ id, to: name }], next: 6 },
+  { kind: 'listening', request: 12, addresses: ['127.0.0.1'] },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },
 ];

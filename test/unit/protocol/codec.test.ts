@@ -84,6 +84,10 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     { kind: 'retry', request: 11, to, ids: [id], after: 5 },
     '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
   ],
+  listen: [
+    { kind: 'listen', request: 12, addresses: ['10.0.0.5', '::1'] },
+    '10 00 0000 0000000c 00000011 00000002 08 31302e302e302e35 03 3a3a31',
+  ],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
@@ -175,6 +179,10 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     { kind: 'retried', request: 11, moved: [{ id, to }], stayed: [{ id, to: from }], next: 6 },
     '8c 00 0000 0000000b',
     json('{"moved":[{"id":"id1","to":"A"}],"stayed":[{"id":"id1","to":"B"}],"next":6}'),
+  ],
+  listening: [
+    { kind: 'listening', request: 12, addresses: ['0.0.0.0'] },
+    '90 00 0000 0000000c 0000000c 00000001 07 302e302e302e30',
   ],
 };
 
