@@ -59,7 +59,8 @@ export class AppContext {
   readonly home: string;
   readonly direct: PointToPoint;
   readonly #options: AppContextOptions;
-  readonly #origin: Origin;
+  /** This process, in envelopes. */
+  readonly origin: Origin;
   readonly #mails = new Map<BrokerName, MailService>();
   /**
    * Whether a host is this machine. Looked up once, so that a call needs no resolver while its session
@@ -72,12 +73,12 @@ export class AppContext {
   constructor(options: AppContextOptions) {
     const { env, program, home, sendsPerHour } = options;
     this.#options = options;
-    this.#origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
+    this.origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
     this.home = home === undefined ? homeFolder(env) : absolutePath(home, 'home');
     this.direct = new PointToPoint({
       home: this.home,
       env,
-      origin: this.#origin,
+      origin: this.origin,
       storeFolder: (port) => this.storeFolder(port),
       checkOpen: () => this.#checkOpen(),
     });
@@ -159,7 +160,7 @@ export class AppContext {
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env } = this.#options;
-    const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
+    const mail = new Session({ home: this.home, host, port, origin: this.origin, env });
     this.#mails.set(name, mail);
     return mail;
   }

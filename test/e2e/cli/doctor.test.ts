@@ -127,7 +127,8 @@ test('a local broker of another folder is good with the same key only', async (c
   assert.match(same.errors, new RegExp(answer));
   assert.equal(same.code, 0);
   const strange = await doctor({ IPC_KEY: '00'.repeat(32) });
-  assert.match(strange.errors, /\nBAD {2}port: .* which owns no broker of this folder\./);
+  const mismatch = /\nBAD {2}port: key_mismatch: .* a broker with another key than the one here\./;
+  assert.match(strange.errors, mismatch);
   const mine = await one.line('"$@" doctor', { IPC_KEY: '00'.repeat(32) });
   assert.match(mine.errors, /\nBAD {2}port: key_mismatch: /);
   assert.equal(existsSync(other.home), false);
@@ -142,7 +143,10 @@ test('for a host without ipc the command that installs it is shown', async (cont
     /\nok {3}Cursor: does not have ipc yet\. To do: ipc install cursor\.\n/,
   );
   await run(['install', 'cursor', '--yes']);
-  assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc\.\n/);
+  assert.match(
+    (await run(['doctor'])).errors,
+    /\nok {3}Cursor: has ipc; `node` is .*\/node \(v.*\) on this PATH; .*\.\n/,
+  );
 });
 
 test('a host that has the plugin needs no installation', async (context) => {
@@ -158,13 +162,13 @@ test('a host that has the plugin needs no installation', async (context) => {
   const { errors } = await run(['doctor']);
   assert.match(
     errors,
-    /\nok {3}Claude Code: has ipc, by its plugin\.\nok {3}Codex: has ipc, by its plugin\.\n/,
+    /\nok {3}Claude Code: has ipc, by its plugin; `node` is .*\nok {3}Codex: has ipc, by its plugin; `node` is /,
   );
   await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
   await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);
   const off = (await run(['doctor'])).errors;
   assert.match(
     off,
-    /\nok {3}Claude Code: does not have ipc yet\. .*\nok {3}Codex: does not have ipc yet\. /,
+    /\nok {3}Claude Code: only .*\.claude\.json is here, .*\nok {3}Codex: only .*\.codex is here, and no program "codex" on this PATH\. /,
   );
 });
