@@ -176,16 +176,16 @@ async function presentHolder(
   isOurs: boolean,
 ): Promise<Result> {
   const holder = await describeHolder(port);
-  const by = holder === undefined ? '' : ` by ${holder}`;
+  const by = `by ${holder ?? 'a program that cannot be found'}`;
   if (error.code === 'key_mismatch') {
     const own = keys ? 'another key than the one here' : 'a key that is not here';
     const hint =
       'use its key (IPC_HOME, IPC_KEY_FILE, `ipc help key import`), or set another port in IPC_PORT';
-    return bad(`key_mismatch: ${port} is held${by}, a broker with ${own}`, hint);
+    return bad(`key_mismatch: ${port} is held ${by}, a broker with ${own}`, hint);
   }
   const isOfSystem = error.code === 'unreachable' && error.cause && !isRefused(error);
   if (isOurs || isOfSystem || !noBroker.includes(error.code)) return faulty('port', error);
-  const what = `${port} is held${by}, which owns no broker of this folder`;
+  const what = `${port} is held ${by}, which owns no broker of this folder`;
   return bad(what, 'set another port in IPC_PORT, or end that program');
 }
 

@@ -81,6 +81,10 @@ async function checkEntry(place: HostPlace, entry: HostEntry): Promise<Result> {
   if ([command, script].some((word) => word?.includes('$'))) {
     return fine(`has ipc; its entry in ${file} has variables, so what it starts was not checked`);
   }
+  if (scope === 'user' && script !== undefined && !isAbsolute(script)) {
+    const what = `its entry in ${file} starts ${shown(script)}, a relative path`;
+    return bad(`${what}: where that leads depends on the folder of the host`, again);
+  }
   const own = ownProgram();
   const started = realpathIn(
     folders.project,
