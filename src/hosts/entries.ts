@@ -3,7 +3,8 @@ import { readEntry } from './installer.ts';
 import type { ConfigFolders, HostTarget, Scope } from './targets.ts';
 
 export interface HostEntry {
-  readonly scope: Scope;
+  /** 'local': for the current project, in the user's file. */
+  readonly scope: Scope | 'local';
   /** The file that has it. */
   readonly path: string;
   /** The command and its arguments; none if it starts no program. */
@@ -16,16 +17,19 @@ export async function findEntries(
   target: HostTarget,
   folders: ConfigFolders,
 ): Promise<HostEntry[]> {
-  const entries = new Map<string, HostEntry>();
-  for (const scope of target.scopes) {
-    const path = target.file(scope, folders);
-    const entry = await readEntry(path, target);
-    // In the home folder both scopes may be the same file.
-    if (entry !== undefined && !entries.has(path)) {
-      entries.set(path, { scope, path, words: wordsIn(entry), isOff: isOff(entry) });
-    }
-  }
-  return [...entries.values()];
+  const entries: HostEntry[] = [];
+  const look = async (scope: HostEntry['scope'], path: string, keys = target.keys) => {
+    const entry = await readEntry(path, { ...target, keys });
+    if (entry === undefined) return;
+    entries.push({ scope, path, words: wordsIn(entry), isOff: isOff(entry) });
+  };
+  const user = target.file('user', folders);
+  await look('user', user);
+  if (target.keysOfProject) await look('local', user, target.keysOfProject(folders));
+  // In the home folder both may be the same file.
+  const project = target.scopes.includes('project') ? target.file('project', folders) : user;
+  if (project !== user) await look('project', project);
+  return entries;
 }
 
 /** `command` is a word with `args` beside it, or a list of all words. */

@@ -6,7 +6,12 @@ import { shellWord } from '../../base/shell.ts';
 import { findEntries, type HostEntry } from '../../hosts/entries.ts';
 import { findHosts, hasPlugin, hasProgram, traceOf } from '../../hosts/installer.ts';
 import { findProgram, isNodeEnough, nodeMin, nodeVersion } from '../../hosts/programs.ts';
-import { type ConfigFolders, configFolders, type HostTarget } from '../../hosts/targets.ts';
+import {
+  type ConfigFolders,
+  configFolders,
+  type HostTarget,
+  serverName,
+} from '../../hosts/targets.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
 
 /** A host, and the machine as this process sees it. */
@@ -44,9 +49,9 @@ async function ofHost(place: HostPlace): Promise<Finding[]> {
   }
 }
 
-function both({ name }: HostTarget, { path, scope }: HostEntry): Result {
+function both(target: HostTarget, { path, scope }: HostEntry): Result {
   const what = `has ipc twice, by its plugin and in ${path}: an agent sees the tool twice`;
-  return bad(what, `ipc uninstall ${name} --scope ${scope}`);
+  return bad(what, uninstall(target, scope));
 }
 
 /** A host with `words` is set up by its own program; the others are set up in their files. */
@@ -81,7 +86,7 @@ async function checkEntry(place: HostPlace, entry: HostEntry): Promise<Result> {
   if ([command, script].some((word) => word?.includes('$'))) {
     return fine(`has ipc; its entry in ${file} has variables, so what it starts was not checked`);
   }
-  if (scope === 'user' && script !== undefined && !isAbsolute(script)) {
+  if (scope !== 'project' && script !== undefined && !isAbsolute(script)) {
     const what = `its entry in ${file} starts ${shown(script)}, a relative path`;
     return bad(`${what}: where that leads depends on the folder of the host`, again);
   }
@@ -151,10 +156,15 @@ function onPath(command: string, found: string, version: string): string {
   return `${here}; a host that the desktop starts may have another`;
 }
 
-function reinstall({ name, words }: HostTarget, scope: string): string {
-  const install = `ipc install ${name} --scope ${scope}`;
+function reinstall(target: HostTarget, scope: HostEntry['scope']): string {
+  const install = `ipc install ${target.name}${scope === 'local' ? '' : ` --scope ${scope}`}`;
   // The host's own program does not replace an entry.
-  return words ? `ipc uninstall ${name} --scope ${scope}, then ${install}` : install;
+  return target.words ? `${uninstall(target, scope)}, then ${install}` : install;
+}
+
+function uninstall({ name, programs }: HostTarget, scope: HostEntry['scope']): string {
+  if (scope === 'local') return `${programs[0]} mcp remove ${serverName} -s local`;
+  return `ipc uninstall ${name} --scope ${scope}`;
 }
 
 function ownProgram(): string | undefined {

@@ -190,6 +190,37 @@ test('an entry that starts no server is reported', async (context) => {
   }
 });
 
+test("an entry of Claude Code's local scope, and of a project's file, is checked, too", async (context) => {
+  const { home, put, doctor } = await machine(context);
+  const entry = { command: 'node', args: ['/gone/ipc.js', 'mcp'] };
+  const mcpServers = { ipc: entry };
+  const project = await realpath(await put('project/x', '').then(dirname));
+  const file = await put('.claude.json', { projects: { [project]: { mcpServers } } });
+  const local = reportedAbout('Claude Code', await doctor());
+  assert.deepEqual(
+    [local.ok, local.what, local.hint],
+    [
+      false,
+      `its entry in ${file} starts /gone/ipc.js, which is not there`,
+      'claude mcp remove ipc -s local, then ipc install claude',
+    ],
+  );
+  await put('.claude.json', {});
+  await mkdir(join(home, '.cursor'));
+  for (const [title, path, name] of [
+    ['Claude Code', '.mcp.json', 'claude'],
+    ['Cursor', '.cursor/mcp.json', 'cursor'],
+  ] as const) {
+    await put(`project/${path}`, { mcpServers });
+    const { ok, what, hint } = reportedAbout(title, await doctor());
+    assert.deepEqual(
+      [ok, what],
+      [false, `its entry in ${join(project, path)} starts /gone/ipc.js, which is not there`],
+    );
+    assert.ok(hint?.endsWith(`ipc install ${name} --scope project`));
+  }
+});
+
 test('an entry that is switched off, or has variables, is not called good or bad', async (context) => {
   const { put, doctor } = await machine(context);
   const file = await put('.config/opencode/opencode.json', {
