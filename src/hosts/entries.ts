@@ -9,6 +9,8 @@ export interface HostEntry {
   readonly path: string;
   /** The command and its arguments; none if it starts no program. */
   readonly words: readonly string[];
+  /** Names of the environment variables that it sets. */
+  readonly variables: readonly string[];
   /** The host is told not to start it. */
   readonly isOff: boolean;
 }
@@ -21,7 +23,13 @@ export async function findEntries(
   const look = async (scope: HostEntry['scope'], path: string, keys = target.keys) => {
     const entry = await readEntry(path, { ...target, keys });
     if (entry === undefined) return;
-    entries.push({ scope, path, words: wordsIn(entry), isOff: isOff(entry) });
+    entries.push({
+      scope,
+      path,
+      words: wordsIn(entry),
+      variables: variablesIn(entry),
+      isOff: isOff(entry),
+    });
   };
   const user = target.file('user', folders);
   await look('user', user);
@@ -37,6 +45,11 @@ function wordsIn(entry: unknown): string[] {
   const { command, args } = (entry ?? {}) as { command?: unknown; args?: unknown };
   const words = [command, args].flat().filter((each) => each !== undefined && each !== null);
   return typeof words[0] === 'string' ? words.map(String) : [];
+}
+
+function variablesIn(entry: unknown): string[] {
+  const { env, environment } = (entry ?? {}) as { env?: unknown; environment?: unknown };
+  return [env, environment].flatMap((each) => Object.keys(each ?? {}));
 }
 
 function isOff(entry: unknown): boolean {

@@ -54,13 +54,18 @@ export async function describeHolder(port: number): Promise<string | undefined> 
 }
 
 interface ListeningSocket {
+  /** In hexadecimal, as the kernel writes it. */
+  readonly address: string;
   readonly inode: string;
   /** The id of the user that made it, as this process sees it. */
   readonly user: number;
 }
 
+/** Those on other addresses count only if none has 127.0.0.1, alone or with all addresses. */
 async function listeningSockets(port: number): Promise<ListeningSocket[]> {
-  return [...(await socketsIn('tcp', port)), ...(await socketsIn('tcp6', port))];
+  const sockets = [...(await socketsIn('tcp', port)), ...(await socketsIn('tcp6', port))];
+  const near = sockets.filter(({ address }) => /^0+$|0100007F$/.test(address));
+  return near.length > 0 ? near : sockets;
 }
 
 /** The sockets that listen on the port. proc(5) describes the columns of /proc/net/tcp. */
@@ -72,7 +77,11 @@ async function socketsIn(file: 'tcp' | 'tcp6', port: number): Promise<ListeningS
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
     .filter((columns) => columns[1]?.endsWith(`:${hexPort}`) && columns[3] === '0A')
-    .map((columns) => ({ inode: columns[9] ?? '', user: Number(columns[7]) }));
+    .map((columns) => ({
+      address: columns[1]?.split(':')[0] ?? '',
+      inode: columns[9] ?? '',
+      user: Number(columns[7]),
+    }));
 }
 
 async function hasOpen(pid: string, wanted: ReadonlySet<string>): Promise<boolean> {

@@ -1,14 +1,13 @@
 // `ipc doctor`: checks everything that a session needs, and says what to do where something is wrong. It changes
 // nothing: no key, no store, no broker. It writes one small file and removes it again, and takes a free port for
 // a moment, since nothing else shows that a session could do so.
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
-import { currentKeys, keyPath } from '../../net/keys.ts';
+import { currentKeys } from '../../net/keys.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { localFindings } from '../doctor/broker-checks.ts';
 import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
@@ -80,19 +79,16 @@ async function checkFrom(
   env: NodeJS.ProcessEnv,
   port?: number,
 ): Promise<Finding[]> {
-  const { home } = context;
-  const disks = (...folders: string[]) =>
-    diskFindings([...folders, home, ...(env.IPC_KEY ? [] : [dirname(keyPath(home, env))])]);
   const at = await context.brokerAddress(port === undefined ? {} : { port });
   const { host } = at;
   if (host !== undefined) {
     return [
-      ...(await disks()),
+      ...(await diskFindings([context.home])),
       await finding('broker', () => checkOther(context, env, host, at.port)),
     ];
   }
   return [
-    ...(await disks(context.storeFolder(at.port))),
+    ...(await diskFindings([context.storeFolder(at.port), context.home])),
     ...(await localFindings(context, env, at.port)),
   ];
 }

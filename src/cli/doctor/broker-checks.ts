@@ -31,6 +31,8 @@ import { checkFolder } from './machine-checks.ts';
 /** How long a broker that is starting or ending is asked again, as a call would. */
 const retryMsMax = 1_500;
 const retryPauseMs = 50;
+/** Mailboxes that are named with their dead letters. */
+const mailboxesShown = 20;
 
 interface Place {
   readonly context: AppContext;
@@ -146,14 +148,17 @@ async function lookElsewhere(place: Place): Promise<Look> {
     const what = `${port}: pid ${report.pid} owns the broker, in another network namespace; calls reach it through the socket in ${folder}`;
     return { result: fine(what), report };
   } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+    const { code, cause } = error;
+    const reason = systemErrorCode(cause);
     // A path that is too long for a socket is reported with the store.
     const isAbsent =
-      error instanceof IpcError &&
-      (error.code === 'home_unusable' ||
-        (error.code === 'unreachable' &&
-          ['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(systemErrorCode(error.cause))));
-    if (!isAbsent) throw error;
-    return { result: fine(`${port} is free: the first session that uses mail owns the broker`) };
+      code === 'home_unusable' || ['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(reason);
+    if (isAbsent) {
+      return { result: fine(`${port} is free: the first session that uses mail owns the broker`) };
+    }
+    if (code !== 'unreachable' || !cause) throw error;
+    throw new IpcError('home_unusable', `${socketPath(folder)}: ${reason}`, { cause });
   }
 }
 
@@ -185,7 +190,7 @@ async function presentHolder(
   }
   const isOfSystem = error.code === 'unreachable' && error.cause && !isRefused(error);
   if (isOurs || isOfSystem || !noBroker.includes(error.code)) return faulty('port', error);
-  const what = `${port} is held ${by}, which owns no broker of this folder`;
+  const what = `${port} is held ${by}, which does not answer as a broker`;
   return bad(what, 'set another port in IPC_PORT, or end that program');
 }
 
@@ -222,7 +227,10 @@ function openAddresses(report: OwnerReport | undefined, folder: string, port: nu
 function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[] {
   if (counts.length === 0) return [];
   const all = counts.reduce((sum, { messages }) => sum + messages, 0);
-  const boxes = counts.map(({ to, messages }) => `${messages} for ${quoted(to)}`);
+  const boxes = counts
+    .slice(0, mailboxesShown)
+    .map(({ to, messages }) => `${messages} for ${quoted(to)}`);
+  if (counts.length > boxes.length) boxes.push(`others for ${counts.length - boxes.length} more`);
   const what = `${counted(all, 'message')} out of attempts: ${boxes.join(', ')}`;
   const hint = `find out why their readers failed, then \`ipc store retry --port ${port}\` moves them back, or \`ipc fetch ${deadLetterMailbox} --port ${port}\` reads and settles them`;
   return [{ about: 'dead letters', ...bad(what, hint) }];

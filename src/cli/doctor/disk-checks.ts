@@ -31,9 +31,17 @@ export async function diskFindings(folders: readonly string[]): Promise<Finding[
   return Promise.all([...disks.values()].map((each) => finding('disk', () => checkDisk(each))));
 }
 
+/** A folder that this user cannot enter is reported by the check of the folder. */
 function nearestFolder(path: string): string {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
-  return isFolder || dirname(path) === path ? path : nearestFolder(dirname(path));
+  return dirname(path) === path || isFolder(path) ? path : nearestFolder(dirname(path));
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 async function checkDisk(folder: string): Promise<Result> {

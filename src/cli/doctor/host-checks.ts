@@ -14,6 +14,9 @@ import {
 } from '../../hosts/targets.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
 
+/** The environment variables that say which broker a session uses, and with which key. */
+const variablesOfPlace = ['IPC_HOME', 'IPC_PORT', 'IPC_BROKER', 'IPC_KEY', 'IPC_KEY_FILE'];
+
 /** A host, and the machine as this process sees it. */
 interface HostPlace {
   readonly target: HostTarget;
@@ -101,11 +104,20 @@ async function checkEntry(place: HostPlace, entry: HostEntry): Promise<Result> {
   if (started !== undefined && started === own && args.at(-1) !== 'mcp') {
     return bad(`its entry in ${file} does not end in "mcp", so it starts no server`, again);
   }
-  const { ok, what, hint } = await checkStarter(place, entry, command);
-  if (!ok) return bad(`its entry in ${file} cannot start: ${what}`, hint);
+  const starter = await checkStarter(place, entry, command);
+  if (!starter.ok) return bad(`its entry in ${file} cannot start: ${starter.what}`, starter.hint);
+  const what = starter.what + ownVariables(entry);
   if (started === own) return fine(`has ipc; ${what}`);
   const other = `has ipc, but not this one: ${file} starts ${shown(started ?? command)}; ${what}`;
   return fine(other, `if this one is meant: ${again}`);
+}
+
+/** What was checked of folder, key and broker does not hold for an entry that sets these variables. */
+function ownVariables({ variables }: HostEntry): string {
+  const own = variables.filter((name) => variablesOfPlace.includes(name));
+  return own.length === 0
+    ? ''
+    : `; it sets ${own.join(', ')}, so it may use another broker than the one here`;
 }
 
 /** The first word that is not an option. */

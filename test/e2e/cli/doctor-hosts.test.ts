@@ -221,6 +221,18 @@ test("an entry of Claude Code's local scope, and of a project's file, is checked
   }
 });
 
+test('an entry that sets variables of the broker is named as one, without their values', async (context) => {
+  const { put, doctor } = await machine(context);
+  const env = { IPC_KEY: 'secret', IPC_PORT: '19950', OTHER: 'x' };
+  await put('.cursor/mcp.json', {
+    mcpServers: { ipc: { command: process.execPath, args: [program, 'mcp'], env } },
+  });
+  assert.equal(
+    reportedAbout('Cursor', await doctor()).what,
+    `has ipc; ${process.execPath} (${process.version}); it sets IPC_KEY, IPC_PORT, so it may use another broker than the one here`,
+  );
+});
+
 test('an entry that is switched off, or has variables, is not called good or bad', async (context) => {
   const { put, doctor } = await machine(context);
   const file = await put('.config/opencode/opencode.json', {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +31,13 @@ async function otherUser(context: TestContext, { port }: Shell) {
     IPC_HOME: join(home, 'state'),
     IPC_PORT: `${port}`,
   };
-  const run = (...args: string[]): Promise<Ended> => {
+  const start = (...args: string[]): Promise<Ended> => {
     const words = ['--reuid', `${nobody}`, '--regid', `${nobody}`, '--clear-groups'];
     const command = [...words, process.execPath, program, ...args];
     return ended(spawn('setpriv', command, { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] }));
   };
   if (process.getuid?.() !== 0) return 'only root can become another user';
+  const run = Object.assign(start, { home: env.IPC_HOME });
   const able = await run('--version').catch((error: Error) => error);
   if (able instanceof Error) return `no setpriv: ${able.message}`;
   return able.code === 0 ? run : `another user cannot run the program: ${able.errors}`;
@@ -79,7 +80,7 @@ test("a port that another user's program holds, which is no broker, is not free"
   assert.equal(ok, false);
   assert.equal(
     what,
-    `${place.port} is held by a program of user root (0), which owns no broker of this folder`,
+    `${place.port} is held by a program of user root (0), which does not answer as a broker`,
   );
 });
 
@@ -124,6 +125,22 @@ test('an owner in another network namespace is found through the socket of the s
   );
 });
 
+test('a socket of the store that may not be used is reported, though the port is free', async (context) => {
+  const place = await shell(context);
+  const other = await otherUser(context, place);
+  if (typeof other === 'string') return context.skip(other);
+  assert.equal((await other('post', 'ann', 'hi')).code, 0);
+  const socket = join(other.home, `broker-${place.port}`, 'owner.sock');
+  // As after `sudo ipc post`.
+  await chown(socket, 0, 0);
+  await chmod(socket, 0o600);
+  const doctor = await other('doctor', '--json');
+  assert.deepEqual(
+    [doctor.code, reportedAbout('port', doctor).what],
+    [1, `home_unusable: ${socket}: EACCES`],
+  );
+});
+
 test('without a usable loopback the port is not called free', async (context) => {
   const { prefix, why } = networkApart();
   if (!prefix) return context.skip(why);
@@ -153,7 +170,7 @@ test('a port that is bound, but refuses connections, is not free', async (contex
   assert.equal(doctor.code, 1);
   assert.equal(
     reportedAbout('port', doctor).what,
-    `${port} is held by a program that cannot be found, which owns no broker of this folder`,
+    `${port} is held by a program that cannot be found, which does not answer as a broker`,
   );
 });
 
@@ -169,6 +186,21 @@ test('a port that needs special rights is reported before the first call', async
     reportedAbout('port', doctor).what,
     /^address_unusable: cannot listen on 127\.0\.0\.1:81 \(EACCES\)/,
   );
+});
+
+test('the holder of another address is not taken for the owner', async (context) => {
+  const { begin, line, port } = await shell(context);
+  // This process has a lower id, so it would be found first.
+  const elsewhere = createServer().listen({ port, host: '127.0.0.2', exclusive: true });
+  context.after(() => elsewhere.close());
+  await once(elsewhere, 'listening');
+  const broker = begin(['broker']);
+  await nextErrorLine(broker);
+  const doctor = await line('"$@" doctor --json');
+  const owner = `pid ${broker.pid} (node)`;
+  assert.equal(reportedAbout('port', doctor).what, `${port}: ${owner} owns the broker`);
+  const { errors } = await line('"$@" status', { IPC_KEY: '00'.repeat(32) });
+  assert.ok(errors.includes(`port ${port} is held by ${owner} with another key`), errors);
 });
 
 test('a port that is held on another address only is free', async (context) => {
