@@ -65,7 +65,7 @@ test("a port that another user's broker holds is not free: the user is named, by
   );
 });
 
-test("a port that another user's program holds, which is no broker, is not free", async (context) => {
+test("a port that another user's program holds, which is no broker, is not free, and calls name the user, too", async (context) => {
   const place = await shell(context);
   const other = await otherUser(context, place);
   if (typeof other === 'string') return context.skip(other);
@@ -82,6 +82,11 @@ test("a port that another user's program holds, which is no broker, is not free"
     what,
     `${place.port} is held by a program of user root (0), which does not answer as a broker`,
   );
+  const held = `port ${place.port} is held by a program of user root (0)`;
+  const post = await other('post', 'ann', 'hi');
+  assert.ok(post.errors.startsWith(`ipc: port_taken: ${held}, which does not answer as a broker`));
+  const receive = await other('receive', '--port', `${place.port}`);
+  assert.ok(receive.errors.startsWith(`ipc: port_taken: ${held}`), receive.errors);
 });
 
 test('an owner in another pid namespace is found, though its process cannot be seen', async (context) => {
