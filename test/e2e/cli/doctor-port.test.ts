@@ -112,6 +112,22 @@ test('an owner in another pid namespace is found, though its process cannot be s
   );
 });
 
+test('a user that has no id in the user namespace of doctor is not called nobody', async (context) => {
+  const { status, stderr, error } = spawnSync('unshare', ['--user', 'true'], { encoding: 'utf8' });
+  if (status !== 0)
+    return context.skip(`no user namespaces here: ${error?.message ?? stderr.trim()}`);
+  const { begin, line, port } = await shell(context);
+  await nextErrorLine(begin(['broker']));
+  const doctor = await line('unshare --user "$@" doctor --json', { IPC_KEY: '00'.repeat(32) });
+  assert.equal(doctor.code, 1);
+  assert.ok(
+    reportedAbout('port', doctor).what.startsWith(
+      `key_mismatch: ${port} is held by a program of a user outside this container`,
+    ),
+    doctor.text,
+  );
+});
+
 test('an owner in another network namespace is found through the socket of the store', async (context) => {
   const { prefix, why } = networkApart();
   if (!prefix) return context.skip(why);
