@@ -59,8 +59,7 @@ export class AppContext {
   readonly home: string;
   readonly direct: PointToPoint;
   readonly #options: AppContextOptions;
-  /** This process, in envelopes. */
-  readonly origin: Origin;
+  readonly #origin: Origin;
   readonly #mails = new Map<BrokerName, MailService>();
   /**
    * Whether a host is this machine. Looked up once, so that a call needs no resolver while its session
@@ -73,12 +72,12 @@ export class AppContext {
   constructor(options: AppContextOptions) {
     const { env, program, home, sendsPerHour } = options;
     this.#options = options;
-    this.origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
+    this.#origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
     this.home = home === undefined ? homeFolder(env) : absolutePath(home, 'home');
     this.direct = new PointToPoint({
       home: this.home,
       env,
-      origin: this.origin,
+      origin: this.#origin,
       storeFolder: (port) => this.storeFolder(port),
       checkOpen: () => this.#checkOpen(),
     });
@@ -118,6 +117,11 @@ export class AppContext {
     const isHere = this.#isHere.get(host) ?? (await isThisMachine(host, isNamed));
     this.#isHere.set(host, isHere);
     return { host: isHere ? undefined : host, port };
+  }
+
+  /** This process, as brokers and recipients are shown it. */
+  get origin(): Origin {
+    return this.#origin;
   }
 
   /** The broker at an address, as a client that never owns it. */
@@ -160,7 +164,7 @@ export class AppContext {
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env } = this.#options;
-    const mail = new Session({ home: this.home, host, port, origin: this.origin, env });
+    const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
     this.#mails.set(name, mail);
     return mail;
   }

@@ -20,9 +20,9 @@ export async function findEntries(
   folders: ConfigFolders,
 ): Promise<HostEntry[]> {
   const entries: HostEntry[] = [];
-  const look = async (scope: HostEntry['scope'], path: string, keys = target.keys) => {
-    const entry = await readEntry(path, { ...target, keys });
-    if (entry === undefined) return;
+  const look = async (scope: HostEntry['scope'], path?: string, keys = target.keys) => {
+    const entry = path && (await readEntry(path, { ...target, keys }));
+    if (!path || entry === undefined) return;
     entries.push({
       scope,
       path,

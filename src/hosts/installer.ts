@@ -130,12 +130,14 @@ export async function hasProgram({ programs }: HostTarget, path: string): Promis
 
 async function isHere(target: HostTarget, folders: ConfigFolders, path: string): Promise<boolean> {
   if (await hasProgram(target, path)) return true;
-  return existsSync(traceOf(target, folders));
+  const trace = traceOf(target, folders);
+  return trace !== undefined && existsSync(trace);
 }
 
 /** What a host leaves behind in the home folder: its own folder there, or its file. */
-export function traceOf(target: HostTarget, folders: ConfigFolders): string {
+export function traceOf(target: HostTarget, folders: ConfigFolders): string | undefined {
   const file = target.file('user', folders);
+  if (file === undefined) return undefined;
   const folder = dirname(file);
   return folder === folders.home ? file : folder;
 }

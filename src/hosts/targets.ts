@@ -75,7 +75,7 @@ export const hostTargets: readonly HostTarget[] = [
     file: (scope, { claude, project }) =>
       scope === 'user' ? join(claude, '.claude.json') : join(project, '.mcp.json'),
     keys: ['mcpServers', serverName],
-    keysOfProject: ({ project }) => ['projects', project, 'mcpServers', serverName],
+    keysOfProject: ({ project }) => ['projects', project ?? '', 'mcpServers', serverName],
     entry: plainEntry,
     plugin: {
       file: ({ home, claude }) =>

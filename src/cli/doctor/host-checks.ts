@@ -95,7 +95,7 @@ async function checkEntry(place: HostPlace, entry: HostEntry): Promise<Result> {
   }
   const own = ownProgram();
   const started = realpathIn(
-    folders.project,
+    folders.project ?? '/',
     script ?? (await findProgram(command, path)) ?? command,
   );
   if (script !== undefined && started === undefined) {
@@ -139,7 +139,7 @@ async function checkStarter(
     );
   }
   const found = await findProgram(command, path);
-  if (found && scope === 'project' && isInside(folders.project, realpathSync(found))) {
+  if (found && scope === 'project' && isInside(folders.project ?? '/', realpathSync(found))) {
     return fine(`${shown(found)} is in the project, and was not run`);
   }
   return checkCommand(command, path, file);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { mountTmpfs, takeInodes, takeSpace } from '../../support/disk/small-disk.ts';
+import { mountTmpfs, takeInodes, takeSpace } from '../../support/disk/tmpfs.ts';
 import { program } from '../../support/mcp-host.ts';
 import { reported, reportedAbout } from '../../support/processes/doctor.ts';
 import { overQuota } from '../../support/processes/over-quota.ts';
