@@ -38,7 +38,7 @@ import { resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
-import { describeProcess, findPortOwner } from './port-owner.ts';
+import { describeHolder, describeProcess, findPortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
   /** The state folder: it has the key files, and one store for each port. */
@@ -302,13 +302,14 @@ export class Session extends Client implements MailService {
       return new IpcError('no_broker', `no session owns the broker of port ${port} now`);
     }
     if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
-    const portOwner = await findPortOwner(port);
-    const held = portOwner ? ` by pid ${portOwner.pid} (${portOwner.program})` : '';
+    const holder = await describeHolder(port);
+    const held = holder === undefined ? '' : ` by ${holder}`;
     if (error.code === 'key_mismatch') {
       return new IpcError('key_mismatch', `port ${port} is held${held} with another key`);
     }
     const owner = readOwner(this.#folder);
-    if (portOwner && owner?.pid === portOwner.pid) return this.#silent();
+    const portOwner = owner && (await findPortOwner(port));
+    if (portOwner && owner.pid === portOwner.pid) return this.#silent();
     const what = `port ${port} is held${held}, which does not answer as a broker`;
     return new IpcError('port_taken', what, { cause: error });
   }

@@ -28,8 +28,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['storageStalledMs', 'warnings'],
   ],
   'store check': [
-    ...['folder', 'records', 'mailboxes', 'messages', 'bytes', 'store', 'epoch', 'sound'],
-    ...['faults', 'kept', 'warnings', 'segments'],
+    ...['folder', 'records', 'mailboxes', 'messages', 'bytes'],
+    ...['deadLetters', 'store', 'epoch', 'sound', 'faults', 'kept', 'warnings', 'segments'],
   ],
   'store retry': ['moved', 'stayed', 'missing'],
   doctor: ['about', 'ok', 'what', 'hint'],
