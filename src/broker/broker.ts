@@ -25,7 +25,7 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import type { Response, StorageStatus } from '../model/requests.ts';
+import { laterRequests, type Response, type StorageStatus } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -177,7 +177,7 @@ export class Broker {
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
     engine.begin(
-      { store, epoch, format, pid: runtime.pid, addresses: this.addresses },
+      { store, epoch, format, pid: runtime.pid, addresses: this.addresses, requests: laterRequests },
       this.#instant(),
     );
     this.#state = 'open';
@@ -292,9 +292,10 @@ export class Broker {
   #send({ reply: { to, after, response }, body }: Sendable): void {
     const peer = this.#peers.get(to);
     if (!peer) return;
-    if (response.kind === 'offer') {
-      const { bodyBytes } = response.envelope;
-      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bodyBytes));
+    if (response.kind === 'offer' || response.kind === 'peeked') {
+      const { envelope } = response;
+      const bytes = response.kind === 'peeked' ? response.partBytes : envelope.bodyBytes;
+      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bytes));
     }
     if (after === 'sync') peer.responseSent();
     peer.send(encodeResponse(response));

@@ -19,6 +19,8 @@ export interface OperationCommand<K extends OperationName> {
   readonly positional: readonly ParameterName[];
   /** Options that are not parameters of the operation. */
   readonly options?: readonly Option[];
+  /** `--timeout 0` means that it waits without end. */
+  readonly mayWaitForever?: true;
   /** It prints bodies that peers wrote, so it takes `--raw`. */
   readonly printsBodies?: true;
   readonly json: OutputFields;
@@ -34,6 +36,7 @@ export function addOperation<K extends OperationName>(
     operation,
     positional,
     options = [],
+    mayWaitForever,
     printsBodies,
     json,
     examples,
@@ -49,20 +52,25 @@ export function addOperation<K extends OperationName>(
   }
   for (const option of takes) {
     if (option === 'after') continue;
-    command.option(`--${option} <${option}>`, parameterWords(operation, option));
+    const isEndless = option === 'timeout' && mayWaitForever;
+    const words = `${parameterWords(operation, option)}${isEndless ? '; 0: no end' : ''}`;
+    command.option(`--${option} <${option}>`, words);
   }
   for (const option of options) command.addOption(option);
   if (printsBodies) command.option('--raw', 'do not escape control characters on a terminal');
   withJson(command, json);
   withExamples(command, ...examples);
   command.action(async () => {
-    const { json, id, raw, to = [], ...options } = command.opts();
+    const { json, id, max, raw, to = [], ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
+    const isEndless = mayWaitForever && given.timeout === '0';
+    if (isEndless) delete given.timeout;
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
     if (operation === 'post') given.to = [given.to, ...to];
     if (positional.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given) as unknown as CallOf<K>;
-    const how = { json: json !== undefined, raw: raw !== undefined, id };
+    if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
+    const how = { json: json !== undefined, raw: raw !== undefined, id, max };
     process.exit(await execute((context) => act(call, context), how));
   });
 }

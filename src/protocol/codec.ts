@@ -46,6 +46,16 @@ import {
   readHeader,
 } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import {
+  decodeDrop,
+  decodeDropped,
+  decodePeek,
+  decodePeeked,
+  dropHeader,
+  droppedHeader,
+  peekedHeader,
+  peekHeader,
+} from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
@@ -64,6 +74,8 @@ export const requestTypes = {
   send: 0x0a,
   ping: 0x0b,
   retry: 0x0c,
+  peek: 0x0d,
+  drop: 0x0e,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -79,6 +91,8 @@ export const responseTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
+  peeked: 0x8d,
+  dropped: 0x8e,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -94,14 +108,21 @@ export function encodeRequest(request: Request): Buffer[] {
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
 }
 
-/** `body`: the body of an offer; undefined when it is damaged. */
+/** `body`: the body of an offer or of a peeked message; undefined when it is damaged. */
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
   const type = responseTypes[response.kind];
-  const responseBody =
-    response.kind === 'welcome' ? holdsBytes(response.revoked) : (body ?? noBytes);
-  const header =
-    response.kind === 'offer' ? offerHeader(response, !body) : responseHeader(response);
-  return encodeFrame({ type, request: response.request, header, body: responseBody });
+  const header = responseHeader(response, !body);
+  return encodeFrame({
+    type,
+    request: response.request,
+    header,
+    body: responseBody(response, body) ?? noBytes,
+  });
+}
+
+function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
+  if (response.kind === 'welcome') return holdsBytes(response.revoked);
+  return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
 /** Throws an IpcError: a fatal one ends the connection, any other one is the response to `frame.request`. */
@@ -124,6 +145,10 @@ export function decodeRequest(frame: Frame): Request {
       return decodeRelease(frame);
     case 'retry':
       return decodeRetry(frame);
+    case 'peek':
+      return decodePeek(frame);
+    case 'drop':
+      return decodeDrop(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -137,10 +162,12 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** `body`: the body of an offer that is not damaged. Every error is fatal: brokers send only valid responses. */
+/** `body`: what the frame of an offer or a peeked message has of its body, unless that is damaged. Every error is fatal: brokers send only valid responses. */
 export function decodeResponse(frame: Frame): { response: Response; body: Buffer | undefined } {
   try {
-    if (responseKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    const kind = responseKinds.get(frame.type);
+    if (kind === 'offer') return decodeOffer(frame);
+    if (kind === 'peeked') return decodePeeked(frame);
     return { response: readResponse(frame), body: undefined };
   } catch (error) {
     if (!(error instanceof IpcError) || error.kind.fatal) throw error;
@@ -151,7 +178,7 @@ export function decodeResponse(frame: Frame): { response: Response; body: Buffer
 function readResponse(frame: Frame): Response {
   const { request } = frame;
   const kind = responseKinds.get(frame.type);
-  if (kind === undefined || kind === 'offer')
+  if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
   if (kind !== 'welcome') checkNoBody(frame);
   switch (kind) {
@@ -165,6 +192,8 @@ function readResponse(frame: Frame): Response {
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
       return decodeRetried(frame);
+    case 'dropped':
+      return decodeDropped(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -199,6 +228,10 @@ function requestHeader(request: Request): Buffer {
       return releaseHeader(request);
     case 'retry':
       return retryHeader(request);
+    case 'peek':
+      return peekHeader(request);
+    case 'drop':
+      return dropHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -216,8 +249,13 @@ function requestBody(request: Request): Buffer {
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
 
-function responseHeader(response: Exclude<Response, Offer>): Buffer {
+/** `isDamaged`: there is no body to send. */
+function responseHeader(response: Response, isDamaged: boolean): Buffer {
   switch (response.kind) {
+    case 'offer':
+      return offerHeader(response, isDamaged);
+    case 'peeked':
+      return peekedHeader(response, isDamaged && response.partBytes > 0);
     case 'welcome':
       return welcomeHeader(response);
     case 'stored':
@@ -228,6 +266,8 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
       return holdsBytes(response.notHeld);
     case 'retried':
       return retriedHeader(response);
+    case 'dropped':
+      return droppedHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -269,7 +309,7 @@ function decodeHello(frame: Frame): Hello {
 }
 
 function welcomeHeader(welcome: Welcome): Buffer {
-  const { store, epoch, format, pid, addresses, messages } = welcome;
+  const { store, epoch, format, pid, addresses, messages, requests } = welcome;
   return writeJson({
     protocol: protocolNumber,
     version,
@@ -279,12 +319,14 @@ function welcomeHeader(welcome: Welcome): Buffer {
     pid,
     addresses,
     messages,
+    requests,
   });
 }
 
 function decodeWelcome(frame: Frame): Welcome {
   const fields = readJson(frame.header);
   checkProtocol(fields);
+  const requests = fields.optionalTexts('requests');
   return {
     kind: 'welcome',
     request: frame.request,
@@ -295,6 +337,7 @@ function decodeWelcome(frame: Frame): Welcome {
     addresses: fields.texts('addresses'),
     revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
+    ...(requests && { requests }),
   };
 }
 
