@@ -1,7 +1,14 @@
 // The package: everything that it exports.
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './base/errors.ts';
-export { AgentMail, type Dropped, type Fetched, open, type Peeked, type Stored } from './library/agent-mail.ts';
+export {
+  AgentMail,
+  type Dropped,
+  type Fetched,
+  open,
+  type Peeked,
+  type Stored,
+} from './library/agent-mail.ts';
 export { type DirectMessage, type Glimpse, Message } from './library/library-message.ts';
 export type {
   AskOptions,

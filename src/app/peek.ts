@@ -1,6 +1,11 @@
 // What a peek shows of a mailbox, for a program and for the library: page by page, with the first line of each
 // body or all of it.
-import { bodyBytesMax, fetchMessagesMax, peekLineBytes, peekLineCharacters } from '../base/limits.ts';
+import {
+  bodyBytesMax,
+  fetchMessagesMax,
+  peekLineBytes,
+  peekLineCharacters,
+} from '../base/limits.ts';
 import type { Cancellable, MailService, PeekedMessage, PeekResult } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
 

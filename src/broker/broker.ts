@@ -51,6 +51,8 @@ export interface BrokerOptions {
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
   readonly runtime?: Runtime;
+  /** For tests: announces no later requests, as a broker of version 0.1 does. */
+  readonly isOld?: boolean;
   /** The broker ended because of this error. */
   onFailed(error: IpcError): void;
 }
@@ -176,10 +178,9 @@ export class Broker {
     });
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
-    engine.begin(
-      { store, epoch, format, pid: runtime.pid, addresses: this.addresses, requests: laterRequests },
-      this.#instant(),
-    );
+    const identity = { store, epoch, format, pid: runtime.pid, addresses: this.addresses };
+    const later = this.#options.isOld ? {} : { requests: laterRequests };
+    engine.begin({ ...identity, ...later }, this.#instant());
     this.#state = 'open';
     this.#armTimer();
     for (const peer of this.#peers.values()) peer.resume('starting');

@@ -7,6 +7,7 @@ import {
   type ParameterName,
   parseParameters,
 } from '../app/operations.ts';
+import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
 import { type CommandContext, execute } from './run.ts';
@@ -68,11 +69,26 @@ export function addOperation<K extends OperationName>(
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
     if (operation === 'post') given.to = [given.to, ...to];
     if (positional.includes('message')) given.message = await readMessage(given.message);
-    const call = parseParameters(operation, given) as unknown as CallOf<K>;
+    const call = parsed(operation, given, mayWaitForever);
     if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
     const how = { json: json !== undefined, raw: raw !== undefined, id, max };
     process.exit(await execute((context) => act(call, context), how));
   });
+}
+
+/** `mayWaitForever`: an error of the timeout mentions 0. */
+function parsed<K extends OperationName>(
+  operation: K,
+  given: Readonly<Record<string, unknown>>,
+  mayWaitForever: true | undefined,
+): CallOf<K> {
+  try {
+    return parseParameters(operation, given) as unknown as CallOf<K>;
+  } catch (error) {
+    if (!mayWaitForever || !(error instanceof IpcError) || error.code !== 'bad_timeout')
+      throw error;
+    throw new IpcError(error.code, error.message, { hint: `${error.hint}, or 0 for no end` });
+  }
 }
 
 /** The text of the command line, or stdin. */

@@ -49,10 +49,11 @@ import {
   envelopesFor,
   numberedFrom,
   storedBefore,
+  storedResponse,
 } from './fan-out.ts';
 import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
-import { droppable, peekAt } from './look.ts';
+import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
@@ -255,7 +256,8 @@ export class Engine {
     this.#match(
       toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
     );
-    this.#replyStored(to, post.request, numbered, { duplicate: false, notHeld });
+    const outcome = { duplicate: false, notHeld };
+    this.#outcome.replyAfterSync(to, storedResponse(post, numbered, this.#state, outcome));
   }
 
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
@@ -282,7 +284,8 @@ export class Engine {
       return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
-    this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
+    const outcome = { duplicate: true, notHeld };
+    this.#outcome.replyAfterSync(connection.id, storedResponse(post, stored, this.#state, outcome));
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -310,26 +313,15 @@ export class Engine {
   }
 
   #peek(peek: PeekRequest, connection: SessionConnection): void {
-    const { request, mailbox, partBytesMax } = peek;
-    const { messages, remaining } = peekAt(peek, this.#state);
-    for (const { envelope, attempt, holder: session } of messages) {
-      const origin = session && this.#connections.ofSession(session)?.origin;
-      const holder = session && { session, origin };
-      const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
-      connection.unreadBytes += partBytes;
-      const message = { envelope, mailbox, attempt, holder, partBytes };
-      this.#outcome.reply(connection.id, { kind: 'peeked', request, ...message });
+    const originOf = (session: SessionId) => this.#connections.ofSession(session)?.origin;
+    for (const response of peekResponses(peek, this.#state, originOf)) {
+      if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
+      this.#outcome.reply(connection.id, response);
     }
-    this.#outcome.reply(connection.id, { kind: 'end', request, remaining });
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    let bytesLeft = fetch.bytesMax;
-    for (let count = 0; count < fetch.messagesMax; count++) {
-      const message = this.#state.firstReady(fetch.mailbox);
-      if (!message) break;
-      bytesLeft -= message.envelope.bodyBytes;
-      if (bytesLeft < 0 && count > 0) break;
+    for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
@@ -481,19 +473,6 @@ export class Engine {
   #write(record: JournalRecord): void {
     this.#outcome.add(record);
     this.#state.apply(record);
-  }
-
-  #replyStored(
-    to: ConnectionId,
-    request: RequestNumber,
-    messages: readonly { readonly id: MessageId; readonly number: number }[],
-    rest: { duplicate: boolean; notHeld: readonly Hold[] },
-  ): void {
-    const [first, ...also] = messages.map(({ id, number }) => {
-      return { id, number, reader: this.#state.find({ id, number })?.holder !== undefined };
-    });
-    assert(first, 'a post has a message');
-    this.#outcome.replyAfterSync(to, { kind: 'stored', request, ...first, also, ...rest });
   }
 
   #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {

@@ -1,6 +1,7 @@
 // A message as a program that uses the library sees it.
-import { IpcError } from '../base/errors.ts';
+
 import { firstLine, partText } from '../app/peek.ts';
+import { IpcError } from '../base/errors.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
 import type { Holder } from '../model/requests.ts';

@@ -213,6 +213,7 @@ export interface Offer {
 
 /** A session that holds a message. */
 export interface Holder {
+  /** Its id: 16 characters. */
   readonly session: SessionId;
   /** undefined while it is not connected: after a takeover, a holder has a short time to reconnect. */
   readonly origin: Origin | undefined;
@@ -275,7 +276,7 @@ export interface RetriedResponse {
 export interface DroppedMessage {
   /** Id of the message. */
   readonly id: MessageId;
-  /** Its number. */
+  /** Its number in the store. */
   readonly number: number;
   /** Its sender; '' when the sender gave no name. */
   readonly from: Name | '';

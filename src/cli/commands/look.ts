@@ -178,7 +178,10 @@ function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {
   if (message.envelope.bodyBytes === 0) return [];
   if (!full) return [`  ${sanitizeLine(line)}`];
   const text = sanitize(partText(message) ?? '').text;
-  return text.replace(/\r?\n$/, '').split(/\r?\n/).map((each) => `  ${each}`);
+  return text
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/)
+    .map((each) => `  ${each}`);
 }
 
 interface DropLine {
@@ -240,9 +243,12 @@ function presentDropped(
   const absent = missing.map((id) => `${quoted(id)} was not dropped: it is not ready in ${box}.`);
   const stay = held === 1 ? 'is held and stays' : 'are held and stay';
   const heldLine = held === 0 ? [] : [`${messages(held)} ${stay}.`];
-  if (dropped.length === 0) return lines(`No message of ${box} was dropped.`, ...heldLine, ...absent);
+  if (dropped.length === 0)
+    return lines(`No message of ${box} was dropped.`, ...heldLine, ...absent);
   const title = `Dropped ${messages(dropped.length)} of ${box} unread: ${senders(dropped)}.`;
-  const shown = dropped.slice(0, droppedShown).map(({ number, id }) => `#${number} (id ${quoted(id)})`);
+  const shown = dropped
+    .slice(0, droppedShown)
+    .map(({ number, id }) => `#${number} (id ${quoted(id)})`);
   const more = dropped.length - shown.length;
   const list = `${[...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')}.`;
   return lines(title, list, ...heldLine, ...absent);
@@ -256,5 +262,7 @@ function senders(dropped: readonly DroppedMessage[]): string {
     return `${count} from ${from === '' ? 'unknown' : quoted(from)}`;
   });
   const more = all.length - sendersShown;
-  return [...all.slice(0, sendersShown), ...(more > 0 ? [`and ${more} other senders`] : [])].join(', ');
+  return [...all.slice(0, sendersShown), ...(more > 0 ? [`and ${more} other senders`] : [])].join(
+    ', ',
+  );
 }

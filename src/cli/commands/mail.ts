@@ -74,9 +74,7 @@ export function addMailCommands(program: Command): void {
     name: 'fetch',
     operation: 'fetch',
     positional: ['mailbox'],
-    options: [
-      new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`),
-    ],
+    options: [new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`)],
     printsBodies: true,
     json: messageFields,
     examples: [

@@ -1,12 +1,48 @@
-// What a peek shows, and what a drop settles. Both look at a bounded part of a mailbox, and say where the next
-// request goes on. A drop takes only what is ready: what a session holds is its business.
+// What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
+// where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop } from '../base/limits.ts';
-import type { Envelope } from '../model/message.ts';
-import type { DropRequest, PeekRequest } from '../model/requests.ts';
+import type { Envelope, Origin, SessionId } from '../model/message.ts';
+import type {
+  DropRequest,
+  EndResponse,
+  FetchRequest,
+  PeekedResponse,
+  PeekRequest,
+} from '../model/requests.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** Messages in the order of their numbers, and how many follow. */
-export function peekAt(
+/** The caller delivers each message before it asks for the next one. */
+export function* fetchable(
+  { mailbox, bytesMax, messagesMax }: FetchRequest,
+  state: State,
+): Generator<LiveMessage, void> {
+  let bytesLeft = bytesMax;
+  for (let count = 0; count < messagesMax; count++) {
+    const message = state.firstReady(mailbox);
+    if (!message) return;
+    bytesLeft -= message.envelope.bodyBytes;
+    if (bytesLeft < 0 && count > 0) return;
+    yield message;
+  }
+}
+
+/** A response for each message, in the order of their numbers, then the end. */
+export function peekResponses(
+  peek: PeekRequest,
+  state: State,
+  originOf: (session: SessionId) => Origin | undefined,
+): (PeekedResponse | EndResponse)[] {
+  const { request, mailbox, partBytesMax } = peek;
+  const { messages, remaining } = seenBy(peek, state);
+  const peeked = messages.map(({ envelope, attempt, holder: session }): PeekedResponse => {
+    const holder = session && { session, origin: originOf(session) };
+    const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
+    return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
+  });
+  return [...peeked, { kind: 'end', request, remaining }];
+}
+
+function seenBy(
   { mailbox, after, messagesMax, partBytesMax }: PeekRequest,
   state: State,
 ): { messages: readonly LiveMessage[]; remaining: number } {
@@ -25,7 +61,7 @@ export function peekAt(
   return { messages, remaining: state.readyCountAbove(mailbox, last) + heldBehind };
 }
 
-/** `time`: now, in milliseconds since 1970. Nothing is settled yet. */
+/** What a drop settles, lowest number first. `time`: now, in milliseconds since 1970. */
 export function droppable(
   { mailbox, ageMsMin, after, upTo, ids }: DropRequest,
   state: State,
