@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { open } from '../../../src/index.ts';
 import { damageText } from '../../support/disk/damage.ts';
 import { program } from '../../support/mcp-host.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
@@ -54,20 +55,18 @@ test('peek prints a head and the first line of each message, and changes nothing
 });
 
 test('peek shows who holds a message, and an empty mailbox is no failure', async (context) => {
-  const { run, begin } = await shell(context);
-  await run(['post', 'B', 'in work']);
-  const worker = begin(['work', 'B', '--', 'sleep', '100']);
-  let held = '';
-  while (!held.includes('held')) held = (await run(['peek', 'B'])).text;
-  assert.match(
-    held,
-    new RegExp(`, held by "ipc" pid ${worker.pid} on "[^"]*", 7 bytes, id ".*"\n`),
-  );
+  const { run, home, port } = await shell(context);
+  const mail = await open({ home, port, env: {}, program: 'worker' });
+  await mail.post('B', 'in work');
+  await mail.wait('B');
+  const { text: held } = await run(['peek', 'B']);
+  assert.match(held, /, held by "worker" pid \d+ on "[^"]*", 7 bytes, id ".*"\n {2}in work\n$/);
   const { holder, attempt } = JSON.parse((await run(['peek', 'B', '--json'])).text);
   assert.deepEqual(Object.keys(holder), ['session', 'program', 'pid', 'machine']);
-  assert.deepEqual([holder.pid, attempt], [worker.pid, 1]);
+  assert.deepEqual([holder.pid, attempt], [process.pid, 1]);
   const { code, text, errors } = await run(['peek', 'nobody']);
   assert.deepEqual([code, text, errors], [0, '', 'No message in "nobody".\n']);
+  await mail.close();
 });
 
 test('peek --max bounds the messages and says how many follow; --full prints whole bodies', async (context) => {
@@ -140,10 +139,10 @@ test('fetch --max takes at most that many, and a pipe that reads one loses none'
 });
 
 test('drop settles what is ready, names it, and leaves what a session holds', async (context) => {
-  const { run, begin } = await shell(context);
-  await run(['post', 'B', 'in work']);
-  begin(['work', 'B', '--', 'sleep', '100']);
-  while (!(await run(['peek', 'B'])).text.includes('held'));
+  const { run, home, port } = await shell(context);
+  const mail = await open({ home, port, env: {} });
+  await mail.post('B', 'in work');
+  await mail.wait('B');
   await run(['post', 'B', 'one', '--from', 'A', '--id', 'job-1']);
   await run(['post', 'B', 'two', '--id', 'job-2']);
   const { code, text, errors } = await run(['drop', 'B', '--yes']);
@@ -163,6 +162,7 @@ test('drop settles what is ready, names it, and leaves what a session holds', as
   const posted = await run(['post', 'B', 'two', '--id', 'job-2']);
   assert.match(posted.errors, /^Already stored as #3 /);
   assert.equal((await run(['peek', 'B'])).text.match(/^#/gm)?.length, 1);
+  await mail.close();
 });
 
 test('drop --id drops only what is named, and fails if it is not there', async (context) => {
