@@ -71,7 +71,7 @@ If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the comman
 exits with 1 and prints no error. A message that could not be written completely
 is released, and the sender of a \`receive\` tries again. Bytes in a pipe count as
 written: their message is settled, even if nothing reads the pipe. So take one
-message with \`ipc fetch ann --max 1\`, and look without taking any with \`ipc peek\`.
+message with \`ipc fetch ann --max 1\`; \`ipc peek ann\` looks and takes none.
 
 \`peek\` prints a report, in a pipe as on a terminal: bodies are indented below
 their heads and escaped. \`--json\` has them as they are.
