@@ -1,13 +1,22 @@
 // The package: everything that it exports.
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './base/errors.ts';
-export { AgentMail, type Fetched, open, type Stored } from './library/agent-mail.ts';
-export { type DirectMessage, Message } from './library/library-message.ts';
+export {
+  AgentMail,
+  type Dropped,
+  type Fetched,
+  open,
+  type Peeked,
+  type Stored,
+} from './library/agent-mail.ts';
+export { type DirectMessage, type Glimpse, Message } from './library/library-message.ts';
 export type {
   AskOptions,
   CallOptions,
+  DropOptions,
   FetchOptions,
   OpenOptions,
+  PeekOptions,
   PingOptions,
   PostOptions,
   ReceiveOptions,
@@ -19,4 +28,10 @@ export type {
 } from './library/library-options.ts';
 export type { BrokerStatus, RetryResult, StartResult, StopResult } from './model/mail-service.ts';
 export type { Origin } from './model/message.ts';
-export type { DeadLetter, DeadLetterCount, MailboxStatus } from './model/requests.ts';
+export type {
+  DeadLetter,
+  DeadLetterCount,
+  DroppedMessage,
+  Holder,
+  MailboxStatus,
+} from './model/requests.ts';

@@ -194,6 +194,18 @@ const table: readonly Limit[] = [
     reached: 'likewise',
   },
   {
+    what: 'messages that a peek shows unless told otherwise',
+    constant: 'peekMessagesDefault',
+    unit: '',
+    reached: 'it says how many more are there; `--max`, or `max`, shows up to 1,000',
+  },
+  {
+    what: 'a first line that a peek shows',
+    constant: 'peekLineCharacters',
+    unit: 'characters',
+    reached: 'it is cut, with an ellipsis; `--full` shows whole bodies',
+  },
+  {
     what: 'one result over MCP',
     constant: 'resultCharactersMax',
     unit: 'characters',

@@ -216,12 +216,12 @@ const ask = operation({
   needs: ['to', 'message'],
   takes: ['mailbox', 'timeout', 'host', 'port', 'after'],
   defaults: { timeout: waitMsDefault / 1_000 },
-  async run(given, context, { mail, signal }: BrokerCallExtras): Promise<AskResult> {
+  async run(given, context, { mail, signal, id }: BrokerCallExtras): Promise<AskResult> {
     const mailbox = answerMailbox(given, context);
-    const stored = await post.run({ ...given, from: mailbox }, context, { mail, signal });
+    const stored = await post.run({ ...given, from: mailbox }, context, { mail, signal, id });
     const { timeout } = given;
     const waiting = wait.run({ mailbox, timeout }, context, { mail, signal, answers: stored.id });
-    return { stored, answer: await answerTo(stored, waiting) };
+    return { stored, answer: await answerTo(stored, waiting, id) };
   },
 });
 
@@ -294,18 +294,22 @@ export function answerMailbox(
 
 /**
  * The answer to a stored question. The question stays stored when the wait for its answer fails, and asking
- * again would store it twice: the error says so.
+ * again would store it twice unless the caller chose its id: the error says so.
  */
 export function answerTo<Answer>(
   { number }: Pick<PostResult, 'number'>,
   waiting: Promise<Answer>,
+  id?: MessageId,
 ): Promise<Answer> {
   return waiting.catch((error: unknown) => {
     if (!(error instanceof IpcError)) throw error;
     throw new IpcError(error.code, `${error.message}; the question is stored as #${number}`, {
       cause: error,
       maybeStored: true,
-      hint: 'wait for the answer in your mailbox; asked again, the question is stored twice',
+      hint:
+        id === undefined
+          ? 'wait for the answer in your mailbox; asked again, the question is stored twice'
+          : 'ask again with the same id: the question is stored once',
     });
   });
 }
@@ -397,7 +401,7 @@ function missingParameter(operation: OperationName, name: ParameterName): IpcErr
 }
 
 /** A broker is named once. */
-function checkBroker({ host, port }: BrokerAddress): void {
+export function checkBroker({ host, port }: BrokerAddress): void {
   if (host === undefined || port === undefined || host.port === port) return;
   const both = `host names port ${host.port} and port is ${port}`;
   throw new IpcError('bad_parameter', `${both}; give one of the two`);

@@ -139,6 +139,29 @@ export function parseTimeout(value: unknown, parameter = 'timeout'): number {
   throw new InvalidValue('bad_timeout', parameter, value, form);
 }
 
+/** A count from 1 to `max`. */
+export function parseCount(value: unknown, parameter: string, max: number): number {
+  const count = wholeNumber(value);
+  if (count !== undefined && count >= 1 && count <= max) return count;
+  throw new InvalidValue('bad_parameter', parameter, value, `a whole number from 1 to ${max}`);
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `30s`, `5m`, `2h` or `2d`, as milliseconds. */
+export function parseAge(value: unknown, parameter: string): number {
+  const [, digits = '', unit = ''] = /^([1-9][0-9]{0,5})([smhd])$/.exec(String(value)) ?? [];
+  const ms = unitMs[unit];
+  if (ms !== undefined) return Number(digits) * ms;
+  const form = 'a whole number above 0 and a unit: 30s, 5m, 2h, 2d';
+  throw new InvalidValue('bad_parameter', parameter, value, form);
+}
+
 /** 0: no limit. */
 export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): number {
   const count = wholeNumber(value);

@@ -181,7 +181,7 @@ export function at({ host, port }: Address): string {
 }
 
 /** A message in one line, but for its mailbox and body. */
-export function described({ envelope, attempt }: Delivery): string {
+export function described({ envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
 }

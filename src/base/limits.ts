@@ -76,6 +76,13 @@ assert(
   'their ids and names, escaped, fit into a header',
 );
 
+/** Messages that one drop looks at; the client sends another for the rest. */
+export const messagesPerDrop = 1_000;
+assert(
+  messagesPerDrop * (2 * (idBytesMax + nameBytesMax) + 60) < headerBytesMax,
+  'their ids and senders, escaped, and their numbers fit into a header',
+);
+
 /** Sessions whose post ids are remembered. The one last seen longest ago is forgotten first; no connected one. */
 export const sessionsMax = 10_000;
 /** Ids chosen by callers that are remembered. The oldest is forgotten first. */
@@ -119,6 +126,13 @@ export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
 assert(fetchMessagesMax <= holdsMax, 'all messages of one fetch can be settled at once');
 assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
+/** Messages that a peek shows unless its caller gives another number. */
+export const peekMessagesDefault = 20;
+/** Bytes of a body that are enough for its first line, as a peek shows it. */
+export const peekLineBytes = 480;
+/** Characters of a first line that are shown. */
+export const peekLineCharacters = 120;
+assert(peekLineCharacters * 4 <= peekLineBytes, 'UTF-8 has at most four bytes a character');
 
 /** Connections to one broker, after the handshake. */
 export const connectionsMax = 4_096;

@@ -25,7 +25,12 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import type { ListenRequest, Response, StorageStatus } from '../model/requests.ts';
+import {
+  type ListenRequest,
+  laterRequests,
+  type Response,
+  type StorageStatus,
+} from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -51,6 +56,8 @@ export interface BrokerOptions {
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
   readonly runtime?: Runtime;
+  /** For tests: announces no later requests, as a broker of version 0.1 does. */
+  readonly isOld?: boolean;
   /** The broker ended because of this error. */
   onFailed(error: IpcError): void;
 }
@@ -176,10 +183,9 @@ export class Broker {
     });
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
-    engine.begin(
-      { store, epoch, format, pid: runtime.pid, addresses: this.addresses, listen: true },
-      this.#instant(),
-    );
+    const identity = { store, epoch, format, pid: runtime.pid, addresses: this.addresses };
+    const later = this.#options.isOld ? {} : { requests: laterRequests };
+    engine.begin({ ...identity, ...later }, this.#instant());
     this.#state = 'open';
     this.#armTimer();
     for (const peer of this.#peers.values()) peer.resume('starting');
@@ -310,9 +316,10 @@ export class Broker {
   #send({ reply: { to, after, response }, body }: Sendable): void {
     const peer = this.#peers.get(to);
     if (!peer) return;
-    if (response.kind === 'offer') {
-      const { bodyBytes } = response.envelope;
-      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bodyBytes));
+    if (response.kind === 'offer' || response.kind === 'peeked') {
+      const { envelope } = response;
+      const bytes = response.kind === 'peeked' ? response.partBytes : envelope.bodyBytes;
+      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bytes));
     }
     if (after === 'sync') peer.responseSent();
     peer.send(encodeResponse(response));

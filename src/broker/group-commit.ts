@@ -21,7 +21,7 @@ const copiesMax = 256;
 /** A reply with its body, which is looked up at once, because a later command may settle the message. */
 export interface Sendable {
   readonly reply: Reply;
-  /** undefined for a delivery whose body is corrupt on disk, and for all other replies. */
+  /** undefined for a delivery or a peek whose body is corrupt on disk, and for replies without a body. */
   readonly body: Buffer | undefined;
 }
 
@@ -111,7 +111,8 @@ export class GroupCommit {
   }
 
   #bodyOf(response: Response): Buffer | undefined {
-    if (response.kind !== 'offer') return undefined;
+    if (response.kind !== 'offer' && response.kind !== 'peeked') return undefined;
+    if (response.kind === 'peeked' && response.partBytes === 0) return undefined;
     const { number } = response.envelope;
     return this.#bodies.get(number) ?? this.#journal.body(number);
   }

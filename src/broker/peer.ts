@@ -24,6 +24,9 @@ export const peerLimits: PeerLimits = {
   postsInFlightMax,
 };
 
+/** These may look at every message, so each takes the whole share of a turn. */
+const wholeShare: ReadonlySet<Request['kind']> = new Set(['status', 'retry', 'peek', 'drop']);
+
 /** Why the connection is not read. */
 type Pause = 'starting' | 'share' | 'unread' | 'listening' | 'ending';
 
@@ -69,8 +72,7 @@ export class Peer {
     // Each further mailbox of a post costs as much as a request.
     if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
     if (kind === 'hello') this.#saidHello = true;
-    // These two look at every message, so each takes the whole share.
-    if (kind === 'status' || kind === 'retry') this.pause('share');
+    if (wholeShare.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(

@@ -7,6 +7,7 @@ import {
   type ParameterName,
   parseParameters,
 } from '../app/operations.ts';
+import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
 import { type CommandContext, execute } from './run.ts';
@@ -21,6 +22,8 @@ export interface OperationCommand<K extends OperationName> {
   readonly positional: readonly ParameterName[];
   /** Options that are not parameters of the operation. */
   readonly options?: readonly Option[];
+  /** `--timeout 0` means that it waits without end. */
+  readonly mayWaitForever?: true;
   /** It prints bodies that peers wrote, so it takes `--raw`. */
   readonly printsBodies?: true;
   readonly json: OutputFields;
@@ -37,6 +40,7 @@ export function addOperation<K extends OperationName>(
     what,
     positional,
     options = [],
+    mayWaitForever,
     printsBodies,
     json,
     examples,
@@ -52,23 +56,44 @@ export function addOperation<K extends OperationName>(
   }
   for (const option of takes) {
     if (option === 'after') continue;
-    command.option(`--${option} <${option}>`, parameterWords(operation, option));
+    const isEndless = option === 'timeout' && mayWaitForever;
+    const words = `${parameterWords(operation, option)}${isEndless ? '; 0: no end' : ''}`;
+    command.option(`--${option} <${option}>`, words);
   }
   for (const option of options) command.addOption(option);
   if (printsBodies) command.option('--raw', 'do not escape control characters on a terminal');
   withJson(command, json);
   withExamples(command, ...examples);
   command.action(async () => {
-    const { json, id, raw, once, to = [], ...options } = command.opts();
+    const { json, id, max, raw, once, to = [], ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
+    const isEndless = mayWaitForever && given.timeout === '0';
+    if (isEndless) delete given.timeout;
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
     if (operation === 'post') given.to = [given.to, ...to];
     if (positional.includes('message')) given.message = await readMessage(given.message);
-    const call = parseParameters(operation, given) as unknown as CallOf<K>;
-    const how = { json: json !== undefined, raw: raw !== undefined, once: once !== undefined, id };
+    const call = parsed(operation, given, mayWaitForever);
+    if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
+    const flags = { json: json !== undefined, raw: raw !== undefined, once: once !== undefined };
+    const how = { ...flags, id, max };
     process.exit(await execute((context) => act(call, context), how));
   });
   return command;
+}
+
+/** `mayWaitForever`: an error of the timeout mentions 0. */
+function parsed<K extends OperationName>(
+  operation: K,
+  given: Readonly<Record<string, unknown>>,
+  mayWaitForever: true | undefined,
+): CallOf<K> {
+  try {
+    return parseParameters(operation, given) as unknown as CallOf<K>;
+  } catch (error) {
+    if (!mayWaitForever || !(error instanceof IpcError) || error.code !== 'bad_timeout')
+      throw error;
+    throw new IpcError(error.code, error.message, { hint: `${error.hint}, or 0 for no end` });
+  }
 }
 
 /** The text of the command line, or stdin. */

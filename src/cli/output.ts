@@ -67,10 +67,10 @@ export function say(line: string): Promise<void> {
   return writeError(line, { note: line });
 }
 
-/** Tells a person at a terminal what the command waits for; `seconds`: for how long at most. */
-export async function sayWaiting(what: string, seconds?: number): Promise<void> {
+/** Tells a person at a terminal what the command waits for; `seconds`: for how long at most, if there is an end. */
+export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINITY): Promise<void> {
   if (speaksJson || !process.stderr.isTTY) return;
-  const limit = seconds === undefined ? '' : `, at most ${seconds} s`;
+  const limit = Number.isFinite(seconds) ? `, at most ${seconds} s` : '';
   await say(painted('dim', `Waiting for ${what}${limit}. Ctrl-C ends it.`));
 }
 

@@ -7,6 +7,7 @@ import { addDirectCommands } from './commands/direct.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
@@ -23,6 +24,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   configureHelp(program, helped, colours);
   addMcpCommand(program);
   addMailCommands(program);
+  addLookCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);
   addStoreCommands(

@@ -17,8 +17,10 @@ export interface CommandContext {
   /** Aborted when the user ends the command. */
   readonly signal: AbortSignal;
   readonly json: boolean;
-  /** `--id` of a post. */
+  /** `--id` of a post or an ask. */
   readonly id: string | undefined;
+  /** `--max` of a fetch. */
+  readonly max: string | undefined;
   /** Control characters are not escaped on a terminal. */
   readonly raw: boolean;
   /** `--once` of a broker: it does not stay. */
@@ -28,7 +30,7 @@ export interface CommandContext {
 /** However the command ends, held mail is released and the broker is handed over. */
 export async function execute(
   act: (command: CommandContext) => Promise<number>,
-  how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id' | 'once'>>,
+  how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id' | 'max' | 'once'>>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
@@ -37,8 +39,8 @@ export async function execute(
   const context = new AppContext({ env: process.env, program: 'ipc' });
   try {
     const { signal } = ended;
-    const none = { json: false, raw: false, id: undefined, once: false };
-    return await act({ context, signal, ...none, ...how });
+    const rest = { json: false, raw: false, id: undefined, max: undefined, once: false };
+    return await act({ context, signal, ...rest, ...how });
   } catch (error) {
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);

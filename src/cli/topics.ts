@@ -73,7 +73,11 @@ each. On a terminal control characters are escaped, unless \`--raw\` is given.
 If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the command
 exits with 1 and prints no error. A message that could not be written completely
 is released, and the sender of a \`receive\` tries again. Bytes in a pipe count as
-written: their message is settled, even if nothing reads the pipe.
+written: their message is settled, even if nothing reads the pipe. So take one
+message with \`ipc fetch ann --max 1\`; \`ipc peek ann\` looks and takes none.
+
+\`peek\` prints a report, in a pipe as on a terminal: bodies are indented below
+their heads and escaped. \`--json\` has them as they are.
 
 If stderr is a terminal, a command that waits prints what it waits for, and how
 long. Colours are for terminals only, and off when NO_COLOR is set.`,

@@ -1,15 +1,27 @@
 // One session's calls to the broker. A post that repeats an earlier one joins it. The session that owns
 // the broker makes its calls in the same way.
 import { cancelled, IpcError } from '../base/errors.ts';
-import { deadLettersPerRetry, fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
+import {
+  deadLettersPerRetry,
+  fetchBytesMax,
+  fetchMessagesMax,
+  holdsMax,
+  messagesPerDrop,
+  waitMsMax,
+} from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type {
   Cancellable,
   Delivery,
+  DropArguments,
+  DropResult,
   FetchArguments,
   FetchResult,
   Held,
+  PeekArguments,
+  PeekedMessage,
+  PeekResult,
   PostArguments,
   PostResult,
   ReleaseArguments,
@@ -20,6 +32,9 @@ import type {
 import { bodyChecksum, type Name, type Origin, type SessionId } from '../model/message.ts';
 import type {
   DeadLetter,
+  DroppedMessage,
+  DroppedResponse,
+  DropRequest,
   RetriedResponse,
   RetryRequest,
   StatusResponse,
@@ -83,20 +98,28 @@ export class Client {
     }
   }
 
+  /** A wait that is longer than a broker allows is sent again each time that it ends. */
   async wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#checkHoldsLeft();
     const deadline = this.#runtime.now() + options.timeoutMs;
+    let isLast = true;
     const call = this.#call<Delivery | undefined>({
       kind: 'wait',
       request: (request) => {
-        const waitMs = Math.max(0, Math.round(deadline - this.#runtime.now()));
+        const leftMs = Math.max(0, deadline - this.#runtime.now());
+        isLast = leftMs <= waitMsMax;
+        const waitMs = Math.round(Math.min(leftMs, waitMsMax));
         return { kind: 'wait', request, mailbox, answers: options.answers ?? '', waitMs };
       },
-      take: (response, self) =>
-        self.done(response.kind === 'offer' ? response.delivery : undefined),
+      take: (response, self) => {
+        if (response.kind === 'offer') self.done(response.delivery);
+        else if (isLast || !self.hasCaller) self.done(undefined);
+        else this.#link.send(self.request());
+      },
       abandon: (self) => this.#cancel(self),
     });
+    if (options.timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
     // A broker that is silent or gone must not keep the caller longer than the caller asked for.
     const timer = this.#runtime.setTimer(() => {
       if (!call.hasCaller) return;
@@ -135,6 +158,48 @@ export class Client {
       },
     });
     return this.#link.run(call, options);
+  }
+
+  /** One request, which returns fewer messages than wanted when their bodies are large. */
+  async peek(mailbox: Name, options: PeekArguments): Promise<PeekResult> {
+    this.#checkCall(options);
+    const messages: PeekedMessage[] = [];
+    const { partBytesMax } = options;
+    const call = this.#call<PeekResult>({
+      kind: 'peek',
+      request: (request) => {
+        const after = messages.at(-1)?.envelope.number ?? options.after ?? 0;
+        const messagesMax = options.messagesMax - messages.length;
+        return { kind: 'peek', request, mailbox, after, messagesMax, partBytesMax };
+      },
+      take: (response, self) => {
+        if (response.kind === 'peeked') messages.push(response.message);
+        if (response.kind === 'end') self.done({ messages, remaining: response.remaining });
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
+  }
+
+  /** One part after the other. A part that is sent again no longer finds what it dropped. */
+  async drop(mailbox: Name, options: DropArguments = {}): Promise<DropResult> {
+    const { ids = [], ageMsMin = 0, dryRun = false, signal } = options;
+    const dropped: DroppedMessage[] = [];
+    let held = 0;
+    let upTo = options.upTo ?? 0;
+    // No ids means all messages.
+    const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], messagesPerDrop);
+    for (const part of parts) {
+      let after = 0;
+      do {
+        const which = { mailbox, ids: part, ageMsMin, dryRun, after, upTo };
+        const response = await this.#dropPart(which, { signal });
+        dropped.push(...response.dropped);
+        held += response.held;
+        ({ next: after, upTo } = response);
+      } while (after !== 0);
+    }
+    return { dropped, held, upTo };
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */
@@ -255,6 +320,22 @@ export class Client {
       request: (request) => ({ kind: 'retry', request, ...which }),
       take: (response, self) => {
         if (response.kind === 'retried') self.done(response);
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
+  }
+
+  #dropPart(
+    which: Omit<DropRequest, 'kind' | 'request'>,
+    options: Cancellable,
+  ): Promise<DroppedResponse> {
+    this.#checkCall(options);
+    const call = this.#call<DroppedResponse>({
+      kind: 'drop',
+      request: (request) => ({ kind: 'drop', request, ...which }),
+      take: (response, self) => {
+        if (response.kind === 'dropped') self.done(response);
       },
       abandon: (self) => self.over(),
     });

@@ -12,7 +12,7 @@ import { type ErrorCode, IpcError } from '../base/errors.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Origin, SessionId } from '../model/message.ts';
-import type { ErrorResponse, Welcome } from '../model/requests.ts';
+import { type ErrorResponse, laterRequests, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -139,7 +139,7 @@ export class Link {
     this.#watchdog.watch(call);
     if (!this.#calls.has(call.number)) {
       this.#calls.set(call.number, call);
-      if (this.#state.kind === 'open') this.#sendCall(call);
+      if (this.#state.kind === 'open') this.#sendCall(call, this.#state.welcome);
       else this.#connect();
     }
     return result;
@@ -244,6 +244,11 @@ export class Link {
           const delivery: Delivery = { envelope, mailbox, attempt, others, body };
           return this.#offered(delivery, this.#calls.get(response.request));
         }
+        case 'peeked': {
+          const { envelope, mailbox, attempt, holder } = response;
+          const message = { envelope, mailbox, attempt, holder, part: body };
+          return this.#calls.get(response.request)?.take({ kind: 'peeked', message });
+        }
         default:
           return this.#calls.get(response.request)?.take(response);
       }
@@ -278,7 +283,7 @@ export class Link {
     this.#endedUnwelcomed = 0;
     this.#connector.welcomed(welcome);
     this.#user.holdings.revoke(welcome.revoked);
-    for (const call of [...this.#calls.values()]) this.#sendCall(call);
+    for (const call of [...this.#calls.values()]) this.#sendCall(call, welcome);
   }
 
   /** The error of a call; with request number 0, the reason why the broker ends the connection. */
@@ -329,7 +334,13 @@ export class Link {
     return before === 0 || !isShort ? 0 : earlyEndPause(before - 1);
   }
 
-  #sendCall(call: OpenCall): void {
+  /** A broker closes the connection over a request that it does not know, which would end what this session holds. */
+  #sendCall(call: OpenCall, { requests = [], pid }: Welcome): void {
+    if (laterRequests.includes(call.kind) && !requests.includes(call.kind)) {
+      const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${call.kind}`;
+      const hint = 'end that session or update it, then try again';
+      return call.fail(new IpcError('version_mismatch', what, { hint }));
+    }
     call.sent = true;
     this.send(call.request());
   }

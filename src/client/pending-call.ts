@@ -1,11 +1,14 @@
 // One request that waits for its response. When its caller gives up, the request can live on without a
 // caller until the broker has responded.
 import type { IpcError } from '../base/errors.ts';
-import type { Delivery } from '../model/mail-service.ts';
+import type { Delivery, PeekedMessage } from '../model/mail-service.ts';
 import type { RequestNumber, Response, SessionRequest } from '../model/requests.ts';
 
-/** A response as a call gets it; an offer is a delivery by then. */
-export type Incoming = Exclude<Response, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
+/** A response as a call gets it: with its body, if it has one. */
+export type Incoming =
+  | Exclude<Response, { kind: 'offer' | 'peeked' }>
+  | { kind: 'offer'; delivery: Delivery }
+  | { kind: 'peeked'; message: PeekedMessage };
 
 export interface PendingCallOptions<Result> {
   readonly kind: SessionRequest['kind'];

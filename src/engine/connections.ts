@@ -1,6 +1,6 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
 import type { Origin, SessionId } from '../model/message.ts';
-import type { FetchRequest, RequestNumber } from '../model/requests.ts';
+import type { FetchRequest, PeekRequest, RequestNumber } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
 
@@ -10,9 +10,9 @@ export interface SessionConnection {
   readonly origin: Origin;
   readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
-  /** Fetches that are parked until the holders' grace is over, or until the peer has read more. */
-  readonly fetches: Map<RequestNumber, FetchRequest>;
-  /** Bytes of bodies that were delivered to the peer and have not left the process. */
+  /** They are parked until the peer has read more; fetches also until the holders' grace is over. */
+  readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
+  /** Bytes of bodies that were delivered or shown to the peer and have not left the process. */
   unreadBytes: number;
 }
 
@@ -36,7 +36,7 @@ export class Connections {
   isConnected = (session: SessionId): boolean => this.#bySession.has(session);
 
   add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
-    const connection = { ...peer, waiters: new Map(), fetches: new Map(), unreadBytes: 0 };
+    const connection = { ...peer, waiters: new Map(), reads: new Map(), unreadBytes: 0 };
     this.#byId.set(peer.id, connection);
     this.#bySession.set(peer.session, connection);
   }
@@ -63,7 +63,7 @@ export class Connections {
 /** Another request under the number of a parked one would be ambiguous. */
 export function isRequestOpen(
   request: RequestNumber,
-  { waiters, fetches }: SessionConnection,
+  { waiters, reads }: SessionConnection,
 ): boolean {
-  return waiters.has(request) || fetches.has(request);
+  return waiters.has(request) || reads.has(request);
 }

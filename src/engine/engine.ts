@@ -8,6 +8,7 @@
 // 3. A settle ends it for good. A release returns it to its place, with attempt + 1 unless it is unread.
 // 4. After its last attempt it moves to `dead-letters`, and at once when it is released as rejected. A retry
 //    moves it back, with attempts from 1.
+// A peek shows messages and changes none of this; a drop settles ready messages that nobody has read.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
@@ -20,8 +21,10 @@ import {
 } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
+  DropRequest,
   FetchRequest,
   Hello,
+  PeekRequest,
   PostRequest,
   ReleaseRequest,
   RequestNumber,
@@ -47,9 +50,11 @@ import {
   envelopesFor,
   numberedFrom,
   storedBefore,
+  storedResponse,
 } from './fan-out.ts';
 import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
+import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
@@ -127,7 +132,7 @@ export class Engine {
     if (this.#grace.deadline <= instant.now) {
       const held = this.#grace.end().flatMap((session) => this.#state.heldBy(session));
       this.#putBackAll(held, false);
-      this.#fetchAgain();
+      this.#readAgain();
     }
     return this.#outcome.take();
   }
@@ -162,12 +167,13 @@ export class Engine {
         return this.#post(command, connection, instant);
       case 'wait':
       case 'fetch':
+      case 'peek':
         if (isRequestOpen(command.request, connection)) {
           const what = 'the number of this request is that of an open one';
           return this.#outcome.fail(connection.id, command.request, 'bad_frame', what);
         }
-        if (command.kind === 'fetch') return this.#fetch(command, connection);
-        return this.#wait(command, connection, instant);
+        if (command.kind === 'wait') return this.#wait(command, connection, instant);
+        return this.#read(command, connection);
       case 'cancel':
         return this.#cancel(command.request, connection);
       case 'settle':
@@ -176,6 +182,8 @@ export class Engine {
         return this.#release(command, connection);
       case 'retry':
         return this.#retry(command, connection);
+      case 'drop':
+        return this.#drop(command, connection, instant);
       case 'status':
         return this.#outcome.reply(connection.id, this.#status(command.request));
       case 'goodbye':
@@ -210,7 +218,7 @@ export class Engine {
       revoked,
       messages: this.size,
     });
-    this.#fetchAgain();
+    this.#readAgain();
   }
 
   /**
@@ -249,7 +257,8 @@ export class Engine {
     this.#match(
       toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
     );
-    this.#replyStored(to, post.request, numbered, { duplicate: false, notHeld });
+    const outcome = { duplicate: false, notHeld };
+    this.#outcome.replyAfterSync(to, storedResponse(post, numbered, this.#state, outcome));
   }
 
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
@@ -276,7 +285,8 @@ export class Engine {
       return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
-    this.#replyStored(connection.id, post.request, stored, { duplicate: true, notHeld });
+    const outcome = { duplicate: true, notHeld };
+    this.#outcome.replyAfterSync(connection.id, storedResponse(post, stored, this.#state, outcome));
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -293,19 +303,26 @@ export class Engine {
     this.#match([waiter]);
   }
 
-  #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    if (this.#grace.mayReturnTo(fetch.mailbox) || !this.#mayDeliver(connection)) {
+  #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
+    const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailbox);
+    if (isEarly || !this.#mayDeliver(connection)) {
       const refusal = parkRefusal(connection, this.#limits);
-      if (refusal) return this.#outcome.refuse(connection.id, fetch.request, refusal);
-      connection.fetches.set(fetch.request, fetch);
-      return;
+      if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
+      connection.reads.set(read.request, read);
+    } else if (read.kind === 'fetch') this.#fetch(read, connection);
+    else this.#peek(read, connection);
+  }
+
+  #peek(peek: PeekRequest, connection: SessionConnection): void {
+    const originOf = (session: SessionId) => this.#connections.ofSession(session)?.origin;
+    for (const response of peekResponses(peek, this.#state, originOf)) {
+      if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
+      this.#outcome.reply(connection.id, response);
     }
-    let bytesLeft = fetch.bytesMax;
-    for (let count = 0; count < fetch.messagesMax; count++) {
-      const message = this.#state.firstReady(fetch.mailbox);
-      if (!message) break;
-      bytesLeft -= message.envelope.bodyBytes;
-      if (bytesLeft < 0 && count > 0) break;
+  }
+
+  #fetch(fetch: FetchRequest, connection: SessionConnection): void {
+    for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
@@ -316,8 +333,8 @@ export class Engine {
   #cancel(request: RequestNumber, connection: SessionConnection): void {
     const parked = connection.waiters.get(request);
     if (parked) this.#unpark(parked);
-    const mailbox = (parked ?? connection.fetches.get(request))?.mailbox;
-    connection.fetches.delete(request);
+    const mailbox = (parked ?? connection.reads.get(request))?.mailbox;
+    connection.reads.delete(request);
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
 
@@ -350,6 +367,15 @@ export class Engine {
     });
   }
 
+  #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
+    const result = droppable(drop, this.#state, time);
+    const numbers = result.dropped.map(({ number }) => number);
+    const response = { kind: 'dropped', request: drop.request, ...result } as const;
+    if (drop.dryRun) return this.#outcome.reply(connection.id, response);
+    if (numbers.length > 0) this.#write({ kind: 'settled', numbers });
+    this.#outcome.replyAfterSync(connection.id, response);
+  }
+
   #goodbye({ session }: SessionConnection): void {
     if (this.#state.deduplication.knows(session)) this.#write({ kind: 'forgotten', session });
   }
@@ -366,7 +392,7 @@ export class Engine {
     assert(connection.unreadBytes >= 0, 'bytes are delivered before they are flushed');
     if (!wasBehind || !this.#mayDeliver(connection)) return;
     this.#match([...connection.waiters.values()]);
-    this.#fetchParked(connection);
+    this.#readParked(connection);
   }
 
   /** Bounds the bytes that a peer leaves unread. Beyond the limit, mail goes to other sessions. */
@@ -431,14 +457,14 @@ export class Engine {
     waiter.owner.waiters.delete(waiter.request);
   }
 
-  #fetchAgain(): void {
-    for (const connection of this.#connections.values()) this.#fetchParked(connection);
+  #readAgain(): void {
+    for (const connection of this.#connections.values()) this.#readParked(connection);
   }
 
-  #fetchParked(connection: SessionConnection): void {
-    const fetches = [...connection.fetches.values()];
-    connection.fetches.clear();
-    for (const fetch of fetches) this.#fetch(fetch, connection);
+  #readParked(connection: SessionConnection): void {
+    const reads = [...connection.reads.values()];
+    connection.reads.clear();
+    for (const read of reads) this.#read(read, connection);
   }
 
   #status(request: RequestNumber): StatusResponse {
@@ -449,19 +475,6 @@ export class Engine {
   #write(record: JournalRecord): void {
     this.#outcome.add(record);
     this.#state.apply(record);
-  }
-
-  #replyStored(
-    to: ConnectionId,
-    request: RequestNumber,
-    messages: readonly { readonly id: MessageId; readonly number: number }[],
-    rest: { duplicate: boolean; notHeld: readonly Hold[] },
-  ): void {
-    const [first, ...also] = messages.map(({ id, number }) => {
-      return { id, number, reader: this.#state.find({ id, number })?.holder !== undefined };
-    });
-    assert(first, 'a post has a message');
-    this.#outcome.replyAfterSync(to, { kind: 'stored', request, ...first, also, ...rest });
   }
 
   #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {

@@ -1,7 +1,9 @@
 // A post stores one message for each mailbox that it names. Each has an id and a number of its own, and is
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
+import assert from 'node:assert/strict';
 import {
   type Envelope,
+  type Hold,
   isSameMessage,
   type MessageId,
   type Name,
@@ -9,7 +11,7 @@ import {
   sessionMessageId,
 } from '../model/message.ts';
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
-import type { PostRequest } from '../model/requests.ts';
+import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
 
 /** One message of a post. */
@@ -81,4 +83,18 @@ export function storedBefore(
     return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number: storedAs }];
   });
   return stored.length === messages.length ? stored : undefined;
+}
+
+/** `messages`: all messages of the post, with the numbers under which they are or were stored. */
+export function storedResponse(
+  { request }: PostRequest,
+  messages: readonly { readonly id: MessageId; readonly number: number }[],
+  state: { find(hold: Hold): { readonly holder: SessionId | undefined } | undefined },
+  outcome: Pick<StoredResponse, 'duplicate' | 'notHeld'>,
+): StoredResponse {
+  const [first, ...also] = messages.map(({ id, number }) => {
+    return { id, number, reader: state.find({ id, number })?.holder !== undefined };
+  });
+  assert(first, 'a post has a message');
+  return { kind: 'stored', request, ...first, also, ...outcome };
 }

@@ -36,6 +36,16 @@ export class ReadyQueue {
     }
   }
 
+  /** The first numbers above `after`, at most `max`. */
+  above(after: number, max: number): number[] {
+    const index = this.#indexOf(after + 1);
+    return this.#numbers.slice(index, index + max);
+  }
+
+  countAbove(after: number): number {
+    return this.#numbers.length - this.#indexOf(after + 1);
+  }
+
   /** The index of the first number that is not smaller. */
   #indexOf(number: number): number {
     let low = this.#start;

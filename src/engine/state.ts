@@ -171,6 +171,23 @@ export class State {
     return Array.from(numbers, (number) => this.live(number));
   }
 
+  /** The first ready messages with numbers above `after`, at most `max`. */
+  readyAbove(mailbox: Name, after: number, max: number): LiveMessage[] {
+    const numbers = this.#mailboxes.get(mailbox)?.ready.above(after, max) ?? [];
+    return numbers.map((number) => this.live(number));
+  }
+
+  readyCountAbove(mailbox: Name, after: number): number {
+    return this.#mailboxes.get(mailbox)?.ready.countAbove(after) ?? 0;
+  }
+
+  /** All held messages of a mailbox, in no order. */
+  heldIn(mailbox: Name): LiveMessage[] {
+    if (this.counts(mailbox).held === 0) return [];
+    const held = [...this.#holds.keys()].flatMap((session) => this.heldBy(session));
+    return held.filter((message) => message.mailbox === mailbox);
+  }
+
   /** How many dead letters were posted to each mailbox. */
   get deadLetters(): ReadonlyMap<Name, number> {
     return this.#deadLetters;

@@ -3,10 +3,12 @@
 import { AppContext } from '../app/context.ts';
 import { answerTo } from '../app/operations.ts';
 import { parseHost, parseMailboxes, postedMessages, requireOneMailbox } from '../app/parameters.ts';
+import { peekPages } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
   fetchMessagesMax,
+  peekMessagesDefault,
   portDirectDefault,
   sendMsDefault,
   waitMsDefault,
@@ -21,12 +23,22 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { parseBody, parseMessageId, parseName } from '../model/message.ts';
-import { type DirectMessage, handleOf, Message, notHeldError } from './library-message.ts';
+import type { DroppedMessage } from '../model/requests.ts';
+import {
+  type DirectMessage,
+  type Glimpse,
+  glimpseOf,
+  handleOf,
+  Message,
+  notHeldError,
+} from './library-message.ts';
 import {
   type AskOptions,
   type CallOptions,
+  type DropOptions,
   type FetchOptions,
   type OpenOptions,
+  type PeekOptions,
   type PingOptions,
   type PostOptions,
   parseOptions,
@@ -57,6 +69,22 @@ export interface Fetched {
   readonly messages: readonly Message[];
   /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;
+}
+
+/** The result of a peek. */
+export interface Peeked {
+  /** The messages, ready and held, in the order in which they were stored. */
+  readonly messages: readonly Glimpse[];
+  /** Messages of the mailbox that follow. */
+  readonly remaining: number;
+}
+
+/** The result of a drop. */
+export interface Dropped {
+  /** The messages that were settled, in the order in which they were stored. */
+  readonly dropped: readonly DroppedMessage[];
+  /** Messages that stay because a session holds them. */
+  readonly held: number;
 }
 
 /**
@@ -147,7 +175,8 @@ export class AgentMail {
   /**
    * Posts a question and waits for its answer in the caller's own mailbox; other mail stays there.
    * undefined on timeout: the question stays stored. So it does after an error of the wait, or an abort;
-   * that error has `maybeStored`, and the answer will arrive in the mailbox.
+   * that error has `maybeStored`, and the answer will arrive in the mailbox. Asked again with the same `id`,
+   * the question is stored once, and the call waits for its answer, which may be in the mailbox already.
    * @throws As `post` and `wait`; `missing_parameter` when there is no mailbox.
    */
   async ask(
@@ -155,7 +184,7 @@ export class AgentMail {
     text: string | Uint8Array,
     options: AskOptions = {},
   ): Promise<Message | undefined> {
-    const names = ['mailbox', 'answers', 'timeoutMs', 'signal'] as const;
+    const names = ['mailbox', 'id', 'answers', 'timeoutMs', 'signal'] as const;
     const given = parseOptions('ask', options, names);
     const { mailbox: from = this.#context.name, timeoutMs = waitMsDefault, signal } = given;
     const mailboxes = parseMailboxes(to, 'to');
@@ -164,11 +193,11 @@ export class AgentMail {
       const what = 'ask needs a mailbox to read the answer from';
       throw new IpcError('missing_parameter', what, { hint: 'give it, or a name to open()' });
     }
-    const post = { from, answers: options.answers, signal };
+    const post = { from, id: given.id, answers: options.answers, signal };
     const stored = await this.post(mailboxes[0], text, post);
     const question = parseMessageId(stored.id);
     const waiting = this.#mail.wait(from, { timeoutMs, answers: question, signal });
-    const delivery = await answerTo(stored, waiting);
+    const delivery = await answerTo(stored, waiting, given.id);
     return this.#messageOf(delivery);
   }
 
@@ -183,6 +212,39 @@ export class AgentMail {
     const call = { bytesMax, messagesMax, signal };
     const { deliveries, remaining } = await this.#mail.fetch(parseName(name), call);
     return { messages: deliveries.map((each) => new Message(this.#mail, each)), remaining };
+  }
+
+  /**
+   * Looks at the messages of a mailbox, oldest first, whether they are ready or a session holds them. Nothing
+   * is taken and nothing changes: no attempt counts, and every message stays where it is.
+   * @throws `version_mismatch`: the session that owns the broker is older, and cannot do it.
+   */
+  async peek(name: string, options: PeekOptions = {}): Promise<Peeked> {
+    const given = parseOptions('peek', options, ['max', 'full', 'signal']);
+    const { max = peekMessagesDefault, full = false, signal } = given;
+    const messages: Glimpse[] = [];
+    let remaining = 0;
+    for await (const page of peekPages(this.#mail, parseName(name), { max, full, signal })) {
+      messages.push(...page.messages.map((message) => glimpseOf(message, full)));
+      remaining = page.remaining;
+    }
+    return { messages, remaining };
+  }
+
+  /**
+   * Drops messages of a mailbox: settles them without reading them. Only what is stored when the call begins
+   * and is ready; what a session holds stays. Resolves when that is synced to disk. An abort does not undo
+   * what was already dropped. A message that is posted again under its id stays dropped.
+   * @throws `version_mismatch`: the session that owns the broker is older, and cannot do it.
+   */
+  async drop(name: string, options: DropOptions = {}): Promise<Dropped> {
+    const given = parseOptions('drop', options, ['ids', 'olderThanMs', 'signal']);
+    const { ids, olderThanMs: ageMsMin, signal } = given;
+    const mailbox = parseName(name);
+    // To the mail service an empty list means all.
+    if (ids?.length === 0) return { dropped: [], held: 0 };
+    const { dropped, held } = await this.#mail.drop(mailbox, { ids, ageMsMin, signal });
+    return { dropped, held };
   }
 
   /**

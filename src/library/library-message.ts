@@ -1,7 +1,10 @@
 // A message as a program that uses the library sees it.
+
+import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
-import type { Delivery, MailService } from '../model/mail-service.ts';
+import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { Origin } from '../model/message.ts';
+import type { Holder } from '../model/requests.ts';
 import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
 /** How the library acts on a message; programs do not see it. */
@@ -110,6 +113,48 @@ export class Message {
     const { mail, delivery } = this.#handle;
     await mail.release([delivery], how);
   }
+}
+
+/** A message that `peek` saw. It was not read: it stays where it is, and this process does not hold it. */
+export interface Glimpse {
+  /** `SESSION.COUNT`, or the id that the poster chose. */
+  readonly id: string;
+  /** Numbers increase over the whole store, with gaps. */
+  readonly number: number;
+  /** Where it is: `to`, or `dead-letters`. */
+  readonly mailbox: string;
+  /** The mailbox that it was posted to. */
+  readonly to: string;
+  /** The mailbox for answers to the sender; '' when the sender gave none. */
+  readonly from: string;
+  /** What the sender's process says of itself: a label, not a proof. */
+  readonly origin: Origin;
+  /** When it was stored, by the clock of the broker's machine. */
+  readonly time: Date;
+  /** Which delivery it is in, if a session holds it; else the number that its next delivery will have. */
+  readonly attempt: number;
+  /** The id of the message that this one answers, or ''. */
+  readonly answers: string;
+  /** The session that holds it; undefined when it is ready. */
+  readonly holder: Holder | undefined;
+  /** Bytes of its body. */
+  readonly bytes: number;
+  /** The disk damaged the body. */
+  readonly damaged: boolean;
+  /** The first line of the body, at most 120 characters, and `…` if it goes on; undefined when it is damaged. */
+  readonly line: string | undefined;
+  /** The whole body, if the call asked for it with `full`; undefined when it is damaged. */
+  readonly text: string | undefined;
+}
+
+export function glimpseOf(message: PeekedMessage, full: boolean): Glimpse {
+  const { envelope, mailbox, attempt, holder, part } = message;
+  const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
+  return {
+    ...{ id, number, mailbox, to, from, origin, time: new Date(time), attempt, answers, holder },
+    ...{ bytes, damaged: part === undefined, line: firstLine(message) },
+    text: full ? partText(message) : undefined,
+  };
 }
 
 /** A message of `receive`, while its sender waits: confirm it, or refuse it. */

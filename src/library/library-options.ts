@@ -5,6 +5,7 @@ import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
   parseBind,
+  parseCount,
   parseHost,
   parsePort,
   parseSendsPerHour,
@@ -61,12 +62,14 @@ export interface PostOptions extends CallOptions {
 
 /** What a `wait` may be given, all of it optional. */
 export interface WaitOptions extends CallOptions {
-  /** Milliseconds, 0 to 300,000. Default: 60,000. */
+  /** Milliseconds, 0 to 300,000; Infinity, in a `wait` or an `ask`, for no end. Default: 60,000. */
   readonly timeoutMs?: number | undefined;
 }
 
 /** What an `ask` may be given, all of it optional. */
 export interface AskOptions extends WaitOptions {
+  /** An id of your own for the question, as in a post: asked again with it, the question is stored once. */
+  readonly id?: string | undefined;
   /** The mailbox where the answer is read. Default: the name given to `open`. */
   readonly mailbox?: string | undefined;
   /** The message that this question answers. This session must have read it; it is settled in the same step. */
@@ -82,6 +85,22 @@ export interface FetchOptions extends CallOptions {
   readonly bytesMax?: number | undefined;
   /** Limit of messages; at most 1,000, which is the default. */
   readonly messagesMax?: number | undefined;
+}
+
+/** What a `peek` shows. */
+export interface PeekOptions extends CallOptions {
+  /** Limit of messages, 1 to 1,000. Default: 20. */
+  readonly max?: number | undefined;
+  /** Their whole texts, not only the first lines. Default: false. */
+  readonly full?: boolean | undefined;
+}
+
+/** Which messages a `drop` settles. Default: all that are ready. */
+export interface DropOptions extends CallOptions {
+  /** Only those with these ids; an empty list drops none. */
+  readonly ids?: readonly string[] | undefined;
+  /** Only those that were stored at least this long ago, by the broker's clock. */
+  readonly olderThanMs?: number | undefined;
 }
 
 /** How long a `ping` is retried. */
@@ -134,13 +153,17 @@ const parsers = {
   bytesMax: (value: unknown, option: string) => parseAmount(value, option, fetchBytesMax),
   env: parseEnvironment,
   from: parseNameOption,
+  full: parseFlag,
   home: parseText,
   host: parseHost,
   id: (value: unknown) => parseNamedId(value as string),
   ids: parseIds,
   mailbox: parseNameOption,
+  max: (value: unknown, option: string) => parseCount(value, option, fetchMessagesMax),
   messagesMax: (value: unknown, option: string) => parseAmount(value, option, fetchMessagesMax),
   name: parseNameOption,
+  olderThanMs: (value: unknown, option: string) =>
+    parseAmount(value, option, Number.MAX_SAFE_INTEGER),
   port: parsePort,
   program: parseText,
   sendsPerHour: parseSendsPerHour,
@@ -167,7 +190,7 @@ export function parseOptions<K extends OptionName>(
   for (const [key, value] of Object.entries(given)) {
     const name = names.find((legal) => legal === key);
     if (name === undefined) throw unknownParameter(call, key, names);
-    if (value !== undefined) parsed[name] = parsers[name](value, name);
+    if (value !== undefined) parsed[name] = parsers[name](value, name, call);
   }
   const options = parsed as Options;
   if (options.signal?.aborted) throw cancelled();
@@ -184,10 +207,16 @@ function parseAmount(value: unknown, option: string, max: number): number {
   throw badForm(value, option, `a whole number from 0 to ${max}`);
 }
 
-function parseMs(value: unknown, option: string): number {
+/** Calls that a broker's mail ends may go on without end. */
+const mayWaitForever: ReadonlySet<string> = new Set(['wait', 'ask']);
+
+function parseMs(value: unknown, option: string, call: string): number {
   if (typeof value === 'number' && value >= 0 && value <= waitMsMax) return value;
-  const what = `${option} is ${shown(value)}; it must be from 0 to ${waitMsMax}`;
-  throw new IpcError('bad_timeout', what, { hint: `give milliseconds from 0 to ${waitMsMax}` });
+  const isEndless = mayWaitForever.has(call);
+  if (value === Number.POSITIVE_INFINITY && isEndless) return value;
+  const form = `from 0 to ${waitMsMax}${isEndless ? ', or Infinity' : ''}`;
+  const what = `${option} is ${shown(value)}; it must be ${form}`;
+  throw new IpcError('bad_timeout', what, { hint: `give milliseconds ${form}` });
 }
 
 function parseSignal(value: unknown, option: string): AbortSignal {

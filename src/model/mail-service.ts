@@ -3,6 +3,8 @@ import type { Envelope, Hold, MessageId, Name } from './message.ts';
 import type {
   DeadLetter,
   DeadLetterCount,
+  DroppedMessage,
+  Holder,
   MailboxStatus,
   StorageStatus,
   StoredMessage,
@@ -57,6 +59,7 @@ export interface PostResult extends StoredMessage {
 export interface WaitArguments extends Cancellable {
   /** Wait only for an answer to this message; other mail stays. */
   readonly answers?: MessageId | undefined;
+  /** Infinity: without end. */
   readonly timeoutMs: number;
 }
 
@@ -69,6 +72,53 @@ export interface FetchResult {
   readonly deliveries: readonly Delivery[];
   /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;
+}
+
+/** A message as a peek sees it: this session does not hold it. */
+export interface PeekedMessage {
+  readonly envelope: Envelope;
+  readonly mailbox: Name;
+  /** Number of its deliveries if it is held; else the number that its next delivery will have. */
+  readonly attempt: number;
+  /** undefined when it is ready. */
+  readonly holder: Holder | undefined;
+  /** The first bytes of its body, which may end within a character; undefined when it is corrupt on disk. */
+  readonly part: Buffer | undefined;
+}
+
+export interface PeekArguments extends Cancellable {
+  /** Only messages with a number above this one. */
+  readonly after?: number | undefined;
+  readonly messagesMax: number;
+  /** How many bytes of each body are wanted. */
+  readonly partBytesMax: number;
+}
+
+export interface PeekResult {
+  /** In the order of their numbers. Large bodies make them fewer than were wanted. */
+  readonly messages: readonly PeekedMessage[];
+  /** Messages of the mailbox that follow. */
+  readonly remaining: number;
+}
+
+export interface DropArguments extends Cancellable {
+  /** Only these messages; absent or empty for all. */
+  readonly ids?: readonly MessageId[] | undefined;
+  /** Only messages that were stored at least this long ago. */
+  readonly ageMsMin?: number | undefined;
+  /** Only messages with a number up to this one; all that are stored now unless given. */
+  readonly upTo?: number | undefined;
+  /** Only report what would be dropped. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface DropResult {
+  /** They are settled, and nobody has read them since they became ready. */
+  readonly dropped: readonly DroppedMessage[];
+  /** Messages that stay because a session holds them. */
+  readonly held: number;
+  /** The highest number that counted as stored. */
+  readonly upTo: number;
 }
 
 export interface ReleaseArguments extends Cancellable {
@@ -154,6 +204,10 @@ export interface MailService {
   wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined>;
   /** Returns messages that are ready now, without waiting. */
   fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult>;
+  /** Looks at messages, ready and held, and changes nothing. */
+  peek(mailbox: Name, options: PeekArguments): Promise<PeekResult>;
+  /** Settles ready messages without reading them. */
+  drop(mailbox: Name, options?: DropArguments): Promise<DropResult>;
   /** Acknowledges messages as done. Returns those that another session holds now; they were not settled. */
   settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]>;
   /** Returns messages to their mailboxes (requeue). */

@@ -1,4 +1,4 @@
-// Requests of a client, and the responses of a broker or a receiver. Types only: src/protocol/ has their
+// Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
@@ -57,6 +57,18 @@ export interface FetchRequest {
   readonly messagesMax: number;
 }
 
+/** Looks at messages of a mailbox, ready and held. It changes nothing. */
+export interface PeekRequest {
+  readonly kind: 'peek';
+  readonly request: RequestNumber;
+  readonly mailbox: Name;
+  /** Only messages with a number above this one. */
+  readonly after: number;
+  readonly messagesMax: number;
+  /** How many bytes of each body the response has at most. */
+  readonly partBytesMax: number;
+}
+
 /** The caller of a wait or fetch has gone. A cancel has no response; the wait or fetch still gets one. */
 export interface CancelRequest {
   readonly kind: 'cancel';
@@ -91,6 +103,23 @@ export interface RetryRequest {
   readonly after: number;
 }
 
+/** Settles ready messages that no session has read. */
+export interface DropRequest {
+  readonly kind: 'drop';
+  readonly request: RequestNumber;
+  readonly mailbox: Name;
+  /** Only report what would be dropped. */
+  readonly dryRun: boolean;
+  /** Only messages that were stored at least this long ago. */
+  readonly ageMsMin: number;
+  /** Only messages with a number above this one. */
+  readonly after: number;
+  /** Only messages with a number up to this one; 0 for all that are stored now. */
+  readonly upTo: number;
+  /** Only these messages; empty for all. */
+  readonly ids: readonly MessageId[];
+}
+
 export interface StatusRequest {
   readonly kind: 'status';
   readonly request: RequestNumber;
@@ -115,10 +144,12 @@ export type BrokerRequest =
   | PostRequest
   | WaitRequest
   | FetchRequest
+  | PeekRequest
   | CancelRequest
   | SettleRequest
   | ReleaseRequest
   | RetryRequest
+  | DropRequest
   | StatusRequest
   | Goodbye;
 
@@ -150,13 +181,16 @@ export interface Welcome {
   readonly format: number;
   readonly pid: number;
   readonly addresses: readonly string[];
-  /** The broker knows the request `listen`; absent from older versions. */
-  readonly listen?: true;
   /** Those messages of the hello's list that another session holds now. */
   readonly revoked: readonly Hold[];
   /** Unsettled messages in the store. */
   readonly messages: number;
+  /** Those of `laterRequests` that the broker knows; absent from a broker of version 0.1. */
+  readonly requests?: readonly string[];
 }
+
+/** Kinds of requests that were added after version 0.1. A broker that does not announce one is not sent it. */
+export const laterRequests: readonly SessionRequest['kind'][] = ['peek', 'drop', 'listen'];
 
 /** One message of a post. */
 export interface StoredMessage {
@@ -190,11 +224,34 @@ export interface Offer {
   readonly others: number;
 }
 
-/** A wait timed out or was cancelled, or a fetch is complete. */
+/** A session that holds a message. */
+export interface Holder {
+  /** Its id: 16 characters. */
+  readonly session: SessionId;
+  /** undefined while it is not connected: after a takeover, a holder has a short time to reconnect. */
+  readonly origin: Origin | undefined;
+}
+
+/** A message as a peek sees it. The frame has the first bytes of its body, unless that is corrupt on disk. */
+export interface PeekedResponse {
+  readonly kind: 'peeked';
+  /** A peek gets any number of these, then an end. */
+  readonly request: RequestNumber;
+  readonly envelope: Envelope;
+  readonly mailbox: Name;
+  /** Number of its deliveries if it is held; else the number that its next delivery will have. */
+  readonly attempt: number;
+  /** undefined when it is ready. */
+  readonly holder: Holder | undefined;
+  /** How many bytes of the body the frame has. */
+  readonly partBytes: number;
+}
+
+/** A wait timed out or was cancelled, or a fetch or peek is complete. */
 export interface EndResponse {
   readonly kind: 'end';
   readonly request: RequestNumber;
-  /** Messages in the mailbox that no session holds. */
+  /** Messages in the mailbox that no session holds; after a peek, the messages behind the last one it saw. */
   readonly remaining: number;
 }
 
@@ -226,6 +283,28 @@ export interface RetriedResponse {
   readonly stayed: readonly DeadLetter[];
   /** The retry stopped at this number and more may follow; 0 when it looked at all. */
   readonly next: number;
+}
+
+/** A message that was dropped. */
+export interface DroppedMessage {
+  /** Id of the message. */
+  readonly id: MessageId;
+  /** Its number in the store. */
+  readonly number: number;
+  /** Its sender; '' when the sender gave no name. */
+  readonly from: Name | '';
+}
+
+export interface DroppedResponse {
+  readonly kind: 'dropped';
+  readonly request: RequestNumber;
+  readonly dropped: readonly DroppedMessage[];
+  /** How many messages would have been dropped if no session held them. */
+  readonly held: number;
+  /** The drop stopped at this number and more may follow; 0 when it looked at all. */
+  readonly next: number;
+  /** The highest number that it looked at or left for the next request. */
+  readonly upTo: number;
 }
 
 /** How many dead letters were posted to a mailbox. */
@@ -310,10 +389,12 @@ export type Response =
   | Welcome
   | StoredResponse
   | Offer
+  | PeekedResponse
   | EndResponse
   | SettledResponse
   | ReleasedResponse
   | RetriedResponse
+  | DroppedResponse
   | StatusResponse
   | ListeningResponse
   | ErrorResponse

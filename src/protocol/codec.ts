@@ -17,19 +17,16 @@ import {
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import { parseName, parseSessionId } from '../model/message.ts';
+import { parseSessionId } from '../model/message.ts';
 import type {
-  DeadLetterCount,
   ErrorResponse,
   FetchRequest,
   Hello,
-  MailboxStatus,
   Offer,
   ReleaseRequest,
   Request,
   Response,
   SendRequest,
-  StatusResponse,
   WaitRequest,
   Welcome,
 } from '../model/requests.ts';
@@ -47,7 +44,18 @@ import {
 } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
+import {
+  decodeDrop,
+  decodeDropped,
+  decodePeek,
+  decodePeeked,
+  dropHeader,
+  droppedHeader,
+  peekedHeader,
+  peekHeader,
+} from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { decodeStatus, statusHeader } from './status-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
 const protocolNumber = 1;
@@ -66,6 +74,8 @@ export const requestTypes = {
   ping: 0x0b,
   retry: 0x0c,
   listen: 0x10,
+  peek: 0x0d,
+  drop: 0x0e,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -82,6 +92,8 @@ export const responseTypes = {
   pong: 0x8b,
   retried: 0x8c,
   listening: 0x90,
+  peeked: 0x8d,
+  dropped: 0x8e,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -97,14 +109,21 @@ export function encodeRequest(request: Request): Buffer[] {
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
 }
 
-/** `body`: the body of an offer; undefined when it is damaged. */
+/** `body`: the body of an offer or of a peeked message; undefined when it is damaged. */
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
   const type = responseTypes[response.kind];
-  const responseBody =
-    response.kind === 'welcome' ? holdsBytes(response.revoked) : (body ?? noBytes);
-  const header =
-    response.kind === 'offer' ? offerHeader(response, !body) : responseHeader(response);
-  return encodeFrame({ type, request: response.request, header, body: responseBody });
+  const header = responseHeader(response, !body);
+  return encodeFrame({
+    type,
+    request: response.request,
+    header,
+    body: responseBody(response, body) ?? noBytes,
+  });
+}
+
+function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
+  if (response.kind === 'welcome') return holdsBytes(response.revoked);
+  return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
 /** Throws an IpcError: a fatal one ends the connection, any other one is the response to `frame.request`. */
@@ -129,6 +148,10 @@ export function decodeRequest(frame: Frame): Request {
       return decodeRetry(frame);
     case 'listen':
       return decodeListen(frame);
+    case 'peek':
+      return decodePeek(frame);
+    case 'drop':
+      return decodeDrop(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -142,10 +165,12 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** `body`: the body of an offer that is not damaged. Every error is fatal: brokers send only valid responses. */
+/** `body`: what the frame of an offer or a peeked message has of its body, unless that is damaged. Every error is fatal: brokers send only valid responses. */
 export function decodeResponse(frame: Frame): { response: Response; body: Buffer | undefined } {
   try {
-    if (responseKinds.get(frame.type) === 'offer') return decodeOffer(frame);
+    const kind = responseKinds.get(frame.type);
+    if (kind === 'offer') return decodeOffer(frame);
+    if (kind === 'peeked') return decodePeeked(frame);
     return { response: readResponse(frame), body: undefined };
   } catch (error) {
     if (!(error instanceof IpcError) || error.kind.fatal) throw error;
@@ -156,7 +181,7 @@ export function decodeResponse(frame: Frame): { response: Response; body: Buffer
 function readResponse(frame: Frame): Response {
   const { request } = frame;
   const kind = responseKinds.get(frame.type);
-  if (kind === undefined || kind === 'offer')
+  if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
   if (kind !== 'welcome') checkNoBody(frame);
   switch (kind) {
@@ -172,6 +197,8 @@ function readResponse(frame: Frame): Response {
       return decodeRetried(frame);
     case 'listening':
       return decodeListening(frame);
+    case 'dropped':
+      return decodeDropped(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -208,6 +235,10 @@ function requestHeader(request: Request): Buffer {
       return retryHeader(request);
     case 'listen':
       return addressesHeader(request);
+    case 'peek':
+      return peekHeader(request);
+    case 'drop':
+      return dropHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -225,8 +256,13 @@ function requestBody(request: Request): Buffer {
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
 
-function responseHeader(response: Exclude<Response, Offer>): Buffer {
+/** `isDamaged`: there is no body to send. */
+function responseHeader(response: Response, isDamaged: boolean): Buffer {
   switch (response.kind) {
+    case 'offer':
+      return offerHeader(response, isDamaged);
+    case 'peeked':
+      return peekedHeader(response, isDamaged && response.partBytes > 0);
     case 'welcome':
       return welcomeHeader(response);
     case 'stored':
@@ -239,6 +275,8 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
       return retriedHeader(response);
     case 'listening':
       return addressesHeader(response);
+    case 'dropped':
+      return droppedHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -280,7 +318,7 @@ function decodeHello(frame: Frame): Hello {
 }
 
 function welcomeHeader(welcome: Welcome): Buffer {
-  const { store, epoch, format, pid, addresses, messages, listen } = welcome;
+  const { store, epoch, format, pid, addresses, messages, requests } = welcome;
   return writeJson({
     protocol: protocolNumber,
     version,
@@ -290,13 +328,14 @@ function welcomeHeader(welcome: Welcome): Buffer {
     pid,
     addresses,
     messages,
-    ...(listen && { listen }),
+    requests,
   });
 }
 
 function decodeWelcome(frame: Frame): Welcome {
   const fields = readJson(frame.header);
   checkProtocol(fields);
+  const requests = fields.optionalTexts('requests');
   return {
     kind: 'welcome',
     request: frame.request,
@@ -305,9 +344,9 @@ function decodeWelcome(frame: Frame): Welcome {
     format: fields.whole('format'),
     pid: fields.whole('pid'),
     addresses: fields.texts('addresses'),
-    ...(fields.has('listen') && fields.flag('listen') && { listen: true as const }),
     revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
+    ...(requests && { requests }),
   };
 }
 
@@ -418,43 +457,6 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
   }
   checkChecksum(body, checksum);
   return { response, body };
-}
-
-function statusHeader({ kind: _kind, request: _request, ...fields }: StatusResponse): Buffer {
-  return writeJson(fields);
-}
-
-function decodeStatus(frame: Frame): StatusResponse {
-  const fields = readJson(frame.header);
-  return {
-    kind: 'status',
-    request: frame.request,
-    messages: fields.whole('messages'),
-    bytes: fields.whole('bytes'),
-    sessions: fields.whole('sessions'),
-    mailboxCount: fields.whole('mailboxCount'),
-    mailboxes: fields.objects('mailboxes').map(mailboxStatus),
-    deadLetterCount: fields.whole('deadLetterCount'),
-    deadLetters: fields.objects('deadLetters').map(deadLetterCount),
-    damaged: fields.whole('damaged'),
-    storageStalledMs: fields.whole('storageStalledMs'),
-    warnings: fields.texts('warnings'),
-    ...(fields.has('addresses') && { addresses: fields.texts('addresses') }),
-  };
-}
-
-function deadLetterCount(fields: JsonFields): DeadLetterCount {
-  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
-}
-
-function mailboxStatus(fields: JsonFields): MailboxStatus {
-  return {
-    mailbox: parseName(fields.text('mailbox')),
-    ready: fields.whole('ready'),
-    held: fields.whole('held'),
-    waiting: fields.whole('waiting'),
-    oldestTime: fields.whole('oldestTime'),
-  };
 }
 
 function decodeError(frame: Frame): ErrorResponse {

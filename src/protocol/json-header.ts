@@ -1,5 +1,5 @@
-// The headers that are JSON: of hello, welcome, status, retried and error. A field that is missing or has
-// another type is `bad_frame`; fields that this version does not know are ignored.
+// The headers that are JSON: of hello, welcome, status, retried, dropped and error. A field that is missing or
+// has another type is `bad_frame`; fields that this version does not know are ignored.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from '../base/errors.ts';
 
@@ -30,11 +30,6 @@ export class JsonFields {
     this.#fields = new Map(Object.entries(value));
   }
 
-  /** For fields that older versions do not send. */
-  has(name: string): boolean {
-    return this.#fields.has(name);
-  }
-
   text(name: string): string {
     const value = this.#fields.get(name);
     if (typeof value !== 'string' || !value.isWellFormed()) throw wrong(name, 'text');
@@ -59,6 +54,11 @@ export class JsonFields {
       if (typeof value !== 'string' || !value.isWellFormed()) throw wrong(name, 'a list of texts');
       return value;
     });
+  }
+
+  /** undefined when the header has no such field: an older program wrote it. */
+  optionalTexts(name: string): string[] | undefined {
+    return this.#fields.has(name) ? this.texts(name) : undefined;
   }
 
   objects(name: string): JsonFields[] {

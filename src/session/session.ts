@@ -146,7 +146,7 @@ export class Session extends Client implements MailService {
 
   /** The owner does it, which may be this session. */
   async #listenOn(addresses: readonly string[], welcome: Welcome, options: Cancellable) {
-    if (welcome.listen) return this.listen(addresses, options);
+    if (welcome.requests?.includes('listen')) return this.listen(addresses, options);
     const isSame =
       String(addressesToBind(addresses).toSorted()) === String(welcome.addresses.toSorted());
     if (!isSame) throw await this.#olderOwner(welcome);

@@ -123,6 +123,7 @@ class History {
     const mailbox = pick(random, mailboxes);
     const request = ++this.#requestCount;
     if (random.below(100) < this.#postPercent) return this.#post(client);
+    if (random.oneIn(30)) return this.#peekOrDrop(client, mailbox);
     const does = 28 + random.below(72);
     if (does < 33) return this.#postAgain(client);
     if (does < 36) return this.#postNamed(client);
@@ -260,6 +261,25 @@ class History {
     const ids = random.oneIn(3) ? live.map(({ envelope }) => envelope.id) : [];
     const after = random.oneIn(3) ? random.below(this.#oracle.numberHighest + 1) : 0;
     this.#run(client, { kind: 'retry', request: ++this.#requestCount, to, ids, after });
+  }
+
+  /** Drops rarely all, so that there is mail for the other calls. */
+  #peekOrDrop(client: Client, mailbox: Name): void {
+    const random = this.#random;
+    const request = ++this.#requestCount;
+    const after = random.oneIn(2) ? 0 : random.below(this.#oracle.numberHighest + 1);
+    if (random.oneIn(2)) {
+      const [messagesMax, partBytesMax] = [random.below(10), random.below(60)];
+      return this.#run(client, {
+        ...{ kind: 'peek', request, mailbox, after, messagesMax, partBytesMax },
+      });
+    }
+    const live = [...this.#oracle.messages.values()].filter(() => random.oneIn(4));
+    const ids = random.oneIn(4) ? [] : live.map(({ envelope }) => envelope.id);
+    const ageMsMin = random.oneIn(2) ? 0 : random.below(2_000);
+    const upTo = random.oneIn(2) ? 0 : 1 + random.below(this.#oracle.numberHighest + 1);
+    const dryRun = random.oneIn(4);
+    this.#run(client, { kind: 'drop', request, mailbox, dryRun, ageMsMin, after, upTo, ids });
   }
 
   /** The clean end of a session that has all its responses. */

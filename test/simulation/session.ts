@@ -180,6 +180,8 @@ export class SimSession {
         limits,
         disk: process.disk,
         runtime: process,
+        // A longer welcome would be cut elsewhere, which changes the history of every seed.
+        isOld: true,
         onFailed: (error) => {
           history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
           this.#backoff.failed(error);

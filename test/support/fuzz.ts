@@ -42,6 +42,11 @@ const requests: readonly Request[] = [
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
   { kind: 'listen', request: 12, addresses: ['127.0.0.2', '::1'] },
+  { kind: 'peek', request: 12, mailbox: name, after: 5, messagesMax: 10, partBytesMax: 480 },
+  {
+    ...{ kind: 'drop', request: 13, mailbox: name, dryRun: false, ageMsMin: 1_000 },
+    ...{ after: 5, upTo: 9, ids: [id] },
+  },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
   { kind: 'ping', request: 10 },
@@ -72,6 +77,14 @@ const answers: readonly Response[] = [
   },
   { kind: 'retried', request: 8, moved: [{ id, to: name }], stayed: [{ id, to: name }], next: 6 },
   { kind: 'listening', request: 12, addresses: ['127.0.0.1'] },
+  {
+    ...{ kind: 'peeked', request: 12, envelope, mailbox: name, attempt: 2, partBytes: 2 },
+    holder: { session, origin },
+  },
+  {
+    ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from: name }] },
+    ...{ held: 1, next: 6, upTo: 9 },
+  },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },
 ];

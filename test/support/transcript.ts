@@ -20,6 +20,8 @@
 //   PEER settle HOLDS
 //   PEER release HOLDS [unread | rejected]
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
+//   PEER peek MAILBOX [messages=N] [bytes=N] [after=NUMBER]
+//   PEER drop MAILBOX [dry] [ids=ID,...] [age=TIME] [after=NUMBER] [up-to=NUMBER]
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
@@ -276,6 +278,21 @@ class Scenario {
         const after = words.number('after') ?? 0;
         return { kind, request, to, ids: ids.map(fullId) as MessageId[], after };
       }
+      case 'peek': {
+        const messagesMax = words.number('messages') ?? 100;
+        const partBytesMax = words.number('bytes') ?? 10;
+        const after = words.number('after') ?? 0;
+        return { kind, request, mailbox: words.next() as Name, after, messagesMax, partBytesMax };
+      }
+      case 'drop': {
+        const dryRun = words.flag('dry');
+        const ids = words.option('ids')?.split(',') ?? [];
+        const ageMsMin = milliseconds(words.option('age') ?? '0s');
+        const [after, upTo] = [words.number('after') ?? 0, words.number('up-to') ?? 0];
+        const mailbox = words.next() as Name;
+        const which = { ageMsMin, after, upTo, ids: ids.map(fullId) as MessageId[] };
+        return { kind, request, mailbox, dryRun, ...which };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -340,7 +357,7 @@ class Scenario {
     const { request } = response;
     const label = request === 0 ? undefined : peer.requests.get(request);
     assert(request === 0 || label, `request ${request} was made by ${peer.name}`);
-    if (response.kind === 'offer') {
+    if (response.kind === 'offer' || response.kind === 'peeked') {
       assert.deepEqual(response.envelope, this.#envelopes.get(response.envelope.number));
     }
     return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(response)}`;
@@ -426,6 +443,15 @@ function answerText(response: Response): string {
       const { envelope, mailbox, attempt, others } = response;
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${fields({ others })}`;
     }
+    case 'peeked': {
+      const { envelope, mailbox, attempt, holder, partBytes } = response;
+      const more = fields({
+        holder: holder ? shortId(holder.session) : '',
+        gone: holder !== undefined && holder.origin === undefined,
+        bytes: partBytes,
+      });
+      return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
+    }
     case 'end':
       return `${kind} remaining=${response.remaining}`;
     case 'settled':
@@ -439,6 +465,13 @@ function answerText(response: Response): string {
     case 'retried': {
       const { moved, stayed, next } = response;
       return `${kind}${fields({ moved: moved.map(wayText), stayed: stayed.map(wayText), next })}`;
+    }
+    case 'dropped': {
+      const { dropped, held, next, upTo } = response;
+      const gone = dropped.map(({ number, id, from }) => {
+        return `${number}:${shortId(id)}${from === '' ? '' : `:${from}`}`;
+      });
+      return `${kind}${fields({ gone, held, next, upTo })}`;
     }
     case 'error':
       return `${kind} ${response.code}, ${shortId(response.message)}`;

@@ -1,9 +1,10 @@
 // The commands that store and read mail: post, wait, ask, fetch.
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
-import { postedMessages } from '../../app/parameters.ts';
+import { parseCount, postedMessages } from '../../app/parameters.ts';
 import { quoted, sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
+import { fetchMessagesMax } from '../../base/limits.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
@@ -45,6 +46,7 @@ export function addMailCommands(program: Command): void {
     name: 'wait',
     operation: 'wait',
     positional: ['mailbox'],
+    mayWaitForever: true,
     printsBodies: true,
     json: messageFields,
     examples: ['ipc wait ann --timeout 300 > message.txt'],
@@ -54,18 +56,32 @@ export function addMailCommands(program: Command): void {
     name: 'ask',
     operation: 'ask',
     positional: ['to', 'message'],
+    options: [
+      new Option(
+        '--id <id>',
+        'an id of your own: asked again with it, the question is stored once',
+      ),
+    ],
+    mayWaitForever: true,
     printsBodies: true,
     json: messageFields,
-    examples: ['ipc ask ann "What is 6 times 7?" --mailbox ben'],
+    examples: [
+      'ipc ask ann "What is 6 times 7?" --mailbox ben',
+      'ipc ask ann "Go?" --mailbox ben --id go-7    # started again, it waits on',
+    ],
     act: ask,
   });
   addOperation(program, {
     name: 'fetch',
     operation: 'fetch',
     positional: ['mailbox'],
+    options: [new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`)],
     printsBodies: true,
     json: messageFields,
-    examples: ['ipc fetch ann --json | jq -r .body'],
+    examples: [
+      'ipc fetch ann --json | jq -r .body',
+      'ipc fetch ann --max 1    # `| head -1` would lose the others',
+    ],
     act: fetch,
   });
 }
@@ -108,11 +124,12 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
 }
 
 async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number> {
-  const { context, signal, raw } = command;
+  const { context, signal, raw, id } = command;
+  const named = id === undefined ? undefined : parseNamedId(id);
   const { mail } = await context.broker(call.given);
   const { to, timeout } = call.given;
   await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
-  const { stored, answer } = await run(call, context, { mail, signal });
+  const { stored, answer } = await run(call, context, { mail, signal, id: named });
   if (!answer) {
     const line = `No answer to #${stored.number} within ${timeout} s; it was stored.`;
     await sayTimeout(line, timeout, stored);
@@ -126,9 +143,10 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
 }
 
 async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {
-  const { context, signal, raw } = command;
+  const { context, signal, raw, max } = command;
+  const messagesMax = max === undefined ? undefined : parseCount(max, 'max', fetchMessagesMax);
   const { mail } = await context.broker(call.given);
-  const { deliveries, remaining } = await run(call, context, { mail, signal });
+  const { deliveries, remaining } = await run(call, context, { mail, signal, messagesMax });
   const newline = Buffer.from('\n');
   const code = await deliver(mail, deliveries, command, (body) =>
     Buffer.concat([printable(body, raw), newline]),

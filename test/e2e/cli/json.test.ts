@@ -18,6 +18,11 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   wait: message,
   fetch: message,
   ask: message,
+  peek: [
+    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
+    ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
+  ],
+  drop: ['mailbox', 'dropped', 'held', 'missing'],
   send: ['received', 'host'],
   receive: ['from', 'program', 'pid', 'machine', 'body'],
   ping: ['host', 'ms'],
@@ -63,7 +68,9 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('post', 'B', 'one', '--from', 'A');
   await json('wait', 'B');
   await run(['post', 'B', 'two']);
+  await json('peek', 'B');
   await json('fetch', 'B');
+  await json('drop', 'B', '--yes');
   const owner = begin(['broker', '--json']);
   const line = await new Promise((resolve) => owner.stdout?.once('data', resolve));
   seen.broker = Object.keys(JSON.parse(String(line)));
@@ -106,12 +113,12 @@ test('an error is one object on stderr, with the usual exit code', async (contex
     assert.equal(text, '');
     return { code, ...JSON.parse(errors) };
   };
-  assert.deepEqual(await error('wait', 'B', '--timeout', '0'), {
+  assert.deepEqual(await error('wait', 'B', '--timeout', '301'), {
     code: 2,
     error: {
       code: 'bad_timeout',
-      message: 'timeout is "0"; it must be whole seconds from 1 to 300',
-      hint: 'give whole seconds from 1 to 300',
+      message: 'timeout is "301"; it must be whole seconds from 1 to 300',
+      hint: 'give whole seconds from 1 to 300, or 0 for no end',
       retry: false,
       maybeStored: false,
     },

@@ -193,3 +193,82 @@ test('the example of the README runs, and tolerates a message without a sender',
   assert.equal((await run(['fetch', 'C'])).text, 'done\n');
   assert.equal((await run(['fetch', 'ann'])).text, '');
 });
+
+test('a peek shows ready and held messages, and takes none', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const [a, b] = [await session(), await session({ program: 'other' })];
+  await a.post('B', 'one\nmore', { from: 'A', id: 'job-1' });
+  for (let count = 2; count <= 25; count++) await a.post('B', `line ${count}`);
+  assert.equal((await b.wait('B'))?.text, 'one\nmore');
+  const { messages, remaining } = await a.peek('B');
+  const [one, two] = messages;
+  assert.deepEqual([messages.length, remaining], [20, 5]);
+  const { id, number, mailbox, to, from, attempt, answers, bytes, damaged, line, text } = one ?? {};
+  assert.deepEqual(
+    { id, number, mailbox, to, from, attempt, answers, bytes, damaged, line, text },
+    {
+      ...{ id: 'job-1', number: 1, mailbox: 'B', to: 'B', from: 'A', attempt: 1, answers: '' },
+      ...{ bytes: 8, damaged: false, line: 'one…', text: undefined },
+    },
+  );
+  assert.equal(one?.holder?.origin?.program, 'other');
+  assert.deepEqual([two?.holder, two?.line], [undefined, 'line 2']);
+  const whole = await a.peek('B', { max: 1, full: true });
+  assert.deepEqual([whole.messages[0]?.text, whole.remaining], ['one\nmore', 24]);
+  assert.equal((await a.fetch('B')).messages.length, 24);
+});
+
+test('a drop settles what is ready, all of it or the named messages, and returns what went', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const [a, b] = [await session(), await session()];
+  for (const id of ['w', 'x', 'y', 'z']) await a.post('B', id, { from: 'A', id });
+  await b.wait('B');
+  assert.deepEqual(await a.drop('B', { ids: [] }), { dropped: [], held: 0 });
+  assert.deepEqual(await a.drop('B', { olderThanMs: 3_600_000 }), { dropped: [], held: 0 });
+  assert.deepEqual(await a.drop('B', { ids: ['y', 'w', 'nobody'] }), {
+    dropped: [{ id: 'y', number: 3, from: 'A' }],
+    held: 1,
+  });
+  assert.deepEqual(await a.drop('B'), {
+    dropped: [
+      { id: 'x', number: 2, from: 'A' },
+      { id: 'z', number: 4, from: 'A' },
+    ],
+    held: 1,
+  });
+  assert.equal((await a.post('B', 'x', { from: 'A', id: 'x' })).duplicate, true);
+  assert.deepEqual(
+    (await a.peek('B')).messages.map(({ id }) => id),
+    ['w'],
+  );
+});
+
+test('a wait without end gets the next message, and an abort ends it', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const [a, b] = [await session(), await session()];
+  const waiting = b.wait('B', { timeoutMs: Number.POSITIVE_INFINITY });
+  await a.post('B', 'hello');
+  assert.equal((await waiting)?.text, 'hello');
+  const abort = new AbortController();
+  const endless = { timeoutMs: Number.POSITIVE_INFINITY, signal: abort.signal };
+  const aborted = b.wait('B', endless);
+  abort.abort();
+  await assert.rejects(aborted, { code: 'cancelled' });
+  assert.equal(await b.wait('B', { timeoutMs: 0 }), undefined);
+});
+
+test('an ask with an id is stored once, and finds the answer that came meanwhile', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const [a, b] = [await session(), await session()];
+  const ask = (timeoutMs: number) => a.ask('B', '6 times 7?', { mailbox: 'A', id: 'q', timeoutMs });
+  assert.equal(await ask(0), undefined);
+  assert.equal(await ask(0), undefined);
+  const { messages } = await b.fetch('B');
+  assert.deepEqual(
+    messages.map(({ id }) => id),
+    ['q'],
+  );
+  const [question] = messages;
+  await b.post('A', '42', { answers: question });
+  assert.equal((await ask(5_000))?.text, '42');
+});

@@ -38,6 +38,7 @@ import type {
   RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
+import { checkPeek, droppable } from './reads-oracle.ts';
 
 export interface StoredMessage {
   readonly envelope: Envelope;
@@ -222,6 +223,9 @@ export class EngineOracle {
   /** The result of the last retry: dead letters that fit, and those that do not. */
   #retry: { moved: StoredMessage[]; stayed: StoredMessage[] } = { moved: [], stayed: [] };
 
+  /** The result of the last drop: messages that it settles, and those that a session holds. */
+  #drop: { ready: StoredMessage[]; held: StoredMessage[] } = { ready: [], held: [] };
+
   constructor(limits: EngineLimits) {
     this.#limits = limits;
   }
@@ -327,7 +331,8 @@ export class EngineOracle {
     onRecord: () => void,
   ): void {
     for (const { after, response } of outcome.replies) {
-      const isSynced = ['stored', 'settled', 'retried'].includes(response.kind);
+      const isSynced = ['stored', 'settled', 'retried', 'dropped'].includes(response.kind);
+      if (command.kind === 'drop' && command.dryRun) continue;
       assert.equal(after, isSynced ? 'sync' : 'write', `${response.kind} leaves after`);
     }
     const records = [...outcome.records];
@@ -340,6 +345,10 @@ export class EngineOracle {
       assert.ok(command.kind !== 'tick' && to === command.connection);
       assert.deepEqual(replies, []);
       return;
+    }
+    if (command.kind === 'peek') {
+      assert.deepEqual(records, [], 'a peek changes nothing');
+      return checkPeek(command, this.#messages.values(), this.#connectedSessions(), replies);
     }
     const expected = this.#expectedEffects(command, instant);
     const applyNext = () => {
@@ -375,6 +384,7 @@ export class EngineOracle {
         case 'stored':
         case 'settled':
         case 'retried':
+        case 'dropped':
           while (records.length > 0) applyNext();
           this.#checkReply(reply, command, expected);
           break;
@@ -450,7 +460,7 @@ export class EngineOracle {
 
   #expectedEffects(
     command: Command | { readonly kind: 'tick' },
-    { now }: Instant,
+    { now, time }: Instant,
   ): ExpectedEffects {
     const session =
       command.kind === 'hello'
@@ -544,6 +554,11 @@ export class EngineOracle {
       case 'retry':
         this.#retry = this.#retryable(command);
         expected.retried.push(...this.#retry.moved);
+        break;
+      case 'drop':
+        this.#drop = droppable(command, this.#messages.values(), time);
+        if (command.dryRun) break;
+        for (const { envelope } of this.#drop.ready) expected.settles.add(envelope.number);
         break;
       case 'tick':
         if (now < this.#graceUntil) break;
@@ -892,6 +907,16 @@ export class EngineOracle {
           ],
         );
         assert.equal(next, 0);
+        return;
+      }
+      case 'dropped': {
+        assert(command.kind === 'drop');
+        const { dropped, held, next, upTo } = response;
+        assert.deepEqual(
+          [dropped.map(({ id }) => id), held, next],
+          [this.#drop.ready.map(({ envelope }) => envelope.id), this.#drop.held.length, 0],
+        );
+        assert.ok(command.upTo === 0 ? upTo >= this.#numberHighest : upTo === command.upTo);
         return;
       }
       case 'status':

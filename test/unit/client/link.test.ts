@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
 import { Client } from '../../../src/client/client.ts';
-import type { Name } from '../../../src/model/message.ts';
+import { bodyChecksum, type MessageId, type Name } from '../../../src/model/message.ts';
 import type { Request, Response, Welcome } from '../../../src/model/requests.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeRequest, encodeResponse, responseTypes } from '../../../src/protocol/codec.ts';
@@ -34,8 +34,8 @@ class PlayedConnection {
     }
   }
 
-  answer(response: Response): void {
-    for (const frame of framesOf(encodeResponse(response))) this.frame(frame);
+  answer(response: Response, body?: Buffer): void {
+    for (const frame of framesOf(encodeResponse(response, body))) this.frame(frame);
   }
 
   frame(frame: Frame): void {
@@ -190,4 +190,77 @@ test('a program fault while connecting reaches the caller as it is', async () =>
   const connect = () => Promise.reject(fault);
   const client = clientOf(connect, new ManualRuntime());
   await assert.rejects(client.post(box, body), (error) => error === fault);
+});
+
+test('a wait without end is sent again each time that it ends, and after a lost connection', async () => {
+  const waits: number[] = [];
+  const { client, dials } = makeClient((request, connection) => {
+    if (request.kind === 'hello') return connection.answer(welcome(request.request));
+    if (request.kind !== 'wait') return;
+    waits.push(request.waitMs);
+    const { request: number, mailbox } = request;
+    if (waits.length === 2) return connection.destroy();
+    if (waits.length < 5) {
+      return connection.answer({ kind: 'end', request: number, remaining: 0 });
+    }
+    const origin = { program: 'p', pid: 1, machine: 'm' };
+    const envelope = {
+      ...{
+        id: 'x' as MessageId,
+        number: 1,
+        to: box,
+        from: '' as const,
+        time: 1,
+        answers: '' as const,
+      },
+      ...{ origin, bodyBytes: body.length, checksum: bodyChecksum(body) },
+    } as const;
+    connection.answer(
+      { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0 },
+      body,
+    );
+  });
+  const delivery = await client.wait(box, { timeoutMs: Number.POSITIVE_INFINITY });
+  assert.equal(delivery?.envelope.id, 'x');
+  assert.deepEqual(waits, [300_000, 300_000, 300_000, 300_000, 300_000]);
+  assert.equal(dials.length, 2);
+});
+
+test('a wait without end that is aborted is cancelled at the broker', async () => {
+  const seen: string[] = [];
+  const abort = new AbortController();
+  const { client } = makeClient((request, connection) => {
+    seen.push(request.kind);
+    if (request.kind === 'hello') connection.answer(welcome(request.request));
+    if (request.kind === 'wait') abort.abort();
+    if (request.kind === 'cancel') {
+      connection.answer({ kind: 'end', request: request.request, remaining: 0 });
+    }
+  });
+  const endless = { timeoutMs: Number.POSITIVE_INFINITY, signal: abort.signal };
+  await assert.rejects(client.wait(box, endless), { code: 'cancelled' });
+  await new Promise(setImmediate);
+  assert.deepEqual(seen, ['hello', 'wait', 'cancel']);
+});
+
+test('a peek or a drop is not sent to a broker that does not announce it, and the link stays', async () => {
+  const seen: string[] = [];
+  const { client, dials } = makeClient((request, connection) => {
+    seen.push(request.kind);
+    if (request.kind === 'hello') {
+      connection.answer({ ...welcome(request.request), requests: ['peek'] });
+    }
+    if (request.kind === 'peek') {
+      connection.answer({ kind: 'end', request: request.request, remaining: 0 });
+    }
+  });
+  const look = { messagesMax: 1, partBytesMax: 0 };
+  assert.deepEqual(await client.peek(box, look), { messages: [], remaining: 0 });
+  await assert.rejects(client.drop(box), {
+    code: 'version_mismatch',
+    message: 'the session that owns the broker (pid 2) is older, and cannot drop',
+    hint: 'end that session or update it, then try again',
+  });
+  assert.deepEqual(seen, ['hello', 'peek']);
+  assert.equal(dials.length, 1);
 });

@@ -88,6 +88,18 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     { kind: 'listen', request: 12, addresses: ['10.0.0.5', '::1'] },
     '10 00 0000 0000000c 00000011 00000002 08 31302e302e302e35 03 3a3a31',
   ],
+  peek: [
+    { kind: 'peek', request: 12, mailbox: to, after: 5, messagesMax: 20, partBytesMax: 480 },
+    '0d 00 0000 0000000c 00000012 01 41 0000000000000005 00000014 000001e0',
+  ],
+  drop: [
+    {
+      ...{ kind: 'drop', request: 13, mailbox: to, dryRun: true, ageMsMin: 1_000 },
+      ...{ after: 5, upTo: 9, ids: [id] },
+    },
+    '0e 00 0000 0000000d 00000023 01 41 01',
+    '00000000000003e8 0000000000000005 0000000000000009 00000001 03 696431',
+  ],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
@@ -102,11 +114,12 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       addresses: ['127.0.0.1:19901'],
       revoked: holds,
       messages: 3,
+      requests: ['peek'],
     },
     '81 00 0000 00000001',
     json(
       `{"protocol":1,"version":"${version}","store":"ab","epoch":2,"format":1,"pid":258,` +
-        '"addresses":["127.0.0.1:19901"],"messages":3}',
+        '"addresses":["127.0.0.1:19901"],"messages":3,"requests":["peek"]}',
     ),
     '00000001 0000000000000005 03 696431',
   ],
@@ -184,7 +197,33 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     { kind: 'listening', request: 12, addresses: ['0.0.0.0'] },
     '90 00 0000 0000000c 0000000c 00000001 07 302e302e302e30',
   ],
+  peeked: [
+    {
+      ...{ kind: 'peeked', request: 12, attempt: 2, mailbox: to, partBytes: 2 },
+      holder: { session, origin },
+      envelope: {
+        ...{ id, number: 6, to, from: '', time: 2 ** 40, answers: '', origin },
+        ...{ bodyBytes: 5, checksum },
+      },
+    },
+    '8d 00 0000 0000000c 0000004c 00000002 00 01 41 10 30313233343536373839616263646566',
+    '00000001 01 70 00000102 01 6d',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686',
+    '6865',
+  ],
+  dropped: [
+    {
+      ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from }] },
+      ...{ held: 1, next: 6, upTo: 9 },
+    },
+    '8e 00 0000 0000000d',
+    json('{"dropped":[{"id":"id1","number":6,"from":"B"}],"held":1,"next":6,"upTo":9}'),
+  ],
 };
+
+function hasBody(kind: Response['kind']): boolean {
+  return kind === 'offer' || kind === 'peeked';
+}
 
 /** A header of JSON with its length before it. */
 function json(text: string): string {
@@ -203,7 +242,7 @@ function requestFrame(kind: Request['kind']): Frame {
 }
 
 function answerFrame(kind: Response['kind']): Frame {
-  return frameOf(encodeResponse(answers[kind][0], kind === 'offer' ? body : undefined));
+  return frameOf(encodeResponse(answers[kind][0], hasBody(kind) ? body : undefined));
 }
 
 /** The bytes after the length of the frame. */
@@ -220,9 +259,9 @@ for (const [kind, [request, ...hex]] of Object.entries(requests)) {
 
 for (const [kind, [response, ...hex]] of Object.entries(answers)) {
   test(`the bytes of a ${kind} response are those of the protocol, both ways`, () => {
-    const buffers = encodeResponse(response, kind === 'offer' ? body : undefined);
+    const buffers = encodeResponse(response, hasBody(response.kind) ? body : undefined);
     assert.equal(hexOf(buffers), hex.join('').replaceAll(' ', ''));
-    const expectedBody = kind === 'offer' ? body : undefined;
+    const expectedBody = { offer: body, peeked: body.subarray(0, 2) }[kind];
     assert.deepEqual(decodeResponse(frameOf(buffers)), { response, body: expectedBody });
   });
 }
@@ -269,7 +308,7 @@ test('a body in a frame that has none is a bad frame, in every kind', () => {
     assert.throws(() => decodeRequest(frame), { code: 'bad_frame' }, kind);
   }
   for (const kind of Object.keys(answers) as Response['kind'][]) {
-    if (['welcome', 'offer'].includes(kind)) continue;
+    if (['welcome', 'offer', 'peeked'].includes(kind)) continue;
     const frame = { ...answerFrame(kind), body };
     assert.throws(() => decodeResponse(frame), { code: 'bad_frame' }, kind);
   }
@@ -301,6 +340,27 @@ test('an offer of a damaged message has no body, and says that it is damaged', (
   assert.equal(frame.body.length, 0);
   assert.deepEqual(decodeResponse(frame), { response: answers.offer[0], body: undefined });
   assert.throws(() => decodeResponse({ ...frame, body }), { code: 'bad_frame' });
+});
+
+test('a peeked message has no body if it is damaged or none was wanted, and a whole body is checked', () => {
+  const peeked = answers.peeked[0] as Response & { kind: 'peeked' };
+  const damaged = frameOf(encodeResponse(peeked));
+  const none = { response: { ...peeked, partBytes: 0 } };
+  assert.deepEqual(decodeResponse(damaged), { ...none, body: undefined });
+  assert.throws(() => decodeResponse({ ...damaged, body }), { code: 'bad_frame' });
+  const unwanted = frameOf(encodeResponse({ ...peeked, partBytes: 0 }));
+  assert.deepEqual(decodeResponse(unwanted), { ...none, body: Buffer.alloc(0) });
+  const whole = frameOf(encodeResponse({ ...peeked, partBytes: 5 }, body));
+  assert.deepEqual(decodeResponse(whole).body, body);
+  const changed = { ...whole, body: Buffer.from('hellp') };
+  assert.throws(() => decodeResponse(changed), { code: 'body_damaged' });
+  const long = { ...whole, body: Buffer.from('hello!') };
+  assert.throws(() => decodeResponse(long), { code: 'bad_frame' });
+});
+
+test('a broker of version 0.1 announces no later requests', () => {
+  const { requests: _, ...older } = answers.welcome[0] as Response & { kind: 'welcome' };
+  assert.deepEqual(decodeResponse(frameOf(encodeResponse(older))).response, older);
 });
 
 const toThree: Request & { kind: 'post' } = {
@@ -372,6 +432,21 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
     [{ kind: 'fetch', request: 1, mailbox: to, bytesMax: 0, messagesMax: 1_001 }, 'bad_parameter'],
     [
       { kind: 'fetch', request: 1, mailbox: to, bytesMax: 8_388_609, messagesMax: 1 },
+      'bad_parameter',
+    ],
+    [
+      { kind: 'peek', request: 1, mailbox: to, after: 0, messagesMax: 1_001, partBytesMax: 0 },
+      'bad_parameter',
+    ],
+    [
+      { kind: 'peek', request: 1, mailbox: to, after: 0, messagesMax: 1, partBytesMax: 1_048_577 },
+      'bad_parameter',
+    ],
+    [
+      {
+        ...{ kind: 'drop', request: 1, mailbox: to, dryRun: false, ageMsMin: 0, after: 0, upTo: 0 },
+        ids: Array.from({ length: 1_001 }, () => id),
+      },
       'bad_parameter',
     ],
     [

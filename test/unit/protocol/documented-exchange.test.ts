@@ -8,7 +8,7 @@ import {
   parseName,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { Request, Response } from '../../../src/model/requests.ts';
+import { laterRequests, type Request, type Response } from '../../../src/model/requests.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { ClientHandshake, ServerHandshake } from '../../../src/protocol/handshake.ts';
@@ -70,6 +70,7 @@ const answers: readonly Response[] = [
     addresses: ['127.0.0.1'],
     revoked: [],
     messages: 0,
+    requests: laterRequests,
   },
   {
     kind: 'stored',

@@ -1,0 +1,52 @@
+// What a peek shows of a mailbox, for a program and for the library: page by page, with the first line of each
+// body or all of it.
+import {
+  bodyBytesMax,
+  fetchMessagesMax,
+  peekLineBytes,
+  peekLineCharacters,
+} from '../base/limits.ts';
+import type { Cancellable, MailService, PeekedMessage, PeekResult } from '../model/mail-service.ts';
+import type { Name } from '../model/message.ts';
+
+export interface PeekLook extends Cancellable {
+  /** Messages in all pages together. */
+  readonly max: number;
+  /** The whole bodies, not only their first lines. */
+  readonly full: boolean;
+}
+
+/** Pages of at most 1,000 messages, or 8 MiB of bodies. The last one says how many messages follow. */
+export async function* peekPages(
+  mail: MailService,
+  mailbox: Name,
+  { max, full, signal }: PeekLook,
+): AsyncGenerator<PeekResult, void> {
+  const partBytesMax = full ? bodyBytesMax : peekLineBytes;
+  let after = 0;
+  for (let left = max; left > 0; ) {
+    const messagesMax = Math.min(left, fetchMessagesMax);
+    const page = await mail.peek(mailbox, { after, messagesMax, partBytesMax, signal });
+    yield page;
+    if (page.remaining === 0) return;
+    left -= page.messages.length;
+    after = page.messages.at(-1)?.envelope.number ?? after;
+  }
+}
+
+/** The part of the body that a peek has, without a character that is cut off; undefined when it is damaged. */
+export function partText({ part }: PeekedMessage): string | undefined {
+  // As a stream the decoder keeps an incomplete character for the next part, which does not come.
+  return part && new TextDecoder('utf-8', { ignoreBOM: true }).decode(part, { stream: true });
+}
+
+/** The first line of the body, with an ellipsis if the body goes on; undefined when it is damaged. */
+export function firstLine(message: PeekedMessage): string | undefined {
+  const text = partText(message);
+  if (text === undefined) return undefined;
+  const [line = ''] = text.split(/\r?\n/, 1);
+  const shown = [...line].slice(0, peekLineCharacters).join('');
+  const rest = text.slice(shown.length);
+  const isAll = message.part?.length === message.envelope.bodyBytes && /^(\r?\n)?$/.test(rest);
+  return isAll ? shown : `${shown}…`;
+}

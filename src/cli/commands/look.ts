@@ -1,0 +1,268 @@
+// The commands that look at a mailbox and clear it without reading it: peek, drop.
+import { type Command, Option } from 'commander';
+import type { BrokerAddress } from '../../app/context.ts';
+import { checkBroker } from '../../app/operations.ts';
+import {
+  parseAge,
+  parseCount,
+  parseHost,
+  parseNameValue,
+  parsePort,
+} from '../../app/parameters.ts';
+import { firstLine, partText, peekPages } from '../../app/peek.ts';
+import { quoted, sanitize, sanitizeLine } from '../../app/sanitize.ts';
+import { described, lines, messages, moreThere } from '../../app/summaries.ts';
+import { cancelled, IpcError } from '../../base/errors.ts';
+import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
+import { shellWord } from '../../base/shell.ts';
+import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
+import { type Name, parseMessageId } from '../../model/message.ts';
+import type { DroppedMessage, Holder } from '../../model/requests.ts';
+import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
+import { originFields } from '../deliver.ts';
+import { confirmed, jsonLine, print, say, writeJson } from '../output.ts';
+import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
+
+/** Messages that were dropped, as text: senders and messages that are named. The others are counted. */
+const sendersShown = 5;
+const droppedShown = 20;
+
+const peekFields: OutputFields = {
+  id: 'the id of the message',
+  number: 'its number in the store',
+  mailbox: 'where it is',
+  to: 'where it was posted to',
+  ...originFields,
+  time: 'when it was stored, in ms since 1970',
+  attempt: 'its delivery while it is held, else its next one',
+  answers: 'the id of the message that it answers, or ""',
+  holder: 'who holds it: session, program, pid, machine; null: nobody',
+  bytes: 'bytes of its body',
+  damaged: 'true: the disk damaged it, and its body is lost',
+  line: 'the first line of its text; null when it is damaged',
+  body: 'with --full its text, else null',
+};
+
+const dropFields: OutputFields = {
+  mailbox: 'the mailbox',
+  dropped: 'what was dropped, for each: id, number, from',
+  held: 'messages that stay because a session holds them',
+  missing: 'ids of --id that were not dropped',
+};
+
+export function addLookCommands(program: Command): void {
+  addPeek(program);
+  addDrop(program);
+}
+
+function addPeek(program: Command): void {
+  const command = program
+    .command('peek')
+    .description('Show what is in a mailbox, ready or held, and take nothing.')
+    .argument('<mailbox>', 'the mailbox to look at')
+    .option('--max <max>', `messages to show; ${peekMessagesDefault} by default`)
+    .option('--full', 'whole bodies, not only their first lines');
+  withBroker(command).action(async (mailbox: string, { max, full, json, host, port }) => {
+    const line = {
+      ...{ mailbox: parseNameValue(mailbox, 'mailbox'), at: brokerAt(host, port) },
+      max: max === undefined ? peekMessagesDefault : parseCount(max, 'max', fetchMessagesMax),
+      full: full === true,
+    };
+    process.exit(await execute((context) => peek(line, context), { json: json !== undefined }));
+  });
+  withJson(command, peekFields);
+  withExamples(command, 'ipc peek ann', 'ipc peek ann --full --json | jq -r .body');
+}
+
+function addDrop(program: Command): void {
+  const ids = new Option('--id <id>', 'only the message with this id; may be repeated').argParser(
+    (id: string, others: readonly string[] = []) => [...others, id],
+  );
+  const command = program
+    .command('drop')
+    .description('Settle what is ready in a mailbox without reading it.')
+    .argument('<mailbox>', 'the mailbox to clear')
+    .addOption(ids)
+    .option('--older <age>', 'only what was stored that long ago: 30s, 5m, 2h, 2d')
+    .option('--yes', 'do not ask');
+  withBroker(command).action(async (mailbox: string, { id = [], older, yes, json, host, port }) => {
+    const line = {
+      ...{ mailbox: parseNameValue(mailbox, 'mailbox'), at: brokerAt(host, port) },
+      ids: (id as string[]).map(parseMessageId),
+      ageMsMin: older === undefined ? 0 : parseAge(older, 'older'),
+      asks: yes !== true,
+    };
+    if (line.asks) requireTerminal();
+    process.exit(await execute((context) => drop(line, context), { json: json !== undefined }));
+  });
+  const words = 'one JSON object, on stdout';
+  withJson(command, dropFields, words);
+  withExamples(command, 'ipc drop ann', 'ipc drop ann --older 2d --yes');
+}
+
+function withBroker(command: Command): Command {
+  return command
+    .option('--host <host>', 'HOST:PORT of the broker')
+    .option('--port <port>', brokerPortWords);
+}
+
+function brokerAt(host: string | undefined, port: string | undefined): BrokerAddress {
+  const at = {
+    ...(host !== undefined && { host: parseHost(host) }),
+    ...(port !== undefined && { port: parsePort(port) }),
+  };
+  checkBroker(at);
+  return at;
+}
+
+interface PeekLine {
+  readonly mailbox: Name;
+  readonly at: BrokerAddress;
+  readonly max: number;
+  readonly full: boolean;
+}
+
+async function peek(
+  { mailbox, at, max, full }: PeekLine,
+  { context, signal, json }: CommandContext,
+): Promise<number> {
+  const { mail } = await context.broker(at);
+  let remaining = 0;
+  let isEmpty = true;
+  for await (const page of peekPages(mail, mailbox, { max, full, signal })) {
+    const present = json ? plainLine : presentPeeked;
+    const text = page.messages.map((message) => present(message, full)).join('');
+    await print(text, 'nothing was changed');
+    if (page.messages.length > 0) isEmpty = false;
+    remaining = page.remaining;
+  }
+  if (isEmpty && !json) await say(`No message in ${quoted(mailbox)}.`);
+  if (remaining > 0) await say(`${moreThere(remaining)}.`);
+  return exitSuccess;
+}
+
+function plainLine(message: PeekedMessage, full: boolean): string {
+  const { envelope, mailbox, attempt, holder, part } = message;
+  const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
+  return jsonLine({
+    ...{ id, number, mailbox, to, from, ...origin, time, attempt, answers },
+    holder: holder && { session: holder.session, ...(holder.origin ?? noOrigin) },
+    ...{ bytes, damaged: part === undefined, line: firstLine(message) },
+    body: full ? partText(message) : undefined,
+  });
+}
+
+const noOrigin = { program: undefined, pid: undefined, machine: undefined };
+
+/** A head, and the body indented below it, so that no body can pass for a head. */
+function presentPeeked(message: PeekedMessage, full: boolean): string {
+  const { envelope, mailbox, holder } = message;
+  const head = [
+    described(message),
+    holder ? `held by ${holderWords(holder)}` : 'ready',
+    `${envelope.bodyBytes} bytes`,
+    ...(envelope.to === mailbox ? [] : [`posted to ${quoted(envelope.to)}`]),
+    `id ${quoted(envelope.id)}`,
+  ].join(', ');
+  return `${[head, ...bodyLines(message, full)].join('\n')}\n`;
+}
+
+function holderWords({ session, origin }: Holder): string {
+  if (!origin) return `a session that is not connected (${session})`;
+  return `${quoted(origin.program)} pid ${origin.pid} on ${quoted(origin.machine)}`;
+}
+
+function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {
+  const line = firstLine(message);
+  if (line === undefined) return ['  (damaged: the disk lost its body)'];
+  if (message.envelope.bodyBytes === 0) return [];
+  if (!full) return [`  ${sanitizeLine(line)}`];
+  const text = sanitize(partText(message) ?? '').text;
+  return text
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/)
+    .map((each) => `  ${each}`);
+}
+
+interface DropLine {
+  readonly mailbox: Name;
+  readonly at: BrokerAddress;
+  readonly ids: readonly ReturnType<typeof parseMessageId>[];
+  readonly ageMsMin: number;
+  readonly asks: boolean;
+}
+
+/** A script says that it means it. */
+function requireTerminal(): void {
+  if (process.stdin.isTTY) return;
+  const words = process.argv.slice(3).map(shellWord);
+  throw new IpcError('missing_parameter', 'stdin is not a terminal, so nothing can be asked', {
+    hint: `to drop without a question: ${['ipc drop --yes', ...words].join(' ')}`,
+  });
+}
+
+/** Returns the exit code: success unless a message that was named stays. */
+async function drop(line: DropLine, { context, signal, json }: CommandContext): Promise<number> {
+  const { mailbox, ids, ageMsMin, asks } = line;
+  const { mail } = await context.broker(line.at);
+  const which = { ids, ageMsMin, signal };
+  const upTo = asks ? await askedUpTo(mail, line, signal) : undefined;
+  if (asks && upTo === undefined) return exitSuccess;
+  const result = await mail.drop(mailbox, { ...which, upTo });
+  const gone = new Set(result.dropped.map(({ id }) => id));
+  const missing = ids.filter((id) => !gone.has(id));
+  const { dropped, held } = result;
+  if (json) await writeJson({ mailbox, dropped, held, missing });
+  else await say(presentDropped(line, result, missing));
+  return missing.length === 0 ? exitSuccess : exitFailed;
+}
+
+/** Asks. Returns the number up to which the user has agreed, or undefined. */
+async function askedUpTo(
+  mail: MailService,
+  { mailbox, ids, ageMsMin }: DropLine,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const found = await mail.drop(mailbox, { ids, ageMsMin, dryRun: true, signal });
+  if (found.dropped.length === 0) return found.upTo;
+  const what = `${messages(found.dropped.length)} of ${quoted(mailbox)} unread`;
+  await say(`This drops ${what}: ${senders(found.dropped)}.`);
+  const isWanted = await confirmed('Do that?');
+  if (signal.aborted) throw cancelled();
+  if (isWanted) return found.upTo;
+  await say('Nothing was dropped.');
+  return undefined;
+}
+
+function presentDropped(
+  { mailbox }: DropLine,
+  { dropped, held }: DropResult,
+  missing: readonly string[],
+): string {
+  const box = quoted(mailbox);
+  const absent = missing.map((id) => `${quoted(id)} was not dropped: it is not ready in ${box}.`);
+  const stay = held === 1 ? 'is held and stays' : 'are held and stay';
+  const heldLine = held === 0 ? [] : [`${messages(held)} ${stay}.`];
+  if (dropped.length === 0)
+    return lines(`No message of ${box} was dropped.`, ...heldLine, ...absent);
+  const title = `Dropped ${messages(dropped.length)} of ${box} unread: ${senders(dropped)}.`;
+  const shown = dropped
+    .slice(0, droppedShown)
+    .map(({ number, id }) => `#${number} (id ${quoted(id)})`);
+  const more = dropped.length - shown.length;
+  const list = `${[...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')}.`;
+  return lines(title, list, ...heldLine, ...absent);
+}
+
+/** Whose messages they are. */
+function senders(dropped: readonly DroppedMessage[]): string {
+  const counts = new Map<string, number>();
+  for (const { from } of dropped) counts.set(from, (counts.get(from) ?? 0) + 1);
+  const all = [...counts].map(([from, count]) => {
+    return `${count} from ${from === '' ? 'unknown' : quoted(from)}`;
+  });
+  const more = all.length - sendersShown;
+  return [...all.slice(0, sendersShown), ...(more > 0 ? [`and ${more} other senders`] : [])].join(
+    ', ',
+  );
+}

@@ -1,0 +1,148 @@
+// The headers of a peek and a drop, and of their responses.
+import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { bodyBytesMax, fetchMessagesMax, messagesPerDrop } from '../base/limits.ts';
+import {
+  readEnvelope,
+  readMessageId,
+  readName,
+  readOrigin,
+  writeEnvelope,
+  writeOrigin,
+} from '../model/envelope.ts';
+import { parseMessageId, parseName, parseSessionId } from '../model/message.ts';
+import type {
+  DroppedMessage,
+  DroppedResponse,
+  DropRequest,
+  Holder,
+  PeekedResponse,
+  PeekRequest,
+} from '../model/requests.ts';
+import type { Frame } from './frame.ts';
+import { checkChecksum, checkNoBody, readFlag, readHeader } from './header-fields.ts';
+import { type JsonFields, readJson, writeJson } from './json-header.ts';
+
+/** An id of one character, with its length. */
+const idBytesMin = 2;
+/** Two empty texts and a process id. */
+const originBytesMin = 6;
+
+export function peekHeader({ mailbox, after, messagesMax, partBytesMax }: PeekRequest): Buffer {
+  return new ByteWriter().text(mailbox).u64(after).u32(messagesMax).u32(partBytesMax).bytes();
+}
+
+export function decodePeek(frame: Frame): PeekRequest {
+  const peek = readHeader(frame, (reader) => ({
+    kind: 'peek' as const,
+    request: frame.request,
+    mailbox: readName(reader),
+    after: reader.u64(),
+    messagesMax: reader.u32(),
+    partBytesMax: reader.u32(),
+  }));
+  if (peek.messagesMax <= fetchMessagesMax && peek.partBytesMax <= bodyBytesMax) return peek;
+  const what = `a peek at ${peek.messagesMax} messages, ${peek.partBytesMax} bytes of each`;
+  const limits = `limits ${fetchMessagesMax} messages, ${bodyBytesMax} bytes`;
+  throw new IpcError('bad_parameter', `${what}; ${limits}`);
+}
+
+export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer {
+  const writer = new ByteWriter().u32(peeked.attempt).u8(Number(isDamaged));
+  writer.text(peeked.mailbox).text(peeked.holder?.session ?? '');
+  const origin = peeked.holder?.origin;
+  writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
+  writeEnvelope(writer, peeked.envelope);
+  return writer.bytes();
+}
+
+/** `body`: the first bytes of the message's body; undefined when that is damaged. */
+export function decodePeeked(frame: Frame): {
+  response: PeekedResponse;
+  body: Buffer | undefined;
+} {
+  const { request, body } = frame;
+  let isDamaged = false;
+  const response = readHeader(frame, (reader): PeekedResponse => {
+    const attempt = reader.u32();
+    isDamaged = readFlag(reader);
+    const mailbox = readName(reader);
+    const holder = readHolder(reader);
+    const envelope = readEnvelope(reader);
+    const partBytes = body.length;
+    return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
+  });
+  if (response.attempt === 0) throw new IpcError('bad_frame', 'a peeked message with attempt 0');
+  if (isDamaged) {
+    checkNoBody(frame);
+    return { response, body: undefined };
+  }
+  const { bodyBytes, checksum } = response.envelope;
+  if (body.length > bodyBytes) {
+    throw new IpcError('bad_frame', `${body.length} bytes of a body of ${bodyBytes}`);
+  }
+  if (body.length === bodyBytes) checkChecksum(body, checksum);
+  return { response, body };
+}
+
+/** A ready message has no holder and no origin; a held one has the origin of its holder, if that is connected. */
+function readHolder(reader: ByteReader): Holder | undefined {
+  const session = reader.text();
+  const origins = reader.list(originBytesMin, () => readOrigin(reader));
+  if (origins.length > (session === '' ? 0 : 1)) {
+    throw new IpcError('bad_frame', `a peeked message with ${origins.length} holders`);
+  }
+  return session === '' ? undefined : { session: parseSessionId(session), origin: origins[0] };
+}
+
+export function dropHeader(drop: DropRequest): Buffer {
+  const { mailbox, dryRun, ageMsMin, after, upTo, ids } = drop;
+  const writer = new ByteWriter().text(mailbox).u8(Number(dryRun));
+  writer.u64(ageMsMin).u64(after).u64(upTo);
+  return writer.list(ids, (id) => writer.text(id)).bytes();
+}
+
+export function decodeDrop(frame: Frame): DropRequest {
+  const drop = readHeader(frame, (reader) => ({
+    kind: 'drop' as const,
+    request: frame.request,
+    mailbox: readName(reader),
+    dryRun: readFlag(reader),
+    ageMsMin: reader.u64(),
+    after: reader.u64(),
+    upTo: reader.u64(),
+    ids: reader.list(idBytesMin, () => readMessageId(reader)),
+  }));
+  if (drop.ids.length <= messagesPerDrop) return drop;
+  const what = `${drop.ids.length} ids at once; limit ${messagesPerDrop}`;
+  throw new IpcError('bad_parameter', what);
+}
+
+export function droppedHeader({ dropped, held, next, upTo }: DroppedResponse): Buffer {
+  return writeJson({ dropped: dropped.map(plain), held, next, upTo });
+}
+
+export function decodeDropped(frame: Frame): DroppedResponse {
+  const fields = readJson(frame.header);
+  return {
+    kind: 'dropped',
+    request: frame.request,
+    dropped: fields.objects('dropped').map(droppedMessage),
+    held: fields.whole('held'),
+    next: fields.whole('next'),
+    upTo: fields.whole('upTo'),
+  };
+}
+
+function plain({ id, number, from }: DroppedMessage): DroppedMessage {
+  return { id, number, from };
+}
+
+function droppedMessage(fields: JsonFields): DroppedMessage {
+  const from = fields.text('from');
+  return {
+    id: parseMessageId(fields.text('id')),
+    number: fields.whole('number'),
+    from: from === '' ? from : parseName(from),
+  };
+}
