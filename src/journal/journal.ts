@@ -406,7 +406,11 @@ export class Journal {
     const encoded = records.map((record) => encodeRecord(record, seed));
     // The length of the log writer's segment, since it writes sync points as well.
     let offset = this.#logWriter.bytes;
-    this.#guard(() => this.#logWriter.append(encoded.flat()));
+    this.#guard(() => {
+      this.#logWriter.append(encoded.flat());
+      // A removed file takes writes and syncs without an error. No delivery may rest on it.
+      if (!this.#logWriter.isInPlace()) throw this.lost();
+    });
     for (const [index, record] of records.entries()) {
       const bytes = byteLength(encoded[index] ?? []);
       const ended = this.#live.apply(record, { file, offset, bytes });

@@ -91,6 +91,11 @@ export class LogWriter {
     this.#unsynced.add(this.#current);
   }
 
+  /** False if the store was removed, or moved away: what was written since is in no store that anybody will open. */
+  isInPlace(): boolean {
+    return this.#current.isInPlace();
+  }
+
   /** Covers what was written before the call. Meanwhile more may be written, and segments begun. */
   async sync(): Promise<void> {
     const covered = [...this.#unsynced];

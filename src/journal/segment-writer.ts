@@ -67,6 +67,10 @@ export class SegmentWriter {
     return this.#file.sync();
   }
 
+  isInPlace(): boolean {
+    return this.#file.isInPlace();
+  }
+
   close(): void {
     this.#file.close();
   }

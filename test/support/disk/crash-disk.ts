@@ -292,6 +292,7 @@ export class ProcessDisk implements Disk {
           if (failing) throw systemError('EIO');
         });
       },
+      isInPlace: () => this.#tree.find(path) === file,
       close: () => {
         this.#call('close', path);
         this.openFiles--;
