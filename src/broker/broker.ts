@@ -25,7 +25,7 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import type { Response, StorageStatus } from '../model/requests.ts';
+import type { PostRequest, Response, StorageStatus } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -235,8 +235,8 @@ export class Broker {
       peer.check(request);
       if (request.kind === 'post') {
         const bytes = frame.header.length + frame.body.length;
-        const isDiskFull = !this.#hasRoom(bytes, request.alsoTo.length);
-        this.#step({ ...request, connection, isDiskFull });
+        if (this.#hasRoom(bytes, request.alsoTo.length)) this.#step({ ...request, connection });
+        else void this.#postWhenThereIsRoom(connection, peer, request, bytes);
       } else this.#step({ ...request, connection });
       this.#groupCommit?.endLargeTurn();
     } catch (error) {
@@ -252,6 +252,26 @@ export class Broker {
       this.#fail(error);
       return false;
     }
+  }
+
+  /** Settled mail goes first. Until there is room, or nothing more can go, the peer's requests wait. */
+  async #postWhenThereIsRoom(
+    connection: ConnectionId,
+    peer: Peer,
+    post: PostRequest,
+    bytes: number,
+  ): Promise<void> {
+    peer.pause('space');
+    let hasRoom = false;
+    for (let mayGain = true; mayGain && !hasRoom; ) {
+      this.#ping();
+      mayGain = (await this.#groupCommit?.makeSpace()) ?? false;
+      hasRoom = this.#state === 'open' && this.#hasRoom(bytes, post.alsoTo.length);
+    }
+    if (this.#hasEnded() || !this.#peers.has(connection)) return;
+    const refusal = hasRoom ? undefined : this.#journal?.refusal();
+    this.#step({ ...post, connection, refusal });
+    peer.resume('space');
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {

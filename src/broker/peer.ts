@@ -25,7 +25,7 @@ export const peerLimits: PeerLimits = {
 };
 
 /** Why the connection is not read. */
-type Pause = 'starting' | 'share' | 'unread' | 'ending';
+type Pause = 'starting' | 'share' | 'unread' | 'space' | 'ending';
 
 export class Peer {
   readonly connection: Connection;

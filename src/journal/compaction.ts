@@ -16,19 +16,27 @@ import type { SegmentList } from './segment-list.ts';
 
 /**
  * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
- * undefined. On a full disk even a small log is compacted.
+ * undefined. `isTight`: the disk is full, or somebody asked for it; then even a small log is compacted.
  */
 export function messagesToCopy(
   segments: SegmentList,
   live: LiveIndex,
   limits: JournalLimits,
-  isDiskFull: boolean,
+  isTight: boolean,
 ): number[] | undefined {
   const { oldest, bytes, count } = segments;
   if (!oldest) return undefined;
   const isSmall = bytes <= limits.logBytesCompact && count <= limits.segmentsCompact;
-  if (isSmall && !isDiskFull) return undefined;
-  return bytes > 2 * live.bytes ? live.messagesIn(oldest) : undefined;
+  if (isSmall && !isTight) return undefined;
+  const isDue = isTight
+    ? isMuchDead(bytes, live.bytes) || live.bytesIn(oldest) === 0
+    : bytes > 2 * live.bytes;
+  return isDue ? live.messagesIn(oldest) : undefined;
+}
+
+/** Where space is short, a fifth of dead bytes is worth the copies; else it must be half. */
+export function isMuchDead(bytes: number, liveBytes: number): boolean {
+  return bytes > 1.25 * liveBytes;
 }
 
 /**
