@@ -25,7 +25,7 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import type { PostRequest, Response, StorageStatus } from '../model/requests.ts';
+import type { CompactRequest, PostRequest, Response, StorageStatus } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
@@ -237,7 +237,8 @@ export class Broker {
         const bytes = frame.header.length + frame.body.length;
         if (this.#hasRoom(bytes, request.alsoTo.length)) this.#step({ ...request, connection });
         else void this.#postWhenThereIsRoom(connection, peer, request, bytes);
-      } else this.#step({ ...request, connection });
+      } else if (request.kind === 'compact') void this.#compact(connection, request);
+      else this.#step({ ...request, connection });
       this.#groupCommit?.endLargeTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -272,6 +273,14 @@ export class Broker {
     const refusal = hasRoom ? undefined : this.#journal?.refusal();
     this.#step({ ...post, connection, refusal });
     peer.resume('space');
+  }
+
+  /** Removes as much settled mail as it can. */
+  async #compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
+    do this.#ping();
+    while (await this.#groupCommit?.makeSpace(true));
+    const response = { kind: 'compacted', request } as const;
+    this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {

@@ -69,8 +69,8 @@ export class Peer {
     // Each further mailbox of a post costs as much as a request.
     if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
     if (kind === 'hello') this.#saidHello = true;
-    // These two look at every message, so each takes the whole share.
-    if (kind === 'status' || kind === 'retry') this.pause('share');
+    // These look at every message, so each takes the whole share.
+    if (kind === 'status' || kind === 'retry' || kind === 'compact') this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(

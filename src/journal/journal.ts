@@ -274,11 +274,6 @@ export class Journal {
     return this.#spaceCheck.isFileLimited;
   }
 
-  /** Length of the segments that count. */
-  get logBytes(): number {
-    return this.#segments.bytes;
-  }
-
   /** No message of the oldest segment may be live. Syncs, so it must not run beside sync(). */
   async removeOldest(): Promise<void> {
     const { oldest, files } = this.#segments;

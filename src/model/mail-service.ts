@@ -158,6 +158,8 @@ export interface MailService {
   release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void>;
   /** Moves dead letters back to the mailboxes that they were posted to, with attempts from 1. */
   retry(options?: RetryArguments): Promise<RetryResult>;
+  /** Removes settled mail from the log. */
+  compact(options?: Cancellable): Promise<void>;
   status(options?: Cancellable): Promise<BrokerStatus>;
   /** Becomes the owner, or joins it. `bind`: a further address of this machine to listen on. */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;

@@ -94,12 +94,19 @@ export interface StatusRequest {
   readonly request: RequestNumber;
 }
 
+/** Removes settled mail from the log. The broker answers it without the engine. */
+export interface CompactRequest {
+  readonly kind: 'compact';
+  readonly request: RequestNumber;
+}
+
 /** The session ends and has all its responses, so its ids need not be remembered. It has no response. */
 export interface Goodbye {
   readonly kind: 'goodbye';
   readonly request: RequestNumber;
 }
 
+/** What the engine answers. */
 export type BrokerRequest =
   | Hello
   | PostRequest
@@ -111,6 +118,9 @@ export type BrokerRequest =
   | RetryRequest
   | StatusRequest
   | Goodbye;
+
+/** What a client sends to a broker. */
+export type ClientRequest = BrokerRequest | CompactRequest;
 
 /** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
@@ -127,7 +137,7 @@ export interface PingRequest {
   readonly request: RequestNumber;
 }
 
-export type Request = BrokerRequest | SendRequest | PingRequest;
+export type Request = ClientRequest | SendRequest | PingRequest;
 
 export interface Welcome {
   readonly kind: 'welcome';
@@ -213,6 +223,11 @@ export interface RetriedResponse {
   readonly next: number;
 }
 
+export interface CompactedResponse {
+  readonly kind: 'compacted';
+  readonly request: RequestNumber;
+}
+
 /** How many dead letters were posted to a mailbox. */
 export interface DeadLetterCount {
   /** The mailbox that they were posted to. */
@@ -290,6 +305,7 @@ export type Response =
   | SettledResponse
   | ReleasedResponse
   | RetriedResponse
+  | CompactedResponse
   | StatusResponse
   | ErrorResponse
   | GoAway

@@ -64,6 +64,7 @@ export const requestTypes = {
   send: 0x0a,
   ping: 0x0b,
   retry: 0x0c,
+  compact: 0x10,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -79,6 +80,7 @@ export const responseTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
+  compacted: 0x90,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -128,6 +130,7 @@ export function decodeRequest(frame: Frame): Request {
       return decodeSend(frame);
     case 'cancel':
     case 'status':
+    case 'compact':
     case 'goodbye':
     case 'ping':
       checkNoHeader(frame);
@@ -174,6 +177,7 @@ function readResponse(frame: Frame): Response {
       if (request !== 0) throw new IpcError('bad_frame', 'going has the request number 0');
       return { kind, request };
     case 'released':
+    case 'compacted':
     case 'received':
     case 'pong':
       checkNoHeader(frame);
@@ -203,6 +207,7 @@ function requestHeader(request: Request): Buffer {
       return sendHeader(request);
     case 'cancel':
     case 'status':
+    case 'compact':
     case 'goodbye':
     case 'ping':
       return noBytes;
@@ -233,6 +238,7 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
     case 'error':
       return writeJson({ code: response.code, message: response.message });
     case 'released':
+    case 'compacted':
     case 'going':
     case 'received':
     case 'pong':

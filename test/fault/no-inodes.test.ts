@@ -1,29 +1,12 @@
 // A disk without a free inode: files can grow, but no new one can be made.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { mountTmpfs } from '../support/disk/small-disk.ts';
 import { program } from '../support/mcp-host.ts';
 import { type Ended, nextErrorLine, shell } from '../support/processes/shell.ts';
-
-/** Mounts a tmpfs; undefined where mounting is not allowed. */
-function mount(context: TestContext, options: string): string | undefined {
-  const path = mkdtempSync(join(tmpdir(), 'ipc-small-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { stdio: 'pipe' });
-  } catch {
-    rmSync(path, { recursive: true });
-    return undefined;
-  }
-  context.after(() => {
-    execFileSync('umount', ['-l', path]);
-    rmSync(path, { recursive: true, force: true });
-  });
-  return path;
-}
 
 function takeAllInodes(path: string): void {
   for (let number = 0; statfsSync(path).ffree > 0; number++) {
@@ -32,7 +15,7 @@ function takeAllInodes(path: string): void {
 }
 
 test('when the owner is killed on a disk without a free inode, the next one opens, and mail is stored, read and settled', async (context) => {
-  const disk = mount(context, 'size=64m,nr_inodes=60');
+  const disk = mountTmpfs(context, 'size=64m,nr_inodes=60');
   if (disk === undefined) return context.skip('mounting a tmpfs needs root');
   const home = join(disk, 'home');
   const { line, other } = await shell(context);
@@ -63,7 +46,7 @@ test('when the owner is killed on a disk without a free inode, the next one open
 });
 
 test('without a free inode, a first call fails with store_full and a hint that names inodes', async (context) => {
-  const disk = mount(context, 'size=64m,nr_inodes=60');
+  const disk = mountTmpfs(context, 'size=64m,nr_inodes=60');
   if (disk === undefined) return context.skip('mounting a tmpfs needs root');
   const { line } = await shell(context);
   takeAllInodes(disk);

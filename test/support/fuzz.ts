@@ -41,6 +41,7 @@ const requests: readonly Request[] = [
   { kind: 'release', request: 6, holds, unread: false },
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
+  { kind: 'compact', request: 12 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
   { kind: 'ping', request: 10 },

@@ -84,9 +84,11 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     { kind: 'retry', request: 11, to, ids: [id], after: 5 },
     '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
   ],
+  compact: [{ kind: 'compact', request: 12 }, '10 00 0000 0000000c 00000000'],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
+  compacted: [{ kind: 'compacted', request: 12 }, '90 00 0000 0000000c 00000000'],
   welcome: [
     {
       kind: 'welcome',
