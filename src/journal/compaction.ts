@@ -39,6 +39,11 @@ export function isMuchDead(bytes: number, liveBytes: number): boolean {
   return bytes > 1.25 * liveBytes;
 }
 
+type MergeLimits = Pick<
+  JournalLimits,
+  'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'
+>;
+
 /**
  * The index of the first of the newest segments that a new owner merges into its own first one; the
  * number of segments if it merges none. It merges if there are too many, or if ballast is missing,
@@ -48,10 +53,29 @@ export function isMuchDead(bytes: number, liveBytes: number): boolean {
  * The run is the longest of small segments whose first is no larger than all behind it, so only
  * larger ones remain in front. From its second copy on, a record therefore moves into a segment at
  * least twice as large each time.
+ *
+ * A limit on the size of files may allow a shorter merge only: `mayWrite` says whether a file may have
+ * this length.
  */
 export function mergeBegin(
   segments: readonly LogSegment[],
-  limits: Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'>,
+  limits: MergeLimits,
+  isBallastShort: boolean,
+  mayWrite: (bytes: number) => boolean,
+): number {
+  let { segmentBytesMax } = limits;
+  for (;;) {
+    const begin = longestMergeBegin(segments, { ...limits, segmentBytesMax }, isBallastShort);
+    const bytes = segments.slice(begin).reduce((sum, segment) => sum + segment.bytes, 0);
+    // Twice as much: there is a snapshot, too.
+    if (bytes === 0 || isBallastShort || mayWrite(2 * bytes)) return begin;
+    segmentBytesMax /= 2;
+  }
+}
+
+function longestMergeBegin(
+  segments: readonly LogSegment[],
+  limits: MergeLimits,
   isBallastShort: boolean,
 ): number {
   let begin = segments.length;

@@ -1,5 +1,6 @@
 // An epoch is a folder, and only one process can create it. The process that creates the next one owns the
 // store from then on: the epoch is the fencing token.
+import { dirname } from 'node:path';
 import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
 import type { Ballast } from './ballast.ts';
 import { type Disk, type FolderIdentity, isSameFolder } from './disk.ts';
@@ -40,6 +41,12 @@ export async function makeEpoch(
   } catch (error) {
     throw folderFault(error);
   }
+}
+
+/** For a new store: the processes that made its folders may have ended before they synced them. */
+export async function syncParents(disk: Disk, folder: string): Promise<void> {
+  await disk.syncFolder(folder);
+  await disk.syncFolder(dirname(folder));
 }
 
 async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {

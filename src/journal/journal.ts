@@ -6,7 +6,6 @@
 // 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
 // 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced.
 import assert from 'node:assert/strict';
-import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
@@ -33,11 +32,12 @@ import {
   justReplaced,
   makeEpoch,
   passesFencing,
+  syncParents,
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
-import { LiveIndex, type Location, type LogFile } from './live-index.ts';
+import { LiveIndex, type LogFile } from './live-index.ts';
 import { LogWriter } from './log-writer.ts';
 import { type OwnerNote, segmentPath, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
@@ -47,14 +47,12 @@ import {
   type SegmentRecord,
   type StoreRecord,
 } from './record-codec.ts';
-import { type RawRecord, type Seed, segmentSeed } from './record-framing.ts';
-import { type Log, type LogSegment, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { type Seed, segmentSeed } from './record-framing.ts';
+import { type Log, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
 import { SegmentList } from './segment-list.ts';
 import { byteLength, mayWriteFileOf } from './segment-writer.ts';
 import { SpaceCheck } from './space-check.ts';
-
-const fullWarning =
-  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
 
 /** A current segment with fewer dead bytes is not left because somebody asks for compaction. */
 const deadBytesMinWanted = 4_096;
@@ -113,7 +111,6 @@ export class Journal {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
-      // The process that created the folders above may have ended before it synced them.
       if (log.store === undefined) await syncParents(disk, folder);
       const journal = new Journal(options, own, log, ballast);
       return { journal, carried: await journal.#replay(log) };
@@ -254,8 +251,11 @@ export class Journal {
 
   /** What is wrong with the disk, in sentences for people. */
   warnings(): string[] {
-    const full = this.#spaceCheck.isDiskFull ? [fullWarning] : [];
-    return [...full, ...this.#fileSystemWarnings, ...this.#quarantine.reports()];
+    return [
+      ...this.#spaceCheck.warnings(),
+      ...this.#fileSystemWarnings,
+      ...this.#quarantine.reports(),
+    ];
   }
 
   /**
@@ -325,7 +325,9 @@ export class Journal {
   async #replay(log: Log): Promise<CarriedRecord[]> {
     const carried: CarriedRecord[] = [];
     const scanner = new CorruptionScanner();
-    const begin = this.#mergeBegin(log.segments);
+    const probe = segmentPath(this.#folder, { epoch: this.epoch, segment: 0 });
+    const mayWrite = (bytes: number) => mayWriteFileOf(this.#disk, probe, bytes);
+    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort, mayWrite);
     for (const [index, extent] of log.segments.entries()) {
       const { epoch, segment, durableBytes, nextNumber } = extent;
       if (nextNumber !== undefined) scanner.below(nextNumber);
@@ -334,7 +336,8 @@ export class Journal {
       if (listedBytes > 0) this.#segments.files.push(file);
       const reader: Reader = {
         record: (raw, record) => {
-          const location = locationOf(raw, file);
+          const { offset, end } = raw;
+          const location = { file, offset, bytes: end - offset };
           if (record) scanner.read(file, raw, record);
           if (record) this.#options.restore(record);
           if (record) this.#live.apply(record, location);
@@ -349,20 +352,6 @@ export class Journal {
     this.#live.nextNumber += scanner.numbersLost;
     this.#corruption = scanner.end(this.nextNumber);
     return carried;
-  }
-
-  /** A limit on the size of files may allow a shorter merge only. */
-  #mergeBegin(segments: readonly LogSegment[]): number {
-    const path = segmentPath(this.#folder, { epoch: this.epoch, segment: 0 });
-    let { segmentBytesMax } = this.#limits;
-    for (;;) {
-      const limits = { ...this.#limits, segmentBytesMax };
-      const begin = mergeBegin(segments, limits, this.#ballast.isShort);
-      const bytes = segments.slice(begin).reduce((sum, each) => sum + each.bytes, 0);
-      // Twice as much: there is a snapshot, too.
-      if (bytes === 0 || mayWriteFileOf(this.#disk, path, 2 * bytes)) return begin;
-      segmentBytesMax /= 2;
-    }
   }
 
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
@@ -442,14 +431,9 @@ export class Journal {
     this.#apply(entries, file, 2 * headerBytes);
   }
 
-  /** `offset`: of the first of them in the file. */
   #apply(entries: readonly SegmentEntry[], file: LogFile, offset: number): void {
-    let begin = offset;
-    for (const { record, buffers } of entries) {
-      const bytes = byteLength(buffers);
-      const ended = record ? this.#live.apply(record, { file, offset: begin, bytes }) : [];
-      for (const number of ended) this.#bodyReader.forget(number);
-      begin += bytes;
+    for (const number of applyEntries(this.#live, entries, file, offset)) {
+      this.#bodyReader.forget(number);
     }
   }
 
@@ -514,27 +498,4 @@ export class Journal {
     this.#failure ??= systemErrorCode(error) === 'ENOENT' ? this.lost() : diskFault(error);
     return this.#failure;
   }
-}
-
-/** A record as it is written to one segment. */
-interface SegmentEntry {
-  /** undefined if its type is unknown. */
-  readonly record: JournalRecord | StoreRecord | undefined;
-  readonly buffers: readonly Buffer[];
-}
-
-function entriesOf(
-  records: readonly (JournalRecord | StoreRecord)[],
-  seed: Seed,
-): readonly SegmentEntry[] {
-  return records.map((record) => ({ record, buffers: encodeRecord(record, seed) }));
-}
-
-async function syncParents(disk: Disk, folder: string): Promise<void> {
-  await disk.syncFolder(folder);
-  await disk.syncFolder(dirname(folder));
-}
-
-function locationOf({ offset, end }: RawRecord, file: LogFile): Location {
-  return { file, offset, bytes: end - offset };
 }

@@ -7,6 +7,8 @@ import type { Ballast } from './ballast.ts';
 import { isDiskFull, isFileLimit } from './epoch.ts';
 import type { LogWriter } from './log-writer.ts';
 
+const fullWarning =
+  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
 /** At most how much longer the record of a post is than its frame: envelope and header. */
 const postedBytesExtra = 640;
 /** The same for each further message of the post: number and id. */
@@ -57,6 +59,11 @@ export class SpaceCheck {
   /** The last check found no room because of a limit on the size of files. */
   get isFileLimited(): boolean {
     return isFileLimit(this.#lack);
+  }
+
+  /** In sentences for people. */
+  warnings(): string[] {
+    return this.isDiskFull ? [fullWarning] : [];
   }
 
   /** The next segment was begun. */

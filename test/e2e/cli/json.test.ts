@@ -31,6 +31,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['faults', 'kept', 'warnings', 'segments'],
   ],
   'store retry': ['moved', 'stayed', 'missing'],
+  'store compact': ['folder', 'freed', 'bytesBefore', 'bytesAfter'],
   doctor: ['about', 'ok', 'what', 'hint'],
   'key show': ['key', 'path', 'old'],
   'key new': keyChange,
@@ -72,6 +73,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('status');
   await json('store check');
   await json('store retry');
+  await json('store compact');
   await json('doctor');
   await json('key show');
   await json('key new');
