@@ -336,8 +336,7 @@ export class Journal {
       if (listedBytes > 0) this.#segments.files.push(file);
       const reader: Reader = {
         record: (raw, record) => {
-          const { offset, end } = raw;
-          const location = { file, offset, bytes: end - offset };
+          const location = { file, offset: raw.offset, bytes: raw.end - raw.offset };
           if (record) scanner.read(file, raw, record);
           if (record) this.#options.restore(record);
           if (record) this.#live.apply(record, location);

@@ -1,5 +1,6 @@
 // A store that fills its disk with mail that is read and settled takes new mail again, by itself.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -110,4 +111,23 @@ test('store compact frees what settled mail takes, with an owner or without, and
   );
   assert.match((await run(['store', 'check'])).errors, /sound/);
   assert.equal((await run(['fetch', 'other'])).text, 'two\n');
+});
+
+test('on a file system that became read-only each call fails with EROFS and what to do, and later the mail is there', async (context) => {
+  const disk = mountTmpfs(context, 'size=6m');
+  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { line } = await shell(context);
+  const ipc = (words: string) => line(`"$@" ${words}`, { IPC_HOME: join(disk, 'home') });
+  assert.equal((await ipc('post box small')).code, 0);
+  execFileSync('mount', ['-o', 'remount,ro', disk]);
+  for (const words of ['post box more', 'wait box', 'status']) {
+    const { code, errors } = await ipc(words);
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^ipc: storage_failed: .*EROFS\. To do: make the file system writable again; the mail on it is safe\./m,
+    );
+  }
+  execFileSync('mount', ['-o', 'remount,rw', disk]);
+  assert.equal((await ipc('fetch box')).text, 'small\n');
 });
