@@ -119,6 +119,11 @@ export class AppContext {
     return { host: isHere ? undefined : host, port };
   }
 
+  /** This process, as brokers and recipients are shown it. */
+  get origin(): Origin {
+    return this.#origin;
+  }
+
   /** The broker at an address, as a client that never owns it. */
   clientOf(host: string, port: number): MailService {
     return this.#openMail(`${host}:${port}`, host, port);

@@ -165,7 +165,7 @@ const ping = operation({
 });
 
 const start = operation({
-  what: 'Own the broker, or join its owner.',
+  what: 'Own the broker, or join the session that owns it; choose where it listens.',
   needs: [],
   takes: ['port', 'bind', 'after'],
   defaults: {},

@@ -67,7 +67,8 @@ export function parseLine(value: unknown, parameter: string): string {
 
 export function parseBind(value: unknown, parameter: string): string {
   const text = parseLine(value, parameter);
-  if (isIP(text) !== 0 || !/[:[\]]/.test(text)) return text;
+  const isBare = (each: string) => isIP(each) !== 0 || /^[^:[\]]+$/.test(each);
+  if (text.split(',').every(isBare)) return text;
   const form = 'an address without a port, which goes into "port"';
   throw new InvalidValue('bad_parameter', parameter, text, form);
 }

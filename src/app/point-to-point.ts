@@ -8,7 +8,7 @@ import type { Origin } from '../model/message.ts';
 import { loadKeys, watchKeys } from '../net/keys.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { continueHint, findPortOwner, isStopped } from '../session/port-owner.ts';
+import { continueHint, describeHolder, findPortOwner, isStopped } from '../session/port-owner.ts';
 import type { Environment } from './environment.ts';
 import type { Address } from './parameters.ts';
 
@@ -80,8 +80,9 @@ export class PointToPoint {
     const call = { host: bind, port, keys, timeoutMs: pingMsMax };
     const answers = await ping(call).catch(() => undefined);
     if (answers) return taken(`another ipc session receives on port ${port}${pid}`);
-    if (!portOwner) return error;
-    const what = `port ${port} is held by pid ${portOwner.pid} (${portOwner.program})`;
+    const holder = await describeHolder(port);
+    if (holder === undefined) return error;
+    const what = `port ${port} is held by ${holder}`;
     return new IpcError('port_taken', what, { cause: error });
   }
 }

@@ -81,7 +81,26 @@ export function presentStart(port: number, result: StartResult, notes: Notes): s
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
   const title = head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
-  return lines(title, ...result.warnings.map(warning));
+  return lines(title, ...result.warnings.map(warning), ...openLine(addresses));
+}
+
+/** Of a session that will own the broker next. */
+export function presentStandby(port: number, { pid, epoch, addresses }: StartResult): string {
+  const where = `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`;
+  const owner = `Standby: pid ${pid} owns the broker ${where}, and this session takes over when it ends.`;
+  return lines(owner, ...openLine(addresses));
+}
+
+/** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
+export function openNote(addresses: readonly string[]): string | undefined {
+  const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
+  if (others === '') return undefined;
+  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
+}
+
+function openLine(addresses: readonly string[]): string[] {
+  const note = openNote(addresses);
+  return note === undefined ? [] : [note];
 }
 
 export function presentStop(port: number, result: StopResult, notes: Notes): string {
@@ -120,6 +139,7 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   return lines(
     head(title, [...counts, ...notes]),
     ...warnings,
+    ...openLine(addresses),
     ...deadLettersLine(status),
     ...list,
   );
@@ -141,7 +161,7 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   const boxes = shown.map(({ to, messages }) => `${messages} for ${quoted(to)}`);
   if (others > 0) boxes.push(`and ${others} for others`);
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
-  const what = `${messages(deadLetterCount)} ${are}, out of attempts: ${boxes.join(', ')}`;
+  const what = `${messages(deadLetterCount)} ${are}, given up: ${boxes.join(', ')}`;
   return [`${what}. \`ipc store retry\` moves them back.`];
 }
 

@@ -299,8 +299,12 @@ export function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
 }
 
+/** EDQUOT of Linux and of macOS. Node has no name for it: it reports UNKNOWN, or the number. */
+const quotaErrnos: readonly unknown[] = [-122, -69];
+
 /** `ENOENT` and the like, of an error that the system reported; the text of any other error. */
 export function systemErrorCode(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if ('errno' in error && quotaErrnos.includes(error.errno)) return 'EDQUOT';
   return 'code' in error ? String(error.code) : error.message;
 }

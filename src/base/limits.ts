@@ -12,6 +12,8 @@ export const idBytesMax = 200;
 export const holdsMax = 4_096;
 /** Mailboxes that one post may name: enough for a team. */
 export const mailboxesPerPostMax = 100;
+/** Addresses on which an owner may be asked to listen. */
+export const listenAddressesMax = 16;
 
 /** Largest header of a frame or record. Every field has a limit of its own, so an honest peer stays below. */
 export const headerBytesMax = 1_048_576;

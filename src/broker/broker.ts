@@ -25,14 +25,20 @@ import type { Disk } from '../journal/disk.ts';
 import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
-import type { CompactRequest, PostRequest, Response, StorageStatus } from '../model/requests.ts';
+import type {
+  CompactRequest,
+  ListenRequest,
+  PostRequest,
+  Response,
+  StorageStatus,
+} from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
-import type { Listeners } from './listeners.ts';
+import { checkAddresses, type Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
@@ -42,7 +48,7 @@ export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
 
 export interface BrokerOptions {
   /** They are open before the broker starts, since the port is the lock. The broker closes them at its end. */
-  readonly listeners: Pick<Listeners, 'addresses' | 'holdsLock' | 'open' | 'close'>;
+  readonly listeners: Pick<Listeners, 'addresses' | 'holdsLock' | 'listenOn' | 'close'>;
   /** Gives the broker the connections that come in through them. */
   readonly acceptor: Pick<Acceptor, 'serve'>;
   /** `broker-PORT/` in the state folder. */
@@ -125,11 +131,11 @@ export class Broker {
     return this.#engine.standbys(own);
   }
 
-  /** Listens on one more address of this machine. A successor will do the same. */
-  async listenOn(address: string): Promise<void> {
+  /** Listens on these addresses of this machine and no others. A successor will do the same. */
+  async listenOn(addresses: readonly string[]): Promise<void> {
     const { listeners } = this.#options;
     try {
-      await listeners.open(address);
+      await listeners.listenOn(addresses);
     } catch (error) {
       if (!listeners.holdsLock && error instanceof IpcError) {
         await this.close();
@@ -177,7 +183,7 @@ export class Broker {
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
     engine.begin(
-      { store, epoch, format, pid: runtime.pid, addresses: this.addresses },
+      { store, epoch, format, pid: runtime.pid, addresses: this.addresses, listen: true },
       this.#instant(),
     );
     this.#state = 'open';
@@ -233,6 +239,7 @@ export class Broker {
         throw new IpcError('wrong_service', 'this is a broker, not a receiver');
       }
       peer.check(request);
+      if (request.kind === 'listen') return void this.#listen(connection, peer, request);
       if (request.kind === 'post') {
         const bytes = frame.header.length + frame.body.length;
         if (this.#hasRoom(bytes, request.alsoTo.length)) this.#step({ ...request, connection });
@@ -244,6 +251,22 @@ export class Broker {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
     }
+  }
+
+  /** Meanwhile the peer's other requests wait. */
+  async #listen(to: ConnectionId, peer: Peer, { request, addresses }: ListenRequest) {
+    peer.pause('listening');
+    try {
+      checkMayListen(peer);
+      checkAddresses(addresses);
+      await this.listenOn(addresses);
+      const response = { kind: 'listening', request, addresses: [...this.addresses] } as const;
+      this.#send({ reply: { to, after: 'write', response }, body: undefined });
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+      this.#sendError(to, request, error);
+    }
+    peer.resume('listening');
   }
 
   #hasRoom(bytes: number, also: number): boolean {
@@ -302,11 +325,12 @@ export class Broker {
     }
   }
 
-  /** The engine does not know the disk, so the broker completes a status. */
+  /** The engine knows neither disk nor network, so the broker completes a status. */
   #completed(reply: Reply): Reply {
     const { response } = reply;
     if (response.kind !== 'status') return reply;
-    return { ...reply, response: { ...response, ...this.#storageStatus() } };
+    const { addresses } = this;
+    return { ...reply, response: { ...response, ...this.#storageStatus(), addresses } };
   }
 
   #storageStatus(): StorageStatus {
@@ -395,4 +419,14 @@ export class Broker {
     const { pid, started } = this.#runtime;
     return { pid, started, addresses: this.addresses };
   }
+}
+
+/** To open and close the network is a matter of the machine whose network it is. */
+function checkMayListen({ saidHello, connection }: Peer): void {
+  if (!saidHello) {
+    throw new IpcError('bad_frame', 'the first request of a connection must be a hello');
+  }
+  if (connection.isLocal) return;
+  const what = 'only sessions on the machine of the broker open and close its addresses';
+  throw new IpcError('not_owner', what);
 }

@@ -2,7 +2,7 @@
 // which includes it. `0.0.0.0` stands for all IPv4 addresses, `::` for all IPv6 addresses.
 // A wildcard cannot be bound beside an address that it includes, so it replaces those. For that moment no
 // process holds the lock. A session that takes the port then asks at `owner.sock`, and gives the port back.
-import { isIPv4, type Server, type Socket } from 'node:net';
+import { isIP, isIPv4, isIPv6, type Server, type Socket, SocketAddress } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
@@ -14,10 +14,38 @@ const anyIPv6 = '::';
 const takenMsMax = 1_000;
 const retryMs = 5;
 
-/** Whether an owner that listens on `addresses` can be reached at `address`. */
-export function areOpen(addresses: readonly string[], address: string): boolean {
-  const wildcard = isIPv4(address) ? anyIPv4 : anyIPv6;
-  return addresses.includes(address) || addresses.includes(wildcard);
+/**
+ * The addresses to bind for an owner that is to listen on `addresses`: the lock first, and none that a
+ * wildcard includes.
+ */
+export function addressesToBind(addresses: readonly string[]): readonly string[] {
+  const named = addresses.map(canonical);
+  const lock = named.includes(anyIPv4) ? anyIPv4 : ownerAddress;
+  const all = [...new Set([lock, ...named])];
+  return all.filter((each) => each === wildcardOf(each) || !all.includes(wildcardOf(each)));
+}
+
+/** A peer names addresses; a name would be looked up here, and may mean something else. */
+export function checkAddresses(addresses: readonly string[]): void {
+  const wrong = addresses.find((address) => isIP(address) === 0);
+  if (wrong === undefined) return;
+  throw new IpcError('bad_parameter', `${JSON.stringify(wrong)} is not an IP address`);
+}
+
+/** `0:0::1` is `::1`. */
+function canonical(address: string): string {
+  if (!isIPv6(address) || address.includes('%')) return address;
+  return new SocketAddress({ address, family: 'ipv6' }).address;
+}
+
+function wildcardOf(address: string): string {
+  return isIPv4(address) ? anyIPv4 : anyIPv6;
+}
+
+/** Two addresses that cannot be bound at the same time. */
+function areRivals(one: string, other: string): boolean {
+  const wildcard = wildcardOf(one);
+  return wildcard === wildcardOf(other) && (one === wildcard || other === wildcard);
 }
 
 export class Listeners {
@@ -26,9 +54,11 @@ export class Listeners {
   readonly #socket: Server;
   readonly #servers = new Map<string, Server>();
   readonly #addresses: string[] = [];
+  /** Those that came in through the TCP addresses. */
+  readonly #sockets = new Set<Socket>();
   #onSocket: (socket: Socket) => void = hangUp;
-  /** Ends when the last requested address is open, or cannot be opened. */
-  #opening: Promise<void> = Promise.resolve();
+  /** Ends when the last requested change is made, or has failed. */
+  #changing: Promise<void> = Promise.resolve();
 
   /** The Unix socket and the lock, as the election returns them. */
   constructor(port: number, [socket, lock]: readonly [Server, Server]) {
@@ -50,17 +80,18 @@ export class Listeners {
   /** From now on `onSocket` gets all connections. Before, each was closed, so that the client tries again. */
   serve(onSocket: (socket: Socket) => void): void {
     this.#onSocket = onSocket;
-    for (const server of [this.#socket, ...this.#servers.values()]) this.#attach(server);
+    this.#socket.removeAllListeners('connection').on('connection', onSocket);
   }
 
   /**
-   * Opens one more address of this machine; 127.0.0.1 replaces all others. Calls run one after the other,
-   * because a replacement closes listeners before it opens its own.
+   * Listens on these addresses of this machine and on 127.0.0.1, and closes all others, with the connections
+   * that came through them. If one cannot be bound, nothing changes. Calls run one after the other, because a
+   * wildcard closes listeners before it opens its own.
    */
-  open(address: string): Promise<void> {
-    const opening = this.#opening.then(() => this.#open(address));
-    this.#opening = opening.catch(() => {});
-    return opening;
+  listenOn(addresses: readonly string[]): Promise<void> {
+    const changing = this.#changing.then(() => this.#listenOn(addressesToBind(addresses)));
+    this.#changing = changing.catch(() => {});
+    return changing;
   }
 
   close(): void {
@@ -68,35 +99,48 @@ export class Listeners {
     this.#closeServers([...this.#addresses]);
   }
 
-  async #open(address: string): Promise<void> {
-    if (address === ownerAddress) return this.#closeOthers();
-    if (areOpen(this.#addresses, address)) return;
-    if (address !== anyIPv4 && address !== anyIPv6) {
-      return this.#add(address, await listenAlso(address, this.#port));
-    }
-    await this.#replace(
-      this.#addresses.filter((each) => isIPv4(each) === isIPv4(address)),
-      address,
-    );
-  }
-
-  async #closeOthers(): Promise<void> {
-    const hasWildcard = this.#servers.has(anyIPv4);
-    this.#closeServers(this.#addresses.filter((each) => each !== ownerAddress && each !== anyIPv4));
-    if (hasWildcard) await this.#replace([anyIPv4], ownerAddress);
-  }
-
-  /** Opens the old addresses again if the new one fails. */
-  async #replace(old: readonly string[], address: string): Promise<void> {
-    this.#closeServers(old);
+  async #listenOn(addresses: readonly string[]): Promise<void> {
+    const before = [...this.#addresses];
     try {
-      this.#add(address, await this.#listenWithRetry(address));
+      await this.#change(before, addresses);
     } catch (error) {
-      for (const each of old) {
-        const server = await this.#listenWithRetry(each).catch(() => undefined);
-        if (server) this.#add(each, server);
-      }
+      await this.#restore(before);
       throw error;
+    } finally {
+      this.#endUnreachable();
+    }
+  }
+
+  /** Opens before it closes, except where a wildcard replaces addresses, or they replace it. */
+  async #change(before: readonly string[], addresses: readonly string[]): Promise<void> {
+    const missing = addresses.filter((each) => !before.includes(each));
+    const surplus = before.filter((each) => !addresses.includes(each));
+    const rivals = surplus.filter((each) => missing.some((other) => areRivals(each, other)));
+    this.#closeServers(rivals);
+    for (const address of missing) {
+      const replaces = rivals.some((rival) => areRivals(rival, address));
+      const listening = replaces ? this.#listenWithRetry(address) : listenAlso(address, this.#port);
+      this.#add(address, await listening);
+    }
+    this.#closeServers(surplus.filter((each) => !rivals.includes(each)));
+  }
+
+  /** What cannot be bound again stays closed. */
+  async #restore(before: readonly string[]): Promise<void> {
+    this.#closeServers(this.#addresses.filter((each) => !before.includes(each)));
+    for (const address of before.filter((each) => !this.#servers.has(each))) {
+      const server = await this.#listenWithRetry(address).catch(() => undefined);
+      if (server) this.#add(address, server);
+    }
+  }
+
+  /** Ends the connections, and the handshakes, at addresses that are not open any more. */
+  #endUnreachable(): void {
+    const open = [...this.#servers.values()].map(boundAddress);
+    for (const socket of this.#sockets) {
+      const address = socket.localAddress;
+      if (address === undefined || open.includes(address)) continue;
+      if (!open.includes(wildcardOf(address))) socket.destroy();
     }
   }
 
@@ -116,11 +160,10 @@ export class Listeners {
   #add(address: string, server: Server): void {
     this.#servers.set(address, server);
     this.#addresses.push(address);
-    this.#attach(server);
-  }
-
-  #attach(server: Server): void {
-    server.removeAllListeners('connection').on('connection', this.#onSocket);
+    server.removeAllListeners('connection').on('connection', (socket) => {
+      this.#sockets.add(socket.once('close', () => this.#sockets.delete(socket)));
+      this.#onSocket(socket);
+    });
   }
 
   #closeServers(addresses: readonly string[]): void {
@@ -130,4 +173,10 @@ export class Listeners {
       this.#addresses.splice(this.#addresses.indexOf(address), 1);
     }
   }
+}
+
+/** As the kernel writes it: a user may have written the same address in another way. */
+function boundAddress(server: Server): string {
+  const bound = server.address();
+  return typeof bound === 'object' && bound !== null ? bound.address : '';
 }

@@ -25,7 +25,7 @@ export const peerLimits: PeerLimits = {
 };
 
 /** Why the connection is not read. */
-type Pause = 'starting' | 'share' | 'unread' | 'space' | 'ending';
+type Pause = 'starting' | 'share' | 'unread' | 'space' | 'listening' | 'ending';
 
 export class Peer {
   readonly connection: Connection;

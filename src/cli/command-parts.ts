@@ -15,6 +15,7 @@ export type OutputFields = Readonly<Record<string, string>>;
 const fieldsOf = new WeakMap<Command, OutputFields>();
 
 export const brokerPortWords = `port of the broker; ${portBrokerDefault} by default`;
+const brokerBindWords = 'addresses to listen on, A,B; 0.0.0.0: all IPv4; as before by default';
 const objectALine = 'one JSON object a line, on stdout';
 
 /** Adds `--json`. */
@@ -50,6 +51,9 @@ export function parameterWords(operation: OperationName, name: ParameterName): s
       return `${parameters.timeout.what}; ${defaultTimeout(operation)} by default`;
     case 'message':
       return 'text of at most 1 MB; stdin when it is - or left out';
+    case 'bind':
+      if (operation === 'broker_start') return brokerBindWords;
+      return `${parameters.bind.what}; ${parameters.bind.otherwise} by default`;
     case 'host':
       return hostWords(operation);
     default: {

@@ -8,6 +8,7 @@ import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { OutputFields } from './command-parts.ts';
 import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
 import { type CommandContext, exitFailed, exitSuccess } from './run.ts';
+import { failureIn } from './worker/failure-answer.ts';
 
 export const originFields: OutputFields = {
   from: 'the name of the sender; "" when it gave none',
@@ -28,6 +29,7 @@ export const messageFields: OutputFields = {
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
   answers: 'the id of the message that it answers, or ""',
+  failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',
 };
@@ -76,5 +78,5 @@ function plain({ envelope, mailbox, attempt, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers } = envelope;
   const text = body?.toString('utf8') ?? null;
   const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
-  return { ...fields, damaged: body === undefined, body: text };
+  return { ...fields, failure: failureIn(envelope, body), damaged: body === undefined, body: text };
 }

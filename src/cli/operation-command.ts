@@ -15,6 +15,8 @@ import { readInput } from './stdin.ts';
 export interface OperationCommand<K extends OperationName> {
   readonly name: string;
   readonly operation: K;
+  /** Where the words of the operation do not fit the command. */
+  readonly what?: string;
   /** Parameters that are arguments; the others are options. */
   readonly positional: readonly ParameterName[];
   /** Options that are not parameters of the operation. */
@@ -32,6 +34,7 @@ export function addOperation<K extends OperationName>(
   {
     name,
     operation,
+    what,
     positional,
     options = [],
     printsBodies,
@@ -39,9 +42,9 @@ export function addOperation<K extends OperationName>(
     examples,
     act,
   }: OperationCommand<K>,
-): void {
-  const { what, needs, takes } = operations[operation];
-  const command = program.command(name).description(what);
+): Command {
+  const { needs, takes, ...row } = operations[operation];
+  const command = program.command(name).description(what ?? row.what);
   for (const parameter of positional) {
     const isNeeded = needs.includes(parameter) && parameter !== 'message';
     const form = isNeeded ? `<${parameter}>` : `[${parameter}]`;
@@ -56,15 +59,16 @@ export function addOperation<K extends OperationName>(
   withJson(command, json);
   withExamples(command, ...examples);
   command.action(async () => {
-    const { json, id, raw, to = [], ...options } = command.opts();
+    const { json, id, raw, once, to = [], ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
     if (operation === 'post') given.to = [given.to, ...to];
     if (positional.includes('message')) given.message = await readMessage(given.message);
     const call = parseParameters(operation, given) as unknown as CallOf<K>;
-    const how = { json: json !== undefined, raw: raw !== undefined, id };
+    const how = { json: json !== undefined, raw: raw !== undefined, once: once !== undefined, id };
     process.exit(await execute((context) => act(call, context), how));
   });
+  return command;
 }
 
 /** The text of the command line, or stdin. */

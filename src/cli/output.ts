@@ -92,6 +92,12 @@ export function sayError(error: IpcError): Promise<void> {
   return writeError(line, { error: { code, message, hint, retry, maybeStored } });
 }
 
+/** What a command of `ipc work` writes to stderr: its bytes, or with `--json` a note. */
+export async function passStderr(chunk: Buffer): Promise<void> {
+  if (speaksJson) await say(chunk.toString('utf8').trimEnd());
+  else await writeTo(process.stderr, chunk).catch(() => {});
+}
+
 /** A closed stderr is no failure. */
 async function writeError(line: string, object: object): Promise<void> {
   const text = speaksJson ? jsonLine(object) : `${line}\n`;

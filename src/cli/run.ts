@@ -21,12 +21,14 @@ export interface CommandContext {
   readonly id: string | undefined;
   /** Control characters are not escaped on a terminal. */
   readonly raw: boolean;
+  /** `--once` of a broker: it does not stay. */
+  readonly once: boolean;
 }
 
 /** However the command ends, held mail is released and the broker is handed over. */
 export async function execute(
   act: (command: CommandContext) => Promise<number>,
-  how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id'>>,
+  how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id' | 'once'>>,
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
@@ -35,7 +37,8 @@ export async function execute(
   const context = new AppContext({ env: process.env, program: 'ipc' });
   try {
     const { signal } = ended;
-    return await act({ context, signal, json: false, raw: false, id: undefined, ...how });
+    const none = { json: false, raw: false, id: undefined, once: false };
+    return await act({ context, signal, ...none, ...how });
   } catch (error) {
     if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
     return reportSignal(ended.signal.reason, error);

@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import { attemptsMax, endMsMax, portBrokerDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { type OutputFields, outputFields } from './command-parts.ts';
-import { retryMsMax, retryMsMin } from './commands/work.ts';
+import { workAttemptsDefault } from './commands/work.ts';
+import { killGraceMs } from './worker/job-command.ts';
+import { retryMsMax, retryMsMin } from './worker/worker.ts';
 
 interface Topic {
   readonly what: string;
@@ -17,7 +19,8 @@ export const exitCodes: Rows = {
   0: ['success'],
   1: [
     'operation failed: no broker or receiver, no room, damage, a problem',
-    'that `doctor` or `store check` found, output that cannot be written',
+    'that `doctor` or `store check` found, output that cannot be written, an',
+    '`ask` whose job failed',
   ],
   2: ['usage error: the same command line never succeeds'],
   124: ['timed out: no message came'],
@@ -102,15 +105,17 @@ and what docs/internals/journal.md lists for its kind.`,
     what: 'when a message is settled, and when it is redelivered',
     text: () => `To settle a message is to acknowledge it: it is never delivered again. Until
 then one reader holds it; when that reader releases it or ends, the message is
-redelivered, and its attempt counts up. After ${attemptsMax} attempts it waits in the
-mailbox \`dead-letters\`: \`ipc status\` shows it, \`ipc store retry\` moves it back.
+redelivered, and its attempt counts up. After ${attemptsMax} attempts, or when \`ipc work\`
+gives it up, it waits in the mailbox \`dead-letters\`: \`ipc status\` shows it,
+\`ipc store retry\` moves it back.
 
 \`wait\`, \`ask\` and \`fetch\` settle a message when its body is written to stdout.
 They wait at most ${endMsMax / 1_000} s for the broker to confirm that, and report if it does
 not: the message may be redelivered. \`receive\` confirms to the sender when the
 body is written. \`work\` settles a message when its command has exited with 0
-and closed its stdout, in one step with the answer. If Ctrl-C or a kill comes
-first, the message is released.
+and closed its stdout, in one step with the answer. A job that fails for good is
+not settled: its sender is answered why, and then it waits in \`dead-letters\`. If
+Ctrl-C or a kill comes first, the message is released.
 
 A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
 counts as written.
@@ -129,16 +134,38 @@ asks it, and prints HELLO.
 
 If the command exits with anything but 0, its message is redelivered after a
 pause of ${retryMsMin / 1_000} s, doubled each time up to ${retryMsMax / 1_000} s; other messages go on meanwhile. A
-command that cannot be started ends the work, because no message is to blame. If
-the machine is out of processes, memory or open files, the command is tried
-again after a pause, and no attempt is counted. \`--parallel\` runs several
+run that takes longer than \`--timeout\` is ended (its process group gets SIGTERM,
+and SIGKILL ${killGraceMs / 1_000} s later), and has failed likewise. \`--parallel\` runs several
 commands at a time, and \`ipc work\` may run several times, too: each message goes
 to one of them.
 
-A message \`shutdown\` ends the work when the running commands have ended. So does
-Ctrl-C; a second Ctrl-C ends the commands (SIGTERM). If \`ipc work\` itself is
-killed (kill -9), a running command goes on, its output is lost, and its message
-goes to the next worker. So a command must tolerate being run twice for one id.`,
+A job has failed for good after \`--attempts\` attempts (${workAttemptsDefault} by default), or at once
+if the next attempt would fail alike: its output is too large or not UTF-8, or
+it exits with 126 or 127, as a shell does that finds no such command. Then
+
+- the sender is answered: \`ipc work: failed: exit 3, attempt 5\`, and below that
+  the end of stderr, at most 20 lines of 4,096 bytes. \`ask\` prints it and exits
+  with 1; with \`--json\` the reason is in \`failure\`.
+- the message waits in \`dead-letters\`; \`ipc store retry\` has it done again. A
+  worker that is killed between the two steps leaves the message to the next
+  one, and the sender may hear of it twice. Without a sender, only a line on
+  stderr says that it failed.
+
+A command that is not there, or may not be executed, is refused at the start. If
+it goes missing later, the work ends, because no message is to blame. If the
+machine is out of processes, memory or open files, or the broker cannot be
+reached, the worker tries again after a pause. None of these counts an attempt.
+
+Each job is reported on stderr when it begins and when it ends; with \`--json\` by
+an object on stdout. Output for a message without a sender is dropped.
+
+A message \`shutdown\` is answered, if it has a sender, and ends the work when the
+running commands have ended; with \`--no-shutdown\` it is a job like any other. So
+does Ctrl-C; a second Ctrl-C ends the commands, as \`--timeout\` does.
+
+If \`ipc work\` itself is killed (kill -9), a running command goes on, its output
+is lost, and its message goes to the next worker. So a command must tolerate
+being run twice for one id.`,
   },
   machines: {
     what: 'mail between machines',
@@ -153,7 +180,11 @@ On the other one, HOST:
 
 or IPC_BROKER=one.lan:${portBrokerDefault} for all commands and \`ipc mcp\`. \`receive --bind\`
 and \`send\` work between machines likewise. Everything that leaves a machine is
-TLS 1.3 with the key. The other machine is a guest: it never owns the broker.`,
+TLS 1.3 with the key. The other machine is a guest: it never owns the broker.
+
+The network stays open, also for the next owner. This closes it again:
+
+  ipc broker --bind 127.0.0.1 --once`,
   },
 };
 

@@ -157,13 +157,16 @@ export class Client {
 
   async release(
     deliveries: readonly Held[],
-    { unread = false, signal }: ReleaseArguments = {},
+    { unread = false, rejected = false, signal }: ReleaseArguments = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
     const released = slices(deliveries, holdsMax).map((slice) => {
       const call = this.#call<void>({
         kind: 'release',
-        request: (request) => ({ kind: 'release', request, holds: slice.map(holdOf), unread }),
+        request: (request) => {
+          const holds = slice.map(holdOf);
+          return { kind: 'release', request, holds, unread, rejected };
+        },
         take: (response, self) => {
           if (response.kind !== 'released') return;
           this.#holdings.drop(slice);
@@ -208,6 +211,20 @@ export class Client {
 
   status(options: Cancellable = {}): Promise<StatusCounts> {
     return this.#status(options);
+  }
+
+  /** The owner listens on these addresses and no others. Returns those that are open then. */
+  listen(addresses: readonly string[], options: Cancellable = {}): Promise<readonly string[]> {
+    this.#checkCall(options);
+    const call = this.#call<readonly string[]>({
+      kind: 'listen',
+      request: (request) => ({ kind: 'listen', request, addresses }),
+      take: (response, self) => {
+        if (response.kind === 'listening') self.done(response.addresses);
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
   }
 
   /** Connects to a broker unless this session is connected to one. */

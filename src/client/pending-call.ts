@@ -2,15 +2,15 @@
 // caller until the broker has responded.
 import type { IpcError } from '../base/errors.ts';
 import type { Delivery } from '../model/mail-service.ts';
-import type { ClientRequest, RequestNumber, Response } from '../model/requests.ts';
+import type { RequestNumber, Response, SessionRequest } from '../model/requests.ts';
 
 /** A response as a call gets it; an offer is a delivery by then. */
 export type Incoming = Exclude<Response, { kind: 'offer' }> | { kind: 'offer'; delivery: Delivery };
 
 export interface PendingCallOptions<Result> {
-  readonly kind: ClientRequest['kind'];
+  readonly kind: SessionRequest['kind'];
   /** Made anew for each sending: less time and fewer bytes are left, and more posts are acknowledged. */
-  request(number: RequestNumber): ClientRequest;
+  request(number: RequestNumber): SessionRequest;
   take(response: Incoming, call: PendingCall<Result>): void;
   /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
@@ -42,11 +42,11 @@ export class PendingCall<Result = unknown> {
     this.over = over;
   }
 
-  get kind(): ClientRequest['kind'] {
+  get kind(): SessionRequest['kind'] {
     return this.#options.kind;
   }
 
-  request(): ClientRequest {
+  request(): SessionRequest {
     return this.#options.request(this.number);
   }
 

@@ -6,7 +6,8 @@
 // 2. The ready message with the lowest number is delivered to the wait that was parked first, or to a fetch.
 //    That session holds it. There is no lease: settle, release or the loss of the connection ends the hold.
 // 3. A settle ends it for good. A release returns it to its place, with attempt + 1 unless it is unread.
-// 4. After its last attempt it moves to `dead-letters`. A retry moves it back, with attempts from 1.
+// 4. After its last attempt it moves to `dead-letters`, and at once when it is released as rejected. A retry
+//    moves it back, with attempts from 1.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
@@ -336,7 +337,7 @@ export class Engine {
 
   #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
     this.#outcome.reply(id, { kind: 'released', request: release.request });
-    this.#putBackAll(this.#holds.release(release, session), release.unread);
+    this.#putBackAll(this.#holds.release(release, session), release.unread, release.rejected);
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
@@ -378,16 +379,17 @@ export class Engine {
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
-  #putBackAll(messages: readonly LiveMessage[], unread: boolean): void {
-    for (const message of messages) this.#putBack(message, unread);
+  #putBackAll(messages: readonly LiveMessage[], unread: boolean, rejected = false): void {
+    for (const message of messages) this.#putBack(message, unread, rejected);
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
-  /** It is ready to be redelivered, or after its last attempt in `dead-letters`. */
-  #putBack(message: LiveMessage, unread: boolean): void {
+  /** It is ready to be redelivered. After its last attempt, or rejected, it is ready in `dead-letters`. */
+  #putBack(message: LiveMessage, unread: boolean, rejected = false): void {
     const { number } = message.envelope;
     const attempt = unread ? message.attempt : message.attempt + 1;
-    if (attempt > this.#limits.attemptsMax && message.mailbox !== deadLetterMailbox) {
+    const isOver = rejected || attempt > this.#limits.attemptsMax;
+    if (isOver && message.mailbox !== deadLetterMailbox) {
       this.#write({ kind: 'moved', number, mailbox: deadLetterMailbox, attempt });
     } else this.#write({ kind: 'released', number, attempt });
   }

@@ -1,13 +1,13 @@
 // `ipc install` and `ipc uninstall`: add `ipc mcp` to a host, or remove it. A step is planned and described
 // first, and performed only then.
 import { spawn } from 'node:child_process';
-import { constants, existsSync } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
 import { nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
 import { readText, realpathOf, replaceText, unusable } from './config-file.ts';
+import { findProgram } from './programs.ts';
 import {
   type ConfigFolders,
   type HostTarget,
@@ -48,14 +48,6 @@ export function parseScope(text: string | undefined, { title, scopes }: HostTarg
 export async function findHosts(folders: ConfigFolders, path: string): Promise<HostTarget[]> {
   const found = await Promise.all(hostTargets.map((target) => isHere(target, folders, path)));
   return hostTargets.filter((_, index) => found[index]);
-}
-
-/** A file of the host has an entry with our name. */
-export async function isInstalled(target: HostTarget, folders: ConfigFolders): Promise<boolean> {
-  for (const scope of target.scopes) {
-    if ((await readEntry(target.file(scope, folders), target)) !== undefined) return true;
-  }
-  return false;
 }
 
 /** The host has our plugin, and it is switched on. */
@@ -130,22 +122,28 @@ export async function perform(step: Step): Promise<void> {
   await replaceText(path, after);
 }
 
-async function isHere(target: HostTarget, folders: ConfigFolders, path: string): Promise<boolean> {
-  const onPath = path.split(delimiter).filter((folder) => folder !== '');
-  const programs = onPath.flatMap((folder) => target.programs.map((name) => join(folder, name)));
-  for (const program of programs) {
-    const can = await access(program, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (can) return true;
-  }
-  const file = target.file('user', folders);
-  const folder = dirname(file);
-  return folder === folders.home ? existsSync(file) : existsSync(folder);
+/** A program of the host is on the PATH. */
+export async function hasProgram({ programs }: HostTarget, path: string): Promise<boolean> {
+  const found = await Promise.all(programs.map((name) => findProgram(name, path)));
+  return found.some((each) => each !== undefined);
 }
 
-async function readEntry(path: string, { keys, isToml }: HostTarget): Promise<unknown> {
+async function isHere(target: HostTarget, folders: ConfigFolders, path: string): Promise<boolean> {
+  if (await hasProgram(target, path)) return true;
+  const trace = traceOf(target, folders);
+  return trace !== undefined && existsSync(trace);
+}
+
+/** What a host leaves behind in the home folder: its own folder there, or its file. */
+export function traceOf(target: HostTarget, folders: ConfigFolders): string | undefined {
+  const file = target.file('user', folders);
+  if (file === undefined) return undefined;
+  const folder = dirname(file);
+  return folder === folders.home ? file : folder;
+}
+
+/** undefined if the file, or the entry in it, is not there. */
+export async function readEntry(path: string, { keys, isToml }: HostTarget): Promise<unknown> {
   return valueIn(path, (await readText(path)) ?? '', keys, isToml);
 }
 

@@ -44,6 +44,8 @@ export interface HostTarget {
   readonly isToml?: true;
   /** Where the entry is in the file. */
   readonly keys: readonly string[];
+  /** Where else in the user's file the host keeps an entry for the project; `ipc install` makes none there. */
+  keysOfProject?(folders: ConfigFolders): readonly string[];
   entry(server: Server): object;
   /** Where the host lists its plugins. */
   readonly plugin?: {
@@ -73,6 +75,7 @@ export const hostTargets: readonly HostTarget[] = [
     file: (scope, { claude, project }) =>
       scope === 'user' ? join(claude, '.claude.json') : join(project, '.mcp.json'),
     keys: ['mcpServers', serverName],
+    keysOfProject: ({ project }) => ['projects', project ?? '', 'mcpServers', serverName],
     entry: plainEntry,
     plugin: {
       file: ({ home, claude }) =>

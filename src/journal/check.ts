@@ -1,8 +1,9 @@
 // `ipc store check`: reads all of a store, and reports its content and its faults. Changes nothing.
 
-import type { Envelope, Name } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope, type Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import type { DeadLetterCount } from '../model/requests.ts';
 import { CorruptionScanner, describeCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';
@@ -42,6 +43,8 @@ export interface StoreReport {
   readonly messages: number;
   /** Length of their bodies. */
   readonly bytes: number;
+  /** Those that are out of attempts, by the mailbox that they were posted to. */
+  readonly deadLetters: readonly DeadLetterCount[];
 }
 
 export async function checkStore(folder: string, disk: Disk = realDisk): Promise<StoreReport> {
@@ -92,12 +95,14 @@ function extents(log: Log): Extent[] {
   return log.segments.map(extent);
 }
 
+type Contained = Pick<StoreReport, 'records' | 'mailboxes' | 'messages' | 'bytes' | 'deadLetters'>;
+
 /** The fold of the records. */
 class Contents {
   readonly #records: Record<string, number> = {};
   /** Above the number of every message so far. */
   nextNumber = 1;
-  readonly #messages = new Map<number, { mailbox: Name; bytes: number }>();
+  readonly #messages = new Map<number, { mailbox: Name; to: Name; bytes: number }>();
 
   /** `record`: undefined if its type is unknown. */
   add(record: JournalRecord | undefined): void {
@@ -106,20 +111,23 @@ class Contents {
     if (record) this.#apply(record);
   }
 
-  #place({ number, bodyBytes: bytes }: Envelope, mailbox: Name): void {
+  #place({ number, to, bodyBytes: bytes }: Envelope, mailbox: Name): void {
     this.nextNumber = Math.max(this.nextNumber, number + 1);
-    this.#messages.set(number, { mailbox, bytes });
+    this.#messages.set(number, { mailbox, to, bytes });
   }
 
-  report(): Pick<StoreReport, 'records' | 'mailboxes' | 'messages' | 'bytes'> {
+  report(): Contained {
     const mailboxes = new Map<Name, MailboxReport>();
-    for (const { mailbox, bytes } of this.#messages.values()) {
+    const deadLetters = new Map<Name, number>();
+    for (const { mailbox, to, bytes } of this.#messages.values()) {
       const sum = mailboxes.get(mailbox) ?? { mailbox, messages: 0, bytes: 0 };
       mailboxes.set(mailbox, {
         mailbox,
         messages: sum.messages + 1,
         bytes: sum.bytes + bytes,
       });
+      const isDead = mailbox === deadLetterMailbox && to !== deadLetterMailbox;
+      if (isDead) deadLetters.set(to, (deadLetters.get(to) ?? 0) + 1);
     }
     return {
       records: this.#records,
@@ -128,6 +136,7 @@ class Contents {
       ),
       messages: this.#messages.size,
       bytes: [...mailboxes.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+      deadLetters: [...deadLetters].map(([to, messages]) => ({ to, messages })),
     };
   }
 

@@ -272,7 +272,8 @@ export class AgentMail {
   /**
    * Owns the broker, or joins its owner. No other call needs it first: each does so by itself. An abort only
    * ends the call; this session may own the broker all the same.
-   * @throws `not_owner`: another session owns it, and does not listen on `bind`. `address_unusable`.
+   * @throws `address_unusable`. `not_owner`: the owner is of an older version, and only its own session can
+   * change where it listens.
    */
   async start(options: StartOptions = {}): Promise<StartResult> {
     return this.#mail.start(parseOptions('start', options, ['bind', 'signal']));

@@ -112,7 +112,10 @@ export interface ReleaseOptions extends CallOptions {
 
 /** Where the owner of the broker is to listen. */
 export interface StartOptions extends CallOptions {
-  /** One more address of this machine to listen on; 0.0.0.0 for all; 127.0.0.1 closes the others. */
+  /**
+   * The addresses of this machine to listen on, with commas between them; 0.0.0.0 for all of IPv4. All others
+   * but 127.0.0.1 are closed. Default: as before.
+   */
   readonly bind?: string | undefined;
 }
 

@@ -74,6 +74,8 @@ export interface FetchResult {
 export interface ReleaseArguments extends Cancellable {
   /** No consumer saw them, so the attempt does not count. */
   readonly unread?: boolean | undefined;
+  /** They move to `dead-letters`, whatever their attempts. An older broker fails this with `bad_frame`. */
+  readonly rejected?: boolean | undefined;
 }
 
 /** A broker's owner and contents. */
@@ -100,7 +102,7 @@ export interface BrokerStatus extends StorageStatus {
   readonly mailboxCount: number;
   /** At most 1,000 of these mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];
-  /** Messages that are out of attempts. */
+  /** Messages that were given up: out of attempts, or rejected. */
   readonly deadLetterCount: number;
   /** For at most 1,000 of the mailboxes that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];
@@ -161,8 +163,16 @@ export interface MailService {
   /** Removes settled mail from the log. */
   compact(options?: Cancellable): Promise<void>;
   status(options?: Cancellable): Promise<BrokerStatus>;
-  /** Becomes the owner, or joins it. `bind`: a further address of this machine to listen on. */
+  /**
+   * Becomes the owner, or joins it. `bind`: the addresses of this machine, with commas between them, on which
+   * the owner is to listen; it closes all others but 127.0.0.1.
+   */
   start(options?: Cancellable & { bind?: string | undefined }): Promise<StartResult>;
+  /**
+   * Resolves when the session is connected to an owner of another epoch than this one, which may be itself.
+   * @throws `not_owner`: the session can never own this broker.
+   */
+  nextOwner(epoch: number, options?: Cancellable): Promise<StartResult>;
   /** Gives up the broker. Only for its owner. */
   stop(options?: Cancellable): Promise<StopResult>;
   /** Releases all held messages (their attempts count), hands over the broker, and ends the session. */

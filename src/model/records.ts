@@ -56,7 +56,7 @@ export interface ReleasedRecord {
   readonly attempt: number;
 }
 
-/** The message is out of attempts, or a dead letter is retried. It changes its mailbox; its `to` stays. */
+/** The message is out of attempts or rejected, or a dead letter is retried. It changes its mailbox; its `to` stays. */
 export interface MovedRecord {
   readonly kind: 'moved';
   readonly number: number;

@@ -75,6 +75,8 @@ export interface ReleaseRequest {
   readonly holds: readonly Hold[];
   /** No consumer saw the messages, so the attempt does not count. */
   readonly unread: boolean;
+  /** The consumer failed for good: the messages move to `dead-letters`, whatever their attempts. */
+  readonly rejected: boolean;
 }
 
 /** Moves dead letters back to the mailboxes that they were posted to. */
@@ -106,6 +108,14 @@ export interface Goodbye {
   readonly request: RequestNumber;
 }
 
+/** Asks the owner to listen on these addresses and no others. Only for sessions on its machine. */
+export interface ListenRequest {
+  readonly kind: 'listen';
+  readonly request: RequestNumber;
+  /** 127.0.0.1 is always open as well. */
+  readonly addresses: readonly string[];
+}
+
 /** What the engine answers. */
 export type BrokerRequest =
   | Hello
@@ -119,8 +129,8 @@ export type BrokerRequest =
   | StatusRequest
   | Goodbye;
 
-/** What a client sends to a broker. */
-export type ClientRequest = BrokerRequest | CompactRequest;
+/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees no listen and no compact. */
+export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest;
 
 /** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
@@ -137,7 +147,7 @@ export interface PingRequest {
   readonly request: RequestNumber;
 }
 
-export type Request = ClientRequest | SendRequest | PingRequest;
+export type Request = SessionRequest | SendRequest | PingRequest;
 
 export interface Welcome {
   readonly kind: 'welcome';
@@ -147,6 +157,8 @@ export interface Welcome {
   readonly format: number;
   readonly pid: number;
   readonly addresses: readonly string[];
+  /** The broker knows the request `listen`; absent from older versions. */
+  readonly listen?: true;
   /** Those messages of the hello's list that another session holds now. */
   readonly revoked: readonly Hold[];
   /** Unsettled messages in the store. */
@@ -268,10 +280,19 @@ export interface StatusResponse {
   readonly storageStalledMs: number;
   /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];
+  /** Where the owner listens now; absent from older versions. */
+  readonly addresses?: readonly string[];
 }
 
 /** The part of a status that the engine does not know. */
 export type StorageStatus = Pick<StatusResponse, 'damaged' | 'storageStalledMs' | 'warnings'>;
+
+export interface ListeningResponse {
+  readonly kind: 'listening';
+  readonly request: RequestNumber;
+  /** All addresses that are open now. */
+  readonly addresses: readonly string[];
+}
 
 export interface ErrorResponse {
   readonly kind: 'error';
@@ -307,6 +328,7 @@ export type Response =
   | RetriedResponse
   | CompactedResponse
   | StatusResponse
+  | ListeningResponse
   | ErrorResponse
   | GoAway
   | ReceivedResponse

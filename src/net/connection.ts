@@ -7,6 +7,7 @@
 // slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
@@ -104,6 +105,11 @@ export class Connection {
       if (!keys().some((key) => key.equals(this.key))) this.destroy();
     };
     this.#keyTimer = this.#runtime.setTicker(check, this.#times.heartbeatMs).unref();
+  }
+
+  /** The peer is on this machine: all others are behind TLS. */
+  get isLocal(): boolean {
+    return !(this.#socket instanceof TLSSocket);
   }
 
   /** Called for every heartbeat that is received. */

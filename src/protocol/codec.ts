@@ -46,6 +46,7 @@ import {
   readHeader,
 } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
@@ -64,7 +65,8 @@ export const requestTypes = {
   send: 0x0a,
   ping: 0x0b,
   retry: 0x0c,
-  compact: 0x10,
+  listen: 0x10,
+  compact: 0x18,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -80,7 +82,8 @@ export const responseTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
-  compacted: 0x90,
+  listening: 0x90,
+  compacted: 0x98,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -126,6 +129,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodeRelease(frame);
     case 'retry':
       return decodeRetry(frame);
+    case 'listen':
+      return decodeListen(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -168,6 +173,8 @@ function readResponse(frame: Frame): Response {
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
       return decodeRetried(frame);
+    case 'listening':
+      return decodeListening(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -203,6 +210,8 @@ function requestHeader(request: Request): Buffer {
       return releaseHeader(request);
     case 'retry':
       return retryHeader(request);
+    case 'listen':
+      return addressesHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -233,6 +242,8 @@ function responseHeader(response: Exclude<Response, Offer>): Buffer {
       return holdsBytes(response.notHeld);
     case 'retried':
       return retriedHeader(response);
+    case 'listening':
+      return addressesHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -275,7 +286,7 @@ function decodeHello(frame: Frame): Hello {
 }
 
 function welcomeHeader(welcome: Welcome): Buffer {
-  const { store, epoch, format, pid, addresses, messages } = welcome;
+  const { store, epoch, format, pid, addresses, messages, listen } = welcome;
   return writeJson({
     protocol: protocolNumber,
     version,
@@ -285,6 +296,7 @@ function welcomeHeader(welcome: Welcome): Buffer {
     pid,
     addresses,
     messages,
+    ...(listen && { listen }),
   });
 }
 
@@ -299,6 +311,7 @@ function decodeWelcome(frame: Frame): Welcome {
     format: fields.whole('format'),
     pid: fields.whole('pid'),
     addresses: fields.texts('addresses'),
+    ...(fields.has('listen') && fields.flag('listen') && { listen: true as const }),
     revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
   };
@@ -347,18 +360,23 @@ function decodeFetch(frame: Frame): FetchRequest {
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
+/** Of a release, in place of 0 and of 1, which is `unread`. */
+const rejectedFlag = 2;
+
 function releaseHeader(release: ReleaseRequest): Buffer {
-  const writer = new ByteWriter().u8(Number(release.unread));
+  const writer = new ByteWriter().u8(release.rejected ? rejectedFlag : Number(release.unread));
   writeHolds(writer, release.holds);
   return writer.bytes();
 }
 
 function decodeRelease(frame: Frame): ReleaseRequest {
-  const { unread, holds } = readHeader(frame, (reader) => ({
-    unread: readFlag(reader),
+  const { how, holds } = readHeader(frame, (reader) => ({
+    how: reader.u8(),
     holds: readHolds(reader),
   }));
-  return { kind: 'release', request: frame.request, holds, unread };
+  if (how > rejectedFlag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
+  const [unread, rejected] = [how === 1, how === rejectedFlag];
+  return { kind: 'release', request: frame.request, holds, unread, rejected };
 }
 
 function sendHeader(send: SendRequest): Buffer {
@@ -427,6 +445,7 @@ function decodeStatus(frame: Frame): StatusResponse {
     damaged: fields.whole('damaged'),
     storageStalledMs: fields.whole('storageStalledMs'),
     warnings: fields.texts('warnings'),
+    ...(fields.has('addresses') && { addresses: fields.texts('addresses') }),
   };
 }
 

@@ -30,6 +30,11 @@ export class JsonFields {
     this.#fields = new Map(Object.entries(value));
   }
 
+  /** For fields that older versions do not send. */
+  has(name: string): boolean {
+    return this.#fields.has(name);
+  }
+
   text(name: string): string {
     const value = this.#fields.get(name);
     if (typeof value !== 'string' || !value.isWellFormed()) throw wrong(name, 'text');

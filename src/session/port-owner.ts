@@ -1,5 +1,6 @@
 // Finds the process that holds a TCP port of this machine, from /proc; for error messages only.
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { describeUser } from './users.ts';
 
 export interface PortOwner {
   readonly pid: number;
@@ -19,12 +20,9 @@ export function continueHint({ pid }: PortOwner): string {
 
 /** undefined when the port is free, when there is no /proc, or when the process is another user's. */
 export async function findPortOwner(port: number): Promise<PortOwner | undefined> {
-  const sockets = [
-    ...(await listeningSockets('tcp', port)),
-    ...(await listeningSockets('tcp6', port)),
-  ];
+  const sockets = await listeningSockets(port);
   if (sockets.length === 0) return undefined;
-  const wanted = new Set(sockets.map((inode) => `socket:[${inode}]`));
+  const wanted = new Set(sockets.map(({ inode }) => `socket:[${inode}]`));
   for (const entry of await readdir('/proc').catch(() => [])) {
     if (/^\d+$/.test(entry) && (await hasOpen(entry, wanted)))
       return describeProcess(Number(entry));
@@ -40,8 +38,38 @@ export async function describeProcess(pid: number): Promise<PortOwner | undefine
   return program === undefined || state === undefined ? undefined : { pid, program, state };
 }
 
-/** The inodes of the sockets that listen on the port. proc(5) describes the columns of /proc/net/tcp. */
-async function listeningSockets(file: 'tcp' | 'tcp6', port: number): Promise<string[]> {
+/**
+ * What holds the port, for a sentence: 'pid 7 (node)'. Of a process that this one may not look into, because
+ * it is another user's or in another container, the kernel reports the user alone. undefined if nothing
+ * listens there, or when there is no /proc.
+ */
+export async function describeHolder(port: number): Promise<string | undefined> {
+  const owner = await findPortOwner(port);
+  if (owner) return `pid ${owner.pid} (${owner.program})`;
+  const [socket] = await listeningSockets(port);
+  if (!socket) return undefined;
+  const isOwn = socket.user === process.getuid?.();
+  const where = isOwn ? ', which cannot be seen from here, as in another container' : '';
+  return `a program of ${await describeUser(socket.user)}${where}`;
+}
+
+interface ListeningSocket {
+  /** In hexadecimal, as the kernel writes it. */
+  readonly address: string;
+  readonly inode: string;
+  /** The id of the user that made it, as this process sees it. */
+  readonly user: number;
+}
+
+/** Those on other addresses count only if none has 127.0.0.1, alone or with all addresses. */
+async function listeningSockets(port: number): Promise<ListeningSocket[]> {
+  const sockets = [...(await socketsIn('tcp', port)), ...(await socketsIn('tcp6', port))];
+  const near = sockets.filter(({ address }) => /^0+$|0100007F$/.test(address));
+  return near.length > 0 ? near : sockets;
+}
+
+/** The sockets that listen on the port. proc(5) describes the columns of /proc/net/tcp. */
+async function socketsIn(file: 'tcp' | 'tcp6', port: number): Promise<ListeningSocket[]> {
   const table = await readFile(`/proc/net/${file}`, 'utf8').catch(() => '');
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
   return table
@@ -49,7 +77,11 @@ async function listeningSockets(file: 'tcp' | 'tcp6', port: number): Promise<str
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
     .filter((columns) => columns[1]?.endsWith(`:${hexPort}`) && columns[3] === '0A')
-    .map((columns) => columns[9] ?? '');
+    .map((columns) => ({
+      address: columns[1]?.split(':')[0] ?? '',
+      inode: columns[9] ?? '',
+      user: Number(columns[7]),
+    }));
 }
 
 async function hasOpen(pid: string, wanted: ReadonlySet<string>): Promise<boolean> {

@@ -12,11 +12,11 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
+import { cancelled, IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
-import { areOpen, Listeners } from '../broker/listeners.ts';
+import { addressesToBind, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
 import { readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
@@ -38,7 +38,7 @@ import { resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
-import { describeProcess, findPortOwner } from './port-owner.ts';
+import { describeHolder, describeProcess, findPortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
   /** The state folder: it has the key files, and one store for each port. */
@@ -73,6 +73,8 @@ export class Session extends Client implements MailService {
   /** The owner has another store than ours, or writes a format that this version cannot read. */
   #isForeign = false;
   #isClosed = false;
+  /** Called once, with the next welcome. */
+  readonly #onWelcome = new Set<(welcome: Welcome) => void>();
   /** The key that the last broker proved. */
   #provedKey: Buffer | undefined;
 
@@ -88,30 +90,31 @@ export class Session extends Client implements MailService {
   }
 
   override async status(options?: Cancellable): Promise<BrokerStatus> {
-    const counts = await super.status(options);
-    const { pid, epoch, addresses } = this.welcome ?? (await this.join(options));
+    const { addresses: now, ...counts } = await super.status(options);
+    const { pid, epoch, addresses: before } = this.welcome ?? (await this.join(options));
     const own = this.#broker !== undefined;
     const { port, host } = this.#options;
+    const addresses = now ?? before;
     return { ...(host !== undefined && { host }), port, pid, own, epoch, addresses, ...counts };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
-    const [bind] = options.bind === undefined ? [] : await resolveHost(options.bind, 'bind');
-    if (bind !== undefined && this.#options.host !== undefined) {
+    const addresses = options.bind === undefined ? undefined : await addressesOf(options.bind);
+    if (addresses && this.#options.host !== undefined) {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
     this.#isForeign = false;
     const welcome = await this.join(options);
-    const broker = this.#broker;
-    const { pid, epoch, messages } = welcome;
-    if (bind !== undefined && broker) await broker.listenOn(bind);
-    else if (bind !== undefined && !areOpen(welcome.addresses, bind)) {
-      throw new IpcError('not_owner', `pid ${pid} owns the broker, and does not listen on ${bind}`);
+    if (addresses) await this.#listenOn(addresses, welcome, options);
+    return this.#startResult(welcome, options);
+  }
+
+  async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
+    for (let { welcome } = this; ; welcome = await this.#nextWelcome(options)) {
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
+      if (this.#options.host !== undefined || this.#isForeign) throw this.#noStandby();
     }
-    const addresses = broker?.addresses ?? welcome.addresses;
-    const { warnings } = await super.status(options);
-    return { role: broker ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
   async stop(options?: Cancellable): Promise<StopResult> {
@@ -134,6 +137,36 @@ export class Session extends Client implements MailService {
     const broker = this.#broker;
     this.#broker = undefined;
     await broker?.close();
+  }
+
+  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, warnings } = await this.status(options);
+    return { role: own ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
+  }
+
+  /** The owner does it, which may be this session. */
+  async #listenOn(addresses: readonly string[], welcome: Welcome, options: Cancellable) {
+    if (welcome.listen) return this.listen(addresses, options);
+    const isSame =
+      String(addressesToBind(addresses).toSorted()) === String(welcome.addresses.toSorted());
+    if (!isSame) throw await this.#olderOwner(welcome);
+  }
+
+  /** The next one, from any broker. */
+  #nextWelcome({ signal }: Cancellable): Promise<Welcome> {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#onWelcome.delete(welcomed);
+        reject(cancelled());
+      };
+      const welcomed = (welcome: Welcome) => {
+        signal?.removeEventListener('abort', end);
+        resolve(welcome);
+      };
+      if (signal?.aborted) return reject(cancelled());
+      signal?.addEventListener('abort', end, { once: true });
+      this.#onWelcome.add(welcomed);
+    });
   }
 
   /** Waits for the welcome of the next owner; undefined when there is none in time. */
@@ -232,7 +265,7 @@ export class Session extends Client implements MailService {
   async #listenAsBefore(listeners: Listeners): Promise<void> {
     const before = readOwner(this.#folder)?.addresses ?? [];
     for (const address of before.filter((each) => each !== ownerAddress && isIP(each) !== 0)) {
-      await listeners.open(address).catch((error: unknown) => {
+      await listeners.listenOn([...listeners.addresses, address]).catch((error: unknown) => {
         if (!(error instanceof IpcError)) throw error;
       });
     }
@@ -273,13 +306,14 @@ export class Session extends Client implements MailService {
       return new IpcError('no_broker', `no session owns the broker of port ${port} now`);
     }
     if (!['unreachable', 'port_taken', 'key_mismatch'].includes(error.code)) return error;
-    const portOwner = await findPortOwner(port);
-    const held = portOwner ? ` by pid ${portOwner.pid} (${portOwner.program})` : '';
+    const holder = await describeHolder(port);
+    const held = holder === undefined ? '' : ` by ${holder}`;
     if (error.code === 'key_mismatch') {
       return new IpcError('key_mismatch', `port ${port} is held${held} with another key`);
     }
     const owner = readOwner(this.#folder);
-    if (portOwner && owner?.pid === portOwner.pid) return this.#silent();
+    const portOwner = owner && (await findPortOwner(port));
+    if (portOwner && owner.pid === portOwner.pid) return this.#silent();
     const what = `port ${port} is held${held}, which does not answer as a broker`;
     return new IpcError('port_taken', what, { cause: error });
   }
@@ -296,9 +330,13 @@ export class Session extends Client implements MailService {
   }
 
   #welcomed(welcome: Welcome): void {
-    if (this.#options.host !== undefined) return;
-    const isReadable = welcome.format <= journalFormat;
-    this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
+    if (this.#options.host === undefined) {
+      const isReadable = welcome.format <= journalFormat;
+      this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
+    }
+    const waiting = [...this.#onWelcome];
+    this.#onWelcome.clear();
+    for (const each of waiting) each(welcome);
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */
@@ -308,6 +346,29 @@ export class Session extends Client implements MailService {
     } catch {
       return undefined;
     }
+  }
+
+  #noStandby(): IpcError {
+    const { host } = this.#options;
+    const pid = this.welcome?.pid ?? 'unknown';
+    if (host !== undefined) {
+      const what = `the broker is on ${this.#where()}, and this session cannot take it over`;
+      return new IpcError('not_owner', what, {
+        hint: 'run it there, or name a port of this machine',
+      });
+    }
+    const what = `pid ${pid} owns the broker of ${this.#where()}, with a store that is not ours, or too new`;
+    const hint = 'use the same IPC_HOME as that process, or another port, or end it';
+    return new IpcError('not_owner', what, { hint });
+  }
+
+  /** Its version does not know the request `listen`. */
+  async #olderOwner({ pid, addresses }: Welcome): Promise<IpcError> {
+    const program = (await describeProcess(pid))?.program ?? 'unknown program';
+    const owner = `pid ${pid} (${program}) owns the broker of ${this.#where()}`;
+    const what = `${owner}, listens on ${addresses.join(', ')}, and is too old to change that for another session`;
+    const hint = `call broker_start with bind in the session of pid ${pid}, or end it`;
+    return new IpcError('not_owner', what, { hint });
   }
 
   async #notOwner(): Promise<IpcError> {
@@ -330,4 +391,10 @@ export class Session extends Client implements MailService {
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
+}
+
+/** `bind`: an address or a host name, or several with commas between them. */
+async function addressesOf(bind: string): Promise<readonly string[]> {
+  const found = await Promise.all(bind.split(',').map((each) => resolveHost(each, 'bind')));
+  return found.map(([address]) => address);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
+import { Lines } from '../support/processes/lines.ts';
 import { nextErrorLine, type Shell, shell } from '../support/processes/shell.ts';
 
 /** `ipc broker` in its own process, which owns the broker until the test ends. */
@@ -141,13 +142,12 @@ test('ipc work with a command that always prints the same text answers each ques
   await once(other('mkfifo', [gate]), 'exit');
   for (const id of ['first', 'second']) await run(['post', 'W', '?', '--from', 'A', '--id', id]);
   const line = `test $IPC_ID = second || { echo begun >&2; read -r text < '${gate}'; }; echo ok`;
-  const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
-  assert.equal(await nextErrorLine(worker), 'begun\n');
+  const lines = new Lines(begin(['work', 'W', '--', 'sh', '-c', line]).stderr);
+  await lines.until(/^begun$/);
   broker.kill('SIGSTOP');
   other('sh', ['-c', `echo go > '${gate}'`]);
-  assert.match(
-    await nextErrorLine(worker),
-    /^#1, attempt 1: the broker of port .* does not answer\n$/,
+  await lines.until(
+    /^ipc: #1, attempt 1, .* s: the answer cannot be posted \(owner_silent: the broker of port .* does not answer\)/,
   );
   broker.kill('SIGCONT');
   const wait = ['wait', 'A', '--json', '--timeout', '10'];

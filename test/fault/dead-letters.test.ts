@@ -49,7 +49,7 @@ test('a message that kills its reader 20 times waits in dead-letters, other mess
   const status = await owner.call({ operation: 'broker_status' });
   assert.match(
     status.text,
-    /\n1 message is a dead letter, out of attempts: 1 for "work"\. `ipc store retry` moves them back\.\n/,
+    /\n1 message is a dead letter, given up: 1 for "work"\. `ipc store retry` moves them back\.\n/,
   );
   assert.match((await world.run(['status'])).errors, /\n1 message is a dead letter.* for "work"\./);
   assert.deepEqual(await statusOf(world), {

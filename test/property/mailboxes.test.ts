@@ -146,7 +146,9 @@ class History {
       return this.#run(client, { kind: 'settle', request, holds: this.#giveUp(client) });
     if (does < 92) {
       const unread = random.oneIn(2);
-      return this.#run(client, { kind: 'release', request, holds: this.#giveUp(client), unread });
+      const rejected = !unread && random.oneIn(4);
+      const holds = this.#giveUp(client);
+      return this.#run(client, { kind: 'release', request, holds, unread, rejected });
     }
     if (does < 94) return this.#run(client, { kind: 'status', request });
     if (does < 95) return this.#retry(client);

@@ -17,7 +17,7 @@ export interface Seeds {
   readonly count: number;
   /** The invariant to check; all are checked by default. */
   readonly invariant?: string;
-  readonly isDamaged?: boolean;
+  readonly isDamaged?: boolean | undefined;
 }
 
 /** Runs the seeds up to the first that fails. */

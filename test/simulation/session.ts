@@ -168,7 +168,7 @@ export class SimSession {
         listeners: {
           addresses: ['127.0.0.1'],
           holdsLock: true,
-          open: async () => {},
+          listenOn: async () => {},
           close: () => {
             if (!process.isDead) network.unbind(process);
           },

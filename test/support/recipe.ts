@@ -58,7 +58,7 @@ const words = [
   /(?<=pid \d+ on ")[^"]+/,
 ];
 const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
-const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z/g;
+const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+\.\d(?= s;)/g;
 
 /** The steps of the section with this title. */
 export function stepsOf(title: string): Step[] {

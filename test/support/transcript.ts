@@ -18,7 +18,7 @@
 //   PEER fetch MAILBOX [bytes=N] [messages=N]
 //   PEER cancel REQUEST
 //   PEER settle HOLDS
-//   PEER release HOLDS [unread]
+//   PEER release HOLDS [unread | rejected]
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
@@ -267,8 +267,8 @@ class Scenario {
       case 'settle':
         return { kind, request, holds: this.#holds(words.next()) };
       case 'release': {
-        const unread = words.flag('unread');
-        return { kind, request, holds: this.#holds(words.next()), unread };
+        const [unread, rejected] = [words.flag('unread'), words.flag('rejected')];
+        return { kind, request, holds: this.#holds(words.next()), unread, rejected };
       }
       case 'retry': {
         const ids = words.option('ids')?.split(',') ?? [];

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import { postedMessages } from '../../app/parameters.ts';
-import { quoted } from '../../app/sanitize.ts';
+import { quoted, sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { PostResult } from '../../model/mail-service.ts';
@@ -10,7 +10,8 @@ import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
 import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
-import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
+import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../run.ts';
+import { failureIn } from '../worker/failure-answer.ts';
 
 export function addMailCommands(program: Command): void {
   addOperation(program, {
@@ -113,11 +114,15 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
   await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
   const { stored, answer } = await run(call, context, { mail, signal });
   if (!answer) {
-    const line = `No answer to #${stored.number} within ${timeout} s; it is stored.`;
+    const line = `No answer to #${stored.number} within ${timeout} s; it was stored.`;
     await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }
-  return deliver(mail, [answer], command, (body) => printable(body, raw));
+  const code = await deliver(mail, [answer], command, (body) => printable(body, raw));
+  const failure = failureIn(answer.envelope, answer.body);
+  if (failure === undefined) return code;
+  await say(`ipc: the job failed: ${sanitizeLine(failure)}.`);
+  return exitFailed;
 }
 
 async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {

@@ -222,7 +222,7 @@ test('an interrupted wait takes no message', async (context) => {
   assert.equal(JSON.parse(text).attempt, 1);
 });
 
-test('`ipc broker` owns the broker in the foreground, a second one names the owner, and Ctrl-C hands over', async (context) => {
+test('`ipc broker` owns the broker in the foreground, one with --once names the owner, and Ctrl-C hands over', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
   const line = await nextErrorLine(owner);
@@ -230,7 +230,7 @@ test('`ipc broker` owns the broker in the foreground, a second one names the own
     line,
     new RegExp(`^This session owns the broker on port ${port} .*pid ${owner.pid},`),
   );
-  const second = await run(['broker', '--json']);
+  const second = await run(['broker', '--once', '--json']);
   assert.equal(second.code, 0);
   assert.equal(JSON.parse(second.text).pid, owner.pid);
   owner.kill('SIGTSTP');

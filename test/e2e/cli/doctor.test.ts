@@ -6,7 +6,9 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
 import { freePort } from '../../support/places.ts';
+import { reportedAbout } from '../../support/processes/doctor.ts';
 import { nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test('on a fresh machine all is well, and nothing is created', async (context) => {
@@ -127,7 +129,8 @@ test('a local broker of another folder is good with the same key only', async (c
   assert.match(same.errors, new RegExp(answer));
   assert.equal(same.code, 0);
   const strange = await doctor({ IPC_KEY: '00'.repeat(32) });
-  assert.match(strange.errors, /\nBAD {2}port: .* which owns no broker of this folder\./);
+  const mismatch = /\nBAD {2}port: key_mismatch: .* a broker with another key than the one here\./;
+  assert.match(strange.errors, mismatch);
   const mine = await one.line('"$@" doctor', { IPC_KEY: '00'.repeat(32) });
   assert.match(mine.errors, /\nBAD {2}port: key_mismatch: /);
   assert.equal(existsSync(other.home), false);
@@ -142,7 +145,67 @@ test('for a host without ipc the command that installs it is shown', async (cont
     /\nok {3}Cursor: does not have ipc yet\. To do: ipc install cursor\.\n/,
   );
   await run(['install', 'cursor', '--yes']);
-  assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc\.\n/);
+  assert.match(
+    (await run(['doctor'])).errors,
+    /\nok {3}Cursor: has ipc; `node` is .*\/node \(v.*\) on this PATH; .*\.\n/,
+  );
+});
+
+test('dead letters are counted for each mailbox, with a broker and without', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  const mail = await open({ home, port, env: {} });
+  context.after(() => mail.close());
+  for (const box of ['ann', 'ann', 'ben']) await mail.post(box, 'too much');
+  for (const box of ['ann', 'ben']) {
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      for (const message of (await mail.fetch(box)).messages) await message.release();
+    }
+  }
+  await mail.close();
+  const expected = {
+    about: 'dead letters',
+    ok: false,
+    what: '3 messages out of attempts: 2 for "ann", 1 for "ben"',
+    hint: `find out why their readers failed, then \`ipc store retry --port ${port}\` moves them back, or \`ipc fetch dead-letters --port ${port}\` reads and settles them`,
+  };
+  const without = await run(['doctor', '--json']);
+  assert.deepEqual([without.code, reportedAbout('dead letters', without)], [1, expected]);
+  const { deadLetters } = JSON.parse((await run(['store', 'check', '--json'])).text);
+  assert.deepEqual(deadLetters, [
+    { to: 'ann', messages: 2 },
+    { to: 'ben', messages: 1 },
+  ]);
+  await nextErrorLine(begin(['broker']));
+  assert.deepEqual(reportedAbout('dead letters', await run(['doctor', '--json'])), expected);
+  await run(['store', 'retry', '--to', 'ann']);
+  const one = reportedAbout('dead letters', await run(['doctor', '--json']));
+  assert.equal(one.what, '1 message out of attempts: 1 for "ben"');
+  await run(['store', 'retry']);
+  assert.equal((await run(['doctor'])).code, 0);
+});
+
+test('addresses that other machines can reach are named, while a broker runs and after it', async (context) => {
+  const { run, begin, port } = await shell(context);
+  const hint = `if that is not wanted: ipc broker --port ${port} --bind 127.0.0.1`;
+  const broker = begin(['broker', '--bind', '0.0.0.0']);
+  await nextErrorLine(broker);
+  const during = await run(['doctor', '--json']);
+  const what = `on 0.0.0.0 port ${port}, which other machines can reach`;
+  assert.equal(during.code, 0);
+  assert.deepEqual(reportedAbout('network', during), {
+    about: 'network',
+    ok: true,
+    what: `the broker listens ${what}`,
+    hint,
+  });
+  broker.kill('SIGTERM');
+  await once(broker, 'exit');
+  assert.deepEqual(reportedAbout('network', await run(['doctor', '--json'])), {
+    about: 'network',
+    ok: true,
+    what: `the next owner of the broker listens ${what}`,
+    hint,
+  });
 });
 
 test('a host that has the plugin needs no installation', async (context) => {
@@ -158,13 +221,13 @@ test('a host that has the plugin needs no installation', async (context) => {
   const { errors } = await run(['doctor']);
   assert.match(
     errors,
-    /\nok {3}Claude Code: has ipc, by its plugin\.\nok {3}Codex: has ipc, by its plugin\.\n/,
+    /\nok {3}Claude Code: has ipc, by its plugin; `node` is .*\nok {3}Codex: has ipc, by its plugin; `node` is /,
   );
   await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
   await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);
   const off = (await run(['doctor'])).errors;
   assert.match(
     off,
-    /\nok {3}Claude Code: does not have ipc yet\. .*\nok {3}Codex: does not have ipc yet\. /,
+    /\nok {3}Claude Code: only .*\.claude\.json is here, .*\nok {3}Codex: only .*\.codex is here, and no program "codex" on this PATH\. /,
   );
 });

@@ -4,11 +4,12 @@ import { test } from 'node:test';
 import { makeProgram } from '../../../src/cli/program.ts';
 import { jsonObjects } from '../../../src/cli/topics.ts';
 import { freePort } from '../../support/places.ts';
+import { Lines } from '../../support/processes/lines.ts';
 import { type Ended, ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
   ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
-  ...['answers', 'damaged', 'body'],
+  ...['answers', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
 
@@ -27,12 +28,16 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['storageStalledMs', 'warnings'],
   ],
   'store check': [
-    ...['folder', 'records', 'mailboxes', 'messages', 'bytes', 'store', 'epoch', 'sound'],
-    ...['faults', 'kept', 'warnings', 'segments'],
+    ...['folder', 'records', 'mailboxes', 'messages', 'bytes'],
+    ...['deadLetters', 'store', 'epoch', 'sound', 'faults', 'kept', 'warnings', 'segments'],
   ],
   'store retry': ['moved', 'stayed', 'missing'],
   'store compact': ['folder', 'freed', 'bytesBefore', 'bytesAfter'],
   doctor: ['about', 'ok', 'what', 'hint'],
+  work: [
+    ...['event', 'number', 'id', 'from', 'attempt', 'ms', 'exit', 'signal', 'bytes', 'reason'],
+    'stderr',
+  ],
   'key show': ['key', 'path', 'old'],
   'key new': keyChange,
   'key import': keyChange,
@@ -63,8 +68,9 @@ test('each command prints those fields, in that order, and nothing else', async 
   const owner = begin(['broker', '--json']);
   const line = await new Promise((resolve) => owner.stdout?.once('data', resolve));
   seen.broker = Object.keys(JSON.parse(String(line)));
-  begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']);
+  const worker = begin(['work', 'upper', '--json', '--', 'tr', 'a-z', 'A-Z']);
   await json('ask', 'upper', 'hello', '--mailbox', 'A');
+  seen.work = Object.keys(JSON.parse(await new Lines(worker.stdout).next()));
   const port = `${await freePort()}`;
   const receiving = ended(begin(['receive', '--port', port, '--json']));
   await json('ping', `127.0.0.1:${port}`);

@@ -39,7 +39,7 @@ test('receive, ask and work print what they wait for', { skip }, async (context)
   for (const [line, shown] of [
     [`ipc receive --port ${port}`, `Waiting for a message on port ${port}, at most 60 s. Ctrl-C`],
     ['ipc ask bob hi --mailbox ann', 'Waiting for the answer of "bob", at most 60 s. Ctrl-C'],
-    ['ipc work jobs cat', 'Waiting for messages in "jobs". Ctrl-C ends it.'],
+    ['ipc work jobs cat', 'ipc: waiting for messages in "jobs"; Ctrl-C ends it.'],
   ] as const) {
     const waiting = atTerminal(place, line);
     await shows(waiting, new RegExp(shown));

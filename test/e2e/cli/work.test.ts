@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
+import { freePort } from '../../support/places.ts';
+import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
 import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
 
 test("work posts the command's output to the sender, which settles the message", async (context) => {
@@ -33,8 +38,14 @@ test('a message whose command failed is redelivered', async (context) => {
   const { run, begin } = await shell(context);
   const line = 'test "$IPC_ATTEMPT" = 2 || exit 3; cat';
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'again', '--from', 'A']);
-  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh exited with 3\n$/);
+  assert.equal(await lines.next(), 'ipc: waiting for messages in "W"; Ctrl-C ends it.');
+  assert.equal(await lines.next(), 'ipc: #1 from "A": begun.');
+  assert.match(
+    await lines.next(),
+    /^ipc: #1, attempt 1, \d\.\d s: exit 3\. Trying again in 1 s\.$/,
+  );
   assert.equal((await run(['wait', 'A'])).text, 'again');
 });
 
@@ -49,12 +60,18 @@ test('work handles other mail while a failed message waits', async (context) => 
   assert.equal((await run(['wait', 'A'])).text, 'bad\n');
 });
 
-test('a command that cannot be started ends the work, and the attempt does not count', async (context) => {
-  const { run } = await shell(context);
+test('a command that is gone by the time of a message ends the work, and the attempt does not count', async (context) => {
+  const { run, begin, home } = await shell(context);
+  await run(['status']);
+  const command = join(home, 'job.sh');
+  await writeFile(command, '#!/bin/sh\ncat\n', { mode: 0o700 });
+  const worker = begin(['work', 'W', '--', command]);
+  const lines = new Lines(worker.stderr);
+  await lines.until(/waiting for messages/);
+  await rm(command);
   await run(['post', 'W', 'x', '--from', 'A']);
-  const { code, errors } = await run(['work', 'W', '--', 'no-such-command']);
-  assert.equal(code, 2);
-  assert.match(errors, /^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
+  await lines.until(/^ipc: bad_parameter: the command cannot be started \(.*ENOENT\)/);
+  assert.equal(await exitCodeOf(worker), 2);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 1]);
 });
@@ -64,6 +81,7 @@ test('work that is out of open files tries the command again, and the attempt do
   const { run, begin } = await shell(context);
   assert.match(await nextErrorLine(begin(['broker'])), /^This session owns the broker/);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'first', '--from', 'A']);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
 
@@ -73,25 +91,11 @@ test('work that is out of open files tries the command again, and the attempt do
   };
   // Open files stay open, so it can still talk to the broker.
   limitFiles(3);
-  const report = nextErrorLine(worker);
   await run(['post', 'W', 'second', '--from', 'A']);
-  const expected = 'the command cannot be started (spawn sh EMFILE). Trying again.\n';
-  assert.equal(await report, expected);
+  const expected = 'ipc: the command cannot be started (spawn sh EMFILE). Trying again.';
+  assert.equal(await lines.until(/cannot be started/), expected);
   limitFiles(1_000);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');
-});
-
-test('a command whose output is not UTF-8 leaves the message in its mailbox', async (context) => {
-  const { run, begin } = await shell(context);
-  const worker = begin(['work', 'W', '--', 'printf', 'a\\377']);
-  await run(['post', 'W', 'x', '--from', 'A']);
-  assert.match(
-    await nextErrorLine(worker),
-    /^#1, attempt 1: the output of the command is not UTF-8\n$/,
-  );
-  worker.kill('SIGINT');
-  assert.equal((await ended(worker)).code, 0);
-  assert.equal((await run(['wait', 'W'])).text, 'x');
 });
 
 test('Ctrl-C ends the work after the running command has answered', async (context) => {
@@ -100,32 +104,51 @@ test('Ctrl-C ends the work after the running command has answered', async (conte
   await run(['status']);
   const line = `mkfifo '${gate}'; echo begun >&2; read -r text < '${gate}'; echo "$text"`;
   const worker = begin(['work', 'W', '--', 'sh', '-c', line]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await nextErrorLine(worker), 'begun\n');
+  await lines.until(/^begun$/);
   worker.kill('SIGINT');
-  assert.match(
-    await nextErrorLine(worker),
-    /^ipc: ending after the running commands; Ctrl-C again/,
-  );
+  const ending = 'ipc: ending after the running commands; Ctrl-C again ends those, too.';
+  assert.equal(await lines.next(), ending);
   await run(['post', 'W', 'not begun any more']);
   await shellLine(`echo done > '${gate}'`);
-  assert.equal((await ended(worker)).code, 0);
+  assert.equal(await exitCodeOf(worker), 0);
   assert.equal((await run(['wait', 'A'])).text, 'done\n');
   assert.equal((await run(['wait', 'W'])).text, 'not begun any more');
 });
 
 test('a second Ctrl-C ends the command, too, and its message is released', async (context) => {
   const { run, begin } = await shell(context);
-  const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo begun >&2; sleep 100']);
+  const worker = begin([
+    'work',
+    'W',
+    '--attempts',
+    '1',
+    '--',
+    'sh',
+    '-c',
+    'echo begun >&2; sleep 100',
+  ]);
+  const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'x', '--from', 'A']);
-  assert.equal(await nextErrorLine(worker), 'begun\n');
+  await lines.until(/^begun$/);
   worker.kill('SIGINT');
-  await nextErrorLine(worker);
+  await lines.until(/ending/);
   worker.kill('SIGINT');
-  assert.match(await nextErrorLine(worker), /^#1, attempt 1: sh was ended by SIGTERM\n$/);
-  assert.equal((await ended(worker)).code, 0);
+  const report = /^ipc: #1, attempt 1, \d\.\d s: ended with the work\. It is released\.$/;
+  assert.match(await lines.next(), report);
+  assert.equal(await exitCodeOf(worker), 0);
   const { body, attempt } = JSON.parse((await run(['wait', 'W', '--json'])).text);
   assert.deepEqual([body, attempt], ['x', 2]);
+});
+
+test('Ctrl-C while no command runs says only that the work ends', async (context) => {
+  const { begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  await lines.until(/waiting for messages/);
+  worker.kill('SIGINT');
+  assert.deepEqual(await lines.rest(), ['ipc: ending.']);
 });
 
 test('--parallel limits the commands that run at the same time', async (context) => {
@@ -145,12 +168,145 @@ test('a wrong command line of work is refused with the remedy', async (context) 
     [['work'], 'missing_parameter'],
     [['work', 'W'], 'missing_parameter'],
     [['work', 'W', '--parallel', '0', '--', 'cat'], 'bad_parameter'],
+    [['work', 'W', '--attempts', '21', '--', 'cat'], 'bad_parameter'],
+    [['work', 'W', '--timeout', '1.5', '--', 'cat'], 'bad_timeout'],
     [['work', 'W', 'grep', '-v', 'x'], 'unknown_parameter'],
   ] as const) {
     const { code: exit, errors } = await run(words);
     assert.equal(exit, 2);
     assert.match(errors, new RegExp(`^ipc: ${code}: `));
   }
+});
+
+test('the asker of a shutdown is answered that the worker ends', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'cat']);
+  const asked = await run(['ask', 'W', 'shutdown', '--mailbox', 'A']);
+  assert.deepEqual([asked.code, asked.text], [0, 'ipc work: this worker ends.\n']);
+  assert.equal(await exitCodeOf(worker), 0);
+  assert.equal(JSON.parse((await run(['status', '--json'])).text).messages, 0);
+});
+
+test('with --no-shutdown the text "shutdown" is a job like any other', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--no-shutdown', '--', 'tr', 'a-z', 'A-Z']);
+  assert.equal((await run(['ask', 'W', 'shutdown', '--mailbox', 'A'])).text, 'SHUTDOWN');
+  assert.equal(worker.exitCode, null);
+});
+
+test('each job is reported on stderr when it begins and when it ends', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo working >&2; cat']);
+  const lines = new Lines(worker.stderr);
+  await run(['ask', 'W', 'hello', '--mailbox', 'A']);
+  await run(['post', 'W', 'for nobody']);
+  await run(['post', 'W', 'shutdown']);
+  const reports = (await lines.rest()).map((line) => line.replace(/\d+\.\d s/, 'T s'));
+  assert.deepEqual(reports, [
+    'ipc: waiting for messages in "W"; Ctrl-C ends it.',
+    'ipc: #1 from "A": begun.',
+    'working',
+    'ipc: #1: exit 0 after T s; "A" is answered, 5 bytes.',
+    'ipc: #3 from unknown: begun.',
+    'working',
+    'ipc: #3: exit 0 after T s; no sender to answer, 10 bytes of output dropped.',
+    'ipc: #4 from unknown: shutdown.',
+  ]);
+});
+
+test('with --json each event of a job is an object on stdout, and what the command writes to stderr a note', async (context) => {
+  const { run, begin } = await shell(context);
+  const line = 'test $IPC_ID = good || { echo oops >&2; exit 3; }; echo done';
+  const worker = ended(begin(['work', 'W', '--attempts', '1', '--json', '--', 'sh', '-c', line]));
+  await run(['post', 'W', 'x', '--from', 'A', '--id', 'good']);
+  await run(['post', 'W', 'x', '--id', 'bad']);
+  await run(['post', 'W', 'shutdown', '--id', 'end']);
+  const { code, text, errors } = await worker;
+  const events = text
+    .trimEnd()
+    .split('\n')
+    .map((each) => JSON.parse(each));
+  const none = { ms: null, exit: null, signal: null, bytes: null, reason: null, stderr: null };
+  const good = { number: 1, id: 'good', from: 'A', attempt: 1 };
+  const bad = { number: 3, id: 'bad', from: '', attempt: 1 };
+  const end = { number: 4, id: 'end', from: '', attempt: 1 };
+  for (const event of events) if (event.ms !== null) event.ms = 1;
+  assert.deepEqual(events, [
+    { event: 'begun', ...good, ...none },
+    { event: 'answered', ...good, ...none, ms: 1, exit: 0, bytes: 5 },
+    { event: 'begun', ...bad, ...none },
+    {
+      event: 'failed',
+      ...bad,
+      ms: 1,
+      exit: 3,
+      signal: null,
+      bytes: 0,
+      reason: 'exit 3',
+      stderr: 'oops',
+    },
+    { event: 'shutdown', ...end, ...none },
+  ]);
+  const notes = errors
+    .trimEnd()
+    .split('\n')
+    .map((each) => JSON.parse(each).note);
+  assert.deepEqual(notes, ['ipc: waiting for messages in "W"; Ctrl-C ends it.', 'oops']);
+  assert.equal(code, 0);
+});
+
+test('a command that cannot be run is refused before a message is taken, with the remedy', async (context) => {
+  const { run, home } = await shell(context);
+  await run(['post', 'W', 'x']);
+  const file = join(home, 'not-executable');
+  await writeFile(file, '#!/bin/sh\n', { mode: 0o600 });
+  for (const [command, what, hint] of [
+    [
+      'tr a-z A-Z',
+      'the command "tr a-z A-Z" is not on the PATH',
+      "give the command and its arguments as separate words, or a line of the shell: sh -c '...'",
+    ],
+    ['no-such', 'the command "no-such" is not on the PATH', 'install it, or give its path'],
+    ['./no-such', 'the command "./no-such" does not exist', 'check the path'],
+    [home, `the command "${home}" is a folder`, 'check the path'],
+    [
+      file,
+      `the command "${file}" may not be executed`,
+      'make it executable (`chmod +x`), or run it with its interpreter',
+    ],
+    ['', 'the command is empty', 'name a program'],
+  ] as const) {
+    const { code, errors } = await run(['work', 'W', '--', command]);
+    assert.deepEqual([code, errors], [2, `ipc: bad_parameter: ${what}. To do: ${hint}.\n`]);
+  }
+  assert.equal(JSON.parse((await run(['wait', 'W', '--json'])).text).attempt, 1);
+});
+
+test('work reports a broker that is not there once for all its commands, and tries again', async (context) => {
+  const address = Object.values(networkInterfaces())
+    .flat()
+    .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
+  if (address === undefined) return context.skip('this machine has no address but loopback');
+  const { begin } = await shell(context);
+  const host = `${address}:${await freePort()}`;
+  const worker = begin(['work', 'W', '--parallel', '20', '--host', host, '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  const expected = `ipc: unreachable: ${host}: no program answers (ECONNREFUSED). Trying again.`;
+  assert.equal(await lines.until(/unreachable/), expected);
+  worker.kill('SIGINT');
+  assert.deepEqual(await lines.rest(), ['ipc: ending.']);
+});
+
+test('a worker whose stderr nobody reads goes on working', async (context) => {
+  const { begin, home, port } = await shell(context);
+  // Two lines for each job, with this name: together more than a pipe takes.
+  const [name, jobs] = ['x'.repeat(200), 400];
+  const mail = await open({ home, port, name });
+  context.after(() => mail.close());
+  const { stderr } = begin(['work', 'W', '--parallel', '8', '--', 'true']);
+  for (let job = 0; job < jobs; job++) await mail.post('W', 'x');
+  for (let job = 0; job < jobs; job++) assert.ok(await mail.wait(name, { timeoutMs: 60_000 }));
+  assert.equal(stderr?.readableFlowing, null);
 });
 
 async function shellLine(text: string): Promise<void> {

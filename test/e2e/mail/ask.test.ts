@@ -47,7 +47,7 @@ test('ipc ask prints the answer of a worker, and exits with 124 without one', as
   assert.equal((await ended(worker)).code, 0);
   const late = await run(['ask', 'upper', 'hello', '--mailbox', 'me', '--timeout', '1']);
   assert.deepEqual([late.code, late.text], [124, '']);
-  assert.match(late.errors, /^No answer to #\d+ within 1 s; it is stored\./);
+  assert.match(late.errors, /^No answer to #\d+ within 1 s; it was stored\./);
 });
 
 test('two asks that wait in one mailbox each get their own answer, in any order', async (context) => {

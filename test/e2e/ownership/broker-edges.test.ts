@@ -146,7 +146,7 @@ test('a broker listens on another address even if the disk is too full to record
   };
   const { broker, client, folder, port, keys } = await startBroker(context, { disk });
   isFull = true;
-  await broker.listenOn('127.0.0.2');
+  await broker.listenOn(['127.0.0.2']);
   assert.deepEqual(broker.addresses, ['127.0.0.1', '127.0.0.2']);
   const there = client(() => dial({ host: '127.0.0.2', port }, keys));
   await there.post(box, Buffer.from('mail'));

@@ -126,7 +126,7 @@ for (const where of ['on loopback', 'between machines']) {
     const broker = await startBroker(context, {
       goodKeys: () => [retired ? Buffer.alloc(32, 9) : broker.keys[0]],
     });
-    await broker.broker.listenOn(host);
+    await broker.broker.listenOn([host]);
     const { port, keys } = broker;
     const frames = new FrameCollector(await dial({ host, port }, keys));
     for (const bytes of hello('guest')) frames.connection.send([bytes]);
@@ -213,7 +213,7 @@ test('no output but that of `ipc key show` contains the key', async (context) =>
     ...(await Promise.all([
       ipc(home, port, ['status']),
       ipc(home, port, ['status', '--json']),
-      ipc(home, port, ['broker', '--json']),
+      ipc(home, port, ['broker', '--once', '--json']),
       ipc(home, port, ['store', 'check']),
       ipc(home, port, ['post', 'box', 'hello', '--json']),
       ipc(home, port, ['key', '--help']),

@@ -171,6 +171,35 @@ test('send and receive, and the program with IPC_BROKER, reach the other machine
   assert.equal(waited, 'come and get it');
 });
 
+test('a command opens the network of an owner that is an agent, for a guest, and closes it again', async (context) => {
+  const hosts = await apart(context);
+  if (!hosts) return;
+  const { one, other, home, otherHome, port } = hosts;
+  const run = runner(context, hosts);
+  const agent = await hosts.tool(one);
+  await agent.call({ operation: 'broker_start' });
+  await copyFile(join(home, 'key'), join(otherHome, 'key'));
+  const guest = hosts.guest(one.address);
+  await assert.rejects(guest.post('box', 'too early'), { code: 'unreachable' });
+
+  await run(one, 'broker', '--port', `${port}`, '--bind', '0.0.0.0', '--once');
+  await guest.post('box', 'from afar');
+  const { bodies } = await agent.call({ operation: 'fetch', mailbox: 'box' });
+  assert.deepEqual(bodies, ['from afar']);
+  const refused = assert.rejects(
+    run(other, 'broker', '--bind', '127.0.0.1'),
+    /bad_parameter: bind/,
+  );
+  await refused;
+
+  await run(one, 'broker', '--port', `${port}`, '--bind', '127.0.0.1', '--once');
+  await assert.rejects(guest.post('box', 'too late'), { code: 'unreachable' });
+  const script = `require('net').connect(${port}, '${one.address}').on('error', (e) => console.log(e.code))`;
+  const probe = start(context, other, ['-e', script]);
+  assert(probe.stdout);
+  assert.equal(await text(probe.stdout), 'ECONNREFUSED\n');
+});
+
 test('the MCP tool reaches the other machine by host, by IPC_BROKER, and with send and receive', async (context) => {
   const hosts = await apart(context);
   if (!hosts) return;

@@ -79,6 +79,8 @@ interface ExpectedEffects {
   readonly restored: Map<MessageId, SessionId | undefined>;
   /** Messages to be released, with the attempt of their next delivery. */
   readonly released: Map<number, number>;
+  /** Those of them that move to `dead-letters`, whatever their attempts. */
+  readonly rejected: Set<number>;
   /** Messages that the session of a hello reclaims. */
   readonly reclaimed: Set<number>;
   readonly forgotten: SessionId | undefined;
@@ -467,6 +469,7 @@ export class EngineOracle {
       notHeld: session ? this.#heldByOthers(settledBy(command), session) : [],
       restored: new Map<MessageId, SessionId | undefined>(),
       released: new Map<number, number>(),
+      rejected: new Set<number>(),
       reclaimed: new Set<number>(),
       forgotten:
         command.kind === 'goodbye' && session && this.#knownIds.knows(session)
@@ -501,7 +504,9 @@ export class EngineOracle {
           const message = this.#find(hold);
           if (this.#holderOf(hold) !== session) continue;
           if (message) putBack(message, !command.unread);
-          else if (command.unread) this.#holdersOfUndone.delete(hold.id);
+          if (message && command.rejected) expected.rejected.add(message.envelope.number);
+          if (message) continue;
+          if (command.unread) this.#holdersOfUndone.delete(hold.id);
           else this.#holdersOfUndone.set(hold.id, undefined);
         }
         break;
@@ -685,7 +690,8 @@ export class EngineOracle {
       expected.released.delete(number);
       assert.notEqual(message.holder, undefined, `${number} was held`);
     }
-    const moves = message.mailbox !== deadLetterMailbox && attempt > this.#limits.attemptsMax;
+    const isOver = attempt > this.#limits.attemptsMax || expected.rejected.has(number);
+    const moves = message.mailbox !== deadLetterMailbox && isOver;
     assert.equal(record.kind, moves ? 'moved' : 'released');
     const mailbox = record.kind === 'moved' ? record.mailbox : message.mailbox;
     assert.equal(mailbox, moves ? deadLetterMailbox : message.mailbox);

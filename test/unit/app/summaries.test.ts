@@ -91,10 +91,10 @@ test('the status says how many dead letters there are, and where they were meant
       .split('\n')[1];
   assert.equal(
     said(4, 2),
-    '4 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1". `ipc store retry` moves them back.',
+    '4 messages are dead letters, given up: 2 for "box 0", 2 for "box 1". `ipc store retry` moves them back.',
   );
   assert.equal(
     said(14, 7),
-    '14 messages are dead letters, out of attempts: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` moves them back.',
+    '14 messages are dead letters, given up: 2 for "box 0", 2 for "box 1", 2 for "box 2", 2 for "box 3", 2 for "box 4", and 4 for others. `ipc store retry` moves them back.',
   );
 });

@@ -1,6 +1,6 @@
 // The addresses on which an owner listens. It never loses its lock over them.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Listeners } from '../../../src/broker/listeners.ts';
@@ -29,20 +29,23 @@ async function heard(host: string, port: number): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-test('an address is added to the open ones', async (context) => {
+test('the named addresses are open, and 127.0.0.1, and no others', async (context) => {
   const { port, listeners } = await openDoors(context);
-  await listeners.open('127.0.0.2');
-  await listeners.open('127.0.0.2');
+  await listeners.listenOn(['127.0.0.3']);
+  await listeners.listenOn(['127.0.0.2', '127.0.0.4', '127.0.0.2']);
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2', '127.0.0.4']);
+  await listeners.listenOn(['127.0.0.2']);
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
+  assert.equal(await heard('127.0.0.3', port), '');
+  assert.equal(await heard('127.0.0.4', port), '');
   assert.equal(await heard('127.0.0.1', port), 'here');
   assert.equal(await heard('127.0.0.2', port), 'here');
 });
 
 test('0.0.0.0 replaces all IPv4 addresses, and is the lock', async (context) => {
   const { port, home, listeners } = await openDoors(context);
-  await listeners.open('127.0.0.2');
-  await listeners.open('0.0.0.0');
-  await listeners.open('127.0.0.3');
+  await listeners.listenOn(['127.0.0.2']);
+  await listeners.listenOn(['127.0.0.3', '0.0.0.0']);
   assert.deepEqual(listeners.addresses, ['0.0.0.0']);
   for (const host of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) {
     assert.equal(await heard(host, port), 'here', host);
@@ -56,8 +59,8 @@ test('a wildcard that cannot be bound because of another program changes nothing
   const other = createServer().listen({ host: '127.0.0.9', port });
   await once(other, 'listening');
   context.after(() => other.close());
-  await listeners.open('127.0.0.2');
-  await assert.rejects(listeners.open('0.0.0.0'), { code: 'port_taken' });
+  await listeners.listenOn(['127.0.0.2']);
+  await assert.rejects(listeners.listenOn(['0.0.0.0']), { code: 'port_taken' });
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
   assert.equal(await heard('127.0.0.1', port), 'here');
   assert.equal(listeners.holdsLock, true);
@@ -65,7 +68,7 @@ test('a wildcard that cannot be bound because of another program changes nothing
 
 test('a session that takes the port while a wildcard replaces it finds the owner, and gives the port back', async (context) => {
   const { port, home, listeners } = await openDoors(context);
-  const opening = listeners.open('0.0.0.0');
+  const opening = listeners.listenOn(['0.0.0.0']);
   const claims = await Promise.all([claim(port, home), claim(port, home), claim(port, home)]);
   for (const { kind } of claims) assert.notEqual(kind, 'won');
   await opening;
@@ -75,33 +78,81 @@ test('a session that takes the port while a wildcard replaces it finds the owner
 test('addresses that are opened at the same time are opened one after the other', async (context) => {
   const { port, listeners } = await openDoors(context);
   const wildcards = [
-    listeners.open('0.0.0.0'),
-    listeners.open('0.0.0.0'),
-    listeners.open('127.0.0.2'),
+    listeners.listenOn(['0.0.0.0']),
+    listeners.listenOn(['0.0.0.0']),
+    listeners.listenOn(['127.0.0.2']),
   ];
   await Promise.all(wildcards);
-  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
-  await Promise.all([listeners.open('127.0.0.1'), listeners.open('0.0.0.0')]);
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
+  await Promise.all([listeners.listenOn(['127.0.0.1']), listeners.listenOn(['0.0.0.0'])]);
   assert.deepEqual(listeners.addresses, ['0.0.0.0']);
   assert.equal(await heard('127.0.0.3', port), 'here');
 });
 
+test('one address replaces 0.0.0.0, and the lock stays', async (context) => {
+  const { port, home, listeners } = await openDoors(context);
+  await listeners.listenOn(['0.0.0.0']);
+  await listeners.listenOn(['127.0.0.2']);
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
+  assert.equal(await heard('127.0.0.3', port), '');
+  assert.equal((await claim(port, home)).kind, 'taken');
+});
+
+test('if one of several addresses cannot be opened, none is opened or closed', async (context) => {
+  const { port, listeners } = await openDoors(context);
+  await listeners.listenOn(['127.0.0.2']);
+  const refused = listeners.listenOn(['127.0.0.3', '192.0.2.1']);
+  await assert.rejects(refused, { code: 'address_unusable' });
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
+  assert.equal(await heard('127.0.0.3', port), '');
+  await listeners.listenOn(['0.0.0.0']);
+  const rival = createServer().listen({ host: '::', port, ipv6Only: true });
+  const hasIPv6 = await once(rival, 'listening').then(
+    () => true,
+    () => false,
+  );
+  if (!hasIPv6) return;
+  context.after(() => rival.close());
+  await assert.rejects(listeners.listenOn(['127.0.0.2', '::']), { code: 'port_taken' });
+  assert.deepEqual(listeners.addresses, ['0.0.0.0']);
+  assert.equal(await heard('127.0.0.3', port), 'here');
+});
+
+test('connections through an address that is closed end, and those through others stay', async (context) => {
+  const { port, listeners } = await openDoors(context);
+  const accepted = new EventEmitter();
+  listeners.serve((socket) => accepted.emit('socket', socket.on('error', () => {}).resume()));
+  await listeners.listenOn(['0.0.0.0']);
+  const bothAccepted = once(accepted, 'socket').then(() => once(accepted, 'socket'));
+  const [stays, ends] = ['127.0.0.1', '127.0.0.3'].map((host) => connect({ host, port }));
+  assert(stays && ends);
+  context.after(() => stays.destroy());
+  ends.on('error', () => {}).resume();
+  await bothAccepted;
+  const ended = once(ends, 'close');
+  await listeners.listenOn(['127.0.0.2']);
+  await ended;
+  stays.write('still here');
+  await listeners.listenOn([]);
+  assert.equal(stays.closed, false);
+});
+
 test('after an address that cannot be opened, the next one is opened', async (context) => {
   const { listeners } = await openDoors(context);
-  const refused = assert.rejects(listeners.open('192.0.2.1'), { code: 'address_unusable' });
-  await listeners.open('127.0.0.2');
+  const refused = assert.rejects(listeners.listenOn(['192.0.2.1']), { code: 'address_unusable' });
+  await listeners.listenOn(['127.0.0.2']);
   await refused;
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '127.0.0.2']);
 });
 
 test('127.0.0.1 replaces all other addresses', async (context) => {
   const { port, listeners } = await openDoors(context);
-  await listeners.open('127.0.0.2');
-  await listeners.open('127.0.0.1');
+  await listeners.listenOn(['127.0.0.2']);
+  await listeners.listenOn(['127.0.0.1']);
   assert.deepEqual(listeners.addresses, ['127.0.0.1']);
   assert.equal(await heard('127.0.0.2', port), '');
-  await listeners.open('0.0.0.0');
-  await listeners.open('127.0.0.1');
+  await listeners.listenOn(['0.0.0.0']);
+  await listeners.listenOn(['127.0.0.1']);
   assert.deepEqual(listeners.addresses, ['127.0.0.1']);
   assert.equal(await heard('127.0.0.3', port), '');
   assert.equal(await heard('127.0.0.1', port), 'here');
@@ -109,12 +160,14 @@ test('127.0.0.1 replaces all other addresses', async (context) => {
 
 test('IPv4 and IPv6 are open at the same time', async (context) => {
   const { port, listeners } = await openDoors(context);
-  const opened = await listeners.open('::1').then(
+  const opened = await listeners.listenOn(['::1']).then(
     () => true,
     () => false,
   );
   if (!opened) return context.skip('no IPv6 here');
-  await listeners.open('::');
+  await listeners.listenOn(['0:0::1']);
+  assert.deepEqual(listeners.addresses, ['127.0.0.1', '::1']);
+  await listeners.listenOn(['0:0::0']);
   assert.deepEqual(listeners.addresses, ['127.0.0.1', '::']);
   assert.equal(await heard('::1', port), 'here');
   assert.equal(await heard('127.0.0.1', port), 'here');
@@ -122,6 +175,6 @@ test('IPv4 and IPv6 are open at the same time', async (context) => {
 
 test('an address of another machine is refused, and the lock stays', async (context) => {
   const { listeners } = await openDoors(context);
-  await assert.rejects(listeners.open('192.0.2.1'), { code: 'address_unusable' });
+  await assert.rejects(listeners.listenOn(['192.0.2.1']), { code: 'address_unusable' });
   assert.deepEqual(listeners.addresses, ['127.0.0.1']);
 });

@@ -155,7 +155,14 @@ test('an answer costs the same, however many waits for other answers are parked 
   step(engine, { ...wait, request: 4, answers: question(0) });
   assert.equal(lookUps(), 2);
   const holds = [{ number: 2, id: `${sessionOf('bob')}.2` as MessageId }];
-  step(engine, { kind: 'release', connection: 2, request: 5, holds, unread: true });
+  step(engine, {
+    kind: 'release',
+    connection: 2,
+    request: 5,
+    holds,
+    unread: true,
+    rejected: false,
+  });
   assert.equal(lookUps(), 1);
 });
 

@@ -4,11 +4,11 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { findEntries } from '../../../src/hosts/entries.ts';
 import {
   type Direction,
   findTarget,
   hasPlugin,
-  isInstalled,
   perform,
   plan,
 } from '../../../src/hosts/installer.ts';
@@ -143,7 +143,7 @@ test("each way in which Codex's file may name ipc is found, and a comment is not
   const { folders } = await cursorFile(context, '');
   for (const [text, expected] of Object.entries(codexFiles)) {
     await fs.writeFile(join(folders.codex, 'config.toml'), text);
-    assert.equal(await isInstalled(codex, folders), expected === 'has ipc', text);
+    assert.equal((await findEntries(codex, folders)).length, expected === 'has ipc' ? 1 : 0, text);
     const step = await plan('uninstall', codex, 'user', server, folders);
     const words = expected === 'has ipc' ? ['codex', 'mcp', 'remove', 'ipc'] : undefined;
     assert.deepEqual(step && step.kind === 'run' ? step.words : step, words, text);

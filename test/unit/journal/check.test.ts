@@ -42,6 +42,7 @@ test('a check reports what is in a store, and changes nothing', async () => {
       ],
       messages: 2,
       bytes: 7,
+      deadLetters: [{ to: 'A', messages: 1 }],
     },
   );
   assert.deepEqual(disk.files(), before);
@@ -73,6 +74,7 @@ test('a check of no store finds nothing', async () => {
     mailboxes: [],
     messages: 0,
     bytes: 0,
+    deadLetters: [],
   });
 });
 

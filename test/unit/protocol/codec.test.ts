@@ -70,7 +70,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '06 00 0000 00000005 00000010 00000001 0000000000000005 03 696431',
   ],
   release: [
-    { kind: 'release', request: 6, holds, unread: true },
+    { kind: 'release', request: 6, holds, unread: true, rejected: false },
     '07 00 0000 00000006 00000011 01 00000001 0000000000000005 03 696431',
   ],
   status: [{ kind: 'status', request: 7 }, '08 00 0000 00000007 00000000'],
@@ -84,11 +84,15 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     { kind: 'retry', request: 11, to, ids: [id], after: 5 },
     '0c 00 0000 0000000b 00000012 0000000000000005 01 41 00000001 03 696431',
   ],
-  compact: [{ kind: 'compact', request: 12 }, '10 00 0000 0000000c 00000000'],
+  listen: [
+    { kind: 'listen', request: 12, addresses: ['10.0.0.5', '::1'] },
+    '10 00 0000 0000000c 00000011 00000002 08 31302e302e302e35 03 3a3a31',
+  ],
+  compact: [{ kind: 'compact', request: 12 }, '18 00 0000 0000000c 00000000'],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
-  compacted: [{ kind: 'compacted', request: 12 }, '90 00 0000 0000000c 00000000'],
+  compacted: [{ kind: 'compacted', request: 12 }, '98 00 0000 0000000c 00000000'],
   welcome: [
     {
       kind: 'welcome',
@@ -178,6 +182,10 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     '8c 00 0000 0000000b',
     json('{"moved":[{"id":"id1","to":"A"}],"stayed":[{"id":"id1","to":"B"}],"next":6}'),
   ],
+  listening: [
+    { kind: 'listening', request: 12, addresses: ['0.0.0.0'] },
+    '90 00 0000 0000000c 0000000c 00000001 07 302e302e302e30',
+  ],
 };
 
 /** A header of JSON with its length before it. */
@@ -220,6 +228,22 @@ for (const [kind, [response, ...hex]] of Object.entries(answers)) {
     assert.deepEqual(decodeResponse(frameOf(buffers)), { response, body: expectedBody });
   });
 }
+
+test('a release is counted, unread or rejected: 0, 1 or 2, and no other number', () => {
+  for (const [how, unread, rejected] of [
+    ['00', false, false],
+    ['01', true, false],
+    ['02', false, true],
+  ] as const) {
+    const release: Request = { kind: 'release', request: 6, holds, unread, rejected };
+    const hex = `07 00 0000 00000006 00000011 ${how} 00000001 0000000000000005 03 696431`;
+    assert.equal(hexOf(encodeRequest(release)), hex.replaceAll(' ', ''));
+    assert.deepEqual(decodeRequest(frameOf(encodeRequest(release))), release);
+  }
+  const frame = requestFrame('release');
+  const header = Buffer.concat([Buffer.from([3]), frame.header.subarray(1)]);
+  assert.throws(() => decodeRequest({ ...frame, header }), { code: 'bad_frame' });
+});
 
 test('the checksum in these bytes is the CRC-32 of the body', () => {
   assert.equal(bodyChecksum(body), checksum);
