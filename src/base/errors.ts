@@ -122,7 +122,7 @@ const table = {
   store_full: {
     fault: 'operation',
     retry: true,
-    hint: 'read and settle mail, or wait until others do, then post again',
+    hint: 'read and settle mail, or wait until others do, or do what the message says; then post again',
   },
   owner_replaced: {
     fault: 'operation',
@@ -134,7 +134,7 @@ const table = {
     fault: 'operation',
     retry: true,
     maybeStored: true,
-    hint: 'check the disk; the next broker reads what is really on it',
+    hint: 'check the disk, or the limit that the message names; the next broker reads what is really on the disk',
   },
 
   not_held: { fault: 'operation', hint: 'another session holds the message now; do not settle it' },
@@ -262,6 +262,31 @@ export function outOfFiles(error: unknown): IpcError | undefined {
   const code = systemErrorCode(error);
   if (code !== 'EMFILE' && code !== 'ENFILE') return undefined;
   return new IpcError('too_many_files', `too many open files (${code})`, { cause: error });
+}
+
+const fullDiskHint =
+  'free space, or inodes (`df -i`), on the disk of the folder, or raise the quota; the mail in it is safe';
+/** Faults of a disk, or of limits on it, for which no folder is to blame. */
+const storageFaults: ReadonlyMap<string, readonly [code: ErrorCode, hint: string]> = new Map([
+  ['ENOSPC', ['store_full', fullDiskHint]],
+  ['EDQUOT', ['store_full', fullDiskHint]],
+  ['EIO', ['storage_failed', 'check the disk; the next broker reads what is really on it']],
+  ['EROFS', ['storage_failed', 'make the file system writable again; the mail on it is safe']],
+  [
+    'EFBIG',
+    [
+      'storage_failed',
+      'raise the limit on the size of files (`ulimit -f`), or let a session without it own the broker',
+    ],
+  ],
+]);
+
+/** For a disk that is full, broken or read-only, and a limit on the size of files. `what`: the message. */
+export function storageFault(error: unknown, what?: string): IpcError | undefined {
+  const found = storageFaults.get(systemErrorCode(error));
+  if (!found) return undefined;
+  const [code, hint] = found;
+  return new IpcError(code, what ?? (error as Error).message, { cause: error, hint });
 }
 
 /** For the default case of a switch: the compiler proves that it is never reached. */

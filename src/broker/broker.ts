@@ -26,8 +26,10 @@ import { Journal, type JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { SessionId } from '../model/message.ts';
 import {
+  type CompactRequest,
   type ListenRequest,
   laterRequests,
+  type PostRequest,
   type Response,
   type StorageStatus,
 } from '../model/requests.ts';
@@ -242,9 +244,10 @@ export class Broker {
       if (request.kind === 'listen') return void this.#listen(connection, peer, request);
       if (request.kind === 'post') {
         const bytes = frame.header.length + frame.body.length;
-        const isDiskFull = !this.#hasRoom(bytes, request.alsoTo.length);
-        this.#step({ ...request, connection, isDiskFull });
-      } else this.#step({ ...request, connection });
+        if (this.#hasRoom(bytes, request.alsoTo.length)) this.#step({ ...request, connection });
+        else void this.#postWhenThereIsRoom(connection, peer, request, bytes);
+      } else if (request.kind === 'compact') void this.#compact(connection, request);
+      else this.#step({ ...request, connection });
       this.#groupCommit?.endLargeTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -275,6 +278,34 @@ export class Broker {
       this.#fail(error);
       return false;
     }
+  }
+
+  /** Settled mail goes first. Until there is room, or nothing more can go, the peer's requests wait. */
+  async #postWhenThereIsRoom(
+    connection: ConnectionId,
+    peer: Peer,
+    post: PostRequest,
+    bytes: number,
+  ): Promise<void> {
+    peer.pause('space');
+    let hasRoom = false;
+    for (let mayGain = true; mayGain && !hasRoom; ) {
+      this.#ping();
+      mayGain = (await this.#groupCommit?.makeSpace()) ?? false;
+      hasRoom = this.#state === 'open' && this.#hasRoom(bytes, post.alsoTo.length);
+    }
+    if (this.#hasEnded() || !this.#peers.has(connection)) return;
+    const refusal = hasRoom ? undefined : this.#journal?.refusal();
+    this.#step({ ...post, connection, refusal });
+    peer.resume('space');
+  }
+
+  /** Removes as much settled mail as it can. */
+  async #compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
+    do this.#ping();
+    while (await this.#groupCommit?.makeSpace(true));
+    const response = { kind: 'compacted', request } as const;
+    this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {

@@ -50,6 +50,12 @@ export class GroupCommit {
   #syncBegan = 0;
   /** Live messages of the oldest segment that are still to be copied, while it is being removed. */
   #toCopy: number[] | undefined;
+  /** Somebody waits for one step of makeSpace(). */
+  #space: { readonly isWanted: boolean; readonly done: () => void } | undefined;
+  /** One step at a time. */
+  #makingSpace: Promise<boolean> = Promise.resolve(false);
+  /** Segments that compaction has removed. */
+  #removed = 0;
   #isStopped = false;
 
   constructor(options: GroupCommitOptions) {
@@ -105,9 +111,38 @@ export class GroupCommit {
     while (this.#syncing) await this.#syncing;
   }
 
+  /**
+   * One step towards space for a post that found none: removes the oldest segment, or leaves the current
+   * one if that is what must go or cannot grow. `isWanted`: somebody asked for compaction. Returns false
+   * if nothing can be done.
+   */
+  makeSpace(isWanted = false): Promise<boolean> {
+    this.#makingSpace = this.#makingSpace.then(() => this.#makeSpace(isWanted));
+    return this.#makingSpace;
+  }
+
   /** Nothing more is written or sent. */
   stop(): void {
     this.#isStopped = true;
+    this.#space?.done();
+  }
+
+  async #makeSpace(isWanted: boolean): Promise<boolean> {
+    if (!this.#isStopped) this.endTurn();
+    if (this.#isStopped) return false;
+    const removedBefore = this.#removed;
+    let hasBegun = false;
+    try {
+      hasBegun = this.#journal.beginNextForSpace(isWanted);
+    } catch (error) {
+      this.#options.fail(error);
+      return false;
+    }
+    await new Promise<void>((resolve) => {
+      this.#space = { isWanted, done: resolve };
+      this.#beginSync();
+    });
+    return hasBegun || this.#removed > removedBefore;
   }
 
   #bodyOf(response: Response): Buffer | undefined {
@@ -132,7 +167,7 @@ export class GroupCommit {
   }
 
   #beginSync(): void {
-    if (this.#syncing || this.#afterSync.length === 0) return;
+    if (this.#syncing || (this.#afterSync.length === 0 && !this.#space)) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
     });
@@ -141,7 +176,7 @@ export class GroupCommit {
   async #syncAll(): Promise<void> {
     const journal = this.#journal;
     try {
-      while (!this.#isStopped && (this.#afterSync.length > 0 || this.#toCopy)) {
+      while (!this.#isStopped && (this.#afterSync.length > 0 || this.#toCopy || this.#space)) {
         const replies = this.#afterSync;
         this.#afterSync = [];
         this.#syncBegan = this.#runtime.now();
@@ -149,6 +184,7 @@ export class GroupCommit {
         checkFencing(journal);
         for (const sendable of replies) this.#options.send(sendable);
         await this.#compact();
+        if (!this.#toCopy) this.#endSpace();
       }
     } catch (error) {
       this.#options.fail(error);
@@ -161,14 +197,14 @@ export class GroupCommit {
    */
   async #compact(): Promise<void> {
     const journal = this.#journal;
-    this.#toCopy ??= journal.compactable();
+    this.#toCopy ??= journal.compactable(this.#space?.isWanted);
     if (!this.#toCopy) return;
-    const numbers = this.#toCopy.splice(0, this.#copyCount(this.#toCopy));
-    if (!journal.hasSpaceToCopy(numbers)) {
+    this.#write();
+    const numbers = this.#takeCopies(this.#toCopy);
+    if (!numbers) {
       this.#toCopy = undefined;
       return;
     }
-    this.#write();
     const live = numbers
       .map((number) => this.#options.engine.copyOf(number))
       .filter((copy) => copy !== undefined);
@@ -177,7 +213,26 @@ export class GroupCommit {
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();
+    this.#removed += 1;
     checkFencing(journal);
+  }
+
+  #endSpace(): void {
+    this.#space?.done();
+    this.#space = undefined;
+  }
+
+  /** Takes as many of the messages as there is space to copy now; undefined if there is none. */
+  #takeCopies(toCopy: number[]): readonly number[] | undefined {
+    const journal = this.#journal;
+    let count = Math.min(this.#copyCount(toCopy), toCopy.length);
+    while (!journal.hasSpaceToCopy(toCopy.slice(0, count))) {
+      // A file that may not grow has room for fewer, or the next one has.
+      if (!journal.isFileLimited) return undefined;
+      if (count > 1) count = count >> 1;
+      else if (!journal.beginNextForSpace()) return undefined;
+    }
+    return toCopy.splice(0, count);
   }
 
   /** How many to copy now. A small segment can have many copies of one large body: the messages of one post. */

@@ -25,10 +25,16 @@ export const peerLimits: PeerLimits = {
 };
 
 /** These may look at every message, so each takes the whole share of a turn. */
-const wholeShare: ReadonlySet<Request['kind']> = new Set(['status', 'retry', 'peek', 'drop']);
+const wholeShare: ReadonlySet<Request['kind']> = new Set([
+  'status',
+  'retry',
+  'peek',
+  'drop',
+  'compact',
+]);
 
 /** Why the connection is not read. */
-type Pause = 'starting' | 'share' | 'unread' | 'listening' | 'ending';
+type Pause = 'starting' | 'share' | 'unread' | 'space' | 'listening' | 'ending';
 
 export class Peer {
   readonly connection: Connection;

@@ -261,6 +261,19 @@ export class Client {
     return { moved, stayed };
   }
 
+  compact(options: Cancellable = {}): Promise<void> {
+    this.#checkCall(options);
+    const call = this.#call<void>({
+      kind: 'compact',
+      request: (request) => ({ kind: 'compact', request }),
+      take: (response, self) => {
+        if (response.kind === 'compacted') self.done();
+      },
+      abandon: (self) => self.over(),
+    });
+    return this.#link.run(call, options);
+  }
+
   status(options: Cancellable = {}): Promise<StatusCounts> {
     return this.#status(options);
   }

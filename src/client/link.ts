@@ -64,6 +64,8 @@ const shortLinkMs = 2_000;
 const earlyEndPauseMs = 50;
 /** Owners that may fail with `storage_failed` over one call before it ends with that error. */
 const ownersFailedMax = 3;
+/** How long the caller of such a post can try again without storing it twice. */
+const shelvedMs = 300_000;
 /** With these errors no owner can serve the store, so a parked wait ends, too. */
 const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'home_unusable',
@@ -135,9 +137,10 @@ export class Link {
       call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
+    const isToBeSent = !this.#calls.has(call.number) || isShelved(call);
     const result = call.attach(() => signal?.removeEventListener('abort', onAbort));
     this.#watchdog.watch(call);
-    if (!this.#calls.has(call.number)) {
+    if (isToBeSent) {
       this.#calls.set(call.number, call);
       if (this.#state.kind === 'open') this.#sendCall(call, this.#state.welcome);
       else this.#connect();
@@ -283,12 +286,16 @@ export class Link {
     this.#endedUnwelcomed = 0;
     this.#connector.welcomed(welcome);
     this.#user.holdings.revoke(welcome.revoked);
-    for (const call of [...this.#calls.values()]) this.#sendCall(call, welcome);
+    for (const call of [...this.#calls.values()]) {
+      if (!isShelved(call)) this.#sendCall(call, welcome);
+    }
   }
 
   /** The error of a call; with request number 0, the reason why the broker ends the connection. */
   #failed(connection: Connection, { request, code, message }: ErrorResponse): void {
-    const error = new IpcError(code, message);
+    // An owner that answers the request with it has refused the request, and goes on.
+    const isRefusal = code === 'storage_failed' && request !== 0;
+    const error = new IpcError(code, message, isRefusal ? { maybeStored: false } : {});
     if (this.#state.kind === 'greeting') {
       this.#connectFailed(error);
       return connection.destroy();
@@ -303,7 +310,13 @@ export class Link {
       // No owner fails over a parked wait.
       if (!call.sent || call.kind === 'wait') continue;
       call.ownersFailed += 1;
-      if (call.ownersFailed >= ownersFailedMax) giveUp(call, error);
+      if (call.ownersFailed < ownersFailedMax) continue;
+      giveUp(call, error);
+      // They may have failed over this post, so no further owner gets it unless its caller tries again.
+      const forget = () => {
+        if (!call.hasCaller) call.over();
+      };
+      this.#runtime.setTimer(forget, shelvedMs).unref();
     }
   }
 
@@ -344,6 +357,11 @@ export class Link {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+/** Its caller gave up because several owners failed. */
+function isShelved({ hasCaller, ownersFailed }: OpenCall): boolean {
+  return !hasCaller && ownersFailed >= ownersFailedMax;
 }
 
 function earlyEndPause(before: number): number {

@@ -1,4 +1,5 @@
 // The input and the output of a step of the engine.
+import type { IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
 
@@ -11,9 +12,9 @@ export type Command = { readonly connection: ConnectionId } & (
   | { readonly kind: 'flushed'; readonly bytes: number }
 );
 
-/** A post, and whether the disk has room for it. */
+/** `refusal`: why the disk has no room for the post, which is refused with it unless it repeats one that is stored. */
 export interface PostCommand extends PostRequest {
-  readonly isDiskFull?: boolean;
+  readonly refusal?: IpcError | undefined;
 }
 
 export interface Instant {

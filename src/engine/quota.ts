@@ -31,7 +31,7 @@ export function quotaRefusal(
 ): IpcError | undefined {
   return (
     wrongCount(post, session, state, limits) ??
-    fullDisk(post) ??
+    post.refusal ??
     fullStore(post, state, limits) ??
     fullMailboxes(mailboxesOf(post), post.body.length, state, limits)
   );
@@ -53,11 +53,6 @@ function wrongCount(
   if (last <= ackedUpTo + unacknowledgedPostsMax) return undefined;
   const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
   return new IpcError('too_many_unanswered', what);
-}
-
-function fullDisk({ isDiskFull }: PostCommand): IpcError | undefined {
-  if (!isDiskFull) return undefined;
-  return new IpcError('store_full', 'the disk of the store is full; this post was not stored');
 }
 
 function fullStore(

@@ -2,10 +2,10 @@
 // something must be written that cannot wait. A post can wait: space-check.ts refuses it unless all ballast
 // is there.
 import { join } from 'node:path';
-import { systemErrorCode } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes, ballastFilesMax, ballastFilesMin, settleBytes } from '../base/limits.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { isDiskFull, noRoom } from './epoch.ts';
 
 const ballastName = /^[0-9]{2,3}$/;
 
@@ -34,16 +34,20 @@ export class Ballast {
     return this.#disk.identity(this.#folder) !== undefined && this.#names.length < this.#filesMin;
   }
 
-  /** Creates as much as it takes to offer and settle this number of messages. False if the disk is full. */
-  refill(messages: number): boolean {
+  /**
+   * Creates as much as it takes to offer and settle this number of messages. Returns the system's reason
+   * when there is no room.
+   */
+  refill(messages: number): Error | undefined {
     const wanted = Math.min(
       ballastFilesMax,
       this.#filesMin + Math.floor((messages * settleBytes) / ballastFileBytes),
     );
     while (this.#names.length < wanted) {
-      if (!this.#addFile()) return false;
+      const lack = this.#addFile();
+      if (lack) return lack;
     }
-    return true;
+    return undefined;
   }
 
   /** Does something that cannot wait: while the disk is full for it, removes one file after the other. */
@@ -52,37 +56,26 @@ export class Ballast {
       try {
         return action();
       } catch (error) {
-        if (!isDiskFull(error) || !this.#removeFile()) throw error;
+        if (!isDiskFull(error) || !this.giveUpOne()) throw error;
       }
     }
   }
 
-  #addFile(): boolean {
+  #addFile(): Error | undefined {
     try {
       this.#disk.makeFolder(this.#folder);
       const { name, file } = this.#create();
-      const isWhole = this.#fill(file) === ballastFileBytes;
-      if (isWhole) this.#names.push(name);
-      else this.#disk.removeFile(this.#path(name));
-      return isWhole;
+      const lack = fill(file);
+      if (lack) this.#disk.removeFile(this.#path(name));
+      else this.#names.push(name);
+      return lack;
     } catch (error) {
-      if (isDiskFull(error)) return false;
-      throw error;
+      return noRoom(error);
     }
   }
 
-  #fill(file: DiskFile): number {
-    try {
-      return file.write([Buffer.alloc(ballastFileBytes)], 0);
-    } catch (error) {
-      if (isDiskFull(error)) return 0;
-      throw error;
-    } finally {
-      file.close();
-    }
-  }
-
-  #removeFile(): boolean {
+  /** Removes one file. False if there is none. */
+  giveUpOne(): boolean {
     const name = this.#names.pop();
     if (name !== undefined) this.#disk.removeFile(this.#path(name));
     return name !== undefined;
@@ -103,5 +96,21 @@ export class Ballast {
 
   #path(name: string): string {
     return join(this.#folder, name);
+  }
+}
+
+/** Returns the system's reason when the file cannot get its full length. */
+function fill(file: DiskFile): Error | undefined {
+  try {
+    for (let bytes = 0; bytes < ballastFileBytes; ) {
+      const more = file.write([Buffer.alloc(ballastFileBytes - bytes)], bytes);
+      if (more === 0) throw new IpcError('storage_failed', `only ${bytes} bytes were written`);
+      bytes += more;
+    }
+    return undefined;
+  } catch (error) {
+    return noRoom(error);
+  } finally {
+    file.close();
   }
 }

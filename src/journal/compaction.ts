@@ -16,20 +16,33 @@ import type { SegmentList } from './segment-list.ts';
 
 /**
  * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
- * undefined. On a full disk even a small log is compacted.
+ * undefined. `isTight`: the disk is full, or somebody asked for it; then even a small log is compacted.
  */
 export function messagesToCopy(
   segments: SegmentList,
   live: LiveIndex,
   limits: JournalLimits,
-  isDiskFull: boolean,
+  isTight: boolean,
 ): number[] | undefined {
   const { oldest, bytes, count } = segments;
   if (!oldest) return undefined;
   const isSmall = bytes <= limits.logBytesCompact && count <= limits.segmentsCompact;
-  if (isSmall && !isDiskFull) return undefined;
-  return bytes > 2 * live.bytes ? live.messagesIn(oldest) : undefined;
+  if (isSmall && !isTight) return undefined;
+  const isDue = isTight
+    ? isMuchDead(bytes, live.bytes) || live.bytesIn(oldest) === 0
+    : bytes > 2 * live.bytes;
+  return isDue ? live.messagesIn(oldest) : undefined;
 }
+
+/** Where space is short, a fifth of dead bytes is worth the copies; else it must be half. */
+export function isMuchDead(bytes: number, liveBytes: number): boolean {
+  return bytes > 1.25 * liveBytes;
+}
+
+type MergeLimits = Pick<
+  JournalLimits,
+  'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'
+>;
 
 /**
  * The index of the first of the newest segments that a new owner merges into its own first one; the
@@ -40,10 +53,29 @@ export function messagesToCopy(
  * The run is the longest of small segments whose first is no larger than all behind it, so only
  * larger ones remain in front. From its second copy on, a record therefore moves into a segment at
  * least twice as large each time.
+ *
+ * A limit on the size of files may allow a shorter merge only: `mayWrite` says whether a file may have
+ * this length.
  */
 export function mergeBegin(
   segments: readonly LogSegment[],
-  limits: Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'>,
+  limits: MergeLimits,
+  isBallastShort: boolean,
+  mayWrite: (bytes: number) => boolean,
+): number {
+  let { segmentBytesMax } = limits;
+  for (;;) {
+    const begin = longestMergeBegin(segments, { ...limits, segmentBytesMax }, isBallastShort);
+    const bytes = segments.slice(begin).reduce((sum, segment) => sum + segment.bytes, 0);
+    // Twice as much: there is a snapshot, too.
+    if (bytes === 0 || isBallastShort || mayWrite(2 * bytes)) return begin;
+    segmentBytesMax /= 2;
+  }
+}
+
+function longestMergeBegin(
+  segments: readonly LogSegment[],
+  limits: MergeLimits,
   isBallastShort: boolean,
 ): number {
   let begin = segments.length;

@@ -66,6 +66,8 @@ export interface DiskFile {
   write(buffers: readonly Buffer[], offset: number): number;
   /** Does not block: a disk that hangs must not stop the process. */
   sync(): Promise<void>;
+  /** Whether the path that it was created at still leads to it. */
+  isInPlace(): boolean;
   close(): void;
 }
 
@@ -112,7 +114,10 @@ export const realDisk: Disk = {
     rmdirSync(path);
   },
   create(path) {
-    return new RealFile(withReserve(() => openSync(path, 'wx', 0o600)));
+    return new RealFile(
+      path,
+      withReserve(() => openSync(path, 'wx', 0o600)),
+    );
   },
   writeNote(path, text) {
     const file = withReserve(() => openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600));
@@ -164,10 +169,14 @@ export function isSameFolder(before: FolderIdentity, now: FolderIdentity): boole
 }
 
 class RealFile implements DiskFile {
+  readonly #path: string;
   readonly #file: number;
+  readonly #inode: number;
 
-  constructor(file: number) {
+  constructor(path: string, file: number) {
+    this.#path = path;
     this.#file = file;
+    this.#inode = fstatSync(file).ino;
   }
 
   write(buffers: readonly Buffer[], offset: number): number {
@@ -178,6 +187,10 @@ class RealFile implements DiskFile {
 
   sync(): Promise<void> {
     return fdatasyncOnPool(this.#file);
+  }
+
+  isInPlace(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   close(): void {

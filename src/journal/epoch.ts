@@ -1,6 +1,7 @@
 // An epoch is a folder, and only one process can create it. The process that creates the next one owns the
 // store from then on: the epoch is the fencing token.
-import { IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
+import { dirname } from 'node:path';
+import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
 import type { Ballast } from './ballast.ts';
 import { type Disk, type FolderIdentity, isSameFolder } from './disk.ts';
 import {
@@ -40,6 +41,12 @@ export async function makeEpoch(
   } catch (error) {
     throw folderFault(error);
   }
+}
+
+/** For a new store: the processes that made its folders may have ended before they synced them. */
+export async function syncParents(disk: Disk, folder: string): Promise<void> {
+  await disk.syncFolder(folder);
+  await disk.syncFolder(dirname(folder));
 }
 
 async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {
@@ -107,27 +114,33 @@ export function justReplaced(): IpcError {
 
 /** Turns a system error into storage_failed; any other error stays as it is. */
 export function diskFault(error: unknown): unknown {
-  return asIpcError('storage_failed', error);
+  if (!isSystemError(error)) return error;
+  const hint = (outOfFiles(error) ?? storageFault(error))?.hint;
+  return new IpcError('storage_failed', error.message, { cause: error, ...(hint && { hint }) });
 }
 
 /** The same before the first record is written: then mostly the folder is at fault, not the disk. */
 export function folderFault(error: unknown): unknown {
-  if (isDiskFull(error)) {
-    const hint = 'free space on the disk of the store, then try again; the mail in it is safe';
-    return new IpcError('store_full', (error as Error).message, { cause: error, hint });
-  }
-  return (
-    outOfFiles(error) ??
-    asIpcError(systemErrorCode(error) === 'EIO' ? 'storage_failed' : 'home_unusable', error)
-  );
+  if (!isSystemError(error)) return error;
+  const fault = outOfFiles(error) ?? storageFault(error);
+  return fault ?? new IpcError('home_unusable', error.message, { cause: error });
+}
+
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'errno' in error;
 }
 
 export function isDiskFull(error: unknown): boolean {
   return systemErrorCode(error) === 'ENOSPC' || systemErrorCode(error) === 'EDQUOT';
 }
 
-function asIpcError(code: 'home_unusable' | 'storage_failed', error: unknown): unknown {
-  if (!(error instanceof Error && 'errno' in error)) return error;
-  const hint = outOfFiles(error)?.hint;
-  return new IpcError(code, error.message, { cause: error, ...(hint && { hint }) });
+/** The process, or the file system, does not allow a file of that size. Another file may have room. */
+export function isFileLimit(error: unknown): boolean {
+  return systemErrorCode(error) === 'EFBIG';
+}
+
+/** Returns an error that says that there is no room; throws any other. */
+export function noRoom(error: unknown): Error {
+  if (isDiskFull(error) || isFileLimit(error)) return error as Error;
+  throw error;
 }

@@ -6,7 +6,6 @@
 // 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
 // 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced.
 import assert from 'node:assert/strict';
-import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
@@ -14,7 +13,13 @@ import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
-import { type CarriedRecord, mergeBegin, messagesToCopy, rewrite } from './compaction.ts';
+import {
+  type CarriedRecord,
+  isMuchDead,
+  mergeBegin,
+  messagesToCopy,
+  rewrite,
+} from './compaction.ts';
 import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import {
@@ -23,16 +28,18 @@ import {
   type Epoch,
   folderFault,
   isDiskFull,
+  isFileLimit,
   justReplaced,
   makeEpoch,
   passesFencing,
+  syncParents,
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
-import { LiveIndex, type Location, type LogFile } from './live-index.ts';
+import { LiveIndex, type LogFile } from './live-index.ts';
 import { LogWriter } from './log-writer.ts';
-import { type OwnerNote, writeOwner } from './paths.ts';
+import { type OwnerNote, segmentPath, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
 import {
   encodeRecord,
@@ -40,14 +47,15 @@ import {
   type SegmentRecord,
   type StoreRecord,
 } from './record-codec.ts';
-import { type RawRecord, segmentSeed } from './record-framing.ts';
+import { type Seed, segmentSeed } from './record-framing.ts';
 import { type Log, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
 import { SegmentList } from './segment-list.ts';
-import { byteLength } from './segment-writer.ts';
+import { byteLength, mayWriteFileOf } from './segment-writer.ts';
 import { SpaceCheck } from './space-check.ts';
 
-const fullWarning =
-  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
+/** A current segment with fewer dead bytes is not left because somebody asks for compaction. */
+const deadBytesMinWanted = 4_096;
 
 export type { JournalLimits, JournalOptions } from './journal-options.ts';
 
@@ -72,6 +80,8 @@ export class Journal {
   readonly #ballast: Ballast;
   readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
+  /** Length of the header and the snapshot in the current segment. */
+  #snapshotBytes = 0;
   /** The reason why nothing can be written any more. */
   #failure: unknown;
 
@@ -101,7 +111,6 @@ export class Journal {
     const { folder, disk = realDisk } = options;
     try {
       const log = await survey(disk, folder, own.epoch);
-      // The process that created the folders above may have ended before it synced them.
       if (log.store === undefined) await syncParents(disk, folder);
       const journal = new Journal(options, own, log, ballast);
       return { journal, carried: await journal.#replay(log) };
@@ -156,6 +165,11 @@ export class Journal {
     return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
   }
 
+  /** The error of the post for which hasSpaceForPost() was false just now. */
+  refusal(): IpcError {
+    return this.#spaceCheck.refusal(this.#note.pid, this.#live.bytes);
+  }
+
   /** Reserves space for copies of these messages. False if the disk is full. */
   hasSpaceToCopy(numbers: readonly number[]): boolean {
     const bytes = numbers.map((number) => this.#live.locate(number)?.bytes ?? 0);
@@ -178,6 +192,20 @@ export class Journal {
     }
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
+  }
+
+  /**
+   * A step towards space for a post that found none, or towards a smaller log if `isWanted`: begins the
+   * next segment if the current one is what must go, or cannot grow. All that the engine did must be
+   * appended. False if it is not the current segment.
+   */
+  beginNextForSpace(isWanted = false): boolean {
+    this.#checkAlive();
+    const deadBytesMin = isWanted ? deadBytesMinWanted : ballastFileBytes;
+    if (!this.#spaceCheck.isNextWanted && !this.#isMostlyDead(deadBytesMin)) return false;
+    const { count } = this.#segments;
+    this.#beginNext();
+    return this.#segments.count > count;
   }
 
   /** Makes durable what was appended before the call. One at a time. storage_failed ends the journal. */
@@ -223,19 +251,27 @@ export class Journal {
 
   /** What is wrong with the disk, in sentences for people. */
   warnings(): string[] {
-    const full = this.#spaceCheck.isDiskFull ? [fullWarning] : [];
-    return [...full, ...this.#fileSystemWarnings, ...this.#quarantine.reports()];
+    return [
+      ...this.#spaceCheck.warnings(),
+      ...this.#fileSystemWarnings,
+      ...this.#quarantine.reports(),
+    ];
   }
 
   /**
    * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
-   * then call removeOldest(). The copies may come in parts, with other appends and syncs between them. A
+   * then call removeOldest(). `isWanted`: somebody asked for it, so a small log is compacted, too. The copies may come in parts, with other appends and syncs between them. A
    * message that is settled meanwhile needs no copy. A copy has the state of its message, so all changes
    * of that state must be appended before it.
    */
-  compactable(): number[] | undefined {
-    const { isDiskFull } = this.#spaceCheck;
-    return messagesToCopy(this.#segments, this.#live, this.#limits, isDiskFull);
+  compactable(isWanted = false): number[] | undefined {
+    const isTight = isWanted || this.#spaceCheck.isDiskFull;
+    return messagesToCopy(this.#segments, this.#live, this.#limits, isTight);
+  }
+
+  /** The last hasSpaceToCopy() was false because of a limit on the size of files: fewer copies may have room. */
+  get isFileLimited(): boolean {
+    return this.#spaceCheck.isFileLimited;
   }
 
   /** No message of the oldest segment may be live. Syncs, so it must not run beside sync(). */
@@ -289,7 +325,9 @@ export class Journal {
   async #replay(log: Log): Promise<CarriedRecord[]> {
     const carried: CarriedRecord[] = [];
     const scanner = new CorruptionScanner();
-    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort);
+    const probe = segmentPath(this.#folder, { epoch: this.epoch, segment: 0 });
+    const mayWrite = (bytes: number) => mayWriteFileOf(this.#disk, probe, bytes);
+    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort, mayWrite);
     for (const [index, extent] of log.segments.entries()) {
       const { epoch, segment, durableBytes, nextNumber } = extent;
       if (nextNumber !== undefined) scanner.below(nextNumber);
@@ -298,7 +336,7 @@ export class Journal {
       if (listedBytes > 0) this.#segments.files.push(file);
       const reader: Reader = {
         record: (raw, record) => {
-          const location = locationOf(raw, file);
+          const location = { file, offset: raw.offset, bytes: raw.end - raw.offset };
           if (record) scanner.read(file, raw, record);
           if (record) this.#options.restore(record);
           if (record) this.#live.apply(record, location);
@@ -308,6 +346,7 @@ export class Journal {
       };
       await replay(this.#disk, this.#folder, extent, reader, this.#options.runtime);
     }
+    this.#segments.dropDead(this.#live);
     // What was lost at the end of the log may have had numbers of its own.
     this.#live.nextNumber += scanner.numbersLost;
     this.#corruption = scanner.end(this.nextNumber);
@@ -317,7 +356,7 @@ export class Journal {
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
   async #begin(carried: readonly CarriedRecord[]): Promise<void> {
     try {
-      this.#beginSegment(carried);
+      this.#beginSegment((seed) => carried.flatMap((each) => rewrite(each, this.#live, seed)));
     } catch (error) {
       // The prologue is not complete, so the epoch does not count.
       const fault = this.#openingFault(error);
@@ -340,20 +379,27 @@ export class Journal {
     }
   }
 
-  /** On a full disk also if most of it is dead, since only then can it be removed. */
+  /** On a full disk also if much of it is dead, since only then can it be removed. */
   #isSegmentOver(): boolean {
-    const { bytes } = this.#segments.current;
-    if (bytes >= this.#limits.segmentBytesMax) return true;
-    return this.#spaceCheck.isDiskFull && bytes > 2 * this.#live.bytes && bytes > ballastFileBytes;
+    if (this.#segments.current.bytes >= this.#limits.segmentBytesMax) return true;
+    if (this.#logWriter.isOver) return true;
+    return this.#spaceCheck.isDiskFull && this.#isMostlyDead(ballastFileBytes);
   }
 
-  /** If the disk is full, the current segment is used further, and posts are refused. */
+  /** Removing the current segment would free this much, and much of the log. */
+  #isMostlyDead(bytesMin: number): boolean {
+    // Each segment repeats the snapshot.
+    const bytes = this.#segments.current.bytes - this.#snapshotBytes;
+    return bytes - this.#live.bytes > bytesMin && isMuchDead(bytes, this.#live.bytes);
+  }
+
+  /** If there is no room for it, the current segment is used further, and posts are refused. */
   #beginNext(): void {
     try {
-      this.#beginSegment([]);
+      this.#beginSegment(() => []);
     } catch (error) {
-      if (!isDiskFull(error)) throw this.#fail(error);
-      this.#spaceCheck.isDiskFull = true;
+      if (isDiskFull(error)) this.#spaceCheck.isDiskFull = true;
+      else if (!isFileLimit(error)) throw this.#fail(error);
     }
   }
 
@@ -366,24 +412,27 @@ export class Journal {
     }
   }
 
-  /** Writes the header, the carried records in log order, and the snapshot, which is the state after them. */
-  #beginSegment(carried: readonly CarriedRecord[]): void {
+  /** Writes the header, the records in log order, and the snapshot, which is the state after them. */
+  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[]): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
-    const rewritten = carried.flatMap((each) => rewrite(each, this.#live, seed));
+    const entries = recordsFor(seed);
     const snapshot = this.#options.snapshot().map((record) => encodeRecord(record, seed));
-    const prologue = [...rewritten.map(({ buffers }) => buffers), ...snapshot].flat();
+    const prologue = [...entries.map(({ buffers }) => buffers), ...snapshot].flat();
     const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
     const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
     // Twice: corruption of the only list of the segments that count would cost more than one message.
     this.#logWriter.begin([...header, ...header, ...prologue]);
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
-    let offset = 2 * headerBytes;
-    for (const { record, buffers } of rewritten) {
-      const bytes = byteLength(buffers);
-      if (record) this.#live.apply(record, { file, offset, bytes });
-      offset += bytes;
+    this.#spaceCheck.begun();
+    this.#snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
+    this.#apply(entries, file, 2 * headerBytes);
+  }
+
+  #apply(entries: readonly SegmentEntry[], file: LogFile, offset: number): void {
+    for (const number of applyEntries(this.#live, entries, file, offset)) {
+      this.#bodyReader.forget(number);
     }
   }
 
@@ -401,18 +450,25 @@ export class Journal {
 
   #write(records: readonly (JournalRecord | StoreRecord)[]): void {
     this.#checkAlive();
+    this.#guard(() => {
+      try {
+        this.#appendToCurrent(entriesOf(records, this.#logWriter.seed));
+      } catch (error) {
+        if (!isFileLimit(error)) throw error;
+        // Nothing was written. Space was reserved for posts, but these records are longer.
+        this.#beginSegment((seed) => entriesOf(records, seed));
+      }
+      // A removed file takes writes and syncs without an error. No delivery may rest on it.
+      if (!this.#logWriter.isInPlace()) throw this.lost();
+    });
+  }
+
+  #appendToCurrent(entries: readonly SegmentEntry[]): void {
     const file = this.#segments.current;
-    const { seed } = this.#logWriter;
-    const encoded = records.map((record) => encodeRecord(record, seed));
     // The length of the log writer's segment, since it writes sync points as well.
-    let offset = this.#logWriter.bytes;
-    this.#guard(() => this.#logWriter.append(encoded.flat()));
-    for (const [index, record] of records.entries()) {
-      const bytes = byteLength(encoded[index] ?? []);
-      const ended = this.#live.apply(record, { file, offset, bytes });
-      for (const number of ended) this.#bodyReader.forget(number);
-      offset += bytes;
-    }
+    const offset = this.#logWriter.bytes;
+    this.#logWriter.append(entries.flatMap(({ buffers }) => buffers));
+    this.#apply(entries, file, offset);
     file.bytes = this.#logWriter.bytes;
   }
 
@@ -441,13 +497,4 @@ export class Journal {
     this.#failure ??= systemErrorCode(error) === 'ENOENT' ? this.lost() : diskFault(error);
     return this.#failure;
   }
-}
-
-async function syncParents(disk: Disk, folder: string): Promise<void> {
-  await disk.syncFolder(folder);
-  await disk.syncFolder(dirname(folder));
-}
-
-function locationOf({ offset, end }: RawRecord, file: LogFile): Location {
-  return { file, offset, bytes: end - offset };
 }

@@ -27,6 +27,8 @@ export class LiveIndex {
   /** Numbers of the live messages whose bodies are corrupt. */
   readonly #corrupt = new Set<number>();
   #bytes = 0;
+  /** The part of them in each segment. */
+  readonly #bytesIn = new Map<LogFile, number>();
   /** Above the number of every message that was placed, even if it has ended. */
   nextNumber = 1;
 
@@ -50,6 +52,10 @@ export class LiveIndex {
   /** Sum over the records in which live messages lie. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  bytesIn(file: LogFile): number {
+    return this.#bytesIn.get(file) ?? 0;
   }
 
   locate(number: number): Location | undefined {
@@ -93,7 +99,7 @@ export class LiveIndex {
     this.#remove(number);
     if (!body) this.#corrupt.add(number);
     this.#locations.set(number, location);
-    this.#bytes += location.bytes;
+    this.#count(location.file, location.bytes);
     this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
 
@@ -107,6 +113,13 @@ export class LiveIndex {
     if (!location) return;
     this.#locations.delete(number);
     this.#corrupt.delete(number);
-    this.#bytes -= location.bytes;
+    this.#count(location.file, -location.bytes);
+  }
+
+  #count(file: LogFile, bytes: number): void {
+    this.#bytes += bytes;
+    const sum = this.bytesIn(file) + bytes;
+    if (sum > 0) this.#bytesIn.set(file, sum);
+    else this.#bytesIn.delete(file);
   }
 }

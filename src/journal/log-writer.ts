@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Ballast } from './ballast.ts';
 import type { Disk } from './disk.ts';
-import { diskFault, isDiskFull } from './epoch.ts';
+import { diskFault, noRoom } from './epoch.ts';
 import { epochPath, segmentPath } from './paths.ts';
 import { encodeRecord, type Position } from './record-codec.ts';
 import type { Seed, SegmentId } from './record-framing.ts';
@@ -75,20 +75,34 @@ export class LogWriter {
     this.#folderUnsynced = true;
   }
 
-  /** Preallocates, without using ballast. False if the disk is full. */
-  reserve(bytes: number): boolean {
+  /** Preallocates, without using ballast. Returns the system's reason when there is no room. */
+  reserve(bytes: number): Error | undefined {
     try {
       this.#current.reserve(bytes);
-      return true;
+      return undefined;
     } catch (error) {
-      if (isDiskFull(error)) return false;
-      throw error;
+      return noRoom(error);
     }
+  }
+
+  /** The current segment has reached a limit on the size of files. */
+  get isOver(): boolean {
+    return this.#current.isOver;
+  }
+
+  /** The current segment is at such a limit, and the next one could take this much. */
+  fitsInNext(bytes: number): boolean {
+    return this.#current.fitsInNext(bytes);
   }
 
   append(buffers: readonly Buffer[]): void {
     this.#ballast.withBallast(() => this.#current.append(buffers));
     this.#unsynced.add(this.#current);
+  }
+
+  /** False if the store was removed, or moved away: what was written since is in no store that anybody will open. */
+  isInPlace(): boolean {
+    return this.#current.isInPlace();
   }
 
   /** Covers what was written before the call. Meanwhile more may be written, and segments begun. */

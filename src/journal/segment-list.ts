@@ -1,7 +1,8 @@
 // The segments that count, of this epoch and of older ones, and the removal of all others.
 import assert from 'node:assert/strict';
+import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
-import type { LogFile } from './live-index.ts';
+import type { LiveIndex, LogFile } from './live-index.ts';
 import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
@@ -41,6 +42,14 @@ export class SegmentList {
 
   get bytes(): number {
     return this.files.reduce((sum, file) => sum + file.bytes, 0);
+  }
+
+  /** Takes the oldest segments without a live message off the list, if they take much space. A new header leaves them out. */
+  dropDead(live: LiveIndex): void {
+    const firstLive = this.files.findIndex((file) => live.bytesIn(file) > 0);
+    const dead = firstLive === -1 ? this.files : this.files.slice(0, firstLive);
+    const bytes = dead.reduce((sum, file) => sum + file.bytes, 0);
+    if (bytes > ballastFileBytes) this.files.splice(0, dead.length);
   }
 
   extents(): Extent[] {

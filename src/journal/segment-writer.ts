@@ -2,8 +2,9 @@
 // neither the length of the file nor the free space of the disk. The zeros are always written before the
 // records that overwrite them: if a full disk refuses them, no record was written.
 import { IpcError } from '../base/errors.ts';
+import { settleReserveBytes } from '../base/limits.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { isDiskFull, isFileLimit } from './epoch.ts';
 import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 
 export interface Preallocation {
@@ -13,14 +14,20 @@ export interface Preallocation {
   readonly segmentGrowthBytes: number;
 }
 
+/** How much longer a new segment may be than it is expected to be: sync points, and a longer prologue. */
+const nextBytesExtra = 1_024;
+
 export class SegmentWriter {
   readonly id: SegmentId;
   readonly seed: Seed;
   readonly #file: DiskFile;
   readonly #growthBytes: number;
+  readonly #prologueBytes: number;
   #usedBytes = 0;
   /** The file's length. */
   #allocatedBytes = 0;
+  /** The system refused to let the file grow further (EFBIG). */
+  #isAtFileLimit = false;
 
   /** `prologue` is written last: if this throws, it is not complete in the file. */
   constructor(
@@ -33,6 +40,7 @@ export class SegmentWriter {
     this.id = id;
     this.seed = segmentSeed(id);
     this.#growthBytes = segmentGrowthBytes;
+    this.#prologueBytes = byteLength(prologue);
     this.#file = disk.create(path);
     try {
       this.#extend(segmentReserveBytes);
@@ -40,13 +48,25 @@ export class SegmentWriter {
     } catch (error) {
       this.close();
       // It holds only zeros, so it does no harm if a power loss brings it back.
-      if (isDiskFull(error)) disk.removeFile(path);
+      if (isDiskFull(error) || isFileLimit(error)) disk.removeFile(path);
       throw error;
     }
   }
 
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Little more than the zeros for deliveries and settles is left, and there will be no more of them. */
+  get isOver(): boolean {
+    return this.#isAtFileLimit && this.#allocatedBytes - this.#usedBytes < settleReserveBytes;
+  }
+
+  /** The file cannot grow, but one of the same length that is new could take this much. */
+  fitsInNext(bytes: number): boolean {
+    return (
+      this.#isAtFileLimit && this.#prologueBytes + bytes + nextBytesExtra <= this.#allocatedBytes
+    );
   }
 
   /** Preallocates space for `bytes` more bytes. If it throws, it may have done so for a part. Blocks. */
@@ -67,11 +87,15 @@ export class SegmentWriter {
     return this.#file.sync();
   }
 
+  isInPlace(): boolean {
+    return this.#file.isInPlace();
+  }
+
   close(): void {
     this.#file.close();
   }
 
-  /** On a full disk, reaching `enough` will do. */
+  /** On a full disk, or at a limit on the size of files, reaching `enough` will do. */
   #extend(length: number, enough = length): void {
     try {
       this.#writeAll(
@@ -82,7 +106,9 @@ export class SegmentWriter {
         },
       );
     } catch (error) {
-      if (!isDiskFull(error) || this.#allocatedBytes < enough) throw error;
+      if (isFileLimit(error)) this.#isAtFileLimit = true;
+      else if (!isDiskFull(error)) throw error;
+      if (this.#allocatedBytes < enough) throw error;
     }
   }
 
@@ -100,6 +126,22 @@ export class SegmentWriter {
       onWritten(more);
       written += more;
     }
+  }
+}
+
+/** Whether this process may write a file of this length; unknown counts as true. Leaves no file behind. */
+export function mayWriteFileOf(disk: Disk, path: string, bytes: number): boolean {
+  let file: DiskFile | undefined;
+  try {
+    file = disk.create(path);
+    // One byte at the end: a hole takes no space.
+    file.write([Buffer.alloc(1)], bytes - 1);
+    return true;
+  } catch (error) {
+    return !isFileLimit(error);
+  } finally {
+    file?.close();
+    if (file) disk.removeFile(path);
   }
 }
 

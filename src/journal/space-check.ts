@@ -1,10 +1,14 @@
 // Whether the disk has space. A post can wait, so it is refused before anything is written unless there
 // are zeros for its record, a reserve behind them, and all ballast. What must not wait, such as offers and
 // settles, uses the reserve, and then the ballast.
-import { idBytesMax, settleReserveBytes } from '../base/limits.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { ballastFileBytes, idBytesMax, settleReserveBytes } from '../base/limits.ts';
 import type { Ballast } from './ballast.ts';
+import { isDiskFull, isFileLimit } from './epoch.ts';
 import type { LogWriter } from './log-writer.ts';
 
+const fullWarning =
+  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
 /** At most how much longer the record of a post is than its frame: envelope and header. */
 const postedBytesExtra = 640;
 /** The same for each further message of the post: number and id. */
@@ -17,6 +21,13 @@ export class SpaceCheck {
   readonly #ballast: Ballast;
   /** Reserved for posts of the next append. */
   #reservedBytes = 0;
+  /** What the last check wanted, and the system's reason for no room; undefined if it found room. */
+  #wantedBytes = 0;
+  #lack: Error | undefined;
+  /** The current segment may not grow (EFBIG), and the next one, which is a new file, would have had room. */
+  isNextWanted = false;
+  /** The post does not fit into the segment; else ballast is missing. */
+  #isSegmentShort = false;
   /** The last post, or the last segment that was to be begun, found no space. */
   isDiskFull = false;
 
@@ -28,20 +39,66 @@ export class SpaceCheck {
   /** The space stays reserved until appended(). `messages`: how many are live without this post. */
   forPost(frameBytes: number, also: number, messages: number): boolean {
     const bytes = frameBytes + postedBytesExtra + also * alsoBytesExtra;
-    this.isDiskFull = !this.#reserve(bytes) || !this.#ballast.refill(messages + also);
-    if (!this.isDiskFull) this.#reservedBytes += bytes;
-    return !this.isDiskFull;
+    const lack = this.#reserve(bytes);
+    this.#isSegmentShort = lack !== undefined;
+    this.#lack = lack ?? this.#ballast.refill(messages + also);
+    this.isDiskFull = isDiskFull(this.#lack);
+    if (!this.#lack) this.#reservedBytes += bytes;
+    return !this.#lack;
   }
 
   forCopies(recordBytes: readonly number[]): boolean {
-    return this.#reserve(recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0));
+    this.#lack = this.#reserve(recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0));
+    return !this.#lack;
   }
 
   appended(): void {
     this.#reservedBytes = 0;
   }
 
-  #reserve(bytes: number): boolean {
-    return this.#logWriter.reserve(this.#reservedBytes + bytes + settleReserveBytes);
+  /** The last check found no room because of a limit on the size of files. */
+  get isFileLimited(): boolean {
+    return isFileLimit(this.#lack);
+  }
+
+  /** In sentences for people. */
+  warnings(): string[] {
+    return this.isDiskFull ? [fullWarning] : [];
+  }
+
+  /** The next segment was begun. */
+  begun(): void {
+    this.isNextWanted = false;
+  }
+
+  /**
+   * The error of the post for which the last check found no room. `pid`: of this process. `liveBytes`: what
+   * unsettled mail takes.
+   */
+  refusal(pid: number, liveBytes: number): IpcError {
+    const code = systemErrorCode(this.#lack);
+    if (this.isFileLimited) return this.#tooLarge(pid);
+    const full = `the disk of the store is full (${code})`;
+    const isMail = liveBytes >= this.#wantedBytes;
+    const other = `, and unsettled mail takes only ${liveBytes} bytes of it: free space or inodes there, or raise the quota`;
+    return new IpcError('store_full', `${full}${isMail ? '' : other}; this post was not stored`);
+  }
+
+  #tooLarge(pid: number): IpcError {
+    const limit = `pid ${pid}, which owns the broker, may not write a file`;
+    const remedy = 'raise its limit on the size of files (`ulimit -f`)';
+    if (this.#isSegmentShort) {
+      const what = `${limit} that has room for this post (EFBIG): ${remedy}, or post less at once`;
+      return new IpcError('body_too_large', what);
+    }
+    const what = `${limit} of ${ballastFileBytes} bytes, as a store needs (EFBIG): ${remedy}; this post was not stored`;
+    return new IpcError('storage_failed', what);
+  }
+
+  #reserve(bytes: number): Error | undefined {
+    this.#wantedBytes = bytes;
+    const lack = this.#logWriter.reserve(this.#reservedBytes + bytes + settleReserveBytes);
+    if (lack && this.#logWriter.fitsInNext(bytes + settleReserveBytes)) this.isNextWanted = true;
+    return lack;
   }
 }

@@ -214,6 +214,8 @@ export interface MailService {
   release(deliveries: readonly Held[], options?: ReleaseArguments): Promise<void>;
   /** Moves dead letters back to the mailboxes that they were posted to, with attempts from 1. */
   retry(options?: RetryArguments): Promise<RetryResult>;
+  /** Removes settled mail from the log. */
+  compact(options?: Cancellable): Promise<void>;
   status(options?: Cancellable): Promise<BrokerStatus>;
   /**
    * Becomes the owner, or joins it. `bind`: the addresses of this machine, with commas between them, on which

@@ -125,6 +125,12 @@ export interface StatusRequest {
   readonly request: RequestNumber;
 }
 
+/** Removes settled mail from the log. The broker answers it without the engine. */
+export interface CompactRequest {
+  readonly kind: 'compact';
+  readonly request: RequestNumber;
+}
+
 /** The session ends and has all its responses, so its ids need not be remembered. It has no response. */
 export interface Goodbye {
   readonly kind: 'goodbye';
@@ -139,6 +145,7 @@ export interface ListenRequest {
   readonly addresses: readonly string[];
 }
 
+/** What the engine answers. */
 export type BrokerRequest =
   | Hello
   | PostRequest
@@ -153,8 +160,8 @@ export type BrokerRequest =
   | StatusRequest
   | Goodbye;
 
-/** All that a session asks of a broker. The engine knows no network, so it never sees a listen. */
-export type SessionRequest = BrokerRequest | ListenRequest;
+/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees no listen and no compact. */
+export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest;
 
 /** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
@@ -190,7 +197,12 @@ export interface Welcome {
 }
 
 /** Kinds of requests that were added after version 0.1. A broker that does not announce one is not sent it. */
-export const laterRequests: readonly SessionRequest['kind'][] = ['peek', 'drop', 'listen'];
+export const laterRequests: readonly SessionRequest['kind'][] = [
+  'peek',
+  'drop',
+  'listen',
+  'compact',
+];
 
 /** One message of a post. */
 export interface StoredMessage {
@@ -307,6 +319,11 @@ export interface DroppedResponse {
   readonly upTo: number;
 }
 
+export interface CompactedResponse {
+  readonly kind: 'compacted';
+  readonly request: RequestNumber;
+}
+
 /** How many dead letters were posted to a mailbox. */
 export interface DeadLetterCount {
   /** The mailbox that they were posted to. */
@@ -395,6 +412,7 @@ export type Response =
   | ReleasedResponse
   | RetriedResponse
   | DroppedResponse
+  | CompactedResponse
   | StatusResponse
   | ListeningResponse
   | ErrorResponse

@@ -8,7 +8,13 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { IpcError, type IpcErrorOptions, outOfFiles, systemErrorCode } from '../base/errors.ts';
+import {
+  IpcError,
+  type IpcErrorOptions,
+  outOfFiles,
+  storageFault,
+  systemErrorCode,
+} from '../base/errors.ts';
 import { keyReadMs } from '../base/limits.ts';
 import { type Keys, keyBytes } from '../protocol/handshake.ts';
 
@@ -136,7 +142,7 @@ export async function changeFolder(folder: string, change: () => Promise<void>):
     const code = systemErrorCode(error);
     if (code === 'ENAMETOOLONG') throw tooLong(folder);
     const what = `${folder} cannot keep a key (${code})`;
-    throw outOfFiles(error) ?? new IpcError('home_unusable', what);
+    throw outOfFiles(error) ?? storageFault(error, what) ?? new IpcError('home_unusable', what);
   }
 }
 

@@ -73,9 +73,10 @@ export const requestTypes = {
   send: 0x0a,
   ping: 0x0b,
   retry: 0x0c,
-  listen: 0x10,
   peek: 0x0d,
   drop: 0x0e,
+  listen: 0x0f,
+  compact: 0x10,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -91,9 +92,10 @@ export const responseTypes = {
   received: 0x8a,
   pong: 0x8b,
   retried: 0x8c,
-  listening: 0x90,
   peeked: 0x8d,
   dropped: 0x8e,
+  listening: 0x8f,
+  compacted: 0x90,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -156,6 +158,7 @@ export function decodeRequest(frame: Frame): Request {
       return decodeSend(frame);
     case 'cancel':
     case 'status':
+    case 'compact':
     case 'goodbye':
     case 'ping':
       checkNoHeader(frame);
@@ -208,6 +211,7 @@ function readResponse(frame: Frame): Response {
       if (request !== 0) throw new IpcError('bad_frame', 'going has the request number 0');
       return { kind, request };
     case 'released':
+    case 'compacted':
     case 'received':
     case 'pong':
       checkNoHeader(frame);
@@ -243,6 +247,7 @@ function requestHeader(request: Request): Buffer {
       return sendHeader(request);
     case 'cancel':
     case 'status':
+    case 'compact':
     case 'goodbye':
     case 'ping':
       return noBytes;
@@ -282,6 +287,7 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     case 'error':
       return writeJson({ code: response.code, message: response.message });
     case 'released':
+    case 'compacted':
     case 'going':
     case 'received':
     case 'pong':

@@ -3,8 +3,11 @@
 import { chmod, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
-import { IpcError, outOfFiles, systemErrorCode } from '../base/errors.ts';
+import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
+import { Ballast } from '../journal/ballast.ts';
+import { realDisk } from '../journal/disk.ts';
+import { isDiskFull } from '../journal/epoch.ts';
 import { listen, listenError, ownerAddress } from '../net/listen.ts';
 
 export type ClaimResult =
@@ -61,7 +64,7 @@ export function socketPath(folder: string): string {
  */
 async function listenAtSocket(folder: string, path: string): Promise<Server> {
   const temporary = join(folder, `${temporaryPrefix}${randomId(temporaryCharacters)}`);
-  const server = await listen({ path: temporary });
+  const server = await listenWithBallast(temporary, folder);
   try {
     await chmod(temporary, 0o600);
     await rename(temporary, path);
@@ -69,6 +72,18 @@ async function listenAtSocket(folder: string, path: string): Promise<Server> {
   } catch (error) {
     server.close();
     throw error;
+  }
+}
+
+/** On a disk without a free inode the ballast of the store makes room: this process has the port, so it is the owner. */
+async function listenWithBallast(path: string, folder: string): Promise<Server> {
+  const ballast = new Ballast(realDisk, folder);
+  for (;;) {
+    try {
+      return await listen({ path });
+    } catch (error) {
+      if (!isDiskFull(error) || !ballast.giveUpOne()) throw error;
+    }
   }
 }
 
@@ -107,5 +122,9 @@ function isInUse(path: string): Promise<boolean> {
 
 function socketError(error: unknown, path: string): IpcError {
   const what = `${path}: ${systemErrorCode(error)}`;
-  return outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
+  return (
+    outOfFiles(error) ??
+    storageFault(error, what) ??
+    new IpcError('home_unusable', what, { cause: error })
+  );
 }

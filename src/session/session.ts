@@ -12,7 +12,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cancelled, IpcError, outOfFiles } from '../base/errors.ts';
+import { cancelled, IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
@@ -225,7 +225,11 @@ export class Session extends Client implements MailService {
     const { port } = this.#options;
     await makeHome(this.#folder).catch((error: Error) => {
       const what = `${this.#folder}: ${error.message}`;
-      throw outOfFiles(error) ?? new IpcError('home_unusable', what, { cause: error });
+      throw (
+        outOfFiles(error) ??
+        storageFault(error, what) ??
+        new IpcError('home_unusable', what, { cause: error })
+      );
     });
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return { path: won.path };

@@ -26,6 +26,7 @@ test('each command takes these arguments and options', () => {
     'ipc store check --port= --json',
     'ipc store dump --port=',
     'ipc store retry [id...] --to= --port= --json',
+    'ipc store compact --port= --json',
     'ipc key show --json',
     'ipc key new --json',
     'ipc key import --json',

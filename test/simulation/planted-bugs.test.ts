@@ -58,10 +58,10 @@ const brokers: readonly Broken[] = [
   {
     name: 'removes a segment that contains settles which are still needed',
     file: 'journal/journal.js',
-    snippet: `compactable() {
-        const { isDiskFull } = this.#spaceCheck;`,
-    instead: `compactable() {
-        const { isDiskFull } = this.#spaceCheck;
+    snippet: `compactable(isWanted = false) {
+        const isTight = isWanted || this.#spaceCheck.isDiskFull;`,
+    instead: `compactable(isWanted = false) {
+        const isTight = isWanted || this.#spaceCheck.isDiskFull;
         const { files } = this.#segments;
         const numbers = Array.from({ length: this.nextNumber }, (_, number) => number);
         const livesIn = new Set(numbers.map((number) => this.#live.locate(number)?.file));

@@ -47,6 +47,7 @@ const requests: readonly Request[] = [
     ...{ kind: 'drop', request: 13, mailbox: name, dryRun: false, ageMsMin: 1_000 },
     ...{ after: 5, upTo: 9, ids: [id] },
   },
+  { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
   { kind: 'ping', request: 10 },

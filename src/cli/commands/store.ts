@@ -1,4 +1,4 @@
-// `ipc store`: checks or dumps the mail on disk, and retries dead letters. Check and dump change nothing,
+// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log. Check and dump change nothing,
 // and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
@@ -12,12 +12,14 @@ import { folderFault } from '../../journal/epoch.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
+import { compact } from './store-compact.ts';
 import { retry } from './store-retry.ts';
 
 export function addStoreCommands(store: Command): void {
   addCheck(store);
   addDump(store);
   addRetry(store);
+  addCompact(store);
 }
 
 function addCheck(store: Command): void {
@@ -73,6 +75,28 @@ function addRetry(store: Command): void {
   };
   withJson(command, fields, oneObject);
   withExamples(command, 'ipc store retry --to ann');
+}
+
+function addCompact(store: Command): void {
+  const command = store
+    .command('compact')
+    .description(
+      'Remove settled mail from the log now. Brokers do this by themselves when it is due.',
+    )
+    .option('--port <port>', brokerPortWords)
+    .action(async ({ port, json }) => {
+      const line = { port, json: json === true };
+      const act = ({ context, signal }: CommandContext) => compact(line, context, signal);
+      process.exit(await execute(act, { json: line.json }));
+    });
+  const fields = {
+    folder: 'the folder of the store',
+    freed: 'bytes by which its log is shorter',
+    bytesBefore: 'length of the log before, with preallocated zeros',
+    bytesAfter: 'its length now',
+  };
+  withJson(command, fields, oneObject);
+  withExamples(command, 'ipc store compact');
 }
 
 const oneObject = 'one JSON object, on stdout';

@@ -37,6 +37,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['deadLetters', 'store', 'epoch', 'sound', 'faults', 'kept', 'warnings', 'segments'],
   ],
   'store retry': ['moved', 'stayed', 'missing'],
+  'store compact': ['folder', 'freed', 'bytesBefore', 'bytesAfter'],
   doctor: ['about', 'ok', 'what', 'hint'],
   work: [
     ...['event', 'number', 'id', 'from', 'attempt', 'ms', 'exit', 'signal', 'bytes', 'reason'],
@@ -85,6 +86,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('status');
   await json('store check');
   await json('store retry');
+  await json('store compact');
   await json('doctor');
   await json('key show');
   await json('key new');

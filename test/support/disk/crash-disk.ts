@@ -37,6 +37,8 @@ export class CrashDisk {
    * Limit of the sum of all files: a write beyond it is partial, and the next one fails with ENOSPC.
    */
   bytesMax = Number.POSITIVE_INFINITY;
+  /** Longest file: a write beyond it is partial, and the next one fails with EFBIG. */
+  fileBytesMax = Number.POSITIVE_INFINITY;
   #inodes = 0n;
   /** Inodes of removed folders: the next folder gets the last one, as on ext4. */
   #freeInodes: bigint[] = [];
@@ -59,6 +61,7 @@ export class CrashDisk {
       newFolder: () => this.#newFolder(),
       freeInode: (inode: bigint) => void this.#freeInodes.push(inode),
       freeBytes: () => this.#freeBytes(),
+      fileBytesMax: () => this.fileBytesMax,
     };
     const process = new ProcessDisk(tree, slowly);
     this.#processes.push(process);
@@ -137,6 +140,7 @@ interface Tree {
   newFolder(): FolderNode;
   freeInode(inode: bigint): void;
   freeBytes(): number;
+  fileBytesMax(): number;
 }
 
 /** One process's view; it dies at a chosen call, or when it is killed, and does nothing after that. */
@@ -274,7 +278,9 @@ export class ProcessDisk implements Disk {
         const bytes = Buffer.concat(buffers);
         const half = () => write(file, offset, bytes.subarray(0, Math.floor(bytes.length / 2)));
         this.#call('write', path, half);
-        const fits = file.bytes.length + this.#tree.freeBytes() - offset;
+        const mayGrowBy = this.#tree.fileBytesMax() - offset;
+        if (mayGrowBy <= 0 && bytes.length > 0) throw systemError('EFBIG');
+        const fits = Math.min(mayGrowBy, file.bytes.length + this.#tree.freeBytes() - offset);
         if (fits <= 0 && bytes.length > 0) throw systemError('ENOSPC');
         write(file, offset, bytes.subarray(0, fits));
         return Math.min(bytes.length, fits);
@@ -292,6 +298,7 @@ export class ProcessDisk implements Disk {
           if (failing) throw systemError('EIO');
         });
       },
+      isInPlace: () => this.#tree.find(path) === file,
       close: () => {
         this.#call('close', path);
         this.openFiles--;

@@ -28,6 +28,7 @@ export class GatedDisk {
         await file.sync();
         this.onSynced();
       },
+      isInPlace: () => file.isInPlace(),
       close: () => file.close(),
     };
   }

@@ -24,6 +24,7 @@ const instantSyncs: Disk = {
     return {
       write: (buffers, offset) => file.write(buffers, offset),
       sync: async () => {},
+      isInPlace: () => file.isInPlace(),
       close: () => file.close(),
     };
   },

@@ -185,6 +185,38 @@ test('a post over which three owners failed ends with their error, and a parked 
   assert.equal(await waiting, undefined);
 });
 
+test('a post over which three owners failed goes to no further owner, unless its caller posts it again, under its id', async () => {
+  let epoch = 0;
+  let isFailing = true;
+  const counts: number[] = [];
+  const { client, machine } = makeClient((request, connection) => {
+    if (request.kind === 'hello') return connection.answer(welcome(request.request, ++epoch));
+    if (request.kind !== 'post') return;
+    counts.push(request.count);
+    const stored = { kind: 'stored', id: 'a.1' as MessageId, number: 1, duplicate: false } as const;
+    if (!isFailing) {
+      const more = { reader: false, also: [], notHeld: [] };
+      return connection.answer({ ...stored, request: request.request, ...more });
+    }
+    connection.answer({ kind: 'error', request: 0, code: 'storage_failed', message: 'EIO' });
+    connection.close();
+  });
+  const waiting = client.wait(box, { timeoutMs: 10_000 });
+  await machine.pass(0);
+  const posted = assert.rejects(client.post(box, body), { code: 'storage_failed' });
+  await machine.pass(5_000);
+  await posted;
+  assert.ok(epoch > 3, 'the wait connected to a fourth owner');
+  assert.deepEqual(counts, [1, 1, 1]);
+  isFailing = false;
+  const again = client.post(box, body);
+  await machine.pass(0);
+  assert.equal((await again).number, 1);
+  assert.deepEqual(counts, [1, 1, 1, 1]);
+  await machine.pass(10_000);
+  assert.equal(await waiting, undefined);
+});
+
 test('a program fault while connecting reaches the caller as it is', async () => {
   const fault = new assert.AssertionError({ message: 'numbers only rise' });
   const connect = () => Promise.reject(fault);

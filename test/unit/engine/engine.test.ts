@@ -1,6 +1,7 @@
 // The engine with large numbers. Its rules are tested by the transcripts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { IpcError } from '../../../src/base/errors.ts';
 import type { Command, Outcome } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { State } from '../../../src/engine/state.ts';
@@ -58,7 +59,7 @@ function post(
   engine: Engine,
   connection: number,
   count: number,
-  { isDiskFull = false, answers = '' as MessageId | '' } = {},
+  { refusal, answers = '' }: { refusal?: IpcError; answers?: MessageId | '' } = {},
 ): Outcome {
   const body = Buffer.from('hello');
   return step(engine, {
@@ -75,7 +76,7 @@ function post(
     settles: [],
     checksum: bodyChecksum(body),
     body,
-    isDiskFull,
+    refusal,
   });
 }
 
@@ -184,13 +185,14 @@ test('on a full disk only new posts are refused; a repeated post gets its respon
   const engine = makeEngine();
   hello(engine, 1, 'ann');
   post(engine, 1, 1);
-  const refused = post(engine, 1, 2, { isDiskFull: true });
+  const refusal = new IpcError('store_full', 'no room');
+  const refused = post(engine, 1, 2, { refusal });
   assert.deepEqual(refused.records, []);
   assert.deepEqual(
     refused.replies.map(({ response }) => 'code' in response && response.code),
     ['store_full'],
   );
-  const again = post(engine, 1, 1, { isDiskFull: true });
+  const again = post(engine, 1, 1, { refusal });
   assert.deepEqual(
     again.replies.map(({ response }) => 'duplicate' in response && response.duplicate),
     [true],

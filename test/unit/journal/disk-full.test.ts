@@ -306,3 +306,54 @@ test('an owner that dies at any step on a full disk, with or without the power, 
   }
   assert(steps > 20, `only ${steps} steps`);
 });
+
+test('at a limit on the size of files the next segment is begun, and a record that fits into none is refused alone', async () => {
+  const disk = new CrashDisk('/home');
+  disk.fileBytesMax = 300_000;
+  const store = await openStore({ disk: disk.process() });
+  const { journal } = store;
+  const postOf = (bytes: number) => {
+    for (;;) {
+      if (journal.hasSpaceForPost(bytes, 0)) {
+        append(store, postedRecord(journal.nextNumber, 'x'.repeat(bytes)));
+        return 'stored';
+      }
+      journal.append([]);
+      if (!journal.beginNextForSpace()) return journal.refusal().code;
+    }
+  };
+  assert.deepEqual([100_000, 100_000, 100_000, 300_000, 250_000, 10].map(postOf), [
+    ...Array(3).fill('stored'),
+    'body_too_large',
+    'stored',
+    'stored',
+  ]);
+  await journal.sync();
+  const before = listSegments(disk.process(), storeFolder, 1).length;
+  for (let refused = 0; refused < 5; refused++) assert.equal(postOf(300_000), 'body_too_large');
+  assert.equal(listSegments(disk.process(), storeFolder, 1).length, before);
+  // What is not posts has no room reserved, and goes on in the next segment when it needs to.
+  const numbers = Array.from({ length: 4_000 }, () => 1);
+  for (let settle = 0; settle < 30; settle++) append(store, { kind: 'settled', numbers });
+  await journal.close();
+  const next = await openStore({ disk: disk.process() });
+  assert.equal(next.model.state(), store.model.state());
+});
+
+test('a limit on the size of files that is below the sum of many small segments makes the merge shorter', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 100, ballastFilesMin: 0 };
+  for (let owner = 1; owner <= 8; owner++) {
+    const store = await openStore({
+      disk: disk.process(),
+      limits: { ...limits, segmentsCompact: 99 },
+    });
+    append(store, postedRecord(store.journal.nextNumber, 'x'.repeat(40_000)));
+    await store.journal.close();
+  }
+  disk.fileBytesMax = 250_000;
+  const next = await openStore({ disk: disk.process(), limits });
+  assert.deepEqual([...next.model.messages.keys()], [1, 2, 3, 4, 5, 6, 7, 8]);
+  const segments = listSegments(disk.process(), storeFolder, next.journal.epoch);
+  assert.deepEqual(segments, [{ epoch: 9, segment: 1 }]);
+});

@@ -86,7 +86,7 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
   ],
   listen: [
     { kind: 'listen', request: 12, addresses: ['10.0.0.5', '::1'] },
-    '10 00 0000 0000000c 00000011 00000002 08 31302e302e302e35 03 3a3a31',
+    '0f 00 0000 0000000c 00000011 00000002 08 31302e302e302e35 03 3a3a31',
   ],
   peek: [
     { kind: 'peek', request: 12, mailbox: to, after: 5, messagesMax: 20, partBytesMax: 480 },
@@ -100,9 +100,11 @@ const requests: Record<Request['kind'], [Request, ...string[]]> = {
     '0e 00 0000 0000000d 00000023 01 41 01',
     '00000000000003e8 0000000000000005 0000000000000009 00000001 03 696431',
   ],
+  compact: [{ kind: 'compact', request: 12 }, '10 00 0000 0000000c 00000000'],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
+  compacted: [{ kind: 'compacted', request: 12 }, '90 00 0000 0000000c 00000000'],
   welcome: [
     {
       kind: 'welcome',
@@ -195,7 +197,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   ],
   listening: [
     { kind: 'listening', request: 12, addresses: ['0.0.0.0'] },
-    '90 00 0000 0000000c 0000000c 00000001 07 302e302e302e30',
+    '8f 00 0000 0000000c 0000000c 00000001 07 302e302e302e30',
   ],
   peeked: [
     {
