@@ -1,0 +1,74 @@
+// Real processes that stand still for longer than the limit of silence: all together, as in a paused container,
+// or the owner alone. A message stays with the session that holds it. simulation/standstill.test.ts has more
+// times and orders, without real time.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hostPlace, type McpHost } from '../support/mcp-host.ts';
+
+const isLong = process.env.IPC_TEST_LONG === '1';
+const skip = !isLong && 'runs with --long; simulation/standstill.test.ts simulates it';
+
+/** An owner, a holder of "job", a reader that waits for "job", and another waiter, each in its own process. */
+async function standing(context: TestContext) {
+  const place = await hostPlace(context);
+  const [owner, holder, reader, waiter] = [
+    await place.host(),
+    await place.host(),
+    await place.host(),
+    await place.host(),
+  ];
+  await owner.call({ operation: 'broker_start' });
+  await owner.call({ operation: 'post', to: 'job', from: 'boss', message: 'work' });
+  const held = await holder.call({ operation: 'wait', mailbox: 'job' });
+  assert.deepEqual(held.bodies, ['work']);
+  const reading = reader.begin({ operation: 'wait', mailbox: 'job', timeout: 300 });
+  const waiting = waiter.begin({ operation: 'wait', mailbox: 'other', timeout: 300 });
+  for (;;) {
+    const { text } = await owner.call({ operation: 'broker_status' });
+    if (text.split(' waiting').length > 2) break;
+  }
+  return { owner, holder, reader, waiter, held, reading, waiting };
+}
+
+function signal(hosts: readonly McpHost[], name: NodeJS.Signals): void {
+  for (const { child } of hosts) child.kill(name);
+}
+
+test('when all processes are stopped for a minute, the holder keeps its message, and its answer settles it', {
+  skip,
+}, async (context) => {
+  const { owner, holder, reader, waiter, held, reading, waiting } = await standing(context);
+  signal([owner, holder, reader, waiter], 'SIGSTOP');
+  await sleep(60_000);
+  signal([owner], 'SIGCONT');
+  await sleep(1_500);
+  signal([waiter, holder, reader], 'SIGCONT');
+  const answer = { operation: 'post', to: 'boss', from: 'ann', message: 'done' };
+  const { text } = await holder.call({ ...answer, after: held.ticket });
+  assert.doesNotMatch(text, /not settled/);
+  await owner.call({ operation: 'post', to: 'job', from: 'boss', message: 'next' });
+  await owner.call({ operation: 'post', to: 'other', from: 'boss', message: 'more' });
+  const next = await reading.answer;
+  assert.deepEqual(next.bodies, ['next']);
+  assert.doesNotMatch(next.text, /attempt/);
+  assert.deepEqual((await waiting.answer).bodies, ['more']);
+});
+
+test('when the owner alone is stopped for a minute, its holder returns, and its answer settles the message', {
+  skip,
+}, async (context) => {
+  const { owner, holder, held, reading } = await standing(context);
+  signal([owner], 'SIGSTOP');
+  await sleep(60_000);
+  signal([owner], 'SIGCONT');
+  await owner.call({ operation: 'broker_status' });
+  await sleep(3_000);
+  const answer = { operation: 'post', to: 'boss', from: 'ann', message: 'done' };
+  const { text } = await holder.call({ ...answer, after: held.ticket });
+  assert.doesNotMatch(text, /not settled/);
+  await owner.call({ operation: 'post', to: 'job', from: 'boss', message: 'next' });
+  const next = await reading.answer;
+  assert.deepEqual(next.bodies, ['next']);
+  assert.doesNotMatch(next.text, /attempt/);
+});
