@@ -21,10 +21,15 @@ export class Standstill {
 
   /** Whether the process stood still since the last call. */
   hasEnded(): boolean {
+    return this.endedMs() > 0;
+  }
+
+  /** How long the process stood still since the last call; 0 if it did not. */
+  endedMs(): number {
     const now = this.#runtime.now();
     const gapMs = now - this.#lastTurn;
     this.#lastTurn = now;
-    return gapMs > this.#gapMsMax;
+    return gapMs > this.#gapMsMax ? gapMs : 0;
   }
 }
 
@@ -83,5 +88,39 @@ export async function withPatience<Result>(
     return await work(patience);
   } finally {
     patience.end();
+  }
+}
+
+/** A clock that stops while the process stands still, for spans of at most `spanMs` after each reading. */
+export class RunningClock {
+  readonly #spanMs: number;
+  readonly #runtime: Runtime;
+  #stillMs = 0;
+  #watchedUntil = 0;
+  #watch: { readonly standstill: Standstill; readonly ticker: Timer } | undefined;
+
+  constructor(spanMs: number, runtime = systemRuntime) {
+    this.#spanMs = spanMs;
+    this.#runtime = runtime;
+  }
+
+  now(): number {
+    this.#turn();
+    this.#watchedUntil = this.#runtime.now() + this.#spanMs;
+    this.#watch ??= {
+      standstill: new Standstill(turnMsMax, this.#runtime),
+      ticker: this.#runtime.setTicker(() => this.#turn(), turnMsMax).unref(),
+    };
+    return this.#runtime.now() - this.#stillMs;
+  }
+
+  #turn(): void {
+    if (!this.#watch) return;
+    const stillMs = this.#watch.standstill.endedMs();
+    this.#stillMs += stillMs;
+    this.#watchedUntil += stillMs;
+    if (this.#runtime.now() <= this.#watchedUntil) return;
+    this.#runtime.clearTimer(this.#watch.ticker);
+    this.#watch = undefined;
   }
 }

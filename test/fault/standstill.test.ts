@@ -55,6 +55,20 @@ test('when all processes are stopped for a minute, the holder keeps its message,
   assert.deepEqual((await waiting.answer).bodies, ['more']);
 });
 
+test('a result that was written just before the server stood still does not count as seen when it ends', async (context) => {
+  const place = await hostPlace(context);
+  const [owner, reader] = [await place.host(), await place.host()];
+  await owner.call({ operation: 'post', to: 'job', from: 'boss', message: 'work' });
+  await reader.call({ operation: 'wait', mailbox: 'job' });
+  signal([reader], 'SIGSTOP');
+  await sleep(3_000);
+  reader.endInput();
+  signal([reader], 'SIGCONT');
+  await reader.exited;
+  const again = await owner.call({ operation: 'fetch', mailbox: 'job' });
+  assert.deepEqual(again.bodies, ['work']);
+});
+
 test('when the owner alone is stopped for a minute, its holder returns, and its answer settles the message', {
   skip,
 }, async (context) => {

@@ -115,6 +115,14 @@ const brokers: readonly Broken[] = [
     invariant: 'I3',
     seeds: 500,
   },
+  {
+    name: 'takes its own standstill for the silence of its peers',
+    file: 'base/standstill.js',
+    snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',
+    instead: 'return 0;',
+    invariant: 'standstill',
+    seeds: 500,
+  },
 ];
 
 for (const { name, invariant, seeds, isDamaged, ...breakage } of brokers) {
