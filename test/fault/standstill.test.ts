@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPlace, type McpHost } from '../support/mcp-host.ts';
+import { freePort } from '../support/places.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
 const skip = !isLong && 'runs with --long; simulation/standstill.test.ts simulates it';
@@ -67,6 +68,25 @@ test('a result that was written just before the server stood still does not coun
   await reader.exited;
   const again = await owner.call({ operation: 'fetch', mailbox: 'job' });
   assert.deepEqual(again.bodies, ['work']);
+});
+
+test('a send whose process stood still for longer than its time goes on trying', async (context) => {
+  const place = await hostPlace(context);
+  const [sender, receiver] = [await place.host(), await place.host()];
+  const port = await freePort();
+  const host = `127.0.0.1:${port}`;
+  await receiver.call({ operation: 'ping', host, timeout: 1 });
+  const sending = sender.begin({ operation: 'send', host, message: 'hello', timeout: 5 });
+  // The answer to a later call shows that the sender has begun.
+  await sender.call({ operation: 'broker_status' });
+  signal([sender], 'SIGSTOP');
+  await sleep(6_000);
+  signal([sender], 'SIGCONT');
+  const { bodies } = await receiver.call({ operation: 'receive', port, timeout: 20 });
+  assert.deepEqual(bodies, ['hello']);
+  // The next call confirms it.
+  await receiver.call({ operation: 'broker_status' });
+  assert.equal((await sending.answer).isError, false);
 });
 
 test('when the owner alone is stopped for a minute, its holder returns, and its answer settles the message', {

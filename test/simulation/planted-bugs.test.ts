@@ -121,7 +121,7 @@ const brokers: readonly Broken[] = [
     snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',
     instead: 'return 0;',
     invariant: 'standstill',
-    seeds: 500,
+    seeds: 1_000,
   },
 ];
 
