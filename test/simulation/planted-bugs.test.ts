@@ -125,7 +125,7 @@ const brokers: readonly Broken[] = [
   },
 ];
 
-for (const { name, invariant, seeds, isDamaged, ...breakage } of brokers) {
+for (const { name, invariant, seeds, isDamaged = false, ...breakage } of brokers) {
   test(`the simulator finds a broker that ${name} within ${seeds} seeds`, async (context) => {
     const tree = await breakTree(context, breakage);
     const { failed } = await runSeeds({ first: 1, count: seeds, invariant, isDamaged }, tree);
