@@ -66,6 +66,9 @@ assert(
 
 /** How long a new owner reserves a held message for the holder that the previous owner knew. */
 export const holderGraceMs = 2_000;
+/** While that time runs, a standstill of the owner's process is noticed within one to two of these. */
+export const graceTurnMs = 500;
+assert(graceTurnMs * 4 <= holderGraceMs, 'a holder has time left after a short standstill');
 /** After its last attempt a message moves to `deadLetterMailbox`. */
 export const attemptsMax = 20;
 

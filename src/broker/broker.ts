@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { errorTable, IpcError } from '../base/errors.ts';
 import {
   connectionsMax,
+  graceTurnMs,
   heartbeatMs,
   helloMs,
   replayHeartbeatMs,
   syncStallMsMin,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
+import { Standstill } from '../base/standstill.ts';
 import type {
   Command,
   ConnectionId,
@@ -82,6 +84,9 @@ export class Broker {
   #silent = new Set<Peer>();
   readonly #helloTimer: Timer;
   readonly #fencingTimer: Timer;
+  #standstill: Standstill;
+  /** Runs while holders may be absent. */
+  #graceTimer: Timer | undefined;
 
   /** Replays the journal. Meanwhile peers can connect, and get heartbeats; their requests wait. */
   static async start(options: BrokerOptions): Promise<Broker> {
@@ -107,6 +112,7 @@ export class Broker {
     this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
     this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
+    this.#standstill = new Standstill(heartbeatMs, this.#runtime);
     options.acceptor.serve((connection) => this.#admit(connection));
   }
 
@@ -190,6 +196,7 @@ export class Broker {
     engine.begin({ ...identity, ...later }, this.#instant());
     this.#state = 'open';
     this.#armTimer();
+    this.#watchGrace();
     for (const peer of this.#peers.values()) peer.resume('starting');
   }
 
@@ -203,6 +210,7 @@ export class Broker {
     if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
       this.#peers.delete(id);
+      this.#noticeStandstill();
       this.#step({ kind: 'disconnect', connection: id });
     };
     connection.onHeartbeat = () => peer.charge(0);
@@ -219,13 +227,39 @@ export class Broker {
 
   /** A peer gets at least `helloMs` for its hello, and more while a starting broker does not read. */
   #closeSilentPeers(): void {
+    this.#noticeStandstill();
     for (const peer of this.#silent) if (!peer.saidHello) peer.connection.destroy();
     const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
     this.#silent = new Set(peers.filter((peer) => !peer.saidHello));
   }
 
+  /**
+   * Runs at every heartbeat, and before what a standstill would decide wrongly: the end of the holders' grace,
+   * the loss of a connection, a peer without a hello.
+   */
+  #noticeStandstill(): void {
+    if (this.#state !== 'open') return;
+    if (this.#standstill.hasEnded()) {
+      this.#silent.clear();
+      this.#engine.resumed(this.#instant());
+      this.#armTimer();
+      this.#watchGrace();
+    } else if (this.#graceTimer && this.#runtime.now() >= this.#engine.graceEndsAt) {
+      this.#runtime.clearTimer(this.#graceTimer);
+      this.#graceTimer = undefined;
+      this.#standstill = new Standstill(heartbeatMs, this.#runtime);
+    }
+  }
+
+  #watchGrace(): void {
+    this.#runtime.clearTimer(this.#graceTimer);
+    this.#standstill = new Standstill(graceTurnMs, this.#runtime);
+    this.#graceTimer = this.#runtime.setTicker(() => this.#noticeStandstill(), graceTurnMs).unref();
+  }
+
   /** An owner that was replaced may have nothing to sync, so it would not notice. */
   #checkFencing(): void {
+    this.#noticeStandstill();
     try {
       if (this.#state === 'open' && this.#journal) checkFencing(this.#journal);
     } catch (error) {
@@ -375,6 +409,7 @@ export class Broker {
 
   #tick(): void {
     this.#timerDue = Number.POSITIVE_INFINITY;
+    this.#noticeStandstill();
     this.#take(this.#engine.tick(this.#instant()));
   }
 
@@ -403,6 +438,7 @@ export class Broker {
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#helloTimer);
     this.#runtime.clearTimer(this.#fencingTimer);
+    this.#runtime.clearTimer(this.#graceTimer);
     this.#options.listeners.close();
   }
 

@@ -3,9 +3,9 @@
 // A wildcard cannot be bound beside an address that it includes, so it replaces those. For that moment no
 // process holds the lock. A session that takes the port then asks at `owner.sock`, and gives the port back.
 import { isIP, isIPv4, isIPv6, type Server, type Socket, SocketAddress } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
+import { withPatience } from '../base/standstill.ts';
 import { hangUp, listenAlso, ownerAddress } from '../net/listen.ts';
 
 const anyIPv4 = '0.0.0.0';
@@ -144,17 +144,18 @@ export class Listeners {
     }
   }
 
-  async #listenWithRetry(address: string): Promise<Server> {
-    const began = performance.now();
-    for (;;) {
-      try {
-        return await listenAlso(address, this.#port);
-      } catch (error) {
-        const isTaken = error instanceof IpcError && error.code === 'port_taken';
-        if (!isTaken || performance.now() - began > takenMsMax) throw error;
+  #listenWithRetry(address: string): Promise<Server> {
+    return withPatience(takenMsMax, async (patience) => {
+      for (;;) {
+        try {
+          return await listenAlso(address, this.#port);
+        } catch (error) {
+          const isTaken = error instanceof IpcError && error.code === 'port_taken';
+          if (!isTaken || patience.passedMs >= takenMsMax) throw error;
+        }
+        await sleep(retryMs);
       }
-      await sleep(retryMs);
-    }
+    });
   }
 
   #add(address: string, server: Server): void {

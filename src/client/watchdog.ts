@@ -3,6 +3,7 @@
 // are reported as silent, each once.
 import { silenceMsResponse } from '../base/limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
+import { Standstill } from '../base/standstill.ts';
 import type { Connection } from '../net/connection.ts';
 import type { OpenCall } from './pending-call.ts';
 
@@ -23,7 +24,7 @@ export class Watchdog {
   readonly #runtime: Runtime;
   readonly #watched: Watched;
   #timer: Timer | undefined;
-  #due = 0;
+  #standstill: Standstill | undefined;
 
   constructor(runtime: Runtime, watched: Watched) {
     this.#runtime = runtime;
@@ -34,7 +35,9 @@ export class Watchdog {
   watch(call: OpenCall): void {
     const now = this.#runtime.now();
     call.silentSince = now;
-    if (this.#timer === undefined) this.#checkAt(now + pingMs);
+    if (this.#timer !== undefined) return;
+    this.#standstill = new Standstill(pingMs, this.#runtime);
+    this.#checkAt(now + pingMs);
   }
 
   stop(): void {
@@ -42,18 +45,19 @@ export class Watchdog {
   }
 
   #checkAt(due: number): void {
-    this.#due = due;
     this.#timer = this.#runtime.setTimer(() => this.#check(), due - this.#runtime.now());
   }
 
+  /** Runs at least every `pingMs`. */
   #check(): void {
     this.#timer = undefined;
     const now = this.#runtime.now();
     const connection = this.#watched.connection();
     const isWatched = (call: OpenCall): call is SilentCall => isSilent(call, connection);
     const calls = [...this.#watched.calls()].filter(isWatched);
-    // No broker could respond, or this process was suspended: the time begins anew.
-    const beginsAnew = connection === undefined || now - this.#due > pingMs / 2;
+    const stoodStill = this.#standstill?.hasEnded();
+    // No broker could respond, or this process could read no response: the time begins anew.
+    const beginsAnew = connection === undefined || stoodStill;
     if (beginsAnew) for (const call of calls) call.silentSince = now;
     const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsResponse);
     if (overdue.length > 0) this.#watched.silent(overdue);

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { sendRetryMs } from '../base/limits.ts';
+import { Patience } from '../base/standstill.ts';
 import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
 import type { PingRequest, Response, SendRequest } from '../model/requests.ts';
 import { dial } from '../net/connect.ts';
@@ -53,7 +54,8 @@ async function tryAgain<T>(
   const addresses = await resolveHost(options.host);
   const over = new AbortController();
   const end = (): void => over.abort();
-  const timer = setTimeout(end, options.timeoutMs);
+  const patience = new Patience(options.timeoutMs);
+  patience.onOver = end;
   options.signal?.addEventListener('abort', end, { once: true });
   let lastError = new IpcError('unreachable', `no answer in ${options.timeoutMs} ms`);
   try {
@@ -69,7 +71,7 @@ async function tryAgain<T>(
       await sleep(sendRetryMs, undefined, { signal: over.signal }).catch(() => {});
     }
   } finally {
-    clearTimeout(timer);
+    patience.end();
     options.signal?.removeEventListener('abort', end);
   }
 }

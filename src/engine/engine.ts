@@ -130,11 +130,21 @@ export class Engine {
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
-      const held = this.#grace.end().flatMap((session) => this.#state.heldBy(session));
+      const held = this.#grace.end().flatMap((session) => this.#holds.releaseAll(session));
       this.#putBackAll(held, false);
       this.#readAgain();
     }
     return this.#outcome.take();
+  }
+
+  /** The broker's process stood still. Peers that took it for dead have `holderGraceMs` to reconnect. */
+  resumed(instant: Instant): void {
+    this.#grace.resumed(instant.now + this.#limits.holderGraceMs);
+  }
+
+  /** Until then holders may be absent, on the clock of Instant.now. */
+  get graceEndsAt(): number {
+    return this.#grace.endsAt;
   }
 
   /** When tick() has something to do next, on the clock of Instant.now. */
@@ -189,7 +199,7 @@ export class Engine {
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
-        return this.#disconnect(connection);
+        return this.#disconnect(connection, instant);
       case 'flushed':
         return this.#flushed(command.bytes, connection);
       default:
@@ -380,9 +390,11 @@ export class Engine {
     if (this.#state.deduplication.knows(session)) this.#write({ kind: 'forgotten', session });
   }
 
-  #disconnect(connection: SessionConnection): void {
+  #disconnect(connection: SessionConnection, { now }: Instant): void {
+    const { session } = connection;
     this.#removeConnection(connection);
-    this.#putBackAll(this.#holds.releaseAll(connection.session), false);
+    if (this.#grace.keeps(session, now, now + this.#limits.holderGraceMs)) return;
+    this.#putBackAll(this.#holds.releaseAll(session), false);
   }
 
   /** Deliveries to a peer that has caught up resume. */

@@ -1,11 +1,17 @@
 import type { Name, SessionId } from '../model/message.ts';
 import type { State } from './state.ts';
 
-/** After a takeover: sessions that held messages at the previous owner, and have a short time to reconnect. */
+/**
+ * Sessions without a connection that hold messages, and have a short time to reconnect: after a takeover those
+ * that held messages at the previous owner, and after the broker's process stood still those that took it for
+ * dead and closed their connections.
+ */
 export class HolderGrace {
   readonly #state: Pick<State, 'holders' | 'heldBy'>;
   readonly #absent = new Set<SessionId>();
   #endsAt = 0;
+  /** A connection that is lost before this time may have been closed while the broker's process stood still. */
+  #lossesUntil = 0;
 
   constructor(state: Pick<State, 'holders' | 'heldBy'>) {
     this.#state = state;
@@ -15,6 +21,24 @@ export class HolderGrace {
   begin(endsAt: number): void {
     for (const session of this.#state.holders()) this.#absent.add(session);
     this.#endsAt = endsAt;
+  }
+
+  /** The broker's process stood still: the time of the holders that are absent begins anew, too. */
+  resumed(endsAt: number): void {
+    this.#endsAt = endsAt;
+    this.#lossesUntil = endsAt;
+  }
+
+  /** Keeps a session that loses its connection at `now` until `endsAt`, if the loss may be due to a standstill. */
+  keeps(session: SessionId, now: number, endsAt: number): boolean {
+    if (now >= this.#lossesUntil || this.#state.heldBy(session).length === 0) return false;
+    this.#absent.add(session);
+    this.#endsAt = endsAt;
+    return true;
+  }
+
+  get endsAt(): number {
+    return this.#endsAt;
   }
 
   /** Infinite when no holder is absent. */

@@ -46,23 +46,36 @@ export class LineReader {
 
 const idMember = '"id"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*"|-?\\d{1,15})';
 const shortMember = '"(?:jsonrpc|method)"\\s*:\\s*"[^"\\\\]*"';
-/** Behind a byte order mark, in latin1. */
-const idFirst = new RegExp(
-  `^(?:\xef\xbb\xbf)?\\s*\\{\\s*(?:${shortMember}\\s*,\\s*)*${idMember}\\s*,`,
-);
-const idLast = new RegExp(`,\\s*${idMember}(?:\\s*,\\s*${shortMember})*\\s*\\}\\s*$`);
+const idFirst = new RegExp(`^\\{\\s*(?:${shortMember}\\s*,\\s*)*${idMember}\\s*,`);
+const idLast = new RegExp(`,\\s*${idMember}(?:\\s*,\\s*${shortMember})*\\s*\\}$`);
+/** MCP names all notifications like this. */
+const notification = '"method"\\s*:\\s*"notifications/[^"\\\\]*"';
+const notificationFirst = new RegExp(`^\\{\\s*(?:${shortMember}\\s*,\\s*)?${notification}\\s*,`);
+const notificationLast = new RegExp(`,\\s*${notification}(?:\\s*,\\s*${shortMember})?\\s*\\}$`);
 
 /**
  * The id of a request that cannot be parsed, or null. It is found where hosts write it: before "params", or
  * after it; "jsonrpc" and "method" may be on either side of it.
  */
-export function idIn({ bytes }: InputLine): string | number | null {
-  const [start, end] = [bytes.subarray(0, endBytes), bytes.subarray(-endBytes)];
-  const found = idFirst.exec(start.toString('latin1')) ?? idLast.exec(end.toString('latin1'));
+export function idIn(line: InputLine): string | number | null {
+  const [start, end] = endsOf(line);
+  const found = idFirst.exec(start) ?? idLast.exec(end);
   if (!found?.[1]) return null;
   try {
-    return JSON.parse(Buffer.from(found[1], 'latin1').toString('utf8'));
+    return JSON.parse(found[1]);
   } catch {
     return null;
   }
+}
+
+/** Whether a line that cannot be parsed is a notification, as hosts write it: nobody waits for an answer. */
+export function isNotificationLine(line: InputLine): boolean {
+  const [start, end] = endsOf(line);
+  const isNamed = notificationFirst.test(start) || notificationLast.test(end);
+  return isNamed && idIn(line) === null;
+}
+
+function endsOf({ bytes }: InputLine): readonly [string, string] {
+  const [start, end] = [bytes.subarray(0, endBytes), bytes.subarray(-endBytes)];
+  return [start.toString('utf8').trimStart(), end.toString('utf8').trimEnd()];
 }

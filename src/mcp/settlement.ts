@@ -2,10 +2,11 @@
 // 1. before() is called at the start of a call: what its ticket names, or the call itself ends, is settled.
 // 2. hand() gives a ticket to what a result hands over; the transport then follows the result on its way.
 // 3. A result that is cancelled or cannot be written releases its mail.  4. end() does the same for all.
-import { performance } from 'node:perf_hooks';
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
+import { settleMsSeen } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
+import { RunningClock } from '../base/standstill.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
 import {
   type Batch,
@@ -32,6 +33,8 @@ export interface ToolRequest {
 export class Settlement {
   readonly #transport: HostTransport;
   readonly #tickets = new Tickets(randomId(4));
+  /** While this process stands still, its host may not have seen a result either. */
+  readonly #clock = new RunningClock(settleMsSeen);
 
   constructor(transport: HostTransport) {
     this.#transport = transport;
@@ -95,7 +98,7 @@ export class Settlement {
     if (deliveries.length === 0) return ticket;
     this.#transport.watch(id, {
       writing: () => this.#tickets.writing(ticket),
-      written: () => this.#tickets.written(ticket, performance.now()),
+      written: () => this.#tickets.written(ticket, this.#clock.now()),
       gone: () => {
         const release = this.#tickets.gone(ticket);
         if (release) void this.release(context, release);
@@ -112,7 +115,7 @@ export class Settlement {
 
   /** Settles what was seen, and releases the rest. `dropsCalls`: its host does so silently. */
   async end(context: AppContext, dropsCalls: boolean): Promise<void> {
-    const { settles, releases } = this.#tickets.end(performance.now(), dropsCalls);
+    const { settles, releases } = this.#tickets.end(this.#clock.now(), dropsCalls);
     const settled = settles.map(({ broker, deliveries }) =>
       context.mailOf(broker).settle(deliveries),
     );

@@ -1,10 +1,8 @@
 // MCP over stdio: one JSON-RPC message a line. It follows the result of each call:
 // 1. the call arrives and is in flight;  2. its result is being written;  3. its result is written;
 // 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
-import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import {
-  deserializeMessage,
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
   isJSONRPCRequest,
@@ -16,9 +14,8 @@ import {
 } from '@modelcontextprotocol/server';
 import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { IpcError } from '../base/errors.ts';
-import { lineBytesMax } from '../base/limits.ts';
-import { type InputLine, idIn, LineReader } from './line-reader.ts';
+import { parseLine, type Refusal } from './line-parser.ts';
+import { LineReader } from './line-reader.ts';
 
 /** Follows the result of a call. Each method is called at most once, in this order. */
 export interface ResultWatcher {
@@ -42,10 +39,6 @@ class InFlightCall {
 
 /** Calls whose results are written: a cancellation may still come. */
 const writtenMax = 1_000;
-
-/** Error codes of JSON-RPC. */
-const parseErrorCode = -32_700;
-const invalidRequestCode = -32_600;
 
 export class HostTransport implements Transport {
   onclose?: () => void;
@@ -111,23 +104,23 @@ export class HostTransport implements Transport {
 
   #read(chunk: Buffer): void {
     for (const line of this.#lines.push(chunk)) {
+      const parsed = parseLine(line);
       try {
-        const message = parseLine(line);
-        if (message) this.#arrived(message);
+        if (parsed.kind === 'message') this.#arrived(parsed.message);
+        if (parsed.kind === 'refused') this.#refuse(parsed);
       } catch (error) {
-        if (error instanceof IpcError) this.#refuse(error, line);
-        else this.onerror?.(error as Error);
+        this.onerror?.(error as Error);
       }
     }
   }
 
-  /** Answers a line that is not read, with the id of its request where it is found. */
-  #refuse(error: IpcError, line: InputLine): void {
-    const id = idIn(line);
-    if (id === null) this.onerror?.(error);
-    const code = line.isTooLong ? invalidRequestCode : parseErrorCode;
-    const answer = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } };
-    this.#output.write(`${JSON.stringify(answer)}\n`);
+  /** An error that no request of the host gets is reported. */
+  #refuse({ error, answer }: Refusal): void {
+    if ((answer?.id ?? null) === null) this.onerror?.(error);
+    if (!answer) return;
+    const { id, code } = answer;
+    const response = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } };
+    this.#output.write(`${JSON.stringify(response)}\n`);
   }
 
   #arrived(message: JSONRPCMessage): void {
@@ -169,23 +162,6 @@ export class HostTransport implements Transport {
     if (!flight.watcher) return;
     flight.watcher.written();
     this.#written.set(id, flight);
-  }
-}
-
-/** undefined for an empty line. Throws an IpcError for a line that is not JSON, or too long. */
-function parseLine({ bytes, isTooLong }: InputLine): JSONRPCMessage | undefined {
-  if (isTooLong) {
-    throw new IpcError('body_too_large', `a line of more than ${lineBytesMax} bytes was not read`);
-  }
-  if (!isUtf8(bytes)) throw new IpcError('bad_body', 'a line is not UTF-8');
-  const text = bytes.toString('utf8').trim();
-  if (text === '') return undefined;
-  try {
-    return deserializeMessage(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const hint = 'write one JSON-RPC message in each line';
-    throw new IpcError('bad_body', 'a line is not JSON', { hint });
   }
 }
 

@@ -2,8 +2,8 @@
 // peer is on another machine.
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
+import { type Patience, withPatience } from '../base/standstill.ts';
 import {
   ClientHandshake,
   clientNonce,
@@ -43,17 +43,21 @@ export async function dial(
     socket.destroy(cancelled());
   };
   signal?.addEventListener('abort', cancel, { once: true });
+  const within = <T>(step: (patience: Patience) => Promise<T>): Promise<T> =>
+    withPatience(times.handshakeMs, step);
   try {
-    await connected(socket, address, times.handshakeMs);
+    await within((patience) => connected(socket, address, patience));
     if (signal?.aborted) throw cancelled();
     isSecure = !isLocal(socket);
     if (!isSecure) {
       const channel = inTheClear(socket, socket.remoteAddress, socket.remotePort);
-      const proven = await shakeAsClient(channel, address, keys, times.handshakeMs);
+      const proven = await within((patience) => shakeAsClient(channel, address, keys, patience));
       return new Connection(socket, proven, times);
     }
-    const channel = await secureAsClient(socket, key, times.handshakeMs, where(address));
-    const proven = await shakeAsClient(channel, address, [key], times.handshakeMs);
+    const channel = await within((patience) =>
+      secureAsClient(socket, key, patience, where(address)),
+    );
+    const proven = await within((patience) => shakeAsClient(channel, address, [key], patience));
     return new Connection(channel.socket, proven, times);
   } catch (error) {
     if (signal?.aborted) throw cancelled();
@@ -90,46 +94,32 @@ export async function accept(
 ): Promise<Connection> {
   socket.on('error', ignore);
   socket.setNoDelay(true);
-  const began = performance.now();
-  const channel = isLocal(socket)
-    ? inTheClear(socket, socket.localAddress, socket.localPort)
-    : await secureAsServer(socket, keys, times.handshakeMs);
-  const { binding } = channel;
-  const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
-  const leftMs = times.handshakeMs - (performance.now() - began);
-  const proven = await shake(channel.socket, handshake, leftMs, {
-    late: new IpcError('unreachable', 'the client did not prove the key in time'),
-    gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
+  return withPatience(times.handshakeMs, async (patience) => {
+    const channel = isLocal(socket)
+      ? inTheClear(socket, socket.localAddress, socket.localPort)
+      : await secureAsServer(socket, keys, patience);
+    const { binding } = channel;
+    const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
+    const proven = await shake(channel.socket, handshake, patience, {
+      late: new IpcError('unreachable', 'the client did not prove the key in time'),
+      gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
+    });
+    return new Connection(channel.socket, proven, times);
   });
-  return new Connection(channel.socket, proven, times);
 }
 
 /** An error event without a listener would end the process. Other listeners handle the errors that matter. */
 function ignore(): void {}
 
-/** If this process was suspended, the peer's bytes wait in the kernel; they are read before the call. */
-function whenLate(limitMs: number, callback: () => void): () => void {
-  let immediate: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    immediate = setImmediate(callback);
-  }, limitMs);
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(immediate);
-  };
-}
-
-function connected(socket: Socket, address: DialTarget, limitMs: number): Promise<void> {
+function connected(socket: Socket, address: DialTarget, patience: Patience): Promise<void> {
   return new Promise((resolve, reject) => {
-    const late = new IpcError('unreachable', `${where(address)} did not answer in ${limitMs} ms`);
-    const cancel = whenLate(limitMs, () => socket.destroy(late));
+    const what = `${where(address)} did not answer in ${patience.limitMs} ms`;
+    patience.onOver = () => socket.destroy(new IpcError('unreachable', what));
     const failed = (error: Error): void => {
-      cancel();
       reject(error instanceof IpcError ? error : refused(error, address));
     };
     socket.once('error', failed);
     socket.once('connect', () => {
-      cancel();
       socket.off('error', failed);
       resolve();
     });
@@ -140,14 +130,14 @@ async function shakeAsClient(
   { socket, binding }: Channel,
   address: DialTarget,
   keys: Keys,
-  limitMs: number,
+  patience: Patience,
 ): Promise<Proven> {
   const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
   socket.write(handshake.start());
-  return shake(socket, handshake, limitMs, {
+  return shake(socket, handshake, patience, {
     late: new IpcError(
       'port_taken',
-      `a program holds ${where(address)}, but did not shake hands in ${limitMs} ms`,
+      `a program holds ${where(address)}, but did not shake hands in ${patience.limitMs} ms`,
     ),
     gone: (bytes) =>
       bytes === 0
@@ -166,14 +156,14 @@ interface HandshakeFaults {
 function shake(
   socket: Socket,
   handshake: ClientHandshake | ServerHandshake,
-  limitMs: number,
+  patience: Patience,
   faults: HandshakeFaults,
 ): Promise<Proven> {
   return new Promise((resolve, reject) => {
     let bytes = 0;
-    const cancel = whenLate(limitMs, () => fail(faults.late));
+    patience.onOver = () => fail(faults.late);
     const stop = (): void => {
-      cancel();
+      patience.onOver = undefined;
       socket.off('data', step).off('error', broken).off('close', gone);
     };
     const fail = (error: unknown): void => {

@@ -2,7 +2,8 @@
 // 1. dial() or accept() completes the handshake.  2. The user sets `onClose`, then `onFrame`; nothing is
 // read before that.  3. A side that has sent nothing for `heartbeatMs` sends a ping, which the other
 // Connection answers.  4. A side that has received nothing for `silenceMsDead`, or could write nothing
-// for that time, closes the connection.  5. onClose is called once, whichever side ended it.
+// for that time, closes the connection. After this process stood still, both times begin anew.
+// 5. onClose is called once, whichever side ended it.
 // The kernel does not report how much of a write it has taken, so a large write is cut into slices: a
 // slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
@@ -11,6 +12,7 @@ import { TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
+import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
@@ -69,6 +71,9 @@ export class Connection {
   #lastSent: number;
   /** When a slice was last written, or bytes came after all others were written. */
   #lastWritten: number;
+  readonly #standstill: Standstill;
+  /** Before this time, silence was that of this process. */
+  #silenceCountsFrom = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #keyTimer: Timer | undefined;
 
@@ -83,6 +88,7 @@ export class Connection {
     this.#times = times;
     this.#runtime = runtime;
     this.#lastReceived = this.#lastSent = this.#lastWritten = runtime.now();
+    this.#standstill = new Standstill(times.heartbeatMs, runtime);
     this.key = key;
     socket.on('error', (error) => this.#fail(brokenBy(error)));
     socket.on('close', () => this.#closed());
@@ -350,14 +356,17 @@ export class Connection {
 
   /** When the peer counts as dead, if nothing changes. */
   #deadAt(): number {
-    const silentSince = this.#paused ? Number.POSITIVE_INFINITY : this.#lastReceived;
-    return Math.min(silentSince, this.#unwrittenSince) + this.#times.silenceMsDead;
+    const unreadSince = this.#paused ? Number.POSITIVE_INFINITY : this.#lastReceived;
+    const silentSince = Math.min(unreadSince, this.#unwrittenSince);
+    return Math.max(silentSince, this.#silenceCountsFrom) + this.#times.silenceMsDead;
   }
 
+  /** Runs at least every `heartbeatMs`. */
   #tick(): void {
     const now = this.#runtime.now();
+    if (this.#standstill.hasEnded()) this.#silenceCountsFrom = now;
     if (now >= this.#deadAt()) {
-      // If this process was suspended, the peer's bytes wait in the kernel; they are read first.
+      // If this process was busy, the peer's bytes wait in the kernel; they are read first.
       this.#runtime.defer(() => this.#judge());
       return;
     }

@@ -8,10 +8,10 @@
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, type Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { connect, TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
+import type { Patience } from '../base/standstill.ts';
 
 export interface Channel {
   readonly socket: Socket;
@@ -86,14 +86,14 @@ export function clearBinding(address: string | undefined, port: number | undefin
 export function secureAsClient(
   socket: Socket,
   key: Buffer,
-  limitMs: number,
+  patience: Patience,
   where: string,
 ): Promise<Channel> {
   const identity = pskIdentity(key);
   const secure = connect({ socket, ...suite, pskCallback: () => ({ psk: key, identity }) });
-  const late = `a program holds ${where}, but did not shake hands in ${limitMs} ms`;
+  const late = `a program holds ${where}, but did not shake hands in ${patience.limitMs} ms`;
   return establish(secure, 'secureConnect', {
-    limitMs,
+    patience,
     late: new IpcError('port_taken', late),
     fault: (error) => clientFault(error, socket.bytesRead, where),
   });
@@ -103,11 +103,10 @@ export function secureAsClient(
 export async function secureAsServer(
   socket: Socket,
   keys: readonly Buffer[],
-  limitMs: number,
+  patience: Patience,
 ): Promise<Channel> {
-  const began = performance.now();
   const late = new IpcError('unreachable', 'the client did not prove the key in time');
-  await waitForClientHello(socket, limitMs, late);
+  await waitForClientHello(socket, patience, late);
   // A variable, because the types of TLSSocket lack `pskCallback`.
   const options = {
     isServer: true,
@@ -117,7 +116,7 @@ export async function secureAsServer(
   };
   const secure = new TLSSocket(socket, options);
   return establish(secure, 'secure', {
-    limitMs: limitMs - (performance.now() - began),
+    patience,
     late,
     fault: (error) =>
       new IpcError('key_mismatch', `no TLS with the client (${systemErrorCode(error)})`),
@@ -131,23 +130,24 @@ function pskIdentity(key: Buffer): string {
 }
 
 interface EstablishOptions {
-  readonly limitMs: number;
+  readonly patience: Patience;
   readonly late: IpcError;
   fault(error: Error): IpcError;
 }
 
 function establish(secure: TLSSocket, event: string, options: EstablishOptions): Promise<Channel> {
+  const { patience, late, fault } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
-      clearTimeout(timer);
+      patience.onOver = undefined;
       secure.destroy();
-      reject(error instanceof IpcError ? error : options.fault(error));
+      reject(error instanceof IpcError ? error : fault(error));
     };
-    const timer = setTimeout(() => fail(options.late), options.limitMs);
+    patience.onOver = () => fail(late);
     secure.on('error', fail);
     secure.once('close', () => fail(new Error('closed')));
     secure.once(event, () => {
-      clearTimeout(timer);
+      patience.onOver = undefined;
       // In TLS 1.3 a PSK looks like a resumed session. Without it a certificate was used.
       if (!secure.isSessionReused()) return fail(new Error('no key was used'));
       // The Connection handles later errors. This listener stays: an error event without any ends the process.
@@ -158,11 +158,11 @@ function establish(secure: TLSSocket, event: string, options: EstablishOptions):
 }
 
 /** Waits for the whole first message and puts it back into the socket. Sends nothing. */
-function waitForClientHello(socket: Socket, limitMs: number, late: IpcError): Promise<void> {
+function waitForClientHello(socket: Socket, patience: Patience, late: IpcError): Promise<void> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const stop = (): void => {
-      clearTimeout(timer);
+      patience.onOver = undefined;
       socket.off('data', take).off('error', gone).off('close', gone).pause();
     };
     const fail = (error: IpcError): void => {
@@ -181,7 +181,7 @@ function waitForClientHello(socket: Socket, limitMs: number, late: IpcError): Pr
       socket.unshift(received);
       resolve();
     };
-    const timer = setTimeout(() => fail(late), limitMs);
+    patience.onOver = () => fail(late);
     socket.on('data', take).on('error', gone).on('close', gone);
   });
 }

@@ -10,10 +10,10 @@
 // 4. A session whose own broker failed only dials for a while: see backoff.ts.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
+import { type Patience, withPatience } from '../base/standstill.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { addressesToBind, Listeners } from '../broker/listeners.ts';
@@ -170,14 +170,15 @@ export class Session extends Client implements MailService {
   }
 
   /** Waits for the welcome of the next owner; undefined when there is none in time. */
-  async #successor(limitMs: number, options?: Cancellable): Promise<Welcome | undefined> {
-    const until = performance.now() + limitMs;
-    while (performance.now() < until && !options?.signal?.aborted) {
-      const welcome = await this.join(options).catch(() => undefined);
-      if (welcome) return welcome;
-      await sleep(retryPauseMsMax);
-    }
-    return undefined;
+  #successor(limitMs: number, options?: Cancellable): Promise<Welcome | undefined> {
+    return withPatience(limitMs, async (patience) => {
+      while (patience.passedMs < limitMs && !options?.signal?.aborted) {
+        const welcome = await this.join(options).catch(() => undefined);
+        if (welcome) return welcome;
+        await sleep(retryPauseMsMax);
+      }
+      return undefined;
+    });
   }
 
   #mayOwn(): boolean {
@@ -189,12 +190,15 @@ export class Session extends Client implements MailService {
     return this.#mayOwn() && !this.#backoff.isPaused(this.hasCallers);
   }
 
-  async #connect(): Promise<Connection> {
+  #connect(): Promise<Connection> {
+    return withPatience(dyingOwnerMsMax, (patience) => this.#connectWithin(patience));
+  }
+
+  async #connectWithin(patience: Patience): Promise<Connection> {
     const { home, env } = this.#options;
     const keys = await loadKeys(home, env);
     const currentKeys = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
-    const began = performance.now();
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
       const targets = this.#mayBid() ? await this.#bid(currentKeys) : await this.#addresses();
       try {
@@ -203,7 +207,7 @@ export class Session extends Client implements MailService {
         connection.endWhenRetired(currentKeys);
         return connection;
       } catch (error) {
-        if (!this.#mayTryAgain(error, performance.now() - began)) throw await this.#explain(error);
+        if (!this.#mayTryAgain(error, patience.passedMs)) throw await this.#explain(error);
       }
       await sleep(pauseMs);
     }

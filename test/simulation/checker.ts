@@ -6,7 +6,7 @@
 // sender. I5 One id is one message.  I6 After an epoch has acknowledged a post, no older epoch does.
 // I7 At the end all mail can be read. Also: no two sessions of one broker hold the same message; and of
 // a post to several mailboxes either all messages are stored at the end, or none, except for those that
-// were settled.
+// were settled. And when all processes stand still for a while, each message stays with its holder.
 //
 // Messages are identified by id: a crash can undo a delivered message, and its repeated post has
 // another number.
@@ -50,6 +50,8 @@ class Checker {
   readonly #sessions = new Map<string, string>();
   /** The holder of each message, according to the newest broker. */
   readonly #holders = new Map<string, { readonly epoch: number; readonly on: string }>();
+  /** The session that held each message when all processes stood still, until it has given the message up. */
+  readonly #frozen = new Map<string, string | undefined>();
   #goneAt = 0;
   /** The newest epoch that has responded. */
   #epoch = 0;
@@ -85,6 +87,9 @@ class Checker {
         return;
       case 'gaveUp':
         return this.#giveUp(entry);
+      case 'frozen':
+        if (entry.isCalm) this.#freeze();
+        return;
       case 'gone':
         this.#goneAt = entry.at;
         return this.#release(entry.on);
@@ -161,6 +166,10 @@ class Checker {
         `${name(id, body)} is delivered as ${number}, but was acknowledged as ${acked}`,
       );
     }
+    const frozen = this.#frozen.get(id);
+    if (frozen !== undefined && frozen !== this.#sessions.get(on)) {
+      this.#violated('standstill', `${name(id, body)} was held by ${frozen}, and goes to ${on}`);
+    }
     this.#hold(id, epoch, on);
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
     this.#offered.add(id);
@@ -208,6 +217,12 @@ class Checker {
 
   #giveUp({ ids, on }: EntryOf<'gaveUp'>): void {
     for (const id of ids) if (this.#holders.get(id)?.on === on) this.#holders.delete(id);
+    const session = this.#sessions.get(on);
+    for (const id of ids) if (this.#frozen.get(id) === session) this.#frozen.delete(id);
+  }
+
+  #freeze(): void {
+    for (const [id, { on }] of this.#holders) this.#frozen.set(id, this.#sessions.get(on));
   }
 
   #release(on: string): void {

@@ -68,6 +68,8 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
   | { readonly kind: 'gone'; readonly on: string }
   // Faults and phases of the simulation.
   | { readonly kind: 'fault'; readonly what: string }
+  /** All processes stand still for a while. `isCalm`: without other faults. */
+  | { readonly kind: 'frozen'; readonly isCalm: boolean }
   /** Corruption of the disk was reported to a caller. */
   | { readonly kind: 'reported'; readonly what: string }
   /** From here on, all mail is read and settled. */

@@ -115,9 +115,17 @@ const brokers: readonly Broken[] = [
     invariant: 'I3',
     seeds: 500,
   },
+  {
+    name: 'takes its own standstill for the silence of its peers',
+    file: 'base/standstill.js',
+    snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',
+    instead: 'return 0;',
+    invariant: 'standstill',
+    seeds: 1_000,
+  },
 ];
 
-for (const { name, invariant, seeds, isDamaged, ...breakage } of brokers) {
+for (const { name, invariant, seeds, isDamaged = false, ...breakage } of brokers) {
   test(`the simulator finds a broker that ${name} within ${seeds} seeds`, async (context) => {
     const tree = await breakTree(context, breakage);
     const { failed } = await runSeeds({ first: 1, count: seeds, invariant, isDamaged }, tree);

@@ -30,7 +30,7 @@ export class ManualRuntime implements Runtime {
     const timer: ManualTimer = {
       due: this.#now + ms,
       callback: () => {
-        timer.due += ms;
+        timer.due = this.#now + ms;
         this.#timers.add(timer);
         callback();
       },
@@ -50,6 +50,11 @@ export class ManualRuntime implements Runtime {
 
   randomBytes(count: number): Buffer {
     return Buffer.alloc(count, 7);
+  }
+
+  /** Time goes by without this process: the timers that become due fire with the next `pass`. */
+  standStill(ms: number): void {
+    this.#now += ms;
   }
 
   /** Advances the clock; the effects of a timer happen before the next timer fires. */

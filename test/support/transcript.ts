@@ -25,6 +25,7 @@
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
+//   resumed                               the broker's process stood still until now
 //   deadline                              shows when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine replays all records (twice)
 //   restart lost=N                        the same after a power loss undid the last N records
@@ -173,6 +174,9 @@ class Scenario {
         const deadline = this.#running().nextDeadline();
         return [deadline === undefined ? 'none' : `at ${deadline / 1_000}s`];
       }
+      case 'resumed':
+        this.#running().resumed(instantAt(this.#now));
+        return [];
       case 'restart':
         return this.#restart(words);
       case 'compact':

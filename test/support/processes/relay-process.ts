@@ -1,6 +1,7 @@
 // A man in the middle that relays everything and records it. Driven by network-namespaces.ts.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { Patience } from '../../../src/base/standstill.ts';
 import { secureAsClient, secureAsServer } from '../../../src/net/tls.ts';
 
 export interface RelayReport {
@@ -40,8 +41,8 @@ process.on('disconnect', () => process.exit());
 async function splice(near: Socket, far: Socket): Promise<void> {
   await once(far, 'connect');
   const [one, other] = await Promise.all([
-    secureAsServer(near, [key], 1_000),
-    secureAsClient(far, key, 1_000, to),
+    secureAsServer(near, [key], new Patience(1_000)),
+    secureAsClient(far, key, new Patience(1_000), to),
   ]);
   join(one.socket, other.socket);
 }

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { accept, dial, dialAny } from '../../../src/net/connect.ts';
-import type { Connection, ConnectionTimes } from '../../../src/net/connection.ts';
+import { Connection, type ConnectionTimes } from '../../../src/net/connection.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
+import { ManualRuntime } from '../../support/manual-runtime.ts';
 import { shakenSocket } from '../../support/proven-socket.ts';
 import {
   connectedPair,
@@ -277,6 +278,32 @@ test('an end whose process was suspended reads what came meanwhile before it jud
     assert.equal((await ear.next())[0]?.request, 2);
     assert.ok(server.open);
   });
+});
+
+test('after its process stood still, an end gives its silent peer the whole time anew', async () => {
+  const runtime = new ManualRuntime();
+  let accepted: (socket: Socket) => void = () => {};
+  const accepting = new Promise<Socket>((resolve) => {
+    accepted = resolve;
+  });
+  const listener = await Listener.start((socket) => accepted(socket));
+  const peer = await rawSocket(listener.port);
+  const times = { handshakeMs: 2_000, heartbeatMs: 15_000, silenceMsDead: 45_000 };
+  const end = new Connection(await accepting, { rest: Buffer.of(), key: keys[0] }, times, runtime);
+  end.onFrame = () => {};
+  for (const stillMs of [23_000, 60_000, 3_600_000]) {
+    await runtime.pass(14_000);
+    assert.equal(end.open, true);
+    runtime.standStill(stillMs);
+    await runtime.pass(30_000);
+  }
+  await runtime.pass(14_000);
+  assert.equal(end.open, true);
+  await runtime.pass(1_000);
+  await new Promise(setImmediate);
+  assert.equal(end.isClosed, true);
+  peer.destroy();
+  listener.close();
 });
 
 test('the connection of a peer that reads nothing is closed, though the peer goes on sending', async () => {

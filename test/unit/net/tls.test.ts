@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { IpcError } from '../../../src/base/errors.ts';
+import { Patience } from '../../../src/base/standstill.ts';
 import {
   type Channel,
   isLocal,
@@ -34,14 +35,14 @@ interface Ends {
 async function secureServer(context: TestContext, keys = [key], ms = limitMs): Promise<Ends> {
   const accepted: Promise<Channel | IpcError>[] = [];
   const listener = await Listener.start((socket) => {
-    accepted.push(secureAsServer(socket, keys, ms).catch((error: IpcError) => error));
+    accepted.push(secureAsServer(socket, keys, new Patience(ms)).catch((error: IpcError) => error));
   });
   context.after(() => listener.close());
   return { port: listener.port, accepted };
 }
 
 async function secureClient(port: number, withKey = key): Promise<Channel> {
-  return secureAsClient(await rawSocket(port), withKey, limitMs, 'there');
+  return secureAsClient(await rawSocket(port), withKey, new Patience(limitMs), 'there');
 }
 
 /** Passes on what `change` makes of each chunk of the client, and keeps what went over the wire. */

@@ -1,0 +1,136 @@
+// What comes over stdio, as raw bytes: it is read as hosts write it, and every line gets an answer.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { lineBytesMax } from '../../../src/base/limits.ts';
+import { program } from '../../support/mcp-host.ts';
+import { makeHome } from '../../support/places.ts';
+
+const initialize = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 'first',
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+});
+
+/** A server, and a function that writes bytes to it and returns its answers: the ids, and the codes of errors. */
+async function rawServer(context: TestContext) {
+  const home = await makeHome(context);
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [program, 'mcp'], {
+    env: { PATH, HOME: home, IPC_HOME: home },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  context.after(() => child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  let fences = 0;
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const answers = async (bytes: string | Buffer): Promise<(string | number | null)[][]> => {
+    const fence = `fence ${++fences}`;
+    child.stdin.write(bytes);
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: fence, method: 'ping' })}\n`);
+    const found: (string | number | null)[][] = [];
+    for (;;) {
+      const { value, done } = await lines.next();
+      assert.ok(!done, 'the server goes on');
+      const { id, error } = JSON.parse(value);
+      if (id === fence) return found;
+      found.push(error ? [id, error.code] : [id]);
+    }
+  };
+  return { answers, stderr: () => stderr };
+}
+
+const ping = (id: number) => `{"jsonrpc":"2.0","id":${id},"method":"ping"}`;
+
+test('a byte order mark, either line end, blank lines and any white space around a message are read over', async (context) => {
+  const { answers } = await rawServer(context);
+  assert.deepEqual(await answers(`\ufeff${initialize}\r\n`), [['first']]);
+  assert.deepEqual(await answers(`\n\r\n \t\n\ufeff\n\u00a0\r\n${ping(1)}\n\n${ping(2)}\r\n`), [
+    [1],
+    [2],
+  ]);
+  assert.deepEqual(await answers(`\ufeff${ping(3)}\n \u00a0${ping(4)}\u2028 \n`), [[3], [4]]);
+  assert.deepEqual(await answers(`${ping(5).replaceAll(',', ',\r')}\n`), [[5]]);
+});
+
+test('a line that is not JSON is answered with -32700 and the id null', async (context) => {
+  const { answers, stderr } = await rawServer(context);
+  await answers(`${initialize}\n`);
+  const lines = ['hello', '{', `${ping(1)}${ping(2)}`, `${ping(1)}\r${ping(2)}`, `${ping(1)}\0`];
+  for (const line of [...lines, `${ping(1)},`, "{'id':1}", '\u200b', 'NaN']) {
+    assert.deepEqual(await answers(`${line}\n`), [[null, -32_700]], line);
+  }
+  assert.match(stderr(), /^ipc mcp: bad_body: a line is not JSON\./);
+});
+
+test('JSON that is not a message of MCP is answered with -32600, and its id if it has one', async (context) => {
+  const { answers } = await rawServer(context);
+  await answers(`${initialize}\n`);
+  const lines: [string, string | number | null][] = [
+    ['42', null],
+    ['"x"', null],
+    ['null', null],
+    ['[]', null],
+    [`[${ping(1)},${ping(2)}]`, null],
+    ['{}', null],
+    ['{"jsonrpc":"2.0"}', null],
+    ['{"id":7}', 7],
+    ['{"id":"seven","method":"ping"}', 'seven'],
+    ['{"jsonrpc":"1.0","id":7,"method":"ping"}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":5}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"ping","more":1}', 7],
+    ['{"jsonrpc":"2.0","id":1.5,"method":"ping"}', 1.5],
+    ['{"jsonrpc":"2.0","id":null,"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":[1],"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":1e99,"method":"ping"}', null],
+  ];
+  for (const [line, id] of lines) {
+    assert.deepEqual(await answers(`${line}\n`), [[id, -32_600]], line);
+  }
+});
+
+test('notifications and responses get no answer, whatever is wrong with them, and no error is answered', async (context) => {
+  const { answers, stderr } = await rawServer(context);
+  await answers(`${initialize}\n`);
+  for (const line of [
+    '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+    '{"jsonrpc":"2.0","method":"notifications/of another day"}',
+    '{"jsonrpc":"2.0","method":"notifications/initialized","params":5}',
+    '{"jsonrpc":"2.0","id":7,"result":{}}',
+    '{"jsonrpc":"2.0","id":7,"result":5}',
+    '{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"what?"}}',
+  ]) {
+    assert.deepEqual(await answers(`${line}\n`), [], line);
+  }
+  assert.match(stderr(), /^ipc mcp: bad_body: a line is JSON, but not a message of MCP\./);
+});
+
+test('a line that is too long is answered with its id, and not at all if it is a notification', async (context) => {
+  const { answers, stderr } = await rawServer(context);
+  await answers(`${initialize}\n`);
+  const params = { text: 'x'.repeat(lineBytesMax) };
+  const line = (message: object) => `\ufeff${JSON.stringify(message)}\u00a0\r\n`;
+  const cases: [object, (string | number | null)[][]][] = [
+    [{ jsonrpc: '2.0', id: 7, method: 'tools/call', params }, [[7, -32_600]]],
+    [{ jsonrpc: '2.0', method: 'tools/call', params, id: 'ä' }, [['ä', -32_600]]],
+    [{ params, more: 1 }, [[null, -32_600]]],
+    [{ jsonrpc: '2.0', method: 'notifications/progress', params }, []],
+    [{ params, method: 'notifications/progress', jsonrpc: '2.0' }, []],
+    [{ jsonrpc: '2.0', method: 'notifications/progress', params, id: 7 }, [[7, -32_600]]],
+    [{ jsonrpc: '2.0', method: 'tools/call', params }, [[null, -32_600]]],
+  ];
+  for (const [message, expected] of cases) {
+    assert.deepEqual(await answers(line(message)), expected, Object.keys(message).join());
+  }
+  assert.match(stderr(), /^ipc mcp: body_too_large: a line of more than 10485760 bytes/);
+});
