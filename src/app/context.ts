@@ -1,7 +1,6 @@
 // What one process uses of its machine: its state folder, the broker session of each port, and point to
 // point. Nothing is opened, made or bound before a call needs it.
 import assert from 'node:assert/strict';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../base/errors.ts';
@@ -20,6 +19,7 @@ import {
 } from './environment.ts';
 import { type Address, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
+import { machineName } from './process-facts.ts';
 import { RateLimiter } from './rate-limit.ts';
 
 export interface AppContextOptions {
@@ -72,7 +72,7 @@ export class AppContext {
   constructor(options: AppContextOptions) {
     const { env, program, home, sendsPerHour } = options;
     this.#options = options;
-    this.#origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
+    this.#origin = { program: label(program), pid: process.pid, machine: label(machineName()) };
     this.home = home === undefined ? homeFolder(env) : absolutePath(home, 'home');
     this.direct = new PointToPoint({
       home: this.home,

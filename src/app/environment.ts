@@ -1,7 +1,6 @@
 // What a process reads from its environment: the variables IPC_*, but for those of the key, which net/keys.ts
 // reads. Each value is checked where it is used; an error names the variable alone, since the value may be
 // a secret.
-import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
 import { type Name, parseName } from '../model/message.ts';
@@ -15,19 +14,23 @@ import {
   parseVariable,
   shown,
 } from './parameters.ts';
+import { ownUser, userHome } from './process-facts.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export function homeFolder({ IPC_HOME }: Environment): string {
   if (IPC_HOME) return absolutePath(IPC_HOME, 'IPC_HOME');
-  return join(absolutePath(homedir() || userInfo().homedir, 'HOME'), '.agent-ipc');
+  const home = userHome();
+  if (home !== undefined) return join(absolutePath(home, 'HOME'), '.agent-ipc');
+  const what = `there is no home folder: HOME is not set, and ${ownUser()} has none in the password file`;
+  throw new IpcError('home_unusable', what, { hint: 'set HOME or IPC_HOME' });
 }
 
 /** A relative path would be another folder in each session. */
 export function absolutePath(path: string, variable: string): string {
   if (isAbsolute(path)) return path;
   const what = `${variable} is ${shown(path)}; it must be an absolute path`;
-  throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
+  throw new IpcError('bad_parameter', what, { hint: `give ${variable} a path that begins with /` });
 }
 
 /** The sender's name for calls that give none. */

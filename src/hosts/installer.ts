@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
+import { workingFolder } from '../app/process-facts.ts';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
 import { nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
@@ -53,7 +54,8 @@ export async function findHosts(folders: ConfigFolders, path: string): Promise<H
 /** A file of the host has an entry with our name. */
 export async function isInstalled(target: HostTarget, folders: ConfigFolders): Promise<boolean> {
   for (const scope of target.scopes) {
-    if ((await readEntry(target.file(scope, folders), target)) !== undefined) return true;
+    const path = target.file(scope, folders);
+    if (path !== undefined && (await readEntry(path, target)) !== undefined) return true;
   }
   return false;
 }
@@ -65,6 +67,7 @@ export async function hasPlugin(
 ): Promise<boolean> {
   if (!plugin) return false;
   const path = plugin.file(folders);
+  if (path === undefined) return false;
   const plugins = valueIn(path, (await readText(path)) ?? '', plugin.keys, isToml);
   return Object.entries(plugins ?? {}).some(
     ([name, value]) => name.startsWith(`${pluginName}@`) && plugin.isOn(value),
@@ -80,13 +83,24 @@ export async function plan(
   folders: ConfigFolders,
 ): Promise<Step | undefined> {
   const isInstall = direction === 'install';
-  const path = await realpathOf(target.file(scope, folders));
+  const file = target.file(scope, folders);
+  if (file === undefined) throw noFolder(target, scope);
+  const path = await realpathOf(file);
   if (!target.words) return planEdit(isInstall, target, server, path);
   const entry = await readEntry(path, target);
   if (isInstall && entry !== undefined) checkOurs(entry, target, scope, server);
   if (isInstall === (entry !== undefined)) return undefined;
   const words = isInstall ? target.words.add(server, scope) : target.words.remove(scope);
   return { kind: 'run', words: [target.programs[0] ?? target.name, ...words] };
+}
+
+function noFolder({ title }: HostTarget, scope: Scope): IpcError {
+  if (scope === 'project') {
+    const what = `${title}: the current folder was removed, so it has no project`;
+    return new IpcError('host_unusable', what, { hint: 'change to the folder of the project' });
+  }
+  const what = `${title} keeps its settings in the home folder, and this user has none`;
+  return new IpcError('host_unusable', what, { hint: 'set HOME' });
 }
 
 /** An error says what to edit by hand instead. */
@@ -141,6 +155,7 @@ async function isHere(target: HostTarget, folders: ConfigFolders, path: string):
     if (can) return true;
   }
   const file = target.file('user', folders);
+  if (file === undefined) return false;
   const folder = dirname(file);
   return folder === folders.home ? existsSync(file) : existsSync(folder);
 }
@@ -182,7 +197,8 @@ function changedLines(before: string, after: string): string[] {
 
 function runHost([command = '', ...args]: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 2, 2] });
+    // A host that is started in a removed folder may end for that reason alone.
+    const child = spawn(command, args, { stdio: ['ignore', 2, 2], cwd: workingFolder() ?? '/' });
     child.once('error', (error) => reject(notRun(command, error)));
     child.once('exit', (code, signal) => {
       if (code === 0) return resolve();

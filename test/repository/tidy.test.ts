@@ -101,6 +101,15 @@ test('nothing prints but the program and the MCP transport', () => {
   }
 });
 
+test('facts of the process that Node may not know are asked for in one file', () => {
+  const asks = /\b(?:homedir|userInfo|hostname|cwd)\(/;
+  for (const [file, text] of sources) {
+    if (file === 'app/process-facts.ts') continue;
+    assert.equal(use(text, asks), undefined, `src/${file}`);
+    assert.doesNotMatch(text, /\b(?:homedir|userInfo|hostname)\b.* from 'node:os'/, `src/${file}`);
+  }
+});
+
 test(`no source file is longer than ${linesMax} lines`, () => {
   const long = [...sources]
     .map(([file, text]) => ({ file, lines: text.split('\n').length - 1 }))

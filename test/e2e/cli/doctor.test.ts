@@ -64,7 +64,7 @@ test('a wrong variable is reported once, and nothing is created', async (context
   for (const [variable, value, expected] of [
     ['IPC_KEY', 'zz', 'variables: key_unusable: IPC_KEY is not a key'],
     ['IPC_KEY_FILE', missing, `key: key_unusable: ${missing} \\(IPC_KEY_FILE\\) is not there`],
-    ['IPC_HOME', 'relative', 'variables: home_unusable: IPC_HOME is "relative"'],
+    ['IPC_HOME', 'relative', 'variables: bad_parameter: IPC_HOME is "relative"'],
     ['IPC_HOME', `/tmp/${'h'.repeat(100)}`, 'store: home_unusable: .* too long for a socket'],
     ['IPC_PORT', 'zz', 'variables: bad_port: IPC_PORT cannot be used; it needs a whole number'],
     ['IPC_BROKER', 'zz', 'variables: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT'],

@@ -306,13 +306,13 @@ test('a ping of a stopped process reports that, with the remedy', async (context
 test('an unusable home folder is named', async (context) => {
   const { line, home } = await shell(context);
   const post = (env: Record<string, string>) => line('"$@" post B hi', env);
-  for (const [env, expected] of [
-    [{ IPC_HOME: 'mail' }, /^ipc: home_unusable: IPC_HOME is "mail"; .*absolute path/],
-    [{ IPC_HOME: '', HOME: 'here' }, /^ipc: home_unusable: HOME is "here"; .*absolute path/],
-    [{ IPC_HOME: `${home}/${'n'.repeat(300)}` }, /^ipc: home_unusable: .*shorter path/],
+  for (const [env, expectedCode, expected] of [
+    [{ IPC_HOME: 'mail' }, 2, /^ipc: bad_parameter: IPC_HOME is "mail"; .*absolute path/],
+    [{ IPC_HOME: '', HOME: 'here' }, 2, /^ipc: bad_parameter: HOME is "here"; .*absolute path/],
+    [{ IPC_HOME: `${home}${'n'.repeat(300)}` }, 1, /^ipc: home_unusable: .*shorter path/],
   ] as const) {
     const { code, errors } = await post(env);
-    assert.equal(code, 1);
+    assert.equal(code, expectedCode);
     assert.match(errors, expected);
   }
   const { errors } = await line('"$@" store check', { IPC_HOME: '', HOME: '' });
