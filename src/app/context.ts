@@ -176,6 +176,7 @@ async function isThisMachine(host: string, isNamed: boolean): Promise<boolean> {
   try {
     return (await resolveHost(host)).every(isLoopback);
   } catch (error) {
-    throw isNamed ? error : variableError(error, 'IPC_BROKER');
+    const isSecret = !isNamed && error instanceof IpcError && error.code === 'host_unknown';
+    throw isSecret ? variableError(error, 'IPC_BROKER') : error;
   }
 }

@@ -95,7 +95,11 @@ const table = {
   },
   address_unusable: {
     fault: 'operation',
-    hint: 'use an address of this machine, and a port from 1024 to 65535',
+    hint: 'use an address of this machine',
+  },
+  network_forbidden: {
+    fault: 'operation',
+    hint: 'run it outside the sandbox, or allow it the network there; an agent calls the tool `ipc`, whose server its host starts outside',
   },
   version_mismatch: {
     fault: 'operation',

@@ -12,6 +12,7 @@ import { performance } from 'node:perf_hooks';
 import { connect, TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
+import { networkForbiddenHere } from './network-fault.ts';
 
 export interface Channel {
   readonly socket: Socket;
@@ -40,13 +41,23 @@ export async function resolveHost(
   host: string,
   parameter = 'host',
 ): Promise<[string, ...string[]]> {
-  const found = await lookup(host, { all: true }).catch((error: unknown) => {
-    throw unknownHost(host, parameter, error);
+  const found = await lookup(host, { all: true }).catch(async (error: unknown) => {
+    throw await lookupError(host, parameter, error);
   });
   const addresses = found.sort((a, b) => a.family - b.family).map(({ address }) => address);
   const [first, ...others] = addresses;
   if (first === undefined) throw unknownHost(host, parameter);
   return [first, ...others];
+}
+
+/** A resolver that may not ask its server answers as if there were none. */
+async function lookupError(host: string, parameter: string, cause: unknown): Promise<IpcError> {
+  const code = systemErrorCode(cause);
+  if (code !== 'EAI_AGAIN' && code !== 'EAI_FAIL') return unknownHost(host, parameter, cause);
+  const forbidden = await networkForbiddenHere();
+  if (forbidden) return forbidden;
+  const what = `${parameter} ${host}: no name server answers (${code})`;
+  return new IpcError('host_unknown', what, { cause });
 }
 
 function unknownHost(host: string, parameter: string, cause?: unknown): IpcError {

@@ -254,6 +254,7 @@ export class Session extends Client implements MailService {
   #mayTryAgain(error: unknown, passedMs: number): boolean {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#isClosed)
       return false;
+    if (this.#backoff.error?.code === 'network_forbidden') return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
     return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
