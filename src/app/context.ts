@@ -17,7 +17,7 @@ import {
   nameIn,
   portIn,
 } from './environment.ts';
-import { type Address, variableError } from './parameters.ts';
+import { type BrokerHost, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
 import { machineName } from './process-facts.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -30,14 +30,14 @@ export interface AppContextOptions {
   readonly name?: Name | undefined;
   readonly port?: number | undefined;
   /** The broker for calls that name none. */
-  readonly host?: Address | undefined;
+  readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
 export interface BrokerAddress {
-  readonly host?: Address;
+  readonly host?: BrokerHost;
   readonly port?: number;
 }
 
@@ -112,7 +112,7 @@ export class AppContext {
   async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
-    const { host, port } = address;
+    const { host, port = this.localPort(at.port) } = address;
     const isNamed = (at.host ?? this.#options.host) !== undefined;
     const isHere = this.#isHere.get(host) ?? (await isThisMachine(host, isNamed));
     this.#isHere.set(host, isHere);
@@ -136,7 +136,7 @@ export class AppContext {
     return given ?? portIn(this.#options.env) ?? portBrokerDefault;
   }
 
-  #addressOf({ host, port }: BrokerAddress): Address | undefined {
+  #addressOf({ host, port }: BrokerAddress): BrokerHost | undefined {
     if (host !== undefined) return host;
     if (port !== undefined) return undefined;
     if (this.#options.host !== undefined) return this.#options.host;

@@ -6,8 +6,8 @@ import { IpcError } from '../base/errors.ts';
 import { type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
-  type Address,
-  parseHost,
+  type BrokerHost,
+  parseBrokerHost,
   parsePort,
   parseSendsPerHour,
   parseTimeout,
@@ -42,8 +42,8 @@ export function portIn({ IPC_PORT }: Environment): number | undefined {
   return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : undefined;
 }
 
-export function brokerIn({ IPC_BROKER }: Environment): Address | undefined {
-  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost) : undefined;
+export function brokerIn({ IPC_BROKER }: Environment): BrokerHost | undefined {
+  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseBrokerHost) : undefined;
 }
 
 /** From one sender to one mailbox; 0 is no limit. */

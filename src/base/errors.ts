@@ -41,7 +41,10 @@ const table = {
   },
   bad_timeout: { fault: 'usage', hint: 'give whole seconds from 1 to 300' },
   bad_port: { fault: 'usage', hint: 'give a port from 1 to 65535' },
-  bad_host: { fault: 'usage', hint: 'write HOST:PORT, for example 127.0.0.1:19900' },
+  bad_host: {
+    fault: 'usage',
+    hint: 'write HOST:PORT, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)',
+  },
 
   home_unusable: {
     fault: 'operation',

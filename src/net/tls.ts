@@ -7,7 +7,7 @@
 // the handshake inside it. A relay has two channels with two different bindings, so it is detected.
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIPv4, type Socket } from 'node:net';
+import { BlockList, isIP, isIPv4, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { connect, TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
@@ -48,6 +48,18 @@ export async function resolveHost(
   const [first, ...others] = addresses;
   if (first === undefined) throw unknownHost(host, parameter);
   return [first, ...others];
+}
+
+/**
+ * The addresses to dial for a host. A name of this machine stands for both loopback addresses, because sessions
+ * here listen on IPv4 whatever the resolver says.
+ */
+export async function dialAddresses(host: string): Promise<readonly [string, ...string[]]> {
+  const found = await resolveHost(host);
+  if (isIP(host) !== 0 || !found.every(isLoopback)) return found;
+  const [first = '127.0.0.1', ...others] = found.filter(isIPv4);
+  const rest = [...others, '127.0.0.1', ...found, '::1'].filter((each) => each !== first);
+  return [first, ...new Set(rest)];
 }
 
 /** A resolver that may not ask its server answers as if there were none. */

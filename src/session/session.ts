@@ -34,7 +34,7 @@ import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
-import { resolveHost } from '../net/tls.ts';
+import { dialAddresses, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
@@ -243,7 +243,7 @@ export class Session extends Client implements MailService {
     if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
     // An owner in another network namespace can be reached only through the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
-    return (await resolveHost(host)).map((each) => ({ host: each, port }));
+    return (await dialAddresses(host)).map((each) => ({ host: each, port }));
   }
 
   #where(): string {

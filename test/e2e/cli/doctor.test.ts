@@ -67,7 +67,11 @@ test('a wrong variable is reported once, and nothing is created', async (context
     ['IPC_HOME', 'relative', 'variables: bad_parameter: IPC_HOME is "relative"'],
     ['IPC_HOME', `/tmp/${'h'.repeat(100)}`, 'store: home_unusable: .* too long for a socket'],
     ['IPC_PORT', 'zz', 'variables: bad_port: IPC_PORT cannot be used; it needs a whole number'],
-    ['IPC_BROKER', 'zz', 'variables: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT'],
+    [
+      'IPC_BROKER',
+      'zz:',
+      'variables: bad_host: IPC_BROKER cannot be used; it needs HOST or HOST:PORT',
+    ],
     ['IPC_BROKER', 'nowhere.invalid:1', 'broker: host_unknown: IPC_BROKER cannot be used'],
     ['IPC_NAME', '\t', 'variables: bad_name: IPC_NAME'],
     ['IPC_SENDS_PER_HOUR', 'zz', 'variables: bad_parameter: IPC_SENDS_PER_HOUR cannot be used'],
