@@ -159,7 +159,12 @@ export class AppContext {
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env } = this.#options;
-    const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
+    // An IPC_NAME that is no name is refused where a call uses it.
+    const sender = this.#options.name ?? env.IPC_NAME;
+    const mail = new Session({
+      ...{ home: this.home, host, port, origin: this.#origin, env },
+      name: sender ? label(sender) : undefined,
+    });
     this.#mails.set(name, mail);
     return mail;
   }

@@ -14,7 +14,8 @@ import { checkStore } from '../../journal/check.ts';
 import { folderFault } from '../../journal/epoch.ts';
 import { readOwner } from '../../journal/paths.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
-import { currentKeys, keyPath } from '../../net/keys.ts';
+import { withOwner } from '../../net/file-owner.ts';
+import { checkParent, currentKeys, keyPath } from '../../net/keys.ts';
 import { ownerAddress } from '../../net/listen.ts';
 import { socketPath } from '../../session/election.ts';
 import { continueHint, findPortOwner, isStopped } from '../../session/port-owner.ts';
@@ -122,9 +123,18 @@ async function finding(about: string, check: () => Result | Promise<Result>): Pr
 }
 
 function faulty(about: string, error: unknown): Finding {
-  const fault = folderFault(error);
+  const fault = withOwner(folderFault(error), '/', stateFolder());
   if (!(fault instanceof IpcError)) throw error;
   return { about, ok: false, what: `${fault.code}: ${fault.message}`, hint: fault.hint };
+}
+
+/** For an error; where there is no folder, another finding says so. */
+function stateFolder(): string {
+  try {
+    return homeFolder(process.env);
+  } catch {
+    return '/';
+  }
 }
 
 function checkNode(): Result {
@@ -136,6 +146,7 @@ function checkNode(): Result {
 
 function checkHome(home: string): Result {
   const found = checkFolder(home);
+  if (!found) checkParent(home);
   if (!found) return fine(`${home}, created by the first call`);
   if ((found.mode & 0o077) === 0) return fine(home);
   return {
