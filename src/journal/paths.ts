@@ -1,6 +1,6 @@
 // The files of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { Position } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
