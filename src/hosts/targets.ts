@@ -33,6 +33,8 @@ export interface HostTarget {
   readonly name: string;
   readonly title: string;
   readonly programs: readonly string[];
+  /** It is started from the desktop, and not in a shell: its PATH is not the user's. */
+  readonly isDesktop?: true;
   /** The first is the default. */
   readonly scopes: readonly Scope[];
   /** Arguments for the host's own program. A host without them is set up in its file. */
@@ -123,6 +125,7 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'cursor',
     title: 'Cursor',
     programs: ['cursor'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, folders) =>
       within(scope === 'user' ? folders.home : folders.project, '.cursor', 'mcp.json'),
@@ -135,6 +138,7 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'vscode',
     title: 'VS Code',
     programs: ['code'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, folders) =>
       scope === 'user'
@@ -163,6 +167,7 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'zed',
     title: 'Zed',
     programs: ['zed', 'zeditor'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, { config, project }) =>
       scope === 'user'
