@@ -1,6 +1,7 @@
 // Another user's files. An error that only says EACCES leaves a user without a remedy: here it names the user to
 // whom the file belongs, and the line that gives it back. And root makes no files inside another user's
-// folder, because from then on they would lock that user out.
+// folder, because from then on they would lock that user out. Where the mode allows what the system refuses, a
+// sandbox is named.
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
@@ -11,19 +12,30 @@ const root = 0;
 const overflowUid = 65_534;
 const othersMayWrite = 0o002;
 
+const modeOfFolder = 0o300;
+const modeOfFile = 0o600;
+const outside =
+  'run it outside the sandbox, or allow it to write there; an agent calls the tool `ipc`, whose server its host starts outside';
+
 /**
- * For EACCES and EPERM, an error that names the owner of the file; any other error stays as it is. `path`: the
+ * For EACCES, EPERM and EROFS, an error that names the owner of the file or a sandbox; others stay as they are. `path`: the
  * file, unless the system's error names one. `home`: the state folder, which is given back as a whole.
  */
 export function withOwner(error: unknown, path: string, home: string): unknown {
-  if (!(error instanceof IpcError)) return error;
+  const isOfFile = error instanceof IpcError && /^(home|key)_unusable$/.test(error.code);
+  if (!isOfFile) return error;
   const { cause } = error;
   const code = systemErrorCode(cause);
   const uid = process.geteuid?.();
-  if ((code !== 'EACCES' && code !== 'EPERM') || uid === undefined || uid === root) return error;
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(code) || uid === undefined) return error;
   const found = nearest(pathIn(cause) ?? path);
-  if (!found || (found.stat.uid === uid && code !== 'EACCES')) return error;
+  if (!found) return error;
   const { path: at, stat } = found;
+  if (code === 'EROFS' || (stat.uid === uid && mayWrite(stat))) {
+    const why = code === 'EROFS' ? 'is on a read-only file system' : 'may not be written';
+    const what = `${at} ${why} (${code}), as in a sandbox`;
+    return new IpcError(error.code, what, { cause, hint: outside });
+  }
   if (stat.uid === uid) {
     const hint = `chmod u+rwX ${shellWord(at)}`;
     return new IpcError(error.code, `${at} does not let its own user in (${code})`, {
@@ -34,6 +46,11 @@ export function withOwner(error: unknown, path: string, home: string): unknown {
   const what = `${at} belongs to ${userName(stat.uid)}, and this process is of ${userName(uid)} (${code})`;
   const hint = remedy(at, path, home, uid);
   return new IpcError(error.code, what, { cause, hint });
+}
+
+function mayWrite(stat: Stats): boolean {
+  const needed = stat.isDirectory() ? modeOfFolder : modeOfFile;
+  return (stat.mode & needed) === needed;
 }
 
 /** A folder above the state folder is the system's, or another user's, and stays so. */
@@ -50,7 +67,7 @@ function remedy(at: string, path: string, home: string, uid: number): string {
 /** A file, or the Unix socket that could not be reached. */
 function pathIn(cause: unknown): string | undefined {
   const { path, address } = (cause ?? {}) as { path?: unknown; address?: unknown };
-  return [path, address].find((each) => typeof each === 'string') as string | undefined;
+  return [path, address].find((each) => typeof each === 'string');
 }
 
 /** Throws where root would make a file in a folder of another user. */

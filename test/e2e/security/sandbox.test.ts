@@ -5,7 +5,13 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { hostPlace, program } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
-import { type Forbidden, noSandbox, sandboxed } from '../../support/processes/sandbox.ts';
+import {
+  type Forbidden,
+  noReadOnly,
+  noSandbox,
+  readOnly,
+  sandboxed,
+} from '../../support/processes/sandbox.ts';
 import {
   type Ended,
   ended,
@@ -157,6 +163,31 @@ test(
     assert.equal(text, 'network_forbidden false false\n'.repeat(3), errors);
   },
 );
+
+test('in a sandbox that may write no file the error names the sandbox, not the mode', {
+  skip: noReadOnly,
+}, async (context) => {
+  const place = await shell(context);
+  const inReadOnly = (...args: readonly string[]) => {
+    const [command = '', ...words] = [...readOnly, process.execPath, program, ...args];
+    return ended(place.other(command, words));
+  };
+  const outside =
+    / \(EACCES\), as in a sandbox\. To do: run it outside the sandbox, or allow it to write there; /;
+  for (const args of [['post', 'ann', 'hi'], ['key', 'new'], ['status']]) {
+    const { code, errors } = await inReadOnly(...args);
+    assert.equal(code, 1);
+    assert.match(errors, /^ipc: home_unusable: \S+ may not be written/);
+    assert.match(errors, outside);
+  }
+  await place.run(['post', 'ann', 'hi']);
+  const later = await inReadOnly('post', 'ann', 'hi');
+  assert.match(later.errors, outside);
+  const broker = place.begin(['broker']);
+  await nextErrorLine(broker);
+  assert.equal((await inReadOnly('post', 'ann', 'two')).code, 0, 'the owner outside writes');
+  assert.equal((await place.run(['fetch', 'ann'])).text, 'hi\ntwo\n');
+});
 
 test('a port below 1024 that needs special rights is not a sandbox', async (context) => {
   if (process.getuid?.() !== 0) return context.skip('only root can give the right away');

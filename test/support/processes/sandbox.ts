@@ -1,5 +1,5 @@
-// A sandbox without network, as hosts of agents put around the commands of an agent: a filter of system calls
-// (seccomp), which Node cannot set, so Python does and then becomes the program.
+// A sandbox without network or without writes, as hosts of agents put around the commands of an agent: a filter of system calls
+// (seccomp) or of paths (Landlock). Node cannot set it, so Python does and then becomes the program.
 import { spawnSync } from 'node:child_process';
 
 /**
@@ -35,16 +35,33 @@ for given in ((38, 1, 0, 0, 0), (22, 2, ctypes.byref(program), 0, 0)):
 os.execvp(words[0], words)
 `;
 
+const readOnlyScript = `
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+# All rights to write, of Landlock's first version: no path gets them back.
+rights = 0x1ff2
+given = ctypes.create_string_buffer(struct.pack('Q', rights))
+rules = libc.syscall(444, given, 8, 0)
+if rules < 0 or libc.prctl(38, 1, 0, 0, 0) != 0 or libc.syscall(446, rules, 0) != 0:
+    sys.exit('no Landlock: ' + os.strerror(ctypes.get_errno()))
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+
+/** The words before a command that may then write no file. */
+export const readOnly: readonly string[] = ['python3', '-c', readOnlyScript];
+
 /** The words before a command that put it into the sandbox; refused calls fail with `code`. */
 export function sandboxed(kind: Forbidden, code = 'EPERM'): readonly string[] {
   return ['python3', '-c', script, kind, code];
 }
 
 /** The reason for the `skip` of a test. */
-export const noSandbox = check();
+export const noSandbox = check(sandboxed('calls'));
+/** The same for `readOnly`. */
+export const noReadOnly = check(readOnly);
 
-function check(): false | string {
-  const [command = '', ...words] = [...sandboxed('calls'), 'true'];
+function check(prefix: readonly string[]): false | string {
+  const [command = '', ...words] = [...prefix, 'true'];
   const { status, stderr, error } = spawnSync(command, words, { encoding: 'utf8' });
-  return status === 0 ? false : `no system calls can be filtered: ${error?.message ?? stderr}`;
+  return status === 0 ? false : `no sandbox can be made: ${error?.message ?? stderr}`;
 }
