@@ -27,21 +27,23 @@ for (const [major, version] of Object.entries(versions)) {
     return { status, stdout, stderr };
   };
 
-  test(`Node ${major} is told in one sentence that it is too old, by the program`, { skip }, () => {
+  test(`on Node ${major} the program names in one sentence the Node that it needs`, {
+    skip,
+  }, () => {
     for (const args of [['mcp'], ['post', 'ann', 'hi'], ['--version'], ['doctor']]) {
       const expected = { status: 1, stdout: '', stderr: `ipc: ${sentence}` };
       assert.deepEqual(run(program, ...args), expected);
     }
   });
 
-  test(`Node ${major} is told the same in the copy of a plugin`, { skip }, async (context) => {
+  test(`on Node ${major} the copy of a plugin says the same`, { skip }, async (context) => {
     const folder = join(await makeHome(context), 'copy');
     cpSync(join(root, 'dist'), folder, { recursive: true });
     const expected = { status: 1, stdout: '', stderr: `ipc: ${sentence}` };
     assert.deepEqual(run(join(folder, 'ipc.js'), 'mcp'), expected);
   });
 
-  test(`Node ${major} is told the same by every script of the clone`, { skip }, () => {
+  test(`on Node ${major} every script of the clone says the same`, { skip }, () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     for (const [name, line] of Object.entries<string>(scripts)) {
       const [first = '', script = '', ...args] = (line.split(' && ')[0] ?? '').split(' ');
@@ -51,7 +53,7 @@ for (const [major, version] of Object.entries(versions)) {
   });
 }
 
-test('Node 18 is told the same by the library', (context) => {
+test('on Node 18 the import of the library fails with the same sentence', (context) => {
   const node = fetched('18');
   if (!existsSync(node)) return context.skip('`npm install --prefix .ci/tools` fetches it');
   const library = pathToFileURL(join(root, 'dist/index.js')).href;
