@@ -1,10 +1,10 @@
-// dist/       what ships: ipc.js and index.js, each bundled into one file with its dependencies, types/, and
-//             the files of plugins/: a host may copy this folder and nothing else
+// dist/       what ships: program.js and index.js, each bundled into one file with its dependencies; ipc.js,
+//             which starts program.js if this Node can read it; types/, and the files of plugins/: a host may
+//             copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
 import {
-  chmodSync,
   cpSync,
   mkdirSync,
   readdirSync,
@@ -16,20 +16,35 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { build as bundle } from 'esbuild';
+import { nodeFault } from './node-version.js';
 import { compiled, root, shipped, stop } from './project.js';
 
 const program = join(root, 'src/cli/main.ts');
 const library = join(root, 'src/index.ts');
 
+/** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
+const entry = `#!/usr/bin/env node
+const fault = (${nodeFault})();
+if (fault === undefined) import('./program.js');
+else {
+  process.stderr.write('ipc: ' + fault + '\\n');
+  process.exitCode = 1;
+}
+`;
+
 /** commander is CommonJS and wants a `require`. */
-const programHead = `#!/usr/bin/env node
-import { createRequire as requireFrom } from 'node:module';
+const programHead = `import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);`;
+
+/** Node 18 can read the library, and gets the same sentence as an error. */
+const libraryHead = `const nodeFault = (${nodeFault})();
+if (nodeFault !== undefined) throw new Error(nodeFault);`;
 
 export async function build() {
   await replaceFolder(shipped, async (folder) => {
     cpSync(join(root, 'plugins'), folder, { recursive: true });
-    const bundled = await bundleProgram(join(folder, 'ipc.js'));
+    writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
+    const bundled = await bundleProgram(join(folder, 'program.js'));
     writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
     await bundleLibrary(join(folder, 'index.js'));
     compile('--project', 'tsconfig.types.json', '--outDir', join(folder, 'types'));
@@ -46,7 +61,6 @@ async function bundleProgram(outfile) {
     banner: { js: programHead },
     metafile: true,
   });
-  chmodSync(outfile, 0o755);
   const folders = Object.keys(metafile.inputs).map(
     (input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0],
   );
@@ -55,7 +69,7 @@ async function bundleProgram(outfile) {
 
 /** @param {string} outfile */
 async function bundleLibrary(outfile) {
-  await bundle({ ...shared, entryPoints: [library], outfile });
+  await bundle({ ...shared, entryPoints: [library], outfile, banner: { js: libraryHead } });
 }
 
 /** @type {import('esbuild').BuildOptions} */

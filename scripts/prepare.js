@@ -8,7 +8,6 @@ import { compiled, root, shipped, stop } from './project.js';
 const settings = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.types.json'];
 
 export async function prepare({ force = false } = {}) {
-  requireNode();
   const installedMs = changedMs(join(root, 'node_modules/.package-lock.json'));
   if (installedMs < changedMs(join(root, 'package-lock.json'))) install();
   // The older of the two outputs counts.
@@ -17,12 +16,6 @@ export async function prepare({ force = false } = {}) {
     const { build } = await import('./build.js');
     await build();
   }
-}
-
-function requireNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major > 20 || (major === 20 && minor >= 15)) return;
-  stop(`agent-ipc needs Node 20.15 or newer, this is ${process.version}`);
 }
 
 function install() {

@@ -1,7 +1,6 @@
 // What one process uses of its machine: its state folder, the broker session of each port, and point to
 // point. Nothing is opened, made or bound before a call needs it.
 import assert from 'node:assert/strict';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../base/errors.ts';
@@ -18,8 +17,9 @@ import {
   nameIn,
   portIn,
 } from './environment.ts';
-import { type Address, variableError } from './parameters.ts';
+import { type BrokerHost, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
+import { machineName } from './process-facts.ts';
 import { RateLimiter } from './rate-limit.ts';
 
 export interface AppContextOptions {
@@ -30,14 +30,14 @@ export interface AppContextOptions {
   readonly name?: Name | undefined;
   readonly port?: number | undefined;
   /** The broker for calls that name none. */
-  readonly host?: Address | undefined;
+  readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
 export interface BrokerAddress {
-  readonly host?: Address;
+  readonly host?: BrokerHost;
   readonly port?: number;
 }
 
@@ -72,7 +72,7 @@ export class AppContext {
   constructor(options: AppContextOptions) {
     const { env, program, home, sendsPerHour } = options;
     this.#options = options;
-    this.#origin = { program: label(program), pid: process.pid, machine: label(hostname()) };
+    this.#origin = { program: label(program), pid: process.pid, machine: label(machineName()) };
     this.home = home === undefined ? homeFolder(env) : absolutePath(home, 'home');
     this.direct = new PointToPoint({
       home: this.home,
@@ -112,7 +112,7 @@ export class AppContext {
   async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
-    const { host, port } = address;
+    const { host, port = this.localPort(at.port) } = address;
     const isNamed = (at.host ?? this.#options.host) !== undefined;
     const isHere = this.#isHere.get(host) ?? (await isThisMachine(host, isNamed));
     this.#isHere.set(host, isHere);
@@ -141,7 +141,7 @@ export class AppContext {
     return given ?? portIn(this.#options.env) ?? portBrokerDefault;
   }
 
-  #addressOf({ host, port }: BrokerAddress): Address | undefined {
+  #addressOf({ host, port }: BrokerAddress): BrokerHost | undefined {
     if (host !== undefined) return host;
     if (port !== undefined) return undefined;
     if (this.#options.host !== undefined) return this.#options.host;
@@ -164,7 +164,12 @@ export class AppContext {
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env } = this.#options;
-    const mail = new Session({ home: this.home, host, port, origin: this.#origin, env });
+    // An IPC_NAME that is no name is refused where a call uses it.
+    const sender = this.#options.name ?? env.IPC_NAME;
+    const mail = new Session({
+      ...{ home: this.home, host, port, origin: this.#origin, env },
+      name: sender ? label(sender) : undefined,
+    });
     this.#mails.set(name, mail);
     return mail;
   }
@@ -181,6 +186,7 @@ async function isThisMachine(host: string, isNamed: boolean): Promise<boolean> {
   try {
     return (await resolveHost(host)).every(isLoopback);
   } catch (error) {
-    throw isNamed ? error : variableError(error, 'IPC_BROKER');
+    const isSecret = !isNamed && error instanceof IpcError && error.code === 'host_unknown';
+    throw isSecret ? variableError(error, 'IPC_BROKER') : error;
   }
 }

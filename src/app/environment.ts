@@ -1,33 +1,36 @@
 // What a process reads from its environment: the variables IPC_*, but for those of the key, which net/keys.ts
 // reads. Each value is checked where it is used; an error names the variable alone, since the value may be
 // a secret.
-import { homedir, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
 import { type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
-  type Address,
-  parseHost,
+  type BrokerHost,
+  parseBrokerHost,
   parsePort,
   parseSendsPerHour,
   parseTimeout,
   parseVariable,
   shown,
 } from './parameters.ts';
+import { ownUser, userHome } from './process-facts.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export function homeFolder({ IPC_HOME }: Environment): string {
   if (IPC_HOME) return absolutePath(IPC_HOME, 'IPC_HOME');
-  return join(absolutePath(homedir() || userInfo().homedir, 'HOME'), '.agent-ipc');
+  const home = userHome();
+  if (home !== undefined) return join(absolutePath(home, 'HOME'), '.agent-ipc');
+  const what = `there is no home folder: HOME is not set, and ${ownUser()} has none in the password file`;
+  throw new IpcError('home_unusable', what, { hint: 'set HOME or IPC_HOME' });
 }
 
 /** A relative path would be another folder in each session. */
 export function absolutePath(path: string, variable: string): string {
   if (isAbsolute(path)) return path;
   const what = `${variable} is ${shown(path)}; it must be an absolute path`;
-  throw new IpcError('home_unusable', what, { hint: `give ${variable} a path that begins with /` });
+  throw new IpcError('bad_parameter', what, { hint: `give ${variable} a path that begins with /` });
 }
 
 /** The sender's name for calls that give none. */
@@ -39,8 +42,8 @@ export function portIn({ IPC_PORT }: Environment): number | undefined {
   return IPC_PORT ? parseVariable(IPC_PORT, 'IPC_PORT', parsePort) : undefined;
 }
 
-export function brokerIn({ IPC_BROKER }: Environment): Address | undefined {
-  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseHost) : undefined;
+export function brokerIn({ IPC_BROKER }: Environment): BrokerHost | undefined {
+  return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseBrokerHost) : undefined;
 }
 
 /** From one sender to one mailbox; 0 is no limit. */

@@ -11,7 +11,9 @@ import type { Delivery, Held, MailService, PostResult } from '../model/mail-serv
 import type { MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
+  type Address,
   parseBind,
+  parseBrokerHost,
   parseHost,
   parseLine,
   parseMailboxes,
@@ -55,7 +57,11 @@ export interface Parameter<Value = unknown> {
 }
 
 const parameterTable = {
-  host: { type: 'string', what: 'HOST:PORT of the receiver, or of the broker', parse: parseHost },
+  host: {
+    type: 'string',
+    what: 'HOST:PORT of the receiver, or of the broker',
+    parse: parseBrokerHost,
+  },
   port: {
     type: 'integer',
     what: 'the port',
@@ -108,7 +114,7 @@ export const listWords = 'or a list, stored for all or none';
 
 /** The parameters of a call after `parseParameters`: they cannot be wrong. Timeouts are in seconds. */
 type Given<Needs extends ParameterName, Takes extends ParameterName, Default> = {
-  readonly [P in Needs]: Values[P];
+  readonly [P in Needs]: P extends 'host' ? Address : Values[P];
 } & { readonly [P in Exclude<Takes, keyof Default>]?: Values[P] } & {
   readonly [P in Takes & keyof Default]: Values[P];
 };
@@ -341,7 +347,10 @@ export function parseParameters<K extends OperationName>(
   for (const [key, value] of Object.entries(given)) {
     const name = legal.find((each) => each === key);
     if (name === undefined) throw unknownParameter(operation, key, legal);
-    if (!isAbsent(value)) parseInto(parsed, name, value);
+    if (isAbsent(value)) continue;
+    // Point to point, where a host is needed, there is no port by default.
+    if (name === 'host' && needs.includes(name)) parseHost(value);
+    parseInto(parsed, name, value);
   }
   for (const name of needs) {
     if (parsed[name] === undefined) throw missingParameter(operation, name);
@@ -402,7 +411,8 @@ function missingParameter(operation: OperationName, name: ParameterName): IpcErr
 
 /** A broker is named once. */
 export function checkBroker({ host, port }: BrokerAddress): void {
-  if (host === undefined || port === undefined || host.port === port) return;
+  if (host === undefined || port === undefined || host.port === undefined || host.port === port)
+    return;
   const both = `host names port ${host.port} and port is ${port}`;
   throw new IpcError('bad_parameter', `${both}; give one of the two`);
 }

@@ -1,10 +1,11 @@
 // Parsers of values, from parameters and from the environment. An error names the parameter, shows the value
 // unless it may be a secret, and says which form it must have.
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { type ErrorCode, IpcError } from '../base/errors.ts';
 import {
   bodyBytesMax,
   mailboxesPerPostMax,
+  portBrokerDefault,
   portMax,
   sendsPerHourMax,
   waitMsMax,
@@ -20,6 +21,12 @@ export interface Address {
   readonly port: number;
 }
 
+/** The same where a port of its own is needless: the broker's port has a default. */
+export interface BrokerHost {
+  readonly host: string;
+  readonly port?: number;
+}
+
 export const timeoutMin = waitMsMin / 1_000;
 export const timeoutMax = waitMsMax / 1_000;
 
@@ -27,8 +34,8 @@ export const timeoutMax = waitMsMax / 1_000;
 class InvalidValue extends IpcError {
   readonly form: string;
 
-  constructor(code: ErrorCode, parameter: string, value: unknown, form: string) {
-    super(code, `${parameter} is ${shown(value)}; it must be ${form}`);
+  constructor(code: ErrorCode, parameter: string, value: unknown, form: string, hint?: string) {
+    super(code, `${parameter} is ${shown(value)}; it must be ${form}`, hint ? { hint } : {});
     this.form = form;
   }
 }
@@ -177,14 +184,34 @@ export function parsePort(value: unknown, parameter = 'port'): number {
   throw new InvalidValue('bad_port', parameter, value, form);
 }
 
+/** Where a session receives, or a broker listens. */
 export function parseHost(value: unknown, parameter = 'host'): Address {
   const text = parseText(value, parameter);
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/@[\]]+)):([0-9]{1,9})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined) {
-    throw new InvalidValue('bad_host', parameter, text, 'HOST:PORT');
-  }
-  return { host, port: parsePort(match?.[3], `the port in ${parameter}`) };
+  const { host, port } = splitHost(text, parameter) ?? {};
+  if (host !== undefined && port !== undefined) return { host, port };
+  throw new InvalidValue('bad_host', parameter, text, 'HOST:PORT');
+}
+
+/** Where a broker is: the port may be left out. */
+export function parseBrokerHost(value: unknown, parameter = 'host'): BrokerHost {
+  const text = parseText(value, parameter);
+  const given = splitHost(text, parameter);
+  if (given) return given;
+  const hint = `write HOST or HOST:PORT, for example 127.0.0.1:${portBrokerDefault}`;
+  throw new InvalidValue('bad_host', parameter, text, 'HOST or HOST:PORT', hint);
+}
+
+/** An IPv6 address may do without brackets where no port follows. A number alone is a port, and no host. */
+function splitHost(text: string, parameter: string): BrokerHost | undefined {
+  if (isIPv6(text)) return { host: text };
+  const match = /^(?:\[([^\s[\]]+)\]|([^\s:/@[\]]+))(?::([0-9]{1,9}))?$/.exec(text);
+  const [, bracketed, name, port] = match ?? [];
+  if (bracketed !== undefined && !isIPv6(bracketed)) return undefined;
+  const host = bracketed ?? name;
+  if (host === undefined || /^[0-9]+$/.test(host)) return undefined;
+  return port === undefined
+    ? { host }
+    : { host, port: parsePort(port, `the port in ${parameter}`) };
 }
 
 /** Parses a value of the environment. An error names the variable alone: the value may be a secret. */
@@ -200,5 +227,5 @@ export function parseVariable<T>(value: string, variable: string, parse: (value:
 export function variableError(error: unknown, variable: string): unknown {
   if (!(error instanceof IpcError)) return error;
   const needs = error instanceof InvalidValue ? `; it needs ${error.form}` : '';
-  return new IpcError(error.code, `${variable} cannot be used${needs}`);
+  return new IpcError(error.code, `${variable} cannot be used${needs}`, { hint: error.hint });
 }

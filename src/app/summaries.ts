@@ -9,7 +9,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import type { Envelope, Name } from '../model/message.ts';
-import { type Address, type MailboxList, postedMessages } from './parameters.ts';
+import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
 import { quoted, sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */
@@ -176,8 +176,9 @@ function utcTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-export function at({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+export function at({ host, port }: BrokerHost): string {
+  const bare = host.includes(':') ? `[${host}]` : host;
+  return port === undefined ? bare : `${bare}:${port}`;
 }
 
 /** A message in one line, but for its mailbox and body. */

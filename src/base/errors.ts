@@ -41,7 +41,10 @@ const table = {
   },
   bad_timeout: { fault: 'usage', hint: 'give whole seconds from 1 to 300' },
   bad_port: { fault: 'usage', hint: 'give a port from 1 to 65535' },
-  bad_host: { fault: 'usage', hint: 'write HOST:PORT, for example 127.0.0.1:19900' },
+  bad_host: {
+    fault: 'usage',
+    hint: 'write HOST:PORT, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)',
+  },
 
   home_unusable: {
     fault: 'operation',
@@ -95,7 +98,11 @@ const table = {
   },
   address_unusable: {
     fault: 'operation',
-    hint: 'use an address of this machine, and a port from 1024 to 65535',
+    hint: 'use an address of this machine',
+  },
+  network_forbidden: {
+    fault: 'operation',
+    hint: 'run it outside the sandbox, or allow it the network there; an agent calls the tool `ipc`, whose server its host starts outside',
   },
   version_mismatch: {
     fault: 'operation',

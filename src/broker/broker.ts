@@ -56,6 +56,8 @@ export interface BrokerOptions {
   readonly acceptor: Pick<Acceptor, 'serve'>;
   /** `broker-PORT/` in the state folder. */
   readonly folder: string;
+  /** The session that owns it, for messages to people. */
+  readonly owner?: Pick<OwnerNote, 'program' | 'name'>;
   /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;
@@ -456,7 +458,7 @@ export class Broker {
 
   #ownerNote(): OwnerNote {
     const { pid, started } = this.#runtime;
-    return { pid, started, addresses: this.addresses };
+    return { pid, started, addresses: this.addresses, ...this.#options.owner };
   }
 }
 

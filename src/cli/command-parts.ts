@@ -65,7 +65,7 @@ export function parameterWords(operation: OperationName, name: ParameterName): s
 
 function hostWords(operation: OperationName): string {
   if (operation === 'send') return 'HOST:PORT of the session that receives';
-  return operation === 'ping' ? parameters.host.what : 'HOST:PORT of the broker';
+  return operation === 'ping' ? parameters.host.what : 'HOST or HOST:PORT of the broker';
 }
 
 function defaultTimeout(operation: OperationName): number | undefined {

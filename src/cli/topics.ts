@@ -33,7 +33,7 @@ export const exitCodes: Rows = {
 export const environment: Rows = {
   IPC_HOME: ['folder of key and mail, absolute; ~/.agent-ipc by default'],
   IPC_PORT: [`port of the broker; ${portBrokerDefault} by default`],
-  IPC_BROKER: ['HOST:PORT of the broker, perhaps on another machine'],
+  IPC_BROKER: ['HOST or HOST:PORT of the broker, on any machine'],
   IPC_NAME: ['`from` of posts and sends that give none'],
   IPC_KEY: ['the key itself: 64 hex digits, or base64 of 32 bytes'],
   IPC_KEY_FILE: ['its file; `key` in IPC_HOME by default'],

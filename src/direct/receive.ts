@@ -82,7 +82,7 @@ class Receiver {
   async listen(host: string, port: number): Promise<void> {
     const onConnection = (socket: Socket): void => void this.#shake(socket);
     this.#server = await listen({ host, port }, onConnection).catch((error: unknown) => {
-      throw listenError(error, `${host}:${port}`);
+      throw listenError(error, host, port);
     });
   }
 

@@ -11,7 +11,7 @@ import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
 import type { PingRequest, Response, SendRequest } from '../model/requests.ts';
 import { dial } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
-import { resolveHost } from '../net/tls.ts';
+import { dialAddresses } from '../net/tls.ts';
 import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
@@ -51,7 +51,7 @@ async function tryAgain<T>(
   options: PingArguments,
   attempt: (connection: Connection, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const addresses = await resolveHost(options.host);
+  const addresses = await dialAddresses(options.host);
   const over = new AbortController();
   const end = (): void => over.abort();
   const patience = new Patience(options.timeoutMs);
@@ -66,7 +66,8 @@ async function tryAgain<T>(
       try {
         return await tryOnce({ host, port: options.port }, options.keys, over.signal, attempt);
       } catch (error) {
-        lastError = temporary(error, lastError);
+        const isFirst = host === addresses[0];
+        lastError = temporary(error, lastError, isFirst);
       }
       await sleep(sendRetryMs, undefined, { signal: over.signal }).catch(() => {});
     }
@@ -90,11 +91,15 @@ async function tryOnce<T>(
   }
 }
 
-/** Returns the error to report if no later attempt succeeds; throws an error that is not temporary. */
-function temporary(error: unknown, before: IpcError): IpcError {
+/**
+ * Returns the error to report if no later attempt succeeds; throws an error that is not temporary. The first
+ * address of a host speaks for the others: this machine may lack IPv6, for example.
+ */
+function temporary(error: unknown, before: IpcError, isFirst: boolean): IpcError {
   if (!(error instanceof IpcError)) throw error;
   if (error.code === 'cancelled') return before;
-  if (error.code === 'unreachable' || error.code === 'busy') return error;
+  if (error.code === 'busy') return error;
+  if (error.code === 'unreachable') return isFirst ? error : before;
   throw error;
 }
 

@@ -221,13 +221,14 @@ export class Engine {
     this.#connections.add({ id, session, origin, standby });
     this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
-    this.#outcome.reply(id, {
+    const welcome = {
       ...identity,
       kind: 'welcome',
       request,
       revoked,
       messages: this.size,
-    });
+    } as const;
+    this.#outcome.reply(id, welcome);
     this.#readAgain();
   }
 
@@ -493,14 +494,8 @@ export class Engine {
     const { envelope, attempt, mailbox } = message;
     const others = this.#waiters.others(mailbox, connection.session);
     connection.unreadBytes += envelope.bodyBytes;
-    this.#outcome.reply(connection.id, {
-      kind: 'offer',
-      request,
-      envelope,
-      mailbox,
-      attempt,
-      others,
-    });
+    const offer = { kind: 'offer', request, envelope, mailbox, attempt, others } as const;
+    this.#outcome.reply(connection.id, offer);
   }
 
   #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {

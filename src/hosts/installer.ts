@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { workingFolder } from '../app/process-facts.ts';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
 import { nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
@@ -57,6 +58,7 @@ export async function hasPlugin(
 ): Promise<boolean> {
   if (!plugin) return false;
   const path = plugin.file(folders);
+  if (path === undefined) return false;
   const plugins = valueIn(path, (await readText(path)) ?? '', plugin.keys, isToml);
   return Object.entries(plugins ?? {}).some(
     ([name, value]) => name.startsWith(`${pluginName}@`) && plugin.isOn(value),
@@ -72,13 +74,24 @@ export async function plan(
   folders: ConfigFolders,
 ): Promise<Step | undefined> {
   const isInstall = direction === 'install';
-  const path = await realpathOf(target.file(scope, folders));
+  const file = target.file(scope, folders);
+  if (file === undefined) throw noFolder(target, scope);
+  const path = await realpathOf(file);
   if (!target.words) return planEdit(isInstall, target, server, path);
   const entry = await readEntry(path, target);
   if (isInstall && entry !== undefined) checkOurs(entry, target, scope, server);
   if (isInstall === (entry !== undefined)) return undefined;
   const words = isInstall ? target.words.add(server, scope) : target.words.remove(scope);
   return { kind: 'run', words: [target.programs[0] ?? target.name, ...words] };
+}
+
+function noFolder({ title }: HostTarget, scope: Scope): IpcError {
+  if (scope === 'project') {
+    const what = `${title}: the current folder was removed, so it has no project`;
+    return new IpcError('host_unusable', what, { hint: 'change to the folder of the project' });
+  }
+  const what = `${title} keeps its settings in the home folder, and this user has none`;
+  return new IpcError('host_unusable', what, { hint: 'set HOME' });
 }
 
 /** An error says what to edit by hand instead. */
@@ -180,7 +193,8 @@ function changedLines(before: string, after: string): string[] {
 
 function runHost([command = '', ...args]: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 2, 2] });
+    // A host that is started in a removed folder may end for that reason alone.
+    const child = spawn(command, args, { stdio: ['ignore', 2, 2], cwd: workingFolder() ?? '/' });
     child.once('error', (error) => reject(notRun(command, error)));
     child.once('exit', (code, signal) => {
       if (code === 0) return resolve();

@@ -1,8 +1,8 @@
 // How an MCP server is added to each host: by a command of the host, or by an entry in a file. According to
 // their documents, and tried with their programs where they have one, in November 2026.
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { userHome, workingFolder } from '../app/process-facts.ts';
 
 export type Scope = 'user' | 'project';
 
@@ -12,16 +12,19 @@ export interface Server {
   readonly args: readonly string[];
 }
 
+/** A path, or undefined where a process without a home, or in a removed folder, has none. */
+export type MaybePath = string | undefined;
+
 /** Where a host may keep its configuration. */
 export interface ConfigFolders {
-  readonly home: string;
-  readonly project: string;
+  readonly home: MaybePath;
+  readonly project: MaybePath;
   /** CLAUDE_CONFIG_DIR, or its default: where .claude.json is. */
-  readonly claude: string;
+  readonly claude: MaybePath;
   /** CODEX_HOME, or its default. */
-  readonly codex: string;
+  readonly codex: MaybePath;
   /** XDG_CONFIG_HOME, or its default. */
-  readonly config: string;
+  readonly config: MaybePath;
   readonly platform: NodeJS.Platform;
 }
 
@@ -30,6 +33,8 @@ export interface HostTarget {
   readonly name: string;
   readonly title: string;
   readonly programs: readonly string[];
+  /** It is started from the desktop, and not in a shell: its PATH is not the user's. */
+  readonly isDesktop?: true;
   /** The first is the default. */
   readonly scopes: readonly Scope[];
   /** Arguments for the host's own program. A host without them is set up in its file. */
@@ -37,7 +42,7 @@ export interface HostTarget {
     add(server: Server, scope: Scope): readonly string[];
     remove(scope: Scope): readonly string[];
   };
-  file(scope: Scope, folders: ConfigFolders): string;
+  file(scope: Scope, folders: ConfigFolders): MaybePath;
   /** The file as people are shown it, for a host without `words`. */
   readonly into?: string;
   /** The file is TOML; otherwise JSON, perhaps with comments. */
@@ -49,7 +54,7 @@ export interface HostTarget {
   entry(server: Server): object;
   /** Where the host lists its plugins. */
   readonly plugin?: {
-    file(folders: ConfigFolders): string;
+    file(folders: ConfigFolders): MaybePath;
     readonly keys: readonly string[];
     isOn(value: unknown): boolean;
   };
@@ -73,13 +78,13 @@ export const hostTargets: readonly HostTarget[] = [
       remove: (scope) => ['mcp', 'remove', serverName, '-s', scope],
     },
     file: (scope, { claude, project }) =>
-      scope === 'user' ? join(claude, '.claude.json') : join(project, '.mcp.json'),
+      scope === 'user' ? within(claude, '.claude.json') : within(project, '.mcp.json'),
     keys: ['mcpServers', serverName],
     keysOfProject: ({ project }) => ['projects', project ?? '', 'mcpServers', serverName],
     entry: plainEntry,
     plugin: {
       file: ({ home, claude }) =>
-        join(claude === home ? join(home, '.claude') : claude, 'settings.json'),
+        within(claude === home ? within(home, '.claude') : claude, 'settings.json'),
       keys: ['enabledPlugins'],
       isOn: (value) => value === true,
     },
@@ -94,12 +99,12 @@ export const hostTargets: readonly HostTarget[] = [
       add: (server) => ['mcp', 'add', serverName, '--', ...wordsOf(server)],
       remove: () => ['mcp', 'remove', serverName],
     },
-    file: (_, { codex }) => join(codex, 'config.toml'),
+    file: (_, { codex }) => within(codex, 'config.toml'),
     isToml: true,
     keys: ['mcp_servers', serverName],
     entry: plainEntry,
     plugin: {
-      file: ({ codex }) => join(codex, 'config.toml'),
+      file: ({ codex }) => within(codex, 'config.toml'),
       keys: ['plugins'],
       isOn: (value) => (value as { enabled?: unknown } | null)?.enabled === true,
     },
@@ -115,7 +120,7 @@ export const hostTargets: readonly HostTarget[] = [
       remove: (scope) => ['mcp', 'remove', '-s', scope, serverName],
     },
     file: (scope, folders) =>
-      join(scope === 'user' ? folders.home : folders.project, '.gemini', 'settings.json'),
+      within(scope === 'user' ? folders.home : folders.project, '.gemini', 'settings.json'),
     keys: ['mcpServers', serverName],
     entry: plainEntry,
   },
@@ -123,9 +128,10 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'cursor',
     title: 'Cursor',
     programs: ['cursor'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, folders) =>
-      join(scope === 'user' ? folders.home : folders.project, '.cursor', 'mcp.json'),
+      within(scope === 'user' ? folders.home : folders.project, '.cursor', 'mcp.json'),
     into: '~/.cursor/mcp.json',
     keys: ['mcpServers', serverName],
     entry: plainEntry,
@@ -135,11 +141,12 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'vscode',
     title: 'VS Code',
     programs: ['code'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, folders) =>
       scope === 'user'
-        ? join(codeFolder(folders), 'mcp.json')
-        : join(folders.project, '.vscode', 'mcp.json'),
+        ? within(codeFolder(folders), 'mcp.json')
+        : within(folders.project, '.vscode', 'mcp.json'),
     into: '.vscode/mcp.json in a project',
     keys: ['servers', serverName],
     entry: (server) => ({ type: 'stdio', ...plainEntry(server) }),
@@ -150,9 +157,10 @@ export const hostTargets: readonly HostTarget[] = [
     programs: ['opencode'],
     scopes: ['user', 'project'],
     file: (scope, { config, project }) => {
-      const folder = scope === 'user' ? join(config, 'opencode') : project;
-      const withComments = join(folder, 'opencode.jsonc');
-      return existsSync(withComments) ? withComments : join(folder, 'opencode.json');
+      const folder = scope === 'user' ? within(config, 'opencode') : project;
+      const withComments = within(folder, 'opencode.jsonc');
+      const isThere = withComments !== undefined && existsSync(withComments);
+      return isThere ? withComments : within(folder, 'opencode.json');
     },
     into: '~/.config/opencode/opencode.json',
     keys: ['mcp', serverName],
@@ -162,11 +170,12 @@ export const hostTargets: readonly HostTarget[] = [
     name: 'zed',
     title: 'Zed',
     programs: ['zed', 'zeditor'],
+    isDesktop: true,
     scopes: ['user', 'project'],
     file: (scope, { config, project }) =>
       scope === 'user'
-        ? join(config, 'zed', 'settings.json')
-        : join(project, '.zed', 'settings.json'),
+        ? within(config, 'zed', 'settings.json')
+        : within(project, '.zed', 'settings.json'),
     into: '~/.config/zed/settings.json',
     keys: ['context_servers', serverName],
     entry: (server) => ({ ...plainEntry(server), env: {} }),
@@ -174,16 +183,20 @@ export const hostTargets: readonly HostTarget[] = [
 ];
 
 export function configFolders(env: Readonly<Record<string, string | undefined>>): ConfigFolders {
-  const home = homedir();
-  const config = env.XDG_CONFIG_HOME || join(home, '.config');
+  const home = userHome();
+  const config = env.XDG_CONFIG_HOME || within(home, '.config');
   return {
     home,
-    project: process.cwd(),
+    project: workingFolder(),
     claude: env.CLAUDE_CONFIG_DIR || home,
-    codex: env.CODEX_HOME || join(home, '.codex'),
+    codex: env.CODEX_HOME || within(home, '.codex'),
     config,
     platform: process.platform,
   };
+}
+
+function within(folder: MaybePath, ...names: readonly string[]): MaybePath {
+  return folder === undefined ? undefined : join(folder, ...names);
 }
 
 function wordsOf({ command, args }: Server): readonly string[] {
@@ -195,8 +208,8 @@ function plainEntry({ command, args }: Server): Server {
 }
 
 /** The folder of VS Code's default profile. */
-function codeFolder({ home, config, platform }: ConfigFolders): string {
-  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Code', 'User');
-  if (platform === 'win32') return join(home, 'AppData', 'Roaming', 'Code', 'User');
-  return join(config, 'Code', 'User');
+function codeFolder({ home, config, platform }: ConfigFolders): MaybePath {
+  if (platform === 'darwin') return within(home, 'Library', 'Application Support', 'Code', 'User');
+  if (platform === 'win32') return within(home, 'AppData', 'Roaming', 'Code', 'User');
+  return within(config, 'Code', 'User');
 }

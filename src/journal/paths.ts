@@ -1,6 +1,6 @@
 // The files of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { Position } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -8,6 +8,10 @@ import type { SegmentId } from './record-framing.ts';
 /** The owner of an epoch, for messages to people, and for the next owner, which binds the same addresses. */
 export interface OwnerNote {
   readonly pid: number;
+  /** What the owner's process is called in envelopes; older versions do not say it. */
+  readonly program?: string;
+  /** The sender's name of the owner's session, if it has one. */
+  readonly name?: string;
   /** Wall clock, in milliseconds since 1970. */
   readonly started: number;
   readonly addresses: readonly string[];
@@ -86,10 +90,14 @@ export function readOwner(folder: string, disk: Disk = realDisk): OwnerNote | un
   try {
     const epoch = newestEpoch(disk, folder);
     if (epoch === undefined) return undefined;
-    const { pid, started, addresses } = readNote(disk, folder, epoch);
+    const { pid, started, addresses, program, name } = readNote(disk, folder, epoch);
     if (!Number.isSafeInteger(pid) || !Number.isSafeInteger(started)) return undefined;
     if (!Array.isArray(addresses)) return undefined;
-    return { pid, started, addresses: addresses.map(String) };
+    return {
+      ...{ pid, started, addresses: addresses.map(String) },
+      ...(typeof program === 'string' && { program }),
+      ...(typeof name === 'string' && { name }),
+    };
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
 // The framing of a record: a header of 20 bytes, meta, and body, with checksums over all of it. The meaning
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
-import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../base/binary.ts';
+import { crc32 } from '../base/crc32.ts';
 import {
   bodyBytesMax,
   headerBytesMax,

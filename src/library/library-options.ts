@@ -5,8 +5,8 @@ import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
   parseBind,
+  parseBrokerHost,
   parseCount,
-  parseHost,
   parsePort,
   parseSendsPerHour,
   parseText,
@@ -27,7 +27,7 @@ import type { Message } from './library-message.ts';
 export interface OpenOptions {
   /** The broker's port on this machine, 1 to 65535. Default: IPC_PORT, or 19901. */
   readonly port?: number | undefined;
-  /** `HOST:PORT` of a broker, perhaps on another machine. Default: `port` if given, or IPC_BROKER. */
+  /** `HOST` or `HOST:PORT` of a broker, perhaps on another machine. Default: `port` if given, or IPC_BROKER. */
   readonly host?: string | undefined;
   /** The state folder, an absolute path. Default: IPC_HOME, or ~/.agent-ipc. */
   readonly home?: string | undefined;
@@ -155,7 +155,7 @@ const parsers = {
   from: parseNameOption,
   full: parseFlag,
   home: parseText,
-  host: parseHost,
+  host: parseBrokerHost,
   id: (value: unknown) => parseNamedId(value as string),
   ids: parseIds,
   mailbox: parseNameOption,

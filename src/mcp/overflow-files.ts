@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { bodyFilesMax } from '../base/limits.ts';
 import type { Name } from '../model/message.ts';
+import { refuseToLockOut } from '../net/file-owner.ts';
 
 /** The message that a body belongs to. */
 export interface OverflowSource {
@@ -56,6 +57,7 @@ export class OverflowFiles {
 
   /** Only the user of this process can read the file. */
   async #write(ticket: string, body: Buffer): Promise<string> {
+    refuseToLockOut(this.#folder);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await chmod(this.#folder, 0o700);
     const time = new Date().toISOString().replace(/\D/g, '');

@@ -1,6 +1,6 @@
 // Names, ids and messages. They are parsed once, at the edge, into types that are always valid.
 import { isUtf8 } from 'node:buffer';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
 

@@ -12,6 +12,7 @@ import {
   ServerHandshake,
 } from '../protocol/handshake.ts';
 import { Connection, type ConnectionTimes, type Proven, timesDefault } from './connection.ts';
+import { networkForbidden, socketForbidden } from './network-fault.ts';
 import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './tls.ts';
 
 export type DialTarget =
@@ -192,8 +193,18 @@ function shake(
   });
 }
 
+const noRoute = ['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'];
+
 function refused(error: Error, address: DialTarget): IpcError {
+  const forbidden =
+    'path' in address ? socketForbidden(error) : networkForbidden(error, address.host);
+  if (forbidden) return forbidden;
   const code = systemErrorCode(error);
+  if (noRoute.includes(code)) {
+    const hint = 'check the network of this machine; a sandbox without network has no route either';
+    const what = `${where(address)}: no route leads there (${code})`;
+    return new IpcError('unreachable', what, { cause: error, hint });
+  }
   const unknown = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
   const what = unknown ? 'no such host' : `no program answers (${code})`;
   const kind = unknown ? 'host_unknown' : 'unreachable';

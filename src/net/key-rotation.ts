@@ -10,6 +10,7 @@ import { IpcError } from '../base/errors.ts';
 import { keyBytes } from '../protocol/handshake.ts';
 import {
   changeFolder,
+  explained,
   type KeyEnvironment,
   keyPath,
   linkOnce,
@@ -28,7 +29,8 @@ export interface KeyChange {
 }
 
 export async function newKey(home: string, env: KeyEnvironment): Promise<KeyChange> {
-  return putKey(filePath(home, env), randomBytes(keyBytes));
+  const path = filePath(home, env);
+  return explained(home, path, () => putKey(path, randomBytes(keyBytes)));
 }
 
 /** `text`: what `ipc key show` prints on another machine. */
@@ -37,12 +39,18 @@ export async function importKey(
   env: KeyEnvironment,
   text: string,
 ): Promise<KeyChange> {
-  return putKey(filePath(home, env), parseKey(text, 'the text'));
+  const path = filePath(home, env);
+  const key = parseKey(text, 'the text');
+  return explained(home, path, () => putKey(path, key));
 }
 
 /** From now on only the present key is good. */
 export async function retireKey(home: string, env: KeyEnvironment): Promise<KeyChange> {
   const path = filePath(home, env);
+  return explained(home, path, () => removeOld(path));
+}
+
+async function removeOld(path: string): Promise<KeyChange> {
   const old = oldKeyPath(path);
   if (readKey(path) === undefined)
     throw new IpcError('key_unusable', `there is no key file ${path}`);

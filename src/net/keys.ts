@@ -4,9 +4,9 @@
 // that key. While a key is being replaced, the previous one is in the file whose name ends in `.old`.
 // No error text ever shows a part of a key.
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import {
   IpcError,
@@ -16,7 +16,9 @@ import {
   systemErrorCode,
 } from '../base/errors.ts';
 import { keyReadMs } from '../base/limits.ts';
+import { shellWord } from '../base/shell.ts';
 import { type Keys, keyBytes } from '../protocol/handshake.ts';
+import { refuseToLockOut, withOwner } from './file-owner.ts';
 
 export type KeyEnvironment = Readonly<Record<string, string | undefined>>;
 
@@ -26,7 +28,8 @@ const groupAndOthersMode = 0o077;
 
 /** Makes the first key in the home, if there is none. */
 export async function loadKeys(home: string, env: KeyEnvironment): Promise<Keys> {
-  return currentKeys(home, env) ?? [await makeKey(keyPath(home, env))];
+  const path = keyPath(home, env);
+  return currentKeys(home, env) ?? [await explained(home, path, () => makeKey(path))];
 }
 
 /** undefined when there is no key yet and `loadKeys` would make one. */
@@ -68,8 +71,14 @@ export function oldKeyPath(path: string): string {
 function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   if (env.IPC_KEY) return [parseKey(env.IPC_KEY, 'IPC_KEY')];
   const path = keyPath(home, env);
-  const key = readKey(path);
-  const old = readKey(oldKeyPath(path));
+  let key: Buffer | undefined;
+  let old: Buffer | undefined;
+  try {
+    key = readKey(path);
+    old = readKey(oldKeyPath(path));
+  } catch (error) {
+    throw withOwner(error, path, home);
+  }
   if (key === undefined) return undefined;
   return old === undefined || old.equals(key) ? [key] : [key, old];
 }
@@ -85,7 +94,8 @@ export function readKey(path: string): Buffer | undefined {
     if (code === 'ENOENT') return undefined;
     if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
-    throw outOfFiles(error) ?? new IpcError('key_unusable', `${path} cannot be read (${code})`);
+    const what = `${path} cannot be read (${code})`;
+    throw outOfFiles(error) ?? new IpcError('key_unusable', what, { cause: error });
   }
   try {
     return readKeyFrom(file, path);
@@ -104,6 +114,19 @@ function readKeyFrom(file: number, path: string): Buffer {
   const key = decodeKey(readFileSync(file, 'latin1'));
   if (key) return key;
   throw malformed(path);
+}
+
+/** An error of `change` names the owner of the file, where the user of this process may not change it. */
+export async function explained<T>(
+  home: string,
+  path: string,
+  change: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await change();
+  } catch (error) {
+    throw withOwner(error, path, home);
+  }
 }
 
 async function makeKey(path: string): Promise<Buffer> {
@@ -142,42 +165,43 @@ export async function changeFolder(folder: string, change: () => Promise<void>):
     const code = systemErrorCode(error);
     if (code === 'ENAMETOOLONG') throw tooLong(folder);
     const what = `${folder} cannot keep a key (${code})`;
-    throw outOfFiles(error) ?? storageFault(error, what) ?? new IpcError('home_unusable', what);
+    throw (
+      outOfFiles(error) ??
+      storageFault(error, what) ??
+      new IpcError('home_unusable', what, { cause: error })
+    );
   }
 }
 
-/** Makes a folder that only its user can use, and syncs each folder in which one was made. */
+/** Makes a folder that only its user can use, and syncs the folder above, which must be there. */
 export async function makeHome(home: string): Promise<void> {
-  const made = await makeFolders(resolve(home));
-  if (made.length === 0) return;
+  refuseToLockOut(home);
+  if (!(await makeFolder(home))) return;
   // A umask may have removed more rights. A folder that was there before keeps its mode.
   await chmod(home, 0o700);
-  for (const folder of made) await syncFolder(dirname(folder));
+  await syncFolder(dirname(home));
 }
 
-/**
- * Makes the missing folders and returns them, the outermost first. Node's recursive mkdir never ends when
- * the parent exists but nothing can be made in it, as in /proc (seen on Node 20).
- */
-async function makeFolders(folder: string): Promise<string[]> {
-  try {
-    return await makeFolder(folder);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
-    const made = await makeFolders(dirname(folder));
-    return [...made, ...(await makeFolder(folder))];
-  }
-}
-
-/** Returns nothing when another process made it. */
-async function makeFolder(folder: string): Promise<string[]> {
+/** False when there is one. A missing folder above it is taken for a mistake: the mail would be in a new place. */
+async function makeFolder(folder: string): Promise<boolean> {
   try {
     await mkdir(folder, { mode: 0o700 });
-    return [folder];
+    return true;
   } catch (error) {
-    if (systemErrorCode(error) === 'EEXIST') return [];
+    const code = systemErrorCode(error);
+    if (code === 'EEXIST') return false;
+    if (code === 'ENOENT') checkParent(folder);
     throw error;
   }
+}
+
+/** Throws when a folder cannot be made because the one above it is missing. */
+export function checkParent(folder: string): void {
+  const parent = dirname(folder);
+  if (existsSync(parent)) return;
+  const what = `${parent} does not exist, so ${folder} is not made`;
+  const hint = `correct IPC_HOME, HOME or IPC_KEY_FILE, or make that folder: mkdir -p ${shellWord(parent)}`;
+  throw new IpcError('home_unusable', what, { hint });
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {

@@ -7,11 +7,12 @@
 // the handshake inside it. A relay has two channels with two different bindings, so it is detected.
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIPv4, type Socket } from 'node:net';
+import { BlockList, isIP, isIPv4, type Socket } from 'node:net';
 import { connect, TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
 import type { Patience } from '../base/standstill.ts';
+import { networkForbiddenHere } from './network-fault.ts';
 
 export interface Channel {
   readonly socket: Socket;
@@ -40,13 +41,35 @@ export async function resolveHost(
   host: string,
   parameter = 'host',
 ): Promise<[string, ...string[]]> {
-  const found = await lookup(host, { all: true }).catch((error: unknown) => {
-    throw unknownHost(host, parameter, error);
+  const found = await lookup(host, { all: true }).catch(async (error: unknown) => {
+    throw await lookupError(host, parameter, error);
   });
   const addresses = found.sort((a, b) => a.family - b.family).map(({ address }) => address);
   const [first, ...others] = addresses;
   if (first === undefined) throw unknownHost(host, parameter);
   return [first, ...others];
+}
+
+/**
+ * The addresses to dial for a host. A name of this machine stands for both loopback addresses, because sessions
+ * here listen on IPv4 whatever the resolver says.
+ */
+export async function dialAddresses(host: string): Promise<readonly [string, ...string[]]> {
+  const found = await resolveHost(host);
+  if (isIP(host) !== 0 || !found.every(isLoopback)) return found;
+  const [first = '127.0.0.1', ...others] = found.filter(isIPv4);
+  const rest = [...others, '127.0.0.1', ...found, '::1'].filter((each) => each !== first);
+  return [first, ...new Set(rest)];
+}
+
+/** A resolver that may not ask its server answers as if there were none. */
+async function lookupError(host: string, parameter: string, cause: unknown): Promise<IpcError> {
+  const code = systemErrorCode(cause);
+  if (code !== 'EAI_AGAIN' && code !== 'EAI_FAIL') return unknownHost(host, parameter, cause);
+  const forbidden = await networkForbiddenHere();
+  if (forbidden) return forbidden;
+  const what = `${parameter} ${host}: no name server answers (${code})`;
+  return new IpcError('host_unknown', what, { cause });
 }
 
 function unknownHost(host: string, parameter: string, cause?: unknown): IpcError {

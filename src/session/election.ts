@@ -9,6 +9,7 @@ import { Ballast } from '../journal/ballast.ts';
 import { realDisk } from '../journal/disk.ts';
 import { isDiskFull } from '../journal/epoch.ts';
 import { listen, listenError, ownerAddress } from '../net/listen.ts';
+import { socketForbidden } from '../net/network-fault.ts';
 
 export type ClaimResult =
   /** The store's Unix socket, and the port. */
@@ -31,7 +32,7 @@ export async function claim(port: number, folder: string): Promise<ClaimResult> 
   const path = socketPath(folder);
   const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
     if (systemErrorCode(error) === 'EADDRINUSE') return undefined;
-    throw listenError(error, `${ownerAddress}:${port}`);
+    throw listenError(error, ownerAddress, port);
   });
   if (!listener) return { kind: 'taken' };
   try {
@@ -115,7 +116,7 @@ function isInUse(path: string): Promise<boolean> {
     socket.once('error', (error) => {
       const code = systemErrorCode(error);
       if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
-      else reject(socketError(error, path));
+      else reject(socketForbidden(error) ?? socketError(error, path));
     });
   });
 }

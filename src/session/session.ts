@@ -14,11 +14,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
+import { version } from '../base/version.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { addressesToBind, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
-import { readOwner } from '../journal/paths.ts';
+import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
 import type {
@@ -32,13 +33,14 @@ import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
+import { withOwner } from '../net/file-owner.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
-import { resolveHost } from '../net/tls.ts';
+import { dialAddresses, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
-import { describeHolder, describeProcess, findPortOwner } from './port-owner.ts';
+import { describeHolder, describeProcess, findPortOwner, type PortOwner } from './port-owner.ts';
 
 export interface SessionOptions {
   /** The state folder: it has the key files, and one store for each port. */
@@ -47,6 +49,8 @@ export interface SessionOptions {
   /** The machine that has the broker; this machine unless given. */
   readonly host?: string | undefined;
   readonly origin: Origin;
+  /** The sender's name for calls that give none. */
+  readonly name?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -217,7 +221,8 @@ export class Session extends Client implements MailService {
   async #bid(keys: () => Keys): Promise<readonly DialTarget[]> {
     try {
       return [await this.#own(keys)];
-    } catch (error) {
+    } catch (given) {
+      const error = this.#explainStore(given);
       if (!(error instanceof IpcError)) throw error;
       // Another session may be able to own the store; dialling finds it.
       this.#backoff.failed(error);
@@ -225,16 +230,29 @@ export class Session extends Client implements MailService {
     }
   }
 
-  async #own(keys: () => Keys): Promise<DialTarget> {
-    const { port } = this.#options;
-    await makeHome(this.#folder).catch((error: Error) => {
+  /** An error of the store names its folder, and the owner of the file that this user may not use. */
+  #explainStore(error: unknown): unknown {
+    if (error instanceof IpcError && error.code === 'store_newer') {
       const what = `${this.#folder}: ${error.message}`;
-      throw (
-        outOfFiles(error) ??
-        storageFault(error, what) ??
-        new IpcError('home_unusable', what, { cause: error })
-      );
-    });
+      const hint = `${error.hint}; this is ${version}`;
+      return new IpcError(error.code, what, { cause: error, hint });
+    }
+    return withOwner(error, this.#folder, this.#options.home);
+  }
+
+  async #own(keys: () => Keys): Promise<DialTarget> {
+    const { home, port } = this.#options;
+    await makeHome(home)
+      .then(() => makeHome(this.#folder))
+      .catch((error: Error) => {
+        if (error instanceof IpcError) throw error;
+        const what = `${this.#folder}: ${error.message}`;
+        throw (
+          outOfFiles(error) ??
+          storageFault(error, what) ??
+          new IpcError('home_unusable', what, { cause: error })
+        );
+      });
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return { path: won.path };
     if (won.kind === 'taken') return this.#portAddress();
@@ -250,6 +268,7 @@ export class Session extends Client implements MailService {
         listeners,
         acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
+        owner: this.#ownerWords(),
         onFailed: (error) => {
           this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;
@@ -275,6 +294,11 @@ export class Session extends Client implements MailService {
     }
   }
 
+  #ownerWords(): Pick<OwnerNote, 'program' | 'name'> {
+    const { origin, name } = this.#options;
+    return { program: origin.program, ...(name !== undefined && { name }) };
+  }
+
   #portAddress(): DialTarget {
     return { host: ownerAddress, port: this.#options.port };
   }
@@ -284,7 +308,7 @@ export class Session extends Client implements MailService {
     if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
     // An owner in another network namespace can be reached only through the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
-    return (await resolveHost(host)).map((each) => ({ host: each, port }));
+    return (await dialAddresses(host)).map((each) => ({ host: each, port }));
   }
 
   #where(): string {
@@ -295,6 +319,7 @@ export class Session extends Client implements MailService {
   #mayTryAgain(error: unknown, passedMs: number): boolean {
     if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#isClosed)
       return false;
+    if (this.#backoff.error?.code === 'network_forbidden') return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
     return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
@@ -378,14 +403,24 @@ export class Session extends Client implements MailService {
   async #notOwner(): Promise<IpcError> {
     const { port, host } = this.#options;
     if (host !== undefined) return new IpcError('not_owner', `the broker is on ${this.#where()}`);
-    const pid = this.welcome?.pid ?? readOwner(this.#folder)?.pid;
+    const note = readOwner(this.#folder);
+    const pid = this.welcome?.pid ?? note?.pid;
     const owner = pid === undefined ? undefined : await describeProcess(pid);
     if (!owner || owner.pid === process.pid) {
       return new IpcError('not_owner', `this session does not own the broker of port ${port}`);
     }
-    const what = `the broker of port ${port} is owned by pid ${owner.pid} (${owner.program})`;
-    return new IpcError('not_owner', what);
+    const session = sessionWords(owner, note);
+    const what = `the broker of port ${port} is owned by ${session}`;
+    const hint = `have ${session} call broker_stop, or end that process`;
+    return new IpcError('not_owner', what, { hint });
   }
+}
+
+/** `pid 7 (claude-code, "boss")`, as far as the owner's note is that of the process. */
+function sessionWords({ pid, program }: PortOwner, note: OwnerNote | undefined): string {
+  const own = note?.pid === pid ? note : undefined;
+  const name = own?.name === undefined ? '' : `, "${own.name}"`;
+  return `pid ${pid} (${own?.program ?? program}${name})`;
 }
 
 /**

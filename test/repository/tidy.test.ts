@@ -101,6 +101,15 @@ test('nothing prints but the program and the MCP transport', () => {
   }
 });
 
+test('facts of the process that Node may not know are asked for in one file', () => {
+  const asks = /\b(?:homedir|userInfo|hostname|cwd)\(/;
+  for (const [file, text] of sources) {
+    if (file === 'app/process-facts.ts') continue;
+    assert.equal(use(text, asks), undefined, `src/${file}`);
+    assert.doesNotMatch(text, /\b(?:homedir|userInfo|hostname)\b.* from 'node:os'/, `src/${file}`);
+  }
+});
+
 test(`no source file is longer than ${linesMax} lines`, () => {
   const long = [...sources]
     .map(([file, text]) => ({ file, lines: text.split('\n').length - 1 }))
@@ -118,9 +127,10 @@ test('the lockfile names no registry', () => {
 
 test('packages, and programs that CI fetches, are pinned to an exact version', () => {
   const { devDependencies } = packageJson() as Record<string, Record<string, string>>;
-  const fetched = JSON.parse(read('.ci/tools/package.json')).dependencies;
+  const { dependencies, optionalDependencies } = JSON.parse(read('.ci/tools/package.json'));
+  const fetched = { ...dependencies, ...optionalDependencies };
   for (const [name, given] of Object.entries({ ...devDependencies, ...fetched })) {
-    assert.match(`${given}`, /^\d+\.\d+\.\d+$/, name);
+    assert.match(`${given}`, /^(npm:[a-z0-9-]+@)?\d+\.\d+\.\d+$/, name);
   }
 });
 

@@ -11,7 +11,8 @@ import {
   perform,
   plan,
 } from '../../hosts/installer.ts';
-import { configFolders, type HostTarget, hostTargets, type Server } from '../../hosts/targets.ts';
+import { nodeCommand } from '../../hosts/node-command.ts';
+import { configFolders, type HostTarget, hostTargets } from '../../hosts/targets.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
 import { confirmed, print, say, sayError } from '../output.ts';
 
@@ -73,9 +74,13 @@ function isOfHost(error: unknown): error is IpcError {
 
 async function actOn(direction: Direction, target: HostTarget, options: Options): Promise<void> {
   const scope = parseScope(options.scope, target);
-  const step = await plan(direction, target, scope, ownServer(), configFolders(process.env));
+  const { command, note } = nodeCommand(target, process.env.PATH ?? '');
+  const server = { command, args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
+  const step = await plan(direction, target, scope, server, configFolders(process.env));
   if (!step) return say(`${target.title}: nothing to do.`);
-  const words = [`${target.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
+  const notes = direction === 'install' && note !== undefined ? [note] : [];
+  const body = [...describe(step), ...notes].map((line) => `  ${line}`);
+  const words = [`${target.title}:`, ...body, ''].join('\n');
   if (options.print) return print(words, 'nothing was done');
   await say(words.trimEnd());
   if (!options.yes && !(await isWanted())) return say('Nothing was done.');
@@ -89,11 +94,6 @@ async function found(): Promise<readonly HostTarget[]> {
   throw new IpcError('host_unusable', 'no host was found on this machine', {
     hint: `name one of ${hostTargets.map(({ name }) => name).join(', ')}`,
   });
-}
-
-/** This program, from where it runs. */
-function ownServer(): Server {
-  return { command: 'node', args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
 }
 
 function isWanted(): Promise<boolean> {

@@ -105,7 +105,10 @@ async function sayStored(
 ): Promise<void> {
   await say(present.presentStored(to, from, result, []));
   if (from === undefined) return say('Next: give --from to be answered.');
-  const options = host ? ['--host', present.at(host)] : port === undefined ? [] : ['--port', port];
+  const options = [
+    ...(host ? ['--host', present.at(host)] : []),
+    ...(port === undefined ? [] : ['--port', port]),
+  ];
   const separator = from.startsWith('-') ? ['--'] : [];
   await say(['Next: ipc wait', ...options, ...separator, shellWord(from)].join(' '));
 }

@@ -1,5 +1,6 @@
 // `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log. Check and dump change nothing,
 // and need no broker.
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
@@ -9,6 +10,7 @@ import { IpcError } from '../../base/errors.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
 import { folderFault } from '../../journal/epoch.ts';
+import { withOwner } from '../../net/file-owner.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
@@ -104,7 +106,7 @@ const oneObject = 'one JSON object, on stdout';
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
   const folder = storeFolder(givenPort);
   const report = await checkStore(folder).catch((error) => {
-    throw named(folder, folderFault(error));
+    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
   });
   if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
@@ -138,7 +140,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
       await print(records.map(jsonLine).join(''), 'nothing was changed');
     }
   } catch (error) {
-    throw named(folder, folderFault(error));
+    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
   }
   return isThere ? exitSuccess : sayNone(folder);
 }
@@ -161,5 +163,6 @@ function named(folder: string, error: unknown): unknown {
   return new IpcError(error.code, `${folder}: ${error.message}`, {
     cause: error,
     maybeStored: false,
+    hint: error.hint,
   });
 }

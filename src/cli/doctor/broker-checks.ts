@@ -136,7 +136,7 @@ async function canListen(port: number): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemErrorCode(error) === 'EADDRINUSE') return false;
-    throw listenError(error, `${ownerAddress}:${port}`);
+    throw listenError(error, ownerAddress, port);
   }
 }
 

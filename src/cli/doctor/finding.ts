@@ -1,6 +1,8 @@
 // What a check of `ipc doctor` found.
+import { homeFolder } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
 import { folderFault } from '../../journal/epoch.ts';
+import { withOwner } from '../../net/file-owner.ts';
 
 export interface Finding {
   /** The subject of the check, in a word or two. */
@@ -34,7 +36,16 @@ export async function finding(
 }
 
 export function faulty(about: string, error: unknown): Finding {
-  const fault = folderFault(error);
+  const fault = withOwner(folderFault(error), '/', stateFolder());
   if (!(fault instanceof IpcError)) throw error;
   return { about, ...bad(`${fault.code}: ${fault.message}`, fault.hint) };
+}
+
+/** For an error; where there is no folder, another finding says so. */
+function stateFolder(): string {
+  try {
+    return homeFolder(process.env);
+  } catch {
+    return '/';
+  }
 }

@@ -66,10 +66,14 @@ test('a wrong variable is reported once, and nothing is created', async (context
   for (const [variable, value, expected] of [
     ['IPC_KEY', 'zz', 'variables: key_unusable: IPC_KEY is not a key'],
     ['IPC_KEY_FILE', missing, `key: key_unusable: ${missing} \\(IPC_KEY_FILE\\) is not there`],
-    ['IPC_HOME', 'relative', 'variables: home_unusable: IPC_HOME is "relative"'],
+    ['IPC_HOME', 'relative', 'variables: bad_parameter: IPC_HOME is "relative"'],
     ['IPC_HOME', `/tmp/${'h'.repeat(100)}`, 'store: home_unusable: .* too long for a socket'],
     ['IPC_PORT', 'zz', 'variables: bad_port: IPC_PORT cannot be used; it needs a whole number'],
-    ['IPC_BROKER', 'zz', 'variables: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT'],
+    [
+      'IPC_BROKER',
+      'zz:',
+      'variables: bad_host: IPC_BROKER cannot be used; it needs HOST or HOST:PORT',
+    ],
     ['IPC_BROKER', 'nowhere.invalid:1', 'broker: host_unknown: IPC_BROKER cannot be used'],
     ['IPC_NAME', '\t', 'variables: bad_name: IPC_NAME'],
     ['IPC_SENDS_PER_HOUR', 'zz', 'variables: bad_parameter: IPC_SENDS_PER_HOUR cannot be used'],
@@ -145,10 +149,7 @@ test('for a host without ipc the command that installs it is shown', async (cont
     /\nok {3}Cursor: does not have ipc yet\. To do: ipc install cursor\.\n/,
   );
   await run(['install', 'cursor', '--yes']);
-  assert.match(
-    (await run(['doctor'])).errors,
-    /\nok {3}Cursor: has ipc; `node` is .*\/node \(v.*\) on this PATH; .*\.\n/,
-  );
+  assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc; \/.*\/node \(v.*\)\.\n/);
 });
 
 test('dead letters are counted for each mailbox, with a broker and without', async (context) => {

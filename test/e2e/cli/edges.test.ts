@@ -269,8 +269,8 @@ test('the error for a wrong key or variable names its form, and never shows the 
     'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
   );
   assert.match(
-    await said({ IPC_BROKER: 'secret' }),
-    /^ipc: bad_host: IPC_BROKER cannot be used; it needs HOST:PORT\. /,
+    await said({ IPC_BROKER: 'secret@' }),
+    /^ipc: bad_host: IPC_BROKER cannot be used; it needs HOST or HOST:PORT\. To do: write HOST or HOST:PORT/,
   );
 });
 
@@ -306,15 +306,38 @@ test('a ping of a stopped process reports that, with the remedy', async (context
 test('an unusable home folder is named', async (context) => {
   const { line, home } = await shell(context);
   const post = (env: Record<string, string>) => line('"$@" post B hi', env);
-  for (const [env, expected] of [
-    [{ IPC_HOME: 'mail' }, /^ipc: home_unusable: IPC_HOME is "mail"; .*absolute path/],
-    [{ IPC_HOME: '', HOME: 'here' }, /^ipc: home_unusable: HOME is "here"; .*absolute path/],
-    [{ IPC_HOME: `${home}/${'n'.repeat(300)}` }, /^ipc: home_unusable: .*shorter path/],
+  for (const [env, expectedCode, expected] of [
+    [{ IPC_HOME: 'mail' }, 2, /^ipc: bad_parameter: IPC_HOME is "mail"; .*absolute path/],
+    [{ IPC_HOME: '', HOME: 'here' }, 2, /^ipc: bad_parameter: HOME is "here"; .*absolute path/],
+    [{ IPC_HOME: `${home}${'n'.repeat(300)}` }, 1, /^ipc: home_unusable: .*shorter path/],
   ] as const) {
     const { code, errors } = await post(env);
-    assert.equal(code, 1);
+    assert.equal(code, expectedCode);
     assert.match(errors, expected);
   }
   const { errors } = await line('"$@" store check', { IPC_HOME: '', HOME: '' });
   assert.match(errors, /^No store in \/.*\/\.agent-ipc\/broker-/);
+});
+
+test('a broker host may go without its port, and a wrong line says which port belongs there', async (context) => {
+  const { run, line, port } = await shell(context);
+  assert.equal((await run(['post', 'B', 'hi', '--host', '127.0.0.1'])).code, 0);
+  assert.equal((await run(['status', '--host', '127.0.0.1', '--port', `${port}`])).code, 0);
+  assert.equal((await run(['fetch', 'B', '--host', '[::1]'])).text, 'hi\n');
+  assert.equal((await line('"$@" status', { IPC_BROKER: 'localhost' })).code, 0);
+  const broker = await run(['status', '--host', '19901']);
+  assert.equal(broker.code, 2);
+  assert.match(
+    broker.errors,
+    / To do: write HOST or HOST:PORT, for example 127\.0\.0\.1:19901\.\n$/,
+  );
+  const direct = await run(['send', '127.0.0.1', 'hi']);
+  assert.equal(direct.code, 2);
+  assert.match(
+    direct.errors,
+    / To do: write HOST:PORT, for example 127\.0\.0\.1:19900 \(a receive\) or 127\.0\.0\.1:19901 \(a broker\)\.\n$/,
+  );
+  for (const variable of ['IPC_HOME', 'IPC_BROKER']) {
+    assert.equal((await line('"$@" status', { [variable]: 'rel:' })).code, 2, variable);
+  }
 });

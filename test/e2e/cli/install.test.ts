@@ -1,7 +1,7 @@
 // `ipc install` and `ipc uninstall`, in a home directory of their own. A host that has a command for it
 // is a script here, which writes down its words.
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findTarget, perform, plan } from '../../../src/hosts/installer.ts';
@@ -12,16 +12,16 @@ import { type Shell, shell } from '../../support/processes/shell.ts';
 const server = { command: 'node', args: [program, 'mcp'] };
 
 test('for a host without a command of its own the entry is added to its file, and removed again', async (context) => {
-  const { run, file } = await machine(context);
+  const { run, file, desktop } = await machine(context);
   const cases = [
-    ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: server } }],
-    ['vscode', '.config/Code/User/mcp.json', { servers: { ipc: { type: 'stdio', ...server } } }],
+    ['cursor', '.cursor/mcp.json', { mcpServers: { ipc: desktop } }],
+    ['vscode', '.config/Code/User/mcp.json', { servers: { ipc: { type: 'stdio', ...desktop } } }],
     [
       'opencode',
       '.config/opencode/opencode.json',
       { mcp: { ipc: { type: 'local', command: ['node', program, 'mcp'], enabled: true } } },
     ],
-    ['zed', '.config/zed/settings.json', { context_servers: { ipc: { ...server, env: {} } } }],
+    ['zed', '.config/zed/settings.json', { context_servers: { ipc: { ...desktop, env: {} } } }],
   ] as const;
   for (const [host, path, expected] of cases) {
     assert.equal((await run(['install', host, '--yes'])).code, 0);
@@ -49,8 +49,8 @@ test('everything else in the file stays byte for byte, comments too', async (con
 });
 
 test('a file that cannot be parsed is not touched, and the error says what to add by hand', async (context) => {
-  const { run, file, put } = await machine(context);
-  const entry = JSON.stringify({ mcpServers: { ipc: server } });
+  const { run, file, put, desktop } = await machine(context);
+  const entry = JSON.stringify({ mcpServers: { ipc: desktop } });
   const latin1 = Buffer.from('{"name": "caf\xe9"}', 'latin1');
   for (const [content, fault] of [
     ['{"mcpServers": ', 'is not a JSON object, and'],
@@ -96,17 +96,17 @@ test('a pipe or a folder in place of the file is refused, not waited for', async
 });
 
 test('a blank file counts as none', async (context) => {
-  const { run, file, put } = await machine(context);
+  const { run, file, put, desktop } = await machine(context);
   for (const content of ['', ' \n\t\n']) {
     await put('.cursor/mcp.json', content);
     assert.match((await run(['uninstall', 'cursor', '--yes'])).errors, /: nothing to do\.\n$/);
     assert.equal((await run(['install', 'cursor', '--yes'])).code, 0);
-    assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
+    assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: desktop } });
   }
 });
 
 test('a byte order mark stays, and lines end as they do elsewhere in the file', async (context) => {
-  const { run, file, put } = await machine(context);
+  const { run, file, put, desktop } = await machine(context);
   const before = '\ufeff{\r\n  "other": 1\r\n}\r\n';
   await put('.cursor/mcp.json', before);
   const { code, errors } = await run(['install', 'cursor', '--yes']);
@@ -115,7 +115,7 @@ test('a byte order mark stays, and lines end as they do elsewhere in the file', 
   const after = await file('.cursor/mcp.json');
   assert.match(after, /^\ufeff\{\r\n {2}"other": 1,\r\n {2}"mcpServers": \{\r\n {4}"ipc": \{\r\n/);
   assert.doesNotMatch(after, /[^\r]\n/);
-  assert.deepEqual(JSON.parse(after.slice(1)), { other: 1, mcpServers: { ipc: server } });
+  assert.deepEqual(JSON.parse(after.slice(1)), { other: 1, mcpServers: { ipc: desktop } });
   assert.equal((await run(['uninstall', 'cursor', '--yes'])).code, 0);
   assert.equal(await file('.cursor/mcp.json'), before);
 });
@@ -174,7 +174,7 @@ async function hasNothingToDo(run: Machine['run'], direction: string, host: stri
 }
 
 test('a host that fails does not keep the others from being set up', async (context) => {
-  const { run, file, put, stub } = await machine(context);
+  const { run, file, put, stub, desktop } = await machine(context);
   await stub('claude', 'exit 3');
   await put('.cursor/mcp.json', '[]');
   await put('.config/zed/settings.json', '{}');
@@ -187,7 +187,7 @@ test('a host that fails does not keep the others from being set up', async (cont
   );
   assert.match(errors, /\nipc: host_unusable: not done for Claude Code, Cursor\. .*\n$/);
   const { context_servers: zed } = JSON.parse(await file('.config/zed/settings.json'));
-  assert.deepEqual(zed.ipc, { ...server, env: {} });
+  assert.deepEqual(zed.ipc, { ...desktop, env: {} });
   await stub('codex');
   const project = await run(['install', '--print', '--scope', 'project']);
   assert.equal(project.code, 1);
@@ -253,7 +253,7 @@ test('a file that changed after it was shown is not touched', async (context) =>
 });
 
 test('without a name all hosts that are found are set up', async (context) => {
-  const { run, file, put, stub } = await machine(context);
+  const { run, file, put, stub, desktop } = await machine(context);
   for (const option of ['--yes', '--print']) {
     assert.match(
       (await run(['install', option])).errors,
@@ -264,7 +264,7 @@ test('without a name all hosts that are found are set up', async (context) => {
   await put('.cursor/other', '');
   assert.equal((await run(['install', '--yes'])).code, 0);
   assert.match(await file('gemini.words'), /^mcp add /);
-  assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: server } });
+  assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: desktop } });
 });
 
 test('the error for an unknown host or scope lists the known ones', async (context) => {
@@ -277,8 +277,46 @@ test('the error for an unknown host or scope lists the known ones', async (conte
   assert.match(scope.errors, /for Codex it must be user\./);
 });
 
+test('a host of the desktop starts Node by its path, which does not name the version, and install says so', async (context) => {
+  const { run, nodes, desktop } = await machine(context);
+  await nodes('.nvm/versions/node/v20.15.0/bin/node', '.nvm/current/bin/node');
+  const { text } = await run(['install', 'cursor', '--print']);
+  assert.ok(text.includes(`"command": "${desktop.command}"`), text);
+  assert.ok(
+    text.endsWith(
+      `\n  it starts ${desktop.command}, because Cursor may have another PATH than this shell\n`,
+    ),
+    text,
+  );
+});
+
+test('where a version manager gives each shell its `node`, every host starts a path that outlives the shell', async (context) => {
+  const { run, nodes, home } = await machine(context);
+  const versioned = '.nvm/versions/node/v20.15.0/bin';
+  await nodes(`${versioned}/node`, '.nvm/current/bin/node');
+  const path = `$HOME/${versioned}`;
+  for (const host of ['claude', 'cursor']) {
+    const { text } = await run(['install', host, '--print'], path);
+    assert.ok(text.includes(`${home}/.nvm/current/bin/node`), text);
+    assert.ok(!text.includes('v20.15.0'), text);
+  }
+  const claude = await run(['install', 'claude', '--print'], path);
+  assert.ok(
+    claude.text.endsWith(
+      `\n  it starts ${home}/.nvm/current/bin/node, because \`node\` on the PATH may become another one\n`,
+    ),
+    claude.text,
+  );
+});
+
 interface Machine {
-  run(args: readonly string[]): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
+  readonly home: string;
+  /** What a host of the desktop starts. */
+  readonly desktop: { readonly command: string; readonly args: readonly string[] };
+  /** Makes links to the Node of this process. */
+  nodes(...paths: readonly string[]): Promise<void>;
+  /** `path`: the PATH instead of ~/bin. */
+  run(args: readonly string[], path?: string): ReturnType<Awaited<ReturnType<typeof shell>>['run']>;
   /** Reads a file of the home directory. */
   file(path: string, encoding?: BufferEncoding): Promise<string>;
   put(path: string, content: string | Buffer): Promise<void>;
@@ -296,12 +334,22 @@ async function machine(context: TestContext): Promise<Machine> {
     await mkdir(dirname(path(name)), { recursive: true });
     await writeFile(path(name), content);
   };
+  const nodes = async (...names: readonly string[]) => {
+    for (const name of names) {
+      await mkdir(dirname(path(name)), { recursive: true });
+      await symlink(process.execPath, path(name));
+    }
+  };
+  await nodes('bin/node');
   return {
+    home,
+    desktop: { command: path('bin/node'), args: server.args },
+    nodes,
     put,
     line,
-    run: (args) => {
+    run: (args, onPath = '$HOME/bin') => {
       const words = args.map((word) => `'${word}'`).join(' ');
-      return line(`cd "$HOME" && PATH="$HOME/bin" exec "$@" ${words}`, { XDG_CONFIG_HOME: '' });
+      return line(`cd "$HOME" && PATH="${onPath}" exec "$@" ${words}`, { XDG_CONFIG_HOME: '' });
     },
     file: (name, encoding = 'utf8') => readFile(path(name), encoding),
     stub: async (name, last = '') => {

@@ -107,7 +107,7 @@ test('a wrong argument of an untyped program is an IpcError, too', async (contex
   ] as const) {
     await assert.rejects(async () => a[call]?.(...given), { name: 'IpcError', code }, call);
   }
-  await assert.rejects(open({ home: 'relative' }), { code: 'home_unusable' });
+  await assert.rejects(open({ home: 'relative' }), { code: 'bad_parameter' });
 });
 
 test('an amount to fetch is a whole number within its limit', async (context) => {

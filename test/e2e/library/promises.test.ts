@@ -454,10 +454,10 @@ test('an option of a wrong form is an IpcError that names the right form', async
   for (const [given, code, message] of [
     [null, 'bad_parameter', 'the options of open must be an object, not null'],
     [{ home: 5 }, 'bad_parameter', 'home is 5; it must be a text'],
-    [{ home: 'here' }, 'home_unusable', 'home is "here"; it must be an absolute path'],
+    [{ home: 'here' }, 'bad_parameter', 'home is "here"; it must be an absolute path'],
     [{ name: '' }, 'bad_name', 'name is empty'],
     [{ port: '1x' }, 'bad_port', /^port is "1x"; it must be a whole number/],
-    [{ host: 'one' }, 'bad_host', 'host is "one"; it must be HOST:PORT'],
+    [{ host: 'one:' }, 'bad_host', 'host is "one:"; it must be HOST or HOST:PORT'],
     [{ program: 5 }, 'bad_parameter', 'program is 5; it must be a text'],
     [{ sendsPerHour: -1 }, 'bad_parameter', /^sendsPerHour is -1; it must be a whole number/],
     [{ env: 5 }, 'bad_parameter', /^env is 5; it must be an object of texts/],

@@ -1,7 +1,7 @@
 // Each fact about real hosts that the server reacts to, by a host that behaves so.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
@@ -460,6 +460,7 @@ test('a worker loop ends with "shutdown", which is not redelivered to the next w
 
 test('the state folder is ~/.agent-ipc where the host passes on HOME alone', async (context) => {
   const { host, home, port } = await place(context);
+  await mkdir(home);
   const a = await host({ env: { IPC_HOME: '' } });
   await a.call(post('A', 'hello'));
   assert.deepEqual((await readdir(join(home, '.agent-ipc'))).sort(), [`broker-${port}`, 'key']);

@@ -275,7 +275,10 @@ test('a store in a newer format is refused and left unchanged', async (context) 
   const path = join(folder, 'seg-000001.log');
   await writeNewerFormat(path);
   const before = await readFile(path);
-  await assert.rejects(session().status(), { code: 'store_newer' });
+  await assert.rejects(session().status(), {
+    code: 'store_newer',
+    message: `${join(home, `broker-${port}`)}: written by a newer version (format 2; this is 1)`,
+  });
   assert.deepEqual(await readFile(path), before);
   assert.deepEqual(await readdir(join(folder, '..')), ['00000001']);
 });

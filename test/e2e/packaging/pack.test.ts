@@ -40,6 +40,7 @@ test('the package has exactly the files that ship, in less than 3 MB', async () 
     'dist/ipc.js',
     'dist/manifest.json',
     'dist/package.json',
+    'dist/program.js',
     'dist/server.json',
     'dist/skills/',
     'dist/types/',

@@ -105,7 +105,14 @@ test('a bundle for Claude Desktop has only the program, and works', skippable, a
   await mcpb.run(['pack', plugin, bundle]);
   await mcpb.run(['unpack', bundle, folder]);
   const files = readdirSync(folder).sort();
-  assert.deepEqual(files, ['LICENSES', 'README.md', 'ipc.js', 'manifest.json', 'package.json']);
+  assert.deepEqual(files, [
+    'LICENSES',
+    'README.md',
+    'ipc.js',
+    'manifest.json',
+    'package.json',
+    'program.js',
+  ]);
   const { server } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
   assert.equal(server.entry_point, 'ipc.js');
   await speak(place, { command: 'node', args: [join(folder, server.entry_point), 'mcp'] });

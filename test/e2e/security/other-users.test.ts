@@ -160,7 +160,7 @@ test('doctor reports a folder that its user may not write to', async (context) =
   assert.equal(code, 1);
   assert.match(
     errors,
-    /\nBAD {2}store: home_unusable: EACCES: permission denied, access .*broker-/,
+    /\nBAD {2}store: home_unusable: \S*broker-\d+ does not let its own user in \(EACCES\)\. To do: chmod u\+rwX \S*broker-\d+\./,
   );
 });
 

@@ -19,6 +19,15 @@ test('the port is that of IPC_BROKER, of IPC_PORT, or the default', async () => 
   assert.equal(await portOf({}), 19_901);
 });
 
+test('a broker host without a port has that of the call, of IPC_PORT, or the default', async () => {
+  const far = { host: { host: '192.0.2.1' } };
+  assert.equal((await brokerOf({}, far)).name, '192.0.2.1:19901');
+  assert.equal((await brokerOf({ IPC_PORT: '8' }, far)).name, '192.0.2.1:8');
+  assert.equal((await brokerOf({ IPC_PORT: '8' }, { ...far, port: 9 })).name, '192.0.2.1:9');
+  assert.equal((await brokerOf({ IPC_BROKER: '192.0.2.1' })).name, '192.0.2.1:19901');
+  assert.equal((await brokerOf({ IPC_BROKER: '::1', IPC_PORT: '8' })).name, '8');
+});
+
 test('the name of a broker on another machine is its address; a loopback host is this machine', async () => {
   const env = { IPC_BROKER: '192.0.2.1:7' };
   assert.equal((await brokerOf(env)).name, '192.0.2.1:7');
@@ -36,7 +45,7 @@ test('the error of a wrong variable names it without its value, which may be a s
   await refused(
     { IPC_BROKER: 'nats://user:secret@host' },
     'bad_host',
-    `${host}; it needs HOST:PORT`,
+    `${host}; it needs HOST or HOST:PORT`,
   );
   await refused({ IPC_BROKER: 'secret:70000' }, 'bad_port', `${host}; ${port}`);
   await refused({ IPC_BROKER: 'secret.invalid:7' }, 'host_unknown', host);

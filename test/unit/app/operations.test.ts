@@ -165,6 +165,33 @@ test('a host is HOST:PORT', () => {
     const shown = JSON.stringify(host);
     assert.equal(refused(ping(host)), `bad_host: host is ${shown}; it must be HOST:PORT`);
   }
+  // A broker's port has a default.
+  const status = (host: unknown) => ({ operation: 'broker_status', host });
+  const brokers: [string, object][] = [
+    ['10.77.0.1', { host: '10.77.0.1' }],
+    ['localhost', { host: 'localhost' }],
+    ['a:1', { host: 'a', port: 1 }],
+    ['::1', { host: '::1' }],
+    ['[::1]', { host: '::1' }],
+    ['[fe80::1%eth0]:7', { host: 'fe80::1%eth0', port: 7 }],
+  ];
+  for (const [host, expected] of brokers) {
+    assert.deepEqual(accepted(status(host)), { host: expected });
+  }
+  for (const host of [
+    '19901',
+    ':19901',
+    'a:',
+    'a:b',
+    'http://a',
+    'user@a',
+    '[]',
+    '[a]',
+    '::1:19901',
+  ]) {
+    const shown = JSON.stringify(host);
+    assert.equal(refused(status(host)), `bad_host: host is ${shown}; it must be HOST or HOST:PORT`);
+  }
   assert.match(refused(ping('a:0')), /^bad_port: the port in host is "0"; it must be/);
   assert.match(refused(ping('a:65536')), /^bad_port/);
   assert.match(refused(ping(19_900)), /^bad_parameter: host is 19900; it must be a text/);

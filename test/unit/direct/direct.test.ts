@@ -10,6 +10,7 @@ import type { Response } from '../../../src/model/requests.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeResponse, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { replaceResolver } from '../../support/resolver.ts';
 import {
   FrameCollector,
   freePort,
@@ -383,6 +384,25 @@ test('an address of another machine cannot be bound', async () => {
   const unusable = { code: 'address_unusable' };
   const port = await freePort();
   await assert.rejects(receive({ port, bind: '192.0.2.1', timeoutMs, keys: () => keys }), unusable);
+});
+
+test('a name that resolves to ::1 alone, or to 127.0.0.1 alone, is this machine on both', async (context) => {
+  replaceResolver(context, { six: ['::1'], four: ['127.0.0.1'] });
+  const port = await freePort();
+  for (const host of ['six', 'four']) {
+    const receiving = received(port);
+    const done = sending(port, 'hello', { host });
+    await (await receiving).confirm();
+    await done;
+  }
+  const onSix = receive({ port, bind: '::1', timeoutMs, keys: () => keys });
+  const done = sending(port, 'hello', { host: 'four' });
+  await (await onSix)?.confirm();
+  await done;
+  await assert.rejects(sending(port, 'hello', { host: 'six', timeoutMs: 300 }), {
+    code: 'unreachable',
+    message: `127.0.0.1:${port}: no program answers (ECONNREFUSED)`,
+  });
 });
 
 test('localhost and other loopback addresses are this machine', async () => {

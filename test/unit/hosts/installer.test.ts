@@ -41,7 +41,7 @@ async function cursorFile(context: TestContext, content: string) {
   const path = join(home, '.cursor', 'mcp.json');
   await fs.mkdir(dirname(path));
   await fs.writeFile(path, content);
-  return { folders, path };
+  return { folders, path, home };
 }
 
 /** As it is laid out in `mcpServers`, in a file that is indented by two spaces. */
@@ -140,9 +140,9 @@ const codexFiles: Readonly<Record<string, 'has ipc' | 'has none'>> = {
 };
 
 test("each way in which Codex's file may name ipc is found, and a comment is not", async (context) => {
-  const { folders } = await cursorFile(context, '');
+  const { folders, home } = await cursorFile(context, '');
   for (const [text, expected] of Object.entries(codexFiles)) {
-    await fs.writeFile(join(folders.codex, 'config.toml'), text);
+    await fs.writeFile(join(home, 'config.toml'), text);
     assert.equal((await findEntries(codex, folders)).length, expected === 'has ipc' ? 1 : 0, text);
     const step = await plan('uninstall', codex, 'user', server, folders);
     const words = expected === 'has ipc' ? ['codex', 'mcp', 'remove', 'ipc'] : undefined;
@@ -153,8 +153,8 @@ test("each way in which Codex's file may name ipc is found, and a comment is not
 });
 
 test('a file of Codex that is not TOML is refused', async (context) => {
-  const { folders } = await cursorFile(context, '');
-  const path = join(folders.codex, 'config.toml');
+  const { folders, home } = await cursorFile(context, '');
+  const path = join(home, 'config.toml');
   await fs.writeFile(path, '[mcp_servers.ipc\n');
   await assert.rejects(plan('install', codex, 'user', server, folders), {
     code: 'host_unusable',
@@ -163,7 +163,7 @@ test('a file of Codex that is not TOML is refused', async (context) => {
 });
 
 test('a plugin that is on is found, in JSON and in TOML', async (context) => {
-  const { folders } = await cursorFile(context, '');
+  const { folders, home } = await cursorFile(context, '');
   const cases = [
     ['codex', 'config.toml', 'plugins."agent-ipc@here" = { enabled = true }\n', true],
     ['codex', 'config.toml', '[plugins."agent-ipc@here"]\nenabled = false\n', false],
@@ -172,9 +172,9 @@ test('a plugin that is on is found, in JSON and in TOML', async (context) => {
     ['claude', '.claude/settings.json', '{"enabledPlugins": {"agent-ipc@here": false}}', false],
     ['claude', '.claude/settings.json', '{"other": {"agent-ipc@here": true}}', false],
   ] as const;
-  await fs.mkdir(join(folders.home, '.claude'));
+  await fs.mkdir(join(home, '.claude'));
   for (const [host, file, text, expected] of cases) {
-    await fs.writeFile(join(folders.home, file), text);
+    await fs.writeFile(join(home, file), text);
     assert.equal(await hasPlugin(findTarget(host), folders), expected, text);
   }
 });

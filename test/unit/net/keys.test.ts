@@ -34,7 +34,7 @@ let home: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ipc-key-'));
-  home = join(folder, 'deep', 'home');
+  home = join(folder, 'home');
 });
 
 afterEach(() => {
@@ -67,7 +67,7 @@ test('the first use makes a folder that only its user can read, and in it a key 
   assert.deepEqual(readdirSync(home), ['key']);
 });
 
-test('the parent of every folder that was made for the key is synced, and no other folder', async (t) => {
+test('the folder above the one that was made for the key is synced, and no other folder', async (t) => {
   const handle = await open(folder, 'r');
   const synced: number[] = [];
   const sync = t.mock.method(Object.getPrototypeOf(handle), 'sync', function (this: typeof handle) {
@@ -77,7 +77,7 @@ test('the parent of every folder that was made for the key is synced, and no oth
   await handle.close();
   await loadKey(home, env);
   const inode = (path: string) => statSync(path).ino;
-  for (const path of [home, join(folder, 'deep'), folder]) assert.ok(synced.includes(inode(path)));
+  for (const path of [home, folder]) assert.ok(synced.includes(inode(path)));
   assert.equal(synced.includes(inode(tmpdir())), false);
 
   synced.length = 0;
@@ -175,9 +175,9 @@ test('a malformed key is refused, and no error shows any of it', async () => {
 });
 
 test('a file in the place of the home, or of a folder above it, is an unusable home', async () => {
-  writeFileSync(join(folder, 'deep'), 'a file');
-  await assert.rejects(loadKey(join(folder, 'deep'), env), { code: 'home_unusable' });
+  writeFileSync(home, 'a file');
   await assert.rejects(loadKey(home, env), { code: 'home_unusable' });
+  await assert.rejects(loadKey(join(home, 'below'), env), { code: 'home_unusable' });
 });
 
 test('a folder in the place of the key file is an unusable key', async () => {
