@@ -12,5 +12,5 @@ for file in "$@"; do
   printf '%s: ' "$file"
   $ipc ask count --mailbox pipeline < "$file"
 done
-$ipc post count shutdown 2> /dev/null
+$ipc post count shutdown > /dev/null
 wait "$worker"

@@ -6,7 +6,7 @@ import { styled } from './terminal.ts';
 import { topicNames, topics } from './topics.ts';
 
 const programHelp = `
-Bodies go to stdout, everything else to stderr. \`ipc help COMMAND\` has an
+Results go to stdout, notes and errors to stderr. \`ipc help COMMAND\` has an
 example. \`ipc help TOPIC\` explains one of these topics:
   ${topicNames.join(', ')}`;
 

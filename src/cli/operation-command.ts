@@ -56,7 +56,7 @@ export function addOperation<K extends OperationName>(
   withJson(command, json);
   withExamples(command, ...examples);
   command.action(async () => {
-    const { json, id, raw, to = [], ...options } = command.opts();
+    const { json, id, raw, quiet: _, to = [], ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
     if (operation === 'post') given.to = [given.to, ...to];

@@ -1,6 +1,6 @@
 // The tree of commands. Each command is in a file of commands/, with its arguments, options, examples and
 // fields. commander splits the command line; app/parameters.ts checks the values of operations.
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { version } from '../base/version.ts';
 import { withChoices, withExamples } from './command-parts.ts';
 import { addDirectCommands } from './commands/direct.ts';
@@ -13,7 +13,7 @@ import { addStoreCommands } from './commands/store.ts';
 import { addWorkCommand } from './commands/work.ts';
 import { completionScript, shells } from './completion.ts';
 import { configureHelp, type Helped, helpFor, reportWrongLines } from './help.ts';
-import { print } from './output.ts';
+import { beQuiet, print } from './output.ts';
 import { topicNames } from './topics.ts';
 
 export function makeProgram(helped: Helped, colours: boolean): Command {
@@ -21,6 +21,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
     .description('Messages between AI agent sessions, through mailboxes or point to point.')
     .version(version);
   configureHelp(program, helped, colours);
+  program.enablePositionalOptions();
   addMcpCommand(program);
   addMailCommands(program);
   addDirectCommands(program);
@@ -36,8 +37,28 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addDoctorCommand(program);
   addCompletionCommand(program);
   addHelpCommand(program);
+  addQuiet(program);
   reportWrongLines(program);
   return program;
+}
+
+/**
+ * `--quiet` may stand before or behind the name of the command. Behind it, `work` takes none: in
+ * `ipc work jobs grep -q x` it is an option of the worker's command.
+ */
+function addQuiet(program: Command): void {
+  program.option('-q, --quiet', 'print only errors to stderr; any command takes it');
+  program.hook('preAction', (_program, command) => {
+    if (program.opts().quiet || command.opts().quiet) beQuiet();
+  });
+  for (const command of program.commands) {
+    if (command.name() !== 'work') addHiddenQuiet(command);
+  }
+}
+
+function addHiddenQuiet(command: Command): void {
+  command.addOption(new Option('-q, --quiet').hideHelp());
+  for (const below of command.commands) addHiddenQuiet(below);
 }
 
 function addMcpCommand(program: Command): void {

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { AppContext } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
-import { say, sayError, speaksJson } from './output.ts';
+import { sayError, speaksJson, warn } from './output.ts';
 
 export const exitSuccess = 0;
 export const exitFailed = 1;
@@ -53,6 +53,6 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
   const taken = error.maybeStored ? ' The call may have taken effect all the same.' : '';
   if (speaksJson) await sayError(error);
-  else await say(`ipc: interrupted (${signal}).${taken}`);
+  else await warn(`ipc: interrupted (${signal}).${taken}`);
   return exitSignalled + constants.signals[signal];
 }

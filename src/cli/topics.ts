@@ -63,9 +63,11 @@ ${rows(workEnvironment)}`,
   },
   output: {
     what: 'stdout and stderr; pipes, terminals, colours',
-    text: () => `Bodies and requested help go to stdout, everything else to stderr. \`wait\`, \`ask\`
-and \`receive\` print the exact bytes of one message; \`fetch\` adds a newline after
-each. On a terminal control characters are escaped, unless \`--raw\` is given.
+    text: () => `The result of a command goes to stdout: a body, a report, the receipt of a post.
+Progress, hints ("Next: ...") and errors go to stderr, with \`--quiet\` (\`-q\`)
+only errors do. \`wait\`, \`ask\` and \`receive\` print the exact bytes of a message;
+\`fetch\` adds a newline after each. On a terminal control characters are escaped
+and the text ends with a newline, unless \`--raw\` is given.
 
 If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the command
 exits with 1 and prints no error. A message that could not be written completely
@@ -125,7 +127,8 @@ with the same id and a higher attempt.`,
 
 The first line runs \`tr\` for each message in "upper": the body is its stdin, its
 stdout is posted to the sender, and that settles the message. The second line
-asks it, and prints HELLO.
+asks it, and prints HELLO. All that the command prints is the answer: a script
+that runs \`ipc post\` sends its receipt elsewhere, with \`> /dev/null\`.
 
 If the command exits with anything but 0, its message is redelivered after a
 pause of ${retryMsMin / 1_000} s, doubled each time up to ${retryMsMax / 1_000} s; other messages go on meanwhile. A

@@ -126,6 +126,11 @@ function tooLarge(bytes: number, parameter: string): IpcError {
   return new IpcError('body_too_large', `${parameter} has ${size}`);
 }
 
+/** The message that ends a worker. */
+export function isShutdown(body: Buffer): boolean {
+  return body.toString('utf8').trim() === 'shutdown';
+}
+
 export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
 }

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
-import { nextErrorLine, type Shell, shell } from '../support/processes/shell.ts';
+import { nextErrorLine, nextLine, type Shell, shell } from '../support/processes/shell.ts';
 
 /** `ipc broker` in its own process, which owns the broker until the test ends. */
 async function beginBroker({ begin }: Shell) {
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   return broker;
 }
 

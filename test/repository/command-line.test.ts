@@ -37,6 +37,16 @@ test('each command takes these arguments and options', () => {
   ]);
 });
 
+test('each command takes --quiet but `work`, where it may belong to the command that follows', () => {
+  const others = leaves(program).filter(
+    ([, { options }]) => !options.some(({ flags }) => flags === '-q, --quiet'),
+  );
+  assert.deepEqual(
+    others.map(([name]) => name),
+    ['ipc work'],
+  );
+});
+
 test('these are the exit codes and the topics', () => {
   assert.deepEqual(Object.keys(exitCodes), ['0', '1', '2', '124', '128+N']);
   assert.deepEqual(Object.keys(topics), [
@@ -80,7 +90,8 @@ function usage([name, command]: [string, Command]): string {
     const word = argument.variadic ? `${argument.name()}...` : argument.name();
     return argument.required ? `<${word}>` : `[${word}]`;
   });
-  const options = command.options.map(({ long, required }) => (required ? `${long}=` : long));
+  const shown = command.options.filter(({ hidden }) => !hidden);
+  const options = shown.map(({ long, required }) => (required ? `${long}=` : long));
   return [name, ...places, ...options].join(' ');
 }
 

@@ -19,7 +19,7 @@ import { ownerAddress } from '../../net/listen.ts';
 import { socketPath } from '../../session/election.ts';
 import { continueHint, findPortOwner, isStopped } from '../../session/port-owner.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
 import { painted } from '../terminal.ts';
 
@@ -54,7 +54,7 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
     const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
     const mark = ok ? painted('green', 'ok ') : painted('red', 'BAD');
     if (json) await writeJson({ about, ok, what, hint });
-    else await say(`${mark}  ${about}: ${what}.${remedy}`);
+    else await writeReport(`${mark}  ${about}: ${what}.${remedy}`);
   }
   return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
 }

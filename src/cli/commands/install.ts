@@ -13,7 +13,7 @@ import {
 } from '../../hosts/installer.ts';
 import { configFolders, type HostTarget, hostTargets, type Server } from '../../hosts/targets.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
-import { confirmed, print, say, sayError } from '../output.ts';
+import { confirmed, sayError, writeReport } from '../output.ts';
 
 interface Options {
   readonly scope?: string;
@@ -74,13 +74,12 @@ function isOfHost(error: unknown): error is IpcError {
 async function actOn(direction: Direction, target: HostTarget, options: Options): Promise<void> {
   const scope = parseScope(options.scope, target);
   const step = await plan(direction, target, scope, ownServer(), configFolders(process.env));
-  if (!step) return say(`${target.title}: nothing to do.`);
-  const words = [`${target.title}:`, ...describe(step).map((line) => `  ${line}`), ''].join('\n');
-  if (options.print) return print(words, 'nothing was done');
-  await say(words.trimEnd());
-  if (!options.yes && !(await isWanted())) return say('Nothing was done.');
+  if (!step) return writeReport(`${target.title}: nothing to do.`);
+  await writeReport([`${target.title}:`, ...describe(step).map((line) => `  ${line}`)].join('\n'));
+  if (options.print) return;
+  if (!options.yes && !(await isWanted())) return writeReport('Nothing was done.');
   await perform(step);
-  await say(doneWords(direction, target));
+  await writeReport(doneWords(direction, target));
 }
 
 async function found(): Promise<readonly HostTarget[]> {

@@ -5,7 +5,7 @@ import { lines } from '../../app/summaries.ts';
 import { importKey, type KeyChange, newKey, retireKey } from '../../net/key-rotation.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from '../../net/keys.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
-import { print, say, writeJson } from '../output.ts';
+import { print, say, writeJson, writeReport } from '../output.ts';
 import { readInput } from '../stdin.ts';
 
 interface KeyCommand {
@@ -84,7 +84,7 @@ async function sayKey(
   json: boolean,
 ): Promise<void> {
   if (json) await writeJson(change);
-  else await say(inWords(change));
+  else await writeReport(inWords(change));
 }
 
 /** Printed on stderr beside the key itself. */

@@ -9,7 +9,15 @@ import type { PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
-import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
+import {
+  printable,
+  say,
+  sayNoAddress,
+  sayTimeout,
+  sayWaiting,
+  writeJson,
+  writeReport,
+} from '../output.ts';
 import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
 
 export function addMailCommands(program: Command): void {
@@ -76,18 +84,18 @@ async function post(
   const named = id === undefined ? undefined : parseNamedId(id);
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal, id: named });
-  if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
+  if (!json) await reportStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
   return exitSuccess;
 }
 
-async function sayStored(
-  { to, host, port }: CallOf<'post'>['given'],
+async function reportStored(
+  { to, message, host, port }: CallOf<'post'>['given'],
   from: Name | undefined,
   result: PostResult,
 ): Promise<void> {
-  await say(present.presentStored(to, from, result, []));
-  if (from === undefined) return say('Next: give --from to be answered.');
+  await writeReport(present.presentStored(to, result, []));
+  if (from === undefined) return sayNoAddress(message);
   const options = host ? ['--host', present.at(host)] : port === undefined ? [] : ['--port', port];
   const separator = from.startsWith('-') ? ['--'] : [];
   await say(['Next: ipc wait', ...options, ...separator, shellWord(from)].join(' '));

@@ -4,7 +4,7 @@ import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
 import { endMsMax } from '../../base/limits.ts';
 import { addOperation } from '../operation-command.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { type CommandContext, exitSuccess, whenAborted } from '../run.ts';
 
 export function addOwnerCommands(program: Command): void {
@@ -59,7 +59,7 @@ async function broker(
   const { port, mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal });
   if (json) await writeJson({ port, ...result });
-  else await say(present.presentStart(port, result, []));
+  else await writeReport(present.presentStart(port, result, []));
   if (result.role !== 'owner') return exitSuccess;
   // An owner that is replaced becomes a standby, which by itself keeps no process alive.
   const alive = setInterval(() => {}, endMsMax);
@@ -75,6 +75,6 @@ async function status(
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal });
   if (json) await writeJson({ host: result.host, ...result });
-  else await say(present.presentStatus(result, Date.now(), []));
+  else await writeReport(present.presentStatus(result, Date.now(), []));
   return exitSuccess;
 }

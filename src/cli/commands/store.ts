@@ -10,7 +10,7 @@ import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
 import { folderFault } from '../../journal/epoch.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
-import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
+import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { retry } from './store-retry.ts';
 
@@ -83,7 +83,7 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
   });
   if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
-  else await say(presentStore(folder, report));
+  else await writeReport(presentStore(folder, report));
   return report.sound ? exitSuccess : exitFailed;
 }
 
@@ -126,7 +126,7 @@ function storeFolder(givenPort: string | undefined): string {
 }
 
 async function sayNone(folder: string): Promise<number> {
-  await say(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
+  await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
   return exitFailed;
 }
 

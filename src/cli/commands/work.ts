@@ -19,7 +19,7 @@ import { bodyBytesMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
 import { type Name, parseBody, parseName } from '../../model/message.ts';
 import { parameterWords, withExamples } from '../command-parts.ts';
-import { say, sayWaiting } from '../output.ts';
+import { say, sayWaiting, warn } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 
 export interface WorkOptions {
@@ -87,7 +87,7 @@ async function work(
   const [command = '', ...args] = words;
   await sayWaiting(`messages in ${quoted(mailbox)}`);
   const options = { mailbox, command, args, env: process.env, signal, killSignal: killer.signal };
-  await new Worker(mail, { ...options, ...plan, say }).run();
+  await new Worker(mail, { ...options, ...plan, say: warn }).run();
   return exitSuccess;
 }
 

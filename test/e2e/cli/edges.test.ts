@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { freePort } from '../../support/places.ts';
-import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 test('store check and post name the folder that they cannot read', async (context) => {
   const { run, home, port } = await shell(context);
@@ -119,7 +119,7 @@ test('a closed stderr changes nothing', async (context) => {
   const { line, run } = await shell(context);
   const { errors } = await line('{ "$@" post B hi; echo "exit $?" >&3; } 3>&2 2>&1 | true');
   assert.equal(errors, 'exit 0\n');
-  assert.match((await run(['status'])).errors, /; 1 message, /);
+  assert.match((await run(['status'])).text, /; 1 message, /);
 });
 
 test('a receive whose stdout is closed makes its sender try again', async (context) => {
@@ -138,7 +138,7 @@ test('a receive whose stdout is closed makes its sender try again', async (conte
 test('an interrupted command prints one line and exits with 128 + N', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -291,7 +291,7 @@ test('`ipc mcp` reports wrong variables at its start, and serves', async (contex
 test('a ping of a stopped process reports that, with the remedy', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   owner.kill('SIGSTOP');
   const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
   assert.equal(code, 1);

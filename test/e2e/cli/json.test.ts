@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { makeProgram } from '../../../src/cli/program.ts';
 import { jsonObjects } from '../../../src/cli/topics.ts';
 import { freePort } from '../../support/places.ts';
-import { type Ended, ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
   ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
@@ -145,7 +145,7 @@ test('Ctrl-C is an error object, and notes are objects', async (context) => {
   const { errors } = await run(['store', 'check', '--json']);
   assert.ok(JSON.parse(errors).note.startsWith(`No store in ${home}`));
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   const waiting = begin(['wait', 'B', '--json']);
   for (;;) {
     const status = JSON.parse((await run(['status', '--json'])).text);

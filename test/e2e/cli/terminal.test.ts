@@ -21,7 +21,7 @@ test('a wait prints what it waits for and how long, then the message', {
   await place.run(['post', 'B', 'hello']);
   const { code, text } = await end;
   const line = 'Waiting for mail in "B", at most 200 s. Ctrl-C ends it.\r\n';
-  assert.deepEqual([code, text], [0, `${line}hello`]);
+  assert.deepEqual([code, text], [0, `${line}hello\r\n`]);
 });
 
 test('a file gets the exact bytes, while the terminal gets the line', { skip }, async (context) => {

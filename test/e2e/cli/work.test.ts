@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, nextLine, shell } from '../../support/processes/shell.ts';
 
 test("work posts the command's output to the sender, which settles the message", async (context) => {
   const { run, begin } = await shell(context);
@@ -62,7 +62,7 @@ test('a command that cannot be started ends the work, and the attempt does not c
 test('work that is out of open files tries the command again, and the attempt does not count', async (context) => {
   if (spawnSync('prlimit', ['--version']).error) return context.skip('there is no prlimit');
   const { run, begin } = await shell(context);
-  assert.match(await nextErrorLine(begin(['broker'])), /^This session owns the broker/);
+  assert.match(await nextLine(begin(['broker'])), /^This session owns the broker/);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
   await run(['post', 'W', 'first', '--from', 'A']);
   assert.equal((await run(['wait', 'A'])).text, 'attempt 1\n');

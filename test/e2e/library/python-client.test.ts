@@ -13,13 +13,7 @@ import { accept } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
-import {
-  type Ended,
-  ended,
-  nextErrorLine,
-  type Shell,
-  shell,
-} from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 
 const folder = fileURLToPath(new URL('../../../../examples/python', import.meta.url));
@@ -71,7 +65,7 @@ function script({ other }: Shell, lines: Words): Promise<Ended> {
 async function withBroker(context: TestContext) {
   const place = await shell(context);
   const owner = place.begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   return { ...place, owner };
 }
 

@@ -156,12 +156,9 @@ test('doctor reports a folder that its user may not write to', async (context) =
   const store = join(home, `broker-${port}`);
   await mkdir(store, { mode: 0o500 });
   if (isRoot) await chown(store, nobody, nobody);
-  const { code, errors } = await ipc(port, 'doctor');
+  const { code, out } = await ipc(port, 'doctor');
   assert.equal(code, 1);
-  assert.match(
-    errors,
-    /\nBAD {2}store: home_unusable: EACCES: permission denied, access .*broker-/,
-  );
+  assert.match(out, /\nBAD {2}store: home_unusable: EACCES: permission denied, access .*broker-/);
 });
 
 async function mayRun(context: TestContext): Promise<boolean> {
