@@ -12,11 +12,11 @@ const program = makeProgram(helped, false);
 test('each command takes these arguments and options', () => {
   assert.deepEqual(leaves(program).map(usage), [
     'ipc mcp',
-    'ipc post <to> [message] --from= --host= --port= --id= --to= --json',
+    'ipc post <to> [message] --from= --host= --port= --id= --to= --empty --json',
     'ipc wait <mailbox> --timeout= --host= --port= --raw --json',
-    'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --raw --json',
+    'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --empty --raw --json',
     'ipc fetch <mailbox> --host= --port= --raw --json',
-    'ipc send <host> [message] --from= --timeout= --json',
+    'ipc send <host> [message] --from= --timeout= --empty --json',
     'ipc receive --port= --timeout= --bind= --raw --json',
     'ipc ping <host> --timeout= --json',
     'ipc broker --port= --bind= --json',

@@ -44,7 +44,7 @@ const commands: Readonly<Record<string, KeyCommand>> = {
     json: changeFields,
     act: async (home, json) => {
       if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
-      const text = (await readInput(keyFileBytesMax)).toString('latin1');
+      const text = (await readInput(keyFileBytesMax, 'key')).toString('latin1');
       return sayKey(presentKeyPut, await importKey(home, process.env, text), json);
     },
   },

@@ -53,7 +53,7 @@ test('bytes that are not UTF-8 are refused on stdin', async (context) => {
 
 test('fetch prints each body and a newline, and settles them', async (context) => {
   const { run } = await shell(context);
-  for (const body of ['one', 'two', '']) await run(['post', 'B', body]);
+  for (const body of ['one', 'two', '']) await run(['post', 'B', body, '--empty']);
   const { code, text } = await run(['fetch', 'B']);
   assert.deepEqual([code, text], [0, 'one\ntwo\n\n']);
   const again = await run(['fetch', 'B']);
