@@ -28,7 +28,7 @@ const table = {
   },
   bad_name: {
     fault: 'usage',
-    hint: 'use a name of 1 to 200 bytes of UTF-8 without control characters',
+    hint: 'use a name of 1 to 200 bytes of UTF-8 without invisible characters, and without spaces at its ends',
   },
   bad_id: {
     fault: 'usage',

@@ -13,11 +13,12 @@ import {
   readName,
   readNameOrNone,
   readOrigin,
+  readStoredName,
   writeEnvelope,
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import { parseName, parseSessionId } from '../model/message.ts';
+import { parseSessionId, parseStoredName } from '../model/message.ts';
 import type {
   DeadLetterCount,
   ErrorResponse,
@@ -386,7 +387,7 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const attempt = reader.u32();
     const others = reader.u32();
     isDamaged = readFlag(reader);
-    const mailbox = readName(reader);
+    const mailbox = readStoredName(reader);
     return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
@@ -425,12 +426,12 @@ function decodeStatus(frame: Frame): StatusResponse {
 }
 
 function deadLetterCount(fields: JsonFields): DeadLetterCount {
-  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
+  return { to: parseStoredName(fields.text('to')), messages: fields.whole('messages') };
 }
 
 function mailboxStatus(fields: JsonFields): MailboxStatus {
   return {
-    mailbox: parseName(fields.text('mailbox')),
+    mailbox: parseStoredName(fields.text('mailbox')),
     ready: fields.whole('ready'),
     held: fields.whole('held'),
     waiting: fields.whole('waiting'),
