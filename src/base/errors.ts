@@ -39,9 +39,9 @@ const table = {
     fault: 'usage',
     hint: 'split the message, or write it to a file and send the path',
   },
-  bad_timeout: { fault: 'usage', hint: 'give whole seconds from 1 to 300' },
-  bad_port: { fault: 'usage', hint: 'give a port from 1 to 65535' },
-  bad_host: { fault: 'usage', hint: 'write HOST:PORT, for example 127.0.0.1:19900' },
+  bad_timeout: { fault: 'usage', hint: 'to wait longer, call again when the time is over' },
+  bad_port: { fault: 'usage', hint: 'leave it out for the default port' },
+  bad_host: { fault: 'usage', hint: 'give both, for example 127.0.0.1:19901 for a broker' },
 
   home_unusable: {
     fault: 'operation',

@@ -11,9 +11,10 @@ import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addWorkCommand } from './commands/work.ts';
-import { completionScript, shells } from './completion.ts';
+import { completionScript, mailboxLines, shells } from './completion.ts';
 import { configureHelp, type Helped, helpFor, reportWrongLines } from './help.ts';
 import { beQuiet, print } from './output.ts';
+import { exitSuccess } from './run.ts';
 import { topicNames } from './topics.ts';
 
 export function makeProgram(helped: Helped, colours: boolean): Command {
@@ -75,7 +76,13 @@ function addCompletionCommand(program: Command): void {
     .command('completion')
     .description('Print a script that completes lines of `ipc` in a shell.')
     .addArgument(withChoices(new Argument('<shell>', 'the shell'), shells))
-    .action((name) => print(completionScript(name, program), 'nothing else was asked for'));
+    .action(async (name) => {
+      const isAsked = name === 'mailboxes';
+      const text = isAsked ? await mailboxLines(process.env) : completionScript(name, program);
+      await print(text, 'nothing else was asked for');
+      // The call of a broker that does not answer keeps the process alive.
+      if (isAsked) process.exit(exitSuccess);
+    });
   withExamples(
     command,
     'source <(ipc completion bash)    # in ~/.bashrc',

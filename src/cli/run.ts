@@ -23,6 +23,10 @@ export interface CommandContext {
   readonly raw: boolean;
 }
 
+/** A stopped owner would answer nobody, and the sessions that depend on it could not take over. */
+const ctrlZ =
+  'ipc: Ctrl-Z does not stop it, because other sessions may depend on its broker. Ctrl-C ends it; `ipc ... &` starts it in the background.';
+
 /** However the command ends, held mail is released and the broker is handed over. */
 export async function execute(
   act: (command: CommandContext) => Promise<number>,
@@ -30,8 +34,7 @@ export async function execute(
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
-  // Ctrl-Z must not stop an owner: other sessions depend on it.
-  process.on('SIGTSTP', () => {});
+  process.on('SIGTSTP', () => void warn(ctrlZ));
   const context = new AppContext({ env: process.env, program: 'ipc' });
   try {
     const { signal } = ended;

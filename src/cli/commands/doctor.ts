@@ -52,7 +52,8 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
   const findings = await examine(process.env, port === undefined ? undefined : parsePort(port));
   for (const { about, ok, what, hint } of findings) {
     const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
-    const mark = ok ? painted('green', 'ok ') : painted('red', 'BAD');
+    const [style, word] = ok ? (['green', 'ok '] as const) : (['red', 'BAD'] as const);
+    const mark = painted(style, word, 'stdout');
     if (json) await writeJson({ about, ok, what, hint });
     else await writeReport(`${mark}  ${about}: ${what}.${remedy}`);
   }

@@ -45,7 +45,7 @@ const commands: Readonly<Record<string, KeyCommand>> = {
     act: async (home, json) => {
       if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
       const text = (await readInput(keyFileBytesMax, 'key')).toString('latin1');
-      return sayKey(presentKeyPut, await importKey(home, process.env, text), json);
+      return sayKey(presentImported, await importKey(home, process.env, text), json);
     },
   },
   retire: {
@@ -94,10 +94,14 @@ function presentKey(path: string | undefined, old: boolean): string {
   return lines(`The key ${where}. Anyone who has it can read and write all mail.`, ...also);
 }
 
-function presentKeyPut({ path, same, old }: KeyChange): string {
-  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
+function presentKeyPut(change: KeyChange): string {
   const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
-  return lines(`${what}: ${path}.`, ...(old ? [oldIsValid, others] : []));
+  return lines(presentImported(change), ...(change.old ? [others] : []));
+}
+
+function presentImported({ path, same, old }: KeyChange): string {
+  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
+  return lines(`${what}: ${path}.`, ...(old ? [oldIsValid] : []));
 }
 
 function presentKeyRetired({ path, same }: KeyChange): string {

@@ -74,7 +74,8 @@ async function status(
 ): Promise<number> {
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal });
-  if (json) await writeJson({ host: result.host, ...result });
+  const mailboxes = result.mailboxes.map((box) => ({ ...box, oldestTime: box.oldestTime || null }));
+  if (json) await writeJson({ host: result.host, ...result, mailboxes });
   else await writeReport(present.presentStatus(result, Date.now(), []));
   return exitSuccess;
 }

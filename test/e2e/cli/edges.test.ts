@@ -193,7 +193,7 @@ test('a wrong command line is an error in the usual form', async (context) => {
     ],
     [
       ['wait', 'B', 'C'],
-      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; put a text with spaces in quotes.",
+      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; it reads one mailbox.",
     ],
     [
       ['wait'],
@@ -212,6 +212,15 @@ test('a wrong command line is an error in the usual form', async (context) => {
     const { code, text, errors } = await run(args);
     assert.deepEqual([code, text, errors], [2, '', `ipc: ${expected}\n`]);
   }
+  for (const [word, meant] of [
+    ['list', 'status'],
+    ['read', 'fetch'],
+  ]) {
+    const { errors } = await run([`${word}`]);
+    const what = `unknown command '${word}' (Did you mean ${meant}?)`;
+    assert.equal(errors, `ipc: unknown_operation: ${what}. To do: see \`ipc --help\`.\n`);
+  }
+  assert.match((await run(['post', '', 'hi'])).errors, /^ipc: bad_name: to is empty\./);
   const nothing = await run([]);
   assert.equal(nothing.code, 2);
   assert.match(nothing.errors, /^Usage: ipc /);
@@ -266,7 +275,7 @@ test('the error for a wrong key or variable names its form, and never shows the 
   );
   assert.equal(
     await said({ IPC_PORT: 'secret' }),
-    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
+    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: leave it out for the default port.\n',
   );
   assert.match(
     await said({ IPC_BROKER: 'secret' }),

@@ -105,7 +105,7 @@ test('an error is one object on stderr, with the usual exit code', async (contex
     error: {
       code: 'bad_timeout',
       message: 'timeout is "0"; it must be whole seconds from 1 to 300',
-      hint: 'give whole seconds from 1 to 300',
+      hint: 'to wait longer, call again when the time is over',
       retry: false,
       maybeStored: false,
     },

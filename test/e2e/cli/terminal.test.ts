@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../support/places.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
-import { ended, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, nextLine, shell } from '../../support/processes/shell.ts';
 
 const skip = noTerminal;
 const [red, green, bold, plain] = ['\u001b[31m', '\u001b[32m', '\u001b[1m', '\u001b[39m'];
@@ -87,6 +87,26 @@ test("error codes, the doctor's marks and headings of help are coloured", {
   assert.ok((await shown('ipc doctor')).startsWith(`${green}ok ${plain}  Node: `));
   assert.ok((await shown('ipc help wait')).includes(`${bold}Options:\u001b[22m\r\n`));
   assert.ok((await shown('NO_COLOR= ipc wait')).startsWith(red), 'an empty NO_COLOR is none');
+});
+
+test('a report in a file has no colours, though stderr is a terminal', {
+  skip,
+}, async (context) => {
+  const place = await shell(context);
+  const report = join(place.home, 'report.txt');
+  await ended(atTerminal(place, `mkdir -p ${place.home}; ipc doctor > ${report}`));
+  assert.match(await readFile(report, 'utf8'), /^ok {3}Node: /);
+});
+
+test('Ctrl-Z says why it does nothing, and how the command ends', async (context) => {
+  const { begin } = await shell(context);
+  const owner = begin(['broker']);
+  await nextLine(owner);
+  owner.kill('SIGTSTP');
+  assert.match(
+    await nextErrorLine(owner),
+    /^ipc: Ctrl-Z does not stop it, because .* Ctrl-C ends it; /,
+  );
 });
 
 test('NO_COLOR, a dumb terminal and a pipe get no colour', { skip }, async (context) => {
