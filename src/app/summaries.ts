@@ -98,7 +98,7 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
     status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
   const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [
-    `${messages(status.messages)}, ${bytes} bytes`,
+    `${messages(status.messages)}, ${byteCount(bytes)}`,
     sessions === 1 ? '1 session' : `${sessions} sessions`,
     ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
     ...stalled(status.storageStalledMs),
@@ -170,6 +170,10 @@ function answering({ answers }: Envelope): string {
 
 export function head(title: string, notes: Notes): string {
   return `${[title, ...notes].join('; ')}.`;
+}
+
+export function byteCount(count: number): string {
+  return count === 1 ? '1 byte' : `${count} bytes`;
 }
 
 export function messages(count: number): string {

@@ -33,7 +33,7 @@ export const environment: Rows = {
   IPC_BROKER: ['HOST:PORT of the broker, perhaps on another machine'],
   IPC_NAME: ['`from` of posts and sends that give none'],
   IPC_KEY: ['the key itself: 64 hex digits, or base64 of 32 bytes'],
-  IPC_KEY_FILE: ['its file; `key` in IPC_HOME by default'],
+  IPC_KEY_FILE: ['file of the key; `key` in IPC_HOME by default'],
   IPC_SENDS_PER_HOUR: [
     'messages of `ipc mcp` from one sender to one mailbox;',
     `${sendsPerHourMcp} by default, 0: no limit`,
@@ -69,10 +69,15 @@ only errors do. \`wait\`, \`ask\` and \`receive\` print the exact bytes of a mes
 \`fetch\` adds a newline after each. On a terminal control characters are escaped
 and the text ends with a newline, unless \`--raw\` is given.
 
+In reports a message is ready (it can be read) or held (a reader has it); one
+that is settled is gone. The owner is the process that runs the broker, perhaps
+this very command for as long as it runs. The epoch counts owners.
+
 If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the command
-exits with 1 and prints no error. A message that could not be written completely
-is released, and the sender of a \`receive\` tries again. Bytes in a pipe count as
-written: their message is settled, even if nothing reads the pipe.
+exits with 1 and prints no error; a report or a receipt exits with 0. A message
+that could not be written completely is released, and the sender of a \`receive\`
+tries again. Bytes in a pipe count as written: their message is settled, even if
+nothing reads the pipe.
 
 If stderr is a terminal, a command that waits prints what it waits for, and how
 long. Colours are for terminals only, and off when NO_COLOR is set.`,
@@ -115,7 +120,7 @@ and closed its stdout, in one step with the answer. If Ctrl-C or a kill comes
 first, the message is released.
 
 A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
-counts as written.
+counts as written, so the message is settled and its text is gone.
 
 A reader that is killed between writing and settling gets its message again,
 with the same id and a higher attempt.`,

@@ -6,8 +6,8 @@ import { access } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
-import { nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
-import { readText, realpathOf, replaceText, unusable } from './config-file.ts';
+import { emptyFile, nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
+import { readText, realpathOf, removeFile, replaceText, unusable } from './config-file.ts';
 import {
   type ConfigFolders,
   type HostTarget,
@@ -115,6 +115,7 @@ async function planEdit(
 export function describe(step: Step): string[] {
   if (step.kind === 'run') return [`run: ${step.words.map(shellWord).join(' ')}`];
   const { path, before, after } = step;
+  if (after === emptyFile) return [`remove ${path}, which has nothing else in it`];
   const head = before === undefined ? 'make' : 'change';
   return [`${head} ${path}:`, ...changedLines(before ?? '', after)];
 }
@@ -127,6 +128,7 @@ export async function perform(step: Step): Promise<void> {
       hint: 'try again',
     });
   }
+  if (after === emptyFile) return removeFile(path);
   await replaceText(path, after);
 }
 

@@ -43,7 +43,8 @@ export function addMailCommands(program: Command): void {
       reader: 'true: a reader was waiting for it',
     },
     examples: [
-      'ipc post ann "What is 6 times 7?" --from ben',
+      "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",
+      'ipc post ann Go --from ben',
       'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
     ],
     act: post,
@@ -63,7 +64,10 @@ export function addMailCommands(program: Command): void {
     positional: ['to', 'message'],
     printsBodies: true,
     json: messageFields,
-    examples: ['ipc ask ann "What is 6 times 7?" --mailbox ben'],
+    examples: [
+      "ipc ask ann --mailbox ben <<'END'\nWhat does `make test` print?\nEND",
+      'ipc ask ann Ready? --mailbox ben --timeout 300',
+    ],
     act: ask,
   });
   addOperation(program, {

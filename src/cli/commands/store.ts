@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { quoted, sanitizeLine } from '../../app/sanitize.ts';
-import { head, lines, messages, warning } from '../../app/summaries.ts';
+import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
@@ -99,8 +99,10 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
     `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
-    `${messages(report.messages)} not settled, ${bytes} bytes`,
-    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
+    `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
+    ...mailboxes.map(
+      (box) => `${quoted(box.mailbox)}: ${messages(box.messages)}, ${byteCount(box.bytes)}`,
+    ),
   );
 }
 

@@ -250,7 +250,7 @@ test('store check reports what is in a store, and changes nothing', async (conte
   const { code, text } = await run(['store', 'check']);
   assert.equal(code, 0);
   assert.match(text, /: sound; epoch 1\.\n/);
-  assert.match(text, /\n1 message not settled, 5 bytes\n"B": 1, 5 bytes\n$/);
+  assert.match(text, /\n1 message not settled, 5 bytes\n"B": 1 message, 5 bytes\n$/);
   const segment = join(home, `broker-${port}`, 'epochs/00000001/seg-000001.log');
   const bytes = await readFile(segment);
   bytes[bytes.indexOf('hello')] = 0x48;

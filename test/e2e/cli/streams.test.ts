@@ -16,7 +16,7 @@ test('the result of a command goes to stdout, and stderr stays empty', async (co
       /^Stored as #1 \(id .*\) in "ann"; no reader is waiting there\.\n$/,
     ],
     [['status'], /^Broker on port .*\n"ann": 1 ready/],
-    [['store', 'check'], /^Store in .*: sound; [\s\S]*\n"ann": 1, 8 bytes\n$/],
+    [['store', 'check'], /^Store in .*: sound; [\s\S]*\n"ann": 1 message, 8 bytes\n$/],
     [['store', 'retry'], /^No dead letter was moved\.\n$/],
     [['doctor'], /^ok {3}Node: /],
     [['install', 'cursor', '--print'], /^Cursor:\n {2}/],

@@ -61,11 +61,14 @@ test('without a terminal at stderr, or with --json, there is no such line', {
   }
 });
 
-test('Ctrl-C at a question ends the program, Ctrl-D is a no', { skip }, async (context) => {
+test('Ctrl-C at a question ends the program, Ctrl-D is a no, and a no exits with 1', {
+  skip,
+}, async (context) => {
   const place = await shell(context);
   for (const [key, code, last] of [
     ['\u0003', 130, ''],
-    ['\u0004', 0, 'Nothing was done.\r\n'],
+    ['\u0004', 1, 'Nothing was done.\r\n'],
+    ['n\r', 1, 'Nothing was done.\r\n'],
   ] as const) {
     const asking = atTerminal(place, 'ipc install cursor', null);
     const end = ended(asking);

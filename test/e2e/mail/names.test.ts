@@ -68,7 +68,10 @@ test('an old store keeps its mail: each of its names is read as the one that loo
   append(store, postedRecord(7, '#7', { to: 'ben ', alsoTo: ['ben', '\u3000cy'] }));
   await store.journal.close();
   const check = await run(['store', 'check']);
-  assert.match(check.text, /: sound; [\s\S]*\n"ann": 3, 6 bytes\n"ben": 2, 4 bytes\n/);
+  assert.match(
+    check.text,
+    /: sound; [\s\S]*\n"ann": 3 messages, 6 bytes\n"ben": 2 messages, 4 bytes\n/,
+  );
   assert.equal((await run(['fetch', 'ann'])).text, '#1\n#2\n#3\n');
   assert.equal((await run(['fetch', composed])).text, '#4\n#5\n');
   assert.equal((await run(['fetch', 'U+200B'])).text, '#6\n');
