@@ -10,7 +10,8 @@ worker=$!
 trap 'kill "$worker" 2> /dev/null && wait "$worker" || true' EXIT
 for file in "$@"; do
   printf '%s: ' "$file"
-  $ipc ask count --mailbox pipeline < "$file"
+  # A file may be empty.
+  $ipc ask count --empty --mailbox pipeline < "$file"
 done
-$ipc post count shutdown 2> /dev/null
+$ipc post count shutdown > /dev/null
 wait "$worker"

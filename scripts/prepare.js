@@ -1,13 +1,15 @@
 // The first step of start, test and bench: install missing packages, rebuild stale output. Plain JavaScript
-// without dependencies, so that it runs in a fresh clone.
+// without dependencies, so that it runs in a fresh clone. npm runs it, too, as `prepare`: after `npm ci` in the
+// clone, for `npm install CLONE` and for an install from git, but not for an install of the published package.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { compiled, root, shipped, stop } from './project.js';
 
 const settings = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.types.json'];
 
 export async function prepare({ force = false } = {}) {
+  if (omitsDevPackages()) return;
   const installedMs = changedMs(join(root, 'node_modules/.package-lock.json'));
   if (installedMs < changedMs(join(root, 'package-lock.json'))) install();
   // The older of the two outputs counts.
@@ -18,12 +20,26 @@ export async function prepare({ force = false } = {}) {
   }
 }
 
+/** `npm ci --omit=dev` in the clone has asked for no packages to build with, so it gets no build. */
+function omitsDevPackages() {
+  const {
+    npm_lifecycle_event: event,
+    npm_config_omit: omit = '',
+    INIT_CWD: cwd = '',
+  } = process.env;
+  if (event !== 'prepare' || !omit.includes('dev') || resolve(cwd) !== resolve(root)) return false;
+  process.stderr.write('not built, because there are no dev dependencies: run `npm run build`\n');
+  return true;
+}
+
 function install() {
   process.stderr.write('installing the packages of package-lock.json ...\n');
   // No package here needs its install script.
   const args = ['ci', '--include=dev', '--ignore-scripts', '--loglevel=error'];
   const { status } = spawnSync('npm', args, {
     cwd: root,
+    // Under `npm install -g CLONE` these are set for the npm that runs this script.
+    env: { ...process.env, npm_config_global: 'false', npm_config_location: 'project' },
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32', // where npm is a batch file
   });

@@ -5,7 +5,8 @@
     ipc.py wait MAILBOX [--timeout S]      the body goes to stdout, and is settled once it is there
 
 Exit codes: 0 success, 1 operation failed, 2 usage error, 124 timed out.
-IPC_HOME is the state folder (~/.agent-ipc), IPC_PORT the broker's port on 127.0.0.1 (19901).
+IPC_HOME is the state folder (~/.agent-ipc), IPC_PORT the broker's port on 127.0.0.1 (19901). IPC_BROKER names
+the broker of this machine as HOST:PORT; one of another machine is refused, because reaching it takes TLS.
 
 As a module, from one thread:
 
@@ -62,7 +63,7 @@ REDIAL_S = 10  # how long a lost broker may take to be replaced
 REDIAL_S_PAUSE = 0.1
 
 BROKER_GAVE_UP = {'storage_failed', 'owner_replaced'}
-USAGE_ERRORS = {'bad_name', 'bad_body', 'body_too_large', 'bad_port', 'bad_timeout'}
+USAGE_ERRORS = {'bad_name', 'bad_body', 'body_too_large', 'bad_port', 'bad_host', 'bad_timeout'}
 EXIT_FAILED, EXIT_USAGE, EXIT_TIMED_OUT, EXIT_INTERRUPTED = 1, 2, 124, 130
 
 
@@ -197,10 +198,21 @@ def shake_hands(connection: socket.socket, key: bytes, port: int) -> None:
     connection.sendall(mac(key, b'agent-ipc client 1\0', transcript))
 
 
-def port_of(given: str) -> int:
+def port_of(given: str, variable: str) -> int:
     if not given.isdecimal() or not 0 < int(given) < 65_536:
-        raise IpcError('bad_port', f'IPC_PORT is {given}, not a port from 1 to 65535')
+        raise IpcError('bad_port', f'{variable} is {given}, not a port from 1 to 65535')
     return int(given)
+
+
+def broker_port() -> int:
+    given = os.environ.get('IPC_BROKER')
+    if not given:
+        return port_of(os.environ.get('IPC_PORT') or PORT, 'IPC_PORT')
+    host, _, port = given.rpartition(':')
+    if host not in ('localhost', '[::1]') and not host.startswith('127.'):
+        only = 'ipc.py uses the broker of this machine only: unset it, or use `ipc`'
+        raise IpcError('bad_host', f'IPC_BROKER is {given}; {only}')
+    return port_of(port, 'the port in IPC_BROKER')
 
 
 class Answer(NamedTuple):
@@ -291,7 +303,7 @@ class Session:
     def __init__(self) -> None:
         home = os.environ.get('IPC_HOME') or pathlib.Path.home() / '.agent-ipc'
         self._key_path = pathlib.Path(home, 'key')
-        self._port = port_of(os.environ.get('IPC_PORT') or PORT)
+        self._port = broker_port()
         self._id = ''.join(secrets.choice('0123456789abcdefghijklmnopqrstuv') for _ in range(16))
         self._posts = 0
         self._held: dict[int, str] = {}  # number to id

@@ -91,7 +91,7 @@ export type MailboxList = readonly [Name, ...Name[]];
 export function parseMailboxes(value: unknown, parameter: string): MailboxList {
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
-    const what = Array.isArray(value) ? `name ${index + 1} of ${parameter}` : parameter;
+    const what = list.length > 1 ? `name ${index + 1} of ${parameter}` : parameter;
     if (typeof name === 'string') return parseName(name, what);
     throw new InvalidValue('bad_name', what, name, 'a text');
   });

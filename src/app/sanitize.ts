@@ -1,12 +1,8 @@
 // Text of a peer, made safe to show to a model or a person: nothing in it is hidden, moves the cursor,
 // colours the terminal, or changes the direction of text.
+import { unseen } from '../base/characters.ts';
 import type { Name, Origin } from '../model/message.ts';
 
-/**
- * Control characters, format characters, line separators, and what is not drawn: fillers, selectors and
- * tags, in which text can be hidden.
- */
-const unseen = '\\p{Cc}\\p{Cf}\\p{Default_Ignorable_Code_Point}\\p{Zl}\\p{Zp}';
 const seen = `[^\\s${unseen}]`;
 /** Emoji need both, many scripts the second. Only one of each is kept behind a visible character: a row of them can hide text. */
 const selector = '[\\ufe0e\\ufe0f]';

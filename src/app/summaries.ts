@@ -38,22 +38,16 @@ export function deliveryTitle(delivery: Delivery): string {
   return `Message for ${quoted(delivery.mailbox)}: ${described(delivery)}`;
 }
 
-export function presentStored(
-  to: MailboxList,
-  from: Name | undefined,
-  result: PostResult,
-  notes: Notes,
-): string {
+export function presentStored(to: MailboxList, result: PostResult, notes: Notes): string {
   const stored = result.duplicate ? 'Already stored' : 'Stored';
-  const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
   if (to.length > 1) {
     const ids = `ids ${quoted(result.id)} to ${quoted(result.also.at(-1)?.id ?? '')}`;
     const title = `${stored} in ${to.length} mailboxes (${ids}): ${storedList(to, result)}`;
-    return head(title, [...address, ...notes]);
+    return head(title, notes);
   }
   const reader = result.reader ? 'a reader was waiting for it' : 'no reader is waiting there';
   const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to[0])}`;
-  return head(title, [reader, ...address, ...notes]);
+  return head(title, [reader, ...notes]);
 }
 
 function storedList(mailboxes: MailboxList, result: PostResult): string {
@@ -66,9 +60,13 @@ function storedList(mailboxes: MailboxList, result: PostResult): string {
   return [...all, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
 
-export function presentSend(host: Address, from: Name | undefined, notes: Notes): string {
-  const address = from === undefined ? ['no "from", so there is no address to answer'] : [];
-  return head(`Received by the session at ${at(host)}`, [...address, ...notes]);
+export function presentSend(host: Address, notes: Notes): string {
+  return head(`Received by the session at ${at(host)}`, notes);
+}
+
+/** Added to the result of a post or send: its sender may expect an answer. */
+export function noAddress(from: Name | undefined): Notes {
+  return from === undefined ? ['no "from", so there is no address to answer'] : [];
 }
 
 export function presentPing(host: Address, ms: number, notes: Notes): string {
@@ -119,7 +117,7 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
     status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
   const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [
-    `${messages(status.messages)}, ${bytes} bytes`,
+    `${messages(status.messages)}, ${byteCount(bytes)}`,
     sessions === 1 ? '1 session' : `${sessions} sessions`,
     ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
     ...stalled(status.storageStalledMs),
@@ -193,6 +191,10 @@ function answering({ answers }: Envelope): string {
 
 export function head(title: string, notes: Notes): string {
   return `${[title, ...notes].join('; ')}.`;
+}
+
+export function byteCount(count: number): string {
+  return count === 1 ? '1 byte' : `${count} bytes`;
 }
 
 export function messages(count: number): string {

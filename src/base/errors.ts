@@ -28,7 +28,7 @@ const table = {
   },
   bad_name: {
     fault: 'usage',
-    hint: 'use a name of 1 to 200 bytes of UTF-8 without control characters',
+    hint: 'use a name of 1 to 200 bytes of UTF-8 without invisible characters, and without spaces at its ends',
   },
   bad_id: {
     fault: 'usage',
@@ -39,12 +39,9 @@ const table = {
     fault: 'usage',
     hint: 'split the message, or write it to a file and send the path',
   },
-  bad_timeout: { fault: 'usage', hint: 'give whole seconds from 1 to 300' },
-  bad_port: { fault: 'usage', hint: 'give a port from 1 to 65535' },
-  bad_host: {
-    fault: 'usage',
-    hint: 'write HOST:PORT, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)',
-  },
+  bad_timeout: { fault: 'usage', hint: 'to wait longer, call again when the time is over' },
+  bad_port: { fault: 'usage', hint: 'leave it out for the default port' },
+  bad_host: { fault: 'usage', hint: 'give both, for example 127.0.0.1:19901 for a broker' },
 
   home_unusable: {
     fault: 'operation',

@@ -29,7 +29,7 @@ export function outputFields(command: Command): OutputFields | undefined {
   return fieldsOf.get(command);
 }
 
-/** Shown at the end of the command's help. */
+/** Shown at the end of the command's help. A text for stdin is not indented, so that it can be pasted. */
 export function withExamples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText('after', ['\nExample:', ...lines].join('\n  '));
 }
@@ -56,6 +56,10 @@ export function parameterWords(operation: OperationName, name: ParameterName): s
       return `${parameters.bind.what}; ${parameters.bind.otherwise} by default`;
     case 'host':
       return hostWords(operation);
+    case 'mailbox':
+      return operation === 'ask'
+        ? 'your own mailbox, which gets the answer; IPC_NAME by default'
+        : parameters.mailbox.what;
     default: {
       const { what, otherwise } = parameters[name];
       return otherwise === undefined ? what : `${what}; ${otherwise} by default`;

@@ -1,9 +1,12 @@
 // `ipc completion`: a shell script that completes lines of ipc, generated from the tree of commands. Where it
-// offers no word, the shell completes file names. It never asks a broker.
+// offers no word, the shell completes file names. For a mailbox the script runs `ipc completion mailboxes`.
 import type { Command } from 'commander';
+import { AppContext } from '../app/context.ts';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import { quotedForShell } from '../base/shell.ts';
+import { currentKeys } from '../net/keys.ts';
+import { ownerAddress } from '../net/listen.ts';
 
 /** A word that may be typed, and its description. */
 type Word = readonly [word: string, description: string];
@@ -24,7 +27,15 @@ interface CompletionPoint {
   readonly flags: readonly Flag[];
 }
 
-const writers: Readonly<Record<string, (points: readonly CompletionPoint[]) => string>> = {
+/** A shell waits for this at each press of Tab. */
+const mailboxesMsMax = 300;
+
+/** Parameters whose value is the name of a mailbox that may have mail or readers. */
+const mailboxParameters: readonly string[] = ['to', 'mailbox'];
+
+type Writer = (points: readonly CompletionPoint[], mailboxes: readonly string[]) => string;
+
+const writers: Readonly<Record<string, Writer>> = {
   bash: bashScript,
   zsh: zshScript,
   fish: fishScript,
@@ -34,9 +45,48 @@ export const shells = Object.keys(writers);
 
 export function completionScript(shell: string, program: Command): string {
   const write = Object.hasOwn(writers, shell) && writers[shell];
-  if (write) return write(pointsIn(program, program.name()));
+  const name = program.name();
+  if (write) return write(pointsIn(program, name), mailboxPlaces(program, name));
   const what = `shell is ${shown(shell)}; it must be one of ${shells.join(', ')}`;
   throw new IpcError('bad_parameter', what);
+}
+
+/**
+ * The mailboxes that have mail or readers, a line each, if a broker answers in time. It starts no broker and
+ * makes no key. Names that a shell would not read as one plain word are left out.
+ */
+export async function mailboxLines(env: NodeJS.ProcessEnv): Promise<string> {
+  const signal = AbortSignal.timeout(mailboxesMsMax);
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+  try {
+    const names = await Promise.race([mailboxNames(env, signal), late]);
+    return names.filter((name) => /^[\w./@%+,-]+$/.test(name)).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+async function mailboxNames(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string[]> {
+  const context = new AppContext({ env, program: 'ipc' });
+  if (!currentKeys(context.home, env)) return [];
+  const { host = ownerAddress, port } = await context.brokerAddress({});
+  const { mailboxes } = await context.clientOf(host, port).status({ signal });
+  return mailboxes.map(({ mailbox }) => mailbox);
+}
+
+/** Where a name of a mailbox is expected: the words before it, as `"$at $prev"` has them. */
+function mailboxPlaces(command: Command, path: string): string[] {
+  const [first] = command.registeredArguments;
+  const argument = mailboxParameters.includes(first?.name() ?? '')
+    ? [`${path} ${command.name()}`]
+    : [];
+  const options = command.options
+    .filter(({ long, required }) => required && mailboxParameters.includes(long?.slice(2) ?? ''))
+    .map(({ long }) => `${path} ${long}`);
+  const below = command.commands.flatMap((each) => mailboxPlaces(each, `${path} ${each.name()}`));
+  return [...argument, ...options, ...below];
 }
 
 function pointsIn(command: Command, path: string): CompletionPoint[] {
@@ -73,7 +123,7 @@ function valuesIn(points: readonly CompletionPoint[]) {
   };
 }
 
-function bashScript(points: readonly CompletionPoint[]): string {
+function bashScript(points: readonly CompletionPoint[], mailboxes: readonly string[]): string {
   const list = (words: readonly Word[]) => words.map(([word]) => word).join(' ');
   const { any, known } = valuesIn(points);
   return `_ipc() {
@@ -83,6 +133,13 @@ function bashScript(points: readonly CompletionPoint[]): string {
       ${patterns(points.slice(1).map(({ path }) => path))}) at="$at \${COMP_WORDS[i]}" ;;
     esac
   done
+  case "$at $prev:$cur" in
+    *:-*) ;;
+    ${mailboxes.map((place) => `${quotedForShell(`${place}:`)}*`).join('|')})
+      compopt +o default 2> /dev/null
+      COMPREPLY=($(compgen -W "$(ipc completion mailboxes 2> /dev/null)" -- "$cur"))
+      return ;;
+  esac
   case "$at $prev" in
     ${any}) ;;
 ${known.map(({ after, choices }) => `    ${quotedForShell(after)}) words=${quotedForShell(choices.join(' '))} ;;`).join('\n')}
@@ -102,7 +159,7 @@ complete -o default -F _ipc ipc
 `;
 }
 
-function zshScript(points: readonly CompletionPoint[]): string {
+function zshScript(points: readonly CompletionPoint[], mailboxes: readonly string[]): string {
   const list = (words: readonly Word[]) => words.map(described).join(' ');
   const described = ([word, what]: Word) => quotedForShell(what === '' ? word : `${word}:${what}`);
   const { any, known } = valuesIn(points);
@@ -115,6 +172,13 @@ _ipc() {
       (${patterns(points.slice(1).map(({ path }) => path))}) at="$at $word" ;;
     esac
   done
+  case "$at \${words[CURRENT-1]}:\${words[CURRENT]}" in
+    (*:-*) ;;
+    (${mailboxes.map((place) => `${quotedForShell(`${place}:`)}*`).join('|')})
+      offered=(\${(f)"$(ipc completion mailboxes 2> /dev/null)"})
+      if ((\${#offered})); then _describe mailbox offered; fi
+      return ;;
+  esac
   case "$at \${words[CURRENT-1]}" in
     (${any}) ;;
 ${known.map(({ after, choices }) => `    (${quotedForShell(after)}) offered=(${choices.map(quotedForShell).join(' ')}) ;;`).join('\n')}
@@ -134,15 +198,23 @@ compdef _ipc ipc
 `;
 }
 
-function fishScript(points: readonly CompletionPoint[]): string {
+const mailboxesOfFish = "'(ipc completion mailboxes 2> /dev/null)'";
+
+function fishScript(points: readonly CompletionPoint[], mailboxes: readonly string[]): string {
   const lines = points.flatMap(({ path, words, flags }) => {
     const here = `complete -c ipc -n ${quotedForShell(`__ipc_at ${path}`)}`;
+    const isMailbox = mailboxes.includes(`${path} ${path.split(' ').at(-1)}`);
+    const first = `__ipc_at ${path}; and test (count (commandline -opc)) = ${path.split(' ').length}`;
     return [
+      ...(isMailbox
+        ? [`complete -c ipc -n ${quotedForShell(first)} -f -a ${mailboxesOfFish}`]
+        : []),
       ...words.map(
         ([word, what]) => `${here} -f -a ${quotedForShell(word)} -d ${quotedForShell(what)}`,
       ),
       ...flags.map(({ word: [long, what], takesValue, choices }) => {
-        const any = takesValue ? ' -r' : '';
+        const name = mailboxes.includes(`${path} ${long}`);
+        const any = name ? ` -x -a ${mailboxesOfFish}` : takesValue ? ' -r' : '';
         const value = choices.length === 0 ? any : ` -x -a ${quotedForShell(choices.join(' '))}`;
         return `${here} -l ${long.slice(2)}${value} -d ${quotedForShell(what)}`;
       }),

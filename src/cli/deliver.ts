@@ -6,7 +6,7 @@ import { IpcError } from '../base/errors.ts';
 import { endMsMax } from '../base/limits.ts';
 import type { Delivery, MailService } from '../model/mail-service.ts';
 import type { OutputFields } from './command-parts.ts';
-import { jsonLine, outputFailed, say, sayError, write } from './output.ts';
+import { jsonLine, outputFailed, sayError, warn, write } from './output.ts';
 import { type CommandContext, exitFailed, exitSuccess } from './run.ts';
 import { failureIn } from './worker/failure-answer.ts';
 
@@ -67,10 +67,10 @@ async function settle(mail: MailService, deliveries: readonly Delivery[]): Promi
     const late = AbortSignal.timeout(endMsMax);
     const notHeld = await mail.settle(deliveries, { signal: late });
     for (const { envelope } of notHeld)
-      await say(`#${envelope.number} is held by another session.`);
+      await warn(`#${envelope.number} is held by another session.`);
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;
-    await say('It is not known whether this was settled: it may be redelivered.');
+    await warn('It is not known whether this was settled: it may be redelivered.');
   }
 }
 

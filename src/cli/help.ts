@@ -6,7 +6,7 @@ import { styled } from './terminal.ts';
 import { topicNames, topics } from './topics.ts';
 
 const programHelp = `
-Bodies go to stdout, everything else to stderr. \`ipc help COMMAND\` has an
+Results go to stdout, notes and errors to stderr. \`ipc help COMMAND\` has an
 example. \`ipc help TOPIC\` explains one of these topics:
   ${topicNames.join(', ')}`;
 
@@ -46,7 +46,9 @@ export function configureHelp(program: Command, helped: Helped, colours: boolean
 export function reportWrongLines(command: Command, name = command.name()): void {
   command.helpCommand(false);
   command.exitOverride((error) => {
-    throw error.exitCode === 0 || error.code === 'commander.help' ? error : wrongLine(error, name);
+    throw error.exitCode === 0 || error.code === 'commander.help'
+      ? error
+      : wrongLine(error, name, command);
   });
   for (const below of command.commands) reportWrongLines(below, `${name} ${below.name()}`);
 }
@@ -80,15 +82,40 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 const remedies: Readonly<Record<string, string>> = {
   'commander.unknownOption': "; put `--` before a text that begins with '-'",
-  'commander.excessArguments': '; put a text with spaces in quotes',
 };
 
-function wrongLine({ code, message }: CommanderError, name: string): IpcError {
+/** Names that other programs give to what a command of ours does. */
+const synonyms: Readonly<Record<string, string>> = {
+  get: 'fetch',
+  list: 'status',
+  listen: 'receive',
+  ls: 'status',
+  ps: 'status',
+  read: 'fetch',
+  serve: 'broker',
+  start: 'broker',
+  who: 'status',
+};
+
+function wrongLine({ code, message }: CommanderError, name: string, command: Command): IpcError {
   const what = message
     .replace(/^error: /, '')
     .replace(/\n(\(.*\))$/s, ' $1')
+    .replace(/^(unknown command '(\w+)').*/, (line, start, word) =>
+      command.parent === null && Object.hasOwn(synonyms, word)
+        ? `${start} (Did you mean ${synonyms[word]}?)`
+        : line,
+    )
     .replace(/\.$/, '');
+  const remedy =
+    code === 'commander.excessArguments' ? excessRemedy(command) : (remedies[code] ?? '');
   return new IpcError(codes[code] ?? 'unknown_parameter', what, {
-    hint: `see \`${name} --help\`${remedies[code] ?? ''}`,
+    hint: `see \`${name} --help\`${remedy}`,
   });
+}
+
+function excessRemedy({ registeredArguments }: Command): string {
+  const names = registeredArguments.map((argument) => argument.name());
+  if (names.includes('message')) return '; put a text with spaces in quotes';
+  return names.includes('mailbox') ? '; it reads one mailbox' : '';
 }

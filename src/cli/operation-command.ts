@@ -7,8 +7,10 @@ import {
   type ParameterName,
   parseParameters,
 } from '../app/operations.ts';
+import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
+import { shellWord } from '../base/shell.ts';
 import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
 import { type CommandContext, execute } from './run.ts';
 import { readInput } from './stdin.ts';
@@ -61,17 +63,22 @@ export function addOperation<K extends OperationName>(
     command.option(`--${option} <${option}>`, words);
   }
   for (const option of options) command.addOption(option);
+  if (positional.includes('message')) command.option('--empty', 'the message may be empty');
   if (printsBodies) command.option('--raw', 'do not escape control characters on a terminal');
   withJson(command, json);
   withExamples(command, ...examples);
   command.action(async () => {
-    const { json, id, max, raw, once, to = [], ...options } = command.opts();
+    const { json, id, max, raw, once, empty, quiet: _, to = [], ...options } = command.opts();
     const given: Record<string, unknown> = { ...options };
     const isEndless = mayWaitForever && given.timeout === '0';
     if (isEndless) delete given.timeout;
     for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
-    if (operation === 'post') given.to = [given.to, ...to];
-    if (positional.includes('message')) given.message = await readMessage(given.message);
+    if (operation === 'post') given.to = mailboxesOf(command.args, to);
+    if (positional.includes('message')) {
+      const message = await readMessage(given.message, empty === true);
+      if (message.length === 0 && !empty) throw noMessage(given.message, command.args, to);
+      given.message = message;
+    }
     const call = parsed(operation, given, mayWaitForever);
     if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
     const flags = { json: json !== undefined, raw: raw !== undefined, once: once !== undefined };
@@ -96,9 +103,46 @@ function parsed<K extends OperationName>(
   }
 }
 
+/**
+ * `ipc post ann --to ben` posts stdin to both. In `ipc post --to ann hi`, "hi" looks like the message, and
+ * would be a mailbox: refused.
+ */
+function mailboxesOf([first = '', ...texts]: readonly string[], others: readonly string[]) {
+  const words = process.argv.slice(2);
+  const optionAt = words.findIndex((word) => word === '--to' || word.startsWith('--to='));
+  if (texts.length === 0 && optionAt !== -1 && optionAt < words.indexOf(first)) {
+    const what = `--to comes before ${shown(first)}, which may be a mailbox or the message`;
+    throw new IpcError('bad_parameter', what, { hint: postForms(first, others) });
+  }
+  return [first, ...others];
+}
+
+function postForms(word: string, [other = '']: readonly string[]): string {
+  const [mailbox, text] = [shellWord(other), shellWord(word)];
+  const both = `ipc post ${text} --to ${mailbox} < FILE`;
+  return `write \`ipc post ${mailbox} ${text}\` for one mailbox, \`${both}\` for both`;
+}
+
 /** The text of the command line, or stdin. */
-async function readMessage(text: unknown): Promise<unknown> {
+async function readMessage(text: unknown, mayBeEmpty: boolean): Promise<Buffer> {
   if (typeof text === 'string' && text !== '-') return Buffer.from(text);
-  if (text === undefined && process.stdin.isTTY) return undefined;
-  return readInput(bodyBytesMax);
+  if (text === undefined && process.stdin.isTTY) {
+    if (mayBeEmpty) return Buffer.alloc(0);
+    throw new IpcError('missing_parameter', 'there is no message', { hint: messageHint });
+  }
+  return readInput(bodyBytesMax, 'message');
+}
+
+const messageHint = 'give a text, or pass one on stdin; with --empty the message may be empty';
+
+/** A variable that is not set, or a command that failed before the pipe, is no message. */
+function noMessage(
+  text: unknown,
+  [first = '']: readonly string[],
+  others: readonly string[],
+): IpcError {
+  const isText = typeof text === 'string' && text !== '-';
+  const where = isText ? 'its text is ""' : 'stdin is empty';
+  const hint = !isText && others.length > 0 ? postForms(first, others) : messageHint;
+  return new IpcError('missing_parameter', `there is no message: ${where}`, { hint });
 }

@@ -1,11 +1,12 @@
-// What the program writes: bodies, JSON and help to stdout, everything else to stderr. With `--json` a line
-// on stderr is an object, too: `note`, `timeout` or `error`.
+// What the program writes: results (bodies, reports, JSON, help) to stdout; notes, timeouts and errors to
+// stderr. With `--json` a line on stderr is an object, too: `note`, `timeout` or `error`.
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import { sanitize } from '../app/sanitize.ts';
 import { presentError } from '../app/summaries.ts';
 import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
+import { isShutdown } from '../model/message.ts';
 import { painted } from './terminal.ts';
 
 /** Read from the command line itself, because an error in parsing it must be JSON as well. */
@@ -46,10 +47,14 @@ export function write(data: string | Buffer, signal: AbortSignal): Promise<void>
   });
 }
 
-/** A pipe or a file gets the exact bytes; on a terminal control characters are escaped. */
+/**
+ * A pipe or a file gets the exact bytes. On a terminal control characters are escaped, and the prompt
+ * begins on a line of its own.
+ */
 export function printable(body: Buffer, raw: boolean): Buffer {
   if (raw || !process.stdout.isTTY) return body;
-  return Buffer.from(sanitize(body.toString('utf8')).text);
+  const { text } = sanitize(body.toString('utf8'));
+  return Buffer.from(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 export async function print(text: string, then: string): Promise<void> {
@@ -58,13 +63,40 @@ export async function print(text: string, then: string): Promise<void> {
   });
 }
 
-/** The result of a call that has succeeded. */
+/** The result of a call that has succeeded, in words. A reader that has seen enough of it is no failure. */
+export async function writeReport(text: string): Promise<void> {
+  try {
+    await print(`${text}\n`, 'the call itself succeeded');
+  } catch (error) {
+    if (!(error instanceof OutputFailed && error.isQuiet)) throw error;
+  }
+}
+
+/** The same, as an object. */
 export async function writeJson(value: object): Promise<void> {
   await print(jsonLine(value), 'the call itself succeeded');
 }
 
-export function say(line: string): Promise<void> {
+let isQuiet = false;
+
+/** From now on only errors and warnings are written to stderr. */
+export function beQuiet(): void {
+  isQuiet = true;
+}
+
+/** A note, which `--quiet` drops. */
+export async function say(line: string): Promise<void> {
+  if (!isQuiet) await warn(line);
+}
+
+/** A note that the user must see. */
+export function warn(line: string): Promise<void> {
   return writeError(line, { note: line });
+}
+
+/** After a post or send without a name: its sender may expect an answer, unless it says that all is over. */
+export async function sayNoAddress(body: Buffer): Promise<void> {
+  if (!isShutdown(body)) await say('No --from, so nobody can answer it.');
 }
 
 /** Tells a person at a terminal what the command waits for; `seconds`: for how long at most, if there is an end. */
@@ -75,13 +107,14 @@ export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINIT
 }
 
 /** `stored`: the question that was not answered. */
-export function sayTimeout(
+export async function sayTimeout(
   line: string,
   seconds: number,
   stored?: Pick<PostResult, 'id' | 'number'>,
 ): Promise<void> {
+  if (isQuiet) return;
   const question = stored && { id: stored.id, number: stored.number };
-  return writeError(line, { timeout: { seconds, stored: question } });
+  await writeError(line, { timeout: { seconds, stored: question } });
 }
 
 export function sayError(error: IpcError): Promise<void> {

@@ -1,6 +1,6 @@
 // The tree of commands. Each command is in a file of commands/, with its arguments, options, examples and
 // fields. commander splits the command line; app/parameters.ts checks the values of operations.
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { version } from '../base/version.ts';
 import { withChoices, withExamples } from './command-parts.ts';
 import { addDirectCommands } from './commands/direct.ts';
@@ -12,9 +12,10 @@ import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addWorkCommand } from './commands/work.ts';
-import { completionScript, shells } from './completion.ts';
+import { completionScript, mailboxLines, shells } from './completion.ts';
 import { configureHelp, type Helped, helpFor, reportWrongLines } from './help.ts';
-import { print } from './output.ts';
+import { beQuiet, print } from './output.ts';
+import { exitSuccess } from './run.ts';
 import { topicNames } from './topics.ts';
 
 export function makeProgram(helped: Helped, colours: boolean): Command {
@@ -22,6 +23,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
     .description('Messages between AI agent sessions, through mailboxes or point to point.')
     .version(version);
   configureHelp(program, helped, colours);
+  program.enablePositionalOptions();
   addMcpCommand(program);
   addMailCommands(program);
   addLookCommands(program);
@@ -38,8 +40,28 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addDoctorCommand(program);
   addCompletionCommand(program);
   addHelpCommand(program);
+  addQuiet(program);
   reportWrongLines(program);
   return program;
+}
+
+/**
+ * `--quiet` may stand before or behind the name of the command. Behind it, `work` takes none: in
+ * `ipc work jobs grep -q x` it is an option of the worker's command.
+ */
+function addQuiet(program: Command): void {
+  program.option('-q, --quiet', 'print only errors to stderr; any command takes it');
+  program.hook('preAction', (_program, command) => {
+    if (program.opts().quiet || command.opts().quiet) beQuiet();
+  });
+  for (const command of program.commands) {
+    if (command.name() !== 'work') addHiddenQuiet(command);
+  }
+}
+
+function addHiddenQuiet(command: Command): void {
+  command.addOption(new Option('-q, --quiet').hideHelp());
+  for (const below of command.commands) addHiddenQuiet(below);
 }
 
 function addMcpCommand(program: Command): void {
@@ -56,7 +78,13 @@ function addCompletionCommand(program: Command): void {
     .command('completion')
     .description('Print a script that completes lines of `ipc` in a shell.')
     .addArgument(withChoices(new Argument('<shell>', 'the shell'), shells))
-    .action((name) => print(completionScript(name, program), 'nothing else was asked for'));
+    .action(async (name) => {
+      const isAsked = name === 'mailboxes';
+      const text = isAsked ? await mailboxLines(process.env) : completionScript(name, program);
+      await print(text, 'nothing else was asked for');
+      // The call of a broker that does not answer keeps the process alive.
+      if (isAsked) process.exit(exitSuccess);
+    });
   withExamples(
     command,
     'source <(ipc completion bash)    # in ~/.bashrc',

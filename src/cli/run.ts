@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { AppContext } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
-import { say, sayError, speaksJson } from './output.ts';
+import { sayError, speaksJson, warn } from './output.ts';
 
 export const exitSuccess = 0;
 export const exitFailed = 1;
@@ -27,6 +27,10 @@ export interface CommandContext {
   readonly once: boolean;
 }
 
+/** A stopped owner would answer nobody, and the sessions that depend on it could not take over. */
+const ctrlZ =
+  'ipc: Ctrl-Z does not stop it, because other sessions may depend on its broker. Ctrl-C ends it; `ipc ... &` starts it in the background.';
+
 /** However the command ends, held mail is released and the broker is handed over. */
 export async function execute(
   act: (command: CommandContext) => Promise<number>,
@@ -34,8 +38,7 @@ export async function execute(
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
-  // Ctrl-Z must not stop an owner: other sessions depend on it.
-  process.on('SIGTSTP', () => {});
+  process.on('SIGTSTP', () => void warn(ctrlZ));
   const context = new AppContext({ env: process.env, program: 'ipc' });
   try {
     const { signal } = ended;
@@ -58,6 +61,6 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
   const taken = error.maybeStored ? ' The call may have taken effect all the same.' : '';
   if (speaksJson) await sayError(error);
-  else await say(`ipc: interrupted (${signal}).${taken}`);
+  else await warn(`ipc: interrupted (${signal}).${taken}`);
   return exitSignalled + constants.signals[signal];
 }

@@ -1,10 +1,23 @@
 // Reads stdin, up to a limit.
 import { fstatSync } from 'node:fs';
 import { IpcError } from '../base/errors.ts';
+import { say } from './output.ts';
 
-export async function readInput(bytesMax: number): Promise<Buffer> {
+/** After this time a note says what the command waits for: the writer of the pipe may never close it. */
+const noteMsMin = 2_000;
+
+export async function readInput(bytesMax: number, what: string): Promise<Buffer> {
   // Node would read it as empty.
   if (fstatSync(0).isDirectory()) throw new IpcError('bad_body', 'stdin is a folder, not a file');
+  const note = setTimeout(() => void say(`Reading the ${what} from stdin.`), noteMsMin);
+  try {
+    return await readAll(bytesMax);
+  } finally {
+    clearTimeout(note);
+  }
+}
+
+async function readAll(bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin) {

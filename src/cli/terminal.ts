@@ -9,9 +9,9 @@ export function isColoured({ isTTY }: Pick<WriteStream, 'isTTY'>): boolean {
   return isTTY && process.env.TERM !== 'dumb' && !process.env.NO_COLOR;
 }
 
-/** For stderr. */
-export function painted(style: Style, text: string): string {
-  return isColoured(process.stderr) ? styled(style, text) : text;
+/** `on`: where the text is written. */
+export function painted(style: Style, text: string, on: 'stdout' | 'stderr' = 'stderr'): string {
+  return isColoured(process[on]) ? styled(style, text) : text;
 }
 
 /** Always coloured: newer Nodes would check whether stdout is a terminal. */

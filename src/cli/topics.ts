@@ -36,7 +36,7 @@ export const environment: Rows = {
   IPC_BROKER: ['HOST or HOST:PORT of the broker, on any machine'],
   IPC_NAME: ['`from` of posts and sends that give none'],
   IPC_KEY: ['the key itself: 64 hex digits, or base64 of 32 bytes'],
-  IPC_KEY_FILE: ['its file; `key` in IPC_HOME by default'],
+  IPC_KEY_FILE: ['file of the key; `key` in IPC_HOME by default'],
   IPC_SENDS_PER_HOUR: [
     'messages of `ipc mcp` from one sender to one mailbox;',
     `${sendsPerHourMcp} by default, 0: no limit`,
@@ -66,15 +66,22 @@ ${rows(workEnvironment)}`,
   },
   output: {
     what: 'stdout and stderr; pipes, terminals, colours',
-    text: () => `Bodies and requested help go to stdout, everything else to stderr. \`wait\`, \`ask\`
-and \`receive\` print the exact bytes of one message; \`fetch\` adds a newline after
-each. On a terminal control characters are escaped, unless \`--raw\` is given.
+    text: () => `The result of a command goes to stdout: a body, a report, the receipt of a post.
+Progress, hints ("Next: ...") and errors go to stderr, with \`--quiet\` (\`-q\`)
+only errors do. \`wait\`, \`ask\` and \`receive\` print the exact bytes of a message;
+\`fetch\` adds a newline after each. On a terminal control characters are escaped
+and the text ends with a newline, unless \`--raw\` is given.
+
+In reports a message is ready (it can be read) or held (a reader has it); one
+that is settled is gone. The owner is the process that runs the broker, perhaps
+this very command for as long as it runs. The epoch counts owners.
 
 If the reader of stdout goes away, as in \`ipc fetch ann | head -1\`, the command
-exits with 1 and prints no error. A message that could not be written completely
-is released, and the sender of a \`receive\` tries again. Bytes in a pipe count as
-written: their message is settled, even if nothing reads the pipe. So take one
-message with \`ipc fetch ann --max 1\`; \`ipc peek ann\` looks and takes none.
+exits with 1 and prints no error; a report or a receipt exits with 0. A message
+that could not be written completely is released, and the sender of a \`receive\`
+tries again. Bytes in a pipe count as written: their message is settled, even if
+nothing reads the pipe. So take one message with \`ipc fetch ann --max 1\`;
+\`ipc peek ann\` looks and takes none.
 
 \`peek\` prints a report, in a pipe as on a terminal: bodies are indented below
 their heads and escaped. \`--json\` has them as they are.
@@ -122,7 +129,7 @@ not settled: its sender is answered why, and then it waits in \`dead-letters\`. 
 Ctrl-C or a kill comes first, the message is released.
 
 A stdout that is closed (\`>&-\`) is /dev/null to Node: what is written there
-counts as written.
+counts as written, so the message is settled and its text is gone.
 
 A reader that is killed between writing and settling gets its message again,
 with the same id and a higher attempt.`,
@@ -134,7 +141,8 @@ with the same id and a higher attempt.`,
 
 The first line runs \`tr\` for each message in "upper": the body is its stdin, its
 stdout is posted to the sender, and that settles the message. The second line
-asks it, and prints HELLO.
+asks it, and prints HELLO. All that the command prints is the answer: a script
+that runs \`ipc post\` sends its receipt elsewhere, with \`> /dev/null\`.
 
 If the command exits with anything but 0, its message is redelivered after a
 pause of ${retryMsMin / 1_000} s, doubled each time up to ${retryMsMax / 1_000} s; other messages go on meanwhile. A

@@ -243,7 +243,7 @@ export class Engine {
     return revoked;
   }
 
-  #post(post: PostCommand, connection: SessionConnection, instant: Instant): void {
+  #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
@@ -254,17 +254,15 @@ export class Engine {
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
-    const { body, ackedUpTo } = post;
+    const { body, ackedUpTo, answers } = post;
     const numbered = numberedFrom(this.#state.nextNumber, messages);
     const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
-    const { time } = instant;
     const [envelope, ...also] = envelopesFor(post, toStore, { time, origin: connection.origin });
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     deduplication.shrink(this.#connections.isConnected);
     for (const { number } of toStore) this.#adopt(this.#state.live(number));
-    const { answers } = post;
     this.#match(
       toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
     );
@@ -349,9 +347,8 @@ export class Engine {
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
 
-  #settle(settle: SettleRequest, connection: SessionConnection): void {
-    const { request } = settle;
-    const notHeld = this.#settleAll(settle.holds, connection.session);
+  #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
+    const notHeld = this.#settleAll(holds, connection.session);
     this.#outcome.replyAfterSync(connection.id, { kind: 'settled', request, notHeld });
   }
 
@@ -371,11 +368,8 @@ export class Engine {
   #retry(retry: RetryRequest, connection: SessionConnection): void {
     const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
     this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
-    this.#outcome.replyAfterSync(connection.id, {
-      kind: 'retried',
-      request: retry.request,
-      ...result,
-    });
+    const response = { kind: 'retried', request: retry.request, ...result } as const;
+    this.#outcome.replyAfterSync(connection.id, response);
   }
 
   #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {

@@ -11,6 +11,9 @@ import {
 import { parse as parseToml } from 'smol-toml';
 import { untouched } from './config-file.ts';
 
+/** What is left of a file that had only the entry. */
+export const emptyFile = '{}\n';
+
 /** Path of an entry: names of the objects around it, and its own. */
 type Keys = readonly string[];
 
@@ -23,7 +26,7 @@ export function valueIn(path: string, text: string, keys: Keys, isToml = false):
 /** The text with `value` at `keys`. A blank text becomes an object. */
 export function withEntry(path: string, text: string, keys: Keys, value: object): string {
   const [mark, content] = splitMark(text);
-  const json = content.trim() === '' ? '{}\n' : content;
+  const json = content.trim() === '' ? emptyFile : content;
   const existing = valueAt(parsedJson(path, json), keys);
   if (JSON.stringify(existing) === JSON.stringify(value)) return text;
   return mark + withValue(path, json, keys, value);

@@ -47,6 +47,12 @@ export async function replaceText(path: string, text: string): Promise<void> {
   }
 }
 
+export async function removeFile(path: string): Promise<void> {
+  await rm(path).catch((error: unknown) => {
+    throw unusable(path, error);
+  });
+}
+
 export function untouched(path: string, why: string): IpcError {
   const hint = 'fix it, then try again';
   return new IpcError('host_unusable', `${path} ${why}, and was not touched`, { hint });

@@ -6,8 +6,8 @@ import { dirname } from 'node:path';
 import { workingFolder } from '../app/process-facts.ts';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
-import { nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
-import { readText, realpathOf, replaceText, unusable } from './config-file.ts';
+import { emptyFile, nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
+import { readText, realpathOf, removeFile, replaceText, unusable } from './config-file.ts';
 import { findProgram } from './programs.ts';
 import {
   type ConfigFolders,
@@ -120,6 +120,7 @@ async function planEdit(
 export function describe(step: Step): string[] {
   if (step.kind === 'run') return [`run: ${step.words.map(shellWord).join(' ')}`];
   const { path, before, after } = step;
+  if (after === emptyFile) return [`remove ${path}, which has nothing else in it`];
   const head = before === undefined ? 'make' : 'change';
   return [`${head} ${path}:`, ...changedLines(before ?? '', after)];
 }
@@ -132,6 +133,7 @@ export async function perform(step: Step): Promise<void> {
       hint: 'try again',
     });
   }
+  if (after === emptyFile) return removeFile(path);
   await replaceText(path, after);
 }
 

@@ -5,9 +5,9 @@ import { IpcError, unreachable } from '../base/errors.ts';
 import {
   readEnvelope,
   readMessageId,
-  readName,
   readNumber,
   readSessionId,
+  readStoredName,
   writeEnvelope,
 } from '../model/envelope.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
@@ -226,7 +226,7 @@ function readMeta(
     }
     case 'copied': {
       const { envelope, body } = readEnvelopeOf(reader, record);
-      const mailbox = readName(reader);
+      const mailbox = readStoredName(reader);
       return { kind, envelope, mailbox, attempt: reader.u32(), holder: readHolder(reader), body };
     }
     case 'offered': {
@@ -239,7 +239,7 @@ function readMeta(
       return { kind, number: readNumber(reader), attempt: reader.u32() };
     case 'moved': {
       const number = readNumber(reader);
-      return { kind, number, mailbox: readName(reader), attempt: reader.u32() };
+      return { kind, number, mailbox: readStoredName(reader), attempt: reader.u32() };
     }
     case 'session': {
       const session = readSessionId(reader);
@@ -279,7 +279,7 @@ function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
 function readAlso(reader: ByteReader, envelope: Envelope): Envelope[] {
   return reader.list(alsoBytesMin, () => {
     const number = readNumber(reader);
-    return { ...envelope, number, id: readMessageId(reader), to: readName(reader) };
+    return { ...envelope, number, id: readMessageId(reader), to: readStoredName(reader) };
   });
 }
 

@@ -11,6 +11,7 @@ import {
   messages,
   moreThere,
   type Notes,
+  noAddress,
   presentStored,
 } from '../app/summaries.ts';
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
@@ -133,7 +134,7 @@ export function presentPost(
 ): string {
   const next =
     from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
-  return lines(presentStored(to, from, result, notes), `Next: ${next}.`);
+  return lines(presentStored(to, result, [...noAddress(from), ...notes]), `Next: ${next}.`);
 }
 
 /** One of several deliveries. */

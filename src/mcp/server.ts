@@ -11,7 +11,7 @@ import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
 
 const description = `Exchange messages with other AI agent sessions (Claude Code, Codex, Gemini CLI, Cursor, scripts): send, wait for and answer work, over durable mailboxes or point to point.
-A mailbox can have any name, and its first use creates it; the broker starts by itself and keeps mail on disk until it is settled. Mail is from another agent, not from your user.
+The first use of a mailbox creates it. Names are the user's, not the project's: begin them with the project. The broker starts by itself and keeps mail on disk until it is settled. Mail is from another agent, not from your user.
 Ask: operation ask {to, mailbox: YOUR name, message} waits for the answer. To keep working meanwhile: post {to, from: YOUR name, message}, later wait {mailbox: YOUR name}.
 Answer: wait {mailbox: YOUR name}, do the work, post {to: the sender, from: YOUR name, message: answer, after: ticket}.
 Worker loop: wait, work, post the answer, wait again, until a message is exactly "shutdown": then call broker_status with after, and stop. wait blocks without polling; no message within the timeout is normal: wait again.

@@ -7,6 +7,7 @@ import { AppContext } from '../app/context.ts';
 import { sendsPerHourIn } from '../app/environment.ts';
 import { type OperationCall, operations, parseCall } from '../app/operations.ts';
 import {
+  noAddress,
   presentError,
   presentPing,
   presentSend,
@@ -130,7 +131,7 @@ async function runPlain(call: PlainCall, request: ToolRequest): Promise<string> 
       const { host, from, timeout } = call.given;
       const given = { ...call.given, timeout: request.secondsAllowed(timeout) };
       await operations.send.run(given, context, { signal });
-      return presentSend(host, from ?? context.name, notes);
+      return presentSend(host, [...noAddress(from ?? context.name), ...notes]);
     }
     case 'ping': {
       const { host, timeout } = call.given;

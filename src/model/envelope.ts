@@ -4,7 +4,7 @@ import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax } from '../base/limits.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
-import { parseMessageId, parseName, parseSessionId } from './message.ts';
+import { parseMessageId, parseName, parseSessionId, parseStoredName } from './message.ts';
 
 const controlCharacter = /\p{Cc}/u;
 /** A number of eight bytes, and the length of an id of one character. */
@@ -35,8 +35,8 @@ export function readEnvelope(reader: ByteReader): Envelope {
   const number = readNumber(reader);
   const time = reader.u64();
   const id = readMessageId(reader);
-  const to = readName(reader);
-  const from = readNameOrNone(reader);
+  const to = readStoredName(reader);
+  const from = readStoredNameOrNone(reader);
   const answers = readMessageIdOrNone(reader);
   const origin = readOrigin(reader);
   const bodyBytes = reader.u32();
@@ -79,6 +79,16 @@ export function readNumber(reader: ByteReader): number {
   return number;
 }
 
+export function readStoredName(reader: ByteReader): Name {
+  return parseStoredName(reader.text());
+}
+
+function readStoredNameOrNone(reader: ByteReader): Name | '' {
+  const text = reader.text();
+  return text === '' ? '' : parseStoredName(text);
+}
+
+/** A name in a request. */
 export function readName(reader: ByteReader): Name {
   return parseName(reader.text());
 }

@@ -1,10 +1,14 @@
 // Names, ids and messages. They are parsed once, at the edge, into types that are always valid.
 import { isUtf8 } from 'node:buffer';
+import { oddBlank, unseen } from '../base/characters.ts';
 import { crc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
 
-/** 1 to 200 bytes of UTF-8 without control characters. */
+/**
+ * 1 to 200 bytes of UTF-8 in NFC, with no invisible character, no blank but the space, and none at its ends:
+ * names that look the same to a person or a model are the same.
+ */
 export type Name = string & { readonly brand: 'Name' };
 /** 16 characters of base 32 (80 random bits), chosen by a client when it starts. */
 export type SessionId = string & { readonly brand: 'SessionId' };
@@ -49,20 +53,60 @@ export interface Hold {
 }
 
 const controlCharacter = /\p{Cc}/u;
+/** Most names are like this, and replay reads many. */
+const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
+const unseenOrBlank = new RegExp(`[${unseen}]|${oddBlank}`, 'u');
+const allUnseen = new RegExp(`[${unseen}]`, 'gu');
+const allOddBlanks = new RegExp(oddBlank, 'gu');
 const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
 export function parseName(text: string, parameter = 'name'): Name {
   // A caller in plain JavaScript may pass anything.
   if (typeof text !== 'string') throw new IpcError('bad_name', `${parameter} must be a string`);
+  if (plainName.test(text)) return text as Name;
   if (text === '') throw new IpcError('bad_name', `${parameter} is empty`);
   if (!text.isWellFormed()) throw new IpcError('bad_name', `${parameter} has a lone surrogate`);
   if (controlCharacter.test(text))
     throw new IpcError('bad_name', `${parameter} has a control character`);
-  const bytes = Buffer.byteLength(text);
-  if (bytes > nameBytesMax) {
-    throw new IpcError('bad_name', `${parameter} has ${bytes} bytes; the limit is ${nameBytesMax}`);
+  const [character] = unseenOrBlank.exec(text) ?? [];
+  if (character !== undefined) {
+    const what = `${codePoint(character)}, which is invisible or looks like a space`;
+    throw new IpcError('bad_name', `${parameter} has the character ${what}`);
   }
-  return text as Name;
+  if (text !== text.trim())
+    throw new IpcError('bad_name', `${parameter} begins or ends with a space`);
+  return inBytes(text.normalize('NFC'), parameter);
+}
+
+function inBytes(text: string, parameter: string): Name {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= nameBytesMax) return text as Name;
+  throw new IpcError('bad_name', `${parameter} has ${bytes} bytes; the limit is ${nameBytesMax}`);
+}
+
+/**
+ * A name in a record or in a response. Older versions stored names that are refused today: they are read as
+ * the name that looks the same, so that their mail can be fetched. Throws for what was never a name.
+ */
+export function parseStoredName(text: string): Name {
+  if (plainName.test(text)) return text as Name;
+  if (text === '' || !text.isWellFormed() || controlCharacter.test(text))
+    throw new IpcError('bad_name', 'a stored name is malformed');
+  inBytes(text, 'a stored name');
+  const seen = text.replace(allUnseen, '').replace(allOddBlanks, ' ').normalize('NFC').trim();
+  if (seen !== '') return clipped(seen);
+  return clipped([...text].map(codePoint).join(' '));
+}
+
+/** NFC makes a few texts longer. */
+function clipped(text: string): Name {
+  if (Buffer.byteLength(text) <= nameBytesMax) return text as Name;
+  const start = Buffer.from(text).subarray(0, nameBytesMax).toString('utf8');
+  return start.replace(/\ufffd$/, '').trim() as Name;
+}
+
+function codePoint(character: string): string {
+  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 export function parseSessionId(text: string): SessionId {
@@ -124,6 +168,11 @@ export function parseBody(body: string | Uint8Array, parameter = 'message'): Buf
 function tooLarge(bytes: number, parameter: string): IpcError {
   const size = `${bytes} bytes of UTF-8; the limit is ${bodyBytesMax}`;
   return new IpcError('body_too_large', `${parameter} has ${size}`);
+}
+
+/** The message that ends a worker. */
+export function isShutdown(body: Buffer): boolean {
+  return body.toString('utf8').trim() === 'shutdown';
 }
 
 export function bodyChecksum(body: Uint8Array): number {

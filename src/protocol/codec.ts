@@ -13,6 +13,7 @@ import {
   readName,
   readNameOrNone,
   readOrigin,
+  readStoredName,
   writeEnvelope,
   writeHolds,
   writeOrigin,
@@ -449,7 +450,7 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const attempt = reader.u32();
     const others = reader.u32();
     isDamaged = readFlag(reader);
-    const mailbox = readName(reader);
+    const mailbox = readStoredName(reader);
     return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');

@@ -3,7 +3,7 @@ import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { readMessageId, readNameOrNone } from '../model/envelope.ts';
-import { parseMessageId, parseName } from '../model/message.ts';
+import { parseMessageId, parseStoredName } from '../model/message.ts';
 import type { DeadLetter, RetriedResponse, RetryRequest } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { readHeader } from './header-fields.ts';
@@ -50,5 +50,5 @@ function plain({ id, to }: DeadLetter): DeadLetter {
 }
 
 function deadLetter(fields: JsonFields): DeadLetter {
-  return { id: parseMessageId(fields.text('id')), to: parseName(fields.text('to')) };
+  return { id: parseMessageId(fields.text('id')), to: parseStoredName(fields.text('to')) };
 }

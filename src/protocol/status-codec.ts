@@ -1,5 +1,5 @@
 // The headers of a status response.
-import { parseName } from '../model/message.ts';
+import { parseStoredName } from '../model/message.ts';
 import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
@@ -33,12 +33,12 @@ export function decodeStatus(frame: Frame): StatusResponse {
 }
 
 function deadLetterCount(fields: JsonFields): DeadLetterCount {
-  return { to: parseName(fields.text('to')), messages: fields.whole('messages') };
+  return { to: parseStoredName(fields.text('to')), messages: fields.whole('messages') };
 }
 
 function mailboxStatus(fields: JsonFields): MailboxStatus {
   return {
-    mailbox: parseName(fields.text('mailbox')),
+    mailbox: parseStoredName(fields.text('mailbox')),
     ready: fields.whole('ready'),
     held: fields.whole('held'),
     waiting: fields.whole('waiting'),

@@ -7,12 +7,12 @@ import { type TestContext, test } from 'node:test';
 import { type AgentMail, open } from '../../src/index.ts';
 import { hostPlace } from '../support/mcp-host.ts';
 import { Lines } from '../support/processes/lines.ts';
-import { nextErrorLine, type Shell, shell } from '../support/processes/shell.ts';
+import { nextLine, type Shell, shell } from '../support/processes/shell.ts';
 
 /** `ipc broker` in its own process, which owns the broker until the test ends. */
 async function beginBroker({ begin }: Shell) {
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   return broker;
 }
 

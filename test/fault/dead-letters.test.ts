@@ -51,7 +51,7 @@ test('a message that kills its reader 20 times waits in dead-letters, other mess
     status.text,
     /\n1 message is a dead letter, given up: 1 for "work"\. `ipc store retry` moves them back\.\n/,
   );
-  assert.match((await world.run(['status'])).errors, /\n1 message is a dead letter.* for "work"\./);
+  assert.match((await world.run(['status'])).text, /\n1 message is a dead letter.* for "work"\./);
   assert.deepEqual(await statusOf(world), {
     deadLetterCount: 1,
     deadLetters: [{ to: 'work', messages: 1 }],
@@ -62,7 +62,7 @@ test('a message that kills its reader 20 times waits in dead-letters, other mess
 
   const retried = await world.run(['store', 'retry']);
   assert.deepEqual(
-    [retried.code, retried.errors],
+    [retried.code, retried.text],
     [0, 'Moved back, with new attempts: 1 in "work".\n'],
   );
   const again = await owner.call({ operation: 'wait', mailbox: 'work' });
@@ -115,17 +115,17 @@ test('store retry retries the given ids or mailbox, and reports the ids that it 
   });
   const missing = await run(['store', 'retry', 'nobody']);
   assert.deepEqual(
-    [missing.code, missing.errors],
+    [missing.code, missing.text],
     [1, 'No dead letter was moved.\n"nobody" is no dead letter, or a session holds it\n'],
   );
   const ben = await run(['store', 'retry', '--to', 'ben']);
-  assert.deepEqual([ben.code, ben.errors], [0, 'Moved back, with new attempts: 1 in "ben".\n']);
+  assert.deepEqual([ben.code, ben.text], [0, 'Moved back, with new attempts: 1 in "ben".\n']);
   assert.equal((await run(['wait', 'ben'])).text, 'three');
   assert.equal((await run(['fetch', 'ann'])).text, 'two\n');
   assert.equal((await run(['store', 'retry'])).code, 0);
   assert.equal((await run(['fetch', 'ann'])).text, 'one\n');
   const none = await run(['store', 'retry']);
-  assert.deepEqual([none.code, none.errors], [0, 'No dead letter was moved.\n']);
+  assert.deepEqual([none.code, none.text], [0, 'No dead letter was moved.\n']);
 });
 
 test('one retry returns more than a thousand dead letters, and leaves those whose mailbox is full', async (context) => {

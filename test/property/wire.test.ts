@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { IpcError } from '../../src/base/errors.ts';
-import { bodyChecksum, parseName, sessionMessageId } from '../../src/model/message.ts';
+import {
+  bodyChecksum,
+  parseName,
+  parseStoredName,
+  sessionMessageId,
+} from '../../src/model/message.ts';
 import type { PostRequest } from '../../src/model/requests.ts';
 import { decodeRequest, decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
@@ -102,8 +107,31 @@ test('any frame decodes to a request, a response or an error of the error table'
 
 const name = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
-  .filter((text) => !/\p{Cc}/u.test(text) && Buffer.byteLength(text) <= 200)
+  .filter(isName)
   .map((text) => parseName(text));
+
+function isName(text: string): boolean {
+  try {
+    return parseName(text) !== '';
+  } catch {
+    return false;
+  }
+}
+
+test('any name that an older version stored is read as a name of today', () => {
+  const old = fc
+    .string({ unit: 'binary', minLength: 1, maxLength: 80 })
+    .filter((text) => !/\p{Cc}/u.test(text) && text.isWellFormed())
+    .filter((text) => Buffer.byteLength(text) <= 200);
+  fc.assert(
+    fc.property(old, (text) => {
+      const name = parseStoredName(text);
+      assert.equal(parseName(name), name);
+      assert.equal(parseStoredName(name), name);
+    }),
+    { numRuns },
+  );
+});
 
 test('any post decodes to what was encoded', () => {
   const session = '0123456789abcdef' as Parameters<typeof sessionMessageId>[0];

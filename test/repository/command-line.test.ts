@@ -12,13 +12,13 @@ const program = makeProgram(helped, false);
 test('each command takes these arguments and options', () => {
   assert.deepEqual(leaves(program).map(usage), [
     'ipc mcp',
-    'ipc post <to> [message] --from= --host= --port= --id= --to= --json',
+    'ipc post <to> [message] --from= --host= --port= --id= --to= --empty --json',
     'ipc wait <mailbox> --timeout= --host= --port= --raw --json',
-    'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --id= --raw --json',
+    'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --id= --empty --raw --json',
     'ipc fetch <mailbox> --host= --port= --max= --raw --json',
     'ipc peek <mailbox> --max= --full --host= --port= --json',
     'ipc drop <mailbox> --id= --older= --yes --host= --port= --json',
-    'ipc send <host> [message] --from= --timeout= --json',
+    'ipc send <host> [message] --from= --timeout= --empty --json',
     'ipc receive --port= --timeout= --bind= --raw --json',
     'ipc ping <host> --timeout= --json',
     'ipc broker --port= --bind= --once --json',
@@ -38,6 +38,16 @@ test('each command takes these arguments and options', () => {
     'ipc completion <shell>',
     'ipc help [words...]',
   ]);
+});
+
+test('each command takes --quiet but `work`, where it may belong to the command that follows', () => {
+  const others = leaves(program).filter(
+    ([, { options }]) => !options.some(({ flags }) => flags === '-q, --quiet'),
+  );
+  assert.deepEqual(
+    others.map(([name]) => name),
+    ['ipc work'],
+  );
 });
 
 test('these are the exit codes and the topics', () => {
@@ -83,7 +93,8 @@ function usage([name, command]: [string, Command]): string {
     const word = argument.variadic ? `${argument.name()}...` : argument.name();
     return argument.required ? `<${word}>` : `[${word}]`;
   });
-  const options = command.options.map(({ long, required }) => (required ? `${long}=` : long));
+  const shown = command.options.filter(({ hidden }) => !hidden);
+  const options = shown.map(({ long, required }) => (required ? `${long}=` : long));
   return [name, ...places, ...options].join(' ');
 }
 

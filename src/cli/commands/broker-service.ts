@@ -11,7 +11,7 @@ import { IpcError } from '../../base/errors.ts';
 import { endMsMax } from '../../base/limits.ts';
 import type { MailService, StartResult } from '../../model/mail-service.ts';
 import { addOperation } from '../operation-command.ts';
-import { say, writeJson } from '../output.ts';
+import { say, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, exitSuccess } from '../run.ts';
 
 interface Service {
@@ -107,7 +107,7 @@ async function serve(service: Service, call: CallOf<'broker_start'>, context: Ap
 /** An owner that was there for a moment only is no reason to end. */
 async function passing(error: unknown, signal: AbortSignal): Promise<undefined> {
   if (signal.aborted || !(error instanceof IpcError && error.kind.retry)) throw error;
-  await say(`ipc: ${error.code}: ${error.message}. Trying again.`);
+  await warn(`ipc: ${error.code}: ${error.message}. Trying again.`);
   await sleep(retryMs, undefined, { signal });
 }
 
@@ -121,5 +121,5 @@ async function sayOpen(mail: MailService, { addresses }: StartResult): Promise<v
 
 async function report({ port, json }: Service, result: StartResult): Promise<void> {
   if (json) await writeJson({ port, ...result });
-  else await say(present.presentStart(port, result, []));
+  else await writeReport(present.presentStart(port, result, []));
 }

@@ -8,11 +8,12 @@ import {
   jsonLine,
   outputFailed,
   printable,
-  say,
+  sayNoAddress,
   sayTimeout,
   sayWaiting,
   write,
   writeJson,
+  writeReport,
 } from '../output.ts';
 import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
 
@@ -51,7 +52,8 @@ async function send(
   await run(call, context, { signal });
   const { host, from } = call.given;
   if (json) await writeJson({ received: true, host: present.at(host) });
-  else await say(present.presentSend(host, from ?? context.name, []));
+  else await writeReport(present.presentSend(host, []));
+  if (!json && (from ?? context.name) === undefined) await sayNoAddress(call.given.message);
   return exitSuccess;
 }
 
@@ -85,6 +87,6 @@ async function ping(
   const { host } = call.given;
   const { ms } = await run(call, context, { signal });
   if (json) await writeJson({ host: present.at(host), ms });
-  else await say(present.presentPing(host, ms, []));
+  else await writeReport(present.presentPing(host, ms, []));
   return exitSuccess;
 }

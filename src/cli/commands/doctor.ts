@@ -14,7 +14,7 @@ import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
 import { type Finding, faulty, finding, type Result } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
 import { painted } from '../terminal.ts';
 
@@ -37,9 +37,10 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
   const findings = await examine(process.env, port === undefined ? undefined : parsePort(port));
   for (const { about, ok, what, hint } of findings) {
     const remedy = hint === undefined ? '' : ` To do: ${hint}.`;
-    const mark = ok ? painted('green', 'ok ') : painted('red', 'BAD');
+    const [style, word] = ok ? (['green', 'ok '] as const) : (['red', 'BAD'] as const);
+    const mark = painted(style, word, 'stdout');
     if (json) await writeJson({ about, ok, what, hint });
-    else await say(`${mark}  ${about}: ${what}.${remedy}`);
+    else await writeReport(`${mark}  ${about}: ${what}.${remedy}`);
   }
   return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
 }

@@ -14,7 +14,8 @@ import {
 import { nodeCommand } from '../../hosts/node-command.ts';
 import { configFolders, type HostTarget, hostTargets } from '../../hosts/targets.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
-import { confirmed, print, say, sayError } from '../output.ts';
+import { confirmed, sayError, writeReport } from '../output.ts';
+import { exitFailed } from '../run.ts';
 
 interface Options {
   readonly scope?: string;
@@ -24,7 +25,7 @@ interface Options {
 
 const descriptions: Readonly<Record<Direction, string>> = {
   install: 'Set up `ipc mcp` in hosts of agents: in one, or in all that are found here.',
-  uninstall: 'Undo that.',
+  uninstall: 'Remove `ipc mcp` from hosts of agents: from one, or from all that are found here.',
 };
 
 const examples: Readonly<Record<Direction, readonly string[]>> = {
@@ -49,19 +50,28 @@ export function addInstallCommands(program: Command): void {
   }
 }
 
+/** Exits with 1 if the user refused all that there was to do. */
 async function act(direction: Direction, host: string | undefined, options: Options) {
-  if (host !== undefined) return actOn(direction, findTarget(host), options);
+  const outcomes =
+    host === undefined
+      ? await actOnAll(direction, options)
+      : [await actOn(direction, findTarget(host), options)];
+  if (outcomes.includes('refused') && !outcomes.includes('done')) process.exit(exitFailed);
+}
+
+async function actOnAll(direction: Direction, options: Options): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
   const failed: string[] = [];
   for (const target of await found()) {
     try {
-      await actOn(direction, target, options);
+      outcomes.push(await actOn(direction, target, options));
     } catch (error) {
       if (!isOfHost(error)) throw error;
       await sayError(error);
       failed.push(target.title);
     }
   }
-  if (failed.length === 0) return;
+  if (failed.length === 0) return outcomes;
   throw new IpcError('host_unusable', `not done for ${failed.join(', ')}`, {
     hint: 'see above what each needs',
   });
@@ -72,20 +82,29 @@ function isOfHost(error: unknown): error is IpcError {
   return error instanceof IpcError && ['host_unusable', 'bad_parameter'].includes(error.code);
 }
 
-async function actOn(direction: Direction, target: HostTarget, options: Options): Promise<void> {
+/** `none`: there was nothing to do, or it was only to be shown. */
+type Outcome = 'done' | 'refused' | 'none';
+
+async function actOn(direction: Direction, target: HostTarget, options: Options): Promise<Outcome> {
   const scope = parseScope(options.scope, target);
   const { command, note } = nodeCommand(target, process.env.PATH ?? '');
   const server = { command, args: [realpathSync(process.argv[1] ?? ''), 'mcp'] };
   const step = await plan(direction, target, scope, server, configFolders(process.env));
-  if (!step) return say(`${target.title}: nothing to do.`);
+  if (!step) {
+    await writeReport(`${target.title}: nothing to do.`);
+    return 'none';
+  }
   const notes = direction === 'install' && note !== undefined ? [note] : [];
   const body = [...describe(step), ...notes].map((line) => `  ${line}`);
-  const words = [`${target.title}:`, ...body, ''].join('\n');
-  if (options.print) return print(words, 'nothing was done');
-  await say(words.trimEnd());
-  if (!options.yes && !(await isWanted())) return say('Nothing was done.');
+  await writeReport([`${target.title}:`, ...body].join('\n'));
+  if (options.print) return 'none';
+  if (!options.yes && !(await isWanted())) {
+    await writeReport('Nothing was done.');
+    return 'refused';
+  }
   await perform(step);
-  await say(doneWords(direction, target));
+  await writeReport(doneWords(direction, target));
+  return 'done';
 }
 
 async function found(): Promise<readonly HostTarget[]> {

@@ -5,7 +5,7 @@ import { lines } from '../../app/summaries.ts';
 import { importKey, type KeyChange, newKey, retireKey } from '../../net/key-rotation.ts';
 import { keyFileBytesMax, keyLine, keyPath, loadKeys } from '../../net/keys.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
-import { print, say, writeJson } from '../output.ts';
+import { print, say, writeJson, writeReport } from '../output.ts';
 import { readInput } from '../stdin.ts';
 
 interface KeyCommand {
@@ -44,8 +44,8 @@ const commands: Readonly<Record<string, KeyCommand>> = {
     json: changeFields,
     act: async (home, json) => {
       if (process.stdin.isTTY) await say('Paste the key, then press Enter and Ctrl-D.');
-      const text = (await readInput(keyFileBytesMax)).toString('latin1');
-      return sayKey(presentKeyPut, await importKey(home, process.env, text), json);
+      const text = (await readInput(keyFileBytesMax, 'key')).toString('latin1');
+      return sayKey(presentImported, await importKey(home, process.env, text), json);
     },
   },
   retire: {
@@ -84,7 +84,7 @@ async function sayKey(
   json: boolean,
 ): Promise<void> {
   if (json) await writeJson(change);
-  else await say(inWords(change));
+  else await writeReport(inWords(change));
 }
 
 /** Printed on stderr beside the key itself. */
@@ -94,10 +94,14 @@ function presentKey(path: string | undefined, old: boolean): string {
   return lines(`The key ${where}. Anyone who has it can read and write all mail.`, ...also);
 }
 
-function presentKeyPut({ path, same, old }: KeyChange): string {
-  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
+function presentKeyPut(change: KeyChange): string {
   const others = 'Other machines: `ipc key show | ssh HOST ipc key import`.';
-  return lines(`${what}: ${path}.`, ...(old ? [oldIsValid, others] : []));
+  return lines(presentImported(change), ...(change.old ? [others] : []));
+}
+
+function presentImported({ path, same, old }: KeyChange): string {
+  const what = same ? 'The key is unchanged' : 'A new key is used from now on';
+  return lines(`${what}: ${path}.`, ...(old ? [oldIsValid] : []));
 }
 
 function presentKeyRetired({ path, same }: KeyChange): string {

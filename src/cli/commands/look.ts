@@ -20,7 +20,7 @@ import { type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { originFields } from '../deliver.ts';
-import { confirmed, jsonLine, print, say, writeJson } from '../output.ts';
+import { confirmed, jsonLine, print, say, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 
 /** Messages that were dropped, as text: senders and messages that are named. The others are counted. */
@@ -201,19 +201,19 @@ function requireTerminal(): void {
   });
 }
 
-/** Returns the exit code: success unless a message that was named stays. */
+/** Returns the exit code: success unless a message that was named stays, or the user says no. */
 async function drop(line: DropLine, { context, signal, json }: CommandContext): Promise<number> {
   const { mailbox, ids, ageMsMin, asks } = line;
   const { mail } = await context.broker(line.at);
   const which = { ids, ageMsMin, signal };
   const upTo = asks ? await askedUpTo(mail, line, signal) : undefined;
-  if (asks && upTo === undefined) return exitSuccess;
+  if (asks && upTo === undefined) return exitFailed;
   const result = await mail.drop(mailbox, { ...which, upTo });
   const gone = new Set(result.dropped.map(({ id }) => id));
   const missing = ids.filter((id) => !gone.has(id));
   const { dropped, held } = result;
   if (json) await writeJson({ mailbox, dropped, held, missing });
-  else await say(presentDropped(line, result, missing));
+  else await writeReport(presentDropped(line, result, missing));
   return missing.length === 0 ? exitSuccess : exitFailed;
 }
 
@@ -226,11 +226,11 @@ async function askedUpTo(
   const found = await mail.drop(mailbox, { ids, ageMsMin, dryRun: true, signal });
   if (found.dropped.length === 0) return found.upTo;
   const what = `${messages(found.dropped.length)} of ${quoted(mailbox)} unread`;
-  await say(`This drops ${what}: ${senders(found.dropped)}.`);
+  await warn(`This drops ${what}: ${senders(found.dropped)}.`);
   const isWanted = await confirmed('Do that?');
   if (signal.aborted) throw cancelled();
   if (isWanted) return found.upTo;
-  await say('Nothing was dropped.');
+  await writeReport('Nothing was dropped.');
   return undefined;
 }
 

@@ -10,7 +10,15 @@ import type { PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
-import { printable, say, sayTimeout, sayWaiting, writeJson } from '../output.ts';
+import {
+  printable,
+  say,
+  sayNoAddress,
+  sayTimeout,
+  sayWaiting,
+  writeJson,
+  writeReport,
+} from '../output.ts';
 import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../run.ts';
 import { failureIn } from '../worker/failure-answer.ts';
 
@@ -37,7 +45,8 @@ export function addMailCommands(program: Command): void {
       reader: 'true: a reader was waiting for it',
     },
     examples: [
-      'ipc post ann "What is 6 times 7?" --from ben',
+      "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",
+      'ipc post ann Go --from ben',
       'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
     ],
     act: post,
@@ -66,8 +75,9 @@ export function addMailCommands(program: Command): void {
     printsBodies: true,
     json: messageFields,
     examples: [
-      'ipc ask ann "What is 6 times 7?" --mailbox ben',
-      'ipc ask ann "Go?" --mailbox ben --id go-7    # started again, it waits on',
+      "ipc ask ann --mailbox ben <<'END'\nWhat does `make test` print?\nEND",
+      'ipc ask ann Ready? --mailbox ben --timeout 300',
+      'ipc ask ann Go? --mailbox ben --id go-7    # started again, it waits on',
     ],
     act: ask,
   });
@@ -93,18 +103,18 @@ async function post(
   const named = id === undefined ? undefined : parseNamedId(id);
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal, id: named });
-  if (!json) await sayStored(call.given, call.given.from ?? context.name, result);
+  if (!json) await reportStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
   return exitSuccess;
 }
 
-async function sayStored(
-  { to, host, port }: CallOf<'post'>['given'],
+async function reportStored(
+  { to, message, host, port }: CallOf<'post'>['given'],
   from: Name | undefined,
   result: PostResult,
 ): Promise<void> {
-  await say(present.presentStored(to, from, result, []));
-  if (from === undefined) return say('Next: give --from to be answered.');
+  await writeReport(present.presentStored(to, result, []));
+  if (from === undefined) return sayNoAddress(message);
   const options = [
     ...(host ? ['--host', present.at(host)] : []),
     ...(port === undefined ? [] : ['--port', port]),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
 import { addOperation } from '../operation-command.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { type CommandContext, exitSuccess } from '../run.ts';
 import { addBrokerCommand } from './broker-service.ts';
 
@@ -42,7 +42,8 @@ async function status(
 ): Promise<number> {
   const { mail } = await context.broker(call.given);
   const result = await run(call, context, { mail, signal });
-  if (json) await writeJson({ host: result.host, ...result });
-  else await say(present.presentStatus(result, Date.now(), []));
+  const mailboxes = result.mailboxes.map((box) => ({ ...box, oldestTime: box.oldestTime || null }));
+  if (json) await writeJson({ host: result.host, ...result, mailboxes });
+  else await writeReport(present.presentStatus(result, Date.now(), []));
   return exitSuccess;
 }

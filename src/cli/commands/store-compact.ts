@@ -5,7 +5,7 @@ import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { realDisk } from '../../journal/disk.ts';
 import { listEpochs, listSegments, segmentPath } from '../../journal/paths.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { exitSuccess } from '../run.ts';
 
 /** As written on the command line. */
@@ -27,7 +27,10 @@ export async function compact(
   const bytesAfter = logBytes(folder);
   const freed = Math.max(0, bytesBefore - bytesAfter);
   if (line.json) await writeJson({ folder, freed, bytesBefore, bytesAfter });
-  else await say(`Freed ${freed} bytes: the log had ${bytesBefore}, and has ${bytesAfter} now.`);
+  else
+    await writeReport(
+      `Freed ${freed} bytes: the log had ${bytesBefore}, and has ${bytesAfter} now.`,
+    );
   return exitSuccess;
 }
 

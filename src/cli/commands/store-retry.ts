@@ -5,7 +5,7 @@ import { quoted } from '../../app/sanitize.ts';
 import { lines } from '../../app/summaries.ts';
 import type { RetryResult } from '../../model/mail-service.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../../model/message.ts';
-import { say, writeJson } from '../output.ts';
+import { writeJson, writeReport } from '../output.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
 
 /** As written on the command line. */
@@ -30,7 +30,7 @@ export async function retry(
   const found = new Set([...result.moved, ...result.stayed].map(({ id }) => id));
   const missing = ids.filter((id) => !found.has(id));
   if (line.json) await writeJson({ ...result, missing });
-  else await say(presentRetry(result, missing));
+  else await writeReport(presentRetry(result, missing));
   return result.stayed.length + missing.length === 0 ? exitSuccess : exitFailed;
 }
 

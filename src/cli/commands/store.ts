@@ -5,14 +5,14 @@ import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { quoted, sanitizeLine } from '../../app/sanitize.ts';
-import { head, lines, messages, warning } from '../../app/summaries.ts';
+import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
 import { folderFault } from '../../journal/epoch.ts';
 import { withOwner } from '../../net/file-owner.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
-import { jsonLine, OutputFailed, print, say, writeJson } from '../output.ts';
+import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { compact } from './store-compact.ts';
 import { retry } from './store-retry.ts';
@@ -110,7 +110,7 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
   });
   if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
-  else await say(presentStore(folder, report));
+  else await writeReport(presentStore(folder, report));
   return report.sound ? exitSuccess : exitFailed;
 }
 
@@ -126,8 +126,10 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
     `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
-    `${messages(report.messages)} not settled, ${bytes} bytes`,
-    ...mailboxes.map((box) => `${quoted(box.mailbox)}: ${box.messages}, ${box.bytes} bytes`),
+    `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
+    ...mailboxes.map(
+      (box) => `${quoted(box.mailbox)}: ${messages(box.messages)}, ${byteCount(box.bytes)}`,
+    ),
   );
 }
 
@@ -153,7 +155,7 @@ function storeFolder(givenPort: string | undefined): string {
 }
 
 async function sayNone(folder: string): Promise<number> {
-  await say(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
+  await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
   return exitFailed;
 }
 

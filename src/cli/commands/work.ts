@@ -7,7 +7,7 @@ import { type ErrorCode, IpcError } from '../../base/errors.ts';
 import { attemptsMax } from '../../base/limits.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
-import { passStderr, say, sayError, writeJson } from '../output.ts';
+import { passStderr, say, sayError, warn, writeJson } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 import { checkCommand } from '../worker/command-check.ts';
 import { JobLog } from '../worker/job-log.ts';
@@ -91,17 +91,17 @@ async function work(
     killSignal: killer.signal,
     report: async (delivery, news) => {
       if (json) await writeJson(jobObject(delivery, news));
-      else log.write(say, jobLine(delivery, news));
+      else log.write('reason' in news ? warn : say, jobLine(delivery, news));
     },
     passStderr,
-    warn: (line) => log.write(say, line),
+    warn: (line) => log.write(warn, line),
     sayError,
   });
   whenAborted(signal, () => {
     for (const name of endingSignals) process.once(name, () => killer.abort());
     const running = worker.running > 0;
     const then = ' after the running commands; Ctrl-C again ends those, too';
-    log.write(say, `ipc: ending${running ? then : ''}.`);
+    log.write(warn, `ipc: ending${running ? then : ''}.`);
   });
   await say(`ipc: waiting for messages in ${quoted(mailbox)}; Ctrl-C ends it.`);
   await worker.run().finally(() => log.flush());

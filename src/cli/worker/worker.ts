@@ -15,7 +15,7 @@ import { damagedError } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { attemptsMax, bodyBytesMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
-import { deadLetterMailbox, type Name, parseBody } from '../../model/message.ts';
+import { deadLetterMailbox, isShutdown, type Name, parseBody } from '../../model/message.ts';
 import { failureAnswer, isWorkReport, shutdownAnswer } from './failure-answer.ts';
 import { FaultReport } from './fault-report.ts';
 import { type JobCommand, type JobRun, NotStarted, runJob } from './job-command.ts';
@@ -124,7 +124,7 @@ export class Worker {
   async #handle(delivery: Delivery): Promise<void> {
     const { body } = delivery;
     if (!body) return this.#handleDamaged(delivery);
-    if (this.#options.shutdown && body.toString('utf8').trim() === 'shutdown') {
+    if (this.#options.shutdown && isShutdown(body)) {
       return this.#shutDown(delivery);
     }
     await this.#options.report(delivery, { event: 'begun' });

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { makeHome } from '../../support/places.ts';
-import { ended, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const { PATH = '' } = process.env;
 const isHere = (name: string) => PATH.split(delimiter).some((path) => existsSync(join(path, name)));
@@ -25,6 +25,10 @@ const lines: readonly (readonly [typed: string, line: string])[] = [
   ['ipc post --fr\tben ann', 'post --from ben ann'],
   ['ipc post ann pla\t', 'post ann plan.md'],
   ['ipc send --from pla\t', 'send --from plan.md'],
+  ['ipc wait jo\t', 'wait jobs'],
+  ['ipc wait pla\t', 'wait pla'],
+  ['ipc post --to jo\tann hi', 'post --to jobs ann hi'],
+  ['ipc ask jo\t--mailb\tan\t', 'ask jobs --mailbox ann'],
 ];
 
 test(
@@ -83,8 +87,35 @@ test(
     assert.deepEqual(await words('ipc help exit'), ['exit-codes']);
     assert.deepEqual(await words('ipc post ann pla'), ['plan.md']);
     assert.deepEqual(await words('ipc send --from pla'), ['plan.md']);
+    assert.deepEqual(await words('ipc wait '), ['ann', 'jobs']);
+    assert.deepEqual(await words('ipc wait pla'), []);
+    assert.deepEqual(await words('ipc ask ann --mailbox jo'), ['jobs']);
   },
 );
+
+test('the mailboxes that are offered have mail or readers, and names that a shell takes as one word', async (context) => {
+  const { run, begin } = await shell(context);
+  const owner = begin(['broker']);
+  await nextLine(owner);
+  for (const name of ['shop/ann', 'two words', "it's", 'caf\u00e9'])
+    await run(['post', name, 'hi']);
+  const offered = await run(['completion', 'mailboxes']);
+  assert.deepEqual([offered.code, offered.text, offered.errors], [0, 'shop/ann', '']);
+  owner.kill('SIGSTOP');
+  const silent = await run(['completion', 'mailboxes']);
+  assert.deepEqual([silent.code, silent.text, silent.errors], [0, '', '']);
+  owner.kill('SIGCONT');
+});
+
+test('completing a mailbox starts no broker and creates nothing', async (context) => {
+  const { run, home } = await shell(context);
+  const { code, text, errors } = await run(['completion', 'mailboxes']);
+  assert.deepEqual([code, text, errors], [0, '', '']);
+  assert.equal(existsSync(home), false);
+  await run(['post', 'ann', 'hi']);
+  assert.equal((await run(['completion', 'mailboxes'])).text, '');
+  assert.match((await run(['store', 'check'])).text, /epoch 1\./);
+});
 
 test('the error for an unknown shell lists the known ones', async (context) => {
   const { run } = await shell(context);
@@ -109,7 +140,14 @@ async function folderWith(
   const folder = join(await makeHome(context), 'folder');
   await mkdir(folder);
   await writeFile(join(folder, 'plan.md'), '');
-  const ipc = name === 'fish' ? '' : `PS1='ready> '\nipc() { printf 'ran: %s\\n' "$*"; }\n`;
+  const ipc =
+    name === 'fish'
+      ? `function ipc; printf 'ann\\njobs\\n'; end\n`
+      : `PS1='ready> '
+ipc() {
+  if [ "$*" = 'completion mailboxes' ]; then printf 'ann\\njobs\\n'; else printf 'ran: %s\\n' "$*"; fi
+}
+`;
   await writeFile(join(folder, file), `${ipc}${settings(text)}`);
   return folder;
 }

@@ -9,31 +9,31 @@ import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
 import { freePort } from '../../support/places.ts';
 import { reportedAbout } from '../../support/processes/doctor.ts';
-import { nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { nextLine, shell } from '../../support/processes/shell.ts';
 
 test('on a fresh machine all is well, and nothing is created', async (context) => {
   const { run, home, port } = await shell(context);
-  const { code, errors } = await run(['doctor']);
+  const { code, text } = await run(['doctor']);
   assert.equal(code, 0);
-  assert.match(errors, /^ok {3}Node: v\d+\.\d+\.\d+\.\n/);
-  assert.match(errors, new RegExp(`\nok   port: ${port} is free: `));
-  assert.match(errors, /\nok {3}store: .*, created by the first post\.\n/);
+  assert.match(text, /^ok {3}Node: v\d+\.\d+\.\d+\.\n/);
+  assert.match(text, new RegExp(`\nok   port: ${port} is free: `));
+  assert.match(text, /\nok {3}store: .*, created by the first post\.\n/);
   assert.equal(existsSync(home), false);
 });
 
 test('owner, key and store of a running broker are reported', async (context) => {
   const { run, begin, home, port } = await shell(context);
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   await run(['post', 'B', 'hi']);
-  const { code, errors } = await run(['doctor']);
+  const { code, text } = await run(['doctor']);
   assert.equal(code, 0);
-  assert.match(errors, new RegExp(`\nok   key: ${join(home, 'key')}\\.\n`));
+  assert.match(text, new RegExp(`\nok   key: ${join(home, 'key')}\\.\n`));
   assert.match(
-    errors,
+    text,
     new RegExp(`\nok   port: ${port}: pid ${broker.pid} \\(.*\\) owns the broker`),
   );
-  assert.match(errors, /\nok {3}store: .*: 1 unsettled message\.\n/);
+  assert.match(text, /\nok {3}store: .*: 1 unsettled message\.\n/);
 });
 
 test('each problem is reported with its remedy, and the exit code is 1', async (context) => {
@@ -79,9 +79,9 @@ test('a wrong variable is reported once, and nothing is created', async (context
     ['IPC_SENDS_PER_HOUR', 'zz', 'variables: bad_parameter: IPC_SENDS_PER_HOUR cannot be used'],
     ['IPC_MAX_WAIT', 'zz', 'variables: bad_timeout: IPC_MAX_WAIT cannot be used'],
   ] as const) {
-    const { code, errors } = await line('"$@" doctor', { [variable]: value });
-    const bad = errors.split('\n').filter((each) => each.startsWith('BAD'));
-    assert.match(bad[0] ?? '', new RegExp(`^BAD  ${expected}.* To do: `), errors);
+    const { code, text } = await line('"$@" doctor', { [variable]: value });
+    const bad = text.split('\n').filter((each) => each.startsWith('BAD'));
+    assert.match(bad[0] ?? '', new RegExp(`^BAD  ${expected}.* To do: `), text);
     assert.deepEqual([code, existsSync(home)], [1, false]);
   }
 });
@@ -90,9 +90,9 @@ test("a file in place of the store's folder is reported", async (context) => {
   const { run, home, port } = await shell(context);
   await mkdir(home, { mode: 0o700 });
   await writeFile(join(home, `broker-${port}`), '');
-  const { code, errors } = await run(['doctor']);
+  const { code, text } = await run(['doctor']);
   assert.equal(code, 1);
-  assert.match(errors, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is not a folder\. To do: /);
+  assert.match(text, /\nBAD {2}store: home_unusable: .*broker-[0-9]+ is not a folder\. To do: /);
 });
 
 test('for a remote broker only its responses are checked', async (context) => {
@@ -103,21 +103,21 @@ test('for a remote broker only its responses are checked', async (context) => {
     line('"$@" doctor', { IPC_BROKER: `0.0.0.0:${port}`, IPC_PORT: `${elsewhere}` });
   const before = await doctor();
   assert.match(
-    before.errors,
+    before.text,
     /\nBAD {2}broker: key_mismatch: there is no key here yet, .*`ipc help key import`\./,
   );
   await run(['key', 'new']);
   const silent = await doctor();
   assert.equal(silent.code, 1);
-  assert.match(silent.errors, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*no program answers/);
+  assert.match(silent.text, /\nBAD {2}broker: unreachable: 0\.0\.0\.0:.*no program answers/);
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
-  const { code, errors } = await doctor();
+  await nextLine(broker);
+  const { code, text } = await doctor();
   assert.match(
-    errors,
+    text,
     new RegExp(`\nok   broker: 0\\.0\\.0\\.0:${port}: pid ${broker.pid} there owns`),
   );
-  assert.doesNotMatch(errors, /port:|store:/);
+  assert.doesNotMatch(text, /port:|store:/);
   assert.equal(code, 0);
 });
 
@@ -125,18 +125,18 @@ test('a local broker of another folder is good with the same key only', async (c
   const one = await shell(context);
   const other = await shell(context);
   const broker = one.begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   const doctor = (env: Readonly<Record<string, string>>) =>
     other.line('"$@" doctor', { IPC_BROKER: `127.0.0.1:${one.port}`, ...env });
   const same = await doctor({ IPC_KEY_FILE: join(one.home, 'key') });
   const answer = `\nok   port: ${one.port}: pid ${broker.pid} \\(.*\\) owns the broker, of another folder\\.`;
-  assert.match(same.errors, new RegExp(answer));
+  assert.match(same.text, new RegExp(answer));
   assert.equal(same.code, 0);
   const strange = await doctor({ IPC_KEY: '00'.repeat(32) });
   const mismatch = /\nBAD {2}port: key_mismatch: .* a broker with another key than the one here\./;
-  assert.match(strange.errors, mismatch);
+  assert.match(strange.text, mismatch);
   const mine = await one.line('"$@" doctor', { IPC_KEY: '00'.repeat(32) });
-  assert.match(mine.errors, /\nBAD {2}port: key_mismatch: /);
+  assert.match(mine.text, /\nBAD {2}port: key_mismatch: /);
   assert.equal(existsSync(other.home), false);
 });
 
@@ -145,11 +145,11 @@ test('for a host without ipc the command that installs it is shown', async (cont
   await mkdir(join(home, '.cursor'), { recursive: true });
   await chmod(home, 0o700);
   assert.match(
-    (await run(['doctor'])).errors,
+    (await run(['doctor'])).text,
     /\nok {3}Cursor: does not have ipc yet\. To do: ipc install cursor\.\n/,
   );
   await run(['install', 'cursor', '--yes']);
-  assert.match((await run(['doctor'])).errors, /\nok {3}Cursor: has ipc; \/.*\/node \(v.*\)\.\n/);
+  assert.match((await run(['doctor'])).text, /\nok {3}Cursor: has ipc; \/.*\/node \(v.*\)\.\n/);
 });
 
 test('dead letters are counted for each mailbox, with a broker and without', async (context) => {
@@ -176,7 +176,7 @@ test('dead letters are counted for each mailbox, with a broker and without', asy
     { to: 'ann', messages: 2 },
     { to: 'ben', messages: 1 },
   ]);
-  await nextErrorLine(begin(['broker']));
+  await nextLine(begin(['broker']));
   assert.deepEqual(reportedAbout('dead letters', await run(['doctor', '--json'])), expected);
   await run(['store', 'retry', '--to', 'ann']);
   const one = reportedAbout('dead letters', await run(['doctor', '--json']));
@@ -189,7 +189,7 @@ test('addresses that other machines can reach are named, while a broker runs and
   const { run, begin, port } = await shell(context);
   const hint = `if that is not wanted: ipc broker --port ${port} --bind 127.0.0.1`;
   const broker = begin(['broker', '--bind', '0.0.0.0']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   const during = await run(['doctor', '--json']);
   const what = `on 0.0.0.0 port ${port}, which other machines can reach`;
   assert.equal(during.code, 0);
@@ -219,14 +219,14 @@ test('a host that has the plugin needs no installation', async (context) => {
   await writeFile(join(home, '.claude', 'settings.json'), plugins(true));
   const table = '[plugins."agent-ipc@agent-ipc"]\nenabled =';
   await writeFile(join(home, '.codex', 'config.toml'), `${table} true\n`);
-  const { errors } = await run(['doctor']);
+  const { text } = await run(['doctor']);
   assert.match(
-    errors,
+    text,
     /\nok {3}Claude Code: has ipc, by its plugin; `node` is .*\nok {3}Codex: has ipc, by its plugin; `node` is /,
   );
   await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
   await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);
-  const off = (await run(['doctor'])).errors;
+  const off = (await run(['doctor'])).text;
   assert.match(
     off,
     /\nok {3}Claude Code: only .*\.claude\.json is here, .*\nok {3}Codex: only .*\.codex is here, and no program "codex" on this PATH\. /,

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { freePort } from '../../support/places.ts';
-import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 test('store check and post name the folder that they cannot read', async (context) => {
   const { run, home, port } = await shell(context);
@@ -119,7 +119,7 @@ test('a closed stderr changes nothing', async (context) => {
   const { line, run } = await shell(context);
   const { errors } = await line('{ "$@" post B hi; echo "exit $?" >&3; } 3>&2 2>&1 | true');
   assert.equal(errors, 'exit 0\n');
-  assert.match((await run(['status'])).errors, /; 1 message, /);
+  assert.match((await run(['status'])).text, /; 1 message, /);
 });
 
 test('a receive whose stdout is closed makes its sender try again', async (context) => {
@@ -138,7 +138,7 @@ test('a receive whose stdout is closed makes its sender try again', async (conte
 test('an interrupted command prints one line and exits with 128 + N', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -193,7 +193,7 @@ test('a wrong command line is an error in the usual form', async (context) => {
     ],
     [
       ['wait', 'B', 'C'],
-      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; put a text with spaces in quotes.",
+      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; it reads one mailbox.",
     ],
     [
       ['wait'],
@@ -212,6 +212,15 @@ test('a wrong command line is an error in the usual form', async (context) => {
     const { code, text, errors } = await run(args);
     assert.deepEqual([code, text, errors], [2, '', `ipc: ${expected}\n`]);
   }
+  for (const [word, meant] of [
+    ['list', 'status'],
+    ['read', 'fetch'],
+  ]) {
+    const { errors } = await run([`${word}`]);
+    const what = `unknown command '${word}' (Did you mean ${meant}?)`;
+    assert.equal(errors, `ipc: unknown_operation: ${what}. To do: see \`ipc --help\`.\n`);
+  }
+  assert.match((await run(['post', '', 'hi'])).errors, /^ipc: bad_name: to is empty\./);
   const nothing = await run([]);
   assert.equal(nothing.code, 2);
   assert.match(nothing.errors, /^Usage: ipc /);
@@ -266,7 +275,7 @@ test('the error for a wrong key or variable names its form, and never shows the 
   );
   assert.equal(
     await said({ IPC_PORT: 'secret' }),
-    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: give a port from 1 to 65535.\n',
+    'ipc: bad_port: IPC_PORT cannot be used; it needs a whole number from 1 to 65535. To do: leave it out for the default port.\n',
   );
   assert.match(
     await said({ IPC_BROKER: 'secret@' }),
@@ -291,7 +300,7 @@ test('`ipc mcp` reports wrong variables at its start, and serves', async (contex
 test('a ping of a stopped process reports that, with the remedy', async (context) => {
   const { run, begin, port } = await shell(context);
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   owner.kill('SIGSTOP');
   const { code, errors } = await run(['ping', `127.0.0.1:${port}`, '--timeout', '1']);
   assert.equal(code, 1);

@@ -15,7 +15,7 @@ test('`ipc help COMMAND` prints the same as `ipc COMMAND --help`, with an exampl
   }
   assert.match(
     (await run(['help', 'post'])).text,
-    /\nExample:\n {2}ipc post ann "What is 6 times 7\?" --from ben\n/,
+    /\nExample:\n {2}ipc post ann --from ben <<'END' {4}# .*\nWhat does `make test` print\?\nEND\n {2}ipc post ann Go --from ben\n/,
   );
   assert.equal(existsSync(home), false);
 });

@@ -26,9 +26,10 @@ test('for a host without a command of its own the entry is added to its file, an
   for (const [host, path, expected] of cases) {
     assert.equal((await run(['install', host, '--yes'])).code, 0);
     assert.deepEqual(JSON.parse(await file(path)), expected);
-    assert.match((await run(['install', host, '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.match((await run(['install', host, '--yes'])).text, /: nothing to do\.\n$/);
     assert.equal((await run(['uninstall', host, '--yes'])).code, 0);
-    assert.deepEqual(JSON.parse(await file(path)), {});
+    // Nothing but the entry was in it.
+    await assert.rejects(file(path), { code: 'ENOENT' });
   }
 });
 
@@ -38,8 +39,8 @@ test('everything else in the file stays byte for byte, comments too', async (con
   const before =
     '// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {\n\t\t"other": {"command": "x"},\n\t},\n}\n';
   await put(path, before);
-  const { errors } = await run(['install', 'zed', '--yes']);
-  assert.match(errors, /^Zed:\n {2}change .*settings\.json:\n[\s\S]*\+ .*"ipc": \{/);
+  const { text } = await run(['install', 'zed', '--yes']);
+  assert.match(text, /^Zed:\n {2}change .*settings\.json:\n[\s\S]*\+ .*"ipc": \{/);
   const after = await file(path);
   assert.ok(after.startsWith('// mine\n{\n\t"theme": "One", // dark\n\t"context_servers": {'));
   assert.ok(after.includes('"other": {"command": "x"},'));
@@ -90,16 +91,16 @@ test('a pipe or a folder in place of the file is refused, not waited for', async
       /^ipc: host_unusable: \/\S* is not a regular file, and was not touched\. /,
     );
   }
-  const { code, errors } = await run(['doctor']);
+  const { code, text } = await run(['doctor']);
   assert.equal(code, 1);
-  assert.match(errors, /\nBAD {2}Cursor: host_unusable: .* is not a regular file/);
+  assert.match(text, /\nBAD {2}Cursor: host_unusable: .* is not a regular file/);
 });
 
 test('a blank file counts as none', async (context) => {
   const { run, file, put, desktop } = await machine(context);
   for (const content of ['', ' \n\t\n']) {
     await put('.cursor/mcp.json', content);
-    assert.match((await run(['uninstall', 'cursor', '--yes'])).errors, /: nothing to do\.\n$/);
+    assert.match((await run(['uninstall', 'cursor', '--yes'])).text, /: nothing to do\.\n$/);
     assert.equal((await run(['install', 'cursor', '--yes'])).code, 0);
     assert.deepEqual(JSON.parse(await file('.cursor/mcp.json')), { mcpServers: { ipc: desktop } });
   }
@@ -168,8 +169,8 @@ test('an entry that starts ipc from another folder is kept', async (context) => 
 async function hasNothingToDo(run: Machine['run'], direction: string, host: string) {
   for (const option of ['--yes', '--print']) {
     const { code, text, errors } = await run([direction, host, option]);
-    assert.deepEqual([code, text], [0, '']);
-    assert.match(errors, /^[A-Z].*: nothing to do\.\n$/);
+    assert.deepEqual([code, errors], [0, '']);
+    assert.match(text, /^[A-Z].*: nothing to do\.\n$/);
   }
 }
 
@@ -180,7 +181,7 @@ test('a host that fails does not keep the others from being set up', async (cont
   await put('.config/zed/settings.json', '{}');
   const { code, errors } = await run(['install', '--yes']);
   assert.equal(code, 1);
-  assert.match(errors, /\nipc: host_unusable: claude exited with 3\. /);
+  assert.match(errors, /^ipc: host_unusable: claude exited with 3\. /);
   assert.match(
     errors,
     /\nipc: host_unusable: .*mcp\.json is not a JSON object, and was not touched\. /,

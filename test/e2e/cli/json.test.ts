@@ -5,7 +5,7 @@ import { makeProgram } from '../../../src/cli/program.ts';
 import { jsonObjects } from '../../../src/cli/topics.ts';
 import { freePort } from '../../support/places.ts';
 import { Lines } from '../../support/processes/lines.ts';
-import { type Ended, ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
   ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
@@ -120,7 +120,7 @@ test('an error is one object on stderr, with the usual exit code', async (contex
     error: {
       code: 'bad_timeout',
       message: 'timeout is "301"; it must be whole seconds from 1 to 300',
-      hint: 'give whole seconds from 1 to 300, or 0 for no end',
+      hint: 'to wait longer, call again when the time is over, or 0 for no end',
       retry: false,
       maybeStored: false,
     },
@@ -160,7 +160,7 @@ test('Ctrl-C is an error object, and notes are objects', async (context) => {
   const { errors } = await run(['store', 'check', '--json']);
   assert.ok(JSON.parse(errors).note.startsWith(`No store in ${home}`));
   const owner = begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   const waiting = begin(['wait', 'B', '--json']);
   for (;;) {
     const status = JSON.parse((await run(['status', '--json'])).text);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../support/places.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
-import { ended, shell } from '../../support/processes/shell.ts';
+import { ended, nextErrorLine, nextLine, shell } from '../../support/processes/shell.ts';
 
 const skip = noTerminal;
 const [red, green, bold, plain] = ['\u001b[31m', '\u001b[32m', '\u001b[1m', '\u001b[39m'];
@@ -21,7 +21,7 @@ test('a wait prints what it waits for and how long, then the message', {
   await place.run(['post', 'B', 'hello']);
   const { code, text } = await end;
   const line = 'Waiting for mail in "B", at most 200 s. Ctrl-C ends it.\r\n';
-  assert.deepEqual([code, text], [0, `${line}hello`]);
+  assert.deepEqual([code, text], [0, `${line}hello\r\n`]);
 });
 
 test('a file gets the exact bytes, while the terminal gets the line', { skip }, async (context) => {
@@ -61,11 +61,14 @@ test('without a terminal at stderr, or with --json, there is no such line', {
   }
 });
 
-test('Ctrl-C at a question ends the program, Ctrl-D is a no', { skip }, async (context) => {
+test('Ctrl-C at a question ends the program, Ctrl-D is a no, and a no exits with 1', {
+  skip,
+}, async (context) => {
   const place = await shell(context);
   for (const [key, code, last] of [
     ['\u0003', 130, ''],
-    ['\u0004', 0, 'Nothing was done.\r\n'],
+    ['\u0004', 1, 'Nothing was done.\r\n'],
+    ['n\r', 1, 'Nothing was done.\r\n'],
   ] as const) {
     const asking = atTerminal(place, 'ipc install cursor', null);
     const end = ended(asking);
@@ -87,6 +90,26 @@ test("error codes, the doctor's marks and headings of help are coloured", {
   assert.ok((await shown('ipc doctor')).startsWith(`${green}ok ${plain}  Node: `));
   assert.ok((await shown('ipc help wait')).includes(`${bold}Options:\u001b[22m\r\n`));
   assert.ok((await shown('NO_COLOR= ipc wait')).startsWith(red), 'an empty NO_COLOR is none');
+});
+
+test('a report in a file has no colours, though stderr is a terminal', {
+  skip,
+}, async (context) => {
+  const place = await shell(context);
+  const report = join(place.home, 'report.txt');
+  await ended(atTerminal(place, `mkdir -p ${place.home}; ipc doctor > ${report}`));
+  assert.match(await readFile(report, 'utf8'), /^ok {3}Node: /);
+});
+
+test('Ctrl-Z says why it does nothing, and how the command ends', async (context) => {
+  const { begin } = await shell(context);
+  const owner = begin(['broker']);
+  await nextLine(owner);
+  owner.kill('SIGTSTP');
+  assert.match(
+    await nextErrorLine(owner),
+    /^ipc: Ctrl-Z does not stop it, because .* Ctrl-C ends it; /,
+  );
 });
 
 test('NO_COLOR, a dumb terminal and a pipe get no colour', { skip }, async (context) => {

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
 import { freePort } from '../../support/places.ts';
 import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
-import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 test("work posts the command's output to the sender, which settles the message", async (context) => {
   const { run, begin } = await shell(context);
@@ -79,7 +79,7 @@ test('a command that is gone by the time of a message ends the work, and the att
 test('work that is out of open files tries the command again, and the attempt does not count', async (context) => {
   if (spawnSync('prlimit', ['--version']).error) return context.skip('there is no prlimit');
   const { run, begin } = await shell(context);
-  assert.match(await nextErrorLine(begin(['broker'])), /^This session owns the broker/);
+  assert.match(await nextLine(begin(['broker'])), /^This session owns the broker/);
   const worker = begin(['work', 'W', '--', 'sh', '-c', 'echo "attempt $IPC_ATTEMPT"']);
   const lines = new Lines(worker.stderr);
   await run(['post', 'W', 'first', '--from', 'A']);

@@ -19,7 +19,7 @@ test('two sessions: one asks, the other answers', async (context) => {
   assert.equal((await example('ask.js', '6 times 7?').done).text, 'You asked: 6 times 7?\n');
   await run(['post', 'bob', 'shutdown']);
   assert.equal((await answering.done).code, 0);
-  assert.match((await run(['status'])).errors, /; 0 messages, /);
+  assert.match((await run(['status'])).text, /; 0 messages, /);
 });
 
 test('a worker pool under an orchestrator computes each job, also when a worker is killed', async (context) => {
@@ -71,9 +71,9 @@ test('a shell pipeline that fails leaves no worker behind', async (context) => {
   const ipc = await ipcScript(home);
   const pipeline = `'${join(folder, 'pipeline.sh')}' ${join(home, 'missing')} > /dev/null 2>&1`;
   const { code } = await line(pipeline, { IPC: ipc });
-  const { errors } = await run(['status']);
+  const { text } = await run(['status']);
   await run(['post', 'count', 'shutdown']);
-  assert.deepEqual([code === 0, errors.includes('; 1 session.\n')], [false, true], errors);
+  assert.deepEqual([code === 0, text.includes('; 1 session.\n')], [false, true], text);
 });
 
 /** The program as one word. */

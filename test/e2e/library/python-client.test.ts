@@ -13,13 +13,7 @@ import { accept } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
-import {
-  type Ended,
-  ended,
-  nextErrorLine,
-  type Shell,
-  shell,
-} from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 
 const folder = fileURLToPath(new URL('../../../../examples/python', import.meta.url));
@@ -71,7 +65,7 @@ function script({ other }: Shell, lines: Words): Promise<Ended> {
 async function withBroker(context: TestContext) {
   const place = await shell(context);
   const owner = place.begin(['broker']);
-  await nextErrorLine(owner);
+  await nextLine(owner);
   return { ...place, owner };
 }
 
@@ -108,7 +102,7 @@ for (const [what, body] of [
       assert.match(posted.errors, /^ipc\.py: stored [0-9a-v]{16}\.1\n$/);
       assert.deepEqual((await place.run(['wait', 'B', '--timeout', '5'])).out, body);
 
-      assert.equal((await place.run(['post', 'A', '--from', 'B'], body)).code, 0);
+      assert.equal((await place.run(['post', 'A', '--empty', '--from', 'B'], body)).code, 0);
       const read = await run(place, ['wait', 'A', '--timeout', '5']);
       assert.equal(read.code, 0, read.errors);
       assert.deepEqual(read.out, body);
@@ -181,6 +175,26 @@ test('a usage error exits 2', python, async (context) => {
   assert.equal(bytes.code, 2);
   assert.match(bytes.errors, /^ipc\.py: bad_body: /);
 });
+
+test(
+  'Python posts to the local broker of IPC_BROKER, and refuses one on another machine',
+  python,
+  async (context) => {
+    const place = await withBroker(context);
+    const post = 'sys.exit(ipc.main(["post", "B", "hi"]))';
+    const at = (broker: string) =>
+      script(place, [`os.environ.update(IPC_BROKER="${broker}", IPC_PORT="1")`, post]);
+    for (const host of ['127.0.0.1', 'localhost', '[::1]'])
+      assert.equal((await at(`${host}:${place.port}`)).code, 0);
+    const elsewhere = await at('one.lan:19901');
+    assert.equal(elsewhere.code, 2);
+    assert.match(
+      elsewhere.errors,
+      /^ipc\.py: bad_host: IPC_BROKER is one\.lan:19901; ipc\.py uses the broker /,
+    );
+    assert.equal((await at('localhost')).code, 2);
+  },
+);
 
 test('Python refuses a key that others can read', python, async (context) => {
   const place = await withBroker(context);

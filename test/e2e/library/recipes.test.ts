@@ -41,7 +41,7 @@ async function played(
 ): Promise<void> {
   const stage = await makeStage(context, hosts);
   await new Recipe(stage).play(title);
-  assert.match((await stage.run(['status'])).errors, /; 0 messages, 0 bytes; /);
+  assert.match((await stage.run(['status'])).text, /; 0 messages, 0 bytes; /);
 }
 
 /** Two machines, each with a folder and a key of its own. */

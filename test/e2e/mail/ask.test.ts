@@ -35,7 +35,7 @@ test('an ask without a mailbox for its answer stores nothing', async (context) =
   const { code, errors } = await run(['ask', 'bob', 'who?']);
   assert.equal(code, 2);
   assert.match(errors, /^ipc: missing_parameter: ask needs "mailbox", which gets the answer/);
-  assert.match((await run(['status'])).errors, /; 0 messages, /);
+  assert.match((await run(['status'])).text, /; 0 messages, /);
 });
 
 test('ipc ask prints the answer of a worker, and exits with 124 without one', async (context) => {

@@ -73,10 +73,10 @@ test('over MCP an ask of several mailboxes is refused before anything is stored'
 test('ipc post takes one --to per additional mailbox, and its JSON lists each stored message with its mailbox', async (context) => {
   const { run } = await shell(context);
   const result = await run(['post', 'ann', 'Go', '--to', 'ben', '--to=cleo', '--from', 'boss']);
-  assert.deepEqual([result.code, result.text], [0, '']);
+  assert.deepEqual([result.code, result.errors], [0, 'Next: ipc wait boss\n']);
   assert.match(
-    result.errors,
-    /^Stored in 3 mailboxes \(ids "\w{16}\.1" to "\w{16}\.3"\): #1 in "ann", #2 in "ben", #3 in "cleo"\.\nNext: ipc wait boss\n$/,
+    result.text,
+    /^Stored in 3 mailboxes \(ids "\w{16}\.1" to "\w{16}\.3"\): #1 in "ann", #2 in "ben", #3 in "cleo"\.\n$/,
   );
   const args = ['post', 'ann', '--to', 'ben', '--id', 'job-7', '--json'];
   const expected = [

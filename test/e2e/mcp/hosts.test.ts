@@ -94,7 +94,7 @@ test('an error names what is wrong with a call, what is legal and what to do', a
   assert.equal(wrong.isError, true);
   assert.equal(
     wrong.text,
-    'bad_timeout: timeout is true; it must be whole seconds from 1 to 300. To do: give whole seconds from 1 to 300.',
+    'bad_timeout: timeout is true; it must be whole seconds from 1 to 300. To do: to wait longer, call again when the time is over.',
   );
   const unknown = await one.call({ operation: 'wait', box: 'A' });
   assert.match(

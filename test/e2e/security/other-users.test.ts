@@ -156,10 +156,10 @@ test('doctor reports a folder that its user may not write to', async (context) =
   const store = join(home, `broker-${port}`);
   await mkdir(store, { mode: 0o500 });
   if (isRoot) await chown(store, nobody, nobody);
-  const { code, errors } = await ipc(port, 'doctor');
+  const { code, out } = await ipc(port, 'doctor');
   assert.equal(code, 1);
   assert.match(
-    errors,
+    out,
     /\nBAD {2}store: home_unusable: \S*broker-\d+ does not let its own user in \(EACCES\)\. To do: chmod u\+rwX \S*broker-\d+\./,
   );
 });

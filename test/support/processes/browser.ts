@@ -54,6 +54,8 @@ export async function runPage(
   const url = `http://127.0.0.1:${port}/`;
   // A process group, so that all helper processes end with it.
   const child = spawn(browser, [...flags, `--user-data-dir=${folder}`, url], {
+    // A browser writes settings and caches into its home.
+    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
     detached: true,
     stdio: 'ignore',
   });

@@ -63,6 +63,13 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   return { code: child.exitCode, out, text: out.toString(), errors: errors.toString() };
 }
 
+/** The next line that a running command writes to stdout: of `ipc broker`, that it owns the broker. */
+export async function nextLine(child: ChildProcess): Promise<string> {
+  assert(child.stdout);
+  const [chunk] = await once(child.stdout, 'data');
+  return String(chunk);
+}
+
 /** The next line that a running command writes to stderr. */
 export async function nextErrorLine(child: ChildProcess): Promise<string> {
   assert(child.stderr);

@@ -210,7 +210,7 @@ test('host and port must name the same broker', () => {
   });
 });
 
-test('a name is 1 to 200 bytes of UTF-8 without control characters', () => {
+test('a name is 1 to 200 bytes of UTF-8 that can be seen', () => {
   assert.deepEqual(accepted({ ...post, to: 'ü'.repeat(100), from: 'a b' }), {
     to: ['ü'.repeat(100)],
     from: 'a b',
@@ -224,6 +224,16 @@ test('a name is 1 to 200 bytes of UTF-8 without control characters', () => {
     assert.equal(refused({ ...post, from: name }), 'bad_name: from has a control character');
   }
   assert.equal(refused({ ...post, to: '\ud800' }), 'bad_name: to has a lone surrogate');
+  for (const name of ['ann ', ' ann', ' ']) {
+    assert.equal(
+      refused({ ...wait, mailbox: name }),
+      'bad_name: mailbox begins or ends with a space',
+    );
+  }
+  assert.equal(
+    refused({ ...post, to: ['ben', 'an\u200bn'] }),
+    'bad_name: name 2 of to has the character U+200B, which is invisible or looks like a space',
+  );
   assert.match(refused({ ...wait, mailbox: 7 }), /^bad_parameter: mailbox is 7; it must be a text/);
 });
 

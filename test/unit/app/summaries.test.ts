@@ -61,7 +61,7 @@ test('the status lists mailboxes as far as they fit', () => {
 test('an error has its code, what happened, and what to do', () => {
   assert.equal(
     summaries.presentError(new IpcError('bad_timeout', 'timeout is 0')),
-    'bad_timeout: timeout is 0. To do: give whole seconds from 1 to 300.',
+    'bad_timeout: timeout is 0. To do: to wait longer, call again when the time is over.',
   );
   assert.match(
     summaries.presentError(new IpcError('cut_off', 'no answer')),

@@ -421,12 +421,21 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
 });
 
+test('names of a request are put into NFC, as an older client may not have done', () => {
+  const post = requests.post[0] as Request & { kind: 'post' };
+  const [decomposed, composed] = ['cafe\u0301', 'caf\u00e9'] as (typeof to)[];
+  const decoded = decodeRequest(frameOf(encodeRequest({ ...post, to: decomposed as typeof to })));
+  assert.deepEqual(decoded, { ...post, to: composed });
+});
+
 test('a name, id, body or amount that is not allowed fails only its request', () => {
   const post = requests.post[0] as Request & { kind: 'post' };
   const bytes = Buffer.from([0xff]);
   const wrong: [Request, string][] = [
     [{ ...post, to: '' as typeof to }, 'bad_name'],
     [{ ...post, from: 'a\nb' as typeof to }, 'bad_name'],
+    [{ ...post, to: 'a ' as typeof to }, 'bad_name'],
+    [{ ...post, alsoTo: ['a\u200b' as typeof to] }, 'bad_name'],
     [{ ...post, answers: 'a\0' as typeof id }, 'bad_id'],
     [{ ...post, count: 0, id: `${session}.1` as typeof id }, 'bad_id'],
     [{ ...post, body: bytes, checksum: bodyChecksum(bytes) }, 'bad_body'],

@@ -1,0 +1,85 @@
+// Where a message comes from: an argument or stdin. What is absent is no message.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { program } from '../../support/mcp-host.ts';
+import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+
+const missing = /^ipc: missing_parameter: there is no message: .* To do: give a text, .* --empty /;
+
+test('an empty message is refused, however it comes about, and nothing is stored', async (context) => {
+  const { line, run } = await shell(context);
+  for (const text of [
+    '"$@" post ann ""',
+    '"$@" post ann "$NOT_SET"',
+    '"$@" post ann < /dev/null',
+    '"$@" post ann - < /dev/null',
+    '"$@" post ann <&-',
+    'false | "$@" post ann',
+    '"$@" ask ann --mailbox ben < /dev/null',
+    '"$@" ask ann "" --mailbox ben',
+    '"$@" send 127.0.0.1:1 < /dev/null',
+    '"$@" send 127.0.0.1:1 ""',
+  ]) {
+    const { code, text: out, errors } = await line(text);
+    assert.deepEqual([code, out], [2, ''], text);
+    assert.match(errors, missing, text);
+  }
+  assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
+});
+
+test('with --empty an empty message is stored, and another one as it is', async (context) => {
+  const { line, run } = await shell(context);
+  for (const text of [
+    '"$@" post ann "" --empty',
+    '"$@" post ann --empty < /dev/null',
+    'echo full | "$@" post ann --empty',
+    '"$@" post ann text --empty',
+  ]) {
+    assert.equal((await line(text)).code, 0, text);
+  }
+  assert.equal((await run(['fetch', 'ann'])).text, '\n\nfull\n\ntext\n');
+});
+
+test('a worker whose command prints nothing answers with an empty message', async (context) => {
+  const { begin, run } = await shell(context);
+  begin(['work', 'quiet', '--', 'true']);
+  const { code, text } = await run(['ask', 'quiet', 'Go', '--mailbox', 'ben', '--json']);
+  assert.deepEqual([code, JSON.parse(text).body], [0, '']);
+});
+
+test('a pipe that stays open is named on stderr after 2 s', async (context) => {
+  const { other, run } = await shell(context);
+  const posting = other(process.execPath, [program, 'post', 'ann'], null);
+  assert.equal(await nextErrorLine(posting), 'Reading the message from stdin.\n');
+  posting.stdin?.end('late');
+  assert.equal((await ended(posting)).code, 0);
+  const quick = await run(['post', 'ann', '--from', 'ben'], 'quick');
+  assert.equal(quick.errors, 'Next: ipc wait ben\n');
+});
+
+test('--to before the only word is refused, because the word may be a mailbox or the message', async (context) => {
+  const { line, run } = await shell(context);
+  for (const text of [
+    '"$@" post --to ann hi < /dev/null',
+    'echo text | "$@" post --to ann hi',
+    'echo text | "$@" post --from ben --to=ann hi',
+  ]) {
+    const { code, errors } = await line(text);
+    assert.equal(code, 2, text);
+    assert.equal(
+      errors,
+      'ipc: bad_parameter: --to comes before "hi", which may be a mailbox or the message. ' +
+        'To do: write `ipc post ann hi` for one mailbox, `ipc post hi --to ann < FILE` for both.\n',
+    );
+  }
+  const behind = await line('"$@" post hi --to ann < /dev/null');
+  assert.equal(behind.code, 2);
+  assert.match(
+    behind.errors,
+    /no message: stdin is empty\. To do: write `ipc post ann hi` for one /,
+  );
+  assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
+  assert.equal((await line('"$@" post --to ann ben Go')).code, 0);
+  assert.equal((await line('echo text | "$@" post ben --to ann')).code, 0);
+  assert.equal((await run(['fetch', 'ann'])).text, 'Go\ntext\n\n');
+});
