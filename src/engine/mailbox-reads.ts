@@ -71,13 +71,12 @@ export function droppable(
   const isWanted = ({ envelope }: LiveMessage) =>
     envelope.number <= last && (ageMsMin === 0 || time - envelope.time >= ageMsMin);
   if (ids.length > 0) {
-    const named = [...new Set(ids)]
-      .map((id) => state.find({ number: 0, id }))
-      .filter((message) => message !== undefined)
-      .filter((message) => message.mailbox === mailbox && isWanted(message));
-    const ready = named.filter(({ holder }) => holder === undefined).sort(byNumber);
-    const dropped = ready.map(({ envelope }) => envelope);
-    return { dropped, held: named.length - ready.length, next: 0, upTo: last };
+    // All are looked at, since an id that the broker had forgotten may be that of two messages.
+    const named = new Set(ids);
+    const isNamed = (message: LiveMessage) => isWanted(message) && named.has(message.envelope.id);
+    const dropped = state.ready(mailbox).filter(isNamed);
+    const held = state.heldIn(mailbox).filter(isNamed).length;
+    return { dropped: dropped.map(({ envelope }) => envelope), held, next: 0, upTo: last };
   }
   const seen = state.readyAbove(mailbox, after, messagesPerDrop);
   const end = seen.length < messagesPerDrop ? last : (seen.at(-1)?.envelope.number ?? last);

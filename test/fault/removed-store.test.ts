@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
-import { ended, nextErrorLine, shell } from '../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../support/processes/shell.ts';
 
 const removals = [
   ['removed', (path: string) => rmSync(path, { recursive: true })],
@@ -33,10 +33,10 @@ for (const [what, remove] of removals) {
   test(`when the store is ${what} under a running owner, the next message is delivered once, and its settle counts`, async (context) => {
     const { home, port, run, begin } = await shell(context);
     const owner = begin(['broker']);
-    await nextErrorLine(owner);
+    await nextLine(owner);
     const waiter = begin(['wait', 'ann', '--json']);
     const waited = ended(waiter);
-    while (!(await run(['status'])).errors.includes('"ann": 0 ready, 0 held, 1 waiting')) {
+    while (!(await run(['status'])).text.includes('"ann": 0 ready, 0 held, 1 waiting')) {
       assert.equal(waiter.exitCode, null);
     }
     assert.equal((await run(['post', 'bob', 'keep'])).code, 0);

@@ -8,7 +8,7 @@ import { mountTmpfs, takeInodes, takeSpace } from '../../support/disk/tmpfs.ts';
 import { program } from '../../support/mcp-host.ts';
 import { reported, reportedAbout } from '../../support/processes/doctor.ts';
 import { overQuota } from '../../support/processes/over-quota.ts';
-import { ended, nextErrorLine, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 test('a full disk is reported before the first call, and nothing is left on it', async (context) => {
   const { path, why } = await mountTmpfs(context, 'size=4m');
@@ -128,7 +128,7 @@ test('a limit on file sizes is reported, of doctor and of the owner of the broke
   assert.equal(hint, 'raise the limit (`ulimit -f unlimited`)');
   const script = 'ulimit -f 1024; exec "$@"';
   const broker = other('sh', ['-c', script, 'sh', process.execPath, program, 'broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   assert.match(
     reportedAbout('file size', await run(['doctor', '--json'])).what,
     new RegExp(`^pid ${broker.pid}, which owns the broker, may write no file above `),

@@ -10,13 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { program } from '../../support/mcp-host.ts';
 import { reported, reportedAbout } from '../../support/processes/doctor.ts';
 import { networkApart } from '../../support/processes/network-apart.ts';
-import {
-  type Ended,
-  ended,
-  nextErrorLine,
-  type Shell,
-  shell,
-} from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 
 const nobody = 65_534;
 
@@ -47,7 +41,7 @@ test("a port that another user's broker holds is not free: the user is named, by
   const place = await shell(context);
   const other = await otherUser(context, place);
   if (typeof other === 'string') return context.skip(other);
-  await nextErrorLine(place.begin(['broker']));
+  await nextLine(place.begin(['broker']));
   const doctor = await other('doctor', '--json');
   const { ok, what, hint } = reportedAbout('port', doctor);
   assert.deepEqual([doctor.code, ok], [1, false]);
@@ -98,7 +92,7 @@ test('an owner in another pid namespace is found, though its process cannot be s
   if (status !== 0)
     return context.skip(`no pid namespaces here: ${error?.message ?? stderr.trim()}`);
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   const doctor = await line(`${apart.join(' ')} "$@" doctor --json`);
   assert.deepEqual(
     [doctor.code, reportedAbout('port', doctor).what],
@@ -117,7 +111,7 @@ test('a user that has no id in the user namespace of doctor is not called nobody
   if (status !== 0)
     return context.skip(`no user namespaces here: ${error?.message ?? stderr.trim()}`);
   const { begin, line, port } = await shell(context);
-  await nextErrorLine(begin(['broker']));
+  await nextLine(begin(['broker']));
   const doctor = await line('unshare --user "$@" doctor --json', { IPC_KEY: '00'.repeat(32) });
   assert.equal(doctor.code, 1);
   assert.ok(
@@ -133,7 +127,7 @@ test('an owner in another network namespace is found through the socket of the s
   if (!prefix) return context.skip(why);
   const { begin, other, home, port } = await shell(context);
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   const doctor = await ended(
     other(prefix[0] ?? '', [...prefix.slice(1), process.execPath, program, 'doctor', '--json']),
   );
@@ -219,7 +213,7 @@ test('the holder of another address is not taken for the owner', async (context)
   context.after(() => elsewhere.close());
   await once(elsewhere, 'listening');
   const broker = begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   const doctor = await line('"$@" doctor --json');
   const owner = `pid ${broker.pid} (node)`;
   assert.equal(reportedAbout('port', doctor).what, `${port}: ${owner} owns the broker`);

@@ -160,7 +160,7 @@ test('drop settles what is ready, names it, and leaves what a session holds', as
   assert.match((await run(['peek', 'B'])).text, /^#1 .*\n {2}in work\n$/);
   // The id stays known.
   const posted = await run(['post', 'B', 'two', '--id', 'job-2']);
-  assert.match(posted.errors, /^Already stored as #3 /);
+  assert.match(posted.text, /^Already stored as #3 /);
   assert.equal((await run(['peek', 'B'])).text.match(/^#/gm)?.length, 1);
   await mail.close();
 });
@@ -181,7 +181,7 @@ test('drop --id drops only what is named, and fails if it is not there', async (
   });
   const missing = await run(['drop', 'B', '--id', 'x', '--yes']);
   assert.deepEqual(
-    [missing.code, missing.errors],
+    [missing.code, missing.text],
     [1, 'No message of "B" was dropped.\n"x" was not dropped: it is not ready in "B".\n'],
   );
   assert.equal((await run(['fetch', 'B'])).text, 'b\n');
@@ -191,7 +191,7 @@ test('drop --older drops only what is that old', async (context) => {
   const { run } = await shell(context);
   await run(['post', 'B', 'old']);
   const young = await run(['drop', 'B', '--older', '1h', '--yes']);
-  assert.equal(young.errors, 'No message of "B" was dropped.\n');
+  assert.equal(young.text, 'No message of "B" was dropped.\n');
   const posted = Date.now();
   while (Date.now() < posted + 2_000) await sleep(100);
   await run(['post', 'B', 'new']);

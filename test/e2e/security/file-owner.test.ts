@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { program } from '../../support/mcp-host.ts';
 import { freePort, makeHome } from '../../support/places.ts';
-import { type Ended, ended, nextErrorLine } from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine } from '../../support/processes/shell.ts';
 
 const uid = 54_321;
 const isRoot = process.getuid?.() === 0;
@@ -78,7 +78,7 @@ test(
   async (context) => {
     const { user, root, begin } = await twoUsers(context);
     const broker = begin('broker');
-    await nextErrorLine(broker as Parameters<typeof nextErrorLine>[0]);
+    await nextLine(broker as Parameters<typeof nextLine>[0]);
     assert.equal((await root('post', 'ann', 'from root')).code, 0);
     assert.equal((await user('fetch', 'ann')).text, 'from root\n');
   },

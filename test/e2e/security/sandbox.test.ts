@@ -12,13 +12,7 @@ import {
   readOnly,
   sandboxed,
 } from '../../support/processes/sandbox.ts';
-import {
-  type Ended,
-  ended,
-  nextErrorLine,
-  type Shell,
-  shell,
-} from '../../support/processes/shell.ts';
+import { type Ended, ended, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 
 const skippable = { skip: noSandbox };
 const library = pathToFileURL(
@@ -48,7 +42,7 @@ function inside(
 async function withBroker(context: TestContext): Promise<Shell> {
   const place = await shell(context);
   const broker = place.begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   return place;
 }
 
@@ -184,7 +178,7 @@ test('in a sandbox that may write no file the error names the sandbox, not the m
   const later = await inReadOnly('post', 'ann', 'hi');
   assert.match(later.errors, outside);
   const broker = place.begin(['broker']);
-  await nextErrorLine(broker);
+  await nextLine(broker);
   assert.equal((await inReadOnly('post', 'ann', 'two')).code, 0, 'the owner outside writes');
   assert.equal((await place.run(['fetch', 'ann'])).text, 'hi\ntwo\n');
 });
