@@ -213,8 +213,8 @@ test('when a real fdatasync fails, the owner acknowledges nothing and gives up, 
   owner = spawn(process.execPath, [program, 'broker'], {
     env: { ...env, LD_PRELOAD: library, FAIL_SYNC: flag },
   });
-  assert(owner.stderr);
-  await once(owner.stderr, 'data');
+  assert(owner.stdout);
+  await once(owner.stdout, 'data');
   assert.equal((await run(['post', 'A', 'before'])).code, 0);
   writeFileSync(flag, '');
   // The owner gives up without a response; then the poster owns the store, with a disk that works.
