@@ -249,10 +249,10 @@ test('drop clears 3,500 messages, and what was dropped stays gone after the owne
   assert.equal(filled.status, 0, filled.stderr.toString());
   const owner = begin(['broker']);
   await new Promise((resolve) => owner.stdout?.once('data', resolve));
-  const { errors } = await run(['drop', 'B', '--yes']);
+  const { text } = await run(['drop', 'B', '--yes']);
   owner.kill('SIGKILL');
   assert.match(
-    errors,
+    text,
     /^Dropped 3500 messages of "B" unread: 3500 from unknown\.\n#1 .*, and 3480 more\.\n$/,
   );
   assert.equal((await run(['peek', 'B'])).errors, 'No message in "B".\n');
