@@ -41,7 +41,10 @@ const table = {
   },
   bad_timeout: { fault: 'usage', hint: 'to wait longer, call again when the time is over' },
   bad_port: { fault: 'usage', hint: 'leave it out for the default port' },
-  bad_host: { fault: 'usage', hint: 'give both, for example 127.0.0.1:19901 for a broker' },
+  bad_host: {
+    fault: 'usage',
+    hint: 'give both, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)',
+  },
 
   home_unusable: {
     fault: 'operation',

@@ -9,7 +9,7 @@ import { open } from '../../../src/index.ts';
 import { damageText } from '../../support/disk/damage.ts';
 import { program } from '../../support/mcp-host.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
-import { ended, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const dumpOf = ({ text }: { readonly text: string }) =>
   text
@@ -22,7 +22,7 @@ test('peek prints a head and the first line of each message, and changes nothing
   const { run } = await shell(context);
   await run(['post', 'B', 'first line\nsecond', '--from', 'A', '--id', 'job-1']);
   await run(['post', 'B', 'just one\n']);
-  await run(['post', 'B', '-'], '');
+  await run(['post', 'B', '--empty'], '');
   const head = (number: number, from: string) =>
     `#${number} from ${from} pid \\d+ on "[^"]*"\\)?, \\d{4}-[^,]*Z, ready`;
   for (let time = 1; time <= 2; time++) {
@@ -146,15 +146,15 @@ test('drop settles what is ready, names it, and leaves what a session holds', as
   await run(['post', 'B', 'one', '--from', 'A', '--id', 'job-1']);
   await run(['post', 'B', 'two', '--id', 'job-2']);
   const { code, text, errors } = await run(['drop', 'B', '--yes']);
-  assert.deepEqual([code, text], [0, '']);
+  assert.deepEqual([code, errors], [0, '']);
   assert.equal(
-    errors,
+    text,
     'Dropped 2 messages of "B" unread: 1 from "A", 1 from unknown.\n' +
       '#2 (id "job-1"), #3 (id "job-2").\n1 message is held and stays.\n',
   );
   const again = await run(['drop', 'B', '--yes']);
   assert.deepEqual(
-    [again.code, again.errors],
+    [again.code, again.text],
     [0, 'No message of "B" was dropped.\n1 message is held and stays.\n'],
   );
   assert.match((await run(['peek', 'B'])).text, /^#1 .*\n {2}in work\n$/);
@@ -248,11 +248,11 @@ test('drop clears 3,500 messages, and what was dropped stays gone after the owne
   const filled = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
   assert.equal(filled.status, 0, filled.stderr.toString());
   const owner = begin(['broker']);
-  await new Promise((resolve) => owner.stderr?.once('data', resolve));
-  const { errors } = await run(['drop', 'B', '--yes']);
+  await nextLine(owner);
+  const { text } = await run(['drop', 'B', '--yes']);
   owner.kill('SIGKILL');
   assert.match(
-    errors,
+    text,
     /^Dropped 3500 messages of "B" unread: 3500 from unknown\.\n#1 .*, and 3480 more\.\n$/,
   );
   assert.equal((await run(['peek', 'B'])).errors, 'No message in "B".\n');
@@ -264,10 +264,10 @@ test('wait --timeout 0 waits without end', { skip: noTerminal }, async (context)
   const end = ended(waiting);
   await shows(waiting, /Waiting for mail in "B"\. Ctrl-C ends it\./);
   await place.run(['post', 'B', 'hello']);
-  assert.match((await end).text, /hello$/);
+  assert.match((await end).text, /hello\r\n$/);
   for (const [words, hint] of [
-    [['wait', 'B', '--timeout', '301'], 'give whole seconds from 1 to 300, or 0 for no end'],
-    [['receive', '--timeout', '0'], 'give whole seconds from 1 to 300'],
+    [['wait', 'B', '--timeout', '301'], 'to wait without end, give 0'],
+    [['receive', '--timeout', '0'], 'to wait longer, call again when the time is over'],
   ] as const) {
     const { code, errors } = await place.run(words);
     assert.equal(code, 2);
