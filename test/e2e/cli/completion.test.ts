@@ -76,6 +76,7 @@ test(
     };
     assert.deepEqual(await completed('ipc store '), [
       'check\tRead all of a store, and report what is in it and whether it is damaged.',
+      'compact\tRemove settled mail from the log now. Brokers do this by themselves when it is due.',
       'dump\tPrint every valid record of a store as a line of JSON.',
       'retry\tMove dead letters back to their mailboxes, with new attempts.',
     ]);
