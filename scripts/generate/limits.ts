@@ -59,7 +59,7 @@ const table: readonly Limit[] = [
     what: 'shortest timeout of a call',
     constant: 'waitMsMin',
     unit: 's',
-    reached: '`bad_timeout`',
+    reached: '`bad_timeout`; for `ipc wait` and `ipc ask` 0 is no end',
   },
   {
     what: 'longest timeout of a call',

@@ -1,7 +1,7 @@
 // Parsers of values, from parameters and from the environment. An error names the parameter, shows the value
 // unless it may be a secret, and says which form it must have.
 import { isIP, isIPv6 } from 'node:net';
-import { type ErrorCode, IpcError } from '../base/errors.ts';
+import { type ErrorCode, errorTable, IpcError } from '../base/errors.ts';
 import {
   bodyBytesMax,
   mailboxesPerPostMax,
@@ -147,10 +147,16 @@ export function parseTimeout(value: unknown, parameter = 'timeout'): number {
 }
 
 /** A count from 1 to `max`. */
-export function parseCount(value: unknown, parameter: string, max: number): number {
+export function parseCount(
+  value: unknown,
+  parameter: string,
+  max: number,
+  code: ErrorCode = 'bad_parameter',
+): number {
   const count = wholeNumber(value);
   if (count !== undefined && count >= 1 && count <= max) return count;
-  throw new InvalidValue('bad_parameter', parameter, value, `a whole number from 1 to ${max}`);
+  const form = `a whole number from 1 to ${max}`;
+  throw new InvalidValue(code, parameter, value, form, errorTable.bad_parameter.hint);
 }
 
 const unitMs: Readonly<Record<string, number>> = {

@@ -43,7 +43,7 @@ const table = {
   bad_port: { fault: 'usage', hint: 'leave it out for the default port' },
   bad_host: {
     fault: 'usage',
-    hint: 'give both, for example 127.0.0.1:19900 for a receive, or 127.0.0.1:19901 for a broker',
+    hint: 'give both, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)',
   },
 
   home_unusable: {

@@ -81,14 +81,13 @@ export function addOperation<K extends OperationName>(
     }
     const call = parsed(operation, given, mayWaitForever);
     if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
-    const flags = { json: json !== undefined, raw: raw !== undefined, once: once !== undefined };
-    const how = { ...flags, id, max };
+    const how = { json: json === true, raw: raw === true, once: once === true, id, max };
     process.exit(await execute((context) => act(call, context), how));
   });
   return command;
 }
 
-/** `mayWaitForever`: an error of the timeout mentions 0. */
+/** `mayWaitForever`: the hint for a wrong timeout is 0. */
 function parsed<K extends OperationName>(
   operation: K,
   given: Readonly<Record<string, unknown>>,
@@ -99,7 +98,7 @@ function parsed<K extends OperationName>(
   } catch (error) {
     if (!mayWaitForever || !(error instanceof IpcError) || error.code !== 'bad_timeout')
       throw error;
-    throw new IpcError(error.code, error.message, { hint: `${error.hint}, or 0 for no end` });
+    throw new IpcError(error.code, error.message, { hint: 'to wait without end, give 0' });
   }
 }
 

@@ -63,18 +63,28 @@ export async function print(text: string, then: string): Promise<void> {
   });
 }
 
-/** The result of a call that has succeeded, in words. A reader that has seen enough of it is no failure. */
-export async function writeReport(text: string): Promise<void> {
+/**
+ * Writes the result of a call that has succeeded. Returns false if the reader has closed the pipe, which is no
+ * failure: a script that saw one would make the call again.
+ */
+export async function writeResult(text: string): Promise<boolean> {
   try {
-    await print(`${text}\n`, 'the call itself succeeded');
+    await print(text, 'the call itself succeeded');
+    return true;
   } catch (error) {
-    if (!(error instanceof OutputFailed && error.isQuiet)) throw error;
+    if (error instanceof OutputFailed && error.isQuiet) return false;
+    throw error;
   }
 }
 
-/** The same, as an object. */
+/** A result in words. */
+export async function writeReport(text: string): Promise<void> {
+  await writeResult(`${text}\n`);
+}
+
+/** A result as an object. */
 export async function writeJson(value: object): Promise<void> {
-  await print(jsonLine(value), 'the call itself succeeded');
+  await writeResult(jsonLine(value));
 }
 
 let isQuiet = false;

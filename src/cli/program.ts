@@ -30,7 +30,9 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addDirectCommands(program);
   addOwnerCommands(program);
   addStoreCommands(
-    program.command('store').description('Check or dump stored mail, or retry dead letters.'),
+    program
+      .command('store')
+      .description('Check, dump or compact stored mail, or retry dead letters.'),
   );
   addKeyCommands(
     program.command('key').description('Show or replace the key that opens the mail.'),

@@ -67,7 +67,7 @@ ${rows(workEnvironment)}`,
   output: {
     what: 'stdout and stderr; pipes, terminals, colours',
     text: () => `The result of a command goes to stdout: a body, a report, the receipt of a post.
-Progress, hints ("Next: ...") and errors go to stderr, with \`--quiet\` (\`-q\`)
+Progress, hints ("Next: ...") and errors go to stderr; with \`--quiet\` (\`-q\`)
 only errors do. \`wait\`, \`ask\` and \`receive\` print the exact bytes of a message;
 \`fetch\` adds a newline after each. On a terminal control characters are escaped
 and the text ends with a newline, unless \`--raw\` is given.

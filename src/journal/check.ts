@@ -43,7 +43,7 @@ export interface StoreReport {
   readonly messages: number;
   /** Length of their bodies. */
   readonly bytes: number;
-  /** Those that are out of attempts, by the mailbox that they were posted to. */
+  /** Those that were given up, by the mailbox that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];
 }
 

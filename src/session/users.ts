@@ -1,16 +1,13 @@
 // The users of this machine, for sentences to people.
 import { readFile } from 'node:fs/promises';
+import { accountName, overflowUid } from '../net/accounts.ts';
 
-/** The kernel reports a user that has no id in the user namespace of this process as this one. */
-const unmappedUser = 65_534;
 const allUsers = 4_294_967_295;
 
 /** 'user ann (1000)', or the number alone for a user that /etc/passwd does not have. */
 export async function describeUser(id: number): Promise<string> {
-  if (id === unmappedUser && !(await seesAllUsers())) return 'a user outside this container';
-  const table = await readFile('/etc/passwd', 'utf8').catch(() => '');
-  const rows = table.split('\n').map((line) => line.split(':'));
-  const [name] = rows.find((fields) => fields[2] === `${id}`) ?? [];
+  if (id === overflowUid && !(await seesAllUsers())) return 'a user outside this container';
+  const name = accountName(id);
   return `user ${name ? `${name} (${id})` : id}`;
 }
 

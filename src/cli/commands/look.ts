@@ -20,7 +20,7 @@ import { type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { originFields } from '../deliver.ts';
-import { confirmed, jsonLine, print, say, warn, writeJson, writeReport } from '../output.ts';
+import { confirmed, jsonLine, say, warn, writeJson, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 
 /** Messages that were dropped, as text: senders and messages that are named. The others are counted. */
@@ -132,7 +132,7 @@ async function peek(
   for await (const page of peekPages(mail, mailbox, { max, full, signal })) {
     const present = json ? plainLine : presentPeeked;
     const text = page.messages.map((message) => present(message, full)).join('');
-    await print(text, 'nothing was changed');
+    if (!(await writeResult(text))) return exitSuccess;
     if (page.messages.length > 0) isEmpty = false;
     remaining = page.remaining;
   }

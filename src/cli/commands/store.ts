@@ -36,7 +36,7 @@ function addCheck(store: Command): void {
     mailboxes: 'for each: mailbox, messages, bytes',
     messages: 'messages that are not settled',
     bytes: 'bytes of their bodies',
-    deadLetters: 'messages that are out of attempts, for each mailbox: to, messages',
+    deadLetters: 'messages that were given up, for each mailbox: to, messages',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
     sound: 'false: something in it is damaged',

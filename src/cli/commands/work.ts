@@ -1,13 +1,12 @@
 // `ipc work NAME -- COMMAND`: the worker pattern as one command. worker/worker.ts does the work.
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
-import { shown } from '../../app/parameters.ts';
+import { parseCount } from '../../app/parameters.ts';
 import { quoted } from '../../app/sanitize.ts';
-import { type ErrorCode, IpcError } from '../../base/errors.ts';
 import { attemptsMax } from '../../base/limits.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
-import { passStderr, say, sayError, warn, writeJson } from '../output.ts';
+import { jsonLine, passStderr, print, say, sayError, warn } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 import { checkCommand } from '../worker/command-check.ts';
 import { JobLog } from '../worker/job-log.ts';
@@ -49,13 +48,13 @@ export function addWorkCommand(program: Command): void {
     .option('--port <port>', parameterWords('wait', 'port'))
     .addHelpText('after', afterOptions)
     .action(async (mailbox, words, options) => {
-      const { parallel, from, timeout, attempts, shutdown, json, ...broker } = options;
+      const { parallel = 1, attempts = workAttemptsDefault, ...others } = options;
+      const { from, timeout, shutdown, json, ...broker } = others;
       const { given } = parseParameters('wait', { mailbox, ...broker });
-      const seconds = wholeNumber(timeout, 'timeout', timeoutSecondsMax, 'bad_timeout');
       const plan = {
-        parallel: wholeNumber(parallel, 'parallel', parallelMax) ?? 1,
-        attempts: wholeNumber(attempts, 'attempts', attemptsMax) ?? workAttemptsDefault,
-        timeoutMs: seconds === undefined ? undefined : seconds * 1_000,
+        parallel: parseCount(parallel, 'parallel', parallelMax),
+        attempts: parseCount(attempts, 'attempts', attemptsMax),
+        timeoutMs: timeout === undefined ? undefined : parseSeconds(timeout) * 1_000,
         from: from === undefined ? given.mailbox : parseName(from, 'from'),
         shutdown,
       };
@@ -90,7 +89,7 @@ async function work(
     signal,
     killSignal: killer.signal,
     report: async (delivery, news) => {
-      if (json) await writeJson(jobObject(delivery, news));
+      if (json) await print(jsonLine(jobObject(delivery, news)), 'the work ends');
       else log.write('reason' in news ? warn : say, jobLine(delivery, news));
     },
     passStderr,
@@ -108,17 +107,6 @@ async function work(
   return exitSuccess;
 }
 
-function wholeNumber(
-  text: string | undefined,
-  name: string,
-  max: number,
-  code: ErrorCode = 'bad_parameter',
-): number | undefined {
-  if (text === undefined) return undefined;
-  const number = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= max) return number;
-  const form = `a whole number from 1 to ${max}`;
-  throw new IpcError(code, `${name} is ${shown(text)}; it must be ${form}`, {
-    hint: `give ${form}`,
-  });
+function parseSeconds(timeout: string): number {
+  return parseCount(timeout, 'timeout', timeoutSecondsMax, 'bad_timeout');
 }

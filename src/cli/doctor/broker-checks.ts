@@ -219,7 +219,10 @@ function openAddresses(report: OwnerReport | undefined, folder: string, port: nu
   return [
     {
       about: 'network',
-      ...fine(what, `if that is not wanted: ipc broker --port ${port} --bind ${ownerAddress}`),
+      ...fine(
+        what,
+        `if that is not wanted: ipc broker --port ${port} --bind ${ownerAddress} --once`,
+      ),
     },
   ];
 }
@@ -231,7 +234,7 @@ function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[
     .slice(0, mailboxesShown)
     .map(({ to, messages }) => `${messages} for ${quoted(to)}`);
   if (counts.length > boxes.length) boxes.push(`others for ${counts.length - boxes.length} more`);
-  const what = `${counted(all, 'message')} out of attempts: ${boxes.join(', ')}`;
+  const what = `${counted(all, 'message')} given up: ${boxes.join(', ')}`;
   const hint = `find out why their readers failed, then \`ipc store retry --port ${port}\` moves them back, or \`ipc fetch ${deadLetterMailbox} --port ${port}\` reads and settles them`;
   return [{ about: 'dead letters', ...bad(what, hint) }];
 }

@@ -166,7 +166,7 @@ test('dead letters are counted for each mailbox, with a broker and without', asy
   const expected = {
     about: 'dead letters',
     ok: false,
-    what: '3 messages out of attempts: 2 for "ann", 1 for "ben"',
+    what: '3 messages given up: 2 for "ann", 1 for "ben"',
     hint: `find out why their readers failed, then \`ipc store retry --port ${port}\` moves them back, or \`ipc fetch dead-letters --port ${port}\` reads and settles them`,
   };
   const without = await run(['doctor', '--json']);
@@ -180,14 +180,14 @@ test('dead letters are counted for each mailbox, with a broker and without', asy
   assert.deepEqual(reportedAbout('dead letters', await run(['doctor', '--json'])), expected);
   await run(['store', 'retry', '--to', 'ann']);
   const one = reportedAbout('dead letters', await run(['doctor', '--json']));
-  assert.equal(one.what, '1 message out of attempts: 1 for "ben"');
+  assert.equal(one.what, '1 message given up: 1 for "ben"');
   await run(['store', 'retry']);
   assert.equal((await run(['doctor'])).code, 0);
 });
 
 test('addresses that other machines can reach are named, while a broker runs and after it', async (context) => {
   const { run, begin, port } = await shell(context);
-  const hint = `if that is not wanted: ipc broker --port ${port} --bind 127.0.0.1`;
+  const hint = `if that is not wanted: ipc broker --port ${port} --bind 127.0.0.1 --once`;
   const broker = begin(['broker', '--bind', '0.0.0.0']);
   await nextLine(broker);
   const during = await run(['doctor', '--json']);

@@ -344,7 +344,7 @@ test('a broker host may go without its port, and a wrong line says which port be
   assert.equal(direct.code, 2);
   assert.match(
     direct.errors,
-    / To do: give both, for example 127\.0\.0\.1:19900 for a receive, or 127\.0\.0\.1:19901 for a broker\.\n$/,
+    / To do: give both, for example 127\.0\.0\.1:19900 \(a receive\) or 127\.0\.0\.1:19901 \(a broker\)\.\n$/,
   );
   for (const variable of ['IPC_HOME', 'IPC_BROKER']) {
     assert.equal((await line('"$@" status', { [variable]: 'rel:' })).code, 2, variable);

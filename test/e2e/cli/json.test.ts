@@ -120,7 +120,7 @@ test('an error is one object on stderr, with the usual exit code', async (contex
     error: {
       code: 'bad_timeout',
       message: 'timeout is "301"; it must be whole seconds from 1 to 300',
-      hint: 'to wait longer, call again when the time is over, or 0 for no end',
+      hint: 'to wait without end, give 0',
       retry: false,
       maybeStored: false,
     },

@@ -9,7 +9,7 @@ import { open } from '../../../src/index.ts';
 import { damageText } from '../../support/disk/damage.ts';
 import { program } from '../../support/mcp-host.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
-import { ended, shell } from '../../support/processes/shell.ts';
+import { ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const dumpOf = ({ text }: { readonly text: string }) =>
   text
@@ -22,7 +22,7 @@ test('peek prints a head and the first line of each message, and changes nothing
   const { run } = await shell(context);
   await run(['post', 'B', 'first line\nsecond', '--from', 'A', '--id', 'job-1']);
   await run(['post', 'B', 'just one\n']);
-  await run(['post', 'B', '--empty', '-'], '');
+  await run(['post', 'B', '--empty'], '');
   const head = (number: number, from: string) =>
     `#${number} from ${from} pid \\d+ on "[^"]*"\\)?, \\d{4}-[^,]*Z, ready`;
   for (let time = 1; time <= 2; time++) {
@@ -248,7 +248,7 @@ test('drop clears 3,500 messages, and what was dropped stays gone after the owne
   const filled = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
   assert.equal(filled.status, 0, filled.stderr.toString());
   const owner = begin(['broker']);
-  await new Promise((resolve) => owner.stdout?.once('data', resolve));
+  await nextLine(owner);
   const { text } = await run(['drop', 'B', '--yes']);
   owner.kill('SIGKILL');
   assert.match(
@@ -264,10 +264,10 @@ test('wait --timeout 0 waits without end', { skip: noTerminal }, async (context)
   const end = ended(waiting);
   await shows(waiting, /Waiting for mail in "B"\. Ctrl-C ends it\./);
   await place.run(['post', 'B', 'hello']);
-  assert.match((await end).text, /hello$/);
+  assert.match((await end).text, /hello\r\n$/);
   for (const [words, hint] of [
-    [['wait', 'B', '--timeout', '301'], 'give whole seconds from 1 to 300, or 0 for no end'],
-    [['receive', '--timeout', '0'], 'give whole seconds from 1 to 300'],
+    [['wait', 'B', '--timeout', '301'], 'to wait without end, give 0'],
+    [['receive', '--timeout', '0'], 'to wait longer, call again when the time is over'],
   ] as const) {
     const { code, errors } = await place.run(words);
     assert.equal(code, 2);

@@ -67,9 +67,11 @@ test('a -q behind the command of `work` is not taken from it', async (context) =
 
 test('a report whose reader has seen enough is no failure', async (context) => {
   const { line } = await shell(context);
-  for (const words of ['post ann Go', 'status', 'doctor']) {
-    const { errors } = await line(`{ "$@" -q ${words}; echo "exit $?" >&2; } | true`);
-    assert.equal(errors, 'exit 0\n', words);
+  for (const command of ['post ann Go', 'status', 'doctor', 'peek ann']) {
+    for (const words of [command, `${command} --json`]) {
+      const { errors } = await line(`{ "$@" -q ${words}; echo "exit $?" >&2; } | true`);
+      assert.equal(errors, 'exit 0\n', words);
+    }
   }
 });
 
