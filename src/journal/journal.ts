@@ -260,10 +260,9 @@ export class Journal {
 
   /**
    * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
-   * then call removeOldest(). `isWanted`: a session asked for compaction, so a small log is compacted, too.
-   * The copies may come in parts, with other appends and syncs between them. A message that is settled
-   * meanwhile needs no copy. A copy has the state of its message, so all changes of that state must be
-   * appended before it.
+   * then call removeOldest(). The copies may come in parts, with other appends and syncs between them. A
+   * message that is settled meanwhile needs no copy. A copy has the state of its message, so all changes
+   * of that state must be appended before it. `isWanted`: by a session, so a small log is compacted, too.
    */
   compactable(isWanted = false): number[] | undefined {
     const isTight = isWanted || this.#spaceCheck.isDiskFull;

@@ -2,14 +2,13 @@
 // whom the file belongs, and the line that gives it back. And root makes no files inside another user's
 // folder, because from then on they would lock that user out. Where the mode allows what the system refuses, a
 // sandbox is named.
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
+import { accountOf, describeUser, unmappedUser } from './users.ts';
 
 const root = 0;
-/** The kernel shows it for users that a user namespace does not have; it is nobody's folder. */
-const overflowUid = 65_534;
 const othersMayWrite = 0o002;
 
 const modeOfFolder = 0o300;
@@ -43,7 +42,7 @@ export function withOwner(error: unknown, path: string, home: string): unknown {
       hint,
     });
   }
-  const what = `${at} belongs to ${userName(stat.uid)}, and this process is of ${userName(uid)} (${code})`;
+  const what = `${at} belongs to ${describeUser(stat.uid)}, and this process is of ${describeUser(uid)} (${code})`;
   const hint = remedy(at, path, home, uid);
   return new IpcError(error.code, what, { cause, hint });
 }
@@ -77,11 +76,11 @@ export function refuseToLockOut(folder: string): void {
   if (!found) return;
   const { path, stat } = found;
   const isShared = (stat.mode & othersMayWrite) !== 0;
-  if (stat.uid === root || stat.uid === overflowUid || isShared) return;
-  const user = userName(stat.uid);
+  if (stat.uid === root || stat.uid === unmappedUser || isShared) return;
+  const user = describeUser(stat.uid);
   const what = `${path} belongs to ${user}; files that root makes in it would lock that user out`;
   throw new IpcError('home_unusable', what, {
-    hint: `run it without sudo, or as that user (sudo -u ${accountOf(stat.uid)}), or set IPC_HOME to a folder of root`,
+    hint: `run it without sudo, or as that user (sudo -u ${accountOf(stat.uid) ?? `'#${stat.uid}'`}), or set IPC_HOME to a folder of root`,
   });
 }
 
@@ -93,24 +92,5 @@ function nearest(path: string): { path: string; stat: Stats } | undefined {
     } catch {
       if (dirname(at) === at) return undefined;
     }
-  }
-}
-
-function userName(uid: number): string {
-  const name = nameOf(uid);
-  return name === undefined ? `uid ${uid}` : `${name} (uid ${uid})`;
-}
-
-/** As `sudo -u` takes it. */
-function accountOf(uid: number): string {
-  return nameOf(uid) ?? `'#${uid}'`;
-}
-
-function nameOf(uid: number): string | undefined {
-  try {
-    const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
-    return lines.find((line) => line.split(':')[2] === String(uid))?.split(':')[0];
-  } catch {
-    return undefined;
   }
 }
