@@ -297,8 +297,8 @@ export class Broker {
   }
 
   /**
-   * For a request that takes time. The peer's other requests wait; what it sends to hear from the broker is not
-   * read, so it gets heartbeats.
+   * For a request that takes time. The peer's other requests wait. Its pings are not read either, so the broker
+   * sends it heartbeats.
    */
   #whilePaused(connection: ConnectionId, peer: Peer, work: () => Promise<void>): void {
     if (!peer.saidHello) {
