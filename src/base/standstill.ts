@@ -57,7 +57,8 @@ export class Patience {
     this.limitMs = limitMs;
     this.#turnMs = Math.min(Math.ceil(limitMs / turnsMin), turnMsMax);
     this.#runtime = runtime;
-    this.#standstill = new Standstill(Math.ceil(limitMs / turnsMin), runtime);
+    const standstillMs = Math.max(turnMsMax, Math.ceil(limitMs / turnsMin));
+    this.#standstill = new Standstill(standstillMs, runtime);
     this.#ticker = runtime.setTicker(() => this.#turn(), this.#turnMs).unref();
   }
 

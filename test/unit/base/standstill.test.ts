@@ -60,6 +60,16 @@ test('a stop that is short beside the time of a peer does not count, and does no
   assert.equal(overs(), 1);
 });
 
+test('a short time is over even if no turn of a busy process comes in time', async () => {
+  const { runtime, overs } = patient(80);
+  for (let turns = 0; turns < 8; turns++) {
+    runtime.standStill(100);
+    await runtime.pass(0);
+  }
+  await new Promise(setImmediate);
+  assert.equal(overs(), 1);
+});
+
 test('a patience that has ended is never over', async () => {
   const { runtime, patience, overs } = patient(2_000);
   await runtime.pass(1_900);
