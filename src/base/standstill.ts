@@ -37,7 +37,11 @@ const turnMsMax = 250;
 /** A time limit has at least as many turns. */
 const turnsMin = 8;
 
-/** The time that a peer has for something, counted in turns. It begins anew when this process stood still. */
+/**
+ * The time that a peer has for something, counted in turns. It begins anew when this process stood still for a
+ * considerable part of it; a shorter standstill only does not count, or a long time would never be over in a
+ * process that is often busy.
+ */
 export class Patience {
   /** Called once when the time is over, after what the peer sent meanwhile was read. */
   onOver: (() => void) | undefined;
@@ -53,7 +57,8 @@ export class Patience {
     this.limitMs = limitMs;
     this.#turnMs = Math.min(Math.ceil(limitMs / turnsMin), turnMsMax);
     this.#runtime = runtime;
-    this.#standstill = new Standstill(this.#turnMs, runtime);
+    const standstillMs = Math.max(turnMsMax, Math.ceil(limitMs / turnsMin));
+    this.#standstill = new Standstill(standstillMs, runtime);
     this.#ticker = runtime.setTicker(() => this.#turn(), this.#turnMs).unref();
   }
 

@@ -37,7 +37,7 @@ import {
 } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeRequest, encodeRequest, encodeResponse } from '../protocol/codec.ts';
+import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
@@ -277,13 +277,18 @@ export class Broker {
         throw new IpcError('wrong_service', 'this is a broker, not a receiver');
       }
       peer.check(request);
-      if (request.kind === 'listen') return void this.#listen(connection, peer, request);
-      if (request.kind === 'post') {
-        const bytes = frame.header.length + frame.body.length;
-        if (this.#hasRoom(bytes, request.alsoTo.length)) this.#step({ ...request, connection });
-        else void this.#postWhenThereIsRoom(connection, peer, request, bytes);
-      } else if (request.kind === 'compact') void this.#compact(connection, request);
-      else this.#step({ ...request, connection });
+      if (request.kind === 'listen') {
+        return this.#whilePaused(connection, peer, () => this.#listen(connection, peer, request));
+      }
+      if (request.kind === 'compact') {
+        return this.#whilePaused(connection, peer, () => this.#compact(connection, request));
+      }
+      const bytes = frame.header.length + frame.body.length;
+      if (request.kind === 'post' && !this.#hasRoom(bytes, request.alsoTo.length)) {
+        const work = () => this.#postWhenThereIsRoom(connection, request, bytes);
+        return this.#whilePaused(connection, peer, work);
+      }
+      this.#step({ ...request, connection });
       this.#groupCommit?.endLargeTurn();
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -291,11 +296,31 @@ export class Broker {
     }
   }
 
-  /** Meanwhile the peer's other requests wait. */
-  async #listen(to: ConnectionId, peer: Peer, { request, addresses }: ListenRequest) {
-    peer.pause('listening');
+  /**
+   * For a request that takes time. The peer's other requests wait. Its pings are not read either, so the broker
+   * sends it heartbeats.
+   */
+  #whilePaused(connection: ConnectionId, peer: Peer, work: () => Promise<void>): void {
+    if (!peer.saidHello) {
+      throw new IpcError('bad_frame', 'the first request of a connection must be a hello');
+    }
+    peer.pause('request');
+    const alive = this.#runtime.setTicker(() => {
+      if (this.#peers.has(connection)) peer.ping();
+    }, replayHeartbeatMs);
+    void work().finally(() => {
+      this.#runtime.clearTimer(alive);
+      peer.resume('request');
+    });
+  }
+
+  async #listen(
+    to: ConnectionId,
+    { connection }: Peer,
+    { request, addresses }: ListenRequest,
+  ): Promise<void> {
     try {
-      checkMayListen(peer);
+      checkMayListen(connection);
       checkAddresses(addresses);
       await this.listenOn(addresses);
       const response = { kind: 'listening', request, addresses: [...this.addresses] } as const;
@@ -304,7 +329,6 @@ export class Broker {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(to, request, error);
     }
-    peer.resume('listening');
   }
 
   #hasRoom(bytes: number, also: number): boolean {
@@ -316,30 +340,28 @@ export class Broker {
     }
   }
 
-  /** Settled mail goes first. Until there is room, or nothing more can go, the peer's requests wait. */
+  /** Removes settled mail until there is room, or nothing more can be removed. */
   async #postWhenThereIsRoom(
     connection: ConnectionId,
-    peer: Peer,
     post: PostRequest,
     bytes: number,
   ): Promise<void> {
-    peer.pause('space');
     let hasRoom = false;
     for (let mayGain = true; mayGain && !hasRoom; ) {
-      this.#ping();
       mayGain = (await this.#groupCommit?.makeSpace()) ?? false;
-      hasRoom = this.#state === 'open' && this.#hasRoom(bytes, post.alsoTo.length);
+      if (this.#hasEnded() || !this.#peers.has(connection)) return;
+      hasRoom = this.#hasRoom(bytes, post.alsoTo.length);
     }
-    if (this.#hasEnded() || !this.#peers.has(connection)) return;
+    if (this.#hasEnded()) return;
     const refusal = hasRoom ? undefined : this.#journal?.refusal();
     this.#step({ ...post, connection, refusal });
-    peer.resume('space');
   }
 
-  /** Removes as much settled mail as it can. */
+  /** Removes as much settled mail as it can, while the session that asked for it is there. */
   async #compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
-    do this.#ping();
-    while (await this.#groupCommit?.makeSpace(true));
+    for (let mayGain = true; mayGain && this.#peers.has(to); ) {
+      mayGain = (await this.#groupCommit?.makeSpace(true)) ?? false;
+    }
     const response = { kind: 'compacted', request } as const;
     this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
@@ -416,8 +438,7 @@ export class Broker {
   }
 
   #ping(): void {
-    const ping = encodeRequest({ kind: 'ping', request: 0 });
-    for (const { connection } of this.#peers.values()) connection.send(ping);
+    for (const peer of this.#peers.values()) peer.ping();
   }
 
   #hasEnded(): boolean {
@@ -463,11 +484,8 @@ export class Broker {
 }
 
 /** To open and close the network is a matter of the machine whose network it is. */
-function checkMayListen({ saidHello, connection }: Peer): void {
-  if (!saidHello) {
-    throw new IpcError('bad_frame', 'the first request of a connection must be a hello');
-  }
-  if (connection.isLocal) return;
+function checkMayListen({ isLocal }: Connection): void {
+  if (isLocal) return;
   const what = 'only sessions on the machine of the broker open and close its addresses';
   throw new IpcError('not_owner', what);
 }

@@ -50,7 +50,7 @@ export class GroupCommit {
   #syncBegan = 0;
   /** Live messages of the oldest segment that are still to be copied, while it is being removed. */
   #toCopy: number[] | undefined;
-  /** Somebody waits for one step of makeSpace(). */
+  /** The step of makeSpace() that is under way. */
   #space: { readonly isWanted: boolean; readonly done: () => void } | undefined;
   /** One step at a time. */
   #makingSpace: Promise<boolean> = Promise.resolve(false);
@@ -113,7 +113,7 @@ export class GroupCommit {
 
   /**
    * One step towards space for a post that found none: removes the oldest segment, or leaves the current
-   * one if that is what must go or cannot grow. `isWanted`: somebody asked for compaction. Returns false
+   * one if that is what must go or cannot grow. `isWanted`: a session asked for compaction. Returns false
    * if nothing can be done.
    */
   makeSpace(isWanted = false): Promise<boolean> {

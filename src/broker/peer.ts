@@ -9,6 +9,7 @@ import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from 
 import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
+import { encodeRequest } from '../protocol/codec.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -33,8 +34,8 @@ const wholeShare: ReadonlySet<Request['kind']> = new Set([
   'compact',
 ]);
 
-/** Why the connection is not read. */
-type Pause = 'starting' | 'share' | 'unread' | 'space' | 'listening' | 'ending';
+/** Why the connection is not read. `request`: one of its requests takes time. */
+type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';
 
 export class Peer {
   readonly connection: Connection;
@@ -102,6 +103,10 @@ export class Peer {
       onWritten?.();
     });
     if (this.connection.bufferedBytes >= this.#limits.unreadBytesMax) this.pause('unread');
+  }
+
+  ping(): void {
+    this.connection.send(encodeRequest({ kind: 'ping', request: 0 }));
   }
 
   #spend(requests: number, bytes: number): void {

@@ -181,7 +181,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** One part after the other. A part that is sent again no longer finds what it dropped. */
+  /** Sends one part after the other. A part that is sent again no longer finds what it dropped. */
   async drop(mailbox: Name, options: DropArguments = {}): Promise<DropResult> {
     const { ids = [], ageMsMin = 0, dryRun = false, signal } = options;
     const dropped: DroppedMessage[] = [];

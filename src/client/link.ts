@@ -313,8 +313,9 @@ export class Link {
       if (call.ownersFailed < ownersFailedMax) continue;
       giveUp(call, error);
       // They may have failed over this post, so no further owner gets it unless its caller tries again.
+      const { ownersFailed } = call;
       const forget = () => {
-        if (!call.hasCaller) call.over();
+        if (!call.hasCaller && call.ownersFailed === ownersFailed) call.over();
       };
       this.#runtime.setTimer(forget, shelvedMs).unref();
     }

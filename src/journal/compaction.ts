@@ -16,7 +16,7 @@ import type { SegmentList } from './segment-list.ts';
 
 /**
  * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
- * undefined. `isTight`: the disk is full, or somebody asked for it; then even a small log is compacted.
+ * undefined. `isTight`: the disk is full, or a session asked for it; then even a small log is compacted.
  */
 export function messagesToCopy(
   segments: SegmentList,

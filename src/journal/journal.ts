@@ -54,7 +54,7 @@ import { SegmentList } from './segment-list.ts';
 import { byteLength, mayWriteFileOf } from './segment-writer.ts';
 import { SpaceCheck } from './space-check.ts';
 
-/** A current segment with fewer dead bytes is not left because somebody asks for compaction. */
+/** A current segment with fewer dead bytes is not left when a session asks for compaction. */
 const deadBytesMinWanted = 4_096;
 
 export type { JournalLimits, JournalOptions } from './journal-options.ts';
@@ -260,9 +260,9 @@ export class Journal {
 
   /**
    * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
-   * then call removeOldest(). `isWanted`: somebody asked for it, so a small log is compacted, too. The copies may come in parts, with other appends and syncs between them. A
+   * then call removeOldest(). The copies may come in parts, with other appends and syncs between them. A
    * message that is settled meanwhile needs no copy. A copy has the state of its message, so all changes
-   * of that state must be appended before it.
+   * of that state must be appended before it. `isWanted`: by a session, so a small log is compacted, too.
    */
   compactable(isWanted = false): number[] | undefined {
     const isTight = isWanted || this.#spaceCheck.isDiskFull;

@@ -28,13 +28,18 @@ import {
   readRecords,
   recordBytes,
   recordHeaderBytes,
+  type Seed,
   type SegmentId,
   scanRecords,
   segmentSeed,
+  type ValidRecord,
 } from './record-framing.ts';
 
 /** Longest time that reading blocks the event loop, in milliseconds. */
 const readMsMax = 5;
+
+/** Both copies of a header are within it, unless the store has more than a thousand segments. */
+const headersBytesRead = 65_536;
 
 /** What counts in a store. */
 export interface Log {
@@ -285,10 +290,20 @@ async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<B
 
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
+  const seed = segmentSeed(id);
   const begin = disk.readPart(path, 0, recordHeaderBytes);
-  const raw = readRecord(disk.readPart(path, 0, recordBytes(begin)), 0, segmentSeed(id));
+  const first = readRecord(disk.readPart(path, 0, recordBytes(begin)), 0, seed);
+  const raw = first ?? firstValid(disk.readPart(path, 0, headersBytesRead), seed);
   const record = raw && storeRecordOf(raw);
   return record?.kind === 'segment' ? record : undefined;
+}
+
+/** Of a segment whose first header is corrupt, the second one. */
+function firstValid(bytes: Buffer, seed: Seed): ValidRecord | undefined {
+  for (const found of scanRecords(bytes, bytes.length, seed)) {
+    if (isRecord(found) && isValid(found)) return found;
+  }
+  return undefined;
 }
 
 function max(one: Position, other: Position): Position {

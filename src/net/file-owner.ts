@@ -6,7 +6,7 @@ import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
-import { accountName, overflowUid } from './accounts.ts';
+import { accountOf, describeUser, unmappedUser } from './users.ts';
 
 const root = 0;
 const othersMayWrite = 0o002;
@@ -42,7 +42,7 @@ export function withOwner(error: unknown, path: string, home: string): unknown {
       hint,
     });
   }
-  const what = `${at} belongs to ${userName(stat.uid)}, and this process is of ${userName(uid)} (${code})`;
+  const what = `${at} belongs to ${describeUser(stat.uid)}, and this process is of ${describeUser(uid)} (${code})`;
   const hint = remedy(at, path, home, uid);
   return new IpcError(error.code, what, { cause, hint });
 }
@@ -77,11 +77,11 @@ export function refuseToLockOut(folder: string): void {
   const { path, stat } = found;
   const isShared = (stat.mode & othersMayWrite) !== 0;
   // In a user namespace the owner may be unknown; then nothing is refused.
-  if (stat.uid === root || stat.uid === overflowUid || isShared) return;
-  const user = userName(stat.uid);
+  if (stat.uid === root || stat.uid === unmappedUser || isShared) return;
+  const user = describeUser(stat.uid);
   const what = `${path} belongs to ${user}; files that root makes in it would lock that user out`;
   throw new IpcError('home_unusable', what, {
-    hint: `run it without sudo, or as that user (sudo -u ${accountOf(stat.uid)}), or set IPC_HOME to a folder of root`,
+    hint: `run it without sudo, or as that user (sudo -u ${accountOf(stat.uid) ?? `'#${stat.uid}'`}), or set IPC_HOME to a folder of root`,
   });
 }
 
@@ -94,14 +94,4 @@ function nearest(path: string): { path: string; stat: Stats } | undefined {
       if (dirname(at) === at) return undefined;
     }
   }
-}
-
-function userName(uid: number): string {
-  const name = accountName(uid);
-  return name === undefined ? `uid ${uid}` : `${name} (uid ${uid})`;
-}
-
-/** As `sudo -u` takes it. */
-function accountOf(uid: number): string {
-  return accountName(uid) ?? `'#${uid}'`;
 }

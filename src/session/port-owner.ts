@@ -1,6 +1,6 @@
 // Finds the process that holds a TCP port of this machine, from /proc; for error messages only.
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { describeUser } from './users.ts';
+import { describeUser } from '../net/users.ts';
 
 export interface PortOwner {
   readonly pid: number;
@@ -50,7 +50,7 @@ export async function describeHolder(port: number): Promise<string | undefined> 
   if (!socket) return undefined;
   const isOwn = socket.user === process.getuid?.();
   const where = isOwn ? ', which cannot be seen from here, as in another container' : '';
-  return `a program of ${await describeUser(socket.user)}${where}`;
+  return `a program of ${describeUser(socket.user)}${where}`;
 }
 
 interface ListeningSocket {

@@ -1,6 +1,6 @@
 // Faults of a real disk: corruption, no space left, I/O errors and hanging syncs.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -12,10 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { IpcError } from '../../src/base/errors.ts';
 import { type Message, open } from '../../src/index.ts';
 import { realDisk } from '../../src/journal/disk.ts';
@@ -24,6 +23,7 @@ import { startBroker } from '../support/brokers.ts';
 import { damageText } from '../support/disk/damage.ts';
 import { buildShim, fileLimit } from '../support/disk/failing-disk.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
+import { mountTmpfs, takeSpace } from '../support/disk/tmpfs.ts';
 import { program } from '../support/mcp-host.ts';
 import { freePort, makeHome } from '../support/places.ts';
 import { shell } from '../support/processes/shell.ts';
@@ -103,40 +103,9 @@ test('a body that is corrupted on disk while the broker runs is detected when it
 });
 
 /** Mounts a real file system of a given size; undefined where mounting is not allowed. */
-async function mountSmall(context: TestContext, bytes: number): Promise<string | undefined> {
-  const path = await mkdtemp(join(tmpdir(), 'ipc-full-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path], { stdio: 'pipe' });
-  } catch {
-    await rm(path, { recursive: true });
-    return undefined;
-  }
-  context.after(() => {
-    execFileSync('umount', ['-l', path]);
-    rmSync(path, { recursive: true, force: true });
-  });
-  return path;
-}
-
-/** Fills the remaining space. Returns the file to remove. */
-function fill(path: string): string {
-  const file = join(path, 'filler');
-  for (let bytes = 1024 ** 2; bytes >= 1; ) {
-    try {
-      writeFileSync(file, Buffer.alloc(bytes), { flag: 'a' });
-    } catch {
-      bytes = bytes >> 4;
-    }
-  }
-  assert.equal(statfsSync(path).bfree, 0);
-  return file;
-}
-
 test('on a really full disk posts are refused, reads, settles and a takeover succeed, and freed space restores posts', async (context) => {
-  const path = await mountSmall(context, 6 * 1024 ** 2);
-  if (path === undefined) {
-    return context.skip('mounting a tmpfs is not allowed here: see journal-full for a fake disk');
-  }
+  const { path, why } = await mountTmpfs(context, 'size=6m');
+  if (path === undefined) return context.skip(why);
   const store = join(path, 'store');
   mkdirSync(store, { mode: 0o700 });
   const first = await startBroker(context, { folder: store });
@@ -153,7 +122,8 @@ test('on a really full disk posts are refused, reads, settles and a takeover suc
     [refused.code, refused.kind.retry, refused.maybeStored],
     ['store_full', true, false],
   );
-  const filler = fill(path);
+  const filler = takeSpace(path);
+  assert.equal(statfsSync(path).bfree, 0);
   await assert.rejects(poster.post(box, Buffer.from('more'.padEnd(4_000))), { code: 'store_full' });
   const { warnings, messages } = await poster.status();
   assert.equal(messages, stored);

@@ -1,22 +1,15 @@
 // A disk without a free inode: files can grow, but no new one can be made.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { mountTmpfs } from '../support/disk/small-disk.ts';
+import { mountTmpfs, takeInodes } from '../support/disk/tmpfs.ts';
 import { program } from '../support/mcp-host.ts';
 import { type Ended, nextLine, shell } from '../support/processes/shell.ts';
 
-function takeAllInodes(path: string): void {
-  for (let number = 0; statfsSync(path).ffree > 0; number++) {
-    writeFileSync(join(path, `filler-${number}`), '');
-  }
-}
-
 test('when the owner is killed on a disk without a free inode, the next one opens, and mail is stored, read and settled', async (context) => {
-  const disk = mountTmpfs(context, 'size=64m,nr_inodes=60');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=64m,nr_inodes=60');
+  if (disk === undefined) return context.skip(why);
   const home = join(disk, 'home');
   const { line, other } = await shell(context);
   const ipc = (words: string): Promise<Ended> => line(`"$@" ${words}`, { IPC_HOME: home });
@@ -31,7 +24,7 @@ test('when the owner is killed on a disk without a free inode, the next one open
   };
   let kill = await own();
   assert.equal((await ipc('post ann first')).code, 0);
-  takeAllInodes(disk);
+  takeInodes(disk);
   assert.equal((await ipc('post ann second')).code, 0);
   // Each takeover after a kill costs a few inodes of the ballast, until another owner ends cleanly.
   for (let takeover = 1; takeover <= 2; takeover++) {
@@ -46,10 +39,10 @@ test('when the owner is killed on a disk without a free inode, the next one open
 });
 
 test('without a free inode, a first call fails with store_full and a hint that names inodes', async (context) => {
-  const disk = mountTmpfs(context, 'size=64m,nr_inodes=60');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=64m,nr_inodes=60');
+  if (disk === undefined) return context.skip(why);
   const { line } = await shell(context);
-  takeAllInodes(disk);
+  takeInodes(disk);
   const env = { IPC_HOME: join(disk, 'home') };
   for (const key of [{}, { IPC_KEY: 'ab'.repeat(32) }]) {
     const { code, errors } = await line('"$@" post ann hi', { ...env, ...key });

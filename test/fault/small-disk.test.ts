@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Name } from '../../src/model/message.ts';
 import { startBroker } from '../support/brokers.ts';
-import { mountTmpfs } from '../support/disk/small-disk.ts';
+import { mountTmpfs } from '../support/disk/tmpfs.ts';
 import { makeHome } from '../support/places.ts';
 import { nextLine, shell } from '../support/processes/shell.ts';
 
@@ -14,8 +14,8 @@ const box = 'box' as Name;
 const large = 'x'.repeat(500_000);
 
 test('on a disk of 4 MB the program stores mail again after all that filled it was read and settled', async (context) => {
-  const disk = mountTmpfs(context, 'size=4m');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=4m');
+  if (disk === undefined) return context.skip(why);
   const { line } = await shell(context);
   const body = join(await makeHome(context), 'body');
   writeFileSync(body, large);
@@ -35,8 +35,8 @@ test('on a disk of 4 MB the program stores mail again after all that filled it w
 });
 
 test('an owner whose disk is full of settled mail removes that, and then stores the post that found no room', async (context) => {
-  const disk = mountTmpfs(context, 'size=6m');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=6m');
+  if (disk === undefined) return context.skip(why);
   const folder = join(disk, 'store');
   mkdirSync(folder, { mode: 0o700 });
   const { client, broker } = await startBroker(context, { folder });
@@ -68,8 +68,8 @@ test('an owner whose disk is full of settled mail removes that, and then stores 
 });
 
 test('on a disk that others fill, store_full says that mail is not the cause', async (context) => {
-  const disk = mountTmpfs(context, 'size=3m');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=3m');
+  if (disk === undefined) return context.skip(why);
   const { line } = await shell(context);
   const ipc = (words: string) => line(`"$@" ${words}`, { IPC_HOME: join(disk, 'home') });
   assert.equal((await ipc('post box small')).code, 0);
@@ -114,8 +114,8 @@ test('store compact frees what settled mail takes, with an owner or without, and
 });
 
 test('on a file system that became read-only each call fails with EROFS and what to do, and later the mail is there', async (context) => {
-  const disk = mountTmpfs(context, 'size=6m');
-  if (disk === undefined) return context.skip('mounting a tmpfs needs root');
+  const { path: disk, why } = await mountTmpfs(context, 'size=6m');
+  if (disk === undefined) return context.skip(why);
   const { line } = await shell(context);
   const ipc = (words: string) => line(`"$@" ${words}`, { IPC_HOME: join(disk, 'home') });
   assert.equal((await ipc('post box small')).code, 0);

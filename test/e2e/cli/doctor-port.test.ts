@@ -154,7 +154,7 @@ test('a socket of the store that may not be used is reported, though the port is
     [doctor.code, reportedAbout('port', doctor).what],
     [
       1,
-      `home_unusable: ${socket} belongs to root (uid 0), and this process is of nobody (uid 65534) (EACCES)`,
+      `home_unusable: ${socket} belongs to user root (0), and this process is of user nobody (65534) (EACCES)`,
     ],
   );
 });

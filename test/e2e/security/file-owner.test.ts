@@ -59,14 +59,14 @@ test(
       assert.equal(code, 1);
       assert.match(
         errors,
-        /^ipc: home_unusable: \S+ belongs to uid 54321; files that root makes in it would lock that user out\. To do: run it without sudo, or as that user \(sudo -u '#54321'\), or set IPC_HOME to a folder of root\.\n$/,
+        /^ipc: home_unusable: \S+ belongs to user 54321; files that root makes in it would lock that user out\. To do: run it without sudo, or as that user \(sudo -u '#54321'\), or set IPC_HOME to a folder of root\.\n$/,
       );
       assert.equal(existsSync(home), false);
     }
     assert.equal((await user('post', 'ann', 'hi')).code, 0);
     assert.match(
       (await root('post', 'ann', 'hi')).errors,
-      /^ipc: home_unusable: \S+ belongs to uid 54321; /,
+      /^ipc: home_unusable: \S+ belongs to user 54321; /,
     );
     assert.equal((await user('fetch', 'ann')).text, 'hi\n');
   },
@@ -110,7 +110,7 @@ test(
         const fault = `${text}${errors}`.split('\n').find((line) => /_unusable/.test(line)) ?? '';
         assert.match(
           fault,
-          new RegExp(`${path} belongs to root \\(uid 0\\), and this process is of uid 54321`),
+          new RegExp(`${path} belongs to user root \\(0\\), and this process is of user 54321`),
           said,
         );
         assert.ok(
@@ -139,7 +139,7 @@ test(
     assert.equal(code, 1);
     assert.equal(
       errors,
-      `ipc: home_unusable: ${above} belongs to root (uid 0), and this process is of uid 54321 (EACCES). To do: set IPC_HOME to a folder of yours.\n`,
+      `ipc: home_unusable: ${above} belongs to user root (0), and this process is of user 54321 (EACCES). To do: set IPC_HOME to a folder of yours.\n`,
     );
   },
 );
@@ -154,7 +154,7 @@ test('a key file elsewhere that belongs to root is named alone', rootOnly, async
     env: { PATH: process.env.PATH, IPC_HOME: home, IPC_KEY_FILE: path },
   });
   const { errors } = await ended(child);
-  assert.match(errors, /^ipc: key_unusable: \S+key belongs to root \(uid 0\), /);
+  assert.match(errors, /^ipc: key_unusable: \S+key belongs to user root \(0\), /);
   assert.ok(errors.endsWith(` To do: \`sudo chown 54321 ${path}\`.\n`), errors);
 });
 

@@ -31,8 +31,8 @@ export function takeInodes(folder: string, count = Number.POSITIVE_INFINITY): vo
   }
 }
 
-/** Takes the bytes that are left. */
-export function takeSpace(folder: string): void {
+/** Takes the bytes that are left. Returns the file that has them. */
+export function takeSpace(folder: string): string {
   const path = join(folder, 'filler');
   for (let bytes = 1024 ** 2; bytes >= 1; ) {
     try {
@@ -41,4 +41,5 @@ export function takeSpace(folder: string): void {
       bytes = bytes >> 4;
     }
   }
+  return path;
 }

@@ -49,6 +49,27 @@ test('the time of a peer begins anew after each standstill of this process', asy
   assert.equal(overs(), 1);
 });
 
+test('a stop that is short beside the time of a peer does not count, and does not begin that time anew', async () => {
+  const { runtime, overs, patience } = patient(60_000);
+  await runtime.pass(30_000);
+  runtime.standStill(3_000);
+  await runtime.pass(0);
+  assert.equal(patience.passedMs, 30_250);
+  await runtime.pass(29_750);
+  await new Promise(setImmediate);
+  assert.equal(overs(), 1);
+});
+
+test('a short time is over even if no turn of a busy process comes in time', async () => {
+  const { runtime, overs } = patient(80);
+  for (let turns = 0; turns < 8; turns++) {
+    runtime.standStill(100);
+    await runtime.pass(0);
+  }
+  await new Promise(setImmediate);
+  assert.equal(overs(), 1);
+});
+
 test('a patience that has ended is never over', async () => {
   const { runtime, patience, overs } = patient(2_000);
   await runtime.pass(1_900);

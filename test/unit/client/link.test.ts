@@ -217,6 +217,25 @@ test('a post over which three owners failed goes to no further owner, unless its
   assert.equal(await waiting, undefined);
 });
 
+test('the caller of a post over which owners fail has five minutes after each error to post it again under its id', async () => {
+  let epoch = 0;
+  const counts: number[] = [];
+  const { client, machine } = makeClient((request, connection) => {
+    if (request.kind === 'hello') return connection.answer(welcome(request.request, ++epoch));
+    if (request.kind !== 'post') return;
+    counts.push(request.count);
+    connection.answer({ kind: 'error', request: 0, code: 'storage_failed', message: 'EIO' });
+    connection.close();
+  });
+  for (const pauseMs of [200_000, 200_000, 0]) {
+    const posted = assert.rejects(client.post(box, body), { code: 'storage_failed' });
+    await machine.pass(1_000);
+    await posted;
+    await machine.pass(pauseMs);
+  }
+  assert.deepEqual(counts, [1, 1, 1, 1, 1]);
+});
+
 test('a program fault while connecting reaches the caller as it is', async () => {
   const fault = new assert.AssertionError({ message: 'numbers only rise' });
   const connect = () => Promise.reject(fault);

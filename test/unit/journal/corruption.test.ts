@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { readRecords, sealRecord, segmentSeed } from '../../../src/journal/record-framing.ts';
+import { storeId } from '../../../src/journal/recovery.ts';
 import { flipped, openCorruptStore, smallFiles } from '../../support/disk/corrupt-store.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { type JournalModel, postedRecord, testSession } from '../../support/disk/journal-model.ts';
@@ -244,6 +245,19 @@ test('a flipped byte in the `segment` record of a merged epoch loses no message 
     const { lost, damaged: harmed, reports } = await openCorruptStore(damaged, model, `${offset}`);
     assert.deepEqual([lost, harmed], [[], []], `byte ${offset}`);
     assert.equal(reports[0], `segment 1 of epoch 3: ${header.end} bytes at byte 0 are lost`);
+  }
+});
+
+test('the id of a store is found in the second `segment` record if the first is corrupt', async () => {
+  const disk = new CrashDisk('/home');
+  const { journal } = await openStore({ disk: disk.process(), limits: smallFiles });
+  await journal.close();
+  const bytes = contents(disk, path(1, 1));
+  const [header] = [...readRecords(bytes, segmentSeed({ epoch: 1, segment: 1 }))];
+  assert(header);
+  for (let offset = 0; offset < header.end; offset++) {
+    disk.tamper(path(1, 1), flipped(bytes, offset));
+    assert.equal(storeId(storeFolder, disk.process()), journal.storeId, `byte ${offset}`);
   }
 });
 

@@ -1,0 +1,52 @@
+// Requests that take the broker time: a post that waits for space, and a compaction.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bodyBytesMax, silenceMsResponse } from '../../../src/base/limits.ts';
+import { byteLength } from '../../../src/journal/segment-writer.ts';
+import type { Name } from '../../../src/model/message.ts';
+import { startBroker } from '../../support/brokers.ts';
+import { GatedDisk } from '../../support/disk/gated-disk.ts';
+
+const box = 'box' as Name;
+
+test('a session with a post that waits for space while the disk hangs does not take its broker for silent', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const [poster, other] = [client(), client()];
+  await Promise.all([poster.status(), other.status()]);
+  gated.onWrite = (buffers) => {
+    if (byteLength(buffers) < bodyBytesMax / 2) return;
+    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
+  };
+  let open = () => {};
+  gated.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const syncing = new Promise<void>((resolve) => {
+    gated.onSync = resolve;
+  });
+  const small = other.post(box, Buffer.from('small'));
+  await syncing;
+  const large = poster.post(box, Buffer.alloc(bodyBytesMax));
+  const refused = assert.rejects(large, { code: 'store_full' });
+  await sleep(silenceMsResponse / 2);
+  const status = poster.status();
+  const answered = assert.doesNotReject(status);
+  await sleep(silenceMsResponse * 1.5);
+  open();
+  await Promise.all([small, refused, answered]);
+});
+
+test('a session gets the answer to a compaction before that to its next request', async (context) => {
+  const { client } = await startBroker(context);
+  const mail = client();
+  await mail.post(box, Buffer.alloc(20_000, 'x'));
+  await mail.settle((await mail.fetch(box)).deliveries);
+  const order: string[] = [];
+  await Promise.all([
+    mail.compact().then(() => order.push('compact')),
+    mail.status().then(() => order.push('status')),
+  ]);
+  assert.deepEqual(order, ['compact', 'status']);
+});
