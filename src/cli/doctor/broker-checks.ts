@@ -107,7 +107,12 @@ async function lookAt(place: Place): Promise<Look> {
       return { result: fine(presentOwner(place, report, portOwner)), report, isVisible };
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      if (isRefused(error) && (await canListen(port))) return lookElsewhere(place);
+      if (error.code === 'network_forbidden') {
+        return (await askThroughSocket(place)) ?? { result: await held(error) };
+      }
+      if (isRefused(error) && (await canListen(port))) {
+        return (await askThroughSocket(place)) ?? { result: fine(freePort(port)) };
+      }
       const isPassing = error.code === 'unreachable' && (isRefused(error) || !error.cause);
       if (!isPassing || performance.now() - began > retryMsMax)
         return { result: await held(error) };
@@ -140,8 +145,12 @@ async function canListen(port: number): Promise<boolean> {
   }
 }
 
-/** The port is free here. An owner in another network namespace can be reached through the store's socket. */
-async function lookElsewhere(place: Place): Promise<Look> {
+function freePort(port: number): string {
+  return `${port} is free: the first session that uses mail owns the broker`;
+}
+
+/** An owner in another network namespace can be reached through the store's socket. undefined: there is none. */
+async function askThroughSocket(place: Place): Promise<Look | undefined> {
   const { port, folder } = place;
   try {
     const report = await ask(place, { path: socketPath(folder) });
@@ -154,9 +163,7 @@ async function lookElsewhere(place: Place): Promise<Look> {
     // A path that is too long for a socket is reported with the store.
     const isAbsent =
       code === 'home_unusable' || ['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(reason);
-    if (isAbsent) {
-      return { result: fine(`${port} is free: the first session that uses mail owns the broker`) };
-    }
+    if (isAbsent) return undefined;
     if (code !== 'unreachable' || !cause) throw error;
     throw new IpcError('home_unusable', `${socketPath(folder)}: ${reason}`, { cause });
   }
