@@ -213,7 +213,7 @@ function presentStore(report: StoreReport, folder: string, port: number): Result
   const what = `${folder}: ${counted(messages, 'unsettled message')}`;
   if (!sound) return bad(`${what}, DAMAGED`, `ipc store check --port ${port}`);
   const [warning] = [...warnings, ...kept];
-  return { ok: warning === undefined, what, hint: warning };
+  return warning === undefined ? fine(what) : bad(`${what}; ${warning}`, undefined);
 }
 
 /** Addresses that other machines can reach. While no broker runs, the next owner listens where the last one did. */
