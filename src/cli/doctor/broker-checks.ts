@@ -108,10 +108,18 @@ async function lookAt(place: Place): Promise<Look> {
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       if (error.code === 'network_forbidden') {
-        return (await askThroughSocket(place)) ?? { result: await held(error) };
+        return (
+          (await askThroughSocket(place, 'beyond the network of this process')) ?? {
+            result: await held(error),
+          }
+        );
       }
       if (isRefused(error) && (await canListen(port))) {
-        return (await askThroughSocket(place)) ?? { result: fine(freePort(port)) };
+        return (
+          (await askThroughSocket(place, 'in another network namespace')) ?? {
+            result: fine(freePort(port)),
+          }
+        );
       }
       const isPassing = error.code === 'unreachable' && (isRefused(error) || !error.cause);
       if (!isPassing || performance.now() - began > retryMsMax)
@@ -149,12 +157,15 @@ function freePort(port: number): string {
   return `${port} is free: the first session that uses mail owns the broker`;
 }
 
-/** An owner in another network namespace can be reached through the store's socket. undefined: there is none. */
-async function askThroughSocket(place: Place): Promise<Look | undefined> {
+/**
+ * An owner that cannot be reached through the network of this process may be through the store's socket.
+ * undefined: there is none. `where`: the owner, as seen from this process.
+ */
+async function askThroughSocket(place: Place, where: string): Promise<Look | undefined> {
   const { port, folder } = place;
   try {
     const report = await ask(place, { path: socketPath(folder) });
-    const what = `${port}: pid ${report.pid} owns the broker, in another network namespace; calls reach it through the socket in ${folder}`;
+    const what = `${port}: pid ${report.pid} owns the broker, ${where}; calls reach it through the socket in ${folder}`;
     return { result: fine(what), report };
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;

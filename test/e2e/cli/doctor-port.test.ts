@@ -135,7 +135,7 @@ test('an owner in another network namespace is found through the socket of the s
     [doctor.code, reportedAbout('port', doctor).what],
     [
       0,
-      `${port}: pid ${broker.pid} owns the broker, in another network namespace; calls reach it through the socket in ${join(home, `broker-${port}`)}`,
+      `${port}: pid ${broker.pid} owns the broker, beyond the network of this process; calls reach it through the socket in ${join(home, `broker-${port}`)}`,
     ],
   );
 });
