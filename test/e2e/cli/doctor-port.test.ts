@@ -135,7 +135,7 @@ test('an owner in another network namespace is found through the socket of the s
     [doctor.code, reportedAbout('port', doctor).what],
     [
       0,
-      `${port}: pid ${broker.pid} owns the broker, beyond the network of this process; calls reach it through the socket in ${join(home, `broker-${port}`)}`,
+      `${port}: pid ${broker.pid} owns the broker, in another network namespace; calls reach it through the socket in ${join(home, `broker-${port}`)}`,
     ],
   );
 });
@@ -182,7 +182,7 @@ test('without a usable loopback doctor finds the broker that calls reach through
   assert.equal(ok, true);
   assert.equal(
     what,
-    `${port}: pid ${broker.pid} owns the broker, in another network namespace; calls reach it through the socket in ${home}/broker-${port}`,
+    `${port}: pid ${broker.pid} owns the broker, beyond the network of this process; calls reach it through the socket in ${home}/broker-${port}`,
   );
   assert.equal((await line('unshare -n "$@" post ann hi')).code, 0);
 });
