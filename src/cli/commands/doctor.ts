@@ -11,7 +11,7 @@ import { currentKeys } from '../../net/keys.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { localFindings } from '../doctor/broker-checks.ts';
 import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
-import { type Finding, faulty, finding, type Result } from '../doctor/finding.ts';
+import { bad, type Finding, faulty, finding, fine, type Result } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
 import { writeJson, writeReport } from '../output.ts';
@@ -102,7 +102,8 @@ async function checkOther(
 ): Promise<Result> {
   const { pid, warnings } = await askBroker(context, env, host, port);
   const what = `${host}:${port}: pid ${pid} there owns the broker`;
-  return { ok: warnings.length === 0, what, hint: warnings[0] };
+  const [warning] = warnings;
+  return warning === undefined ? fine(what) : bad(`${what}; ${warning}`, undefined);
 }
 
 /** Asks as a guest, which creates nothing. */

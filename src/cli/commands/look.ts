@@ -4,14 +4,14 @@ import type { BrokerAddress } from '../../app/context.ts';
 import { checkBroker } from '../../app/operations.ts';
 import {
   parseAge,
+  parseBrokerHost,
   parseCount,
-  parseHost,
   parseNameValue,
   parsePort,
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
 import { quoted, sanitize, sanitizeLine } from '../../app/sanitize.ts';
-import { described, lines, messages, moreThere } from '../../app/summaries.ts';
+import { byteCount, described, lines, messages, moreThere } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
 import { shellWord } from '../../base/shell.ts';
@@ -102,13 +102,13 @@ function addDrop(program: Command): void {
 
 function withBroker(command: Command): Command {
   return command
-    .option('--host <host>', 'HOST:PORT of the broker')
+    .option('--host <host>', 'HOST or HOST:PORT of the broker')
     .option('--port <port>', brokerPortWords);
 }
 
 function brokerAt(host: string | undefined, port: string | undefined): BrokerAddress {
   const at = {
-    ...(host !== undefined && { host: parseHost(host) }),
+    ...(host !== undefined && { host: parseBrokerHost(host) }),
     ...(port !== undefined && { port: parsePort(port) }),
   };
   checkBroker(at);
@@ -160,7 +160,7 @@ function presentPeeked(message: PeekedMessage, full: boolean): string {
   const head = [
     described(message),
     holder ? `held by ${holderWords(holder)}` : 'ready',
-    `${envelope.bodyBytes} bytes`,
+    byteCount(envelope.bodyBytes),
     ...(envelope.to === mailbox ? [] : [`posted to ${quoted(envelope.to)}`]),
     `id ${quoted(envelope.id)}`,
   ].join(', ');

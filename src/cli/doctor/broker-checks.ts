@@ -107,7 +107,20 @@ async function lookAt(place: Place): Promise<Look> {
       return { result: fine(presentOwner(place, report, portOwner)), report, isVisible };
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
-      if (isRefused(error) && (await canListen(port))) return lookElsewhere(place);
+      if (error.code === 'network_forbidden') {
+        return (
+          (await askThroughSocket(place, 'beyond the network of this process')) ?? {
+            result: await held(error),
+          }
+        );
+      }
+      if (isRefused(error) && (await canListen(port))) {
+        return (
+          (await askThroughSocket(place, 'in another network namespace')) ?? {
+            result: fine(freePort(port)),
+          }
+        );
+      }
       const isPassing = error.code === 'unreachable' && (isRefused(error) || !error.cause);
       if (!isPassing || performance.now() - began > retryMsMax)
         return { result: await held(error) };
@@ -140,12 +153,19 @@ async function canListen(port: number): Promise<boolean> {
   }
 }
 
-/** The port is free here. An owner in another network namespace can be reached through the store's socket. */
-async function lookElsewhere(place: Place): Promise<Look> {
+function freePort(port: number): string {
+  return `${port} is free: the first session that uses mail owns the broker`;
+}
+
+/**
+ * An owner that cannot be reached through the network of this process may be through the store's socket.
+ * undefined: there is none. `where`: the owner, as seen from this process.
+ */
+async function askThroughSocket(place: Place, where: string): Promise<Look | undefined> {
   const { port, folder } = place;
   try {
     const report = await ask(place, { path: socketPath(folder) });
-    const what = `${port}: pid ${report.pid} owns the broker, in another network namespace; calls reach it through the socket in ${folder}`;
+    const what = `${port}: pid ${report.pid} owns the broker, ${where}; calls reach it through the socket in ${folder}`;
     return { result: fine(what), report };
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;
@@ -154,9 +174,7 @@ async function lookElsewhere(place: Place): Promise<Look> {
     // A path that is too long for a socket is reported with the store.
     const isAbsent =
       code === 'home_unusable' || ['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(reason);
-    if (isAbsent) {
-      return { result: fine(`${port} is free: the first session that uses mail owns the broker`) };
-    }
+    if (isAbsent) return undefined;
     if (code !== 'unreachable' || !cause) throw error;
     throw new IpcError('home_unusable', `${socketPath(folder)}: ${reason}`, { cause });
   }
@@ -206,7 +224,7 @@ function presentStore(report: StoreReport, folder: string, port: number): Result
   const what = `${folder}: ${counted(messages, 'unsettled message')}`;
   if (!sound) return bad(`${what}, DAMAGED`, `ipc store check --port ${port}`);
   const [warning] = [...warnings, ...kept];
-  return { ok: warning === undefined, what, hint: warning };
+  return warning === undefined ? fine(what) : bad(`${what}; ${warning}`, undefined);
 }
 
 /** Addresses that other machines can reach. While no broker runs, the next owner listens where the last one did. */

@@ -4,7 +4,14 @@ import { basename, isAbsolute, relative, resolve } from 'node:path';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { shellWord } from '../../base/shell.ts';
 import { findEntries, type HostEntry } from '../../hosts/entries.ts';
-import { findHosts, hasPlugin, hasProgram, traceOf } from '../../hosts/installer.ts';
+import {
+  findHosts,
+  hasPlugin,
+  hasProgram,
+  parseScope,
+  plan,
+  traceOf,
+} from '../../hosts/installer.ts';
 import { findProgram, isNodeEnough, nodeMin, nodeVersion } from '../../hosts/programs.ts';
 import {
   type ConfigFolders,
@@ -61,6 +68,9 @@ function both(target: HostTarget, { path, scope }: HostEntry): Result {
 async function without({ target, folders, path }: HostPlace): Promise<Result> {
   const { name, programs, words } = target;
   const install = `ipc install ${name}`;
+  // Throws where `ipc install` would fail.
+  const server = { command: process.execPath, args: [ownProgram() ?? '', 'mcp'] };
+  await plan('install', target, parseScope(undefined, target), server, folders);
   if (!words || (await hasProgram(target, path))) return fine('does not have ipc yet', install);
   const what = `only ${traceOf(target, folders)} is here, and no program "${programs[0]}" on this PATH`;
   return fine(what, `if it is installed, put it on the PATH, then ${install}`);

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { IpcError } from '../../base/errors.ts';
 import { quotedForShell } from '../../base/shell.ts';
 import { isNodeEnough, nodeMin } from '../../hosts/programs.ts';
+import { refuseToLockOut } from '../../net/file-owner.ts';
 import { checkParent, currentKeys, keyPath } from '../../net/keys.ts';
 import { bad, fine, type Result } from './finding.ts';
 
@@ -15,6 +16,7 @@ export function checkNode(): Result {
 export function checkHome(home: string): Result {
   const found = checkFolder(home);
   if (!found) checkParent(home);
+  refuseToLockOut(home);
   if (!found) return fine(`${home}, created by the first call`);
   if ((found.mode & 0o077) === 0) return fine(home);
   return bad(`${home} is open to other users`, `chmod 700 ${quotedForShell(home)}`);

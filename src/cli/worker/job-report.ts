@@ -1,5 +1,6 @@
 // What `ipc work` reports of each job: a line on stderr, or with `--json` an object on stdout.
 import { quoted } from '../../app/sanitize.ts';
+import { byteCount } from '../../app/summaries.ts';
 import type { Delivery } from '../../model/mail-service.ts';
 import type { OutputFields } from '../command-parts.ts';
 import { lastLines } from './failure-answer.ts';
@@ -73,7 +74,7 @@ export function jobLine({ envelope, attempt }: Delivery, news: JobNews): string 
     case 'shutdown':
       return `${job} ${sender}: shutdown.`;
     case 'answered':
-      return `${job}: exit 0 after ${seconds(news.run)}; ${quoted(from)} is answered, ${news.run.outputBytes} bytes.`;
+      return `${job}: exit 0 after ${seconds(news.run)}; ${quoted(from)} is answered, ${byteCount(news.run.outputBytes)}.`;
     case 'done':
       return `${job}: exit 0 after ${seconds(news.run)}; no sender to answer${dropped(news.run)}.`;
     case 'retried':
@@ -86,7 +87,7 @@ export function jobLine({ envelope, attempt }: Delivery, news: JobNews): string 
 }
 
 function dropped({ outputBytes }: JobRun): string {
-  return outputBytes === 0 ? '' : `, ${outputBytes} bytes of output dropped`;
+  return outputBytes === 0 ? '' : `, ${byteCount(outputBytes)} of output dropped`;
 }
 
 function seconds({ ms }: JobRun): string {

@@ -152,3 +152,18 @@ test('doctor leaves no file of its probe behind', async (context) => {
   await run(['doctor']);
   assert.deepEqual(readdirSync(folder), before);
 });
+
+test('a store in memory is reported with what that means, and no fact is given for a remedy', async (context) => {
+  const { path, why } = await mountTmpfs(context, 'size=64m');
+  if (path === undefined) return context.skip(why);
+  const { line, port } = await shell(context);
+  const env = { IPC_HOME: join(path, 'home') };
+  await line('"$@" post ann hi', env);
+  const folder = join(path, 'home', `broker-${port}`);
+  assert.deepEqual(reportedAbout('store', await line('"$@" doctor --json', env)), {
+    about: 'store',
+    ok: false,
+    what: `${folder}: 1 unsettled message; the store ${folder} is on tmpfs, which is memory: its mail is lost when this machine restarts`,
+    hint: null,
+  });
+});

@@ -190,6 +190,19 @@ test('an entry that starts no server is reported', async (context) => {
   }
 });
 
+test('a file that `ipc install` would not touch is reported, and not that install sets it up', async (context) => {
+  const { put, doctor } = await machine(context);
+  for (const [content, fault] of [
+    ['{bad', 'is not a JSON object, and was not touched'],
+    ['{"mcpServers": []}', 'has no object at mcpServers, and was not touched'],
+  ] as const) {
+    const file = await put('.cursor/mcp.json', content);
+    const { ok, what, hint } = reportedAbout('Cursor', await doctor());
+    assert.deepEqual([ok, what], [false, `host_unusable: ${file} ${fault}`]);
+    assert.match(hint ?? '', /^fix it, or add by hand: \{"mcpServers":\{"ipc":/);
+  }
+});
+
 test("an entry of Claude Code's local scope, and of a project's file, is checked, too", async (context) => {
   const { home, put, doctor } = await machine(context);
   const entry = { command: 'node', args: ['/gone/ipc.js', 'mcp'] };

@@ -171,6 +171,22 @@ test('without a usable loopback the port is not called free', async (context) =>
   );
 });
 
+test('without a usable loopback doctor finds the broker that calls reach through the socket of the store', async (context) => {
+  const { prefix, why } = networkApart();
+  if (!prefix) return context.skip(why);
+  const { line, begin, home, port } = await shell(context);
+  const broker = begin(['broker']);
+  await nextLine(broker);
+  const doctor = await line('unshare -n "$@" doctor --json');
+  const { ok, what } = reportedAbout('port', doctor);
+  assert.equal(ok, true);
+  assert.equal(
+    what,
+    `${port}: pid ${broker.pid} owns the broker, beyond the network of this process; calls reach it through the socket in ${home}/broker-${port}`,
+  );
+  assert.equal((await line('unshare -n "$@" post ann hi')).code, 0);
+});
+
 test('a port that is bound, but refuses connections, is not free', async (context) => {
   const { line, port } = await shell(context);
   const python = spawn('python3', [

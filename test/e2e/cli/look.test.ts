@@ -54,6 +54,19 @@ test('peek prints a head and the first line of each message, and changes nothing
   );
 });
 
+test('peek and drop take a host without a port, as other commands do, and 1 byte is no plural', async (context) => {
+  const { run } = await shell(context);
+  await run(['post', 'B', 'x', '--id', 'job-1']);
+  const { code, text } = await run(['peek', 'B', '--host', '127.0.0.1']);
+  assert.equal(code, 0);
+  assert.match(text, /, ready, 1 byte, id "job-1"\n {2}x\n$/);
+  const dropped = await run(['drop', 'B', '--yes', '--host', 'localhost']);
+  assert.equal(
+    dropped.text,
+    'Dropped 1 message of "B" unread: 1 from unknown.\n#1 (id "job-1").\n',
+  );
+});
+
 test('peek shows who holds a message, and an empty mailbox is no failure', async (context) => {
   const { run, home, port } = await shell(context);
   const mail = await open({ home, port, env: {}, program: 'worker' });

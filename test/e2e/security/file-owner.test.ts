@@ -63,6 +63,10 @@ test(
       );
       assert.equal(existsSync(home), false);
     }
+    assert.match(
+      (await root('doctor')).text,
+      /^BAD {2}folder: home_unusable: \S+ belongs to uid 54321; files that root makes in it would lock that user out\. To do: run it without sudo, /m,
+    );
     assert.equal((await user('post', 'ann', 'hi')).code, 0);
     assert.match(
       (await root('post', 'ann', 'hi')).errors,
