@@ -165,7 +165,7 @@ export class SimSocket extends EventEmitter {
     const { scheduler } = this.#network;
     const arrival = scheduler.now + this.#network.delayMs() + this.slowMs;
     this.#lastArrival = Math.max(this.#lastArrival, arrival);
-    scheduler.after(this.#lastArrival - scheduler.now, () => {
+    scheduler.at(this.#lastArrival, () => {
       if (!this.swallowed) this.peer.#arrive(bytes);
     });
   }

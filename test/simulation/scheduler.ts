@@ -22,7 +22,12 @@ export class Scheduler {
   }
 
   after(ms: number, run: () => void): SimEvent {
-    const event = { at: this.#now + ms, order: ++this.#scheduled, run, cancelled: false };
+    return this.at(this.#now + ms, run);
+  }
+
+  /** Events of the same time run in the order of the calls, which sums of a delay would not guarantee. */
+  at(time: number, run: () => void): SimEvent {
+    const event = { at: time, order: ++this.#scheduled, run, cancelled: false };
     this.#push(event);
     return event;
   }

@@ -108,6 +108,7 @@ class Simulation {
   #stalledUntil = 0;
   #bodyCount = 0;
   #pids = 100;
+  #areFaultsOver = false;
   #isOver = false;
 
   constructor(seed: number, options: SimulationOptions) {
@@ -445,7 +446,9 @@ class Simulation {
   /** Loses power soon, mostly before a sync that begins now has ended. */
   #losePowerSoon(): void {
     const ms = (this.#random.below(100) / 100) * this.#diskMsMax;
-    this.scheduler.after(ms, () => this.#losePower());
+    this.scheduler.after(ms, () => {
+      if (!this.#areFaultsOver) this.#losePower();
+    });
   }
 
   /** Loses the power of the machine with the disk. */
@@ -461,6 +464,7 @@ class Simulation {
 
   #endFaults(): void {
     this.history.add({ kind: 'fault', what: 'no more faults' });
+    this.#areFaultsOver = true;
     this.#stalledUntil = 0;
     for (const process of this.#processes) {
       process.resume();
