@@ -144,7 +144,10 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
   await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
   const { stored, answer } = await run(call, context, { mail, signal, id: named });
   if (!answer) {
-    const line = `No answer to #${stored.number} within ${timeout} s; it was stored.`;
+    const state = stored.duplicate
+      ? 'it was stored before, and an answer that was read by now does not come again'
+      : 'it was stored';
+    const line = `No answer to #${stored.number} within ${timeout} s; ${state}.`;
     await sayTimeout(line, timeout, stored);
     return exitTimedOut;
   }

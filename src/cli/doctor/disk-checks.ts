@@ -55,7 +55,7 @@ async function checkDisk(folder: string): Promise<Result> {
   const free = (process.getuid?.() === 0 ? bfree : bavail) * bsize;
   const what = `${shownBytes(free)} free for ${folder}`;
   const hint = 'free space there; mail that is stored can be read meanwhile';
-  if (free === 0) return bad(`${what}: nothing can be stored`, hint);
+  if (free === 0) return bad(`${what}: posts may be refused`, hint);
   // A file system without a fixed number of inodes reports 0 of 0.
   if (files > 0 && ffree < freeInodesMin) {
     const left = `${ffree} of ${files} inodes free for ${folder}`;

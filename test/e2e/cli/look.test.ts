@@ -312,4 +312,10 @@ test('ask --id asks once, however often it is started, and finds the answer that
   await workerEnd;
   const { code, text } = await run(ask('60'));
   assert.deepEqual([code, text], [0, '42\n']);
+  const again = await run(ask('1'));
+  assert.equal(again.code, 124);
+  assert.equal(
+    again.errors,
+    'No answer to #1 within 1 s; it was stored before, and an answer that was read by now does not come again.\n',
+  );
 });
