@@ -267,17 +267,17 @@ test('start, status and store check warn of a store in memory', async (context) 
     IPC_HOME: home,
     IPC_PORT: `${await freePort()}`,
   };
-  const stderrOf = (...args: string[]) => {
+  const reportOf = (...args: string[]) => {
     const child = spawn(process.execPath, [program, ...args], { env });
     let output = '';
-    child.stderr.on('data', (text) => {
+    child.stdout.on('data', (text) => {
       output += text;
     });
-    return once(child, 'exit').then(() => output);
+    return once(child, 'close').then(() => output);
   };
   const warning =
     /^Warning: the store .* is on tmpfs, which is memory: its mail is lost when this machine restarts\.$/m;
-  await stderrOf('post', 'A', 'hello');
-  assert.match(await stderrOf('status'), warning);
-  assert.match(await stderrOf('store', 'check'), warning);
+  await reportOf('post', 'A', 'hello');
+  assert.match(await reportOf('status'), warning);
+  assert.match(await reportOf('store', 'check'), warning);
 });
