@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmod, cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { shellWord } from '../../../src/base/shell.ts';
 import { program } from '../../support/mcp-host.ts';
 import { reported, reportedAbout } from '../../support/processes/doctor.ts';
 import { shell } from '../../support/processes/shell.ts';
@@ -180,7 +181,7 @@ test('an entry that starts no server is reported', async (context) => {
     ],
     [
       { command: 'node', args: [dirname(program), 'mcp'] },
-      `in FILE starts ${dirname(program)}, which is not there`,
+      `in FILE starts ${shellWord(dirname(program))}, which is not there`,
     ],
   ] as const) {
     const file = await put('.cursor/mcp.json', { mcpServers: { ipc: entry } });
