@@ -65,7 +65,7 @@ test(
     }
     assert.match(
       (await root('doctor')).text,
-      /^BAD {2}folder: home_unusable: \S+ belongs to uid 54321; files that root makes in it would lock that user out\. To do: run it without sudo, /m,
+      /^BAD {2}folder: home_unusable: \S+ belongs to user 54321; files that root makes in it would lock that user out\. To do: run it without sudo, /m,
     );
     assert.equal((await user('post', 'ann', 'hi')).code, 0);
     assert.match(
