@@ -1,5 +1,6 @@
 // Finds the process that holds a TCP port of this machine, from /proc; for error messages only.
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { describeUser } from '../net/users.ts';
 
 export interface PortOwner {
@@ -33,9 +34,17 @@ export async function findPortOwner(port: number): Promise<PortOwner | undefined
 /** undefined when there is no such process, or no /proc. */
 export async function describeProcess(pid: number): Promise<PortOwner | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  const program = /^Name:\t(.*)$/m.exec(status)?.[1];
+  const thread = /^Name:\t(.*)$/m.exec(status)?.[1];
+  const program = (await commandOf(pid)) ?? thread;
   const state = /^State:\t(.*)$/m.exec(status)?.[1];
   return program === undefined || state === undefined ? undefined : { pid, program, state };
+}
+
+/** The name of its program, unless that is no plain word. The kernel's name is that of a thread: Node 24 has `MainThread`. */
+async function commandOf(pid: number): Promise<string | undefined> {
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const name = basename(words.split('\0')[0] ?? '');
+  return /^[\w.+-]{1,32}$/.test(name) ? name : undefined;
 }
 
 /**
