@@ -169,7 +169,9 @@ machine is out of processes, memory or open files, or the broker cannot be
 reached, the worker tries again after a pause. None of these counts an attempt.
 
 Each job is reported on stderr when it begins and when it ends; with \`--json\` by
-an object on stdout. Output for a message without a sender is dropped.
+an object on stdout. Output for a message without a sender is dropped. So is
+output for an answer of \`ipc work\`: two workers would answer each other for ever.
+A command that passes its result on to another worker runs \`ipc post\`.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So

@@ -1,6 +1,7 @@
 // The worker pattern. For each message of the mailbox:
 // 1. The command gets the body on stdin, and the envelope in its environment.
-// 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step.
+// 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step. If the
+//    message is itself an answer of `ipc work`, it is settled, and the output dropped.
 // 3. It fails, or exceeds the timeout: the message is held for a pause that grows with its attempts, and then
 //    released. Other messages are worked on meanwhile.
 // 4. It fails for good, because its attempts are used up or the next one would fail alike: the sender gets an
@@ -15,8 +16,15 @@ import { damagedError } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { attemptsMax, bodyBytesMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
-import { deadLetterMailbox, isShutdown, type Name, parseBody } from '../../model/message.ts';
-import { failureAnswer, isWorkReport, shutdownAnswer } from './failure-answer.ts';
+import {
+  deadLetterMailbox,
+  type Envelope,
+  isShutdown,
+  type Name,
+  parseBody,
+} from '../../model/message.ts';
+import { programName } from '../program-name.ts';
+import { failureAnswer, shutdownAnswer } from './failure-answer.ts';
 import { FaultReport } from './fault-report.ts';
 import { type JobCommand, type JobRun, NotStarted, runJob } from './job-command.ts';
 import type { JobNews } from './job-report.ts';
@@ -154,12 +162,12 @@ export class Worker {
       IPC_ATTEMPT: `${attempt}`,
       IPC_MAILBOX: mailbox,
     };
-    return { ...this.#options, env, keepsOutput: envelope.from !== '' };
+    return { ...this.#options, env, keepsOutput: isAnswerable(envelope) };
   }
 
   async #answer(delivery: Delivery, run: JobRun): Promise<void> {
     const { report } = this.#options;
-    if (delivery.envelope.from === '') {
+    if (!isAnswerable(delivery.envelope)) {
       await this.#mail.settle([delivery]);
       return report(delivery, { event: 'done', run });
     }
@@ -268,10 +276,18 @@ export class Worker {
   }
 }
 
-/** Whether the sender can be answered in the worker's own words, and no worker takes them for a job. */
-function mayReport({ envelope, mailbox, body }: Delivery): boolean {
-  const { from } = envelope;
-  return from !== '' && from !== mailbox && !(body && isWorkReport(envelope, body));
+/**
+ * Whether the output is posted to the sender. An answer of `ipc work` is not answered, or two workers, or one
+ * that works on its own answers, would go on for ever. No other command of this program posts answers. Those
+ * of agents are answered: over MCP a question that names a ticket answers the message of the ticket, too.
+ */
+function isAnswerable({ from, answers, origin }: Envelope): boolean {
+  return from !== '' && (answers === '' || origin.program !== programName);
+}
+
+/** Whether the sender gets a report in the worker's own words. This worker must not take it for a job. */
+function mayReport({ envelope, mailbox }: Delivery): boolean {
+  return isAnswerable(envelope) && envelope.from !== mailbox;
 }
 
 function pauseMsAfter(failures: number): number {
@@ -299,8 +315,8 @@ function failureOf(
         return { reason: `exit ${code} (${what})`, isFinal: true };
       }
       if (code !== 0) return { reason: `exit ${code}`, isFinal: isLast };
-      // Without a sender the output is not posted.
-      if (envelope.from === '') return undefined;
+      // The output is not posted.
+      if (!isAnswerable(envelope)) return undefined;
       if (outputBytes > bodyBytesMax) {
         const reason = `output of ${outputBytes} bytes (limit ${bodyBytesMax})`;
         return { reason, isFinal: true };
