@@ -11,10 +11,14 @@
 //    processes or open files, the command is tried again after a pause. In both cases no attempt counts.
 // A message `shutdown` is answered and settled, and ends the work once the running commands have ended.
 import { isUtf8 } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RateLimiter } from '../../app/rate-limit.ts';
+import { quoted } from '../../app/sanitize.ts';
 import { damagedError } from '../../app/summaries.ts';
+import { BoundedMap } from '../../base/bounded-map.ts';
 import { IpcError } from '../../base/errors.ts';
-import { attemptsMax, bodyBytesMax, waitMsMax } from '../../base/limits.ts';
+import { attemptsMax, bodyBytesMax, ratePairsMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
 import {
   deadLetterMailbox,
@@ -42,6 +46,8 @@ export interface WorkOptions {
   readonly attempts: number;
   /** Of one run of the command; no limit unless given. */
   readonly timeoutMs: number | undefined;
+  /** Limit of answers to one sender; 0: no limit. */
+  readonly sendsPerHour: number;
   /** Whether a message `shutdown` ends the work. */
   readonly shutdown: boolean;
   /** Ends the work: no further message is begun, and the running commands are waited for. */
@@ -82,12 +88,17 @@ export class Worker {
   readonly #ended = new AbortController();
   readonly #pauses = new Set<Promise<void>>();
   readonly #faults: FaultReport;
+  readonly #rate: RateLimiter | undefined;
+  /** Senders of which the user was warned that their answers wait. */
+  readonly #delayed = new BoundedMap<string, true>(ratePairsMax);
   #running = 0;
 
   constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
     this.#faults = new FaultReport((line) => options.warn(line));
+    const { sendsPerHour } = options;
+    this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
   }
 
   /** Commands that run now. */
@@ -173,7 +184,7 @@ export class Worker {
     }
     const body = parseBody(run.output, 'the output of the command');
     try {
-      if (!(await this.#postAnswer(delivery, body))) {
+      if (!(await this.#rateLimited(delivery, () => this.#postAnswer(delivery, body)))) {
         const { number } = delivery.envelope;
         this.#options.warn(`ipc: #${number} is answered, but another session holds it by now.`);
         return;
@@ -185,6 +196,28 @@ export class Worker {
       return this.#failed(delivery, run, { reason, isFinal: delivery.attempt >= attemptsMax });
     }
     await report(delivery, { event: 'answered', run });
+  }
+
+  /**
+   * Waits until the sender may be answered; the message is held meanwhile, and its command does not run again.
+   * When the work ends, the few answers that still wait are posted at once.
+   */
+  async #rateLimited<Result>(
+    { envelope: { from: to } }: Delivery,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { from, sendsPerHour } = this.#options;
+    while (this.#rate && !this.#ended.signal.aborted) {
+      const ms = this.#rate.msUntilReady(from, to);
+      if (ms === 0) return this.#rate.run(from, [to], send);
+      if (!this.#delayed.has(to)) {
+        const limit = `its limit of ${sendsPerHour} answers an hour (--sends-per-hour)`;
+        this.#options.warn(`ipc: ${quoted(to)} has reached ${limit}; further answers wait.`);
+      }
+      this.#delayed.set(to, true);
+      await this.#pause(ms);
+    }
+    return send();
   }
 
   /** Settles the message in the same step. Returns false if another session holds it. */
@@ -216,7 +249,7 @@ export class Worker {
     try {
       if (mayReport(delivery)) {
         const options = { from: this.#options.from, answers: id };
-        await this.#mail.post(from as Name, body, options);
+        await this.#rateLimited(delivery, () => this.#mail.post(from as Name, body, options));
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;

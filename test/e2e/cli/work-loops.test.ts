@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
-import { Lines } from '../../support/processes/lines.ts';
+import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
 import { shell } from '../../support/processes/shell.ts';
 
 test('a worker runs its command for an answer of another worker, and does not answer it', async (context) => {
@@ -55,4 +55,47 @@ test('a worker answers the question of an agent that settles another message wit
   } finally {
     await agent.close();
   }
+});
+
+test('an answer beyond --sends-per-hour waits with one note, other senders are answered, and the end posts it', async (context) => {
+  const { run, begin } = await shell(context);
+  const limits = ['--sends-per-hour', '1', '--parallel', '3'];
+  const worker = begin(['work', 'W', ...limits, '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  for (const text of ['1', '2', '3']) await run(['post', 'W', text, '--from', 'A']);
+  const first = (await run(['wait', 'A'])).text;
+  const note =
+    'ipc: "A" has reached its limit of 1 answers an hour (--sends-per-hour); further answers wait.';
+  assert.equal(await lines.until(/limit/), note);
+  assert.equal((await run(['ask', 'W', 'other', '--mailbox', 'B'])).text, 'other');
+  await lines.until(/"B" is answered/);
+  const { mailboxes } = JSON.parse((await run(['status', '--json'])).text);
+  const counts = mailboxes.map((each: { mailbox: string; held: number }) => [
+    each.mailbox,
+    each.held,
+  ]);
+  assert.deepEqual(counts, [['W', 2]]);
+  worker.kill('SIGINT');
+  const rest = await lines.rest();
+  assert.deepEqual(
+    rest.filter((line) => /limit/.test(line)),
+    [],
+  );
+  assert.equal(await exitCodeOf(worker), 0);
+  const texts = [first, (await run(['wait', 'A'])).text, (await run(['wait', 'A'])).text];
+  assert.deepEqual(texts.sort(), ['1', '2', '3']);
+});
+
+test('a job whose answer waits goes to the next worker when its own is killed', async (context) => {
+  const { run, begin } = await shell(context);
+  const work = ['work', 'W', '--sends-per-hour', '1', '--', 'cat'];
+  const worker = begin(work);
+  const lines = new Lines(worker.stderr);
+  for (const text of ['1', '2']) await run(['post', 'W', text, '--from', 'A']);
+  assert.equal((await run(['wait', 'A'])).text, '1');
+  await lines.until(/limit/);
+  worker.kill('SIGKILL');
+  assert.equal(await exitCodeOf(worker), null);
+  begin(work);
+  assert.equal((await run(['wait', 'A'])).text, '2');
 });
