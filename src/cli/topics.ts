@@ -176,8 +176,8 @@ reached, the worker tries again after a pause. None of these counts an attempt.
 
 Each job is reported on stderr when it begins and when it ends; with \`--json\` by
 an object on stdout. Output for a message without a sender is dropped. So is
-output for an answer of \`ipc work\`: two workers would answer each other for ever.
-A command that passes its result on to another worker runs \`ipc post\`.
+output for an answer of \`ipc work\`, or two workers would answer each other for
+ever. A command that passes its result on to another worker runs \`ipc post\`.
 
 One sender gets ${sendsPerHourWork} answers an hour (\`--sends-per-hour\`), so that a loop
 through other programs is slow. Further answers wait, with a line on stderr, and
