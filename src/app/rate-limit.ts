@@ -40,17 +40,28 @@ export class RateLimiter {
     }
   }
 
+  /** Time until the pair may send again; 0 if it may send now. */
+  msUntilReady(from: string, to: string): number {
+    return this.#msUntilReady(this.#pair(from, to));
+  }
+
+  #msUntilReady({ tokens }: Pair): number {
+    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * hourMs) / this.#perHour);
+  }
+
   /** Throws when the pair has reached its limit. */
   #ready(from: string, to: string): Pair {
-    const pair = this.#pair(JSON.stringify([from, to]));
-    if (pair.tokens >= 1) return pair;
-    const seconds = Math.ceil(((1 - pair.tokens) * hourMs) / this.#perHour / 1_000);
+    const pair = this.#pair(from, to);
+    const ms = this.#msUntilReady(pair);
+    if (ms === 0) return pair;
+    const seconds = Math.ceil(ms / 1_000);
     const sender = from === '' ? 'this session' : JSON.stringify(from);
     const what = `${sender} has sent ${JSON.stringify(to)} its limit of ${this.#perHour} messages an hour`;
     throw new IpcError('too_many_posts', `${what}; the next one may be sent in ${seconds} s`);
   }
 
-  #pair(key: string): Pair {
+  #pair(from: string, to: string): Pair {
+    const key = JSON.stringify([from, to]);
     const now = this.#now();
     const known = this.#pairs.get(key) ?? { tokens: this.#perHour, at: now };
     const earned = ((now - known.at) * this.#perHour) / hourMs;

@@ -206,6 +206,8 @@ export const bodyCacheBytesMax = 64 * 1024 ** 2;
  * that thank each other for ever cost no more. The library has no such limit.
  */
 export const sendsPerHourMcp = 120;
+/** Answers an hour from one `ipc work` to one sender: more than a command that costs something is asked for. */
+export const sendsPerHourWork = 3_600;
 export const sendsPerHourMax = 1_000_000;
 /** Pairs of sender and mailbox that one session counts. The pair last used longest ago is forgotten first. */
 export const ratePairsMax = 10_000;

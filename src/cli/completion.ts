@@ -7,6 +7,7 @@ import { IpcError } from '../base/errors.ts';
 import { quotedForShell } from '../base/shell.ts';
 import { currentKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
+import { programName } from './program-name.ts';
 
 /** A word that may be typed, and its description. */
 type Word = readonly [word: string, description: string];
@@ -69,7 +70,7 @@ export async function mailboxLines(env: NodeJS.ProcessEnv): Promise<string> {
 }
 
 async function mailboxNames(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string[]> {
-  const context = new AppContext({ env, program: 'ipc' });
+  const context = new AppContext({ env, program: programName });
   if (!currentKeys(context.home, env)) return [];
   const { host = ownerAddress, port } = await context.brokerAddress({});
   const { mailboxes } = await context.clientOf(host, port).status({ signal });

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { AppContext } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
 import { sayError, speaksJson, warn } from './output.ts';
+import { programName } from './program-name.ts';
 
 export const exitSuccess = 0;
 export const exitFailed = 1;
@@ -39,7 +40,7 @@ export async function execute(
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
   process.on('SIGTSTP', () => void warn(ctrlZ));
-  const context = new AppContext({ env: process.env, program: 'ipc' });
+  const context = new AppContext({ env: process.env, program: programName });
   try {
     const { signal } = ended;
     const rest = { json: false, raw: false, id: undefined, max: undefined, once: false };

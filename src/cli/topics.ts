@@ -1,6 +1,12 @@
 // The topics of the manual: `ipc help TOPIC`. Lines of at most 80 columns.
 import type { Command } from 'commander';
-import { attemptsMax, endMsMax, portBrokerDefault, sendsPerHourMcp } from '../base/limits.ts';
+import {
+  attemptsMax,
+  endMsMax,
+  portBrokerDefault,
+  sendsPerHourMcp,
+  sendsPerHourWork,
+} from '../base/limits.ts';
 import { type OutputFields, outputFields } from './command-parts.ts';
 import { workAttemptsDefault } from './commands/work.ts';
 import { killGraceMs } from './worker/job-command.ts';
@@ -169,7 +175,14 @@ machine is out of processes, memory or open files, or the broker cannot be
 reached, the worker tries again after a pause. None of these counts an attempt.
 
 Each job is reported on stderr when it begins and when it ends; with \`--json\` by
-an object on stdout. Output for a message without a sender is dropped.
+an object on stdout. Output for a message without a sender is dropped. So is
+output for an answer of \`ipc work\`, or two workers would answer each other for
+ever. A command that passes its result on to another worker runs \`ipc post\`.
+
+One sender gets ${sendsPerHourWork} answers an hour (\`--sends-per-hour\`), so that a loop
+through other programs is slow. Further answers wait, with a line on stderr, and
+with each of them one of the \`--parallel\` places; its message stays held, so
+nothing is lost. When the work ends, they are posted at once.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So

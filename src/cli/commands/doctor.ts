@@ -15,6 +15,7 @@ import { bad, type Finding, faulty, finding, fine, type Result } from '../doctor
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
 import { writeJson, writeReport } from '../output.ts';
+import { programName } from '../program-name.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
 import { painted } from '../terminal.ts';
 
@@ -67,7 +68,7 @@ function onceEach(findings: readonly Finding[]): Finding[] {
 /** If the context cannot be built, that is the only finding. */
 async function checkBroker(env: NodeJS.ProcessEnv, givenPort?: number): Promise<Finding[]> {
   try {
-    const context = new AppContext({ env, program: 'ipc' });
+    const context = new AppContext({ env, program: programName });
     return await checkFrom(context, env, givenPort).finally(() => context.close());
   } catch (error) {
     return [faulty('broker', error)];

@@ -13,6 +13,7 @@ import { folderFault } from '../../journal/epoch.ts';
 import { withOwner } from '../../net/file-owner.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../output.ts';
+import { programName } from '../program-name.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { compact } from './store-compact.ts';
 import { retry } from './store-retry.ts';
@@ -148,7 +149,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
 }
 
 function storeFolder(givenPort: string | undefined): string {
-  const context = new AppContext({ env: process.env, program: 'ipc' });
+  const context = new AppContext({ env: process.env, program: programName });
   return context.storeFolder(
     context.localPort(givenPort === undefined ? undefined : parsePort(givenPort)),
   );

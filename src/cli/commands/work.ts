@@ -1,9 +1,9 @@
 // `ipc work NAME -- COMMAND`: the worker pattern as one command. worker/worker.ts does the work.
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
-import { parseCount } from '../../app/parameters.ts';
+import { parseCount, parseSendsPerHour } from '../../app/parameters.ts';
 import { quoted } from '../../app/sanitize.ts';
-import { attemptsMax } from '../../base/limits.ts';
+import { attemptsMax, sendsPerHourWork } from '../../base/limits.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, passStderr, print, say, sayError, warn } from '../output.ts';
@@ -25,7 +25,10 @@ waits in \`dead-letters\`. Put \`--\` before a command that has options. The wor
 ends when somebody posts \`shutdown\`, or with Ctrl-C. \`ipc help worker\` explains
 more.`;
 
-type Plan = Pick<WorkOptions, 'parallel' | 'from' | 'attempts' | 'timeoutMs' | 'shutdown'>;
+type Plan = Pick<
+  WorkOptions,
+  'parallel' | 'from' | 'attempts' | 'timeoutMs' | 'sendsPerHour' | 'shutdown'
+>;
 
 export function addWorkCommand(program: Command): void {
   const command = program
@@ -43,18 +46,23 @@ export function addWorkCommand(program: Command): void {
       '--attempts <attempts>',
       `attempts before a job has failed for good, 1-${attemptsMax}; ${workAttemptsDefault} by default`,
     )
+    .option(
+      '--sends-per-hour <count>',
+      `answers an hour to one sender, 0: no limit; ${sendsPerHourWork} by default`,
+    )
     .option('--no-shutdown', 'a message `shutdown` is a job like any other')
     .option('--host <host>', parameterWords('wait', 'host'))
     .option('--port <port>', parameterWords('wait', 'port'))
     .addHelpText('after', afterOptions)
     .action(async (mailbox, words, options) => {
       const { parallel = 1, attempts = workAttemptsDefault, ...others } = options;
-      const { from, timeout, shutdown, json, ...broker } = others;
+      const { from, timeout, sendsPerHour = sendsPerHourWork, shutdown, json, ...broker } = others;
       const { given } = parseParameters('wait', { mailbox, ...broker });
       const plan = {
         parallel: parseCount(parallel, 'parallel', parallelMax),
         attempts: parseCount(attempts, 'attempts', attemptsMax),
         timeoutMs: timeout === undefined ? undefined : parseSeconds(timeout) * 1_000,
+        sendsPerHour: parseSendsPerHour(sendsPerHour, 'sends-per-hour'),
         from: from === undefined ? given.mailbox : parseName(from, 'from'),
         shutdown,
       };

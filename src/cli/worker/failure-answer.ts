@@ -25,11 +25,6 @@ export function failureIn(
   return text.slice(failureHead.length).split('\n', 1)[0];
 }
 
-/** Two workers must not answer each other's reports for ever. */
-export function isWorkReport({ answers }: Pick<Envelope, 'answers'>, body: Buffer): boolean {
-  return answers !== '' && body.toString('utf8').startsWith(reportHead);
-}
-
 /** Of what a command wrote to stderr; nothing in it is hidden or moves the cursor. */
 export function lastLines(stderr: Buffer): string {
   const { text } = sanitize(stderr.toString('utf8').trimEnd());

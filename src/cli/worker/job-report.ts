@@ -9,7 +9,7 @@ import type { JobRun } from './job-command.ts';
 /** What happened to a job. */
 export type JobNews =
   | { readonly event: 'begun' | 'shutdown' }
-  /** Its output was posted to the sender, or there is none. */
+  /** Its output was posted to the sender, or there is no sender to answer. */
   | { readonly event: 'answered' | 'done'; readonly run: JobRun }
   /** It is redelivered after the pause. */
   | {
@@ -76,7 +76,7 @@ export function jobLine({ envelope, attempt }: Delivery, news: JobNews): string 
     case 'answered':
       return `${job}: exit 0 after ${seconds(news.run)}; ${quoted(from)} is answered, ${byteCount(news.run.outputBytes)}.`;
     case 'done':
-      return `${job}: exit 0 after ${seconds(news.run)}; no sender to answer${dropped(news.run)}.`;
+      return `${job}: exit 0 after ${seconds(news.run)}; ${nobody(from)}${dropped(news.run)}.`;
     case 'retried':
       return `${failed}: ${news.reason}. Trying again in ${news.pauseMs / 1_000} s.`;
     case 'released':
@@ -84,6 +84,10 @@ export function jobLine({ envelope, attempt }: Delivery, news: JobNews): string 
     case 'failed':
       return `${failed}: ${news.reason}. Failed for good: ${news.outcome}.`;
   }
+}
+
+function nobody(from: string): string {
+  return from === '' ? 'no sender to answer' : 'an answer is not answered';
 }
 
 function dropped({ outputBytes }: JobRun): string {

@@ -1,6 +1,7 @@
 // The worker pattern. For each message of the mailbox:
 // 1. The command gets the body on stdin, and the envelope in its environment.
-// 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step.
+// 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step. If the
+//    message is itself an answer of `ipc work`, it is settled, and the output dropped.
 // 3. It fails, or exceeds the timeout: the message is held for a pause that grows with its attempts, and then
 //    released. Other messages are worked on meanwhile.
 // 4. It fails for good, because its attempts are used up or the next one would fail alike: the sender gets an
@@ -10,13 +11,24 @@
 //    processes or open files, the command is tried again after a pause. In both cases no attempt counts.
 // A message `shutdown` is answered and settled, and ends the work once the running commands have ended.
 import { isUtf8 } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RateLimiter } from '../../app/rate-limit.ts';
+import { quoted } from '../../app/sanitize.ts';
 import { damagedError } from '../../app/summaries.ts';
+import { BoundedMap } from '../../base/bounded-map.ts';
 import { IpcError } from '../../base/errors.ts';
-import { attemptsMax, bodyBytesMax, waitMsMax } from '../../base/limits.ts';
+import { attemptsMax, bodyBytesMax, ratePairsMax, waitMsMax } from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
-import { deadLetterMailbox, isShutdown, type Name, parseBody } from '../../model/message.ts';
-import { failureAnswer, isWorkReport, shutdownAnswer } from './failure-answer.ts';
+import {
+  deadLetterMailbox,
+  type Envelope,
+  isShutdown,
+  type Name,
+  parseBody,
+} from '../../model/message.ts';
+import { programName } from '../program-name.ts';
+import { failureAnswer, shutdownAnswer } from './failure-answer.ts';
 import { FaultReport } from './fault-report.ts';
 import { type JobCommand, type JobRun, NotStarted, runJob } from './job-command.ts';
 import type { JobNews } from './job-report.ts';
@@ -34,6 +46,8 @@ export interface WorkOptions {
   readonly attempts: number;
   /** Of one run of the command; no limit unless given. */
   readonly timeoutMs: number | undefined;
+  /** Limit of answers to one sender; 0: no limit. */
+  readonly sendsPerHour: number;
   /** Whether a message `shutdown` ends the work. */
   readonly shutdown: boolean;
   /** Ends the work: no further message is begun, and the running commands are waited for. */
@@ -74,12 +88,17 @@ export class Worker {
   readonly #ended = new AbortController();
   readonly #pauses = new Set<Promise<void>>();
   readonly #faults: FaultReport;
+  readonly #rate: RateLimiter | undefined;
+  /** Senders of which the user was warned that their answers wait. */
+  readonly #delayed = new BoundedMap<string, true>(ratePairsMax);
   #running = 0;
 
   constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
     this.#faults = new FaultReport((line) => options.warn(line));
+    const { sendsPerHour } = options;
+    this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
   }
 
   /** Commands that run now. */
@@ -154,18 +173,18 @@ export class Worker {
       IPC_ATTEMPT: `${attempt}`,
       IPC_MAILBOX: mailbox,
     };
-    return { ...this.#options, env, keepsOutput: envelope.from !== '' };
+    return { ...this.#options, env, keepsOutput: isAnswerable(envelope) };
   }
 
   async #answer(delivery: Delivery, run: JobRun): Promise<void> {
     const { report } = this.#options;
-    if (delivery.envelope.from === '') {
+    if (!isAnswerable(delivery.envelope)) {
       await this.#mail.settle([delivery]);
       return report(delivery, { event: 'done', run });
     }
     const body = parseBody(run.output, 'the output of the command');
     try {
-      if (!(await this.#postAnswer(delivery, body))) {
+      if (!(await this.#rateLimited(delivery, () => this.#postAnswer(delivery, body)))) {
         const { number } = delivery.envelope;
         this.#options.warn(`ipc: #${number} is answered, but another session holds it by now.`);
         return;
@@ -177,6 +196,28 @@ export class Worker {
       return this.#failed(delivery, run, { reason, isFinal: delivery.attempt >= attemptsMax });
     }
     await report(delivery, { event: 'answered', run });
+  }
+
+  /**
+   * Waits until the sender may be answered; the message is held meanwhile, and its command does not run again.
+   * When the work ends, the few answers that still wait are posted at once.
+   */
+  async #rateLimited<Result>(
+    { envelope: { from: to } }: Delivery,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { from, sendsPerHour } = this.#options;
+    while (this.#rate && !this.#ended.signal.aborted) {
+      const ms = this.#rate.msUntilReady(from, to);
+      if (ms === 0) return this.#rate.run(from, [to], send);
+      if (!this.#delayed.has(to)) {
+        const limit = `its limit of ${sendsPerHour} answers an hour (--sends-per-hour)`;
+        this.#options.warn(`ipc: ${quoted(to)} has reached ${limit}; further answers wait.`);
+      }
+      this.#delayed.set(to, true);
+      await this.#pause(ms);
+    }
+    return send();
   }
 
   /** Settles the message in the same step. Returns false if another session holds it. */
@@ -208,7 +249,7 @@ export class Worker {
     try {
       if (mayReport(delivery)) {
         const options = { from: this.#options.from, answers: id };
-        await this.#mail.post(from as Name, body, options);
+        await this.#rateLimited(delivery, () => this.#mail.post(from as Name, body, options));
       }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
@@ -268,10 +309,18 @@ export class Worker {
   }
 }
 
-/** Whether the sender can be answered in the worker's own words, and no worker takes them for a job. */
-function mayReport({ envelope, mailbox, body }: Delivery): boolean {
-  const { from } = envelope;
-  return from !== '' && from !== mailbox && !(body && isWorkReport(envelope, body));
+/**
+ * Whether the output is posted to the sender. An answer of `ipc work` is not answered, or two workers, or one
+ * that works on its own answers, would go on for ever. No other command of this program posts answers. Those
+ * of agents are answered: over MCP a question that names a ticket answers the message of the ticket, too.
+ */
+function isAnswerable({ from, answers, origin }: Envelope): boolean {
+  return from !== '' && (answers === '' || origin.program !== programName);
+}
+
+/** Whether the sender gets a report in the worker's own words. This worker must not take it for a job. */
+function mayReport({ envelope, mailbox }: Delivery): boolean {
+  return isAnswerable(envelope) && envelope.from !== mailbox;
 }
 
 function pauseMsAfter(failures: number): number {
@@ -299,8 +348,8 @@ function failureOf(
         return { reason: `exit ${code} (${what})`, isFinal: true };
       }
       if (code !== 0) return { reason: `exit ${code}`, isFinal: isLast };
-      // Without a sender the output is not posted.
-      if (envelope.from === '') return undefined;
+      // The output is not posted.
+      if (!isAnswerable(envelope)) return undefined;
       if (outputBytes > bodyBytesMax) {
         const reason = `output of ${outputBytes} bytes (limit ${bodyBytesMax})`;
         return { reason, isFinal: true };

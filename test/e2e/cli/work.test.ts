@@ -169,6 +169,7 @@ test('a wrong command line of work is refused with the remedy', async (context) 
     [['work', 'W'], 'missing_parameter'],
     [['work', 'W', '--parallel', '0', '--', 'cat'], 'bad_parameter'],
     [['work', 'W', '--attempts', '21', '--', 'cat'], 'bad_parameter'],
+    [['work', 'W', '--sends-per-hour', '-1', '--', 'cat'], 'bad_parameter'],
     [['work', 'W', '--timeout', '1.5', '--', 'cat'], 'bad_timeout'],
     [['work', 'W', 'grep', '-v', 'x'], 'unknown_parameter'],
   ] as const) {

@@ -27,6 +27,18 @@ test('the messages of an hour may be sent at once, then one after the other', as
   await assert.rejects(limiter.run('A', ['B'], done), { code: 'too_many_posts' });
 });
 
+test('the time until the next message may be sent is what the pair has yet to earn, and asking for it counts nothing', async () => {
+  let now = 0;
+  const limiter = new RateLimiter(2, () => now);
+  await limiter.run('A', ['B'], done);
+  assert.equal(limiter.msUntilReady('A', 'B'), 0);
+  await limiter.run('A', ['B'], done);
+  assert.equal(limiter.msUntilReady('A', 'B'), 1_800_000);
+  now = 1_350_000;
+  assert.equal(limiter.msUntilReady('A', 'B'), 450_000);
+  assert.equal(limiter.msUntilReady('A', 'C'), 0);
+});
+
 test('each sender has its own count for each mailbox', async () => {
   const limiter = new RateLimiter(1, () => 0);
   await limiter.run('A', ['B'], done);

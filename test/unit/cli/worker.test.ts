@@ -87,6 +87,7 @@ function options(signal: AbortSignal, line: string): WorkOptions {
     parallel: 1,
     attempts: 5,
     timeoutMs: undefined,
+    sendsPerHour: 0,
     shutdown: true,
     env: process.env,
     signal,

@@ -1,0 +1,101 @@
+// `ipc work` whose answers are jobs for `ipc work`: no loop, and no loss.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
+import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
+import { shell } from '../../support/processes/shell.ts';
+
+test('a worker runs its command for an answer of another worker, and does not answer it', async (context) => {
+  const { run, begin } = await shell(context);
+  const [one, two] = ['one', 'two'].map((name) => begin(['work', name, '--', 'cat']));
+  const [oneLines, twoLines] = [new Lines(one?.stderr ?? null), new Lines(two?.stderr ?? null)];
+  await run(['post', 'one', 'ping', '--from', 'two']);
+  await twoLines.until(/^ipc: #2 from "one": begun/);
+  assert.match(
+    await twoLines.next(),
+    /^ipc: #2: exit 0 after .* s; an answer is not answered, 4 bytes of output dropped\.$/,
+  );
+  // The numbers of the store count the messages: none came between #2 and the shutdowns.
+  await run(['post', 'one', 'shutdown']);
+  await run(['post', 'two', 'shutdown']);
+  assert.equal((await oneLines.rest()).at(-1), 'ipc: #3 from unknown: shutdown.');
+  assert.equal((await twoLines.rest()).at(-1), 'ipc: #4 from unknown: shutdown.');
+});
+
+test('a worker that gets its own answer runs its command for it once more, and stops', async (context) => {
+  const { run, begin } = await shell(context);
+  const lines = new Lines(begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']).stderr);
+  await run(['post', 'upper', 'one message', '--from', 'upper']);
+  await lines.until(/^ipc: #2: exit 0 after .*; an answer is not answered/);
+  await run(['post', 'upper', 'shutdown']);
+  assert.deepEqual(await lines.rest(), ['ipc: #3 from unknown: shutdown.']);
+});
+
+test('a failed job that was an answer of a worker is a dead letter, and is not answered', async (context) => {
+  const { run, begin } = await shell(context);
+  begin(['work', 'one', '--', 'cat']);
+  const lines = new Lines(begin(['work', 'two', '--attempts', '1', '--', 'false']).stderr);
+  await run(['post', 'one', 'ping', '--from', 'two']);
+  await lines.until(/Failed for good: it waits in dead-letters/);
+  const { number, to } = JSON.parse((await run(['wait', 'dead-letters', '--json'])).text);
+  assert.deepEqual([number, to], [2, 'two']);
+  assert.equal(JSON.parse((await run(['post', 'end', 'x', '--json'])).text).number, 3);
+});
+
+test('a worker answers the question of an agent that settles another message with it', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']);
+  const agent = await open({ home, port, name: 'A', env: {} });
+  try {
+    await run(['post', 'A', 'a task', '--from', 'boss']);
+    const task = await agent.wait('A');
+    assert.ok(task);
+    await agent.post('upper', 'hello', { answers: task });
+    assert.equal((await agent.wait('A'))?.text, 'HELLO');
+  } finally {
+    await agent.close();
+  }
+});
+
+test('an answer beyond --sends-per-hour waits with one note, other senders are answered, and the end posts it', async (context) => {
+  const { run, begin } = await shell(context);
+  const limits = ['--sends-per-hour', '1', '--parallel', '3'];
+  const worker = begin(['work', 'W', ...limits, '--', 'cat']);
+  const lines = new Lines(worker.stderr);
+  for (const text of ['1', '2', '3']) await run(['post', 'W', text, '--from', 'A']);
+  const first = (await run(['wait', 'A'])).text;
+  const note =
+    'ipc: "A" has reached its limit of 1 answers an hour (--sends-per-hour); further answers wait.';
+  assert.equal(await lines.until(/limit/), note);
+  assert.equal((await run(['ask', 'W', 'other', '--mailbox', 'B'])).text, 'other');
+  await lines.until(/"B" is answered/);
+  const { mailboxes } = JSON.parse((await run(['status', '--json'])).text);
+  const counts = mailboxes.map((each: { mailbox: string; held: number }) => [
+    each.mailbox,
+    each.held,
+  ]);
+  assert.deepEqual(counts, [['W', 2]]);
+  worker.kill('SIGINT');
+  const rest = await lines.rest();
+  assert.deepEqual(
+    rest.filter((line) => /limit/.test(line)),
+    [],
+  );
+  assert.equal(await exitCodeOf(worker), 0);
+  const texts = [first, (await run(['wait', 'A'])).text, (await run(['wait', 'A'])).text];
+  assert.deepEqual(texts.sort(), ['1', '2', '3']);
+});
+
+test('a job whose answer waits goes to the next worker when its own is killed', async (context) => {
+  const { run, begin } = await shell(context);
+  const work = ['work', 'W', '--sends-per-hour', '1', '--', 'cat'];
+  const worker = begin(work);
+  const lines = new Lines(worker.stderr);
+  for (const text of ['1', '2']) await run(['post', 'W', text, '--from', 'A']);
+  assert.equal((await run(['wait', 'A'])).text, '1');
+  await lines.until(/limit/);
+  worker.kill('SIGKILL');
+  assert.equal(await exitCodeOf(worker), null);
+  begin(work);
+  assert.equal((await run(['wait', 'A'])).text, '2');
+});
