@@ -31,6 +31,57 @@ async function assertRefused(broker: HostileBroker, code: string): Promise<void>
   }
 }
 
+test('a welcome or status with an address that is none ends the call, and nobody reads it', async (context) => {
+  const many = Array.from({ length: 65 }, () => '127.0.0.1');
+  for (const addresses of [[injection], [`fe80::1%${injection}`], many]) {
+    await assertRefused(await hostileBroker(context, { welcome: { addresses } }), 'bad_frame');
+    await assertRefused(await hostileBroker(context, { status: { addresses } }), 'bad_frame');
+  }
+});
+
+test('numbers of a welcome or status beyond their range end the call', async (context) => {
+  for (const pid of [2 ** 32, -1, '4242) is the user']) {
+    await assertRefused(await hostileBroker(context, { welcome: { pid } }), 'bad_frame');
+  }
+  const box = { mailbox: 'box', ready: 1, held: 0, waiting: 0, oldestTime: 8.64e15 + 1 };
+  const late = await hostileBroker(context, { status: { mailboxCount: 1, mailboxes: [box] } });
+  await assertRefused(late, 'bad_frame');
+  const mailboxes = Array.from({ length: 1_001 }, () => ({ ...box, oldestTime: 0 }));
+  await assertRefused(await hostileBroker(context, { status: { mailboxes } }), 'bad_frame');
+});
+
+test('a long error of a broker is cut, and stays on one line', async (context) => {
+  const message = `${injection}${'A\u{e0041}'.repeat(100_000)}`;
+  for (const code of ['store_full', 'of_a_later_version', injection]) {
+    const broker = await hostileBroker(context, {
+      answer: ({ kind, request }) =>
+        kind === 'hello' ? undefined : jsonFrame('error', request, { code, message }),
+    });
+    const { text, isError } = await broker.agent.call({ operation: 'broker_status' });
+    const { errors } = await broker.run(['status']);
+    assert.equal(isError, true);
+    for (const shown of [text, errors.trimEnd()]) {
+      assert.ok(shown.length <= resultCharactersMax, `${shown.length} characters`);
+      assert.match(shown, /^(ipc: )?(store_full|unknown_error): .*…\. To do: [^\n]*$/);
+      assert.doesNotMatch(shown, unseen);
+    }
+  }
+});
+
+test('a broker of another protocol ends the call with its version, or with an error if that is no version', async (context) => {
+  const newer = await hostileBroker(context, { welcome: { protocol: 2, version: '9.0.0-rc.1' } });
+  await assertRefused(newer, 'version_mismatch');
+  const { text } = await newer.agent.call({ operation: 'post', to: 'box', message: 'hello' });
+  assert.match(
+    text,
+    /^version_mismatch: the other side is agent-ipc 9\.0\.0-rc\.1 with protocol 2;/,
+  );
+  for (const version of [injection, 'v'.repeat(65), '']) {
+    const evil = await hostileBroker(context, { welcome: { protocol: 2, version } });
+    await assertRefused(evil, 'bad_frame');
+  }
+});
+
 test('an offer with a time that is no date ends the call', async (context) => {
   const body = Buffer.from('hi');
   const broker = await hostileBroker(context, {
