@@ -21,6 +21,9 @@ export const addressesMax = 64;
 assert(listenAddressesMax + 1 <= addressesMax, 'what an owner is asked for and 127.0.0.1 fit');
 /** Characters of the message of an error that came over the wire. The rest is cut. */
 export const errorCharactersMax = 1_000;
+/** Characters of one warning of a status that are shown, and of all of them in one result. */
+export const warningCharactersMax = 1_000;
+export const warningsCharactersMax = 8_000;
 
 /** Largest header of a frame or record. Every field has a limit of its own, so an honest peer stays below. */
 export const headerBytesMax = 1_048_576;

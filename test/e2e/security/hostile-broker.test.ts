@@ -68,6 +68,42 @@ test('a long error of a broker is cut, and stays on one line', async (context) =
   }
 });
 
+test('a status with endless warnings, dead letters and mailboxes fits into one result', async (context) => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `${index}`.padStart(200, 'x'));
+  const warnings = Array.from({ length: 2_000 }, (_, index) => `${injection} ${index}`);
+  const { agent, run } = await hostileBroker(context, {
+    status: {
+      ...{ warnings, mailboxCount: 1_000, deadLetterCount: 1_000 },
+      addresses: Array.from({ length: 64 }, () => '2001:0db8:1111:2222:3333:4444:5555:6666'),
+      mailboxes: names.map((mailbox) => ({
+        mailbox,
+        ready: 1,
+        held: 0,
+        waiting: 0,
+        oldestTime: 1,
+      })),
+      deadLetters: names.map((to) => ({ to, messages: 1 })),
+    },
+  });
+  for (const operation of ['broker_status', 'broker_start']) {
+    const { text, isError } = await agent.call({ operation });
+    assert.equal(isError, false, text);
+    assert.ok(text.length <= resultCharactersMax, `${text.length} characters`);
+    assert.match(text, /^and \d+ more warnings$/m);
+    assert.doesNotMatch(text, unseen);
+  }
+  const { code, text } = await run(['status']);
+  assert.deepEqual([code, unseen.test(text)], [0, false]);
+});
+
+test('one warning without an end is cut', async (context) => {
+  const warnings = [`${injection}${'\u{e0041}'.repeat(100_000)}`, 'the disk is full'];
+  const { agent } = await hostileBroker(context, { status: { warnings } });
+  const { text } = await agent.call({ operation: 'broker_status' });
+  assert.ok(text.length <= 2_000, `${text.length} characters`);
+  assert.match(text, /^Warning: the disk is full\.$/m);
+});
+
 test('a broker of another protocol ends the call with its version, or with an error if that is no version', async (context) => {
   const newer = await hostileBroker(context, { welcome: { protocol: 2, version: '9.0.0-rc.1' } });
   await assertRefused(newer, 'version_mismatch');
