@@ -118,6 +118,24 @@ test('a broker of another protocol ends the call with its version, or with an er
   }
 });
 
+test('a welcome, status or frame that cannot be decoded ends the call at once', async (context) => {
+  const frames: ((request: number) => Buffer[])[] = [
+    (request) =>
+      encodeFrame({ type: 0x87, request, header: Buffer.from('{'), body: Buffer.alloc(0) }),
+    (request) =>
+      encodeFrame({ type: 0xff, request, header: Buffer.alloc(0), body: Buffer.alloc(0) }),
+    () => encodeFrame({ type: 0xff, request: 77, header: Buffer.alloc(0), body: Buffer.alloc(0) }),
+  ];
+  for (const frame of frames) {
+    for (const kind of ['hello', 'status']) {
+      const broker = await hostileBroker(context, {
+        answer: (asked) => (asked.kind === kind ? frame(asked.request) : undefined),
+      });
+      await assertRefused(broker, 'bad_frame');
+    }
+  }
+});
+
 test('an offer with a time that is no date ends the call', async (context) => {
   const body = Buffer.from('hi');
   const broker = await hostileBroker(context, {
