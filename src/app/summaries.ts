@@ -1,6 +1,11 @@
 // Results as text, for a model and for a user of the program: a line that says what happened, and below
 // it what there is to list.
 import { IpcError } from '../base/errors.ts';
+import {
+  resultCharactersMax,
+  warningCharactersMax,
+  warningsCharactersMax,
+} from '../base/limits.ts';
 import type {
   BrokerStatus,
   Delivery,
@@ -17,6 +22,8 @@ export type Notes = readonly string[];
 
 /** Characters of a result that a list of mailboxes may fill. */
 const listCharactersMax = 24_000;
+/** Characters of the line that counts the mailboxes that are not listed. */
+const moreCharacters = 50;
 /** Mailboxes that a count of dead letters names. */
 const deadLetterBoxesShown = 5;
 /** Messages of a post that its result names; it counts the others. */
@@ -79,7 +86,7 @@ export function presentStart(port: number, result: StartResult, notes: Notes): s
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
   const title = head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
-  return lines(title, ...result.warnings.map(warning), ...openLine(addresses));
+  return lines(title, ...warningLines(result.warnings), ...openLine(addresses));
 }
 
 /** Of a session that will own the broker next. */
@@ -122,8 +129,14 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
     ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
     ...stalled(status.storageStalledMs),
   ];
+  const top = lines(
+    head(title, [...counts, ...notes]),
+    ...warningLines(status.warnings),
+    ...openLine(addresses),
+    ...deadLettersLine(status),
+  );
   const list: string[] = [];
-  let left = listCharactersMax;
+  let left = Math.min(listCharactersMax, resultCharactersMax - top.length - moreCharacters);
   for (const box of mailboxes) {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
     const line = `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
@@ -133,14 +146,7 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
   }
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
-  const warnings = status.warnings.map(warning);
-  return lines(
-    head(title, [...counts, ...notes]),
-    ...warnings,
-    ...openLine(addresses),
-    ...deadLettersLine(status),
-    ...list,
-  );
+  return lines(top, ...list);
 }
 
 function stalled(ms: number): string[] {
@@ -149,7 +155,22 @@ function stalled(ms: number): string[] {
 }
 
 export function warning(what: string): string {
-  return `Warning: ${sanitizeLine(what)}.`;
+  const text = sanitizeLine(what);
+  if (text.length <= warningCharactersMax) return `Warning: ${text}.`;
+  return `Warning: ${text.slice(0, warningCharactersMax).toWellFormed()}….`;
+}
+
+/** The warnings of a broker, which may be of any number. */
+function warningLines(warnings: readonly string[]): string[] {
+  const shown: string[] = [];
+  let left = warningsCharactersMax;
+  for (const line of warnings.map(warning)) {
+    left -= line.length + 1;
+    if (left < 0) break;
+    shown.push(line);
+  }
+  const hidden = warnings.length - shown.length;
+  return hidden > 0 ? [...shown, `and ${hidden} more warnings`] : shown;
 }
 
 function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {

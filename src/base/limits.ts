@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 export const bodyBytesMax = 1_048_576;
 /** Longest name of a mailbox or a sender, in bytes of UTF-8. */
 export const nameBytesMax = 200;
+/** Latest time that a message may have, in milliseconds since 1970: the last one of a Date. */
+export const timeMsMax = 8_640_000_000_000_000;
 /** Longest id that a caller may choose, in bytes of UTF-8. */
 export const idBytesMax = 200;
 /** Messages that one post, settle, release or hello may name. */
@@ -14,6 +16,14 @@ export const holdsMax = 4_096;
 export const mailboxesPerPostMax = 100;
 /** Addresses on which an owner may be asked to listen. */
 export const listenAddressesMax = 16;
+/** Addresses of a welcome, status or listening. */
+export const addressesMax = 64;
+assert(listenAddressesMax + 1 <= addressesMax, 'what an owner is asked for and 127.0.0.1 fit');
+/** Characters of the message of an error that came over the wire. The rest is cut. */
+export const errorCharactersMax = 1_000;
+/** Characters of one warning of a status that are shown, and of all of them in one result. */
+export const warningCharactersMax = 1_000;
+export const warningsCharactersMax = 8_000;
 
 /** Largest header of a frame or record. Every field has a limit of its own, so an honest peer stays below. */
 export const headerBytesMax = 1_048_576;

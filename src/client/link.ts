@@ -268,13 +268,19 @@ export class Link {
     this.#user.releaseUnread(delivery);
   }
 
-  /** The response broke the protocol. Its call ends: sent again, it would get the same response. */
+  /**
+   * The response broke the protocol. Its call ends: sent again, it would get the same response. A response to no
+   * call may be meant for any of them; a wait stays parked until its time is over.
+   */
   #brokeProtocol(connection: Connection, request: number, error: IpcError): void {
     const call = this.#calls.get(request);
     if (this.#state.kind === 'greeting') this.#connectFailed(error);
-    else if (call && error.code !== 'body_damaged') {
-      giveUp(call, error);
-      call.over();
+    else if (error.code !== 'body_damaged') {
+      const open = [...this.#calls.values()].filter(({ kind }) => kind !== 'wait');
+      for (const each of call ? [call] : open) {
+        giveUp(each, error);
+        each.over();
+      }
     }
     connection.destroy(error);
   }

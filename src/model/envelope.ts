@@ -2,7 +2,7 @@
 // breaks its rule is an IpcError, which protocol and journal treat each in their own way.
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
-import { bodyBytesMax, holdsMax, nameBytesMax } from '../base/limits.ts';
+import { bodyBytesMax, holdsMax, nameBytesMax, timeMsMax } from '../base/limits.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
 import { parseMessageId, parseName, parseSessionId, parseStoredName } from './message.ts';
 
@@ -33,7 +33,7 @@ export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
 
 export function readEnvelope(reader: ByteReader): Envelope {
   const number = readNumber(reader);
-  const time = reader.u64();
+  const time = readTime(reader);
   const id = readMessageId(reader);
   const to = readStoredName(reader);
   const from = readStoredNameOrNone(reader);
@@ -70,6 +70,12 @@ export function readHolds(reader: ByteReader): Hold[] {
     );
   }
   return holds;
+}
+
+function readTime(reader: ByteReader): number {
+  const time = reader.u64();
+  if (time > timeMsMax) throw new IpcError('bad_frame', `the time of a message is ${time}`);
+  return time;
 }
 
 /** The number of a message, from 1. */

@@ -3,7 +3,7 @@
 // error of that one request.
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
+import { errorCharactersMax, fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
 import { version } from '../base/version.ts';
 import {
   parseOrigin,
@@ -60,6 +60,10 @@ import { decodeStatus, statusHeader } from './status-codec.ts';
 
 /** The version of the frames after the handshake. The handshake itself never changes. */
 const protocolNumber = 1;
+/** A process id travels as a u32. */
+const pidMax = 2 ** 32 - 1;
+/** The form of a version; it is shown, so nothing else is accepted. */
+const versionForm = /^[\w.+-]{1,64}$/;
 
 export const requestTypes = {
   hello: 0x01,
@@ -313,7 +317,11 @@ function decodeHello(frame: Frame): Hello {
       kind: 'hello',
       request: frame.request,
       session: parseSessionId(fields.text('session')),
-      origin: parseOrigin(fields.text('program'), fields.whole('pid'), fields.text('machine')),
+      origin: parseOrigin(
+        fields.text('program'),
+        fields.whole('pid', pidMax),
+        fields.text('machine'),
+      ),
       standby: fields.flag('standby'),
       held: holdsOf(frame.body),
     };
@@ -349,8 +357,8 @@ function decodeWelcome(frame: Frame): Welcome {
     store: fields.text('store'),
     epoch: fields.whole('epoch'),
     format: fields.whole('format'),
-    pid: fields.whole('pid'),
-    addresses: fields.texts('addresses'),
+    pid: fields.whole('pid', pidMax),
+    addresses: fields.addresses('addresses'),
     revoked: holdsOf(frame.body),
     messages: fields.whole('messages'),
     ...(requests && { requests }),
@@ -360,7 +368,11 @@ function decodeWelcome(frame: Frame): Welcome {
 function checkProtocol(fields: JsonFields): void {
   const protocol = fields.whole('protocol');
   if (protocol === protocolNumber) return;
-  const theirs = `agent-ipc ${fields.text('version')} with protocol ${protocol}`;
+  const theirVersion = fields.text('version');
+  if (!versionForm.test(theirVersion)) {
+    throw new IpcError('bad_frame', 'the field version of a header is not a version');
+  }
+  const theirs = `agent-ipc ${theirVersion} with protocol ${protocol}`;
   const ours = `this is ${version} with protocol ${protocolNumber}`;
   throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
 }
@@ -471,7 +483,14 @@ function decodeError(frame: Frame): ErrorResponse {
   const code = fields.text('code');
   const message = fields.text('message');
   const { request } = frame;
-  if (isErrorCode(code)) return { kind: 'error', request, code, message };
+  if (isErrorCode(code)) return { kind: 'error', request, code, message: clipped(message) };
   // A code of a later version: its text says more than an error about the code.
-  return { kind: 'error', request, code: 'unknown_error', message: `${code}: ${message}` };
+  const text = clipped(`${code}: ${message}`);
+  return { kind: 'error', request, code: 'unknown_error', message: text };
+}
+
+/** The broker wrote the text, and a model reads it. */
+function clipped(text: string): string {
+  if (text.length <= errorCharactersMax) return text;
+  return `${text.slice(0, errorCharactersMax).toWellFormed()}…`;
 }

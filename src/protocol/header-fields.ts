@@ -2,12 +2,16 @@
 import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
+import { addressesMax } from '../base/limits.ts';
 import { readHolds, writeHolds } from '../model/envelope.ts';
 import { bodyChecksum, type Hold, type MessageId, parseNamedId } from '../model/message.ts';
 import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
+/** An IPv4 address; an IPv6 address, with a zone or without. */
+const ipv4Form = /^\d{1,3}(\.\d{1,3}){3}$/;
+const ipv6Form = /^(?=[^:]*:[^:]*:)[\da-f:.]{2,45}(%[\w.-]{1,16})?$/i;
 
 export function holdsBytes(holds: readonly Hold[]): Buffer {
   const writer = new ByteWriter();
@@ -33,6 +37,13 @@ export function readFlag(reader: ByteReader): boolean {
   const value = reader.u8();
   if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
   return value === 1;
+}
+
+/** Of a response: the addresses are shown, so nothing but IP addresses is accepted. */
+export function checkAddresses(addresses: string[]): string[] {
+  const isRight = (each: string) => ipv4Form.test(each) || ipv6Form.test(each);
+  if (addresses.length <= addressesMax && addresses.every(isRight)) return addresses;
+  throw new IpcError('bad_frame', `not a list of at most ${addressesMax} IP addresses`);
 }
 
 export function checkNoHeader(frame: Frame): void {

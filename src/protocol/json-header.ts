@@ -2,6 +2,7 @@
 // has another type is `bad_frame`; fields that this version does not know are ignored.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from '../base/errors.ts';
+import { checkAddresses } from './header-fields.ts';
 
 export function writeJson(fields: object): Buffer {
   return Buffer.from(JSON.stringify(fields), 'utf8');
@@ -36,11 +37,17 @@ export class JsonFields {
     return value;
   }
 
-  /** A whole number from 0 to 2^53 - 1. */
-  whole(name: string): number {
-    const value = this.#fields.get(name);
-    if (!Number.isSafeInteger(value) || Number(value) < 0) throw wrong(name, 'a whole number');
-    return Number(value);
+  /** A whole number from 0 to `max`. */
+  whole(name: string, max = Number.MAX_SAFE_INTEGER): number {
+    const value = Number(this.#fields.get(name));
+    if (
+      this.#fields.get(name) !== value ||
+      !Number.isSafeInteger(value) ||
+      value < 0 ||
+      value > max
+    )
+      throw wrong(name, `a whole number from 0 to ${max}`);
+    return value;
   }
 
   flag(name: string): boolean {
@@ -61,8 +68,20 @@ export class JsonFields {
     return this.#fields.has(name) ? this.texts(name) : undefined;
   }
 
-  objects(name: string): JsonFields[] {
-    return this.#list(name).map((value) => new JsonFields(value));
+  /** IP addresses without a port. */
+  addresses(name: string): string[] {
+    return checkAddresses(this.texts(name));
+  }
+
+  /** undefined when the header has no such field: an older program wrote it. */
+  optionalAddresses(name: string): string[] | undefined {
+    return this.#fields.has(name) ? this.addresses(name) : undefined;
+  }
+
+  objects(name: string, max = Number.POSITIVE_INFINITY): JsonFields[] {
+    const list = this.#list(name);
+    if (list.length > max) throw wrong(name, `a list of at most ${max}`);
+    return list.map((value) => new JsonFields(value));
   }
 
   #list(name: string): unknown[] {

@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import { listenAddressesMax } from '../base/limits.ts';
 import type { ListeningResponse, ListenRequest } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { readHeader } from './header-fields.ts';
+import { checkAddresses, readHeader } from './header-fields.ts';
 
 /** The length of a text. */
 const addressBytesMin = 1;
@@ -24,7 +24,8 @@ export function decodeListen(frame: Frame): ListenRequest {
 }
 
 export function decodeListening(frame: Frame): ListeningResponse {
-  return { kind: 'listening', request: frame.request, addresses: readAddresses(frame) };
+  const addresses = checkAddresses(readAddresses(frame));
+  return { kind: 'listening', request: frame.request, addresses };
 }
 
 function readAddresses(frame: Frame): string[] {

@@ -1,4 +1,5 @@
 // The headers of a status response.
+import { statusMailboxesMax, timeMsMax } from '../base/limits.ts';
 import { parseStoredName } from '../model/message.ts';
 import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
@@ -14,7 +15,7 @@ export function statusHeader({
 
 export function decodeStatus(frame: Frame): StatusResponse {
   const fields = readJson(frame.header);
-  const addresses = fields.optionalTexts('addresses');
+  const addresses = fields.optionalAddresses('addresses');
   return {
     kind: 'status',
     request: frame.request,
@@ -22,9 +23,9 @@ export function decodeStatus(frame: Frame): StatusResponse {
     bytes: fields.whole('bytes'),
     sessions: fields.whole('sessions'),
     mailboxCount: fields.whole('mailboxCount'),
-    mailboxes: fields.objects('mailboxes').map(mailboxStatus),
+    mailboxes: fields.objects('mailboxes', statusMailboxesMax).map(mailboxStatus),
     deadLetterCount: fields.whole('deadLetterCount'),
-    deadLetters: fields.objects('deadLetters').map(deadLetterCount),
+    deadLetters: fields.objects('deadLetters', statusMailboxesMax).map(deadLetterCount),
     damaged: fields.whole('damaged'),
     storageStalledMs: fields.whole('storageStalledMs'),
     warnings: fields.texts('warnings'),
@@ -42,6 +43,6 @@ function mailboxStatus(fields: JsonFields): MailboxStatus {
     ready: fields.whole('ready'),
     held: fields.whole('held'),
     waiting: fields.whole('waiting'),
-    oldestTime: fields.whole('oldestTime'),
+    oldestTime: fields.whole('oldestTime', timeMsMax),
   };
 }

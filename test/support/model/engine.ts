@@ -10,7 +10,7 @@ export const identity: Identity = {
   epoch: 1,
   format: 1,
   pid: 100,
-  addresses: ['127.0.0.1:19901'],
+  addresses: ['127.0.0.1'],
 };
 
 export const origin: Origin = { program: 'test', pid: 200, machine: 'here' };

@@ -113,7 +113,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       epoch: 2,
       format: 1,
       pid: 258,
-      addresses: ['127.0.0.1:19901'],
+      addresses: ['127.0.0.1'],
       revoked: holds,
       messages: 3,
       requests: ['peek'],
@@ -121,7 +121,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     '81 00 0000 00000001',
     json(
       `{"protocol":1,"version":"${version}","store":"ab","epoch":2,"format":1,"pid":258,` +
-        '"addresses":["127.0.0.1:19901"],"messages":3,"requests":["peek"]}',
+        '"addresses":["127.0.0.1"],"messages":3,"requests":["peek"]}',
     ),
     '00000001 0000000000000005 03 696431',
   ],
