@@ -157,7 +157,8 @@ class Simulation {
     }
     // Every fourth seed only, so that the other seeds keep the histories that they have always had.
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
-    if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm);
+    // Before the damage all sessions end, and what they hold goes to the last one.
+    if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
     this.#endFaults();
     await this.#until(() => this.#roles.every(({ state }) => state !== 'working'), drainMsMax);
