@@ -1,5 +1,4 @@
-// What a peek shows of a mailbox, for a program and for the library: page by page, with the first line of each
-// body or all of it.
+// Reads a peek page by page, and the first line or the whole text of each body, for the program and the library.
 import {
   bodyBytesMax,
   fetchMessagesMax,

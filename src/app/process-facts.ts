@@ -1,6 +1,6 @@
-// What the system knows about this process. Node throws where it knows nothing: without HOME and without an
-// entry in the password file, in a folder that was removed. Here that is undefined, and the caller decides
-// what follows. A repository test keeps these calls out of all other files.
+// Facts about this process that only the system knows. Node throws if there is none, as without HOME and an entry in
+// the password file, or in a folder that was removed. These functions return undefined, and the caller decides what
+// follows. A repository test keeps these calls out of all other files.
 import { homedir, hostname, userInfo } from 'node:os';
 
 /** The user's home: HOME, or the folder in the password file. */

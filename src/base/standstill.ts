@@ -76,7 +76,7 @@ export class Patience {
     this.#turns = this.#standstill.hasEnded() ? 0 : this.#turns + 1;
     if (this.passedMs < this.limitMs) return;
     this.#runtime.clearTimer(this.#ticker);
-    // What came while the process was busy waits in the kernel, and is read first.
+    // Bytes that came while the process was busy wait in the kernel, and are read first.
     this.#runtime.defer(() => {
       if (!this.#hasEnded) this.onOver?.();
     });

@@ -26,13 +26,7 @@ export const peerLimits: PeerLimits = {
 };
 
 /** These may look at every message, so each takes the whole share of a turn. */
-const wholeShare: ReadonlySet<Request['kind']> = new Set([
-  'status',
-  'retry',
-  'peek',
-  'drop',
-  'compact',
-]);
+const wholeShare: ReadonlySet<Request['kind']> = new Set(['status', 'retry', 'peek', 'drop']);
 
 /** Why the connection is not read. `request`: one of its requests takes time. */
 type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';

@@ -2,12 +2,12 @@
 // attempts from 1. One record does both halves of the move, so a crash can neither lose nor duplicate the
 // message. A retry that is sent again, because its response was lost, no longer finds it in `dead-letters`.
 import { deadLettersPerRetry } from '../base/limits.ts';
-import { deadLetterMailbox, type Envelope } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope, isDeadLetter } from '../model/message.ts';
 import type { MovedRecord } from '../model/records.ts';
 import type { RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { fullMailboxes } from './quota.ts';
-import { isDeadLetter, type LiveMessage, type State } from './state.ts';
+import type { LiveMessage, State } from './state.ts';
 
 /** `move` applies its record at once, because a moved message takes room from the next one. */
 export function retryDeadLetters(
@@ -22,7 +22,7 @@ export function retryDeadLetters(
   const wanted = state
     .ready(deadLetterMailbox)
     .filter((message) => message.envelope.number > after)
-    .filter((message) => isDeadLetter(message) && isWanted(message));
+    .filter((message) => isDeadLetter(message.mailbox, message.envelope.to) && isWanted(message));
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
   for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import {
-  deadLetterMailbox,
   type Envelope,
   type Hold,
+  isDeadLetter,
   type MessageId,
   type Name,
   type SessionId,
@@ -42,11 +42,6 @@ export interface MailboxCounts {
 export interface MailboxSize {
   readonly messages: number;
   readonly bytes: number;
-}
-
-/** A message that was posted to `dead-letters` itself is no dead letter. */
-export function isDeadLetter({ mailbox, envelope }: LiveMessage): boolean {
-  return mailbox === deadLetterMailbox && envelope.to !== deadLetterMailbox;
 }
 
 const nothing: MailboxCounts = { ready: 0, held: 0 };
@@ -269,7 +264,7 @@ export class State {
   #enter(entering: LiveMessage): void {
     const { envelope, mailbox: name, holder } = entering;
     const { number, bodyBytes } = envelope;
-    if (isDeadLetter(entering)) this.#countDeadLetter(envelope.to, 1);
+    if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
     if (holder === undefined) return enterReady(mailbox, envelope);
@@ -282,7 +277,7 @@ export class State {
   #leave(leaving: LiveMessage): void {
     const { envelope, mailbox: name, holder } = leaving;
     const { number, bodyBytes } = envelope;
-    if (isDeadLetter(leaving)) this.#countDeadLetter(envelope.to, -1);
+    if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
     if (holder === undefined) leaveReady(mailbox, envelope);

@@ -1,6 +1,6 @@
 // `ipc store check`: reads all of a store, and reports its content and its faults. Changes nothing.
 
-import { deadLetterMailbox, type Envelope, type Name } from '../model/message.ts';
+import { type Envelope, isDeadLetter, type Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { DeadLetterCount } from '../model/requests.ts';
@@ -126,8 +126,7 @@ class Contents {
         messages: sum.messages + 1,
         bytes: sum.bytes + bytes,
       });
-      const isDead = mailbox === deadLetterMailbox && to !== deadLetterMailbox;
-      if (isDead) deadLetters.set(to, (deadLetters.get(to) ?? 0) + 1);
+      if (isDeadLetter(mailbox, to)) deadLetters.set(to, (deadLetters.get(to) ?? 0) + 1);
     }
     return {
       records: this.#records,

@@ -18,6 +18,11 @@ export type MessageId = string & { readonly brand: 'MessageId' };
 /** The mailbox in which a message waits after its last attempt. */
 export const deadLetterMailbox = 'dead-letters' as Name;
 
+/** A message that was posted to `dead-letters` itself is no dead letter. `to`: where it was posted to. */
+export function isDeadLetter(mailbox: Name, to: Name): boolean {
+  return mailbox === deadLetterMailbox && to !== deadLetterMailbox;
+}
+
 /** How a client that has the key describes itself. A label for people, not a proof. */
 export interface Origin {
   /** Name of the program; in the library, the `program` given to `open`. */

@@ -29,6 +29,8 @@ async function standing(context: TestContext) {
     const { text } = await owner.call({ operation: 'broker_status' });
     if (text.split(' waiting').length > 2) break;
   }
+  // From its answer on, the silence of the owner is no reason to end a wait that is parked.
+  for (const host of [reader, waiter]) await host.call({ operation: 'broker_status' });
   return { owner, holder, reader, waiter, held, reading, waiting };
 }
 

@@ -10,6 +10,7 @@ import * as present from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { endMsMax } from '../../base/limits.ts';
 import type { MailService, StartResult } from '../../model/mail-service.ts';
+import { FaultReport } from '../fault-report.ts';
 import { addOperation } from '../operation-command.ts';
 import { say, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, exitSuccess } from '../run.ts';
@@ -88,6 +89,7 @@ async function serve(service: Service, call: CallOf<'broker_start'>, context: Ap
   const { port, mail, signal, json } = service;
   let result = await run(call, context, { mail, signal });
   let isNew = true;
+  const faults = new FaultReport((line) => void warn(line));
   try {
     for (;;) {
       const waiting = mail.nextOwner(result.epoch, { signal });
@@ -95,7 +97,8 @@ async function serve(service: Service, call: CallOf<'broker_start'>, context: Ap
       await Promise.race([waiting, undefined]);
       if (isNew && (json || result.role === 'owner')) await report(service, result);
       else if (isNew) await say(present.presentStandby(port, result));
-      const next = await waiting.catch((error: unknown) => passing(error, signal));
+      const next = await waiting.catch((error: unknown) => passing(error, signal, faults));
+      if (next) faults.passed();
       isNew = next !== undefined;
       result = next ?? result;
     }
@@ -105,9 +108,13 @@ async function serve(service: Service, call: CallOf<'broker_start'>, context: Ap
 }
 
 /** An owner that was there for a moment only is no reason to end. */
-async function passing(error: unknown, signal: AbortSignal): Promise<undefined> {
+async function passing(
+  error: unknown,
+  signal: AbortSignal,
+  faults: FaultReport,
+): Promise<undefined> {
   if (signal.aborted || !(error instanceof IpcError && error.kind.retry)) throw error;
-  await warn(`ipc: ${error.code}: ${error.message}. Trying again.`);
+  faults.report(`${error.code}: ${error.message}`);
   await sleep(retryMs, undefined, { signal });
 }
 

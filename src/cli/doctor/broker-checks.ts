@@ -43,7 +43,7 @@ interface Place {
   readonly keys: Keys | undefined;
 }
 
-/** What was found at the port. */
+/** The finding about the port, and the report of the broker there. */
 interface Look {
   readonly result: Result;
   /** Of the broker, if it answered. */

@@ -14,7 +14,7 @@ import {
 import { isDiskFull } from '../../journal/epoch.ts';
 import { bad, type Finding, finding, fine, type Result } from './finding.ts';
 
-/** What the first post of the largest body needs: ballast, the zeros of a segment, and the body. */
+/** Space for a first post of the largest body: ballast, the zeros of a segment, and the body. */
 const freeBytesMin = ballastFilesMin * ballastFileBytes + segmentReserveBytes + bodyBytesMax;
 /** The key, the socket, and the files and folders of an epoch and of the ballast. */
 const freeInodesMin = ballastFilesMin + 16;

@@ -1,4 +1,4 @@
-// What a check of `ipc doctor` found.
+// The results of the checks of `ipc doctor`.
 import { homeFolder } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
 import { folderFault } from '../../journal/epoch.ts';

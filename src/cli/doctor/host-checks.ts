@@ -122,7 +122,7 @@ async function checkEntry(place: HostPlace, entry: HostEntry): Promise<Result> {
   return fine(other, `if this one is meant: ${again}`);
 }
 
-/** What was checked of folder, key and broker does not hold for an entry that sets these variables. */
+/** Names these variables, since an entry that sets them may use another folder, key or broker than was checked. */
 function ownVariables({ variables }: HostEntry): string {
   const own = variables.filter((name) => variablesOfPlace.includes(name));
   return own.length === 0

@@ -27,9 +27,9 @@ import {
   type Name,
   parseBody,
 } from '../../model/message.ts';
+import { FaultReport } from '../fault-report.ts';
 import { programName } from '../program-name.ts';
 import { failureAnswer, shutdownAnswer } from './failure-answer.ts';
-import { FaultReport } from './fault-report.ts';
 import { type JobCommand, type JobRun, NotStarted, runJob } from './job-command.ts';
 import type { JobNews } from './job-report.ts';
 

@@ -1,7 +1,7 @@
 // How often `ipc work` reports a fault that lasts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FaultReport } from '../../../src/cli/worker/fault-report.ts';
+import { FaultReport } from '../../../src/cli/fault-report.ts';
 
 test('a fault that lasts is reported at once and then ever more rarely, at least every hour', () => {
   let now = 0;

@@ -1,5 +1,5 @@
 // Faults that may pass by themselves, such as a broker that does not answer. While one lasts, it is reported
-// at once and then ever more rarely, once for all messages that are worked on at the same time.
+// at once and then ever more rarely, once for all that meet it at the same time.
 import { performance } from 'node:perf_hooks';
 
 const repeatMsMin = 60_000;
