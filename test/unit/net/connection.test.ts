@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { Patience } from '../../../src/base/standstill.ts';
 import { accept, dial, dialAny } from '../../../src/net/connect.ts';
 import { Connection, type ConnectionTimes } from '../../../src/net/connection.ts';
-import { clearBinding } from '../../../src/net/tls.ts';
+import { clearBinding, secureAsClient, secureAsServer } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
@@ -280,31 +281,46 @@ test('an end whose process was suspended reads what came meanwhile before it jud
   });
 });
 
-test('after its process stood still, an end gives its silent peer the whole time anew', async () => {
-  const runtime = new ManualRuntime();
-  let accepted: (socket: Socket) => void = () => {};
-  const accepting = new Promise<Socket>((resolve) => {
-    accepted = resolve;
-  });
-  const listener = await Listener.start((socket) => accepted(socket));
-  const peer = await rawSocket(listener.port);
-  const times = { handshakeMs: 2_000, heartbeatMs: 15_000, silenceMsDead: 45_000 };
-  const end = new Connection(await accepting, { rest: Buffer.of(), key: keys[0] }, times, runtime);
-  end.onFrame = () => {};
-  for (const stillMs of [23_000, 60_000, 3_600_000]) {
+/** The server's socket of a TLS connection between the two. */
+async function secured(server: Socket, client: Socket): Promise<Socket> {
+  const [channel] = await Promise.all([
+    secureAsServer(server, keys, new Patience(2_000)),
+    secureAsClient(client, keys[0], new Patience(2_000), 'there'),
+  ]);
+  return channel.socket;
+}
+
+for (const isSecure of [false, true]) {
+  const what = isSecure ? 'over TLS' : 'in the clear';
+  test(`after its process stood still, an end ${what} gives its silent peer the whole time anew`, async () => {
+    const runtime = new ManualRuntime();
+    let accepted: (socket: Socket) => void = () => {};
+    const accepting = new Promise<Socket>((resolve) => {
+      accepted = resolve;
+    });
+    const listener = await Listener.start((socket) => accepted(socket));
+    const peer = await rawSocket(listener.port);
+    const server = await accepting;
+    const socket = isSecure ? await secured(server, peer) : server;
+    const times = { handshakeMs: 2_000, heartbeatMs: 15_000, silenceMsDead: 45_000 };
+    const end = new Connection(socket, { rest: Buffer.of(), key: keys[0] }, times, runtime);
+    end.onFrame = () => {};
+    assert.equal(end.isLocal, !isSecure);
+    for (const stillMs of [23_000, 60_000, 3_600_000]) {
+      await runtime.pass(14_000);
+      assert.equal(end.open, true);
+      runtime.standStill(stillMs);
+      await runtime.pass(30_000);
+    }
     await runtime.pass(14_000);
     assert.equal(end.open, true);
-    runtime.standStill(stillMs);
-    await runtime.pass(30_000);
-  }
-  await runtime.pass(14_000);
-  assert.equal(end.open, true);
-  await runtime.pass(1_000);
-  await new Promise(setImmediate);
-  assert.equal(end.isClosed, true);
-  peer.destroy();
-  listener.close();
-});
+    await runtime.pass(1_000);
+    await new Promise(setImmediate);
+    assert.equal(end.isClosed, true);
+    peer.destroy();
+    listener.close();
+  });
+}
 
 test('the connection of a peer that reads nothing is closed, though the peer goes on sending', async () => {
   await withProvenSocket(hasty, async (socket, server) => {
