@@ -64,10 +64,11 @@ test('the memory of the broker stays flat over repeated floods of connections', 
   await owner.start();
   const flood = startFlood(context, port);
   const sizes: number[] = [];
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 6; round++) {
     await flood.run(floodSockets / 2);
     sizes.push(await residentMiB(owner.pid));
   }
-  const [, second = 0, , last = 0] = sizes;
-  assert.ok(last - second < 24, `MiB after each flood: ${sizes.map(Math.round).join(' ')}`);
+  // The first flood is the warm-up. The lower of two sizes, since one of them may be from before a collection.
+  const [early, late] = [Math.min(...sizes.slice(1, 3)), Math.min(...sizes.slice(4))];
+  assert.ok(late - early < 24, `MiB after each flood: ${sizes.map(Math.round).join(' ')}`);
 });
