@@ -2,6 +2,7 @@
 // it what there is to list.
 import { IpcError } from '../base/errors.ts';
 import {
+  chainDepthShown,
   resultCharactersMax,
   warningCharactersMax,
   warningsCharactersMax,
@@ -206,8 +207,11 @@ export function described({ envelope, attempt }: Pick<Delivery, 'envelope' | 'at
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
 }
 
-function answering({ answers }: Envelope): string {
-  return answers === '' ? '' : `, an answer to ${quoted(answers)}`;
+function answering({ answers, depth }: Envelope): string {
+  if (answers === '') return '';
+  const chain =
+    depth < chainDepthShown ? '' : ` (answer ${depth} in a chain: stop unless there is news)`;
+  return `, an answer to ${quoted(answers)}${chain}`;
 }
 
 export function head(title: string, notes: Notes): string {

@@ -219,6 +219,10 @@ export const sendsPerHourMcp = 120;
 /** Answers an hour from one `ipc work` to one sender: more than a command that costs something is asked for. */
 export const sendsPerHourWork = 3_600;
 export const sendsPerHourMax = 1_000_000;
+/** An answer of this depth says that it is one of a long chain, so that two agents notice that they go on for ever. */
+export const chainDepthShown = 20;
+/** `ipc work` does not answer a message of this depth: no conversation with a worker is meant to be so long. */
+export const chainDepthMax = 1_000;
 /** Pairs of sender and mailbox that one session counts. The pair last used longest ago is forgotten first. */
 export const ratePairsMax = 10_000;
 

@@ -29,6 +29,7 @@ export const messageFields: OutputFields = {
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
   answers: 'the id of the message that it answers, or ""',
+  depth: 'its place in a chain of answers; 0 if it answers none',
   failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',
@@ -75,8 +76,8 @@ async function settle(mail: MailService, deliveries: readonly Delivery[]): Promi
 }
 
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
-  const { id, number, to, from, origin, time, answers } = envelope;
+  const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
-  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers };
+  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers, depth };
   return { ...fields, failure: failureIn(envelope, body), damaged: body === undefined, body: text };
 }

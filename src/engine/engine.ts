@@ -253,11 +253,12 @@ export class Engine {
     const refusal = quotaRefusal(post, session, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
-    const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const { body, ackedUpTo, answers } = post;
+    const shared = { time, origin: connection.origin, depth: this.#state.depthOfAnswer(answers) };
+    const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const numbered = numberedFrom(this.#state.nextNumber, messages);
     const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
-    const [envelope, ...also] = envelopesFor(post, toStore, { time, origin: connection.origin });
+    const [envelope, ...also] = envelopesFor(post, toStore, shared);
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });

@@ -63,11 +63,11 @@ export function numberedFrom(
 export function envelopesFor(
   { from, answers, body, checksum }: PostRequest,
   messages: readonly (AddressedMessage & { readonly number: number })[],
-  { time, origin }: Pick<Envelope, 'time' | 'origin'>,
+  shared: Pick<Envelope, 'time' | 'origin' | 'depth'>,
 ): Envelope[] {
   const bodyBytes = body.length;
   return messages.map(({ id, number, to }) => {
-    return { id, number, to, from, time, answers, origin, bodyBytes, checksum };
+    return { ...shared, id, number, to, from, answers, bodyBytes, checksum };
   });
 }
 

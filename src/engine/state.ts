@@ -148,6 +148,13 @@ export class State {
     return newer === undefined ? undefined : this.live(newer);
   }
 
+  /** The depth of an answer to that message. When the message is settled already, the count begins again. */
+  depthOfAnswer(answered: MessageId | ''): number {
+    if (answered === '') return 0;
+    const number = this.#numbers.get(answered);
+    return 1 + (number === undefined ? 0 : this.live(number).envelope.depth);
+  }
+
   /** The ready message with the lowest number. */
   firstReady(mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.ready.first;

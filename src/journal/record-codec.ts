@@ -11,7 +11,7 @@ import {
   writeEnvelope,
 } from '../model/envelope.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
-import type { JournalRecord } from '../model/records.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
 import {
   flagOptional,
   isValid,
@@ -84,6 +84,9 @@ const typeOf = {
 const typeCopiedCorrupt = 25;
 /** A `posted` with several messages. Not optional, either. */
 const typePostedAlso = 26;
+/** A `posted` and a `copied` of a message that answers another one: with its depth at the end. */
+const typePostedAnswer = 28;
+const typeCopiedAnswer = 29;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
 
@@ -91,6 +94,8 @@ const kindOf = new Map<number, keyof typeof typeOf>([
   ...Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf] as const),
   [typeCopiedCorrupt, 'copied'],
   [typePostedAlso, 'posted'],
+  [typePostedAnswer, 'posted'],
+  [typeCopiedAnswer, 'copied'],
 ]);
 const noBody = Buffer.alloc(0);
 
@@ -100,15 +105,23 @@ export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): B
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  const isPostedAlso = record.kind === 'posted' && record.also.length > 0;
-  const type = isPostedAlso ? typePostedAlso : typeOf[record.kind];
   // A version that skips it may store such a post again, but loses nothing.
   const flags = record.kind === 'settledById' ? flagOptional : 0;
-  if (!('body' in record)) return { type, flags, body: noBody, bodyChecksum: 0 };
+  if (!('body' in record)) {
+    return { type: typeOf[record.kind], flags, body: noBody, bodyChecksum: 0 };
+  }
   const { body, envelope } = record;
-  if (body) return { type, flags: 0, body, bodyChecksum: envelope.checksum };
+  if (body) return { type: messageType(record), flags: 0, body, bodyChecksum: envelope.checksum };
   assert(record.kind === 'copied', 'only a copy is written without its body');
   return { type: typeCopiedCorrupt, flags: 0, body: noBody, bodyChecksum: 0 };
+}
+
+/** Of a record with a body. Older versions read the types that are older than depths and lists of mailboxes. */
+function messageType(record: PostedRecord | CopiedRecord): number {
+  const isAnswer = record.envelope.depth > 0;
+  if (record.kind === 'copied') return isAnswer ? typeCopiedAnswer : typeOf.copied;
+  if (isAnswer) return typePostedAnswer;
+  return record.also.length > 0 ? typePostedAlso : typeOf.posted;
 }
 
 /** A record of the journal itself: no other segment may repeat it. */
@@ -171,11 +184,13 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'posted':
       writeEnvelope(writer, record.envelope);
       writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
-      if (record.also.length > 0) writeAlso(writer, record.also);
+      if (record.also.length > 0 || record.envelope.depth > 0) writeAlso(writer, record.also);
+      writeDepth(writer, record);
       return;
     case 'copied':
       writeEnvelope(writer, record.envelope);
       writer.text(record.mailbox).u32(record.attempt).text(record.holder);
+      if (record.body) writeDepth(writer, record);
       return;
     case 'offered':
       writer.u64(record.number).text(record.holder).u32(record.attempt);
@@ -218,16 +233,22 @@ function readMeta(
     case 'removed':
       return undefined;
     case 'posted': {
-      const { envelope, body } = readEnvelopeOf(reader, record);
+      const { body, ...read } = readEnvelopeOf(reader, record);
       const ackedUpTo = reader.u64();
       const settles = reader.list(8, () => readNumber(reader));
-      const also = record.type === typePostedAlso ? readAlso(reader, envelope) : [];
+      const others = record.type === typeOf.posted ? [] : readAlso(reader);
+      const depth = readDepth(reader, record.type);
+      const envelope = { ...read.envelope, depth };
+      const also = others.map((other) => ({ ...envelope, ...other }));
       return { kind, envelope, also, ackedUpTo, settles, body };
     }
     case 'copied': {
-      const { envelope, body } = readEnvelopeOf(reader, record);
+      const { body, ...read } = readEnvelopeOf(reader, record);
       const mailbox = readStoredName(reader);
-      return { kind, envelope, mailbox, attempt: reader.u32(), holder: readHolder(reader), body };
+      const attempt = reader.u32();
+      const holder = readHolder(reader);
+      const envelope = { ...read.envelope, depth: readDepth(reader, record.type) };
+      return { kind, envelope, mailbox, attempt, holder, body };
     }
     case 'offered': {
       const number = readNumber(reader);
@@ -263,7 +284,7 @@ function readMeta(
 function readEnvelopeOf(
   reader: ByteReader,
   { type, body, bodyChecksum }: RawRecord,
-): { envelope: Envelope; body: Buffer | undefined } {
+): { envelope: Omit<Envelope, 'depth'>; body: Buffer | undefined } {
   const envelope = readEnvelope(reader);
   if (type === typeCopiedCorrupt || body === undefined) return { envelope, body: undefined };
   if (envelope.bodyBytes !== body.length || envelope.checksum !== bodyChecksum) {
@@ -276,11 +297,19 @@ function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
   writer.list(also, ({ number, id, to }) => writer.u64(number).text(id).text(to));
 }
 
-function readAlso(reader: ByteReader, envelope: Envelope): Envelope[] {
+function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] {
   return reader.list(alsoBytesMin, () => {
     const number = readNumber(reader);
-    return { ...envelope, number, id: readMessageId(reader), to: readStoredName(reader) };
+    return { number, id: readMessageId(reader), to: readStoredName(reader) };
   });
+}
+
+function writeDepth(writer: ByteWriter, { envelope: { depth } }: { envelope: Envelope }): void {
+  if (depth > 0) writer.u32(depth);
+}
+
+function readDepth(reader: ByteReader, type: number): number {
+  return type === typePostedAnswer || type === typeCopiedAnswer ? reader.u32() : 0;
 }
 
 function readHolder(reader: ByteReader): SessionId | '' {

@@ -48,6 +48,8 @@ export class Message {
   readonly attempt: number;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
+  /** Its place in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
+  readonly depth: number;
   /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
   readonly damaged: boolean;
   readonly #handle: MessageHandle;
@@ -64,6 +66,7 @@ export class Message {
     this.time = new Date(envelope.time);
     this.attempt = attempt;
     this.answers = envelope.answers;
+    this.depth = envelope.depth;
     this.damaged = body === undefined;
     this.#handle = { mail, delivery, isOver: false };
     handles.set(this, this.#handle);

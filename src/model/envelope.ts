@@ -24,6 +24,7 @@ export function parseOrigin(program: string, pid: number, machine: string): Orig
   return { program, pid, machine };
 }
 
+/** Without the depth, which records and frames have in a place of their own. */
 export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
   writer.u64(envelope.number).u64(envelope.time);
   writer.text(envelope.id).text(envelope.to).text(envelope.from).text(envelope.answers);
@@ -31,7 +32,7 @@ export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
   writer.u32(envelope.bodyBytes).u32(envelope.checksum);
 }
 
-export function readEnvelope(reader: ByteReader): Envelope {
+export function readEnvelope(reader: ByteReader): Omit<Envelope, 'depth'> {
   const number = readNumber(reader);
   const time = readTime(reader);
   const id = readMessageId(reader);

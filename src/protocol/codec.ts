@@ -452,7 +452,7 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
   writer.text(offer.mailbox);
   writeEnvelope(writer, offer.envelope);
-  return writer.bytes();
+  return writer.u32(offer.envelope.depth).bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
@@ -463,7 +463,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const others = reader.u32();
     isDamaged = readFlag(reader);
     const mailbox = readStoredName(reader);
-    return { kind: 'offer', request, mailbox, attempt, others, envelope: readEnvelope(reader) };
+    const envelope = { ...readEnvelope(reader), depth: reader.u32() };
+    return { kind: 'offer', request, mailbox, attempt, others, envelope };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

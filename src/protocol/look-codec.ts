@@ -53,7 +53,7 @@ export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer
   const origin = peeked.holder?.origin;
   writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
   writeEnvelope(writer, peeked.envelope);
-  return writer.bytes();
+  return writer.u32(peeked.envelope.depth).bytes();
 }
 
 /** `body`: the first bytes of the message's body; undefined when that is damaged. */
@@ -68,7 +68,7 @@ export function decodePeeked(frame: Frame): {
     isDamaged = readFlag(reader);
     const mailbox = readName(reader);
     const holder = readHolder(reader);
-    const envelope = readEnvelope(reader);
+    const envelope = { ...readEnvelope(reader), depth: reader.u32() };
     const partBytes = body.length;
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
   });

@@ -55,7 +55,7 @@ const requests: readonly Request[] = [
 
 const envelope = {
   ...{ id, number: 6, to: name, from: name, time: 2 ** 40 },
-  ...{ answers: '' as const, origin, bodyBytes: body.length, checksum },
+  ...{ answers: '' as const, origin, depth: 0, bodyBytes: body.length, checksum },
 };
 
 const answers: readonly Response[] = [

@@ -395,11 +395,12 @@ function recordText(record: JournalRecord): string {
   const { kind } = record;
   switch (kind) {
     case 'posted': {
-      const { number, id, to, from, answers } = record.envelope;
+      const { number, id, to, from, answers, depth } = record.envelope;
       const more = fields({
         also: record.also.map(({ number, id, to }) => `${number}:${shortId(id)}:${to}`),
         from,
         answers: shortId(answers),
+        depth,
         mark: record.ackedUpTo,
         settles: record.settles,
       });
@@ -445,7 +446,8 @@ function answerText(response: Response): string {
     }
     case 'offer': {
       const { envelope, mailbox, attempt, others } = response;
-      return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${fields({ others })}`;
+      const more = fields({ others, depth: envelope.depth });
+      return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
     case 'peeked': {
       const { envelope, mailbox, attempt, holder, partBytes } = response;

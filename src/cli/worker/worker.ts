@@ -1,7 +1,7 @@
 // The worker pattern. For each message of the mailbox:
 // 1. The command gets the body on stdin, and the envelope in its environment.
 // 2. It exits with 0: its stdout is posted to the sender, which settles the message in the same step. If the
-//    message is itself an answer of `ipc work`, it is settled, and the output dropped.
+//    message is itself an answer of `ipc work`, or ends a long chain, it is settled, and the output dropped.
 // 3. It fails, or exceeds the timeout: the message is held for a pause that grows with its attempts, and then
 //    released. Other messages are worked on meanwhile.
 // 4. It fails for good, because its attempts are used up or the next one would fail alike: the sender gets an
@@ -18,7 +18,13 @@ import { quoted } from '../../app/sanitize.ts';
 import { damagedError } from '../../app/summaries.ts';
 import { BoundedMap } from '../../base/bounded-map.ts';
 import { IpcError } from '../../base/errors.ts';
-import { attemptsMax, bodyBytesMax, ratePairsMax, waitMsMax } from '../../base/limits.ts';
+import {
+  attemptsMax,
+  bodyBytesMax,
+  chainDepthMax,
+  ratePairsMax,
+  waitMsMax,
+} from '../../base/limits.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
 import {
   deadLetterMailbox,
@@ -312,10 +318,12 @@ export class Worker {
 /**
  * Whether the output is posted to the sender. An answer of `ipc work` is not answered, or two workers, or one
  * that works on its own answers, would go on for ever. No other command of this program posts answers. Those
- * of agents are answered: over MCP a question that names a ticket answers the message of the ticket, too.
+ * of agents are answered: over MCP a question that names a ticket answers the message of the ticket, too. So an
+ * agent and a worker can go on, until the chain of their answers has its limit.
  */
-function isAnswerable({ from, answers, origin }: Envelope): boolean {
-  return from !== '' && (answers === '' || origin.program !== programName);
+function isAnswerable({ from, answers, depth, origin }: Envelope): boolean {
+  if (from === '' || depth >= chainDepthMax) return false;
+  return answers === '' || origin.program !== programName;
 }
 
 /** Whether the sender gets a report in the worker's own words. This worker must not take it for a job. */

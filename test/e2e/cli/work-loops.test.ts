@@ -99,3 +99,29 @@ test('a job whose answer waits goes to the next worker when its own is killed', 
   begin(work);
   assert.equal((await run(['wait', 'A'])).text, '2');
 });
+
+test('a worker does not answer a message that is the 1,000th answer in a chain', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  const agent = await open({ home, port, name: 'A', env: {} });
+  try {
+    await agent.post('A', 'first');
+    let last = await agent.wait('A');
+    for (let depth = 1; depth < 999; depth++) {
+      assert.ok(last);
+      await agent.post('A', 'next', { answers: last });
+      last = await agent.wait('A');
+    }
+    assert.equal(last?.depth, 998);
+    await agent.post('upper', 'answered', { answers: last });
+    const lines = new Lines(begin(['work', 'upper', '--', 'tr', 'a-z', 'A-Z']).stderr);
+    const answer = await agent.wait('A');
+    assert.deepEqual([answer?.text, answer?.depth], ['ANSWERED', 1_000]);
+    assert.ok(answer);
+    await agent.post('upper', 'not answered', { answers: answer });
+    await lines.until(/^ipc: #1002: exit 0 after .* s; an answer is not answered, 12 bytes/);
+    await run(['post', 'upper', 'shutdown']);
+    assert.equal((await lines.rest()).at(-1), 'ipc: #1003 from unknown: shutdown.');
+  } finally {
+    await agent.close();
+  }
+});

@@ -46,6 +46,7 @@ const offer = {
     from: parseName('A'),
     answers: '',
     origin: { program: 'p', pid: 1, machine: 'm' },
+    depth: 0,
     bodyBytes: 5,
     checksum: bodyChecksum(Buffer.from('hello')),
   },

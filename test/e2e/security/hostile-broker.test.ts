@@ -143,7 +143,7 @@ test('an offer with a time that is no date ends the call', async (context) => {
       if (kind !== 'wait') return undefined;
       const envelope = {
         ...{ id: 'a'.repeat(16) as MessageId, number: 1, to: 'box' as Name, from: 'evil' as Name },
-        ...{ answers: '' as const, origin, time: 2 ** 53 - 1, bodyBytes: 2 },
+        ...{ answers: '' as const, origin, time: 2 ** 53 - 1, depth: 0, bodyBytes: 2 },
         checksum: bodyChecksum(body),
       };
       const mailbox = 'box' as Name;

@@ -148,6 +148,7 @@ export function postedRecord(
     origin: { program: 'test', pid: 7, machine: 'here' },
     bodyBytes: body.length,
     checksum: bodyChecksum(body),
+    depth: 0,
   });
   return {
     kind: 'posted',

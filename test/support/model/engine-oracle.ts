@@ -740,6 +740,7 @@ export class EngineOracle {
     assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
     assert.equal(record.body, command.body);
     const { namedIdsMax, sessionsMax } = this.#limits;
+    const depth = this.#depthOfAnswer(command.answers);
     for (const [index, envelope] of envelopes.entries()) {
       assert.ok(envelope.number > this.#numberHighest, 'numbers count up');
       assert.deepEqual(
@@ -751,6 +752,7 @@ export class EngineOracle {
           from: command.from,
           time,
           answers: command.answers,
+          depth,
           origin,
           bodyBytes: command.body.length,
           checksum: command.checksum,
@@ -765,6 +767,14 @@ export class EngineOracle {
     }
     this.#settle(record.settles, expected);
     this.#knownIds.shrink(sessionsMax, this.#connectedSessions());
+  }
+
+  #depthOfAnswer(answered: MessageId | ''): number {
+    if (answered === '') return 0;
+    const depths = [...this.#messages.values()]
+      .filter(({ envelope }) => envelope.id === answered)
+      .map(({ envelope }) => envelope.depth);
+    return 1 + Math.max(0, ...depths);
   }
 
   #settle(numbers: readonly number[], expected: ExpectedEffects): void {

@@ -54,7 +54,7 @@ test('two messages that got the same number because of a crash are told apart by
       const id = ids[request.mailbox] as MessageId;
       const envelope: Envelope = {
         ...{ id, number: 1, to: request.mailbox, from: '', time: 1, answers: '', origin },
-        ...{ bodyBytes: 0, checksum: 0 },
+        ...{ depth: 0, bodyBytes: 0, checksum: 0 },
       };
       const { mailbox } = request;
       return { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0 };

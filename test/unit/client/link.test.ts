@@ -264,7 +264,7 @@ test('a wait without end is sent again each time that it ends, and after a lost 
         time: 1,
         answers: '' as const,
       },
-      ...{ origin, bodyBytes: body.length, checksum: bodyChecksum(body) },
+      ...{ origin, depth: 0, bodyBytes: body.length, checksum: bodyChecksum(body) },
     } as const;
     connection.answer(
       { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0 },

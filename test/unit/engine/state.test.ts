@@ -12,7 +12,7 @@ const body = Buffer.from('hello');
 
 function envelopeOf(number: number): Envelope {
   const id = `${sessionOf('ann')}.${number}` as MessageId;
-  const sizes = { bodyBytes: body.length, checksum: 7 };
+  const sizes = { depth: 0, bodyBytes: body.length, checksum: 7 };
   return { id, number, to: A, from: '', time: 1_000, answers: '', origin, ...sizes };
 }
 

@@ -44,9 +44,9 @@ test('a store of format 1 is read as it was written', async () => {
   const posted = (number: number, to: string) =>
     `${number} {"id":"0123456789abcdef.${number}","number":${number},"to":"${to}","from":"B","time":1700000000000,"answers":"",${common}`;
   assert.deepEqual(model.state().split('\n'), [
-    `${posted(1, 'A')}:7,"checksum":879643117} A 2  grüße`,
-    `${posted(3, 'C')}:0,"checksum":0} dead-letters 21  `,
-    `${posted(4, 'A')}:4,"checksum":2428593789} A 1  undefined`,
+    `${posted(1, 'A')}:7,"checksum":879643117,"depth":0} A 2  grüße`,
+    `${posted(3, 'C')}:0,"checksum":0,"depth":0} dead-letters 21  `,
+    `${posted(4, 'A')}:4,"checksum":2428593789,"depth":0} A 1  undefined`,
     '0123456789abcdef [[1,1],[2,2],[3,3],[4,4]]',
   ]);
   assert.deepEqual([journal.epoch, journal.nextNumber, journal.damagedMessages], [3, 5, 1]);

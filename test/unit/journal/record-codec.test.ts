@@ -21,6 +21,16 @@ const seed = segmentSeed({ epoch: 2, segment: 1 });
 const posted = postedRecord(5, 'hello', { settles: [3, 4] });
 const { envelope, body } = posted;
 const several = postedRecord(5, 'hello', { settles: [3], alsoTo: ['C', 'D'] });
+const answer = { ...envelope, answers: 'q' as MessageId, depth: 7 };
+const answers: JournalRecord[] = [
+  { ...posted, envelope: answer },
+  {
+    ...posted,
+    envelope: answer,
+    also: several.also.map(({ number, id, to }) => ({ ...answer, number, id, to })),
+  },
+  { kind: 'copied', envelope: answer, mailbox: 'C' as Name, attempt: 2, holder: '', body },
+];
 
 const engineRecords: JournalRecord[] = [
   posted,
@@ -101,8 +111,28 @@ test('a post to several mailboxes has a type of its own, with its body once', ()
   );
 });
 
+test('an answer is written with its depth, in types of their own', () => {
+  assert.deepEqual(
+    answers.map((record) => bytesOf(record).toString('hex')),
+    [
+      'ff4a1c0000000063000000053610a686f48e368500000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142017104746573740000000704686572650000000536' +
+        '10a68600000000000000000000000200000000000000030000000000000004000000000000000768' +
+        '656c6c6f',
+      'ff4a1c000000009d000000053610a686220f819200000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142017104746573740000000704686572650000000536' +
+        '10a68600000000000000000000000200000000000000030000000000000004000000020000000000' +
+        '00000612303132333435363738396162636465662e36014300000000000000071230313233343536' +
+        '3738396162636465662e3701440000000768656c6c6f',
+      'ff4a1d000000004a000000053610a6868b7897d800000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142017104746573740000000704686572650000000536' +
+        '10a686014300000002000000000768656c6c6f',
+    ],
+  );
+});
+
 test('every kind of record is read as it was written', () => {
-  for (const record of [several, ...engineRecords]) {
+  for (const record of [several, ...answers, ...engineRecords]) {
     const raw = readRecord(bytesOf(record), 0, seed);
     assert(raw);
     assert.deepEqual(decodeRecord(raw), record);
@@ -116,7 +146,7 @@ test('every kind of record is read as it was written', () => {
 });
 
 test('a record with any bit flipped, or any byte cut off, is not read', () => {
-  for (const record of [...storeRecords, ...engineRecords, several]) {
+  for (const record of [...storeRecords, ...engineRecords, several, ...answers]) {
     const bytes = bytesOf(record);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);

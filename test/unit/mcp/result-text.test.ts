@@ -23,15 +23,16 @@ interface Given {
   attempt?: number;
   others?: number;
   answers?: MessageId | '';
+  depth?: number;
 }
 
 function delivery(given: Given = {}): Delivery {
   const { number = 12, body = 'hello', from = sender, mailbox = box } = given;
-  const { attempt = 1, others = 0, answers = '' } = given;
+  const { attempt = 1, others = 0, answers = '', depth = 0 } = given;
   const bytes = Buffer.from(body);
   const { origin: sentFrom = origin } = given;
   const id = `m${number}` as MessageId;
-  const size = { bodyBytes: bytes.length, checksum: 0 };
+  const size = { depth, bodyBytes: bytes.length, checksum: 0 };
   const envelope = { id, number, to: mailbox, from, time, answers, origin: sentFrom, ...size };
   return { envelope, mailbox, attempt, others, body: bytes };
 }
@@ -84,6 +85,17 @@ test('the head has the attempt, the question that is answered, how many others w
     read(resultText.presentDelivery(given, 'k7f3-12', ['a note'])).head,
     'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to "m7", 2026-11-22T15:24:11Z, attempt 2; 2 other sessions wait here too; a note.',
   );
+});
+
+test('from the twentieth answer in a chain on, the head says how long the chain is', () => {
+  const [short, long] = [19, 20].map((depth) => {
+    const given = delivery({ answers: 'm7' as MessageId, depth });
+    return read(resultText.presentDelivery(given, 'k7f3-12', [])).head;
+  });
+  const head = 'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to "m7"';
+  assert.equal(short, `${head}, 2026-11-22T15:24:11Z.`);
+  const chain = ' (answer 20 in a chain: stop unless there is news)';
+  assert.equal(long, `${head}${chain}, 2026-11-22T15:24:11Z.`);
 });
 
 test('a message without a sender has no address to answer', () => {

@@ -21,6 +21,7 @@ function message(number: number, mailbox = here.mailbox): Delivery {
     time: 0,
     answers: '' as const,
     origin: { program: 'test', pid: 1, machine: 'here' },
+    depth: 0,
     bodyBytes: 4,
     checksum: 0,
   };

@@ -55,6 +55,7 @@ const envelope = {
   from,
   answers: '',
   origin,
+  depth: 0,
   bodyBytes: body.length,
   checksum,
 } as const;
