@@ -180,11 +180,12 @@ an object on stdout. Output for a message without a sender is dropped. So is
 output for an answer of \`ipc work\`, or two workers would answer each other for
 ever. A command that passes its result on to another worker runs \`ipc post\`.
 
-A loop through other programs is slow, and ends. One sender gets ${sendsPerHourWork} answers an
-hour (\`--sends-per-hour\`). Further answers wait, with a line on stderr, and with
-each of them one of the \`--parallel\` places; its message stays held, so nothing is
-lost. When the work ends, they are posted at once. And a message that is at least
-answer ${chainDepthMax} in a chain (\`depth\` with \`--json\`) is not answered.
+A loop through other programs is slow, and ends. One sender gets ${sendsPerHourWork}
+answers an hour (\`--sends-per-hour\`). Further answers wait, with a line on
+stderr, and with each of them one of the \`--parallel\` places; its message stays
+held, so nothing is lost. When the work ends, they are posted at once. And a
+message that is at least answer ${chainDepthMax} in a chain (\`depth\` with \`--json\`) is
+not answered.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So

@@ -9,7 +9,7 @@ import { type Ended, ended, nextLine, shell } from '../../support/processes/shel
 
 const message = [
   ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
-  ...['answers', 'failure', 'damaged', 'body'],
+  ...['answers', 'depth', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
 
