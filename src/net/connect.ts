@@ -39,18 +39,18 @@ export function dial(
   return dialAs(address, keys, options, false);
 }
 
-/** `hidesAll`: TLS also on loopback, because the other end is not known to be in this place. */
+/** `alwaysTls`: also on loopback, because the other end has not proved that it is in this place. */
 async function dialAs(
   address: DialTarget,
   keys: Keys,
   options: DialOptions,
-  hidesAll: boolean,
+  alwaysTls: boolean,
 ): Promise<Connection> {
   const { signal, times = timesDefault } = options;
   if (signal?.aborted) throw cancelled();
   // TLS takes one key. When it is refused, the next key is tried on a new connection.
   const [key, older, ...others] = keys;
-  let isSecure = hidesAll;
+  let isSecure = alwaysTls;
   const socket = connect({ ...address, noDelay: true });
   socket.on('error', ignore);
   const cancel = (): void => {
@@ -80,7 +80,7 @@ async function dialAs(
       return await dialAs(address, keys, options, true);
     }
     if (!isMismatch || !isSecure || older === undefined) throw error;
-    return await dialAs(address, [older, ...others], options, hidesAll);
+    return await dialAs(address, [older, ...others], options, alwaysTls);
   } finally {
     signal?.removeEventListener('abort', cancel);
   }

@@ -62,11 +62,18 @@ test('a relay on the same port of another machine learns neither body, nor name,
   const waiting = victim.wait('other-mailbox');
   await owner.post('other-mailbox', body);
   assert.equal((await waiting)?.body, body);
-  await assert.rejects(victim.start('0.0.0.0'), { code: 'not_owner' });
   const { wire, connections } = await relay.report();
-  assert.equal(connections, 2, 'one in the clear, and one with TLS');
-  assert.ok(wire.length > 2 * body.length, 'all of it went by');
   for (const secret of secrets) assert.equal(wire.includes(secret), false);
+  assert.ok(wire.length > 2 * body.length, 'all of it went by');
+  assert.equal(connections, 2, 'one in the clear, and one with TLS');
+});
+
+test('a session beyond a tunnel cannot open an address of the machine of the broker', async (context) => {
+  const apart = await tunnelled(context);
+  if (!apart) return;
+  const { owner, beyond } = apart;
+  await assert.rejects(beyond().start('0.0.0.0'), { code: 'not_owner' });
+  assert.deepEqual((await owner.status()).addresses, ['127.0.0.1']);
 });
 
 test('through a tunnel, post, wait and settle work, also after a failover', async (context) => {
