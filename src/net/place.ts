@@ -2,7 +2,7 @@
 // same addresses and ports in each of them, so an address alone does not say which program answers there.
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 
 type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 
@@ -13,7 +13,7 @@ const unknownPlace = randomBytes(16).toString('hex');
 export function placeHere(): string {
   try {
     if (process.platform === 'linux') return linuxPlace();
-    return hardwarePlace(hostname(), networkInterfaces()) ?? unknownPlace;
+    return hardwarePlace(networkInterfaces()) ?? unknownPlace;
   } catch {
     // No /proc, or a sandbox that hides it.
     return unknownPlace;
@@ -25,12 +25,11 @@ function linuxPlace(): string {
   return `${boot} ${readlinkSync('/proc/self/ns/net')}`;
 }
 
-/** undefined without hardware: a name alone may be that of two machines. */
-export function hardwarePlace(name: string, interfaces: Interfaces): string | undefined {
+/** undefined where no address of the hardware can be read. */
+export function hardwarePlace(interfaces: Interfaces): string | undefined {
   const hardware = Object.values(interfaces)
     .flatMap((each) => each ?? [])
     .filter(({ internal, mac }) => !internal && /[1-9a-f]/.test(mac))
     .map(({ mac }) => mac);
-  if (hardware.length === 0) return undefined;
-  return [name, ...[...new Set(hardware)].sort()].join(' ');
+  return [...new Set(hardware)].sort().join(' ') || undefined;
 }

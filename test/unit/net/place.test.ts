@@ -151,6 +151,6 @@ test('all processes of one place name it alike, and a machine without readable h
     en1: [one('02:00:00:00:00:0b'), one('02:00:00:00:00:0b')],
     en0: [one('02:00:00:00:00:0a')],
   };
-  assert.equal(hardwarePlace('mac', interfaces), 'mac 02:00:00:00:00:0a 02:00:00:00:00:0b');
-  assert.equal(hardwarePlace('mac', { lo: [one(none, true)], tun: [one(none)] }), undefined);
+  assert.equal(hardwarePlace(interfaces), '02:00:00:00:00:0a 02:00:00:00:00:0b');
+  assert.equal(hardwarePlace({ lo: [one(none, true)], tun: [one(none)] }), undefined);
 });
