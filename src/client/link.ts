@@ -14,7 +14,7 @@ import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
+import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
@@ -35,6 +35,8 @@ export interface Connector {
 /** The session that uses the link. */
 export interface LinkUser {
   readonly session: SessionId;
+  /** Proves to a broker that the session is this one. */
+  readonly secret: Buffer;
   readonly origin: Origin;
   readonly holdings: Holdings;
   /** For a delivery that came when its call had no caller any more. */
@@ -148,7 +150,7 @@ export class Link {
     return result;
   }
 
-  send(request: Parameters<typeof encodeRequest>[0]): void {
+  send(request: RequestToSend): void {
     if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
       this.#state.connection.send(encodeRequest(request));
     }
@@ -226,10 +228,10 @@ export class Link {
     this.#state = { kind: 'greeting', connection };
     connection.onFrame = (frame) => this.#onFrame(connection, frame);
     connection.onClose = () => this.#lost(connection);
-    const { session, origin, holdings } = this.#user;
+    const { session, secret, origin, holdings } = this.#user;
     const standby = this.#connector.isStandby();
     const held = holdings.listForHello();
-    this.send({ kind: 'hello', request: helloNumber, session, origin, standby, held });
+    this.send({ kind: 'hello', request: helloNumber, session, secret, origin, standby, held });
   }
 
   #onFrame(connection: Connection, frame: Frame): void {
