@@ -93,7 +93,6 @@ function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
 
 /** undefined when there is no such file. */
 export function readKey(path: string): Buffer | undefined {
-  requireTrustedFile(path);
   let file: number;
   try {
     // Opening a pipe must not wait for its writer.
@@ -107,6 +106,7 @@ export function readKey(path: string): Buffer | undefined {
     throw outOfFiles(error) ?? new IpcError('key_unusable', what, { cause: error });
   }
   try {
+    requireTrustedFile(path);
     return readKeyFrom(file, path);
   } finally {
     closeSync(file);
@@ -193,7 +193,9 @@ export function makeHome(home: string): Promise<void> {
  * before keeps its mode.
  */
 async function makeFolder(folder: string, check: () => void): Promise<void> {
+  const isThere = existsSync(folder);
   check();
+  if (isThere) return;
   try {
     // Another user may have made it since the check.
     if (!makePrivateFolder(folder)) return check();
