@@ -2,6 +2,7 @@
 // like 0777 takes away those of the user, too.
 import {
   chmodSync,
+  closeSync,
   fchmodSync,
   fstatSync,
   lstatSync,
@@ -32,8 +33,13 @@ export function makePrivateFolder(path: string): boolean {
 /** As fs.openSync(). A file that it creates has mode 0600. */
 export function openPrivateFile(path: string, flags: string | number): number {
   const file = openSync(path, flags, fileMode);
-  if ((fstatSync(file).mode & fileMode) !== fileMode) fchmodSync(file, fileMode);
-  return file;
+  try {
+    if ((fstatSync(file).mode & fileMode) !== fileMode) fchmodSync(file, fileMode);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
 }
 
 /** Fails with EEXIST if the file is there already, also as a link. */
