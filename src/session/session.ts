@@ -19,6 +19,8 @@ import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { addressesToBind, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
+import { withOwner } from '../files/file-owner.ts';
+import { requireTrustedStore } from '../files/trusted-path.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
@@ -33,7 +35,6 @@ import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
-import { withOwner } from '../net/file-owner.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { dialAddresses, resolveHost } from '../net/tls.ts';
@@ -199,7 +200,8 @@ export class Session extends Client implements MailService {
   }
 
   async #connectWithin(patience: Patience): Promise<Connection> {
-    const { home, env } = this.#options;
+    const { home, env, host } = this.#options;
+    if (host === undefined) requireTrustedStore(this.#folder);
     const keys = await loadKeys(home, env);
     const currentKeys = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppContext } from '../../app/context.ts';
 import { quoted } from '../../app/sanitize.ts';
 import { type ErrorCode, IpcError, systemErrorCode } from '../../base/errors.ts';
+import { requireTrustedStore } from '../../files/trusted-path.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { readOwner } from '../../journal/paths.ts';
 import { deadLetterMailbox } from '../../model/message.ts';
@@ -214,6 +215,7 @@ async function presentHolder(
 
 async function checkStoreIn(folder: string): Promise<StoreReport> {
   socketPath(folder);
+  requireTrustedStore(folder);
   checkFolder(folder);
   return checkStore(folder);
 }
