@@ -1,7 +1,9 @@
 // The rule for the state folder and what is in it, as ssh has it for its own files (StrictModes): only this user
 // and root can change what a path leads to. Root is trusted, since it can read everything anyway, and volumes of
 // containers belong to it.
-// 1. Each folder on the path, from / on, belongs to one of them, and so does each symbolic link, which is followed.
+// 1. Each folder on the path belongs to one of them, and so does each symbolic link, which is followed. The folders
+//    above the home folder of the user are the administrator's, as for ssh, and are not examined; where the path is
+//    elsewhere, all from / on are.
 // 2. Others can write to none of them, unless it is sticky, as the temporary folder is: then they can make names
 //    in it, but not replace any. A group without other members does not count as others.
 // 3. The last folder is not written by others at all, since names are made in it.
@@ -58,13 +60,15 @@ export function requireTrustedFile(path: string): void {
 /** Throws for a part of the path that others can change. undefined if the path does not lead to anything. */
 function follow(path: string, uid: number, code: Code): Place | undefined {
   const parts = partsOf(resolve(path));
+  const isAboveHome = isAbove(process.env.HOME ?? '');
   let place = lookAt('/');
   for (let links = 0; place; ) {
-    requireOwn(place, uid, code);
     const { stat } = place;
+    const isExamined = !isAboveHome(place.path);
+    if (isExamined) requireOwn(place, uid, code);
     const part = parts.shift();
     if (part === undefined) return place;
-    if (stat.isDirectory() && (stat.mode & sticky) === 0 && othersWith(stat, uid)) {
+    if (isExamined && stat.isDirectory() && (stat.mode & sticky) === 0 && othersWith(stat, uid)) {
       throw writable(place, uid, code, 'chmod go-w');
     }
     const next = lookAt(join(place.path, part));
@@ -79,6 +83,12 @@ function follow(path: string, uid: number, code: Code): Place | undefined {
     if (isAbsolute(target)) place = lookAt('/');
   }
   return undefined;
+}
+
+/** `home`: '' if it is not known. */
+function isAbove(home: string): (path: string) => boolean {
+  const start = home === '' ? '' : `${home}/`;
+  return (path) => path !== home && start.startsWith(path === '/' ? path : `${path}/`);
 }
 
 function partsOf(path: string): string[] {
