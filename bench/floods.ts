@@ -1,5 +1,5 @@
 // What a flood costs honest sessions: the time from the call of post() until the message is stored and has reached
-// a parked wait, without and with the flood beside it. Each flood has a broker and a store of its own.
+// a parked wait, before and after the flood, and beside it. Each flood has a broker and a store of its own.
 // `--seconds N`: how long each flood lasts. `--only FLOOD`: that one alone.
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
@@ -56,23 +56,26 @@ async function measure(
     ).then(nowUs);
     series.add(Math.max(await reader.next<number>(), await stored) - startUs);
   };
-  const exchangeFor = async (seconds: number): Promise<Series> => {
-    const series = new Series();
+  const exchangeFor = async (seconds: number, series: Series): Promise<void> => {
     const endUs = nowUs() + seconds * 1_000_000;
     while (nowUs() < endUs) await exchange(series);
-    return series;
   };
+  const [idle, flooded] = [new Series(), new Series()];
   for (let left = warmups; left > 0; left--) await exchange(new Series());
-  const idle = (await exchangeFor(idleSeconds)).summary();
+  await exchangeFor(idleSeconds / 2, idle);
   const attacking = new BenchProcess(...attacker(home, String(port)));
   await attacking.next();
-  const flooded = (await exchangeFor(floodSeconds)).summary();
+  await exchangeFor(floodSeconds, flooded);
   await attacking.end();
+  // What the flood has left behind: requests that were received, connections that are being closed.
+  for (let left = warmups; left > 0; left--) await exchange(new Series());
+  await exchangeFor(idleSeconds / 2, idle);
+  const [without, under] = [idle.summary(), flooded.summary()];
   print(`flood_${flood}`, {
-    ...flooded,
+    ...under,
     failed,
-    idleMedianUs: idle.medianUs,
-    ratio: { idle: rounded(flooded.medianUs / idle.medianUs) },
+    idleMedianUs: without.medianUs,
+    ratio: { idle: rounded(under.medianUs / without.medianUs) },
   });
   await poster.close();
   for (const each of [reader, broker]) await each.end();
