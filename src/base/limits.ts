@@ -59,7 +59,7 @@ export const handshakeMs = 2_000;
 export const handshakeBytesMax = 4_096;
 /** Listen backlog: connections that the kernel queues until they are accepted. It may queue fewer. */
 export const backlogMax = 511;
-/** Pending handshakes of one listening program. */
+/** Pending handshakes of one listening program. Each half of them has its own order of eviction. */
 export const pendingHandshakesMax = 1_024;
 assert(
   pendingHandshakesMax > 2 * backlogMax,

@@ -70,8 +70,7 @@ export class Peer {
   /** Counts what the request costs beyond its bytes. Throws if too many posts and settles wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
-    // Each further mailbox of a post costs as much as a request.
-    if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
+    this.#spend(furtherMessages(request), 0);
     if (kind === 'hello') this.#saidHello = true;
     if (wholeShare.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
@@ -117,5 +116,18 @@ export class Peer {
       this.#isTurnOpen = false;
       this.resume('share');
     });
+  }
+}
+
+/** Each message of a request, beyond the first, costs as much as a request. */
+function furtherMessages(request: Request): number {
+  switch (request.kind) {
+    case 'post':
+      return request.alsoTo.length + request.settles.length;
+    case 'settle':
+    case 'release':
+      return Math.max(0, request.holds.length - 1);
+    default:
+      return 0;
   }
 }

@@ -27,6 +27,11 @@ export interface DialOptions {
   readonly times?: ConnectionTimes;
 }
 
+/** A dial that takes longer than this may wait behind a flood of strangers, so the next address is dialled, too. */
+const nextDialMs = 200;
+/** Nobody reads it, so one for all spares the cost of a flood. */
+const clientGone = new IpcError('unreachable', 'the client did not prove the key');
+
 /**
  * `unreachable` and `host_unknown` have the system's error as their cause. A peer that hangs up before its
  * first byte counts as unreachable: so do connections in the backlog of an owner that dies.
@@ -86,17 +91,42 @@ async function dialAs(
   }
 }
 
-/** If none succeeds, throws the first error that is not `unreachable`, or else the first of all. */
-export async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
-  const errors: unknown[] = [];
-  for (const address of addresses) {
-    try {
-      return await dial(address, keys);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throw errors.find((error) => !isUnreachable(error)) ?? errors[0];
+/**
+ * Dials the first address, and each further one when those before it have failed, or have not shaken hands within
+ * `nextDialMs`. The first connection counts. If none succeeds, throws the first error that is not `unreachable`,
+ * or else the first of all.
+ */
+export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const errors: unknown[] = [];
+    const race = new AbortController();
+    let begun = 0;
+    let failed = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const begin = (): void => {
+      clearTimeout(timer);
+      const index = begun++;
+      const address = addresses[index];
+      if (!address || race.signal.aborted) return;
+      timer = setTimeout(begin, nextDialMs);
+      dial(address, keys, { signal: race.signal }).then(won, (error: unknown) =>
+        lost(index, error),
+      );
+    };
+    const won = (connection: Connection): void => {
+      if (race.signal.aborted) return connection.destroy();
+      clearTimeout(timer);
+      race.abort();
+      resolve(connection);
+    };
+    const lost = (index: number, error: unknown): void => {
+      errors[index] = error;
+      failed += 1;
+      if (failed < addresses.length) return begin();
+      reject(errors.find((each) => !isUnreachable(each)) ?? errors[0]);
+    };
+    begin();
+  });
 }
 
 function isUnreachable(error: unknown): boolean {
@@ -116,8 +146,8 @@ export async function accept(
     const { binding } = channel;
     const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
     const proven = await shake(channel.socket, handshake, patience, {
-      late: new IpcError('unreachable', 'the client did not prove the key in time'),
-      gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
+      late: clientGone,
+      gone: () => clientGone,
     });
     return new Connection(channel.socket, proven, times);
   });
