@@ -8,7 +8,7 @@ import { median, print } from './support/measure.ts';
 import type { Figures } from './support/memory-process.ts';
 
 const messages = 50_000;
-const runs = 1;
+const runs = 3;
 
 const home = makeBenchFolder();
 for (const mail of ['short', 'answers', 'hostile'] as const) {

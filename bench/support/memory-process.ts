@@ -26,14 +26,16 @@ export interface Figures {
 
 type Texts = Pick<PostRequest, 'id' | 'to' | 'from' | 'answers'> & Hello['origin'];
 
-const postsPerSession = 1_000;
+const postsPerAppend = 1_000;
 const bodyBytes = 256;
 const [step, folder = '', mail = '', messages = '', mailboxes = ''] = process.argv.slice(2);
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
+/** Each of a hostile session is from a program of its own. */
+const postsPerSession = mail === 'hostile' ? 1 : 1_000;
 const instant = { now: 0, time: 1_700_000_000_000 };
 const decoder = new FrameDecoder();
-/** Of the posts of one session, which one append writes. */
+/** Of the posts that one append writes. */
 const records: JournalRecord[] = [];
 
 const before = figures();
@@ -46,7 +48,8 @@ const journal = await Journal.open({
 });
 const identity = { store: journal.storeId, epoch: journal.epoch, format: 1, pid: 1, addresses: [] };
 engine.begin(identity, instant);
-if (step === 'fill') await fill();
+if (step === 'fill') fill();
+await journal.sync();
 const after = figures();
 process.once('disconnect', () => void journal.close());
 process.send?.({
@@ -60,7 +63,7 @@ function figures(): Figures {
   return { heapBytes: heapUsed, otherBytes: arrayBuffers };
 }
 
-async function fill(): Promise<void> {
+function fill(): void {
   for (let index = 0; index < Number(messages); index++) {
     const count = 1 + (index % postsPerSession);
     const connection = 1 + Math.floor(index / postsPerSession);
@@ -77,9 +80,8 @@ async function fill(): Promise<void> {
     if (count === postsPerSession) {
       take(connection, { kind: 'goodbye', request: 2 + count });
       records.push(...engine.step({ kind: 'disconnect', connection }, instant).records);
-      journal.append(records.splice(0));
-      await journal.sync();
     }
+    if ((index + 1) % postsPerAppend === 0) journal.append(records.splice(0));
   }
 }
 
