@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { IpcError } from '../../src/base/errors.ts';
 import { idBytesMax, indexBytesMax, mailboxIndexBytesMax } from '../../src/base/limits.ts';
 import { indexBytesOf } from '../../src/engine/index-bytes.ts';
 import { Journal } from '../../src/journal/journal.ts';
@@ -41,9 +42,9 @@ function postedRecord(index: number): PostedRecord {
   return { kind: 'posted', envelope, also: [], ackedUpTo: 0, settles: [], body };
 }
 
-/** Returns how many messages it has written: as many as an owner would have accepted. */
+/** Returns how many messages it has written: one more than there is room for. */
 async function fill(folder: string): Promise<number> {
-  const messages = Math.floor(filled.bytes / indexBytesOf(postedRecord(99_999).envelope));
+  const messages = Math.ceil(filled.bytes / indexBytesOf(postedRecord(99_999).envelope));
   const journal = await Journal.open({
     folder,
     owner: { pid: process.pid, started: 0, addresses: [] },
@@ -58,6 +59,17 @@ async function fill(folder: string): Promise<number> {
   return messages;
 }
 
+/** On a busy machine a garbage collection of such a heap may take longer than an owner may be silent. */
+async function patiently<Result>(call: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof IpcError) || error.code !== 'owner_silent') throw error;
+    }
+  }
+}
+
 test('an owner with a small heap replays a mailbox or store full of the longest unique names, serves it, and takes posts when there is room', async (context) => {
   const { home, port, session } = await place(context);
   const folder = join(home, `broker-${port}`);
@@ -66,23 +78,21 @@ test('an owner with a small heap replays a mailbox or store full of the longest 
   const owner = session(['env', `NODE_OPTIONS=--max-old-space-size=${filled.heapMiB}`]);
   assert.equal((await owner.start()).role, 'owner');
   const other = session();
-  assert.equal((await other.status()).messages, messages);
+  assert.equal((await patiently(() => other.status())).messages, messages);
   context.diagnostic(`${messages} messages`);
 
   const box = mailboxOf(0);
-  // As long as those that are there, so that room for less is no room.
   const more = { id: longest('one more', 0), from: longest('one more', 0) };
-  await assert.rejects(other.post(box, 'more', more), {
+  const post = () => patiently(() => other.post(box, 'more', more));
+  await assert.rejects(post(), {
     code: filled.code,
     message: /^the messages of the (store|mailbox ".*") take [0-9]+ of [0-9]+ bytes of memory$/,
   });
-  const { deliveries } = await other.fetch(box, 2);
-  assert.deepEqual(
-    deliveries.map(({ number }) => number),
-    isLong ? [1, 1 + filled.mailboxes] : [1, 2],
-  );
-  await assert.rejects(other.post(box, 'more', more), { code: filled.code });
-  assert.equal(await other.settle(...deliveries.map(({ number }) => number)), 0);
-  await other.post(box, 'more', more);
-  assert.equal((await other.status()).messages, messages - 1);
+  const { deliveries } = await patiently(() => other.fetch(box, 2));
+  const numbers = deliveries.map(({ number }) => number);
+  assert.deepEqual(numbers, isLong ? [1, 1 + filled.mailboxes] : [1, 2]);
+  await assert.rejects(post(), { code: filled.code });
+  assert.equal(await patiently(() => other.settle(...numbers)), 0);
+  await post();
+  assert.equal((await patiently(() => other.status())).messages, messages - 1);
 });
