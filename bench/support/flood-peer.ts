@@ -1,6 +1,6 @@
 // A peer with the key that sends any request at any rate: no client keeps it within limits.
 import type { Hold } from '../../src/model/message.ts';
-import type { Request, Response } from '../../src/model/requests.ts';
+import type { Hello, Request, Response } from '../../src/model/requests.ts';
 import { type DialTarget, dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
@@ -19,7 +19,9 @@ interface Open {
   resolve(answer: Answer): void;
 }
 
-type Unnumbered<R> = R extends Request ? Omit<R, 'request'> : never;
+/** The hello is sent when it is opened. */
+type FloodRequest = Exclude<Request, Hello>;
+type Unnumbered<R> = R extends FloodRequest ? Omit<R, 'request'> : never;
 
 export class FloodPeer {
   /** Resolves when the broker has closed the connection. */
@@ -45,10 +47,10 @@ export class FloodPeer {
   }
 
   /** Resolves when the response is complete. */
-  ask(request: Unnumbered<Request>): Promise<Answer> {
+  ask(request: Unnumbered<FloodRequest>): Promise<Answer> {
     this.#number += 1;
     const number = this.#number;
-    this.#connection.send(encodeRequest({ ...request, request: number } as Request));
+    this.#connection.send(encodeRequest({ ...request, request: number } as FloodRequest));
     return new Promise((resolve) => this.#open.set(number, { resolve, holds: [] }));
   }
 

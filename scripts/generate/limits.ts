@@ -102,6 +102,12 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
+    what: 'memory of their index: 512 bytes for each, and its names, ids, program and machine',
+    constant: 'indexBytesMax',
+    unit: 'MiB',
+    reached: '`store_full`, likewise',
+  },
+  {
     what: 'unsettled messages in one mailbox',
     constant: 'mailboxMessagesMax',
     unit: '',
@@ -112,6 +118,12 @@ const table: readonly Limit[] = [
     what: 'bytes of their bodies in one mailbox',
     constant: 'mailboxBytesMax',
     unit: 'GiB',
+    reached: '`mailbox_full`, likewise',
+  },
+  {
+    what: 'memory of the index of one mailbox',
+    constant: 'mailboxIndexBytesMax',
+    unit: 'MiB',
     reached: '`mailbox_full`, likewise',
   },
   {

@@ -45,12 +45,14 @@ export interface EngineLimits {
   readonly holderGraceMs: number;
   readonly messagesMax: number;
   readonly storeBytesMax: number;
+  readonly indexBytesMax: number;
   readonly sessionsMax: number;
   readonly namedIdsMax: number;
   readonly unstoredIdsMax: number;
   readonly unacknowledgedPostsMax: number;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
+  readonly mailboxIndexBytesMax: number;
   readonly mailboxesMax: number;
   readonly waitsMax: number;
   readonly waitsPerConnectionMax: number;

@@ -26,7 +26,7 @@ export function retryDeadLetters(
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
   for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {
-    if (fullMailboxes([envelope.to], envelope.bodyBytes, state, limits)) stayed.push(envelope);
+    if (fullMailboxes([envelope], state, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);

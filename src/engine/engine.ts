@@ -250,7 +250,7 @@ export class Engine {
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
     if (isStored || isSettled) return this.#postAgain(post, messages, connection);
-    const refusal = quotaRefusal(post, session, this.#state, this.#limits);
+    const refusal = quotaRefusal(post, messages, connection, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { body, ackedUpTo, answers } = post;

@@ -13,7 +13,9 @@ import {
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
+import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
+import { indexBytesOf } from './index-bytes.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
 export interface LiveMessage {
@@ -28,10 +30,10 @@ type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Fiel
 
 interface MailboxState {
   readonly ready: ReadyQueue;
-  /** Numbers of ready messages, by the message that they answer. */
-  readonly replies: Map<MessageId, Set<number>>;
+  readonly answers: AnswerIndex;
   held: number;
   bytes: number;
+  indexBytes: number;
 }
 
 export interface MailboxCounts {
@@ -42,10 +44,12 @@ export interface MailboxCounts {
 export interface MailboxSize {
   readonly messages: number;
   readonly bytes: number;
+  /** Memory that they take beside their bodies. */
+  readonly indexBytes: number;
 }
 
 const nothing: MailboxCounts = { ready: 0, held: 0 };
-const empty: MailboxSize = { messages: 0, bytes: 0 };
+const empty: MailboxSize = { messages: 0, bytes: 0, indexBytes: 0 };
 
 export class State {
   readonly deduplication: Deduplication;
@@ -57,6 +61,7 @@ export class State {
   readonly #deadLetters = new Map<Name, number>();
   #nextNumber = 1;
   #bytes = 0;
+  #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: Set<number> | undefined = new Set();
 
@@ -76,6 +81,11 @@ export class State {
   /** Bytes of unsettled bodies. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Memory that unsettled messages take beside their bodies. */
+  get indexBytes(): number {
+    return this.#indexBytes;
   }
 
   /** Numbers below this one have been used, even if no message has them any more. */
@@ -163,7 +173,7 @@ export class State {
 
   /** A ready message that answers `question`. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
-    const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
+    const first = this.#mailboxes.get(mailbox)?.answers.first(question);
     return first === undefined ? undefined : this.live(first);
   }
 
@@ -202,7 +212,9 @@ export class State {
 
   sizeOf(mailbox: Name): MailboxSize {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { messages: found.ready.size + found.held, bytes: found.bytes } : empty;
+    if (!found) return empty;
+    const { ready, held, bytes, indexBytes } = found;
+    return { messages: ready.size + held, bytes, indexBytes };
   }
 
   /** Mailboxes that have messages. */
@@ -244,6 +256,7 @@ export class State {
     this.#numbers.set(envelope.id, number);
     this.#enter(message);
     this.#bytes += envelope.bodyBytes;
+    this.#indexBytes += indexBytesOf(envelope);
   }
 
   #settle(numbers: readonly number[]): void {
@@ -256,6 +269,7 @@ export class State {
       this.#messages.delete(number);
       if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
+      this.#indexBytes -= indexBytesOf(message.envelope);
     }
   }
 
@@ -274,6 +288,7 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
+    mailbox.indexBytes += indexBytesOf(envelope);
     if (holder === undefined) return enterReady(mailbox, envelope);
     mailbox.held++;
     const holds = this.#holds.get(holder);
@@ -287,6 +302,7 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
+    mailbox.indexBytes -= indexBytesOf(envelope);
     if (holder === undefined) leaveReady(mailbox, envelope);
     else {
       mailbox.held--;
@@ -312,31 +328,20 @@ export class State {
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new ReadyQueue(), replies: new Map(), held: 0, bytes: 0 };
+      const sizes = { held: 0, bytes: 0, indexBytes: 0 };
+      mailbox = { ready: new ReadyQueue(), answers: new AnswerIndex(), ...sizes };
       this.#mailboxes.set(name, mailbox);
     }
     return mailbox;
   }
 }
 
-function enterReady(
-  { ready, replies }: MailboxState,
-  { number, answers: question }: Envelope,
-): void {
-  ready.add(number);
-  if (question === '') return;
-  const numbers = replies.get(question);
-  if (numbers) numbers.add(number);
-  else replies.set(question, new Set([number]));
+function enterReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
+  mailbox.ready.add(number);
+  if (question !== '') mailbox.answers.add(question, number);
 }
 
-function leaveReady(
-  { ready, replies }: MailboxState,
-  { number, answers: question }: Envelope,
-): void {
-  ready.delete(number);
-  if (question === '') return;
-  const numbers = replies.get(question);
-  numbers?.delete(number);
-  if (numbers?.size === 0) replies.delete(question);
+function leaveReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
+  mailbox.ready.delete(number);
+  if (question !== '') mailbox.answers.delete(question, number);
 }

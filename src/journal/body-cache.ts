@@ -1,4 +1,6 @@
-/** Bodies in memory, by message number, up to a number of bytes; the oldest is evicted first. */
+import { bodyCacheEntryBytes } from '../base/limits.ts';
+
+/** Bodies by message number, which take a limited number of bytes of memory; the oldest is evicted first. */
 export class BodyCache {
   readonly #bytesMax: number;
   readonly #bodies = new Map<number, Buffer>();
@@ -15,7 +17,7 @@ export class BodyCache {
   add(number: number, body: Buffer): void {
     this.delete(number);
     this.#bodies.set(number, owned(body));
-    this.#bytes += body.length;
+    this.#bytes += bodyCacheEntryBytes + body.length;
     for (const oldest of this.#bodies.keys()) {
       if (this.#bytes <= this.#bytesMax) return;
       this.delete(oldest);
@@ -23,12 +25,21 @@ export class BodyCache {
   }
 
   delete(number: number): void {
-    this.#bytes -= this.#bodies.get(number)?.length ?? 0;
+    const body = this.#bodies.get(number);
+    if (!body) return;
+    this.#bytes -= bodyCacheEntryBytes + body.length;
     this.#bodies.delete(number);
   }
 }
 
-/** A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. */
+/**
+ * A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. Its
+ * copy gets memory of its own, too: Buffer.from() would take it from a pool of 8 KiB, all of which stays in
+ * memory with it.
+ */
 function owned(body: Buffer): Buffer {
-  return body.length * 2 >= body.buffer.byteLength ? body : Buffer.from(body);
+  if (body.length * 2 >= body.buffer.byteLength) return body;
+  const copy = Buffer.allocUnsafeSlow(body.length);
+  body.copy(copy);
+  return copy;
 }

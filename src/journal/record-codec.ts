@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
+import { shared } from '../base/shared-values.ts';
 import {
   readEnvelope,
   readMessageId,
@@ -314,7 +315,7 @@ function readDepth(reader: ByteReader, type: number): number {
 
 function readHolder(reader: ByteReader): SessionId | '' {
   const holder = reader.text();
-  return holder === '' ? '' : parseSessionId(holder);
+  return holder === '' ? '' : shared(parseSessionId(holder));
 }
 
 function readAnswer(reader: ByteReader): readonly [count: number, number: number] {

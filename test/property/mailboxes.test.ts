@@ -37,10 +37,12 @@ const roomy: EngineLimits = {
   attemptsMax: 3,
   messagesMax: 30,
   storeBytesMax: 600,
+  indexBytesMax: 16_000,
   unacknowledgedPostsMax: 6,
   waitsMax: 8,
   mailboxMessagesMax: 14,
   mailboxBytesMax: 300,
+  mailboxIndexBytesMax: 7_200,
   mailboxesMax: 2,
   unreadBytesMax: Number.POSITIVE_INFINITY,
 };

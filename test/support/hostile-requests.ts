@@ -15,12 +15,12 @@ import {
   type Hold,
   type MessageId,
   type Name,
-  parseSessionId,
   type SessionId,
   sessionMessageId,
 } from '../../src/model/message.ts';
-import type { PostRequest, Request, Response } from '../../src/model/requests.ts';
-import { encodeRequest } from '../../src/protocol/codec.ts';
+import type { PostRequest, Response } from '../../src/model/requests.ts';
+import { encodeRequest, type RequestToSend } from '../../src/protocol/codec.ts';
+import { sessionIdOf, sessionSecretBytes } from '../../src/protocol/session-secret.ts';
 import { pick, type Random } from './random.ts';
 
 /** Mailboxes of the hostile peers, few enough that they meet in them. */
@@ -41,21 +41,23 @@ const lootMax = 300;
 
 /** What hostile peers have seen of each other: sessions, and messages that one of them was given. */
 export class Loot {
-  readonly sessions: SessionId[] = [];
+  /** The secrets of the sessions. */
+  readonly sessions: Buffer[] = [];
   readonly holds: Hold[] = [];
 
   /** A session of another peer, which this one takes over; or a new one. */
-  session(random: Random): SessionId {
+  session(random: Random): Buffer {
     if (this.sessions.length > 0 && random.oneIn(4)) return pick(random, this.sessions);
-    const session = parseSessionId(randomBytes(8).toString('hex'));
-    remember(this.sessions, session);
-    return session;
+    const secret = randomBytes(sessionSecretBytes);
+    remember(this.sessions, secret);
+    return secret;
   }
 }
 
 export class HostileRequests {
   readonly #random: Random;
   readonly #loot: Loot;
+  readonly #secret: Buffer;
   readonly #session: SessionId;
   /** Messages that this connection was given. */
   readonly #own: Hold[] = [];
@@ -67,13 +69,15 @@ export class HostileRequests {
   constructor(random: Random, loot: Loot) {
     this.#random = random;
     this.#loot = loot;
-    this.#session = loot.session(random);
+    this.#secret = loot.session(random);
+    this.#session = sessionIdOf(this.#secret);
   }
 
-  hello(): Request {
+  hello(request = 1): RequestToSend {
     const held = this.#random.oneIn(3) ? this.#holds() : [];
     const standby = this.#random.oneIn(2);
-    return { kind: 'hello', request: 1, session: this.#session, origin, standby, held };
+    const [session, secret] = [this.#session, this.#secret];
+    return { kind: 'hello', request, session, secret, origin, standby, held };
   }
 
   received(response: Response): void {
@@ -90,7 +94,7 @@ export class HostileRequests {
     return this.#random.oneIn(150) ? smash(this.#random, frame) : frame;
   }
 
-  #request(): Request {
+  #request(): RequestToSend {
     const random = this.#random;
     const request = this.#requestNumber();
     switch (random.below(26)) {
@@ -152,7 +156,7 @@ export class HostileRequests {
   }
 
   /** Empties a mailbox, or little of one. Without it the store of a long run would fill up. */
-  #drop(request: number): Request {
+  #drop(request: number): RequestToSend {
     const random = this.#random;
     const mailbox = this.#name();
     const all = { after: 0, upTo: 0, ids: [], ageMsMin: 0, dryRun: false };
@@ -163,7 +167,7 @@ export class HostileRequests {
     return { kind: 'drop', request, mailbox, ...range, dryRun: random.oneIn(2) };
   }
 
-  #rare(request: number): Request {
+  #rare(request: number): RequestToSend {
     const random = this.#random;
     const body = Buffer.from('hostile');
     switch (random.below(24)) {
@@ -176,7 +180,7 @@ export class HostileRequests {
         return { kind: 'listen', request, addresses: wanted };
       }
       case 3:
-        return { kind: 'hello', request, session: this.#session, origin, standby: true, held: [] };
+        return this.hello(request);
       case 4:
       case 5:
       case 6:
@@ -188,7 +192,7 @@ export class HostileRequests {
     }
   }
 
-  #post(request: number): Request {
+  #post(request: number): RequestToSend {
     const random = this.#random;
     if (this.#lastPost && random.oneIn(10)) return { ...this.#lastPost, request };
     const body = this.#body();
@@ -260,7 +264,7 @@ export class HostileRequests {
     const random = this.#random;
     if (random.oneIn(2) && this.#loot.holds.length > 0) return pick(random, this.#loot.holds).id;
     if (random.oneIn(3)) return `named${random.below(40)}` as MessageId;
-    return sessionMessageId(pick(random, this.#loot.sessions), 1 + random.below(40));
+    return sessionMessageId(sessionIdOf(pick(random, this.#loot.sessions)), 1 + random.below(40));
   }
 
   /** Messages of its own, of others, with wrong ids or numbers, and the same one twice. */

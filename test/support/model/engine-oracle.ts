@@ -6,6 +6,7 @@
 // state at that point. 5. In the end everything expected must have happened, and no ready message may
 // be left with a parked wait.
 import assert from 'node:assert/strict';
+import { indexBytesPerMessage } from '../../../src/base/limits.ts';
 import type {
   Command,
   EngineLimits,
@@ -47,6 +48,8 @@ export interface StoredMessage {
   readonly holder: SessionId | undefined;
   readonly wasOffered: boolean;
 }
+
+type Indexed = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin' | 'bodyBytes'>;
 
 /** A wait or fetch that has not ended. */
 interface OpenCall {
@@ -438,22 +441,35 @@ export class EngineOracle {
       const last = post.count + to.length - 1;
       if (last > ackedUpTo + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
     }
+    const { from, answers, body } = post;
+    const added = to.map((name, index) => {
+      const id = ids[index] as MessageId;
+      return { id, to: name, from, answers, origin, bodyBytes: body.length };
+    });
+    const present = [...this.#messages.values()].map(({ envelope }) => envelope);
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||
-      this.bytes + to.length * post.body.length > this.#limits.storeBytesMax;
-    return isFull ? 'store_full' : this.#mailboxFailure(to, post.body.length);
+      this.bytes + to.length * body.length > this.#limits.storeBytesMax ||
+      indexBytesOf([...present, ...added]) > this.#limits.indexBytesMax;
+    return isFull ? 'store_full' : this.#mailboxFailure(added);
   }
 
-  #mailboxFailure(to: readonly Name[], bodyBytes: number): string | undefined {
+  #mailboxFailure(added: readonly Indexed[]): string | undefined {
     const { mailboxesMax, mailboxMessagesMax, mailboxBytesMax } = this.#limits;
+    const to = added.map((message) => message.to);
     const all = [...this.#messages.values()];
     const names = new Set(all.map(({ mailbox }) => mailbox));
     const isNew = to.some((name) => !names.has(name));
     if (isNew && new Set([...names, ...to]).size > mailboxesMax) return 'too_many_mailboxes';
-    const isFull = to.some((name) => {
-      const there = all.filter(({ mailbox }) => mailbox === name);
+    const isFull = added.some((message) => {
+      const there = all.filter(({ mailbox }) => mailbox === message.to);
       const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
-      return there.length >= mailboxMessagesMax || bytes + bodyBytes > mailboxBytesMax;
+      const indexed = [...there.map(({ envelope }) => envelope), message];
+      return (
+        there.length >= mailboxMessagesMax ||
+        bytes + message.bodyBytes > mailboxBytesMax ||
+        indexBytesOf(indexed) > this.#limits.mailboxIndexBytesMax
+      );
     });
     return isFull ? 'mailbox_full' : undefined;
   }
@@ -589,8 +605,8 @@ export class EngineOracle {
     this.#messages = new Map(before);
     for (const message of wanted) {
       const { envelope } = message;
-      const { number, to: mailbox, bodyBytes } = envelope;
-      const hasRoom = this.#mailboxFailure([mailbox], bodyBytes) === undefined;
+      const { number, to: mailbox } = envelope;
+      const hasRoom = this.#mailboxFailure([envelope]) === undefined;
       (hasRoom ? moved : stayed).push(message);
       if (hasRoom) this.#messages.set(number, { ...message, mailbox });
     }
@@ -1050,6 +1066,14 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
     if (post.id === '') return sessionMessageId(session, post.count + index);
     return index === 0 ? post.id : (`${post.id}/${index + 1}` as MessageId);
   });
+}
+
+/** Names and ids of the tests are ASCII, so a character takes one byte. */
+function indexBytesOf(messages: readonly Indexed[]): number {
+  const texts = messages.map(({ id, to, from, answers, origin: { program, machine } }) => {
+    return id + to + from + answers + program + machine;
+  });
+  return texts.join('').length + messages.length * indexBytesPerMessage;
 }
 
 function comparable({ envelope, mailbox, attempt, holder }: StoredMessage) {

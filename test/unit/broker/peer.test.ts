@@ -4,8 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import { Peer, type PeerLimits, peerLimits } from '../../../src/broker/peer.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
-import type { PostRequest, Request } from '../../../src/model/requests.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
+import type { PostRequest } from '../../../src/model/requests.ts';
+import { decodeRequest, encodeRequest, type RequestToSend } from '../../../src/protocol/codec.ts';
 import { connectedPair } from '../../support/sockets.ts';
 
 /** Counts the turns of the loop. */
@@ -31,7 +31,7 @@ const post: Omit<PostRequest, 'kind' | 'request'> = {
 
 const hold = { number: 1, id: 'a' as MessageId };
 
-function requestOf(kind: Kind, request: number): Request {
+function requestOf(kind: Kind, request: number): RequestToSend {
   if (kind === 'post') return { kind, request, ...post };
   if (kind === 'settle') return { kind, request, holds: [hold, hold, hold] };
   return { kind, request };

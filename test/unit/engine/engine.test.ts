@@ -11,7 +11,7 @@ import {
   type MessageId,
   type Name,
 } from '../../../src/model/message.ts';
-import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
+import { identity, instantAt, origin, replayed, sessionOf } from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
 const parked = 10_000;
@@ -212,4 +212,26 @@ test('a copied record has the mailbox of its message, even if the record that mo
   second.begin(identity, instantAt(0));
   const { mailbox, attempt } = second.copyOf(1) ?? {};
   assert.deepEqual([mailbox, attempt], ['dead-letters', 21]);
+});
+
+test('a store beyond the limit of its index, as an earlier version left it, is read and settled, and takes posts again then', () => {
+  const earlier = makeEngine();
+  hello(earlier, 1, 'ann');
+  const records = [1, 2, 3].flatMap((count) => post(earlier, 1, count).records);
+  const engine = replayed(records, { indexBytesMax: 1_000, mailboxIndexBytesMax: 1_000 }, 1);
+  engine.begin(identity, instantAt(0));
+  hello(engine, 1, 'ann');
+  const codes = ({ replies }: Outcome) =>
+    replies.map(({ response }) => ('code' in response ? response.code : response.kind));
+  const size = { bytesMax: 1_000, messagesMax: 10 };
+  assert.deepEqual(codes(post(engine, 1, 4)), ['store_full']);
+  const fetched = step(engine, { kind: 'fetch', connection: 1, request: 50, mailbox: A, ...size });
+  assert.deepEqual(codes(fetched), ['offer', 'offer', 'offer', 'end']);
+  const holds = fetched.replies.flatMap(({ response }) =>
+    response.kind === 'offer' ? [response.envelope] : [],
+  );
+  step(engine, { kind: 'settle', connection: 1, request: 51, holds: holds.slice(0, 2) });
+  assert.deepEqual(codes(post(engine, 1, 4)), ['store_full']);
+  step(engine, { kind: 'settle', connection: 1, request: 52, holds: holds.slice(2) });
+  assert.deepEqual(codes(post(engine, 1, 4)), ['stored']);
 });

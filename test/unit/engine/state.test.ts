@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
+import { indexBytesOf } from '../../../src/engine/index-bytes.ts';
 import { State } from '../../../src/engine/state.ts';
 import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
@@ -105,4 +106,23 @@ test('a copied record has the current mailbox of its message', () => {
   ]);
   assert.deepEqual(state.counts(A), { ready: 1, held: 0 });
   assert.deepEqual(state.counts(B), { ready: 0, held: 1 });
+});
+
+test('the memory of the index is that of the messages that are there, wherever they move', () => {
+  const state = replay([posted(1), posted(2), posted(3)]);
+  const each = 512 + `${sessionOf('ann')}.1`.length + 'A'.length + 'test'.length + 'here'.length;
+  assert.deepEqual([state.indexBytes, state.sizeOf(A).indexBytes], [3 * each, 3 * each]);
+  state.apply({ kind: 'offered', number: 1, holder: bob, attempt: 1 });
+  state.apply({ kind: 'moved', number: 2, mailbox: B, attempt: 2 });
+  assert.deepEqual([state.sizeOf(A).indexBytes, state.sizeOf(B).indexBytes], [2 * each, each]);
+  state.apply({ kind: 'settled', numbers: [1, 2] });
+  assert.deepEqual([state.indexBytes, state.sizeOf(A).indexBytes], [each, each]);
+  state.apply({ kind: 'settled', numbers: [3] });
+  assert.deepEqual([state.indexBytes, state.mailboxCount], [0, 0]);
+});
+
+test('a character beyond ASCII makes a text take two bytes a unit', () => {
+  const plain = { ...envelopeOf(1), to: 'box', from: 'sender' } as Envelope;
+  const other = { ...plain, from: 'sendér' as Name };
+  assert.equal(indexBytesOf(other) - indexBytesOf(plain), 'sender'.length);
 });
