@@ -15,56 +15,83 @@ const bob = sessionOf('bob');
 const carl = sessionOf('carl');
 
 function makeIds({ sessionsMax = 10, namedIdsMax = 10, unstoredIdsMax = 10 } = {}): Deduplication {
-  return new Deduplication({ sessionsMax, namedIdsMax, unstoredIdsMax });
+  return new Deduplication({ ...limits, sessionsMax, namedIdsMax, unstoredIdsMax });
+}
+
+function store(
+  deduplication: Deduplication,
+  session: SessionId,
+  count: number,
+  ackedUpTo: number,
+  number: number,
+): void {
+  const post = { number, fingerprint: undefined };
+  deduplication.store(sessionMessageId(session, count), ackedUpTo, post);
+}
+
+function storeNamed(deduplication: Deduplication, id: string, number: number): void {
+  deduplication.store(id as MessageId, 0, { number, fingerprint: undefined });
+}
+
+function numberOf(
+  deduplication: Deduplication,
+  session: SessionId,
+  count: number,
+): number | undefined {
+  return deduplication.stored(sessionMessageId(session, count))?.number;
+}
+
+function numberOfNamed(deduplication: Deduplication, id: string): number | undefined {
+  return deduplication.stored(id as MessageId)?.number;
 }
 
 test('a stored post is found by session and count', () => {
   const deduplication = makeIds();
-  deduplication.store(ann, 1, 0, 70);
-  deduplication.store(ann, 3, 0, 71);
-  deduplication.store(bob, 1, 0, 72);
-  assert.equal(deduplication.numberOf(ann, 1), 70);
-  assert.equal(deduplication.numberOf(ann, 2), undefined);
-  assert.equal(deduplication.numberOf(ann, 3), 71);
-  assert.equal(deduplication.numberOf(bob, 1), 72);
-  assert.equal(deduplication.numberOf(carl, 1), undefined);
+  store(deduplication, ann, 1, 0, 70);
+  store(deduplication, ann, 3, 0, 71);
+  store(deduplication, bob, 1, 0, 72);
+  assert.equal(numberOf(deduplication, ann, 1), 70);
+  assert.equal(numberOf(deduplication, ann, 2), undefined);
+  assert.equal(numberOf(deduplication, ann, 3), 71);
+  assert.equal(numberOf(deduplication, bob, 1), 72);
+  assert.equal(numberOf(deduplication, carl, 1), undefined);
 });
 
 test('posts up to the acknowledged count are forgotten, and that count never decreases', () => {
   const deduplication = makeIds();
-  for (const count of [1, 2, 3, 4]) deduplication.store(ann, count, 0, 70 + count);
-  deduplication.acknowledge(ann, 2);
-  assert.equal(deduplication.numberOf(ann, 2), undefined);
-  assert.equal(deduplication.numberOf(ann, 3), 73);
-  deduplication.store(ann, 5, 1, 75);
-  assert.equal(deduplication.ackedUpTo(ann), 2);
+  for (const count of [1, 2, 3, 4]) store(deduplication, ann, count, 0, 70 + count);
+  deduplication.sessions.acknowledge(ann, 2);
+  assert.equal(numberOf(deduplication, ann, 2), undefined);
+  assert.equal(numberOf(deduplication, ann, 3), 73);
+  store(deduplication, ann, 5, 1, 75);
+  assert.equal(deduplication.sessions.ackedUpTo(ann), 2);
   // Read again in a replay, long after.
-  deduplication.store(ann, 2, 0, 72);
-  assert.equal(deduplication.numberOf(ann, 2), undefined);
+  store(deduplication, ann, 2, 0, 72);
+  assert.equal(numberOf(deduplication, ann, 2), undefined);
 });
 
 test('a session without posts has the acknowledged count 0 and is not known', () => {
   const deduplication = makeIds();
-  assert.equal(deduplication.ackedUpTo(ann), 0);
+  assert.equal(deduplication.sessions.ackedUpTo(ann), 0);
   assert.equal(deduplication.knows(ann), false);
 });
 
 test('a forgotten session is not known any more', () => {
   const deduplication = makeIds();
-  deduplication.store(ann, 6, 5, 70);
+  store(deduplication, ann, 6, 5, 70);
   deduplication.forget(ann);
   assert.equal(deduplication.knows(ann), false);
-  assert.equal(deduplication.ackedUpTo(ann), 0);
-  assert.equal(deduplication.numberOf(ann, 6), undefined);
+  assert.equal(deduplication.sessions.ackedUpTo(ann), 0);
+  assert.equal(numberOf(deduplication, ann, 6), undefined);
 });
 
 test('the session last seen longest ago is forgotten first', () => {
   const deduplication = makeIds({ sessionsMax: 2 });
-  deduplication.store(ann, 1, 0, 70);
-  deduplication.store(bob, 1, 0, 71);
-  deduplication.store(carl, 1, 0, 72);
-  deduplication.acknowledge(ann, 0);
-  deduplication.shrink(() => false);
+  store(deduplication, ann, 1, 0, 70);
+  store(deduplication, bob, 1, 0, 71);
+  store(deduplication, carl, 1, 0, 72);
+  deduplication.sessions.acknowledge(ann, 0);
+  deduplication.sessions.shrink();
   assert.deepEqual(
     [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
@@ -73,13 +100,14 @@ test('the session last seen longest ago is forgotten first', () => {
 
 test('a connected session is never forgotten, however many there are', () => {
   const deduplication = makeIds({ sessionsMax: 1 });
-  for (const session of [ann, bob, carl]) deduplication.store(session, 1, 0, 70);
-  deduplication.shrink((session) => session !== bob);
+  for (const session of [ann, bob, carl]) store(deduplication, session, 1, 0, 70);
+  for (const session of [ann, carl]) deduplication.sessions.connect(session);
+  deduplication.sessions.shrink();
   assert.deepEqual(
     [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
   );
-  deduplication.shrink(() => true);
+  deduplication.sessions.shrink();
   assert.deepEqual(
     [ann, bob, carl].map((session) => deduplication.knows(session)),
     [true, false, true],
@@ -89,32 +117,31 @@ test('a connected session is never forgotten, however many there are', () => {
 test('10,000 sessions are remembered', () => {
   const deduplication = new Deduplication(limits);
   for (let count = 1; count <= 10_001; count++) {
-    deduplication.store(numbered(count), 1, 0, count);
-    deduplication.shrink(() => false);
+    store(deduplication, numbered(count), 1, 0, count);
+    deduplication.sessions.shrink();
   }
-  assert.equal(deduplication.numberOf(numbered(1), 1), undefined);
-  assert.equal(deduplication.numberOf(numbered(2), 1), 2);
+  assert.equal(numberOf(deduplication, numbered(1), 1), undefined);
+  assert.equal(numberOf(deduplication, numbered(2), 1), 2);
   assert.equal(deduplication.records().length, 10_000);
 });
 
 test('10,000 ids chosen by callers are remembered, and the oldest is forgotten first', () => {
   const deduplication = new Deduplication(limits);
-  for (let count = 1; count <= 10_001; count++)
-    deduplication.storeNamed(`id-${count}` as MessageId, count);
-  assert.equal(deduplication.numberOfNamed('id-1' as MessageId), undefined);
-  assert.equal(deduplication.numberOfNamed('id-2' as MessageId), 2);
-  assert.equal(deduplication.numberOfNamed('id-10001' as MessageId), 10_001);
+  for (let count = 1; count <= 10_001; count++) storeNamed(deduplication, `id-${count}`, count);
+  assert.equal(numberOfNamed(deduplication, 'id-1'), undefined);
+  assert.equal(numberOfNamed(deduplication, 'id-2'), 2);
+  assert.equal(numberOfNamed(deduplication, 'id-10001'), 10_001);
 });
 
 test('an id that is stored again becomes the newest', () => {
   const deduplication = makeIds({ namedIdsMax: 2 });
   const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
-  deduplication.storeNamed(x, 1);
-  deduplication.storeNamed(y, 2);
-  deduplication.storeNamed(x, 1);
-  deduplication.storeNamed(z, 3);
+  storeNamed(deduplication, x, 1);
+  storeNamed(deduplication, y, 2);
+  storeNamed(deduplication, x, 1);
+  storeNamed(deduplication, z, 3);
   assert.deepEqual(
-    [x, y, z].map((id) => deduplication.numberOfNamed(id)),
+    [x, y, z].map((id) => numberOfNamed(deduplication, id)),
     [1, undefined, 3],
   );
 });
@@ -127,12 +154,11 @@ test('a message that is settled without being stored is remembered until its ses
   deduplication.settle({ id: other, number: 71 });
   assert.deepEqual([deduplication.settledAs(id), deduplication.mayBePosted(id)], [70, false]);
   assert.ok(deduplication.knows(ann), 'a goodbye of its session must forget it');
-  deduplication.store(ann, 4, 3, 72);
+  store(deduplication, ann, 4, 3, 72);
   assert.deepEqual(
     [deduplication.settledAs(id), deduplication.mayBePosted(id)],
     [undefined, false],
   );
-  deduplication.forgetAcknowledged();
   assert.deepEqual(deduplication.records().at(-1), {
     kind: 'settledById',
     holds: [{ id: other, number: 71 }],
@@ -143,8 +169,8 @@ test('a message that is settled without being stored is remembered until its ses
 
 test('a message that was stored, or whose poster has the response, is not posted again', () => {
   const deduplication = makeIds();
-  deduplication.store(ann, 4, 2, 70);
-  deduplication.storeNamed('x' as MessageId, 71);
+  store(deduplication, ann, 4, 2, 70);
+  storeNamed(deduplication, 'x', 71);
   const mayBePosted = [1, 2, 3, 4, 5].map((count) =>
     deduplication.mayBePosted(sessionMessageId(ann, count)),
   );
@@ -165,10 +191,10 @@ test('10,000 messages settled without being stored are remembered, and the oldes
 
 test('the records of a segment prologue have everything, the session last seen longest ago first', () => {
   const deduplication = makeIds();
-  deduplication.store(bob, 1, 0, 70);
-  deduplication.store(ann, 4, 2, 71);
-  deduplication.store(bob, 2, 0, 72);
-  deduplication.storeNamed('deploy-7' as MessageId, 73);
+  store(deduplication, bob, 1, 0, 70);
+  store(deduplication, ann, 4, 2, 71);
+  store(deduplication, bob, 2, 0, 72);
+  storeNamed(deduplication, 'deploy-7', 73);
   assert.deepEqual(deduplication.records(), [
     { kind: 'session', session: ann, ackedUpTo: 2, numbers: [[4, 71]] },
     {

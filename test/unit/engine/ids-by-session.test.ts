@@ -8,7 +8,7 @@ const [ann, bob] = [sessionOf('ann'), sessionOf('bob')];
 const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
 
 test('the ids of a session are listed, and an id that changes its session is listed once', () => {
-  const ids = new IdsBySession<number>(10);
+  const ids = new IdsBySession<number>({ sizeMax: 10, bytesMax: 1_000, entryBytes: 9 });
   ids.set(x, 1, ann);
   ids.set(y, 2, bob);
   ids.set(z, 3, ann);
@@ -25,7 +25,7 @@ test('the ids of a session are listed, and an id that changes its session is lis
 });
 
 test('the oldest entry is evicted; an entry that is set again keeps its age', () => {
-  const ids = new IdsBySession<number>(2);
+  const ids = new IdsBySession<number>({ sizeMax: 2, bytesMax: 1_000, entryBytes: 9 });
   ids.set(x, 1, ann);
   ids.set(y, 2, bob);
   ids.set(x, 3, ann);
