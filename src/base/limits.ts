@@ -190,7 +190,7 @@ export const prologueHeadersBytesMax = 64 * 1024;
 
 /**
  * What deduplication remembers is bounded in bytes of the segment prologue. A session takes this much there; in
- * memory about 330 bytes.
+ * memory about 300 bytes.
  */
 export const rememberedSessionBytes = 49;
 /** A stored post above the acknowledged-up-to count, with its fingerprint; in memory about 90 bytes. */

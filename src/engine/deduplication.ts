@@ -55,7 +55,7 @@ export class Deduplication {
   /** `ackedUpTo`: without meaning for an id that the caller chose. */
   store(id: MessageId, ackedUpTo: number, post: StoredPost): void {
     const own = splitId(id);
-    if (own) this.sessions.store(own.session, own.count, ackedUpTo, post);
+    if (own) this.sessions.store(own.session, ackedUpTo, [[own.count, post]]);
     else this.#named.setNewest(id, post, undefined);
   }
 
@@ -64,11 +64,10 @@ export class Deduplication {
   }
 
   restoreSession({ session, ackedUpTo, numbers }: SessionRecord): void {
-    this.sessions.acknowledge(session, ackedUpTo);
-    for (const [count, number] of numbers) {
-      const post = this.#restored(number, this.sessions.get(session, count));
-      this.sessions.store(session, count, ackedUpTo, post);
-    }
+    const posts = numbers.map(([count, number]) => {
+      return [count, this.#restored(number, this.sessions.get(session, count))] as const;
+    });
+    this.sessions.store(session, ackedUpTo, posts);
   }
 
   restoreNamed({ ids }: NamedIdsRecord): void {

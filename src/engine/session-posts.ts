@@ -34,6 +34,7 @@ export class SessionPosts {
   readonly #limits: SessionPostsLimits;
   /** The session last seen longest ago comes first. */
   readonly #sessions = new Map<SessionId, Posts>();
+  #lastSeen: SessionId | undefined;
   /** All that are connected, also those without posts. */
   readonly #connected = new Set<SessionId>();
   #bytes = 0;
@@ -65,16 +66,17 @@ export class SessionPosts {
     return this.#sessions.get(session)?.stored.get(count);
   }
 
-  /** The session was seen, and has all responses up to that count. */
-  acknowledge(session: SessionId, ackedUpTo: number): void {
-    this.#change(session, (posts) => acknowledge(posts, ackedUpTo));
-  }
-
-  store(session: SessionId, count: number, ackedUpTo: number, post: StoredPost): void {
-    this.#change(session, (posts) => {
-      acknowledge(posts, ackedUpTo);
-      if (count > posts.ackedUpTo) posts.stored.set(count, post);
-    });
+  /** The session was seen, has all responses up to that count, and has stored these posts. */
+  store(
+    session: SessionId,
+    ackedUpTo: number,
+    posts: readonly (readonly [count: number, post: StoredPost])[],
+  ): void {
+    const before = this.#bytesOf(session);
+    const own = this.#see(session);
+    acknowledge(own, ackedUpTo);
+    for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
+    this.#count(this.#bytesOf(session) - before, session);
   }
 
   /** For a post of a connected session, which acknowledges the responses up to that count. */
@@ -94,6 +96,7 @@ export class SessionPosts {
   forget(session: SessionId): void {
     this.#count(-this.#bytesOf(session), session);
     this.#sessions.delete(session);
+    if (session === this.#lastSeen) this.#lastSeen = undefined;
   }
 
   shrink(): void {
@@ -118,13 +121,13 @@ export class SessionPosts {
   }
 
   /** Makes it the session last seen. */
-  #change(session: SessionId, change: (posts: Posts) => void): void {
-    const before = this.#bytesOf(session);
+  #see(session: SessionId): Posts {
     const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, stored: new Map() };
+    if (session === this.#lastSeen) return posts;
     this.#sessions.delete(session);
     this.#sessions.set(session, posts);
-    change(posts);
-    this.#count(this.#bytesOf(session) - before, session);
+    this.#lastSeen = session;
+    return posts;
   }
 
   #shrinkTo(sessionsMax: number, bytesMax: number): void {

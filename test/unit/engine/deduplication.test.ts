@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { Deduplication } from '../../../src/engine/deduplication.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { SessionPosts } from '../../../src/engine/session-posts.ts';
 import {
   type MessageId,
+  type Name,
   parseSessionId,
   type SessionId,
   sessionMessageId,
 } from '../../../src/model/message.ts';
-import { sessionOf } from '../../support/model/engine.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
+import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
 
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
@@ -60,7 +64,7 @@ test('a stored post is found by session and count', () => {
 test('posts up to the acknowledged count are forgotten, and that count never decreases', () => {
   const deduplication = makeIds();
   for (const count of [1, 2, 3, 4]) store(deduplication, ann, count, 0, 70 + count);
-  deduplication.sessions.acknowledge(ann, 2);
+  deduplication.sessions.store(ann, 2, []);
   assert.equal(numberOf(deduplication, ann, 2), undefined);
   assert.equal(numberOf(deduplication, ann, 3), 73);
   store(deduplication, ann, 5, 1, 75);
@@ -90,7 +94,7 @@ test('the session last seen longest ago is forgotten first', () => {
   store(deduplication, ann, 1, 0, 70);
   store(deduplication, bob, 1, 0, 71);
   store(deduplication, carl, 1, 0, 72);
-  deduplication.sessions.acknowledge(ann, 0);
+  deduplication.sessions.store(ann, 0, []);
   deduplication.sessions.shrink();
   assert.deepEqual(
     [ann, bob, carl].map((session) => deduplication.knows(session)),
@@ -208,6 +212,96 @@ test('the records of a segment prologue have everything, the session last seen l
     },
     { kind: 'named', ids: [['deploy-7', 73]] },
   ]);
+});
+
+test('the longest ids chosen by callers are remembered up to 640 KiB, and the oldest is forgotten first', () => {
+  const deduplication = new Deduplication(limits);
+  const idOf = (count: number) => `${count}`.padEnd(200, 'x');
+  for (let count = 1; count <= 5_000; count++) storeNamed(deduplication, idOf(count), count);
+  const known = Array.from({ length: 5_000 }, (_, index) => index + 1).filter(
+    (count) => numberOfNamed(deduplication, idOf(count)) !== undefined,
+  );
+  assert.equal(known.length, Math.floor((640 * 1024) / 221));
+  assert.equal(known.at(-1), 5_000);
+  assert.equal(known[0], 5_001 - known.length);
+});
+
+test('the longest ids that were settled without being stored are remembered up to 400 KiB', () => {
+  const deduplication = new Deduplication(limits);
+  const idOf = (count: number) => `${count}`.padEnd(200, 'x') as MessageId;
+  for (let number = 1; number <= 5_000; number++) {
+    deduplication.settle({ id: idOf(number), number });
+  }
+  const oldest = 5_001 - Math.floor((400 * 1024) / 209);
+  assert.equal(deduplication.settledAs(idOf(oldest - 1)), undefined);
+  assert.equal(deduplication.settledAs(idOf(oldest)), oldest);
+});
+
+test('fingerprints are restored with the ids behind them, and stay with a post that is read again', () => {
+  const first = makeIds();
+  first.store(sessionMessageId(ann, 1), 0, { number: 70, fingerprint: 0xffff_ffff });
+  first.store('deploy-7' as MessageId, 0, { number: 71, fingerprint: 0 });
+  const second = makeIds();
+  for (const record of first.records()) restore(second, record);
+  const without = first.records().filter(({ kind }) => kind !== 'fingerprints');
+  second.endReplay();
+  for (const record of without) restore(second, record);
+  assert.deepEqual(second.records(), first.records());
+  assert.deepEqual(second.stored(sessionMessageId(ann, 1)), {
+    number: 70,
+    fingerprint: 0xffff_ffff,
+  });
+});
+
+test('an id of an earlier version has no fingerprint: once its message is settled, any post repeats it', () => {
+  const engine = new Engine();
+  engine.restore({ kind: 'session', session: ann, ackedUpTo: 0, numbers: [[1, 70]] });
+  engine.restore({ kind: 'named', ids: [['deploy-7' as MessageId, 71]] });
+  engine.begin(identity, instantAt(0));
+  const hello = { kind: 'hello', request: 1, session: ann, origin, standby: false } as const;
+  engine.step({ ...hello, held: [], connection: 1 }, instantAt(0));
+  for (const id of [
+    { count: 1, id: '' },
+    { count: 0, id: 'deploy-7' as MessageId },
+  ] as const) {
+    const post = { kind: 'post', request: 2, ackedUpTo: 0, to: 'A' as Name, alsoTo: [] } as const;
+    const content = { from: '', answers: '', settles: [], checksum: 7 } as const;
+    const { replies } = engine.step(
+      { ...post, ...id, ...content, body: Buffer.from('new'), connection: 1 },
+      instantAt(0),
+    );
+    const [response] = replies.map(({ response }) => response);
+    assert.equal(response?.kind === 'stored' && response.duplicate, true);
+  }
+});
+
+function restore(deduplication: Deduplication, record: JournalRecord): void {
+  if (record.kind === 'session') deduplication.restoreSession(record);
+  else if (record.kind === 'named') deduplication.restoreNamed(record);
+  else if (record.kind === 'fingerprints') deduplication.restoreFingerprints(record.fingerprints);
+  else assert.fail(record.kind);
+}
+
+test('the bytes of sessions are counted exactly, however they change', () => {
+  const posts = new SessionPosts(limits);
+  for (const session of [ann, bob, carl]) {
+    for (let count = 1; count <= 40; count++) {
+      posts.store(session, 0, [[count, { number: count, fingerprint: 1 }]]);
+    }
+  }
+  posts.connect(ann);
+  posts.connect(bob);
+  posts.store(ann, 10, []);
+  posts.store(carl, 39, []);
+  posts.store(bob, 40, [[41, { number: 41, fingerprint: 1 }]]);
+  posts.disconnect(bob);
+  posts.forget(carl);
+  posts.store(ann, 10, [[41, { number: 41, fingerprint: 1 }]]);
+  const room = (limits.sharedPostsBytesMax - (49 + 31 * 28)) / 28;
+  assert.deepEqual(
+    [Math.floor(room), Math.floor(room) + 1].map((messages) => posts.hasRoom(ann, 0, messages)),
+    [true, false],
+  );
 });
 
 function numbered(count: number): SessionId {
