@@ -86,10 +86,11 @@ export class SessionPosts {
     const posts = this.#sessions.get(session);
     const added = (posts ? 0 : rememberedSessionBytes) + messages * rememberedPostBytes;
     if (before + added <= sharedPostsBytesMax) return true;
-    const counts = [...(posts?.stored.keys() ?? [])];
-    const left = counts.filter((count) => count > ackedUpTo).length;
+    let acknowledged = 0;
+    for (const count of posts?.stored.keys() ?? []) if (count <= ackedUpTo) acknowledged++;
+    const left = (posts?.stored.size ?? 0) - acknowledged;
     if (left + messages <= guaranteedPosts) return true;
-    const after = before + added - (counts.length - left) * rememberedPostBytes;
+    const after = before + added - acknowledged * rememberedPostBytes;
     return after <= Math.max(before, sharedPostsBytesMax);
   }
 
