@@ -150,9 +150,9 @@ assert(
   statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
-/** Waits parked in one broker. */
+/** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
 export const waitsMax = 100_000;
-/** Waits parked on one connection. */
+/** The same on one connection. */
 export const waitsPerConnectionMax = 10_000;
 assert(
   waitsPerConnectionMax * 2 <= waitsMax,
@@ -207,6 +207,57 @@ export const helloMs = heartbeatMs;
 
 /** When a segment has reached this size, the next one begins. */
 export const segmentBytesMax = 16 * 1024 ** 2;
+/** Largest segment prologue: it is written at once, and again with each segment. */
+export const prologueBytesMax = segmentBytesMax / 4;
+/** The part of it for both segment headers, with a thousand earlier segments, and the heads of single records. */
+export const prologueHeadersBytesMax = 64 * 1024;
+
+/**
+ * What deduplication remembers is bounded in bytes of the segment prologue. A session takes this much there; in
+ * memory about 300 bytes.
+ */
+export const rememberedSessionBytes = 49;
+/** A stored post above the acknowledged-up-to count, with its fingerprint; in memory about 90 bytes. */
+export const rememberedPostBytes = 28;
+/** An id, beside its text; with a fingerprint if a message was stored under it. */
+export const rememberedIdBytes = 9;
+export const fingerprintBytes = 12;
+/** Bytes of sessions and their stored posts. Sessions that are not connected are forgotten first. */
+export const sessionPostsBytesMax = 2_944 * 1024;
+/** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
+export const guaranteedPosts = 8;
+/** Bytes of the ids that callers chose. */
+export const namedIdsBytesMax = 640 * 1024;
+/** Bytes of the ids of messages that are not in the store. */
+export const unstoredIdsBytesMax = 400 * 1024;
+assert(
+  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+    prologueBytesMax,
+  'all that is remembered fits into a prologue',
+);
+const guaranteedBytes = rememberedSessionBytes + guaranteedPosts * rememberedPostBytes;
+/** Beyond this, a connected session that has more than its guaranteed posts is refused. */
+export const sharedPostsBytesMax = sessionPostsBytesMax - connectionsMax * guaranteedBytes;
+assert(
+  16 * (rememberedSessionBytes + unacknowledgedPostsMax * rememberedPostBytes) <=
+    sharedPostsBytesMax,
+  'sixteen sessions may have as many posts in flight as one may',
+);
+assert(
+  sessionsMax * (rememberedSessionBytes + rememberedPostBytes) <= sharedPostsBytesMax,
+  'sessions with one post each are forgotten by their number, not by their bytes',
+);
+/** The same while a journal is replayed, which names sessions that were forgotten since. */
+export const replayedPostsBytesMax = 4 * sessionPostsBytesMax;
+assert(
+  namedIdsMax * (rememberedIdBytes + fingerprintBytes + 40) <= namedIdsBytesMax,
+  'as many ids of the length of a UUID are remembered as may be',
+);
+assert(
+  unstoredIdsMax * (rememberedIdBytes + 28) <= unstoredIdsBytesMax,
+  'as many generated ids, with counts up to 99,999,999,999, are remembered as may be',
+);
+
 /** Preallocation of a new segment: zeros written ahead. */
 export const segmentReserveBytes = 64 * 1024;
 /** The part of them that posts leave free, for deliveries, settles and sync points. */

@@ -20,9 +20,15 @@ export interface SessionConnection {
 export class Connections {
   readonly #byId = new Map<ConnectionId, SessionConnection>();
   readonly #bySession = new Map<SessionId, SessionConnection>();
+  #parkedReads = 0;
 
   get count(): number {
     return this.#byId.size;
+  }
+
+  /** Of all connections. */
+  get parkedReads(): number {
+    return this.#parkedReads;
   }
 
   get(id: ConnectionId): SessionConnection | undefined {
@@ -33,17 +39,37 @@ export class Connections {
     return this.#bySession.get(session);
   }
 
-  isConnected = (session: SessionId): boolean => this.#bySession.has(session);
-
   add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
     const connection = { ...peer, waiters: new Map(), reads: new Map(), unreadBytes: 0 };
     this.#byId.set(peer.id, connection);
     this.#bySession.set(peer.session, connection);
   }
 
-  delete({ id, session }: SessionConnection): void {
-    this.#byId.delete(id);
-    this.#bySession.delete(session);
+  delete(connection: SessionConnection): void {
+    this.takeReads(connection);
+    this.#byId.delete(connection.id);
+    this.#bySession.delete(connection.session);
+  }
+
+  parkRead({ reads }: SessionConnection, read: FetchRequest | PeekRequest): void {
+    reads.set(read.request, read);
+    this.#parkedReads++;
+  }
+
+  takeRead(
+    { reads }: SessionConnection,
+    request: RequestNumber,
+  ): FetchRequest | PeekRequest | undefined {
+    const read = reads.get(request);
+    if (reads.delete(request)) this.#parkedReads--;
+    return read;
+  }
+
+  takeReads({ reads }: SessionConnection): (FetchRequest | PeekRequest)[] {
+    const all = [...reads.values()];
+    reads.clear();
+    this.#parkedReads -= all.length;
+    return all;
   }
 
   values(): IterableIterator<SessionConnection> {

@@ -56,7 +56,7 @@ import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
-import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
+import { parkRefusal, quotaRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -156,10 +156,7 @@ export class Engine {
 
   /** What each segment prologue repeats: the ids of posts, for deduplication. */
   snapshot(): JournalRecord[] {
-    const { deduplication } = this.#state;
-    deduplication.shrink(this.#connections.isConnected);
-    deduplication.forgetAcknowledged();
-    return deduplication.records();
+    return this.#state.deduplication.records();
   }
 
   /** A live message as it is now, for compaction. The journal adds the body. */
@@ -219,6 +216,7 @@ export class Engine {
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
     this.#connections.add({ id, session, origin, standby });
+    this.#state.deduplication.sessions.connect(session);
     this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
     const welcome = {
@@ -262,7 +260,7 @@ export class Engine {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
-    deduplication.shrink(this.#connections.isConnected);
+    deduplication.sessions.shrink();
     for (const { number } of toStore) this.#adopt(this.#state.live(number));
     this.#match(
       toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
@@ -291,7 +289,7 @@ export class Engine {
     if (!stored) {
       const taken = messages.find(({ storedAs }) => storedAs !== undefined);
       const parts = 'body, mailboxes, sender or answered message';
-      const what = `a message with the id ${taken?.id} is stored, but its ${parts} differs`;
+      const what = `a message with the id ${taken?.id} was stored, but its ${parts} differs`;
       return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
@@ -301,8 +299,7 @@ export class Engine {
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailbox, answers, waitMs } = wait;
-    const refusal =
-      waitRefusal(this.#waiters.size, this.#limits) ?? parkRefusal(connection, this.#limits);
+    const refusal = parkRefusal(connection, this.#parked, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const { session } = connection;
@@ -316,9 +313,9 @@ export class Engine {
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
     const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailbox);
     if (isEarly || !this.#mayDeliver(connection)) {
-      const refusal = parkRefusal(connection, this.#limits);
+      const refusal = parkRefusal(connection, this.#parked, this.#limits);
       if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
-      connection.reads.set(read.request, read);
+      this.#connections.parkRead(connection, read);
     } else if (read.kind === 'fetch') this.#fetch(read, connection);
     else this.#peek(read, connection);
   }
@@ -343,8 +340,7 @@ export class Engine {
   #cancel(request: RequestNumber, connection: SessionConnection): void {
     const parked = connection.waiters.get(request);
     if (parked) this.#unpark(parked);
-    const mailbox = (parked ?? connection.reads.get(request))?.mailbox;
-    connection.reads.delete(request);
+    const { mailbox } = parked ?? this.#connections.takeRead(connection, request) ?? {};
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
 
@@ -407,8 +403,13 @@ export class Engine {
   #mayDeliver = (connection: SessionConnection): boolean =>
     connection.unreadBytes < this.#limits.unreadBytesMax;
 
+  get #parked(): number {
+    return this.#waiters.size + this.#connections.parkedReads;
+  }
+
   #removeConnection(connection: SessionConnection): void {
     this.#connections.delete(connection);
+    this.#state.deduplication.sessions.disconnect(connection.session);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
   }
 
@@ -466,13 +467,12 @@ export class Engine {
   }
 
   #readAgain(): void {
+    if (this.#connections.parkedReads === 0) return;
     for (const connection of this.#connections.values()) this.#readParked(connection);
   }
 
   #readParked(connection: SessionConnection): void {
-    const reads = [...connection.reads.values()];
-    connection.reads.clear();
-    for (const read of reads) this.#read(read, connection);
+    for (const read of this.#connections.takeReads(connection)) this.#read(read, connection);
   }
 
   #status(request: RequestNumber): StatusResponse {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import {
   type Envelope,
+  fingerprintOf,
   type Hold,
   isSameMessage,
   type MessageId,
@@ -13,13 +14,14 @@ import {
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
+import type { StoredPost } from './session-posts.ts';
 
 /** One message of a post. */
 export interface AddressedMessage {
   readonly id: MessageId;
   readonly to: Name;
-  /** The number under which it is stored already. */
-  readonly storedAs: number | undefined;
+  /** It was stored already. */
+  readonly storedAs: StoredPost | undefined;
   /** It was never stored, but a holder settled it: the number under which it was delivered. */
   readonly settledAs: number | undefined;
 }
@@ -31,23 +33,12 @@ export function addressedMessages(
   deduplication: Deduplication,
 ): AddressedMessage[] {
   return mailboxesOf(post).map((to, index) => {
-    if (post.id !== '') {
-      const id = namedMessageId(post.id, index);
-      return {
-        id,
-        to,
-        storedAs: deduplication.numberOfNamed(id),
-        settledAs: deduplication.settledAs(id),
-      };
-    }
-    const count = post.count + index;
-    const id = sessionMessageId(session, count);
-    return {
-      id,
-      to,
-      storedAs: deduplication.numberOf(session, count),
-      settledAs: deduplication.settledAs(id),
-    };
+    const isNamed = post.id !== '';
+    const id = isNamed
+      ? namedMessageId(post.id, index)
+      : sessionMessageId(session, post.count + index);
+    const [storedAs, settledAs] = [deduplication.stored(id), deduplication.settledAs(id)];
+    return { id, to, storedAs, settledAs };
   });
 }
 
@@ -79,8 +70,13 @@ export function storedBefore(
 ): { readonly id: MessageId; readonly number: number }[] | undefined {
   const stored = messages.flatMap(({ id, to, storedAs, settledAs }) => {
     if (storedAs === undefined) return settledAs === undefined ? [] : [{ id, number: settledAs }];
-    const live = state.message(storedAs)?.envelope;
-    return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number: storedAs }];
+    const { number, fingerprint } = storedAs;
+    const live = state.message(number)?.envelope;
+    const isSame = live
+      ? isSameMessage(live, { ...post, to })
+      : fingerprint === undefined ||
+        fingerprint === fingerprintOf({ ...post, to, bodyBytes: post.body.length });
+    return isSame ? [{ id, number }] : [];
   });
   return stored.length === messages.length ? stored : undefined;
 }

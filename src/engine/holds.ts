@@ -6,8 +6,10 @@
 // or to a newer epoch. Its poster got no response and posts it again. Then the message goes to its holder at
 // once, or is at its second attempt if the holder has released it meanwhile. Orphans are in memory only,
 // since each hello lists what its session holds.
+import { rememberedIdBytes } from '../base/limits.ts';
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
+import type { DeduplicationLimits } from './deduplication.ts';
 import { IdsBySession } from './ids-by-session.ts';
 import type { LiveMessage, State } from './state.ts';
 
@@ -16,9 +18,13 @@ export class Holds {
   /** Holders of messages that are not in the store; undefined for a message that was released. */
   readonly #orphans: IdsBySession<SessionId | undefined>;
 
-  constructor(state: State, { unstoredIdsMax }: { readonly unstoredIdsMax: number }) {
+  constructor(state: State, { unstoredIdsMax, unstoredIdsBytesMax }: DeduplicationLimits) {
     this.#state = state;
-    this.#orphans = new IdsBySession(unstoredIdsMax);
+    this.#orphans = new IdsBySession({
+      sizeMax: unstoredIdsMax,
+      bytesMax: unstoredIdsBytesMax,
+      entryBytes: rememberedIdBytes,
+    });
   }
 
   /**
@@ -102,7 +108,6 @@ export class Holds {
   /** Makes it the newest orphan. */
   #keepOrphan({ id }: Hold, session: SessionId): void {
     if (!this.#state.deduplication.mayBePosted(id)) return;
-    this.#orphans.delete(id);
-    this.#orphans.set(id, session, session);
+    this.#orphans.setNewest(id, session, session);
   }
 }

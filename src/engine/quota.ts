@@ -8,18 +8,18 @@ import type { SessionConnection } from './connections.ts';
 import { type IndexedTexts, indexBytesOf } from './index-bytes.ts';
 import type { State } from './state.ts';
 
-export function waitRefusal(parked: number, { waitsMax: max }: EngineLimits): IpcError | undefined {
-  if (parked < max) return undefined;
-  const what = `${max} waits are parked in the broker, which is the limit`;
-  return new IpcError('too_many_waits', what);
-}
-
+/** `parked`: waits and reads of all connections. */
 export function parkRefusal(
   { waiters, reads }: SessionConnection,
-  { waitsPerConnectionMax: max }: EngineLimits,
+  parked: number,
+  { waitsMax, waitsPerConnectionMax }: EngineLimits,
 ): IpcError | undefined {
-  if (waiters.size + reads.size < max) return undefined;
-  const what = `${max} calls of this connection are parked, which is the limit`;
+  if (parked >= waitsMax) {
+    const what = `${waitsMax} calls are parked in the broker, which is the limit`;
+    return new IpcError('too_many_waits', what);
+  }
+  if (waiters.size + reads.size < waitsPerConnectionMax) return undefined;
+  const what = `${waitsPerConnectionMax} calls of this connection are parked, which is the limit`;
   return new IpcError('too_many_waits', what);
 }
 
@@ -49,17 +49,22 @@ function wrongCount(
   post: PostRequest,
   session: SessionId,
   state: State,
-  { unacknowledgedPostsMax }: EngineLimits,
+  { unacknowledgedPostsMax, guaranteedPosts }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
-  const ackedUpTo = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
+  const { sessions } = state.deduplication;
+  const ackedUpTo = Math.max(sessions.ackedUpTo(session), post.ackedUpTo);
   if (post.count <= ackedUpTo) {
     const what = `post ${post.count} is not above the acknowledged count ${ackedUpTo}`;
     return new IpcError('bad_frame', what);
   }
   const last = post.count + post.alsoTo.length;
-  if (last <= ackedUpTo + unacknowledgedPostsMax) return undefined;
-  const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
+  if (last > ackedUpTo + unacknowledgedPostsMax) {
+    const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
+    return new IpcError('too_many_unanswered', what);
+  }
+  if (sessions.hasRoom(session, ackedUpTo, 1 + post.alsoTo.length)) return undefined;
+  const what = `the posts of all sessions without acknowledged responses are at their limit; this session may have ${guaranteedPosts}`;
   return new IpcError('too_many_unanswered', what);
 }
 

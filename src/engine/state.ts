@@ -4,18 +4,19 @@ import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import {
   type Envelope,
+  fingerprintOf,
   type Hold,
   isDeadLetter,
   type MessageId,
   type Name,
   type SessionId,
-  splitId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf } from './index-bytes.ts';
+import { NumberSet } from './number-set.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
 export interface LiveMessage {
@@ -63,7 +64,7 @@ export class State {
   #bytes = 0;
   #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
-  #settledInReplay: Set<number> | undefined = new Set();
+  #settledInReplay: NumberSet | undefined = new NumberSet();
 
   constructor(limits: DeduplicationLimits) {
     this.deduplication = new Deduplication(limits);
@@ -95,6 +96,7 @@ export class State {
 
   endReplay(): void {
     this.#settledInReplay = undefined;
+    this.deduplication.endReplay();
   }
 
   apply(record: JournalRecord): void {
@@ -125,16 +127,14 @@ export class State {
       case 'settled':
         return this.#settle(record.numbers);
       case 'session':
-        this.deduplication.acknowledge(record.session, record.ackedUpTo);
-        for (const [count, number] of record.numbers) {
-          this.deduplication.store(record.session, count, record.ackedUpTo, number);
-        }
-        return;
+        this.deduplication.restoreSession(record);
+        return this.deduplication.sessions.shrinkInReplay();
       case 'forgotten':
         return this.deduplication.forget(record.session);
       case 'named':
-        for (const [id, number] of record.ids) this.deduplication.storeNamed(id, number);
-        return;
+        return this.deduplication.restoreNamed(record);
+      case 'fingerprints':
+        return this.deduplication.restoreFingerprints(record.fingerprints);
       case 'settledById':
         for (const hold of record.holds) this.deduplication.settle(hold);
         return;
@@ -242,9 +242,9 @@ export class State {
   }
 
   #rememberId(envelope: Envelope, ackedUpTo: number): void {
-    const own = splitId(envelope.id);
-    if (own) this.deduplication.store(own.session, own.count, ackedUpTo, envelope.number);
-    else this.deduplication.storeNamed(envelope.id, envelope.number);
+    const { id, number } = envelope;
+    this.deduplication.store(id, ackedUpTo, { number, fingerprint: fingerprintOf(envelope) });
+    if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
   }
 
   #add(envelope: Envelope, mailbox: Name, attempt: number): void {

@@ -186,6 +186,18 @@ export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
 }
 
+/**
+ * What stays of a message that was settled, to recognise another one under its id. 32 bits are enough against
+ * chance; no number of bits keeps a peer that knows the content from posting that.
+ */
+export function fingerprintOf(
+  message: Pick<Envelope, 'to' | 'from' | 'answers' | 'bodyBytes' | 'checksum'>,
+): number {
+  const { to, from, answers, bodyBytes, checksum } = message;
+  // No name and no id has a NUL.
+  return crc32(`${to}\0${from}\0${answers}\0${bodyBytes}\0${checksum}`);
+}
+
 /** Whether a repeated post has the same content as the stored message. */
 export function isSameMessage(
   stored: Envelope,

@@ -47,6 +47,21 @@ const roomy: EngineLimits = {
   unreadBytesMax: Number.POSITIVE_INFINITY,
 };
 const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4, unstoredIdsMax: 3 };
+/** Nine shared posts of sessions that are connected, and two guaranteed to each. */
+const crowded: EngineLimits = {
+  ...roomy,
+  sharedPostsBytesMax: 2 * 49 + 9 * 28,
+  guaranteedPosts: 2,
+  sessionPostsBytesMax: 2 * 49 + 9 * 28 + sessionsAtOnce * (49 + 2 * 28),
+  namedIdsBytesMax: 100,
+  unstoredIdsBytesMax: 70,
+};
+
+const variants: [[string, EngineLimits], ...[string, EngineLimits][]] = [
+  ['with large limits', roomy],
+  ['with few remembered ids', forgetful],
+  ['with few bytes of remembered ids', crowded],
+];
 
 /** A session, with the state that it keeps itself. */
 interface Client {
@@ -480,8 +495,7 @@ function omitLong(name: string, value: unknown): unknown {
 
 const seed = seedFromEnvironment();
 for (let count = 0; count < histories; count++) {
-  const limits = count % 2 === 0 ? roomy : forgetful;
-  const name = count % 2 === 0 ? 'with large limits' : 'with few remembered ids';
+  const [name, limits] = variants[count % variants.length] ?? variants[0];
   test(`${steps} random steps violate no promise of the engine, ${name} (SEED=${seed + count})`, () => {
     new History(seed + count, limits).run();
   });

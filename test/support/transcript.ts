@@ -429,6 +429,8 @@ function recordText(record: JournalRecord): string {
       return `${kind} ${record.ids.map(([id, number]) => `${id}:${number}`).join(',')}`;
     case 'settledById':
       return `${kind} ${record.holds.map(({ id, number }) => `${number}:${shortId(id)}`).join(',')}`;
+    case 'fingerprints':
+      return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
   }
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { indexBytesOf } from '../../../src/engine/index-bytes.ts';
 import { State } from '../../../src/engine/state.ts';
-import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
+import type { Envelope, MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
@@ -50,7 +50,7 @@ test('what is settled stays settled, in whatever order its records are read', ()
   for (const order of permutations(records)) {
     const { size, bytes, nextNumber, deduplication } = replay(order);
     assert.deepEqual({ size, bytes, nextNumber }, { size: 0, bytes: 0, nextNumber: 2 });
-    assert.equal(deduplication.numberOf(sessionOf('ann'), 1), 1);
+    assert.equal(deduplication.stored(envelopeOf(1).id)?.number, 1);
   }
 });
 
@@ -87,6 +87,21 @@ test('records of a message that was removed with an old segment do nothing', () 
   assert.equal(state.size, 0);
   assert.deepEqual([...state.holders()], []);
   assert.deepEqual([...state.mailboxNames()], []);
+});
+
+test('while a log is replayed, old sessions are forgotten beyond four times what a prologue may have', () => {
+  const state = new State(limits);
+  const counts = Array.from({ length: 4_096 }, (_, index) => index + 1);
+  const sessions = Array.from({ length: 130 }, (_, index) => {
+    return index.toString(32).padStart(16, '0') as SessionId;
+  });
+  for (const session of sessions) {
+    const numbers = counts.map((count) => [count, count] as const);
+    state.apply({ kind: 'session', session, ackedUpTo: 0, numbers });
+  }
+  const kept = state.deduplication.sessions.records().map(({ session }) => session);
+  const keptMax = Math.floor((4 * 2_944 * 1_024) / (49 + 4_096 * 28));
+  assert.deepEqual(kept, sessions.slice(-keptMax));
 });
 
 test('a copied record has the current mailbox of its message', () => {
