@@ -6,6 +6,7 @@ import { deadLetterMailbox, type Envelope, isDeadLetter } from '../model/message
 import type { MovedRecord } from '../model/records.ts';
 import type { RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import { lookThrough } from './mailbox-reads.ts';
 import { fullMailboxes } from './quota.ts';
 import type { LiveMessage, State } from './state.ts';
 
@@ -17,20 +18,20 @@ export function retryDeadLetters(
   move: (record: MovedRecord) => void,
 ): { moved: readonly Envelope[]; stayed: readonly Envelope[]; next: number } {
   const named = new Set(ids);
-  const isWanted = ({ envelope }: LiveMessage) =>
-    (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));
-  const wanted = state
-    .ready(deadLetterMailbox)
-    .filter((message) => message.envelope.number > after)
-    .filter((message) => isDeadLetter(message.mailbox, message.envelope.to) && isWanted(message));
+  const isWanted = ({ envelope, mailbox, holder }: LiveMessage) =>
+    holder === undefined &&
+    isDeadLetter(mailbox, envelope.to) &&
+    (to === '' || envelope.to === to) &&
+    (named.size === 0 || named.has(envelope.id));
+  const wanted = lookThrough(state, deadLetterMailbox, after, deadLettersPerRetry, isWanted);
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
-  for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {
+  for (const { envelope } of wanted.found) {
     if (fullMailboxes([envelope.to], envelope.bodyBytes, state, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);
     }
   }
-  return { moved, stayed, next: wanted[deadLettersPerRetry - 1]?.envelope.number ?? 0 };
+  return { moved, stayed, next: wanted.next };
 }

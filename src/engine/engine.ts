@@ -30,7 +30,6 @@ import type {
   RequestNumber,
   RetryRequest,
   SettleRequest,
-  StatusResponse,
   WaitRequest,
 } from '../model/requests.ts';
 import type {
@@ -48,13 +47,15 @@ import {
   type AddressedMessage,
   addressedMessages,
   envelopesFor,
+  idConflict,
   numberedFrom,
   storedBefore,
   storedResponse,
 } from './fan-out.ts';
-import { HolderGrace } from './holder-grace.ts';
+import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
+import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
@@ -66,14 +67,16 @@ export class Engine {
   readonly #limits: EngineLimits;
   readonly #state: State;
   readonly #holds: Holds;
-  readonly #waiters = new Waiters<SessionConnection>();
+  /** The mailboxes that a status lists. */
+  readonly #names = new NameCounts();
+  readonly #waiters = new Waiters<SessionConnection>(this.#names);
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #outcome = new OutcomeBuilder();
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
-    this.#state = new State(this.#limits);
+    this.#state = new State(this.#limits, this.#names);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
   }
@@ -130,9 +133,10 @@ export class Engine {
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
-      const held = this.#grace.end().flatMap((session) => this.#holds.releaseAll(session));
+      const { sessions, fetches } = this.#grace.end();
+      const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
       this.#putBackAll(held, false);
-      this.#readAgain();
+      this.#fetchAll(fetches);
     }
     return this.#outcome.take();
   }
@@ -195,7 +199,7 @@ export class Engine {
       case 'drop':
         return this.#drop(command, connection, instant);
       case 'status':
-        return this.#outcome.reply(connection.id, this.#status(command.request));
+        return this.#status(command.request, connection.id);
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
@@ -219,17 +223,11 @@ export class Engine {
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
     this.#connections.add({ id, session, origin, standby });
-    this.#grace.reconnected(session);
+    const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
-    const welcome = {
-      ...identity,
-      kind: 'welcome',
-      request,
-      revoked,
-      messages: this.size,
-    } as const;
-    this.#outcome.reply(id, welcome);
-    this.#readAgain();
+    const { size: messages } = this;
+    this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
+    this.#fetchAll(fetches);
   }
 
   /**
@@ -273,8 +271,10 @@ export class Engine {
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
   #adopt(message: LiveMessage): void {
     const orphan = this.#holds.takeOrphan(message.envelope.id);
-    if (orphan?.holder !== undefined) this.#offer(message, orphan.holder);
-    else if (orphan) this.#putBack(message, false);
+    if (orphan?.holder !== undefined) {
+      this.#offer(message, orphan.holder);
+      this.#grace.offered(orphan.holder, message.mailbox);
+    } else if (orphan) this.#putBack(message, false);
   }
 
   /**
@@ -288,10 +288,7 @@ export class Engine {
   ): void {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
-      const taken = messages.find(({ storedAs }) => storedAs !== undefined);
-      const parts = 'body, mailboxes, sender or answered message';
-      const what = `a message with the id ${taken?.id} is stored, but its ${parts} differs`;
-      return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
+      return this.#outcome.refuse(connection.id, post.request, idConflict(messages));
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
     const outcome = { duplicate: true, notHeld };
@@ -304,12 +301,9 @@ export class Engine {
       waitRefusal(this.#waiters.size, this.#limits) ?? parkRefusal(connection, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
-    const { session } = connection;
-    const call = { session, request, mailbox, answers, deadline };
-    const waiter = { owner: connection, ...call, index: 0 };
-    connection.waiters.set(request, waiter);
-    this.#waiters.park(waiter);
-    this.#match([waiter]);
+    const call = { request, mailbox, answers, deadline, session: connection.session };
+    connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
+    this.#match([call]);
   }
 
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
@@ -317,7 +311,8 @@ export class Engine {
     if (isEarly || !this.#mayDeliver(connection)) {
       const refusal = parkRefusal(connection, this.#limits);
       if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
-      connection.reads.set(read.request, read);
+      if (isEarly) this.#grace.park(read, connection);
+      else connection.reads.set(read.request, read);
     } else if (read.kind === 'fetch') this.#fetch(read, connection);
     else this.#peek(read, connection);
   }
@@ -340,9 +335,11 @@ export class Engine {
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
   #cancel(request: RequestNumber, connection: SessionConnection): void {
-    const parked = connection.waiters.get(request);
-    if (parked) this.#unpark(parked);
-    const mailbox = (parked ?? connection.reads.get(request))?.mailbox;
+    const waiter = connection.waiters.get(request);
+    const fetch = connection.earlyFetches.get(request);
+    const mailbox = (waiter ?? fetch ?? connection.reads.get(request))?.mailbox;
+    if (waiter) this.#unpark(waiter);
+    if (fetch) this.#grace.unpark(fetch, connection);
     connection.reads.delete(request);
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
@@ -394,12 +391,18 @@ export class Engine {
 
   /** Deliveries to a peer that has caught up resume. */
   #flushed(bytes: number, connection: SessionConnection): void {
-    const wasBehind = !this.#mayDeliver(connection);
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'bytes are delivered before they are flushed');
-    if (!wasBehind || !this.#mayDeliver(connection)) return;
-    this.#match([...connection.waiters.values()]);
-    this.#readParked(connection);
+    while (this.#mayDeliver(connection)) {
+      const line = this.#waiters.putBack(connection);
+      if (!line) break;
+      this.#serveAll(line.mailbox, line.answers);
+    }
+    for (const [request, read] of connection.reads) {
+      if (!this.#mayDeliver(connection)) return;
+      connection.reads.delete(request);
+      this.#read(read, connection);
+    }
   }
 
   /** Bounds the bytes that a peer leaves unread. Beyond the limit, mail goes to other sessions. */
@@ -409,6 +412,9 @@ export class Engine {
   #removeConnection(connection: SessionConnection): void {
     this.#connections.delete(connection);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
+    for (const fetch of connection.earlyFetches.values()) {
+      this.#grace.unpark(fetch, connection);
+    }
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
@@ -464,19 +470,13 @@ export class Engine {
     waiter.owner.waiters.delete(waiter.request);
   }
 
-  #readAgain(): void {
-    for (const connection of this.#connections.values()) this.#readParked(connection);
+  #fetchAll(fetches: readonly EarlyFetch[]): void {
+    for (const { fetch, connection } of fetches) this.#read(fetch, connection);
   }
 
-  #readParked(connection: SessionConnection): void {
-    const reads = [...connection.reads.values()];
-    connection.reads.clear();
-    for (const read of reads) this.#read(read, connection);
-  }
-
-  #status(request: RequestNumber): StatusResponse {
-    const sessions = this.#connections.count;
-    return { request, sessions, ...statusOf(this.#state, this.#waiters, this.#limits) };
+  #status(request: RequestNumber, to: ConnectionId): void {
+    const status = statusOf(this.#state, this.#waiters, this.#names, this.#limits);
+    this.#outcome.reply(to, { request, sessions: this.#connections.count, ...status });
   }
 
   #write(record: JournalRecord): void {

@@ -1,7 +1,7 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
-import { fetchBytesMax, messagesPerDrop } from '../base/limits.ts';
-import type { Envelope, Origin, SessionId } from '../model/message.ts';
+import { fetchBytesMax, messagesPerDrop, messagesPerLook } from '../base/limits.ts';
+import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
 import type {
   DropRequest,
   EndResponse,
@@ -46,19 +46,16 @@ function seenBy(
   { mailbox, after, messagesMax, partBytesMax }: PeekRequest,
   state: State,
 ): { messages: readonly LiveMessage[]; remaining: number } {
-  const held = state.heldIn(mailbox).filter(({ envelope }) => envelope.number > after);
-  const seen = [...state.readyAbove(mailbox, after, messagesMax), ...held].sort(byNumber);
   let bytesLeft = fetchBytesMax;
   const messages: LiveMessage[] = [];
-  for (const message of seen.slice(0, messagesMax)) {
+  for (const message of state.above(mailbox, after, messagesMax)) {
     // The whole body is read from the disk, however little of it is sent.
     if (partBytesMax > 0) bytesLeft -= message.envelope.bodyBytes;
     if (bytesLeft < 0 && messages.length > 0) break;
     messages.push(message);
   }
   const last = messages.at(-1)?.envelope.number ?? after;
-  const heldBehind = held.filter(({ envelope }) => envelope.number > last).length;
-  return { messages, remaining: state.readyCountAbove(mailbox, last) + heldBehind };
+  return { messages, remaining: state.countAbove(mailbox, last) };
 }
 
 /** What a drop settles, lowest number first. `time`: now, in milliseconds since 1970. */
@@ -68,27 +65,39 @@ export function droppable(
   time: number,
 ): { dropped: readonly Envelope[]; held: number; next: number; upTo: number } {
   const last = upTo === 0 ? state.nextNumber - 1 : upTo;
+  const named = new Set(ids);
+  // All are looked at, since an id that the broker had forgotten may be that of two messages.
   const isWanted = ({ envelope }: LiveMessage) =>
-    envelope.number <= last && (ageMsMin === 0 || time - envelope.time >= ageMsMin);
-  if (ids.length > 0) {
-    // All are looked at, since an id that the broker had forgotten may be that of two messages.
-    const named = new Set(ids);
-    const isNamed = (message: LiveMessage) => isWanted(message) && named.has(message.envelope.id);
-    const dropped = state.ready(mailbox).filter(isNamed);
-    const held = state.heldIn(mailbox).filter(isNamed).length;
-    return { dropped: dropped.map(({ envelope }) => envelope), held, next: 0, upTo: last };
-  }
-  const seen = state.readyAbove(mailbox, after, messagesPerDrop);
-  const end = seen.length < messagesPerDrop ? last : (seen.at(-1)?.envelope.number ?? last);
+    envelope.number <= last &&
+    (ageMsMin === 0 || time - envelope.time >= ageMsMin) &&
+    (named.size === 0 || named.has(envelope.id));
+  const { found, next } = lookThrough(state, mailbox, after, messagesPerDrop, isWanted);
+  const dropped = found.filter(({ holder }) => holder === undefined);
   return {
-    dropped: seen.filter(isWanted).map(({ envelope }) => envelope),
-    // Counted once: with the first request.
-    held: after === 0 ? state.heldIn(mailbox).filter(isWanted).length : 0,
-    next: end < last ? end : 0,
+    dropped: dropped.map(({ envelope }) => envelope),
+    held: found.length - dropped.length,
+    next: next < last ? next : 0,
     upTo: last,
   };
 }
 
-function byNumber({ envelope: one }: LiveMessage, { envelope: other }: LiveMessage): number {
-  return one.number - other.number;
+/**
+ * The first messages above `after` that are wanted, at most `max`. It stops when it has looked at
+ * `messagesPerLook`. `next`: where the next look goes on; 0 when there is nothing behind.
+ */
+export function lookThrough(
+  state: State,
+  mailbox: Name,
+  after: number,
+  max: number,
+  isWanted: (message: LiveMessage) => boolean,
+): { found: readonly LiveMessage[]; next: number } {
+  const found: LiveMessage[] = [];
+  const seen = state.above(mailbox, after, messagesPerLook);
+  for (const message of seen) {
+    if (isWanted(message)) found.push(message);
+    if (found.length === max) return { found, next: message.envelope.number };
+  }
+  const isAll = seen.length < messagesPerLook;
+  return { found, next: isAll ? 0 : (seen.at(-1)?.envelope.number ?? 0) };
 }

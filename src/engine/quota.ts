@@ -15,10 +15,10 @@ export function waitRefusal(parked: number, { waitsMax: max }: EngineLimits): Ip
 }
 
 export function parkRefusal(
-  { waiters, reads }: SessionConnection,
+  { waiters, reads, earlyFetches }: SessionConnection,
   { waitsPerConnectionMax: max }: EngineLimits,
 ): IpcError | undefined {
-  if (waiters.size + reads.size < max) return undefined;
+  if (waiters.size + reads.size + earlyFetches.size < max) return undefined;
   const what = `${max} calls of this connection are parked, which is the limit`;
   return new IpcError('too_many_waits', what);
 }

@@ -2,6 +2,7 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
   type Hold,
@@ -14,7 +15,7 @@ import {
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
-import { ReadyQueue } from './ready-queue.ts';
+import { NameCounts } from './name-counts.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -27,10 +28,10 @@ export interface LiveMessage {
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 interface MailboxState {
-  readonly ready: ReadyQueue;
+  readonly ready: NumberQueue;
+  readonly held: NumberQueue;
   /** Numbers of ready messages, by the message that they answer. */
-  readonly replies: Map<MessageId, Set<number>>;
-  held: number;
+  readonly replies: Map<MessageId, NumberQueue>;
   bytes: number;
 }
 
@@ -55,13 +56,17 @@ export class State {
   readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, Set<number>>();
   readonly #deadLetters = new Map<Name, number>();
+  #deadLetterCount = 0;
+  readonly #names: NameCounts;
   #nextNumber = 1;
   #bytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: Set<number> | undefined = new Set();
 
-  constructor(limits: DeduplicationLimits) {
+  /** `names` also counts the mailboxes that have messages. */
+  constructor(limits: DeduplicationLimits, names = new NameCounts()) {
     this.deduplication = new Deduplication(limits);
+    this.#names = names;
   }
 
   get nextNumber(): number {
@@ -154,33 +159,30 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** A ready message that answers `question`. */
-  answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
-    const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
+  /** The held message with the lowest number. */
+  firstHeld(mailbox: Name): LiveMessage | undefined {
+    const first = this.#mailboxes.get(mailbox)?.held.first;
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** All ready messages, the lowest number first. */
-  ready(mailbox: Name): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
-    return Array.from(numbers, (number) => this.live(number));
+  /** The ready message with the lowest number that answers `question`. */
+  answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
+    const first = this.#mailboxes.get(mailbox)?.replies.get(question)?.first;
+    return first === undefined ? undefined : this.live(first);
   }
 
-  /** The first ready messages with numbers above `after`, at most `max`. */
-  readyAbove(mailbox: Name, after: number, max: number): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready.above(after, max) ?? [];
-    return numbers.map((number) => this.live(number));
+  /** The first messages with numbers above `after`, ready or held, at most `max`. */
+  above(mailbox: Name, after: number, max: number): LiveMessage[] {
+    const found = this.#mailboxes.get(mailbox);
+    if (!found) return [];
+    const numbers = [...found.ready.above(after, max), ...found.held.above(after, max)];
+    const first = numbers.sort((one, other) => one - other).slice(0, max);
+    return first.map((number) => this.live(number));
   }
 
-  readyCountAbove(mailbox: Name, after: number): number {
-    return this.#mailboxes.get(mailbox)?.ready.countAbove(after) ?? 0;
-  }
-
-  /** All held messages of a mailbox, in no order. */
-  heldIn(mailbox: Name): LiveMessage[] {
-    if (this.counts(mailbox).held === 0) return [];
-    const held = [...this.#holds.keys()].flatMap((session) => this.heldBy(session));
-    return held.filter((message) => message.mailbox === mailbox);
+  countAbove(mailbox: Name, after: number): number {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? found.ready.countAbove(after) + found.held.countAbove(after) : 0;
   }
 
   /** How many dead letters were posted to each mailbox. */
@@ -188,14 +190,18 @@ export class State {
     return this.#deadLetters;
   }
 
+  get deadLetterCount(): number {
+    return this.#deadLetterCount;
+  }
+
   counts(mailbox: Name): MailboxCounts {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { ready: found.ready.size, held: found.held } : nothing;
+    return found ? { ready: found.ready.size, held: found.held.size } : nothing;
   }
 
   sizeOf(mailbox: Name): MailboxSize {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { messages: found.ready.size + found.held, bytes: found.bytes } : empty;
+    return found ? { messages: found.ready.size + found.held.size, bytes: found.bytes } : empty;
   }
 
   /** Mailboxes that have messages. */
@@ -209,6 +215,10 @@ export class State {
 
   holders(): IterableIterator<SessionId> {
     return this.#holds.keys();
+  }
+
+  holdsAny(session: SessionId): boolean {
+    return this.#holds.has(session);
   }
 
   heldBy(session: SessionId): LiveMessage[] {
@@ -268,7 +278,7 @@ export class State {
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
     if (holder === undefined) return enterReady(mailbox, envelope);
-    mailbox.held++;
+    mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.add(number);
     else this.#holds.set(holder, new Set([number]));
@@ -282,15 +292,18 @@ export class State {
     mailbox.bytes -= bodyBytes;
     if (holder === undefined) leaveReady(mailbox, envelope);
     else {
-      mailbox.held--;
+      mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
       holds?.delete(number);
       if (holds?.size === 0) this.#holds.delete(holder);
     }
-    if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+    if (mailbox.ready.size + mailbox.held.size > 0) return;
+    this.#mailboxes.delete(name);
+    this.#names.remove(name);
   }
 
   #countDeadLetter(to: Name, change: 1 | -1): void {
+    this.#deadLetterCount += change;
     const count = (this.#deadLetters.get(to) ?? 0) + change;
     if (count > 0) this.#deadLetters.set(to, count);
     else this.#deadLetters.delete(to);
@@ -305,8 +318,10 @@ export class State {
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new ReadyQueue(), replies: new Map(), held: 0, bytes: 0 };
+      const queues = { ready: new NumberQueue(), held: new NumberQueue(), replies: new Map() };
+      mailbox = { ...queues, bytes: 0 };
       this.#mailboxes.set(name, mailbox);
+      this.#names.add(name);
     }
     return mailbox;
   }
@@ -318,9 +333,9 @@ function enterReady(
 ): void {
   ready.add(number);
   if (question === '') return;
-  const numbers = replies.get(question);
-  if (numbers) numbers.add(number);
-  else replies.set(question, new Set([number]));
+  const numbers = replies.get(question) ?? new NumberQueue();
+  replies.set(question, numbers);
+  numbers.add(number);
 }
 
 function leaveReady(

@@ -1,53 +1,63 @@
-// The engine's part of a status: every mailbox that has a message or a parked wait.
+// The engine's part of a status: of the mailboxes that have a message or a parked wait the first ones, and how many
+// there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
 import type { Name } from '../model/message.ts';
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import type { NameCounts } from './name-counts.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
+
+type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
 
 /** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
+/** `names`: those of all mailboxes that have messages or waits. */
 export function statusOf(
   state: State,
-  waiters: Waiters<unknown>,
+  waiters: WaitCounts,
+  names: NameCounts,
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusResponse, 'request' | 'sessions'> {
-  const mailboxes = mailboxStatuses(state, waiters);
-  const deadLetters = [...state.deadLetters].map(([to, messages]) => ({ to, messages }));
+  const shown = shownNames(state, waiters, statusMailboxesMax);
+  const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',
     messages: state.size,
     bytes: state.bytes,
-    mailboxCount: mailboxes.length,
-    mailboxes: mailboxes.slice(0, statusMailboxesMax),
-    deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
-    deadLetters: deadLetters.slice(0, statusMailboxesMax),
+    mailboxCount: names.size,
+    mailboxes: Array.from(shown, (mailbox) => mailboxStatus(mailbox, state, waiters)),
+    deadLetterCount: state.deadLetterCount,
+    deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),
     ...storageUnknown,
   };
 }
 
-function mailboxStatuses(state: State, waiters: Waiters<unknown>): MailboxStatus[] {
-  const oldestHeld = oldestHeldTimes(state);
-  const names = new Set([...state.mailboxNames(), ...waiters.mailboxNames()]);
-  return [...names].map((mailbox) => {
-    const times = [state.firstReady(mailbox)?.envelope.time, oldestHeld.get(mailbox)];
-    const oldestTime = Math.min(...times.filter((time) => time !== undefined));
-    return {
-      mailbox,
-      ...state.counts(mailbox),
-      waiting: waiters.count(mailbox),
-      oldestTime: Number.isFinite(oldestTime) ? oldestTime : 0,
-    };
-  });
+function shownNames(state: State, waiters: WaitCounts, max: number): ReadonlySet<Name> {
+  const shown = new Set(first(state.mailboxNames(), max));
+  for (const name of waiters.mailboxNames()) {
+    if (shown.size === max) break;
+    shown.add(name);
+  }
+  return shown;
 }
 
-function oldestHeldTimes(state: State): Map<Name, number> {
-  const oldest = new Map<Name, number>();
-  for (const session of state.holders()) {
-    for (const { mailbox, envelope } of state.heldBy(session)) {
-      oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
-    }
+function mailboxStatus(mailbox: Name, state: State, waiters: WaitCounts): MailboxStatus {
+  const oldest = [state.firstReady(mailbox), state.firstHeld(mailbox)];
+  const times = oldest.flatMap((message) => (message ? [message.envelope.time] : []));
+  return {
+    mailbox,
+    ...state.counts(mailbox),
+    waiting: waiters.count(mailbox),
+    oldestTime: times.length > 0 ? Math.min(...times) : 0,
+  };
+}
+
+function first<Item>(items: Iterable<Item>, max: number): Item[] {
+  const taken: Item[] = [];
+  for (const item of items) {
+    if (taken.length === max) break;
+    taken.push(item);
   }
-  return oldest;
+  return taken;
 }

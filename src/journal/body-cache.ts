@@ -1,7 +1,11 @@
-/** Bodies in memory, by message number, up to a number of bytes; the oldest is evicted first. */
+import { NumberQueue } from '../base/number-queue.ts';
+
+/** Bodies in memory, by message number, up to a number of bytes; the lowest number is evicted first. */
 export class BodyCache {
   readonly #bytesMax: number;
   readonly #bodies = new Map<number, Buffer>();
+  /** A Map walks over the places of all entries that were deleted before its first one. */
+  readonly #numbers = new NumberQueue();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -15,16 +19,15 @@ export class BodyCache {
   add(number: number, body: Buffer): void {
     this.delete(number);
     this.#bodies.set(number, owned(body));
+    this.#numbers.add(number);
     this.#bytes += body.length;
-    for (const oldest of this.#bodies.keys()) {
-      if (this.#bytes <= this.#bytesMax) return;
-      this.delete(oldest);
-    }
+    while (this.#bytes > this.#bytesMax) this.delete(this.#numbers.first as number);
   }
 
   delete(number: number): void {
     this.#bytes -= this.#bodies.get(number)?.length ?? 0;
     this.#bodies.delete(number);
+    this.#numbers.delete(number);
   }
 }
 
