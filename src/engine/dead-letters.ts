@@ -23,7 +23,8 @@ export function retryDeadLetters(
     isDeadLetter(mailbox, envelope.to) &&
     (to === '' || envelope.to === to) &&
     (named.size === 0 || named.has(envelope.id));
-  const wanted = lookThrough(state, deadLetterMailbox, after, deadLettersPerRetry, isWanted);
+  const which = { mailbox: deadLetterMailbox, after, max: deadLettersPerRetry, isWanted };
+  const wanted = lookThrough(state, limits, which);
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
   for (const { envelope } of wanted.found) {

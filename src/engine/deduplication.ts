@@ -58,8 +58,8 @@ export class Deduplication {
     this.#sessions.delete(session);
     this.#sessions.set(session, posts);
     if (ackedUpTo <= posts.ackedUpTo) return;
+    forgetUpTo(ackedUpTo, posts);
     posts.ackedUpTo = ackedUpTo;
-    for (const count of posts.numbers.keys()) if (count <= ackedUpTo) posts.numbers.delete(count);
   }
 
   store(session: SessionId, count: number, ackedUpTo: number, number: number): void {
@@ -137,4 +137,11 @@ export class Deduplication {
     const own = splitId(id);
     return own !== undefined && own.count <= this.ackedUpTo(own.session);
   }
+}
+
+/** Looks at the counts up to there, or at all that are remembered, whichever are fewer. */
+function forgetUpTo(count: number, { ackedUpTo, numbers }: SessionPosts): void {
+  if (count - ackedUpTo > numbers.size) {
+    for (const each of numbers.keys()) if (each <= count) numbers.delete(each);
+  } else for (let each = ackedUpTo + 1; each <= count; each++) numbers.delete(each);
 }

@@ -370,7 +370,7 @@ export class Engine {
   }
 
   #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
-    const result = droppable(drop, this.#state, time);
+    const result = droppable(drop, this.#state, this.#limits, time);
     const numbers = result.dropped.map(({ number }) => number);
     const response = { kind: 'dropped', request: drop.request, ...result } as const;
     if (drop.dryRun) return this.#outcome.reply(connection.id, response);

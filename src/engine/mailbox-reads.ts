@@ -1,6 +1,6 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
-import { fetchBytesMax, messagesPerDrop, messagesPerLook } from '../base/limits.ts';
+import { fetchBytesMax, messagesPerDrop } from '../base/limits.ts';
 import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
 import type {
   DropRequest,
@@ -9,6 +9,7 @@ import type {
   PeekedResponse,
   PeekRequest,
 } from '../model/requests.ts';
+import type { EngineLimits } from './commands.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /** The caller delivers each message before it asks for the next one. */
@@ -62,6 +63,7 @@ function seenBy(
 export function droppable(
   { mailbox, ageMsMin, after, upTo, ids }: DropRequest,
   state: State,
+  limits: Pick<EngineLimits, 'messagesPerLook'>,
   time: number,
 ): { dropped: readonly Envelope[]; held: number; next: number; upTo: number } {
   const last = upTo === 0 ? state.nextNumber - 1 : upTo;
@@ -71,7 +73,12 @@ export function droppable(
     envelope.number <= last &&
     (ageMsMin === 0 || time - envelope.time >= ageMsMin) &&
     (named.size === 0 || named.has(envelope.id));
-  const { found, next } = lookThrough(state, mailbox, after, messagesPerDrop, isWanted);
+  const { found, next } = lookThrough(state, limits, {
+    mailbox,
+    after,
+    max: messagesPerDrop,
+    isWanted,
+  });
   const dropped = found.filter(({ holder }) => holder === undefined);
   return {
     dropped: dropped.map(({ envelope }) => envelope),
@@ -81,16 +88,23 @@ export function droppable(
   };
 }
 
+export interface Look {
+  readonly mailbox: Name;
+  /** Only messages with a number above this one. */
+  readonly after: number;
+  /** How many are wanted. */
+  readonly max: number;
+  isWanted(message: LiveMessage): boolean;
+}
+
 /**
- * The first messages above `after` that are wanted, at most `max`. It stops when it has looked at
- * `messagesPerLook`. `next`: where the next look goes on; 0 when there is nothing behind.
+ * The first messages that are wanted, but it looks at `messagesPerLook` at most. `next`: the number behind which the
+ * next look goes on; 0 when there is nothing behind.
  */
 export function lookThrough(
   state: State,
-  mailbox: Name,
-  after: number,
-  max: number,
-  isWanted: (message: LiveMessage) => boolean,
+  { messagesPerLook }: Pick<EngineLimits, 'messagesPerLook'>,
+  { mailbox, after, max, isWanted }: Look,
 ): { found: readonly LiveMessage[]; next: number } {
   const found: LiveMessage[] = [];
   const seen = state.above(mailbox, after, messagesPerLook);
