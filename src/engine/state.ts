@@ -159,12 +159,6 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** The held message with the lowest number. */
-  firstHeld(mailbox: Name): LiveMessage | undefined {
-    const first = this.#mailboxes.get(mailbox)?.held.first;
-    return first === undefined ? undefined : this.live(first);
-  }
-
   /** The ready message with the lowest number that answers `question`. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.replies.get(question)?.first;
@@ -209,8 +203,15 @@ export class State {
     return this.#mailboxes.size;
   }
 
-  mailboxNames(): IterableIterator<Name> {
-    return this.#mailboxes.keys();
+  /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
+  mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
+    const mailboxes = [];
+    for (const [mailbox, { ready, held }] of this.#mailboxes) {
+      if (mailboxes.length === max) break;
+      const oldestTime = Math.min(this.#timeOf(ready.first), this.#timeOf(held.first));
+      mailboxes.push({ mailbox, ready: ready.size, held: held.size, oldestTime });
+    }
+    return mailboxes;
   }
 
   holders(): IterableIterator<SessionId> {
@@ -230,6 +231,11 @@ export class State {
     if (!message) return undefined;
     const { envelope, mailbox, attempt, holder } = message;
     return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
+  }
+
+  /** Infinite without a number. */
+  #timeOf(number: number | undefined): number {
+    return number === undefined ? Number.POSITIVE_INFINITY : this.live(number).envelope.time;
   }
 
   #rememberId(envelope: Envelope, ackedUpTo: number): void {

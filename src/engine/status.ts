@@ -1,6 +1,5 @@
 // The engine's part of a status: of the mailboxes that have a message or a parked wait the first ones, and how many
 // there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
-import type { Name } from '../model/message.ts';
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { NameCounts } from './name-counts.ts';
@@ -19,38 +18,32 @@ export function statusOf(
   names: NameCounts,
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusResponse, 'request' | 'sessions'> {
-  const shown = shownNames(state, waiters, statusMailboxesMax);
   const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',
     messages: state.size,
     bytes: state.bytes,
     mailboxCount: names.size,
-    mailboxes: Array.from(shown, (mailbox) => mailboxStatus(mailbox, state, waiters)),
+    mailboxes: shownMailboxes(state, waiters, statusMailboxesMax),
     deadLetterCount: state.deadLetterCount,
     deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),
     ...storageUnknown,
   };
 }
 
-function shownNames(state: State, waiters: WaitCounts, max: number): ReadonlySet<Name> {
-  const shown = new Set(first(state.mailboxNames(), max));
-  for (const name of waiters.mailboxNames()) {
-    if (shown.size === max) break;
-    shown.add(name);
+/** Those with messages first. */
+function shownMailboxes(state: State, waiters: WaitCounts, max: number): MailboxStatus[] {
+  const shown: MailboxStatus[] = [];
+  for (const { mailbox, ready, held, oldestTime } of state.mailboxes(max)) {
+    shown.push({ mailbox, ready, held, waiting: waiters.count(mailbox), oldestTime });
+  }
+  for (const mailbox of waiters.mailboxNames()) {
+    if (shown.length === max) break;
+    if (state.sizeOf(mailbox).messages > 0) continue;
+    const waiting = waiters.count(mailbox);
+    shown.push({ mailbox, ready: 0, held: 0, waiting, oldestTime: 0 });
   }
   return shown;
-}
-
-function mailboxStatus(mailbox: Name, state: State, waiters: WaitCounts): MailboxStatus {
-  const oldest = [state.firstReady(mailbox), state.firstHeld(mailbox)];
-  const times = oldest.flatMap((message) => (message ? [message.envelope.time] : []));
-  return {
-    mailbox,
-    ...state.counts(mailbox),
-    waiting: waiters.count(mailbox),
-    oldestTime: times.length > 0 ? Math.min(...times) : 0,
-  };
 }
 
 function first<Item>(items: Iterable<Item>, max: number): Item[] {
