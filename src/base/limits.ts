@@ -96,6 +96,13 @@ assert(
   'their ids and senders, escaped, and their numbers fit into a header',
 );
 
+/** Messages among which one retry or drop looks for those that it names; the client sends another for the rest. */
+export const messagesPerLook = 10_000;
+assert(
+  messagesPerLook >= deadLettersPerRetry && messagesPerLook >= messagesPerDrop,
+  'a request that names all messages is not cut short',
+);
+
 /** Sessions whose post ids are remembered. The one last seen longest ago is forgotten first; no connected one. */
 export const sessionsMax = 10_000;
 /** Ids chosen by callers that are remembered. The oldest is forgotten first. */

@@ -10,6 +10,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
+import { costlyKinds } from './costly-requests.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -24,9 +25,6 @@ export const peerLimits: PeerLimits = {
   unreadBytesMax,
   postsInFlightMax,
 };
-
-/** These may look at every message, so each takes the whole share of a turn. */
-const wholeShare: ReadonlySet<Request['kind']> = new Set(['status', 'retry', 'peek', 'drop']);
 
 /** Why the connection is not read. `request`: one of its requests takes time. */
 type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';
@@ -72,7 +70,7 @@ export class Peer {
     const { kind } = request;
     this.#spend(furtherMessages(request), 0);
     if (kind === 'hello') this.#saidHello = true;
-    if (wholeShare.has(kind)) this.pause('share');
+    if (costlyKinds.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(

@@ -56,4 +56,5 @@ export interface EngineLimits extends DeduplicationLimits {
   readonly waitsPerConnectionMax: number;
   readonly unreadBytesMax: number;
   readonly statusMailboxesMax: number;
+  readonly messagesPerLook: number;
 }

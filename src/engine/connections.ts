@@ -10,8 +10,10 @@ export interface SessionConnection {
   readonly origin: Origin;
   readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
-  /** They are parked until the peer has read more; fetches also until the holders' grace is over. */
+  /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
+  /** They are parked until no absent session may return to their mailbox. */
+  readonly earlyFetches: Map<RequestNumber, FetchRequest>;
   /** Bytes of bodies that were delivered or shown to the peer and have not left the process. */
   unreadBytes: number;
 }
@@ -26,7 +28,7 @@ export class Connections {
     return this.#byId.size;
   }
 
-  /** Of all connections. */
+  /** Reads of all connections. */
   get parkedReads(): number {
     return this.#parkedReads;
   }
@@ -40,13 +42,14 @@ export class Connections {
   }
 
   add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
-    const connection = { ...peer, waiters: new Map(), reads: new Map(), unreadBytes: 0 };
+    const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
+    const connection = { ...peer, ...parked, unreadBytes: 0 };
     this.#byId.set(peer.id, connection);
     this.#bySession.set(peer.session, connection);
   }
 
   delete(connection: SessionConnection): void {
-    this.takeReads(connection);
+    this.#parkedReads -= connection.reads.size;
     this.#byId.delete(connection.id);
     this.#bySession.delete(connection.session);
   }
@@ -65,17 +68,6 @@ export class Connections {
     return read;
   }
 
-  takeReads({ reads }: SessionConnection): (FetchRequest | PeekRequest)[] {
-    const all = [...reads.values()];
-    reads.clear();
-    this.#parkedReads -= all.length;
-    return all;
-  }
-
-  values(): IterableIterator<SessionConnection> {
-    return this.#byId.values();
-  }
-
   /** Sessions that would take over, without the one named. */
   standbys(own: SessionId): number {
     let count = 0;
@@ -89,7 +81,7 @@ export class Connections {
 /** Another request under the number of a parked one would be ambiguous. */
 export function isRequestOpen(
   request: RequestNumber,
-  { waiters, reads }: SessionConnection,
+  { waiters, reads, earlyFetches }: SessionConnection,
 ): boolean {
-  return waiters.has(request) || reads.has(request);
+  return waiters.has(request) || reads.has(request) || earlyFetches.has(request);
 }

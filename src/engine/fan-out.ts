@@ -1,6 +1,7 @@
 // A post stores one message for each mailbox that it names. Each has an id and a number of its own, and is
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
+import { IpcError } from '../base/errors.ts';
 import {
   type Envelope,
   fingerprintOf,
@@ -79,6 +80,14 @@ export function storedBefore(
     return isSame ? [{ id, number }] : [];
   });
   return stored.length === messages.length ? stored : undefined;
+}
+
+/** For a repeated post of which storedBefore() finds nothing. */
+export function idConflict(messages: readonly AddressedMessage[]): IpcError {
+  const taken = messages.find(({ storedAs }) => storedAs !== undefined);
+  const parts = 'body, mailboxes, sender or answered message';
+  const what = `a message with the id ${taken?.id} was stored, but its ${parts} differs`;
+  return new IpcError('id_conflict', what);
 }
 
 /** `messages`: all messages of the post, with the numbers under which they are or were stored. */

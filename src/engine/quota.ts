@@ -10,7 +10,7 @@ import type { State } from './state.ts';
 
 /** `parked`: waits and reads of all connections. */
 export function parkRefusal(
-  { waiters, reads }: SessionConnection,
+  { waiters, reads, earlyFetches }: SessionConnection,
   parked: number,
   { waitsMax, waitsPerConnectionMax }: EngineLimits,
 ): IpcError | undefined {
@@ -18,7 +18,7 @@ export function parkRefusal(
     const what = `${waitsMax} calls are parked in the broker, which is the limit`;
     return new IpcError('too_many_waits', what);
   }
-  if (waiters.size + reads.size < waitsPerConnectionMax) return undefined;
+  if (waiters.size + reads.size + earlyFetches.size < waitsPerConnectionMax) return undefined;
   const what = `${waitsPerConnectionMax} calls of this connection are parked, which is the limit`;
   return new IpcError('too_many_waits', what);
 }

@@ -86,8 +86,7 @@ export class SessionPosts {
     const posts = this.#sessions.get(session);
     const added = (posts ? 0 : rememberedSessionBytes) + messages * rememberedPostBytes;
     if (before + added <= sharedPostsBytesMax) return true;
-    let acknowledged = 0;
-    for (const count of posts?.stored.keys() ?? []) if (count <= ackedUpTo) acknowledged++;
+    const acknowledged = posts ? storedUpTo(ackedUpTo, posts).length : 0;
     const left = (posts?.stored.size ?? 0) - acknowledged;
     if (left + messages <= guaranteedPosts) return true;
     const after = before + added - acknowledged * rememberedPostBytes;
@@ -155,6 +154,16 @@ export class SessionPosts {
 
 function acknowledge(posts: Posts, ackedUpTo: number): void {
   if (ackedUpTo <= posts.ackedUpTo) return;
+  for (const count of storedUpTo(ackedUpTo, posts)) posts.stored.delete(count);
   posts.ackedUpTo = ackedUpTo;
-  for (const count of posts.stored.keys()) if (count <= ackedUpTo) posts.stored.delete(count);
+}
+
+/** The counts that are stored, up to that one. */
+function storedUpTo(last: number, { ackedUpTo, stored }: Posts): number[] {
+  if (last - ackedUpTo > stored.size) return [...stored.keys()].filter((count) => count <= last);
+  const passed = Array.from(
+    { length: Math.max(0, last - ackedUpTo) },
+    (_, index) => ackedUpTo + 1 + index,
+  );
+  return passed.filter((count) => stored.has(count));
 }

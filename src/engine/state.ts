@@ -2,6 +2,7 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
   fingerprintOf,
@@ -16,8 +17,8 @@ import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf } from './index-bytes.ts';
+import { NameCounts } from './name-counts.ts';
 import { NumberSet } from './number-set.ts';
-import { ReadyQueue } from './ready-queue.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -30,9 +31,9 @@ export interface LiveMessage {
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 interface MailboxState {
-  readonly ready: ReadyQueue;
+  readonly ready: NumberQueue;
+  readonly held: NumberQueue;
   readonly answers: AnswerIndex;
-  held: number;
   bytes: number;
   indexBytes: number;
 }
@@ -60,14 +61,18 @@ export class State {
   readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, Set<number>>();
   readonly #deadLetters = new Map<Name, number>();
+  #deadLetterCount = 0;
+  readonly #names: NameCounts;
   #nextNumber = 1;
   #bytes = 0;
   #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: NumberSet | undefined = new NumberSet();
 
-  constructor(limits: DeduplicationLimits) {
+  /** `names` also counts the mailboxes that have messages. */
+  constructor(limits: DeduplicationLimits, names = new NameCounts()) {
     this.deduplication = new Deduplication(limits);
+    this.#names = names;
   }
 
   get nextNumber(): number {
@@ -171,33 +176,24 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** A ready message that answers `question`. */
+  /** The ready message with the lowest number that answers `question`. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.answers.first(question);
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** All ready messages, the lowest number first. */
-  ready(mailbox: Name): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
-    return Array.from(numbers, (number) => this.live(number));
+  /** The first messages with numbers above `after`, ready or held, at most `max`. */
+  above(mailbox: Name, after: number, max: number): LiveMessage[] {
+    const found = this.#mailboxes.get(mailbox);
+    if (!found) return [];
+    const numbers = [...found.ready.above(after, max), ...found.held.above(after, max)];
+    const first = numbers.sort((one, other) => one - other).slice(0, max);
+    return first.map((number) => this.live(number));
   }
 
-  /** The first ready messages with numbers above `after`, at most `max`. */
-  readyAbove(mailbox: Name, after: number, max: number): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready.above(after, max) ?? [];
-    return numbers.map((number) => this.live(number));
-  }
-
-  readyCountAbove(mailbox: Name, after: number): number {
-    return this.#mailboxes.get(mailbox)?.ready.countAbove(after) ?? 0;
-  }
-
-  /** All held messages of a mailbox, in no order. */
-  heldIn(mailbox: Name): LiveMessage[] {
-    if (this.counts(mailbox).held === 0) return [];
-    const held = [...this.#holds.keys()].flatMap((session) => this.heldBy(session));
-    return held.filter((message) => message.mailbox === mailbox);
+  countAbove(mailbox: Name, after: number): number {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? found.ready.countAbove(after) + found.held.countAbove(after) : 0;
   }
 
   /** How many dead letters were posted to each mailbox. */
@@ -205,16 +201,20 @@ export class State {
     return this.#deadLetters;
   }
 
+  get deadLetterCount(): number {
+    return this.#deadLetterCount;
+  }
+
   counts(mailbox: Name): MailboxCounts {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { ready: found.ready.size, held: found.held } : nothing;
+    return found ? { ready: found.ready.size, held: found.held.size } : nothing;
   }
 
   sizeOf(mailbox: Name): MailboxSize {
     const found = this.#mailboxes.get(mailbox);
     if (!found) return empty;
     const { ready, held, bytes, indexBytes } = found;
-    return { messages: ready.size + held, bytes, indexBytes };
+    return { messages: ready.size + held.size, bytes, indexBytes };
   }
 
   /** Mailboxes that have messages. */
@@ -222,12 +222,23 @@ export class State {
     return this.#mailboxes.size;
   }
 
-  mailboxNames(): IterableIterator<Name> {
-    return this.#mailboxes.keys();
+  /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
+  mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
+    const mailboxes = [];
+    for (const [mailbox, { ready, held }] of this.#mailboxes) {
+      if (mailboxes.length === max) break;
+      const oldestTime = Math.min(this.#timeOf(ready.first), this.#timeOf(held.first));
+      mailboxes.push({ mailbox, ready: ready.size, held: held.size, oldestTime });
+    }
+    return mailboxes;
   }
 
   holders(): IterableIterator<SessionId> {
     return this.#holds.keys();
+  }
+
+  holdsAny(session: SessionId): boolean {
+    return this.#holds.has(session);
   }
 
   heldBy(session: SessionId): LiveMessage[] {
@@ -239,6 +250,11 @@ export class State {
     if (!message) return undefined;
     const { envelope, mailbox, attempt, holder } = message;
     return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
+  }
+
+  /** Infinite without a number. */
+  #timeOf(number: number | undefined): number {
+    return number === undefined ? Number.POSITIVE_INFINITY : this.live(number).envelope.time;
   }
 
   #rememberId(envelope: Envelope, ackedUpTo: number): void {
@@ -290,7 +306,7 @@ export class State {
     mailbox.bytes += bodyBytes;
     mailbox.indexBytes += indexBytesOf(envelope);
     if (holder === undefined) return enterReady(mailbox, envelope);
-    mailbox.held++;
+    mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.add(number);
     else this.#holds.set(holder, new Set([number]));
@@ -305,15 +321,18 @@ export class State {
     mailbox.indexBytes -= indexBytesOf(envelope);
     if (holder === undefined) leaveReady(mailbox, envelope);
     else {
-      mailbox.held--;
+      mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
       holds?.delete(number);
       if (holds?.size === 0) this.#holds.delete(holder);
     }
-    if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+    if (mailbox.ready.size + mailbox.held.size > 0) return;
+    this.#mailboxes.delete(name);
+    this.#names.remove(name);
   }
 
   #countDeadLetter(to: Name, change: 1 | -1): void {
+    this.#deadLetterCount += change;
     const count = (this.#deadLetters.get(to) ?? 0) + change;
     if (count > 0) this.#deadLetters.set(to, count);
     else this.#deadLetters.delete(to);
@@ -328,9 +347,10 @@ export class State {
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      const sizes = { held: 0, bytes: 0, indexBytes: 0 };
-      mailbox = { ready: new ReadyQueue(), answers: new AnswerIndex(), ...sizes };
+      const queues = { ready: new NumberQueue(), held: new NumberQueue() };
+      mailbox = { ...queues, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
       this.#mailboxes.set(name, mailbox);
+      this.#names.add(name);
     }
     return mailbox;
   }

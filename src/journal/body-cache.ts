@@ -1,9 +1,12 @@
 import { bodyCacheEntryBytes } from '../base/limits.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 
-/** Bodies by message number, which take a limited number of bytes of memory; the oldest is evicted first. */
+/** Bodies by message number, which take a limited number of bytes of memory; the lowest number is evicted first. */
 export class BodyCache {
   readonly #bytesMax: number;
   readonly #bodies = new Map<number, Buffer>();
+  /** A Map walks over the places of all entries that were deleted before its first one. */
+  readonly #numbers = new NumberQueue();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -17,11 +20,9 @@ export class BodyCache {
   add(number: number, body: Buffer): void {
     this.delete(number);
     this.#bodies.set(number, owned(body));
+    this.#numbers.add(number);
     this.#bytes += bodyCacheEntryBytes + body.length;
-    for (const oldest of this.#bodies.keys()) {
-      if (this.#bytes <= this.#bytesMax) return;
-      this.delete(oldest);
-    }
+    while (this.#bytes > this.#bytesMax) this.delete(this.#numbers.first as number);
   }
 
   delete(number: number): void {
@@ -29,6 +30,7 @@ export class BodyCache {
     if (!body) return;
     this.#bytes -= bodyCacheEntryBytes + body.length;
     this.#bodies.delete(number);
+    this.#numbers.delete(number);
   }
 }
 

@@ -311,7 +311,7 @@ export interface DroppedResponse {
   readonly kind: 'dropped';
   readonly request: RequestNumber;
   readonly dropped: readonly DroppedMessage[];
-  /** How many messages would have been dropped if no session held them. */
+  /** How many of the messages that it looked at would have been dropped if no session held them. */
   readonly held: number;
   /** The drop stopped at this number and more may follow; 0 when it looked at all. */
   readonly next: number;

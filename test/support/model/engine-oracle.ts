@@ -813,7 +813,7 @@ export class EngineOracle {
     const to = mailboxesOf(command).filter((_, index) => isStored[index]);
     assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
     assert.equal(record.body, command.body);
-    const depth = this.#depthOfAnswer(command.answers);
+    const depths = this.#depthsOfAnswer(command.answers);
     for (const [index, envelope] of envelopes.entries()) {
       assert.ok(envelope.number > this.#numberHighest, 'numbers count up');
       assert.deepEqual(
@@ -825,7 +825,7 @@ export class EngineOracle {
           from: command.from,
           time,
           answers: command.answers,
-          depth,
+          depth: depths.find((depth) => depth === envelope.depth),
           origin,
           bodyBytes: command.body.length,
           checksum: command.checksum,
@@ -843,12 +843,13 @@ export class EngineOracle {
     this.#knownIds.shrink(this.#limits, this.#connectedSessions());
   }
 
-  #depthOfAnswer(answered: MessageId | ''): number {
-    if (answered === '') return 0;
+  /** More than one if its id was forgotten and used again while the first message was there. */
+  #depthsOfAnswer(answered: MessageId | ''): number[] {
+    if (answered === '') return [0];
     const depths = [...this.#messages.values()]
       .filter(({ envelope }) => envelope.id === answered)
-      .map(({ envelope }) => envelope.depth);
-    return 1 + Math.max(0, ...depths);
+      .map(({ envelope }) => 1 + envelope.depth);
+    return depths.length === 1 ? depths : [...depths, 1];
   }
 
   #settle(numbers: readonly number[], expected: ExpectedEffects): void {

@@ -5,15 +5,15 @@ import type { MessageId } from '../../../src/model/message.ts';
 
 const [question, other] = ['question', 'other'] as MessageId[] as [MessageId, MessageId];
 
-test('the answer that became ready first comes first, until it is gone', () => {
+test('the answer with the lowest number comes first, until it is gone', () => {
   const index = new AnswerIndex();
   assert.equal(index.first(question), undefined);
   for (const number of [7, 5, 9]) index.add(question, number);
   index.add(other, 1);
-  assert.equal(index.first(question), 7);
-  index.delete(question, 7);
   assert.equal(index.first(question), 5);
   index.delete(question, 5);
+  assert.equal(index.first(question), 7);
+  index.delete(question, 7);
   index.delete(question, 9);
   assert.equal(index.first(question), undefined);
   assert.equal(index.first(other), 1);

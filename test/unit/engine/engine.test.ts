@@ -235,3 +235,45 @@ test('a store beyond the limit of its index, as an earlier version left it, is r
   step(engine, { kind: 'settle', connection: 1, request: 52, holds: holds.slice(2) });
   assert.deepEqual(codes(post(engine, 1, 4)), ['stored']);
 });
+
+test('a drop and a retry of named messages go on behind those that they have looked at', () => {
+  const engine = new Engine({ messagesPerLook: 4 });
+  engine.begin(identity, instantAt(0));
+  hello(engine, 1, 'ann');
+  for (let count = 1; count <= 10; count++) post(engine, 1, count);
+  const fetch = { kind: 'fetch', mailbox: A, bytesMax: 1_000, messagesMax: 2 } as const;
+  step(engine, { ...fetch, connection: 1, request: 1 });
+  const ids = [idOf(2), idOf(3), idOf(9)];
+  const parts = [0, 4, 8].map((after) => {
+    const which = { mailbox: A, dryRun: false, ageMsMin: 0, after, upTo: 0, ids };
+    const { replies } = step(engine, { kind: 'drop', connection: 1, request: 2, ...which });
+    const response = replies[0]?.response;
+    assert(response?.kind === 'dropped');
+    return [response.dropped.map(({ number }) => number), response.held, response.next];
+  });
+  assert.deepEqual(parts, [
+    [[3], 1, 4],
+    [[], 0, 8],
+    [[9], 0, 0],
+  ]);
+
+  step(engine, { ...fetch, messagesMax: 10, connection: 1, request: 3 });
+  const holds = [4, 5, 6, 7, 8].map((number) => ({ number, id: idOf(number) }));
+  const release = { kind: 'release', holds, unread: true, rejected: true } as const;
+  step(engine, { ...release, connection: 1, request: 4 });
+  const moves = [0, 7].map((after) => {
+    const which = { to: '', ids: [idOf(8)], after } as const;
+    const { replies } = step(engine, { kind: 'retry', connection: 1, request: 5, ...which });
+    const response = replies[0]?.response;
+    assert(response?.kind === 'retried');
+    return [response.moved.map(({ id }) => id), response.next];
+  });
+  assert.deepEqual(moves, [
+    [[], 7],
+    [[idOf(8)], 0],
+  ]);
+});
+
+function idOf(count: number): MessageId {
+  return `${sessionOf('ann')}.${count}` as MessageId;
+}

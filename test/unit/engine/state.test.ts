@@ -86,7 +86,7 @@ test('records of a message that was removed with an old segment do nothing', () 
   ]);
   assert.equal(state.size, 0);
   assert.deepEqual([...state.holders()], []);
-  assert.deepEqual([...state.mailboxNames()], []);
+  assert.equal(state.mailboxCount, 0);
 });
 
 test('while a log is replayed, old sessions are forgotten beyond four times what a prologue may have', () => {
