@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import { currentKeys } from '../../net/keys.ts';
@@ -104,7 +105,9 @@ async function checkOther(
   const { pid, warnings } = await askBroker(context, env, host, port);
   const what = `${host}:${port}: pid ${pid} there owns the broker`;
   const [warning] = warnings;
-  return warning === undefined ? fine(what) : bad(`${what}; ${warning}`, undefined);
+  return warning === undefined
+    ? fine(what)
+    : bad(`${what}; it warns: ${quotedWarning(warning)}`, undefined);
 }
 
 /** Asks as a guest, which creates nothing. */

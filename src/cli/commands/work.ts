@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
 import { parseCount, parseSendsPerHour } from '../../app/parameters.ts';
-import { quoted } from '../../app/sanitize.ts';
 import { attemptsMax, sendsPerHourWork } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, passStderr, print, say, sayError, warn } from '../output.ts';

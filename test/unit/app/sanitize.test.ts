@@ -1,7 +1,8 @@
 // What a peer can write, and what is seen of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quoted, sanitize, sanitizeLine } from '../../../src/app/sanitize.ts';
+import { sanitize, sanitizeLine } from '../../../src/app/sanitize.ts';
+import { quoted } from '../../../src/base/quoted.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
 /** As Unicode 15 has them: Cc, Cf, Zl, Zp and Default_Ignorable_Code_Point. Later ones may add some. */
