@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { sanitizeLine } from '../../app/sanitize.ts';
 import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
@@ -42,7 +43,7 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
     const [style, word] = ok ? (['green', 'ok '] as const) : (['red', 'BAD'] as const);
     const mark = painted(style, word, 'stdout');
     if (json) await writeJson({ about, ok, what, hint });
-    else await writeReport(`${mark}  ${about}: ${what}.${remedy}`);
+    else await writeReport(`  ${sanitizeLine(`${about}: ${what}.${remedy}`)}`, mark);
   }
   return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
 }
