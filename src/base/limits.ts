@@ -19,7 +19,7 @@ export const listenAddressesMax = 16;
 /** Addresses of a welcome, status or listening. */
 export const addressesMax = 64;
 assert(listenAddressesMax + 1 <= addressesMax, 'what an owner is asked for and 127.0.0.1 fit');
-/** Characters of the message of an error that came over the wire. The rest is cut. */
+/** Characters of the message of an error that came over the wire, also as it is quoted. The rest is cut. */
 export const errorCharactersMax = 1_000;
 /** Characters of one warning of a status that are shown, and of all of them in one result. */
 export const warningCharactersMax = 1_000;

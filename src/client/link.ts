@@ -9,6 +9,7 @@
 // A call ends with the error of the store when its owner failed and no other session can own the store,
 // or when several owners in a row failed over the call.
 import { type ErrorCode, IpcError } from '../base/errors.ts';
+import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Origin, SessionId } from '../model/message.ts';
@@ -303,7 +304,8 @@ export class Link {
   #failed(connection: Connection, { request, code, message }: ErrorResponse): void {
     // An owner that answers the request with it has refused the request, and goes on.
     const isRefusal = code === 'storage_failed' && request !== 0;
-    const error = new IpcError(code, message, isRefusal ? { maybeStored: false } : {});
+    const what = saidBy('broker', message);
+    const error = new IpcError(code, what, isRefusal ? { maybeStored: false } : {});
     if (this.#state.kind === 'greeting') {
       this.#connectFailed(error);
       return connection.destroy();

@@ -78,6 +78,7 @@ export function oldKeyPath(path: string): string {
 
 function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   if (env.IPC_KEY) return [parseKey(env.IPC_KEY, 'IPC_KEY')];
+  if (env.IPC_KEY_WITHHELD) throw withheld();
   const path = trustedKeyPath(home, env);
   let key: Buffer | undefined;
   let old: Buffer | undefined;
@@ -89,6 +90,14 @@ function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   }
   if (key === undefined) return undefined;
   return old === undefined || old.equals(key) ? [key] : [key, old];
+}
+
+/** The files have no key, or another one: with it the broker would refuse this process. */
+function withheld(): IpcError {
+  const what = '`ipc work` has its key from IPC_KEY alone, which its command does not get';
+  const hint =
+    'keep the key in a file (`ipc help key import`), or start the worker with --pass-key';
+  return new IpcError('key_unusable', what, { hint });
 }
 
 /** undefined when there is no such file. */

@@ -405,7 +405,7 @@ test('8. a post to several mailboxes of which one is full is stored in none, and
   const alsoTo = ['A', 'box', 'C'] as Name[];
   await assert.rejects(session.post('B' as Name, Buffer.from('all or none'), { alsoTo }), {
     code: 'mailbox_full',
-    message: 'the mailbox "box" holds 1 messages, which is its limit',
+    message: 'the broker says: "the mailbox \\"box\\" holds 1 messages, which is its limit"',
   });
   assert.equal((await session.status()).messages, 1);
   await session.settle((await session.fetch(box)).deliveries);

@@ -146,7 +146,7 @@ test('an owner that cannot bind an address for another session says so, and keep
   for (const each of [owner, other]) {
     await assert.rejects(each.start('192.0.2.1'), {
       code: 'address_unusable',
-      message: /^cannot listen on 192\.0\.2\.1:\d+ \(EADDRNOTAVAIL\)$/,
+      message: /^the broker says: "cannot listen on 192\.0\.2\.1:\d+ \(EADDRNOTAVAIL\)"$/,
     });
   }
   assert.deepEqual((await other.status()).addresses, ['127.0.0.1', '127.0.0.2']);
