@@ -73,8 +73,17 @@ function fill(): void {
     const session = sessionIdOf(secret);
     const { id, to, from, answers, ...origin } = textsOf(index, session);
     if (count === 1) {
-      const [standby, held] = [false, []];
-      take(connection, { kind: 'hello', request: 1, session, secret, origin, standby, held });
+      const [standby, sentUpTo, held] = [false, 0, []];
+      take(connection, {
+        kind: 'hello',
+        request: 1,
+        session,
+        secret,
+        origin,
+        standby,
+        sentUpTo,
+        held,
+      });
     }
     const body = bodyOf(bodyBytes);
     const checksum = bodyChecksum(body);

@@ -424,6 +424,7 @@ class Session:
         hello = {'protocol': PROTOCOL, 'version': VERSION, 'standby': False}
         hello.update(session=session_id(self._secret), secret=self._secret.hex())
         hello.update(program='ipc.py', pid=os.getpid(), machine=socket.gethostname())
+        hello.update(sentUpTo=self._posts)
         try:
             held = holds(self._held.items())
             welcome = link.ask(HELLO, json.dumps(hello).encode(), held, (WELCOME,))

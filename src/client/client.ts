@@ -68,6 +68,7 @@ export class Client {
       secret,
       origin,
       holdings: this.#holdings,
+      sentUpTo: () => this.#outbox.countedUpTo,
       releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
   }

@@ -40,6 +40,8 @@ export interface LinkUser {
   readonly secret: Buffer;
   readonly origin: Origin;
   readonly holdings: Holdings;
+  /** The highest count of a post so far; 0 before the first. */
+  sentUpTo(): number;
   /** For a delivery that came when its call had no caller any more. */
   releaseUnread(delivery: Delivery): void;
 }
@@ -232,7 +234,9 @@ export class Link {
     const { session, secret, origin, holdings } = this.#user;
     const standby = this.#connector.isStandby();
     const held = holdings.listForHello();
-    this.send({ kind: 'hello', request: helloNumber, session, secret, origin, standby, held });
+    const sentUpTo = this.#user.sentUpTo();
+    const who = { session, secret, origin, standby };
+    this.send({ kind: 'hello', request: helloNumber, ...who, sentUpTo, held });
   }
 
   #onFrame(connection: Connection, frame: Frame): void {

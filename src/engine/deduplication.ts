@@ -46,6 +46,12 @@ export class Deduplication {
     });
   }
 
+  /** Forgets what was settled of posts that the session has never sent: it was not delivered to anybody. */
+  connect(session: SessionId, sentUpTo: number): void {
+    this.sessions.connect(session, sentUpTo);
+    for (const id of this.#settled.idsOf(session)) if (!this.wasSent(id)) this.#settled.delete(id);
+  }
+
   /** The message that was stored under the id, if it is known. */
   stored(id: MessageId): StoredPost | undefined {
     const own = splitId(id);
@@ -91,10 +97,19 @@ export class Deduplication {
     return number === undefined || this.#isAcknowledged(id) ? undefined : number;
   }
 
-  /** Neither stored nor settled, as far as is known, and its poster may still have no response. */
+  /**
+   * Neither stored nor settled, as far as is known, but sent to an earlier owner, and its poster may still have
+   * no response.
+   */
   mayBePosted(id: MessageId): boolean {
-    if (this.#settled.has(id) || this.#isAcknowledged(id)) return false;
+    if (this.#settled.has(id) || this.#isAcknowledged(id) || !this.wasSent(id)) return false;
     return this.stored(id) === undefined;
+  }
+
+  /** An earlier owner may have got the post of that message: then others may have got the message. */
+  wasSent(id: MessageId): boolean {
+    const own = splitId(id);
+    return own === undefined || this.sessions.mayHaveSent(own.session, own.count);
   }
 
   /** Something is remembered that forget() would forget. */

@@ -203,7 +203,7 @@ export class Engine {
   }
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
-    const { session, connection: id, request, origin, standby } = hello;
+    const { session, connection: id, request, origin, standby, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
       return this.#outcome.fail(id, request, 'bad_frame', what);
@@ -214,7 +214,7 @@ export class Engine {
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
     this.#connections.add({ id, session, origin, standby });
-    this.#state.deduplication.sessions.connect(session);
+    this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
     const { size: messages } = this;

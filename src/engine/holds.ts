@@ -43,7 +43,7 @@ export class Holds {
       const { message, holder } = this.#find(hold);
       if (holder !== undefined && holder !== session) notHeld.push(hold);
       else if (message) settles.add(message.envelope.number);
-      else if (holder !== undefined) unstored.set(hold.id, hold);
+      else if (holder !== undefined && this.#mayBePosted(hold)) unstored.set(hold.id, hold);
     }
     for (const id of unstored.keys()) this.#orphans.delete(id);
     return { settles: [...settles], unstored: [...unstored.values()], notHeld };
@@ -92,12 +92,12 @@ export class Holds {
     return { free: [...free], revoked };
   }
 
-  /** The message is in the store now. Returns undefined if no session held it before. */
+  /** For a message that is posted. Returns undefined if no session held it before. */
   takeOrphan(id: MessageId): { readonly holder: SessionId | undefined } | undefined {
     if (!this.#orphans.has(id)) return undefined;
     const holder = this.#orphans.get(id);
     this.#orphans.delete(id);
-    return { holder };
+    return this.#state.deduplication.wasSent(id) ? { holder } : undefined;
   }
 
   #find(hold: Hold): { message: LiveMessage | undefined; holder: SessionId | undefined } {
@@ -105,9 +105,13 @@ export class Holds {
     return { message, holder: message ? message.holder : this.#orphans.get(hold.id) };
   }
 
+  #mayBePosted({ id }: Pick<Hold, 'id'>): boolean {
+    return this.#state.deduplication.mayBePosted(id);
+  }
+
   /** Makes it the newest orphan. */
   #keepOrphan({ id }: Hold, session: SessionId): void {
-    if (!this.#state.deduplication.mayBePosted(id)) return;
+    if (!this.#mayBePosted({ id })) return;
     this.#orphans.setNewest(id, session, session);
   }
 }

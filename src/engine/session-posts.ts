@@ -35,8 +35,8 @@ export class SessionPosts {
   /** The session last seen longest ago comes first. */
   readonly #sessions = new Map<SessionId, Posts>();
   #lastSeen: SessionId | undefined;
-  /** All that are connected, also those without posts. */
-  readonly #connected = new Set<SessionId>();
+  /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
+  readonly #connected = new Map<SessionId, number>();
   #bytes = 0;
   /** Of the connected sessions alone. */
   #connectedBytes = 0;
@@ -45,9 +45,14 @@ export class SessionPosts {
     this.#limits = limits;
   }
 
-  connect(session: SessionId): void {
+  connect(session: SessionId, sentUpTo: number): void {
     if (!this.#connected.has(session)) this.#connectedBytes += this.#bytesOf(session);
-    this.#connected.add(session);
+    this.#connected.set(session, sentUpTo);
+  }
+
+  /** An earlier owner may have got the post. Of a session that is not connected this is not known. */
+  mayHaveSent(session: SessionId, count: number): boolean {
+    return count <= (this.#connected.get(session) ?? Number.POSITIVE_INFINITY);
   }
 
   disconnect(session: SessionId): void {

@@ -14,6 +14,8 @@ export interface Hello {
   readonly origin: Origin;
   /** The session would take over: it is local, with the same store and format. */
   readonly standby: boolean;
+  /** No post of the session was ever sent with a count above this one, so nobody can have got its message. */
+  readonly sentUpTo: number;
   /** All messages that the session believes it holds. */
   readonly held: readonly Hold[];
 }

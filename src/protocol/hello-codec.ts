@@ -22,9 +22,17 @@ export interface HelloToSend extends Hello {
 }
 
 export function helloHeader(hello: HelloToSend): Buffer {
-  const { session, origin, standby } = hello;
+  const { session, origin, standby, sentUpTo } = hello;
   const secret = hello.secret.toString('hex');
-  return writeJson({ protocol: protocolNumber, version, session, secret, ...origin, standby });
+  return writeJson({
+    protocol: protocolNumber,
+    version,
+    session,
+    secret,
+    ...origin,
+    standby,
+    sentUpTo,
+  });
 }
 
 export function decodeHello(frame: Frame): Hello {
@@ -43,6 +51,7 @@ export function decodeHello(frame: Frame): Hello {
         fields.text('machine'),
       ),
       standby: fields.flag('standby'),
+      sentUpTo: fields.whole('sentUpTo'),
       held: holdsOf(frame.body),
     };
   } catch (error) {

@@ -21,6 +21,7 @@ import {
   liveMessages,
   origin,
   replayed,
+  sentAny,
 } from '../support/model/engine.ts';
 import { byName, EngineOracle, type WrittenState } from '../support/model/engine-oracle.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
@@ -190,7 +191,15 @@ class History {
     const request = ++this.#requestCount;
     const { session } = client;
     const standby = this.#random.oneIn(2);
-    this.#run(client, { kind: 'hello', request, session, origin, standby, held });
+    this.#run(client, {
+      kind: 'hello',
+      request,
+      session,
+      origin,
+      standby,
+      sentUpTo: sentAny,
+      held,
+    });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });
@@ -431,7 +440,15 @@ class History {
     const now = instantAt(this.#now);
     engine.begin(identity, now);
     const session = 'vvvvvvvvvvvvvvvv' as SessionId;
-    const hello = { kind: 'hello', request: 1, session, origin, standby: false, held: [] } as const;
+    const hello = {
+      kind: 'hello',
+      request: 1,
+      session,
+      origin,
+      standby: false,
+      sentUpTo: sentAny,
+      held: [],
+    } as const;
     engine.step({ ...hello, connection: 1 }, now);
     const { replies } = engine.step({ kind: 'status', request: 2, connection: 1 }, now);
     const [status] = replies.map(({ response }) => response);

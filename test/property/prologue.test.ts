@@ -17,7 +17,7 @@ import {
 } from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
 import type { Response } from '../../src/model/requests.ts';
-import { identity, instantAt, origin, replayed } from '../support/model/engine.ts';
+import { identity, instantAt, origin, replayed, sentAny } from '../support/model/engine.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const { connectionsMax, guaranteedPosts, idBytesMax, mailboxesPerPostMax } = limits;
@@ -37,7 +37,15 @@ class Peer {
     this.session = session;
     this.#connection = number;
     this.#peers = peers;
-    this.#step({ kind: 'hello', request: 1, session, origin, standby: false, held });
+    this.#step({
+      kind: 'hello',
+      request: 1,
+      session,
+      origin,
+      standby: false,
+      sentUpTo: sentAny,
+      held,
+    });
   }
 
   /** Posts to as many mailboxes as there are counts, and settles the messages unread. */

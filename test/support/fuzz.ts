@@ -18,7 +18,7 @@ const body = Buffer.from('hello');
 const checksum = bodyChecksum(body);
 
 const requests: readonly RequestToSend[] = [
-  { kind: 'hello', request: 1, session, secret, origin, standby: true, held: holds },
+  { kind: 'hello', request: 1, session, secret, origin, standby: true, sentUpTo: 7, held: holds },
   {
     kind: 'post',
     request: 2,

@@ -77,7 +77,8 @@ export class HostileRequests {
     const held = this.#random.oneIn(3) ? this.#holds() : [];
     const standby = this.#random.oneIn(2);
     const [session, secret] = [this.#session, this.#secret];
-    return { kind: 'hello', request, session, secret, origin, standby, held };
+    const sentUpTo = this.#random.oneIn(2) ? 0 : pick(this.#random, marks);
+    return { kind: 'hello', request, session, secret, origin, standby, sentUpTo, held };
   }
 
   received(response: Response): void {

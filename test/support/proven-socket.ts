@@ -22,7 +22,16 @@ export function hello(name: string): Buffer[] {
 /** A session of its own for each secret, which holds nothing. */
 export function helloOf(secret: Buffer): HelloToSend {
   const session = sessionIdOf(secret);
-  return { kind: 'hello', request: 1, session, secret, origin, standby: false, held: [] };
+  return {
+    kind: 'hello',
+    request: 1,
+    session,
+    secret,
+    origin,
+    standby: false,
+    sentUpTo: 0,
+    held: [],
+  };
 }
 
 /** A socket on which only the handshake was done. */

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bodyChecksum, type Hold, type Name, splitId } from '../../../src/model/message.ts';
+import {
+  bodyChecksum,
+  type Hold,
+  type MessageId,
+  type Name,
+  splitId,
+} from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
 import {
   decodeResponse,
@@ -24,7 +30,7 @@ async function connected({ port, keys }: Pick<TestBroker, 'port' | 'keys'>) {
 
 /** The hello of a client that has seen a message of the session. */
 function forgedHello(session: string, secret?: string): Buffer[] {
-  const names = { protocol: 1, version: '0.1.0', session, secret, standby: false };
+  const names = { protocol: 1, version: '0.1.0', session, secret, standby: false, sentUpTo: 0 };
   const header = Buffer.from(JSON.stringify({ ...names, program: 'p', pid: 1, machine: 'm' }));
   return encodeFrame({ type: requestTypes.hello, request: 1, header, body: Buffer.alloc(4) });
 }
@@ -70,6 +76,36 @@ test('with the id that messages show, another client cannot take a session over,
   );
   assert.equal((await reader.settle([task])).length, 1, 'the victim holds its task all the time');
   assert.deepEqual(await victim.settle([task]), []);
+});
+
+test('what a session has not posted yet, no other session can hold or settle for it', async (context) => {
+  const broker = await startBroker(context);
+  const victim = broker.client();
+  const { id } = await victim.post(box, Buffer.from('one'));
+  const session = splitId(id)?.session ?? '';
+  const intruder = await connected(broker);
+  const holds = [2, 3].map((count) => ({
+    number: 90 + count,
+    id: `${session}.${count}` as MessageId,
+  }));
+  intruder.connection.send(encodeRequest({ ...helloOf(Buffer.alloc(16, 7)), held: holds }));
+  intruder.connection.send(encodeRequest({ kind: 'settle', request: 2, holds: holds.slice(0, 1) }));
+  await intruder.next(2);
+  const posted = [
+    await victim.post(box, Buffer.from('two')),
+    await victim.post(box, Buffer.from('three')),
+  ];
+  assert.deepEqual(
+    posted.map(({ duplicate }) => duplicate),
+    [false, false],
+  );
+  const { deliveries } = await victim.fetch(box);
+  const bodies = deliveries.map(({ body, attempt }) => [String(body), attempt]);
+  assert.deepEqual(bodies, [
+    ['one', 1],
+    ['two', 1],
+    ['three', 1],
+  ]);
 });
 
 test('the secret of a session is in no response of the broker and in no file of its store', async (context) => {

@@ -12,7 +12,7 @@ import {
   sessionMessageId,
 } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
-import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
+import { identity, instantAt, origin, sentAny, sessionOf } from '../../support/model/engine.ts';
 
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
@@ -105,7 +105,7 @@ test('the session last seen longest ago is forgotten first', () => {
 test('a connected session is never forgotten, however many there are', () => {
   const deduplication = makeIds({ sessionsMax: 1 });
   for (const session of [ann, bob, carl]) store(deduplication, session, 1, 0, 70);
-  for (const session of [ann, carl]) deduplication.sessions.connect(session);
+  for (const session of [ann, carl]) deduplication.sessions.connect(session, sentAny);
   deduplication.sessions.shrink();
   assert.deepEqual(
     [ann, bob, carl].map((session) => deduplication.knows(session)),
@@ -258,7 +258,14 @@ test('an id of an earlier version has no fingerprint: once its message is settle
   engine.restore({ kind: 'session', session: ann, ackedUpTo: 0, numbers: [[1, 70]] });
   engine.restore({ kind: 'named', ids: [['deploy-7' as MessageId, 71]] });
   engine.begin(identity, instantAt(0));
-  const hello = { kind: 'hello', request: 1, session: ann, origin, standby: false } as const;
+  const hello = {
+    kind: 'hello',
+    request: 1,
+    session: ann,
+    origin,
+    standby: false,
+    sentUpTo: sentAny,
+  } as const;
   engine.step({ ...hello, held: [], connection: 1 }, instantAt(0));
   for (const id of [
     { count: 1, id: '' },
@@ -289,8 +296,8 @@ test('the bytes of sessions are counted exactly, however they change', () => {
       posts.store(session, 0, [[count, { number: count, fingerprint: 1 }]]);
     }
   }
-  posts.connect(ann);
-  posts.connect(bob);
+  posts.connect(ann, sentAny);
+  posts.connect(bob, sentAny);
   posts.store(ann, 10, []);
   posts.store(carl, 39, []);
   posts.store(bob, 40, [[41, { number: 41, fingerprint: 1 }]]);

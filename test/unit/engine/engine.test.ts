@@ -11,7 +11,14 @@ import {
   type MessageId,
   type Name,
 } from '../../../src/model/message.ts';
-import { identity, instantAt, origin, replayed, sessionOf } from '../../support/model/engine.ts';
+import {
+  identity,
+  instantAt,
+  origin,
+  replayed,
+  sentAny,
+  sessionOf,
+} from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
 const parked = 10_000;
@@ -35,6 +42,7 @@ function hello(engine: Engine, connection: number, name: string): void {
     session,
     origin,
     standby: false,
+    sentUpTo: sentAny,
     held: [],
   });
 }
@@ -173,7 +181,16 @@ test('standby sessions are counted without the own one', () => {
     const connection = index + 1;
     const standby = name !== 'carl';
     const session = sessionOf(name);
-    step(engine, { kind: 'hello', connection, request: 1, session, origin, standby, held: [] });
+    step(engine, {
+      kind: 'hello',
+      connection,
+      request: 1,
+      session,
+      origin,
+      standby,
+      sentUpTo: 0,
+      held: [],
+    });
   }
   assert.equal(engine.standbys(sessionOf('ann')), 1);
   assert.equal(engine.standbys(sessionOf('carl')), 2);

@@ -14,7 +14,7 @@ import {
   type SessionId,
 } from '../../../src/model/message.ts';
 import type { Response } from '../../../src/model/requests.ts';
-import { identity, instantAt, origin } from '../../support/model/engine.ts';
+import { identity, instantAt, origin, sentAny } from '../../support/model/engine.ts';
 import { StepCounter } from '../../support/steps.ts';
 
 const size = 2_000;
@@ -57,7 +57,7 @@ class Peer {
     this.#engine = engine;
     this.#id = id;
     this.session = session;
-    this.run({ kind: 'hello', session, origin, standby: false, held });
+    this.run({ kind: 'hello', session, origin, standby: false, sentUpTo: sentAny, held });
   }
 
   /** `reads`: takes what is delivered at once. */

@@ -32,12 +32,12 @@ const checksum = 0x3610a686;
 
 const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
   hello: [
-    { kind: 'hello', request: 1, session, secret, origin, standby: true, held: holds },
+    { kind: 'hello', request: 1, session, secret, origin, standby: true, sentUpTo: 7, held: holds },
     '01 00 0000 00000001',
     json(
       `{"protocol":1,"version":"${version}","session":"iscnl9hqnoalmv04",` +
         '"secret":"000102030405060708090a0b0c0d0e0f",' +
-        '"program":"p","pid":258,"machine":"m","standby":true}',
+        '"program":"p","pid":258,"machine":"m","standby":true,"sentUpTo":7}',
     ),
     '00000001 0000000000000005 03 696431',
   ],

@@ -26,7 +26,7 @@ const checksum = bodyChecksum(body);
 const holds = [{ number: 1, id }];
 
 const requests: readonly RequestToSend[] = [
-  { kind: 'hello', request: 1, session, secret, origin, standby: false, held: [] },
+  { kind: 'hello', request: 1, session, secret, origin, standby: false, sentUpTo: 0, held: [] },
   {
     kind: 'post',
     request: 2,
