@@ -222,7 +222,8 @@ class KnownIds {
   shrink(limits: EngineLimits, connected: ReadonlySet<SessionId>): void {
     for (const session of [...this.#sessions.keys()]) {
       const isFew = this.#sessions.size <= limits.sessionsMax;
-      if (isFew && this.#bytesOf() <= limits.sessionPostsBytesMax) return;
+      const isSmall = this.#bytesOf() <= limits.sessionPostsBytesMax;
+      if (isFew && isSmall && this.#surplus(limits) <= limits.sharedPostsBytesMax) return;
       if (!connected.has(session)) this.#sessions.delete(session);
     }
   }
@@ -242,6 +243,13 @@ class KnownIds {
     const grown = before + (known ? 0 : sessionBytes) + (1 + alsoTo.length) * postBytes;
     if (grown <= sharedPostsBytesMax || left <= guaranteedPosts) return true;
     return after <= sharedPostsBytesMax || after <= before;
+  }
+
+  /** Bytes of the posts beyond the guaranteed ones. */
+  #surplus({ guaranteedPosts }: EngineLimits): number {
+    const posts = [...this.#sessions.values()].map(({ numbers }) => numbers.size);
+    const surplus = posts.reduce((sum, count) => sum + Math.max(0, count - guaranteedPosts), 0);
+    return surplus * postBytes;
   }
 
   #bytesOf(sessions?: ReadonlySet<SessionId>): number {
