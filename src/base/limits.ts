@@ -243,7 +243,10 @@ assert(
   'all that is remembered fits into a prologue',
 );
 const guaranteedBytes = rememberedSessionBytes + guaranteedPosts * rememberedPostBytes;
-/** Beyond this, a connected session that has more than its guaranteed posts is refused. */
+/**
+ * When connected sessions take this much, one that has its guaranteed posts is refused. What all sessions have
+ * beyond their guaranteed posts takes no more, either.
+ */
 export const sharedPostsBytesMax = sessionPostsBytesMax - connectionsMax * guaranteedBytes;
 assert(
   16 * (rememberedSessionBytes + unacknowledgedPostsMax * rememberedPostBytes) <=
