@@ -226,8 +226,6 @@ export const chainDepthMax = 1_000;
 /** Pairs of sender and mailbox that one session counts. The pair last used longest ago is forgotten first. */
 export const ratePairsMax = 10_000;
 
-/** A result that was written this long before an orderly end counts as seen. */
-export const settleMsSeen = 2_000;
 /** Time for the last responses at an orderly end. A host kills the process after 2 s. */
 export const endMsMax = 2_000;
 /** Characters (UTF-16 units, as hosts count) of one MCP result. No host truncates a result of this size. */

@@ -150,7 +150,9 @@ export class Reads {
     request: ToolRequest,
     { name, mail }: BrokerSession,
   ): Promise<Plan> {
-    const plan = await this.#settlement.before(request, after, { broker: name, mailbox });
+    const plan = await this.#settlement.before(request, after, {
+      reads: { broker: name, mailbox },
+    });
     if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
     return plan;
   }

@@ -33,7 +33,6 @@ export class Tool {
   readonly #writes: Writes;
   /** Made by the first call whose parameters are right. */
   #context: AppContext | undefined;
-  #host: HostProfile | undefined;
   #isEnding = false;
 
   constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
@@ -55,7 +54,6 @@ export class Tool {
     const stopProgress = startProgress(mcpReq, host);
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
-      this.#host = host;
       const thread = meta?.threadId;
       const caller = {
         id: typeof thread === 'string' ? thread : '',
@@ -76,7 +74,7 @@ export class Tool {
     }
   }
 
-  /** Settles what was seen, releases the rest, and gives the broker up; 2 s at most. */
+  /** Settles each message `shutdown` that was read, releases the rest, and gives the broker up; 2 s at most. */
   async end(): Promise<void> {
     if (this.#isEnding) return new Promise(() => {});
     this.#isEnding = true;
@@ -89,7 +87,7 @@ export class Tool {
   async #endAll(context: AppContext): Promise<void> {
     this.#reads.endOpen();
     this.#reads.refuseReceived();
-    await this.#settlement.end(context, this.#host?.drops ?? false);
+    await this.#settlement.end(context);
     await context.close();
   }
 

@@ -48,9 +48,11 @@ export class Writes {
   ): Promise<PostResult> {
     const { after } = given;
     const { context, signal, notes } = request;
-    const plan = this.#settlement.plan(request, after);
+    const [mailbox, ...others] = given.to;
+    const target = others.length === 0 ? { posts: { broker: name, mailbox } } : {};
+    const plan = this.#settlement.plan(request, after, target);
     const own = plan.settles.filter((batch) => batch.broker === name);
-    const others = plan.settles.filter((batch) => batch.broker !== name);
+    const elsewhere = plan.settles.filter((batch) => batch.broker !== name);
     const settles = own.flatMap(({ deliveries }) => deliveries);
     const answers = own.length > 0 ? plan.answers : undefined;
     let result: PostResult;
@@ -62,7 +64,7 @@ export class Writes {
     }
     this.#settlement.settled(request, own, result.notHeld);
     try {
-      await this.#settlement.settle(request, others);
+      await this.#settlement.settle(request, elsewhere);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       // The post is stored all the same.
