@@ -43,10 +43,10 @@ export class Settlement {
   }
 
   /** What a call with the ticket `after` settles before its own work; it is not settled yet. */
-  plan({ caller, notes }: ToolRequest, after: string | undefined, target: CallTarget): Plan {
+  plan({ caller, notes }: ToolRequest, after: readonly string[], target: CallTarget): Plan {
     const plan = this.#tickets.begin(caller, after, target);
-    if (plan.isUnknown) notes.push(`ticket "${after}" is not from this session and was ignored`);
-    if (plan.part) notes.push(`"${after}" is the ticket of a part and settles nothing`);
+    notes.push(...unknownNote(plan.unknown));
+    if (plan.part) notes.push(`"${after[0]}" is the ticket of a part and settles nothing`);
     notes.push(...(target.posts ? choiceNote(plan.unnamed) : heldNote(plan.unnamed)));
     return plan;
   }
@@ -54,7 +54,7 @@ export class Settlement {
   /** Settles what the call's ticket names, and what the call itself ends. */
   async before(
     request: ToolRequest,
-    after: string | undefined,
+    after: readonly string[],
     target: CallTarget = {},
   ): Promise<Plan> {
     const plan = this.plan(request, after, target);
@@ -89,8 +89,8 @@ export class Settlement {
     for (const one of this.#tickets.unsettled(batches)) await this.release(context, one);
   }
 
-  /** The ticket of a result without mail: naming it settles nothing. */
-  emptyTicket({ caller }: ToolRequest): string {
+  /** The ticket of a message from point to point, for the parts of its body: naming it settles nothing. */
+  partsTicket({ caller }: ToolRequest): string {
     return this.#tickets.give(caller.id, undefined, []);
   }
 
@@ -101,7 +101,6 @@ export class Settlement {
     deliveries: readonly Delivery[],
   ): string {
     const ticket = this.#tickets.give(caller.id, box, deliveries);
-    if (deliveries.length === 0) return ticket;
     this.#transport.watch(id, {
       writing: () => this.#tickets.writing(ticket),
       written: () => this.#tickets.written(ticket),
@@ -127,6 +126,12 @@ export class Settlement {
     );
     await Promise.allSettled([...settled, ...releases.map((one) => this.release(context, one))]);
   }
+}
+
+function unknownNote([first, ...others]: readonly string[]): string[] {
+  if (first === undefined) return [];
+  if (others.length === 0) return [`ticket "${first}" is not from this session and was ignored`];
+  return [`${others.length + 1} tickets are not from this session and were ignored`];
 }
 
 /** Beside a read without a ticket: what was read before is not settled by it. */

@@ -3,7 +3,7 @@
 //
 // 1. give() gives a ticket to what a result hands over. 2. writing(), written() and gone() follow that
 // result to the host. 3. begin() runs at the start of each call, and returns what the call settles:
-//    (a) what its ticket stands for;
+//    (a) what its tickets stand for;
 //    (b) if it posts without a ticket, and its caller holds exactly one message of the mailbox it posts to:
 //        that one, which the post answers.
 // 4. end() returns what an orderly end settles: (c) each message `shutdown` that was written, since its reader
@@ -67,16 +67,16 @@ export interface Plan {
   readonly settles: readonly Batch[];
   /** To be released, so that it is redelivered to the caller. */
   readonly redelivers: Batch | undefined;
-  /** The one message that the call settles, by (a) or (b). */
-  readonly answers: MessageId | undefined;
+  /** The one message that the call settles, by (a) or (b), and the mailbox that it came from. */
+  readonly answers: { readonly id: MessageId; readonly mailbox: Name } | undefined;
   /**
    * What a call without a ticket could have named. Of a read: all that its caller holds. Of a post: the
    * messages from its mailbox, if there are several.
    */
   readonly unnamed: readonly HeldMessage[];
   readonly part: Part | undefined;
-  /** The call names a ticket that this process did not give. */
-  readonly isUnknown: boolean;
+  /** Tickets of the call that this process did not give. */
+  readonly unknown: readonly string[];
 }
 
 /** A message that was handed over. Its body would stay in memory until it is settled. */
@@ -87,6 +87,9 @@ interface Handed extends Held {
   /** Its result was cancelled while it was being settled. */
   isGone: boolean;
 }
+
+/** What the named tickets stand for. */
+interface MailboxBatch extends Batch, BrokerMailbox {}
 
 interface Ticket extends BrokerMailbox {
   readonly caller: CallerId;
@@ -106,7 +109,7 @@ export class Tickets {
   readonly #nonce: string;
   #count = 0;
   readonly #open = new Map<string, Ticket>();
-  readonly #released = new BoundedMap<string, Batch>(releasedMax);
+  readonly #released = new BoundedMap<string, MailboxBatch>(releasedMax);
   /** Messages that were given once to a caller, and released since. */
   readonly #givenOnce = new BoundedMap<string, true>(givenOnceMax);
 
@@ -143,21 +146,26 @@ export class Tickets {
     return this.#release(name, ticket, ({ state }) => state === 'held');
   }
 
-  begin(caller: Caller, after: string | undefined, { reads, posts }: CallTarget): Plan {
-    const named = this.#parse(after);
-    const isUnknown = after !== undefined && named === undefined;
-    if (named?.part !== undefined) {
-      return { ...nothing, part: { ticket: named.name, number: named.part }, isUnknown };
+  /** `after`: the tickets of the call. */
+  begin(caller: Caller, after: readonly string[], { reads, posts }: CallTarget): Plan {
+    const known = after.map((text) => this.#parse(text));
+    const [first, second] = known;
+    if (first?.part !== undefined && second === undefined) {
+      return { ...nothing, part: { ticket: first.name, number: first.part }, unknown: [] };
     }
-    const plan = { ...nothing, part: undefined, isUnknown };
-    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, named?.name, reads) };
-    if (named) return { ...plan, ...settling(this.#settleNamed(named.name)) };
+    const isTicket = (_: string, index: number) => known[index]?.part === undefined && known[index];
+    const unknown = after.filter((text, index) => !isTicket(text, index));
+    const names = after.filter(isTicket);
+    const plan = { ...nothing, part: undefined, unknown };
+    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, names, reads) };
+    if (names.length > 0) return { ...plan, ...settling(this.#settleNamed(names)) };
     const held = reads || posts ? this.#heldBy(caller, posts) : [];
     const [only, ...others] = held;
     // A wrong ticket was to name one message, which need not be this one.
-    if (posts && !isUnknown && only && others.length === 0) {
-      only.message.state = 'settling';
-      return { ...plan, ...settling({ broker: only.broker, deliveries: [only.message] }) };
+    if (posts && unknown.length === 0 && only && others.length === 0) {
+      const { message, ...box } = only;
+      message.state = 'settling';
+      return { ...plan, ...settling([{ ...box, deliveries: [message] }]) };
     }
     const unnamed = held.map(({ ticket, message: { envelope, from } }) => {
       return { ticket, number: envelope.number, from };
@@ -197,51 +205,55 @@ export class Tickets {
   }
 
   /** undefined for a ticket that this process did not give. */
-  #parse(after: string | undefined): { name: string; part?: number } | undefined {
-    const match = form.exec(after ?? '');
+  #parse(text: string): { name: string; part?: number } | undefined {
+    const match = form.exec(text);
     if (match?.[1] !== this.#nonce || Number(match[2]) > this.#count) return undefined;
     const name = `${match[1]}-${match[2]}`;
     return match[3] === undefined ? { name } : { name, part: Number(match[3]) };
   }
 
   /** Also what was released: the broker settles it unless another session holds it. */
-  #settleNamed(name: string): Batch | undefined {
-    const ticket = this.#open.get(name);
-    if (!ticket) return this.#released.get(name);
-    for (const delivery of ticket.deliveries) delivery.state = 'settling';
-    return { broker: ticket.broker, deliveries: ticket.deliveries };
+  #settleNamed(names: readonly string[]): MailboxBatch[] {
+    const batches = names.map((name) => {
+      const ticket = this.#open.get(name);
+      if (!ticket) return this.#released.get(name);
+      for (const delivery of ticket.deliveries) delivery.state = 'settling';
+      const { broker, mailbox, deliveries } = ticket;
+      return { broker, mailbox, deliveries };
+    });
+    return batches.filter((batch) => batch !== undefined);
   }
 
   /** What the caller got in results that were written and holds, oldest first; `from`: only of that sender. */
   #heldBy({ id }: Caller, from: BrokerMailbox | undefined) {
-    const held: { broker: string; ticket: string; message: Handed }[] = [];
-    for (const [ticket, { broker, caller, deliveries, written }] of this.#open) {
+    const held: (BrokerMailbox & { ticket: string; message: Handed })[] = [];
+    for (const [ticket, { broker, mailbox, caller, deliveries, written }] of this.#open) {
       if (caller !== id || written !== 'yes' || (from && from.broker !== broker)) continue;
       for (const message of deliveries) {
         if (message.state !== 'held' || (from && from.mailbox !== message.from)) continue;
-        held.push({ broker, ticket, message });
+        held.push({ broker, mailbox, ticket, message });
       }
     }
     return held;
   }
 
-  /** begin() at a host that drops calls. `named`: the ticket of the call. */
+  /** begin() at a host that drops calls. */
   #beginAgain(
     caller: Caller,
-    named: string | undefined,
+    named: readonly string[],
     reads: BrokerMailbox | undefined,
   ): Pick<Plan, 'settles' | 'answers' | 'redelivers'> {
-    const own = named === undefined ? undefined : this.#settleNamed(named);
-    const ownIds = new Set(own?.deliveries.map(idOf));
+    const own = this.#settleNamed(named);
+    const ownIds = new Set(own.flatMap(({ deliveries }) => deliveries.map(idOf)));
     const seen: Held[] = [];
     const redelivers: Held[] = [];
     for (const [name, ticket] of this.#open) {
       const isHere = ticket.broker === reads?.broker && ticket.mailbox === reads.mailbox;
-      if (name === named || !isHere || ticket.caller !== caller.id) continue;
+      if (named.includes(name) || !isHere || ticket.caller !== caller.id) continue;
       const isFirst = (d: Handed) =>
         d.state === 'held' && !ownIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
       redelivers.push(...this.#takeBack(name, ticket, isFirst));
-      if (named !== undefined || ticket.written !== 'yes') continue;
+      if (named.length > 0 || ticket.written !== 'yes') continue;
       const rest = ticket.deliveries.filter(({ state }) => state === 'held');
       for (const delivery of rest) delivery.state = 'settling';
       seen.push(...rest);
@@ -268,13 +280,13 @@ export class Tickets {
     ticket: Ticket,
     isReleased: (delivery: Handed) => boolean,
   ): ReleaseBatch | undefined {
-    const { broker, written } = ticket;
+    const { broker, mailbox, written } = ticket;
     const deliveries = ticket.deliveries.filter(isReleased);
     if (deliveries.length === 0) return undefined;
     ticket.deliveries = ticket.deliveries.filter((delivery) => !deliveries.includes(delivery));
     if (ticket.deliveries.length === 0) this.#open.delete(name);
     const before = this.#released.get(name)?.deliveries ?? [];
-    this.#released.set(name, { broker, deliveries: [...before, ...deliveries] });
+    this.#released.set(name, { broker, mailbox, deliveries: [...before, ...deliveries] });
     return { broker, deliveries, unread: written === 'no' };
   }
 
@@ -291,7 +303,7 @@ export class Tickets {
       const left = released.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
       if (left.length === released.deliveries.length) continue;
       if (left.length === 0) this.#released.delete(name);
-      else this.#released.set(name, { broker, deliveries: left });
+      else this.#released.set(name, { ...released, deliveries: left });
     }
   }
 }
@@ -301,10 +313,12 @@ function handed({ envelope: { number, id, from }, body }: Delivery): Handed {
   return { envelope: { number, id }, from, isShutdown: isOrder, state: 'held', isGone: false };
 }
 
-function settling(batch: Batch | undefined): Pick<Plan, 'settles' | 'answers'> {
-  if (!batch) return { settles: [], answers: undefined };
-  const [first, second] = batch.deliveries;
-  return { settles: [batch], answers: second ? undefined : first?.envelope.id };
+function settling(batches: readonly MailboxBatch[]): Pick<Plan, 'settles' | 'answers'> {
+  const settles = batches.map(({ broker, deliveries }) => ({ broker, deliveries }));
+  const all = batches.flatMap(({ mailbox, deliveries }) =>
+    deliveries.map((each) => ({ id: idOf(each), mailbox })),
+  );
+  return { settles, answers: all.length === 1 ? all[0] : undefined };
 }
 
 function idOf({ envelope }: Held): MessageId {

@@ -18,6 +18,7 @@ import {
 import { IpcError } from '../base/errors.ts';
 import { endMsMax, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
+import { OwnPosts } from './own-posts.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
 import type { HostTransport } from './transport.ts';
@@ -39,8 +40,9 @@ export class Tool {
     this.#env = env;
     this.#transport = transport;
     this.#settlement = new Settlement(transport);
-    this.#reads = new Reads(this.#settlement, transport);
-    this.#writes = new Writes(this.#settlement, this.#reads);
+    const own = new OwnPosts();
+    this.#reads = new Reads(this.#settlement, transport, own);
+    this.#writes = new Writes(this.#settlement, this.#reads, own);
   }
 
   /** `name`: the host's. */
@@ -110,7 +112,7 @@ export class Tool {
       case 'ask':
         return this.#writes.ask(call.given, request);
       default:
-        await this.#settlement.before(request, call.given.after);
+        await this.#settlement.before(request, call.given.after ?? []);
         return runPlain(call, request);
     }
   }

@@ -110,6 +110,7 @@ test('--json prints one object a line', async (context) => {
     program: 'ipc',
     attempt: 1,
     answers: '',
+    depth: 0,
     failure: null,
     damaged: false,
     body: 'hi',

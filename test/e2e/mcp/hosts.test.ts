@@ -43,7 +43,7 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     });
     const answer = await b.call(wait('B'));
     assert.deepEqual(answer.bodies, ['pong']);
-    assert.match(answer.head, /from "A" \(.*\), an answer to "/);
+    assert.match(answer.head, /from "A" \(.*\), an answer to your #1 "ping", /);
   });
 }
 
@@ -385,6 +385,15 @@ test('a host that closes the pipe under a result ends the session, and the messa
   assert.deepEqual((await b.call(wait('A', { timeout: 5 }))).bodies, ['kept']);
 });
 
+test('an orchestrator posts 200 jobs to one mailbox without a pause', async (context) => {
+  const { host } = await place(context);
+  const boss = await host();
+  for (let count = 1; count <= 200; count++) {
+    const { head } = await boss.call(post('jobs', `job ${count}`));
+    assert.match(head, new RegExp(`^Stored as #${count} `));
+  }
+});
+
 test('the rate limit stops agents that thank each other for ever, and its error says what to do', async (context) => {
   const { host } = await place(context);
   const a = await host({ env: { IPC_SENDS_PER_HOUR: '2' } });
@@ -405,7 +414,7 @@ test('a wait is shortened to what the host allows, and its result says so', asyn
   assert.equal(isError, false);
   assert.match(
     text,
-    /^No message for "A" within 1 s; asked for 60 s, but this host allows 1 s\.\nNext: wait "A" with after "[0-9a-v]{4}-1"\.$/,
+    /^No message for "A" within 1 s; asked for 60 s, but this host allows 1 s\.\nNext: wait "A"\.$/,
   );
 });
 

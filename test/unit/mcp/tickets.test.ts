@@ -68,11 +68,11 @@ test('a ticket is the nonce of the session and a count', () => {
 test('a ticket keeps the number and the id of a message, and no body', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
-  const kept = () => tickets.begin(patient, ticket, {}).settles.flatMap(held);
+  const kept = () => tickets.begin(patient, [ticket], {}).settles.flatMap(held);
   const held = ({ deliveries }: Batch) => deliveries.map((each) => [each.envelope, 'body' in each]);
   const expected = [[{ number: 1, id: 'm1' }, false]];
   assert.deepEqual(kept(), expected);
-  tickets.unsettled(tickets.begin(patient, ticket, {}).settles);
+  tickets.unsettled(tickets.begin(patient, [ticket], {}).settles);
   const gone = tickets.gone(ticket);
   assert.deepEqual([gone && held(gone), gone?.unread], [expected, false]);
   assert.deepEqual(kept(), expected);
@@ -82,23 +82,23 @@ test('(a) a call with the ticket settles it, whatever the call, and names what i
   for (const target of [{}, readsHere, readsThere, postsToSender]) {
     const tickets = new Tickets('k7f3');
     const ticket = given(tickets, [1]);
-    const plan = tickets.begin(patient, ticket, target);
+    const plan = tickets.begin(patient, [ticket], target);
     assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
-    assert.equal(plan.answers, 'm1');
+    assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
   }
 });
 
 test('(a) holds for another caller, and before the result was written', () => {
   const tickets = new Tickets('k7f3');
   const ticket = tickets.give('t1', here, [message(1)]);
-  assert.deepEqual(ids(tickets.begin({ id: 't2', dropsCalls: true }, ticket, {}).settles[0]), [
+  assert.deepEqual(ids(tickets.begin({ id: 't2', dropsCalls: true }, [ticket], {}).settles[0]), [
     'm1',
   ]);
 });
 
 test('(a) the ticket of several messages settles them all and answers none', () => {
   const tickets = new Tickets('k7f3');
-  const plan = tickets.begin(patient, given(tickets, [1, 2]), {});
+  const plan = tickets.begin(patient, [given(tickets, [1, 2])], {});
   assert.deepEqual(does(plan).settles, ['m1', 'm2']);
   assert.equal(plan.answers, undefined);
 });
@@ -106,20 +106,20 @@ test('(a) the ticket of several messages settles them all and answers none', () 
 test('(a) a ticket that is used again settles nothing, and is not unknown', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
-  tickets.settled(tickets.begin(patient, ticket, {}).settles);
-  const plan = tickets.begin(patient, ticket, readsHere);
+  tickets.settled(tickets.begin(patient, [ticket], {}).settles);
+  const plan = tickets.begin(patient, [ticket], readsHere);
   assert.deepEqual(does(plan), nothing);
-  assert.equal(plan.isUnknown, false);
+  assert.deepEqual(plan.unknown, []);
 });
 
 test('(a) the ticket of a released message still settles it', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   tickets.gone(ticket);
-  const { settles } = tickets.begin(patient, ticket, {});
+  const { settles } = tickets.begin(patient, [ticket], {});
   assert.deepEqual(settles.flatMap(ids), ['m1']);
   tickets.settled(settles);
-  assert.deepEqual(does(tickets.begin(patient, ticket, {})), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [ticket], {})), nothing);
 });
 
 test('a read without a ticket settles nothing, and reports all that its caller holds', () => {
@@ -127,7 +127,7 @@ test('a read without a ticket settles nothing, and reports all that its caller h
   given(tickets, [1], { from: '' });
   given(tickets, [2, 3], { place: there });
   for (const target of [readsHere, readsThere]) {
-    const plan = tickets.begin(patient, undefined, target);
+    const plan = tickets.begin(patient, [], target);
     assert.deepEqual(does(plan), nothing);
     assert.deepEqual(plan.unnamed, [
       { ticket: 'k7f3-1', number: 1, from: '' },
@@ -141,20 +141,20 @@ test('a read reports nothing of another caller, nothing that is not written, and
   const tickets = new Tickets('k7f3');
   tickets.give('', here, [message(1)]);
   const ticket = given(tickets, [2]);
-  const unnamed = (caller: Caller, after: string | undefined) =>
+  const unnamed = (caller: Caller, after: readonly string[]) =>
     tickets.begin(caller, after, readsHere).unnamed.map(({ number }) => number);
-  assert.deepEqual(unnamed(patient, undefined), [2]);
-  assert.deepEqual(unnamed({ id: 't1', dropsCalls: false }, undefined), []);
-  assert.deepEqual(unnamed(patient, ticket), []);
+  assert.deepEqual(unnamed(patient, []), [2]);
+  assert.deepEqual(unnamed({ id: 't1', dropsCalls: false }, []), []);
+  assert.deepEqual(unnamed(patient, [ticket]), []);
 });
 
 test('(b) a post without a ticket settles and answers the one message that its caller holds of that sender', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
   given(tickets, [2], { from: 'T' });
-  const plan = tickets.begin(patient, undefined, postsToSender);
+  const plan = tickets.begin(patient, [], postsToSender);
   assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
-  assert.equal(plan.answers, 'm1');
+  assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
   assert.deepEqual(plan.unnamed, []);
 });
 
@@ -165,17 +165,17 @@ test('(b) of the messages of a fetch, the one of that sender alone is settled', 
     message(2, here.mailbox, { from: 'S' }),
   ]);
   tickets.written(ticket);
-  const { settles } = tickets.begin(patient, undefined, postsToSender);
+  const { settles } = tickets.begin(patient, [], postsToSender);
   assert.deepEqual(settles.flatMap(ids), ['m2']);
   tickets.settled(settles);
-  assert.deepEqual(does(tickets.begin(patient, ticket, {})).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(patient, [ticket], {})).settles, ['m1']);
 });
 
 test('(b) of two messages of that sender none is settled, and both are reported', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
   given(tickets, [2], { place: there });
-  const plan = tickets.begin(patient, undefined, postsToSender);
+  const plan = tickets.begin(patient, [], postsToSender);
   assert.deepEqual(does(plan), nothing);
   assert.equal(plan.answers, undefined);
   assert.deepEqual(plan.unnamed, [
@@ -187,24 +187,24 @@ test('(b) of two messages of that sender none is settled, and both are reported'
 test('(b) does not hold for another caller or port, for what is not written, or beside an unknown ticket', () => {
   const tickets = new Tickets('k7f3');
   const ticket = tickets.give('', here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(patient, undefined, postsToSender)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
   tickets.writing(ticket);
-  assert.deepEqual(does(tickets.begin(patient, undefined, postsToSender)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
   tickets.written(ticket);
   const other = { id: 't1', dropsCalls: false };
-  assert.deepEqual(does(tickets.begin(other, undefined, postsToSender)), nothing);
+  assert.deepEqual(does(tickets.begin(other, [], postsToSender)), nothing);
   const elsewhere = { posts: { broker: '1', mailbox: 'S' as Name } };
-  assert.deepEqual(does(tickets.begin(patient, undefined, elsewhere)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, 'zzzz-1', postsToSender)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, undefined, postsToSender)).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(patient, [], elsewhere)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, ['zzzz-1'], postsToSender)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)).settles, ['m1']);
 });
 
 test('a ticket of another session, or of another form, is unknown', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
   for (const after of ['zzzz-1', 'k7f3-2', 'k7f3-0', 'k7f3-01', 'done', 'k7f3-1.', 'K7F3-1']) {
-    const plan = tickets.begin(patient, after, readsHere);
-    assert.equal(plan.isUnknown, true, after);
+    const plan = tickets.begin(patient, [after], readsHere);
+    assert.deepEqual(plan.unknown, [after]);
     assert.deepEqual(does(plan), nothing, after);
   }
 });
@@ -231,8 +231,8 @@ test('(c) leaves alone what a call is settling, and knows nothing of what is set
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1]);
   const second = given(tickets, [2]);
-  tickets.settled(tickets.begin(patient, first, {}).settles);
-  tickets.begin(patient, second, {});
+  tickets.settled(tickets.begin(patient, [first], {}).settles);
+  tickets.begin(patient, [second], {});
   assert.deepEqual(tickets.end(), { settles: [], releases: [] });
 });
 
@@ -251,14 +251,14 @@ test('a cancelled call releases its messages: unread, unless its result began to
       [['m3'], false],
     ],
   );
-  assert.deepEqual(does(tickets.begin(patient, undefined, readsHere)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], readsHere)), nothing);
   assert.equal(tickets.gone(late), undefined);
 });
 
 test('a cancellation that comes after the settling began changes nothing, unless that fails', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
-  const { settles } = tickets.begin(patient, ticket, {});
+  const { settles } = tickets.begin(patient, [ticket], {});
   assert.equal(tickets.gone(ticket), undefined);
   assert.deepEqual(tickets.unsettled(settles).flatMap(ids), ['m1']);
   assert.deepEqual(tickets.unsettled(settles), []);
@@ -267,21 +267,21 @@ test('a cancellation that comes after the settling began changes nothing, unless
 test('what could not be settled waits for the next call', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
-  const { settles } = tickets.begin(patient, undefined, postsToSender);
-  assert.deepEqual(does(tickets.begin(patient, undefined, postsToSender)), nothing);
+  const { settles } = tickets.begin(patient, [], postsToSender);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
   assert.deepEqual(tickets.unsettled(settles), []);
-  assert.deepEqual(does(tickets.begin(patient, undefined, postsToSender)).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)).settles, ['m1']);
 });
 
 test('a host that drops calls: a message is redelivered once, then (b) holds', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: [],
     redelivers: ['m1'],
   });
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: ['m1'],
     redelivers: [],
   });
@@ -290,19 +290,16 @@ test('a host that drops calls: a message is redelivered once, then (b) holds', (
 test('a host that drops calls: only that mailbox, and only that caller', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsThere)), nothing);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, {})), nothing);
-  assert.deepEqual(
-    does(tickets.begin({ id: 't2', dropsCalls: true }, undefined, readsHere)),
-    nothing,
-  );
+  assert.deepEqual(does(tickets.begin(dropper, [], readsThere)), nothing);
+  assert.deepEqual(does(tickets.begin(dropper, [], {})), nothing);
+  assert.deepEqual(does(tickets.begin({ id: 't2', dropsCalls: true }, [], readsHere)), nothing);
 });
 
 test('a host that drops calls: what the ticket names is settled, the rest is redelivered', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const second = given(tickets, [2], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, second, readsHere)), {
+  assert.deepEqual(does(tickets.begin(dropper, [second], readsHere)), {
     settles: ['m2'],
     redelivers: ['m1'],
   });
@@ -311,9 +308,9 @@ test('a host that drops calls: what the ticket names is settled, the rest is red
 test('a host that drops calls: each message of a fetch is counted by itself', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  tickets.begin(dropper, undefined, readsHere);
+  tickets.begin(dropper, [], readsHere);
   given(tickets, [1, 2], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: ['m1'],
     redelivers: ['m2'],
   });
@@ -322,19 +319,19 @@ test('a host that drops calls: each message of a fetch is counted by itself', ()
 test('a host that drops calls: a result that was not written is redelivered once too, then waits for its write', () => {
   const tickets = new Tickets('k7f3');
   tickets.give(dropper.id, here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)).redelivers, ['m1']);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)).redelivers, ['m1']);
   const second = tickets.give(dropper.id, here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)), nothing);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), nothing);
   tickets.written(second);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, readsHere)).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)).settles, ['m1']);
 });
 
 test('a host that drops calls: the first ticket of a message that was delivered twice settles both', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
-  tickets.begin(dropper, undefined, readsHere);
+  tickets.begin(dropper, [], readsHere);
   given(tickets, [1], { caller: dropper });
-  const plan = tickets.begin(dropper, first, readsHere);
+  const plan = tickets.begin(dropper, [first], readsHere);
   assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
   tickets.settled(plan.settles);
   assert.deepEqual(tickets.end(), { settles: [], releases: [] });
@@ -345,7 +342,7 @@ test('a host that drops calls: a message that was cancelled and redelivered is n
   const first = given(tickets, [1], { caller: dropper });
   tickets.gone(first);
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, first, readsHere)), {
+  assert.deepEqual(does(tickets.begin(dropper, [first], readsHere)), {
     settles: ['m1'],
     redelivers: [],
   });
@@ -355,10 +352,10 @@ test('the ticket of a part settles nothing, and neither does its call', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   for (const caller of [patient, dropper]) {
-    const plan = tickets.begin(caller, `${ticket}.2`, readsHere);
+    const plan = tickets.begin(caller, [`${ticket}.2`], readsHere);
     assert.deepEqual(does(plan), nothing);
     assert.deepEqual(plan.part, { ticket, number: 2 });
-    assert.equal(plan.isUnknown, false);
+    assert.deepEqual(plan.unknown, []);
   }
 });
 
@@ -366,7 +363,18 @@ test('released messages are remembered for the newest 256 tickets', () => {
   const tickets = new Tickets('k7f3');
   const names = Array.from({ length: 257 }, (_, index) => given(tickets, [index + 1]));
   for (const name of names) tickets.gone(name);
-  const [first, second] = names;
-  assert.deepEqual(does(tickets.begin(patient, first, {})), nothing);
-  assert.deepEqual(does(tickets.begin(patient, second, {})).settles, ['m2']);
+  const [first = '', second = ''] = names;
+  assert.deepEqual(does(tickets.begin(patient, [first], {})), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [second], {})).settles, ['m2']);
+});
+
+test('(a) several tickets settle all that they stand for, and answer none; an unknown one among them is reported', () => {
+  const tickets = new Tickets('k7f3');
+  const first = given(tickets, [1]);
+  const second = given(tickets, [2, 3], { place: there });
+  const plan = tickets.begin(patient, [first, 'zzzz-1', second, `${second}.2`], readsHere);
+  assert.deepEqual(does(plan), { settles: ['m1', 'm2', 'm3'], redelivers: [] });
+  assert.equal(plan.answers, undefined);
+  assert.deepEqual(plan.unknown, ['zzzz-1', `${second}.2`]);
+  assert.equal(plan.part, undefined);
 });
