@@ -1,21 +1,32 @@
-// `npm run bench [-- NAME...]`: runs bench/*.ts one after the other, all or those named. Each prints
-// one line of JSON.
+// `npm run bench [-- NAME... [--OPTION ...]]`: runs bench/*.ts one after the other, those named, or all but those
+// that take long. Each prints lines of JSON, and gets the options.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepare } from './prepare.js';
 import { compiled, stop } from './project.js';
 
-const names = process.argv.slice(2);
+const args = process.argv.slice(2);
+const firstOption = args.findIndex((arg) => arg.startsWith('--'));
+const names = firstOption === -1 ? args : args.slice(0, firstOption);
+const options = args.slice(names.length);
+const long = ['floods'];
 
 await prepare();
 const folder = join(compiled, 'bench');
 const files = readdirSync(folder)
   .filter((file) => file.endsWith('.js'))
-  .filter((file) => names.length === 0 || names.includes(file.slice(0, -'.js'.length)))
+  .filter((file) => isWanted(file.slice(0, -'.js'.length)))
   .sort();
 if (files.length === 0) stop('no such benchmark');
 for (const file of files) {
-  const { status } = spawnSync(process.execPath, [join(folder, file)], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [join(folder, file), ...options], {
+    stdio: 'inherit',
+  });
   if (status !== 0) stop(`${file} failed`);
+}
+
+/** @param {string} name */
+function isWanted(name) {
+  return names.length === 0 ? !long.includes(name) : names.includes(name);
 }

@@ -1,5 +1,7 @@
 // Waits for messages; arguments: HOME PORT. Each time a wait is parked it reports the time at which the
-// previous message arrived, 0 at first.
+// previous message arrived, 0 at first. Under a flood a call may fail because the broker is silent: then it is made
+// again.
+import { retryWhileRefused } from '../../test/support/retry.ts';
 import { mailbox, openSession, waitMs } from './mail.ts';
 import { nowUs } from './measure.ts';
 
@@ -8,11 +10,11 @@ const session = openSession(home, Number(port));
 process.once('disconnect', () => process.exit());
 
 for (let arrivedUs = 0; ; ) {
-  const waiting = session.wait(mailbox, { timeoutMs: waitMs });
+  const waiting = retryWhileRefused(() => session.wait(mailbox, { timeoutMs: waitMs }));
   // Sent on the same connection, so the response follows the parking of the wait.
-  await session.status();
+  await retryWhileRefused(() => session.status());
   process.send?.(arrivedUs);
   const delivery = await waiting;
   arrivedUs = nowUs();
-  if (delivery) await session.settle([delivery]);
+  if (delivery) await retryWhileRefused(() => session.settle([delivery]));
 }

@@ -17,7 +17,7 @@ As a module, from one thread:
             print(message.body.decode())
             session.settle(message)
 
-It speaks what docs/internals/protocol.md describes and needs nothing but Python 3.8. It is never the broker
+It speaks what docs/internals/protocol.md describes and needs nothing but Python 3.8 on Linux. It is never the broker
 itself: keep one alive, with `ipc broker` for example.
 """
 
@@ -53,6 +53,7 @@ HELLO, POST, WAIT, SETTLE, GOODBYE, PING = 0x01, 0x02, 0x03, 0x06, 0x09, 0x0B
 WELCOME, STORED, OFFER, END, SETTLED = 0x81, 0x82, 0x83, 0x84, 0x85
 ERROR, GOING, PONG = 0x88, 0x89, 0x8B
 
+ID_DIGITS = '0123456789abcdefghijklmnopqrstuv'
 NAME_BYTES_MAX = 200
 HEADER_BYTES_MAX = BODY_BYTES_MAX = 1_048_576
 WAIT_S_MAX = 300
@@ -178,23 +179,35 @@ def receive(connection: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def place() -> str:
+    """The machine and the network namespace of this process."""
+    try:
+        boot = pathlib.Path('/proc/sys/kernel/random/boot_id').read_text().strip()
+        return f'{boot} {os.readlink("/proc/self/ns/net")}'
+    except OSError as error:
+        what = f'ipc.py needs Linux with /proc, to name its place ({error.strerror})'
+        raise IpcError('unreachable', what) from None
+
+
 def shake_hands(connection: socket.socket, key: bytes, port: int) -> None:
     """Both sides prove the key, the broker first: a squatter on its port learns nothing."""
-    place = f'{HOST}:{port}'
+    where = f'{HOST}:{port}'
     random = secrets.token_bytes(16)
     nonce = random + mac(key, b'agent-ipc nonce 1\0', random)[:16]
     connection.sendall(PREFACE_CLIENT + nonce)
     try:
         answer = receive(connection, 72)
     except socket.timeout:
-        raise IpcError('port_taken', f'{place} is silent: no broker, or a stopped one') from None
+        raise IpcError('port_taken', f'{where} is silent: no broker, or a stopped one') from None
     if answer == b'' or answer.startswith(PREFACE_CLIENT):
         raise ConnectionResetError('a broker that is ending, or this connection itself')
     if len(answer) < 72 or not answer.startswith(PREFACE_SERVER):
-        raise IpcError('port_taken', f'{place} is not a broker: set IPC_PORT')
-    transcript = f'{HOST} {port}'.encode() + PREFACE_CLIENT + nonce + answer[:40]
+        raise IpcError('port_taken', f'{where} is not a broker: set IPC_PORT')
+    binding = f'{HOST} {port} {place()}'.encode()
+    transcript = binding + PREFACE_CLIENT + nonce + answer[:40]
     if not hmac.compare_digest(answer[40:], mac(key, b'agent-ipc server 1\0', transcript)):
-        raise IpcError('key_mismatch', f'the broker on {place} has another key: set IPC_HOME')
+        other = 'has another key (set IPC_HOME), is behind a tunnel, or is older than ipc.py'
+        raise IpcError('key_mismatch', f'the broker on {where} {other}')
     connection.sendall(mac(key, b'agent-ipc client 1\0', transcript))
 
 
@@ -293,6 +306,13 @@ class Link:
                 return  # the next read reports it
 
 
+def session_id(secret: bytes) -> str:
+    """Messages show the id; the secret, from which it is made, proves the session to the broker."""
+    hashed = hashlib.sha256(b'agent-ipc session 1\0' + secret).digest()
+    bits = int.from_bytes(hashed[:10], 'big')
+    return ''.join(ID_DIGITS[bits >> shift & 31] for shift in range(75, -1, -5))
+
+
 class Session:
     """A session with the broker, over as many connections as it takes.
 
@@ -304,7 +324,7 @@ class Session:
         home = os.environ.get('IPC_HOME') or pathlib.Path.home() / '.agent-ipc'
         self._key_path = pathlib.Path(home, 'key')
         self._port = broker_port()
-        self._id = ''.join(secrets.choice('0123456789abcdefghijklmnopqrstuv') for _ in range(16))
+        self._secret = secrets.token_bytes(16)
         self._posts = 0
         self._held: dict[int, str] = {}  # number to id
         self._link: Link | None = None
@@ -401,8 +421,10 @@ class Session:
         raise IpcError('no_broker', f'no broker on {HOST}:{self._port}: {advice}')
 
     def _say_hello(self, link: Link) -> Link:
-        hello = {'protocol': PROTOCOL, 'version': VERSION, 'session': self._id, 'standby': False}
+        hello = {'protocol': PROTOCOL, 'version': VERSION, 'standby': False}
+        hello.update(session=session_id(self._secret), secret=self._secret.hex())
         hello.update(program='ipc.py', pid=os.getpid(), machine=socket.gethostname())
+        hello.update(sentUpTo=self._posts)
         try:
             held = holds(self._held.items())
             welcome = link.ask(HELLO, json.dumps(hello).encode(), held, (WELCOME,))

@@ -14,7 +14,15 @@ interface Limit {
 }
 
 /** A unit of the table, in that of the constants. */
-const unitSizes = { '': 1, bytes: 1, characters: 1, s: 1_000, MiB: 1_024 ** 2, GiB: 1_024 ** 3 };
+const unitSizes = {
+  '': 1,
+  bytes: 1,
+  characters: 1,
+  s: 1_000,
+  KiB: 1_024,
+  MiB: 1_024 ** 2,
+  GiB: 1_024 ** 3,
+};
 
 const table: readonly Limit[] = [
   {
@@ -102,6 +110,12 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
+    what: 'memory of their index: 512 bytes for each, and its names, ids, program and machine',
+    constant: 'indexBytesMax',
+    unit: 'MiB',
+    reached: '`store_full`, likewise',
+  },
+  {
     what: 'unsettled messages in one mailbox',
     constant: 'mailboxMessagesMax',
     unit: '',
@@ -112,6 +126,12 @@ const table: readonly Limit[] = [
     what: 'bytes of their bodies in one mailbox',
     constant: 'mailboxBytesMax',
     unit: 'GiB',
+    reached: '`mailbox_full`, likewise',
+  },
+  {
+    what: 'memory of the index of one mailbox',
+    constant: 'mailboxIndexBytesMax',
+    unit: 'MiB',
     reached: '`mailbox_full`, likewise',
   },
   {
@@ -164,19 +184,38 @@ const table: readonly Limit[] = [
     reached: 'the one last seen longest ago is forgotten, never one that is connected',
   },
   {
+    what: 'bytes that sessions and their posts without acknowledged responses take in a segment',
+    constant: 'sessionPostsBytesMax',
+    unit: 'KiB',
+    reached:
+      'the session last seen longest ago is forgotten, and a post that it repeats is stored again; if all are connected, `too_many_unanswered`: wait for responses, then post again',
+  },
+  {
+    what: 'posts without acknowledged responses that each connected session may have even then',
+    constant: 'guaranteedPosts',
+    unit: '',
+    reached: '`too_many_unanswered`, likewise',
+  },
+  {
     what: 'ids chosen by callers that are remembered',
     constant: 'namedIdsMax',
     unit: '',
-    reached: 'the oldest is forgotten',
+    reached: 'the oldest is forgotten; a post that repeats it is stored again',
   },
   {
-    what: 'waits parked in one broker',
+    what: 'bytes of these ids, with 21 for each',
+    constant: 'namedIdsBytesMax',
+    unit: 'KiB',
+    reached: 'likewise',
+  },
+  {
+    what: 'waits, fetches and peeks parked in one broker',
     constant: 'waitsMax',
     unit: '',
     reached: '`too_many_waits`: end other waits first',
   },
   {
-    what: 'waits parked on one connection',
+    what: 'the same on one connection',
     constant: 'waitsPerConnectionMax',
     unit: '',
     reached: '`too_many_waits`, likewise',

@@ -43,11 +43,11 @@ class InvalidValue extends IpcError {
 
 /** A value as an error shows it: short, and on one line. */
 export function shown(value: unknown): string {
-  const text = jsonOf(value) ?? String(value);
+  const text = jsonOf(value) ?? plainOf(value);
   return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
 }
 
-/** undefined for a value that JSON cannot express, which a program that uses the library may give. */
+/** undefined for a value that JSON cannot express: of a program that uses the library, or nested too deep. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number') return undefined;
   try {
@@ -55,6 +55,11 @@ function jsonOf(value: unknown): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function plainOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? 'a list' : 'an object';
 }
 
 export function parseText(value: unknown, parameter: string): string {

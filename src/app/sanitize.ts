@@ -1,18 +1,11 @@
 // Text of a peer, made safe to show to a model or a person: nothing in it is hidden, moves the cursor,
 // colours the terminal, or changes the direction of text.
-import { unseen } from '../base/characters.ts';
+import { neededUnseen, unseen } from '../base/characters.ts';
+import { quoted } from '../base/quoted.ts';
 import type { Name, Origin } from '../model/message.ts';
 
-const seen = `[^\\s${unseen}]`;
-/** Emoji need both, many scripts the second. Only one of each is kept behind a visible character: a row of them can hide text. */
-const selector = '[\\ufe0e\\ufe0f]';
-const joiner = '[\\u200c\\u200d]';
-const hidden = new RegExp(
-  `(?<!${seen})${selector}|(?<!${seen}${selector}?)${joiner}` +
-    `|(?!${selector}|${joiner}|[\\t\\n]|\\r\\n)[${unseen}]`,
-  'gu',
-);
-const hiddenInName = new RegExp(`[${unseen}]`, 'gu');
+/** Emoji and scripts keep what they need; the group is what is hidden. */
+const hidden = new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu');
 /** Characters of the name of a program or machine that are shown. */
 const originCharactersMax = 40;
 
@@ -35,7 +28,8 @@ export function sanitize(text: string): Sanitized {
 
 function show(source: string): Sanitized {
   let count = 0;
-  const text = source.replace(hidden, (character) => {
+  const text = source.replace(hidden, (kept: string, character: string | undefined) => {
+    if (character === undefined) return kept;
     count++;
     return numbered(character);
   });
@@ -45,16 +39,6 @@ function show(source: string): Sanitized {
 /** The same, on one line. */
 export function sanitizeLine(text: string): string {
   return sanitize(text).text.replace(/[\t\r\n]/g, numbered);
-}
-
-/** Text of a peer on one line, in quotes, with nothing in it that hides or turns text. */
-export function quoted(text: string): string {
-  return JSON.stringify(text).replace(hiddenInName, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
 }
 
 /** The name is the sender's claim, so the session that sent the message stands beside it. */

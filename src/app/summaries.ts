@@ -8,6 +8,7 @@ import {
   warningCharactersMax,
   warningsCharactersMax,
 } from '../base/limits.ts';
+import { quoted, quotedStart } from '../base/quoted.ts';
 import type {
   BrokerStatus,
   Delivery,
@@ -17,7 +18,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Envelope, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
-import { quoted, sanitizeLine, sentBy } from './sanitize.ts';
+import { sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */
 export type Notes = readonly string[];
@@ -155,17 +156,21 @@ function stalled(ms: number): string[] {
   return [`the disk has not answered for ${seconds(ms)} s: posts and settles wait for it`];
 }
 
+/** A warning of this process about a store. */
 export function warning(what: string): string {
-  const text = sanitizeLine(what);
-  if (text.length <= warningCharactersMax) return `Warning: ${text}.`;
-  return `Warning: ${text.slice(0, warningCharactersMax).toWellFormed()}….`;
+  return `Warning: ${sanitizeLine(what)}.`;
+}
+
+/** A warning in the words of a broker. */
+export function quotedWarning(what: string): string {
+  return quotedStart(what, warningCharactersMax);
 }
 
 /** The warnings of a broker, which may be of any number. */
 function warningLines(warnings: readonly string[]): string[] {
   const shown: string[] = [];
   let left = warningsCharactersMax;
-  for (const line of warnings.map(warning)) {
+  for (const line of warnings.map((what) => `The broker warns: ${quotedWarning(what)}.`)) {
     left -= line.length + 1;
     if (left < 0) break;
     shown.push(line);
@@ -189,7 +194,7 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
 export function presentError(error: IpcError): string {
   const maybe = error.maybeStored ? ' The call may have taken effect all the same.' : '';
   const again = error.kind.retry ? ' The same call may succeed later.' : '';
-  return `${error.code}: ${sanitizeLine(error.message)}. To do: ${error.hint}.${maybe}${again}`;
+  return `${error.code}: ${sanitizeLine(error.message)}. To do: ${sanitizeLine(error.hint)}.${maybe}${again}`;
 }
 
 function utcTime(ms: number): string {

@@ -19,7 +19,7 @@ export const listenAddressesMax = 16;
 /** Addresses of a welcome, status or listening. */
 export const addressesMax = 64;
 assert(listenAddressesMax + 1 <= addressesMax, 'what an owner is asked for and 127.0.0.1 fit');
-/** Characters of the message of an error that came over the wire. The rest is cut. */
+/** Characters of the message of an error that came over the wire, also as it is quoted. The rest is cut. */
 export const errorCharactersMax = 1_000;
 /** Characters of one warning of a status that are shown, and of all of them in one result. */
 export const warningCharactersMax = 1_000;
@@ -59,7 +59,7 @@ export const handshakeMs = 2_000;
 export const handshakeBytesMax = 4_096;
 /** Listen backlog: connections that the kernel queues until they are accepted. It may queue fewer. */
 export const backlogMax = 511;
-/** Pending handshakes of one listening program. */
+/** Pending handshakes of one listening program. Each half of them has its own order of eviction. */
 export const pendingHandshakesMax = 1_024;
 assert(
   pendingHandshakesMax > 2 * backlogMax,
@@ -96,6 +96,13 @@ assert(
   'their ids and senders, escaped, and their numbers fit into a header',
 );
 
+/** Messages among which one retry or drop looks for those that it names; the client sends another for the rest. */
+export const messagesPerLook = 10_000;
+assert(
+  messagesPerLook >= deadLettersPerRetry && messagesPerLook >= messagesPerDrop,
+  'a request that names all messages is not cut short',
+);
+
 /** Sessions whose post ids are remembered. The one last seen longest ago is forgotten first; no connected one. */
 export const sessionsMax = 10_000;
 /** Ids chosen by callers that are remembered. The oldest is forgotten first. */
@@ -109,7 +116,7 @@ export const unstoredIdsMax = 10_000;
 export const unacknowledgedPostsMax = 4_096;
 assert(mailboxesPerPostMax * 8 < unacknowledgedPostsMax, 'each message of a post has a count');
 
-/** Messages in the store. Each takes about 300 bytes of memory. */
+/** Messages in the store. */
 export const messagesMax = 1_000_000;
 /** Bytes of unsettled bodies in the store. */
 export const storeBytesMax = 4 * 1024 ** 3;
@@ -118,6 +125,30 @@ export const mailboxMessagesMax = 250_000;
 export const mailboxBytesMax = 1024 ** 3;
 assert(mailboxMessagesMax * 2 <= messagesMax, 'one full mailbox does not fill the store');
 assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the store');
+/**
+ * Memory that the index of the mail takes for a message, beside the texts of its envelope: its id, its mailbox, its
+ * sender, the message that it answers, program and machine. `npm run bench -- memory` measures 406 to 494 bytes with
+ * the texts of usual mail, which messages share; maps that have just grown add 60.
+ */
+export const indexBytesPerMessage = 512;
+/**
+ * Memory of the index in all, on the heap of V8. On a machine with 2 GB Node gives itself a heap of 930 MiB or more;
+ * the rest is for the replay, and for all else that an owner does.
+ */
+export const indexBytesMax = 640 * 1024 ** 2;
+assert(
+  messagesMax * (indexBytesPerMessage + 150) <= indexBytesMax,
+  'with 150 characters of names and ids for each, all messages fit',
+);
+/** The part of it that one mailbox may take. */
+export const mailboxIndexBytesMax = 160 * 1024 ** 2;
+assert(mailboxIndexBytesMax * 2 <= indexBytesMax, 'one full mailbox does not fill the index');
+assert(
+  mailboxMessagesMax * (indexBytesPerMessage + 150) <= mailboxIndexBytesMax,
+  'with 150 characters of names and ids for each, all messages of a mailbox fit',
+);
+/** Names, labels and origins that messages share in memory. With texts of the greatest length they take 12 MB. */
+export const sharedTextsMax = 4_096;
 /** Mailboxes that have messages. */
 export const mailboxesMax = 100_000;
 /** Mailboxes that one status lists. It counts all of them. */
@@ -126,9 +157,9 @@ assert(
   statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
-/** Waits parked in one broker. */
+/** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
 export const waitsMax = 100_000;
-/** Waits parked on one connection. */
+/** The same on one connection. */
 export const waitsPerConnectionMax = 10_000;
 assert(
   waitsPerConnectionMax * 2 <= waitsMax,
@@ -183,6 +214,57 @@ export const helloMs = heartbeatMs;
 
 /** When a segment has reached this size, the next one begins. */
 export const segmentBytesMax = 16 * 1024 ** 2;
+/** Largest segment prologue: it is written at once, and again with each segment. */
+export const prologueBytesMax = segmentBytesMax / 4;
+/** The part of it for both segment headers, with a thousand earlier segments, and the heads of single records. */
+export const prologueHeadersBytesMax = 64 * 1024;
+
+/**
+ * What deduplication remembers is bounded in bytes of the segment prologue. A session takes this much there; in
+ * memory about 300 bytes.
+ */
+export const rememberedSessionBytes = 49;
+/** A stored post above the acknowledged-up-to count, with its fingerprint; in memory about 90 bytes. */
+export const rememberedPostBytes = 28;
+/** An id, beside its text; with a fingerprint if a message was stored under it. */
+export const rememberedIdBytes = 9;
+export const fingerprintBytes = 12;
+/** Bytes of sessions and their stored posts. Sessions that are not connected are forgotten first. */
+export const sessionPostsBytesMax = 2_944 * 1024;
+/** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
+export const guaranteedPosts = 8;
+/** Bytes of the ids that callers chose. */
+export const namedIdsBytesMax = 640 * 1024;
+/** Bytes of the ids of messages that are not in the store. */
+export const unstoredIdsBytesMax = 400 * 1024;
+assert(
+  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+    prologueBytesMax,
+  'all that is remembered fits into a prologue',
+);
+const guaranteedBytes = rememberedSessionBytes + guaranteedPosts * rememberedPostBytes;
+/** Beyond this, a connected session that has more than its guaranteed posts is refused. */
+export const sharedPostsBytesMax = sessionPostsBytesMax - connectionsMax * guaranteedBytes;
+assert(
+  16 * (rememberedSessionBytes + unacknowledgedPostsMax * rememberedPostBytes) <=
+    sharedPostsBytesMax,
+  'sixteen sessions may have as many posts in flight as one may',
+);
+assert(
+  sessionsMax * (rememberedSessionBytes + rememberedPostBytes) <= sharedPostsBytesMax,
+  'sessions with one post each are forgotten by their number, not by their bytes',
+);
+/** The same while a journal is replayed, which names sessions that were forgotten since. */
+export const replayedPostsBytesMax = 4 * sessionPostsBytesMax;
+assert(
+  namedIdsMax * (rememberedIdBytes + fingerprintBytes + 40) <= namedIdsBytesMax,
+  'as many ids of the length of a UUID are remembered as may be',
+);
+assert(
+  unstoredIdsMax * (rememberedIdBytes + 28) <= unstoredIdsBytesMax,
+  'as many generated ids, with counts up to 99,999,999,999, are remembered as may be',
+);
+
 /** Preallocation of a new segment: zeros written ahead. */
 export const segmentReserveBytes = 64 * 1024;
 /** The part of them that posts leave free, for deliveries, settles and sync points. */
@@ -210,6 +292,8 @@ export const syncStallMsMin = 1_000;
 export const corruptionListedMax = 32;
 /** Bytes of bodies kept in memory. Older bodies are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
+/** What a cached body takes beside its bytes: a Buffer of its own, and its entry. */
+export const bodyCacheEntryBytes = 400;
 
 /**
  * Messages an hour from one sender to one mailbox through `ipc mcp`. An orchestrator posts hundreds of jobs, so

@@ -13,6 +13,8 @@ export class Acceptor {
   readonly #keys: () => Keys;
   readonly #times: ConnectionTimes | undefined;
   readonly #pendingHandshakes = new PendingHandshakes();
+  /** Of the store's own Unix socket, which strangers cannot reach: they take no place from its connections. */
+  readonly #pendingAtSocket = new PendingHandshakes();
 
   /** `times`: shorter times for tests. */
   constructor(listeners: Pick<Listeners, 'serve'>, keys: () => Keys, times?: ConnectionTimes) {
@@ -32,6 +34,8 @@ export class Acceptor {
   }
 
   #accept(socket: Socket): Promise<Connection> {
-    return this.#pendingHandshakes.track(socket, accept(socket, this.#keys(), this.#times));
+    const isAtSocket = socket.localAddress === undefined;
+    const pending = isAtSocket ? this.#pendingAtSocket : this.#pendingHandshakes;
+    return pending.track(socket, accept(socket, this.#keys(), this.#times));
   }
 }

@@ -40,6 +40,7 @@ import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
+import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
 import { checkAddresses, type Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits } from './peer.ts';
@@ -76,6 +77,7 @@ export class Broker {
   #groupCommit: GroupCommit | undefined;
   readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
+  readonly #costly: CostlyRequests;
   readonly #peers = new Map<ConnectionId, Peer>();
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
@@ -112,6 +114,7 @@ export class Broker {
     this.#engine = new Engine(options.limits);
     this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
     this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
+    this.#costly = new CostlyRequests(this.#runtime);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
     this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
     this.#standstill = new Standstill(heartbeatMs, this.#runtime);
@@ -288,8 +291,12 @@ export class Broker {
         const work = () => this.#postWhenThereIsRoom(connection, request, bytes);
         return this.#whilePaused(connection, peer, work);
       }
-      this.#step({ ...request, connection });
-      this.#groupCommit?.endLargeTurn();
+      const step = () => {
+        this.#step({ ...request, connection });
+        this.#groupCommit?.endLargeTurn();
+      };
+      if (!costlyKinds.has(request.kind)) return step();
+      this.#whilePaused(connection, peer, () => this.#costly.run(step));
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);

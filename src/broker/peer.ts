@@ -10,6 +10,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
+import { costlyKinds } from './costly-requests.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -24,9 +25,6 @@ export const peerLimits: PeerLimits = {
   unreadBytesMax,
   postsInFlightMax,
 };
-
-/** These may look at every message, so each takes the whole share of a turn. */
-const wholeShare: ReadonlySet<Request['kind']> = new Set(['status', 'retry', 'peek', 'drop']);
 
 /** Why the connection is not read. `request`: one of its requests takes time. */
 type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';
@@ -70,10 +68,9 @@ export class Peer {
   /** Counts what the request costs beyond its bytes. Throws if too many posts and settles wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
-    // Each further mailbox of a post costs as much as a request.
-    if (request.kind === 'post') this.#spend(request.alsoTo.length, 0);
+    this.#spend(furtherMessages(request), 0);
     if (kind === 'hello') this.#saidHello = true;
-    if (wholeShare.has(kind)) this.pause('share');
+    if (costlyKinds.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
     if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
     throw new IpcError(
@@ -117,5 +114,18 @@ export class Peer {
       this.#isTurnOpen = false;
       this.resume('share');
     });
+  }
+}
+
+/** Each message of a request, beyond the first, costs as much as a request. */
+function furtherMessages(request: Request): number {
+  switch (request.kind) {
+    case 'post':
+      return request.alsoTo.length + request.settles.length;
+    case 'settle':
+    case 'release':
+      return Math.max(0, request.holds.length - 1);
+    default:
+      return 0;
   }
 }

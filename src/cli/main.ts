@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { IpcError } from '../base/errors.ts';
 import type { Helped } from './help.ts';
-import { OutputFailed, print, sayError, warn } from './output.ts';
+import { OutputFailed, print, sayError, warnWithHelp } from './output.ts';
 import { makeProgram } from './program.ts';
 import { exitFailed, exitSuccess, exitUsage } from './run.ts';
 import { isColoured } from './terminal.ts';
@@ -41,7 +41,7 @@ async function reportError(error: unknown, helped: Helped): Promise<number> {
 /** Prints the help or version that was asked for; without a command, help is a usage error. */
 async function reportHelp({ exitCode }: CommanderError, { out, errors }: Helped): Promise<number> {
   if (exitCode !== 0) {
-    await warn(errors.trimEnd());
+    await warnWithHelp(errors.trimEnd());
     return exitUsage;
   }
   try {

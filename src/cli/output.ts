@@ -77,9 +77,9 @@ export async function writeResult(text: string): Promise<boolean> {
   }
 }
 
-/** A result in words. */
-export async function writeReport(text: string): Promise<void> {
-  await writeResult(`${text}\n`);
+/** A result in words. `mark`: stands before it, and may be coloured. Nothing else moves or colours the terminal. */
+export async function writeReport(text: string, mark = ''): Promise<void> {
+  await writeResult(`${mark}${sanitize(text).text}\n`);
 }
 
 /** A result as an object. */
@@ -101,7 +101,12 @@ export async function say(line: string): Promise<void> {
 
 /** A note that the user must see. */
 export function warn(line: string): Promise<void> {
-  return writeError(line, { note: line });
+  return writeError(sanitize(line).text, { note: line });
+}
+
+/** Help that was not asked for. It may be coloured. */
+export function warnWithHelp(text: string): Promise<void> {
+  return writeError(text, { note: text });
 }
 
 /** After a post or send without a name: its sender may expect an answer, unless it says that all is over. */
@@ -113,7 +118,9 @@ export async function sayNoAddress(body: Buffer): Promise<void> {
 export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINITY): Promise<void> {
   if (speaksJson || !process.stderr.isTTY) return;
   const limit = Number.isFinite(seconds) ? `, at most ${seconds} s` : '';
-  await say(painted('dim', `Waiting for ${what}${limit}. Ctrl-C ends it.`));
+  if (isQuiet) return;
+  const line = sanitize(`Waiting for ${what}${limit}. Ctrl-C ends it.`).text;
+  await writeError(painted('dim', line), { note: line });
 }
 
 /** `stored`: the question that was not answered. */

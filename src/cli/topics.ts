@@ -59,6 +59,10 @@ export const workEnvironment: Rows = {
   IPC_ID: ['the id of the message'],
   IPC_ATTEMPT: ['how many times it was delivered, this time included'],
   IPC_MAILBOX: ['where it was read'],
+  IPC_KEY_WITHHELD: [
+    '1: the key is in IPC_KEY alone, which the command does not',
+    'get without --pass-key; `ipc` in it says so',
+  ],
 };
 
 export const topics: Readonly<Record<string, Topic>> = {
@@ -186,6 +190,10 @@ stderr, and with each of them one of the \`--parallel\` places; its message stay
 held, so nothing is lost. When the work ends, they are posted at once. And a
 message that is at least answer ${chainDepthMax} in a chain (\`depth\` with \`--json\`) is
 not answered.
+
+The command inherits the environment of the worker, except IPC_KEY. If a file
+has the same key, \`ipc\` in the command reads it there; otherwise it fails with
+\`key_unusable\`, unless the worker was started with \`--pass-key\`.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So

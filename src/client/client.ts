@@ -9,7 +9,6 @@ import {
   messagesPerDrop,
   waitMsMax,
 } from '../base/limits.ts';
-import { randomId } from '../base/random-id.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type {
   Cancellable,
@@ -40,13 +39,12 @@ import type {
   StatusResponse,
   Welcome,
 } from '../model/requests.ts';
+import { sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
 import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
 import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
 
-/** 80 random bits: see SessionId. */
-const sessionCharacters = 16;
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
 
@@ -61,13 +59,16 @@ export class Client {
   readonly #holdings = new Holdings();
 
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
-    this.session = randomId(sessionCharacters, runtime) as SessionId;
+    const secret = runtime.randomBytes(sessionSecretBytes);
+    this.session = sessionIdOf(secret);
     this.#runtime = runtime;
     this.#outbox = new Outbox(runtime);
     this.#link = new Link(connector, runtime, {
       session: this.session,
+      secret,
       origin,
       holdings: this.#holdings,
+      sentUpTo: () => this.#outbox.countedUpTo,
       releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
   }

@@ -9,12 +9,13 @@
 // A call ends with the error of the store when its owner failed and no other session can own the store,
 // or when several owners in a row failed over the call.
 import { type ErrorCode, IpcError } from '../base/errors.ts';
+import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeResponse, encodeRequest } from '../protocol/codec.ts';
+import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
@@ -35,8 +36,12 @@ export interface Connector {
 /** The session that uses the link. */
 export interface LinkUser {
   readonly session: SessionId;
+  /** Proves to a broker that the session is this one. */
+  readonly secret: Buffer;
   readonly origin: Origin;
   readonly holdings: Holdings;
+  /** The highest count of a post so far; 0 before the first. */
+  sentUpTo(): number;
   /** For a delivery that came when its call had no caller any more. */
   releaseUnread(delivery: Delivery): void;
 }
@@ -148,7 +153,7 @@ export class Link {
     return result;
   }
 
-  send(request: Parameters<typeof encodeRequest>[0]): void {
+  send(request: RequestToSend): void {
     if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
       this.#state.connection.send(encodeRequest(request));
     }
@@ -226,10 +231,12 @@ export class Link {
     this.#state = { kind: 'greeting', connection };
     connection.onFrame = (frame) => this.#onFrame(connection, frame);
     connection.onClose = () => this.#lost(connection);
-    const { session, origin, holdings } = this.#user;
+    const { session, secret, origin, holdings } = this.#user;
     const standby = this.#connector.isStandby();
     const held = holdings.listForHello();
-    this.send({ kind: 'hello', request: helloNumber, session, origin, standby, held });
+    const sentUpTo = this.#user.sentUpTo();
+    const who = { session, secret, origin, standby };
+    this.send({ kind: 'hello', request: helloNumber, ...who, sentUpTo, held });
   }
 
   #onFrame(connection: Connection, frame: Frame): void {
@@ -301,7 +308,8 @@ export class Link {
   #failed(connection: Connection, { request, code, message }: ErrorResponse): void {
     // An owner that answers the request with it has refused the request, and goes on.
     const isRefusal = code === 'storage_failed' && request !== 0;
-    const error = new IpcError(code, message, isRefusal ? { maybeStored: false } : {});
+    const what = saidBy('broker', message);
+    const error = new IpcError(code, what, isRefusal ? { maybeStored: false } : {});
     if (this.#state.kind === 'greeting') {
       this.#connectFailed(error);
       return connection.destroy();

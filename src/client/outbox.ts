@@ -52,6 +52,11 @@ export class Outbox {
     return this.#open.size === 0;
   }
 
+  /** The highest count that was given to a post. */
+  get countedUpTo(): number {
+    return this.#count;
+  }
+
   /** Up to this count every post has its response, or was never sent. */
   get ackedUpTo(): number {
     for (const { count } of this.#open.values()) if (count > 0) return count - 1;

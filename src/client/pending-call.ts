@@ -2,7 +2,7 @@
 // caller until the broker has responded.
 import type { IpcError } from '../base/errors.ts';
 import type { Delivery, PeekedMessage } from '../model/mail-service.ts';
-import type { RequestNumber, Response, SessionRequest } from '../model/requests.ts';
+import type { Hello, RequestNumber, Response, SessionRequest } from '../model/requests.ts';
 
 /** A response as a call gets it: with its body, if it has one. */
 export type Incoming =
@@ -10,10 +10,13 @@ export type Incoming =
   | { kind: 'offer'; delivery: Delivery }
   | { kind: 'peeked'; message: PeekedMessage };
 
+/** The link sends the hello itself. */
+export type CallRequest = Exclude<SessionRequest, Hello>;
+
 export interface PendingCallOptions<Result> {
-  readonly kind: SessionRequest['kind'];
+  readonly kind: CallRequest['kind'];
   /** Made anew for each sending: less time and fewer bytes are left, and more posts are acknowledged. */
-  request(number: RequestNumber): SessionRequest;
+  request(number: RequestNumber): CallRequest;
   take(response: Incoming, call: PendingCall<Result>): void;
   /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
@@ -45,11 +48,11 @@ export class PendingCall<Result = unknown> {
     this.over = over;
   }
 
-  get kind(): SessionRequest['kind'] {
+  get kind(): CallRequest['kind'] {
     return this.#options.kind;
   }
 
-  request(): SessionRequest {
+  request(): CallRequest {
     return this.#options.request(this.number);
   }
 

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { sendRetryMs } from '../base/limits.ts';
+import { saidBy } from '../base/quoted.ts';
 import { Patience } from '../base/standstill.ts';
 import { bodyChecksum, type Name, type Origin } from '../model/message.ts';
 import type { PingRequest, Response, SendRequest } from '../model/requests.ts';
@@ -142,7 +143,7 @@ function checkResponse(response: Response): void {
     case 'going':
       throw new IpcError('busy', 'the receiver took another message, or ended');
     case 'error':
-      throw new IpcError(response.code, response.message);
+      throw new IpcError(response.code, saidBy('receiver', response.message));
     default:
       throw new IpcError('bad_frame', `${response.kind} is no response to a send or a ping`);
   }

@@ -2,6 +2,7 @@
 import type { IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
+import type { DeduplicationLimits } from './deduplication.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
@@ -40,20 +41,20 @@ export interface Outcome {
 /** The part of a welcome that identifies the broker. The engine only passes it on. */
 export type Identity = Omit<Welcome, 'kind' | 'request' | 'revoked' | 'messages'>;
 
-export interface EngineLimits {
+export interface EngineLimits extends DeduplicationLimits {
   readonly attemptsMax: number;
   readonly holderGraceMs: number;
   readonly messagesMax: number;
   readonly storeBytesMax: number;
-  readonly sessionsMax: number;
-  readonly namedIdsMax: number;
-  readonly unstoredIdsMax: number;
+  readonly indexBytesMax: number;
   readonly unacknowledgedPostsMax: number;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
+  readonly mailboxIndexBytesMax: number;
   readonly mailboxesMax: number;
   readonly waitsMax: number;
   readonly waitsPerConnectionMax: number;
   readonly unreadBytesMax: number;
   readonly statusMailboxesMax: number;
+  readonly messagesPerLook: number;
 }

@@ -10,8 +10,10 @@ export interface SessionConnection {
   readonly origin: Origin;
   readonly standby: boolean;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
-  /** They are parked until the peer has read more; fetches also until the holders' grace is over. */
+  /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
+  /** They are parked until no absent session may return to their mailbox. */
+  readonly earlyFetches: Map<RequestNumber, FetchRequest>;
   /** Bytes of bodies that were delivered or shown to the peer and have not left the process. */
   unreadBytes: number;
 }
@@ -20,9 +22,15 @@ export interface SessionConnection {
 export class Connections {
   readonly #byId = new Map<ConnectionId, SessionConnection>();
   readonly #bySession = new Map<SessionId, SessionConnection>();
+  #parkedReads = 0;
 
   get count(): number {
     return this.#byId.size;
+  }
+
+  /** Reads of all connections. */
+  get parkedReads(): number {
+    return this.#parkedReads;
   }
 
   get(id: ConnectionId): SessionConnection | undefined {
@@ -33,21 +41,31 @@ export class Connections {
     return this.#bySession.get(session);
   }
 
-  isConnected = (session: SessionId): boolean => this.#bySession.has(session);
-
   add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
-    const connection = { ...peer, waiters: new Map(), reads: new Map(), unreadBytes: 0 };
+    const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
+    const connection = { ...peer, ...parked, unreadBytes: 0 };
     this.#byId.set(peer.id, connection);
     this.#bySession.set(peer.session, connection);
   }
 
-  delete({ id, session }: SessionConnection): void {
-    this.#byId.delete(id);
-    this.#bySession.delete(session);
+  delete(connection: SessionConnection): void {
+    this.#parkedReads -= connection.reads.size;
+    this.#byId.delete(connection.id);
+    this.#bySession.delete(connection.session);
   }
 
-  values(): IterableIterator<SessionConnection> {
-    return this.#byId.values();
+  parkRead({ reads }: SessionConnection, read: FetchRequest | PeekRequest): void {
+    reads.set(read.request, read);
+    this.#parkedReads++;
+  }
+
+  takeRead(
+    { reads }: SessionConnection,
+    request: RequestNumber,
+  ): FetchRequest | PeekRequest | undefined {
+    const read = reads.get(request);
+    if (reads.delete(request)) this.#parkedReads--;
+    return read;
   }
 
   /** Sessions that would take over, without the one named. */
@@ -63,7 +81,7 @@ export class Connections {
 /** Another request under the number of a parked one would be ambiguous. */
 export function isRequestOpen(
   request: RequestNumber,
-  { waiters, reads }: SessionConnection,
+  { waiters, reads, earlyFetches }: SessionConnection,
 ): boolean {
-  return waiters.has(request) || reads.has(request);
+  return waiters.has(request) || reads.has(request) || earlyFetches.has(request);
 }

@@ -1,13 +1,28 @@
-// A retry moves a dead letter back to the mailbox that it was posted to, with the same id and number, and
-// attempts from 1. One record does both halves of the move, so a crash can neither lose nor duplicate the
-// message. A retry that is sent again, because its response was lost, no longer finds it in `dead-letters`.
+// A message goes to `dead-letters` after its last attempt, or rejected. A retry moves it back to the mailbox that
+// it was posted to, with the same id and number, and attempts from 1. One record does both halves of each move, so
+// a crash can neither lose nor duplicate the message. A retry that is sent again, because its response was lost,
+// no longer finds it in `dead-letters`.
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope, isDeadLetter } from '../model/message.ts';
-import type { MovedRecord } from '../model/records.ts';
-import type { RetryRequest } from '../model/requests.ts';
+import type { MovedRecord, ReleasedRecord } from '../model/records.ts';
+import type { ReleaseRequest, RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import { lookThrough } from './mailbox-reads.ts';
 import { fullMailboxes } from './quota.ts';
 import type { LiveMessage, State } from './state.ts';
+
+/** Of a held message that is ready to be redelivered, or is a dead letter from now on. */
+export function putBackRecord(
+  { envelope, mailbox, attempt: last }: LiveMessage,
+  { unread, rejected }: Pick<ReleaseRequest, 'unread' | 'rejected'>,
+  { attemptsMax }: EngineLimits,
+): ReleasedRecord | MovedRecord {
+  const { number } = envelope;
+  const attempt = unread ? last : last + 1;
+  const isOver = rejected || attempt > attemptsMax;
+  if (!isOver || mailbox === deadLetterMailbox) return { kind: 'released', number, attempt };
+  return { kind: 'moved', number, mailbox: deadLetterMailbox, attempt };
+}
 
 /** `move` applies its record at once, because a moved message takes room from the next one. */
 export function retryDeadLetters(
@@ -17,20 +32,21 @@ export function retryDeadLetters(
   move: (record: MovedRecord) => void,
 ): { moved: readonly Envelope[]; stayed: readonly Envelope[]; next: number } {
   const named = new Set(ids);
-  const isWanted = ({ envelope }: LiveMessage) =>
-    (to === '' || envelope.to === to) && (named.size === 0 || named.has(envelope.id));
-  const wanted = state
-    .ready(deadLetterMailbox)
-    .filter((message) => message.envelope.number > after)
-    .filter((message) => isDeadLetter(message.mailbox, message.envelope.to) && isWanted(message));
+  const isWanted = ({ envelope, mailbox, holder }: LiveMessage) =>
+    holder === undefined &&
+    isDeadLetter(mailbox, envelope.to) &&
+    (to === '' || envelope.to === to) &&
+    (named.size === 0 || named.has(envelope.id));
+  const which = { mailbox: deadLetterMailbox, after, max: deadLettersPerRetry, isWanted };
+  const wanted = lookThrough(state, limits, which);
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
-  for (const { envelope } of wanted.slice(0, deadLettersPerRetry)) {
-    if (fullMailboxes([envelope.to], envelope.bodyBytes, state, limits)) stayed.push(envelope);
+  for (const { envelope } of wanted.found) {
+    if (fullMailboxes([envelope], state, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);
     }
   }
-  return { moved, stayed, next: wanted[deadLettersPerRetry - 1]?.envelope.number ?? 0 };
+  return { moved, stayed, next: wanted.next };
 }

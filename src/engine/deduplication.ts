@@ -1,81 +1,94 @@
 // Deduplication: which posts were stored, or settled without being stored. A post that is repeated under the
-// same id is one message.
+// same id is one message. All that is remembered is in every segment prologue, so it has a limit in bytes.
 //
 // 1. A session numbers its posts (count) and reports up to which count it has all responses (acknowledged up
-//    to). Per session the broker keeps that count and the stored posts above it, never a map of all ids.
-//    When there are too many sessions, the one last seen longest ago is forgotten, but no connected one.
+//    to). Per session the broker keeps that count and the stored posts above it, never a map of all ids:
+//    SessionPosts.
 // 2. An id that the caller chose stands alone. When there are too many, the oldest is forgotten.
 // 3. A holder may settle a message that this store never had: an earlier owner delivered it before it was
 //    durable, and lost it. Its poster got no response and posts it again, so that id is remembered, too.
-import { BoundedMap } from '../base/bounded-map.ts';
+// 4. A fingerprint of the content stays with the id when the message was settled, so that another post under
+//    the same id is refused then as well.
+import { fingerprintBytes, rememberedIdBytes } from '../base/limits.ts';
 import { type Hold, type MessageId, type SessionId, splitId } from '../model/message.ts';
-import type { JournalRecord } from '../model/records.ts';
+import type { JournalRecord, NamedIdsRecord, SessionRecord } from '../model/records.ts';
 import { IdsBySession } from './ids-by-session.ts';
+import { SessionPosts, type SessionPostsLimits, type StoredPost } from './session-posts.ts';
 
-interface SessionPosts {
-  ackedUpTo: number;
-  /** Message numbers by count, for stored posts above `ackedUpTo`. */
-  readonly numbers: Map<number, number>;
-}
-
-export interface DeduplicationLimits {
-  readonly sessionsMax: number;
+export interface DeduplicationLimits extends SessionPostsLimits {
   readonly namedIdsMax: number;
+  readonly namedIdsBytesMax: number;
   readonly unstoredIdsMax: number;
+  readonly unstoredIdsBytesMax: number;
 }
 
 export class Deduplication {
-  /** The session last seen longest ago comes first. */
-  readonly #sessions = new Map<SessionId, SessionPosts>();
-  readonly #sessionsMax: number;
-  /** Ids that callers chose, with the numbers of their messages. */
-  readonly #named: BoundedMap<MessageId, number>;
+  readonly sessions: SessionPosts;
+  /** Ids that callers chose. */
+  readonly #named: IdsBySession<StoredPost>;
   /** Messages that were settled but never stored, with the numbers under which they were delivered. */
   readonly #settled: IdsBySession<number>;
+  /** In a replay: fingerprints by number, for the ids in the records behind them. */
+  #fingerprints: ReadonlyMap<number, number> = new Map();
 
-  constructor({ sessionsMax, namedIdsMax, unstoredIdsMax }: DeduplicationLimits) {
-    this.#sessionsMax = sessionsMax;
-    this.#named = new BoundedMap(namedIdsMax);
-    this.#settled = new IdsBySession(unstoredIdsMax);
+  constructor(limits: DeduplicationLimits) {
+    this.sessions = new SessionPosts(limits);
+    const { namedIdsMax, namedIdsBytesMax, unstoredIdsMax, unstoredIdsBytesMax } = limits;
+    this.#named = new IdsBySession({
+      sizeMax: namedIdsMax,
+      bytesMax: namedIdsBytesMax,
+      entryBytes: rememberedIdBytes + fingerprintBytes,
+    });
+    this.#settled = new IdsBySession({
+      sizeMax: unstoredIdsMax,
+      bytesMax: unstoredIdsBytesMax,
+      entryBytes: rememberedIdBytes,
+    });
   }
 
-  ackedUpTo(session: SessionId): number {
-    return this.#sessions.get(session)?.ackedUpTo ?? 0;
+  /** Forgets what was settled of posts that the session has never sent: it was not delivered to anybody. */
+  connect(session: SessionId, sentUpTo: number): void {
+    this.sessions.connect(session, sentUpTo);
+    for (const id of this.#settled.idsOf(session)) if (!this.wasSent(id)) this.#settled.delete(id);
   }
 
-  /** The number under which the session's post was stored, if it is known. */
-  numberOf(session: SessionId, count: number): number | undefined {
-    return this.#sessions.get(session)?.numbers.get(count);
+  /** The message that was stored under the id, if it is known. */
+  stored(id: MessageId): StoredPost | undefined {
+    const own = splitId(id);
+    return own ? this.sessions.get(own.session, own.count) : this.#named.get(id);
   }
 
-  numberOfNamed(id: MessageId): number | undefined {
-    return this.#named.get(id);
+  /** `ackedUpTo`: without meaning for an id that the caller chose. */
+  store(id: MessageId, ackedUpTo: number, post: StoredPost): void {
+    const own = splitId(id);
+    if (own) this.sessions.store(own.session, ackedUpTo, [[own.count, post]]);
+    else this.#named.setNewest(id, post, undefined);
   }
 
-  /** The session was seen, and has all responses up to that count. */
-  acknowledge(session: SessionId, ackedUpTo: number): void {
-    const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, numbers: new Map() };
-    this.#sessions.delete(session);
-    this.#sessions.set(session, posts);
-    if (ackedUpTo <= posts.ackedUpTo) return;
-    posts.ackedUpTo = ackedUpTo;
-    for (const count of posts.numbers.keys()) if (count <= ackedUpTo) posts.numbers.delete(count);
+  restoreFingerprints(fingerprints: readonly (readonly [number: number, of: number])[]): void {
+    this.#fingerprints = new Map(fingerprints);
   }
 
-  store(session: SessionId, count: number, ackedUpTo: number, number: number): void {
-    this.acknowledge(session, ackedUpTo);
-    const posts = this.#sessions.get(session);
-    if (posts && count > posts.ackedUpTo) posts.numbers.set(count, number);
+  restoreSession({ session, ackedUpTo, numbers }: SessionRecord): void {
+    const posts = numbers.map(([count, number]) => {
+      return [count, this.#restored(number, this.sessions.get(session, count))] as const;
+    });
+    this.sessions.store(session, ackedUpTo, posts);
   }
 
-  storeNamed(id: MessageId, number: number): void {
-    this.#named.set(id, number);
+  restoreNamed({ ids }: NamedIdsRecord): void {
+    for (const [id, number] of ids) {
+      this.#named.setNewest(id, this.#restored(number, this.#named.get(id)), undefined);
+    }
+  }
+
+  endReplay(): void {
+    this.#fingerprints = new Map();
   }
 
   /** The holder settled a message that is not in the store. */
   settle({ id, number }: Hold): void {
-    this.#settled.delete(id);
-    this.#settled.set(id, number, splitId(id)?.session);
+    this.#settled.setNewest(id, number, splitId(id)?.session);
   }
 
   /** The number under which a message was delivered and settled that was never stored. */
@@ -84,57 +97,66 @@ export class Deduplication {
     return number === undefined || this.#isAcknowledged(id) ? undefined : number;
   }
 
-  /** Neither stored nor settled, as far as is known, and its poster may still have no response. */
+  /**
+   * Neither stored nor settled, as far as is known, but sent to an earlier owner, and its poster may still have
+   * no response.
+   */
   mayBePosted(id: MessageId): boolean {
-    if (this.#settled.has(id) || this.#isAcknowledged(id)) return false;
+    if (this.#settled.has(id) || this.#isAcknowledged(id) || !this.wasSent(id)) return false;
+    return this.stored(id) === undefined;
+  }
+
+  /** An earlier owner may have got the post of that message: then others may have got the message. */
+  wasSent(id: MessageId): boolean {
     const own = splitId(id);
-    const stored = own ? this.numberOf(own.session, own.count) : this.numberOfNamed(id);
-    return stored === undefined;
+    return own === undefined || this.sessions.mayHaveSent(own.session, own.count);
   }
 
   /** Something is remembered that forget() would forget. */
   knows(session: SessionId): boolean {
-    return this.#sessions.has(session) || this.#settled.idsOf(session).length > 0;
+    return this.sessions.has(session) || this.#settled.idsOf(session).length > 0;
   }
 
   forget(session: SessionId): void {
-    this.#sessions.delete(session);
+    this.sessions.forget(session);
     for (const id of this.#settled.idsOf(session)) this.#settled.delete(id);
   }
 
+  /** Everything that is remembered, as records for a segment prologue; what need not be is forgotten. */
+  records(): JournalRecord[] {
+    this.sessions.shrink();
+    this.#forgetAcknowledged();
+    const records: JournalRecord[] = this.sessions.records();
+    const named = this.#named.entries();
+    if (named.length > 0) {
+      const ids = named.map(([id, { number }]) => [id, number] as const);
+      records.push({ kind: 'named', ids });
+    }
+    const holds = this.#settled.entries().map(([id, number]) => ({ id, number }));
+    if (holds.length > 0) records.push({ kind: 'settledById', holds });
+    const posts = [...this.sessions.stored(), ...named.map(([, post]) => post)];
+    const fingerprints = posts.flatMap(({ number, fingerprint }) =>
+      fingerprint === undefined ? [] : [[number, fingerprint] as const],
+    );
+    return fingerprints.length > 0 ? [{ kind: 'fingerprints', fingerprints }, ...records] : records;
+  }
+
+  /** A `session` or `named` record has no fingerprint, but one before it may; else that of the same post stays. */
+  #restored(number: number, known: StoredPost | undefined): StoredPost {
+    const same = known?.number === number ? known.fingerprint : undefined;
+    return { number, fingerprint: this.#fingerprints.get(number) ?? same };
+  }
+
   /** Forgets messages that were settled without being stored, if their posters have a response by now. */
-  forgetAcknowledged(): void {
+  #forgetAcknowledged(): void {
     for (const [id] of this.#settled.entries()) {
       if (this.#isAcknowledged(id)) this.#settled.delete(id);
     }
   }
 
-  /** Forgets sessions last seen longest ago, down to the limit, but none that is connected. */
-  shrink(isConnected: (session: SessionId) => boolean): void {
-    if (this.#sessions.size <= this.#sessionsMax) return;
-    for (const session of this.#sessions.keys()) {
-      if (isConnected(session)) continue;
-      this.#sessions.delete(session);
-      if (this.#sessions.size <= this.#sessionsMax) return;
-    }
-  }
-
-  /** Everything that is remembered, as records for a segment prologue. */
-  records(): JournalRecord[] {
-    const sessions = [...this.#sessions].map(
-      ([session, { ackedUpTo, numbers }]) =>
-        ({ kind: 'session', session, ackedUpTo, numbers: [...numbers] }) as const,
-    );
-    const records: JournalRecord[] = sessions;
-    if (this.#named.size > 0) records.push({ kind: 'named', ids: [...this.#named] });
-    const holds = this.#settled.entries().map(([id, number]) => ({ id, number }));
-    if (holds.length > 0) records.push({ kind: 'settledById', holds });
-    return records;
-  }
-
   /** Its session has the response, and does not post it again. */
   #isAcknowledged(id: MessageId): boolean {
     const own = splitId(id);
-    return own !== undefined && own.count <= this.ackedUpTo(own.session);
+    return own !== undefined && own.count <= this.sessions.ackedUpTo(own.session);
   }
 }

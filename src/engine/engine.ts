@@ -12,13 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import {
-  deadLetterMailbox,
-  type Hold,
-  type MessageId,
-  type Name,
-  type SessionId,
-} from '../model/message.ts';
+import type { Hold, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -30,7 +24,6 @@ import type {
   RequestNumber,
   RetryRequest,
   SettleRequest,
-  StatusResponse,
   WaitRequest,
 } from '../model/requests.ts';
 import type {
@@ -43,20 +36,22 @@ import type {
   PostCommand,
 } from './commands.ts';
 import { Connections, isRequestOpen, type SessionConnection } from './connections.ts';
-import { retryDeadLetters } from './dead-letters.ts';
+import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
 import {
   type AddressedMessage,
   addressedMessages,
   envelopesFor,
+  idConflict,
   numberedFrom,
   storedBefore,
   storedResponse,
 } from './fan-out.ts';
-import { HolderGrace } from './holder-grace.ts';
+import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
+import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
-import { parkRefusal, quotaRefusal, waitRefusal } from './quota.ts';
+import { parkRefusal, quotaRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -66,14 +61,16 @@ export class Engine {
   readonly #limits: EngineLimits;
   readonly #state: State;
   readonly #holds: Holds;
-  readonly #waiters = new Waiters<SessionConnection>();
+  /** The mailboxes that a status lists. */
+  readonly #names = new NameCounts();
+  readonly #waiters = new Waiters<SessionConnection>(this.#names);
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #outcome = new OutcomeBuilder();
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
-    this.#state = new State(this.#limits);
+    this.#state = new State(this.#limits, this.#names);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
   }
@@ -130,9 +127,10 @@ export class Engine {
       this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
-      const held = this.#grace.end().flatMap((session) => this.#holds.releaseAll(session));
+      const { sessions, fetches } = this.#grace.end();
+      const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
       this.#putBackAll(held, false);
-      this.#readAgain();
+      this.#fetchAll(fetches);
     }
     return this.#outcome.take();
   }
@@ -156,10 +154,7 @@ export class Engine {
 
   /** What each segment prologue repeats: the ids of posts, for deduplication. */
   snapshot(): JournalRecord[] {
-    const { deduplication } = this.#state;
-    deduplication.shrink(this.#connections.isConnected);
-    deduplication.forgetAcknowledged();
-    return deduplication.records();
+    return this.#state.deduplication.records();
   }
 
   /** A live message as it is now, for compaction. The journal adds the body. */
@@ -195,7 +190,7 @@ export class Engine {
       case 'drop':
         return this.#drop(command, connection, instant);
       case 'status':
-        return this.#outcome.reply(connection.id, this.#status(command.request));
+        return this.#status(command.request, connection.id);
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
@@ -208,7 +203,7 @@ export class Engine {
   }
 
   #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
-    const { session, connection: id, request, origin, standby } = hello;
+    const { session, connection: id, request, origin, standby, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
       return this.#outcome.fail(id, request, 'bad_frame', what);
@@ -219,17 +214,12 @@ export class Engine {
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
     this.#connections.add({ id, session, origin, standby });
-    this.#grace.reconnected(session);
+    this.#state.deduplication.connect(session, sentUpTo);
+    const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
-    const welcome = {
-      ...identity,
-      kind: 'welcome',
-      request,
-      revoked,
-      messages: this.size,
-    } as const;
-    this.#outcome.reply(id, welcome);
-    this.#readAgain();
+    const { size: messages } = this;
+    this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
+    this.#fetchAll(fetches);
   }
 
   /**
@@ -250,7 +240,7 @@ export class Engine {
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
     if (isStored || isSettled) return this.#postAgain(post, messages, connection);
-    const refusal = quotaRefusal(post, session, this.#state, this.#limits);
+    const refusal = quotaRefusal(post, messages, connection, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { body, ackedUpTo, answers } = post;
@@ -262,7 +252,7 @@ export class Engine {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
-    deduplication.shrink(this.#connections.isConnected);
+    deduplication.sessions.shrink();
     for (const { number } of toStore) this.#adopt(this.#state.live(number));
     this.#match(
       toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
@@ -274,8 +264,10 @@ export class Engine {
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
   #adopt(message: LiveMessage): void {
     const orphan = this.#holds.takeOrphan(message.envelope.id);
-    if (orphan?.holder !== undefined) this.#offer(message, orphan.holder);
-    else if (orphan) this.#putBack(message, false);
+    if (orphan?.holder !== undefined) {
+      this.#offer(message, orphan.holder);
+      this.#grace.offered(orphan.holder, message.mailbox);
+    } else if (orphan) this.#putBack(message, false);
   }
 
   /**
@@ -289,10 +281,7 @@ export class Engine {
   ): void {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) {
-      const taken = messages.find(({ storedAs }) => storedAs !== undefined);
-      const parts = 'body, mailboxes, sender or answered message';
-      const what = `a message with the id ${taken?.id} is stored, but its ${parts} differs`;
-      return this.#outcome.fail(connection.id, post.request, 'id_conflict', what);
+      return this.#outcome.refuse(connection.id, post.request, idConflict(messages));
     }
     const notHeld = this.#settleAll(post.settles, connection.session);
     const outcome = { duplicate: true, notHeld };
@@ -301,24 +290,21 @@ export class Engine {
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailbox, answers, waitMs } = wait;
-    const refusal =
-      waitRefusal(this.#waiters.size, this.#limits) ?? parkRefusal(connection, this.#limits);
+    const refusal = parkRefusal(connection, this.#parked, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
-    const { session } = connection;
-    const call = { session, request, mailbox, answers, deadline };
-    const waiter = { owner: connection, ...call, index: 0 };
-    connection.waiters.set(request, waiter);
-    this.#waiters.park(waiter);
-    this.#match([waiter]);
+    const call = { request, mailbox, answers, deadline, session: connection.session };
+    connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
+    this.#match([call]);
   }
 
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
     const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailbox);
     if (isEarly || !this.#mayDeliver(connection)) {
-      const refusal = parkRefusal(connection, this.#limits);
+      const refusal = parkRefusal(connection, this.#parked, this.#limits);
       if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
-      connection.reads.set(read.request, read);
+      if (isEarly) this.#grace.park(read, connection);
+      else this.#connections.parkRead(connection, read);
     } else if (read.kind === 'fetch') this.#fetch(read, connection);
     else this.#peek(read, connection);
   }
@@ -341,10 +327,12 @@ export class Engine {
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
   #cancel(request: RequestNumber, connection: SessionConnection): void {
-    const parked = connection.waiters.get(request);
-    if (parked) this.#unpark(parked);
-    const mailbox = (parked ?? connection.reads.get(request))?.mailbox;
-    connection.reads.delete(request);
+    const waiter = connection.waiters.get(request);
+    const fetch = connection.earlyFetches.get(request);
+    const read = this.#connections.takeRead(connection, request);
+    if (waiter) this.#unpark(waiter);
+    if (fetch) this.#grace.unpark(fetch, connection);
+    const { mailbox } = waiter ?? fetch ?? read ?? {};
     if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
   }
 
@@ -374,7 +362,7 @@ export class Engine {
   }
 
   #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
-    const result = droppable(drop, this.#state, time);
+    const result = droppable(drop, this.#state, this.#limits, time);
     const numbers = result.dropped.map(({ number }) => number);
     const response = { kind: 'dropped', request: drop.request, ...result } as const;
     if (drop.dryRun) return this.#outcome.reply(connection.id, response);
@@ -395,21 +383,35 @@ export class Engine {
 
   /** Deliveries to a peer that has caught up resume. */
   #flushed(bytes: number, connection: SessionConnection): void {
-    const wasBehind = !this.#mayDeliver(connection);
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'bytes are delivered before they are flushed');
-    if (!wasBehind || !this.#mayDeliver(connection)) return;
-    this.#match([...connection.waiters.values()]);
-    this.#readParked(connection);
+    while (this.#mayDeliver(connection)) {
+      const line = this.#waiters.putBack(connection);
+      if (!line) break;
+      this.#serveAll(line.mailbox, line.answers);
+    }
+    for (const [request, read] of connection.reads) {
+      if (!this.#mayDeliver(connection)) return;
+      this.#connections.takeRead(connection, request);
+      this.#read(read, connection);
+    }
   }
 
   /** Bounds the bytes that a peer leaves unread. Beyond the limit, mail goes to other sessions. */
   #mayDeliver = (connection: SessionConnection): boolean =>
     connection.unreadBytes < this.#limits.unreadBytesMax;
 
+  get #parked(): number {
+    return this.#waiters.size + this.#connections.parkedReads + this.#grace.parkedFetches;
+  }
+
   #removeConnection(connection: SessionConnection): void {
     this.#connections.delete(connection);
+    this.#state.deduplication.sessions.disconnect(connection.session);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
+    for (const fetch of connection.earlyFetches.values()) {
+      this.#grace.unpark(fetch, connection);
+    }
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
@@ -418,14 +420,8 @@ export class Engine {
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
-  /** It is ready to be redelivered. After its last attempt, or rejected, it is ready in `dead-letters`. */
   #putBack(message: LiveMessage, unread: boolean, rejected = false): void {
-    const { number } = message.envelope;
-    const attempt = unread ? message.attempt : message.attempt + 1;
-    const isOver = rejected || attempt > this.#limits.attemptsMax;
-    if (isOver && message.mailbox !== deadLetterMailbox) {
-      this.#write({ kind: 'moved', number, mailbox: deadLetterMailbox, attempt });
-    } else this.#write({ kind: 'released', number, attempt });
+    this.#write(putBackRecord(message, { unread, rejected }, this.#limits));
   }
 
   /**
@@ -465,19 +461,13 @@ export class Engine {
     waiter.owner.waiters.delete(waiter.request);
   }
 
-  #readAgain(): void {
-    for (const connection of this.#connections.values()) this.#readParked(connection);
+  #fetchAll(fetches: readonly EarlyFetch[]): void {
+    for (const { fetch, connection } of fetches) this.#read(fetch, connection);
   }
 
-  #readParked(connection: SessionConnection): void {
-    const reads = [...connection.reads.values()];
-    connection.reads.clear();
-    for (const read of reads) this.#read(read, connection);
-  }
-
-  #status(request: RequestNumber): StatusResponse {
-    const sessions = this.#connections.count;
-    return { request, sessions, ...statusOf(this.#state, this.#waiters, this.#limits) };
+  #status(request: RequestNumber, to: ConnectionId): void {
+    const status = statusOf(this.#state, this.#waiters, this.#names, this.#limits);
+    this.#outcome.reply(to, { request, sessions: this.#connections.count, ...status });
   }
 
   #write(record: JournalRecord): void {

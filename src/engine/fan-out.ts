@@ -1,8 +1,10 @@
 // A post stores one message for each mailbox that it names. Each has an id and a number of its own, and is
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
+import { IpcError } from '../base/errors.ts';
 import {
   type Envelope,
+  fingerprintOf,
   type Hold,
   isSameMessage,
   type MessageId,
@@ -13,13 +15,14 @@ import {
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
+import type { StoredPost } from './session-posts.ts';
 
 /** One message of a post. */
 export interface AddressedMessage {
   readonly id: MessageId;
   readonly to: Name;
-  /** The number under which it is stored already. */
-  readonly storedAs: number | undefined;
+  /** It was stored already. */
+  readonly storedAs: StoredPost | undefined;
   /** It was never stored, but a holder settled it: the number under which it was delivered. */
   readonly settledAs: number | undefined;
 }
@@ -31,23 +34,12 @@ export function addressedMessages(
   deduplication: Deduplication,
 ): AddressedMessage[] {
   return mailboxesOf(post).map((to, index) => {
-    if (post.id !== '') {
-      const id = namedMessageId(post.id, index);
-      return {
-        id,
-        to,
-        storedAs: deduplication.numberOfNamed(id),
-        settledAs: deduplication.settledAs(id),
-      };
-    }
-    const count = post.count + index;
-    const id = sessionMessageId(session, count);
-    return {
-      id,
-      to,
-      storedAs: deduplication.numberOf(session, count),
-      settledAs: deduplication.settledAs(id),
-    };
+    const isNamed = post.id !== '';
+    const id = isNamed
+      ? namedMessageId(post.id, index)
+      : sessionMessageId(session, post.count + index);
+    const [storedAs, settledAs] = [deduplication.stored(id), deduplication.settledAs(id)];
+    return { id, to, storedAs, settledAs };
   });
 }
 
@@ -79,10 +71,23 @@ export function storedBefore(
 ): { readonly id: MessageId; readonly number: number }[] | undefined {
   const stored = messages.flatMap(({ id, to, storedAs, settledAs }) => {
     if (storedAs === undefined) return settledAs === undefined ? [] : [{ id, number: settledAs }];
-    const live = state.message(storedAs)?.envelope;
-    return live && !isSameMessage(live, { ...post, to }) ? [] : [{ id, number: storedAs }];
+    const { number, fingerprint } = storedAs;
+    const live = state.message(number)?.envelope;
+    const isSame = live
+      ? isSameMessage(live, { ...post, to })
+      : fingerprint === undefined ||
+        fingerprint === fingerprintOf({ ...post, to, bodyBytes: post.body.length });
+    return isSame ? [{ id, number }] : [];
   });
   return stored.length === messages.length ? stored : undefined;
+}
+
+/** For a repeated post of which storedBefore() finds nothing. */
+export function idConflict(messages: readonly AddressedMessage[]): IpcError {
+  const taken = messages.find(({ storedAs }) => storedAs !== undefined);
+  const parts = 'body, mailboxes, sender or answered message';
+  const what = `a message with the id ${taken?.id} was stored, but its ${parts} differs`;
+  return new IpcError('id_conflict', what);
 }
 
 /** `messages`: all messages of the post, with the numbers under which they are or were stored. */

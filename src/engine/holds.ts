@@ -6,8 +6,10 @@
 // or to a newer epoch. Its poster got no response and posts it again. Then the message goes to its holder at
 // once, or is at its second attempt if the holder has released it meanwhile. Orphans are in memory only,
 // since each hello lists what its session holds.
+import { rememberedIdBytes } from '../base/limits.ts';
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
+import type { DeduplicationLimits } from './deduplication.ts';
 import { IdsBySession } from './ids-by-session.ts';
 import type { LiveMessage, State } from './state.ts';
 
@@ -16,9 +18,13 @@ export class Holds {
   /** Holders of messages that are not in the store; undefined for a message that was released. */
   readonly #orphans: IdsBySession<SessionId | undefined>;
 
-  constructor(state: State, { unstoredIdsMax }: { readonly unstoredIdsMax: number }) {
+  constructor(state: State, { unstoredIdsMax, unstoredIdsBytesMax }: DeduplicationLimits) {
     this.#state = state;
-    this.#orphans = new IdsBySession(unstoredIdsMax);
+    this.#orphans = new IdsBySession({
+      sizeMax: unstoredIdsMax,
+      bytesMax: unstoredIdsBytesMax,
+      entryBytes: rememberedIdBytes,
+    });
   }
 
   /**
@@ -37,7 +43,7 @@ export class Holds {
       const { message, holder } = this.#find(hold);
       if (holder !== undefined && holder !== session) notHeld.push(hold);
       else if (message) settles.add(message.envelope.number);
-      else if (holder !== undefined) unstored.set(hold.id, hold);
+      else if (holder !== undefined && this.#mayBePosted(hold)) unstored.set(hold.id, hold);
     }
     for (const id of unstored.keys()) this.#orphans.delete(id);
     return { settles: [...settles], unstored: [...unstored.values()], notHeld };
@@ -86,12 +92,12 @@ export class Holds {
     return { free: [...free], revoked };
   }
 
-  /** The message is in the store now. Returns undefined if no session held it before. */
+  /** For a message that is posted. Returns undefined if no session held it before. */
   takeOrphan(id: MessageId): { readonly holder: SessionId | undefined } | undefined {
     if (!this.#orphans.has(id)) return undefined;
     const holder = this.#orphans.get(id);
     this.#orphans.delete(id);
-    return { holder };
+    return this.#state.deduplication.wasSent(id) ? { holder } : undefined;
   }
 
   #find(hold: Hold): { message: LiveMessage | undefined; holder: SessionId | undefined } {
@@ -99,10 +105,13 @@ export class Holds {
     return { message, holder: message ? message.holder : this.#orphans.get(hold.id) };
   }
 
+  #mayBePosted({ id }: Pick<Hold, 'id'>): boolean {
+    return this.#state.deduplication.mayBePosted(id);
+  }
+
   /** Makes it the newest orphan. */
   #keepOrphan({ id }: Hold, session: SessionId): void {
-    if (!this.#state.deduplication.mayBePosted(id)) return;
-    this.#orphans.delete(id);
-    this.#orphans.set(id, session, session);
+    if (!this.#mayBePosted({ id })) return;
+    this.#orphans.setNewest(id, session, session);
   }
 }

@@ -1,16 +1,28 @@
 import type { MessageId, SessionId } from '../model/message.ts';
 
+export interface IdsLimits {
+  readonly sizeMax: number;
+  /** Of the ids, in UTF-8, and `entryBytes` beside each. */
+  readonly bytesMax: number;
+  readonly entryBytes: number;
+}
+
 /**
- * A bounded map of message ids that can list the ids of one session. It evicts its oldest entry; like in a
+ * A bounded map of message ids that can list the ids of one session. It evicts its oldest entries; like in a
  * Map, an entry that is set again keeps its age.
  */
 export class IdsBySession<Value> {
   readonly #entries = new Map<MessageId, { value: Value; session: SessionId | undefined }>();
   readonly #idsOf = new Map<SessionId, Set<MessageId>>();
-  readonly #sizeMax: number;
+  readonly #limits: IdsLimits;
+  #bytes = 0;
 
-  constructor(sizeMax: number) {
-    this.#sizeMax = sizeMax;
+  constructor(limits: IdsLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#entries.size;
   }
 
   has(id: MessageId): boolean {
@@ -23,19 +35,28 @@ export class IdsBySession<Value> {
 
   set(id: MessageId, value: Value, session: SessionId | undefined): void {
     this.#removeFromSession(id);
+    if (!this.#entries.has(id)) this.#bytes += this.#bytesOf(id);
     this.#entries.set(id, { value, session });
     if (session !== undefined) {
       const ids = this.#idsOf.get(session) ?? new Set();
       this.#idsOf.set(session, ids.add(id));
     }
-    if (this.#entries.size <= this.#sizeMax) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.delete(oldest);
+    for (const oldest of this.#entries.keys()) {
+      const { sizeMax, bytesMax } = this.#limits;
+      if (this.#entries.size <= sizeMax && this.#bytes <= bytesMax) return;
+      this.delete(oldest);
+    }
+  }
+
+  /** Like set(), but makes it the newest. */
+  setNewest(id: MessageId, value: Value, session: SessionId | undefined): void {
+    this.delete(id);
+    this.set(id, value, session);
   }
 
   delete(id: MessageId): void {
     this.#removeFromSession(id);
-    this.#entries.delete(id);
+    if (this.#entries.delete(id)) this.#bytes -= this.#bytesOf(id);
   }
 
   idsOf(session: SessionId): MessageId[] {
@@ -45,6 +66,10 @@ export class IdsBySession<Value> {
   /** All entries, the oldest first. */
   entries(): [id: MessageId, value: Value][] {
     return Array.from(this.#entries, ([id, { value }]) => [id, value]);
+  }
+
+  #bytesOf(id: MessageId): number {
+    return Buffer.byteLength(id) + this.#limits.entryBytes;
   }
 
   #removeFromSession(id: MessageId): void {

@@ -1,7 +1,7 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop } from '../base/limits.ts';
-import type { Envelope, Origin, SessionId } from '../model/message.ts';
+import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
 import type {
   DropRequest,
   EndResponse,
@@ -9,6 +9,7 @@ import type {
   PeekedResponse,
   PeekRequest,
 } from '../model/requests.ts';
+import type { EngineLimits } from './commands.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /** The caller delivers each message before it asks for the next one. */
@@ -46,49 +47,71 @@ function seenBy(
   { mailbox, after, messagesMax, partBytesMax }: PeekRequest,
   state: State,
 ): { messages: readonly LiveMessage[]; remaining: number } {
-  const held = state.heldIn(mailbox).filter(({ envelope }) => envelope.number > after);
-  const seen = [...state.readyAbove(mailbox, after, messagesMax), ...held].sort(byNumber);
   let bytesLeft = fetchBytesMax;
   const messages: LiveMessage[] = [];
-  for (const message of seen.slice(0, messagesMax)) {
+  for (const message of state.above(mailbox, after, messagesMax)) {
     // The whole body is read from the disk, however little of it is sent.
     if (partBytesMax > 0) bytesLeft -= message.envelope.bodyBytes;
     if (bytesLeft < 0 && messages.length > 0) break;
     messages.push(message);
   }
   const last = messages.at(-1)?.envelope.number ?? after;
-  const heldBehind = held.filter(({ envelope }) => envelope.number > last).length;
-  return { messages, remaining: state.readyCountAbove(mailbox, last) + heldBehind };
+  return { messages, remaining: state.countAbove(mailbox, last) };
 }
 
 /** What a drop settles, lowest number first. `time`: now, in milliseconds since 1970. */
 export function droppable(
   { mailbox, ageMsMin, after, upTo, ids }: DropRequest,
   state: State,
+  limits: Pick<EngineLimits, 'messagesPerLook'>,
   time: number,
 ): { dropped: readonly Envelope[]; held: number; next: number; upTo: number } {
   const last = upTo === 0 ? state.nextNumber - 1 : upTo;
+  const named = new Set(ids);
+  // All are looked at, since an id that the broker had forgotten may be that of two messages.
   const isWanted = ({ envelope }: LiveMessage) =>
-    envelope.number <= last && (ageMsMin === 0 || time - envelope.time >= ageMsMin);
-  if (ids.length > 0) {
-    // All are looked at, since an id that the broker had forgotten may be that of two messages.
-    const named = new Set(ids);
-    const isNamed = (message: LiveMessage) => isWanted(message) && named.has(message.envelope.id);
-    const dropped = state.ready(mailbox).filter(isNamed);
-    const held = state.heldIn(mailbox).filter(isNamed).length;
-    return { dropped: dropped.map(({ envelope }) => envelope), held, next: 0, upTo: last };
-  }
-  const seen = state.readyAbove(mailbox, after, messagesPerDrop);
-  const end = seen.length < messagesPerDrop ? last : (seen.at(-1)?.envelope.number ?? last);
+    envelope.number <= last &&
+    (ageMsMin === 0 || time - envelope.time >= ageMsMin) &&
+    (named.size === 0 || named.has(envelope.id));
+  const { found, next } = lookThrough(state, limits, {
+    mailbox,
+    after,
+    max: messagesPerDrop,
+    isWanted,
+  });
+  const dropped = found.filter(({ holder }) => holder === undefined);
   return {
-    dropped: seen.filter(isWanted).map(({ envelope }) => envelope),
-    // Counted once: with the first request.
-    held: after === 0 ? state.heldIn(mailbox).filter(isWanted).length : 0,
-    next: end < last ? end : 0,
+    dropped: dropped.map(({ envelope }) => envelope),
+    held: found.length - dropped.length,
+    next: next < last ? next : 0,
     upTo: last,
   };
 }
 
-function byNumber({ envelope: one }: LiveMessage, { envelope: other }: LiveMessage): number {
-  return one.number - other.number;
+export interface Look {
+  readonly mailbox: Name;
+  /** Only messages with a number above this one. */
+  readonly after: number;
+  /** How many are wanted. */
+  readonly max: number;
+  isWanted(message: LiveMessage): boolean;
+}
+
+/**
+ * The first messages that are wanted, but it looks at `messagesPerLook` at most. `next`: the number behind which the
+ * next look goes on; 0 when there is nothing behind.
+ */
+export function lookThrough(
+  state: State,
+  { messagesPerLook }: Pick<EngineLimits, 'messagesPerLook'>,
+  { mailbox, after, max, isWanted }: Look,
+): { found: readonly LiveMessage[]; next: number } {
+  const found: LiveMessage[] = [];
+  const seen = state.above(mailbox, after, messagesPerLook);
+  for (const message of seen) {
+    if (isWanted(message)) found.push(message);
+    if (found.length === max) return { found, next: message.envelope.number };
+  }
+  const isAll = seen.length < messagesPerLook;
+  return { found, next: isAll ? 0 : (seen.at(-1)?.envelope.number ?? 0) };
 }

@@ -1,39 +1,47 @@
 // Why a post or a wait is refused: a wrong count, no room, or too many parked calls. Stored mail is never
 // dropped to make room.
 import { IpcError } from '../base/errors.ts';
-import type { Name, SessionId } from '../model/message.ts';
-import { mailboxesOf } from '../model/post.ts';
+import type { Envelope, SessionId } from '../model/message.ts';
 import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
+import { type IndexedTexts, indexBytesOf } from './index-bytes.ts';
 import type { State } from './state.ts';
 
-export function waitRefusal(parked: number, { waitsMax: max }: EngineLimits): IpcError | undefined {
-  if (parked < max) return undefined;
-  const what = `${max} waits are parked in the broker, which is the limit`;
-  return new IpcError('too_many_waits', what);
-}
-
+/** `parked`: waits and reads of all connections. */
 export function parkRefusal(
-  { waiters, reads }: SessionConnection,
-  { waitsPerConnectionMax: max }: EngineLimits,
+  { waiters, reads, earlyFetches }: SessionConnection,
+  parked: number,
+  { waitsMax, waitsPerConnectionMax }: EngineLimits,
 ): IpcError | undefined {
-  if (waiters.size + reads.size < max) return undefined;
-  const what = `${max} calls of this connection are parked, which is the limit`;
+  if (parked >= waitsMax) {
+    const what = `${waitsMax} calls are parked in the broker, which is the limit`;
+    return new IpcError('too_many_waits', what);
+  }
+  if (waiters.size + reads.size + earlyFetches.size < waitsPerConnectionMax) return undefined;
+  const what = `${waitsPerConnectionMax} calls of this connection are parked, which is the limit`;
   return new IpcError('too_many_waits', what);
 }
 
+/** A message that a mailbox is to have in addition. */
+export type AddedMessage = IndexedTexts & Pick<Envelope, 'bodyBytes'>;
+
+/** `messages`: those of the post. */
 export function quotaRefusal(
   post: PostCommand,
-  session: SessionId,
+  messages: readonly Pick<Envelope, 'id' | 'to'>[],
+  { session, origin }: Pick<SessionConnection, 'session' | 'origin'>,
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
+  const { from, answers, body } = post;
+  const bodyBytes = body.length;
+  const added = messages.map(({ id, to }) => ({ id, to, from, answers, origin, bodyBytes }));
   return (
     wrongCount(post, session, state, limits) ??
     post.refusal ??
-    fullStore(post, state, limits) ??
-    fullMailboxes(mailboxesOf(post), post.body.length, state, limits)
+    fullStore(added, state, limits) ??
+    fullMailboxes(added, state, limits)
   );
 }
 
@@ -41,64 +49,78 @@ function wrongCount(
   post: PostRequest,
   session: SessionId,
   state: State,
-  { unacknowledgedPostsMax }: EngineLimits,
+  { unacknowledgedPostsMax, guaranteedPosts }: EngineLimits,
 ): IpcError | undefined {
   if (post.id !== '') return undefined;
-  const ackedUpTo = Math.max(state.deduplication.ackedUpTo(session), post.ackedUpTo);
+  const { sessions } = state.deduplication;
+  const ackedUpTo = Math.max(sessions.ackedUpTo(session), post.ackedUpTo);
   if (post.count <= ackedUpTo) {
     const what = `post ${post.count} is not above the acknowledged count ${ackedUpTo}`;
     return new IpcError('bad_frame', what);
   }
   const last = post.count + post.alsoTo.length;
-  if (last <= ackedUpTo + unacknowledgedPostsMax) return undefined;
-  const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
+  if (last > ackedUpTo + unacknowledgedPostsMax) {
+    const what = `post ${last} is more than ${unacknowledgedPostsMax} above the acknowledged count ${ackedUpTo}`;
+    return new IpcError('too_many_unanswered', what);
+  }
+  if (sessions.hasRoom(session, ackedUpTo, 1 + post.alsoTo.length)) return undefined;
+  const what = `the posts of all sessions without acknowledged responses are at their limit; this session may have ${guaranteedPosts}`;
   return new IpcError('too_many_unanswered', what);
 }
 
 function fullStore(
-  { alsoTo, body }: PostRequest,
-  { size, bytes }: State,
-  { messagesMax, storeBytesMax }: EngineLimits,
+  added: readonly AddedMessage[],
+  { size, bytes, indexBytes }: State,
+  { messagesMax, storeBytesMax, indexBytesMax }: EngineLimits,
 ): IpcError | undefined {
-  const count = 1 + alsoTo.length;
-  if (size + count > messagesMax) {
+  if (size + added.length > messagesMax) {
     return new IpcError('store_full', `the store holds ${size} of ${messagesMax} messages`);
   }
-  if (bytes + count * body.length <= storeBytesMax) return undefined;
-  return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
+  if (bytes + sum(added.map(({ bodyBytes }) => bodyBytes)) > storeBytesMax) {
+    return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
+  }
+  if (indexBytes + sum(added.map(indexBytesOf)) <= indexBytesMax) return undefined;
+  const what = `the messages of the store take ${indexBytes} of ${indexBytesMax} bytes of memory`;
+  return new IpcError('store_full', what);
 }
 
-/** Room for one more message in each. A message that is out of attempts always has room in `dead-letters`. */
+/** Room for each in its mailbox. A message that is out of attempts always has room in `dead-letters`. */
 export function fullMailboxes(
-  names: readonly Name[],
-  bodyBytes: number,
+  added: readonly AddedMessage[],
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
   const { mailboxCount } = state;
-  const added = names.filter((name) => state.sizeOf(name).messages === 0).length;
-  if (added > 0 && mailboxCount + added > limits.mailboxesMax) {
+  const fresh = added.filter(({ to }) => state.sizeOf(to).messages === 0).length;
+  if (fresh > 0 && mailboxCount + fresh > limits.mailboxesMax) {
     const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
     return new IpcError('too_many_mailboxes', what);
   }
-  for (const name of names) {
-    const refusal = fullMailbox(name, bodyBytes, state, limits);
+  for (const message of added) {
+    const refusal = fullMailbox(message, state, limits);
     if (refusal) return refusal;
   }
   return undefined;
 }
 
 function fullMailbox(
-  name: Name,
-  bodyBytes: number,
+  added: AddedMessage,
   state: State,
-  { mailboxMessagesMax, mailboxBytesMax }: EngineLimits,
+  { mailboxMessagesMax, mailboxBytesMax, mailboxIndexBytesMax: indexMax }: EngineLimits,
 ): IpcError | undefined {
-  const { messages, bytes } = state.sizeOf(name);
-  const where = `the mailbox ${JSON.stringify(name)}`;
+  const { messages, bytes, indexBytes } = state.sizeOf(added.to);
+  const where = `the mailbox ${JSON.stringify(added.to)}`;
   if (messages >= mailboxMessagesMax) {
     return new IpcError('mailbox_full', `${where} holds ${messages} messages, which is its limit`);
   }
-  if (bytes + bodyBytes <= mailboxBytesMax) return undefined;
-  return new IpcError('mailbox_full', `${where} holds ${bytes} of ${mailboxBytesMax} bytes`);
+  if (bytes + added.bodyBytes > mailboxBytesMax) {
+    return new IpcError('mailbox_full', `${where} holds ${bytes} of ${mailboxBytesMax} bytes`);
+  }
+  if (indexBytes + indexBytesOf(added) <= indexMax) return undefined;
+  const what = `the messages of ${where} take ${indexBytes} of ${indexMax} bytes of memory`;
+  return new IpcError('mailbox_full', what);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((one, other) => one + other, 0);
 }

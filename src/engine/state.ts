@@ -2,19 +2,23 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
+  fingerprintOf,
   type Hold,
   isDeadLetter,
   type MessageId,
   type Name,
   type SessionId,
-  splitId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
+import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
-import { ReadyQueue } from './ready-queue.ts';
+import { indexBytesOf } from './index-bytes.ts';
+import { NameCounts } from './name-counts.ts';
+import { NumberSet } from './number-set.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -27,11 +31,11 @@ export interface LiveMessage {
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 interface MailboxState {
-  readonly ready: ReadyQueue;
-  /** Numbers of ready messages, by the message that they answer. */
-  readonly replies: Map<MessageId, Set<number>>;
-  held: number;
+  readonly ready: NumberQueue;
+  readonly held: NumberQueue;
+  readonly answers: AnswerIndex;
   bytes: number;
+  indexBytes: number;
 }
 
 export interface MailboxCounts {
@@ -42,10 +46,12 @@ export interface MailboxCounts {
 export interface MailboxSize {
   readonly messages: number;
   readonly bytes: number;
+  /** Memory that they take beside their bodies. */
+  readonly indexBytes: number;
 }
 
 const nothing: MailboxCounts = { ready: 0, held: 0 };
-const empty: MailboxSize = { messages: 0, bytes: 0 };
+const empty: MailboxSize = { messages: 0, bytes: 0, indexBytes: 0 };
 
 export class State {
   readonly deduplication: Deduplication;
@@ -55,13 +61,18 @@ export class State {
   readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, Set<number>>();
   readonly #deadLetters = new Map<Name, number>();
+  #deadLetterCount = 0;
+  readonly #names: NameCounts;
   #nextNumber = 1;
   #bytes = 0;
+  #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
-  #settledInReplay: Set<number> | undefined = new Set();
+  #settledInReplay: NumberSet | undefined = new NumberSet();
 
-  constructor(limits: DeduplicationLimits) {
+  /** `names` also counts the mailboxes that have messages. */
+  constructor(limits: DeduplicationLimits, names = new NameCounts()) {
     this.deduplication = new Deduplication(limits);
+    this.#names = names;
   }
 
   get nextNumber(): number {
@@ -78,6 +89,11 @@ export class State {
     return this.#bytes;
   }
 
+  /** Memory that unsettled messages take beside their bodies. */
+  get indexBytes(): number {
+    return this.#indexBytes;
+  }
+
   /** Numbers below this one have been used, even if no message has them any more. */
   reserveNumbersBelow(number: number): void {
     this.#nextNumber = Math.max(this.#nextNumber, number);
@@ -85,6 +101,7 @@ export class State {
 
   endReplay(): void {
     this.#settledInReplay = undefined;
+    this.deduplication.endReplay();
   }
 
   apply(record: JournalRecord): void {
@@ -115,16 +132,14 @@ export class State {
       case 'settled':
         return this.#settle(record.numbers);
       case 'session':
-        this.deduplication.acknowledge(record.session, record.ackedUpTo);
-        for (const [count, number] of record.numbers) {
-          this.deduplication.store(record.session, count, record.ackedUpTo, number);
-        }
-        return;
+        this.deduplication.restoreSession(record);
+        return this.deduplication.sessions.shrinkInReplay();
       case 'forgotten':
         return this.deduplication.forget(record.session);
       case 'named':
-        for (const [id, number] of record.ids) this.deduplication.storeNamed(id, number);
-        return;
+        return this.deduplication.restoreNamed(record);
+      case 'fingerprints':
+        return this.deduplication.restoreFingerprints(record.fingerprints);
       case 'settledById':
         for (const hold of record.holds) this.deduplication.settle(hold);
         return;
@@ -161,33 +176,24 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** A ready message that answers `question`. */
+  /** The ready message with the lowest number that answers `question`. */
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
-    const [first] = this.#mailboxes.get(mailbox)?.replies.get(question) ?? [];
+    const first = this.#mailboxes.get(mailbox)?.answers.first(question);
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** All ready messages, the lowest number first. */
-  ready(mailbox: Name): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready ?? [];
-    return Array.from(numbers, (number) => this.live(number));
+  /** The first messages with numbers above `after`, ready or held, at most `max`. */
+  above(mailbox: Name, after: number, max: number): LiveMessage[] {
+    const found = this.#mailboxes.get(mailbox);
+    if (!found) return [];
+    const numbers = [...found.ready.above(after, max), ...found.held.above(after, max)];
+    const first = numbers.sort((one, other) => one - other).slice(0, max);
+    return first.map((number) => this.live(number));
   }
 
-  /** The first ready messages with numbers above `after`, at most `max`. */
-  readyAbove(mailbox: Name, after: number, max: number): LiveMessage[] {
-    const numbers = this.#mailboxes.get(mailbox)?.ready.above(after, max) ?? [];
-    return numbers.map((number) => this.live(number));
-  }
-
-  readyCountAbove(mailbox: Name, after: number): number {
-    return this.#mailboxes.get(mailbox)?.ready.countAbove(after) ?? 0;
-  }
-
-  /** All held messages of a mailbox, in no order. */
-  heldIn(mailbox: Name): LiveMessage[] {
-    if (this.counts(mailbox).held === 0) return [];
-    const held = [...this.#holds.keys()].flatMap((session) => this.heldBy(session));
-    return held.filter((message) => message.mailbox === mailbox);
+  countAbove(mailbox: Name, after: number): number {
+    const found = this.#mailboxes.get(mailbox);
+    return found ? found.ready.countAbove(after) + found.held.countAbove(after) : 0;
   }
 
   /** How many dead letters were posted to each mailbox. */
@@ -195,14 +201,20 @@ export class State {
     return this.#deadLetters;
   }
 
+  get deadLetterCount(): number {
+    return this.#deadLetterCount;
+  }
+
   counts(mailbox: Name): MailboxCounts {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { ready: found.ready.size, held: found.held } : nothing;
+    return found ? { ready: found.ready.size, held: found.held.size } : nothing;
   }
 
   sizeOf(mailbox: Name): MailboxSize {
     const found = this.#mailboxes.get(mailbox);
-    return found ? { messages: found.ready.size + found.held, bytes: found.bytes } : empty;
+    if (!found) return empty;
+    const { ready, held, bytes, indexBytes } = found;
+    return { messages: ready.size + held.size, bytes, indexBytes };
   }
 
   /** Mailboxes that have messages. */
@@ -210,12 +222,23 @@ export class State {
     return this.#mailboxes.size;
   }
 
-  mailboxNames(): IterableIterator<Name> {
-    return this.#mailboxes.keys();
+  /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
+  mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
+    const mailboxes = [];
+    for (const [mailbox, { ready, held }] of this.#mailboxes) {
+      if (mailboxes.length === max) break;
+      const oldestTime = Math.min(this.#timeOf(ready.first), this.#timeOf(held.first));
+      mailboxes.push({ mailbox, ready: ready.size, held: held.size, oldestTime });
+    }
+    return mailboxes;
   }
 
   holders(): IterableIterator<SessionId> {
     return this.#holds.keys();
+  }
+
+  holdsAny(session: SessionId): boolean {
+    return this.#holds.has(session);
   }
 
   heldBy(session: SessionId): LiveMessage[] {
@@ -229,10 +252,15 @@ export class State {
     return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
   }
 
+  /** Infinite without a number. */
+  #timeOf(number: number | undefined): number {
+    return number === undefined ? Number.POSITIVE_INFINITY : this.live(number).envelope.time;
+  }
+
   #rememberId(envelope: Envelope, ackedUpTo: number): void {
-    const own = splitId(envelope.id);
-    if (own) this.deduplication.store(own.session, own.count, ackedUpTo, envelope.number);
-    else this.deduplication.storeNamed(envelope.id, envelope.number);
+    const { id, number } = envelope;
+    this.deduplication.store(id, ackedUpTo, { number, fingerprint: fingerprintOf(envelope) });
+    if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
   }
 
   #add(envelope: Envelope, mailbox: Name, attempt: number): void {
@@ -244,6 +272,7 @@ export class State {
     this.#numbers.set(envelope.id, number);
     this.#enter(message);
     this.#bytes += envelope.bodyBytes;
+    this.#indexBytes += indexBytesOf(envelope);
   }
 
   #settle(numbers: readonly number[]): void {
@@ -256,6 +285,7 @@ export class State {
       this.#messages.delete(number);
       if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
+      this.#indexBytes -= indexBytesOf(message.envelope);
     }
   }
 
@@ -274,8 +304,9 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
+    mailbox.indexBytes += indexBytesOf(envelope);
     if (holder === undefined) return enterReady(mailbox, envelope);
-    mailbox.held++;
+    mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.add(number);
     else this.#holds.set(holder, new Set([number]));
@@ -287,17 +318,21 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
+    mailbox.indexBytes -= indexBytesOf(envelope);
     if (holder === undefined) leaveReady(mailbox, envelope);
     else {
-      mailbox.held--;
+      mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
       holds?.delete(number);
       if (holds?.size === 0) this.#holds.delete(holder);
     }
-    if (mailbox.ready.size + mailbox.held === 0) this.#mailboxes.delete(name);
+    if (mailbox.ready.size + mailbox.held.size > 0) return;
+    this.#mailboxes.delete(name);
+    this.#names.remove(name);
   }
 
   #countDeadLetter(to: Name, change: 1 | -1): void {
+    this.#deadLetterCount += change;
     const count = (this.#deadLetters.get(to) ?? 0) + change;
     if (count > 0) this.#deadLetters.set(to, count);
     else this.#deadLetters.delete(to);
@@ -312,31 +347,21 @@ export class State {
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      mailbox = { ready: new ReadyQueue(), replies: new Map(), held: 0, bytes: 0 };
+      const queues = { ready: new NumberQueue(), held: new NumberQueue() };
+      mailbox = { ...queues, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
       this.#mailboxes.set(name, mailbox);
+      this.#names.add(name);
     }
     return mailbox;
   }
 }
 
-function enterReady(
-  { ready, replies }: MailboxState,
-  { number, answers: question }: Envelope,
-): void {
-  ready.add(number);
-  if (question === '') return;
-  const numbers = replies.get(question);
-  if (numbers) numbers.add(number);
-  else replies.set(question, new Set([number]));
+function enterReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
+  mailbox.ready.add(number);
+  if (question !== '') mailbox.answers.add(question, number);
 }
 
-function leaveReady(
-  { ready, replies }: MailboxState,
-  { number, answers: question }: Envelope,
-): void {
-  ready.delete(number);
-  if (question === '') return;
-  const numbers = replies.get(question);
-  numbers?.delete(number);
-  if (numbers?.size === 0) replies.delete(question);
+function leaveReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
+  mailbox.ready.delete(number);
+  if (question !== '') mailbox.answers.delete(question, number);
 }

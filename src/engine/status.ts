@@ -1,53 +1,56 @@
-// The engine's part of a status: every mailbox that has a message or a parked wait.
-import type { Name } from '../model/message.ts';
+// The engine's part of a status: of the mailboxes that have a message or a parked wait the first ones, and how many
+// there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import type { NameCounts } from './name-counts.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
+
+type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
 
 /** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
+/** `names`: those of all mailboxes that have messages or waits. */
 export function statusOf(
   state: State,
-  waiters: Waiters<unknown>,
+  waiters: WaitCounts,
+  names: NameCounts,
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusResponse, 'request' | 'sessions'> {
-  const mailboxes = mailboxStatuses(state, waiters);
-  const deadLetters = [...state.deadLetters].map(([to, messages]) => ({ to, messages }));
+  const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',
     messages: state.size,
     bytes: state.bytes,
-    mailboxCount: mailboxes.length,
-    mailboxes: mailboxes.slice(0, statusMailboxesMax),
-    deadLetterCount: deadLetters.reduce((sum, { messages }) => sum + messages, 0),
-    deadLetters: deadLetters.slice(0, statusMailboxesMax),
+    mailboxCount: names.size,
+    mailboxes: shownMailboxes(state, waiters, statusMailboxesMax),
+    deadLetterCount: state.deadLetterCount,
+    deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),
     ...storageUnknown,
   };
 }
 
-function mailboxStatuses(state: State, waiters: Waiters<unknown>): MailboxStatus[] {
-  const oldestHeld = oldestHeldTimes(state);
-  const names = new Set([...state.mailboxNames(), ...waiters.mailboxNames()]);
-  return [...names].map((mailbox) => {
-    const times = [state.firstReady(mailbox)?.envelope.time, oldestHeld.get(mailbox)];
-    const oldestTime = Math.min(...times.filter((time) => time !== undefined));
-    return {
-      mailbox,
-      ...state.counts(mailbox),
-      waiting: waiters.count(mailbox),
-      oldestTime: Number.isFinite(oldestTime) ? oldestTime : 0,
-    };
-  });
+/** Those with messages first. */
+function shownMailboxes(state: State, waiters: WaitCounts, max: number): MailboxStatus[] {
+  const shown: MailboxStatus[] = [];
+  for (const { mailbox, ready, held, oldestTime } of state.mailboxes(max)) {
+    shown.push({ mailbox, ready, held, waiting: waiters.count(mailbox), oldestTime });
+  }
+  for (const mailbox of waiters.mailboxNames()) {
+    if (shown.length === max) break;
+    if (state.sizeOf(mailbox).messages > 0) continue;
+    const waiting = waiters.count(mailbox);
+    shown.push({ mailbox, ready: 0, held: 0, waiting, oldestTime: 0 });
+  }
+  return shown;
 }
 
-function oldestHeldTimes(state: State): Map<Name, number> {
-  const oldest = new Map<Name, number>();
-  for (const session of state.holders()) {
-    for (const { mailbox, envelope } of state.heldBy(session)) {
-      oldest.set(mailbox, Math.min(envelope.time, oldest.get(mailbox) ?? envelope.time));
-    }
+function first<Item>(items: Iterable<Item>, max: number): Item[] {
+  const taken: Item[] = [];
+  for (const item of items) {
+    if (taken.length === max) break;
+    taken.push(item);
   }
-  return oldest;
+  return taken;
 }

@@ -1,6 +1,6 @@
 // A host's configuration file: read as text, and replaced as a whole.
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readFile, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 
 /** Keeps a byte order mark. */
@@ -25,9 +25,31 @@ async function readRegular(path: string): Promise<Buffer> {
   return readFile(path);
 }
 
-/** The file that a link leads to, so that the link itself is not replaced. */
+/** The file that links lead to, whether it is there or not, so that a link itself is not replaced. */
 export async function realpathOf(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT' || dirname(path) === path) return path;
+    const link = await readlink(path).catch(() => undefined);
+    if (link !== undefined) return realpathOf(resolve(dirname(path), link));
+    return join(await realpathOf(dirname(path)), basename(path));
+  }
+}
+
+export function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return !way.startsWith('..') && !isAbsolute(way);
+}
+
+/**
+ * A project may come from anybody, and a link in it must not lead to a change elsewhere. `path`: where the
+ * links of `file` lead.
+ */
+export async function checkInProject(file: string, path: string, project: string): Promise<void> {
+  if (isInside(await realpathOf(project), path)) return;
+  const hint = 'put a file of the project in place of the link, or change that file by hand';
+  throw untouched(file, `leads out of the project, to ${path}`, hint);
 }
 
 /** Atomic: a host that reads meanwhile sees the old file or the new one. */
@@ -53,8 +75,7 @@ export async function removeFile(path: string): Promise<void> {
   });
 }
 
-export function untouched(path: string, why: string): IpcError {
-  const hint = 'fix it, then try again';
+export function untouched(path: string, why: string, hint = 'fix it, then try again'): IpcError {
   return new IpcError('host_unusable', `${path} ${why}, and was not touched`, { hint });
 }
 

@@ -4,10 +4,18 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { workingFolder } from '../app/process-facts.ts';
+import { sanitize, sanitizeLine } from '../app/sanitize.ts';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
 import { emptyFile, nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
-import { readText, realpathOf, removeFile, replaceText, unusable } from './config-file.ts';
+import {
+  checkInProject,
+  readText,
+  realpathOf,
+  removeFile,
+  replaceText,
+  unusable,
+} from './config-file.ts';
 import { findProgram } from './programs.ts';
 import {
   type ConfigFolders,
@@ -77,6 +85,7 @@ export async function plan(
   const file = target.file(scope, folders);
   if (file === undefined) throw noFolder(target, scope);
   const path = await realpathOf(file);
+  if (scope === 'project') await checkInProject(file, path, folders.project ?? '/');
   if (!target.words) return planEdit(isInstall, target, server, path);
   const entry = await readEntry(path, target);
   if (isInstall && entry !== undefined) checkOurs(entry, target, scope, server);
@@ -119,10 +128,12 @@ async function planEdit(
 /** The step in words, a line each; of a file only the lines that change. */
 export function describe(step: Step): string[] {
   if (step.kind === 'run') return [`run: ${step.words.map(shellWord).join(' ')}`];
-  const { path, before, after } = step;
+  const { before, after } = step;
+  const path = sanitizeLine(step.path);
   if (after === emptyFile) return [`remove ${path}, which has nothing else in it`];
   const head = before === undefined ? 'make' : 'change';
-  return [`${head} ${path}:`, ...changedLines(before ?? '', after)];
+  const changed = changedLines(before ?? '', after);
+  return [`${head} ${path}:`, ...changed.map((line) => sanitize(line).text)];
 }
 
 export async function perform(step: Step): Promise<void> {

@@ -1,7 +1,12 @@
-/** Bodies in memory, by message number, up to a number of bytes; the oldest is evicted first. */
+import { bodyCacheEntryBytes } from '../base/limits.ts';
+import { NumberQueue } from '../base/number-queue.ts';
+
+/** Bodies by message number, which take a limited number of bytes of memory; the lowest number is evicted first. */
 export class BodyCache {
   readonly #bytesMax: number;
   readonly #bodies = new Map<number, Buffer>();
+  /** A Map walks over the places of all entries that were deleted before its first one. */
+  readonly #numbers = new NumberQueue();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -15,20 +20,28 @@ export class BodyCache {
   add(number: number, body: Buffer): void {
     this.delete(number);
     this.#bodies.set(number, owned(body));
-    this.#bytes += body.length;
-    for (const oldest of this.#bodies.keys()) {
-      if (this.#bytes <= this.#bytesMax) return;
-      this.delete(oldest);
-    }
+    this.#numbers.add(number);
+    this.#bytes += bodyCacheEntryBytes + body.length;
+    while (this.#bytes > this.#bytesMax) this.delete(this.#numbers.first as number);
   }
 
   delete(number: number): void {
-    this.#bytes -= this.#bodies.get(number)?.length ?? 0;
+    const body = this.#bodies.get(number);
+    if (!body) return;
+    this.#bytes -= bodyCacheEntryBytes + body.length;
     this.#bodies.delete(number);
+    this.#numbers.delete(number);
   }
 }
 
-/** A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. */
+/**
+ * A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. Its
+ * copy gets memory of its own, too: Buffer.from() would take it from a pool of 8 KiB, all of which stays in
+ * memory with it.
+ */
 function owned(body: Buffer): Buffer {
-  return body.length * 2 >= body.buffer.byteLength ? body : Buffer.from(body);
+  if (body.length * 2 >= body.buffer.byteLength) return body;
+  const copy = Buffer.allocUnsafeSlow(body.length);
+  body.copy(copy);
+  return copy;
 }

@@ -127,6 +127,7 @@ export function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): Re
     case 'session':
     case 'named':
     case 'settledById':
+    case 'fingerprints':
       return [];
   }
   if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];

@@ -7,7 +7,7 @@ import {
   fstatSync,
   fsync,
   ftruncateSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   read,
   readdirSync,
@@ -23,10 +23,12 @@ import {
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemErrorCode } from '../base/errors.ts';
+import { makePrivateFolder, openPrivateFile, refuseLink } from '../files/private-files.ts';
 import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
+/** A symbolic link is neither a folder of the store nor a file of it: using one fails. */
 export interface Disk {
-  /** False if it is there already. Its mode is 0700; its parent must be there. */
+  /** False if it is there already. Its mode is 0700, whatever the umask; its parent must be there. */
   makeFolder(path: string): boolean;
   /** Names in no particular order; none if the folder is not there. */
   list(path: string): string[];
@@ -38,7 +40,7 @@ export interface Disk {
   /** The folder must be empty. */
   removeFolder(path: string): void;
 
-  /** Creates a file of mode 0600; fails with EEXIST if it is there already. */
+  /** Creates a file of mode 0600, whatever the umask; fails with EEXIST if it is there already. */
   create(path: string): DiskFile;
   /** Writes a whole file, which is never synced: nothing may depend on it. */
   writeNote(path: string, text: string): void;
@@ -82,23 +84,21 @@ const readOnPool = promisify(read);
 
 export const realDisk: Disk = {
   makeFolder(path) {
-    try {
-      mkdirSync(path, { mode: 0o700 });
-      return true;
-    } catch (error) {
-      if (systemErrorCode(error) === 'EEXIST' && statSync(path).isDirectory()) return false;
-      throw error;
-    }
+    if (makePrivateFolder(path)) return true;
+    refuseLink(path);
+    return false;
   },
   list(path) {
+    refuseLink(path);
     return absentIs([], () => withReserve(() => readdirSync(path)));
   },
   identity(path) {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return found && { inode: found.ino, bornNs: found.birthtimeNs, changedNs: found.ctimeNs };
   },
   async syncFolder(path) {
-    const folder = openToRead(path);
+    // Not openToRead(): the folder of the store may be a link, which trusted-path.ts has followed.
+    const folder = withReserve(() => openSync(path, 'r'));
     try {
       await fsyncOnPool(folder);
     } finally {
@@ -116,11 +116,12 @@ export const realDisk: Disk = {
   create(path) {
     return new RealFile(
       path,
-      withReserve(() => openSync(path, 'wx', 0o600)),
+      withReserve(() => openPrivateFile(path, 'wx')),
     );
   },
   writeNote(path, text) {
-    const file = withReserve(() => openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600));
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+    const file = withReserve(() => openPrivateFile(path, flags));
     try {
       // Not truncated first: a full disk might refuse the bytes then.
       writeFileSync(file, text);
@@ -190,7 +191,7 @@ class RealFile implements DiskFile {
   }
 
   isInPlace(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+    return lstatSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   close(): void {
@@ -199,7 +200,7 @@ class RealFile implements DiskFile {
 }
 
 function openToRead(path: string): number {
-  return withReserve(() => openSync(path, 'r'));
+  return withReserve(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW));
 }
 
 function close(file: number): void {

@@ -28,7 +28,7 @@ export async function makeEpoch(
   ballast: Ballast,
 ): Promise<Epoch> {
   try {
-    disk.makeFolder(folder);
+    if (disk.identity(folder) === undefined) disk.makeFolder(folder);
     disk.makeFolder(epochsPath(folder));
     const epoch = (newestEpoch(disk, folder) ?? 0) + 1;
     const path = epochPath(folder, epoch);

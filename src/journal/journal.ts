@@ -381,7 +381,7 @@ export class Journal {
 
   /** On a full disk also if much of it is dead, since only then can it be removed. */
   #isSegmentOver(): boolean {
-    if (this.#segments.current.bytes >= this.#limits.segmentBytesMax) return true;
+    if (this.#logWriter.bytesBehindPrologue >= this.#limits.segmentBytesMax) return true;
     if (this.#logWriter.isOver) return true;
     return this.#spaceCheck.isDiskFull && this.#isMostlyDead(ballastFileBytes);
   }

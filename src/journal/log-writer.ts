@@ -53,6 +53,11 @@ export class LogWriter {
     return this.#current.usedBytes;
   }
 
+  /** A long prologue must not end its segment: the next one would have the same. */
+  get bytesBehindPrologue(): number {
+    return this.#current.usedBytes - this.#current.prologueBytes;
+  }
+
   /** Seed of the current segment. */
   get seed(): Seed {
     return this.#current.seed;

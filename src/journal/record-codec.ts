@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
+import { shared } from '../base/shared-values.ts';
 import {
   readEnvelope,
   readMessageId,
@@ -78,6 +79,7 @@ const typeOf = {
   forgotten: 23,
   named: 24,
   settledById: 27,
+  fingerprints: 30,
 } as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
 
 /** A `copied` with a corrupt body. Not optional: an older version must not skip it. */
@@ -105,8 +107,10 @@ export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): B
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  // A version that skips it may store such a post again, but loses nothing.
-  const flags = record.kind === 'settledById' ? flagOptional : 0;
+  // A version that skips the first may store such a post again, but loses nothing. One that skips the other
+  // takes another post under an old id for a repetition.
+  const isOptional = record.kind === 'settledById' || record.kind === 'fingerprints';
+  const flags = isOptional ? flagOptional : 0;
   if (!('body' in record)) {
     return { type: typeOf[record.kind], flags, body: noBody, bodyChecksum: 0 };
   }
@@ -217,6 +221,9 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'settledById':
       writer.list(record.holds, ({ id, number }) => writer.text(id).u64(number));
       return;
+    case 'fingerprints':
+      writer.list(record.fingerprints, ([number, of]) => writer.u64(number).u32(of));
+      return;
     default:
       return unreachable(record);
   }
@@ -275,6 +282,10 @@ function readMeta(
       const hold = () => ({ id: readMessageId(reader), number: readNumber(reader) });
       return { kind, holds: reader.list(10, hold) };
     }
+    case 'fingerprints': {
+      const fingerprints = reader.list(12, () => [readNumber(reader), reader.u32()] as const);
+      return { kind, fingerprints };
+    }
     default:
       return unreachable(kind);
   }
@@ -314,7 +325,7 @@ function readDepth(reader: ByteReader, type: number): number {
 
 function readHolder(reader: ByteReader): SessionId | '' {
   const holder = reader.text();
-  return holder === '' ? '' : parseSessionId(holder);
+  return holder === '' ? '' : shared(parseSessionId(holder));
 }
 
 function readAnswer(reader: ByteReader): readonly [count: number, number: number] {

@@ -3,22 +3,13 @@
 import assert from 'node:assert/strict';
 import { ByteWriter } from '../base/binary.ts';
 import { crc32 } from '../base/crc32.ts';
-import {
-  bodyBytesMax,
-  headerBytesMax,
-  idBytesMax,
-  namedIdsMax,
-  unstoredIdsMax,
-} from '../base/limits.ts';
+import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
 /** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
 export const recordHeaderBytes = 20;
 /** Longest meta. Segment headers and records of remembered ids are the longest. */
 const metaBytesMax = 4 * headerBytesMax;
-assert(
-  Math.max(namedIdsMax, unstoredIdsMax) * (1 + idBytesMax + 8) < metaBytesMax,
-  'all remembered ids of one kind fit one record',
-);
+assert(prologueBytesMax <= metaBytesMax, 'all remembered ids of one kind fit one record');
 
 export interface SegmentId {
   readonly epoch: number;

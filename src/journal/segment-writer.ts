@@ -20,9 +20,9 @@ const nextBytesExtra = 1_024;
 export class SegmentWriter {
   readonly id: SegmentId;
   readonly seed: Seed;
+  readonly prologueBytes: number;
   readonly #file: DiskFile;
   readonly #growthBytes: number;
-  readonly #prologueBytes: number;
   #usedBytes = 0;
   /** The file's length. */
   #allocatedBytes = 0;
@@ -40,7 +40,7 @@ export class SegmentWriter {
     this.id = id;
     this.seed = segmentSeed(id);
     this.#growthBytes = segmentGrowthBytes;
-    this.#prologueBytes = byteLength(prologue);
+    this.prologueBytes = byteLength(prologue);
     this.#file = disk.create(path);
     try {
       this.#extend(segmentReserveBytes);
@@ -65,7 +65,7 @@ export class SegmentWriter {
   /** The file cannot grow, but one of the same length that is new could take this much. */
   fitsInNext(bytes: number): boolean {
     return (
-      this.#isAtFileLimit && this.#prologueBytes + bytes + nextBytesExtra <= this.#allocatedBytes
+      this.#isAtFileLimit && this.prologueBytes + bytes + nextBytesExtra <= this.#allocatedBytes
     );
   }
 

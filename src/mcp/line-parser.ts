@@ -54,7 +54,7 @@ function refusedValue(value: unknown): ParsedLine {
   }
   const members: Record<string, unknown> = typeof value === 'object' ? { ...value } : {};
   const { id, method } = members;
-  const isResponse = 'result' in members || 'error' in members;
+  const isResponse = !('method' in members) && ('result' in members || 'error' in members);
   const isNotification = typeof method === 'string' && !('id' in members);
   const answer =
     isResponse || isNotification ? undefined : { id: exactId(id), code: invalidRequestCode };

@@ -1,12 +1,14 @@
 // Bodies that do not fit into a result: each whole in a file, and found by the ticket of its parts. File
 // names begin with the time, so that the newest are the last. reads.ts finds out that a body does not fit, and
 // returns the parts.
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { bodyFilesMax } from '../base/limits.ts';
+import { refuseLink, writePrivateFile } from '../files/private-files.ts';
+import { requireTrustedFolder } from '../files/trusted-path.ts';
 import type { Name } from '../model/message.ts';
-import { refuseToLockOut } from '../net/file-owner.ts';
+import { makeHome } from '../net/keys.ts';
 
 /** The message that a body belongs to. */
 export interface OverflowSource {
@@ -27,7 +29,18 @@ export interface OverflowBody extends OverflowEntry {
   readonly text: string;
 }
 
+function bodiesFolder(home: string): string {
+  return join(home, 'bodies');
+}
+
+/** Not even a link of this user is followed, since the oldest files in the folder are removed. */
+export function requireTrustedBodies(home: string): void {
+  refuseLink(bodiesFolder(home));
+  requireTrustedFolder(bodiesFolder(home));
+}
+
 export class OverflowFiles {
+  readonly #home: string;
   readonly #folder: string;
   /** By ticket. A body is in memory only where it has no file. */
   readonly #kept = new BoundedMap<string, OverflowEntry & { body: Buffer | undefined }>(
@@ -35,7 +48,8 @@ export class OverflowFiles {
   );
 
   constructor(home: string) {
-    this.#folder = join(home, 'bodies');
+    this.#home = home;
+    this.#folder = bodiesFolder(home);
   }
 
   async keep(source: OverflowSource, body: Buffer): Promise<OverflowBody> {
@@ -57,12 +71,12 @@ export class OverflowFiles {
 
   /** Only the user of this process can read the file. */
   async #write(ticket: string, body: Buffer): Promise<string> {
-    refuseToLockOut(this.#folder);
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await chmod(this.#folder, 0o700);
+    await makeHome(this.#home);
+    await makeHome(this.#folder);
+    requireTrustedBodies(this.#home);
     const time = new Date().toISOString().replace(/\D/g, '');
     const path = join(this.#folder, `${time}-${ticket}.txt`);
-    await writeFile(path, body, { mode: 0o600, flag: 'wx' });
+    await writePrivateFile(path, body);
     await this.#removeOldest();
     return path;
   }

@@ -2,7 +2,7 @@
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark.
 
 import type { MailboxList } from '../app/parameters.ts';
-import { quoted, sanitize, sentBy } from '../app/sanitize.ts';
+import { sanitize, sentBy } from '../app/sanitize.ts';
 import {
   deliveryTitle,
   described,
@@ -16,6 +16,7 @@ import {
   type QuestionNames,
 } from '../app/summaries.ts';
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
+import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
 import { isShutdown, type Name, type Origin } from '../model/message.ts';

@@ -3,15 +3,21 @@
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax, timeMsMax } from '../base/limits.ts';
+import { SharedValues, shared } from '../base/shared-values.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
 import { parseMessageId, parseName, parseSessionId, parseStoredName } from './message.ts';
 
 const controlCharacter = /\p{Cc}/u;
 /** A number of eight bytes, and the length of an id of one character. */
 const holdBytesMin = 8 + 2;
+const origins = new SharedValues<Origin>();
 
 /** Either text may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string): Origin {
+  // A valid text has no control character, so no two origins have the same key.
+  const key = `${program}\n${pid}\n${machine}`;
+  const known = origins.get(key);
+  if (known) return known;
   for (const label of [program, machine]) {
     if (
       !label.isWellFormed() ||
@@ -21,7 +27,7 @@ export function parseOrigin(program: string, pid: number, machine: string): Orig
       throw new IpcError('bad_frame', 'an origin has a malformed text');
     }
   }
-  return { program, pid, machine };
+  return origins.set(key, { program: shared(program), pid, machine: shared(machine) });
 }
 
 /** Without the depth, which records and frames have in a place of their own. */
@@ -87,22 +93,22 @@ export function readNumber(reader: ByteReader): number {
 }
 
 export function readStoredName(reader: ByteReader): Name {
-  return parseStoredName(reader.text());
+  return shared(parseStoredName(reader.text()));
 }
 
 function readStoredNameOrNone(reader: ByteReader): Name | '' {
   const text = reader.text();
-  return text === '' ? '' : parseStoredName(text);
+  return text === '' ? '' : shared(parseStoredName(text));
 }
 
 /** A name in a request. */
 export function readName(reader: ByteReader): Name {
-  return parseName(reader.text());
+  return shared(parseName(reader.text()));
 }
 
 export function readNameOrNone(reader: ByteReader): Name | '' {
   const text = reader.text();
-  return text === '' ? '' : parseName(text);
+  return text === '' ? '' : shared(parseName(text));
 }
 
 export function readMessageId(reader: ByteReader): MessageId {
@@ -115,5 +121,5 @@ export function readMessageIdOrNone(reader: ByteReader): MessageId | '' {
 }
 
 export function readSessionId(reader: ByteReader): SessionId {
-  return parseSessionId(reader.text());
+  return shared(parseSessionId(reader.text()));
 }

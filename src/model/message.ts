@@ -10,7 +10,7 @@ import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
  * names that look the same to a person or a model are the same.
  */
 export type Name = string & { readonly brand: 'Name' };
-/** 16 characters of base 32 (80 random bits), chosen by a client when it starts. */
+/** 16 characters of base 32 (80 bits), made from a secret that a client chooses when it starts. */
 export type SessionId = string & { readonly brand: 'SessionId' };
 /** `SESSION.COUNT`, or any other text that a caller chose. */
 export type MessageId = string & { readonly brand: 'MessageId' };
@@ -184,6 +184,18 @@ export function isShutdown(body: Buffer): boolean {
 
 export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
+}
+
+/**
+ * What stays of a message that was settled, to recognise another one under its id. 32 bits are enough against
+ * chance; no number of bits keeps a peer that knows the content from posting that.
+ */
+export function fingerprintOf(
+  message: Pick<Envelope, 'to' | 'from' | 'answers' | 'bodyBytes' | 'checksum'>,
+): number {
+  const { to, from, answers, bodyBytes, checksum } = message;
+  // No name and no id has a NUL.
+  return crc32(`${to}\0${from}\0${answers}\0${bodyBytes}\0${checksum}`);
 }
 
 /** Whether a repeated post has the same content as the stored message. */

@@ -12,7 +12,8 @@ export type JournalRecord =
   | SessionRecord
   | ForgottenRecord
   | NamedIdsRecord
-  | SettledByIdRecord;
+  | SettledByIdRecord
+  | FingerprintsRecord;
 
 export interface PostedRecord {
   readonly kind: 'posted';
@@ -93,4 +94,10 @@ export interface SettledByIdRecord {
   readonly kind: 'settledById';
   /** Their numbers are those that the earlier owner gave. Other messages may have these numbers now. */
   readonly holds: readonly Hold[];
+}
+
+/** Fingerprints of the messages in the `session` and `named` records that follow it in a segment prologue. */
+export interface FingerprintsRecord {
+  readonly kind: 'fingerprints';
+  readonly fingerprints: readonly (readonly [number: number, fingerprint: number])[];
 }

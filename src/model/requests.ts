@@ -14,6 +14,8 @@ export interface Hello {
   readonly origin: Origin;
   /** The session would take over: it is local, with the same store and format. */
   readonly standby: boolean;
+  /** No post of the session was ever sent with a count above this one, so nobody can have got its message. */
+  readonly sentUpTo: number;
   /** All messages that the session believes it holds. */
   readonly held: readonly Hold[];
 }
@@ -311,7 +313,7 @@ export interface DroppedResponse {
   readonly kind: 'dropped';
   readonly request: RequestNumber;
   readonly dropped: readonly DroppedMessage[];
-  /** How many messages would have been dropped if no session held them. */
+  /** How many of the messages that it looked at would have been dropped if no session held them. */
   readonly held: number;
   /** The drop stopped at this number and more may follow; 0 when it looked at all. */
   readonly next: number;

@@ -1,5 +1,8 @@
 // Makes connections: dial() and accept() complete the handshake within `handshakeMs`, inside TLS when the
-// peer is on another machine.
+// peer is on another machine. On loopback:
+// 1. The client dials in the clear. A server that proves the key for this place is on the other end of the
+// connection, and the frames follow in the clear.  2. Any other proof may have come through a tunnel or a relay:
+// the client has sent nothing but its preface and nonce, hangs up, and dials again with TLS.
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
@@ -13,7 +16,7 @@ import {
 } from '../protocol/handshake.ts';
 import { Connection, type ConnectionTimes, type Proven, timesDefault } from './connection.ts';
 import { networkForbidden, socketForbidden } from './network-fault.ts';
-import { type Channel, inTheClear, isLocal, secureAsClient, secureAsServer } from './tls.ts';
+import { acceptChannel, type Channel, dialledInTheClear, isLocal, secureAsClient } from './tls.ts';
 
 export type DialTarget =
   | { readonly host: string; readonly port: number }
@@ -24,20 +27,35 @@ export interface DialOptions {
   readonly times?: ConnectionTimes;
 }
 
+/** A dial that takes longer than this may wait behind a flood of strangers, so the next address is dialled, too. */
+const nextDialMs = 200;
+/** Nobody reads it, so one for all spares the cost of a flood. */
+const clientGone = new IpcError('unreachable', 'the client did not prove the key');
+
 /**
  * `unreachable` and `host_unknown` have the system's error as their cause. A peer that hangs up before its
  * first byte counts as unreachable: so do connections in the backlog of an owner that dies.
  */
-export async function dial(
+export function dial(
   address: DialTarget,
   keys: Keys,
   options: DialOptions = {},
+): Promise<Connection> {
+  return dialAs(address, keys, options, false);
+}
+
+/** `alwaysTls`: also on loopback, because the other end has not proved that it is in this place. */
+async function dialAs(
+  address: DialTarget,
+  keys: Keys,
+  options: DialOptions,
+  alwaysTls: boolean,
 ): Promise<Connection> {
   const { signal, times = timesDefault } = options;
   if (signal?.aborted) throw cancelled();
   // TLS takes one key. When it is refused, the next key is tried on a new connection.
   const [key, older, ...others] = keys;
-  let isSecure = false;
+  let isSecure = alwaysTls;
   const socket = connect({ ...address, noDelay: true });
   socket.on('error', ignore);
   const cancel = (): void => {
@@ -49,9 +67,9 @@ export async function dial(
   try {
     await within((patience) => connected(socket, address, patience));
     if (signal?.aborted) throw cancelled();
-    isSecure = !isLocal(socket);
+    isSecure ||= !isLocal(socket);
     if (!isSecure) {
-      const channel = inTheClear(socket, socket.remoteAddress, socket.remotePort);
+      const channel = dialledInTheClear(socket);
       const proven = await within((patience) => shakeAsClient(channel, address, keys, patience));
       return new Connection(socket, proven, times);
     }
@@ -62,25 +80,53 @@ export async function dial(
     return new Connection(channel.socket, proven, times);
   } catch (error) {
     if (signal?.aborted) throw cancelled();
-    const isRefused = isSecure && error instanceof IpcError && error.code === 'key_mismatch';
-    if (!isRefused || older === undefined) throw error;
-    return await dial(address, [older, ...others], options);
+    const isMismatch = error instanceof IpcError && error.code === 'key_mismatch';
+    if (isMismatch && !isSecure && 'host' in address) {
+      return await dialAs(address, keys, options, true);
+    }
+    if (!isMismatch || !isSecure || older === undefined) throw error;
+    return await dialAs(address, [older, ...others], options, alwaysTls);
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
 }
 
-/** If none succeeds, throws the first error that is not `unreachable`, or else the first of all. */
-export async function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
-  const errors: unknown[] = [];
-  for (const address of addresses) {
-    try {
-      return await dial(address, keys);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throw errors.find((error) => !isUnreachable(error)) ?? errors[0];
+/**
+ * Dials the first address, and each further one when those before it have failed, or have not shaken hands within
+ * `nextDialMs`. The first connection counts. If none succeeds, throws the first error that is not `unreachable`,
+ * or else the first of all.
+ */
+export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const errors: unknown[] = [];
+    const race = new AbortController();
+    let begun = 0;
+    let failed = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const begin = (): void => {
+      clearTimeout(timer);
+      const index = begun++;
+      const address = addresses[index];
+      if (!address || race.signal.aborted) return;
+      timer = setTimeout(begin, nextDialMs);
+      dial(address, keys, { signal: race.signal }).then(won, (error: unknown) =>
+        lost(index, error),
+      );
+    };
+    const won = (connection: Connection): void => {
+      if (race.signal.aborted) return connection.destroy();
+      clearTimeout(timer);
+      race.abort();
+      resolve(connection);
+    };
+    const lost = (index: number, error: unknown): void => {
+      errors[index] = error;
+      failed += 1;
+      if (failed < addresses.length) return begin();
+      reject(errors.find((each) => !isUnreachable(each)) ?? errors[0]);
+    };
+    begin();
+  });
 }
 
 function isUnreachable(error: unknown): boolean {
@@ -96,14 +142,12 @@ export async function accept(
   socket.on('error', ignore);
   socket.setNoDelay(true);
   return withPatience(times.handshakeMs, async (patience) => {
-    const channel = isLocal(socket)
-      ? inTheClear(socket, socket.localAddress, socket.localPort)
-      : await secureAsServer(socket, keys, patience);
+    const channel = await acceptChannel(socket, keys, patience);
     const { binding } = channel;
     const handshake = new ServerHandshake({ keys, nonce: randomBytes(nonceBytes), binding });
     const proven = await shake(channel.socket, handshake, patience, {
-      late: new IpcError('unreachable', 'the client did not prove the key in time'),
-      gone: () => new IpcError('unreachable', 'the client went away during the handshake'),
+      late: clientGone,
+      gone: () => clientGone,
     });
     return new Connection(channel.socket, proven, times);
   });
@@ -128,12 +172,13 @@ function connected(socket: Socket, address: DialTarget, patience: Patience): Pro
 }
 
 async function shakeAsClient(
-  { socket, binding }: Channel,
+  { socket, binding, olderBinding }: Channel,
   address: DialTarget,
   keys: Keys,
   patience: Patience,
 ): Promise<Proven> {
-  const handshake = new ClientHandshake({ keys, nonce: clientNonce(keys[0]), binding });
+  const nonce = clientNonce(keys[0]);
+  const handshake = new ClientHandshake({ keys, nonce, binding, olderBinding });
   socket.write(handshake.start());
   return shake(socket, handshake, patience, {
     late: new IpcError(
@@ -189,7 +234,7 @@ function shake(
         fail(error);
       }
     };
-    socket.on('data', step).on('error', broken).on('close', gone);
+    socket.on('data', step).on('error', broken).on('close', gone).resume();
   });
 }
 

@@ -113,7 +113,7 @@ export class Connection {
     this.#keyTimer = this.#runtime.setTicker(check, this.#times.heartbeatMs).unref();
   }
 
-  /** The peer is on this machine: all others are behind TLS. */
+  /** The peer is in this place, on this machine: all others are behind TLS. */
   get isLocal(): boolean {
     return !(this.#socket instanceof TLSSocket);
   }

@@ -12,12 +12,12 @@ import {
   changeFolder,
   explained,
   type KeyEnvironment,
-  keyPath,
   linkOnce,
   oldKeyPath,
   parseKey,
   placeKey,
   readKey,
+  trustedKeyPath,
 } from './keys.ts';
 
 export interface KeyChange {
@@ -60,7 +60,7 @@ async function removeOld(path: string): Promise<KeyChange> {
 }
 
 function filePath(home: string, env: KeyEnvironment): string {
-  if (!env.IPC_KEY) return keyPath(home, env);
+  if (!env.IPC_KEY) return trustedKeyPath(home, env);
   throw new IpcError('key_unusable', 'the key is in IPC_KEY, not in a file; change it there');
 }
 

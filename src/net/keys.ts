@@ -5,7 +5,7 @@
 // No error text ever shows a part of a key.
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { chmod, link, mkdir, open, rm } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import {
@@ -17,8 +17,10 @@ import {
 } from '../base/errors.ts';
 import { keyReadMs } from '../base/limits.ts';
 import { shellWord } from '../base/shell.ts';
+import { withOwner } from '../files/file-owner.ts';
+import { makePrivateFolder, writePrivateFile } from '../files/private-files.ts';
+import { requireTrustedFile, requireTrustedFolder } from '../files/trusted-path.ts';
 import { type Keys, keyBytes } from '../protocol/handshake.ts';
-import { refuseToLockOut, withOwner } from './file-owner.ts';
 
 export type KeyEnvironment = Readonly<Record<string, string | undefined>>;
 
@@ -63,6 +65,12 @@ export function keyPath(home: string, env: KeyEnvironment): string {
   return env.IPC_KEY_FILE || join(home, 'key');
 }
 
+/** The same, for use. Throws unless only this user and root can change the folder that the key is in. */
+export function trustedKeyPath(home: string, env: KeyEnvironment): string {
+  if (!env.IPC_KEY_FILE) requireTrustedFolder(home);
+  return keyPath(home, env);
+}
+
 /** The file of the previous key, which is good until it is retired. */
 export function oldKeyPath(path: string): string {
   return `${path}.old`;
@@ -70,7 +78,8 @@ export function oldKeyPath(path: string): string {
 
 function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   if (env.IPC_KEY) return [parseKey(env.IPC_KEY, 'IPC_KEY')];
-  const path = keyPath(home, env);
+  if (env.IPC_KEY_WITHHELD) throw withheld();
+  const path = trustedKeyPath(home, env);
   let key: Buffer | undefined;
   let old: Buffer | undefined;
   try {
@@ -81,6 +90,14 @@ function readKeys(home: string, env: KeyEnvironment): Keys | undefined {
   }
   if (key === undefined) return undefined;
   return old === undefined || old.equals(key) ? [key] : [key, old];
+}
+
+/** The files have no key, or another one: with it the broker would refuse this process. */
+function withheld(): IpcError {
+  const what = '`ipc work` has its key from IPC_KEY alone, which its command does not get';
+  const hint =
+    'keep the key in a file (`ipc help key import`), or start the worker with --pass-key';
+  return new IpcError('key_unusable', what, { hint });
 }
 
 /** undefined when there is no such file. */
@@ -98,6 +115,7 @@ export function readKey(path: string): Buffer | undefined {
     throw outOfFiles(error) ?? new IpcError('key_unusable', what, { cause: error });
   }
   try {
+    requireTrustedFile(path);
     return readKeyFrom(file, path);
   } finally {
     closeSync(file);
@@ -145,9 +163,9 @@ export function placeKey(
   const folder = dirname(path);
   const aside = `${path}.${randomBytes(8).toString('hex')}`;
   return changeFolder(folder, async () => {
-    await makeHome(folder);
+    await makeFolder(folder, () => requireTrustedFile(path));
     try {
-      await writeSynced(aside, keyLine(key));
+      await writePrivateFile(aside, keyLine(key), { sync: true });
       await place(aside);
     } finally {
       await rm(aside, { force: true }).catch(() => {});
@@ -173,26 +191,28 @@ export async function changeFolder(folder: string, change: () => Promise<void>):
   }
 }
 
-/** Makes a folder that only its user can use, and syncs the folder above, which must be there. */
-export async function makeHome(home: string): Promise<void> {
-  refuseToLockOut(home);
-  if (!(await makeFolder(home))) return;
-  // A umask may have removed more rights. A folder that was there before keeps its mode.
-  await chmod(home, 0o700);
-  await syncFolder(dirname(home));
+/** Makes the state folder, or a folder in it. */
+export function makeHome(home: string): Promise<void> {
+  return makeFolder(home, () => requireTrustedFolder(home));
 }
 
-/** False when there is one. A missing folder above it is taken for a mistake: the mail would be in a new place. */
-async function makeFolder(folder: string): Promise<boolean> {
+/**
+ * Makes a folder that only its user can use, and syncs the folder above, which must be there: if it is
+ * missing, the path is taken for a mistake, since the mail would be in a new place. A folder that was there
+ * before keeps its mode.
+ */
+async function makeFolder(folder: string, check: () => void): Promise<void> {
+  const isThere = existsSync(folder);
+  check();
+  if (isThere) return;
   try {
-    await mkdir(folder, { mode: 0o700 });
-    return true;
+    // Another user may have made it since the check.
+    if (!makePrivateFolder(folder)) return check();
   } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === 'EEXIST') return false;
-    if (code === 'ENOENT') checkParent(folder);
+    if (systemErrorCode(error) === 'ENOENT') checkParent(folder);
     throw error;
   }
+  await syncFolder(dirname(folder));
 }
 
 /** Throws when a folder cannot be made because the one above it is missing. */
@@ -202,17 +222,6 @@ export function checkParent(folder: string): void {
   const what = `${parent} does not exist, so ${folder} is not made`;
   const hint = `correct IPC_HOME, HOME or IPC_KEY_FILE, or make that folder: mkdir -p ${shellWord(parent)}`;
   throw new IpcError('home_unusable', what, { hint });
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.chmod(0o600);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 /** False when there is a file of that name. */

@@ -1,14 +1,18 @@
-// The connections of one listener that have not proved the key yet, at most `pendingHandshakesMax`. When one
-// more comes, the oldest that has not sent its hello is closed, or else the oldest of all. A connection that
-// has proved the key is not counted here. An honest peer that is closed too early has read no byte, so it
-// dials again.
+// The connections of one listener that have not proved the key yet, at most `pendingHandshakesMax`. Those that
+// have sent their hello and those that have not each have half of the places, so neither can crowd out the
+// others. When one more connection comes, the oldest of those that exceed their half is closed: no connection is
+// closed before as many others have come, or have sent their hello, after it. Until then it has been read.
+// A connection that has proved the key is not counted here. An honest peer that is closed too early has read
+// no byte, so it dials again.
 import type { Socket } from 'node:net';
 import { pendingHandshakesMax } from '../base/limits.ts';
 import { helloBytes } from '../protocol/handshake.ts';
 
 export class PendingHandshakes {
-  /** Oldest first. */
-  readonly #sockets = new Set<Socket>();
+  /** Had not sent their hello when #evict() last looked at them. Oldest first. */
+  readonly #silent = new Set<Socket>();
+  /** Oldest hello first, as far as #evict() has noticed it. */
+  readonly #greeted = new Set<Socket>();
   readonly #max: number;
 
   constructor(max = pendingHandshakesMax) {
@@ -16,30 +20,37 @@ export class PendingHandshakes {
   }
 
   get count(): number {
-    return this.#sockets.size;
+    return this.#silent.size + this.#greeted.size;
   }
 
   /** Counts the socket until `proof` is settled; it may be closed before that. */
   async track<Proven>(socket: Socket, proof: Promise<Proven>): Promise<Proven> {
-    if (this.#sockets.size >= this.#max) this.#evict();
-    this.#sockets.add(socket);
+    if (this.count >= this.#max) this.#evict();
+    this.#silent.add(socket);
     try {
       return await proof;
     } finally {
-      this.#sockets.delete(socket);
+      this.#silent.delete(socket);
+      this.#greeted.delete(socket);
     }
   }
 
   #evict(): void {
-    const [oldest] = this.#sockets;
-    const evicted = this.#oldestSilent() ?? oldest;
+    const [evicted] = this.#silentBeyondHalf() ?? this.#greeted;
     if (evicted === undefined) return;
-    this.#sockets.delete(evicted);
+    this.#silent.delete(evicted);
+    this.#greeted.delete(evicted);
     evicted.destroy();
   }
 
-  #oldestSilent(): Socket | undefined {
-    for (const socket of this.#sockets) if (socket.bytesRead < helloBytes) return socket;
+  /** The oldest silent connection, if there are more than half. */
+  #silentBeyondHalf(): [Socket] | undefined {
+    for (const socket of this.#silent) {
+      if (this.#silent.size * 2 <= this.#max) return undefined;
+      if (socket.bytesRead < helloBytes) return [socket];
+      this.#silent.delete(socket);
+      this.#greeted.add(socket);
+    }
     return undefined;
   }
 }

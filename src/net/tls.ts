@@ -1,9 +1,10 @@
 // The channel below the handshake: in the clear on loopback, and TLS 1.3 between machines. Both sides
-// choose by the two addresses of their TCP connection, never by what the other side sends, so no attacker
-// can force a downgrade. The key is an external PSK: there are no certificates, and each connection has a
-// Diffie-Hellman exchange of its own.
+// choose by the two addresses of their TCP connection, so no attacker can force a downgrade. On loopback the
+// client may choose TLS as well: it does so when the proof in the clear is not from its own place, because then a
+// tunnel or a relay leads to the broker. The key is an external PSK: there are no certificates, and each
+// connection has a Diffie-Hellman exchange of its own.
 // 1. The server checks the first bytes: what is not a ClientHello gets no byte back.  2. There is a
-// channel only when both sides have proved the key.  3. The channel's keying material is the `binding` of
+// channel only when both sides have proved the key.  3. The channel's keying material is in the `binding` of
 // the handshake inside it. A relay has two channels with two different bindings, so it is detected.
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
@@ -13,11 +14,20 @@ import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeBytesMax } from '../base/limits.ts';
 import type { Patience } from '../base/standstill.ts';
 import { networkForbiddenHere } from './network-fault.ts';
+import { placeHere } from './place.ts';
 
 export interface Channel {
   readonly socket: Socket;
-  /** Unique to the channel. In the clear: the address and port that the client dialled. */
+  /** Unique to the channel. In the clear: what the client dialled, and where it is. */
   readonly binding: Buffer;
+  /** In the clear, what an older version on the other side takes as the binding. */
+  readonly olderBinding?: Buffer;
+}
+
+/** The side of a connection that was dialled. Without an address it is the store's own Unix socket. */
+interface DialledEnd {
+  readonly address: string | undefined;
+  readonly port: number | undefined;
 }
 
 const bindingBytes = 32;
@@ -29,6 +39,8 @@ const suite = {
   ciphers: 'TLS_AES_128_GCM_SHA256',
 } as const;
 
+/** The type of the record that has a ClientHello: the first byte of TLS. */
+const tlsHandshakeType = 0x16;
 const recordHeaderBytes = 5;
 const messageHeaderBytes = 4;
 
@@ -87,22 +99,56 @@ export function isLocal({ localAddress, remoteAddress }: Socket): boolean {
   return remoteAddress !== undefined && isLoopback(localAddress) && isLoopback(remoteAddress);
 }
 
-/** `address` and `port`: of the side that was dialled. */
-export function inTheClear(
-  socket: Socket,
-  address: string | undefined,
-  port: number | undefined,
-): Channel {
-  return { socket, binding: clearBinding(address, port) };
+/** The channel in the clear of a connection that this side dialled. */
+export function dialledInTheClear(socket: Socket): Channel {
+  return inTheClear(socket, farEnd(socket));
+}
+
+function inTheClear(socket: Socket, end: DialledEnd): Channel {
+  return { socket, binding: clearBinding(end), olderBinding: route(end) };
 }
 
 /**
- * In the clear the proofs depend on the address that the client dialled. So a squatter on one port cannot
- * relay to a broker on another port or address. Empty for the store's own Unix socket.
+ * In the clear the proofs depend on what the client dialled and on where it is. So a squatter cannot relay to a
+ * broker on another port or address, on another machine or in another network namespace. Empty for the store's own
+ * Unix socket, which only its folder leads to.
  */
-export function clearBinding(address: string | undefined, port: number | undefined): Buffer {
+export function clearBinding(end: DialledEnd, place = placeHere()): Buffer {
+  const dialled = route(end);
+  return dialled.length === 0 ? dialled : Buffer.from(`${dialled} ${place}`);
+}
+
+function route({ address, port }: DialledEnd): Buffer {
   if (address === undefined || port === undefined) return Buffer.alloc(0);
   return Buffer.from(`${address.replace(/^::ffff:/, '')} ${port}`);
+}
+
+function farEnd({ remoteAddress: address, remotePort: port }: Socket): DialledEnd {
+  return { address, port };
+}
+
+function nearEnd({ localAddress: address, localPort: port }: Socket): DialledEnd {
+  return { address, port };
+}
+
+/** On loopback a squatter on one port could lead through TLS to a broker on another one. */
+function routeInside(socket: Socket, end: DialledEnd): Buffer {
+  return isLocal(socket) ? route(end) : Buffer.alloc(0);
+}
+
+/** The channel that a client chooses for its connection. Destroys the socket on failure. */
+export async function acceptChannel(
+  socket: Socket,
+  keys: readonly Buffer[],
+  patience: Patience,
+): Promise<Channel> {
+  const end = nearEnd(socket);
+  if (isLocal(socket)) {
+    const isUnixSocket = end.address === undefined;
+    const first = isUnixSocket ? undefined : await firstByte(socket, patience);
+    if (first !== tlsHandshakeType) return inTheClear(socket, end);
+  }
+  return secureAsServer(socket, keys, patience);
 }
 
 /** Takes a connected socket, and destroys it on failure. `where`: the peer, for error messages. */
@@ -113,11 +159,13 @@ export function secureAsClient(
   where: string,
 ): Promise<Channel> {
   const identity = pskIdentity(key);
+  const inside = routeInside(socket, farEnd(socket));
   const secure = connect({ socket, ...suite, pskCallback: () => ({ psk: key, identity }) });
   const late = `a program holds ${where}, but did not shake hands in ${patience.limitMs} ms`;
   return establish(secure, 'secureConnect', {
     patience,
     late: new IpcError('port_taken', late),
+    inside,
     fault: (error) => clientFault(error, socket.bytesRead, where),
   });
 }
@@ -128,8 +176,8 @@ export async function secureAsServer(
   keys: readonly Buffer[],
   patience: Patience,
 ): Promise<Channel> {
-  const late = new IpcError('unreachable', 'the client did not prove the key in time');
-  await waitForClientHello(socket, patience, late);
+  const inside = routeInside(socket, nearEnd(socket));
+  await waitForClientHello(socket, patience);
   // A variable, because the types of TLSSocket lack `pskCallback`.
   const options = {
     isServer: true,
@@ -140,7 +188,8 @@ export async function secureAsServer(
   const secure = new TLSSocket(socket, options);
   return establish(secure, 'secure', {
     patience,
-    late,
+    late: clientIsLate(),
+    inside,
     fault: (error) =>
       new IpcError('key_mismatch', `no TLS with the client (${systemErrorCode(error)})`),
   });
@@ -155,11 +204,13 @@ function pskIdentity(key: Buffer): string {
 interface EstablishOptions {
   readonly patience: Patience;
   readonly late: IpcError;
+  /** Bound by the proofs together with the channel's keying material. */
+  readonly inside: Buffer;
   fault(error: Error): IpcError;
 }
 
 function establish(secure: TLSSocket, event: string, options: EstablishOptions): Promise<Channel> {
-  const { patience, late, fault } = options;
+  const { patience, late, inside, fault } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       patience.onOver = undefined;
@@ -174,21 +225,38 @@ function establish(secure: TLSSocket, event: string, options: EstablishOptions):
       // In TLS 1.3 a PSK looks like a resumed session. Without it a certificate was used.
       if (!secure.isSessionReused()) return fail(new Error('no key was used'));
       // The Connection handles later errors. This listener stays: an error event without any ends the process.
-      const binding = secure.exportKeyingMaterial(bindingBytes, bindingLabel, Buffer.alloc(0));
-      resolve({ socket: secure, binding });
+      const keying = secure.exportKeyingMaterial(bindingBytes, bindingLabel, Buffer.alloc(0));
+      resolve({ socket: secure, binding: Buffer.concat([keying, inside]) });
     });
   });
 }
 
-/** Waits for the whole first message and puts it back into the socket. Sends nothing. */
-function waitForClientHello(socket: Socket, patience: Patience, late: IpcError): Promise<void> {
+async function firstByte(socket: Socket, patience: Patience): Promise<number | undefined> {
+  const [first] = await firstBytes(socket, patience, (received) => received.length > 0);
+  return first;
+}
+
+/** Waits for the whole first message. */
+async function waitForClientHello(socket: Socket, patience: Patience): Promise<void> {
+  await firstBytes(socket, patience, (received) => {
+    if (mayBeClientHello(received)) return isWhole(received);
+    throw new IpcError('bad_frame', 'the first bytes are not those of TLS 1.3');
+  });
+}
+
+/** Waits until `isEnough`, and puts the bytes back into the socket. Sends nothing. */
+function firstBytes(
+  socket: Socket,
+  patience: Patience,
+  isEnough: (received: Buffer) => boolean,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const stop = (): void => {
       patience.onOver = undefined;
       socket.off('data', take).off('error', gone).off('close', gone).pause();
     };
-    const fail = (error: IpcError): void => {
+    const fail = (error: unknown): void => {
       stop();
       socket.destroy();
       reject(error);
@@ -196,23 +264,28 @@ function waitForClientHello(socket: Socket, patience: Patience, late: IpcError):
     const gone = (): void => fail(new IpcError('unreachable', 'the client went away'));
     const take = (chunk: Buffer): void => {
       received = Buffer.concat([received, chunk]);
-      if (!mayBeClientHello(received)) {
-        return fail(new IpcError('bad_frame', 'another machine must speak TLS 1.3'));
+      try {
+        if (!isEnough(received)) return;
+      } catch (error) {
+        return fail(error);
       }
-      if (!isWhole(received)) return;
       stop();
       socket.unshift(received);
-      resolve();
+      resolve(received);
     };
-    patience.onOver = () => fail(late);
-    socket.on('data', take).on('error', gone).on('close', gone);
+    patience.onOver = () => fail(clientIsLate());
+    socket.on('data', take).on('error', gone).on('close', gone).resume();
   });
+}
+
+function clientIsLate(): IpcError {
+  return new IpcError('unreachable', 'the client did not prove the key in time');
 }
 
 /** A ClientHello is one record with one message of type 1. A larger one is refused at its length. */
 function mayBeClientHello(received: Buffer): boolean {
-  const [type = 0x16, major = 3] = received;
-  if (type !== 0x16 || major !== 3) return false;
+  const [type = tlsHandshakeType, major = 3] = received;
+  if (type !== tlsHandshakeType || major !== 3) return false;
   if (received.length < recordHeaderBytes) return true;
   const bytes = received.readUInt16BE(3);
   if (bytes < messageHeaderBytes || bytes > handshakeBytesMax - recordHeaderBytes) return false;

@@ -4,9 +4,7 @@
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax, fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
-import { version } from '../base/version.ts';
 import {
-  parseOrigin,
   readEnvelope,
   readHolds,
   readMessageIdOrNone,
@@ -18,7 +16,6 @@ import {
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import { parseSessionId } from '../model/message.ts';
 import type {
   ErrorResponse,
   FetchRequest,
@@ -29,7 +26,6 @@ import type {
   Response,
   SendRequest,
   WaitRequest,
-  Welcome,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
@@ -39,11 +35,17 @@ import {
   checkNoBody,
   checkNoHeader,
   holdsBytes,
-  holdsOf,
   readFlag,
   readHeader,
 } from './header-fields.ts';
-import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import {
+  decodeHello,
+  decodeWelcome,
+  type HelloToSend,
+  helloHeader,
+  welcomeHeader,
+} from './hello-codec.ts';
+import { readJson, writeJson } from './json-header.ts';
 import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
 import {
   decodeDrop,
@@ -58,12 +60,8 @@ import {
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 import { decodeStatus, statusHeader } from './status-codec.ts';
 
-/** The version of the frames after the handshake. The handshake itself never changes. */
-const protocolNumber = 1;
-/** A process id travels as a u32. */
-const pidMax = 2 ** 32 - 1;
-/** The form of a version; it is shown, so nothing else is accepted. */
-const versionForm = /^[\w.+-]{1,64}$/;
+/** A request as its sender encodes it: a hello with the secret of its session. */
+export type RequestToSend = Exclude<Request, Hello> | HelloToSend;
 
 export const requestTypes = {
   hello: 0x01,
@@ -110,7 +108,7 @@ function kindsByType<Kind extends string>(types: Record<Kind, number>): Readonly
   return new Map((Object.keys(types) as Kind[]).map((kind) => [types[kind], kind]));
 }
 
-export function encodeRequest(request: Request): Buffer[] {
+export function encodeRequest(request: RequestToSend): Buffer[] {
   const type = requestTypes[request.kind];
   const body = requestBody(request);
   return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
@@ -226,7 +224,7 @@ function readResponse(frame: Frame): Response {
   }
 }
 
-function requestHeader(request: Request): Buffer {
+function requestHeader(request: RequestToSend): Buffer {
   switch (request.kind) {
     case 'hello':
       return helloHeader(request);
@@ -261,7 +259,7 @@ function requestHeader(request: Request): Buffer {
   }
 }
 
-function requestBody(request: Request): Buffer {
+function requestBody(request: RequestToSend): Buffer {
   if (request.kind === 'hello') return holdsBytes(request.held);
   return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
 }
@@ -300,81 +298,6 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     default:
       return unreachable(response);
   }
-}
-
-// Hello and welcome: JSON, with the holds in the body, which has room for 4096 of them.
-
-function helloHeader(hello: Hello): Buffer {
-  const { session, origin, standby } = hello;
-  return writeJson({ protocol: protocolNumber, version, session, ...origin, standby });
-}
-
-function decodeHello(frame: Frame): Hello {
-  const fields = readJson(frame.header);
-  checkProtocol(fields);
-  try {
-    return {
-      kind: 'hello',
-      request: frame.request,
-      session: parseSessionId(fields.text('session')),
-      origin: parseOrigin(
-        fields.text('program'),
-        fields.whole('pid', pidMax),
-        fields.text('machine'),
-      ),
-      standby: fields.flag('standby'),
-      held: holdsOf(frame.body),
-    };
-  } catch (error) {
-    // A connection is useless without its hello, so every error in a hello is fatal.
-    if (error instanceof IpcError) throw new IpcError('bad_frame', `hello: ${error.message}`);
-    throw error;
-  }
-}
-
-function welcomeHeader(welcome: Welcome): Buffer {
-  const { store, epoch, format, pid, addresses, messages, requests } = welcome;
-  return writeJson({
-    protocol: protocolNumber,
-    version,
-    store,
-    epoch,
-    format,
-    pid,
-    addresses,
-    messages,
-    requests,
-  });
-}
-
-function decodeWelcome(frame: Frame): Welcome {
-  const fields = readJson(frame.header);
-  checkProtocol(fields);
-  const requests = fields.optionalTexts('requests');
-  return {
-    kind: 'welcome',
-    request: frame.request,
-    store: fields.text('store'),
-    epoch: fields.whole('epoch'),
-    format: fields.whole('format'),
-    pid: fields.whole('pid', pidMax),
-    addresses: fields.addresses('addresses'),
-    revoked: holdsOf(frame.body),
-    messages: fields.whole('messages'),
-    ...(requests && { requests }),
-  };
-}
-
-function checkProtocol(fields: JsonFields): void {
-  const protocol = fields.whole('protocol');
-  if (protocol === protocolNumber) return;
-  const theirVersion = fields.text('version');
-  if (!versionForm.test(theirVersion)) {
-    throw new IpcError('bad_frame', 'the field version of a header is not a version');
-  }
-  const theirs = `agent-ipc ${theirVersion} with protocol ${protocol}`;
-  const ours = `this is ${version} with protocol ${protocolNumber}`;
-  throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
 }
 
 function waitHeader({ mailbox, waitMs, answers }: WaitRequest): Buffer {

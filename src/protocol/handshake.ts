@@ -121,12 +121,17 @@ export class ServerHandshake {
   }
 }
 
+export interface ClientOptions extends HandshakeOptions {
+  /** The binding that an older version proves in this channel, if it is another one. */
+  readonly olderBinding?: Buffer | undefined;
+}
+
 /** The side that dials. */
 export class ClientHandshake {
-  readonly #options: HandshakeOptions;
+  readonly #options: ClientOptions;
   #received = nothing;
 
-  constructor(options: HandshakeOptions) {
+  constructor(options: ClientOptions) {
     this.#options = options;
   }
 
@@ -137,7 +142,7 @@ export class ClientHandshake {
 
   /**
    * Throws `unreachable` when it has dialled itself, `port_taken` at the first byte of another
-   * protocol, `key_mismatch` at a wrong proof.
+   * protocol, `version_mismatch` at the proof of an older version, `key_mismatch` at any other wrong proof.
    */
   push(chunk: Buffer): HandshakeStep {
     const missingBytes = serverHelloBytes - this.#received.length;
@@ -146,13 +151,27 @@ export class ClientHandshake {
     if (this.#received.length < serverHelloBytes) return { send: nothing, rest: undefined };
     const serverNonce = this.#received.subarray(prefaceBytes, prefaceBytes + nonceBytes);
     const proved = this.#received.subarray(prefaceBytes + nonceBytes);
-    for (const key of this.#options.keys) {
-      const transcript = { ...this.#options, key, clientNonce: this.#options.nonce, serverNonce };
-      if (!timingSafeEqual(proved, serverProof(transcript))) continue;
-      return { send: clientProof(transcript), rest: chunk.subarray(missingBytes), key };
+    const transcript = { ...this.#options, clientNonce: this.#options.nonce, serverNonce };
+    const key = provedKey(proved, transcript);
+    if (key) {
+      return { send: clientProof({ ...transcript, key }), rest: chunk.subarray(missingBytes), key };
+    }
+    const { olderBinding } = this.#options;
+    if (olderBinding && provedKey(proved, { ...transcript, binding: olderBinding })) {
+      const what = 'the program that answered is an older version of agent-ipc';
+      const hint = 'end the sessions of that version, then try again';
+      throw new IpcError('version_mismatch', what, { hint });
     }
     throw new IpcError('key_mismatch', 'the program that answered has another key');
   }
+}
+
+/** The key with which the server made its proof; undefined when it is none of these. */
+function provedKey(
+  proved: Buffer,
+  { keys, ...transcript }: Omit<Transcript, 'key'> & { readonly keys: Keys },
+): Buffer | undefined {
+  return keys.find((key) => timingSafeEqual(proved, serverProof({ ...transcript, key })));
 }
 
 function checkPreface(received: Buffer): void {

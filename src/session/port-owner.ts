@@ -1,7 +1,7 @@
 // Finds the process that holds a TCP port of this machine, from /proc; for error messages only.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { describeUser } from '../net/users.ts';
+import { describeUser } from '../files/users.ts';
 
 export interface PortOwner {
   readonly pid: number;

@@ -19,6 +19,8 @@ import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { addressesToBind, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
+import { withOwner } from '../files/file-owner.ts';
+import { requireTrustedStore } from '../files/trusted-path.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
@@ -33,7 +35,6 @@ import type { Origin } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
-import { withOwner } from '../net/file-owner.ts';
 import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { dialAddresses, resolveHost } from '../net/tls.ts';
@@ -199,7 +200,8 @@ export class Session extends Client implements MailService {
   }
 
   async #connectWithin(patience: Patience): Promise<Connection> {
-    const { home, env } = this.#options;
+    const { home, env, host } = this.#options;
+    if (host === undefined) requireTrustedStore(this.#folder);
     const keys = await loadKeys(home, env);
     const currentKeys = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
@@ -220,7 +222,7 @@ export class Session extends Client implements MailService {
   /** Owns the store if the port is free. Returns where to dial the broker. */
   async #bid(keys: () => Keys): Promise<readonly DialTarget[]> {
     try {
-      return [await this.#own(keys)];
+      return await this.#own(keys);
     } catch (given) {
       const error = this.#explainStore(given);
       if (!(error instanceof IpcError)) throw error;
@@ -240,7 +242,7 @@ export class Session extends Client implements MailService {
     return withOwner(error, this.#folder, this.#options.home);
   }
 
-  async #own(keys: () => Keys): Promise<DialTarget> {
+  async #own(keys: () => Keys): Promise<readonly DialTarget[]> {
     const { home, port } = this.#options;
     await makeHome(home)
       .then(() => makeHome(this.#folder))
@@ -254,14 +256,14 @@ export class Session extends Client implements MailService {
         );
       });
     const won = await claim(port, this.#folder);
-    if (won.kind === 'elsewhere') return { path: won.path };
-    if (won.kind === 'taken') return this.#portAddress();
+    if (won.kind === 'elsewhere') return [{ path: won.path }];
+    if (won.kind === 'taken') return this.#addresses();
     const listeners = new Listeners(port, won.listeners);
     await this.#listenAsBefore(listeners);
     if (!listeners.holdsLock) {
       // A wildcard address replaced the lock, and neither could be bound again: another session may own now.
       listeners.close();
-      return this.#portAddress();
+      return this.#addresses();
     }
     try {
       const broker = await Broker.start({
@@ -281,7 +283,7 @@ export class Session extends Client implements MailService {
       // Another session became the owner at the same moment; dialling finds it.
       if (!(error instanceof IpcError && error.code === 'no_broker')) throw error;
     }
-    return this.#portAddress();
+    return this.#addresses();
   }
 
   /** Listens where the last owner listened. An address that cannot be bound any more is left out. */
@@ -306,7 +308,8 @@ export class Session extends Client implements MailService {
   async #addresses(): Promise<readonly DialTarget[]> {
     const { host, port } = this.#options;
     if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
-    // An owner in another network namespace can be reached only through the socket.
+    // Only through the socket can an owner in another network namespace be reached, and one whose port is flooded
+    // by strangers, who cannot reach the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
     return (await dialAddresses(host)).map((each) => ({ host: each, port }));
   }

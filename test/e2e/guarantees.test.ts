@@ -11,9 +11,11 @@ import type { Connection } from '../../src/net/connection.ts';
 import { loadKeys } from '../../src/net/keys.ts';
 import { decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
+import { sessionSecretBytes } from '../../src/protocol/session-secret.ts';
 import { startBroker } from '../support/brokers.ts';
 import { GatedDisk } from '../support/disk/gated-disk.ts';
 import { place, type Remote } from '../support/processes/remote.ts';
+import { helloOf } from '../support/proven-socket.ts';
 import { FrameCollector } from '../support/sockets.ts';
 
 const box = 'box' as Name;
@@ -403,7 +405,7 @@ test('8. a post to several mailboxes of which one is full is stored in none, and
   const alsoTo = ['A', 'box', 'C'] as Name[];
   await assert.rejects(session.post('B' as Name, Buffer.from('all or none'), { alsoTo }), {
     code: 'mailbox_full',
-    message: 'the mailbox "box" holds 1 messages, which is its limit',
+    message: 'the broker says: "the mailbox \\"box\\" holds 1 messages, which is its limit"',
   });
   assert.equal((await session.status()).messages, 1);
   await session.settle((await session.fetch(box)).deliveries);
@@ -439,16 +441,7 @@ async function rawPost(home: string, port: number, alsoTo: readonly Name[] = [])
   return async () => {
     const connection = await dialUntil(port, keys, performance.now() + 5_000);
     const frames = new FrameCollector(connection);
-    connection.send(
-      encodeRequest({
-        kind: 'hello',
-        request: 1,
-        session: '0123456789abcdef' as never,
-        origin: { program: 'raw', pid: 1, machine: 'here' },
-        standby: false,
-        held: [],
-      }),
-    );
+    connection.send(encodeRequest(helloOf(Buffer.alloc(sessionSecretBytes))));
     connection.send(
       encodeRequest({
         kind: 'post',

@@ -275,9 +275,9 @@ test('start, status and store check warn of a store in memory', async (context) 
     });
     return once(child, 'close').then(() => output);
   };
-  const warning =
-    /^Warning: the store .* is on tmpfs, which is memory: its mail is lost when this machine restarts\.$/m;
   await reportOf('post', 'A', 'hello');
-  assert.match(await reportOf('status'), warning);
-  assert.match(await reportOf('store', 'check'), warning);
+  const words =
+    'the store .* is on tmpfs, which is memory: its mail is lost when this machine restarts';
+  assert.match(await reportOf('status'), new RegExp(`^The broker warns: "${words}"\\.$`, 'm'));
+  assert.match(await reportOf('store', 'check'), new RegExp(`^Warning: ${words}\\.$`, 'm'));
 });

@@ -13,7 +13,7 @@ const mebibyte = fileLimit(2_048);
 const poison = 'x'.repeat(1_048_576);
 const large = 'y'.repeat(300_000);
 const tooLarge =
-  /body_too_large: pid \d+, which owns the broker, may not write a file that has room for this post \(EFBIG\): raise its limit on the size of files \(`ulimit -f`\), or post less at once/;
+  /body_too_large: the broker says: "pid \d+, which owns the broker, may not write a file that has room for this post \(EFBIG\): raise its limit on the size of files \(`ulimit -f`\), or post less at once/;
 
 function under({ other }: Shell, limit: readonly string[], args: string[], input?: string) {
   const [command = '', ...words] = [...limit, process.execPath, program, ...args];
@@ -87,7 +87,7 @@ test('a limit below what a store needs is named, with what to do, and is not cal
   assert.equal(small.code, 1);
   assert.match(
     small.errors,
-    /^ipc: storage_failed: pid \d+, which owns the broker, may not write a file of 131072 bytes, as a store needs \(EFBIG\): raise its limit on the size of files \(`ulimit -f`\); this post was not stored\./m,
+    /^ipc: storage_failed: the broker says: "pid \d+, which owns the broker, may not write a file of 131072 bytes, as a store needs \(EFBIG\): raise its limit on the size of files \(`ulimit -f`\); this post was not stored"\./m,
   );
   assert.doesNotMatch(small.errors, /may have/);
   const smaller = await under(here, fileLimit(8), ['post', 'box', 'small']);

@@ -26,7 +26,7 @@ test('on a disk of 4 MB the program stores mail again after all that filled it w
     for (; refused.code === 0; refused = await ipc(`post box < ${body}`)) stored++;
     assert.match(
       refused.errors,
-      /^ipc: store_full: the disk of the store is full \(ENOSPC\); this post was not stored\. To do: read and settle mail/m,
+      /^ipc: store_full: the broker says: "the disk of the store is full \(ENOSPC\); this post was not stored"\. To do: read and settle mail/m,
     );
     assert.ok(stored >= 4, `${stored} messages`);
     assert.equal((await ipc('fetch box')).text.length, stored * 500_001);
@@ -84,7 +84,7 @@ test('on a disk that others fill, store_full says that mail is not the cause', a
   assert.equal(code, 1);
   assert.match(
     errors,
-    /^ipc: store_full: the disk of the store is full \(ENOSPC\), and unsettled mail takes only \d+ bytes of it: free space or inodes there, or raise the quota; this post was not stored\./m,
+    /^ipc: store_full: the broker says: "the disk of the store is full \(ENOSPC\), and unsettled mail takes only \d+ bytes of it: free space or inodes there, or raise the quota; this post was not stored"\./m,
   );
   assert.equal((await ipc('fetch box')).text, 'small\n');
 });

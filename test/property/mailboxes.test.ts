@@ -21,6 +21,7 @@ import {
   liveMessages,
   origin,
   replayed,
+  sentAny,
 } from '../support/model/engine.ts';
 import { byName, EngineOracle, type WrittenState } from '../support/model/engine-oracle.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
@@ -37,14 +38,31 @@ const roomy: EngineLimits = {
   attemptsMax: 3,
   messagesMax: 30,
   storeBytesMax: 600,
+  indexBytesMax: 16_000,
   unacknowledgedPostsMax: 6,
   waitsMax: 8,
   mailboxMessagesMax: 14,
   mailboxBytesMax: 300,
+  mailboxIndexBytesMax: 7_200,
   mailboxesMax: 2,
   unreadBytesMax: Number.POSITIVE_INFINITY,
 };
 const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4, unstoredIdsMax: 3 };
+/** Nine shared posts of sessions that are connected, and two guaranteed to each. */
+const crowded: EngineLimits = {
+  ...roomy,
+  sharedPostsBytesMax: 2 * 49 + 9 * 28,
+  guaranteedPosts: 2,
+  sessionPostsBytesMax: 2 * 49 + 9 * 28 + sessionsAtOnce * (49 + 2 * 28),
+  namedIdsBytesMax: 100,
+  unstoredIdsBytesMax: 70,
+};
+
+const variants: [[string, EngineLimits], ...[string, EngineLimits][]] = [
+  ['with large limits', roomy],
+  ['with few remembered ids', forgetful],
+  ['with few bytes of remembered ids', crowded],
+];
 
 /** A session, with the state that it keeps itself. */
 interface Client {
@@ -173,7 +191,15 @@ class History {
     const request = ++this.#requestCount;
     const { session } = client;
     const standby = this.#random.oneIn(2);
-    this.#run(client, { kind: 'hello', request, session, origin, standby, held });
+    this.#run(client, {
+      kind: 'hello',
+      request,
+      session,
+      origin,
+      standby,
+      sentUpTo: sentAny,
+      held,
+    });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });
@@ -414,7 +440,15 @@ class History {
     const now = instantAt(this.#now);
     engine.begin(identity, now);
     const session = 'vvvvvvvvvvvvvvvv' as SessionId;
-    const hello = { kind: 'hello', request: 1, session, origin, standby: false, held: [] } as const;
+    const hello = {
+      kind: 'hello',
+      request: 1,
+      session,
+      origin,
+      standby: false,
+      sentUpTo: sentAny,
+      held: [],
+    } as const;
     engine.step({ ...hello, connection: 1 }, now);
     const { replies } = engine.step({ kind: 'status', request: 2, connection: 1 }, now);
     const [status] = replies.map(({ response }) => response);
@@ -478,8 +512,7 @@ function omitLong(name: string, value: unknown): unknown {
 
 const seed = seedFromEnvironment();
 for (let count = 0; count < histories; count++) {
-  const limits = count % 2 === 0 ? roomy : forgetful;
-  const name = count % 2 === 0 ? 'with large limits' : 'with few remembered ids';
+  const [name, limits] = variants[count % variants.length] ?? variants[0];
   test(`${steps} random steps violate no promise of the engine, ${name} (SEED=${seed + count})`, () => {
     new History(seed + count, limits).run();
   });

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** The folders of src/ in layers, the lowest first. Folders of one layer know nothing of each other. */
 const layers = [
   ['base'],
-  ['model'],
+  ['model', 'files'],
   ['engine', 'protocol'],
   ['net', 'journal'],
   ['broker', 'client'],

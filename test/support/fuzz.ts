@@ -1,11 +1,14 @@
 // Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
-import { bodyChecksum, parseName, parseNamedId, parseSessionId } from '../../src/model/message.ts';
-import type { Request, Response } from '../../src/model/requests.ts';
-import { encodeRequest, encodeResponse } from '../../src/protocol/codec.ts';
+import { bodyChecksum, parseName, parseNamedId } from '../../src/model/message.ts';
+import type { Response } from '../../src/model/requests.ts';
+import { encodeRequest, encodeResponse, type RequestToSend } from '../../src/protocol/codec.ts';
+import { sessionIdOf, sessionSecretBytes } from '../../src/protocol/session-secret.ts';
+import { helloOf } from './proven-socket.ts';
 import { pick, type Random } from './random.ts';
 
-const session = parseSessionId('0123456789abcdef');
+const secret = Buffer.alloc(sessionSecretBytes, 's');
+const session = sessionIdOf(secret);
 const id = parseNamedId('id1');
 const name = parseName('A');
 const other = parseName('B');
@@ -14,8 +17,8 @@ const holds = [{ number: 5, id }];
 const body = Buffer.from('hello');
 const checksum = bodyChecksum(body);
 
-const requests: readonly Request[] = [
-  { kind: 'hello', request: 1, session, origin, standby: true, held: holds },
+const requests: readonly RequestToSend[] = [
+  { kind: 'hello', request: 1, session, secret, origin, standby: true, sentUpTo: 7, held: holds },
   {
     kind: 'post',
     request: 2,
@@ -102,10 +105,7 @@ export const frames: readonly Buffer[] = [
 
 /** A valid hello of a new session. */
 export function soundHello(): Buffer[] {
-  const own = parseSessionId(randomBytes(8).toString('hex'));
-  return encodeRequest({
-    ...{ kind: 'hello', request: 1, session: own, origin, standby: false, held: [] },
-  });
+  return encodeRequest(helloOf(randomBytes(sessionSecretBytes)));
 }
 
 const strikingBytes = [0x00, 0x01, 0x0d, 0x20, 0x7f, 0x80, 0xa9, 0xff];

@@ -5,7 +5,9 @@ import type { TestContext } from 'node:test';
 import { clearBinding } from '../../src/net/tls.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
 import { ClientHandshake, type Keys } from '../../src/protocol/handshake.ts';
-import { origin, sessionOf } from './model/engine.ts';
+import type { HelloToSend } from '../../src/protocol/hello-codec.ts';
+import { sessionIdOf, sessionSecretBytes } from '../../src/protocol/session-secret.ts';
+import { origin } from './model/engine.ts';
 import { rawSocket } from './sockets.ts';
 
 export interface Listening {
@@ -14,14 +16,28 @@ export interface Listening {
 }
 
 export function hello(name: string): Buffer[] {
-  const session = sessionOf(name);
-  return encodeRequest({ kind: 'hello', request: 1, session, origin, standby: false, held: [] });
+  return encodeRequest(helloOf(Buffer.from(name.padEnd(sessionSecretBytes))));
+}
+
+/** A session of its own for each secret, which holds nothing. */
+export function helloOf(secret: Buffer): HelloToSend {
+  const session = sessionIdOf(secret);
+  return {
+    kind: 'hello',
+    request: 1,
+    session,
+    secret,
+    origin,
+    standby: false,
+    sentUpTo: 0,
+    held: [],
+  };
 }
 
 /** A socket on which only the handshake was done. */
 export async function shakenSocket({ port, keys }: Listening): Promise<Socket> {
   const socket = await rawSocket(port);
-  const binding = clearBinding('127.0.0.1', port);
+  const binding = clearBinding({ address: '127.0.0.1', port });
   const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [proof] = (await once(socket, 'data')) as [Buffer];

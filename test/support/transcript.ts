@@ -12,7 +12,7 @@
 // the peer and its request: by the request's word, or by what follows `as` in the command.
 //
 //   limits NAME=NUMBER ...                before the first command
-//   PEER hello [held=HOLDS] [standby]     `ann`, or `ann/2` for a second connection of ann
+//   PEER hello [held=HOLDS] [sent=N] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
 //   PEER wait MAILBOX TIME [answers=ID]
 //   PEER fetch MAILBOX [bytes=N] [messages=N]
@@ -51,6 +51,7 @@ import {
   liveMessages,
   origin,
   replayed,
+  sentAny,
   sessionOf,
   timeStart,
 } from './model/engine.ts';
@@ -251,7 +252,8 @@ class Scenario {
       case 'hello': {
         const standby = words.flag('standby');
         const held = this.#holds(words.option('held'));
-        return { kind, request, session: peer.session, origin, standby, held };
+        const sentUpTo = words.number('sent') ?? sentAny;
+        return { kind, request, session: peer.session, origin, standby, sentUpTo, held };
       }
       case 'post':
         return this.#post(request, peer, words);
@@ -429,6 +431,8 @@ function recordText(record: JournalRecord): string {
       return `${kind} ${record.ids.map(([id, number]) => `${id}:${number}`).join(',')}`;
     case 'settledById':
       return `${kind} ${record.holds.map(({ id, number }) => `${number}:${shortId(id)}`).join(',')}`;
+    case 'fingerprints':
+      return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
   }
 }
 

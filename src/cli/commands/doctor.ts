@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { sanitizeLine } from '../../app/sanitize.ts';
+import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import { currentKeys } from '../../net/keys.ts';
@@ -41,7 +43,7 @@ async function doctor(port: string | undefined, json: boolean): Promise<number> 
     const [style, word] = ok ? (['green', 'ok '] as const) : (['red', 'BAD'] as const);
     const mark = painted(style, word, 'stdout');
     if (json) await writeJson({ about, ok, what, hint });
-    else await writeReport(`${mark}  ${about}: ${what}.${remedy}`);
+    else await writeReport(`  ${sanitizeLine(`${about}: ${what}.${remedy}`)}`, mark);
   }
   return findings.every(({ ok }) => ok) ? exitSuccess : exitFailed;
 }
@@ -104,7 +106,9 @@ async function checkOther(
   const { pid, warnings } = await askBroker(context, env, host, port);
   const what = `${host}:${port}: pid ${pid} there owns the broker`;
   const [warning] = warnings;
-  return warning === undefined ? fine(what) : bad(`${what}; ${warning}`, undefined);
+  return warning === undefined
+    ? fine(what)
+    : bad(`${what}; it warns: ${quotedWarning(warning)}`, undefined);
 }
 
 /** Asks as a guest, which creates nothing. */

@@ -10,10 +10,11 @@ import {
   parsePort,
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
-import { quoted, sanitize, sanitizeLine } from '../../app/sanitize.ts';
+import { sanitize, sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, described, lines, messages, moreThere } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
 import { type Name, parseMessageId } from '../../model/message.ts';

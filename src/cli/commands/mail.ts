@@ -2,9 +2,10 @@
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import { parseCount, postedMessages } from '../../app/parameters.ts';
-import { quoted, sanitizeLine } from '../../app/sanitize.ts';
+import { sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
 import { fetchMessagesMax } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';

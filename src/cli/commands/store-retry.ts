@@ -1,8 +1,8 @@
 // `ipc store retry`: moves dead letters back to the mailboxes that they were posted to.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
-import { quoted } from '../../app/sanitize.ts';
 import { lines } from '../../app/summaries.ts';
+import { quoted } from '../../base/quoted.ts';
 import type { RetryResult } from '../../model/mail-service.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../../model/message.ts';
 import { writeJson, writeReport } from '../output.ts';

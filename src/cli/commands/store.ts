@@ -4,13 +4,15 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
-import { quoted, sanitizeLine } from '../../app/sanitize.ts';
+import { sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
+import { quoted } from '../../base/quoted.ts';
+import { withOwner } from '../../files/file-owner.ts';
+import { requireTrustedStore } from '../../files/trusted-path.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
 import { folderFault } from '../../journal/epoch.ts';
-import { withOwner } from '../../net/file-owner.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../output.ts';
 import { programName } from '../program-name.ts';
@@ -106,6 +108,7 @@ const oneObject = 'one JSON object, on stdout';
 
 async function storeCheck(givenPort: string | undefined, json: boolean): Promise<number> {
   const folder = storeFolder(givenPort);
+  requireTrustedStore(folder);
   const report = await checkStore(folder).catch((error) => {
     throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
   });
@@ -136,6 +139,7 @@ export function presentStore(folder: string, report: StoreReport): string {
 
 async function storeDump(givenPort: string | undefined): Promise<number> {
   const folder = storeFolder(givenPort);
+  requireTrustedStore(folder);
   let isThere = false;
   try {
     for await (const records of dumpStore(folder)) {

@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
 import { parseCount, parseSendsPerHour } from '../../app/parameters.ts';
-import { quoted } from '../../app/sanitize.ts';
 import { attemptsMax, sendsPerHourWork } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, passStderr, print, say, sayError, warn } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 import { checkCommand } from '../worker/command-check.ts';
+import { commandEnvironment } from '../worker/command-environment.ts';
 import { JobLog } from '../worker/job-log.ts';
 import { jobFields, jobLine, jobObject } from '../worker/job-report.ts';
 import { Worker, type WorkOptions } from '../worker/worker.ts';
@@ -28,7 +29,7 @@ more.`;
 type Plan = Pick<
   WorkOptions,
   'parallel' | 'from' | 'attempts' | 'timeoutMs' | 'sendsPerHour' | 'shutdown'
->;
+> & { readonly passesKey: boolean };
 
 export function addWorkCommand(program: Command): void {
   const command = program
@@ -50,13 +51,22 @@ export function addWorkCommand(program: Command): void {
       '--sends-per-hour <count>',
       `answers an hour to one sender, 0: no limit; ${sendsPerHourWork} by default`,
     )
+    .option('--pass-key', 'the command gets IPC_KEY, too')
     .option('--no-shutdown', 'a message `shutdown` is a job like any other')
     .option('--host <host>', parameterWords('wait', 'host'))
     .option('--port <port>', parameterWords('wait', 'port'))
     .addHelpText('after', afterOptions)
     .action(async (mailbox, words, options) => {
       const { parallel = 1, attempts = workAttemptsDefault, ...others } = options;
-      const { from, timeout, sendsPerHour = sendsPerHourWork, shutdown, json, ...broker } = others;
+      const {
+        from,
+        timeout,
+        sendsPerHour = sendsPerHourWork,
+        shutdown,
+        passKey,
+        json,
+        ...broker
+      } = others;
       const { given } = parseParameters('wait', { mailbox, ...broker });
       const plan = {
         parallel: parseCount(parallel, 'parallel', parallelMax),
@@ -65,6 +75,7 @@ export function addWorkCommand(program: Command): void {
         sendsPerHour: parseSendsPerHour(sendsPerHour, 'sends-per-hour'),
         from: from === undefined ? given.mailbox : parseName(from, 'from'),
         shutdown,
+        passesKey: passKey === true,
       };
       const act = (context: CommandContext) => work(given, plan, words, context);
       process.exit(await execute(act, { json: json !== undefined }));
@@ -93,7 +104,7 @@ async function work(
     mailbox,
     command,
     args,
-    env: process.env,
+    env: commandEnvironment(process.env, context.home, plan.passesKey),
     signal,
     killSignal: killer.signal,
     report: async (delivery, news) => {

@@ -4,8 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppContext } from '../../app/context.ts';
-import { quoted } from '../../app/sanitize.ts';
+import { quotedWarning } from '../../app/summaries.ts';
 import { type ErrorCode, IpcError, systemErrorCode } from '../../base/errors.ts';
+import { quoted } from '../../base/quoted.ts';
+import { requireTrustedStore } from '../../files/trusted-path.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { readOwner } from '../../journal/paths.ts';
 import { deadLetterMailbox } from '../../model/message.ts';
@@ -74,7 +76,7 @@ export async function localFindings(
   found.push('about' in store ? store : { about: 'store', ...presentStore(store, folder, port) });
   const known = stored ? [...stored.warnings, ...stored.kept] : [];
   for (const warning of report?.warnings.filter((each) => !known.includes(each)) ?? []) {
-    found.push({ about: 'broker', ...bad(warning, undefined) });
+    found.push({ about: 'broker', ...bad(`it warns: ${quotedWarning(warning)}`, undefined) });
   }
   if (report && look.isVisible) found.push(...(await fileLimitFindings(report.pid)));
   found.push(...openAddresses(report, folder, port));
@@ -214,6 +216,7 @@ async function presentHolder(
 
 async function checkStoreIn(folder: string): Promise<StoreReport> {
   socketPath(folder);
+  requireTrustedStore(folder);
   checkFolder(folder);
   return checkStore(folder);
 }

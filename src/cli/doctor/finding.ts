@@ -1,8 +1,8 @@
 // The results of the checks of `ipc doctor`.
 import { homeFolder } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
+import { withOwner } from '../../files/file-owner.ts';
 import { folderFault } from '../../journal/epoch.ts';
-import { withOwner } from '../../net/file-owner.ts';
 
 export interface Finding {
   /** The subject of the check, in a word or two. */

@@ -1,8 +1,9 @@
 // The hosts on this machine: whether each has ipc, once, and whether what it will start is there.
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { basename, isAbsolute, relative, resolve } from 'node:path';
+import { basename, isAbsolute, resolve } from 'node:path';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { shellWord } from '../../base/shell.ts';
+import { isInside } from '../../hosts/config-file.ts';
 import { findEntries, type HostEntry } from '../../hosts/entries.ts';
 import {
   findHosts,
@@ -197,11 +198,6 @@ function ownProgram(): string | undefined {
 function realpathIn(folder: string, path: string): string | undefined {
   const file = resolve(folder, path);
   return existsSync(file) && statSync(file).isFile() ? realpathSync(file) : undefined;
-}
-
-function isInside(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return !way.startsWith('..') && !isAbsolute(way);
 }
 
 /** A word of a file, for a terminal. */

@@ -3,8 +3,9 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError } from '../../base/errors.ts';
 import { quotedForShell } from '../../base/shell.ts';
+import { requireTrustedFolder } from '../../files/trusted-path.ts';
 import { isNodeEnough, nodeMin } from '../../hosts/programs.ts';
-import { refuseToLockOut } from '../../net/file-owner.ts';
+import { requireTrustedBodies } from '../../mcp/overflow-files.ts';
 import { checkParent, currentKeys, keyPath } from '../../net/keys.ts';
 import { bad, fine, type Result } from './finding.ts';
 
@@ -14,9 +15,10 @@ export function checkNode(): Result {
 }
 
 export function checkHome(home: string): Result {
+  requireTrustedFolder(home);
   const found = checkFolder(home);
   if (!found) checkParent(home);
-  refuseToLockOut(home);
+  requireTrustedBodies(home);
   if (!found) return fine(`${home}, created by the first call`);
   if ((found.mode & 0o077) === 0) return fine(home);
   return bad(`${home} is open to other users`, `chmod 700 ${quotedForShell(home)}`);

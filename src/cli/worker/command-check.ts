@@ -2,8 +2,8 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { quoted } from '../../app/sanitize.ts';
 import { IpcError, systemErrorCode } from '../../base/errors.ts';
+import { quoted } from '../../base/quoted.ts';
 
 /** Where a system without PATH looks. */
 const pathDefault = '/usr/bin:/bin';

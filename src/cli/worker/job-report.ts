@@ -1,6 +1,7 @@
 // What `ipc work` reports of each job: a line on stderr, or with `--json` an object on stdout.
-import { quoted } from '../../app/sanitize.ts';
+
 import { byteCount } from '../../app/summaries.ts';
+import { quoted } from '../../base/quoted.ts';
 import type { Delivery } from '../../model/mail-service.ts';
 import type { OutputFields } from '../command-parts.ts';
 import { lastLines } from './failure-answer.ts';

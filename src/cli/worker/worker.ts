@@ -14,7 +14,6 @@ import { isUtf8 } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RateLimiter } from '../../app/rate-limit.ts';
-import { quoted } from '../../app/sanitize.ts';
 import { damagedError } from '../../app/summaries.ts';
 import { BoundedMap } from '../../base/bounded-map.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -25,6 +24,7 @@ import {
   ratePairsMax,
   waitMsMax,
 } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
 import type { Delivery, MailService } from '../../model/mail-service.ts';
 import {
   deadLetterMailbox,

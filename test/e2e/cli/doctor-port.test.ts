@@ -18,7 +18,6 @@ const nobody = 65_534;
 async function otherUser(context: TestContext, { port }: Shell) {
   const home = await mkdtemp(join(tmpdir(), 'ipc-user-'));
   context.after(() => rm(home, { recursive: true, force: true }));
-  await chmod(home, 0o777);
   const env = {
     PATH: process.env.PATH,
     HOME: home,
@@ -31,6 +30,7 @@ async function otherUser(context: TestContext, { port }: Shell) {
     return ended(spawn('setpriv', command, { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] }));
   };
   if (process.getuid?.() !== 0) return 'only root can become another user';
+  await chown(home, nobody, nobody);
   const run = Object.assign(start, { home: env.IPC_HOME });
   const able = await run('--version').catch((error: Error) => error);
   if (able instanceof Error) return `no setpriv: ${able.message}`;

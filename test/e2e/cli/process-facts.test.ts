@@ -36,7 +36,7 @@ interface Homeless {
 async function homeless(context: TestContext): Promise<Homeless> {
   const { other, port } = await shell(context);
   const folder = await makeHome(context);
-  await chmod(folder, 0o777);
+  await chmod(folder, 0o1777);
   const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
     const settings = { PATH: process.env.PATH ?? '', IPC_PORT: `${port}`, ...env };
     const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);

@@ -31,6 +31,39 @@ test('a worker that gets its own answer runs its command for it once more, and s
   assert.deepEqual(await lines.rest(), ['ipc: #3 from unknown: shutdown.']);
 });
 
+test('a worker whose --from is another name, or its own mailbox, does not answer its own answers', async (context) => {
+  const { run, begin } = await shell(context);
+  for (const [mailbox, from, last] of [
+    ['A', 'B', 3],
+    ['C', 'C', 6],
+  ] as const) {
+    const lines = new Lines(begin(['work', mailbox, '--from', from, '--', 'cat']).stderr);
+    await run(['post', mailbox, 'x', '--from', mailbox]);
+    await lines.until(
+      /: exit 0 after .* s; an answer is not answered, 1 byte of output dropped\.$/,
+    );
+    await run(['post', mailbox, 'shutdown']);
+    assert.deepEqual(await lines.rest(), [`ipc: #${last} from unknown: shutdown.`]);
+  }
+});
+
+test('an answer of a worker is still one after a crash of its broker, and is not answered', async (context) => {
+  const { run, begin } = await shell(context);
+  const one = begin(['work', 'one', '--', 'cat']);
+  const oneLines = new Lines(one.stderr);
+  await run(['post', 'one', 'ping', '--from', 'two']);
+  await oneLines.until(/"two" is answered/);
+  one.kill('SIGKILL');
+  const lines = new Lines(begin(['work', 'two', '--', 'cat']).stderr);
+  await lines.until(
+    /^ipc: #2: exit 0 after .* s; an answer is not answered, 4 bytes of output dropped\.$/,
+  );
+  await run(['post', 'two', 'shutdown']);
+  assert.match((await lines.rest()).at(-1) ?? '', /^ipc: #\d+ from unknown: shutdown\.$/);
+  const { messages } = JSON.parse((await run(['status', '--json'])).text);
+  assert.equal(messages, 0);
+});
+
 test('a failed job that was an answer of a worker is a dead letter, and is not answered', async (context) => {
   const { run, begin } = await shell(context);
   begin(['work', 'one', '--', 'cat']);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -313,3 +313,43 @@ test('a worker whose stderr nobody reads goes on working', async (context) => {
 async function shellLine(text: string): Promise<void> {
   await once(spawn('sh', ['-c', text]), 'exit');
 }
+
+const key = '5a'.repeat(32);
+/** Posts through its own `ipc`, which is `"$@"`, then prints what came of it and which variables of the key it has. */
+const postsItself =
+  '"$@" post other x --quiet >/dev/null 2>"$IPC_HOME/said"; echo "exit $?"; cat "$IPC_HOME/said"; env | grep "^IPC_KEY" | sort';
+/** Starts a worker for one job, and prints its answer. */
+const oneJob = (option = '') =>
+  `"$@" work W ${option} -- sh -c '${postsItself}' sh "$@" & "$@" ask W x --mailbox A; "$@" post W shutdown >&2; wait`;
+
+test('the command of a worker does not get IPC_KEY, and its own ipc says why it has no key', async (context) => {
+  const { line } = await shell(context);
+  const { text } = await line(oneJob(), { IPC_KEY: key });
+  assert.equal(
+    text,
+    [
+      'exit 1',
+      'ipc: key_unusable: `ipc work` has its key from IPC_KEY alone, which its command does not get. To do: keep the key in a file (`ipc help key import`), or start the worker with --pass-key.',
+      'IPC_KEY_WITHHELD=1\n',
+    ].join('\n'),
+  );
+});
+
+test("the command's own ipc has the key from a file that has the same one", async (context) => {
+  const { line, home } = await shell(context);
+  await mkdir(home, { mode: 0o700 });
+  await writeFile(join(home, 'key'), `${key}\n`, { mode: 0o600 });
+  assert.equal((await line(oneJob(), { IPC_KEY: key })).text, 'exit 0\n');
+  // Another key in the file is not the worker's.
+  await writeFile(join(home, 'key'), `${'a5'.repeat(32)}\n`, { mode: 0o600 });
+  const { text } = await line(oneJob(), { IPC_KEY: key });
+  assert.match(text, /^exit 1\nipc: key_unusable: .*\nIPC_KEY_WITHHELD=1\n$/);
+});
+
+test('with --pass-key the command of a worker gets IPC_KEY', async (context) => {
+  const { line } = await shell(context);
+  assert.equal(
+    (await line(oneJob('--pass-key'), { IPC_KEY: key })).text,
+    `exit 0\nIPC_KEY=${key}\n`,
+  );
+});

@@ -96,7 +96,7 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
   assert.equal(other.code, 2);
   assert.match(
     other.errors,
-    /^ipc: id_conflict: a message with the id job-7 is stored, but its body, mailboxes, /,
+    /^ipc: id_conflict: the broker says: "a message with the id job-7 was stored, but its body, mailboxes, /,
   );
 });
 

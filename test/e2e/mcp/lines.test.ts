@@ -33,20 +33,27 @@ async function rawServer(context: TestContext) {
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
-  const answers = async (bytes: string | Buffer): Promise<(string | number | null)[][]> => {
+  // A call may be answered after a later ping is.
+  const results = async (bytes: string | Buffer, atLeast = 1) => {
     const fence = `fence ${++fences}`;
     child.stdin.write(bytes);
     child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: fence, method: 'ping' })}\n`);
-    const found: (string | number | null)[][] = [];
-    for (;;) {
+    // biome-ignore lint/suspicious/noExplicitAny: answers of any shape
+    const found: any[] = [];
+    for (let isPassed = false; !isPassed || found.length < atLeast; ) {
       const { value, done } = await lines.next();
       assert.ok(!done, 'the server goes on');
-      const { id, error } = JSON.parse(value);
-      if (id === fence) return found;
-      found.push(error ? [id, error.code] : [id]);
+      const answer = JSON.parse(value);
+      if (answer.id === fence) isPassed = true;
+      else found.push(answer);
     }
+    return found;
   };
-  return { answers, stderr: () => stderr };
+  const answers = async (bytes: string | Buffer): Promise<(string | number | null)[][]> => {
+    const found = await results(bytes, 0);
+    return found.map(({ id, error }) => (error ? [id, error.code] : [id]));
+  };
+  return { answers, results, stderr: () => stderr };
 }
 
 const ping = (id: number) => `{"jsonrpc":"2.0","id":${id},"method":"ping"}`;
@@ -93,6 +100,15 @@ test('JSON that is not a message of MCP is answered with -32600, and its id if i
     ['{"jsonrpc":"2.0","id":null,"method":"ping"}', null],
     ['{"jsonrpc":"2.0","id":[1],"method":"ping"}', null],
     ['{"jsonrpc":"2.0","id":1e99,"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":{},"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":true,"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":9007199254740991,"method":5}', 9_007_199_254_740_991],
+    ['{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":-9007199254740993,"method":"ping"}', null],
+    ['{"jsonrpc":"2.0","id":1e400,"method":"ping"}', null],
+    ['{"id":7,"method":"tools/call","params":{"name":"ipc","arguments":{}}}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"ping","result":{}}', 7],
+    ['{"jsonrpc":"2.0","id":7,"method":"ping","error":{"code":1,"message":"x"}}', 7],
   ];
   for (const [line, id] of lines) {
     assert.deepEqual(await answers(`${line}\n`), [[id, -32_600]], line);
@@ -133,4 +149,33 @@ test('a line that is too long is answered with its id, and not at all if it is a
     assert.deepEqual(await answers(line(message)), expected, Object.keys(message).join());
   }
   assert.match(stderr(), /^ipc mcp: body_too_large: a line of more than 10485760 bytes/);
+});
+
+test('a million lists in one another get an error with a code, wherever in a call they stand', async (context) => {
+  const { answers, results } = await rawServer(context);
+  await answers(`${initialize}\n`);
+  const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`;
+  const call = (given: string) =>
+    `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ipc","arguments":{${given}}}}\n`;
+  for (const [given, error] of [
+    [
+      `"operation":"post","to":"A","message":${deep}`,
+      'bad_parameter: message is a list; it must be a text of at most 1048576 bytes.',
+    ],
+    [`"operation":"post","message":"x","to":${deep}`, 'bad_name: to is a list; it must be a text.'],
+    [`"operation":${deep}`, 'unknown_operation: operation is a list; it is one of: '],
+    [
+      `"operation":"wait","mailbox":"A","timeout":{"a":${deep}}`,
+      'bad_timeout: timeout is an object; it must be whole seconds from 1 to 300.',
+    ],
+  ] as const) {
+    const [result] = await results(call(given));
+    assert.deepEqual(
+      [result?.id, result?.result.isError, result?.result.content[0].text.slice(0, error.length)],
+      [7, true, error],
+    );
+  }
+  assert.deepEqual(await answers(`${deep}\n`), [[null, -32_600]]);
+  const request = `{"jsonrpc":"2.0","id":${deep},"method":"ping"}\n`;
+  assert.deepEqual(await answers(request), [[null, -32_600]]);
 });

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { ErrorResponse, Request } from '../../../src/model/requests.ts';
+import type { ErrorResponse } from '../../../src/model/requests.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
@@ -17,6 +17,7 @@ import {
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  type RequestToSend,
 } from '../../../src/protocol/codec.ts';
 import { Session } from '../../../src/session/session.ts';
 import { startBroker } from '../../support/brokers.ts';
@@ -145,14 +146,19 @@ test('an owner that cannot bind an address for another session says so, and keep
   for (const each of [owner, other]) {
     await assert.rejects(each.start('192.0.2.1'), {
       code: 'address_unusable',
-      message: /^cannot listen on 192\.0\.2\.1:\d+ \(EADDRNOTAVAIL\)$/,
+      message: /^the broker says: "cannot listen on 192\.0\.2\.1:\d+ \(EADDRNOTAVAIL\)"$/,
     });
   }
   assert.deepEqual((await other.status()).addresses, ['127.0.0.1', '127.0.0.2']);
 });
 
 /** The response to a request that follows a hello. */
-async function responseTo(host: string, port: number, goodKeys: typeof keys, request: Request) {
+async function responseTo(
+  host: string,
+  port: number,
+  goodKeys: typeof keys,
+  request: RequestToSend,
+) {
   const frames = new FrameCollector(await dial({ host, port }, goodKeys));
   for (const bytes of hello('peer')) frames.connection.send([bytes]);
   frames.connection.send(encodeRequest(request));

@@ -11,13 +11,15 @@ import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
 import { journalFormat } from '../../../src/journal/record-codec.ts';
 import { readRecord, resealRecord, segmentSeed } from '../../../src/journal/record-framing.ts';
-import type { Name, SessionId } from '../../../src/model/message.ts';
+import type { Name } from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
 import { decodeResponse, encodeRequest } from '../../../src/protocol/codec.ts';
+import { sessionSecretBytes } from '../../../src/protocol/session-secret.ts';
 import { Session } from '../../../src/session/session.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { makeHome } from '../../support/places.ts';
 import { place, Remote } from '../../support/processes/remote.ts';
+import { helloOf } from '../../support/proven-socket.ts';
 
 test('when ten sessions start at once, one owns the broker and nine join it', async (context) => {
   const { session } = await place(context);
@@ -190,14 +192,7 @@ test('a peer with another protocol version gets an error after its proof and is 
     const { response } = decodeResponse(frame);
     received.push(response.kind === 'error' ? response.code : response.kind);
   };
-  const hello = encodeRequest({
-    kind: 'hello',
-    request: 1,
-    session: '0123456789abcdef' as SessionId,
-    origin: { program: 'raw', pid: 1, machine: 'here' },
-    standby: false,
-    held: [],
-  });
+  const hello = encodeRequest(helloOf(Buffer.alloc(sessionSecretBytes)));
   const newer = Buffer.concat(hello).toString('latin1').replace('"protocol":1', '"protocol":2');
   connection.send([Buffer.from(newer, 'latin1')]);
   await ended;

@@ -77,14 +77,34 @@ test(
 );
 
 test(
-  'root may use the broker of a user, because then it makes no file',
+  'root uses no key, store or broker of another user, and the error says what to run instead',
   rootOnly,
   async (context) => {
-    const { user, root, begin } = await twoUsers(context);
+    const { home, user, root, begin } = await twoUsers(context);
+    assert.equal((await user('post', 'ann', 'hi')).code, 0);
     const broker = begin('broker');
     await nextLine(broker as Parameters<typeof nextLine>[0]);
-    assert.equal((await root('post', 'ann', 'from root')).code, 0);
-    assert.equal((await user('fetch', 'ann')).text, 'from root\n');
+    const commands = ['post ann hi', 'fetch ann', 'status', 'key show', 'ping 127.0.0.1:1'];
+    for (const command of [...commands, 'store check', 'store dump', 'doctor']) {
+      const { code, text, errors } = await root(...command.split(' '));
+      assert.equal(code, 1, command);
+      assert.match(
+        `${text}${errors}`,
+        /^(?:ipc|BAD {2}folder): home_unusable: \S+ belongs to user 54321; .* as that user \(sudo -u '#54321'\), /m,
+        command,
+      );
+    }
+    const child = spawn(process.execPath, [program, 'key', 'show'], {
+      env: { PATH: process.env.PATH, IPC_HOME: '/', IPC_KEY_FILE: join(home, 'key') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { code, text, errors } = await ended(child);
+    assert.deepEqual([code, text], [1, '']);
+    assert.match(
+      errors,
+      /^ipc: key_unusable: \S+ belongs to user 54321.* \(sudo -u '#54321'\), or set IPC_KEY_FILE /,
+    );
+    assert.equal((await user('fetch', 'ann')).text, 'hi\n');
   },
 );
 

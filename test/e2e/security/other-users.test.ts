@@ -49,7 +49,10 @@ const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
   },
   'has a key of its own': (socket) => {
     const handshake = new ServerHandshake({ keys: [Buffer.alloc(32, 6)], nonce: ownNonce });
-    socket.once('data', (bytes) => socket.write(handshake.push(bytes).send));
+    socket.once('data', (bytes) => {
+      if (bytes[0] === 0xa9) socket.write(handshake.push(bytes).send);
+      else socket.destroy();
+    });
   },
 };
 

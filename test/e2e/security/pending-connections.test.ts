@@ -1,15 +1,23 @@
 // Connections of peers without the key do not stall peers that have it.
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { pendingHandshakesMax } from '../../../src/base/limits.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { timesDefault } from '../../../src/net/connection.ts';
+import { helloBytes } from '../../../src/protocol/handshake.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { residentMiB } from '../../support/memory.ts';
 import { Flood } from '../../support/processes/flood.ts';
 import { place } from '../../support/processes/remote.ts';
+import { nextLine, shell } from '../../support/processes/shell.ts';
 
 const floodSockets = 10_000;
+const strangersProgram = fileURLToPath(
+  new URL('../../support/processes/strangers-process.js', import.meta.url),
+);
 /** The length of preface, nonce and proof. */
 const serverHelloBytes = 72;
 function startFlood(context: TestContext, port: number, hello?: Buffer): Flood {
@@ -56,6 +64,24 @@ test('when 1,024 pending handshakes fill all slots, one is evicted for a session
   assert.equal(number, 1);
   while (flood.open.size === pendingHandshakesMax) await new Promise(setImmediate);
   assert.equal(flood.open.size, 1_023);
+});
+
+/** Strangers keep `count` connections, each of which sends 40 bytes; see strangers-process.ts. */
+async function startStrangers(context: TestContext, port: number, count: number): Promise<void> {
+  const args = [String(port), String(count), String(helloBytes)];
+  const child = fork(strangersProgram, args);
+  context.after(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+}
+
+test('while 3,000 strangers send a hello and dial again as fast as they can, every run of ipc post on this machine stores its message', async (context) => {
+  const { port, begin, run } = await shell(context);
+  await nextLine(begin(['broker']));
+  await startStrangers(context, port, 3_000);
+  for (let count = 1; count <= 6; count++) {
+    const { code, errors } = await run(['post', 'box', `message ${count}`]);
+    assert.equal(code, 0, errors);
+  }
 });
 
 test('the memory of the broker stays flat over repeated floods of connections', async (context) => {

@@ -6,6 +6,7 @@
 // state at that point. 5. In the end everything expected must have happened, and no ready message may
 // be left with a parked wait.
 import assert from 'node:assert/strict';
+import { indexBytesPerMessage } from '../../../src/base/limits.ts';
 import type {
   Command,
   EngineLimits,
@@ -48,6 +49,8 @@ export interface StoredMessage {
   readonly wasOffered: boolean;
 }
 
+type Indexed = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin' | 'bodyBytes'>;
+
 /** A wait or fetch that has not ended. */
 interface OpenCall {
   readonly kind: 'wait' | 'fetch';
@@ -89,6 +92,22 @@ interface ExpectedEffects {
   readonly retried: StoredMessage[];
 }
 
+/** Bytes in a prologue: of a session, of a stored post above its count, of an id beside its text. */
+const [sessionBytes, postBytes, namedBytes, unstoredBytes] = [49, 28, 21, 9];
+
+/** The newest ids, at most so many and so many bytes. */
+function newest(
+  ids: readonly [MessageId, number][],
+  sizeMax: number,
+  bytesMax: number,
+  bytesEach: number,
+): [MessageId, number][] {
+  let kept = ids.slice(-sizeMax);
+  const bytes = () => kept.reduce((sum, [id]) => sum + Buffer.byteLength(id) + bytesEach, 0);
+  while (bytes() > bytesMax) kept = kept.slice(1);
+  return kept;
+}
+
 /** The deduplication table of the oracle. Its sessions are in the order of their last post. */
 class KnownIds {
   /** The newest live message of each id; after an id was forgotten, two messages may have it. */
@@ -125,11 +144,13 @@ class KnownIds {
     for (const { envelope } of messages) this.#live.set(envelope.id, envelope.number);
   }
 
-  post({ id, number }: Envelope, ackedUpTo: number, namedIdsMax: number): void {
+  post({ id, number }: Envelope, ackedUpTo: number, limits: EngineLimits): void {
     this.#live.set(id, number);
     const own = splitId(id);
     if (!own) {
-      this.#named = [...this.#named, [id, number] as [MessageId, number]].slice(-namedIdsMax);
+      const { namedIdsMax, namedIdsBytesMax } = limits;
+      const named = [...this.#named, [id, number] as [MessageId, number]];
+      this.#named = newest(named, namedIdsMax, namedIdsBytesMax, namedBytes);
       return;
     }
     const known = this.#sessions.get(own.session) ?? { ackedUpTo: 0, numbers: new Map() };
@@ -141,9 +162,11 @@ class KnownIds {
       if (count <= known.ackedUpTo) known.numbers.delete(count);
   }
 
-  settle(id: MessageId, number: number, unstoredIdsMax: number): void {
+  settle(id: MessageId, number: number, limits: EngineLimits): void {
+    const { unstoredIdsMax, unstoredIdsBytesMax } = limits;
     const others = this.#settled.filter(([other]) => other !== id);
-    this.#settled = [...others, [id, number] as [MessageId, number]].slice(-unstoredIdsMax);
+    const settled = [...others, [id, number] as [MessageId, number]];
+    this.#settled = newest(settled, unstoredIdsMax, unstoredIdsBytesMax, unstoredBytes);
   }
 
   numberOf(id: MessageId): number | undefined {
@@ -188,10 +211,37 @@ class KnownIds {
     this.#settled = this.#settled.filter(([id]) => splitId(id)?.session !== session);
   }
 
-  shrink(sessionsMax: number, connected: ReadonlySet<SessionId>): void {
-    const forgettable = [...this.#sessions.keys()].filter((session) => !connected.has(session));
-    const excess = Math.max(0, this.#sessions.size - sessionsMax);
-    for (const session of forgettable.slice(0, excess)) this.#sessions.delete(session);
+  shrink(limits: EngineLimits, connected: ReadonlySet<SessionId>): void {
+    for (const session of [...this.#sessions.keys()]) {
+      const isFew = this.#sessions.size <= limits.sessionsMax;
+      if (isFew && this.#bytesOf() <= limits.sessionPostsBytesMax) return;
+      if (!connected.has(session)) this.#sessions.delete(session);
+    }
+  }
+
+  /** Whether a post that takes so many counts has room. */
+  hasRoom(
+    session: SessionId,
+    { ackedUpTo, alsoTo }: PostRequest,
+    connected: ReadonlySet<SessionId>,
+    { sharedPostsBytesMax, guaranteedPosts }: EngineLimits,
+  ): boolean {
+    const before = this.#bytesOf(connected);
+    const known = this.#sessions.get(session);
+    const counts = [...(known?.numbers.keys() ?? [])];
+    const left = counts.filter((count) => count > ackedUpTo).length + 1 + alsoTo.length;
+    const after = before + (known ? 0 : sessionBytes) + (left - counts.length) * postBytes;
+    const grown = before + (known ? 0 : sessionBytes) + (1 + alsoTo.length) * postBytes;
+    if (grown <= sharedPostsBytesMax || left <= guaranteedPosts) return true;
+    return after <= sharedPostsBytesMax || after <= before;
+  }
+
+  #bytesOf(sessions?: ReadonlySet<SessionId>): number {
+    let bytes = 0;
+    for (const [session, { numbers }] of this.#sessions) {
+      if (!sessions || sessions.has(session)) bytes += sessionBytes + numbers.size * postBytes;
+    }
+    return bytes;
   }
 }
 
@@ -207,6 +257,8 @@ export interface WrittenState {
 export class EngineOracle {
   readonly #limits: EngineLimits;
   #messages = new Map<number, StoredMessage>();
+  /** All that were stored, also those that are settled. */
+  readonly #posted = new Map<number, Envelope>();
   #numberHighest = 0;
   /** The deduplication table that a replay of the records would give, and that of the running owner. */
   #knownIdsWritten = new KnownIds();
@@ -275,7 +327,7 @@ export class EngineOracle {
 
   /** A segment prologue was written; forgotten ids are not in it. */
   prologueWritten(): void {
-    this.#knownIds.shrink(this.#limits.sessionsMax, this.#connectedSessions());
+    this.#knownIds.shrink(this.#limits, this.#connectedSessions());
     this.#knownIds.forgetAnswered();
   }
 
@@ -407,8 +459,9 @@ export class EngineOracle {
     const hello = this.#connections.get(command.connection);
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
-    const tooMany = command.kind === 'wait' && this.#waits().length >= this.#limits.waitsMax;
-    return tooMany ? 'too_many_waits' : undefined;
+    const parks =
+      command.kind === 'wait' || (command.kind === 'fetch' && this.#isAwaited(command.mailbox));
+    return parks && this.#open.length >= this.#limits.waitsMax ? 'too_many_waits' : undefined;
   }
 
   #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
@@ -419,7 +472,7 @@ export class EngineOracle {
       known[index] !== undefined || this.#knownIds.settledAs(id) !== undefined;
     if (known.some((number) => number !== undefined)) {
       const areSame = to.every((mailbox, index) => {
-        const envelope = this.#messages.get(known[index] ?? 0)?.envelope;
+        const envelope = this.#posted.get(known[index] ?? 0);
         return (
           !envelope ||
           (envelope.to === mailbox &&
@@ -437,23 +490,44 @@ export class EngineOracle {
       if (post.count <= ackedUpTo) return 'bad_frame';
       const last = post.count + to.length - 1;
       if (last > ackedUpTo + this.#limits.unacknowledgedPostsMax) return 'too_many_unanswered';
+      const connected = this.#connectedSessions();
+      const hasRoom = this.#knownIds.hasRoom(
+        session,
+        { ...post, ackedUpTo },
+        connected,
+        this.#limits,
+      );
+      if (!hasRoom) return 'too_many_unanswered';
     }
+    const { from, answers, body } = post;
+    const added = to.map((name, index) => {
+      const id = ids[index] as MessageId;
+      return { id, to: name, from, answers, origin, bodyBytes: body.length };
+    });
+    const present = [...this.#messages.values()].map(({ envelope }) => envelope);
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||
-      this.bytes + to.length * post.body.length > this.#limits.storeBytesMax;
-    return isFull ? 'store_full' : this.#mailboxFailure(to, post.body.length);
+      this.bytes + to.length * body.length > this.#limits.storeBytesMax ||
+      indexBytesOf([...present, ...added]) > this.#limits.indexBytesMax;
+    return isFull ? 'store_full' : this.#mailboxFailure(added);
   }
 
-  #mailboxFailure(to: readonly Name[], bodyBytes: number): string | undefined {
+  #mailboxFailure(added: readonly Indexed[]): string | undefined {
     const { mailboxesMax, mailboxMessagesMax, mailboxBytesMax } = this.#limits;
+    const to = added.map((message) => message.to);
     const all = [...this.#messages.values()];
     const names = new Set(all.map(({ mailbox }) => mailbox));
     const isNew = to.some((name) => !names.has(name));
     if (isNew && new Set([...names, ...to]).size > mailboxesMax) return 'too_many_mailboxes';
-    const isFull = to.some((name) => {
-      const there = all.filter(({ mailbox }) => mailbox === name);
+    const isFull = added.some((message) => {
+      const there = all.filter(({ mailbox }) => mailbox === message.to);
       const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
-      return there.length >= mailboxMessagesMax || bytes + bodyBytes > mailboxBytesMax;
+      const indexed = [...there.map(({ envelope }) => envelope), message];
+      return (
+        there.length >= mailboxMessagesMax ||
+        bytes + message.bodyBytes > mailboxBytesMax ||
+        indexBytesOf(indexed) > this.#limits.mailboxIndexBytesMax
+      );
     });
     return isFull ? 'mailbox_full' : undefined;
   }
@@ -589,8 +663,8 @@ export class EngineOracle {
     this.#messages = new Map(before);
     for (const message of wanted) {
       const { envelope } = message;
-      const { number, to: mailbox, bodyBytes } = envelope;
-      const hasRoom = this.#mailboxFailure([mailbox], bodyBytes) === undefined;
+      const { number, to: mailbox } = envelope;
+      const hasRoom = this.#mailboxFailure([envelope]) === undefined;
       (hasRoom ? moved : stayed).push(message);
       if (hasRoom) this.#messages.set(number, { ...message, mailbox });
     }
@@ -666,8 +740,8 @@ export class EngineOracle {
         for (const { id, number } of record.holds) {
           assert.equal(number, expected.settlesUnstored.get(id));
           expected.settlesUnstored.delete(id);
-          this.#knownIds.settle(id, number, this.#limits.unstoredIdsMax);
-          this.#knownIdsWritten.settle(id, number, this.#limits.unstoredIdsMax);
+          this.#knownIds.settle(id, number, this.#limits);
+          this.#knownIdsWritten.settle(id, number, this.#limits);
         }
         return;
       case 'offered': {
@@ -739,8 +813,7 @@ export class EngineOracle {
     const to = mailboxesOf(command).filter((_, index) => isStored[index]);
     assert.equal(envelopes.length, to.length, 'a message for each mailbox, in one record');
     assert.equal(record.body, command.body);
-    const { namedIdsMax, sessionsMax } = this.#limits;
-    const depth = this.#depthOfAnswer(command.answers);
+    const depths = this.#depthsOfAnswer(command.answers);
     for (const [index, envelope] of envelopes.entries()) {
       assert.ok(envelope.number > this.#numberHighest, 'numbers count up');
       assert.deepEqual(
@@ -752,7 +825,7 @@ export class EngineOracle {
           from: command.from,
           time,
           answers: command.answers,
-          depth,
+          depth: depths.find((depth) => depth === envelope.depth),
           origin,
           bodyBytes: command.body.length,
           checksum: command.checksum,
@@ -762,19 +835,21 @@ export class EngineOracle {
       const { to: mailbox } = envelope;
       const message = { envelope, mailbox, attempt: 1, holder: undefined, wasOffered: false };
       this.#messages.set(envelope.number, message);
-      this.#knownIdsWritten.post(envelope, ackedUpTo, namedIdsMax);
-      this.#knownIds.post(envelope, ackedUpTo, namedIdsMax);
+      this.#posted.set(envelope.number, envelope);
+      this.#knownIdsWritten.post(envelope, ackedUpTo, this.#limits);
+      this.#knownIds.post(envelope, ackedUpTo, this.#limits);
     }
     this.#settle(record.settles, expected);
-    this.#knownIds.shrink(sessionsMax, this.#connectedSessions());
+    this.#knownIds.shrink(this.#limits, this.#connectedSessions());
   }
 
-  #depthOfAnswer(answered: MessageId | ''): number {
-    if (answered === '') return 0;
+  /** More than one if its id was forgotten and used again while the first message was there. */
+  #depthsOfAnswer(answered: MessageId | ''): number[] {
+    if (answered === '') return [0];
     const depths = [...this.#messages.values()]
       .filter(({ envelope }) => envelope.id === answered)
-      .map(({ envelope }) => envelope.depth);
-    return 1 + Math.max(0, ...depths);
+      .map(({ envelope }) => 1 + envelope.depth);
+    return depths.length === 1 ? depths : [...depths, 1];
   }
 
   #settle(numbers: readonly number[], expected: ExpectedEffects): void {
@@ -1050,6 +1125,14 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
     if (post.id === '') return sessionMessageId(session, post.count + index);
     return index === 0 ? post.id : (`${post.id}/${index + 1}` as MessageId);
   });
+}
+
+/** Names and ids of the tests are ASCII, so a character takes one byte. */
+function indexBytesOf(messages: readonly Indexed[]): number {
+  const texts = messages.map(({ id, to, from, answers, origin: { program, machine } }) => {
+    return id + to + from + answers + program + machine;
+  });
+  return texts.join('').length + messages.length * indexBytesPerMessage;
 }
 
 function comparable({ envelope, mailbox, attempt, holder }: StoredMessage) {

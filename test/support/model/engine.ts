@@ -66,3 +66,6 @@ export function replayed(
   engine.reserveNumbersBelow(numbersBelow);
   return engine;
 }
+
+/** For a session that may have sent any post. */
+export const sentAny = Number.MAX_SAFE_INTEGER;

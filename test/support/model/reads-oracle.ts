@@ -15,13 +15,11 @@ export function droppable(
     .filter((message) => message.mailbox === mailbox)
     .filter(({ envelope }) => upTo === 0 || envelope.number <= upTo)
     .filter(({ envelope }) => ageMsMin === 0 || envelope.time <= time - ageMsMin)
-    .filter(({ envelope }) => ids.length === 0 || ids.includes(envelope.id));
-  const isFirst = ids.length > 0 || after === 0;
+    .filter(({ envelope }) => ids.length === 0 || ids.includes(envelope.id))
+    .filter(({ envelope }) => envelope.number > after);
   return {
-    ready: wanted
-      .filter(({ holder }) => holder === undefined)
-      .filter(({ envelope }) => ids.length > 0 || envelope.number > after),
-    held: isFirst ? wanted.filter(({ holder }) => holder !== undefined) : [],
+    ready: wanted.filter(({ holder }) => holder === undefined),
+    held: wanted.filter(({ holder }) => holder !== undefined),
   };
 }
 

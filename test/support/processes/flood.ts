@@ -31,6 +31,12 @@ export class Flood {
     await Promise.all(Array.from({ length: dialsAtOnce }, dialler));
   }
 
+  /** Keeps `count` connections open or being dialled, and dials again as soon as one is closed. */
+  keep(count: number): void {
+    while (this.open.size < count) void this.#dial();
+    setImmediate(() => this.keep(count));
+  }
+
   end(): void {
     for (const socket of this.open) socket.destroy();
   }

@@ -2,8 +2,10 @@
 // kernel allows unprivileged user namespaces.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { makeHome } from '../places.ts';
 import type { RelayReport } from './relay-process.ts';
 
 export interface Host {
@@ -98,8 +100,33 @@ export class Relay {
     manner: 'changes' | 'splices',
     key = '',
   ): Promise<Relay> {
-    const words = [relayProgram, on.address, to.address, `${port}`, manner];
-    const child = start(context, on, words, { ...process.env, IPC_KEY: key });
+    const [from, onward] = [`${on.address}:${port}`, `${to.address}:${port}`];
+    return Relay.#run(context, on, [from, onward, manner], key);
+  }
+
+  /**
+   * From a port on 127.0.0.1 of one host to the same port on 127.0.0.1 of the other, as `ssh -L` does it: a process
+   * on each, and a Unix socket between them.
+   */
+  static async tunnel(
+    context: TestContext,
+    on: Host,
+    to: Host,
+    port: number,
+    manner: 'forwards' | 'changes' = 'forwards',
+  ): Promise<Relay> {
+    const path = join(await makeHome(context), 'tunnel.sock');
+    await Relay.#run(context, to, [path, `127.0.0.1:${port}`, 'forwards']);
+    return Relay.#run(context, on, [`127.0.0.1:${port}`, path, manner]);
+  }
+
+  static async #run(
+    context: TestContext,
+    on: Host,
+    words: readonly string[],
+    key = '',
+  ): Promise<Relay> {
+    const child = start(context, on, [relayProgram, ...words], { ...process.env, IPC_KEY: key });
     await once(child, 'message');
     return new Relay(child);
   }

@@ -14,7 +14,8 @@ export interface RelayReport {
 /** A longer chunk than any handshake message, so it contains a body. */
 const bodyBytes = 2_000;
 
-const [from = '', to = '', port = '', manner = ''] = process.argv.slice(2);
+/** `from` and `to`: an address with a port, or the path of a Unix socket. */
+const [from = '', to = '', manner = ''] = process.argv.slice(2);
 /** For a relay between two TLS channels of its own. */
 const key = Buffer.from(process.env.IPC_KEY ?? '', 'hex');
 const wire: Buffer[] = [];
@@ -23,11 +24,11 @@ let changed = 0;
 
 const server = createServer((near) => {
   connections += 1;
-  const far = connect(Number(port), to);
+  const far = connect(endpoint(to));
   if (manner === 'splices') void splice(near, far).catch(() => near.destroy());
   else join(near, far);
 });
-server.listen(Number(port), from, () => process.send?.('listening'));
+server.listen(endpoint(from), () => process.send?.('listening'));
 process.on('message', () => {
   const report: RelayReport = {
     wire: Buffer.concat(wire).toString('base64'),
@@ -37,6 +38,11 @@ process.on('message', () => {
   process.send?.(report);
 });
 process.on('disconnect', () => process.exit());
+
+function endpoint(text: string): { host: string; port: number } | { path: string } {
+  const { host, port } = /^(?<host>[\d.]+):(?<port>\d+)$/.exec(text)?.groups ?? {};
+  return host === undefined ? { path: text } : { host, port: Number(port) };
+}
 
 async function splice(near: Socket, far: Socket): Promise<void> {
   await once(far, 'connect');

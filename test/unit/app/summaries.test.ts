@@ -50,7 +50,7 @@ test('the status lists mailboxes as far as they fit', () => {
   const lines = summaries.presentStatus(status, 61_000, []).split('\n');
   assert.deepEqual(lines.slice(0, 4), [
     'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
-    'Warning: the disk is full.',
+    'The broker warns: "the disk is full".',
     '"box 0": 1 ready, 2 held, 3 waiting',
     '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
   ]);

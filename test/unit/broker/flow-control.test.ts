@@ -64,7 +64,7 @@ test('posts of one connection that wait for the disk are limited; more are refus
   const stored = [client.post(box, Buffer.from('one')), client.post(box, Buffer.from('two'))];
   await assert.rejects(client.post(box, Buffer.from('three')), {
     code: 'too_many_unanswered',
-    message: '2 posts and settles wait for the disk, which is the limit',
+    message: 'the broker says: "2 posts and settles wait for the disk, which is the limit"',
   });
   // Another connection has places of its own.
   stored.push(broker.client().post(box, Buffer.from('other')));

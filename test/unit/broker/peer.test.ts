@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import { Peer, type PeerLimits, peerLimits } from '../../../src/broker/peer.ts';
-import type { Name } from '../../../src/model/message.ts';
+import type { MessageId, Name } from '../../../src/model/message.ts';
 import type { PostRequest } from '../../../src/model/requests.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
+import { decodeRequest, encodeRequest, type RequestToSend } from '../../../src/protocol/codec.ts';
 import { connectedPair } from '../../support/sockets.ts';
 
 /** Counts the turns of the loop. */
@@ -21,13 +21,21 @@ function startTurns(context: TestContext): { readonly now: number } {
   return turns;
 }
 
-type Kind = 'status' | 'goodbye' | 'post';
+type Kind = 'status' | 'goodbye' | 'post' | 'settle';
 
 /** To three mailboxes. */
 const post: Omit<PostRequest, 'kind' | 'request'> = {
   ...{ count: 1, id: '', ackedUpTo: 0, from: '', answers: '', settles: [], checksum: 0 },
   ...{ to: 'A' as Name, alsoTo: ['B', 'C'] as Name[], body: Buffer.alloc(0) },
 };
+
+const hold = { number: 1, id: 'a' as MessageId };
+
+function requestOf(kind: Kind, request: number): RequestToSend {
+  if (kind === 'post') return { kind, request, ...post };
+  if (kind === 'settle') return { kind, request, holds: [hold, hold, hold] };
+  return { kind, request };
+}
 
 /** A peer, its client, and the turns in which its requests were taken. */
 async function startPeer(
@@ -52,7 +60,7 @@ async function startPeer(
   };
   const say = (kind: Kind, count: number): Promise<void> => {
     for (let request = 1; request <= count; request++)
-      client.send(encodeRequest(kind === 'post' ? { kind, request, ...post } : { kind, request }));
+      client.send(encodeRequest(requestOf(kind, request)));
     wanted = taken.length + count;
     return new Promise((done) => {
       resolve = done;
@@ -75,6 +83,12 @@ test('a connection gets its share of requests in each turn, and the rest in the 
 test('a post counts for each of its mailboxes', async (context) => {
   const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
   await say('post', 5);
+  assert.deepEqual(perTurn(taken), [2, 2, 1]);
+});
+
+test('a settle counts for each of its messages', async (context) => {
+  const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
+  await say('settle', 5);
   assert.deepEqual(perTurn(taken), [2, 2, 1]);
 });
 

@@ -96,7 +96,7 @@ test('an error with a code of a later version ends its call with that code and i
   for (let call = 1; call <= 3; call++) {
     await assert.rejects(client.post(box, body), {
       code: 'unknown_error',
-      message: 'quota_spent: 5 GB are spent',
+      message: 'the broker says: "quota_spent: 5 GB are spent"',
       maybeStored: true,
     });
   }
@@ -175,7 +175,7 @@ test('a post over which three owners failed ends with their error, and a parked 
   await machine.pass(0);
   const posted = assert.rejects(client.post(box, body), {
     code: 'storage_failed',
-    message: 'EIO: i/o error, fdatasync',
+    message: 'the broker says: "EIO: i/o error, fdatasync"',
     maybeStored: true,
   });
   await machine.pass(50);

@@ -253,7 +253,7 @@ test('a permanent error ends the send at once', async () => {
       connection.send(encodeResponse({ kind: 'error', request, code, message: 'a broker' }));
     };
   });
-  const wrong = { code: 'wrong_service', message: 'a broker' };
+  const wrong = { code: 'wrong_service', message: 'the receiver says: "a broker"' };
   await assert.rejects(sending(listener.port, 'hello'), wrong);
   assert.equal(connections, 1);
   listener.close();

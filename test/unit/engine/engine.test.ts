@@ -11,7 +11,14 @@ import {
   type MessageId,
   type Name,
 } from '../../../src/model/message.ts';
-import { identity, instantAt, origin, sessionOf } from '../../support/model/engine.ts';
+import {
+  identity,
+  instantAt,
+  origin,
+  replayed,
+  sentAny,
+  sessionOf,
+} from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
 const parked = 10_000;
@@ -35,6 +42,7 @@ function hello(engine: Engine, connection: number, name: string): void {
     session,
     origin,
     standby: false,
+    sentUpTo: sentAny,
     held: [],
   });
 }
@@ -173,7 +181,16 @@ test('standby sessions are counted without the own one', () => {
     const connection = index + 1;
     const standby = name !== 'carl';
     const session = sessionOf(name);
-    step(engine, { kind: 'hello', connection, request: 1, session, origin, standby, held: [] });
+    step(engine, {
+      kind: 'hello',
+      connection,
+      request: 1,
+      session,
+      origin,
+      standby,
+      sentUpTo: 0,
+      held: [],
+    });
   }
   assert.equal(engine.standbys(sessionOf('ann')), 1);
   assert.equal(engine.standbys(sessionOf('carl')), 2);
@@ -213,3 +230,67 @@ test('a copied record has the mailbox of its message, even if the record that mo
   const { mailbox, attempt } = second.copyOf(1) ?? {};
   assert.deepEqual([mailbox, attempt], ['dead-letters', 21]);
 });
+
+test('a store beyond the limit of its index, as an earlier version left it, is read and settled, and takes posts again then', () => {
+  const earlier = makeEngine();
+  hello(earlier, 1, 'ann');
+  const records = [1, 2, 3].flatMap((count) => post(earlier, 1, count).records);
+  const engine = replayed(records, { indexBytesMax: 1_000, mailboxIndexBytesMax: 1_000 }, 1);
+  engine.begin(identity, instantAt(0));
+  hello(engine, 1, 'ann');
+  const codes = ({ replies }: Outcome) =>
+    replies.map(({ response }) => ('code' in response ? response.code : response.kind));
+  const size = { bytesMax: 1_000, messagesMax: 10 };
+  assert.deepEqual(codes(post(engine, 1, 4)), ['store_full']);
+  const fetched = step(engine, { kind: 'fetch', connection: 1, request: 50, mailbox: A, ...size });
+  assert.deepEqual(codes(fetched), ['offer', 'offer', 'offer', 'end']);
+  const holds = fetched.replies.flatMap(({ response }) =>
+    response.kind === 'offer' ? [response.envelope] : [],
+  );
+  step(engine, { kind: 'settle', connection: 1, request: 51, holds: holds.slice(0, 2) });
+  assert.deepEqual(codes(post(engine, 1, 4)), ['store_full']);
+  step(engine, { kind: 'settle', connection: 1, request: 52, holds: holds.slice(2) });
+  assert.deepEqual(codes(post(engine, 1, 4)), ['stored']);
+});
+
+test('a drop and a retry of named messages go on behind those that they have looked at', () => {
+  const engine = new Engine({ messagesPerLook: 4 });
+  engine.begin(identity, instantAt(0));
+  hello(engine, 1, 'ann');
+  for (let count = 1; count <= 10; count++) post(engine, 1, count);
+  const fetch = { kind: 'fetch', mailbox: A, bytesMax: 1_000, messagesMax: 2 } as const;
+  step(engine, { ...fetch, connection: 1, request: 1 });
+  const ids = [idOf(2), idOf(3), idOf(9)];
+  const parts = [0, 4, 8].map((after) => {
+    const which = { mailbox: A, dryRun: false, ageMsMin: 0, after, upTo: 0, ids };
+    const { replies } = step(engine, { kind: 'drop', connection: 1, request: 2, ...which });
+    const response = replies[0]?.response;
+    assert(response?.kind === 'dropped');
+    return [response.dropped.map(({ number }) => number), response.held, response.next];
+  });
+  assert.deepEqual(parts, [
+    [[3], 1, 4],
+    [[], 0, 8],
+    [[9], 0, 0],
+  ]);
+
+  step(engine, { ...fetch, messagesMax: 10, connection: 1, request: 3 });
+  const holds = [4, 5, 6, 7, 8].map((number) => ({ number, id: idOf(number) }));
+  const release = { kind: 'release', holds, unread: true, rejected: true } as const;
+  step(engine, { ...release, connection: 1, request: 4 });
+  const moves = [0, 7].map((after) => {
+    const which = { to: '', ids: [idOf(8)], after } as const;
+    const { replies } = step(engine, { kind: 'retry', connection: 1, request: 5, ...which });
+    const response = replies[0]?.response;
+    assert(response?.kind === 'retried');
+    return [response.moved.map(({ id }) => id), response.next];
+  });
+  assert.deepEqual(moves, [
+    [[], 7],
+    [[idOf(8)], 0],
+  ]);
+});
+
+function idOf(count: number): MessageId {
+  return `${sessionOf('ann')}.${count}` as MessageId;
+}

@@ -8,7 +8,7 @@ const [ann, bob] = [sessionOf('ann'), sessionOf('bob')];
 const [x, y, z] = ['x', 'y', 'z'] as MessageId[] as [MessageId, MessageId, MessageId];
 
 test('the ids of a session are listed, and an id that changes its session is listed once', () => {
-  const ids = new IdsBySession<number>(10);
+  const ids = new IdsBySession<number>({ sizeMax: 10, bytesMax: 1_000, entryBytes: 9 });
   ids.set(x, 1, ann);
   ids.set(y, 2, bob);
   ids.set(z, 3, ann);
@@ -25,7 +25,7 @@ test('the ids of a session are listed, and an id that changes its session is lis
 });
 
 test('the oldest entry is evicted; an entry that is set again keeps its age', () => {
-  const ids = new IdsBySession<number>(2);
+  const ids = new IdsBySession<number>({ sizeMax: 2, bytesMax: 1_000, entryBytes: 9 });
   ids.set(x, 1, ann);
   ids.set(y, 2, bob);
   ids.set(x, 3, ann);
@@ -35,4 +35,26 @@ test('the oldest entry is evicted; an entry that is set again keeps its age', ()
     [z, 4],
   ]);
   assert.deepEqual([ids.has(x), ids.idsOf(ann)], [false, [z]]);
+});
+
+test('the oldest entries are evicted until the bytes of the others are within their limit', () => {
+  const ids = new IdsBySession<number>({ sizeMax: 10, bytesMax: 100, entryBytes: 9 });
+  const idOf = (text: string, bytes: number) => text.padEnd(bytes, '.') as MessageId;
+  for (const [index, text] of ['a', 'b', 'c', 'd'].entries()) {
+    ids.set(idOf(text, 16), index, undefined);
+  }
+  assert.equal(ids.size, 4);
+  ids.set(idOf('a', 16), 9, undefined);
+  assert.equal(ids.size, 4, 'an entry that is set again is counted once');
+  ids.set(idOf('e', 50), 4, undefined);
+  assert.deepEqual(
+    ids.entries().map(([id, value]) => [id[0], value]),
+    [
+      ['d', 3],
+      ['e', 4],
+    ],
+  );
+  ids.delete(idOf('e', 50));
+  for (const text of ['f', 'g', 'h']) ids.set(idOf(text, 16), 5, undefined);
+  assert.equal(ids.size, 4, 'a deleted entry takes no room');
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
+import { indexBytesOf } from '../../../src/engine/index-bytes.ts';
 import { State } from '../../../src/engine/state.ts';
-import type { Envelope, MessageId, Name } from '../../../src/model/message.ts';
+import type { Envelope, MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
@@ -49,7 +50,7 @@ test('what is settled stays settled, in whatever order its records are read', ()
   for (const order of permutations(records)) {
     const { size, bytes, nextNumber, deduplication } = replay(order);
     assert.deepEqual({ size, bytes, nextNumber }, { size: 0, bytes: 0, nextNumber: 2 });
-    assert.equal(deduplication.numberOf(sessionOf('ann'), 1), 1);
+    assert.equal(deduplication.stored(envelopeOf(1).id)?.number, 1);
   }
 });
 
@@ -85,7 +86,22 @@ test('records of a message that was removed with an old segment do nothing', () 
   ]);
   assert.equal(state.size, 0);
   assert.deepEqual([...state.holders()], []);
-  assert.deepEqual([...state.mailboxNames()], []);
+  assert.equal(state.mailboxCount, 0);
+});
+
+test('while a log is replayed, old sessions are forgotten beyond four times what a prologue may have', () => {
+  const state = new State(limits);
+  const counts = Array.from({ length: 4_096 }, (_, index) => index + 1);
+  const sessions = Array.from({ length: 130 }, (_, index) => {
+    return index.toString(32).padStart(16, '0') as SessionId;
+  });
+  for (const session of sessions) {
+    const numbers = counts.map((count) => [count, count] as const);
+    state.apply({ kind: 'session', session, ackedUpTo: 0, numbers });
+  }
+  const kept = state.deduplication.sessions.records().map(({ session }) => session);
+  const keptMax = Math.floor((4 * 2_944 * 1_024) / (49 + 4_096 * 28));
+  assert.deepEqual(kept, sessions.slice(-keptMax));
 });
 
 test('a copied record has the current mailbox of its message', () => {
@@ -105,4 +121,23 @@ test('a copied record has the current mailbox of its message', () => {
   ]);
   assert.deepEqual(state.counts(A), { ready: 1, held: 0 });
   assert.deepEqual(state.counts(B), { ready: 0, held: 1 });
+});
+
+test('the memory of the index is that of the messages that are there, wherever they move', () => {
+  const state = replay([posted(1), posted(2), posted(3)]);
+  const each = 512 + `${sessionOf('ann')}.1`.length + 'A'.length + 'test'.length + 'here'.length;
+  assert.deepEqual([state.indexBytes, state.sizeOf(A).indexBytes], [3 * each, 3 * each]);
+  state.apply({ kind: 'offered', number: 1, holder: bob, attempt: 1 });
+  state.apply({ kind: 'moved', number: 2, mailbox: B, attempt: 2 });
+  assert.deepEqual([state.sizeOf(A).indexBytes, state.sizeOf(B).indexBytes], [2 * each, each]);
+  state.apply({ kind: 'settled', numbers: [1, 2] });
+  assert.deepEqual([state.indexBytes, state.sizeOf(A).indexBytes], [each, each]);
+  state.apply({ kind: 'settled', numbers: [3] });
+  assert.deepEqual([state.indexBytes, state.mailboxCount], [0, 0]);
+});
+
+test('a character beyond ASCII makes a text take two bytes a unit', () => {
+  const plain = { ...envelopeOf(1), to: 'box', from: 'sender' } as Envelope;
+  const other = { ...plain, from: 'sendér' as Name };
+  assert.equal(indexBytesOf(other) - indexBytesOf(plain), 'sender'.length);
 });

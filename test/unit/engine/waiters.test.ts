@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Waiter, Waiters } from '../../../src/engine/waiters.ts';
+import { NameCounts } from '../../../src/engine/name-counts.ts';
+import { type WaitCall, type Waiter, Waiters } from '../../../src/engine/waiters.ts';
 import {
   type MessageId,
   type Name,
@@ -9,27 +10,22 @@ import {
 } from '../../../src/model/message.ts';
 import { sessionOf } from '../../support/model/engine.ts';
 
-type TestWaiter = Waiter<string>;
-
 const [A, B] = ['A', 'B'] as [Name, Name];
 const ann = sessionOf('ann');
 const bob = sessionOf('bob');
 
 const always = () => true;
 
-function makeWaiter(session: SessionId, mailbox: Name, deadline = 1_000): TestWaiter {
+function waitOf(session: SessionId, mailbox: Name, deadline = 1_000): WaitCall<string> {
   const call = { session, request: 1, mailbox, answers: '', deadline } as const;
-  return { owner: 'connection', ...call, index: 0 };
+  return { owner: 'connection', ...call };
 }
 
 test('the oldest wait of a mailbox is the one that was parked first', () => {
-  const waiters = new Waiters<string>();
-  const [first, second, other] = [
-    makeWaiter(ann, A, 900),
-    makeWaiter(bob, A, 150),
-    makeWaiter(ann, B),
-  ];
-  for (const waiter of [first, second, other]) waiters.park(waiter);
+  const waiters = new Waiters<string>(new NameCounts());
+  const first = waiters.park(waitOf(ann, A, 900));
+  const second = waiters.park(waitOf(bob, A, 150));
+  const other = waiters.park(waitOf(ann, B));
   assert.equal(waiters.oldest(A, '', always), first);
   assert.equal(waiters.oldest(B, '', always), other);
   waiters.unpark(first);
@@ -37,10 +33,10 @@ test('the oldest wait of a mailbox is the one that was parked first', () => {
   assert.equal(waiters.oldest('C' as Name, '', always), undefined);
 });
 
-test('a wait whose owner may get no delivery is skipped, and keeps its place', () => {
-  const waiters = new Waiters<string>();
-  const [first, second] = [makeWaiter(ann, A), { ...makeWaiter(bob, A), owner: 'other' }];
-  for (const waiter of [first, second]) waiters.park(waiter);
+test('a wait whose owner may get no delivery is passed over, and keeps its place', () => {
+  const waiters = new Waiters<string>(new NameCounts());
+  const first = waiters.park(waitOf(ann, A));
+  const second = waiters.park({ ...waitOf(bob, A), owner: 'other' });
   assert.equal(
     waiters.oldest(A, '', (owner) => owner === 'other'),
     second,
@@ -49,38 +45,79 @@ test('a wait whose owner may get no delivery is skipped, and keeps its place', (
     waiters.oldest(A, '', () => false),
     undefined,
   );
+  assert.deepEqual(placesOf(waiters.putBack('connection')), [A, '']);
+  assert.equal(waiters.putBack('connection'), undefined);
   assert.equal(waiters.oldest(A, '', always), first);
 });
 
+test('the waits of an owner that may get no delivery are passed over once, however many posts come', () => {
+  const waiters = new Waiters<string>(new NameCounts());
+  for (let count = 0; count < 5_000; count++) {
+    waiters.park({ ...waitOf(ann, A), owner: `stalled ${count % 500}` });
+  }
+  const reader = waiters.park({ ...waitOf(bob, A), owner: 'reader' });
+  const looks: string[] = [];
+  const may = (owner: string) => looks.push(owner) > 0 && owner === 'reader';
+  for (let post = 0; post < 1_000; post++) assert.equal(waiters.oldest(A, '', may), reader);
+  assert.equal(looks.length, 500 + 1_000);
+});
+
+test('what lay aside comes back one by one, waits for answers first, the oldest first', () => {
+  const waiters = new Waiters<string>(new NameCounts());
+  const question = 'question' as MessageId;
+  const never = () => false;
+  const [gone] = [waitOf(ann, B), waitOf(ann, A)].map((wait) => waiters.park(wait));
+  waiters.park({ ...waitOf(ann, B), answers: question });
+  waiters.park({ ...waitOf(ann, A), answers: question });
+  for (const answers of ['', question] as const) {
+    waiters.oldest(A, answers, never);
+    waiters.oldest(B, answers, never);
+  }
+  assert(gone);
+  waiters.unpark(gone);
+  const back = [1, 2, 3, 4].map(() => placesOf(waiters.putBack('connection')));
+  assert.deepEqual(back, [[B, question], [A, question], [A, ''], []]);
+  assert.equal(waiters.oldest(B, '', always), undefined);
+});
+
+test('a wait that is parked while others of its owner lie aside comes back with them', () => {
+  const waiters = new Waiters<string>(new NameCounts());
+  const first = waiters.park(waitOf(ann, A));
+  waiters.oldest(A, '', () => false);
+  const second = waiters.park(waitOf(ann, A));
+  assert.equal(waiters.oldest(A, '', always), undefined);
+  assert.deepEqual(placesOf(waiters.putBack('connection')), [A, '']);
+  assert.equal(waiters.oldest(A, '', always), first);
+  waiters.unpark(first);
+  assert.equal(waiters.oldest(A, '', always), second);
+});
+
 test('a wait for an answer is found by its question alone, the oldest first', () => {
-  const waiters = new Waiters<string>();
+  const waiters = new Waiters<string>(new NameCounts());
   const forAnswers = Array.from({ length: 10_000 }, (_, index) => {
-    return { ...makeWaiter(ann, A), answers: `question ${index % 5_000}` as MessageId };
+    return { ...waitOf(ann, A), answers: `question ${index % 5_000}` as MessageId };
   });
-  for (const waiter of forAnswers) waiters.park(waiter);
+  const parked = forAnswers.map((wait) => waiters.park(wait));
   const looks: string[] = [];
   const may = (owner: string) => looks.push(owner) > 0;
   const question = 'question 4999' as MessageId;
-  assert.equal(waiters.oldest(A, question, may), forAnswers[4_999]);
-  waiters.unpark(forAnswers[4_999] as TestWaiter);
-  assert.equal(waiters.oldest(A, question, may), forAnswers[9_999]);
+  assert.equal(waiters.oldest(A, question, may), parked[4_999]);
+  waiters.unpark(parked[4_999] as Waiter<string>);
+  assert.equal(waiters.oldest(A, question, may), parked[9_999]);
   assert.equal(looks.length, 2);
   assert.equal(waiters.oldest(A, '', may), undefined);
   assert.equal(waiters.oldest(B, question, may), undefined);
   assert.equal(looks.length, 2);
-  waiters.unpark(forAnswers[9_999] as TestWaiter);
+  waiters.unpark(parked[9_999] as Waiter<string>);
   assert.equal(waiters.oldest(A, question, may), undefined);
   assert.equal(waiters.count(A), 9_998);
 });
 
 test('the next wait to end is the one with the earliest deadline of all mailboxes', () => {
-  const waiters = new Waiters<string>();
-  const [late, soon, middle] = [
-    makeWaiter(ann, A, 300),
-    makeWaiter(ann, B, 150),
-    makeWaiter(bob, A, 200),
-  ];
-  for (const waiter of [late, soon, middle]) waiters.park(waiter);
+  const waiters = new Waiters<string>(new NameCounts());
+  const late = waiters.park(waitOf(ann, A, 300));
+  const soon = waiters.park(waitOf(ann, B, 150));
+  const middle = waiters.park(waitOf(bob, A, 200));
   assert.equal(waiters.next, soon);
   waiters.unpark(soon);
   assert.equal(waiters.next, middle);
@@ -91,10 +128,9 @@ test('the next wait to end is the one with the earliest deadline of all mailboxe
 });
 
 test('unparking a wait twice changes nothing the second time', () => {
-  const waiters = new Waiters<string>();
-  const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, A)];
-  waiters.park(first);
-  waiters.park(second);
+  const waiters = new Waiters<string>(new NameCounts());
+  const first = waiters.park(waitOf(ann, A));
+  const second = waiters.park(waitOf(bob, A));
   waiters.unpark(first);
   waiters.unpark(first);
   assert.equal(waiters.size, 1);
@@ -103,11 +139,11 @@ test('unparking a wait twice changes nothing the second time', () => {
 });
 
 test('others counts sessions, not waits, without the session itself', () => {
-  const waiters = new Waiters<string>();
+  const waiters = new Waiters<string>(new NameCounts());
   for (const session of [ann, ann, bob, bob, sessionOf('carl')]) {
-    waiters.park(makeWaiter(session, A));
+    waiters.park(waitOf(session, A));
   }
-  waiters.park(makeWaiter(sessionOf('dora'), B));
+  waiters.park(waitOf(sessionOf('dora'), B));
   assert.equal(waiters.others(A, ann), 2);
   assert.equal(waiters.others(A, sessionOf('emil')), 3);
   assert.equal(waiters.others(B, sessionOf('dora')), 0);
@@ -115,23 +151,26 @@ test('others counts sessions, not waits, without the session itself', () => {
 });
 
 test('others is exact with 150 sessions', () => {
-  const waiters = new Waiters<string>();
+  const waiters = new Waiters<string>(new NameCounts());
   for (let count = 1; count <= 150; count++) {
-    waiters.park(makeWaiter(numbered(count), A));
+    waiters.park(waitOf(numbered(count), A));
   }
   assert.equal(waiters.others(A, ann), 150);
 });
 
 test('a mailbox is listed as long as a wait is parked on it', () => {
-  const waiters = new Waiters<string>();
-  const [first, second] = [makeWaiter(ann, A), makeWaiter(bob, B)];
-  waiters.park(first);
-  waiters.park(second);
+  const waiters = new Waiters<string>(new NameCounts());
+  const first = waiters.park(waitOf(ann, A));
+  waiters.park(waitOf(bob, B));
   assert.deepEqual([...waiters.mailboxNames()], ['A', 'B']);
   waiters.unpark(first);
   assert.deepEqual([...waiters.mailboxNames()], ['B']);
   assert.equal(waiters.count(A), 0);
 });
+
+function placesOf(line: Pick<WaitCall<string>, 'mailbox' | 'answers'> | undefined): string[] {
+  return line ? [line.mailbox, line.answers] : [];
+}
 
 function numbered(count: number): SessionId {
   return parseSessionId(count.toString(32).padStart(16, '0'));

@@ -26,6 +26,7 @@ test('each record is printed with its position, its kind, and the names of its f
     { kind: 'forgotten', session: testSession },
     { kind: 'named', ids: [[id, 1]] },
     { kind: 'settledById', holds: [{ id, number: 1 }] },
+    { kind: 'fingerprints', fingerprints: [[1, 7]] },
   ];
   store.journal.append(records);
   await store.journal.sync();
@@ -45,6 +46,7 @@ test('each record is printed with its position, its kind, and the names of its f
       ['kind', 'session'],
       ['kind', 'ids'],
       ['kind', 'holds'],
+      ['kind', 'fingerprints'],
     ].map((fields) => [...position, ...fields]),
   );
   assert.deepEqual(lines[6]?.answers, [[2, 1]]);

@@ -16,7 +16,7 @@ import { type DiskFile, isSameFolder, realDisk } from '../../../src/journal/disk
 import { listEpochs, readOwner } from '../../../src/journal/paths.ts';
 import { storeId } from '../../../src/journal/recovery.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
-import { postedRecord } from '../../support/disk/journal-model.ts';
+import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
 import {
   append,
   type OpenStore,
@@ -156,6 +156,27 @@ test('the oldest segment is removed, and its live messages are not', async () =>
   const next = await openStore({ disk: disk.process() });
   assert.equal(next.model.state(), store.model.state());
   assert.equal(next.journal.body(1)?.toString(), 'lives');
+});
+
+test('a snapshot larger than a segment does not end the segment; the records behind it do', async () => {
+  const disk = new CrashDisk('/home');
+  const segments = () => [...disk.files().keys()].filter((path) => path.endsWith('.log')).length;
+  const limits = { segmentBytesMax: 5_000, segmentReserveBytes: 1 };
+  const store = await openStore({ disk: disk.process(), limits });
+  const numbers = Array.from({ length: 1_000 }, (_, index) => [index + 1, index + 1] as const);
+  append(store, { kind: 'session', session: testSession, ackedUpTo: 0, numbers });
+  assert.equal(segments(), 2, 'the record is larger than a segment');
+  for (let number = 2_001; number <= 2_010; number++) append(store, postedRecord(number, 'short'));
+  assert.equal(segments(), 2);
+  append(store, postedRecord(2_011, 'x'.repeat(5_000)));
+  assert.equal(segments(), 3);
+  await store.journal.close();
+
+  const next = await openStore({ disk: disk.process(), limits });
+  append(next, postedRecord(2_012, 'short'), postedRecord(2_013, 'short'));
+  append(next, postedRecord(2_014, 'short'));
+  assert.equal(segments(), 4);
+  assert.equal(next.model.state().split('\n').length, 15);
 });
 
 test('nothing is compacted while half of the log is live, and the current segment never is', async () => {

@@ -43,6 +43,7 @@ const engineRecords: JournalRecord[] = [
   { kind: 'forgotten', session: testSession },
   { kind: 'named', ids: [['by hand' as MessageId, 9]] },
   { kind: 'settledById', holds: [{ id: 'by hand' as MessageId, number: 9 }] },
+  { kind: 'fingerprints', fingerprints: [[5, 0xfedc_ba98]] },
 ];
 
 const storeRecords: StoreRecord[] = [
@@ -88,6 +89,7 @@ const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
   forgotten: 'ff4a1700000000110000000000000000c84417271030313233343536373839616263646566',
   named: 'ff4a1800000000140000000000000000863ac3be000000010762792068616e640000000000000009',
   settledById: 'ff4a1b01000000140000000000000000dd4ea017000000010762792068616e640000000000000009',
+  fingerprints: 'ff4a1e010000001000000000000000006ec943cb000000010000000000000005fedcba98',
 };
 
 function bytesOf(record: JournalRecord | StoreRecord): Buffer {

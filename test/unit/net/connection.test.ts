@@ -129,7 +129,7 @@ test('frames that come in one chunk with the proof are not lost', async () => {
     });
   });
   const socket = await rawSocket(listener.port);
-  const binding = clearBinding('127.0.0.1', listener.port);
+  const binding = clearBinding({ address: '127.0.0.1', port: listener.port });
   const handshake = new ClientHandshake({ keys, nonce: Buffer.alloc(32, 1), binding });
   socket.write(handshake.start());
   const [hello] = (await once(socket, 'data')) as [Buffer];

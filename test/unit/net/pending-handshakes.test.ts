@@ -8,9 +8,9 @@ import type { Connection } from '../../../src/net/connection.ts';
 import { PendingHandshakes } from '../../../src/net/pending-handshakes.ts';
 import { freePort, keys, rawSocket } from '../../support/sockets.ts';
 
-/** A listener for three pending handshakes. `come` connects one more and waits until it is accepted. */
-async function open() {
-  const pendingHandshakes = new PendingHandshakes(3);
+/** A listener for `max` pending handshakes. `come` connects one more and waits until it is accepted. */
+async function open(max = 3) {
+  const pendingHandshakes = new PendingHandshakes(max);
   const proven: Connection[] = [];
   const server = createServer((socket) => {
     pendingHandshakes
@@ -55,6 +55,25 @@ test('a connection that sent its hello stays longer than those that sent nothing
   await come();
   await gone;
   assert.equal(first.destroyed, false);
+  server.close();
+});
+
+test('a newcomer among connections that have all sent their hello is not the next one to be closed', async () => {
+  const { server, come } = await open(4);
+  const greeted: Socket[] = [];
+  for (let count = 0; count < 4; count++) {
+    const socket = await come();
+    socket.write(Buffer.concat([Buffer.from('a9495043630d0a01', 'hex'), Buffer.alloc(32, 1)]));
+    await once(socket, 'data');
+    greeted.push(socket);
+  }
+  const gone = greeted.slice(0, 2).map((socket) => once(socket, 'close'));
+  const newcomers = [await come(), await come()];
+  await Promise.all(gone);
+  assert.deepEqual(
+    [...greeted, ...newcomers].map((socket) => socket.destroyed),
+    [true, true, false, false, false, false],
+  );
   server.close();
 });
 

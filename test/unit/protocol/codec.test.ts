@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
 import { version } from '../../../src/base/version.ts';
@@ -14,10 +15,13 @@ import {
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  type RequestToSend,
 } from '../../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { sessionIdOf } from '../../../src/protocol/session-secret.ts';
 
-const session = parseSessionId('0123456789abcdef');
+const secret = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+const session = parseSessionId('iscnl9hqnoalmv04');
 const id = parseNamedId('id1');
 const holds = [{ number: 5, id }];
 const to = parseName('A');
@@ -26,13 +30,14 @@ const origin = { program: 'p', pid: 258, machine: 'm' };
 const body = Buffer.from('hello');
 const checksum = 0x3610a686;
 
-const requests: Record<Request['kind'], [Request, ...string[]]> = {
+const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
   hello: [
-    { kind: 'hello', request: 1, session, origin, standby: true, held: holds },
+    { kind: 'hello', request: 1, session, secret, origin, standby: true, sentUpTo: 7, held: holds },
     '01 00 0000 00000001',
     json(
-      `{"protocol":1,"version":"${version}","session":"0123456789abcdef",` +
-        '"program":"p","pid":258,"machine":"m","standby":true}',
+      `{"protocol":1,"version":"${version}","session":"iscnl9hqnoalmv04",` +
+        '"secret":"000102030405060708090a0b0c0d0e0f",' +
+        '"program":"p","pid":258,"machine":"m","standby":true,"sentUpTo":7}',
     ),
     '00000001 0000000000000005 03 696431',
   ],
@@ -209,7 +214,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         ...{ depth: 3, bodyBytes: 5, checksum },
       },
     },
-    '8d 00 0000 0000000c 00000050 00000002 00 01 41 10 30313233343536373839616263646566',
+    '8d 00 0000 0000000c 00000050 00000002 00 01 41 10 6973636e6c3968716e6f616c6d763034',
     '00000001 01 70 00000102 01 6d',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003',
     '6865',
@@ -256,8 +261,15 @@ function hexOf(buffers: Buffer[]): string {
 for (const [kind, [request, ...hex]] of Object.entries(requests)) {
   test(`the bytes of a ${kind} request are those of the protocol, both ways`, () => {
     assert.equal(hexOf(encodeRequest(request)), hex.join('').replaceAll(' ', ''));
-    assert.deepEqual(decodeRequest(frameOf(encodeRequest(request))), request);
+    assert.deepEqual(decodeRequest(frameOf(encodeRequest(request))), withoutSecret(request));
   });
+}
+
+/** As a broker gets it. */
+function withoutSecret(request: RequestToSend): Request {
+  if (request.kind !== 'hello') return request;
+  const { secret: _secret, ...hello } = request;
+  return hello;
 }
 
 for (const [kind, [response, ...hex]] of Object.entries(answers)) {
@@ -399,7 +411,7 @@ test('what only a post to several mailboxes has is at the end of both headers', 
 
 test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   const names = Array.from({ length: 100 }, (_, index) => `box ${index}` as typeof to);
-  const decoded = (post: Request) => () => decodeRequest(frameOf(encodeRequest(post)));
+  const decoded = (post: RequestToSend) => () => decodeRequest(frameOf(encodeRequest(post)));
   decoded({ ...toThree, alsoTo: names.slice(1) })();
   assert.throws(decoded({ ...toThree, alsoTo: names }), {
     code: 'bad_parameter',
@@ -432,7 +444,7 @@ test('names of a request are put into NFC, as an older client may not have done'
 test('a name, id, body or amount that is not allowed fails only its request', () => {
   const post = requests.post[0] as Request & { kind: 'post' };
   const bytes = Buffer.from([0xff]);
-  const wrong: [Request, string][] = [
+  const wrong: [RequestToSend, string][] = [
     [{ ...post, to: '' as typeof to }, 'bad_name'],
     [{ ...post, from: 'a\nb' as typeof to }, 'bad_name'],
     [{ ...post, to: 'a ' as typeof to }, 'bad_name'],
@@ -534,13 +546,43 @@ test('a hello or welcome of another protocol version is an error that names both
   assert.throws(() => decodeResponse(welcome), expected);
 });
 
+test('a hello without the secret of its session, or with another one, is refused', () => {
+  const { secret: hex, ...named } = JSON.parse(requestFrame('hello').header.toString());
+  const helloWith = (fields: object): Frame => ({
+    ...requestFrame('hello'),
+    header: Buffer.from(JSON.stringify({ ...named, ...fields })),
+  });
+  assert.throws(() => decodeRequest(helloWith({})), {
+    code: 'version_mismatch',
+    message: `the other side is agent-ipc ${version}, too old to prove its session; this is ${version}`,
+  });
+  const last = hex.at(-1) === '0' ? '1' : '0';
+  const wrong = [hex.slice(0, -1) + last, hex.slice(2), `${hex}00`, '', 'x'.repeat(32), session];
+  for (const secret of wrong) {
+    assert.throws(() => decodeRequest(helloWith({ secret })), {
+      code: 'bad_frame',
+      message: 'hello: the secret is not that of the session',
+    });
+  }
+  assert.throws(() => decodeRequest(helloWith({ secret: 7 })), { code: 'bad_frame' });
+});
+
+test('a session id is the first 80 bits of a hash of its secret, in base 32', () => {
+  const hash = createHash('sha256').update('agent-ipc session 1\0').update(secret).digest();
+  const bits = [...hash.subarray(0, 10)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  const digits = bits.match(/.{5}/g)?.map((five) => Number.parseInt(five, 2).toString(32));
+  assert.equal(sessionIdOf(secret), digits?.join(''));
+  assert.equal(sessionIdOf(secret), session);
+});
+
 test('a JSON header is checked field by field, and unknown fields are ignored', () => {
   const sound = JSON.parse(requestFrame('hello').header.toString()) as Record<string, unknown>;
   const frameWith = (header: unknown): Frame => ({
     ...requestFrame('hello'),
     header: Buffer.from(typeof header === 'string' ? header : JSON.stringify(header)),
   });
-  assert.deepEqual(decodeRequest(frameWith({ ...sound, later: true })), requests.hello[0]);
+  const hello = withoutSecret(requests.hello[0]);
+  assert.deepEqual(decodeRequest(frameWith({ ...sound, later: true })), hello);
   const wrong = [
     '',
     'null',
@@ -555,7 +597,10 @@ test('a JSON header is checked field by field, and unknown fields are ignored', 
     { ...sound, program: '\ud800' },
   ];
   for (const header of wrong) {
-    if (JSON.stringify(header) === JSON.stringify({ ...sound, version: undefined })) continue;
+    const isOptional = ['version', 'secret'].some(
+      (name) => JSON.stringify(header) === JSON.stringify({ ...sound, [name]: undefined }),
+    );
+    if (isOptional) continue;
     assert.throws(() => decodeRequest(frameWith(header)), { code: 'bad_frame' });
   }
 });

@@ -2,23 +2,21 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import {
-  bodyChecksum,
-  parseMessageId,
-  parseName,
-  parseSessionId,
-} from '../../../src/model/message.ts';
-import { laterRequests, type Request, type Response } from '../../../src/model/requests.ts';
+import { bodyChecksum, parseMessageId, parseName } from '../../../src/model/message.ts';
+import { laterRequests, type Response } from '../../../src/model/requests.ts';
 import { clearBinding } from '../../../src/net/tls.ts';
-import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { encodeRequest, encodeResponse, type RequestToSend } from '../../../src/protocol/codec.ts';
 import { ClientHandshake, ServerHandshake } from '../../../src/protocol/handshake.ts';
+import { sessionIdOf } from '../../../src/protocol/session-secret.ts';
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 const clientNonce = Buffer.alloc(32, 'c');
 const serverNonce = Buffer.alloc(32, 's');
-const binding = clearBinding('127.0.0.1', 19_901);
+const place = '0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0 net:[4026531840]';
+const binding = clearBinding({ address: '127.0.0.1', port: 19_901 }, place);
 
-const session = parseSessionId('0123456789abcdef');
+const secret = Buffer.from(Array.from({ length: 16 }, (_, index) => 0x30 + index));
+const session = sessionIdOf(secret);
 const origin = { program: 'demo', pid: 258, machine: 'm' };
 const id = parseMessageId(`${session}.1`);
 const to = parseName('ann');
@@ -27,8 +25,8 @@ const body = Buffer.from('hello');
 const checksum = bodyChecksum(body);
 const holds = [{ number: 1, id }];
 
-const requests: readonly Request[] = [
-  { kind: 'hello', request: 1, session, origin, standby: false, held: [] },
+const requests: readonly RequestToSend[] = [
+  { kind: 'hello', request: 1, session, secret, origin, standby: false, sentUpTo: 0, held: [] },
   {
     kind: 'post',
     request: 2,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReadyQueue } from '../../../src/engine/ready-queue.ts';
+import { NumberQueue } from '../../../src/base/number-queue.ts';
 import { Random, seedFromEnvironment } from '../../support/random.ts';
 
 test('numbers come out in ascending order, in whatever order they were added', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   for (const number of [5, 1, 4, 9, 2]) numbers.add(number);
   assert.deepEqual([...numbers], [1, 2, 4, 5, 9]);
   assert.equal(numbers.first, 1);
@@ -12,13 +12,13 @@ test('numbers come out in ascending order, in whatever order they were added', (
 });
 
 test('a number that is added twice is there once', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   for (const number of [1, 2, 3, 1, 2, 3]) numbers.add(number);
   assert.deepEqual([...numbers], [1, 2, 3]);
 });
 
 test('deleting a number that is not there changes nothing', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   numbers.delete(1);
   for (const number of [2, 4]) numbers.add(number);
   for (const number of [1, 3, 5]) numbers.delete(number);
@@ -26,7 +26,7 @@ test('deleting a number that is not there changes nothing', () => {
 });
 
 test('a number taken from the front can be put back, and the order stays', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   for (const number of [1, 2, 3]) numbers.add(number);
   numbers.delete(1);
   numbers.delete(2);
@@ -37,7 +37,7 @@ test('a number taken from the front can be put back, and the order stays', () =>
 });
 
 test('all numbers can be taken, and others added after', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   for (const number of [1, 2]) numbers.add(number);
   for (const number of [1, 2]) numbers.delete(number);
   assert.equal(numbers.first, undefined);
@@ -47,7 +47,7 @@ test('all numbers can be taken, and others added after', () => {
 });
 
 test('the order stays when thousands are taken from the front and the rest moves up', () => {
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   for (let number = 0; number < 5_000; number++) numbers.add(number);
   for (let number = 0; number < 4_999; number++) {
     assert.equal(numbers.first, number);
@@ -62,7 +62,7 @@ const seed = seedFromEnvironment();
 
 test(`with random numbers added and deleted, the queue is a sorted set (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const numbers = new ReadyQueue();
+  const numbers = new NumberQueue();
   const model = new Set<number>();
   for (let step = 0; step < 20_000; step++) {
     const isFirst = random.oneIn(2);

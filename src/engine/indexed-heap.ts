@@ -1,13 +1,23 @@
-export interface Timed {
-  /** Milliseconds on the engine's clock. */
-  readonly deadline: number;
-  /** Index in the heap, maintained by DeadlineHeap. */
+export interface Indexed {
+  /** Index in the heap, maintained by IndexedHeap. */
   index: number;
 }
 
-/** The deadlines of parked waits in a binary heap. Each item knows its index, so deleting one is cheap. */
-export class DeadlineHeap<Item extends Timed> {
+/**
+ * A binary heap, the item of the lowest rank first. Each item knows its index, so deleting one is cheap. The rank
+ * of an item in the heap must not change.
+ */
+export class IndexedHeap<Item extends Indexed> {
   readonly #heap: Item[] = [];
+  readonly #rankOf: (item: Item) => number;
+
+  constructor(rankOf: (item: Item) => number) {
+    this.#rankOf = rankOf;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
 
   get first(): Item | undefined {
     return this.#heap[0];
@@ -35,7 +45,7 @@ export class DeadlineHeap<Item extends Timed> {
   #up(item: Item): void {
     while (item.index > 0) {
       const parent = this.#heap[(item.index - 1) >>> 1] as Item;
-      if (parent.deadline <= item.deadline) return;
+      if (this.#rankOf(parent) <= this.#rankOf(item)) return;
       const { index } = parent;
       this.#put(parent, item.index);
       this.#put(item, index);
@@ -46,8 +56,8 @@ export class DeadlineHeap<Item extends Timed> {
     for (;;) {
       const left = this.#heap[item.index * 2 + 1];
       const right = this.#heap[item.index * 2 + 2];
-      const child = right && left && right.deadline < left.deadline ? right : left;
-      if (!child || child.deadline >= item.deadline) return;
+      const child = right && left && this.#rankOf(right) < this.#rankOf(left) ? right : left;
+      if (!child || this.#rankOf(child) >= this.#rankOf(item)) return;
       const { index } = child;
       this.#put(child, item.index);
       this.#put(item, index);

@@ -1,15 +1,11 @@
 // Another user's files. An error that only says EACCES leaves a user without a remedy: here it names the user to
-// whom the file belongs, and the line that gives it back. And root makes no files inside another user's
-// folder, because from then on they would lock that user out. Where the mode allows what the system refuses, a
-// sandbox is named.
+// whom the file belongs, and the line that gives it back. Where the mode allows what the system refuses, a sandbox
+// is named.
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
-import { accountOf, describeUser, unmappedUser } from './users.ts';
-
-const root = 0;
-const othersMayWrite = 0o002;
+import { describeUser } from './users.ts';
 
 const modeOfFolder = 0o300;
 const modeOfFile = 0o600;
@@ -67,22 +63,6 @@ function remedy(at: string, path: string, home: string, uid: number): string {
 function pathIn(cause: unknown): string | undefined {
   const { path, address } = (cause ?? {}) as { path?: unknown; address?: unknown };
   return [path, address].find((each) => typeof each === 'string');
-}
-
-/** Throws where root would make a file in a folder of another user. */
-export function refuseToLockOut(folder: string): void {
-  if (process.geteuid?.() !== root) return;
-  const found = nearest(folder);
-  if (!found) return;
-  const { path, stat } = found;
-  const isShared = (stat.mode & othersMayWrite) !== 0;
-  // In a user namespace the owner may be unknown; then nothing is refused.
-  if (stat.uid === root || stat.uid === unmappedUser || isShared) return;
-  const user = describeUser(stat.uid);
-  const what = `${path} belongs to ${user}; files that root makes in it would lock that user out`;
-  throw new IpcError('home_unusable', what, {
-    hint: `run it without sudo, or as that user (sudo -u ${accountOf(stat.uid) ?? `'#${stat.uid}'`}), or set IPC_HOME to a folder of root`,
-  });
 }
 
 /** The path itself, or the nearest folder above it that there is and that may be looked at. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeadlineHeap } from '../../../src/engine/deadline-heap.ts';
+import { IndexedHeap } from '../../../src/engine/indexed-heap.ts';
 import { pick, Random, seedFromEnvironment, shuffled } from '../../support/random.ts';
 
 const seed = seedFromEnvironment();
 
 test(`random deadlines come earliest first, and cancelled ones never (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new DeadlineHeap<{ deadline: number; index: number }>();
+  const deadlines = newHeap();
   const items = Array.from({ length: 3_000 }, () => ({ deadline: random.below(1_000), index: 0 }));
   for (const item of items) deadlines.add(item);
   const cancelled = new Set(shuffled(random, items).slice(0, 1_500));
@@ -18,7 +18,7 @@ test(`random deadlines come earliest first, and cancelled ones never (SEED=${see
 
 test(`the earliest deadline stays first while others are added and cancelled (SEED=${seed})`, () => {
   const random = new Random(seed);
-  const deadlines = new DeadlineHeap<{ deadline: number; index: number }>();
+  const deadlines = newHeap();
   const parked: { deadline: number; index: number }[] = [];
   for (let step = 0; step < 5_000; step++) {
     if (parked.length === 0 || random.below(100) < 52) {
@@ -35,7 +35,11 @@ test(`the earliest deadline stays first while others are added and cancelled (SE
   }
 });
 
-function drain(deadlines: DeadlineHeap<{ deadline: number; index: number }>): number[] {
+function newHeap() {
+  return new IndexedHeap<{ deadline: number; index: number }>(({ deadline }) => deadline);
+}
+
+function drain(deadlines: ReturnType<typeof newHeap>): number[] {
   const found: number[] = [];
   for (let item = deadlines.first; item; item = deadlines.first) {
     found.push(item.deadline);

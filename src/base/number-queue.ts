@@ -1,0 +1,104 @@
+/** Most numbers of a chunk: moving them costs less than finding them in a tree. */
+const chunkMax = 512;
+
+/**
+ * Numbers of messages in ascending order: mostly added at the end and taken from the front. They lie in chunks, so
+ * adding or deleting one anywhere moves at most a chunk.
+ */
+export class NumberQueue {
+  /** None is empty, and the numbers of each are below those of the next. */
+  readonly #chunks: number[][] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get first(): number | undefined {
+    return this.#chunks[0]?.[0];
+  }
+
+  add(number: number): void {
+    const at = Math.max(0, Math.min(this.#chunkOf(number), this.#chunks.length - 1));
+    const chunk = this.#chunks[at];
+    const index = chunk ? indexIn(chunk, number) : 0;
+    if (chunk?.[index] === number) return;
+    this.#size++;
+    if (!chunk || index === chunkMax) this.#chunks.push([number]);
+    else {
+      chunk.splice(index, 0, number);
+      if (chunk.length > chunkMax) this.#chunks.splice(at + 1, 0, chunk.splice(chunkMax / 2));
+    }
+  }
+
+  delete(number: number): void {
+    const at = this.#chunkOf(number);
+    const chunk = this.#chunks[at];
+    const index = chunk ? indexIn(chunk, number) : 0;
+    if (chunk?.[index] !== number) return;
+    this.#size--;
+    if (index === 0) chunk.shift();
+    else chunk.splice(index, 1);
+    if (chunk.length === 0) this.#chunks.splice(at, 1);
+    else if (chunk.length < chunkMax / 4) this.#mergeWithNext(at, chunk);
+  }
+
+  *[Symbol.iterator](): IterableIterator<number> {
+    for (const chunk of this.#chunks) yield* chunk;
+  }
+
+  /** The first numbers above `after`, at most `max`. */
+  above(after: number, max: number): number[] {
+    const numbers: number[] = [];
+    for (let at = this.#chunkOf(after + 1); at < this.#chunks.length; at++) {
+      const chunk = this.#chunks[at] as number[];
+      const index = numbers.length === 0 ? indexIn(chunk, after + 1) : 0;
+      for (const number of chunk.slice(index, index + max - numbers.length)) numbers.push(number);
+      if (numbers.length === max) break;
+    }
+    return numbers;
+  }
+
+  countAbove(after: number): number {
+    const at = this.#chunkOf(after + 1);
+    const chunk = this.#chunks[at];
+    let count = chunk ? chunk.length - indexIn(chunk, after + 1) : 0;
+    for (let behind = at + 1; behind < this.#chunks.length; behind++) {
+      count += this.#chunks[behind]?.length ?? 0;
+    }
+    return count;
+  }
+
+  /** Otherwise a queue that keeps one number of each chunk would have as many chunks as numbers. */
+  #mergeWithNext(at: number, chunk: number[]): void {
+    const next = this.#chunks[at + 1];
+    if (!next || chunk.length + next.length > chunkMax / 2) return;
+    chunk.push(...next);
+    this.#chunks.splice(at + 1, 1);
+  }
+
+  /** The index of the first chunk that has a number that is not smaller. */
+  #chunkOf(number: number): number {
+    let low = 0;
+    let high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#chunks[middle]?.at(-1) as number) < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** The index of the first number that is not smaller. */
+function indexIn(chunk: readonly number[], number: number): number {
+  let low = 0;
+  let high = chunk.length;
+  if (high > 0 && (chunk[high - 1] as number) < number) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((chunk[middle] as number) < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

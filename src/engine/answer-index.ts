@@ -1,0 +1,32 @@
+import { NumberQueue } from '../base/number-queue.ts';
+import type { MessageId } from '../model/message.ts';
+
+/** Numbers of a mailbox's ready messages, by the message that they answer. Most questions have one answer. */
+export class AnswerIndex {
+  readonly #numbers = new Map<MessageId, number | NumberQueue>();
+
+  add(question: MessageId, number: number): void {
+    const present = this.#numbers.get(question);
+    if (present === undefined) this.#numbers.set(question, number);
+    else if (present instanceof NumberQueue) present.add(number);
+    else {
+      const queue = new NumberQueue();
+      for (const each of [present, number]) queue.add(each);
+      this.#numbers.set(question, queue);
+    }
+  }
+
+  delete(question: MessageId, number: number): void {
+    const present = this.#numbers.get(question);
+    if (present instanceof NumberQueue) {
+      present.delete(number);
+      if (present.size === 0) this.#numbers.delete(question);
+    } else if (present === number) this.#numbers.delete(question);
+  }
+
+  /** The lowest number. */
+  first(question: MessageId): number | undefined {
+    const present = this.#numbers.get(question);
+    return present instanceof NumberQueue ? present.first : present;
+  }
+}

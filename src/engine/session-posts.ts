@@ -1,0 +1,174 @@
+// The stored posts above the acknowledged-up-to counts of all sessions. Together they have one bound: the
+// bytes that they take in a segment prologue.
+//
+// 1. A connected session is never forgotten. When connected sessions use up the shared bytes, a post of one
+//    that has its guaranteed posts already is refused, until it acknowledges responses.
+// 2. Of the others, the session last seen longest ago is forgotten when there is no room. A post of such a
+//    session that is repeated after that is stored again: it is delivered twice, but not lost.
+import { rememberedPostBytes, rememberedSessionBytes } from '../base/limits.ts';
+import type { SessionId } from '../model/message.ts';
+import type { SessionRecord } from '../model/records.ts';
+
+/** A message that was stored under a remembered id. */
+export interface StoredPost {
+  readonly number: number;
+  /** undefined if an earlier version stored it. */
+  readonly fingerprint: number | undefined;
+}
+
+interface Posts {
+  ackedUpTo: number;
+  /** By count, for counts above `ackedUpTo`. */
+  readonly stored: Map<number, StoredPost>;
+}
+
+export interface SessionPostsLimits {
+  readonly sessionsMax: number;
+  readonly sessionPostsBytesMax: number;
+  readonly sharedPostsBytesMax: number;
+  readonly guaranteedPosts: number;
+  readonly replayedPostsBytesMax: number;
+}
+
+export class SessionPosts {
+  readonly #limits: SessionPostsLimits;
+  /** The session last seen longest ago comes first. */
+  readonly #sessions = new Map<SessionId, Posts>();
+  #lastSeen: SessionId | undefined;
+  /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
+  readonly #connected = new Map<SessionId, number>();
+  #bytes = 0;
+  /** Of the connected sessions alone. */
+  #connectedBytes = 0;
+
+  constructor(limits: SessionPostsLimits) {
+    this.#limits = limits;
+  }
+
+  connect(session: SessionId, sentUpTo: number): void {
+    if (!this.#connected.has(session)) this.#connectedBytes += this.#bytesOf(session);
+    this.#connected.set(session, sentUpTo);
+  }
+
+  /** An earlier owner may have got the post. Of a session that is not connected this is not known. */
+  mayHaveSent(session: SessionId, count: number): boolean {
+    return count <= (this.#connected.get(session) ?? Number.POSITIVE_INFINITY);
+  }
+
+  disconnect(session: SessionId): void {
+    if (this.#connected.delete(session)) this.#connectedBytes -= this.#bytesOf(session);
+  }
+
+  has(session: SessionId): boolean {
+    return this.#sessions.has(session);
+  }
+
+  ackedUpTo(session: SessionId): number {
+    return this.#sessions.get(session)?.ackedUpTo ?? 0;
+  }
+
+  get(session: SessionId, count: number): StoredPost | undefined {
+    return this.#sessions.get(session)?.stored.get(count);
+  }
+
+  /** The session was seen, has all responses up to that count, and has stored these posts. */
+  store(
+    session: SessionId,
+    ackedUpTo: number,
+    posts: readonly (readonly [count: number, post: StoredPost])[],
+  ): void {
+    const before = this.#bytesOf(session);
+    const own = this.#see(session);
+    acknowledge(own, ackedUpTo);
+    for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
+    this.#count(this.#bytesOf(session) - before, session);
+  }
+
+  /** For a post of a connected session, which acknowledges the responses up to that count. */
+  hasRoom(session: SessionId, ackedUpTo: number, messages: number): boolean {
+    const { sharedPostsBytesMax, guaranteedPosts } = this.#limits;
+    const before = this.#connectedBytes;
+    const posts = this.#sessions.get(session);
+    const added = (posts ? 0 : rememberedSessionBytes) + messages * rememberedPostBytes;
+    if (before + added <= sharedPostsBytesMax) return true;
+    const acknowledged = posts ? storedUpTo(ackedUpTo, posts).length : 0;
+    const left = (posts?.stored.size ?? 0) - acknowledged;
+    if (left + messages <= guaranteedPosts) return true;
+    const after = before + added - acknowledged * rememberedPostBytes;
+    return after <= Math.max(before, sharedPostsBytesMax);
+  }
+
+  forget(session: SessionId): void {
+    this.#count(-this.#bytesOf(session), session);
+    this.#sessions.delete(session);
+    if (session === this.#lastSeen) this.#lastSeen = undefined;
+  }
+
+  shrink(): void {
+    this.#shrinkTo(this.#limits.sessionsMax, this.#limits.sessionPostsBytesMax);
+  }
+
+  /** In a replay there may be more: the records between two prologues name sessions that were forgotten. */
+  shrinkInReplay(): void {
+    this.#shrinkTo(Number.POSITIVE_INFINITY, this.#limits.replayedPostsBytesMax);
+  }
+
+  /** In the order in which they are forgotten. */
+  records(): SessionRecord[] {
+    return Array.from(this.#sessions, ([session, { ackedUpTo, stored }]) => {
+      const numbers = Array.from(stored, ([count, { number }]) => [count, number] as const);
+      return { kind: 'session', session, ackedUpTo, numbers };
+    });
+  }
+
+  *stored(): Generator<StoredPost> {
+    for (const { stored } of this.#sessions.values()) yield* stored.values();
+  }
+
+  /** Makes it the session last seen. */
+  #see(session: SessionId): Posts {
+    const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, stored: new Map() };
+    if (session === this.#lastSeen) return posts;
+    this.#sessions.delete(session);
+    this.#sessions.set(session, posts);
+    this.#lastSeen = session;
+    return posts;
+  }
+
+  #shrinkTo(sessionsMax: number, bytesMax: number): void {
+    const isOver = () => this.#sessions.size > sessionsMax || this.#bytes > bytesMax;
+    if (!isOver()) return;
+    for (const session of this.#sessions.keys()) {
+      // Connected sessions alone may exceed the limit of sessions, never that of bytes.
+      if (!isOver() || this.#bytes === this.#connectedBytes) return;
+      if (!this.#connected.has(session)) this.forget(session);
+    }
+  }
+
+  #count(bytes: number, session: SessionId): void {
+    this.#bytes += bytes;
+    if (this.#connected.has(session)) this.#connectedBytes += bytes;
+  }
+
+  /** In a segment prologue: a `session` record, and a part of the `fingerprints` record. */
+  #bytesOf(session: SessionId): number {
+    const posts = this.#sessions.get(session);
+    return posts ? rememberedSessionBytes + posts.stored.size * rememberedPostBytes : 0;
+  }
+}
+
+function acknowledge(posts: Posts, ackedUpTo: number): void {
+  if (ackedUpTo <= posts.ackedUpTo) return;
+  for (const count of storedUpTo(ackedUpTo, posts)) posts.stored.delete(count);
+  posts.ackedUpTo = ackedUpTo;
+}
+
+/** The counts that are stored, up to that one. */
+function storedUpTo(last: number, { ackedUpTo, stored }: Posts): number[] {
+  if (last - ackedUpTo > stored.size) return [...stored.keys()].filter((count) => count <= last);
+  const passed = Array.from(
+    { length: Math.max(0, last - ackedUpTo) },
+    (_, index) => ackedUpTo + 1 + index,
+  );
+  return passed.filter((count) => stored.has(count));
+}

@@ -1,0 +1,122 @@
+// The bytes of hello and welcome: JSON, with the holds in the body, which has room for 4096 of them.
+import { IpcError } from '../base/errors.ts';
+import { version } from '../base/version.ts';
+import { parseOrigin } from '../model/envelope.ts';
+import { parseSessionId, type SessionId } from '../model/message.ts';
+import type { Hello, Welcome } from '../model/requests.ts';
+import type { Frame } from './frame.ts';
+import { holdsOf } from './header-fields.ts';
+import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import { sessionIdOf, sessionSecretBytes } from './session-secret.ts';
+
+/** The version of the frames after the handshake. The handshake itself never changes. */
+const protocolNumber = 1;
+/** A process id travels as a u32. */
+const pidMax = 2 ** 32 - 1;
+/** The form of a version; it is shown, so nothing else is accepted. */
+const versionForm = /^[\w.+-]{1,64}$/;
+
+/** The secret ends at the decoder, so nothing behind it can show or store it. */
+export interface HelloToSend extends Hello {
+  readonly secret: Buffer;
+}
+
+export function helloHeader(hello: HelloToSend): Buffer {
+  const { session, origin, standby, sentUpTo } = hello;
+  const secret = hello.secret.toString('hex');
+  return writeJson({
+    protocol: protocolNumber,
+    version,
+    session,
+    secret,
+    ...origin,
+    standby,
+    sentUpTo,
+  });
+}
+
+export function decodeHello(frame: Frame): Hello {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  try {
+    const session = parseSessionId(fields.text('session'));
+    checkSecret(fields, session);
+    return {
+      kind: 'hello',
+      request: frame.request,
+      session,
+      origin: parseOrigin(
+        fields.text('program'),
+        fields.whole('pid', pidMax),
+        fields.text('machine'),
+      ),
+      standby: fields.flag('standby'),
+      sentUpTo: fields.whole('sentUpTo'),
+      held: holdsOf(frame.body),
+    };
+  } catch (error) {
+    // A connection is useless without its hello, so every error in a hello is fatal.
+    if (!(error instanceof IpcError) || error.code === 'version_mismatch') throw error;
+    throw new IpcError('bad_frame', `hello: ${error.message}`);
+  }
+}
+
+/** The id alone could be that of any session whose message the peer has seen. */
+function checkSecret(fields: JsonFields, session: SessionId): void {
+  const secret = fields.optionalText('secret');
+  if (secret === undefined) {
+    const theirs = `agent-ipc ${theirVersion(fields)}, too old to prove its session`;
+    throw new IpcError('version_mismatch', `the other side is ${theirs}; this is ${version}`);
+  }
+  const bytes = Buffer.from(secret, 'hex');
+  const isSecret = secret.length === 2 * sessionSecretBytes && bytes.length === sessionSecretBytes;
+  if (isSecret && sessionIdOf(bytes) === session) return;
+  throw new IpcError('bad_frame', 'the secret is not that of the session');
+}
+
+export function welcomeHeader(welcome: Welcome): Buffer {
+  const { store, epoch, format, pid, addresses, messages, requests } = welcome;
+  return writeJson({
+    protocol: protocolNumber,
+    version,
+    store,
+    epoch,
+    format,
+    pid,
+    addresses,
+    messages,
+    requests,
+  });
+}
+
+export function decodeWelcome(frame: Frame): Welcome {
+  const fields = readJson(frame.header);
+  checkProtocol(fields);
+  const requests = fields.optionalTexts('requests');
+  return {
+    kind: 'welcome',
+    request: frame.request,
+    store: fields.text('store'),
+    epoch: fields.whole('epoch'),
+    format: fields.whole('format'),
+    pid: fields.whole('pid', pidMax),
+    addresses: fields.addresses('addresses'),
+    revoked: holdsOf(frame.body),
+    messages: fields.whole('messages'),
+    ...(requests && { requests }),
+  };
+}
+
+function checkProtocol(fields: JsonFields): void {
+  const protocol = fields.whole('protocol');
+  if (protocol === protocolNumber) return;
+  const theirs = `agent-ipc ${theirVersion(fields)} with protocol ${protocol}`;
+  const ours = `this is ${version} with protocol ${protocolNumber}`;
+  throw new IpcError('version_mismatch', `the other side is ${theirs}; ${ours}`);
+}
+
+function theirVersion(fields: JsonFields): string {
+  const given = fields.text('version');
+  if (versionForm.test(given)) return given;
+  throw new IpcError('bad_frame', 'the field version of a header is not a version');
+}
