@@ -4,7 +4,7 @@
 // 3. A result that is cancelled or cannot be written releases its mail.  4. end() does the same for all.
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
-import { quoted } from '../app/sanitize.ts';
+import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
 import {

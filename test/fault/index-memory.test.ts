@@ -86,7 +86,8 @@ test('an owner with a small heap replays a mailbox or store full of the longest 
   const post = () => patiently(() => other.post(box, 'more', more));
   await assert.rejects(post(), {
     code: filled.code,
-    message: /^the broker says: "the messages of the (store|mailbox .*) take [0-9]+ of [0-9]+ bytes of memory"$/,
+    message:
+      /^the broker says: "the messages of the (store|mailbox .*) take [0-9]+ of [0-9]+ bytes of memory"$/,
   });
   const { deliveries } = await patiently(() => other.fetch(box, 2));
   const numbers = deliveries.map(({ number }) => number);
