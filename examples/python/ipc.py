@@ -45,7 +45,7 @@ T = TypeVar('T')
 
 HOST = '127.0.0.1'
 PORT = '19901'
-PROTOCOL = 1
+PROTOCOL = 2
 VERSION = '1'  # of this program, for messages
 PREFACE_CLIENT, PREFACE_SERVER = b'\xa9IPCc\r\n\x01', b'\xa9IPCs\r\n\x01'
 

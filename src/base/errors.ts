@@ -107,7 +107,7 @@ const table = {
   version_mismatch: {
     fault: 'operation',
     fatal: true,
-    hint: 'run the same version of agent-ipc on both sides',
+    hint: 'run the same version of agent-ipc on both sides: end the sessions of the older one',
   },
   owner_silent: {
     fault: 'operation',

@@ -187,6 +187,11 @@ assert(postsInFlightMax >= unacknowledgedPostsMax, 'a session that keeps to its 
 /** A connection's share of one turn of the event loop. Beyond it, its requests wait until all others were read. */
 export const turnRequestsMax = 256;
 export const turnBytesMax = 1024 ** 2;
+/**
+ * Time for the requests of one turn, which is divided among the connections that have requests in it. Each of them
+ * has at least one. Short, because a post waits for three or four turns until it is stored.
+ */
+export const turnTimeMsMax = 1;
 /** Unread bytes at which deliveries to a peer pause, and its requests stay unread. */
 export const unreadBytesMax = 4 * 1024 ** 2;
 assert(
@@ -243,7 +248,10 @@ assert(
   'all that is remembered fits into a prologue',
 );
 const guaranteedBytes = rememberedSessionBytes + guaranteedPosts * rememberedPostBytes;
-/** Beyond this, a connected session that has more than its guaranteed posts is refused. */
+/**
+ * When connected sessions take this much, one that has its guaranteed posts is refused. What all sessions have
+ * beyond their guaranteed posts takes no more, either.
+ */
 export const sharedPostsBytesMax = sessionPostsBytesMax - connectionsMax * guaranteedBytes;
 assert(
   16 * (rememberedSessionBytes + unacknowledgedPostsMax * rememberedPostBytes) <=

@@ -43,10 +43,6 @@ export class NumberQueue {
     else if (chunk.length < chunkMax / 4) this.#mergeWithNext(at, chunk);
   }
 
-  *[Symbol.iterator](): IterableIterator<number> {
-    for (const chunk of this.#chunks) yield* chunk;
-  }
-
   /** The first numbers above `after`, at most `max`. */
   above(after: number, max: number): number[] {
     const numbers: number[] = [];

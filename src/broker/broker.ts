@@ -43,7 +43,7 @@ import type { Acceptor } from './acceptor.ts';
 import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
 import { checkAddresses, type Listeners } from './listeners.ts';
-import { Peer, type PeerLimits, peerLimits } from './peer.ts';
+import { Peer, type PeerLimits, peerLimits, type Turn } from './peer.ts';
 
 export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
   readonly connectionsMax: number;
@@ -79,6 +79,7 @@ export class Broker {
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
   readonly #peers = new Map<ConnectionId, Peer>();
+  readonly #turn: Turn = { peers: 0 };
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
   #timer: Timer | undefined;
@@ -210,7 +211,7 @@ export class Broker {
     if (this.#peers.size >= this.#limits.connectionsMax) return this.#refuse(connection);
     this.#budget.add(connection);
     const id = ++this.#connectionCount;
-    const peer = new Peer(connection, this.#limits, this.#runtime);
+    const peer = new Peer(connection, this.#limits, this.#runtime, this.#turn);
     this.#peers.set(id, peer);
     if (this.#state === 'starting') peer.pause('starting');
     connection.onClose = () => {
@@ -218,8 +219,7 @@ export class Broker {
       this.#noticeStandstill();
       this.#step({ kind: 'disconnect', connection: id });
     };
-    connection.onHeartbeat = () => peer.charge(0);
-    connection.onFrame = (frame) => this.#onFrame(id, peer, frame);
+    peer.serve((frame) => this.#onFrame(id, peer, frame));
   }
 
   #refuse(connection: Connection): void {
@@ -273,7 +273,6 @@ export class Broker {
   }
 
   #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
-    peer.charge(frame.header.length + frame.body.length);
     try {
       const request = decodeRequest(frame);
       if (request.kind === 'send' || request.kind === 'ping') {

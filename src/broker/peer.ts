@@ -1,20 +1,29 @@
 // Flow control of one connection: no peer takes more than its share of the event loop, of memory, or of the
 // disk's queue.
-// 1. In one turn of the event loop a peer may send `turnRequestsMax` requests and `turnBytesMax` bytes. The
-//    rest stays unread until the next turn, after all other peers were read.
+// 1. In one turn of the event loop a peer may send `turnRequestsMax` requests and `turnBytesMax` bytes, and its
+//    requests may take its part of `turnTimeMsMax`, which is divided among the peers that have requests in that turn.
+//    The rest stays unread until the next turn, after all other peers were read.
 // 2. While a peer leaves `unreadBytesMax` of responses unread, its requests stay unread, too (backpressure).
 // 3. At most `postsInFlightMax` of its posts and settles wait for the disk. More are refused.
 import { IpcError } from '../base/errors.ts';
-import { postsInFlightMax, turnBytesMax, turnRequestsMax, unreadBytesMax } from '../base/limits.ts';
+import {
+  postsInFlightMax,
+  turnBytesMax,
+  turnRequestsMax,
+  turnTimeMsMax,
+  unreadBytesMax,
+} from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
+import type { Frame } from '../protocol/frame.ts';
 import { costlyKinds } from './costly-requests.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
   readonly turnBytesMax: number;
+  readonly turnTimeMsMax: number;
   readonly unreadBytesMax: number;
   readonly postsInFlightMax: number;
 }
@@ -22,9 +31,17 @@ export interface PeerLimits {
 export const peerLimits: PeerLimits = {
   turnRequestsMax,
   turnBytesMax,
+  turnTimeMsMax,
   unreadBytesMax,
   postsInFlightMax,
 };
+
+/** The peers of one broker that have requests in this turn. */
+export interface Turn {
+  peers: number;
+}
+
+type PeerRuntime = Pick<Runtime, 'now' | 'defer'>;
 
 /** Why the connection is not read. `request`: one of its requests takes time. */
 type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';
@@ -32,18 +49,34 @@ type Pause = 'starting' | 'share' | 'unread' | 'request' | 'ending';
 export class Peer {
   readonly connection: Connection;
   readonly #limits: PeerLimits;
-  readonly #runtime: Pick<Runtime, 'defer'>;
+  readonly #runtime: PeerRuntime;
+  readonly #turn: Turn;
   readonly #pauses = new Set<Pause>();
   #requestsLeft = 0;
   #bytesLeft = 0;
+  #usedMs = 0;
   #isTurnOpen = false;
   #inFlight = 0;
   #saidHello = false;
 
-  constructor(connection: Connection, limits: PeerLimits, runtime: Pick<Runtime, 'defer'>) {
+  /** `turn`: one for all peers of a broker. */
+  constructor(connection: Connection, limits: PeerLimits, runtime: PeerRuntime, turn: Turn) {
     this.connection = connection;
     this.#limits = limits;
     this.#runtime = runtime;
+    this.#turn = turn;
+    connection.onHeartbeat = () => this.#charge(0);
+  }
+
+  /** Passes each request to `handle`, and counts its bytes and its time against the peer's share of this turn. */
+  serve(handle: (frame: Frame) => void): void {
+    this.connection.onFrame = (frame) => {
+      this.#charge(frame.header.length + frame.body.length);
+      const began = this.#runtime.now();
+      handle(frame);
+      this.#usedMs += this.#runtime.now() - began;
+      if (this.#usedMs * this.#turn.peers >= this.#limits.turnTimeMsMax) this.pause('share');
+    };
   }
 
   pause(why: Pause): void {
@@ -53,12 +86,6 @@ export class Peer {
 
   resume(why: Pause): void {
     if (this.#pauses.delete(why) && this.#pauses.size === 0) this.connection.resume();
-  }
-
-  /** Counts a request of `bytes` against the peer's share of this turn. */
-  charge(bytes: number): void {
-    if (!this.#isTurnOpen) this.#openTurn();
-    this.#spend(1, bytes);
   }
 
   get saidHello(): boolean {
@@ -100,6 +127,11 @@ export class Peer {
     this.connection.send(encodeRequest({ kind: 'ping', request: 0 }));
   }
 
+  #charge(bytes: number): void {
+    if (!this.#isTurnOpen) this.#openTurn();
+    this.#spend(1, bytes);
+  }
+
   #spend(requests: number, bytes: number): void {
     this.#requestsLeft -= requests;
     this.#bytesLeft -= bytes;
@@ -110,7 +142,10 @@ export class Peer {
     this.#isTurnOpen = true;
     this.#requestsLeft = this.#limits.turnRequestsMax;
     this.#bytesLeft = this.#limits.turnBytesMax;
+    this.#usedMs = 0;
+    this.#turn.peers += 1;
     this.#runtime.defer(() => {
+      this.#turn.peers -= 1;
       this.#isTurnOpen = false;
       this.resume('share');
     });

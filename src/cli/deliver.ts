@@ -29,7 +29,7 @@ export const messageFields: OutputFields = {
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
   answers: 'the id of the message that it answers, or ""',
-  depth: 'its place in a chain of answers; 0 if it answers none',
+  depth: 'its position in a chain of answers; 0 if it answers none',
   failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',

@@ -185,11 +185,11 @@ output for an answer of \`ipc work\`, or two workers would answer each other for
 ever. A command that passes its result on to another worker runs \`ipc post\`.
 
 A loop through other programs is slow, and ends. One sender gets ${sendsPerHourWork}
-answers an hour (\`--sends-per-hour\`). Further answers wait, with a line on
-stderr, and with each of them one of the \`--parallel\` places; its message stays
-held, so nothing is lost. When the work ends, they are posted at once. And a
-message that is at least answer ${chainDepthMax} in a chain (\`depth\` with \`--json\`) is
-not answered.
+answers an hour (\`--sends-per-hour\`). Each further answer waits, with a line on
+stderr, and takes one of the \`--parallel\` slots; its message stays held, so
+nothing is lost. When the work ends, these answers are posted at once. A message
+whose \`depth\` (see \`--json\`) is ${chainDepthMax} or more ends too long a chain of answers,
+and is not answered.
 
 The command inherits the environment of the worker, except IPC_KEY. If a file
 has the same key, \`ipc\` in the command reads it there; otherwise it fails with

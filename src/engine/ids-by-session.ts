@@ -21,10 +21,6 @@ export class IdsBySession<Value> {
     this.#limits = limits;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   has(id: MessageId): boolean {
     return this.#entries.has(id);
   }

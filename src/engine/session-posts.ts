@@ -5,6 +5,8 @@
 //    that has its guaranteed posts already is refused, until it acknowledges responses.
 // 2. Of the others, the session last seen longest ago is forgotten when there is no room. A post of such a
 //    session that is repeated after that is stored again: it is delivered twice, but not lost.
+// 3. Any of the others may connect again. So the posts that all sessions have beyond the guaranteed ones keep
+//    within the shared bytes: then each connected session has room for its guaranteed posts.
 import { rememberedPostBytes, rememberedSessionBytes } from '../base/limits.ts';
 import type { SessionId } from '../model/message.ts';
 import type { SessionRecord } from '../model/records.ts';
@@ -40,6 +42,8 @@ export class SessionPosts {
   #bytes = 0;
   /** Of the connected sessions alone. */
   #connectedBytes = 0;
+  /** Of the posts that sessions have beyond their guaranteed ones. */
+  #surplusBytes = 0;
 
   constructor(limits: SessionPostsLimits) {
     this.#limits = limits;
@@ -81,7 +85,7 @@ export class SessionPosts {
     const own = this.#see(session);
     acknowledge(own, ackedUpTo);
     for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
-    this.#count(this.#bytesOf(session) - before, session);
+    this.#count(before, this.#bytesOf(session), session);
   }
 
   /** For a post of a connected session, which acknowledges the responses up to that count. */
@@ -99,18 +103,20 @@ export class SessionPosts {
   }
 
   forget(session: SessionId): void {
-    this.#count(-this.#bytesOf(session), session);
+    this.#count(this.#bytesOf(session), 0, session);
     this.#sessions.delete(session);
     if (session === this.#lastSeen) this.#lastSeen = undefined;
   }
 
   shrink(): void {
-    this.#shrinkTo(this.#limits.sessionsMax, this.#limits.sessionPostsBytesMax);
+    const { sessionsMax, sessionPostsBytesMax, sharedPostsBytesMax } = this.#limits;
+    this.#shrinkTo(sessionsMax, sessionPostsBytesMax, sharedPostsBytesMax);
   }
 
   /** In a replay there may be more: the records between two prologues name sessions that were forgotten. */
   shrinkInReplay(): void {
-    this.#shrinkTo(Number.POSITIVE_INFINITY, this.#limits.replayedPostsBytesMax);
+    const { replayedPostsBytesMax } = this.#limits;
+    this.#shrinkTo(Number.POSITIVE_INFINITY, replayedPostsBytesMax, replayedPostsBytesMax);
   }
 
   /** In the order in which they are forgotten. */
@@ -135,8 +141,11 @@ export class SessionPosts {
     return posts;
   }
 
-  #shrinkTo(sessionsMax: number, bytesMax: number): void {
-    const isOver = () => this.#sessions.size > sessionsMax || this.#bytes > bytesMax;
+  #shrinkTo(sessionsMax: number, bytesMax: number, surplusBytesMax: number): void {
+    const isOver = () =>
+      this.#sessions.size > sessionsMax ||
+      this.#bytes > bytesMax ||
+      this.#surplusBytes > surplusBytesMax;
     if (!isOver()) return;
     for (const session of this.#sessions.keys()) {
       // Connected sessions alone may exceed the limit of sessions, never that of bytes.
@@ -145,9 +154,16 @@ export class SessionPosts {
     }
   }
 
-  #count(bytes: number, session: SessionId): void {
-    this.#bytes += bytes;
-    if (this.#connected.has(session)) this.#connectedBytes += bytes;
+  #count(before: number, after: number, session: SessionId): void {
+    this.#bytes += after - before;
+    if (this.#connected.has(session)) this.#connectedBytes += after - before;
+    this.#surplusBytes += this.#surplusOf(after) - this.#surplusOf(before);
+  }
+
+  /** `bytes`: those of one session. */
+  #surplusOf(bytes: number): number {
+    const { guaranteedPosts } = this.#limits;
+    return Math.max(0, bytes - rememberedSessionBytes - guaranteedPosts * rememberedPostBytes);
   }
 
   /** In a segment prologue: a `session` record, and a part of the `fingerprints` record. */

@@ -5,7 +5,12 @@ import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
-import { describeUser } from './users.ts';
+import { describeUser, rootUser } from './users.ts';
+
+interface Found {
+  readonly path: string;
+  readonly stat: Stats;
+}
 
 const modeOfFolder = 0o300;
 const modeOfFile = 0o600;
@@ -39,7 +44,7 @@ export function withOwner(error: unknown, path: string, home: string): unknown {
     });
   }
   const what = `${at} belongs to ${describeUser(stat.uid)}, and this process is of ${describeUser(uid)} (${code})`;
-  const hint = remedy(at, path, home, uid);
+  const hint = remedy(found, path, home, uid);
   return new IpcError(error.code, what, { cause, hint });
 }
 
@@ -48,15 +53,16 @@ function mayWrite(stat: Stats): boolean {
   return (stat.mode & needed) === needed;
 }
 
-/** A folder above the state folder is the system's, or another user's, and stays so. */
-function remedy(at: string, path: string, home: string, uid: number): string {
+/** A folder above the state folder is the system's, or another user's, and stays so; so does another user's key. */
+function remedy({ path: at, stat }: Found, path: string, home: string, uid: number): string {
   const isBelow = home !== dirname(home) && (at === home || at.startsWith(`${home}/`));
   if (isBelow) {
     const giveBack = `\`sudo chown -R ${uid} ${shellWord(home)}\``;
     return `if only agent-ipc uses that folder, ${giveBack}; or set IPC_HOME to a folder of yours`;
   }
-  if (at === path) return `\`sudo chown ${uid} ${shellWord(at)}\``;
-  return 'set IPC_HOME to a folder of yours';
+  if (at !== path) return 'set IPC_HOME to a folder of yours';
+  if (stat.uid !== rootUser) return 'set IPC_KEY_FILE to a file of yours';
+  return `\`sudo chown ${uid} ${shellWord(at)}\``;
 }
 
 /** A file, or the Unix socket that could not be reached. */
@@ -66,7 +72,7 @@ function pathIn(cause: unknown): string | undefined {
 }
 
 /** The path itself, or the nearest folder above it that there is and that may be looked at. */
-function nearest(path: string): { path: string; stat: Stats } | undefined {
+function nearest(path: string): Found | undefined {
   for (let at = path; ; at = dirname(at)) {
     try {
       return { path: at, stat: statSync(at) };

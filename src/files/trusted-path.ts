@@ -60,7 +60,8 @@ export function requireTrustedFile(path: string): void {
 /** Throws for a part of the path that others can change. undefined if the path does not lead to anything. */
 function follow(path: string, uid: number, code: Code): Place | undefined {
   const parts = partsOf(resolve(path));
-  const isAboveHome = isAbove(process.env.HOME ?? '');
+  const { HOME } = process.env;
+  const isAboveHome = isAbove(HOME ? resolve(HOME) : '');
   let place = lookAt('/');
   for (let links = 0; place; ) {
     const { stat } = place;

@@ -334,8 +334,8 @@ export class AgentMail {
   /**
    * Owns the broker, or joins its owner. No other call needs it first: each does so by itself. An abort only
    * ends the call; this session may own the broker all the same.
-   * @throws `address_unusable`. `not_owner`: the owner is of an older version, and only its own session can
-   * change where it listens.
+   * @throws `address_unusable`. `not_owner`: this session is on another machine than the owner, or beyond a
+   * tunnel, and may not change where it listens.
    */
   async start(options: StartOptions = {}): Promise<StartResult> {
     return this.#mail.start(parseOptions('start', options, ['bind', 'signal']));

@@ -48,7 +48,7 @@ export class Message {
   readonly attempt: number;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
-  /** Its place in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
+  /** Its position in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
   readonly depth: number;
   /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
   readonly damaged: boolean;

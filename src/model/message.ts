@@ -45,7 +45,7 @@ export interface Envelope {
   readonly time: number;
   /** The id of the message that this one answers, or ''. */
   readonly answers: MessageId | '';
-  /** Its place in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
+  /** Its position in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
   readonly depth: number;
   readonly origin: Origin;
   readonly bodyBytes: number;

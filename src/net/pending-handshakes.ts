@@ -1,5 +1,5 @@
 // The connections of one listener that have not proved the key yet, at most `pendingHandshakesMax`. Those that
-// have sent their hello and those that have not each have half of the places, so neither can crowd out the
+// have sent their hello and those that have not each have half of the slots, so neither can crowd out the
 // others. When one more connection comes, the oldest of those that exceed their half is closed: no connection is
 // closed before as many others have come, or have sent their hello, after it. Until then it has been read.
 // A connection that has proved the key is not counted here. An honest peer that is closed too early has read

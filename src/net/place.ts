@@ -9,10 +9,16 @@ type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 /** Where nothing can be read, no other process has the same text: it fits nowhere but in this process. */
 const unknownPlace = randomBytes(16).toString('hex');
 
+/** Read once: a process stays in its boot, and Node cannot enter another network namespace. */
+let linuxPlace: string | undefined;
+
 /** The same text in all processes on this loopback network, and another one everywhere else. */
 export function placeHere(): string {
   try {
-    if (process.platform === 'linux') return linuxPlace();
+    if (process.platform === 'linux') {
+      linuxPlace ??= readLinuxPlace();
+      return linuxPlace;
+    }
     return hardwarePlace(networkInterfaces()) ?? unknownPlace;
   } catch {
     // No /proc, or a sandbox that hides it.
@@ -20,7 +26,7 @@ export function placeHere(): string {
   }
 }
 
-function linuxPlace(): string {
+function readLinuxPlace(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return `${boot} ${readlinkSync('/proc/self/ns/net')}`;
 }

@@ -9,8 +9,11 @@ import { holdsOf } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 import { sessionIdOf, sessionSecretBytes } from './session-secret.ts';
 
-/** The version of the frames after the handshake. The handshake itself never changes. */
-const protocolNumber = 1;
+/**
+ * The version of the frames after the handshake. With 1 a hello had no secret, and an offer no depth. Over the Unix
+ * socket the handshake of both versions is the same, so only this number keeps them apart.
+ */
+const protocolNumber = 2;
 /** A process id travels as a u32. */
 const pidMax = 2 ** 32 - 1;
 /** The form of a version; it is shown, so nothing else is accepted. */
@@ -56,18 +59,14 @@ export function decodeHello(frame: Frame): Hello {
     };
   } catch (error) {
     // A connection is useless without its hello, so every error in a hello is fatal.
-    if (!(error instanceof IpcError) || error.code === 'version_mismatch') throw error;
+    if (!(error instanceof IpcError)) throw error;
     throw new IpcError('bad_frame', `hello: ${error.message}`);
   }
 }
 
 /** The id alone could be that of any session whose message the peer has seen. */
 function checkSecret(fields: JsonFields, session: SessionId): void {
-  const secret = fields.optionalText('secret');
-  if (secret === undefined) {
-    const theirs = `agent-ipc ${theirVersion(fields)}, too old to prove its session`;
-    throw new IpcError('version_mismatch', `the other side is ${theirs}; this is ${version}`);
-  }
+  const secret = fields.text('secret');
   const bytes = Buffer.from(secret, 'hex');
   const isSecret = secret.length === 2 * sessionSecretBytes && bytes.length === sessionSecretBytes;
   if (isSecret && sessionIdOf(bytes) === session) return;

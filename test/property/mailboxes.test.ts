@@ -189,17 +189,9 @@ class History {
       if (!isWrong && !held.some((hold) => hold.number === number)) client.held.delete(number);
     }
     const request = ++this.#requestCount;
-    const { session } = client;
+    const { session, count: sentUpTo } = client;
     const standby = this.#random.oneIn(2);
-    this.#run(client, {
-      kind: 'hello',
-      request,
-      session,
-      origin,
-      standby,
-      sentUpTo: sentAny,
-      held,
-    });
+    this.#run(client, { kind: 'hello', request, session, origin, standby, sentUpTo, held });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });
@@ -325,7 +317,17 @@ class History {
     return holds;
   }
 
+  /** The next post of a session, which was never sent, as if it had been delivered. */
+  #unsentHolds(): Hold[] {
+    const { session, count, connection } = pick(this.#random, this.#clients);
+    // What is settled of a session that is away is forgotten at its hello, and comes back with a replay.
+    if (this.#limits === roomy && connection === undefined) return [];
+    const number = 1 + this.#random.below(this.#oracle.numberHighest + 2);
+    return [{ number, id: `${session}.${count + 1}` as MessageId }];
+  }
+
   #someHolds(): Hold[] {
+    if (this.#random.oneIn(4)) return this.#unsentHolds();
     const live = [...this.#oracle.messages.keys()];
     const other = 1 + this.#random.below(this.#oracle.numberHighest + 2);
     const number = this.#random.oneIn(4) ? other : (live[this.#random.below(live.length)] ?? other);

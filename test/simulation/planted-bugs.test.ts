@@ -68,7 +68,7 @@ const brokers: readonly Broken[] = [
         const dead = files.findIndex((file) => file !== files.at(-1) && !livesIn.has(file));
         if (dead > 0) files.unshift(...files.splice(dead, 1));`,
     invariant: 'I3',
-    seeds: 1_000,
+    seeds: 500,
   },
   {
     name: 'replays the journal before it has created its epoch',

@@ -121,7 +121,7 @@ class Simulation {
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
     this.#thinkMsMax = pick(random, [2, 20, 200, 1_000]);
     this.#limits = {
-      segmentBytesMax: pick(random, [600, 2_000, 8_000]),
+      segmentBytesMax: pick(random, [150, 2_000, 8_000]),
       segmentReserveBytes: pick(random, [100, 1_000]),
       segmentGrowthBytes: pick(random, [50, 500]),
       segmentsCompact: pick(random, [1, 3, 8]),

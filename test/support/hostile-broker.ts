@@ -45,7 +45,7 @@ export function jsonFrame(
 }
 
 const welcome = {
-  ...{ protocol: 1, version: '0.1.0', store: '0'.repeat(32), epoch: 1, format: 1, pid: 4242 },
+  ...{ protocol: 2, version: '0.1.0', store: '0'.repeat(32), epoch: 1, format: 1, pid: 4242 },
   ...{ addresses: ['127.0.0.1'], messages: 0 },
 };
 const status = {

@@ -1,5 +1,4 @@
 // What `ipc work` reports of each job: a line on stderr, or with `--json` an object on stdout.
-
 import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import type { Delivery } from '../../model/mail-service.ts';

@@ -193,7 +193,7 @@ test('a peer with another protocol version gets an error after its proof and is 
     received.push(response.kind === 'error' ? response.code : response.kind);
   };
   const hello = encodeRequest(helloOf(Buffer.alloc(sessionSecretBytes)));
-  const newer = Buffer.concat(hello).toString('latin1').replace('"protocol":1', '"protocol":2');
+  const newer = Buffer.concat(hello).toString('latin1').replace('"protocol":2', '"protocol":3');
   connection.send([Buffer.from(newer, 'latin1')]);
   await ended;
   assert.deepEqual(received, ['version_mismatch']);

@@ -168,19 +168,30 @@ test(
   },
 );
 
-test('a key file elsewhere that belongs to root is named alone', rootOnly, async (context) => {
-  const { home } = await twoUsers(context);
-  const path = join(await makeHome(context), 'key');
-  await chmod(join(path, '..'), 0o755);
-  await writeFile(path, `${'ab'.repeat(32)}\n`, { mode: 0o600 });
-  const child = spawn(process.execPath, [program, 'status'], {
-    ...{ uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] },
-    env: { PATH: process.env.PATH, IPC_HOME: home, IPC_KEY_FILE: path },
-  });
-  const { errors } = await ended(child);
-  assert.match(errors, /^ipc: key_unusable: \S+key belongs to user root \(0\), /);
-  assert.ok(errors.endsWith(` To do: \`sudo chown 54321 ${path}\`.\n`), errors);
-});
+test(
+  "a key file elsewhere that belongs to root is given to the user, another user's is not",
+  rootOnly,
+  async (context) => {
+    const { home } = await twoUsers(context);
+    const path = join(await makeHome(context), 'key');
+    await chmod(join(path, '..'), 0o755);
+    await writeFile(path, `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+    for (const [owner, user, hint] of [
+      [0, 'root (0)', `\`sudo chown 54321 ${path}\``],
+      [54_322, '54322', 'set IPC_KEY_FILE to a file of yours'],
+    ] as const) {
+      await chown(path, owner, owner);
+      const child = spawn(process.execPath, [program, 'status'], {
+        ...{ uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] },
+        env: { PATH: process.env.PATH, IPC_HOME: home, IPC_KEY_FILE: path },
+      });
+      assert.equal(
+        (await ended(child)).errors,
+        `ipc: key_unusable: ${path} belongs to user ${user}, and this process is of user 54321 (EACCES). To do: ${hint}.\n`,
+      );
+    }
+  },
+);
 
 test('a state folder whose parent is missing is not made: it may be a typing error', async (context) => {
   const above = await makeHome(context);

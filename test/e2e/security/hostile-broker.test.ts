@@ -136,15 +136,15 @@ test('a warning of a broker stands in quotes in what `ipc doctor` prints', async
 });
 
 test('a broker of another protocol ends the call with its version, or with an error if that is no version', async (context) => {
-  const newer = await hostileBroker(context, { welcome: { protocol: 2, version: '9.0.0-rc.1' } });
+  const newer = await hostileBroker(context, { welcome: { protocol: 3, version: '9.0.0-rc.1' } });
   await assertRefused(newer, 'version_mismatch');
   const { text } = await newer.agent.call({ operation: 'post', to: 'box', message: 'hello' });
   assert.match(
     text,
-    /^version_mismatch: the other side is agent-ipc 9\.0\.0-rc\.1 with protocol 2;/,
+    /^version_mismatch: the other side is agent-ipc 9\.0\.0-rc\.1 with protocol 3;/,
   );
   for (const version of [injection, 'v'.repeat(65), '']) {
-    const evil = await hostileBroker(context, { welcome: { protocol: 2, version } });
+    const evil = await hostileBroker(context, { welcome: { protocol: 3, version } });
     await assertRefused(evil, 'bad_frame');
   }
 });

@@ -187,6 +187,14 @@ class KnownIds {
     return !isKnown && !this.#isAnswered(id);
   }
 
+  /** The session says in a hello that it has never sent a post with a higher count. */
+  forgetUnsent(session: SessionId, sentUpTo: number): void {
+    this.#settled = this.#settled.filter(([id]) => {
+      const own = splitId(id);
+      return own?.session !== session || own.count <= sentUpTo;
+    });
+  }
+
   forgetAnswered(): void {
     this.#settled = this.#settled.filter(([id]) => !this.#isAnswered(id));
   }
@@ -214,7 +222,8 @@ class KnownIds {
   shrink(limits: EngineLimits, connected: ReadonlySet<SessionId>): void {
     for (const session of [...this.#sessions.keys()]) {
       const isFew = this.#sessions.size <= limits.sessionsMax;
-      if (isFew && this.#bytesOf() <= limits.sessionPostsBytesMax) return;
+      const isSmall = this.#bytesOf() <= limits.sessionPostsBytesMax;
+      if (isFew && isSmall && this.#surplus(limits) <= limits.sharedPostsBytesMax) return;
       if (!connected.has(session)) this.#sessions.delete(session);
     }
   }
@@ -234,6 +243,13 @@ class KnownIds {
     const grown = before + (known ? 0 : sessionBytes) + (1 + alsoTo.length) * postBytes;
     if (grown <= sharedPostsBytesMax || left <= guaranteedPosts) return true;
     return after <= sharedPostsBytesMax || after <= before;
+  }
+
+  /** Bytes of the posts beyond the guaranteed ones. */
+  #surplus({ guaranteedPosts }: EngineLimits): number {
+    const posts = [...this.#sessions.values()].map(({ numbers }) => numbers.size);
+    const surplus = posts.reduce((sum, count) => sum + Math.max(0, count - guaranteedPosts), 0);
+    return surplus * postBytes;
   }
 
   #bytesOf(sessions?: ReadonlySet<SessionId>): number {
@@ -570,14 +586,17 @@ export class EngineOracle {
           if (expected.notHeld.includes(hold)) continue;
           const message = this.#find(hold);
           if (message) expected.settles.add(message.envelope.number);
-          else if (this.#holdersOfUndone.get(hold.id) === session && session)
-            expected.settlesUnstored.set(hold.id, hold.number);
+          else if (this.#holdersOfUndone.get(hold.id) === session && session) {
+            if (this.#mayBePosted(hold.id)) expected.settlesUnstored.set(hold.id, hold.number);
+          }
         }
         for (const id of expected.settlesUnstored.keys()) this.#holdersOfUndone.delete(id);
         if (!expected.posted || command.kind !== 'post' || !session) break;
         for (const id of idsOf(command, session)) {
           const isHeld =
-            this.#holdersOfUndone.has(id) && this.#knownIds.settledAs(id) === undefined;
+            this.#holdersOfUndone.has(id) &&
+            this.#knownIds.settledAs(id) === undefined &&
+            this.#wasSent(id);
           if (isHeld) expected.restored.set(id, this.#holdersOfUndone.get(id));
           this.#holdersOfUndone.delete(id);
         }
@@ -602,6 +621,7 @@ export class EngineOracle {
         }
         break;
       case 'hello': {
+        this.#knownIds.forgetUnsent(command.session, command.sentUpTo);
         const listed = command.held.map((hold) => this.#find(hold));
         for (const message of this.#heldBy(command.session)) {
           if (!listed.includes(message)) putBack(message, false);
@@ -615,7 +635,7 @@ export class EngineOracle {
           const holder = this.#holderOf(hold);
           if (message && holder === undefined) expected.reclaimed.add(message.envelope.number);
           const isFree = holder === undefined || holder === session;
-          if (message || !isFree || !this.#knownIds.mayBePosted(hold.id)) continue;
+          if (message || !isFree || !this.#mayBePosted(hold.id, command)) continue;
           this.#holdersOfUndone.delete(hold.id);
           this.#holdersOfUndone.set(hold.id, command.session);
           for (const oldest of this.#holdersOfUndone.keys()) {
@@ -1095,6 +1115,18 @@ export class EngineOracle {
   #holderOf(hold: Hold): SessionId | undefined {
     const message = this.#find(hold);
     return message ? message.holder : this.#holdersOfUndone.get(hold.id);
+  }
+
+  /** Of a session that is not connected nobody knows what it has sent. */
+  #wasSent(id: MessageId, hello?: Hello): boolean {
+    const own = splitId(id);
+    const hellos = [...(hello ? [hello] : []), ...this.#connections.values()];
+    const known = hellos.find(({ session }) => session === own?.session);
+    return !own || !known || own.count <= known.sentUpTo;
+  }
+
+  #mayBePosted(id: MessageId, hello?: Hello): boolean {
+    return this.#knownIds.mayBePosted(id) && this.#wasSent(id, hello);
   }
 
   #heldByOthers(holds: readonly Hold[], session: SessionId): Hold[] {

@@ -6,7 +6,7 @@ import { Random, seedFromEnvironment } from '../../support/random.ts';
 test('numbers come out in ascending order, in whatever order they were added', () => {
   const numbers = new NumberQueue();
   for (const number of [5, 1, 4, 9, 2]) numbers.add(number);
-  assert.deepEqual([...numbers], [1, 2, 4, 5, 9]);
+  assert.deepEqual(all(numbers), [1, 2, 4, 5, 9]);
   assert.equal(numbers.first, 1);
   assert.equal(numbers.size, 5);
 });
@@ -14,7 +14,7 @@ test('numbers come out in ascending order, in whatever order they were added', (
 test('a number that is added twice is there once', () => {
   const numbers = new NumberQueue();
   for (const number of [1, 2, 3, 1, 2, 3]) numbers.add(number);
-  assert.deepEqual([...numbers], [1, 2, 3]);
+  assert.deepEqual(all(numbers), [1, 2, 3]);
 });
 
 test('deleting a number that is not there changes nothing', () => {
@@ -22,7 +22,7 @@ test('deleting a number that is not there changes nothing', () => {
   numbers.delete(1);
   for (const number of [2, 4]) numbers.add(number);
   for (const number of [1, 3, 5]) numbers.delete(number);
-  assert.deepEqual([...numbers], [2, 4]);
+  assert.deepEqual(all(numbers), [2, 4]);
 });
 
 test('a number taken from the front can be put back, and the order stays', () => {
@@ -31,9 +31,9 @@ test('a number taken from the front can be put back, and the order stays', () =>
   numbers.delete(1);
   numbers.delete(2);
   numbers.add(1);
-  assert.deepEqual([...numbers], [1, 3]);
+  assert.deepEqual(all(numbers), [1, 3]);
   numbers.add(2);
-  assert.deepEqual([...numbers], [1, 2, 3]);
+  assert.deepEqual(all(numbers), [1, 2, 3]);
 });
 
 test('all numbers can be taken, and others added after', () => {
@@ -43,7 +43,7 @@ test('all numbers can be taken, and others added after', () => {
   assert.equal(numbers.first, undefined);
   assert.equal(numbers.size, 0);
   for (const number of [7, 3]) numbers.add(number);
-  assert.deepEqual([...numbers], [3, 7]);
+  assert.deepEqual(all(numbers), [3, 7]);
 });
 
 test('the order stays when thousands are taken from the front and the rest moves up', () => {
@@ -55,7 +55,7 @@ test('the order stays when thousands are taken from the front and the rest moves
     assert.equal(numbers.size, 4_999 - number);
   }
   numbers.add(10);
-  assert.deepEqual([...numbers], [10, 4_999]);
+  assert.deepEqual(all(numbers), [10, 4_999]);
 });
 
 const seed = seedFromEnvironment();
@@ -76,11 +76,15 @@ test(`with random numbers added and deleted, the queue is a sorted set (SEED=${s
       model.delete(number);
     }
     assert.equal(numbers.size, model.size);
-    if (step % 500 === 0) assert.deepEqual([...numbers], [...model].sort(ascending));
+    if (step % 500 === 0) assert.deepEqual(all(numbers), [...model].sort(ascending));
   }
-  assert.deepEqual([...numbers], [...model].sort(ascending));
+  assert.deepEqual(all(numbers), [...model].sort(ascending));
 });
 
 function ascending(one: number, other: number): number {
   return one - other;
+}
+
+function all(queue: NumberQueue): number[] {
+  return queue.above(-1, queue.size);
 }

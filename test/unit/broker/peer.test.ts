@@ -2,15 +2,22 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
-import { Peer, type PeerLimits, peerLimits } from '../../../src/broker/peer.ts';
+import { Peer, type PeerLimits, peerLimits, type Turn } from '../../../src/broker/peer.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import type { PostRequest } from '../../../src/model/requests.ts';
 import { decodeRequest, encodeRequest, type RequestToSend } from '../../../src/protocol/codec.ts';
 import { connectedPair } from '../../support/sockets.ts';
 
-/** Counts the turns of the loop. */
-function startTurns(context: TestContext): { readonly now: number } {
-  const turns = { now: 0 };
+/** Counts the turns of the loop. The clock stands still but for the time that a request is said to take. */
+class Turns {
+  now = 0;
+  timeMs = 0;
+  readonly shared: Turn = { peers: 0 };
+  readonly runtime = { now: () => this.timeMs, defer: systemRuntime.defer };
+}
+
+function startTurns(context: TestContext): Turns {
+  const turns = new Turns();
   let next: NodeJS.Immediate;
   const turn = (): void => {
     turns.now += 1;
@@ -37,27 +44,28 @@ function requestOf(kind: Kind, request: number): RequestToSend {
   return { kind, request };
 }
 
-/** A peer, its client, and the turns in which its requests were taken. */
+/** A peer, its client, and the turns in which its requests were taken. Each of them takes `requestMs`. */
 async function startPeer(
   context: TestContext,
-  turns: { now: number },
+  turns: Turns,
   limits: Partial<PeerLimits>,
+  requestMs = 0,
 ) {
   const { client, server } = await connectedPair();
   context.after(() => {
     client.destroy();
     server.destroy();
   });
-  const peer = new Peer(server, { ...peerLimits, ...limits }, systemRuntime);
+  const peer = new Peer(server, { ...peerLimits, ...limits }, turns.runtime, turns.shared);
   const taken: number[] = [];
   let wanted = 0;
   let resolve: () => void = () => {};
-  server.onFrame = (frame) => {
-    peer.charge(frame.header.length + frame.body.length);
+  peer.serve((frame) => {
     peer.check(decodeRequest(frame));
+    turns.timeMs += requestMs;
     taken.push(turns.now);
     if (taken.length >= wanted) resolve();
-  };
+  });
   const say = (kind: Kind, count: number): Promise<void> => {
     for (let request = 1; request <= count; request++)
       client.send(encodeRequest(requestOf(kind, request)));
@@ -96,6 +104,38 @@ test('one status is served in a turn, because it looks at every mailbox', async 
   const { taken, say } = await startPeer(context, startTurns(context), {});
   await say('status', 4);
   assert.deepEqual(perTurn(taken), [1, 1, 1, 1]);
+});
+
+test('a connection whose requests take long gets its share of time in each turn, and at least one request', async (context) => {
+  const turns = startTurns(context);
+  const long = await startPeer(context, turns, { turnTimeMsMax: 10 }, 4);
+  await long.say('goodbye', 7);
+  assert.deepEqual(perTurn(long.taken), [3, 3, 1]);
+  const longer = await startPeer(context, turns, { turnTimeMsMax: 10 }, 100);
+  await longer.say('goodbye', 3);
+  assert.deepEqual(perTurn(longer.taken), [1, 1, 1]);
+});
+
+test('connections whose requests take long divide the time of a turn', async (context) => {
+  const turns = startTurns(context);
+  const limits = { turnTimeMsMax: 10 };
+  const floods = await Promise.all([1, 2, 3, 4, 5].map(() => startPeer(context, turns, limits, 1)));
+  await Promise.all(floods.map((flood) => flood.say('goodbye', 40)));
+  for (const { taken } of floods) {
+    const inMiddle = perTurn(taken).slice(3, -3);
+    assert.deepEqual(new Set(inMiddle), new Set([2]));
+  }
+});
+
+test('a connection is served between the requests of one whose requests take long', async (context) => {
+  const turns = startTurns(context);
+  const flood = await startPeer(context, turns, { turnTimeMsMax: 10 }, 10);
+  const quiet = await startPeer(context, turns, { turnTimeMsMax: 10 });
+  const flooded = flood.say('goodbye', 200);
+  while (flood.taken.length === 0) await new Promise(setImmediate);
+  await quiet.say('goodbye', 1);
+  assert.ok(flood.taken.length <= 20, `${flood.taken.length} came first`);
+  await flooded;
 });
 
 test('a connection with few requests is served between those of one that floods', async (context) => {

@@ -314,3 +314,28 @@ test('the bytes of sessions are counted exactly, however they change', () => {
 function numbered(count: number): SessionId {
   return parseSessionId(count.toString(32).padStart(16, '0'));
 }
+
+test('with a session that came back, and the guaranteed post of another one, the bytes keep to their limit', () => {
+  const guaranteed = 49 + 28;
+  const sharedPostsBytesMax = 49 + 10 * 28;
+  const sessionPostsBytesMax = sharedPostsBytesMax + 3 * guaranteed;
+  const posts = new SessionPosts({
+    ...limits,
+    ...{ sharedPostsBytesMax, sessionPostsBytesMax, guaranteedPosts: 1 },
+  });
+  const post = (session: SessionId, last: number): void => {
+    posts.connect(session, sentAny);
+    for (let count = 1; count <= last; count++) {
+      assert.ok(posts.hasRoom(session, 0, 1));
+      posts.store(session, 0, [[count, { number: count, fingerprint: 1 }]]);
+      posts.shrink();
+    }
+  };
+  post(ann, 10);
+  posts.disconnect(ann);
+  post(bob, 6);
+  posts.connect(ann, sentAny);
+  post(carl, 1);
+  const stored = [...posts.stored()].length;
+  assert.ok(posts.records().length * 49 + stored * 28 <= sessionPostsBytesMax);
+});

@@ -206,17 +206,24 @@ test(
   },
 );
 
-test("the folders above the home folder are the administrator's", rootOnly, async (context) => {
-  const home = await folders(context, { owner: other, mode: 0o777 }, {});
-  const path = join(home, '.agent-ipc');
-  const { HOME } = process.env;
-  context.after(() => {
-    process.env.HOME = HOME;
-  });
-  as(uid, context);
-  assert.throws(() => requireTrustedFolder(path), /part0 belongs to user 54322/);
-  process.env.HOME = home;
-  requireTrustedFolder(path);
-  chmodSync(home, 0o777);
-  assert.throws(() => requireTrustedFolder(path), /part1 can be written by all users/);
-});
+test(
+  "the folders above the home folder are the administrator's, and the home folder is not, however HOME is spelled",
+  rootOnly,
+  async (context) => {
+    const home = await folders(context, { owner: other, mode: 0o777 }, {});
+    const path = join(home, '.agent-ipc');
+    const { HOME } = process.env;
+    context.after(() => {
+      process.env.HOME = HOME;
+    });
+    as(uid, context);
+    assert.throws(() => requireTrustedFolder(path), /part0 belongs to user 54322/);
+    process.env.HOME = home;
+    requireTrustedFolder(path);
+    chmodSync(home, 0o777);
+    for (const spelling of [home, `${home}/`, `${home}/../part1`]) {
+      process.env.HOME = spelling;
+      assert.throws(() => requireTrustedFolder(path), /part1 can be written by all users/);
+    }
+  },
+);
