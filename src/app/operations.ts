@@ -15,7 +15,6 @@ import {
   parseBind,
   parseBrokerHost,
   parseHost,
-  parseLine,
   parseMailboxes,
   parseMessage,
   parseNameValue,

@@ -5,7 +5,6 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyBytesMax } from '../../../src/base/limits.ts';
 import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
