@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build as bundle } from 'esbuild';
 import { nodeFault } from './node-version.js';
 import { compiled, root, shipped, stop } from './project.js';
@@ -47,7 +47,9 @@ export async function build() {
     const bundled = await bundleProgram(join(folder, 'program.js'));
     writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
     await bundleLibrary(join(folder, 'index.js'));
-    compile('--project', 'tsconfig.types.json', '--outDir', join(folder, 'types'));
+    const types = join(folder, 'types');
+    compile('--project', 'tsconfig.types.json', '--outDir', types);
+    keepReachable(types, join(types, 'index.d.ts'));
   });
   await replaceFolder(compiled, async (folder) => compile('--outDir', folder));
 }
@@ -108,6 +110,27 @@ function compile(...args) {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   if (status !== 0) throw new Error('tsc refuses a source file');
+}
+
+/**
+ * Removes the declarations to which no exported type leads: most are of internal modules.
+ * @param {string} folder
+ * @param {string} first
+ */
+function keepReachable(folder, first) {
+  const reached = new Set();
+  const visit = (/** @type {string} */ path) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const [, name] of readFileSync(path, 'utf8').matchAll(/'(\.[^']*)\.ts'/g)) {
+      visit(join(dirname(path), `${name}.d.ts`));
+    }
+  };
+  visit(first);
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const path = join(folder, name);
+    if (name.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
+  }
 }
 
 /**
