@@ -15,11 +15,11 @@ import {
   parseBind,
   parseBrokerHost,
   parseHost,
-  parseLine,
   parseMailboxes,
   parseMessage,
   parseNameValue,
   parsePort,
+  parseTickets,
   parseTimeout,
   requireOneMailbox,
   shown,
@@ -100,7 +100,11 @@ const parameterTable = {
     what: 'the mailbox to read',
     parse: parseNameValue,
   },
-  after: { type: 'string', what: 'ticket of an earlier result', parse: parseLine },
+  after: {
+    type: 'string',
+    what: 'ticket of an earlier result, or a JSON list of tickets',
+    parse: (value: unknown, parameter: string) => parseTickets(listIn(value), parameter),
+  },
 } as const satisfies Readonly<Record<string, Parameter>>;
 
 export type ParameterName = keyof typeof parameterTable;

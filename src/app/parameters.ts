@@ -8,6 +8,7 @@ import {
   portBrokerDefault,
   portMax,
   sendsPerHourMax,
+  ticketsPerCallMax,
   waitMsMax,
   waitMsMin,
 } from '../base/limits.ts';
@@ -75,6 +76,16 @@ export function parseLine(value: unknown, parameter: string): string {
     text,
     '1 to 300 visible ASCII characters without spaces',
   );
+}
+
+/** Tickets of earlier results, in any form: those of other sessions are reported, and settle nothing. */
+export function parseTickets(value: unknown, parameter: string): readonly string[] {
+  const tickets = (Array.isArray(value) ? value : [value]).map((each) =>
+    parseLine(each, parameter),
+  );
+  if (tickets.length <= ticketsPerCallMax) return [...new Set(tickets)];
+  const what = `${parameter} names ${tickets.length} tickets; the limit is ${ticketsPerCallMax}`;
+  throw new IpcError('bad_parameter', what);
 }
 
 export function parseBind(value: unknown, parameter: string): string {

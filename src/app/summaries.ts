@@ -3,6 +3,7 @@
 import { IpcError } from '../base/errors.ts';
 import {
   chainDepthShown,
+  chainDepthUrgent,
   resultCharactersMax,
   warningCharactersMax,
   warningsCharactersMax,
@@ -15,7 +16,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, Name } from '../model/message.ts';
+import type { Envelope, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
 
@@ -43,19 +44,18 @@ export function moreThere(remaining: number): string {
   return `${remaining === 0 ? 'no' : remaining} more there`;
 }
 
-export function deliveryTitle(delivery: Delivery): string {
-  return `Message for ${quoted(delivery.mailbox)}: ${described(delivery)}`;
+export function deliveryTitle(delivery: Delivery, questionOf?: QuestionNames): string {
+  return `Message for ${quoted(delivery.mailbox)}: ${described(delivery, questionOf)}`;
 }
 
 export function presentStored(to: MailboxList, result: PostResult, notes: Notes): string {
   const stored = result.duplicate ? 'Already stored' : 'Stored';
   if (to.length > 1) {
-    const ids = `ids ${quoted(result.id)} to ${quoted(result.also.at(-1)?.id ?? '')}`;
-    const title = `${stored} in ${to.length} mailboxes (${ids}): ${storedList(to, result)}`;
+    const title = `${stored} in ${to.length} mailboxes: ${storedList(to, result)}`;
     return head(title, notes);
   }
   const reader = result.reader ? 'a reader was waiting for it' : 'no reader is waiting there';
-  const title = `${stored} as #${result.number} (id ${quoted(result.id)}) in ${quoted(to[0])}`;
+  const title = `${stored} as #${result.number} in ${quoted(to[0])}`;
   return head(title, [reader, ...notes]);
 }
 
@@ -206,17 +206,31 @@ export function at({ host, port }: BrokerHost): string {
   return port === undefined ? bare : `${bare}:${port}`;
 }
 
+/** Names the message that an answer answers: the words after "an answer". */
+export type QuestionNames = (id: MessageId) => string;
+
 /** A message in one line, but for its mailbox and body. */
-export function described({ envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>): string {
+export function described(
+  { envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>,
+  questionOf: QuestionNames = (id) => ` to ${quoted(id)}`,
+): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope)}, ${utcTime(envelope.time)}${again}`;
+  return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${utcTime(envelope.time)}${again}`;
 }
 
-function answering({ answers, depth }: Envelope): string {
+/** Two agents that answer each other for ever are to notice it. */
+function chainNote(depth: number): string {
+  if (depth < chainDepthShown) return '';
+  const advice =
+    depth < chainDepthUrgent
+      ? 'stop unless there is news'
+      : 'STOP now, unless your user wants this to go on';
+  return ` (answer ${depth} in a chain: ${advice})`;
+}
+
+function answering({ answers, depth }: Envelope, questionOf: QuestionNames): string {
   if (answers === '') return '';
-  const chain =
-    depth < chainDepthShown ? '' : ` (answer ${depth} in a chain: stop unless there is news)`;
-  return `, an answer to ${quoted(answers)}${chain}`;
+  return `, an answer${questionOf(answers)}${chainNote(depth)}`;
 }
 
 export function head(title: string, notes: Notes): string {

@@ -304,22 +304,25 @@ export const bodyCacheBytesMax = 64 * 1024 ** 2;
 export const bodyCacheEntryBytes = 400;
 
 /**
- * Messages an hour from one sender to one mailbox through `ipc mcp`. Working agents need fewer, and two agents
- * that thank each other for ever cost no more. The library has no such limit.
+ * Messages an hour from one sender to one mailbox through `ipc mcp`. An orchestrator posts hundreds of jobs, so
+ * agents that answer each other for ever are first told so by the depth of their answers. The library has no
+ * such limit.
  */
-export const sendsPerHourMcp = 120;
+export const sendsPerHourMcp = 1_000;
 /** Answers an hour from one `ipc work` to one sender: more than a command that costs something is asked for. */
 export const sendsPerHourWork = 3_600;
 export const sendsPerHourMax = 1_000_000;
 /** An answer of this depth says that it is one of a long chain, so that two agents notice that they go on for ever. */
 export const chainDepthShown = 20;
+/** From this depth on it says so more strongly. */
+export const chainDepthUrgent = 100;
 /** `ipc work` does not answer a message of this depth: no conversation with a worker is meant to be so long. */
 export const chainDepthMax = 1_000;
 /** Pairs of sender and mailbox that one session counts. The pair last used longest ago is forgotten first. */
 export const ratePairsMax = 10_000;
 
-/** A result that was written this long before an orderly end counts as seen. */
-export const settleMsSeen = 2_000;
+/** Tickets that one call of the tool may name. */
+export const ticketsPerCallMax = 64;
 /** Time for the last responses at an orderly end. A host kills the process after 2 s. */
 export const endMsMax = 2_000;
 /** Characters (UTF-16 units, as hosts count) of one MCP result. No host truncates a result of this size. */

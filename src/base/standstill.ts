@@ -95,37 +95,3 @@ export async function withPatience<Result>(
     patience.end();
   }
 }
-
-/** A clock that stops while the process stands still, for spans of at most `spanMs` after each reading. */
-export class RunningClock {
-  readonly #spanMs: number;
-  readonly #runtime: Runtime;
-  #stillMs = 0;
-  #watchedUntil = 0;
-  #watch: { readonly standstill: Standstill; readonly ticker: Timer } | undefined;
-
-  constructor(spanMs: number, runtime = systemRuntime) {
-    this.#spanMs = spanMs;
-    this.#runtime = runtime;
-  }
-
-  now(): number {
-    this.#turn();
-    this.#watchedUntil = this.#runtime.now() + this.#spanMs;
-    this.#watch ??= {
-      standstill: new Standstill(turnMsMax, this.#runtime),
-      ticker: this.#runtime.setTicker(() => this.#turn(), turnMsMax).unref(),
-    };
-    return this.#runtime.now() - this.#stillMs;
-  }
-
-  #turn(): void {
-    if (!this.#watch) return;
-    const stillMs = this.#watch.standstill.endedMs();
-    this.#stillMs += stillMs;
-    this.#watchedUntil += stillMs;
-    if (this.#runtime.now() <= this.#watchedUntil) return;
-    this.#runtime.clearTimer(this.#watch.ticker);
-    this.#watch = undefined;
-  }
-}

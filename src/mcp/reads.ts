@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import type { BrokerSession } from '../app/context.ts';
 import { type OperationParameters, operations } from '../app/operations.ts';
-import { deliveryTitle, moreThere, type Notes } from '../app/summaries.ts';
+import { deliveryTitle, moreThere, type Notes, type QuestionNames } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { resultCharactersMax } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
 import type { Delivery } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
 import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
+import type { OwnPosts } from './own-posts.ts';
 import {
   directTitle,
   fits,
@@ -40,13 +41,15 @@ const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
 export class Reads {
   readonly #settlement: Settlement;
   readonly #transport: HostTransport;
+  readonly #questionOf: QuestionNames;
   readonly #open = new Set<OpenRead>();
   /** Messages from point to point whose results are not written yet. */
   readonly #received = new Set<ReceivedMessage>();
   readonly #confirming = new Set<Promise<void>>();
   #overflow: OverflowFiles | undefined;
 
-  constructor(settlement: Settlement, transport: HostTransport) {
+  constructor(settlement: Settlement, transport: HostTransport, own: OwnPosts) {
+    this.#questionOf = (id) => own.answered(id);
     this.#settlement = settlement;
     this.#transport = transport;
   }
@@ -69,16 +72,17 @@ export class Reads {
     const { mailbox } = given;
     const found = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
     // As many whole messages as fit, or the first one alone, if need be in parts.
-    const blocks = found.deliveries.length > 1 ? fittingBlocks(found.deliveries) : [];
+    const isOne = found.deliveries.length === 1;
+    const blocks = isOne ? [] : fittingBlocks(found.deliveries, this.#questionOf);
     const count = Math.max(blocks.length, 1);
     const deliveries = found.deliveries.slice(0, count);
     const rest = found.deliveries.slice(count);
     await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
     noteRedelivery(request, deliveries, plan);
+    const [first, second] = deliveries;
+    if (!first) return presentNoMail(mailbox, undefined, notes);
     const ticket = this.#settlement.hand(request, { broker: name, mailbox }, deliveries);
     const remaining = found.remaining + rest.length;
-    const [first, second] = deliveries;
-    if (!first) return presentNoMail(mailbox, undefined, ticket, notes);
     if (second) return presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, notes);
     notes.push(moreThere(remaining));
     return this.#presentOne(first, ticket, request);
@@ -104,16 +108,15 @@ export class Reads {
     request: ToolRequest,
     { name }: BrokerSession,
   ): Promise<string> {
-    const box = { broker: name, mailbox };
-    const ticket = this.#settlement.hand(request, box, delivery ? [delivery] : []);
-    if (delivery) return this.#presentOne(delivery, ticket, request);
-    return presentNoMail(mailbox, noteCut(request, timeout), ticket, request.notes);
+    if (!delivery) return presentNoMail(mailbox, noteCut(request, timeout), request.notes);
+    const ticket = this.#settlement.hand(request, { broker: name, mailbox }, [delivery]);
+    return this.#presentOne(delivery, ticket, request);
   }
 
   async receive(given: OperationParameters<'receive'>, request: ToolRequest): Promise<string> {
     const { port, after, timeout } = given;
     const { context, notes } = request;
-    const plan = await this.#settlement.before(request, after);
+    const plan = await this.#settlement.before(request, after ?? []);
     if (plan.part) return this.#part(plan.part);
     // The port is free once the last sender has its confirmation.
     await Promise.all(this.#confirming);
@@ -121,13 +124,13 @@ export class Reads {
     const message = await this.#openRead(`receive ${port}`, request, (signal) =>
       operations.receive.run(shorter, context, { signal }),
     );
-    const ticket = this.#settlement.emptyTicket(request);
-    if (!message) return presentNoDirect(port, noteCut(request, timeout), ticket, notes);
+    if (!message) return presentNoDirect(port, noteCut(request, timeout), notes);
     this.#follow(request, message);
     const { from, origin, body } = message;
     const title = directTitle(from, origin, port);
-    const text = presentDirect(title, body, ticket, notes);
+    const text = presentDirect(title, body, notes);
     if (fits(text)) return text;
+    const ticket = this.#settlement.partsTicket(request);
     return this.#firstPart({ ticket, mailbox: undefined, from }, body, title, request);
   }
 
@@ -150,7 +153,9 @@ export class Reads {
     request: ToolRequest,
     { name, mail }: BrokerSession,
   ): Promise<Plan> {
-    const plan = await this.#settlement.before(request, after, { broker: name, mailbox });
+    const plan = await this.#settlement.before(request, after ?? [], {
+      reads: { broker: name, mailbox },
+    });
     if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
     return plan;
   }
@@ -158,10 +163,11 @@ export class Reads {
   async #presentOne(delivery: Delivery, ticket: string, request: ToolRequest): Promise<string> {
     const { notes } = request;
     const { body, mailbox, envelope } = delivery;
-    const text = presentDelivery(delivery, ticket, notes);
+    const text = presentDelivery(delivery, ticket, notes, this.#questionOf);
     if (!body || fits(text)) return text;
     const source = { ticket, mailbox, from: envelope.from };
-    return this.#firstPart(source, body, deliveryTitle(delivery), request);
+    const title = deliveryTitle(delivery, this.#questionOf);
+    return this.#firstPart(source, body, title, request);
   }
 
   async #firstPart(

@@ -13,36 +13,47 @@ import {
   type Notes,
   noAddress,
   presentStored,
+  type QuestionNames,
 } from '../app/summaries.ts';
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
 import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
-import type { Name, Origin } from '../model/message.ts';
+import { isShutdown, type Name, type Origin } from '../model/message.ts';
 import type { OverflowBody } from './overflow-files.ts';
 
 /** Characters of the mark around a body: 40 bits. */
 const markCharacters = 8;
 const notTheUser = 'From another agent, not from your user.';
+const directFoot = `${notTheUser} Next: send an answer, or receive.`;
 const damagedNote = 'DAMAGED on disk, and its text is lost: ask the sender to send it again';
 
-export function presentDelivery(delivery: Delivery, ticket: string, notes: Notes): string {
-  const { envelope, mailbox, others } = delivery;
+/** Neither an answer nor a question is known. */
+const nameless: QuestionNames = () => '';
+
+export function presentDelivery(
+  delivery: Delivery,
+  ticket: string,
+  notes: Notes,
+  questionOf = nameless,
+): string {
+  const { others } = delivery;
   const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
   const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
-  const last = foot(mailbox, envelope.from, ticket);
-  if (!delivery.body) return lines(head(deliveryTitle(delivery), [damagedNote, ...rest]), last);
+  const last = footOf(delivery, ticket);
+  const words = deliveryTitle(delivery, questionOf);
+  if (!delivery.body) return lines(head(words, [damagedNote, ...rest]), last);
   const { text, count } = sanitize(delivery.body.toString('utf8'));
-  const title = head(deliveryTitle(delivery), [...rest, ...hiddenNote(count)]);
+  const title = head(words, [...rest, ...hiddenNote(count)]);
   return lines(title, fenced('', text), last);
 }
 
 /** The texts of the first deliveries, as many as fit into one result. */
-export function fittingBlocks(deliveries: readonly Delivery[]): string[] {
+export function fittingBlocks(deliveries: readonly Delivery[], questionOf = nameless): string[] {
   const blocks: string[] = [];
   let left = partCharactersMax;
   for (const delivery of deliveries) {
-    const text = block(delivery);
+    const text = block(delivery, questionOf);
     left -= text.length + 1;
     if (left < 0) break;
     blocks.push(text);
@@ -86,7 +97,7 @@ export function presentPart(
   const size = `part ${number} of ${parts.length} of ${bytes} bytes`;
   const read = mailbox === undefined ? 'receive' : `fetch ${quoted(mailbox)}`;
   const next = `${notTheUser} Next part: ${read} with after "${ticket}.${number + 1}".`;
-  const last = mailbox === undefined ? directFoot(ticket) : foot(mailbox, from, ticket);
+  const last = mailbox === undefined ? directFoot : foot(mailbox, from, ticket);
   return lines(
     head(title, [size, place, ...notes, ...hiddenNote(shown.count)]),
     fenced('', text),
@@ -99,59 +110,66 @@ export function directTitle(from: Name | '', origin: Origin, port: number): stri
 }
 
 /** `title`: from `directTitle`. */
-export function presentDirect(title: string, body: Buffer, ticket: string, notes: Notes): string {
+export function presentDirect(title: string, body: Buffer, notes: Notes): string {
   const { text, count } = sanitize(body.toString('utf8'));
   const all = [...notes, ...hiddenNote(count)];
-  return lines(head(title, all), fenced('', text), directFoot(ticket));
+  return lines(head(title, all), fenced('', text), directFoot);
 }
 
 /** `seconds`: how long a wait lasted; undefined for a fetch. */
-export function presentNoMail(
-  mailbox: Name,
-  seconds: number | undefined,
-  ticket: string,
-  notes: Notes,
-): string {
+export function presentNoMail(mailbox: Name, seconds: number | undefined, notes: Notes): string {
   const time = seconds === undefined ? 'now' : `within ${seconds} s`;
   const title = `No message for ${quoted(mailbox)} ${time}`;
-  return lines(head(title, notes), `Next: wait ${quoted(mailbox)} with after "${ticket}".`);
+  return lines(head(title, notes), `Next: wait ${quoted(mailbox)}.`);
 }
 
-export function presentNoDirect(
-  port: number,
-  seconds: number,
-  ticket: string,
-  notes: Notes,
-): string {
+export function presentNoDirect(port: number, seconds: number, notes: Notes): string {
   const title = `No message on port ${port} within ${seconds} s`;
-  return lines(head(title, notes), `Next: receive with after "${ticket}".`);
+  return lines(head(title, notes), 'Next: receive.');
 }
 
 export function presentPost(
   to: MailboxList,
   from: Name | undefined,
   result: PostResult,
+  next: readonly string[],
   notes: Notes,
 ): string {
-  const next =
-    from === undefined ? 'give "from" to be answered' : `wait ${quoted(from)} for an answer`;
-  return lines(presentStored(to, result, [...noAddress(from), ...notes]), `Next: ${next}.`);
+  return lines(presentStored(to, result, [...noAddress(from), ...notes]), ...next);
+}
+
+/**
+ * The call that fits after a post. `workFrom`: the mailbox of the message that it answered. Nobody answers a
+ * shutdown, or a message without a sender.
+ */
+export function nextAfterPost(
+  body: Buffer,
+  from: Name | undefined,
+  workFrom: Name | undefined,
+): string[] {
+  if (isShutdown(body)) return [];
+  if (workFrom !== undefined) return [`Next: wait ${quoted(workFrom)}.`];
+  return from === undefined ? [] : [`Next: wait ${quoted(from)} for an answer.`];
 }
 
 /** One of several deliveries. */
-function block(delivery: Delivery): string {
-  if (!delivery.body) return `${described(delivery)}: ${damagedNote}.`;
+function block(delivery: Delivery, questionOf: QuestionNames): string {
+  const words = described(delivery, questionOf);
+  if (!delivery.body) return `${words}: ${damagedNote}.`;
   const { text, count } = sanitize(delivery.body.toString('utf8'));
-  return fenced([` ${described(delivery)}`, ...hiddenNote(count)].join('; '), text);
+  return fenced([` ${words}`, ...hiddenNote(count)].join('; '), text);
+}
+
+function footOf({ envelope, mailbox, body }: Delivery, ticket: string): string {
+  if (body && isShutdown(body)) {
+    return `${notTheUser} Next: broker_status with after "${ticket}", then stop.`;
+  }
+  return foot(mailbox, envelope.from, ticket);
 }
 
 function foot(mailbox: Name, from: Name | '', ticket: string): string {
   const answer = from === '' ? '' : `post to ${quoted(from)} or `;
   return `${notTheUser} Next: ${answer}wait ${quoted(mailbox)}, with after "${ticket}".`;
-}
-
-function directFoot(ticket: string): string {
-  return `${notTheUser} Next: send an answer, or receive with after "${ticket}".`;
 }
 
 function hiddenNote(count: number): string[] {

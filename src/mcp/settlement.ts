@@ -4,14 +4,15 @@
 // 3. A result that is cancelled or cannot be written releases its mail.  4. end() does the same for all.
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
-import { settleMsSeen } from '../base/limits.ts';
+import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
-import { RunningClock } from '../base/standstill.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
 import {
   type Batch,
   type BrokerMailbox,
   type Caller,
+  type CallTarget,
+  type HeldMessage,
   type Plan,
   type ReleaseBatch,
   Tickets,
@@ -30,31 +31,33 @@ export interface ToolRequest {
   readonly notes: string[];
 }
 
+/** Messages of a note that are listed one by one. */
+const choicesShown = 3;
+
 export class Settlement {
   readonly #transport: HostTransport;
   readonly #tickets = new Tickets(randomId(4));
-  /** While this process stands still, its host may not have seen a result either. */
-  readonly #clock = new RunningClock(settleMsSeen);
 
   constructor(transport: HostTransport) {
     this.#transport = transport;
   }
 
   /** What a call with the ticket `after` settles before its own work; it is not settled yet. */
-  plan({ caller, notes }: ToolRequest, after: string | undefined, reads?: BrokerMailbox): Plan {
-    const plan = this.#tickets.begin(caller, after, reads);
-    if (plan.isUnknown) notes.push(`ticket "${after}" is not from this session and was ignored`);
-    if (plan.part) notes.push(`"${after}" is the ticket of a part and settles nothing`);
+  plan({ caller, notes }: ToolRequest, after: readonly string[], target: CallTarget): Plan {
+    const plan = this.#tickets.begin(caller, after, target);
+    notes.push(...unknownNote(plan.unknown));
+    if (plan.part) notes.push(`"${after[0]}" is the ticket of a part and settles nothing`);
+    notes.push(...(target.posts ? choiceNote(plan.unnamed) : heldNote(plan.unnamed)));
     return plan;
   }
 
   /** Settles what the call's ticket names, and what the call itself ends. */
   async before(
     request: ToolRequest,
-    after: string | undefined,
-    reads?: BrokerMailbox,
+    after: readonly string[],
+    target: CallTarget = {},
   ): Promise<Plan> {
-    const plan = this.plan(request, after, reads);
+    const plan = this.plan(request, after, target);
     await this.settle(request, plan.settles);
     return plan;
   }
@@ -72,9 +75,12 @@ export class Settlement {
     }
   }
 
-  /** Notes those that another session holds by now. */
+  /** Notes what is done, and what is not, because another session holds it by now. */
   settled({ notes }: ToolRequest, batches: readonly Batch[], notHeld: readonly Held[]): void {
     this.#tickets.settled(batches);
+    const lost = new Set(notHeld.map(({ envelope }) => envelope.id));
+    const all = batches.flatMap(({ deliveries }) => deliveries);
+    notes.push(...doneNote(all.filter(({ envelope }) => !lost.has(envelope.id))));
     notes.push(...notHeldNote(notHeld));
   }
 
@@ -83,8 +89,8 @@ export class Settlement {
     for (const one of this.#tickets.unsettled(batches)) await this.release(context, one);
   }
 
-  /** The ticket of a result without mail: naming it settles nothing. */
-  emptyTicket({ caller }: ToolRequest): string {
+  /** The ticket of a message from point to point, for the parts of its body: naming it settles nothing. */
+  partsTicket({ caller }: ToolRequest): string {
     return this.#tickets.give(caller.id, undefined, []);
   }
 
@@ -95,10 +101,9 @@ export class Settlement {
     deliveries: readonly Delivery[],
   ): string {
     const ticket = this.#tickets.give(caller.id, box, deliveries);
-    if (deliveries.length === 0) return ticket;
     this.#transport.watch(id, {
       writing: () => this.#tickets.writing(ticket),
-      written: () => this.#tickets.written(ticket, this.#clock.now()),
+      written: () => this.#tickets.written(ticket),
       gone: () => {
         const release = this.#tickets.gone(ticket);
         if (release) void this.release(context, release);
@@ -113,14 +118,43 @@ export class Settlement {
     await mail.release(deliveries, { unread }).catch(() => {});
   }
 
-  /** Settles what was seen, and releases the rest. `dropsCalls`: its host does so silently. */
-  async end(context: AppContext, dropsCalls: boolean): Promise<void> {
-    const { settles, releases } = this.#tickets.end(this.#clock.now(), dropsCalls);
+  /** Settles each message `shutdown`, and releases the rest. */
+  async end(context: AppContext): Promise<void> {
+    const { settles, releases } = this.#tickets.end();
     const settled = settles.map(({ broker, deliveries }) =>
       context.mailOf(broker).settle(deliveries),
     );
     await Promise.allSettled([...settled, ...releases.map((one) => this.release(context, one))]);
   }
+}
+
+function unknownNote([first, ...others]: readonly string[]): string[] {
+  if (first === undefined) return [];
+  if (others.length === 0) return [`ticket "${first}" is not from this session and was ignored`];
+  return [`${others.length + 1} tickets are not from this session and were ignored`];
+}
+
+/** Beside a read without a ticket: what was read before is not settled by it. */
+function heldNote([first, ...others]: readonly HeldMessage[]): string[] {
+  if (!first) return [];
+  const more = others.length === 0 ? '' : `, and ${others.length} more`;
+  const from = first.from === '' ? '' : ` from ${quoted(first.from)}`;
+  return [`this session still holds #${first.number}${from}: ticket ${first.ticket}${more}`];
+}
+
+/** Beside a post without a ticket that may answer several messages. */
+function choiceNote(held: readonly HeldMessage[]): string[] {
+  if (held.length === 0) return [];
+  const named = held.slice(0, choicesShown).map(({ number, ticket }) => `${ticket} (#${number})`);
+  const more = held.length - named.length;
+  const all = [...named, ...(more > 0 ? [`${more} more`] : [])].join(' or ');
+  return [`nothing was settled: name the ticket of the message that this answers, ${all}`];
+}
+
+function doneNote(done: readonly Held[]): string[] {
+  if (done.length === 0) return [];
+  if (done.length > choicesShown) return [`${done.length} messages done`];
+  return [`${done.map(({ envelope }) => `#${envelope.number}`).join(', ')} done`];
 }
 
 /** One note for all of them: a ticket may name more than a result has room for. */

@@ -3,18 +3,20 @@
 //
 // 1. give() gives a ticket to what a result hands over. 2. writing(), written() and gone() follow that
 // result to the host. 3. begin() runs at the start of each call, and returns what the call settles:
-//    (a) the ticket that it names;
-//    (b) if it reads a mailbox without a ticket: what the same caller got from that mailbox in results
-//        that were written.
-// 4. end() returns what an orderly end settles: (c) what was written long enough ago to have been seen.
+//    (a) what its tickets stand for;
+//    (b) if it posts without a ticket, and its caller holds exactly one message of the mailbox it posts to:
+//        that one, which the post answers.
+// 4. end() returns what an orderly end settles: (c) each message `shutdown` that was written, since its reader
+//    obeys it by ending.
+// All else is held until its ticket is named, and goes back at an end. A read settles nothing: one server may
+// serve several agents, of which each reads while the others work.
 //
-// At a host that drops calls silently (b) and (c) do not hold: a message is redelivered to its caller once
-// before (b) settles it, and an end releases all.
+// At a host that drops calls silently a result may never have been seen. There (b) does not hold: a read
+// without a ticket redelivers each message to its caller once, and the next such read settles it.
 import assert from 'node:assert/strict';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { settleMsSeen } from '../base/limits.ts';
-import { type Held, withoutBody } from '../model/mail-service.ts';
-import type { MessageId, Name } from '../model/message.ts';
+import type { Delivery, Held } from '../model/mail-service.ts';
+import { isShutdown, type MessageId, type Name } from '../model/message.ts';
 
 /** A thread of the host, or '' for the session itself. */
 export type CallerId = string;
@@ -28,6 +30,12 @@ export interface Caller {
 export interface BrokerMailbox {
   readonly broker: string;
   readonly mailbox: Name;
+}
+
+/** What a call does with mailboxes: it reads one, posts to one, or neither. */
+export interface CallTarget {
+  readonly reads?: BrokerMailbox;
+  readonly posts?: BrokerMailbox;
 }
 
 /** Messages of one broker. */
@@ -47,25 +55,46 @@ export interface Part {
   readonly number: number;
 }
 
+/** A message that a caller holds, and the ticket that stands for it. */
+export interface HeldMessage {
+  readonly ticket: string;
+  readonly number: number;
+  readonly from: Name | '';
+}
+
 /** What a call does with earlier results before its own work. */
 export interface Plan {
   readonly settles: readonly Batch[];
   /** To be released, so that it is redelivered to the caller. */
   readonly redelivers: Batch | undefined;
-  /** The one message that the named ticket stands for. */
-  readonly answers: MessageId | undefined;
+  /** The one message that the call settles, by (a) or (b), and the mailbox that it came from. */
+  readonly answers: { readonly id: MessageId; readonly mailbox: Name } | undefined;
+  /**
+   * What a call without a ticket could have named. Of a read: all that its caller holds. Of a post: the
+   * messages from its mailbox, if there are several.
+   */
+  readonly unnamed: readonly HeldMessage[];
   readonly part: Part | undefined;
-  /** The call names a ticket that this process did not give. */
-  readonly isUnknown: boolean;
+  /** Tickets of the call that this process did not give. */
+  readonly unknown: readonly string[];
 }
+
+/** A message that was handed over. Its body would stay in memory until it is settled. */
+interface Handed extends Held {
+  readonly from: Name | '';
+  readonly isShutdown: boolean;
+  state: 'held' | 'settling';
+  /** Its result was cancelled while it was being settled. */
+  isGone: boolean;
+}
+
+/** What the named tickets stand for. */
+interface MailboxBatch extends Batch, BrokerMailbox {}
 
 interface Ticket extends BrokerMailbox {
   readonly caller: CallerId;
-  deliveries: readonly Held[];
-  state: 'given' | 'settling';
-  written: 'no' | 'begun' | { readonly atMs: number };
-  /** Its result was cancelled while it was being settled. */
-  isGone: boolean;
+  deliveries: readonly Handed[];
+  written: 'no' | 'begun' | 'yes';
 }
 
 /** Released tickets that are remembered: a caller may still name one. */
@@ -74,12 +103,13 @@ const releasedMax = 256;
 const givenOnceMax = 4_096;
 
 const form = /^([0-9a-v]{4})-([1-9][0-9]{0,8})(?:\.([1-9][0-9]{0,4}))?$/;
+const nothing = { settles: [], redelivers: undefined, answers: undefined, unnamed: [] };
 
 export class Tickets {
   readonly #nonce: string;
   #count = 0;
   readonly #open = new Map<string, Ticket>();
-  readonly #released = new BoundedMap<string, Batch>(releasedMax);
+  readonly #released = new BoundedMap<string, MailboxBatch>(releasedMax);
   /** Messages that were given once to a caller, and released since. */
   readonly #givenOnce = new BoundedMap<string, true>(givenOnceMax);
 
@@ -90,13 +120,10 @@ export class Tickets {
   }
 
   /** The ticket of a result that hands over these deliveries. Without any, naming it settles nothing. */
-  give(caller: CallerId, box: BrokerMailbox | undefined, given: readonly Held[]): string {
+  give(caller: CallerId, box: BrokerMailbox | undefined, given: readonly Delivery[]): string {
     const name = `${this.#nonce}-${++this.#count}`;
     if (!box || given.length === 0) return name;
-    // The bodies would stay in memory until the messages are settled.
-    const deliveries = given.map(withoutBody);
-    const state = { state: 'given', written: 'no', isGone: false } as const;
-    this.#open.set(name, { caller, ...box, deliveries, ...state });
+    this.#open.set(name, { caller, ...box, deliveries: given.map(handed), written: 'no' });
     return name;
   }
 
@@ -106,37 +133,44 @@ export class Tickets {
     if (ticket) ticket.written = 'begun';
   }
 
-  written(name: string, nowMs: number): void {
+  written(name: string): void {
     const ticket = this.#open.get(name);
-    if (ticket) ticket.written = { atMs: nowMs };
+    if (ticket) ticket.written = 'yes';
   }
 
   /** The call was cancelled, or its result could not be written: its messages are to be released. */
   gone(name: string): ReleaseBatch | undefined {
     const ticket = this.#open.get(name);
     if (!ticket) return undefined;
-    if (ticket.state === 'settling') {
-      ticket.isGone = true;
-      return undefined;
-    }
-    return this.#release(name, ticket);
+    for (const delivery of ticket.deliveries) delivery.isGone = delivery.state === 'settling';
+    return this.#release(name, ticket, ({ state }) => state === 'held');
   }
 
-  /** `reads`: the mailbox of a wait or a fetch. */
-  begin(caller: Caller, after: string | undefined, reads: BrokerMailbox | undefined): Plan {
-    const named = this.#parse(after);
-    const isUnknown = after !== undefined && named === undefined;
-    if (named?.part !== undefined) {
-      const part = { ticket: named.name, number: named.part };
-      return { settles: [], redelivers: undefined, answers: undefined, part, isUnknown };
+  /** `after`: the tickets of the call. */
+  begin(caller: Caller, after: readonly string[], { reads, posts }: CallTarget): Plan {
+    const known = after.map((text) => this.#parse(text));
+    const [first, second] = known;
+    if (first?.part !== undefined && second === undefined) {
+      return { ...nothing, part: { ticket: first.name, number: first.part }, unknown: [] };
     }
-    const own = named && this.#settleNamed(named.name);
-    const ownIds = own && new Set(own.deliveries.map(idOf));
-    const rest = reads && this.#settleRest(caller, reads, named?.name, ownIds);
-    const settles = [own, rest?.settle].filter((batch) => batch !== undefined);
-    const [first, second] = own?.deliveries ?? [];
-    const answers = second ? undefined : first?.envelope.id;
-    return { settles, redelivers: rest?.redelivers, answers, part: undefined, isUnknown };
+    const isTicket = (_: string, index: number) => known[index]?.part === undefined && known[index];
+    const unknown = after.filter((text, index) => !isTicket(text, index));
+    const names = after.filter(isTicket);
+    const plan = { ...nothing, part: undefined, unknown };
+    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, names, reads) };
+    if (names.length > 0) return { ...plan, ...settling(this.#settleNamed(names)) };
+    const held = reads || posts ? this.#heldBy(caller, posts) : [];
+    const [only, ...others] = held;
+    // A wrong ticket was to name one message, which need not be this one.
+    if (posts && unknown.length === 0 && only && others.length === 0) {
+      const { message, ...box } = only;
+      message.state = 'settling';
+      return { ...plan, ...settling([{ ...box, deliveries: [message] }]) };
+    }
+    const unnamed = held.map(({ ticket, message: { envelope, from } }) => {
+      return { ticket, number: envelope.number, from };
+    });
+    return { ...plan, unnamed };
   }
 
   /** The batches of a plan are settled. */
@@ -146,87 +180,113 @@ export class Tickets {
 
   /** The batches could not be settled. Returns what to release: its result is gone by now. */
   unsettled(batches: readonly Batch[]): readonly ReleaseBatch[] {
-    const releases: ReleaseBatch[] = [];
     const ids = new Set(batches.flatMap(({ deliveries }) => deliveries.map(idOf)));
-    for (const [name, ticket] of this.#open) {
-      if (ticket.state !== 'settling' || !ticket.deliveries.some((d) => ids.has(idOf(d)))) continue;
-      ticket.state = 'given';
-      if (ticket.isGone) releases.push(this.#release(name, ticket));
+    for (const { deliveries } of this.#open.values()) {
+      for (const delivery of deliveries) if (ids.has(idOf(delivery))) delivery.state = 'held';
     }
-    return releases;
+    const isOver = (each: Handed) => each.isGone && ids.has(idOf(each));
+    const releases = [...this.#open].map(([name, ticket]) => this.#release(name, ticket, isOver));
+    return releases.filter((release) => release !== undefined);
   }
 
   /** What an orderly end settles and releases. What is being settled already is in neither. */
-  end(
-    nowMs: number,
-    dropsCalls: boolean,
-  ): { settles: readonly Batch[]; releases: readonly ReleaseBatch[] } {
+  end(): { settles: readonly Batch[]; releases: readonly ReleaseBatch[] } {
     const settles: Batch[] = [];
     const releases: ReleaseBatch[] = [];
     for (const [name, ticket] of this.#open) {
-      if (ticket.state === 'settling') continue;
       const { broker, deliveries, written } = ticket;
-      const isSeen = typeof written === 'object' && nowMs - written.atMs >= settleMsSeen;
-      if (isSeen && !dropsCalls) settles.push({ broker, deliveries });
-      else releases.push(this.#release(name, ticket));
+      const isOver = (each: Handed) => each.isShutdown && written === 'yes';
+      const over = deliveries.filter((each) => each.state === 'held' && isOver(each));
+      if (over.length > 0) settles.push({ broker, deliveries: over });
+      const release = this.#release(name, ticket, (each) => each.state === 'held' && !isOver(each));
+      if (release) releases.push(release);
     }
     return { settles, releases };
   }
 
   /** undefined for a ticket that this process did not give. */
-  #parse(after: string | undefined): { name: string; part?: number } | undefined {
-    const match = form.exec(after ?? '');
+  #parse(text: string): { name: string; part?: number } | undefined {
+    const match = form.exec(text);
     if (match?.[1] !== this.#nonce || Number(match[2]) > this.#count) return undefined;
     const name = `${match[1]}-${match[2]}`;
     return match[3] === undefined ? { name } : { name, part: Number(match[3]) };
   }
 
   /** Also what was released: the broker settles it unless another session holds it. */
-  #settleNamed(name: string): Batch | undefined {
-    const ticket = this.#open.get(name);
-    if (!ticket) return this.#released.get(name);
-    ticket.state = 'settling';
-    return { broker: ticket.broker, deliveries: ticket.deliveries };
+  #settleNamed(names: readonly string[]): MailboxBatch[] {
+    const batches = names.map((name) => {
+      const ticket = this.#open.get(name);
+      if (!ticket) return this.#released.get(name);
+      for (const delivery of ticket.deliveries) delivery.state = 'settling';
+      const { broker, mailbox, deliveries } = ticket;
+      return { broker, mailbox, deliveries };
+    });
+    return batches.filter((batch) => batch !== undefined);
   }
 
-  #settleRest(
+  /** What the caller got in results that were written and holds, oldest first; `from`: only of that sender. */
+  #heldBy({ id }: Caller, from: BrokerMailbox | undefined) {
+    const held: (BrokerMailbox & { ticket: string; message: Handed })[] = [];
+    for (const [ticket, { broker, mailbox, caller, deliveries, written }] of this.#open) {
+      if (caller !== id || written !== 'yes' || (from && from.broker !== broker)) continue;
+      for (const message of deliveries) {
+        if (message.state !== 'held' || (from && from.mailbox !== message.from)) continue;
+        held.push({ broker, mailbox, ticket, message });
+      }
+    }
+    return held;
+  }
+
+  /** begin() at a host that drops calls. */
+  #beginAgain(
     caller: Caller,
-    { broker, mailbox }: BrokerMailbox,
-    named: string | undefined,
-    namedIds: ReadonlySet<MessageId> = new Set(),
-  ): { settle: Batch | undefined; redelivers: Batch | undefined } {
-    const settle: Held[] = [];
+    named: readonly string[],
+    reads: BrokerMailbox | undefined,
+  ): Pick<Plan, 'settles' | 'answers' | 'redelivers'> {
+    const own = this.#settleNamed(named);
+    const ownIds = new Set(own.flatMap(({ deliveries }) => deliveries.map(idOf)));
+    const seen: Held[] = [];
     const redelivers: Held[] = [];
     for (const [name, ticket] of this.#open) {
-      const isHere = ticket.broker === broker && ticket.mailbox === mailbox;
-      if (name === named || !isHere || ticket.caller !== caller.id || ticket.state !== 'given') {
-        continue;
-      }
-      const isFirst = (d: Held) =>
-        caller.dropsCalls && !namedIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
+      const isHere = ticket.broker === reads?.broker && ticket.mailbox === reads.mailbox;
+      if (named.includes(name) || !isHere || ticket.caller !== caller.id) continue;
+      const isFirst = (d: Handed) =>
+        d.state === 'held' && !ownIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
       redelivers.push(...this.#takeBack(name, ticket, isFirst));
-      if (named !== undefined || typeof ticket.written !== 'object') continue;
-      ticket.state = 'settling';
-      settle.push(...ticket.deliveries);
+      if (named.length > 0 || ticket.written !== 'yes') continue;
+      const rest = ticket.deliveries.filter(({ state }) => state === 'held');
+      for (const delivery of rest) delivery.state = 'settling';
+      seen.push(...rest);
     }
-    return { settle: batch(broker, settle), redelivers: batch(broker, redelivers) };
+    const { settles, answers } = settling(own);
+    const broker = reads?.broker ?? '';
+    return {
+      settles: [...settles, ...batches(broker, seen)],
+      answers,
+      redelivers: batches(broker, redelivers)[0],
+    };
   }
 
   /** Takes the deliveries that are to be redelivered out of a ticket. */
-  #takeBack(name: string, ticket: Ticket, isFirst: (d: Held) => boolean): Held[] {
-    const taken = ticket.deliveries.filter(isFirst);
-    if (taken.length === 0) return taken;
+  #takeBack(name: string, ticket: Ticket, isFirst: (d: Handed) => boolean): readonly Held[] {
+    const taken = this.#release(name, ticket, isFirst)?.deliveries ?? [];
     for (const delivery of taken) this.#givenOnce.set(givenKey(ticket, delivery), true);
-    this.#released.set(name, { broker: ticket.broker, deliveries: taken });
-    ticket.deliveries = ticket.deliveries.filter((delivery) => !taken.includes(delivery));
-    if (ticket.deliveries.length === 0) this.#open.delete(name);
     return taken;
   }
 
-  #release(name: string, ticket: Ticket): ReleaseBatch {
-    const { broker, deliveries, written } = ticket;
-    this.#open.delete(name);
-    this.#released.set(name, { broker, deliveries });
+  /** Takes deliveries out of a ticket. They can still be settled under its name. */
+  #release(
+    name: string,
+    ticket: Ticket,
+    isReleased: (delivery: Handed) => boolean,
+  ): ReleaseBatch | undefined {
+    const { broker, mailbox, written } = ticket;
+    const deliveries = ticket.deliveries.filter(isReleased);
+    if (deliveries.length === 0) return undefined;
+    ticket.deliveries = ticket.deliveries.filter((delivery) => !deliveries.includes(delivery));
+    if (ticket.deliveries.length === 0) this.#open.delete(name);
+    const before = this.#released.get(name)?.deliveries ?? [];
+    this.#released.set(name, { broker, mailbox, deliveries: [...before, ...deliveries] });
     return { broker, deliveries, unread: written === 'no' };
   }
 
@@ -243,17 +303,30 @@ export class Tickets {
       const left = released.deliveries.filter((delivery) => !ids.has(idOf(delivery)));
       if (left.length === released.deliveries.length) continue;
       if (left.length === 0) this.#released.delete(name);
-      else this.#released.set(name, { broker, deliveries: left });
+      else this.#released.set(name, { ...released, deliveries: left });
     }
   }
+}
+
+function handed({ envelope: { number, id, from }, body }: Delivery): Handed {
+  const isOrder = body !== undefined && isShutdown(body);
+  return { envelope: { number, id }, from, isShutdown: isOrder, state: 'held', isGone: false };
+}
+
+function settling(batches: readonly MailboxBatch[]): Pick<Plan, 'settles' | 'answers'> {
+  const settles = batches.map(({ broker, deliveries }) => ({ broker, deliveries }));
+  const all = batches.flatMap(({ mailbox, deliveries }) =>
+    deliveries.map((each) => ({ id: idOf(each), mailbox })),
+  );
+  return { settles, answers: all.length === 1 ? all[0] : undefined };
 }
 
 function idOf({ envelope }: Held): MessageId {
   return envelope.id;
 }
 
-function batch(broker: string, deliveries: readonly Held[]): Batch | undefined {
-  return deliveries.length === 0 ? undefined : { broker, deliveries };
+function batches(broker: string, deliveries: readonly Held[]): Batch[] {
+  return deliveries.length === 0 ? [] : [{ broker, deliveries }];
 }
 
 /** Ids are unique even when a broker gets another store. */

@@ -18,6 +18,7 @@ import {
 import { IpcError } from '../base/errors.ts';
 import { endMsMax, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
+import { OwnPosts } from './own-posts.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
 import type { HostTransport } from './transport.ts';
@@ -33,15 +34,15 @@ export class Tool {
   readonly #writes: Writes;
   /** Made by the first call whose parameters are right. */
   #context: AppContext | undefined;
-  #host: HostProfile | undefined;
   #isEnding = false;
 
   constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
     this.#env = env;
     this.#transport = transport;
     this.#settlement = new Settlement(transport);
-    this.#reads = new Reads(this.#settlement, transport);
-    this.#writes = new Writes(this.#settlement, this.#reads);
+    const own = new OwnPosts();
+    this.#reads = new Reads(this.#settlement, transport, own);
+    this.#writes = new Writes(this.#settlement, this.#reads, own);
   }
 
   /** `name`: the host's. */
@@ -55,7 +56,6 @@ export class Tool {
     const stopProgress = startProgress(mcpReq, host);
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
-      this.#host = host;
       const thread = meta?.threadId;
       const caller = {
         id: typeof thread === 'string' ? thread : '',
@@ -76,7 +76,7 @@ export class Tool {
     }
   }
 
-  /** Settles what was seen, releases the rest, and gives the broker up; 2 s at most. */
+  /** Settles each message `shutdown` that was read, releases the rest, and gives the broker up; 2 s at most. */
   async end(): Promise<void> {
     if (this.#isEnding) return new Promise(() => {});
     this.#isEnding = true;
@@ -89,7 +89,7 @@ export class Tool {
   async #endAll(context: AppContext): Promise<void> {
     this.#reads.endOpen();
     this.#reads.refuseReceived();
-    await this.#settlement.end(context, this.#host?.drops ?? false);
+    await this.#settlement.end(context);
     await context.close();
   }
 
@@ -112,7 +112,7 @@ export class Tool {
       case 'ask':
         return this.#writes.ask(call.given, request);
       default:
-        await this.#settlement.before(request, call.given.after);
+        await this.#settlement.before(request, call.given.after ?? []);
         return runPlain(call, request);
     }
   }

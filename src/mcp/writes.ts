@@ -10,30 +10,36 @@ import {
 } from '../app/operations.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
+import type { Name } from '../model/message.ts';
+import type { OwnPosts } from './own-posts.ts';
 import type { Reads } from './reads.ts';
-import { presentPost } from './result-text.ts';
+import { nextAfterPost, presentPost } from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
 
 export class Writes {
   readonly #settlement: Settlement;
   readonly #reads: Reads;
+  readonly #own: OwnPosts;
 
-  constructor(settlement: Settlement, reads: Reads) {
+  constructor(settlement: Settlement, reads: Reads, own: OwnPosts) {
     this.#settlement = settlement;
     this.#reads = reads;
+    this.#own = own;
   }
 
   async post(given: OperationParameters<'post'>, request: ToolRequest): Promise<string> {
     const { context, notes } = request;
-    const result = await this.#store(given, request, await context.broker(given));
-    return presentPost(given.to, given.from ?? context.name, result, notes);
+    const { result, workFrom } = await this.#store(given, request, await context.broker(given));
+    const from = given.from ?? context.name;
+    const next = nextAfterPost(given.message, from, workFrom);
+    return presentPost(given.to, from, result, next, notes);
   }
 
   async ask(given: OperationParameters<'ask'>, request: ToolRequest): Promise<string> {
     const { context, notes } = request;
     const mailbox = answerMailbox(given, context);
     const broker = await context.broker(given);
-    const stored = await this.#store({ ...given, from: mailbox }, request, broker);
+    const { result: stored } = await this.#store({ ...given, from: mailbox }, request, broker);
     const { timeout } = given;
     const waiting = this.#reads.waitFor({ mailbox, timeout }, request, broker, stored.id);
     const answer = await answerTo(stored, waiting);
@@ -45,14 +51,17 @@ export class Writes {
     given: OperationParameters<'post'>,
     request: ToolRequest,
     { name, mail }: BrokerSession,
-  ): Promise<PostResult> {
-    const { after } = given;
+  ): Promise<{ result: PostResult; workFrom: Name | undefined }> {
+    const { after = [] } = given;
     const { context, signal, notes } = request;
-    const plan = this.#settlement.plan(request, after);
+    const [mailbox, ...others] = given.to;
+    const target = others.length === 0 ? { posts: { broker: name, mailbox } } : {};
+    const plan = this.#settlement.plan(request, after, target);
     const own = plan.settles.filter((batch) => batch.broker === name);
-    const others = plan.settles.filter((batch) => batch.broker !== name);
+    const elsewhere = plan.settles.filter((batch) => batch.broker !== name);
     const settles = own.flatMap(({ deliveries }) => deliveries);
-    const answers = own.length > 0 ? plan.answers : undefined;
+    const answered = own.length > 0 ? plan.answers : undefined;
+    const answers = answered?.id;
     let result: PostResult;
     try {
       result = await operations.post.run(given, context, { mail, signal, settles, answers });
@@ -61,14 +70,17 @@ export class Writes {
       throw error;
     }
     this.#settlement.settled(request, own, result.notHeld);
+    this.#own.add([result, ...result.also], given.message);
     try {
-      await this.#settlement.settle(request, others);
+      await this.#settlement.settle(request, elsewhere);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       // The post is stored all the same.
-      const what = `the messages of "${after}" were not settled`;
-      notes.push(`${what} (${error.code}): name this ticket again`);
+      const what = `the messages of "${after.join('", "')}" were not settled`;
+      notes.push(
+        `${what} (${error.code}): name ${after.length === 1 ? 'this ticket' : 'these tickets'} again`,
+      );
     }
-    return result;
+    return { result, workFrom: answered?.mailbox };
   }
 }

@@ -57,7 +57,10 @@ const pinned = {
       },
       from: { type: 'string', description: 'send, post: your name, for answers' },
       mailbox: { type: 'string', description: 'fetch, wait, ask: the mailbox to read' },
-      after: { type: 'string', description: 'ticket of an earlier result' },
+      after: {
+        type: 'string',
+        description: 'ticket of an earlier result, or a JSON list of tickets',
+      },
     },
     additionalProperties: true,
     required: ['operation'],

@@ -1,7 +1,7 @@
 // The measure of a peer's silence, with a clock that moves by hand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Patience, RunningClock, Standstill } from '../../../src/base/standstill.ts';
+import { Patience, Standstill } from '../../../src/base/standstill.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 
 test('a gap of more than one and a half turns is a standstill, and is reported once', async () => {
@@ -76,19 +76,4 @@ test('a patience that has ended is never over', async () => {
   patience.end();
   await runtime.pass(10_000);
   assert.equal(overs(), 0);
-});
-
-test('a running clock stops while the process stands still, and is watched for its span only', async () => {
-  const runtime = new ManualRuntime();
-  const clock = new RunningClock(2_000, runtime);
-  const began = clock.now();
-  await runtime.pass(1_000);
-  runtime.standStill(60_000);
-  const passedMs = clock.now() - began;
-  assert.ok(passedMs >= 750 && passedMs <= 1_000, `${passedMs} ms`);
-  await runtime.pass(1_000);
-  assert.equal(clock.now() - began, passedMs + 1_000);
-  await runtime.pass(3_000);
-  runtime.standStill(60_000);
-  assert.equal(clock.now() - began, passedMs + 64_000);
 });

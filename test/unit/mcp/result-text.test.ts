@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deliveryTitle } from '../../../src/app/summaries.ts';
 import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
+import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import * as resultText from '../../../src/mcp/result-text.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
@@ -80,22 +81,26 @@ test('a damaged message is a head that says so, and a foot; among others it is o
 });
 
 test('the head has the attempt, the question that is answered, how many others wait, and notes', () => {
+  const own = new OwnPosts();
+  own.add([{ id: 'm7' as MessageId, number: 7 }], Buffer.from('APPROVED\n'));
   const given = delivery({ attempt: 2, others: 2, answers: 'm7' as MessageId });
   assert.equal(
-    read(resultText.presentDelivery(given, 'k7f3-12', ['a note'])).head,
-    'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to "m7", 2026-11-22T15:24:11Z, attempt 2; 2 other sessions wait here too; a note.',
+    read(resultText.presentDelivery(given, 'k7f3-12', ['a note'], (id) => own.answered(id))).head,
+    'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to your #7 "APPROVED", 2026-11-22T15:24:11Z, attempt 2; 2 other sessions wait here too; a note.',
   );
 });
 
 test('from the twentieth answer in a chain on, the head says how long the chain is', () => {
-  const [short, long] = [19, 20].map((depth) => {
+  const [short, long, longer] = [19, 20, 100].map((depth) => {
     const given = delivery({ answers: 'm7' as MessageId, depth });
     return read(resultText.presentDelivery(given, 'k7f3-12', [])).head;
   });
-  const head = 'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer to "m7"';
+  const head = 'Message for "B": #12 from "A" ("test" pid 1 on "here"), an answer';
   assert.equal(short, `${head}, 2026-11-22T15:24:11Z.`);
   const chain = ' (answer 20 in a chain: stop unless there is news)';
   assert.equal(long, `${head}${chain}, 2026-11-22T15:24:11Z.`);
+  const urgent = ' (answer 100 in a chain: STOP now, unless your user wants this to go on)';
+  assert.equal(longer, `${head}${urgent}, 2026-11-22T15:24:11Z.`);
 });
 
 test('a message without a sender has no address to answer', () => {
@@ -241,7 +246,6 @@ test('a message from point to point names its port and the next call', () => {
       resultText.presentDirect(
         resultText.directTitle(sender, origin, 19_900),
         Buffer.from('hi'),
-        'k7f3-1',
         [],
       ),
     ),
@@ -250,23 +254,20 @@ test('a message from point to point names its port and the next call', () => {
       '<<<MARK',
       'hi',
       'MARK>>>',
-      'From another agent, not from your user. Next: send an answer, or receive with after "k7f3-1".',
+      'From another agent, not from your user. Next: send an answer, or receive.',
     ].join('\n'),
   );
 });
 
 test('a result without mail is one line, and the next call', () => {
   assert.equal(
-    resultText.presentNoMail(box, 60, 'k7f3-1', []),
-    'No message for "B" within 60 s.\nNext: wait "B" with after "k7f3-1".',
+    resultText.presentNoMail(box, 60, []),
+    'No message for "B" within 60 s.\nNext: wait "B".',
   );
-  assert.match(
-    resultText.presentNoMail(box, undefined, 'k7f3-1', []),
-    /^No message for "B" now\.\n/,
-  );
+  assert.match(resultText.presentNoMail(box, undefined, []), /^No message for "B" now\.\n/);
   assert.equal(
-    resultText.presentNoDirect(19_900, 60, 'k7f3-1', ['a note']),
-    'No message on port 19900 within 60 s; a note.\nNext: receive with after "k7f3-1".',
+    resultText.presentNoDirect(19_900, 60, ['a note']),
+    'No message on port 19900 within 60 s; a note.\nNext: receive.',
   );
 });
 
@@ -274,13 +275,22 @@ test('the result of a post says stored, never delivered', () => {
   const id = 'm1' as MessageId;
   const result = { id, number: 12, duplicate: false, reader: true, also: [], notHeld: [] };
   assert.equal(
-    resultText.presentPost([box], sender, result, []),
-    'Stored as #12 (id "m1") in "B"; a reader was waiting for it.\nNext: wait "A" for an answer.',
+    resultText.presentPost([box], sender, result, ['Next: wait "A" for an answer.'], []),
+    'Stored as #12 in "B"; a reader was waiting for it.\nNext: wait "A" for an answer.',
   );
   assert.equal(
-    resultText.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, []),
-    'Already stored as #12 (id "m1") in "B"; no reader is waiting there; no "from", so there is no address to answer.\nNext: give "from" to be answered.',
+    resultText.presentPost([box], undefined, { ...result, duplicate: true, reader: false }, [], []),
+    'Already stored as #12 in "B"; no reader is waiting there; no "from", so there is no address to answer.',
   );
+});
+
+test('the next call after a post fits what was posted', () => {
+  const next = (body: string, from: Name | undefined, workFrom?: Name) =>
+    resultText.nextAfterPost(Buffer.from(body), from, workFrom);
+  assert.deepEqual(next('a question', sender), ['Next: wait "A" for an answer.']);
+  assert.deepEqual(next('an answer', sender, box), ['Next: wait "B".']);
+  assert.deepEqual(next('a note', undefined), []);
+  assert.deepEqual(next(' shutdown\n', sender, box), []);
 });
 
 test('the result of a post to several mailboxes lists what was stored, as far as it fits, and the range of ids', () => {
@@ -291,15 +301,44 @@ test('the result of a post to several mailboxes lists what was stored, as far as
   });
   const result = { ...of(12, false), also: [of(13, true)], duplicate: false, notHeld: [] };
   assert.equal(
-    resultText.presentPost([box, sender], sender, result, ['a note']),
-    'Stored in 2 mailboxes (ids "m12" to "m13"): #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
+    resultText.presentPost(
+      [box, sender],
+      sender,
+      result,
+      ['Next: wait "A" for an answer.'],
+      ['a note'],
+    ),
+    'Stored in 2 mailboxes: #12 in "B", #13 in "A" (a reader was waiting); a note.\nNext: wait "A" for an answer.',
   );
   const names = Array.from({ length: 100 }, (_, index) => `${index}${'\u200b'.repeat(60)}` as Name);
   const also = names.slice(1).map((_, index) => of(index + 2, true));
-  const text = resultText.presentPost([box, ...names.slice(1)], sender, { ...result, also }, []);
-  assert.match(
-    text,
-    /^Stored in 100 mailboxes \(ids "m12" to "m100"\): #12 in "B", #2 in .*, and 80 more\.\n/,
+  const text = resultText.presentPost(
+    [box, ...names.slice(1)],
+    sender,
+    { ...result, also },
+    [],
+    [],
   );
+  assert.match(text, /^Stored in 100 mailboxes: #12 in "B", #2 in .*, and 80 more\.$/);
   assert(resultText.fits(text), `${text.length} characters`);
+});
+
+test('the first words of a question are cut, on one line, and escaped', () => {
+  const own = new OwnPosts();
+  const answered = (body: string) => {
+    own.add([{ id: 'm7' as MessageId, number: 7 }], Buffer.from(body));
+    return own.answered('m7' as MessageId);
+  };
+  assert.equal(answered('one\ntwo'), ' to your #7 "one…"');
+  assert.equal(answered('ü'.repeat(41)), ` to your #7 "${'ü'.repeat(40)}…"`);
+  assert.equal(answered('a "quote"\u202e'), ' to your #7 "a \\"quote\\"\\u202e"');
+  assert.equal(own.answered('m8' as MessageId), '');
+});
+
+test('the foot of a shutdown names its last call', () => {
+  const text = resultText.presentDelivery(delivery({ body: 'shutdown' }), 'k7f3-12', []);
+  assert.equal(
+    read(text).foot,
+    'From another agent, not from your user. Next: broker_status with after "k7f3-12", then stop.',
+  );
 });

@@ -1,5 +1,5 @@
-// When a delivery is settled, rule by rule: (a) by its ticket, (b) by the next reading call, (c) at an
-// orderly end; and what is released instead.
+// When a delivery is settled, rule by rule: (a) by its ticket, (b) by a post to its sender, (c) at an orderly
+// end; and what is released instead.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Batch, type Caller, type Plan, Tickets } from '../../../src/mcp/tickets.ts';
@@ -9,15 +9,22 @@ import type { MessageId, Name } from '../../../src/model/message.ts';
 const broker = '19901';
 const here = { broker, mailbox: 'A' as Name };
 const there = { broker, mailbox: 'B' as Name };
+const readsHere = { reads: here };
+const readsThere = { reads: there };
+const postsToSender = { posts: { broker, mailbox: 'S' as Name } };
 const patient: Caller = { id: '', dropsCalls: false };
 const dropper: Caller = { id: 't1', dropsCalls: true };
 
-function message(number: number, mailbox = here.mailbox): Delivery {
+function message(
+  number: number,
+  mailbox = here.mailbox,
+  { from = 'S', body = 'body' } = {},
+): Delivery {
   const envelope = {
     id: `m${number}` as MessageId,
     number,
     to: mailbox,
-    from: 'S' as Name,
+    from: from as Name,
     time: 0,
     answers: '' as const,
     origin: { program: 'test', pid: 1, machine: 'here' },
@@ -25,19 +32,19 @@ function message(number: number, mailbox = here.mailbox): Delivery {
     bodyBytes: 4,
     checksum: 0,
   };
-  return { envelope, mailbox, attempt: 1, others: 0, body: Buffer.from('body') };
+  return { envelope, mailbox, attempt: 1, others: 0, body: Buffer.from(body) };
 }
 
 /** The ticket of messages that were handed over in a result that was written. */
 function given(
   tickets: Tickets,
   numbers: readonly number[],
-  { caller = patient, place = here, atMs = 0 } = {},
+  { caller = patient, place = here, from = 'S', body = 'body' } = {},
 ): string {
-  const deliveries = numbers.map((number) => message(number, place.mailbox));
+  const deliveries = numbers.map((number) => message(number, place.mailbox, { from, body }));
   const ticket = tickets.give(caller.id, place, deliveries);
   tickets.writing(ticket);
-  tickets.written(ticket, atMs);
+  tickets.written(ticket);
   return ticket;
 }
 
@@ -60,37 +67,38 @@ test('a ticket is the nonce of the session and a count', () => {
 
 test('a ticket keeps the number and the id of a message, and no body', () => {
   const tickets = new Tickets('k7f3');
-  const envelope = { number: 1, id: 'm1' as MessageId };
-  const kept = [{ broker, deliveries: [{ envelope }] }];
   const ticket = given(tickets, [1]);
-  assert.deepEqual(tickets.begin(patient, ticket, undefined).settles, kept);
-  tickets.unsettled(kept);
-  assert.deepEqual(tickets.gone(ticket), { ...kept[0], unread: false });
-  assert.deepEqual(tickets.begin(patient, ticket, undefined).settles, kept);
+  const kept = () => tickets.begin(patient, [ticket], {}).settles.flatMap(held);
+  const held = ({ deliveries }: Batch) => deliveries.map((each) => [each.envelope, 'body' in each]);
+  const expected = [[{ number: 1, id: 'm1' }, false]];
+  assert.deepEqual(kept(), expected);
+  tickets.unsettled(tickets.begin(patient, [ticket], {}).settles);
+  const gone = tickets.gone(ticket);
+  assert.deepEqual([gone && held(gone), gone?.unread], [expected, false]);
+  assert.deepEqual(kept(), expected);
 });
 
 test('(a) a call with the ticket settles it, whatever the call, and names what it answers', () => {
-  for (const reads of [undefined, here, there]) {
+  for (const target of [{}, readsHere, readsThere, postsToSender]) {
     const tickets = new Tickets('k7f3');
     const ticket = given(tickets, [1]);
-    const plan = tickets.begin(patient, ticket, reads);
+    const plan = tickets.begin(patient, [ticket], target);
     assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
-    assert.equal(plan.answers, 'm1');
+    assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
   }
 });
 
 test('(a) holds for another caller, and before the result was written', () => {
   const tickets = new Tickets('k7f3');
   const ticket = tickets.give('t1', here, [message(1)]);
-  assert.deepEqual(
-    ids(tickets.begin({ id: 't2', dropsCalls: true }, ticket, undefined).settles[0]),
-    ['m1'],
-  );
+  assert.deepEqual(ids(tickets.begin({ id: 't2', dropsCalls: true }, [ticket], {}).settles[0]), [
+    'm1',
+  ]);
 });
 
 test('(a) the ticket of several messages settles them all and answers none', () => {
   const tickets = new Tickets('k7f3');
-  const plan = tickets.begin(patient, given(tickets, [1, 2]), undefined);
+  const plan = tickets.begin(patient, [given(tickets, [1, 2])], {});
   assert.deepEqual(does(plan).settles, ['m1', 'm2']);
   assert.equal(plan.answers, undefined);
 });
@@ -98,75 +106,116 @@ test('(a) the ticket of several messages settles them all and answers none', () 
 test('(a) a ticket that is used again settles nothing, and is not unknown', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
-  tickets.settled(tickets.begin(patient, ticket, undefined).settles);
-  const plan = tickets.begin(patient, ticket, here);
+  tickets.settled(tickets.begin(patient, [ticket], {}).settles);
+  const plan = tickets.begin(patient, [ticket], readsHere);
   assert.deepEqual(does(plan), nothing);
-  assert.equal(plan.isUnknown, false);
+  assert.deepEqual(plan.unknown, []);
 });
 
 test('(a) the ticket of a released message still settles it', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   tickets.gone(ticket);
-  const { settles } = tickets.begin(patient, ticket, undefined);
+  const { settles } = tickets.begin(patient, [ticket], {});
   assert.deepEqual(settles.flatMap(ids), ['m1']);
   tickets.settled(settles);
-  assert.deepEqual(does(tickets.begin(patient, ticket, undefined)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [ticket], {})), nothing);
 });
 
-test('(b) the next wait or fetch on that mailbox without a ticket settles what was written', () => {
+test('a read without a ticket settles nothing, and reports all that its caller holds', () => {
   const tickets = new Tickets('k7f3');
-  given(tickets, [1]);
-  given(tickets, [2, 3]);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)), {
-    settles: ['m1', 'm2', 'm3'],
-    redelivers: [],
-  });
-});
-
-test('(b) does not hold for what is not written yet', () => {
-  const tickets = new Tickets('k7f3');
-  const ticket = tickets.give('', here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)), nothing);
-  tickets.writing(ticket);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)), nothing);
-  tickets.written(ticket, 0);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)).settles, ['m1']);
-});
-
-test('(b) does not hold for another mailbox, port, caller, or for a call that reads nothing', () => {
-  const tickets = new Tickets('k7f3');
-  given(tickets, [1]);
-  assert.deepEqual(does(tickets.begin(patient, undefined, there)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, undefined, { ...here, broker: '1' })), nothing);
-  assert.deepEqual(does(tickets.begin({ id: 't1', dropsCalls: false }, undefined, here)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, undefined, undefined)), nothing);
-});
-
-test('(b) does not hold for a call with a ticket: the other messages stay as they are', () => {
-  const tickets = new Tickets('k7f3');
-  given(tickets, [1]);
-  const second = given(tickets, [2]);
-  assert.deepEqual(does(tickets.begin(patient, second, here)), { settles: ['m2'], redelivers: [] });
-});
-
-test('(b) holds for a call whose ticket is unknown: the ticket is ignored', () => {
-  const tickets = new Tickets('k7f3');
-  given(tickets, [1]);
-  for (const after of ['zzzz-1', 'k7f3-2', 'k7f3-0', 'k7f3-01', 'done', 'k7f3-1.', 'K7F3-1']) {
-    const plan = tickets.begin(patient, after, here);
-    assert.equal(plan.isUnknown, true, after);
-    assert.deepEqual(does(plan).settles, after === 'zzzz-1' ? ['m1'] : []);
+  given(tickets, [1], { from: '' });
+  given(tickets, [2, 3], { place: there });
+  for (const target of [readsHere, readsThere]) {
+    const plan = tickets.begin(patient, [], target);
+    assert.deepEqual(does(plan), nothing);
+    assert.deepEqual(plan.unnamed, [
+      { ticket: 'k7f3-1', number: 1, from: '' },
+      { ticket: 'k7f3-2', number: 2, from: 'S' },
+      { ticket: 'k7f3-2', number: 3, from: 'S' },
+    ]);
   }
 });
 
-test('(c) an end settles what was written 2 s before, and releases the rest', () => {
+test('a read reports nothing of another caller, nothing that is not written, and nothing if it has a ticket', () => {
   const tickets = new Tickets('k7f3');
-  given(tickets, [1], { atMs: 1_000 });
-  given(tickets, [2], { atMs: 1_001 });
-  tickets.writing(tickets.give('', here, [message(3)]));
+  tickets.give('', here, [message(1)]);
+  const ticket = given(tickets, [2]);
+  const unnamed = (caller: Caller, after: readonly string[]) =>
+    tickets.begin(caller, after, readsHere).unnamed.map(({ number }) => number);
+  assert.deepEqual(unnamed(patient, []), [2]);
+  assert.deepEqual(unnamed({ id: 't1', dropsCalls: false }, []), []);
+  assert.deepEqual(unnamed(patient, [ticket]), []);
+});
+
+test('(b) a post without a ticket settles and answers the one message that its caller holds of that sender', () => {
+  const tickets = new Tickets('k7f3');
+  given(tickets, [1]);
+  given(tickets, [2], { from: 'T' });
+  const plan = tickets.begin(patient, [], postsToSender);
+  assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
+  assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
+  assert.deepEqual(plan.unnamed, []);
+});
+
+test('(b) of the messages of a fetch, the one of that sender alone is settled', () => {
+  const tickets = new Tickets('k7f3');
+  const ticket = tickets.give('', here, [
+    message(1, here.mailbox, { from: 'T' }),
+    message(2, here.mailbox, { from: 'S' }),
+  ]);
+  tickets.written(ticket);
+  const { settles } = tickets.begin(patient, [], postsToSender);
+  assert.deepEqual(settles.flatMap(ids), ['m2']);
+  tickets.settled(settles);
+  assert.deepEqual(does(tickets.begin(patient, [ticket], {})).settles, ['m1']);
+});
+
+test('(b) of two messages of that sender none is settled, and both are reported', () => {
+  const tickets = new Tickets('k7f3');
+  given(tickets, [1]);
+  given(tickets, [2], { place: there });
+  const plan = tickets.begin(patient, [], postsToSender);
+  assert.deepEqual(does(plan), nothing);
+  assert.equal(plan.answers, undefined);
+  assert.deepEqual(plan.unnamed, [
+    { ticket: 'k7f3-1', number: 1, from: 'S' },
+    { ticket: 'k7f3-2', number: 2, from: 'S' },
+  ]);
+});
+
+test('(b) does not hold for another caller or port, for what is not written, or beside an unknown ticket', () => {
+  const tickets = new Tickets('k7f3');
+  const ticket = tickets.give('', here, [message(1)]);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
+  tickets.writing(ticket);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
+  tickets.written(ticket);
+  const other = { id: 't1', dropsCalls: false };
+  assert.deepEqual(does(tickets.begin(other, [], postsToSender)), nothing);
+  const elsewhere = { posts: { broker: '1', mailbox: 'S' as Name } };
+  assert.deepEqual(does(tickets.begin(patient, [], elsewhere)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, ['zzzz-1'], postsToSender)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)).settles, ['m1']);
+});
+
+test('a ticket of another session, or of another form, is unknown', () => {
+  const tickets = new Tickets('k7f3');
+  given(tickets, [1]);
+  for (const after of ['zzzz-1', 'k7f3-2', 'k7f3-0', 'k7f3-01', 'done', 'k7f3-1.', 'K7F3-1']) {
+    const plan = tickets.begin(patient, [after], readsHere);
+    assert.deepEqual(plan.unknown, [after]);
+    assert.deepEqual(does(plan), nothing, after);
+  }
+});
+
+test('(c) an end settles a shutdown that was written, and releases the rest', () => {
+  const tickets = new Tickets('k7f3');
+  given(tickets, [1], { body: ' shutdown\n' });
+  given(tickets, [2]);
+  tickets.writing(tickets.give('', here, [message(3, here.mailbox, { body: 'shutdown' })]));
   tickets.give('', here, [message(4)]);
-  const { settles, releases } = tickets.end(3_000, false);
+  const { settles, releases } = tickets.end();
   assert.deepEqual(settles.flatMap(ids), ['m1']);
   assert.deepEqual(
     releases.map((release) => [ids(release), release.unread]),
@@ -178,21 +227,13 @@ test('(c) an end settles what was written 2 s before, and releases the rest', ()
   );
 });
 
-test('(c) releases all where the host drops calls silently', () => {
-  const tickets = new Tickets('k7f3');
-  given(tickets, [1], { caller: dropper });
-  const { settles, releases } = tickets.end(60_000, true);
-  assert.deepEqual(settles, []);
-  assert.deepEqual(releases.flatMap(ids), ['m1']);
-});
-
 test('(c) leaves alone what a call is settling, and knows nothing of what is settled', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1]);
   const second = given(tickets, [2]);
-  tickets.settled(tickets.begin(patient, first, undefined).settles);
-  tickets.begin(patient, second, undefined);
-  assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
+  tickets.settled(tickets.begin(patient, [first], {}).settles);
+  tickets.begin(patient, [second], {});
+  assert.deepEqual(tickets.end(), { settles: [], releases: [] });
 });
 
 test('a cancelled call releases its messages: unread, unless its result began to leave', () => {
@@ -210,14 +251,14 @@ test('a cancelled call releases its messages: unread, unless its result began to
       [['m3'], false],
     ],
   );
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [], readsHere)), nothing);
   assert.equal(tickets.gone(late), undefined);
 });
 
 test('a cancellation that comes after the settling began changes nothing, unless that fails', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
-  const { settles } = tickets.begin(patient, ticket, undefined);
+  const { settles } = tickets.begin(patient, [ticket], {});
   assert.equal(tickets.gone(ticket), undefined);
   assert.deepEqual(tickets.unsettled(settles).flatMap(ids), ['m1']);
   assert.deepEqual(tickets.unsettled(settles), []);
@@ -226,21 +267,21 @@ test('a cancellation that comes after the settling began changes nothing, unless
 test('what could not be settled waits for the next call', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1]);
-  const { settles } = tickets.begin(patient, undefined, here);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)), nothing);
+  const { settles } = tickets.begin(patient, [], postsToSender);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)), nothing);
   assert.deepEqual(tickets.unsettled(settles), []);
-  assert.deepEqual(does(tickets.begin(patient, undefined, here)).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(patient, [], postsToSender)).settles, ['m1']);
 });
 
 test('a host that drops calls: a message is redelivered once, then (b) holds', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: [],
     redelivers: ['m1'],
   });
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: ['m1'],
     redelivers: [],
   });
@@ -249,16 +290,16 @@ test('a host that drops calls: a message is redelivered once, then (b) holds', (
 test('a host that drops calls: only that mailbox, and only that caller', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, there)), nothing);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, undefined)), nothing);
-  assert.deepEqual(does(tickets.begin({ id: 't2', dropsCalls: true }, undefined, here)), nothing);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsThere)), nothing);
+  assert.deepEqual(does(tickets.begin(dropper, [], {})), nothing);
+  assert.deepEqual(does(tickets.begin({ id: 't2', dropsCalls: true }, [], readsHere)), nothing);
 });
 
 test('a host that drops calls: what the ticket names is settled, the rest is redelivered', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
   const second = given(tickets, [2], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, second, here)), {
+  assert.deepEqual(does(tickets.begin(dropper, [second], readsHere)), {
     settles: ['m2'],
     redelivers: ['m1'],
   });
@@ -267,9 +308,9 @@ test('a host that drops calls: what the ticket names is settled, the rest is red
 test('a host that drops calls: each message of a fetch is counted by itself', () => {
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { caller: dropper });
-  tickets.begin(dropper, undefined, here);
+  tickets.begin(dropper, [], readsHere);
   given(tickets, [1, 2], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), {
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), {
     settles: ['m1'],
     redelivers: ['m2'],
   });
@@ -278,22 +319,22 @@ test('a host that drops calls: each message of a fetch is counted by itself', ()
 test('a host that drops calls: a result that was not written is redelivered once too, then waits for its write', () => {
   const tickets = new Tickets('k7f3');
   tickets.give(dropper.id, here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)).redelivers, ['m1']);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)).redelivers, ['m1']);
   const second = tickets.give(dropper.id, here, [message(1)]);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)), nothing);
-  tickets.written(second, 0);
-  assert.deepEqual(does(tickets.begin(dropper, undefined, here)).settles, ['m1']);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)), nothing);
+  tickets.written(second);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsHere)).settles, ['m1']);
 });
 
 test('a host that drops calls: the first ticket of a message that was delivered twice settles both', () => {
   const tickets = new Tickets('k7f3');
   const first = given(tickets, [1], { caller: dropper });
-  tickets.begin(dropper, undefined, here);
+  tickets.begin(dropper, [], readsHere);
   given(tickets, [1], { caller: dropper });
-  const plan = tickets.begin(dropper, first, here);
+  const plan = tickets.begin(dropper, [first], readsHere);
   assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
   tickets.settled(plan.settles);
-  assert.deepEqual(tickets.end(60_000, false), { settles: [], releases: [] });
+  assert.deepEqual(tickets.end(), { settles: [], releases: [] });
 });
 
 test('a host that drops calls: a message that was cancelled and redelivered is not both settled and released', () => {
@@ -301,17 +342,20 @@ test('a host that drops calls: a message that was cancelled and redelivered is n
   const first = given(tickets, [1], { caller: dropper });
   tickets.gone(first);
   given(tickets, [1], { caller: dropper });
-  assert.deepEqual(does(tickets.begin(dropper, first, here)), { settles: ['m1'], redelivers: [] });
+  assert.deepEqual(does(tickets.begin(dropper, [first], readsHere)), {
+    settles: ['m1'],
+    redelivers: [],
+  });
 });
 
 test('the ticket of a part settles nothing, and neither does its call', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
   for (const caller of [patient, dropper]) {
-    const plan = tickets.begin(caller, `${ticket}.2`, here);
+    const plan = tickets.begin(caller, [`${ticket}.2`], readsHere);
     assert.deepEqual(does(plan), nothing);
     assert.deepEqual(plan.part, { ticket, number: 2 });
-    assert.equal(plan.isUnknown, false);
+    assert.deepEqual(plan.unknown, []);
   }
 });
 
@@ -319,7 +363,18 @@ test('released messages are remembered for the newest 256 tickets', () => {
   const tickets = new Tickets('k7f3');
   const names = Array.from({ length: 257 }, (_, index) => given(tickets, [index + 1]));
   for (const name of names) tickets.gone(name);
-  const [first, second] = names;
-  assert.deepEqual(does(tickets.begin(patient, first, undefined)), nothing);
-  assert.deepEqual(does(tickets.begin(patient, second, undefined)).settles, ['m2']);
+  const [first = '', second = ''] = names;
+  assert.deepEqual(does(tickets.begin(patient, [first], {})), nothing);
+  assert.deepEqual(does(tickets.begin(patient, [second], {})).settles, ['m2']);
+});
+
+test('(a) several tickets settle all that they stand for, and answer none; an unknown one among them is reported', () => {
+  const tickets = new Tickets('k7f3');
+  const first = given(tickets, [1]);
+  const second = given(tickets, [2, 3], { place: there });
+  const plan = tickets.begin(patient, [first, 'zzzz-1', second, `${second}.2`], readsHere);
+  assert.deepEqual(does(plan), { settles: ['m1', 'm2', 'm3'], redelivers: [] });
+  assert.equal(plan.answers, undefined);
+  assert.deepEqual(plan.unknown, ['zzzz-1', `${second}.2`]);
+  assert.equal(plan.part, undefined);
 });

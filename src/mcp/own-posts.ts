@@ -1,0 +1,36 @@
+// What this session has posted, so that the head of an answer names its question by number and first words. To a
+// model the id that an answer carries says nothing.
+
+import { BoundedMap } from '../base/bounded-map.ts';
+import { quoted } from '../base/quoted.ts';
+import type { MessageId } from '../model/message.ts';
+import type { StoredMessage } from '../model/requests.ts';
+
+/** Posts that are remembered. The oldest is forgotten first, and answers to it are named as answers alone. */
+const postsMax = 1_000;
+const wordsCharacters = 40;
+/** Enough for that many characters of UTF-8. */
+const wordsBytes = wordsCharacters * 4;
+
+export class OwnPosts {
+  readonly #words = new BoundedMap<MessageId, string>(postsMax);
+
+  add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
+    const words = firstWords(body);
+    for (const { id, number } of posted) this.#words.set(id, `#${number} ${words}`);
+  }
+
+  /** ` to your #8 "APPROVED"`, after "an answer"; empty for what this session has not posted. */
+  answered(id: MessageId): string {
+    const words = this.#words.get(id);
+    return words === undefined ? '' : ` to your ${words}`;
+  }
+}
+
+function firstWords(body: Buffer): string {
+  const start = body.toString('utf8', 0, wordsBytes).trim();
+  const [line = ''] = start.split(/\r?\n/, 1);
+  const words = [...line].slice(0, wordsCharacters).join('');
+  const isAll = words === start && body.length <= wordsBytes;
+  return quoted(isAll ? words : `${words}…`);
+}
