@@ -23,6 +23,7 @@ export interface Mail {
   readonly bodies: readonly string[];
   /** The first body. */
   readonly body: string;
+  /** '' for a message from point to point. */
   readonly ticket: string;
   readonly attempt: number;
 }
@@ -196,7 +197,8 @@ export class Agent {
     const again = attempt > 1 ? `, attempt ${attempt}` : '';
     for (const body of bodies.slice(0, -1)) this.#print('←', quoted(body), `from ${quoted(from)}`);
     const last = bodies.at(-1) ?? '';
-    this.#print('←', quoted(last), `from ${quoted(from)}${again}, ticket ${ticket}`);
+    const settles = ticket === '' ? '' : `, ticket ${ticket}`;
+    this.#print('←', quoted(last), `from ${quoted(from)}${again}${settles}`);
     return mail;
   }
 
@@ -211,12 +213,10 @@ function parseMail(text: string): Mail {
   const bodies = [...blocks].map(([, , body = '']) => body);
   const from = /(?:#\d+|^Message) from "([^"]*)"/.exec(text)?.[1] ?? '';
   const attempt = Number(/, attempt (\d+)/.exec(text)?.[1] ?? 1);
-  const ticket = /with after "([^"]+)"\.$/.exec(text)?.[1];
+  const ticket = /with after "([^"]+)"/.exec(text)?.[1] ?? '';
   const [body] = bodies;
-  if (ticket !== undefined && body !== undefined) {
-    return { head, from, bodies, body, ticket, attempt };
-  }
-  throw new BrokenPromise(`a result has a body and a ticket\n  instead: ${text}`);
+  if (body !== undefined) return { head, from, bodies, body, ticket, attempt };
+  throw new BrokenPromise(`a result has a body\n  instead: ${text}`);
 }
 
 function named(ticket: string | undefined): string {

@@ -68,7 +68,7 @@ async function question(stage: Stage): Promise<[Agent, Agent]> {
   const answer = await answering;
   story.promise(answer.body === '42', 'ben has the answer', answer.head);
   story.promise(
-    answer.head.includes('an answer to "'),
+    answer.head.includes('an answer to your #'),
     "it names the question, which ann's ticket settled in the same step",
     answer.head,
   );

@@ -14,7 +14,10 @@ test('over MCP an ask returns the answer to its question, leaves other mail, and
   const { ticket } = await bob.call({ operation: 'wait', mailbox: 'bob' });
   await bob.call({ operation: 'post', to: 'ann', from: 'bob', message: '42', after: ticket });
   const answer = await asked;
-  assert.match(answer.head, /^Message for "ann": #3 from "bob".*, an answer to ".*"/);
+  assert.match(
+    answer.head,
+    /^Message for "ann": #3 from "bob".*, an answer to your #2 "6 times 7\?", /,
+  );
   assert.deepEqual(answer.bodies, ['42']);
   const rest = await ann.call({ operation: 'fetch', mailbox: 'ann', after: answer.ticket });
   assert.deepEqual(rest.bodies, ['other mail']);

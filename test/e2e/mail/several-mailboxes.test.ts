@@ -21,10 +21,7 @@ test('over MCP a post to a list reaches every waiting reader, and each reader an
   waiting.push(ben.call({ operation: 'wait', mailbox: 'ben' }));
   const to = ['ann', 'ben', 'cleo'];
   const { head } = await boss.call({ operation: 'post', to, from: 'boss', message: 'stand-up?' });
-  assert.match(
-    head,
-    /^Stored in 3 mailboxes \(ids .*\): #1 in "ann".*, #2 in "ben".*, #3 in "cleo"\./,
-  );
+  assert.match(head, /^Stored in 3 mailboxes: #1 in "ann".*, #2 in "ben".*, #3 in "cleo"\./);
   for (const [index, host] of [ann, ben].entries()) {
     const { bodies, ticket } = (await waiting[index]) ?? {};
     assert.deepEqual(bodies, ['stand-up?']);
@@ -74,10 +71,7 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
   const { run } = await shell(context);
   const result = await run(['post', 'ann', 'Go', '--to', 'ben', '--to=cleo', '--from', 'boss']);
   assert.deepEqual([result.code, result.errors], [0, 'Next: ipc wait boss\n']);
-  assert.match(
-    result.text,
-    /^Stored in 3 mailboxes \(ids "\w{16}\.1" to "\w{16}\.3"\): #1 in "ann", #2 in "ben", #3 in "cleo"\.\n$/,
-  );
+  assert.match(result.text, /^Stored in 3 mailboxes: #1 in "ann", #2 in "ben", #3 in "cleo"\.\n$/);
   const args = ['post', 'ann', '--to', 'ben', '--id', 'job-7', '--json'];
   const expected = [
     { to: 'ann', id: 'job-7', number: 4, duplicate: false, reader: false },
