@@ -1,4 +1,4 @@
-// What a flood costs honest sessions: the time from the call of post() until the message is stored and has reached
+// The cost of a flood to honest sessions: the time from the call of post() until the message is stored and has reached
 // a parked wait, before and after the flood, and beside it. Each flood has a broker and a store of its own.
 // `--seconds N`: how long each flood lasts. `--only FLOOD`: that one alone.
 import assert from 'node:assert/strict';
@@ -67,7 +67,7 @@ async function measure(
   await attacking.next();
   await exchangeFor(floodSeconds, flooded);
   await attacking.end();
-  // What the flood has left behind: requests that were received, connections that are being closed.
+  // First the requests that the flood has left are answered, and its connections closed.
   for (let left = warmups; left > 0; left--) await exchange(new Series());
   await exchangeFor(idleSeconds / 2, idle);
   const [without, under] = [idle.summary(), flooded.summary()];

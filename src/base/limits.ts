@@ -300,7 +300,7 @@ export const syncStallMsMin = 1_000;
 export const corruptionListedMax = 32;
 /** Bytes of bodies kept in memory. Older bodies are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
-/** What a cached body takes beside its bytes: a Buffer of its own, and its entry. */
+/** Memory of a cached body beside its bytes, for its Buffer and its entry. */
 export const bodyCacheEntryBytes = 400;
 
 /**

@@ -1,6 +1,5 @@
 // What this session has posted, so that the head of an answer names its question by number and first words. To a
 // model the id that an answer carries says nothing.
-
 import { BoundedMap } from '../base/bounded-map.ts';
 import { quoted } from '../base/quoted.ts';
 import type { MessageId } from '../model/message.ts';

@@ -1,7 +1,8 @@
 // Settles and releases what results handed over, as the tickets decide:
-// 1. before() is called at the start of a call: what its ticket names, or the call itself ends, is settled.
+// 1. before() is called at the start of a call, and settles what its tickets name.
 // 2. hand() gives a ticket to what a result hands over; the transport then follows the result on its way.
-// 3. A result that is cancelled or cannot be written releases its mail.  4. end() does the same for all.
+// 3. A result that is cancelled or cannot be written releases its mail.  4. end() settles each `shutdown` that
+// was read, and releases the rest.
 import type { RequestId } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
 import { quoted } from '../base/quoted.ts';
@@ -42,7 +43,7 @@ export class Settlement {
     this.#transport = transport;
   }
 
-  /** What a call with the ticket `after` settles before its own work; it is not settled yet. */
+  /** Plans what a call with the tickets `after` settles. Nothing is settled yet. */
   plan({ caller, notes }: ToolRequest, after: readonly string[], target: CallTarget): Plan {
     const plan = this.#tickets.begin(caller, after, target);
     notes.push(...unknownNote(plan.unknown));
@@ -51,7 +52,7 @@ export class Settlement {
     return plan;
   }
 
-  /** Settles what the call's ticket names, and what the call itself ends. */
+  /** Settles what the call's tickets name. */
   async before(
     request: ToolRequest,
     after: readonly string[],

@@ -4,8 +4,8 @@
 // 1. give() gives a ticket to what a result hands over. 2. writing(), written() and gone() follow that
 // result to the host. 3. begin() runs at the start of each call, and returns what the call settles:
 //    (a) what its tickets stand for;
-//    (b) if it posts without a ticket, and its caller holds exactly one message of the mailbox it posts to:
-//        that one, which the post answers.
+//    (b) if it posts without a ticket, and its caller holds exactly one message from the recipient: that one,
+//        which the post answers.
 // 4. end() returns what an orderly end settles: (c) each message `shutdown` that was written, since its reader
 //    obeys it by ending.
 // All else is held until its ticket is named, and goes back at an end. A read settles nothing: one server may
@@ -32,7 +32,7 @@ export interface BrokerMailbox {
   readonly mailbox: Name;
 }
 
-/** What a call does with mailboxes: it reads one, posts to one, or neither. */
+/** The mailbox that a call reads or posts to, if it does either. */
 export interface CallTarget {
   readonly reads?: BrokerMailbox;
   readonly posts?: BrokerMailbox;
@@ -70,8 +70,8 @@ export interface Plan {
   /** The one message that the call settles, by (a) or (b), and the mailbox that it came from. */
   readonly answers: { readonly id: MessageId; readonly mailbox: Name } | undefined;
   /**
-   * What a call without a ticket could have named. Of a read: all that its caller holds. Of a post: the
-   * messages from its mailbox, if there are several.
+   * Messages whose tickets a call without one could have named. Of a read: all that its caller holds. Of a post:
+   * those from its recipient, if there are several.
    */
   readonly unnamed: readonly HeldMessage[];
   readonly part: Part | undefined;
@@ -88,7 +88,7 @@ interface Handed extends Held {
   isGone: boolean;
 }
 
-/** What the named tickets stand for. */
+/** Messages from one mailbox. */
 interface MailboxBatch extends Batch, BrokerMailbox {}
 
 interface Ticket extends BrokerMailbox {
@@ -224,7 +224,7 @@ export class Tickets {
     return batches.filter((batch) => batch !== undefined);
   }
 
-  /** What the caller got in results that were written and holds, oldest first; `from`: only of that sender. */
+  /** Messages that the caller holds, and whose results were written, oldest first. `from`: only of that sender. */
   #heldBy({ id }: Caller, from: BrokerMailbox | undefined) {
     const held: (BrokerMailbox & { ticket: string; message: Handed })[] = [];
     for (const [ticket, { broker, mailbox, caller, deliveries, written }] of this.#open) {

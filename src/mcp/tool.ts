@@ -1,5 +1,5 @@
 // The one tool. A call of it goes:
-// 1. The parameters are checked.  2. What the call's ticket names, or the call itself ends, is settled.
+// 1. The parameters are checked.  2. The messages of the call's tickets are settled.
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // reports when it is written, or that the host has cancelled the call, and the tickets decide what follows.
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';

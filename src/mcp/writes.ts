@@ -1,5 +1,5 @@
-// The calls that post: post and ask. What the call's ticket names is settled in the same step as the
-// message is stored, and is what the message answers.
+// The calls that post: post and ask. The message that the call's ticket names, or without one the only message held
+// from the recipient, is settled in the same step as the post is stored, and is what the post answers.
 
 import type { BrokerSession } from '../app/context.ts';
 import {

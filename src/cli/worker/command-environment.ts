@@ -1,5 +1,5 @@
-// What the command of `ipc work` inherits: all but the key, which its logs and children might show. Where a
-// file has the same key, the command's own `ipc` reads it there.
+// The command of `ipc work` inherits the environment but for the key, which its logs and children might show. Where
+// a file has the same key, the command's own `ipc` reads it there.
 import type { Environment } from '../../app/environment.ts';
 import { currentKeys } from '../../net/keys.ts';
 

@@ -1,4 +1,4 @@
-// What the broker remembers of posts whose messages are settled, on the wire and on disk.
+// The broker remembers posts whose messages are settled: seen on the wire and on disk.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
