@@ -1,7 +1,7 @@
 // Reads a peek page by page, and the first line or the whole text of each body, for the program and the library.
 import {
   bodyBytesMax,
-  fetchMessagesMax,
+  messagesPerPeek,
   peekLineBytes,
   peekLineCharacters,
 } from '../base/limits.ts';
@@ -15,7 +15,7 @@ export interface PeekLook extends Cancellable {
   readonly full: boolean;
 }
 
-/** Pages of at most 1,000 messages, or 8 MiB of bodies. The last one says how many messages follow. */
+/** Pages of at most 250 messages, or 8 MiB of bodies. The last one says how many messages follow. */
 export async function* peekPages(
   mail: MailService,
   mailbox: Name,
@@ -24,7 +24,7 @@ export async function* peekPages(
   const partBytesMax = full ? bodyBytesMax : peekLineBytes;
   let after = 0;
   for (let left = max; left > 0; ) {
-    const messagesMax = Math.min(left, fetchMessagesMax);
+    const messagesMax = Math.min(left, messagesPerPeek);
     const page = await mail.peek(mailbox, { after, messagesMax, partBytesMax, signal });
     yield page;
     if (page.remaining === 0) return;

@@ -1,6 +1,6 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
-import { fetchBytesMax, messagesPerDrop } from '../base/limits.ts';
+import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
 import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
 import type {
   DropRequest,
@@ -49,7 +49,7 @@ function seenBy(
 ): { messages: readonly LiveMessage[]; remaining: number } {
   let bytesLeft = fetchBytesMax;
   const messages: LiveMessage[] = [];
-  for (const message of state.above(mailbox, after, messagesMax)) {
+  for (const message of state.above(mailbox, after, Math.min(messagesMax, messagesPerPeek))) {
     // The whole body is read from the disk, however little of it is sent.
     if (partBytesMax > 0) bytesLeft -= message.envelope.bodyBytes;
     if (bytesLeft < 0 && messages.length > 0) break;

@@ -125,6 +125,20 @@ test('peek shows a mailbox of large bodies page by page', async (context) => {
   assert.equal(errors, '');
 });
 
+test('peek goes on behind the 250 messages that a broker shows at once', async (context) => {
+  const { run, home, port } = await shell(context);
+  const mail = await open({ home, port, env: {}, program: 'poster' });
+  await Promise.all(Array.from({ length: 600 }, (_, index) => mail.post('B', `line ${index}`)));
+  const { text, errors } = await run(['peek', 'B', '--max', '501']);
+  const numbers = [...text.matchAll(/^#(\d+) /gm)].map(([, number]) => Number(number));
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: 501 }, (_, index) => index + 1),
+  );
+  assert.equal(errors, '99 more there.\n');
+  await mail.close();
+});
+
 test('peek reports a damaged message, and its neighbours as they are', async (context) => {
   const { run, home, port } = await shell(context);
   await run(['post', 'B', 'sound']);

@@ -253,6 +253,19 @@ test('a store beyond the limit of its index, as an earlier version left it, is r
   assert.deepEqual(codes(post(engine, 1, 4)), ['stored']);
 });
 
+test('a peek shows 250 messages at most, and says how many follow', () => {
+  const engine = makeEngine();
+  hello(engine, 1, 'ann');
+  for (let count = 1; count <= 252; count++) post(engine, 1, count);
+  const look = { mailbox: A, after: 0, messagesMax: 1_000, partBytesMax: 0 };
+  const { replies } = step(engine, { kind: 'peek', connection: 1, request: 2, ...look });
+  const numbers = replies.flatMap(({ response }) =>
+    response.kind === 'peeked' ? [response.envelope.number] : [],
+  );
+  assert.deepEqual([numbers.length, numbers.at(-1)], [250, 250]);
+  assert.deepEqual(replies.at(-1)?.response, { kind: 'end', request: 2, remaining: 2 });
+});
+
 test('a drop and a retry of named messages go on behind those that they have looked at', () => {
   const engine = new Engine({ messagesPerLook: 4 });
   engine.begin(identity, instantAt(0));
