@@ -1,7 +1,7 @@
 // What one process uses of its machine: its state folder, the broker session of each port, and point to
 // point. Nothing is opened, made or bound before a call needs it.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../base/errors.ts';
 import { nameBytesMax, portBrokerDefault } from '../base/limits.ts';
@@ -19,7 +19,7 @@ import {
 } from './environment.ts';
 import { type BrokerHost, variableError } from './parameters.ts';
 import { PointToPoint } from './point-to-point.ts';
-import { machineName } from './process-facts.ts';
+import { machineName, userHome, workingFolder } from './process-facts.ts';
 import { RateLimiter } from './rate-limit.ts';
 
 export interface AppContextOptions {
@@ -72,7 +72,11 @@ export class AppContext {
   constructor(options: AppContextOptions) {
     const { env, program, home, sendsPerHour } = options;
     this.#options = options;
-    this.#origin = { program: label(program), pid: process.pid, machine: label(machineName()) };
+    const folder = folderLabel(workingFolder(), userHome());
+    this.#origin = {
+      ...{ program: label(program), pid: process.pid, machine: label(machineName()) },
+      ...(folder !== undefined && { folder }),
+    };
     this.home = home === undefined ? homeFolder(env) : absolutePath(home, 'home');
     this.direct = new PointToPoint({
       home: this.home,
@@ -176,9 +180,19 @@ export class AppContext {
 }
 
 /** One short line, as an origin needs it, of what a host or a machine calls itself. */
-function label(text: string): string {
+function label(text: string, charactersMax = labelCharactersMax): string {
   const line = text.toWellFormed().replace(/\p{Cc}/gu, ' ');
-  return [...line].slice(0, labelCharactersMax).join('');
+  return [...line].slice(0, charactersMax).join('');
+}
+
+/** The end of a long path says more than its beginning. */
+function folderLabel(path: string | undefined, home: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const isInHome = home !== undefined && (path === home || path.startsWith(home + sep));
+  const shown = label(isInHome ? `~${path.slice(home.length)}` : path, Number.POSITIVE_INFINITY);
+  const characters = [...shown];
+  if (characters.length <= labelCharactersMax) return shown;
+  return `…${characters.slice(1 - labelCharactersMax).join('')}`;
 }
 
 /** `isNamed`: the caller named the host; else IPC_BROKER did, and its value may be a secret. */

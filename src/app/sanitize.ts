@@ -41,12 +41,21 @@ export function sanitizeLine(text: string): string {
   return sanitize(text).text.replace(/[\t\r\n]/g, numbered);
 }
 
-/** The name is the sender's claim, so the session that sent the message stands beside it. */
-export function sentBy(from: Name | '', { program, pid, machine }: Origin): string {
-  const session = `${quoted(clipped(program))} pid ${pid} on ${quoted(clipped(machine))}`;
+/**
+ * The name is the sender's claim, so the program that sent the message stands beside it. What is said of it stays
+ * the same when an agent is started again, so there is no process id.
+ */
+export function sentBy(from: Name | '', origin: Origin): string {
+  const session = placed(origin);
   return from === ''
     ? `from unknown (no address to answer; ${session})`
     : `from ${quoted(from)} (${session})`;
+}
+
+/** `"claude-code" on "laptop" in "~/shop"`. */
+export function placed({ program, machine, folder }: Origin): string {
+  const where = folder === undefined ? '' : ` in ${quoted(clippedFolder(folder))}`;
+  return `${quoted(clipped(program))} on ${quoted(clipped(machine))}${where}`;
 }
 
 function numbered(character: string): string {
@@ -56,5 +65,12 @@ function numbered(character: string): string {
 function clipped(text: string): string {
   return text.length > originCharactersMax
     ? `${text.slice(0, originCharactersMax).toWellFormed()}…`
+    : text;
+}
+
+/** Its end says more than its beginning. */
+function clippedFolder(text: string): string {
+  return text.length > originCharactersMax
+    ? `…${text.slice(-originCharactersMax).toWellFormed()}`
     : text;
 }

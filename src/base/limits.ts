@@ -157,6 +157,8 @@ assert(
   statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+/** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
+export const readMailboxesMax = 16;
 /** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
 export const waitsMax = 100_000;
 /** The same on one connection. */

@@ -5,6 +5,7 @@ import * as present from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { endMsMax } from '../base/limits.ts';
 import type { Delivery, MailService } from '../model/mail-service.ts';
+import type { Origin } from '../model/message.ts';
 import type { OutputFields } from './command-parts.ts';
 import { jsonLine, outputFailed, sayError, warn, write } from './output.ts';
 import { type CommandContext, exitFailed, exitSuccess } from './run.ts';
@@ -15,9 +16,14 @@ export const originFields: OutputFields = {
   program: 'the program of the sender',
   pid: 'its process',
   machine: 'the machine where that runs',
+  folder: 'its working folder; null when it is not known',
 };
 
 export const bodyFields: OutputFields = { body: 'its text' };
+
+interface PlainOrigin extends Omit<Origin, 'folder'> {
+  readonly folder?: string | null;
+}
 
 /** The fields that `plain` returns. */
 export const messageFields: OutputFields = {
@@ -75,9 +81,25 @@ async function settle(mail: MailService, deliveries: readonly Delivery[]): Promi
   }
 }
 
+/** With all fields, whether the folder is known or not. */
+export function plainOrigin({ program, pid, machine, folder = null }: PlainOrigin): PlainOrigin {
+  return { program, pid, machine, folder };
+}
+
 function plain({ envelope, mailbox, attempt, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
-  const fields = { id, number, mailbox, to, from, ...origin, time, attempt, answers, depth };
+  const fields = {
+    id,
+    number,
+    mailbox,
+    to,
+    from,
+    ...plainOrigin(origin),
+    time,
+    attempt,
+    answers,
+    depth,
+  };
   return { ...fields, failure: failureIn(envelope, body), damaged: body === undefined, body: text };
 }

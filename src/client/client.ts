@@ -1,5 +1,6 @@
 // One session's calls to the broker. A post that repeats an earlier one joins it. The session that owns
 // the broker makes its calls in the same way.
+import { BoundedMap } from '../base/bounded-map.ts';
 import { cancelled, IpcError } from '../base/errors.ts';
 import {
   deadLettersPerRetry,
@@ -7,6 +8,7 @@ import {
   fetchMessagesMax,
   holdsMax,
   messagesPerDrop,
+  readMailboxesMax,
   waitMsMax,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
@@ -57,18 +59,24 @@ export class Client {
   #requestNumber = 0;
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
+  #name: Name | undefined;
+  readonly #readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
 
-  constructor(origin: Origin, connector: Connector, runtime = systemRuntime) {
+  /** `name`: what brokers are told that the session is called until a post has a `from`. */
+  constructor(origin: Origin, connector: Connector, runtime = systemRuntime, name?: Name) {
     const secret = runtime.randomBytes(sessionSecretBytes);
     this.session = sessionIdOf(secret);
     this.#runtime = runtime;
     this.#outbox = new Outbox(runtime);
+    this.#name = name;
     this.#link = new Link(connector, runtime, {
       session: this.session,
       secret,
       origin,
       holdings: this.#holdings,
       sentUpTo: () => this.#outbox.countedUpTo,
+      name: () => this.#name,
+      readMailboxes: () => [...this.#readMailboxes.keys()],
       releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
   }
@@ -86,6 +94,7 @@ export class Client {
   async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
     this.#checkCall(options);
     const { alsoTo = [], from = '', answers = '', settles = [] } = options;
+    this.#name = from || this.#name;
     const holds = settles.map(holdOf);
     const identity: PostIdentity = { to, alsoTo, from, body, answers, settles: holds };
     const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
@@ -103,6 +112,7 @@ export class Client {
   async wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#checkHoldsLeft();
+    this.#readMailboxes.set(mailbox, true);
     const deadline = this.#runtime.now() + options.timeoutMs;
     let isLast = true;
     const call = this.#call<Delivery | undefined>({
@@ -137,6 +147,7 @@ export class Client {
 
   async fetch(mailbox: Name, options: FetchArguments = {}): Promise<FetchResult> {
     this.#checkCall(options);
+    this.#readMailboxes.set(mailbox, true);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
     let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#checkHoldsLeft());

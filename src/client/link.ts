@@ -12,7 +12,7 @@ import { type ErrorCode, IpcError } from '../base/errors.ts';
 import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
-import type { Origin, SessionId } from '../model/message.ts';
+import type { Name, Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
@@ -42,6 +42,10 @@ export interface LinkUser {
   readonly holdings: Holdings;
   /** The highest count of a post so far; 0 before the first. */
   sentUpTo(): number;
+  /** The `from` of the last post. */
+  name(): Name | undefined;
+  /** The mailboxes that were read last, the newest last. */
+  readMailboxes(): readonly Name[];
   /** For a delivery that came when its call had no caller any more. */
   releaseUnread(delivery: Delivery): void;
 }
@@ -235,8 +239,13 @@ export class Link {
     const standby = this.#connector.isStandby();
     const held = holdings.listForHello();
     const sentUpTo = this.#user.sentUpTo();
-    const who = { session, secret, origin, standby };
+    const who = { session, secret, origin, standby, ...this.#names() };
     this.send({ kind: 'hello', request: helloNumber, ...who, sentUpTo, held });
+  }
+
+  #names(): Pick<RequestToSend & { kind: 'hello' }, 'name' | 'reads'> {
+    const [name, reads] = [this.#user.name(), this.#user.readMailboxes()];
+    return { ...(name !== undefined && { name }), ...(reads.length > 0 && { reads }) };
   }
 
   #onFrame(connection: Connection, frame: Frame): void {

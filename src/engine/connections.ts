@@ -1,14 +1,24 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
-import type { Origin, SessionId } from '../model/message.ts';
-import type { FetchRequest, PeekRequest, RequestNumber } from '../model/requests.ts';
+import { BoundedMap } from '../base/bounded-map.ts';
+import { readMailboxesMax } from '../base/limits.ts';
+import type { Name, Origin, SessionId } from '../model/message.ts';
+import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
+
+export type HelloCommand = Hello & { readonly connection: ConnectionId };
 
 export interface SessionConnection {
   readonly id: ConnectionId;
   readonly session: SessionId;
   readonly origin: Origin;
   readonly standby: boolean;
+  /** When it connected, in milliseconds since 1970. */
+  readonly since: number;
+  /** The `from` of its last post, or the name that it was started with. */
+  name: Name | undefined;
+  /** The mailboxes that it has read last, the newest last. */
+  readonly readMailboxes: BoundedMap<Name, true>;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
   /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
@@ -41,11 +51,17 @@ export class Connections {
     return this.#bySession.get(session);
   }
 
-  add(peer: Pick<SessionConnection, 'id' | 'session' | 'origin' | 'standby'>): void {
+  add(
+    { connection: id, session, origin, standby, name, reads = [] }: HelloCommand,
+    since: number,
+  ): void {
+    const readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
+    for (const mailbox of reads) readMailboxes.set(mailbox, true);
+    const who = { id, session, origin, standby, since, name, readMailboxes };
     const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
-    const connection = { ...peer, ...parked, unreadBytes: 0 };
-    this.#byId.set(peer.id, connection);
-    this.#bySession.set(peer.session, connection);
+    const connection = { ...who, ...parked, unreadBytes: 0 };
+    this.#byId.set(id, connection);
+    this.#bySession.set(session, connection);
   }
 
   delete(connection: SessionConnection): void {
@@ -76,6 +92,11 @@ export class Connections {
     }
     return count;
   }
+}
+
+/** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
+export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
+  return name ?? [...readMailboxes.keys()].at(-1) ?? '';
 }
 
 /** Another request under the number of a parked one would be ambiguous. */

@@ -17,7 +17,6 @@ import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
   FetchRequest,
-  Hello,
   PeekRequest,
   PostRequest,
   ReleaseRequest,
@@ -35,7 +34,12 @@ import type {
   Outcome,
   PostCommand,
 } from './commands.ts';
-import { Connections, isRequestOpen, type SessionConnection } from './connections.ts';
+import {
+  Connections,
+  type HelloCommand,
+  isRequestOpen,
+  type SessionConnection,
+} from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
 import {
   type AddressedMessage,
@@ -110,7 +114,7 @@ export class Engine {
   step(command: Command, instant: Instant): Outcome {
     assert(this.#identity, 'begin() comes before the first command');
     const connection = this.#connections.get(command.connection);
-    if (command.kind === 'hello') this.#hello(command, this.#identity);
+    if (command.kind === 'hello') this.#hello(command, this.#identity, instant);
     else if (connection) this.#dispatch(command, connection, instant);
     else if (command.kind !== 'disconnect' && command.kind !== 'flushed') {
       const what = 'the first request of a connection must be a hello';
@@ -202,8 +206,8 @@ export class Engine {
     }
   }
 
-  #hello(hello: Hello & { connection: ConnectionId }, identity: Identity): void {
-    const { session, connection: id, request, origin, standby, sentUpTo } = hello;
+  #hello(hello: HelloCommand, identity: Identity, { time }: Instant): void {
+    const { session, connection: id, request, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
       return this.#outcome.fail(id, request, 'bad_frame', what);
@@ -213,7 +217,7 @@ export class Engine {
       this.#removeConnection(older);
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
-    this.#connections.add({ id, session, origin, standby });
+    this.#connections.add(hello, time);
     this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
@@ -235,6 +239,7 @@ export class Engine {
 
   #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
+    if (post.from !== '') connection.name = post.from;
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
@@ -294,6 +299,7 @@ export class Engine {
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const call = { request, mailbox, answers, deadline, session: connection.session };
+    connection.readMailboxes.set(mailbox, true);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
     this.#match([call]);
   }
@@ -318,6 +324,7 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
+    connection.readMailboxes.set(fetch.mailbox, true);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);

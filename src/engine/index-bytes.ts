@@ -10,7 +10,7 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
  * alone, so each owner of a store counts the same.
  */
 export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
-  const texts = [id, to, from, answers, origin.program, origin.machine];
+  const texts = [id, to, from, answers, origin.program, origin.machine, origin.folder ?? ''];
   return texts.reduce((sum, text) => sum + textBytes(text), indexBytesPerMessage);
 }
 

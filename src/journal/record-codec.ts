@@ -9,6 +9,7 @@ import {
   readNumber,
   readSessionId,
   readStoredName,
+  withFolder,
   writeEnvelope,
 } from '../model/envelope.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
@@ -89,6 +90,9 @@ const typePostedAlso = 26;
 /** A `posted` and a `copied` of a message that answers another one: with its depth at the end. */
 const typePostedAnswer = 28;
 const typeCopiedAnswer = 29;
+/** The same of a message whose sender had a folder: with the depth and the folder at the end. */
+const typePostedFolder = 31;
+const typeCopiedFolder = 32;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
 
@@ -98,6 +102,8 @@ const kindOf = new Map<number, keyof typeof typeOf>([
   [typePostedAlso, 'posted'],
   [typePostedAnswer, 'posted'],
   [typeCopiedAnswer, 'copied'],
+  [typePostedFolder, 'posted'],
+  [typeCopiedFolder, 'copied'],
 ]);
 const noBody = Buffer.alloc(0);
 
@@ -120,11 +126,13 @@ function fieldsOf(record: JournalRecord | StoreRecord) {
   return { type: typeCopiedCorrupt, flags: 0, body: noBody, bodyChecksum: 0 };
 }
 
-/** Of a record with a body. Older versions read the types that are older than depths and lists of mailboxes. */
+/** Of a record with a body. Older versions read the types that are older than folders, depths and lists of mailboxes. */
 function messageType(record: PostedRecord | CopiedRecord): number {
-  const isAnswer = record.envelope.depth > 0;
-  if (record.kind === 'copied') return isAnswer ? typeCopiedAnswer : typeOf.copied;
-  if (isAnswer) return typePostedAnswer;
+  const { depth, origin } = record.envelope;
+  const isCopy = record.kind === 'copied';
+  if (origin.folder !== undefined) return isCopy ? typeCopiedFolder : typePostedFolder;
+  if (depth > 0) return isCopy ? typeCopiedAnswer : typePostedAnswer;
+  if (isCopy) return typeOf.copied;
   return record.also.length > 0 ? typePostedAlso : typeOf.posted;
 }
 
@@ -188,13 +196,13 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'posted':
       writeEnvelope(writer, record.envelope);
       writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
-      if (record.also.length > 0 || record.envelope.depth > 0) writeAlso(writer, record.also);
-      writeDepth(writer, record);
+      if (messageType(record) !== typeOf.posted) writeAlso(writer, record.also);
+      writeTail(writer, record);
       return;
     case 'copied':
       writeEnvelope(writer, record.envelope);
       writer.text(record.mailbox).u32(record.attempt).text(record.holder);
-      if (record.body) writeDepth(writer, record);
+      if (record.body) writeTail(writer, record);
       return;
     case 'offered':
       writer.u64(record.number).text(record.holder).u32(record.attempt);
@@ -244,8 +252,7 @@ function readMeta(
       const ackedUpTo = reader.u64();
       const settles = reader.list(8, () => readNumber(reader));
       const others = record.type === typeOf.posted ? [] : readAlso(reader);
-      const depth = readDepth(reader, record.type);
-      const envelope = { ...read.envelope, depth };
+      const envelope = readTail(reader, record.type, read.envelope);
       const also = others.map((other) => ({ ...envelope, ...other }));
       return { kind, envelope, also, ackedUpTo, settles, body };
     }
@@ -254,7 +261,7 @@ function readMeta(
       const mailbox = readStoredName(reader);
       const attempt = reader.u32();
       const holder = readHolder(reader);
-      const envelope = { ...read.envelope, depth: readDepth(reader, record.type) };
+      const envelope = readTail(reader, record.type, read.envelope);
       return { kind, envelope, mailbox, attempt, holder, body };
     }
     case 'offered': {
@@ -315,12 +322,19 @@ function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] 
   });
 }
 
-function writeDepth(writer: ByteWriter, { envelope: { depth } }: { envelope: Envelope }): void {
-  if (depth > 0) writer.u32(depth);
+/** The fields of the envelope that the oldest types do not have. */
+function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): void {
+  const { depth, origin } = record.envelope;
+  if (depth > 0 || origin.folder !== undefined) writer.u32(depth);
+  if (origin.folder !== undefined) writer.text(origin.folder);
 }
 
-function readDepth(reader: ByteReader, type: number): number {
-  return type === typePostedAnswer || type === typeCopiedAnswer ? reader.u32() : 0;
+function readTail(reader: ByteReader, type: number, envelope: Omit<Envelope, 'depth'>): Envelope {
+  const hasFolder = type === typePostedFolder || type === typeCopiedFolder;
+  const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
+  const depth = hasDepth ? reader.u32() : 0;
+  const origin = hasFolder ? withFolder(envelope.origin, reader.text()) : envelope.origin;
+  return { ...envelope, depth, origin };
 }
 
 function readHolder(reader: ByteReader): SessionId | '' {

@@ -12,13 +12,13 @@ const controlCharacter = /\p{Cc}/u;
 const holdBytesMin = 8 + 2;
 const origins = new SharedValues<Origin>();
 
-/** Either text may be empty. */
-export function parseOrigin(program: string, pid: number, machine: string): Origin {
+/** All texts may be empty. */
+export function parseOrigin(program: string, pid: number, machine: string, folder = ''): Origin {
   // A valid text has no control character, so no two origins have the same key.
-  const key = `${program}\n${pid}\n${machine}`;
+  const key = `${program}\n${pid}\n${machine}\n${folder}`;
   const known = origins.get(key);
   if (known) return known;
-  for (const label of [program, machine]) {
+  for (const label of [program, machine, folder]) {
     if (
       !label.isWellFormed() ||
       controlCharacter.test(label) ||
@@ -27,10 +27,16 @@ export function parseOrigin(program: string, pid: number, machine: string): Orig
       throw new IpcError('bad_frame', 'an origin has a malformed text');
     }
   }
-  return origins.set(key, { program: shared(program), pid, machine: shared(machine) });
+  const origin = { program: shared(program), pid, machine: shared(machine) };
+  return origins.set(key, folder === '' ? origin : { ...origin, folder: shared(folder) });
 }
 
-/** Without the depth, which records and frames have in a place of their own. */
+/** The origin with a folder that came in a field of its own. */
+export function withFolder(origin: Origin, folder: string): Origin {
+  return parseOrigin(origin.program, origin.pid, origin.machine, folder);
+}
+
+/** Without the depth and the folder, which records and frames have in places of their own. */
 export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
   writer.u64(envelope.number).u64(envelope.time);
   writer.text(envelope.id).text(envelope.to).text(envelope.from).text(envelope.answers);
@@ -53,6 +59,7 @@ export function readEnvelope(reader: ByteReader): Omit<Envelope, 'depth'> {
   return { id, number, to, from, time, answers, origin, bodyBytes, checksum };
 }
 
+/** Without the folder. */
 export function writeOrigin(writer: ByteWriter, origin: Origin): void {
   writer.text(origin.program).u32(origin.pid).text(origin.machine);
 }

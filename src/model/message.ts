@@ -31,6 +31,8 @@ export interface Origin {
   readonly pid: number;
   /** Host name of the machine. */
   readonly machine: string;
+  /** Its working folder when it started; absent where none is known, as in mail of earlier versions. */
+  readonly folder?: string;
 }
 
 /** A message without its body: what the engine keeps in memory. */

@@ -16,6 +16,10 @@ export interface Hello {
   readonly standby: boolean;
   /** No post of the session was ever sent with a count above this one, so nobody can have got its message. */
   readonly sentUpTo: number;
+  /** The `from` of its last post, or the name that it was started with. */
+  readonly name?: Name | undefined;
+  /** The mailboxes that it has read last, the newest last; at most `readMailboxesMax`. */
+  readonly reads?: readonly Name[] | undefined;
   /** All messages that the session believes it holds. */
   readonly held: readonly Hold[];
 }

@@ -5,14 +5,12 @@ import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax, fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
 import {
-  readEnvelope,
   readHolds,
   readMessageIdOrNone,
   readName,
   readNameOrNone,
   readOrigin,
   readStoredName,
-  writeEnvelope,
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
@@ -36,7 +34,9 @@ import {
   checkNoHeader,
   holdsBytes,
   readFlag,
+  readFullEnvelope,
   readHeader,
+  writeFullEnvelope,
 } from './header-fields.ts';
 import {
   decodeHello,
@@ -374,8 +374,8 @@ function decodeSend(frame: Frame): SendRequest {
 function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
   writer.text(offer.mailbox);
-  writeEnvelope(writer, offer.envelope);
-  return writer.u32(offer.envelope.depth).bytes();
+  writeFullEnvelope(writer, offer.envelope);
+  return writer.bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
@@ -386,7 +386,7 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const others = reader.u32();
     isDamaged = readFlag(reader);
     const mailbox = readStoredName(reader);
-    const envelope = { ...readEnvelope(reader), depth: reader.u32() };
+    const envelope = readFullEnvelope(reader);
     return { kind: 'offer', request, mailbox, attempt, others, envelope };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');

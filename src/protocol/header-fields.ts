@@ -3,8 +3,20 @@ import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { addressesMax } from '../base/limits.ts';
-import { readHolds, writeHolds } from '../model/envelope.ts';
-import { bodyChecksum, type Hold, type MessageId, parseNamedId } from '../model/message.ts';
+import {
+  readEnvelope,
+  readHolds,
+  withFolder,
+  writeEnvelope,
+  writeHolds,
+} from '../model/envelope.ts';
+import {
+  bodyChecksum,
+  type Envelope,
+  type Hold,
+  type MessageId,
+  parseNamedId,
+} from '../model/message.ts';
 import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
@@ -31,6 +43,18 @@ export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T 
   const value = read(reader);
   reader.end();
   return value;
+}
+
+/** An envelope as frames have it. */
+export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void {
+  writeEnvelope(writer, envelope);
+  writer.u32(envelope.depth).text(envelope.origin.folder ?? '');
+}
+
+export function readFullEnvelope(reader: ByteReader): Envelope {
+  const envelope = readEnvelope(reader);
+  const depth = reader.u32();
+  return { ...envelope, depth, origin: withFolder(envelope.origin, reader.text()) };
 }
 
 export function readFlag(reader: ByteReader): boolean {

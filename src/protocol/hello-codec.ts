@@ -1,8 +1,9 @@
 // The bytes of hello and welcome: JSON, with the holds in the body, which has room for 4096 of them.
 import { IpcError } from '../base/errors.ts';
+import { readMailboxesMax } from '../base/limits.ts';
 import { version } from '../base/version.ts';
 import { parseOrigin } from '../model/envelope.ts';
-import { parseSessionId, type SessionId } from '../model/message.ts';
+import { parseName, parseSessionId, type SessionId } from '../model/message.ts';
 import type { Hello, Welcome } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { holdsOf } from './header-fields.ts';
@@ -25,7 +26,7 @@ export interface HelloToSend extends Hello {
 }
 
 export function helloHeader(hello: HelloToSend): Buffer {
-  const { session, origin, standby, sentUpTo } = hello;
+  const { session, origin, standby, sentUpTo, name, reads } = hello;
   const secret = hello.secret.toString('hex');
   return writeJson({
     protocol: protocolNumber,
@@ -35,6 +36,8 @@ export function helloHeader(hello: HelloToSend): Buffer {
     ...origin,
     standby,
     sentUpTo,
+    name,
+    reads,
   });
 }
 
@@ -52,9 +55,11 @@ export function decodeHello(frame: Frame): Hello {
         fields.text('program'),
         fields.whole('pid', pidMax),
         fields.text('machine'),
+        fields.optionalText('folder'),
       ),
       standby: fields.flag('standby'),
       sentUpTo: fields.whole('sentUpTo'),
+      ...namesOf(fields),
       held: holdsOf(frame.body),
     };
   } catch (error) {
@@ -62,6 +67,14 @@ export function decodeHello(frame: Frame): Hello {
     if (!(error instanceof IpcError)) throw error;
     throw new IpcError('bad_frame', `hello: ${error.message}`);
   }
+}
+
+function namesOf(fields: JsonFields): Pick<Hello, 'name' | 'reads'> {
+  const [name, reads] = [fields.optionalText('name'), fields.optionalTexts('reads')];
+  return {
+    ...(name !== undefined && { name: parseName(name) }),
+    ...(reads && { reads: reads.slice(-readMailboxesMax).map((each) => parseName(each)) }),
+  };
 }
 
 /** The id alone could be that of any session whose message the peer has seen. */

@@ -37,6 +37,11 @@ export class JsonFields {
     return value;
   }
 
+  /** undefined when the header has no such field. */
+  optionalText(name: string): string | undefined {
+    return this.#fields.has(name) ? this.text(name) : undefined;
+  }
+
   /** A whole number from 0 to `max`. */
   whole(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = Number(this.#fields.get(name));

@@ -2,14 +2,7 @@
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, fetchMessagesMax, messagesPerDrop } from '../base/limits.ts';
-import {
-  readEnvelope,
-  readMessageId,
-  readName,
-  readOrigin,
-  writeEnvelope,
-  writeOrigin,
-} from '../model/envelope.ts';
+import { readMessageId, readName, readOrigin, withFolder, writeOrigin } from '../model/envelope.ts';
 import { parseMessageId, parseName, parseSessionId } from '../model/message.ts';
 import type {
   DroppedMessage,
@@ -20,7 +13,14 @@ import type {
   PeekRequest,
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { checkChecksum, checkNoBody, readFlag, readHeader } from './header-fields.ts';
+import {
+  checkChecksum,
+  checkNoBody,
+  readFlag,
+  readFullEnvelope,
+  readHeader,
+  writeFullEnvelope,
+} from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 
 /** An id of one character, with its length. */
@@ -52,8 +52,9 @@ export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer
   writer.text(peeked.mailbox).text(peeked.holder?.session ?? '');
   const origin = peeked.holder?.origin;
   writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
-  writeEnvelope(writer, peeked.envelope);
-  return writer.u32(peeked.envelope.depth).bytes();
+  writer.text(origin?.folder ?? '');
+  writeFullEnvelope(writer, peeked.envelope);
+  return writer.bytes();
 }
 
 /** `body`: the first bytes of the message's body; undefined when that is damaged. */
@@ -68,7 +69,7 @@ export function decodePeeked(frame: Frame): {
     isDamaged = readFlag(reader);
     const mailbox = readName(reader);
     const holder = readHolder(reader);
-    const envelope = { ...readEnvelope(reader), depth: reader.u32() };
+    const envelope = readFullEnvelope(reader);
     const partBytes = body.length;
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
   });
@@ -92,7 +93,9 @@ function readHolder(reader: ByteReader): Holder | undefined {
   if (origins.length > (session === '' ? 0 : 1)) {
     throw new IpcError('bad_frame', `a peeked message with ${origins.length} holders`);
   }
-  return session === '' ? undefined : { session: parseSessionId(session), origin: origins[0] };
+  const folder = reader.text();
+  const origin = origins[0] && withFolder(origins[0], folder);
+  return session === '' ? undefined : { session: parseSessionId(session), origin };
 }
 
 export function dropHeader(drop: DropRequest): Buffer {

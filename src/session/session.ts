@@ -31,7 +31,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Origin } from '../model/message.ts';
+import { type Name, type Origin, parseName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
@@ -84,12 +84,17 @@ export class Session extends Client implements MailService {
   #provedKey: Buffer | undefined;
 
   constructor(options: SessionOptions) {
-    super(options.origin, {
-      connect: () => this.#connect(),
-      describeSilentOwner: () => this.#silent(),
-      welcomed: (welcome) => this.#welcomed(welcome),
-      isStandby: () => this.#mayOwn(),
-    });
+    super(
+      options.origin,
+      {
+        connect: () => this.#connect(),
+        describeSilentOwner: () => this.#silent(),
+        welcomed: (welcome) => this.#welcomed(welcome),
+        isStandby: () => this.#mayOwn(),
+      },
+      systemRuntime,
+      validName(options.name),
+    );
     this.#options = options;
     this.#folder = join(options.home, `broker-${options.port}`);
   }
@@ -433,6 +438,15 @@ function sessionWords({ pid, program }: PortOwner, note: OwnerNote | undefined):
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
+}
+
+/** What the session was started with is a label, and need not be a name. */
+function validName(label = ''): Name | undefined {
+  try {
+    return parseName(label);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `bind`: an address or a host name, or several with commas between them. */

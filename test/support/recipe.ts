@@ -55,7 +55,8 @@ const words = [
   /\b[0-9a-v]{16}\.\d+/,
   ticket,
   /(?<=pid )\d+/,
-  /(?<=pid \d+ on ")[^"]+/,
+  /(?<=" on ")[^"]+(?=" in ")/,
+  /(?<=" in ")[^"]+(?="\))/,
 ];
 const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
 const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+\.\d(?= s;)/g;

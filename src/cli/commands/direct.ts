@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
-import { bodyFields, originFields } from '../deliver.ts';
+import { bodyFields, originFields, plainOrigin } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
 import {
   jsonLine,
@@ -70,7 +70,7 @@ async function receive(
   }
   const { from, origin, body } = message;
   try {
-    const plainMessage = { from, ...origin, body: body.toString('utf8') };
+    const plainMessage = { from, ...plainOrigin(origin), body: body.toString('utf8') };
     await write(json ? jsonLine(plainMessage) : printable(body, raw), signal);
   } catch (error) {
     message.refuse();

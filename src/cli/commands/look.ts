@@ -10,7 +10,7 @@ import {
   parsePort,
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
-import { sanitize, sanitizeLine } from '../../app/sanitize.ts';
+import { placed, sanitize, sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, described, lines, messages, moreThere } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
@@ -20,7 +20,7 @@ import type { DropResult, MailService, PeekedMessage } from '../../model/mail-se
 import { type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
-import { originFields } from '../deliver.ts';
+import { originFields, plainOrigin } from '../deliver.ts';
 import { confirmed, jsonLine, say, warn, writeJson, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 
@@ -146,14 +146,17 @@ function plainLine(message: PeekedMessage, full: boolean): string {
   const { envelope, mailbox, attempt, holder, part } = message;
   const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
   return jsonLine({
-    ...{ id, number, mailbox, to, from, ...origin, time, attempt, answers },
-    holder: holder && { session: holder.session, ...(holder.origin ?? noOrigin) },
+    ...{ id, number, mailbox, to, from, ...plainOrigin(origin), time, attempt, answers },
+    holder: holder && {
+      session: holder.session,
+      ...(holder.origin ? plainOrigin(holder.origin) : noOrigin),
+    },
     ...{ bytes, damaged: part === undefined, line: firstLine(message) },
     body: full ? partText(message) : undefined,
   });
 }
 
-const noOrigin = { program: undefined, pid: undefined, machine: undefined };
+const noOrigin = { program: undefined, pid: undefined, machine: undefined, folder: undefined };
 
 /** A head, and the body indented below it, so that no body can pass for a head. */
 function presentPeeked(message: PeekedMessage, full: boolean): string {
@@ -170,7 +173,7 @@ function presentPeeked(message: PeekedMessage, full: boolean): string {
 
 function holderWords({ session, origin }: Holder): string {
   if (!origin) return `a session that is not connected (${session})`;
-  return `${quoted(origin.program)} pid ${origin.pid} on ${quoted(origin.machine)}`;
+  return placed(origin);
 }
 
 function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {

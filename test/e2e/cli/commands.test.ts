@@ -99,8 +99,12 @@ test('--json prints one object a line', async (context) => {
   assert.equal(twice.duplicate, true);
   const status = JSON.parse((await run(['status', '--json'])).text);
   assert.deepEqual([status.port, status.messages, status.own], [port, 1, true]);
-  const { time, pid, machine, ...message } = JSON.parse((await run(['wait', 'B', '--json'])).text);
-  assert.deepEqual([typeof time, typeof pid, typeof machine], ['number', 'number', 'string']);
+  const all = JSON.parse((await run(['wait', 'B', '--json'])).text);
+  const { time, pid, machine, folder, ...message } = all;
+  assert.deepEqual(
+    [typeof time, typeof pid, typeof machine, typeof folder],
+    ['number', 'number', 'string', 'string'],
+  );
   assert.deepEqual(message, {
     id: 'mine',
     number: 1,

@@ -24,7 +24,7 @@ test('peek prints a head and the first line of each message, and changes nothing
   await run(['post', 'B', 'just one\n']);
   await run(['post', 'B', '--empty'], '');
   const head = (number: number, from: string) =>
-    `#${number} from ${from} pid \\d+ on "[^"]*"\\)?, \\d{4}-[^,]*Z, ready`;
+    `#${number} from ${from} on "[^"]*" in "[^"]*"\\)?, \\d{4}-[^,]*Z, ready`;
   for (let time = 1; time <= 2; time++) {
     const { code, text, errors } = await run(['peek', 'B']);
     assert.equal(code, 0);
@@ -73,9 +73,9 @@ test('peek shows who holds a message, and an empty mailbox is no failure', async
   await mail.post('B', 'in work');
   await mail.wait('B');
   const { text: held } = await run(['peek', 'B']);
-  assert.match(held, /, held by "worker" pid \d+ on "[^"]*", 7 bytes, id ".*"\n {2}in work\n$/);
+  assert.match(held, /, held by "worker" on "[^"]*" in "[^"]*", 7 bytes, id ".*"\n {2}in work\n$/);
   const { holder, attempt } = JSON.parse((await run(['peek', 'B', '--json'])).text);
-  assert.deepEqual(Object.keys(holder), ['session', 'program', 'pid', 'machine']);
+  assert.deepEqual(Object.keys(holder), ['session', 'program', 'pid', 'machine', 'folder']);
   assert.deepEqual([holder.pid, attempt], [process.pid, 1]);
   const { code, text, errors } = await run(['peek', 'nobody']);
   assert.deepEqual([code, text, errors], [0, '', 'No message in "nobody".\n']);

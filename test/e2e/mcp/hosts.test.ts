@@ -31,7 +31,7 @@ for (const era of ['legacy', '2026-07-28'] as const) {
     assert.deepEqual(question.bodies, ['ping']);
     assert.match(
       question.head,
-      /^Message for "A": #1 from "B" \("codex-mcp-client" pid \d+ on ".*"\), \S+Z\.$/,
+      /^Message for "A": #1 from "B" \("codex-mcp-client" on ".*"\), \S+Z\.$/,
     );
     await a.call({
       operation: 'post',

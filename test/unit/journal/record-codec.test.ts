@@ -32,6 +32,12 @@ const answers: JournalRecord[] = [
   { kind: 'copied', envelope: answer, mailbox: 'C' as Name, attempt: 2, holder: '', body },
 ];
 
+const inFolder = { ...envelope, origin: { ...envelope.origin, folder: '~/a' } };
+const withFolder: JournalRecord[] = [
+  { ...posted, envelope: inFolder },
+  { kind: 'copied', envelope: inFolder, mailbox: 'C' as Name, attempt: 2, holder: '', body },
+];
+
 const engineRecords: JournalRecord[] = [
   posted,
   { kind: 'copied', envelope, mailbox: 'C' as Name, attempt: 2, holder: testSession, body },
@@ -133,8 +139,23 @@ test('an answer is written with its depth, in types of their own', () => {
   );
 });
 
+test("a message with its sender's folder is written in types of their own, with its depth", () => {
+  assert.deepEqual(
+    withFolder.map((record) => bytesOf(record).toString('hex')),
+    [
+      'ff4a1f0000000066000000053610a6863f48d97c00000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a686000000000000000000000002000000000000000300000000000000040000000000000000037e' +
+        '2f6168656c6c6f',
+      'ff4a20000000004d000000053610a686c951df2600000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a6860143000000020000000000037e2f6168656c6c6f',
+    ],
+  );
+});
+
 test('every kind of record is read as it was written', () => {
-  for (const record of [several, ...answers, ...engineRecords]) {
+  for (const record of [several, ...answers, ...withFolder, ...engineRecords]) {
     const raw = readRecord(bytesOf(record), 0, seed);
     assert(raw);
     assert.deepEqual(decodeRecord(raw), record);

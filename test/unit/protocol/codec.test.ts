@@ -32,12 +32,16 @@ const checksum = 0x3610a686;
 
 const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
   hello: [
-    { kind: 'hello', request: 1, session, secret, origin, standby: true, sentUpTo: 7, held: holds },
+    {
+      ...{ kind: 'hello', request: 1, session, secret, origin: { ...origin, folder: '~/a' } },
+      ...{ standby: true, sentUpTo: 7, name: from, reads: [to], held: holds },
+    },
     '01 00 0000 00000001',
     json(
       `{"protocol":2,"version":"${version}","session":"iscnl9hqnoalmv04",` +
         '"secret":"000102030405060708090a0b0c0d0e0f",' +
-        '"program":"p","pid":258,"machine":"m","standby":true,"sentUpTo":7}',
+        '"program":"p","pid":258,"machine":"m","folder":"~/a","standby":true,"sentUpTo":7,' +
+        '"name":"B","reads":["A"]}',
     ),
     '00000001 0000000000000005 03 696431',
   ],
@@ -158,8 +162,8 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         checksum,
       },
     },
-    '83 00 0000 00000003 00000037 00000002 00000001 00 01 41',
-    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003',
+    '83 00 0000 00000003 00000038 00000002 00000001 00 01 41',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
     '68656c6c6f',
   ],
   end: [{ kind: 'end', request: 3, remaining: 7 }, '84 00 0000 00000003 00000004 00000007'],
@@ -208,15 +212,15 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   peeked: [
     {
       ...{ kind: 'peeked', request: 12, attempt: 2, mailbox: to, partBytes: 2 },
-      holder: { session, origin },
+      holder: { session, origin: { ...origin, folder: '~/a' } },
       envelope: {
         ...{ id, number: 6, to, from: '', time: 2 ** 40, answers: '', origin },
         ...{ depth: 3, bodyBytes: 5, checksum },
       },
     },
-    '8d 00 0000 0000000c 00000050 00000002 00 01 41 10 6973636e6c3968716e6f616c6d763034',
-    '00000001 01 70 00000102 01 6d',
-    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003',
+    '8d 00 0000 0000000c 00000055 00000002 00 01 41 10 6973636e6c3968716e6f616c6d763034',
+    '00000001 01 70 00000102 01 6d 03 7e2f61',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
     '6865',
   ],
   dropped: [
@@ -589,12 +593,19 @@ test('a JSON header is checked field by field, and unknown fields are ignored', 
   });
   const hello = withoutSecret(requests.hello[0]);
   assert.deepEqual(decodeRequest(frameWith({ ...sound, later: true })), hello);
+  const optional = ['folder', 'name', 'reads'];
   const wrong = [
     '',
     'null',
     '[]',
     '{',
-    ...Object.keys(sound).map((name) => ({ ...sound, [name]: undefined })),
+    ...Object.keys(sound)
+      .filter((name) => !optional.includes(name))
+      .map((name) => ({ ...sound, [name]: undefined })),
+    ...optional.map((name) => ({ ...sound, [name]: 1 })),
+    { ...sound, folder: 'a\nb' },
+    { ...sound, name: '' },
+    { ...sound, reads: [''] },
     { ...sound, session: 'short' },
     { ...sound, pid: -1 },
     { ...sound, pid: 1.5 },
