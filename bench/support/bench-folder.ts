@@ -10,6 +10,8 @@ const memoryTypes = new Map([
   [0x858458f6, 'ramfs'],
 ]);
 
+const places: string[] = [];
+
 export function makeBenchFolder(): string {
   const parent = process.env.IPC_BENCH_DIR || homedir();
   const memory = memoryTypes.get(statfsSync(parent).type);
@@ -19,7 +21,14 @@ export function makeBenchFolder(): string {
     process.exit(1);
   }
   const place = mkdtempSync(join(parent, '.agent-ipc-bench-'));
-  process.on('exit', () => rmSync(place, { recursive: true, force: true }));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+  places.push(place);
+  if (places.length === 1) removeAtEnd();
   return place;
+}
+
+function removeAtEnd(): void {
+  process.on('exit', () => {
+    for (const place of places) rmSync(place, { recursive: true, force: true });
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 }
