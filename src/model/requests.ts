@@ -95,6 +95,8 @@ export interface ReleaseRequest {
   readonly unread: boolean;
   /** The consumer failed for good: the messages move to `dead-letters`, whatever their attempts. */
   readonly rejected: boolean;
+  /** The session ends in order, and had not finished with the messages. */
+  readonly sessionEnds?: boolean | undefined;
 }
 
 /** Moves dead letters back to the mailboxes that they were posted to. */
