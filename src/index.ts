@@ -26,7 +26,13 @@ export type {
   StartOptions,
   WaitOptions,
 } from './library/library-options.ts';
-export type { BrokerStatus, RetryResult, StartResult, StopResult } from './model/mail-service.ts';
+export type {
+  BrokerStatus,
+  RetryResult,
+  SessionStatus,
+  StartResult,
+  StopResult,
+} from './model/mail-service.ts';
 export type { Origin } from './model/message.ts';
 export type {
   DeadLetter,
@@ -34,4 +40,5 @@ export type {
   DroppedMessage,
   Holder,
   MailboxStatus,
+  SessionHold,
 } from './model/requests.ts';

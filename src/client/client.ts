@@ -28,6 +28,7 @@ import type {
   ReleaseArguments,
   RetryArguments,
   RetryResult,
+  SessionStatus,
   WaitArguments,
 } from '../model/mail-service.ts';
 import { bodyChecksum, type Name, type Origin, type SessionId } from '../model/message.ts';
@@ -50,7 +51,9 @@ import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-c
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
 
-export type StatusCounts = Omit<StatusResponse, 'kind' | 'request'>;
+export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
+  readonly sessionList: readonly SessionStatus[];
+}
 
 export class Client {
   readonly session: SessionId;
@@ -327,8 +330,9 @@ export class Client {
       request: (request) => ({ kind: 'status', request }),
       take: (response, self) => {
         if (response.kind !== 'status') return;
-        const { kind: _kind, request: _request, ...counts } = response;
-        self.done(counts);
+        const { kind: _kind, request: _request, sessionList, ...counts } = response;
+        const marked = sessionList.map((each) => ({ ...each, own: each.session === this.session }));
+        self.done({ ...counts, sessionList: marked });
       },
       abandon: (self) => self.over(),
     });

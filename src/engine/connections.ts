@@ -32,6 +32,8 @@ export interface SessionConnection {
 export class Connections {
   readonly #byId = new Map<ConnectionId, SessionConnection>();
   readonly #bySession = new Map<SessionId, SessionConnection>();
+  /** Those that have a name, in the order in which they got it. */
+  readonly #named = new Set<SessionConnection>();
   #parkedReads = 0;
 
   get count(): number {
@@ -41,6 +43,11 @@ export class Connections {
   /** Reads of all connections. */
   get parkedReads(): number {
     return this.#parkedReads;
+  }
+
+  /** Those that have posted under a name or read a mailbox. */
+  get named(): ReadonlySet<SessionConnection> {
+    return this.#named;
   }
 
   get(id: ConnectionId): SessionConnection | undefined {
@@ -62,12 +69,25 @@ export class Connections {
     const connection = { ...who, ...parked, unreadBytes: 0 };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
+    this.#noteNamed(connection);
   }
 
   delete(connection: SessionConnection): void {
     this.#parkedReads -= connection.reads.size;
     this.#byId.delete(connection.id);
+    this.#named.delete(connection);
     this.#bySession.delete(connection.session);
+  }
+
+  /** The session posts under a name; '' for none. */
+  posts(connection: SessionConnection, from: Name | ''): void {
+    if (from !== '') connection.name = from;
+    this.#noteNamed(connection);
+  }
+
+  reads(connection: SessionConnection, mailbox: Name): void {
+    connection.readMailboxes.set(mailbox, true);
+    this.#noteNamed(connection);
   }
 
   parkRead({ reads }: SessionConnection, read: FetchRequest | PeekRequest): void {
@@ -82,6 +102,11 @@ export class Connections {
     const read = reads.get(request);
     if (reads.delete(request)) this.#parkedReads--;
     return read;
+  }
+
+  #noteNamed(connection: SessionConnection): void {
+    const { name, readMailboxes } = connection;
+    if (name !== undefined || readMailboxes.size > 0) this.#named.add(connection);
   }
 
   /** Sessions that would take over, without the one named. */

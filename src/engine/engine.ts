@@ -56,6 +56,7 @@ import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
+import { sessionsOf } from './session-list.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -194,7 +195,7 @@ export class Engine {
       case 'drop':
         return this.#drop(command, connection, instant);
       case 'status':
-        return this.#status(command.request, connection.id);
+        return this.#status(command.request, connection);
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
@@ -239,7 +240,7 @@ export class Engine {
 
   #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
-    if (post.from !== '') connection.name = post.from;
+    this.#connections.posts(connection, post.from);
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
@@ -299,7 +300,7 @@ export class Engine {
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const call = { request, mailbox, answers, deadline, session: connection.session };
-    connection.readMailboxes.set(mailbox, true);
+    this.#connections.reads(connection, mailbox);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
     this.#match([call]);
   }
@@ -324,7 +325,7 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    connection.readMailboxes.set(fetch.mailbox, true);
+    this.#connections.reads(connection, fetch.mailbox);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
@@ -472,9 +473,10 @@ export class Engine {
     for (const { fetch, connection } of fetches) this.#read(fetch, connection);
   }
 
-  #status(request: RequestNumber, to: ConnectionId): void {
+  #status(request: RequestNumber, connection: SessionConnection): void {
     const status = statusOf(this.#state, this.#waiters, this.#names, this.#limits);
-    this.#outcome.reply(to, { request, sessions: this.#connections.count, ...status });
+    const sessions = sessionsOf(this.#connections, this.#state, this.#limits, connection);
+    this.#outcome.reply(connection.id, { request, ...status, ...sessions });
   }
 
   #write(record: JournalRecord): void {

@@ -245,6 +245,21 @@ export class State {
     return [...(this.#holds.get(session) ?? [])].map((number) => this.live(number));
   }
 
+  /** How many messages the session holds. */
+  heldCount(session: SessionId): number {
+    return this.#holds.get(session)?.size ?? 0;
+  }
+
+  /** Those that it has held for longest, at most `max`. */
+  firstHeldBy(session: SessionId, max: number): LiveMessage[] {
+    const found: LiveMessage[] = [];
+    for (const number of this.#holds.get(session) ?? []) {
+      if (found.length === max) break;
+      found.push(this.live(number));
+    }
+    return found;
+  }
+
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
     const message = this.#messages.get(number);
     if (!message) return undefined;

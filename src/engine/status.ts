@@ -3,6 +3,7 @@
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { NameCounts } from './name-counts.ts';
+import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -17,7 +18,7 @@ export function statusOf(
   waiters: WaitCounts,
   names: NameCounts,
   { statusMailboxesMax }: EngineLimits,
-): Omit<StatusResponse, 'request' | 'sessions'> {
+): Omit<StatusResponse, 'request' | keyof SessionsStatus> {
   const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',

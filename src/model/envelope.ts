@@ -86,7 +86,7 @@ export function readHolds(reader: ByteReader): Hold[] {
   return holds;
 }
 
-function readTime(reader: ByteReader): number {
+export function readTime(reader: ByteReader): number {
   const time = reader.u64();
   if (time > timeMsMax) throw new IpcError('bad_frame', `the time of a message is ${time}`);
   return time;

@@ -1,6 +1,7 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
 import type { Envelope, Hold, MessageId, Name } from './message.ts';
 import type {
+  ConnectedSession,
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
@@ -128,6 +129,12 @@ export interface ReleaseArguments extends Cancellable {
   readonly rejected?: boolean | undefined;
 }
 
+/** A session that is connected to a broker, and has posted under a name or read a mailbox. */
+export interface SessionStatus extends ConnectedSession {
+  /** Whether it is the session that asks. */
+  readonly own: boolean;
+}
+
 /** A broker's owner and contents. */
 export interface BrokerStatus extends StorageStatus {
   /** Port on which the broker listens. */
@@ -148,6 +155,10 @@ export interface BrokerStatus extends StorageStatus {
   readonly bytes: number;
   /** Connected sessions, including this one. */
   readonly sessions: number;
+  /** Those of them that have posted under a name or read a mailbox. */
+  readonly namedSessions: number;
+  /** At most 200 of these: this session first, then those that are connected longest. */
+  readonly sessionList: readonly SessionStatus[];
   /** Mailboxes that have a message or a parked wait. */
   readonly mailboxCount: number;
   /** At most 1,000 of these mailboxes. */

@@ -352,12 +352,40 @@ export interface MailboxStatus {
   readonly oldestTime: number;
 }
 
+/** A session that has posted under a name or read a mailbox. */
+export interface ConnectedSession {
+  /** Its id: 16 characters. */
+  readonly session: SessionId;
+  /** The `from` of its last post, or the name that it was started with; else the mailbox that it read last. */
+  readonly name: Name;
+  /** What its process says of itself: a label, not a proof. */
+  readonly origin: Origin;
+  /** When it connected to the broker, in milliseconds since 1970. */
+  readonly since: number;
+  /** Mailboxes on which its parked waits are; at most `statusWaitsMax`. */
+  readonly waitsOn: readonly Name[];
+  /** Number of messages that it holds. */
+  readonly held: number;
+  /** Those that it has held for longest; at most `statusHoldsMax`. */
+  readonly holds: readonly SessionHold[];
+}
+
+/** A message that a session holds. */
+export interface SessionHold {
+  /** Its number in the store. */
+  readonly number: number;
+}
+
 export interface StatusResponse {
   readonly kind: 'status';
   readonly request: RequestNumber;
   readonly messages: number;
   readonly bytes: number;
   readonly sessions: number;
+  /** Those of the sessions that have posted under a name or read a mailbox. */
+  readonly namedSessions: number;
+  /** At most `statusSessionsMax` of them: the one that asks, then those that are connected longest. */
+  readonly sessionList: readonly ConnectedSession[];
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];

@@ -58,7 +58,7 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
-import { decodeStatus, statusHeader } from './status-codec.ts';
+import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
 export type RequestToSend = Exclude<Request, Hello> | HelloToSend;
@@ -128,6 +128,7 @@ export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
 
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
   if (response.kind === 'welcome') return holdsBytes(response.revoked);
+  if (response.kind === 'status') return statusBody(response);
   return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
@@ -189,7 +190,7 @@ function readResponse(frame: Frame): Response {
   const kind = responseKinds.get(frame.type);
   if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
-  if (kind !== 'welcome') checkNoBody(frame);
+  if (kind !== 'welcome' && kind !== 'status') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);

@@ -40,6 +40,7 @@ import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../sr
 import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
+  ConnectedSession,
   DeadLetter,
   MailboxStatus,
   Response,
@@ -470,7 +471,9 @@ function answerText(response: Response): string {
       const { messages, bytes, sessions, mailboxCount } = response;
       const counts = `messages=${messages} bytes=${bytes} sessions=${sessions} mailboxes=${mailboxCount}`;
       const dead = response.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
-      return [`${kind} ${counts}`, ...response.mailboxes.map(mailboxText), ...dead].join(' | ');
+      const parts = [...response.mailboxes.map(mailboxText), ...dead];
+      const people = response.sessionList.map(sessionText);
+      return [`${kind} ${counts}`, ...parts, ...people].join(' | ');
     }
     case 'retried': {
       const { moved, stayed, next } = response;
@@ -493,6 +496,12 @@ function answerText(response: Response): string {
 function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
   return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+}
+
+function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSession): string {
+  const numbers = holds.map(({ number }) => number);
+  const more = fields({ waits: waitsOn, held, holds: numbers });
+  return `${shortId(session)} is ${name} since=${(since - timeStart) / 1_000}s${more}`;
 }
 
 function wayText({ id, to }: DeadLetter): string {

@@ -39,6 +39,7 @@ import type {
   RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
+import { checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
 
 export interface StoredMessage {
@@ -1043,6 +1044,16 @@ export class EngineOracle {
             mailboxes: this.mailboxes(),
             ...this.deadLetters(),
           },
+        );
+        checkSessions(
+          response,
+          this.#connections.get(to)?.session,
+          this.#connectedSessions(),
+          this.#waits().map(({ connection, mailbox }) => {
+            return { session: this.#connections.get(connection)?.session, mailbox };
+          }),
+          this.#messages.values(),
+          this.#limits,
         );
         return;
       default:

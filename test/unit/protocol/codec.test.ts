@@ -9,7 +9,7 @@ import {
   parseNamedId,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { Request, Response } from '../../../src/model/requests.ts';
+import type { ConnectedSession, Request, Response } from '../../../src/model/requests.ts';
 import {
   decodeRequest,
   decodeResponse,
@@ -176,6 +176,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       messages: 1,
       bytes: 5,
       sessions: 2,
+      namedSessions: 1,
+      sessionList: [
+        {
+          ...{ session, name: to, origin: { ...origin, folder: '~/a' }, since: 4 },
+          ...{ waitsOn: [to, from], held: 9, holds: [{ number: 6 }] },
+        },
+      ],
       mailboxCount: 1,
       mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
       deadLetterCount: 2,
@@ -186,11 +193,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     },
     '87 00 0000 00000007',
     json(
-      '{"messages":1,"bytes":5,"sessions":2,"mailboxCount":1,' +
+      '{"messages":1,"bytes":5,"sessions":2,"namedSessions":1,"mailboxCount":1,' +
         '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
         '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
         '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
+    '00000001 10 6973636e6c3968716e6f616c6d763034 01 41 01 70 00000102 01 6d 03 7e2f61',
+    '0000000000000004 00000002 01 41 01 42 00000009 00000001 0000000000000006',
   ],
   error: [
     { kind: 'error', request: 2, code: 'store_full', message: 'full' },
@@ -508,6 +517,8 @@ test('a post has either a count or an id', () => {
 });
 
 test('every error in a response is fatal', () => {
+  const status = answers.status[0] as Response & { kind: 'status' };
+  const listedSession = status.sessionList[0] as ConnectedSession;
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const wrong: Response[] = [
     { ...offer, attempt: 0 },
@@ -515,6 +526,19 @@ test('every error in a response is fatal', () => {
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
     { ...offer, envelope: { ...offer.envelope, origin: { ...origin, machine: 'a\x1b' } } },
     { kind: 'going', request: 1 as 0 },
+    ...[
+      { session: 'short' as typeof session },
+      { name: '' as typeof to },
+      { name: 'a\x1b' as typeof to },
+      { origin: { ...origin, folder: 'a\nb' } },
+      { since: 8_640_000_000_000_001 },
+      { waitsOn: [''] as (typeof to)[] },
+      { waitsOn: Array.from({ length: 17 }, () => to) },
+      { held: 0 },
+      { held: 9, holds: Array.from({ length: 9 }, () => ({ number: 1 })) },
+      { holds: [{ number: 0 }] },
+    ].map((lie) => ({ ...status, sessionList: [{ ...listedSession, ...lie }] })),
+    { ...status, sessionList: Array.from({ length: 201 }, () => listedSession) },
   ];
   for (const response of wrong) {
     const frame = frameOf(encodeResponse(response, response.kind === 'offer' ? body : undefined));
