@@ -330,9 +330,11 @@ export class Client {
       request: (request) => ({ kind: 'status', request }),
       take: (response, self) => {
         if (response.kind !== 'status') return;
-        const { kind: _kind, request: _request, sessionList, ...counts } = response;
-        const marked = sessionList.map((each) => ({ ...each, own: each.session === this.session }));
-        self.done({ ...counts, sessionList: marked });
+        const { kind: _kind, request: _request, ...counts } = response;
+        const sessionList = counts.sessionList.map((each) => {
+          return { ...each, own: each.session === this.session };
+        });
+        self.done({ ...counts, sessionList });
       },
       abandon: (self) => self.over(),
     });
