@@ -49,20 +49,17 @@ function sessionLine(session: SessionStatus, nowMs: number): string {
     `Session ${quoted(name)} (${place})`,
     `connected ${roughTime(nowMs - since)}`,
     ...(waitsOn.length > 0 ? [`waits on ${listed(waitsOn.map(quoted), mailboxesShown)}`] : []),
-    ...holdWords(session),
+    ...holdWords(session, nowMs),
   ];
   return parts.join(', ');
 }
 
-function holdWords({ holds, held }: SessionStatus): string[] {
+function holdWords({ holds, held }: SessionStatus, nowMs: number): string[] {
   if (held === 0) return [];
-  return [
-    `holds ${listed(
-      holds.map(({ number }) => `#${number}`),
-      holdsShown,
-      held,
-    )}`,
-  ];
+  const words = holds.map(({ number, since }) => {
+    return since === 0 ? `#${number}` : `#${number} for ${roughTime(nowMs - since)}`;
+  });
+  return [`holds ${listed(words, holdsShown, held)}`];
 }
 
 /** `count`: of all, when there are more than are given. */

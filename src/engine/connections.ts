@@ -1,5 +1,6 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
 import { BoundedMap } from '../base/bounded-map.ts';
+import { IpcError } from '../base/errors.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import type { Name, Origin, SessionId } from '../model/message.ts';
 import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
@@ -61,7 +62,7 @@ export class Connections {
   add(
     { connection: id, session, origin, standby, name, reads = [] }: HelloCommand,
     since: number,
-  ): void {
+  ): SessionConnection {
     const readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
     for (const mailbox of reads) readMailboxes.set(mailbox, true);
     const who = { id, session, origin, standby, since, name, readMailboxes };
@@ -70,6 +71,7 @@ export class Connections {
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
     this.#noteNamed(connection);
+    return connection;
   }
 
   delete(connection: SessionConnection): void {
@@ -125,9 +127,10 @@ export function sessionName({ name, readMailboxes }: SessionConnection): Name | 
 }
 
 /** Another request under the number of a parked one would be ambiguous. */
-export function isRequestOpen(
+export function openRefusal(
   request: RequestNumber,
   { waiters, reads, earlyFetches }: SessionConnection,
-): boolean {
-  return waiters.has(request) || reads.has(request) || earlyFetches.has(request);
+): IpcError | undefined {
+  if (!waiters.has(request) && !reads.has(request) && !earlyFetches.has(request)) return undefined;
+  return new IpcError('bad_frame', 'the number of this request is that of an open one');
 }

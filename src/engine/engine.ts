@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { Hold, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -37,7 +37,7 @@ import type {
 import {
   Connections,
   type HelloCommand,
-  isRequestOpen,
+  openRefusal,
   type SessionConnection,
 } from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
@@ -50,15 +50,15 @@ import {
   storedBefore,
   storedResponse,
 } from './fan-out.ts';
+import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
+import { Looks } from './looks.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
-import { sessionsOf } from './session-list.ts';
 import { type LiveMessage, State } from './state.ts';
-import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 
 export class Engine {
@@ -71,13 +71,17 @@ export class Engine {
   readonly #waiters = new Waiters<SessionConnection>(this.#names);
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
+  readonly #looks: Looks;
   readonly #outcome = new OutcomeBuilder();
+  /** When the step that runs began, in milliseconds since 1970. */
+  #time = 0;
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
     this.#state = new State(this.#limits, this.#names);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
+    this.#looks = new Looks(this.#state, this.#waiters, this.#connections, this.#limits);
   }
 
   get nextNumber(): number {
@@ -114,8 +118,9 @@ export class Engine {
 
   step(command: Command, instant: Instant): Outcome {
     assert(this.#identity, 'begin() comes before the first command');
+    this.#time = instant.time;
     const connection = this.#connections.get(command.connection);
-    if (command.kind === 'hello') this.#hello(command, this.#identity, instant);
+    if (command.kind === 'hello') this.#hello(command, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
     else if (command.kind !== 'disconnect' && command.kind !== 'flushed') {
       const what = 'the first request of a connection must be a hello';
@@ -126,6 +131,7 @@ export class Engine {
 
   /** Ends the waits that have timed out, and the holders' grace. */
   tick(instant: Instant): Outcome {
+    this.#time = instant.time;
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
@@ -134,7 +140,7 @@ export class Engine {
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
       const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
-      this.#putBackAll(held, false);
+      this.#putBackAll(held, 'disconnected');
       this.#fetchAll(fetches);
     }
     return this.#outcome.take();
@@ -177,13 +183,12 @@ export class Engine {
         return this.#post(command, connection, instant);
       case 'wait':
       case 'fetch':
-      case 'peek':
-        if (isRequestOpen(command.request, connection)) {
-          const what = 'the number of this request is that of an open one';
-          return this.#outcome.fail(connection.id, command.request, 'bad_frame', what);
-        }
+      case 'peek': {
+        const refusal = openRefusal(command.request, connection);
+        if (refusal) return this.#outcome.refuse(connection.id, command.request, refusal);
         if (command.kind === 'wait') return this.#wait(command, connection, instant);
         return this.#read(command, connection);
+      }
       case 'cancel':
         return this.#cancel(command.request, connection);
       case 'settle':
@@ -195,7 +200,7 @@ export class Engine {
       case 'drop':
         return this.#drop(command, connection, instant);
       case 'status':
-        return this.#status(command.request, connection);
+        return this.#outcome.reply(connection.id, this.#looks.status(command, connection));
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
@@ -207,7 +212,7 @@ export class Engine {
     }
   }
 
-  #hello(hello: HelloCommand, identity: Identity, { time }: Instant): void {
+  #hello(hello: HelloCommand, identity: Identity): void {
     const { session, connection: id, request, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
@@ -218,13 +223,14 @@ export class Engine {
       this.#removeConnection(older);
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
-    this.#connections.add(hello, time);
+    const connection = this.#connections.add(hello, this.#time);
     this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
     const { size: messages } = this;
     this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
     this.#fetchAll(fetches);
+    for (const record of renamedRecords(connection, this.#state)) this.#write(record);
   }
 
   /**
@@ -232,7 +238,7 @@ export class Engine {
    * released unread; a message that it lists is held again, unless another session holds it now.
    */
   #reconcile(session: SessionId, listed: readonly Hold[]): Hold[] {
-    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), true);
+    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), 'unread');
     const { free, revoked } = this.#holds.regain(session, listed);
     for (const message of free) this.#offer(message, session);
     return revoked;
@@ -258,6 +264,7 @@ export class Engine {
     assert(envelope, 'a post names a mailbox');
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
+    for (const record of renamedRecords(connection, this.#state)) this.#write(record);
     deduplication.sessions.shrink();
     for (const { number } of toStore) this.#adopt(this.#state.live(number));
     this.#match(
@@ -273,7 +280,7 @@ export class Engine {
     if (orphan?.holder !== undefined) {
       this.#offer(message, orphan.holder);
       this.#grace.offered(orphan.holder, message.mailbox);
-    } else if (orphan) this.#putBack(message, false);
+    } else if (orphan) this.#putBack(message, 'released');
   }
 
   /**
@@ -317,8 +324,7 @@ export class Engine {
   }
 
   #peek(peek: PeekRequest, connection: SessionConnection): void {
-    const originOf = (session: SessionId) => this.#connections.ofSession(session)?.origin;
-    for (const response of peekResponses(peek, this.#state, originOf)) {
+    for (const response of peekResponses(peek, this.#state, this.#connections)) {
       if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
       this.#outcome.reply(connection.id, response);
     }
@@ -359,20 +365,20 @@ export class Engine {
 
   #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
     this.#outcome.reply(id, { kind: 'released', request: release.request });
-    this.#putBackAll(this.#holds.release(release, session), release.unread, release.rejected);
+    this.#putBackAll(this.#holds.release(release, session), endOf(release));
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
-    const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
-    this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
-    const response = { kind: 'retried', request: retry.request, ...result } as const;
+    const response = retryDeadLetters(retry, this.#state, this.#limits, (move) =>
+      this.#write(move),
+    );
+    this.#match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
   #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
-    const result = droppable(drop, this.#state, this.#limits, time);
-    const numbers = result.dropped.map(({ number }) => number);
-    const response = { kind: 'dropped', request: drop.request, ...result } as const;
+    const response = droppable(drop, this.#state, this.#limits, time);
+    const numbers = response.dropped.map(({ number }) => number);
     if (drop.dryRun) return this.#outcome.reply(connection.id, response);
     if (numbers.length > 0) this.#write({ kind: 'settled', numbers });
     this.#outcome.replyAfterSync(connection.id, response);
@@ -386,7 +392,7 @@ export class Engine {
     const { session } = connection;
     this.#removeConnection(connection);
     if (this.#grace.keeps(session, now, now + this.#limits.holderGraceMs)) return;
-    this.#putBackAll(this.#holds.releaseAll(session), false);
+    this.#putBackAll(this.#holds.releaseAll(session), 'disconnected');
   }
 
   /** Deliveries to a peer that has caught up resume. */
@@ -423,13 +429,13 @@ export class Engine {
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
-  #putBackAll(messages: readonly LiveMessage[], unread: boolean, rejected = false): void {
-    for (const message of messages) this.#putBack(message, unread, rejected);
+  #putBackAll(messages: readonly LiveMessage[], ended: HoldEnd | 'unread'): void {
+    for (const message of messages) this.#putBack(message, ended);
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
-  #putBack(message: LiveMessage, unread: boolean, rejected = false): void {
-    this.#write(putBackRecord(message, { unread, rejected }, this.#limits));
+  #putBack(message: LiveMessage, ended: HoldEnd | 'unread'): void {
+    this.#write(putBackRecord(message, this.#state, { ended, time: this.#time }, this.#limits));
   }
 
   /**
@@ -444,9 +450,7 @@ export class Engine {
 
   #serveAll(mailbox: Name, answers: MessageId | ''): void {
     for (;;) {
-      const message = answers
-        ? this.#state.answerTo(answers, mailbox)
-        : this.#state.firstReady(mailbox);
+      const message = this.#state.nextFor(mailbox, answers);
       const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
       this.#serve(waiter, message);
@@ -460,8 +464,7 @@ export class Engine {
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
-    const { attempt, envelope } = message;
-    this.#write({ kind: 'offered', number: envelope.number, holder, attempt });
+    this.#write(offeredRecord(message, holder, this.#connections, this.#time));
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {
@@ -471,12 +474,6 @@ export class Engine {
 
   #fetchAll(fetches: readonly EarlyFetch[]): void {
     for (const { fetch, connection } of fetches) this.#read(fetch, connection);
-  }
-
-  #status(request: RequestNumber, connection: SessionConnection): void {
-    const status = statusOf(this.#state, this.#waiters, this.#names, this.#limits);
-    const sessions = sessionsOf(this.#connections, this.#state, this.#limits, connection);
-    this.#outcome.reply(connection.id, { request, ...status, ...sessions });
   }
 
   #write(record: JournalRecord): void {

@@ -1,8 +1,9 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
+import type { Name } from '../model/message.ts';
 import type {
+  DroppedResponse,
   DropRequest,
   EndResponse,
   FetchRequest,
@@ -10,6 +11,7 @@ import type {
   PeekRequest,
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import type { Connections } from './connections.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /** The caller delivers each message before it asks for the next one. */
@@ -31,12 +33,12 @@ export function* fetchable(
 export function peekResponses(
   peek: PeekRequest,
   state: State,
-  originOf: (session: SessionId) => Origin | undefined,
+  connections: Connections,
 ): (PeekedResponse | EndResponse)[] {
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
   const peeked = messages.map(({ envelope, attempt, holder: session }): PeekedResponse => {
-    const holder = session && { session, origin: originOf(session) };
+    const holder = session && { session, origin: connections.ofSession(session)?.origin };
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
   });
@@ -61,11 +63,11 @@ function seenBy(
 
 /** What a drop settles, lowest number first. `time`: now, in milliseconds since 1970. */
 export function droppable(
-  { mailbox, ageMsMin, after, upTo, ids }: DropRequest,
+  { request, mailbox, ageMsMin, after, upTo, ids }: DropRequest,
   state: State,
   limits: Pick<EngineLimits, 'messagesPerLook'>,
   time: number,
-): { dropped: readonly Envelope[]; held: number; next: number; upTo: number } {
+): DroppedResponse {
   const last = upTo === 0 ? state.nextNumber - 1 : upTo;
   const named = new Set(ids);
   // All are looked at, since an id that the broker had forgotten may be that of two messages.
@@ -81,6 +83,8 @@ export function droppable(
   });
   const dropped = found.filter(({ holder }) => holder === undefined);
   return {
+    kind: 'dropped',
+    request,
     dropped: dropped.map(({ envelope }) => envelope),
     held: found.length - dropped.length,
     next: next < last ? next : 0,

@@ -36,7 +36,10 @@ function connectedSession(connection: SessionConnection, state: State): Connecte
     since,
     waitsOn: waitsOf(connection),
     held: state.heldCount(session),
-    holds: holds.map(({ envelope }) => ({ number: envelope.number })),
+    holds: holds.map(({ envelope, heldSince = 0 }) => ({
+      number: envelope.number,
+      since: heldSince,
+    })),
   };
 }
 

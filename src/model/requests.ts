@@ -95,6 +95,8 @@ export interface ReleaseRequest {
   readonly unread: boolean;
   /** The consumer failed for good: the messages move to `dead-letters`, whatever their attempts. */
   readonly rejected: boolean;
+  /** The session ends in order, and had not finished with the messages. */
+  readonly sessionEnds?: boolean | undefined;
 }
 
 /** Moves dead letters back to the mailboxes that they were posted to. */
@@ -374,6 +376,8 @@ export interface ConnectedSession {
 export interface SessionHold {
   /** Its number in the store. */
   readonly number: number;
+  /** When the session got it, in milliseconds since 1970; 0 when an earlier version delivered it. */
+  readonly since: number;
 }
 
 export interface StatusResponse {

@@ -31,7 +31,7 @@ import { type JsonFields, readJson, writeJson } from './json-header.ts';
 const nameBytesMin = 2;
 /** An id, a name, an origin without labels, a time, and two empty lists with a count. */
 const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 12;
-const holdBytes = 8;
+const holdBytes = 16;
 
 export function statusHeader({
   kind: _kind,
@@ -49,7 +49,7 @@ export function statusBody({ sessionList }: StatusResponse): Buffer {
     writeOrigin(writer, each.origin);
     writer.text(each.origin.folder ?? '').u64(each.since);
     writer.list(each.waitsOn, (mailbox) => writer.text(mailbox));
-    writer.u32(each.held).list(each.holds, ({ number }) => writer.u64(number));
+    writer.u32(each.held).list(each.holds, ({ number, since }) => writer.u64(number).u64(since));
   });
   return writer.bytes();
 }
@@ -90,7 +90,10 @@ function readSession(reader: ByteReader): ConnectedSession {
   const since = readTime(reader);
   const waitsOn = readList(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
   const held = reader.u32();
-  const holds = readList(reader, statusHoldsMax, holdBytes, () => ({ number: readNumber(reader) }));
+  const holds = readList(reader, statusHoldsMax, holdBytes, () => ({
+    number: readNumber(reader),
+    since: readTime(reader),
+  }));
   if (holds.length > held) {
     throw new IpcError('bad_frame', `a session that holds ${held} messages, and lists more`);
   }

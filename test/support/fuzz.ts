@@ -77,7 +77,15 @@ const answers: readonly Response[] = [
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
     namedSessions: 1,
     sessionList: [
-      { session, name, origin, since: 4, waitsOn: [name, other], held: 2, holds: [{ number: 5 }] },
+      {
+        session,
+        name,
+        origin,
+        since: 4,
+        waitsOn: [name, other],
+        held: 2,
+        holds: [{ number: 5, since: 4 }],
+      },
     ],
     mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
     ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },

@@ -91,7 +91,10 @@ function sessionLines(sessionList: readonly SessionStatus[], namedSessions = ses
 
 test('the status says of each session where it runs, since when, what it waits on and what it holds', () => {
   const boxes = ['jobs', 'ben', 'a', 'b', 'c'] as Name[];
-  const holds = [17, 18, 19, 20].map((number) => ({ number }));
+  const holds = [17, 18, 19, 20].map((number, index) => ({
+    number,
+    since: index === 0 ? 0 : now - index * 180 * second,
+  }));
   assert.deepEqual(
     sessionLines([
       session('boss', { own: true, since: now - 30 * second }),
@@ -103,7 +106,7 @@ test('the status says of each session where it runs, since when, what it waits o
     [
       'Session "ben" ("claude-code" on "laptop" in "~/shop"), connected 2 h, waits on "jobs"',
       'Session "amy" ("claude-code" on "laptop" in "~/shop"), connected 2 h, waits on "jobs", "ben", "a", "b" and 1 more, holds #17',
-      'Session "eve" ("claude-code" on "laptop" in "~/shop"), connected 2 h, holds #17, #18, #19 and 6 more',
+      'Session "eve" ("claude-code" on "laptop" in "~/shop"), connected 2 h, holds #17, #18 for 3 min, #19 for 6 min and 6 more',
       'Session "boss" (this session), connected 30 s',
       'Session "idle" ("codex" on "laptop"), connected 2 h',
     ],

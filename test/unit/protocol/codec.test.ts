@@ -180,7 +180,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       sessionList: [
         {
           ...{ session, name: to, origin: { ...origin, folder: '~/a' }, since: 4 },
-          ...{ waitsOn: [to, from], held: 9, holds: [{ number: 6 }] },
+          ...{ waitsOn: [to, from], held: 9, holds: [{ number: 6, since: 5 }] },
         },
       ],
       mailboxCount: 1,
@@ -199,7 +199,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
     '00000001 10 6973636e6c3968716e6f616c6d763034 01 41 01 70 00000102 01 6d 03 7e2f61',
-    '0000000000000004 00000002 01 41 01 42 00000009 00000001 0000000000000006',
+    '0000000000000004 00000002 01 41 01 42 00000009 00000001 0000000000000006 0000000000000005',
   ],
   error: [
     { kind: 'error', request: 2, code: 'store_full', message: 'full' },
@@ -535,8 +535,9 @@ test('every error in a response is fatal', () => {
       { waitsOn: [''] as (typeof to)[] },
       { waitsOn: Array.from({ length: 17 }, () => to) },
       { held: 0 },
-      { held: 9, holds: Array.from({ length: 9 }, () => ({ number: 1 })) },
-      { holds: [{ number: 0 }] },
+      { held: 9, holds: Array.from({ length: 9 }, () => ({ number: 1, since: 0 })) },
+      { holds: [{ number: 0, since: 0 }] },
+      { holds: [{ number: 1, since: 8_640_000_000_000_001 }] },
     ].map((lie) => ({ ...status, sessionList: [{ ...listedSession, ...lie }] })),
     { ...status, sessionList: Array.from({ length: 201 }, () => listedSession) },
   ];
