@@ -57,7 +57,7 @@ function sessionLine(session: SessionStatus, nowMs: number): string {
 function holdWords({ holds, held }: SessionStatus, nowMs: number): string[] {
   if (held === 0) return [];
   const words = holds.map(({ number, since }) => {
-    return since === 0 ? `#${number}` : `#${number} for ${roughTime(nowMs - since)}`;
+    return since === undefined ? `#${number}` : `#${number} for ${roughTime(nowMs - since)}`;
   });
   return [`holds ${listed(words, holdsShown, held)}`];
 }

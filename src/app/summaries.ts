@@ -16,7 +16,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, MessageId, Name } from '../model/message.ts';
+import type { Envelope, HoldEnd, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
 import { fitting, sessionLines } from './presence.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
@@ -38,7 +38,7 @@ const storedShown = 20;
 /** The error of a damaged message, for a reader that gets bodies alone. */
 export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
-  const what = `${deliveryTitle(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
+  const what = `${titleOf(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
@@ -48,6 +48,10 @@ export function moreThere(remaining: number): string {
 }
 
 export function deliveryTitle(delivery: Delivery, questionOf?: QuestionNames): string {
+  return [titleOf(delivery, questionOf), ...pastHold(delivery)].join('; ');
+}
+
+function titleOf(delivery: Delivery, questionOf?: QuestionNames): string {
   return `Message for ${quoted(delivery.mailbox)}: ${described(delivery, questionOf)}`;
 }
 
@@ -234,6 +238,31 @@ export function described(
 ): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${utcTime(envelope.time)}${again}`;
+}
+
+const heldUntil: Readonly<Record<HoldEnd, string>> = {
+  released: 'gave it back',
+  rejected: 'rejected it',
+  disconnected: 'ended without saying it was done',
+};
+
+/**
+ * Who had the message last, so that the reader can judge what is done of it. A time has its date if that is not the
+ * date before it: of the message, of the time from which it was held.
+ */
+export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'lastHold'>): Notes {
+  if (!lastHold) return [];
+  const { name, from, to, ended } = lastHold;
+  const who = name === '' ? 'a session' : quoted(name);
+  const times = `from ${minuteOf(from, envelope.time)} to ${minuteOf(to, from)} UTC`;
+  return [`${who} had it ${times} and ${heldUntil[ended]}`];
+}
+
+/** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */
+export function minuteOf(ms: number, beforeMs: number): string {
+  const [day = '', time = ''] = utcTime(ms).split('T');
+  const minute = time.slice(0, 5);
+  return utcTime(beforeMs).startsWith(day) ? minute : `${day} ${minute}`;
 }
 
 /** Two agents that answer each other for ever are to notice it. */

@@ -34,6 +34,7 @@ export const messageFields: OutputFields = {
   ...originFields,
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
+  lastHold: 'who had it before and did not settle it: name, from, to, ended; null: nobody',
   answers: 'the id of the message that it answers, or ""',
   depth: 'its position in a chain of answers; 0 if it answers none',
   failure: 'why the job failed, in the answer of an `ipc work` that says so',
@@ -86,7 +87,7 @@ export function plainOrigin({ program, pid, machine, folder = null }: PlainOrigi
   return { program, pid, machine, folder };
 }
 
-function plain({ envelope, mailbox, attempt, body }: Delivery): object {
+function plain({ envelope, mailbox, attempt, lastHold, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
   const fields = {
@@ -98,6 +99,7 @@ function plain({ envelope, mailbox, attempt, body }: Delivery): object {
     ...plainOrigin(origin),
     time,
     attempt,
+    lastHold,
     answers,
     depth,
   };

@@ -482,11 +482,11 @@ export class Engine {
   }
 
   #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {
-    const { envelope, attempt, mailbox } = message;
+    const { envelope, attempt, mailbox, lastHold } = message;
     const others = this.#waiters.others(mailbox, connection.session);
     connection.unreadBytes += envelope.bodyBytes;
-    const offer = { kind: 'offer', request, envelope, mailbox, attempt, others } as const;
-    this.#outcome.reply(connection.id, offer);
+    const about = { envelope, mailbox, attempt, others, lastHold };
+    this.#outcome.reply(connection.id, { kind: 'offer', request, ...about });
   }
 
   #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {

@@ -28,7 +28,7 @@ export function sessionsOf(
 
 function connectedSession(connection: SessionConnection, state: State): ConnectedSession {
   const { session, origin, since } = connection;
-  const holds = state.firstHeldBy(session, statusHoldsMax);
+  const holds = state.someHeldBy(session, statusHoldsMax);
   return {
     session,
     name: sessionName(connection) as Name,
@@ -36,10 +36,7 @@ function connectedSession(connection: SessionConnection, state: State): Connecte
     since,
     waitsOn: waitsOf(connection),
     held: state.heldCount(session),
-    holds: holds.map(({ envelope, heldSince = 0 }) => ({
-      number: envelope.number,
-      since: heldSince,
-    })),
+    holds: holds.map(({ envelope: { number }, heldSince: since }) => ({ number, since })),
   };
 }
 

@@ -286,8 +286,8 @@ export class State {
     return this.#holds.get(session)?.numbers.size ?? 0;
   }
 
-  /** Those that it has held for longest, at most `max`. */
-  firstHeldBy(session: SessionId, max: number): LiveMessage[] {
+  /** At most `max` of them. */
+  someHeldBy(session: SessionId, max: number): LiveMessage[] {
     const found: LiveMessage[] = [];
     for (const number of this.#holds.get(session)?.numbers ?? []) {
       if (found.length === max) break;

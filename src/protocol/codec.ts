@@ -36,7 +36,9 @@ import {
   readFlag,
   readFullEnvelope,
   readHeader,
+  readLastHold,
   writeFullEnvelope,
+  writeLastHold,
 } from './header-fields.ts';
 import {
   decodeHello,
@@ -336,11 +338,12 @@ function decodeFetch(frame: Frame): FetchRequest {
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
-/** Of a release, in place of 0 and of 1, which is `unread`. */
-const rejectedFlag = 2;
+/** How the holds of a release end, each as its place in the list. */
+const releaseFlags = ['counted', 'unread', 'rejected', 'sessionEnds'] as const;
 
 function releaseHeader(release: ReleaseRequest): Buffer {
-  const writer = new ByteWriter().u8(release.rejected ? rejectedFlag : Number(release.unread));
+  const how = releaseFlags.findIndex((flag) => flag !== 'counted' && release[flag]);
+  const writer = new ByteWriter().u8(Math.max(0, how));
   writeHolds(writer, release.holds);
   return writer.bytes();
 }
@@ -350,9 +353,11 @@ function decodeRelease(frame: Frame): ReleaseRequest {
     how: reader.u8(),
     holds: readHolds(reader),
   }));
-  if (how > rejectedFlag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
-  const [unread, rejected] = [how === 1, how === rejectedFlag];
-  return { kind: 'release', request: frame.request, holds, unread, rejected };
+  const flag = releaseFlags[how];
+  if (!flag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
+  const [unread, rejected] = [flag === 'unread', flag === 'rejected'];
+  const ending = flag === 'sessionEnds' && { sessionEnds: true };
+  return { kind: 'release', request: frame.request, holds, unread, rejected, ...ending };
 }
 
 function sendHeader(send: SendRequest): Buffer {
@@ -376,6 +381,7 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
   writer.text(offer.mailbox);
   writeFullEnvelope(writer, offer.envelope);
+  writeLastHold(writer, offer.lastHold);
   return writer.bytes();
 }
 
@@ -388,7 +394,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     isDamaged = readFlag(reader);
     const mailbox = readStoredName(reader);
     const envelope = readFullEnvelope(reader);
-    return { kind: 'offer', request, mailbox, attempt, others, envelope };
+    const history = readLastHold(reader);
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...history };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

@@ -49,7 +49,9 @@ export function statusBody({ sessionList }: StatusResponse): Buffer {
     writeOrigin(writer, each.origin);
     writer.text(each.origin.folder ?? '').u64(each.since);
     writer.list(each.waitsOn, (mailbox) => writer.text(mailbox));
-    writer.u32(each.held).list(each.holds, ({ number, since }) => writer.u64(number).u64(since));
+    writer
+      .u32(each.held)
+      .list(each.holds, ({ number, since = 0 }) => writer.u64(number).u64(since));
   });
   return writer.bytes();
 }
@@ -92,7 +94,7 @@ function readSession(reader: ByteReader): ConnectedSession {
   const held = reader.u32();
   const holds = readList(reader, statusHoldsMax, holdBytes, () => ({
     number: readNumber(reader),
-    since: readTime(reader),
+    since: readTime(reader) || undefined,
   }));
   if (holds.length > held) {
     throw new IpcError('bad_frame', `a session that holds ${held} messages, and lists more`);

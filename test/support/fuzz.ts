@@ -1,6 +1,6 @@
 // Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
-import { bodyChecksum, parseName, parseNamedId } from '../../src/model/message.ts';
+import { bodyChecksum, type PastHold, parseName, parseNamedId } from '../../src/model/message.ts';
 import type { Response } from '../../src/model/requests.ts';
 import { encodeRequest, encodeResponse, type RequestToSend } from '../../src/protocol/codec.ts';
 import { sessionIdOf, sessionSecretBytes } from '../../src/protocol/session-secret.ts';
@@ -42,6 +42,7 @@ const requests: readonly RequestToSend[] = [
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },
   { kind: 'release', request: 6, holds, unread: false, rejected: true },
+  { kind: 'release', request: 6, holds, unread: false, rejected: false, sessionEnds: true },
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
   { kind: 'listen', request: 12, addresses: ['127.0.0.2', '::1'] },
@@ -61,6 +62,8 @@ const envelope = {
   ...{ answers: '' as const, origin, depth: 0, bodyBytes: body.length, checksum },
 };
 
+const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
+
 const answers: readonly Response[] = [
   {
     ...{ kind: 'welcome', request: 1, store: 'ab', epoch: 2, format: 1, pid: 258 },
@@ -71,6 +74,7 @@ const answers: readonly Response[] = [
     ...{ also: [{ id, number: 7, reader: true }], notHeld: holds },
   },
   { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
+  { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope, lastHold },
   { kind: 'end', request: 3, remaining: 7 },
   { kind: 'settled', request: 5, notHeld: holds },
   {
@@ -95,7 +99,7 @@ const answers: readonly Response[] = [
   { kind: 'listening', request: 12, addresses: ['127.0.0.1'] },
   {
     ...{ kind: 'peeked', request: 12, envelope, mailbox: name, attempt: 2, partBytes: 2 },
-    holder: { session, origin },
+    ...{ holder: { session, origin, name, since: 2 ** 40 }, lastHold },
   },
   {
     ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from: name }] },

@@ -519,7 +519,7 @@ function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatu
 }
 
 function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSession): string {
-  const numbers = holds.map(({ number, since }) => `${number}:${(since - timeStart) / 1_000}s`);
+  const numbers = holds.map(({ number, since = 0 }) => `${number}:${(since - timeStart) / 1_000}s`);
   const more = fields({ waits: waitsOn, held, holds: numbers });
   return `${shortId(session)} is ${name} since=${(since - timeStart) / 1_000}s${more}`;
 }

@@ -93,7 +93,7 @@ test('the status says of each session where it runs, since when, what it waits o
   const boxes = ['jobs', 'ben', 'a', 'b', 'c'] as Name[];
   const holds = [17, 18, 19, 20].map((number, index) => ({
     number,
-    since: index === 0 ? 0 : now - index * 180 * second,
+    since: index === 0 ? undefined : now - index * 180 * second,
   }));
   assert.deepEqual(
     sessionLines([
