@@ -191,6 +191,12 @@ export const peekMessagesDefault = 20;
  * requests, about 1 ms for 250 (`npm run bench -- floods`).
  */
 export const messagesPerPeek = 250;
+/** Messages that one find looks up; the client sends another for the rest. */
+export const findIdsMax = 100;
+assert(
+  findIdsMax * (8 * (1 + nameBytesMax) + 60) < headerBytesMax,
+  'their mailboxes and holders fit into a header',
+);
 /** Bytes of a body that are enough for its first line, as a peek shows it. */
 export const peekLineBytes = 480;
 /** Characters of a first line that are shown. */

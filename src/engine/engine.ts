@@ -201,6 +201,8 @@ export class Engine {
         return this.#drop(command, connection, instant);
       case 'status':
         return this.#outcome.reply(connection.id, this.#looks.status(command, connection));
+      case 'find':
+        return this.#outcome.reply(connection.id, this.#looks.find(command));
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':

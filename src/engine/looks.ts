@@ -1,7 +1,13 @@
 // Requests that look at the mail and change nothing.
-import type { StatusRequest, StatusResponse } from '../model/requests.ts';
+import type {
+  FindRequest,
+  FoundResponse,
+  StatusRequest,
+  StatusResponse,
+} from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { Connections, SessionConnection } from './connections.ts';
+import { foundResponse } from './find.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
 import { statusOf, type WaitCounts } from './status.ts';
@@ -24,5 +30,9 @@ export class Looks {
     const mail = statusOf(this.#state, this.#waiters, this.#limits);
     const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own);
     return { request, ...mail, ...sessions };
+  }
+
+  find(find: FindRequest): FoundResponse {
+    return foundResponse(find, this.#state, this.#connections);
   }
 }

@@ -7,6 +7,7 @@ import type {
   DropRequest,
   EndResponse,
   FetchRequest,
+  Holder,
   PeekedResponse,
   PeekRequest,
 } from '../model/requests.ts';
@@ -38,15 +39,22 @@ export function peekResponses(
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
   const peeked = messages.map((message): PeekedResponse => {
-    const { envelope, attempt, holder: session, heldSince: since, lastHold } = message;
-    const holder = session && {
-      ...{ session, origin: connections.ofSession(session)?.origin },
-      ...{ name: state.holderName(session), since },
-    };
+    const { envelope, attempt, lastHold } = message;
+    const holder = holderOf(message, state, connections);
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, lastHold, partBytes };
   });
   return [...peeked, { kind: 'end', request, remaining }];
+}
+
+export function holderOf(
+  { holder: session, heldSince: since }: LiveMessage,
+  state: State,
+  connections: Connections,
+): Holder | undefined {
+  if (session === undefined) return undefined;
+  const { origin } = connections.ofSession(session) ?? {};
+  return { session, origin, name: state.holderName(session), since };
 }
 
 function seenBy(

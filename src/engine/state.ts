@@ -174,8 +174,12 @@ export class State {
   find({ number, id }: Hold): LiveMessage | undefined {
     const message = this.#messages.get(number);
     if (message?.envelope.id === id) return message;
-    const newer = this.#numbers.get(id);
-    return newer === undefined ? undefined : this.live(newer);
+    return this.withId(id);
+  }
+
+  withId(id: MessageId): LiveMessage | undefined {
+    const number = this.#numbers.get(id);
+    return number === undefined ? undefined : this.live(number);
   }
 
   /** The depth of an answer to that message. When the message is settled already, the count begins again. */

@@ -5,6 +5,7 @@ import type {
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
+  FoundMessage,
   Holder,
   MailboxStatus,
   StorageStatus,
@@ -126,6 +127,11 @@ export interface DropResult {
   readonly upTo: number;
 }
 
+export interface FindArguments extends Cancellable {
+  /** The mailbox in which answers to the messages are looked for; default: that of the sender of each. */
+  readonly answersIn?: Name | undefined;
+}
+
 export interface ReleaseArguments extends Cancellable {
   /** No consumer saw them, so the attempt does not count. */
   readonly unread?: boolean | undefined;
@@ -225,6 +231,8 @@ export interface MailService {
   peek(mailbox: Name, options: PeekArguments): Promise<PeekResult>;
   /** Settles ready messages without reading them. */
   drop(mailbox: Name, options?: DropArguments): Promise<DropResult>;
+  /** Says what has become of each of these messages. */
+  find(ids: readonly MessageId[], options?: FindArguments): Promise<readonly FoundMessage[]>;
   /** Acknowledges messages as done. Returns those that another session holds now; they were not settled. */
   settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]>;
   /** Returns messages to their mailboxes (requeue). */

@@ -128,6 +128,16 @@ export interface DropRequest {
   readonly ids: readonly MessageId[];
 }
 
+/** Asks what has become of messages. It changes nothing. */
+export interface FindRequest {
+  readonly kind: 'find';
+  readonly request: RequestNumber;
+  /** At most `findIdsMax`. */
+  readonly ids: readonly MessageId[];
+  /** The mailbox in which answers to them are looked for; '' for that of the sender of each unsettled message. */
+  readonly answersIn: Name | '';
+}
+
 export interface StatusRequest {
   readonly kind: 'status';
   readonly request: RequestNumber;
@@ -165,6 +175,7 @@ export type BrokerRequest =
   | ReleaseRequest
   | RetryRequest
   | DropRequest
+  | FindRequest
   | StatusRequest
   | Goodbye;
 
@@ -210,6 +221,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'drop',
   'listen',
   'compact',
+  'find',
 ];
 
 /** One message of a post. */
@@ -331,6 +343,45 @@ export interface DroppedResponse {
   readonly next: number;
   /** The highest number that it looked at or left for the next request. */
   readonly upTo: number;
+}
+
+/**
+ * What a broker knows of an id. `ready` and `held`: the message is unsettled. `settled`: it was settled.
+ * `forgotten`: its session has the response to the post, so it was settled, or refused when it was posted, and the
+ * broker remembers no more. `unknown`: it was settled and forgotten, or never posted.
+ */
+export type FoundState = 'ready' | 'held' | 'settled' | 'forgotten' | 'unknown';
+
+/** What has become of a message. */
+export interface FoundMessage {
+  readonly state: FoundState;
+  /** Its number in the store; undefined when that is not known any more. */
+  readonly number: number | undefined;
+  /** The number of an unread message that answers it. */
+  readonly answeredBy: number | undefined;
+  /** undefined unless the message is unsettled. */
+  readonly place: FoundPlace | undefined;
+}
+
+/** Where an unsettled message is. */
+export interface FoundPlace {
+  /** `to`, or `dead-letters`. */
+  readonly mailbox: Name;
+  /** The mailbox that it was posted to. */
+  readonly to: Name;
+  /** When it was stored, in milliseconds since 1970. */
+  readonly time: number;
+  /** Number of its deliveries if it is held; else the number that its next delivery will have. */
+  readonly attempt: number;
+  /** undefined when it is ready. */
+  readonly holder: Holder | undefined;
+}
+
+export interface FoundResponse {
+  readonly kind: 'found';
+  readonly request: RequestNumber;
+  /** For each id of the request, in its order. */
+  readonly found: readonly FoundMessage[];
 }
 
 export interface CompactedResponse {
@@ -456,6 +507,7 @@ export type Response =
   | ReleasedResponse
   | RetriedResponse
   | DroppedResponse
+  | FoundResponse
   | CompactedResponse
   | StatusResponse
   | ListeningResponse

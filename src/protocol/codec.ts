@@ -26,6 +26,7 @@ import type {
   WaitRequest,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
   checkBody,
@@ -82,6 +83,7 @@ export const requestTypes = {
   drop: 0x0e,
   listen: 0x0f,
   compact: 0x10,
+  find: 0x11,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -101,6 +103,7 @@ export const responseTypes = {
   dropped: 0x8e,
   listening: 0x8f,
   compacted: 0x90,
+  found: 0x91,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -160,6 +163,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodePeek(frame);
     case 'drop':
       return decodeDrop(frame);
+    case 'find':
+      return decodeFind(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -208,6 +213,8 @@ function readResponse(frame: Frame): Response {
       return decodeListening(frame);
     case 'dropped':
       return decodeDropped(frame);
+    case 'found':
+      return decodeFound(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -249,6 +256,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return peekHeader(request);
     case 'drop':
       return dropHeader(request);
+    case 'find':
+      return findHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -288,6 +297,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return addressesHeader(response);
     case 'dropped':
       return droppedHeader(response);
+    case 'found':
+      return foundHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':

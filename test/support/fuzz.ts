@@ -51,6 +51,7 @@ const requests: readonly RequestToSend[] = [
     ...{ kind: 'drop', request: 13, mailbox: name, dryRun: false, ageMsMin: 1_000 },
     ...{ after: 5, upTo: 9, ids: [id] },
   },
+  { kind: 'find', request: 14, answersIn: name, ids: [id] },
   { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
@@ -104,6 +105,19 @@ const answers: readonly Response[] = [
   {
     ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from: name }] },
     ...{ held: 1, next: 6, upTo: 9 },
+  },
+  {
+    ...{ kind: 'found', request: 14 },
+    found: [
+      { state: 'settled', number: 5, answeredBy: 6, place: undefined },
+      {
+        ...{ state: 'held', number: 5, answeredBy: undefined },
+        place: {
+          ...{ mailbox: name, to: other, time: 7, attempt: 2 },
+          holder: { session, origin, name, since: 4 },
+        },
+      },
+    ],
   },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },

@@ -22,6 +22,7 @@
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER peek MAILBOX [messages=N] [bytes=N] [after=NUMBER]
 //   PEER drop MAILBOX [dry] [ids=ID,...] [age=TIME] [after=NUMBER] [up-to=NUMBER]
+//   PEER find ID,... [answers-in=MAILBOX]
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
@@ -48,6 +49,7 @@ import type {
   BrokerRequest,
   ConnectedSession,
   DeadLetter,
+  FoundMessage,
   MailboxStatus,
   Response,
 } from '../../src/model/requests.ts';
@@ -308,6 +310,10 @@ class Scenario {
         const which = { ageMsMin, after, upTo, ids: ids.map(fullId) as MessageId[] };
         return { kind, request, mailbox, dryRun, ...which };
       }
+      case 'find': {
+        const ids = words.next().split(',').map(fullId) as MessageId[];
+        return { kind, request, ids, answersIn: (words.option('answers-in') ?? '') as Name | '' };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -506,6 +512,8 @@ function answerText(response: Response): string {
       });
       return `${kind}${fields({ gone, held, next, upTo })}`;
     }
+    case 'found':
+      return [kind, ...response.found.map(foundText)].join(' | ');
     case 'error':
       return `${kind} ${response.code}, ${shortId(response.message)}`;
     default:
@@ -516,6 +524,13 @@ function answerText(response: Response): string {
 function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
   return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+}
+
+function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): string {
+  const { mailbox = '', to = '', attempt = 0, holder } = place ?? {};
+  const moved = to === mailbox ? '' : to;
+  const more = { answeredBy, mailbox, to: moved, attempt };
+  return `${state}${fields({ number, ...more, holder: holder ? shortId(holder.session) : '' })}`;
 }
 
 function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSession): string {

@@ -1,9 +1,9 @@
-// What a status must say of the sessions, told from all connections, waits and messages.
+// What a status must say of the sessions, and a find of messages, told from all connections, waits and messages.
 import assert from 'node:assert/strict';
 import type { EngineLimits } from '../../../src/engine/commands.ts';
 import type { Name, SessionId } from '../../../src/model/message.ts';
-import type { StatusResponse } from '../../../src/model/requests.ts';
-import type { StoredMessage } from './engine-oracle.ts';
+import type { FindRequest, FoundResponse, StatusResponse } from '../../../src/model/requests.ts';
+import type { KnownIds, StoredMessage } from './engine-oracle.ts';
 
 export interface OpenWait {
   readonly session: SessionId | undefined;
@@ -37,4 +37,36 @@ export function checkSessions(
     assert.ok(holds.every(({ number }) => numbers.includes(number)));
   }
   if (own !== undefined && listed.includes(own)) assert.equal(listed[0], own);
+}
+
+export function checkFound(
+  { ids, answersIn }: FindRequest,
+  { found }: FoundResponse,
+  known: KnownIds,
+  messages: ReadonlyMap<number, StoredMessage>,
+): void {
+  assert.equal(found.length, ids.length);
+  for (const [index, id] of ids.entries()) {
+    const { state, number, answeredBy, place } = found[index] ?? {};
+    const live = messages.get(known.live(id) ?? 0);
+    const answers = [...messages.values()]
+      .filter(({ envelope, holder }) => envelope.answers === id && holder === undefined)
+      .filter(({ mailbox }) => mailbox === (answersIn || live?.envelope.from))
+      .map(({ envelope }) => envelope.number);
+    assert.equal(answeredBy, answers.length === 0 ? undefined : Math.min(...answers));
+    if (live) {
+      const { envelope, mailbox, attempt, holder } = live;
+      assert.deepEqual([state, number], [holder ? 'held' : 'ready', envelope.number]);
+      assert.ok(place);
+      assert.deepEqual(
+        { ...place, holder: place.holder?.session },
+        { mailbox, to: envelope.to, time: envelope.time, attempt, holder },
+      );
+      continue;
+    }
+    const stored = known.numberOf(id);
+    const isSettled = stored !== undefined || known.settledAs(id) !== undefined;
+    const unknown = known.isAnswered(id) ? 'forgotten' : 'unknown';
+    assert.deepEqual([state, number, place], [isSettled ? 'settled' : unknown, stored, undefined]);
+  }
 }

@@ -345,6 +345,10 @@ const requests: Readonly<Record<string, (it: Case) => void>> = {
   retry: ({ honest }) => {
     honest.run({ kind: 'retry', to: '', ids: ['none' as MessageId], after: 0 });
   },
+  find: ({ honest }) => {
+    const ids = [honest.post(P, { answers: 'none' as MessageId }).id, 'none' as MessageId];
+    honest.run({ kind: 'find', ids, answersIn: A });
+  },
   status: ({ honest }) => {
     assert.equal(honest.run({ kind: 'status' })[0]?.kind, 'status');
   },
