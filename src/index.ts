@@ -31,6 +31,7 @@ export type {
   StartOptions,
   WaitOptions,
 } from './library/library-options.ts';
+export type { SessionHold } from './model/look-results.ts';
 export type {
   BrokerStatus,
   RetryResult,
@@ -45,5 +46,4 @@ export type {
   DroppedMessage,
   Holder,
   MailboxStatus,
-  SessionHold,
 } from './model/requests.ts';

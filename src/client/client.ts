@@ -13,6 +13,7 @@ import {
   waitMsMax,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
+import type { FoundMessage } from '../model/look-results.ts';
 import type {
   Cancellable,
   Delivery,
@@ -46,7 +47,6 @@ import type {
   DroppedMessage,
   DropRequest,
   FindRequest,
-  FoundMessage,
   ListenRequest,
   Response,
   RetryRequest,

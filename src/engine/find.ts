@@ -1,6 +1,8 @@
 // What has become of messages, by their ids. Each is looked up in constant time.
+
+import type { FoundMessage } from '../model/look-results.ts';
 import type { MessageId } from '../model/message.ts';
-import type { FindRequest, FoundMessage, FoundResponse } from '../model/requests.ts';
+import type { FindRequest, FoundResponse } from '../model/requests.ts';
 import type { Connections } from './connections.ts';
 import { holderOf } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';

@@ -1,8 +1,9 @@
 // The sessions of a status: those that have posted under a name or read a mailbox. All others, as one that only asks
 // for a status, are counted. Of each session a status looks only at what it shows.
 import { statusHoldsMax, statusWaitsMax } from '../base/limits.ts';
+import type { ConnectedSession } from '../model/look-results.ts';
 import type { Name } from '../model/message.ts';
-import type { ConnectedSession, StatusResponse } from '../model/requests.ts';
+import type { StatusResponse } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { type Connections, type SessionConnection, sessionName } from './connections.ts';
 import type { State } from './state.ts';

@@ -1,11 +1,11 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
+
+import type { ConnectedSession, FoundMessage } from './look-results.ts';
 import type { Envelope, Hold, MessageId, Name, PastHold } from './message.ts';
 import type {
-  ConnectedSession,
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
-  FoundMessage,
   Holder,
   MailboxStatus,
   StorageStatus,

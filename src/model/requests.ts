@@ -1,6 +1,7 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
+import type { ConnectedSession, FoundMessage } from './look-results.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, PastHold, SessionId } from './message.ts';
 
 /** Chosen by the client, unique among its open requests on one connection; 0 for none. */
@@ -345,38 +346,6 @@ export interface DroppedResponse {
   readonly upTo: number;
 }
 
-/**
- * What a broker knows of an id. `ready` and `held`: the message is unsettled. `settled`: it was settled.
- * `forgotten`: its session has the response to the post, so it was settled, or refused when it was posted, and the
- * broker remembers no more. `unknown`: it was settled and forgotten, or never posted.
- */
-export type FoundState = 'ready' | 'held' | 'settled' | 'forgotten' | 'unknown';
-
-/** What has become of a message. */
-export interface FoundMessage {
-  readonly state: FoundState;
-  /** Its number in the store; undefined when that is not known any more. */
-  readonly number: number | undefined;
-  /** The number of an unread message that answers it. */
-  readonly answeredBy: number | undefined;
-  /** undefined unless the message is unsettled. */
-  readonly place: FoundPlace | undefined;
-}
-
-/** Where an unsettled message is. */
-export interface FoundPlace {
-  /** `to`, or `dead-letters`. */
-  readonly mailbox: Name;
-  /** The mailbox that it was posted to. */
-  readonly to: Name;
-  /** When it was stored, in milliseconds since 1970. */
-  readonly time: number;
-  /** Number of its deliveries if it is held; else the number that its next delivery will have. */
-  readonly attempt: number;
-  /** undefined when it is ready. */
-  readonly holder: Holder | undefined;
-}
-
 export interface FoundResponse {
   readonly kind: 'found';
   readonly request: RequestNumber;
@@ -409,32 +378,6 @@ export interface MailboxStatus {
   readonly waiting: number;
   /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
   readonly oldestTime: number;
-}
-
-/** A session that has posted under a name or read a mailbox. */
-export interface ConnectedSession {
-  /** Its id: 16 characters. */
-  readonly session: SessionId;
-  /** The `from` of its last post, or the name that it was started with; else the mailbox that it read last. */
-  readonly name: Name;
-  /** What its process says of itself: a label, not a proof. */
-  readonly origin: Origin;
-  /** When it connected to the broker, in milliseconds since 1970. */
-  readonly since: number;
-  /** Mailboxes on which its parked waits are; at most `statusWaitsMax`. */
-  readonly waitsOn: readonly Name[];
-  /** Number of messages that it holds. */
-  readonly held: number;
-  /** At most `statusHoldsMax` of them. */
-  readonly holds: readonly SessionHold[];
-}
-
-/** A message that a session holds. */
-export interface SessionHold {
-  /** Its number in the store. */
-  readonly number: number;
-  /** When the session got it, in milliseconds since 1970; undefined if an earlier version delivered it. */
-  readonly since: number | undefined;
 }
 
 export interface StatusResponse {

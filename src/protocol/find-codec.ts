@@ -3,13 +3,8 @@ import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { findIdsMax } from '../base/limits.ts';
 import { readMessageId, readNameOrNone, readStoredName, readTime } from '../model/envelope.ts';
-import type {
-  FindRequest,
-  FoundMessage,
-  FoundPlace,
-  FoundResponse,
-  FoundState,
-} from '../model/requests.ts';
+import type { FoundMessage, FoundPlace, FoundState } from '../model/look-results.ts';
+import type { FindRequest, FoundResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { readHeader } from './header-fields.ts';
 import { readHolder, writeHolder } from './look-codec.ts';

@@ -36,6 +36,7 @@
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { ConnectedSession, FoundMessage } from '../../src/model/look-results.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import {
   bodyChecksum,
@@ -47,9 +48,7 @@ import {
 import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
-  ConnectedSession,
   DeadLetter,
-  FoundMessage,
   MailboxStatus,
   Response,
 } from '../../src/model/requests.ts';

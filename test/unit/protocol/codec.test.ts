@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
 import { version } from '../../../src/base/version.ts';
+import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import {
   bodyChecksum,
   type Name,
@@ -10,7 +11,7 @@ import {
   parseNamedId,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { ConnectedSession, Holder, Request, Response } from '../../../src/model/requests.ts';
+import type { Holder, Request, Response } from '../../../src/model/requests.ts';
 import {
   decodeRequest,
   decodeResponse,
