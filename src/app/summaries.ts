@@ -253,9 +253,14 @@ const heldUntil: Readonly<Record<HoldEnd, string>> = {
 export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'lastHold'>): Notes {
   if (!lastHold) return [];
   const { name, from, to, ended } = lastHold;
-  const who = name === '' ? 'a session' : quoted(name);
+  const who = name === '' ? 'a session' : holderNamed(name, envelope);
   const times = `from ${minuteOf(from, envelope.time)} to ${minuteOf(to, from)} UTC`;
   return [`${who} had it ${times} and ${heldUntil[ended]}`];
+}
+
+/** A session without a name of its own is called by the mailbox that it read, which others may read as well. */
+function holderNamed(name: Name, { to }: Envelope): string {
+  return name === to ? `a reader of ${quoted(name)}` : quoted(name);
 }
 
 /** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */

@@ -25,7 +25,7 @@ import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
-import { type Name, parseMessageId } from '../../model/message.ts';
+import { type Envelope, type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { originFields, plainOrigin } from '../deliver.ts';
@@ -172,7 +172,7 @@ function presentPeeked(message: PeekedMessage, full: boolean): string {
   const { envelope, mailbox, holder } = message;
   const head = [
     described(message),
-    holder ? `held by ${holderWords(holder, envelope.time)}` : 'ready',
+    holder ? `held by ${holderWords(holder, envelope)}` : 'ready',
     byteCount(envelope.bodyBytes),
     ...(envelope.to === mailbox ? [] : [`posted to ${quoted(envelope.to)}`]),
     `id ${quoted(envelope.id)}`,
@@ -181,10 +181,11 @@ function presentPeeked(message: PeekedMessage, full: boolean): string {
   return `${[title, ...bodyLines(message, full)].join('\n')}\n`;
 }
 
-function holderWords({ session, origin, name, since }: Holder, storedTime: number): string {
+function holderWords({ session, origin, name, since }: Holder, { to, time }: Envelope): string {
   const place = origin ? placed(origin) : `a session that is not connected, ${session}`;
-  const who = name === '' ? place : `${quoted(name)} (${place})`;
-  return since === undefined ? who : `${who} since ${minuteOf(since, storedTime)} UTC`;
+  // One that is called by the mailbox has no name of its own.
+  const who = name === '' || name === to ? place : `${quoted(name)} (${place})`;
+  return since === undefined ? who : `${who} since ${minuteOf(since, time)} UTC`;
 }
 
 function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {
