@@ -31,7 +31,14 @@ export type {
   StartOptions,
   WaitOptions,
 } from './library/library-options.ts';
-export type { BrokerStatus, RetryResult, StartResult, StopResult } from './model/mail-service.ts';
+export type { SessionHold } from './model/look-results.ts';
+export type {
+  BrokerStatus,
+  RetryResult,
+  SessionStatus,
+  StartResult,
+  StopResult,
+} from './model/mail-service.ts';
 export type { HoldEnd, Origin } from './model/message.ts';
 export type {
   DeadLetter,

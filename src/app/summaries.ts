@@ -18,6 +18,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Envelope, HoldEnd, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
+import { fitting, sessionLines } from './presence.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */
@@ -25,6 +26,8 @@ export type Notes = readonly string[];
 
 /** Characters of a result that a list of mailboxes may fill. */
 const listCharactersMax = 24_000;
+/** Characters that a list of sessions may fill. */
+const sessionsCharactersMax = 8_000;
 /** Characters of the line that counts the mailboxes that are not listed. */
 const moreCharacters = 50;
 /** Mailboxes that a count of dead letters names. */
@@ -123,7 +126,23 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
   return head(`Gave up the broker on port ${port}`, [then, ...notes]);
 }
 
-export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes): string {
+/** How many mailboxes and sessions a status lists, if they fit. It counts the others. */
+export interface StatusShown {
+  readonly mailboxesMax: number;
+  readonly sessionsMax: number;
+}
+
+const allShown: StatusShown = {
+  mailboxesMax: Number.POSITIVE_INFINITY,
+  sessionsMax: Number.POSITIVE_INFINITY,
+};
+
+export function presentStatus(
+  status: BrokerStatus,
+  nowMs: number,
+  notes: Notes,
+  { mailboxesMax, sessionsMax } = allShown,
+): string {
   const { port, pid, own, epoch, addresses, bytes, sessions, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
   const place =
@@ -141,18 +160,17 @@ export function presentStatus(status: BrokerStatus, nowMs: number, notes: Notes)
     ...openLine(addresses),
     ...deadLettersLine(status),
   );
-  const list: string[] = [];
-  let left = Math.min(listCharactersMax, resultCharactersMax - top.length - moreCharacters);
-  for (const box of mailboxes) {
+  const people = sessionLines(status, nowMs, sessionsMax, sessionsCharactersMax);
+  const used = lines(top, ...people).length;
+  const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
-    const line = `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
-    left -= line.length + 1;
-    if (left < 0) break;
-    list.push(line);
-  }
+    return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
+  });
+  const room = Math.min(listCharactersMax, resultCharactersMax - used - moreCharacters);
+  const list = fitting(boxes, room);
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
-  return lines(top, ...list);
+  return lines(top, ...list, ...people);
 }
 
 function stalled(ms: number): string[] {

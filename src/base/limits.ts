@@ -159,6 +159,16 @@ assert(
   statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+/** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
+export const statusSessionsMax = 200;
+/** Of each of them: the mailboxes on which it waits, and the messages that it holds. */
+export const statusWaitsMax = 16;
+export const statusHoldsMax = 8;
+assert(
+  statusSessionsMax * ((1 + statusWaitsMax + 4) * (1 + nameBytesMax) + statusHoldsMax * 16 + 100) <
+    bodyBytesMax,
+  'their names and origins, the mailboxes and the messages fit into a body',
+);
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
 /** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
@@ -181,6 +191,12 @@ export const peekMessagesDefault = 20;
  * requests, about 1 ms for 250 (`npm run bench -- floods`).
  */
 export const messagesPerPeek = 250;
+/** Messages that one find looks up; the client sends another for the rest. */
+export const findIdsMax = 100;
+assert(
+  findIdsMax * (8 * (1 + nameBytesMax) + 60) < headerBytesMax,
+  'their mailboxes and holders fit into a header',
+);
 /** Bytes of a body that are enough for its first line, as a peek shows it. */
 export const peekLineBytes = 480;
 /** Characters of a first line that are shown. */

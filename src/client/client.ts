@@ -6,12 +6,14 @@ import {
   deadLettersPerRetry,
   fetchBytesMax,
   fetchMessagesMax,
+  findIdsMax,
   holdsMax,
   messagesPerDrop,
   readMailboxesMax,
   waitMsMax,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
+import type { FoundMessage } from '../model/look-results.ts';
 import type {
   Cancellable,
   Delivery,
@@ -19,6 +21,7 @@ import type {
   DropResult,
   FetchArguments,
   FetchResult,
+  FindArguments,
   Held,
   PeekArguments,
   PeekedMessage,
@@ -28,16 +31,26 @@ import type {
   ReleaseArguments,
   RetryArguments,
   RetryResult,
+  SessionStatus,
   WaitArguments,
 } from '../model/mail-service.ts';
-import { bodyChecksum, type Name, type Origin, type SessionId } from '../model/message.ts';
+import {
+  bodyChecksum,
+  type MessageId,
+  type Name,
+  type Origin,
+  type SessionId,
+} from '../model/message.ts';
 import type {
+  CompactRequest,
   DeadLetter,
   DroppedMessage,
-  DroppedResponse,
   DropRequest,
-  RetriedResponse,
+  FindRequest,
+  ListenRequest,
+  Response,
   RetryRequest,
+  StatusRequest,
   StatusResponse,
   Welcome,
 } from '../model/requests.ts';
@@ -50,7 +63,15 @@ import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-c
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
 
-export type StatusCounts = Omit<StatusResponse, 'kind' | 'request'>;
+export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
+  readonly sessionList: readonly SessionStatus[];
+}
+
+/** A request without its number. */
+type Asked = WithoutNumber<
+  CompactRequest | DropRequest | FindRequest | ListenRequest | RetryRequest | StatusRequest
+>;
+type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 
 export class Client {
   readonly session: SessionId;
@@ -205,7 +226,7 @@ export class Client {
       let after = 0;
       do {
         const which = { mailbox, ids: part, ageMsMin, dryRun, after, upTo };
-        const response = await this.#dropPart(which, { signal });
+        const response = await this.#exchange({ kind: 'drop', ...which }, 'dropped', { signal });
         dropped.push(...response.dropped);
         held += response.held;
         ({ next: after, upTo } = response);
@@ -264,7 +285,11 @@ export class Client {
     for (const part of parts) {
       let after = 0;
       do {
-        const retried = await this.#retryPart({ to: to ?? '', ids: part, after }, { signal });
+        const retried = await this.#exchange(
+          { kind: 'retry', to: to ?? '', ids: part, after },
+          'retried',
+          { signal },
+        );
         moved.push(...retried.moved);
         stayed.push(...retried.stayed);
         after = retried.next;
@@ -273,17 +298,22 @@ export class Client {
     return { moved, stayed };
   }
 
-  compact(options: Cancellable = {}): Promise<void> {
-    this.#checkCall(options);
-    const call = this.#call<void>({
-      kind: 'compact',
-      request: (request) => ({ kind: 'compact', request }),
-      take: (response, self) => {
-        if (response.kind === 'compacted') self.done();
-      },
-      abandon: (self) => self.over(),
-    });
-    return this.#link.run(call, options);
+  /** What has become of each of these messages, in their order. */
+  async find(
+    ids: readonly MessageId[],
+    { answersIn, signal }: FindArguments = {},
+  ): Promise<readonly FoundMessage[]> {
+    const found: FoundMessage[] = [];
+    for (const part of slices(ids, findIdsMax)) {
+      const find = { kind: 'find', ids: part, answersIn: answersIn ?? '' } as const;
+      const response = await this.#exchange(find, 'found', { signal });
+      found.push(...part.map((_, index) => response.found[index] ?? unknownMessage));
+    }
+    return found;
+  }
+
+  async compact(options: Cancellable = {}): Promise<void> {
+    await this.#exchange({ kind: 'compact' }, 'compacted', options);
   }
 
   status(options: Cancellable = {}): Promise<StatusCounts> {
@@ -291,17 +321,12 @@ export class Client {
   }
 
   /** The owner listens on these addresses and no others. Returns those that are open then. */
-  listen(addresses: readonly string[], options: Cancellable = {}): Promise<readonly string[]> {
-    this.#checkCall(options);
-    const call = this.#call<readonly string[]>({
-      kind: 'listen',
-      request: (request) => ({ kind: 'listen', request, addresses }),
-      take: (response, self) => {
-        if (response.kind === 'listening') self.done(response.addresses);
-      },
-      abandon: (self) => self.over(),
-    });
-    return this.#link.run(call, options);
+  async listen(
+    addresses: readonly string[],
+    options: Cancellable = {},
+  ): Promise<readonly string[]> {
+    const response = await this.#exchange({ kind: 'listen', addresses }, 'listening', options);
+    return response.addresses;
   }
 
   /** Connects to a broker unless this session is connected to one. */
@@ -322,46 +347,26 @@ export class Client {
   }
 
   async #status(options: Cancellable): Promise<StatusCounts> {
-    this.#checkCall(options);
-    const call = this.#call<StatusCounts>({
-      kind: 'status',
-      request: (request) => ({ kind: 'status', request }),
-      take: (response, self) => {
-        if (response.kind !== 'status') return;
-        const { kind: _kind, request: _request, ...counts } = response;
-        self.done(counts);
-      },
-      abandon: (self) => self.over(),
+    const response = await this.#exchange({ kind: 'status' }, 'status', options);
+    const { kind: _kind, request: _request, ...counts } = response;
+    const sessionList = counts.sessionList.map((each) => {
+      return { ...each, own: each.session === this.session };
     });
-    return this.#link.run(call, options);
+    return { ...counts, sessionList };
   }
 
-  #retryPart(
-    which: Pick<RetryRequest, 'to' | 'ids' | 'after'>,
+  /** A request with one response, which is dropped when its caller is gone. */
+  #exchange<Kind extends Response['kind']>(
+    asked: Asked,
+    kind: Kind,
     options: Cancellable,
-  ): Promise<RetriedResponse> {
+  ): Promise<Extract<Response, { kind: Kind }>> {
     this.#checkCall(options);
-    const call = this.#call<RetriedResponse>({
-      kind: 'retry',
-      request: (request) => ({ kind: 'retry', request, ...which }),
+    const call = this.#call<Extract<Response, { kind: Kind }>>({
+      kind: asked.kind,
+      request: (request) => ({ ...asked, request }),
       take: (response, self) => {
-        if (response.kind === 'retried') self.done(response);
-      },
-      abandon: (self) => self.over(),
-    });
-    return this.#link.run(call, options);
-  }
-
-  #dropPart(
-    which: Omit<DropRequest, 'kind' | 'request'>,
-    options: Cancellable,
-  ): Promise<DroppedResponse> {
-    this.#checkCall(options);
-    const call = this.#call<DroppedResponse>({
-      kind: 'drop',
-      request: (request) => ({ kind: 'drop', request, ...which }),
-      take: (response, self) => {
-        if (response.kind === 'dropped') self.done(response);
+        if (response.kind === kind) self.done(response as Extract<Response, { kind: Kind }>);
       },
       abandon: (self) => self.over(),
     });
@@ -446,6 +451,14 @@ export class Client {
     return new Promise((resolve) => void this.#runtime.setTimer(resolve, ms).unref());
   }
 }
+
+/** A broker that means harm may leave some out. */
+const unknownMessage: FoundMessage = {
+  state: 'unknown',
+  number: undefined,
+  answeredBy: undefined,
+  place: undefined,
+};
 
 /** `max`: how many items one request may have. */
 function slices<T>(all: readonly T[], max: number): T[][] {

@@ -56,5 +56,6 @@ export interface EngineLimits extends DeduplicationLimits {
   readonly waitsPerConnectionMax: number;
   readonly unreadBytesMax: number;
   readonly statusMailboxesMax: number;
+  readonly statusSessionsMax: number;
   readonly messagesPerLook: number;
 }

@@ -1,5 +1,6 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
 import { BoundedMap } from '../base/bounded-map.ts';
+import { IpcError } from '../base/errors.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import type { Name, Origin, SessionId } from '../model/message.ts';
 import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
@@ -32,6 +33,8 @@ export interface SessionConnection {
 export class Connections {
   readonly #byId = new Map<ConnectionId, SessionConnection>();
   readonly #bySession = new Map<SessionId, SessionConnection>();
+  /** Those that have a name, in the order in which they got it. */
+  readonly #named = new Set<SessionConnection>();
   #parkedReads = 0;
 
   get count(): number {
@@ -41,6 +44,11 @@ export class Connections {
   /** Reads of all connections. */
   get parkedReads(): number {
     return this.#parkedReads;
+  }
+
+  /** Those that have posted under a name or read a mailbox. */
+  get named(): ReadonlySet<SessionConnection> {
+    return this.#named;
   }
 
   get(id: ConnectionId): SessionConnection | undefined {
@@ -62,13 +70,26 @@ export class Connections {
     const connection = { ...who, ...parked, unreadBytes: 0 };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
+    this.#noteNamed(connection);
     return connection;
   }
 
   delete(connection: SessionConnection): void {
     this.#parkedReads -= connection.reads.size;
     this.#byId.delete(connection.id);
+    this.#named.delete(connection);
     this.#bySession.delete(connection.session);
+  }
+
+  /** The session posts under a name; '' for none. */
+  posts(connection: SessionConnection, from: Name | ''): void {
+    if (from !== '') connection.name = from;
+    this.#noteNamed(connection);
+  }
+
+  reads(connection: SessionConnection, mailbox: Name): void {
+    connection.readMailboxes.set(mailbox, true);
+    this.#noteNamed(connection);
   }
 
   parkRead({ reads }: SessionConnection, read: FetchRequest | PeekRequest): void {
@@ -83,6 +104,11 @@ export class Connections {
     const read = reads.get(request);
     if (reads.delete(request)) this.#parkedReads--;
     return read;
+  }
+
+  #noteNamed(connection: SessionConnection): void {
+    const { name, readMailboxes } = connection;
+    if (name !== undefined || readMailboxes.size > 0) this.#named.add(connection);
   }
 
   /** Sessions that would take over, without the one named. */
@@ -101,9 +127,10 @@ export function sessionName({ name, readMailboxes }: SessionConnection): Name | 
 }
 
 /** Another request under the number of a parked one would be ambiguous. */
-export function isRequestOpen(
+export function openRefusal(
   request: RequestNumber,
   { waiters, reads, earlyFetches }: SessionConnection,
-): boolean {
-  return waiters.has(request) || reads.has(request) || earlyFetches.has(request);
+): IpcError | undefined {
+  if (!waiters.has(request) && !reads.has(request) && !earlyFetches.has(request)) return undefined;
+  return new IpcError('bad_frame', 'the number of this request is that of an open one');
 }

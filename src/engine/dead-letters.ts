@@ -5,7 +5,7 @@
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope, type HoldEnd, isDeadLetter } from '../model/message.ts';
 import type { MovedRecord, ReleasedRecord } from '../model/records.ts';
-import type { RetryRequest } from '../model/requests.ts';
+import type { RetriedResponse, RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { lookThrough } from './mailbox-reads.ts';
 import { fullMailboxes } from './quota.ts';
@@ -37,11 +37,11 @@ export function putBackRecord(
 
 /** `move` applies its record at once, because a moved message takes room from the next one. */
 export function retryDeadLetters(
-  { to, ids, after }: RetryRequest,
+  { request, to, ids, after }: RetryRequest,
   state: State,
   limits: EngineLimits,
   move: (record: MovedRecord) => void,
-): { moved: readonly Envelope[]; stayed: readonly Envelope[]; next: number } {
+): Omit<RetriedResponse, 'moved'> & { readonly moved: readonly Envelope[] } {
   const named = new Set(ids);
   const isWanted = ({ envelope, mailbox, holder }: LiveMessage) =>
     holder === undefined &&
@@ -59,5 +59,5 @@ export function retryDeadLetters(
       moved.push(envelope);
     }
   }
-  return { moved, stayed, next: wanted.next };
+  return { kind: 'retried', request, moved, stayed, next: wanted.next };
 }

@@ -94,7 +94,7 @@ export class Deduplication {
   /** The number under which a message was delivered and settled that was never stored. */
   settledAs(id: MessageId): number | undefined {
     const number = this.#settled.get(id);
-    return number === undefined || this.#isAcknowledged(id) ? undefined : number;
+    return number === undefined || this.isAcknowledged(id) ? undefined : number;
   }
 
   /**
@@ -102,7 +102,7 @@ export class Deduplication {
    * no response.
    */
   mayBePosted(id: MessageId): boolean {
-    if (this.#settled.has(id) || this.#isAcknowledged(id) || !this.wasSent(id)) return false;
+    if (this.#settled.has(id) || this.isAcknowledged(id) || !this.wasSent(id)) return false;
     return this.stored(id) === undefined;
   }
 
@@ -110,6 +110,12 @@ export class Deduplication {
   wasSent(id: MessageId): boolean {
     const own = splitId(id);
     return own === undefined || this.sessions.mayHaveSent(own.session, own.count);
+  }
+
+  /** Its session has the response, and does not post it again. */
+  isAcknowledged(id: MessageId): boolean {
+    const own = splitId(id);
+    return own !== undefined && own.count <= this.sessions.ackedUpTo(own.session);
   }
 
   /** Something is remembered that forget() would forget. */
@@ -150,13 +156,7 @@ export class Deduplication {
   /** Forgets messages that were settled without being stored, if their posters have a response by now. */
   #forgetAcknowledged(): void {
     for (const [id] of this.#settled.entries()) {
-      if (this.#isAcknowledged(id)) this.#settled.delete(id);
+      if (this.isAcknowledged(id)) this.#settled.delete(id);
     }
-  }
-
-  /** Its session has the response, and does not post it again. */
-  #isAcknowledged(id: MessageId): boolean {
-    const own = splitId(id);
-    return own !== undefined && own.count <= this.sessions.ackedUpTo(own.session);
   }
 }

@@ -37,7 +37,7 @@ import type {
 import {
   Connections,
   type HelloCommand,
-  isRequestOpen,
+  openRefusal,
   type SessionConnection,
 } from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
@@ -53,12 +53,12 @@ import {
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
+import { Looks } from './looks.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
-import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 
 export class Engine {
@@ -71,6 +71,7 @@ export class Engine {
   readonly #waiters = new Waiters<SessionConnection>(this.#names);
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
+  readonly #looks: Looks;
   readonly #outcome = new OutcomeBuilder();
   /** When the step that runs began, in milliseconds since 1970. */
   #time = 0;
@@ -80,6 +81,7 @@ export class Engine {
     this.#state = new State(this.#limits, this.#names);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
+    this.#looks = new Looks(this.#state, this.#waiters, this.#connections, this.#limits);
   }
 
   get nextNumber(): number {
@@ -181,13 +183,12 @@ export class Engine {
         return this.#post(command, connection, instant);
       case 'wait':
       case 'fetch':
-      case 'peek':
-        if (isRequestOpen(command.request, connection)) {
-          const what = 'the number of this request is that of an open one';
-          return this.#outcome.fail(connection.id, command.request, 'bad_frame', what);
-        }
+      case 'peek': {
+        const refusal = openRefusal(command.request, connection);
+        if (refusal) return this.#outcome.refuse(connection.id, command.request, refusal);
         if (command.kind === 'wait') return this.#wait(command, connection, instant);
         return this.#read(command, connection);
+      }
       case 'cancel':
         return this.#cancel(command.request, connection);
       case 'settle':
@@ -199,7 +200,9 @@ export class Engine {
       case 'drop':
         return this.#drop(command, connection, instant);
       case 'status':
-        return this.#status(command.request, connection.id);
+        return this.#outcome.reply(connection.id, this.#looks.status(command, connection));
+      case 'find':
+        return this.#outcome.reply(connection.id, this.#looks.find(command));
       case 'goodbye':
         return this.#goodbye(connection);
       case 'disconnect':
@@ -245,7 +248,7 @@ export class Engine {
 
   #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
-    if (post.from !== '') connection.name = post.from;
+    this.#connections.posts(connection, post.from);
     const { deduplication } = this.#state;
     const messages = addressedMessages(post, session, deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
@@ -306,7 +309,7 @@ export class Engine {
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const call = { request, mailbox, answers, deadline, session: connection.session };
-    connection.readMailboxes.set(mailbox, true);
+    this.#connections.reads(connection, mailbox);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
     this.#match([call]);
   }
@@ -330,7 +333,7 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    connection.readMailboxes.set(fetch.mailbox, true);
+    this.#connections.reads(connection, fetch.mailbox);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
@@ -368,16 +371,16 @@ export class Engine {
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
-    const result = retryDeadLetters(retry, this.#state, this.#limits, (move) => this.#write(move));
-    this.#match(result.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
-    const response = { kind: 'retried', request: retry.request, ...result } as const;
+    const response = retryDeadLetters(retry, this.#state, this.#limits, (move) =>
+      this.#write(move),
+    );
+    this.#match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
   #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
-    const result = droppable(drop, this.#state, this.#limits, time);
-    const numbers = result.dropped.map(({ number }) => number);
-    const response = { kind: 'dropped', request: drop.request, ...result } as const;
+    const response = droppable(drop, this.#state, this.#limits, time);
+    const numbers = response.dropped.map(({ number }) => number);
     if (drop.dryRun) return this.#outcome.reply(connection.id, response);
     if (numbers.length > 0) this.#write({ kind: 'settled', numbers });
     this.#outcome.replyAfterSync(connection.id, response);
@@ -473,11 +476,6 @@ export class Engine {
 
   #fetchAll(fetches: readonly EarlyFetch[]): void {
     for (const { fetch, connection } of fetches) this.#read(fetch, connection);
-  }
-
-  #status(request: RequestNumber, to: ConnectionId): void {
-    const status = statusOf(this.#state, this.#waiters, this.#names, this.#limits);
-    this.#outcome.reply(to, { request, sessions: this.#connections.count, ...status });
   }
 
   #write(record: JournalRecord): void {

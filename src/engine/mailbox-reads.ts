@@ -1,11 +1,13 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { Envelope, Name } from '../model/message.ts';
+import type { Name } from '../model/message.ts';
 import type {
+  DroppedResponse,
   DropRequest,
   EndResponse,
   FetchRequest,
+  Holder,
   PeekedResponse,
   PeekRequest,
 } from '../model/requests.ts';
@@ -37,15 +39,22 @@ export function peekResponses(
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
   const peeked = messages.map((message): PeekedResponse => {
-    const { envelope, attempt, holder: session, heldSince: since, lastHold } = message;
-    const holder = session && {
-      ...{ session, origin: connections.ofSession(session)?.origin },
-      ...{ name: state.holderName(session), since },
-    };
+    const { envelope, attempt, lastHold } = message;
+    const holder = holderOf(message, state, connections);
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, lastHold, partBytes };
   });
   return [...peeked, { kind: 'end', request, remaining }];
+}
+
+export function holderOf(
+  { holder: session, heldSince: since }: LiveMessage,
+  state: State,
+  connections: Connections,
+): Holder | undefined {
+  if (session === undefined) return undefined;
+  const { origin } = connections.ofSession(session) ?? {};
+  return { session, origin, name: state.holderName(session), since };
 }
 
 function seenBy(
@@ -66,11 +75,11 @@ function seenBy(
 
 /** What a drop settles, lowest number first. `time`: now, in milliseconds since 1970. */
 export function droppable(
-  { mailbox, ageMsMin, after, upTo, ids }: DropRequest,
+  { request, mailbox, ageMsMin, after, upTo, ids }: DropRequest,
   state: State,
   limits: Pick<EngineLimits, 'messagesPerLook'>,
   time: number,
-): { dropped: readonly Envelope[]; held: number; next: number; upTo: number } {
+): DroppedResponse {
   const last = upTo === 0 ? state.nextNumber - 1 : upTo;
   const named = new Set(ids);
   // All are looked at, since an id that the broker had forgotten may be that of two messages.
@@ -86,6 +95,8 @@ export function droppable(
   });
   const dropped = found.filter(({ holder }) => holder === undefined);
   return {
+    kind: 'dropped',
+    request,
     dropped: dropped.map(({ envelope }) => envelope),
     held: found.length - dropped.length,
     next: next < last ? next : 0,

@@ -174,8 +174,12 @@ export class State {
   find({ number, id }: Hold): LiveMessage | undefined {
     const message = this.#messages.get(number);
     if (message?.envelope.id === id) return message;
-    const newer = this.#numbers.get(id);
-    return newer === undefined ? undefined : this.live(newer);
+    return this.withId(id);
+  }
+
+  withId(id: MessageId): LiveMessage | undefined {
+    const number = this.#numbers.get(id);
+    return number === undefined ? undefined : this.live(number);
   }
 
   /** The depth of an answer to that message. When the message is settled already, the count begins again. */
@@ -242,6 +246,11 @@ export class State {
     return this.#mailboxes.size;
   }
 
+  /** Mailboxes that a status lists: those that have a message or a parked wait. */
+  get listedCount(): number {
+    return this.#names.size;
+  }
+
   /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
   mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
     const mailboxes = [];
@@ -274,6 +283,21 @@ export class State {
   anyHeldBy(session: SessionId): LiveMessage | undefined {
     const [number] = this.#holds.get(session)?.numbers ?? [];
     return number === undefined ? undefined : this.live(number);
+  }
+
+  /** How many messages the session holds. */
+  heldCount(session: SessionId): number {
+    return this.#holds.get(session)?.numbers.size ?? 0;
+  }
+
+  /** At most `max` of them. */
+  someHeldBy(session: SessionId, max: number): LiveMessage[] {
+    const found: LiveMessage[] = [];
+    for (const number of this.#holds.get(session)?.numbers ?? []) {
+      if (found.length === max) break;
+      found.push(this.live(number));
+    }
+    return found;
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {

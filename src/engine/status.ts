@@ -2,28 +2,26 @@
 // there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
-import type { NameCounts } from './name-counts.ts';
+import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 
-type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
+export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
 
 /** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
 
-/** `names`: those of all mailboxes that have messages or waits. */
 export function statusOf(
   state: State,
   waiters: WaitCounts,
-  names: NameCounts,
   { statusMailboxesMax }: EngineLimits,
-): Omit<StatusResponse, 'request' | 'sessions'> {
+): Omit<StatusResponse, 'request' | keyof SessionsStatus> {
   const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',
     messages: state.size,
     bytes: state.bytes,
-    mailboxCount: names.size,
+    mailboxCount: state.listedCount,
     mailboxes: shownMailboxes(state, waiters, statusMailboxesMax),
     deadLetterCount: state.deadLetterCount,
     deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),

@@ -25,6 +25,8 @@ import type { HostTransport } from './transport.ts';
 import { Writes } from './writes.ts';
 
 const progressEveryMs = 12_000;
+/** A model reads all of a status. */
+const statusShown = { mailboxesMax: 20, sessionsMax: 20 };
 
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
@@ -152,7 +154,7 @@ async function runPlain(call: PlainCall, request: ToolRequest): Promise<string> 
     case 'broker_status': {
       const { mail } = await context.broker(call.given);
       const result = await operations.broker_status.run(call.given, context, { mail, signal });
-      return presentStatus(result, Date.now(), notes);
+      return presentStatus(result, Date.now(), notes, statusShown);
     }
   }
 }

@@ -1,4 +1,6 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
+
+import type { ConnectedSession, FoundMessage } from './look-results.ts';
 import type { Envelope, Hold, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
@@ -125,6 +127,11 @@ export interface DropResult {
   readonly upTo: number;
 }
 
+export interface FindArguments extends Cancellable {
+  /** The mailbox in which answers to the messages are looked for; default: that of the sender of each. */
+  readonly answersIn?: Name | undefined;
+}
+
 export interface ReleaseArguments extends Cancellable {
   /** No consumer saw them, so the attempt does not count. */
   readonly unread?: boolean | undefined;
@@ -132,6 +139,12 @@ export interface ReleaseArguments extends Cancellable {
   readonly rejected?: boolean | undefined;
   /** The session ends and had not finished with them: the next reader learns that nobody gave them back. */
   readonly sessionEnds?: boolean | undefined;
+}
+
+/** A session that is connected to a broker, and has posted under a name or read a mailbox. */
+export interface SessionStatus extends ConnectedSession {
+  /** Whether it is the session that asks. */
+  readonly own: boolean;
 }
 
 /** A broker's owner and contents. */
@@ -154,6 +167,10 @@ export interface BrokerStatus extends StorageStatus {
   readonly bytes: number;
   /** Connected sessions, including this one. */
   readonly sessions: number;
+  /** Those of them that have posted under a name or read a mailbox. */
+  readonly namedSessions: number;
+  /** At most 200 of these: this session first, then those that are connected longest. */
+  readonly sessionList: readonly SessionStatus[];
   /** Mailboxes that have a message or a parked wait. */
   readonly mailboxCount: number;
   /** At most 1,000 of these mailboxes. */
@@ -214,6 +231,8 @@ export interface MailService {
   peek(mailbox: Name, options: PeekArguments): Promise<PeekResult>;
   /** Settles ready messages without reading them. */
   drop(mailbox: Name, options?: DropArguments): Promise<DropResult>;
+  /** Says what has become of each of these messages. */
+  find(ids: readonly MessageId[], options?: FindArguments): Promise<readonly FoundMessage[]>;
   /** Acknowledges messages as done. Returns those that another session holds now; they were not settled. */
   settle(deliveries: readonly Held[], options?: Cancellable): Promise<readonly Held[]>;
   /** Returns messages to their mailboxes (requeue). */

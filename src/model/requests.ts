@@ -1,6 +1,7 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
+import type { ConnectedSession, FoundMessage } from './look-results.ts';
 import type { Envelope, Hold, MessageId, Name, Origin, PastHold, SessionId } from './message.ts';
 
 /** Chosen by the client, unique among its open requests on one connection; 0 for none. */
@@ -128,6 +129,16 @@ export interface DropRequest {
   readonly ids: readonly MessageId[];
 }
 
+/** Asks what has become of messages. It changes nothing. */
+export interface FindRequest {
+  readonly kind: 'find';
+  readonly request: RequestNumber;
+  /** At most `findIdsMax`. */
+  readonly ids: readonly MessageId[];
+  /** The mailbox in which answers to them are looked for; '' for that of the sender of each unsettled message. */
+  readonly answersIn: Name | '';
+}
+
 export interface StatusRequest {
   readonly kind: 'status';
   readonly request: RequestNumber;
@@ -165,6 +176,7 @@ export type BrokerRequest =
   | ReleaseRequest
   | RetryRequest
   | DropRequest
+  | FindRequest
   | StatusRequest
   | Goodbye;
 
@@ -210,6 +222,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'drop',
   'listen',
   'compact',
+  'find',
 ];
 
 /** One message of a post. */
@@ -333,6 +346,13 @@ export interface DroppedResponse {
   readonly upTo: number;
 }
 
+export interface FoundResponse {
+  readonly kind: 'found';
+  readonly request: RequestNumber;
+  /** For each id of the request, in its order. */
+  readonly found: readonly FoundMessage[];
+}
+
 export interface CompactedResponse {
   readonly kind: 'compacted';
   readonly request: RequestNumber;
@@ -366,6 +386,10 @@ export interface StatusResponse {
   readonly messages: number;
   readonly bytes: number;
   readonly sessions: number;
+  /** Those of the sessions that have posted under a name or read a mailbox. */
+  readonly namedSessions: number;
+  /** At most `statusSessionsMax` of them: the one that asks, then those that are connected longest. */
+  readonly sessionList: readonly ConnectedSession[];
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` mailboxes. */
   readonly mailboxes: readonly MailboxStatus[];
@@ -426,6 +450,7 @@ export type Response =
   | ReleasedResponse
   | RetriedResponse
   | DroppedResponse
+  | FoundResponse
   | CompactedResponse
   | StatusResponse
   | ListeningResponse

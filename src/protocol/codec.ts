@@ -26,6 +26,7 @@ import type {
   WaitRequest,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
   checkBody,
@@ -60,7 +61,7 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
-import { decodeStatus, statusHeader } from './status-codec.ts';
+import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
 export type RequestToSend = Exclude<Request, Hello> | HelloToSend;
@@ -82,6 +83,7 @@ export const requestTypes = {
   drop: 0x0e,
   listen: 0x0f,
   compact: 0x10,
+  find: 0x11,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -101,6 +103,7 @@ export const responseTypes = {
   dropped: 0x8e,
   listening: 0x8f,
   compacted: 0x90,
+  found: 0x91,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -130,6 +133,7 @@ export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
 
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
   if (response.kind === 'welcome') return holdsBytes(response.revoked);
+  if (response.kind === 'status') return statusBody(response);
   return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
@@ -159,6 +163,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodePeek(frame);
     case 'drop':
       return decodeDrop(frame);
+    case 'find':
+      return decodeFind(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -191,7 +197,7 @@ function readResponse(frame: Frame): Response {
   const kind = responseKinds.get(frame.type);
   if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
-  if (kind !== 'welcome') checkNoBody(frame);
+  if (kind !== 'welcome' && kind !== 'status') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);
@@ -207,6 +213,8 @@ function readResponse(frame: Frame): Response {
       return decodeListening(frame);
     case 'dropped':
       return decodeDropped(frame);
+    case 'found':
+      return decodeFound(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -248,6 +256,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return peekHeader(request);
     case 'drop':
       return dropHeader(request);
+    case 'find':
+      return findHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -287,6 +297,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return addressesHeader(response);
     case 'dropped':
       return droppedHeader(response);
+    case 'found':
+      return foundHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':

@@ -59,11 +59,8 @@ export function decodePeek(frame: Frame): PeekRequest {
 
 export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer {
   const writer = new ByteWriter().u32(peeked.attempt).u8(Number(isDamaged));
-  writer.text(peeked.mailbox).text(peeked.holder?.session ?? '');
-  const origin = peeked.holder?.origin;
-  writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
-  writer.text(origin?.folder ?? '');
-  writer.text(peeked.holder?.name ?? '').u64(peeked.holder?.since ?? 0);
+  writer.text(peeked.mailbox);
+  writeHolder(writer, peeked.holder);
   writeFullEnvelope(writer, peeked.envelope);
   writeLastHold(writer, peeked.lastHold);
   return writer.bytes();
@@ -99,8 +96,19 @@ export function decodePeeked(frame: Frame): {
   return { response, body };
 }
 
+/** undefined: of a ready message. */
+export function writeHolder(writer: ByteWriter, holder: Holder | undefined): void {
+  const origin = holder?.origin;
+  writer.text(holder?.session ?? '');
+  writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
+  writer
+    .text(origin?.folder ?? '')
+    .text(holder?.name ?? '')
+    .u64(holder?.since ?? 0);
+}
+
 /** A ready message has no holder and no origin; a held one has the origin of its holder, if that is connected. */
-function readHolder(reader: ByteReader): Holder | undefined {
+export function readHolder(reader: ByteReader): Holder | undefined {
   const session = reader.text();
   const origins = reader.list(originBytesMin, () => readOrigin(reader));
   if (origins.length > (session === '' ? 0 : 1)) {

@@ -1,16 +1,55 @@
-// The headers of a status response.
-import { statusMailboxesMax, timeMsMax } from '../base/limits.ts';
+// A status response. Its header is JSON; its body has the sessions, for which the header has no room.
+import { ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import {
+  statusHoldsMax,
+  statusMailboxesMax,
+  statusSessionsMax,
+  statusWaitsMax,
+  timeMsMax,
+} from '../base/limits.ts';
+import {
+  readName,
+  readNumber,
+  readOrigin,
+  readSessionId,
+  readTime,
+  withFolder,
+  writeOrigin,
+} from '../model/envelope.ts';
+import type { ConnectedSession } from '../model/look-results.ts';
 import { parseStoredName } from '../model/message.ts';
 import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 
+/** A name of one character, with its length. */
+const nameBytesMin = 2;
+/** An id, a name, an origin without labels, a time, and two empty lists with a count. */
+const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 12;
+const holdBytes = 16;
+
 export function statusHeader({
   kind: _kind,
   request: _request,
+  sessionList: _body,
   ...fields
 }: StatusResponse): Buffer {
   return writeJson(fields);
+}
+
+export function statusBody({ sessionList }: StatusResponse): Buffer {
+  const writer = new ByteWriter();
+  writer.list(sessionList, (each) => {
+    writer.text(each.session).text(each.name);
+    writeOrigin(writer, each.origin);
+    writer.text(each.origin.folder ?? '').u64(each.since);
+    writer.list(each.waitsOn, (mailbox) => writer.text(mailbox));
+    writer
+      .u32(each.held)
+      .list(each.holds, ({ number, since = 0 }) => writer.u64(number).u64(since));
+  });
+  return writer.bytes();
 }
 
 export function decodeStatus(frame: Frame): StatusResponse {
@@ -22,6 +61,8 @@ export function decodeStatus(frame: Frame): StatusResponse {
     messages: fields.whole('messages'),
     bytes: fields.whole('bytes'),
     sessions: fields.whole('sessions'),
+    namedSessions: fields.whole('namedSessions'),
+    sessionList: readSessions(frame.body),
     mailboxCount: fields.whole('mailboxCount'),
     mailboxes: fields.objects('mailboxes', statusMailboxesMax).map(mailboxStatus),
     deadLetterCount: fields.whole('deadLetterCount'),
@@ -31,6 +72,36 @@ export function decodeStatus(frame: Frame): StatusResponse {
     warnings: fields.texts('warnings'),
     ...(addresses && { addresses }),
   };
+}
+
+function readSessions(body: Buffer): ConnectedSession[] {
+  const reader = new ByteReader(body);
+  const sessions = readList(reader, statusSessionsMax, sessionBytesMin, () => readSession(reader));
+  reader.end();
+  return sessions;
+}
+
+function readSession(reader: ByteReader): ConnectedSession {
+  const session = readSessionId(reader);
+  const name = readName(reader);
+  const origin = withFolder(readOrigin(reader), reader.text());
+  const since = readTime(reader);
+  const waitsOn = readList(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
+  const held = reader.u32();
+  const holds = readList(reader, statusHoldsMax, holdBytes, () => ({
+    number: readNumber(reader),
+    since: readTime(reader) || undefined,
+  }));
+  if (holds.length > held) {
+    throw new IpcError('bad_frame', `a session that holds ${held} messages, and lists more`);
+  }
+  return { session, name, origin, since, waitsOn, held, holds };
+}
+
+function readList<T>(reader: ByteReader, max: number, itemBytesMin: number, read: () => T): T[] {
+  const items = reader.list(itemBytesMin, read);
+  if (items.length <= max) return items;
+  throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
 }
 
 function deadLetterCount(fields: JsonFields): DeadLetterCount {

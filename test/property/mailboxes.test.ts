@@ -171,7 +171,12 @@ class History {
       const how = { unread, rejected, sessionEnds };
       return this.#run(client, { kind: 'release', request, holds, ...how });
     }
-    if (does < 94) return this.#run(client, { kind: 'status', request });
+    if (does < 93) return this.#run(client, { kind: 'status', request });
+    if (does < 94) {
+      const ids = [...this.#someHolds().map(({ id }) => id), this.#question()];
+      const answersIn = random.oneIn(2) ? '' : mailbox;
+      return this.#run(client, { kind: 'find', request, ids, answersIn });
+    }
     if (does < 95) return this.#retry(client);
     if (does < 97) return this.#hello(client);
     if (does < 98) return this.#end(client);

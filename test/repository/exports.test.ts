@@ -48,6 +48,8 @@ test('the library exports these types', () => {
     'RetryOptions',
     'RetryResult',
     'SendOptions',
+    'SessionHold',
+    'SessionStatus',
     'StartOptions',
     'StartResult',
     'StopResult',

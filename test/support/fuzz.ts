@@ -51,6 +51,7 @@ const requests: readonly RequestToSend[] = [
     ...{ kind: 'drop', request: 13, mailbox: name, dryRun: false, ageMsMin: 1_000 },
     ...{ after: 5, upTo: 9, ids: [id] },
   },
+  { kind: 'find', request: 14, answersIn: name, ids: [id] },
   { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
@@ -79,6 +80,18 @@ const answers: readonly Response[] = [
   { kind: 'settled', request: 5, notHeld: holds },
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
+    namedSessions: 1,
+    sessionList: [
+      {
+        session,
+        name,
+        origin,
+        since: 4,
+        waitsOn: [name, other],
+        held: 2,
+        holds: [{ number: 5, since: 4 }],
+      },
+    ],
     mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
     ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },
     ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
@@ -92,6 +105,19 @@ const answers: readonly Response[] = [
   {
     ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from: name }] },
     ...{ held: 1, next: 6, upTo: 9 },
+  },
+  {
+    ...{ kind: 'found', request: 14 },
+    found: [
+      { state: 'settled', number: 5, answeredBy: 6, place: undefined },
+      {
+        ...{ state: 'held', number: 5, answeredBy: undefined },
+        place: {
+          ...{ mailbox: name, to: other, time: 7, attempt: 2 },
+          holder: { session, origin, name, since: 4 },
+        },
+      },
+    ],
   },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },

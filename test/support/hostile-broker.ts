@@ -39,8 +39,8 @@ export function jsonFrame(
   fields: object,
 ): Buffer[] {
   const header = Buffer.from(JSON.stringify(fields));
-  // A welcome has a list of messages in its body, here an empty one.
-  const body = kind === 'welcome' ? Buffer.alloc(4) : none;
+  // A welcome has a list of messages in its body, a status one of sessions; here they are empty.
+  const body = kind === 'error' ? none : Buffer.alloc(4);
   return encodeFrame({ type: responseTypes[kind], request, header, body });
 }
 
@@ -49,7 +49,15 @@ const welcome = {
   ...{ addresses: ['127.0.0.1'], messages: 0 },
 };
 const status = {
-  ...{ messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [], deadLetterCount: 0 },
+  ...{
+    messages: 0,
+    bytes: 0,
+    sessions: 1,
+    namedSessions: 0,
+    mailboxCount: 0,
+    mailboxes: [],
+    deadLetterCount: 0,
+  },
   ...{ deadLetters: [], damaged: 0, storageStalledMs: 0, warnings: [] },
 };
 

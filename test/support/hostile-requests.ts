@@ -5,6 +5,7 @@ import {
   bodyBytesMax,
   fetchBytesMax,
   fetchMessagesMax,
+  findIdsMax,
   mailboxesPerPostMax,
   nameBytesMax,
   unacknowledgedPostsMax,
@@ -98,7 +99,7 @@ export class HostileRequests {
   #request(): RequestToSend {
     const random = this.#random;
     const request = this.#requestNumber();
-    switch (random.below(26)) {
+    switch (random.below(27)) {
       case 0:
       case 1:
       case 2:
@@ -151,6 +152,12 @@ export class HostileRequests {
         return this.#drop(request);
       case 24:
         return { kind: 'ping', request };
+      case 25: {
+        const ids = random.oneIn(20)
+          ? Array.from({ length: findIdsMax + random.below(2) }, () => this.#id())
+          : this.#ids();
+        return { kind: 'find', request, answersIn: random.oneIn(2) ? '' : this.#name(), ids };
+      }
       default:
         return this.#rare(request);
     }

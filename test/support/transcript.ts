@@ -22,6 +22,7 @@
 //   PEER retry [to=MAILBOX] [ids=ID,...] [after=NUMBER]
 //   PEER peek MAILBOX [messages=N] [bytes=N] [after=NUMBER]
 //   PEER drop MAILBOX [dry] [ids=ID,...] [age=TIME] [after=NUMBER] [up-to=NUMBER]
+//   PEER find ID,... [answers-in=MAILBOX]
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
@@ -35,6 +36,7 @@
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { ConnectedSession, FoundMessage } from '../../src/model/look-results.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
 import {
   bodyChecksum,
@@ -307,6 +309,10 @@ class Scenario {
         const which = { ageMsMin, after, upTo, ids: ids.map(fullId) as MessageId[] };
         return { kind, request, mailbox, dryRun, ...which };
       }
+      case 'find': {
+        const ids = words.next().split(',').map(fullId) as MessageId[];
+        return { kind, request, ids, answersIn: (words.option('answers-in') ?? '') as Name | '' };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -490,7 +496,9 @@ function answerText(response: Response): string {
       const { messages, bytes, sessions, mailboxCount } = response;
       const counts = `messages=${messages} bytes=${bytes} sessions=${sessions} mailboxes=${mailboxCount}`;
       const dead = response.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
-      return [`${kind} ${counts}`, ...response.mailboxes.map(mailboxText), ...dead].join(' | ');
+      const parts = [...response.mailboxes.map(mailboxText), ...dead];
+      const people = response.sessionList.map(sessionText);
+      return [`${kind} ${counts}`, ...parts, ...people].join(' | ');
     }
     case 'retried': {
       const { moved, stayed, next } = response;
@@ -503,6 +511,8 @@ function answerText(response: Response): string {
       });
       return `${kind}${fields({ gone, held, next, upTo })}`;
     }
+    case 'found':
+      return [kind, ...response.found.map(foundText)].join(' | ');
     case 'error':
       return `${kind} ${response.code}, ${shortId(response.message)}`;
     default:
@@ -513,6 +523,19 @@ function answerText(response: Response): string {
 function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
   return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+}
+
+function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): string {
+  const { mailbox = '', to = '', attempt = 0, holder } = place ?? {};
+  const moved = to === mailbox ? '' : to;
+  const more = { answeredBy, mailbox, to: moved, attempt };
+  return `${state}${fields({ number, ...more, holder: holder ? shortId(holder.session) : '' })}`;
+}
+
+function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSession): string {
+  const numbers = holds.map(({ number, since = 0 }) => `${number}:${(since - timeStart) / 1_000}s`);
+  const more = fields({ waits: waitsOn, held, holds: numbers });
+  return `${shortId(session)} is ${name} since=${(since - timeStart) / 1_000}s${more}`;
 }
 
 function wayText({ id, to }: DeadLetter): string {

@@ -8,7 +8,19 @@ import { Lines } from '../../support/processes/lines.ts';
 import { type Ended, ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
-  ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
+  ...[
+    'id',
+    'number',
+    'mailbox',
+    'to',
+    'from',
+    'program',
+    'pid',
+    'machine',
+    'folder',
+    'time',
+    'attempt',
+  ],
   ...['answers', 'depth', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
@@ -19,17 +31,37 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   fetch: message,
   ask: message,
   peek: [
-    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
+    ...[
+      'id',
+      'number',
+      'mailbox',
+      'to',
+      'from',
+      'program',
+      'pid',
+      'machine',
+      'folder',
+      'time',
+      'attempt',
+    ],
     ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   send: ['received', 'host'],
-  receive: ['from', 'program', 'pid', 'machine', 'body'],
+  receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
   ping: ['host', 'ms'],
   broker: ['port', 'role', 'pid', 'epoch', 'addresses', 'messages', 'warnings'],
   status: [
     ...['host', 'port', 'pid', 'own', 'epoch', 'addresses', 'messages', 'bytes', 'sessions'],
-    ...['mailboxCount', 'mailboxes', 'deadLetterCount', 'deadLetters', 'damaged'],
+    ...[
+      'namedSessions',
+      'sessionList',
+      'mailboxCount',
+      'mailboxes',
+      'deadLetterCount',
+      'deadLetters',
+      'damaged',
+    ],
     ...['storageStalledMs', 'warnings'],
   ],
   'store check': [

@@ -41,6 +41,7 @@ import type {
   RetryRequest,
 } from '../../../src/model/requests.ts';
 import { origin } from './engine.ts';
+import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
 
 export interface StoredMessage {
@@ -113,7 +114,7 @@ function newest(
 }
 
 /** The deduplication table of the oracle. Its sessions are in the order of their last post. */
-class KnownIds {
+export class KnownIds {
   /** The newest live message of each id; after an id was forgotten, two messages may have it. */
   readonly #live: Map<MessageId, number>;
   readonly #sessions: Map<SessionId, { ackedUpTo: number; numbers: Map<number, number> }>;
@@ -181,14 +182,14 @@ class KnownIds {
 
   /** The number under which an id was settled that no stored message has. */
   settledAs(id: MessageId): number | undefined {
-    return this.#isAnswered(id) ? undefined : this.#settled.find(([other]) => other === id)?.[1];
+    return this.isAnswered(id) ? undefined : this.#settled.find(([other]) => other === id)?.[1];
   }
 
   /** Whether a post with this id may still arrive. */
   mayBePosted(id: MessageId): boolean {
     const isKnown =
       this.numberOf(id) !== undefined || this.#settled.some(([other]) => other === id);
-    return !isKnown && !this.#isAnswered(id);
+    return !isKnown && !this.isAnswered(id);
   }
 
   /** The session says in a hello that it has never sent a post with a higher count. */
@@ -200,10 +201,10 @@ class KnownIds {
   }
 
   forgetAnswered(): void {
-    this.#settled = this.#settled.filter(([id]) => !this.#isAnswered(id));
+    this.#settled = this.#settled.filter(([id]) => !this.isAnswered(id));
   }
 
-  #isAnswered(id: MessageId): boolean {
+  isAnswered(id: MessageId): boolean {
     const own = splitId(id);
     return own !== undefined && own.count <= this.ackedUpTo(own.session);
   }
@@ -1111,6 +1112,9 @@ export class EngineOracle {
         assert.equal(next, 0);
         return;
       }
+      case 'found':
+        assert(command.kind === 'find');
+        return checkFound(command, response, this.#knownIds, this.#messages);
       case 'dropped': {
         assert(command.kind === 'drop');
         const { dropped, held, next, upTo } = response;
@@ -1140,6 +1144,16 @@ export class EngineOracle {
             mailboxes: this.mailboxes(),
             ...this.deadLetters(),
           },
+        );
+        checkSessions(
+          response,
+          this.#connections.get(to)?.session,
+          this.#connectedSessions(),
+          this.#waits().map(({ connection, mailbox }) => {
+            return { session: this.#connections.get(connection)?.session, mailbox };
+          }),
+          this.#messages.values(),
+          this.#limits,
         );
         return;
       default:

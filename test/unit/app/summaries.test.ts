@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as summaries from '../../../src/app/summaries.ts';
 import { IpcError } from '../../../src/base/errors.ts';
-import type { BrokerStatus } from '../../../src/model/mail-service.ts';
-import type { Name } from '../../../src/model/message.ts';
+import type { BrokerStatus, SessionStatus } from '../../../src/model/mail-service.ts';
+import type { Name, SessionId } from '../../../src/model/message.ts';
 
 test('the result of a stop counts the messages that stay on disk', () => {
   const stopped = (messages: number) =>
@@ -39,6 +39,8 @@ test('the status lists mailboxes as far as they fit', () => {
     messages: 3_000,
     bytes: 9_000,
     sessions: 2,
+    namedSessions: 0,
+    sessionList: [],
     mailboxCount: 5_000,
     mailboxes,
     deadLetterCount: 0,
@@ -56,6 +58,100 @@ test('the status lists mailboxes as far as they fit', () => {
   ]);
   assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
+});
+
+const status: BrokerStatus = {
+  ...{ port: 19_901, pid: 7, own: false, epoch: 3, addresses: ['127.0.0.1'] },
+  ...{ messages: 4, bytes: 9, sessions: 9, mailboxCount: 0, mailboxes: [] },
+  ...{ damaged: 0, storageStalledMs: 0, warnings: [], deadLetterCount: 0, deadLetters: [] },
+  ...{ namedSessions: 0, sessionList: [] },
+};
+const second = 1_000;
+const hour = 3_600 * second;
+const now = 1_000 * hour;
+
+function session(name: string, given: Partial<SessionStatus> = {}): SessionStatus {
+  return {
+    session: 'iscnl9hqnoalmv04' as SessionId,
+    name: name as Name,
+    origin: { program: 'claude-code', pid: 7, machine: 'laptop', folder: '~/shop' },
+    since: now - 2 * hour,
+    ...{ waitsOn: [], held: 0, holds: [], own: false },
+    ...given,
+  };
+}
+
+function sessionLines(sessionList: readonly SessionStatus[], namedSessions = sessionList.length) {
+  const text = summaries.presentStatus({ ...status, sessionList, namedSessions }, now, [], {
+    mailboxesMax: 20,
+    sessionsMax: 20,
+  });
+  return text.split('\n').slice(1);
+}
+
+test('the status says of each session where it runs, since when, what it waits on and what it holds', () => {
+  const boxes = ['jobs', 'ben', 'a', 'b', 'c'] as Name[];
+  const holds = [17, 18, 19, 20].map((number, index) => ({
+    number,
+    since: index === 0 ? undefined : now - index * 180 * second,
+  }));
+  assert.deepEqual(
+    sessionLines([
+      session('boss', { own: true, since: now - 30 * second }),
+      session('idle', { origin: { program: 'codex', pid: 8, machine: 'laptop' } }),
+      session('ben', { waitsOn: boxes.slice(0, 1) }),
+      session('amy', { waitsOn: boxes, held: 1, holds: holds.slice(0, 1) }),
+      session('eve', { held: 9, holds }),
+    ]),
+    [
+      'Session "ben" ("claude-code" on "laptop" in "~/shop"), connected 2 h, waits on "jobs"',
+      'Session "amy" ("claude-code" on "laptop" in "~/shop"), connected 2 h, waits on "jobs", "ben", "a", "b" and 1 more, holds #17',
+      'Session "eve" ("claude-code" on "laptop" in "~/shop"), connected 2 h, holds #17, #18 for 3 min, #19 for 6 min and 6 more',
+      'Session "boss" (this session), connected 30 s',
+      'Session "idle" ("codex" on "laptop"), connected 2 h',
+    ],
+  );
+});
+
+test('the status lists 20 sessions to a model, fewer when their names are long, and counts the rest', () => {
+  const many = Array.from({ length: 25 }, (_, index) => session(`s${index}`));
+  const lines = sessionLines(many, 300);
+  assert.deepEqual([lines.length, lines.at(-1)], [21, 'and 280 more sessions']);
+  const long = '"'.repeat(200);
+  const wide = many.map((each) => ({
+    ...each,
+    name: long as Name,
+    waitsOn: [long, long] as Name[],
+  }));
+  const fewer = sessionLines(wide, 300);
+  assert.equal(fewer.at(-1), `and ${300 - (fewer.length - 1)} more sessions`);
+  assert(fewer.join('\n').length < 8_050);
+});
+
+test('of a status with mailboxes and sessions that all have long names everything fits into a result', () => {
+  const long = '"'.repeat(200) as Name;
+  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, oldestTime: 1 };
+  const mailboxes = Array.from({ length: 1_000 }, () => box);
+  const sessionList = Array.from({ length: 200 }, () => session(long));
+  const warnings = Array.from({ length: 100 }, () => '"'.repeat(1_000));
+  const given = {
+    ...status,
+    mailboxes,
+    mailboxCount: 1_000,
+    sessionList,
+    namedSessions: 200,
+    warnings,
+  };
+  assert(summaries.presentStatus(given, now, []).length <= 30_000);
+});
+
+test('a name of a session cannot break out of its line', () => {
+  const [line] = sessionLines([
+    session('a"\u202e', {
+      origin: { program: 'x" on "y', pid: 1, machine: '\u200b', folder: '"' },
+    }),
+  ]);
+  assert.equal(line, 'Session "a\\"\\u202e" ("x\\" on \\"y" on "\\u200b" in "\\""), connected 2 h');
 });
 
 test('an error has its code, what happened, and what to do', () => {
@@ -83,6 +179,7 @@ test('the status says how many dead letters there are, and where they were meant
   const status = {
     ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
     ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
+    ...{ namedSessions: 0, sessionList: [] },
     ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
   };
   const said = (deadLetterCount: number, boxes: number) =>

@@ -36,6 +36,7 @@ const limits: Partial<EngineLimits> = {
   mailboxMessagesMax: 1_000_000,
   // Shares of a request that the states exceed many times.
   statusMailboxesMax: 100,
+  statusSessionsMax: 100,
   messagesPerLook: 100,
 };
 
@@ -273,6 +274,22 @@ const states: Readonly<Record<string, State>> = {
       for (let peers = 0; peers < count; peers++) newPeer();
     },
   },
+  'sessions that each wait on a mailbox and hold a message': {
+    build: ({ newPeer, honest }, count) => {
+      for (const name of numbered(count)) {
+        const peer = newPeer();
+        honest.post(name);
+        peer.fetch(name);
+        peer.wait(name);
+      }
+    },
+  },
+  'messages that the session itself holds': {
+    build: ({ honest }, count) => {
+      for (let posts = 0; posts < count; posts++) honest.post('own' as Name);
+      honest.fetch('own' as Name, count);
+    },
+  },
   'dead letters of as many mailboxes': {
     build: ({ honest, newPeer }, count) => {
       const peer = newPeer();
@@ -327,6 +344,10 @@ const requests: Readonly<Record<string, (it: Case) => void>> = {
   },
   retry: ({ honest }) => {
     honest.run({ kind: 'retry', to: '', ids: ['none' as MessageId], after: 0 });
+  },
+  find: ({ honest }) => {
+    const ids = [honest.post(P, { answers: 'none' as MessageId }).id, 'none' as MessageId];
+    honest.run({ kind: 'find', ids, answersIn: A });
   },
   status: ({ honest }) => {
     assert.equal(honest.run({ kind: 'status' })[0]?.kind, 'status');

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
 import { version } from '../../../src/base/version.ts';
+import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import {
   bodyChecksum,
   type Name,
@@ -30,6 +31,10 @@ const from = parseName('B');
 const origin = { program: 'p', pid: 258, machine: 'm' };
 const body = Buffer.from('hello');
 const checksum = 0x3610a686;
+
+const nowhere = { number: undefined, answeredBy: undefined, place: undefined };
+const place = { mailbox: to, to: from, time: 2 ** 40, attempt: 2 };
+const holder = { session, origin: { ...origin, folder: '~/a' }, name: from, since: 7 };
 
 const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
   hello: [
@@ -110,6 +115,10 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '0e 00 0000 0000000d 00000023 01 41 01',
     '00000000000003e8 0000000000000005 0000000000000009 00000001 03 696431',
   ],
+  find: [
+    { kind: 'find', request: 14, answersIn: from, ids: [id] },
+    '11 00 0000 0000000e 0000000a 01 42 00000001 03 696431',
+  ],
   compact: [{ kind: 'compact', request: 12 }, '10 00 0000 0000000c 00000000'],
 };
 
@@ -179,6 +188,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       messages: 1,
       bytes: 5,
       sessions: 2,
+      namedSessions: 1,
+      sessionList: [
+        {
+          ...{ session, name: to, origin: { ...origin, folder: '~/a' }, since: 4 },
+          ...{ waitsOn: [to, from], held: 9, holds: [{ number: 6, since: 5 }] },
+        },
+      ],
       mailboxCount: 1,
       mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
       deadLetterCount: 2,
@@ -189,11 +205,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     },
     '87 00 0000 00000007',
     json(
-      '{"messages":1,"bytes":5,"sessions":2,"mailboxCount":1,' +
+      '{"messages":1,"bytes":5,"sessions":2,"namedSessions":1,"mailboxCount":1,' +
         '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
         '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
         '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
+    '00000001 10 6973636e6c3968716e6f616c6d763034 01 41 01 70 00000102 01 6d 03 7e2f61',
+    '0000000000000004 00000002 01 41 01 42 00000009 00000001 0000000000000006 0000000000000005',
   ],
   error: [
     { kind: 'error', request: 2, code: 'store_full', message: 'full' },
@@ -234,6 +252,26 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     },
     '8e 00 0000 0000000d',
     json('{"dropped":[{"id":"id1","number":6,"from":"B"}],"held":1,"next":6,"upTo":9}'),
+  ],
+  found: [
+    {
+      ...{ kind: 'found', request: 14 },
+      found: [
+        { ...nowhere, state: 'unknown' },
+        { ...nowhere, state: 'forgotten', answeredBy: 9 },
+        { ...nowhere, state: 'settled', number: 5 },
+        { ...nowhere, state: 'ready', number: 6, place: { ...place, holder: undefined } },
+        { ...nowhere, state: 'held', number: 6, place: { ...place, holder } },
+      ],
+    },
+    '91 00 0000 0000000e 000000a4 00000005',
+    '00 0000000000000000 0000000000000000',
+    '01 0000000000000000 0000000000000009',
+    '02 0000000000000005 0000000000000000',
+    '03 0000000000000006 0000000000000000 01 41 01 42 0000010000000000 00000002',
+    '04 0000000000000006 0000000000000000 01 41 01 42 0000010000000000 00000002',
+    '10 6973636e6c3968716e6f616c6d763034 00000001 01 70 00000102 01 6d 03 7e2f61 01 42',
+    '0000000000000007',
   ],
 };
 
@@ -483,6 +521,12 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
       'bad_parameter',
     ],
     [
+      { kind: 'find', request: 1, answersIn: '', ids: Array.from({ length: 101 }, () => id) },
+      'bad_parameter',
+    ],
+    [{ kind: 'find', request: 1, answersIn: 'a\nb' as typeof to, ids: [] }, 'bad_name'],
+    [{ kind: 'find', request: 1, answersIn: '', ids: ['a\0' as typeof id] }, 'bad_id'],
+    [
       {
         kind: 'settle',
         request: 1,
@@ -534,6 +578,8 @@ test('a message has one last hold at most, which ended in one of three ways, and
 });
 
 test('every error in a response is fatal', () => {
+  const status = answers.status[0] as Response & { kind: 'status' };
+  const listedSession = status.sessionList[0] as ConnectedSession;
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const lastHold = { name: '' as Name, from: 1, to: 2, ended: 'released' } as const;
   const wrong: Response[] = [
@@ -544,6 +590,39 @@ test('every error in a response is fatal', () => {
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
     { ...offer, envelope: { ...offer.envelope, origin: { ...origin, machine: 'a\x1b' } } },
     { kind: 'going', request: 1 as 0 },
+    ...[
+      { session: 'short' as typeof session },
+      { name: '' as typeof to },
+      { name: 'a\x1b' as typeof to },
+      { origin: { ...origin, folder: 'a\nb' } },
+      { since: 8_640_000_000_000_001 },
+      { waitsOn: [''] as (typeof to)[] },
+      { waitsOn: Array.from({ length: 17 }, () => to) },
+      { held: 0 },
+      { held: 9, holds: Array.from({ length: 9 }, () => ({ number: 1, since: 0 })) },
+      { holds: [{ number: 0, since: 0 }] },
+      { holds: [{ number: 1, since: 8_640_000_000_000_001 }] },
+    ].map((lie) => ({ ...status, sessionList: [{ ...listedSession, ...lie }] })),
+    { ...status, sessionList: Array.from({ length: 201 }, () => listedSession) },
+    ...[
+      { ...nowhere, state: 'unknown' as const, number: 1 },
+      { ...nowhere, state: 'forgotten' as const, number: 1 },
+      { ...nowhere, state: 'ready' as const, place: { ...place, holder: undefined } },
+      { ...nowhere, state: 'ready' as const, number: 1 },
+      { ...nowhere, state: 'held' as const, number: 1, place: { ...place, holder: undefined } },
+      ...[
+        { attempt: 0 },
+        { mailbox: '' as typeof to },
+        { to: 'a\x1b' as typeof to },
+        { time: 8_640_000_000_000_001 },
+        { holder: { ...holder, name: 'a\nb' as typeof to } },
+        { holder: { ...holder, origin: { ...origin, machine: 'a\x1b' } } },
+      ].map((lie) => ({
+        ...{ state: 'held' as const, number: 1, answeredBy: undefined },
+        place: { ...place, holder, ...lie },
+      })),
+    ].map((lie) => ({ kind: 'found' as const, request: 1, found: [lie] })),
+    { kind: 'found', request: 1, found: Array(101).fill({ ...nowhere, state: 'unknown' }) },
   ];
   for (const response of wrong) {
     const frame = frameOf(encodeResponse(response, response.kind === 'offer' ? body : undefined));

@@ -1,0 +1,70 @@
+// The sessions of a broker as lines of a status: each with its name, the program and place, since when it is
+// connected, on what it waits and what it holds.
+import { quoted } from '../base/quoted.ts';
+import type { BrokerStatus, SessionStatus } from '../model/mail-service.ts';
+import { roughTime } from './durations.ts';
+import { placed } from './sanitize.ts';
+
+/** Of one session: mailboxes and messages that are named. It counts the others. */
+const mailboxesShown = 4;
+const holdsShown = 3;
+
+/**
+ * Sessions that wait or hold a message come before idle ones, and at most `max` are listed in at most `charactersMax`
+ * characters. The others are counted.
+ */
+export function sessionLines(
+  { sessionList, namedSessions }: Pick<BrokerStatus, 'sessionList' | 'namedSessions'>,
+  nowMs: number,
+  max: number,
+  charactersMax: number,
+): string[] {
+  const isActive = ({ waitsOn, held }: SessionStatus) => waitsOn.length > 0 || held > 0;
+  const ordered = [
+    ...sessionList.filter((each) => isActive(each)),
+    ...sessionList.filter((each) => !isActive(each)),
+  ];
+  const lines = fitting(
+    ordered.slice(0, max).map((each) => sessionLine(each, nowMs)),
+    charactersMax,
+  );
+  const hidden = namedSessions - lines.length;
+  return hidden > 0 ? [...lines, `and ${hidden} more sessions`] : lines;
+}
+
+/** The first lines, as many as have room together. */
+export function fitting(lines: readonly string[], charactersMax: number): string[] {
+  let left = charactersMax;
+  const end = lines.findIndex((line) => {
+    left -= line.length + 1;
+    return left < 0;
+  });
+  return lines.slice(0, end === -1 ? lines.length : end);
+}
+
+function sessionLine(session: SessionStatus, nowMs: number): string {
+  const { name, origin, since, waitsOn, own } = session;
+  const place = own ? 'this session' : placed(origin);
+  const parts = [
+    `Session ${quoted(name)} (${place})`,
+    `connected ${roughTime(nowMs - since)}`,
+    ...(waitsOn.length > 0 ? [`waits on ${listed(waitsOn.map(quoted), mailboxesShown)}`] : []),
+    ...holdWords(session, nowMs),
+  ];
+  return parts.join(', ');
+}
+
+function holdWords({ holds, held }: SessionStatus, nowMs: number): string[] {
+  if (held === 0) return [];
+  const words = holds.map(({ number, since }) => {
+    return since === undefined ? `#${number}` : `#${number} for ${roughTime(nowMs - since)}`;
+  });
+  return [`holds ${listed(words, holdsShown, held)}`];
+}
+
+/** `count`: of all, when there are more than are given. */
+function listed(items: readonly string[], max: number, count = items.length): string {
+  const shown = items.slice(0, max);
+  const hidden = count - shown.length;
+  return `${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}`;
+}

@@ -1,0 +1,38 @@
+// Requests that look at the mail and change nothing.
+import type {
+  FindRequest,
+  FoundResponse,
+  StatusRequest,
+  StatusResponse,
+} from '../model/requests.ts';
+import type { EngineLimits } from './commands.ts';
+import type { Connections, SessionConnection } from './connections.ts';
+import { foundResponse } from './find.ts';
+import { sessionsOf } from './session-list.ts';
+import type { State } from './state.ts';
+import { statusOf, type WaitCounts } from './status.ts';
+
+export class Looks {
+  readonly #state: State;
+  readonly #waiters: WaitCounts;
+  readonly #connections: Connections;
+  readonly #limits: EngineLimits;
+
+  constructor(state: State, waiters: WaitCounts, connections: Connections, limits: EngineLimits) {
+    this.#state = state;
+    this.#waiters = waiters;
+    this.#connections = connections;
+    this.#limits = limits;
+  }
+
+  /** `own`: the session that asks. */
+  status({ request }: StatusRequest, own: SessionConnection): StatusResponse {
+    const mail = statusOf(this.#state, this.#waiters, this.#limits);
+    const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own);
+    return { request, ...mail, ...sessions };
+  }
+
+  find(find: FindRequest): FoundResponse {
+    return foundResponse(find, this.#state, this.#connections);
+  }
+}

@@ -1,0 +1,61 @@
+// What a status says of a session, and a find of a message.
+import type { Name, Origin, SessionId } from './message.ts';
+import type { Holder } from './requests.ts';
+
+/** A session that has posted under a name or read a mailbox. */
+export interface ConnectedSession {
+  /** Its id: 16 characters. */
+  readonly session: SessionId;
+  /** The `from` of its last post, or the name that it was started with; else the mailbox that it read last. */
+  readonly name: Name;
+  /** What its process says of itself: a label, not a proof. */
+  readonly origin: Origin;
+  /** When it connected to the broker, in milliseconds since 1970. */
+  readonly since: number;
+  /** Mailboxes on which its parked waits are; at most `statusWaitsMax`. */
+  readonly waitsOn: readonly Name[];
+  /** Number of messages that it holds. */
+  readonly held: number;
+  /** At most `statusHoldsMax` of them. */
+  readonly holds: readonly SessionHold[];
+}
+
+/** A message that a session holds. */
+export interface SessionHold {
+  /** Its number in the store. */
+  readonly number: number;
+  /** When the session got it, in milliseconds since 1970; undefined if an earlier version delivered it. */
+  readonly since: number | undefined;
+}
+
+/**
+ * What a broker knows of an id. `ready` and `held`: the message is unsettled. `settled`: it was settled.
+ * `forgotten`: its session has the response to the post, so it was settled, or refused when it was posted, and the
+ * broker remembers no more. `unknown`: it was settled and forgotten, or never posted.
+ */
+export type FoundState = 'ready' | 'held' | 'settled' | 'forgotten' | 'unknown';
+
+/** What has become of a message. */
+export interface FoundMessage {
+  readonly state: FoundState;
+  /** Its number in the store; undefined when that is not known any more. */
+  readonly number: number | undefined;
+  /** The number of an unread message that answers it. */
+  readonly answeredBy: number | undefined;
+  /** undefined unless the message is unsettled. */
+  readonly place: FoundPlace | undefined;
+}
+
+/** Where an unsettled message is. */
+export interface FoundPlace {
+  /** `to`, or `dead-letters`. */
+  readonly mailbox: Name;
+  /** The mailbox that it was posted to. */
+  readonly to: Name;
+  /** When it was stored, in milliseconds since 1970. */
+  readonly time: number;
+  /** Number of its deliveries if it is held; else the number that its next delivery will have. */
+  readonly attempt: number;
+  /** undefined when it is ready. */
+  readonly holder: Holder | undefined;
+}
