@@ -259,8 +259,8 @@ export class Link {
         case 'error':
           return this.#failed(connection, response);
         case 'offer': {
-          const { envelope, mailbox, attempt, others } = response;
-          const delivery: Delivery = { envelope, mailbox, attempt, others, body };
+          const { kind: _kind, request: _request, ...offered } = response;
+          const delivery: Delivery = { ...offered, body };
           return this.#offered(delivery, this.#calls.get(response.request));
         }
         case 'peeked': {

@@ -56,6 +56,7 @@ import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
+import { endResponse, mailElsewhere, offer } from './receipts.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -128,7 +129,7 @@ export class Engine {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
+      this.#replyEnd(waiter.owner, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -244,7 +245,7 @@ export class Engine {
     const messages = addressedMessages(post, session, deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
-    if (isStored || isSettled) return this.#postAgain(post, messages, connection);
+    if (isStored || isSettled) return this.#postAgain(post, messages, connection, time);
     const refusal = quotaRefusal(post, messages, connection, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
@@ -252,17 +253,14 @@ export class Engine {
     const shared = { time, origin: connection.origin, depth: this.#state.depthOfAnswer(answers) };
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const numbered = numberedFrom(this.#state.nextNumber, messages);
-    const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
-    const [envelope, ...also] = envelopesFor(post, toStore, shared);
-    assert(envelope, 'a post names a mailbox');
+    const [envelope, ...also] = envelopesFor(post, numbered, shared);
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     deduplication.sessions.shrink();
-    for (const { number } of toStore) this.#adopt(this.#state.live(number));
-    this.#match(
-      toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
-    );
-    const outcome = { duplicate: false, notHeld };
+    const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
+    for (const message of stored) this.#adopt(message);
+    this.#match(stored.map(({ mailbox }) => ({ mailbox, answers })));
+    const outcome = { poster: connection, duplicate: false, notHeld, time };
     this.#outcome.replyAfterSync(to, storedResponse(post, numbered, this.#state, outcome));
   }
 
@@ -283,14 +281,14 @@ export class Engine {
     post: PostRequest,
     messages: readonly AddressedMessage[],
     connection: SessionConnection,
+    time: number,
   ): void {
+    const { id: to, session } = connection;
     const stored = storedBefore(post, messages, this.#state);
-    if (!stored) {
-      return this.#outcome.refuse(connection.id, post.request, idConflict(messages));
-    }
-    const notHeld = this.#settleAll(post.settles, connection.session);
-    const outcome = { duplicate: true, notHeld };
-    this.#outcome.replyAfterSync(connection.id, storedResponse(post, stored, this.#state, outcome));
+    if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
+    const notHeld = this.#settleAll(post.settles, session);
+    const outcome = { poster: connection, duplicate: true, notHeld, time };
+    this.#outcome.replyAfterSync(to, storedResponse(post, stored, this.#state, outcome));
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -329,7 +327,7 @@ export class Engine {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
-    this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
+    this.#replyEnd(connection, fetch.request, fetch.mailbox);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
@@ -340,7 +338,7 @@ export class Engine {
     if (waiter) this.#unpark(waiter);
     if (fetch) this.#grace.unpark(fetch, connection);
     const { mailbox } = waiter ?? fetch ?? read ?? {};
-    if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
+    if (mailbox !== undefined) this.#replyEnd(connection, request, mailbox);
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -455,7 +453,7 @@ export class Engine {
   #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
     this.#unpark(waiter);
     this.#offer(message, waiter.session);
-    this.#replyOffer(message, waiter.owner, waiter.request);
+    this.#replyOffer(message, waiter.owner, waiter.request, [waiter.mailbox]);
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
@@ -482,16 +480,20 @@ export class Engine {
     this.#state.apply(record);
   }
 
-  #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {
-    const { envelope, attempt, mailbox } = message;
-    const others = this.#waiters.others(mailbox, connection.session);
-    connection.unreadBytes += envelope.bodyBytes;
-    const offer = { kind: 'offer', request, envelope, mailbox, attempt, others } as const;
-    this.#outcome.reply(connection.id, offer);
+  /** `read`: the mailboxes of a wait. A fetch tells of mail elsewhere at its end. */
+  #replyOffer(
+    message: LiveMessage,
+    to: SessionConnection,
+    request: RequestNumber,
+    read?: readonly Name[],
+  ): void {
+    const others = this.#waiters.others(message.mailbox, to.session);
+    to.unreadBytes += message.envelope.bodyBytes;
+    const elsewhere = read ? mailElsewhere(to, read, this.#state) : [];
+    this.#outcome.reply(to.id, offer(message, request, { others, elsewhere }, this.#state));
   }
 
-  #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
-    const remaining = this.#state.counts(mailbox).ready;
-    this.#outcome.reply(to, { kind: 'end', request, remaining });
+  #replyEnd(connection: SessionConnection, request: RequestNumber, mailbox: Name): void {
+    this.#outcome.reply(connection.id, endResponse(request, mailbox, connection, this.#state));
   }
 }

@@ -40,7 +40,7 @@ export function peekResponses(
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
   });
-  return [...peeked, { kind: 'end', request, remaining }];
+  return [...peeked, { kind: 'end', request, remaining, elsewhere: [] }];
 }
 
 function seenBy(

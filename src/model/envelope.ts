@@ -103,7 +103,7 @@ export function readStoredName(reader: ByteReader): Name {
   return shared(parseStoredName(reader.text()));
 }
 
-function readStoredNameOrNone(reader: ByteReader): Name | '' {
+export function readStoredNameOrNone(reader: ByteReader): Name | '' {
   const text = reader.text();
   return text === '' ? '' : shared(parseStoredName(text));
 }

@@ -15,6 +15,7 @@ import {
   writeOrigin,
 } from '../model/envelope.ts';
 import type {
+  EndResponse,
   ErrorResponse,
   FetchRequest,
   Hello,
@@ -58,6 +59,7 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
 import { decodeStatus, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
@@ -196,7 +198,10 @@ function readResponse(frame: Frame): Response {
     case 'stored':
       return decodeStored(frame);
     case 'end':
-      return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
+      return readHeader(frame, (reader) => {
+        const remaining = reader.u32();
+        return { kind, request, remaining, elsewhere: readElsewhere(reader) };
+      });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
@@ -276,7 +281,7 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     case 'stored':
       return storedHeader(response);
     case 'end':
-      return new ByteWriter().u32(response.remaining).bytes();
+      return endHeader(response);
     case 'settled':
       return holdsBytes(response.notHeld);
     case 'retried':
@@ -375,6 +380,14 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
   writer.text(offer.mailbox);
   writeFullEnvelope(writer, offer.envelope);
+  writer.u32(offer.remaining);
+  writeElsewhere(writer, offer.elsewhere);
+  return writer.bytes();
+}
+
+function endHeader({ remaining, elsewhere }: EndResponse): Buffer {
+  const writer = new ByteWriter().u32(remaining);
+  writeElsewhere(writer, elsewhere);
   return writer.bytes();
 }
 
@@ -387,7 +400,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     isDamaged = readFlag(reader);
     const mailbox = readStoredName(reader);
     const envelope = readFullEnvelope(reader);
-    return { kind: 'offer', request, mailbox, attempt, others, envelope };
+    const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...left };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {
