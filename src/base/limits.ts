@@ -131,6 +131,8 @@ assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the
  * the texts of usual mail, which messages share; maps that have just grown add 60.
  */
 export const indexBytesPerMessage = 512;
+/** Memory that the past hold of a message takes beside the name in it: an object and two times. */
+export const pastHoldBytes = 96;
 /**
  * Memory of the index in all, on the heap of V8. On a machine with 2 GB Node gives itself a heap of 930 MiB or more;
  * the rest is for the replay, and for all else that an owner does.

@@ -54,7 +54,7 @@ export class Connections {
   add(
     { connection: id, session, origin, standby, name, reads = [] }: HelloCommand,
     since: number,
-  ): void {
+  ): SessionConnection {
     const readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
     for (const mailbox of reads) readMailboxes.set(mailbox, true);
     const who = { id, session, origin, standby, since, name, readMailboxes };
@@ -62,6 +62,7 @@ export class Connections {
     const connection = { ...who, ...parked, unreadBytes: 0 };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
+    return connection;
   }
 
   delete(connection: SessionConnection): void {

@@ -3,25 +3,36 @@
 // a crash can neither lose nor duplicate the message. A retry that is sent again, because its response was lost,
 // no longer finds it in `dead-letters`.
 import { deadLettersPerRetry } from '../base/limits.ts';
-import { deadLetterMailbox, type Envelope, isDeadLetter } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope, type HoldEnd, isDeadLetter } from '../model/message.ts';
 import type { MovedRecord, ReleasedRecord } from '../model/records.ts';
-import type { ReleaseRequest, RetryRequest } from '../model/requests.ts';
+import type { RetryRequest } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import { lookThrough } from './mailbox-reads.ts';
 import { fullMailboxes } from './quota.ts';
 import type { LiveMessage, State } from './state.ts';
 
+/** How and when a hold ends; `unread`: no consumer saw the message, so the hold does not count. */
+export interface PutBack {
+  readonly ended: HoldEnd | 'unread';
+  /** In milliseconds since 1970. */
+  readonly time: number;
+}
+
 /** Of a held message that is ready to be redelivered, or is a dead letter from now on. */
 export function putBackRecord(
-  { envelope, mailbox, attempt: last }: LiveMessage,
-  { unread, rejected }: Pick<ReleaseRequest, 'unread' | 'rejected'>,
+  { envelope, mailbox, attempt: last, heldSince: from, holder }: LiveMessage,
+  state: State,
+  { ended, time: to }: PutBack,
   { attemptsMax }: EngineLimits,
 ): ReleasedRecord | MovedRecord {
   const { number } = envelope;
-  const attempt = unread ? last : last + 1;
-  const isOver = rejected || attempt > attemptsMax;
-  if (!isOver || mailbox === deadLetterMailbox) return { kind: 'released', number, attempt };
-  return { kind: 'moved', number, mailbox: deadLetterMailbox, attempt };
+  const attempt = ended === 'unread' ? last : last + 1;
+  const isKept = ended !== 'unread' && from !== undefined && holder !== undefined;
+  const hold = isKept && { lastHold: { name: state.holderName(holder), from, to, ended } };
+  const isOver = ended === 'rejected' || attempt > attemptsMax;
+  if (!isOver || mailbox === deadLetterMailbox)
+    return { kind: 'released', number, attempt, ...hold };
+  return { kind: 'moved', number, mailbox: deadLetterMailbox, attempt, ...hold };
 }
 
 /** `move` applies its record at once, because a moved message takes room from the next one. */

@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { Hold, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -50,6 +50,7 @@ import {
   storedBefore,
   storedResponse,
 } from './fan-out.ts';
+import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
@@ -72,6 +73,8 @@ export class Engine {
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #outcome = new OutcomeBuilder();
+  /** When the step that runs began, in milliseconds since 1970. */
+  #time = 0;
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
@@ -114,8 +117,9 @@ export class Engine {
 
   step(command: Command, instant: Instant): Outcome {
     assert(this.#identity, 'begin() comes before the first command');
+    this.#time = instant.time;
     const connection = this.#connections.get(command.connection);
-    if (command.kind === 'hello') this.#hello(command, this.#identity, instant);
+    if (command.kind === 'hello') this.#hello(command, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
     else if (command.kind !== 'disconnect' && command.kind !== 'flushed') {
       const what = 'the first request of a connection must be a hello';
@@ -126,6 +130,7 @@ export class Engine {
 
   /** Ends the waits that have timed out, and the holders' grace. */
   tick(instant: Instant): Outcome {
+    this.#time = instant.time;
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
@@ -134,7 +139,7 @@ export class Engine {
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
       const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
-      this.#putBackAll(held, false);
+      this.#putBackAll(held, 'disconnected');
       this.#fetchAll(fetches);
     }
     return this.#outcome.take();
@@ -207,7 +212,7 @@ export class Engine {
     }
   }
 
-  #hello(hello: HelloCommand, identity: Identity, { time }: Instant): void {
+  #hello(hello: HelloCommand, identity: Identity): void {
     const { session, connection: id, request, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
@@ -218,13 +223,14 @@ export class Engine {
       this.#removeConnection(older);
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
-    this.#connections.add(hello, time);
+    const connection = this.#connections.add(hello, this.#time);
     this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
     const { size: messages } = this;
     this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
     this.#fetchAll(fetches);
+    for (const record of renamedRecords(connection, this.#state)) this.#write(record);
   }
 
   /**
@@ -232,7 +238,7 @@ export class Engine {
    * released unread; a message that it lists is held again, unless another session holds it now.
    */
   #reconcile(session: SessionId, listed: readonly Hold[]): Hold[] {
-    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), true);
+    this.#putBackAll(this.#holds.releaseUnlisted(session, listed), 'unread');
     const { free, revoked } = this.#holds.regain(session, listed);
     for (const message of free) this.#offer(message, session);
     return revoked;
@@ -241,11 +247,10 @@ export class Engine {
   #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
     if (post.from !== '') connection.name = post.from;
-    const { deduplication } = this.#state;
-    const messages = addressedMessages(post, session, deduplication);
+    const messages = addressedMessages(post, session, this.#state.deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
-    if (isStored || isSettled) return this.#postAgain(post, messages, connection, time);
+    if (isStored || isSettled) return this.#postAgain(post, messages, connection);
     const refusal = quotaRefusal(post, messages, connection, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
@@ -256,7 +261,8 @@ export class Engine {
     const [envelope, ...also] = envelopesFor(post, numbered, shared);
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
-    deduplication.sessions.shrink();
+    for (const record of renamedRecords(connection, this.#state)) this.#write(record);
+    this.#state.deduplication.sessions.shrink();
     const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
     for (const message of stored) this.#adopt(message);
     this.#match(stored.map(({ mailbox }) => ({ mailbox, answers })));
@@ -270,7 +276,7 @@ export class Engine {
     if (orphan?.holder !== undefined) {
       this.#offer(message, orphan.holder);
       this.#grace.offered(orphan.holder, message.mailbox);
-    } else if (orphan) this.#putBack(message, false);
+    } else if (orphan) this.#putBack(message, 'released');
   }
 
   /**
@@ -281,13 +287,12 @@ export class Engine {
     post: PostRequest,
     messages: readonly AddressedMessage[],
     connection: SessionConnection,
-    time: number,
   ): void {
     const { id: to, session } = connection;
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
     const notHeld = this.#settleAll(post.settles, session);
-    const outcome = { poster: connection, duplicate: true, notHeld, time };
+    const outcome = { poster: connection, duplicate: true, notHeld, time: this.#time };
     this.#outcome.replyAfterSync(to, storedResponse(post, stored, this.#state, outcome));
   }
 
@@ -314,8 +319,7 @@ export class Engine {
   }
 
   #peek(peek: PeekRequest, connection: SessionConnection): void {
-    const originOf = (session: SessionId) => this.#connections.ofSession(session)?.origin;
-    for (const response of peekResponses(peek, this.#state, originOf)) {
+    for (const response of peekResponses(peek, this.#state, this.#connections)) {
       if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
       this.#outcome.reply(connection.id, response);
     }
@@ -356,7 +360,7 @@ export class Engine {
 
   #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
     this.#outcome.reply(id, { kind: 'released', request: release.request });
-    this.#putBackAll(this.#holds.release(release, session), release.unread, release.rejected);
+    this.#putBackAll(this.#holds.release(release, session), endOf(release));
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
@@ -383,7 +387,7 @@ export class Engine {
     const { session } = connection;
     this.#removeConnection(connection);
     if (this.#grace.keeps(session, now, now + this.#limits.holderGraceMs)) return;
-    this.#putBackAll(this.#holds.releaseAll(session), false);
+    this.#putBackAll(this.#holds.releaseAll(session), 'disconnected');
   }
 
   /** Deliveries to a peer that has caught up resume. */
@@ -420,13 +424,13 @@ export class Engine {
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
-  #putBackAll(messages: readonly LiveMessage[], unread: boolean, rejected = false): void {
-    for (const message of messages) this.#putBack(message, unread, rejected);
+  #putBackAll(messages: readonly LiveMessage[], ended: HoldEnd | 'unread'): void {
+    for (const message of messages) this.#putBack(message, ended);
     this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
-  #putBack(message: LiveMessage, unread: boolean, rejected = false): void {
-    this.#write(putBackRecord(message, { unread, rejected }, this.#limits));
+  #putBack(message: LiveMessage, ended: HoldEnd | 'unread'): void {
+    this.#write(putBackRecord(message, this.#state, { ended, time: this.#time }, this.#limits));
   }
 
   /**
@@ -441,9 +445,7 @@ export class Engine {
 
   #serveAll(mailbox: Name, answers: MessageId | ''): void {
     for (;;) {
-      const message = answers
-        ? this.#state.answerTo(answers, mailbox)
-        : this.#state.firstReady(mailbox);
+      const message = this.#state.nextFor(mailbox, answers);
       const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
       this.#serve(waiter, message);
@@ -457,8 +459,7 @@ export class Engine {
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
-    const { attempt, envelope } = message;
-    this.#write({ kind: 'offered', number: envelope.number, holder, attempt });
+    this.#write(offeredRecord(message, holder, this.#connections, this.#time));
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {

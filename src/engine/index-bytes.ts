@@ -1,5 +1,5 @@
-import { indexBytesPerMessage } from '../base/limits.ts';
-import type { Envelope } from '../model/message.ts';
+import { indexBytesPerMessage, pastHoldBytes } from '../base/limits.ts';
+import type { Envelope, PastHold } from '../model/message.ts';
 
 /** The part of an envelope that determines how much memory its message takes. */
 export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin'>;
@@ -12,6 +12,11 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
 export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
   const texts = [id, to, from, answers, origin.program, origin.machine, origin.folder ?? ''];
   return texts.reduce((sum, text) => sum + textBytes(text), indexBytesPerMessage);
+}
+
+/** Memory that the past hold of a message takes. */
+export function pastHoldBytesOf(lastHold: PastHold | undefined): number {
+  return lastHold ? pastHoldBytes + textBytes(lastHold.name) : 0;
 }
 
 /** V8 keeps ASCII in one byte a unit, and other texts in two. */

@@ -80,12 +80,20 @@ export function storedMessage(
   const { mailbox, envelope } = message;
   const before = state.readyBelow(mailbox, envelope.number);
   const first = state.firstHeld(mailbox);
-  const holder = first && first.holder !== poster.session ? heldAhead(first, time) : undefined;
+  const holder = first && heldAhead(first, poster, state, time);
   return { id, number, reader, before, holder, same };
 }
 
-function heldAhead({ envelope: { number } }: LiveMessage, _time: number): HeldAhead {
-  return { number, name: '', heldMs: 0 };
+/** undefined when the poster holds it itself. */
+function heldAhead(
+  { envelope: { number }, holder, heldSince }: LiveMessage,
+  { session }: SessionConnection,
+  state: State,
+  time: number,
+): HeldAhead | undefined {
+  if (holder === undefined || holder === session) return undefined;
+  const heldMs = Math.max(0, time - (heldSince ?? time));
+  return { number, name: state.holderName(holder), heldMs };
 }
 
 /** A message without a sender says nothing about who posted it. */

@@ -10,13 +10,14 @@ import {
   isDeadLetter,
   type MessageId,
   type Name,
+  type PastHold,
   type SessionId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
-import { indexBytesOf } from './index-bytes.ts';
+import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
 import { NameCounts } from './name-counts.ts';
 import { NumberSet } from './number-set.ts';
 
@@ -26,6 +27,17 @@ export interface LiveMessage {
   readonly attempt: number;
   /** undefined when the message is ready to be delivered. */
   readonly holder: SessionId | undefined;
+  /** When its holder got it, in milliseconds since 1970; undefined if an earlier version delivered it. */
+  readonly heldSince: number | undefined;
+  /** The last hold that ended without a settle and counted as an attempt. */
+  readonly lastHold: PastHold | undefined;
+}
+
+/** The holds of one session. */
+interface HeldMail {
+  readonly numbers: Set<number>;
+  /** What the session is called; '' when that is not known. */
+  name: Name | '';
 }
 
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
@@ -59,7 +71,7 @@ export class State {
   readonly #numbers = new Map<MessageId, number>();
   /** Only mailboxes that have messages. */
   readonly #mailboxes = new Map<Name, MailboxState>();
-  readonly #holds = new Map<SessionId, Set<number>>();
+  readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
   readonly #names: NameCounts;
@@ -114,20 +126,23 @@ export class State {
         return this.#settle(record.settles);
       case 'copied':
         this.#add(record.envelope, record.mailbox, record.attempt);
-        return this.#change(record.envelope.number, {
+        this.#change(record.envelope.number, {
           mailbox: record.mailbox,
-          holder: record.holder || undefined,
           attempt: record.attempt,
+          lastHold: record.lastHold,
+          ...holderOf(record),
         });
+        return this.#nameHolder(record);
       case 'offered':
-        return this.#change(record.number, { holder: record.holder, attempt: record.attempt });
+        this.#change(record.number, { attempt: record.attempt, ...holderOf(record) });
+        return this.#nameHolder(record);
       case 'released':
-        return this.#change(record.number, { holder: undefined, attempt: record.attempt });
+        return this.#change(record.number, { attempt: record.attempt, ...heldNoMore(record) });
       case 'moved':
         return this.#change(record.number, {
           mailbox: record.mailbox,
-          holder: undefined,
           attempt: record.attempt,
+          ...heldNoMore(record),
         });
       case 'settled':
         return this.#settle(record.numbers);
@@ -180,6 +195,11 @@ export class State {
   answerTo(question: MessageId, mailbox: Name): LiveMessage | undefined {
     const first = this.#mailboxes.get(mailbox)?.answers.first(question);
     return first === undefined ? undefined : this.live(first);
+  }
+
+  /** What a wait gets next: an answer to that message, or any message if it waits for no answer. */
+  nextFor(mailbox: Name, answers: MessageId | ''): LiveMessage | undefined {
+    return answers ? this.answerTo(answers, mailbox) : this.firstReady(mailbox);
   }
 
   /** The first messages with numbers above `after`, ready or held, at most `max`. */
@@ -263,14 +283,27 @@ export class State {
   }
 
   heldBy(session: SessionId): LiveMessage[] {
-    return [...(this.#holds.get(session) ?? [])].map((number) => this.live(number));
+    return [...(this.#holds.get(session)?.numbers ?? [])].map((number) => this.live(number));
+  }
+
+  /** What a session that holds messages is called; '' when that is not known. */
+  holderName(session: SessionId): Name | '' {
+    return this.#holds.get(session)?.name ?? '';
+  }
+
+  /** Any of the messages that the session holds. */
+  anyHeldBy(session: SessionId): LiveMessage | undefined {
+    const [number] = this.#holds.get(session)?.numbers ?? [];
+    return number === undefined ? undefined : this.live(number);
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
     const message = this.#messages.get(number);
     if (!message) return undefined;
-    const { envelope, mailbox, attempt, holder } = message;
-    return { kind: 'copied', envelope, mailbox, attempt, holder: holder ?? '' };
+    const { envelope, mailbox, attempt, holder = '', heldSince: since, lastHold } = message;
+    const copy = { kind: 'copied', envelope, mailbox, attempt, holder, lastHold } as const;
+    if (holder === '' || since === undefined) return copy;
+    return { ...copy, holding: { name: this.holderName(holder), since } };
   }
 
   /** Infinite without a number. */
@@ -288,12 +321,12 @@ export class State {
     const { number } = envelope;
     this.reserveNumbersBelow(number + 1);
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
-    const message = { envelope, mailbox, attempt, holder: undefined };
+    const fresh = { holder: undefined, heldSince: undefined, lastHold: undefined };
+    const message = { envelope, mailbox, attempt, ...fresh };
     this.#messages.set(number, message);
     this.#numbers.set(envelope.id, number);
     this.#enter(message);
     this.#bytes += envelope.bodyBytes;
-    this.#indexBytes += indexBytesOf(envelope);
   }
 
   #settle(numbers: readonly number[]): void {
@@ -306,7 +339,6 @@ export class State {
       this.#messages.delete(number);
       if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
-      this.#indexBytes -= indexBytesOf(message.envelope);
     }
   }
 
@@ -325,12 +357,12 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
-    mailbox.indexBytes += indexBytesOf(envelope);
+    this.#countIndex(mailbox, liveIndexBytes(entering));
     if (holder === undefined) return enterReady(mailbox, envelope);
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
-    if (holds) holds.add(number);
-    else this.#holds.set(holder, new Set([number]));
+    if (holds) holds.numbers.add(number);
+    else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
   }
 
   #leave(leaving: LiveMessage): void {
@@ -339,17 +371,28 @@ export class State {
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
-    mailbox.indexBytes -= indexBytesOf(envelope);
+    this.#countIndex(mailbox, -liveIndexBytes(leaving));
     if (holder === undefined) leaveReady(mailbox, envelope);
     else {
       mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
-      holds?.delete(number);
-      if (holds?.size === 0) this.#holds.delete(holder);
+      holds?.numbers.delete(number);
+      if (holds?.numbers.size === 0) this.#holds.delete(holder);
     }
     if (mailbox.ready.size + mailbox.held.size > 0) return;
     this.#mailboxes.delete(name);
     this.#names.remove(name);
+  }
+
+  /** The newest record says what a session is called, for all that it holds. */
+  #nameHolder({ holder, holding }: Pick<CopiedRecord, 'holder' | 'holding'>): void {
+    const held = holder === '' ? undefined : this.#holds.get(holder);
+    if (held && holding) held.name = holding.name;
+  }
+
+  #countIndex(mailbox: MailboxState, bytes: number): void {
+    mailbox.indexBytes += bytes;
+    this.#indexBytes += bytes;
   }
 
   #countDeadLetter(to: Name, change: 1 | -1): void {
@@ -385,4 +428,17 @@ function enterReady(mailbox: MailboxState, { number, answers: question }: Envelo
 function leaveReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
   mailbox.ready.delete(number);
   if (question !== '') mailbox.answers.delete(question, number);
+}
+
+function liveIndexBytes({ envelope, lastHold }: LiveMessage): number {
+  return indexBytesOf(envelope) + pastHoldBytesOf(lastHold);
+}
+
+function holderOf({ holder, holding }: Pick<CopiedRecord, 'holder' | 'holding'>) {
+  return { holder: holder || undefined, heldSince: holding?.since };
+}
+
+/** A release that does not count leaves the past hold as it was. */
+function heldNoMore({ lastHold }: Pick<CopiedRecord, 'lastHold'>) {
+  return { holder: undefined, heldSince: undefined, ...(lastHold && { lastHold }) };
 }

@@ -4,16 +4,21 @@ import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
 import { shared } from '../base/shared-values.ts';
 import {
+  pastHoldBytesMin,
   readEnvelope,
   readMessageId,
   readNumber,
+  readPastHold,
   readSessionId,
   readStoredName,
+  readStoredNameOrNone,
+  readTime,
   withFolder,
   writeEnvelope,
+  writePastHold,
 } from '../model/envelope.ts';
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
-import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
+import type { CopiedRecord, Holding, JournalRecord, PostedRecord } from '../model/records.ts';
 import {
   flagOptional,
   isValid,
@@ -93,6 +98,14 @@ const typeCopiedAnswer = 29;
 /** The same of a message whose sender had a folder: with the depth and the folder at the end. */
 const typePostedFolder = 31;
 const typeCopiedFolder = 32;
+/** With the name of the holder and the time, or with the hold that ended. Older types lack them. */
+const typeOfferedNamed = 33;
+const typeReleasedHold = 34;
+const typeMovedHold = 35;
+/** A `copied` with a holder or a past hold: with the depth, the folder and both at the end. */
+const typeCopiedHold = 36;
+/** An empty name, and a time. */
+const holdingBytesMin = 1 + 8;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
 
@@ -104,6 +117,10 @@ const kindOf = new Map<number, keyof typeof typeOf>([
   [typeCopiedAnswer, 'copied'],
   [typePostedFolder, 'posted'],
   [typeCopiedFolder, 'copied'],
+  [typeOfferedNamed, 'offered'],
+  [typeReleasedHold, 'released'],
+  [typeMovedHold, 'moved'],
+  [typeCopiedHold, 'copied'],
 ]);
 const noBody = Buffer.alloc(0);
 
@@ -118,7 +135,7 @@ function fieldsOf(record: JournalRecord | StoreRecord) {
   const isOptional = record.kind === 'settledById' || record.kind === 'fingerprints';
   const flags = isOptional ? flagOptional : 0;
   if (!('body' in record)) {
-    return { type: typeOf[record.kind], flags, body: noBody, bodyChecksum: 0 };
+    return { type: bodilessType(record), flags, body: noBody, bodyChecksum: 0 };
   }
   const { body, envelope } = record;
   if (body) return { type: messageType(record), flags: 0, body, bodyChecksum: envelope.checksum };
@@ -126,10 +143,18 @@ function fieldsOf(record: JournalRecord | StoreRecord) {
   return { type: typeCopiedCorrupt, flags: 0, body: noBody, bodyChecksum: 0 };
 }
 
+function bodilessType(record: Exclude<JournalRecord | StoreRecord, PostedRecord | CopiedRecord>) {
+  if (record.kind === 'offered' && record.holding) return typeOfferedNamed;
+  if (record.kind === 'released' && record.lastHold) return typeReleasedHold;
+  if (record.kind === 'moved' && record.lastHold) return typeMovedHold;
+  return typeOf[record.kind];
+}
+
 /** Of a record with a body. Older versions read the types that are older than folders, depths and lists of mailboxes. */
 function messageType(record: PostedRecord | CopiedRecord): number {
   const { depth, origin } = record.envelope;
   const isCopy = record.kind === 'copied';
+  if (isCopy && (record.holding || record.lastHold)) return typeCopiedHold;
   if (origin.folder !== undefined) return isCopy ? typeCopiedFolder : typePostedFolder;
   if (depth > 0) return isCopy ? typeCopiedAnswer : typePostedAnswer;
   if (isCopy) return typeOf.copied;
@@ -206,15 +231,18 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
       return;
     case 'offered':
       writer.u64(record.number).text(record.holder).u32(record.attempt);
+      if (record.holding) writeHolding(writer, record.holding);
       return;
     case 'settled':
       writer.list(record.numbers, (number) => writer.u64(number));
       return;
     case 'released':
       writer.u64(record.number).u32(record.attempt);
+      if (record.lastHold) writePastHold(writer, record.lastHold);
       return;
     case 'moved':
       writer.u64(record.number).text(record.mailbox).u32(record.attempt);
+      if (record.lastHold) writePastHold(writer, record.lastHold);
       return;
     case 'session':
       writer.text(record.session).u64(record.ackedUpTo);
@@ -262,19 +290,27 @@ function readMeta(
       const attempt = reader.u32();
       const holder = readHolder(reader);
       const envelope = readTail(reader, record.type, read.envelope);
-      return { kind, envelope, mailbox, attempt, holder, body };
+      const copied = { kind, envelope, mailbox, attempt, holder, body };
+      return record.type === typeCopiedHold ? { ...copied, ...readHolds(reader) } : copied;
     }
     case 'offered': {
       const number = readNumber(reader);
-      return { kind, number, holder: readSessionId(reader), attempt: reader.u32() };
+      const offered = { kind, number, holder: readSessionId(reader), attempt: reader.u32() };
+      if (record.type !== typeOfferedNamed) return offered;
+      return { ...offered, holding: readHolding(reader) };
     }
     case 'settled':
       return { kind, numbers: reader.list(8, () => readNumber(reader)) };
-    case 'released':
-      return { kind, number: readNumber(reader), attempt: reader.u32() };
+    case 'released': {
+      const released = { kind, number: readNumber(reader), attempt: reader.u32() };
+      if (record.type !== typeReleasedHold) return released;
+      return { ...released, lastHold: readPastHold(reader) };
+    }
     case 'moved': {
       const number = readNumber(reader);
-      return { kind, number, mailbox: readStoredName(reader), attempt: reader.u32() };
+      const moved = { kind, number, mailbox: readStoredName(reader), attempt: reader.u32() };
+      if (record.type !== typeMovedHold) return moved;
+      return { ...moved, lastHold: readPastHold(reader) };
     }
     case 'session': {
       const session = readSessionId(reader);
@@ -325,16 +361,37 @@ function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] 
 /** The fields of the envelope that the oldest types do not have. */
 function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): void {
   const { depth, origin } = record.envelope;
-  if (depth > 0 || origin.folder !== undefined) writer.u32(depth);
-  if (origin.folder !== undefined) writer.text(origin.folder);
+  const type = messageType(record);
+  const hasFolder = origin.folder !== undefined || type === typeCopiedHold;
+  if (depth > 0 || hasFolder) writer.u32(depth);
+  if (hasFolder) writer.text(origin.folder ?? '');
+  if (record.kind !== 'copied' || type !== typeCopiedHold) return;
+  const { holding, lastHold } = record;
+  writer.list(holding ? [holding] : [], (each) => writeHolding(writer, each));
+  writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
 }
 
 function readTail(reader: ByteReader, type: number, envelope: Omit<Envelope, 'depth'>): Envelope {
-  const hasFolder = type === typePostedFolder || type === typeCopiedFolder;
+  const hasFolder = [typePostedFolder, typeCopiedFolder, typeCopiedHold].includes(type);
   const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
   const depth = hasDepth ? reader.u32() : 0;
   const origin = hasFolder ? withFolder(envelope.origin, reader.text()) : envelope.origin;
   return { ...envelope, depth, origin };
+}
+
+function writeHolding(writer: ByteWriter, { name, since }: Holding): void {
+  writer.text(name).u64(since);
+}
+
+function readHolding(reader: ByteReader): Holding {
+  return { name: readStoredNameOrNone(reader), since: readTime(reader) };
+}
+
+function readHolds(reader: ByteReader): Pick<CopiedRecord, 'holding' | 'lastHold'> {
+  const [holding, ...others] = reader.list(holdingBytesMin, () => readHolding(reader));
+  const [lastHold, ...earlier] = reader.list(pastHoldBytesMin, () => readPastHold(reader));
+  if (others.length + earlier.length === 0) return { holding, lastHold };
+  throw new IpcError('bad_frame', 'a copied message has at most one holder and one past hold');
 }
 
 function readHolder(reader: ByteReader): SessionId | '' {

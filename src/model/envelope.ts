@@ -4,12 +4,29 @@ import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax, timeMsMax } from '../base/limits.ts';
 import { SharedValues, shared } from '../base/shared-values.ts';
-import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
+import type {
+  Envelope,
+  Hold,
+  HoldEnd,
+  MessageId,
+  Name,
+  Origin,
+  PastHold,
+  SessionId,
+} from './message.ts';
 import { parseMessageId, parseName, parseSessionId, parseStoredName } from './message.ts';
 
 const controlCharacter = /\p{Cc}/u;
 /** A number of eight bytes, and the length of an id of one character. */
 const holdBytesMin = 8 + 2;
+/** An empty name, two times and how it ended. */
+export const pastHoldBytesMin = 1 + 8 + 8 + 1;
+const holdEnds: readonly (HoldEnd | undefined)[] = [
+  undefined,
+  'released',
+  'disconnected',
+  'rejected',
+];
 const origins = new SharedValues<Origin>();
 
 /** All texts may be empty. */
@@ -86,9 +103,23 @@ export function readHolds(reader: ByteReader): Hold[] {
   return holds;
 }
 
-function readTime(reader: ByteReader): number {
+export function writePastHold(writer: ByteWriter, { name, from, to, ended }: PastHold): void {
+  writer.text(name).u64(from).u64(to).u8(holdEnds.indexOf(ended));
+}
+
+export function readPastHold(reader: ByteReader): PastHold {
+  const name = readStoredNameOrNone(reader);
+  const from = readTime(reader);
+  const to = readTime(reader);
+  const code = reader.u8();
+  const ended = holdEnds[code];
+  if (!ended) throw new IpcError('bad_frame', `a hold that ended with the code ${code}`);
+  return { name, from, to, ended };
+}
+
+export function readTime(reader: ByteReader): number {
   const time = reader.u64();
-  if (time > timeMsMax) throw new IpcError('bad_frame', `the time of a message is ${time}`);
+  if (time > timeMsMax) throw new IpcError('bad_frame', `the time ${time} is out of range`);
   return time;
 }
 

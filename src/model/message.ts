@@ -61,6 +61,23 @@ export interface Hold {
   readonly id: MessageId;
 }
 
+/**
+ * How a hold ended whose message was not settled: its session released the message, or released it as rejected, or
+ * the session itself ended, in order or by the loss of its connection.
+ */
+export type HoldEnd = 'released' | 'disconnected' | 'rejected';
+
+/** The last session that held a message and did not settle it. */
+export interface PastHold {
+  /** What that session was called; '' when it had no name. */
+  readonly name: Name | '';
+  /** When it got the message, on the broker's wall clock, in milliseconds since 1970. */
+  readonly from: number;
+  /** When its hold ended, on the same clock. */
+  readonly to: number;
+  readonly ended: HoldEnd;
+}
+
 const controlCharacter = /\p{Cc}/u;
 /** Most names are like this, and replay reads many. */
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;

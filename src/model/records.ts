@@ -1,5 +1,5 @@
 // The records of the journal, as types; src/journal/record-codec.ts has their bytes.
-import type { Envelope, Hold, MessageId, Name, SessionId } from './message.ts';
+import type { Envelope, Hold, MessageId, Name, PastHold, SessionId } from './message.ts';
 
 /** Everything that the engine decides. Replaying all records in order restores its state. */
 export type JournalRecord =
@@ -34,15 +34,28 @@ export interface CopiedRecord {
   readonly mailbox: Name;
   readonly attempt: number;
   readonly holder: SessionId | '';
+  /** As in the last `offered`, if it is held. */
+  readonly holding?: Holding | undefined;
+  readonly lastHold?: PastHold | undefined;
   /** undefined when it is corrupt on disk. */
   readonly body: Buffer | undefined;
 }
 
+/** What is known of a session that holds a message, and of its hold. Earlier versions did not write it. */
+export interface Holding {
+  /** What the session is called; '' when it has no name. */
+  readonly name: Name | '';
+  /** When it got the message, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** It is written again for one of the messages of a session whose name changes. */
 export interface OfferedRecord {
   readonly kind: 'offered';
   readonly number: number;
   readonly holder: SessionId;
   readonly attempt: number;
+  readonly holding?: Holding | undefined;
 }
 
 export interface SettledRecord {
@@ -55,6 +68,8 @@ export interface ReleasedRecord {
   readonly number: number;
   /** The attempt of its next delivery. */
   readonly attempt: number;
+  /** The hold that ends, unless it does not count as an attempt, or an earlier version began it. */
+  readonly lastHold?: PastHold | undefined;
 }
 
 /** The message is out of attempts or rejected, or a dead letter is retried. It changes its mailbox; its `to` stays. */
@@ -63,6 +78,8 @@ export interface MovedRecord {
   readonly number: number;
   readonly mailbox: Name;
   readonly attempt: number;
+  /** The hold that ends, as in `released`. */
+  readonly lastHold?: PastHold | undefined;
 }
 
 /** The ids of a session's posts, as a segment prologue repeats them. */

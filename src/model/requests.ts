@@ -95,6 +95,8 @@ export interface ReleaseRequest {
   readonly unread: boolean;
   /** The consumer failed for good: the messages move to `dead-letters`, whatever their attempts. */
   readonly rejected: boolean;
+  /** The session ends in order, and had not finished with the messages. */
+  readonly sessionEnds?: boolean | undefined;
 }
 
 /** Moves dead letters back to the mailboxes that they were posted to. */
@@ -216,7 +218,7 @@ export interface HeldAhead {
   readonly number: number;
   /** What the session that holds it is called; '' when it has no name. */
   readonly name: Name | '';
-  /** How long that session has held it, in milliseconds. */
+  /** How long that session has held it, in milliseconds; 0 if that is not known. */
   readonly heldMs: number;
 }
 

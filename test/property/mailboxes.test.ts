@@ -166,8 +166,10 @@ class History {
     if (does < 92) {
       const unread = random.oneIn(2);
       const rejected = !unread && random.oneIn(4);
+      const sessionEnds = !unread && !rejected && random.oneIn(4);
       const holds = this.#giveUp(client);
-      return this.#run(client, { kind: 'release', request, holds, unread, rejected });
+      const how = { unread, rejected, sessionEnds };
+      return this.#run(client, { kind: 'release', request, holds, ...how });
     }
     if (does < 94) return this.#run(client, { kind: 'status', request });
     if (does < 95) return this.#retry(client);
@@ -191,7 +193,8 @@ class History {
     const request = ++this.#requestCount;
     const { session, count: sentUpTo } = client;
     const standby = this.#random.oneIn(2);
-    this.#run(client, { kind: 'hello', request, session, origin, standby, sentUpTo, held });
+    const name = this.#random.oneIn(3) ? pick(this.#random, ['C' as Name, 'D' as Name]) : undefined;
+    this.#run(client, { kind: 'hello', request, session, origin, standby, sentUpTo, name, held });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });
@@ -211,7 +214,7 @@ class History {
       ackedUpTo: 0,
       to: alsoTo.length > 0 ? ('A' as Name) : pick(this.#random, mailboxes),
       alsoTo,
-      from: this.#random.oneIn(2) ? ('A' as Name) : '',
+      from: this.#random.oneIn(2) ? pick(this.#random, ['A' as Name, 'B' as Name]) : '',
       answers: this.#random.oneIn(3) ? this.#question() : '',
       settles: this.#random.oneIn(3) ? this.#giveUp(client) : [],
       checksum: bodyChecksum(body),

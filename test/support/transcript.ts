@@ -36,7 +36,13 @@ import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Name, SessionId } from '../../src/model/message.ts';
-import { bodyChecksum, type Envelope, type Hold, type MessageId } from '../../src/model/message.ts';
+import {
+  bodyChecksum,
+  type Envelope,
+  type Hold,
+  type MessageId,
+  type PastHold,
+} from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
@@ -279,7 +285,9 @@ class Scenario {
         return { kind, request, holds: this.#holds(words.next()) };
       case 'release': {
         const [unread, rejected] = [words.flag('unread'), words.flag('rejected')];
-        return { kind, request, holds: this.#holds(words.next()), unread, rejected };
+        const sessionEnds = words.flag('ends');
+        const how = { unread, rejected, sessionEnds };
+        return { kind, request, holds: this.#holds(words.next()), ...how };
       }
       case 'retry': {
         const ids = words.option('ids')?.split(',') ?? [];
@@ -412,16 +420,16 @@ function recordText(record: JournalRecord): string {
       return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(record.body ?? Buffer.alloc(0))}${more}`;
     }
     case 'copied': {
-      const { envelope, mailbox, attempt, holder } = record;
+      const { envelope, mailbox, attempt, holder, lastHold } = record;
       const more = fields({ mailbox, attempt, holder: shortId(holder) });
-      return `${kind} ${envelope.number} ${shortId(envelope.id)}${more}`;
+      return `${kind} ${envelope.number} ${shortId(envelope.id)}${more}${heldBefore(lastHold)}`;
     }
     case 'offered':
       return `${kind} ${record.number} holder=${shortId(record.holder)} attempt=${record.attempt}`;
     case 'released':
-      return `${kind} ${record.number} attempt=${record.attempt}`;
+      return `${kind} ${record.number} attempt=${record.attempt}${heldBefore(record.lastHold)}`;
     case 'moved':
-      return `${kind} ${record.number} mailbox=${record.mailbox} attempt=${record.attempt}`;
+      return `${kind} ${record.number} mailbox=${record.mailbox} attempt=${record.attempt}${heldBefore(record.lastHold)}`;
     case 'settled':
       return `${kind} ${record.numbers.join(',')}`;
     case 'session': {
@@ -437,6 +445,18 @@ function recordText(record: JournalRecord): string {
     case 'fingerprints':
       return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
   }
+}
+
+/** Of the last hold. */
+function heldBefore(lastHold: PastHold | undefined): string {
+  if (!lastHold) return '';
+  const { name, from, to, ended } = lastHold;
+  return ` last=${name || '-'}@${since(from)}-${since(to)},${ended}`;
+}
+
+/** Milliseconds since the start of the transcript's clock. */
+function since(time: number): number {
+  return time - timeStart;
 }
 
 function answerText(response: Response): string {

@@ -6,7 +6,7 @@
 // state at that point. 5. In the end everything expected must have happened, and no ready message may
 // be left with a parked wait.
 import assert from 'node:assert/strict';
-import { indexBytesPerMessage, readMailboxesMax } from '../../../src/base/limits.ts';
+import { indexBytesPerMessage, pastHoldBytes, readMailboxesMax } from '../../../src/base/limits.ts';
 import type {
   Command,
   EngineLimits,
@@ -20,6 +20,7 @@ import {
   type Hold,
   type MessageId,
   type Name,
+  type PastHold,
   type SessionId,
   sessionMessageId,
   splitId,
@@ -27,6 +28,7 @@ import {
 import type {
   JournalRecord,
   MovedRecord,
+  OfferedRecord,
   PostedRecord,
   ReleasedRecord,
 } from '../../../src/model/records.ts';
@@ -48,6 +50,8 @@ export interface StoredMessage {
   readonly mailbox: Name;
   readonly attempt: number;
   readonly holder: SessionId | undefined;
+  readonly heldSince: number | undefined;
+  readonly lastHold: PastHold | undefined;
   readonly wasOffered: boolean;
 }
 
@@ -270,6 +274,8 @@ export interface WrittenState {
   readonly memory: KnownIds;
   /** Per mailbox, the highest number that was delivered for the first time. */
   readonly firstOffers: ReadonlyMap<Name, number>;
+  /** What each session was called in the last record of a delivery to it. */
+  readonly holderNames: ReadonlyMap<SessionId, Name | ''>;
 }
 
 export class EngineOracle {
@@ -282,9 +288,10 @@ export class EngineOracle {
   #knownIdsWritten = new KnownIds();
   #knownIds = new KnownIds();
   #firstOffers = new Map<Name, number>();
+  #holderNames = new Map<SessionId, Name | ''>();
 
   readonly #connections = new Map<number, Hello>();
-  /** By connection: the mailboxes that it has read, the last read last, and what its session is called. */
+  /** By connection: the mailboxes that it has read, the last read last, and the name that it gave. */
   readonly #read = new Map<number, { mailboxes: Name[]; name: Name | undefined }>();
   /** In the order of arrival. */
   #open: OpenCall[] = [];
@@ -327,6 +334,7 @@ export class EngineOracle {
       numberHighest: this.#numberHighest,
       memory: new KnownIds(this.#knownIdsWritten),
       firstOffers: new Map(this.#firstOffers),
+      holderNames: new Map(this.#holderNames),
     };
   }
 
@@ -337,6 +345,7 @@ export class EngineOracle {
     this.#knownIdsWritten = new KnownIds(written.memory);
     this.#knownIds = new KnownIds(written.memory);
     this.#firstOffers = new Map(written.firstOffers);
+    this.#holderNames = new Map(written.holderNames);
     this.#connections.clear();
     this.#read.clear();
     this.#open = [];
@@ -410,8 +419,8 @@ export class EngineOracle {
     }
     const records = [...outcome.records];
     const replies = [...outcome.replies];
-    const failed = this.#expectedError(command);
     this.#learnName(command);
+    const failed = this.#expectedError(command);
     if (failed) {
       assert.deepEqual(records, []);
       const [{ to, response }] = replies.splice(0, 1) as [Reply];
@@ -473,6 +482,21 @@ export class EngineOracle {
     assert.deepEqual([...expected.restored], [], 'held or released as before');
     assert.deepEqual(expected.retried, [], 'returned to their original mailbox');
     this.#checkNoMissedWait(command, instant);
+    const isNamed = command.kind === 'hello' || (command.kind === 'post' && expected.posted);
+    if (isNamed) this.#checkHolderName(command.connection);
+  }
+
+  /** The journal has the name that the session has now, if it holds anything. */
+  #checkHolderName(connection: number): void {
+    const { session } = this.#connections.get(connection) ?? {};
+    const name = this.#nameOf(connection);
+    if (!session || name === '' || this.#heldBy(session).length === 0) return;
+    assert.equal(this.#holderNames.get(session), name, `the name of ${session}`);
+  }
+
+  #nameOf(connection: number): Name | '' {
+    const { name, mailboxes } = this.#read.get(connection) ?? {};
+    return name ?? mailboxes?.at(-1) ?? '';
   }
 
   /** The error with which the engine must refuse the command, if any. */
@@ -526,11 +550,11 @@ export class EngineOracle {
       const id = ids[index] as MessageId;
       return { id, to: name, from, answers, origin, bodyBytes: body.length };
     });
-    const present = [...this.#messages.values()].map(({ envelope }) => envelope);
+    const present = [...this.#messages.values()];
     const isFull =
       this.size + to.length > this.#limits.messagesMax ||
       this.bytes + to.length * body.length > this.#limits.storeBytesMax ||
-      indexBytesOf([...present, ...added]) > this.#limits.indexBytesMax;
+      indexBytesOf(added, present) > this.#limits.indexBytesMax;
     return isFull ? 'store_full' : this.#mailboxFailure(added);
   }
 
@@ -544,11 +568,10 @@ export class EngineOracle {
     const isFull = added.some((message) => {
       const there = all.filter(({ mailbox }) => mailbox === message.to);
       const bytes = there.reduce((sum, { envelope }) => sum + envelope.bodyBytes, 0);
-      const indexed = [...there.map(({ envelope }) => envelope), message];
       return (
         there.length >= mailboxMessagesMax ||
         bytes + message.bodyBytes > mailboxBytesMax ||
-        indexBytesOf(indexed) > this.#limits.mailboxIndexBytesMax
+        indexBytesOf([message], there) > this.#limits.mailboxIndexBytesMax
       );
     });
     return isFull ? 'mailbox_full' : undefined;
@@ -762,9 +785,9 @@ export class EngineOracle {
         return this.#settle(record.numbers, expected);
       case 'moved':
         if (command.kind === 'retry') return this.#applyRetried(record, expected);
-        return this.#applyReturned(record, expected);
+        return this.#applyReturned(record, command, expected, instant);
       case 'released':
-        return this.#applyReturned(record, expected);
+        return this.#applyReturned(record, command, expected, instant);
       case 'settledById':
         for (const { id, number } of record.holds) {
           assert.equal(number, expected.settlesUnstored.get(id));
@@ -774,10 +797,13 @@ export class EngineOracle {
         }
         return;
       case 'offered': {
-        const { number, holder, attempt } = record;
+        const { number, holder, attempt, holding } = record;
         const message = this.#message(number);
-        assert.equal(message.holder, undefined, `no other session holds ${number}`);
         assert.equal(attempt, message.attempt);
+        assert(holding, 'a delivery has the name of the holder');
+        if (message.holder === holder) return this.#applyRenamed(record, message, command);
+        assert.equal(message.holder, undefined, `no other session holds ${number}`);
+        assert.equal(holding.since, instant.time);
         const { id } = message.envelope;
         const restoredHolder = command.kind === 'post' ? expected.restored.get(id) : undefined;
         if (restoredHolder !== undefined) {
@@ -785,8 +811,14 @@ export class EngineOracle {
           assert.equal(holder, restoredHolder);
         } else if (command.kind === 'hello' && expected.reclaimed.delete(number)) {
           assert.equal(holder, command.session);
-        } else this.#checkOrder(message);
-        this.#messages.set(number, { ...message, holder, wasOffered: true });
+        } else {
+          this.#checkOrder(message);
+          this.#readsByFetch(holder, message);
+        }
+        assert.equal(holding.name, this.#nameOfSession(holder), `the name of ${holder}`);
+        this.#holderNames.set(holder, holding.name);
+        const heldSince = holding.since;
+        this.#messages.set(number, { ...message, holder, heldSince, wasOffered: true });
         return;
       }
       case 'forgotten':
@@ -799,7 +831,42 @@ export class EngineOracle {
     }
   }
 
-  #applyReturned(record: ReleasedRecord | MovedRecord, expected: ExpectedEffects): void {
+  /** The session has another name than when it got the messages that it holds. */
+  #applyRenamed(
+    { holder, holding }: OfferedRecord,
+    { heldSince }: StoredMessage,
+    command: Command | { readonly kind: 'tick' },
+  ): void {
+    assert(command.kind === 'post' || command.kind === 'hello');
+    assert.equal(holder, this.#connections.get(command.connection)?.session);
+    assert.equal(holding?.since, heldSince);
+    assert.equal(holding?.name, this.#nameOf(command.connection));
+    assert.notEqual(holding?.name, this.#holderNames.get(holder), 'it has a new name');
+    this.#holderNames.set(holder, holding?.name ?? '');
+  }
+
+  /** A fetch reads its mailbox when it is served, which may be later than its command. */
+  #readsByFetch(session: SessionId, { envelope, mailbox }: StoredMessage): void {
+    if (this.#waitsFor(envelope, mailbox).length > 0) return;
+    const fetch = this.#open.find(
+      (open) => open.kind === 'fetch' && open.session === session && open.mailbox === mailbox,
+    );
+    assert(fetch, 'without a wait, a delivery is by a fetch');
+    this.#reads(fetch.connection, mailbox);
+  }
+
+  #nameOfSession(session: SessionId): Name | '' {
+    const [connection] =
+      [...this.#connections].find(([, hello]) => hello.session === session) ?? [];
+    return connection === undefined ? '' : this.#nameOf(connection);
+  }
+
+  #applyReturned(
+    record: ReleasedRecord | MovedRecord,
+    command: Command | { readonly kind: 'tick' },
+    expected: ExpectedEffects,
+    { time }: Instant,
+  ): void {
     const { number, attempt } = record;
     const message = this.#message(number);
     if (expected.restored.delete(message.envelope.id)) assert.equal(attempt, 2);
@@ -813,7 +880,15 @@ export class EngineOracle {
     assert.equal(record.kind, moves ? 'moved' : 'released');
     const mailbox = record.kind === 'moved' ? record.mailbox : message.mailbox;
     assert.equal(mailbox, moves ? deadLetterMailbox : message.mailbox);
-    this.#messages.set(number, { ...message, mailbox, attempt, holder: undefined });
+    const counts = message.holder !== undefined && attempt > message.attempt;
+    const { holder, heldSince: from } = message;
+    if (counts && holder !== undefined && from !== undefined) {
+      const name = this.#holderNames.get(holder) ?? '';
+      assert.deepEqual(record.lastHold, { name, from, to: time, ended: howEnded(command) });
+    } else assert.equal(record.lastHold, undefined);
+    const lastHold = record.lastHold ?? message.lastHold;
+    const back = { holder: undefined, heldSince: undefined, lastHold };
+    this.#messages.set(number, { ...message, mailbox, attempt, ...back });
   }
 
   #applyRetried({ number, mailbox, attempt }: MovedRecord, expected: ExpectedEffects): void {
@@ -862,7 +937,8 @@ export class EngineOracle {
       );
       this.#numberHighest = envelope.number;
       const { to: mailbox } = envelope;
-      const message = { envelope, mailbox, attempt: 1, holder: undefined, wasOffered: false };
+      const fresh = { holder: undefined, heldSince: undefined, lastHold: undefined };
+      const message = { envelope, mailbox, attempt: 1, ...fresh, wasOffered: false };
       this.#messages.set(envelope.number, message);
       this.#posted.set(envelope.number, envelope);
       this.#knownIdsWritten.post(envelope, ackedUpTo, this.#limits);
@@ -1126,10 +1202,10 @@ export class EngineOracle {
       ({ holder, envelope: { number } }) => !holder && number < envelope.number,
     ).length;
     const first = others.find(({ holder }) => holder);
-    const isOther = first && first.holder !== session;
-    const holder = isOther
-      ? { number: first.envelope.number, name: '' as const, heldMs: 0 }
-      : undefined;
+    if (!first?.holder || first.holder === session) return { before, holder: undefined, same };
+    const { envelope: held, heldSince = time } = first;
+    const name = this.#holderNames.get(first.holder) ?? '';
+    const holder = { number: held.number, name, heldMs: Math.max(0, time - heldSince) };
     return { before, holder, same };
   }
 
@@ -1251,15 +1327,25 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
 }
 
 /** Names and ids of the tests are ASCII, so a character takes one byte. */
-function indexBytesOf(messages: readonly Indexed[]): number {
+function indexBytesOf(added: readonly Indexed[], there: readonly StoredMessage[]): number {
+  const messages = [...there.map(({ envelope }) => envelope), ...added];
+  const pastHolds = there.flatMap(({ lastHold }) => (lastHold ? [lastHold.name] : []));
   const texts = messages.map(({ id, to, from, answers, origin: { program, machine } }) => {
     return id + to + from + answers + program + machine;
   });
-  return texts.join('').length + messages.length * indexBytesPerMessage;
+  const bytes = messages.length * indexBytesPerMessage + pastHolds.length * pastHoldBytes;
+  return texts.join('').length + pastHolds.join('').length + bytes;
 }
 
 function comparable({ envelope, mailbox, attempt, holder }: StoredMessage) {
   return { envelope, mailbox, attempt, holder };
+}
+
+/** A hold that ends by this command without a settle. */
+function howEnded(command: Command | { readonly kind: 'tick' }): PastHold['ended'] {
+  if (command.kind !== 'release') return 'disconnected';
+  if (command.rejected) return 'rejected';
+  return command.sessionEnds ? 'disconnected' : 'released';
 }
 
 function isAsker({ answers }: OpenCall): boolean {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as limits from '../../../src/base/limits.ts';
 import { indexBytesOf } from '../../../src/engine/index-bytes.ts';
 import { State } from '../../../src/engine/state.ts';
-import type { Envelope, MessageId, Name, SessionId } from '../../../src/model/message.ts';
+import type { Envelope, MessageId, Name, PastHold, SessionId } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
@@ -21,8 +21,12 @@ function posted(number: number, settles: readonly number[] = []): JournalRecord 
   return { kind: 'posted', envelope: envelopeOf(number), also: [], ackedUpTo: 0, settles, body };
 }
 
+function copyOf(number: number, mailbox: Name, attempt: number) {
+  return { kind: 'copied', envelope: envelopeOf(number), mailbox, attempt, holder: '' } as const;
+}
+
 function copied(number: number, mailbox: Name, attempt: number): JournalRecord {
-  return { kind: 'copied', envelope: envelopeOf(number), mailbox, attempt, holder: '', body };
+  return { ...copyOf(number, mailbox, attempt), body };
 }
 
 function replay(records: readonly JournalRecord[]): State {
@@ -134,6 +138,54 @@ test('the memory of the index is that of the messages that are there, wherever t
   assert.deepEqual([state.indexBytes, state.sizeOf(A).indexBytes], [each, each]);
   state.apply({ kind: 'settled', numbers: [3] });
   assert.deepEqual([state.indexBytes, state.mailboxCount], [0, 0]);
+});
+
+test('a past hold stays through a release that does not count, a move and a copy, and takes memory', () => {
+  const lastHold = { name: 'ben', from: 1_000, to: 2_000, ended: 'disconnected' } as PastHold;
+  const holding = { name: 'amy' as Name, since: 3_000 };
+  const records: JournalRecord[] = [
+    posted(1),
+    { kind: 'offered', number: 1, holder: bob, attempt: 1, holding },
+    { kind: 'released', number: 1, attempt: 2, lastHold },
+    { kind: 'offered', number: 1, holder: bob, attempt: 2, holding },
+    { kind: 'released', number: 1, attempt: 2 },
+    { kind: 'moved', number: 1, mailbox: B, attempt: 1 },
+    { kind: 'offered', number: 1, holder: bob, attempt: 1, holding },
+  ];
+  const state = replay(records);
+  assert.deepEqual(state.copyOf(1), { ...copyOf(1, B, 1), holder: bob, holding, lastHold });
+  const copy = { ...state.copyOf(1), body } as JournalRecord;
+  assert.deepEqual(replay([copy, copy]).copyOf(1), state.copyOf(1));
+  assert.equal(state.indexBytes - replay([posted(1)]).indexBytes, 96 + 'ben'.length);
+  state.apply({ kind: 'settled', numbers: [1] });
+  assert.equal(state.indexBytes, 0);
+});
+
+test('the end of the log, replayed twice, leaves each message with the holder that it has', () => {
+  const lastHold = { name: 'ben', from: 1_000, to: 2_000, ended: 'released' } as PastHold;
+  const holding = { name: 'amy' as Name, since: 3_000 };
+  const ends: JournalRecord[] = [
+    { kind: 'released', number: 1, attempt: 2, lastHold },
+    { kind: 'offered', number: 1, holder: bob, attempt: 2, holding },
+  ];
+  const once = replay([posted(1), ...ends]);
+  assert.deepEqual(replay([posted(1), ...ends, ...ends]).copyOf(1), once.copyOf(1));
+});
+
+test('a session has one name for all that it holds, the newest', () => {
+  const offered = (number: number, name: string): JournalRecord => {
+    const holding = { name: name as Name, since: 1_000 * number };
+    return { kind: 'offered', number, holder: bob, attempt: 1, holding };
+  };
+  const state = replay([posted(1), posted(2), offered(1, 'jobs'), offered(2, 'jobs')]);
+  state.apply(offered(1, 'ben'));
+  assert.deepEqual(
+    [state.copyOf(1)?.holding, state.copyOf(2)?.holding],
+    [
+      { name: 'ben', since: 1_000 },
+      { name: 'ben', since: 2_000 },
+    ],
+  );
 });
 
 test('a character beyond ASCII makes a text take two bytes a unit', () => {

@@ -38,6 +38,25 @@ const withFolder: JournalRecord[] = [
   { kind: 'copied', envelope: inFolder, mailbox: 'C' as Name, attempt: 2, holder: '', body },
 ];
 
+const holding = { name: 'ben' as Name, since: 1_700_000_000_000 };
+const [name, from, to] = ['ben' as Name, 1_700_000_000_000, 1_700_000_060_000];
+const withHolds: JournalRecord[] = [
+  { kind: 'offered', number: 5, holder: testSession, attempt: 1, holding },
+  { kind: 'released', number: 5, attempt: 2, lastHold: { name, from, to, ended: 'released' } },
+  {
+    ...{ kind: 'moved', number: 5, mailbox: 'dead-letters' as Name, attempt: 2 },
+    lastHold: { name, from, to, ended: 'rejected' },
+  },
+  {
+    ...{ kind: 'copied', envelope, mailbox: 'C' as Name, attempt: 2, holder: testSession, body },
+    ...{ holding, lastHold: { name: '', from, to, ended: 'disconnected' } },
+  },
+  {
+    ...{ kind: 'copied', envelope: inFolder, mailbox: 'C' as Name, attempt: 2, holder: '', body },
+    ...{ holding: undefined, lastHold: { name, from, to, ended: 'released' } },
+  },
+];
+
 const engineRecords: JournalRecord[] = [
   posted,
   { kind: 'copied', envelope, mailbox: 'C' as Name, attempt: 2, holder: testSession, body },
@@ -117,6 +136,33 @@ test('a post to several mailboxes has a type of its own, with its body once', ()
       '35363738396162636465662e36014300000000000000071230313233343536373839616263646566' +
       '2e37014468656c6c6f',
   );
+});
+
+test('holders and past holds are written in types of their own', () => {
+  assert.deepEqual(
+    withHolds.map((record) => bytesOf(record).toString('hex')),
+    [
+      'ff4a21000000002900000000000000000234eb500000000000000005103031323334353637383961' +
+        '6263646566000000010362656e0000018bcfe56800',
+      'ff4a220000000021000000000000000020a80dd80000000000000005000000020362656e0000018b' +
+        'cfe568000000018bcfe6526001',
+      'ff4a23000000002e0000000000000000a08e418900000000000000050c646561642d6c6574746572' +
+        '73000000020362656e0000018bcfe568000000018bcfe6526003',
+      'ff4a240000000080000000053610a6860fdff84d00000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a68601430000000210303132333435363738396162636465660000000000000000010362656e0000' +
+        '018bcfe5680000000001000000018bcfe568000000018bcfe652600268656c6c6f',
+      'ff4a24000000006a000000053610a6860b2a03d500000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a6860143000000020000000000037e2f6100000000000000010362656e0000018bcfe56800000001' +
+        '8bcfe652600168656c6c6f',
+    ],
+  );
+  for (const record of withHolds) {
+    const read = readRecord(bytesOf(record), 0, seed);
+    assert(read);
+    assert.deepEqual(decodeRecord(read), record);
+  }
 });
 
 test('an answer is written with its depth, in types of their own', () => {

@@ -1,0 +1,39 @@
+// The records of a delivery: with what its holder is called, so that the next reader can be told who had the message,
+// even if the owner dies with the holder.
+import type { SessionId } from '../model/message.ts';
+import type { OfferedRecord } from '../model/records.ts';
+import type { ReleaseRequest } from '../model/requests.ts';
+import { type Connections, type SessionConnection, sessionName } from './connections.ts';
+import type { PutBack } from './dead-letters.ts';
+import type { LiveMessage, State } from './state.ts';
+
+/** `since`: now, in milliseconds since 1970. */
+export function offeredRecord(
+  { envelope: { number }, attempt }: LiveMessage,
+  holder: SessionId,
+  connections: Connections,
+  since: number,
+): OfferedRecord {
+  const connection = connections.ofSession(holder);
+  const name = connection ? sessionName(connection) : '';
+  return { kind: 'offered', number, holder, attempt, holding: { name, since } };
+}
+
+/** What a session is called now, if it holds messages under another name. One record is enough for all of them. */
+export function renamedRecords(connection: SessionConnection, state: State): OfferedRecord[] {
+  const { session: holder } = connection;
+  const message = state.anyHeldBy(holder);
+  const name = sessionName(connection);
+  if (message?.heldSince === undefined || name === '' || name === state.holderName(holder)) {
+    return [];
+  }
+  const { envelope, attempt, heldSince: since } = message;
+  return [{ kind: 'offered', number: envelope.number, holder, attempt, holding: { name, since } }];
+}
+
+/** How the holds of a release end. */
+export function endOf({ unread, rejected, sessionEnds }: ReleaseRequest): PutBack['ended'] {
+  if (rejected) return 'rejected';
+  if (unread) return 'unread';
+  return sessionEnds ? 'disconnected' : 'released';
+}
