@@ -164,7 +164,8 @@ export class Client {
       take: (response, self) => {
         if (response.kind === 'end') {
           const { remaining, elsewhere } = response;
-          self.done({ deliveries, remaining, elsewhere });
+          const all = deliveries.map((each) => ({ ...each, elsewhere }));
+          self.done({ deliveries: all, remaining, elsewhere });
         }
         if (response.kind !== 'offer') return;
         deliveries.push(response.delivery);

@@ -23,7 +23,7 @@ export interface Delivery {
   readonly others: number;
   /** Messages that were left in the mailbox and that no session held. */
   readonly remaining: number;
-  /** Unread mail of other mailboxes that this session reads; empty in what a fetch delivers. */
+  /** Unread mail of other mailboxes that this session reads. */
   readonly elsewhere: readonly MailElsewhere[];
   /** undefined when it is corrupt on disk. The message can be settled all the same. */
   readonly body: Buffer | undefined;
