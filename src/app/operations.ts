@@ -7,7 +7,13 @@ import {
   sendMsDefault,
   waitMsDefault,
 } from '../base/limits.ts';
-import type { Delivery, Held, MailService, PostResult } from '../model/mail-service.ts';
+import type {
+  Delivery,
+  Held,
+  MailService,
+  PostResult,
+  WaitArguments,
+} from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
@@ -42,6 +48,8 @@ interface BrokerCallExtras extends CallExtras {
   readonly settles?: readonly Held[] | undefined;
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
+  /** Of a wait that ends without a message: what it leaves behind. */
+  readonly onTimeout?: WaitArguments['onTimeout'];
 }
 
 export interface Parameter<Value = unknown> {
@@ -217,8 +225,8 @@ const wait = operation({
   needs: ['mailbox'],
   takes: ['timeout', 'host', 'port', 'after'],
   defaults: { timeout: waitMsDefault / 1_000 },
-  run: ({ mailbox, timeout }, _context, { mail, signal, answers }: BrokerCallExtras) =>
-    mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal }),
+  run: ({ mailbox, timeout }, _context, { mail, signal, answers, onTimeout }: BrokerCallExtras) =>
+    mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal, onTimeout }),
 });
 
 const ask = operation({

@@ -14,7 +14,7 @@ import {
 } from '../base/limits.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type Name, parseBody, parseName } from '../model/message.ts';
-import type { StoredMessage } from '../model/requests.ts';
+import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
 
 /** Where a session or a broker listens: a name or an address, and a port. */
 export interface Address {
@@ -124,15 +124,18 @@ export function parseMailboxes(value: unknown, parameter: string): MailboxList {
 export interface PostedMessage extends StoredMessage {
   readonly to: Name;
   readonly duplicate: boolean;
+  /** The same for all messages of a post. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** The messages that a post stored, in the order of its mailboxes. */
 export function postedMessages(
   to: MailboxList,
-  { duplicate, also, ...first }: PostResult,
+  { duplicate, also, elsewhere, ...first }: PostResult,
 ): PostedMessage[] {
-  return [first, ...also].map(({ id, number, reader }, index) => {
-    return { to: to[index] as Name, id, number, duplicate, reader };
+  return [first, ...also].map(({ id, number, reader, before, holder, same }, index) => {
+    const mailbox = to[index] as Name;
+    return { to: mailbox, id, number, duplicate, reader, before, holder, same, elsewhere };
   });
 }
 

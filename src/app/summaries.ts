@@ -19,6 +19,14 @@ import type {
 import type { Envelope, HoldEnd, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
 import { fitting, sessionLines } from './presence.ts';
+import {
+  age,
+  aheadInBrief,
+  aheadWords,
+  elsewhereFacts,
+  sameTextNotes,
+  withFacts,
+} from './receipt-words.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */
@@ -47,31 +55,31 @@ export function moreThere(remaining: number): string {
   return `${remaining === 0 ? 'no' : remaining} more there`;
 }
 
-export function deliveryTitle(delivery: Delivery, questionOf?: QuestionNames): string {
-  return [titleOf(delivery, questionOf), ...pastHold(delivery)].join('; ');
+export function deliveryTitle(
+  delivery: Delivery,
+  questionOf?: QuestionNames,
+  nowMs?: number,
+): string {
+  return [titleOf(delivery, questionOf, nowMs), ...pastHold(delivery)].join('; ');
 }
 
-function titleOf(delivery: Delivery, questionOf?: QuestionNames): string {
-  return `Message for ${quoted(delivery.mailbox)}: ${described(delivery, questionOf)}`;
+function titleOf(delivery: Delivery, questionOf?: QuestionNames, nowMs?: number): string {
+  return `Message for ${quoted(delivery.mailbox)}: ${described(delivery, questionOf, nowMs)}`;
 }
 
 export function presentStored(to: MailboxList, result: PostResult, notes: Notes): string {
   const stored = result.duplicate ? 'Already stored' : 'Stored';
+  const all = withFacts([...notes, ...sameTextNotes(result)], elsewhereFacts(result.elsewhere));
   if (to.length > 1) {
-    const title = `${stored} in ${to.length} mailboxes: ${storedList(to, result)}`;
-    return head(title, notes);
+    return head(`${stored} in ${to.length} mailboxes: ${storedList(to, result)}`, all);
   }
-  const reader = result.reader ? 'a reader was waiting for it' : 'no reader is waiting there';
   const title = `${stored} as #${result.number} in ${quoted(to[0])}`;
-  return head(title, [reader, ...notes]);
+  return head(title, [...aheadWords(result), ...all]);
 }
 
 function storedList(mailboxes: MailboxList, result: PostResult): string {
   const stored = postedMessages(mailboxes, result).slice(0, storedShown);
-  const all = stored.map(({ to, number, reader }) => {
-    const waits = reader ? ' (a reader was waiting)' : '';
-    return `#${number} in ${quoted(to)}${waits}`;
-  });
+  const all = stored.map((each) => `#${each.number} in ${quoted(each.to)}${aheadInBrief(each)}`);
   const more = mailboxes.length - stored.length;
   return [...all, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
@@ -235,9 +243,11 @@ export type QuestionNames = (id: MessageId) => string;
 export function described(
   { envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>,
   questionOf: QuestionNames = (id) => ` to ${quoted(id)}`,
+  nowMs = Date.now(),
 ): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
-  return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${utcTime(envelope.time)}${again}`;
+  const time = `${utcTime(envelope.time)}${age(nowMs - envelope.time)}`;
+  return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${time}${again}`;
 }
 
 const heldUntil: Readonly<Record<HoldEnd, string>> = {

@@ -171,6 +171,11 @@ assert(
 );
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
+/** Of those that have unread mail, the mailboxes that one response names. */
+export const mailElsewhereMax = 3;
+assert(mailElsewhereMax <= readMailboxesMax, 'only mailboxes that are remembered can be named');
+/** The newest messages of a mailbox, among which a post looks for an earlier one with the same text. */
+export const sameTextLook = 16;
 /** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
 export const waitsMax = 100_000;
 /** The same on one connection. */

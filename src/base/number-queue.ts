@@ -55,6 +55,15 @@ export class NumberQueue {
     return numbers;
   }
 
+  /** The last numbers, at most `max`, in ascending order. */
+  last(max: number): number[] {
+    const numbers: number[] = [];
+    for (let at = this.#chunks.length - 1; at >= 0 && numbers.length < max; at--) {
+      numbers.unshift(...(this.#chunks[at] as number[]).slice(numbers.length - max));
+    }
+    return numbers;
+  }
+
   countAbove(after: number): number {
     const at = this.#chunkOf(after + 1);
     const chunk = this.#chunks[at];

@@ -146,8 +146,12 @@ export class Client {
       },
       take: (response, self) => {
         if (response.kind === 'offer') self.done(response.delivery);
-        else if (isLast || !self.hasCaller) self.done(undefined);
-        else this.#link.send(self.request());
+        else if (response.kind !== 'end') return;
+        else if (!isLast && self.hasCaller) this.#link.send(self.request());
+        else {
+          if (self.hasCaller) options.onTimeout?.(response);
+          self.done(undefined);
+        }
       },
       abandon: (self) => this.#cancel(self),
     });
@@ -179,7 +183,11 @@ export class Client {
         return { kind: 'fetch', request, mailbox, bytesMax: Math.max(0, bytesLeft), messagesMax };
       },
       take: (response, self) => {
-        if (response.kind === 'end') self.done({ deliveries, remaining: response.remaining });
+        if (response.kind === 'end') {
+          const { remaining, elsewhere } = response;
+          const all = deliveries.map((each) => ({ ...each, elsewhere }));
+          self.done({ deliveries: all, remaining, elsewhere });
+        }
         if (response.kind !== 'offer') return;
         deliveries.push(response.delivery);
         bytesLeft -= response.delivery.envelope.bodyBytes;
@@ -399,9 +407,8 @@ export class Client {
       take: (response, self) => {
         if (response.kind !== 'stored') return;
         this.#holdings.drop(settles);
-        const { id, number, duplicate, reader, also } = response;
-        const notHeld = named(settles, response.notHeld);
-        const result = { id, number, duplicate, reader, also, notHeld };
+        const { kind: _kind, request: _request, ...stored } = response;
+        const result = { ...stored, notHeld: named(settles, response.notHeld) };
         if (!self.hasCaller && count > 0) this.#outbox.keepResult(identity, result);
         self.done(result);
       },

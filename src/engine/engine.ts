@@ -25,15 +25,7 @@ import type {
   SettleRequest,
   WaitRequest,
 } from '../model/requests.ts';
-import type {
-  Command,
-  ConnectionId,
-  EngineLimits,
-  Identity,
-  Instant,
-  Outcome,
-  PostCommand,
-} from './commands.ts';
+import type { Command, EngineLimits, Identity, Instant, Outcome, PostCommand } from './commands.ts';
 import {
   Connections,
   type HelloCommand,
@@ -58,6 +50,7 @@ import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
+import { endResponse, mailElsewhere, offer } from './receipts.ts';
 import { type LiveMessage, State } from './state.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 
@@ -135,7 +128,7 @@ export class Engine {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
+      this.#replyEnd(waiter.owner, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -249,8 +242,7 @@ export class Engine {
   #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
     this.#connections.posts(connection, post.from);
-    const { deduplication } = this.#state;
-    const messages = addressedMessages(post, session, deduplication);
+    const messages = addressedMessages(post, session, this.#state.deduplication);
     const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
     const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
     if (isStored || isSettled) return this.#postAgain(post, messages, connection);
@@ -261,18 +253,15 @@ export class Engine {
     const shared = { time, origin: connection.origin, depth: this.#state.depthOfAnswer(answers) };
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const numbered = numberedFrom(this.#state.nextNumber, messages);
-    const toStore = numbered.filter(({ settledAs }) => settledAs === undefined);
-    const [envelope, ...also] = envelopesFor(post, toStore, shared);
-    assert(envelope, 'a post names a mailbox');
+    const [envelope, ...also] = envelopesFor(post, numbered, shared);
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
-    deduplication.sessions.shrink();
-    for (const { number } of toStore) this.#adopt(this.#state.live(number));
-    this.#match(
-      toStore.map(({ number }) => ({ mailbox: this.#state.live(number).mailbox, answers })),
-    );
-    const outcome = { duplicate: false, notHeld };
+    this.#state.deduplication.sessions.shrink();
+    const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
+    for (const message of stored) this.#adopt(message);
+    this.#match(stored.map(({ mailbox }) => ({ mailbox, answers })));
+    const outcome = { poster: connection, duplicate: false, notHeld, time };
     this.#outcome.replyAfterSync(to, storedResponse(post, numbered, this.#state, outcome));
   }
 
@@ -294,13 +283,12 @@ export class Engine {
     messages: readonly AddressedMessage[],
     connection: SessionConnection,
   ): void {
+    const { id: to, session } = connection;
     const stored = storedBefore(post, messages, this.#state);
-    if (!stored) {
-      return this.#outcome.refuse(connection.id, post.request, idConflict(messages));
-    }
-    const notHeld = this.#settleAll(post.settles, connection.session);
-    const outcome = { duplicate: true, notHeld };
-    this.#outcome.replyAfterSync(connection.id, storedResponse(post, stored, this.#state, outcome));
+    if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
+    const notHeld = this.#settleAll(post.settles, session);
+    const outcome = { poster: connection, duplicate: true, notHeld, time: this.#time };
+    this.#outcome.replyAfterSync(to, storedResponse(post, stored, this.#state, outcome));
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -338,7 +326,7 @@ export class Engine {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
-    this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
+    this.#replyEnd(connection, fetch.request, fetch.mailbox);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
@@ -349,7 +337,7 @@ export class Engine {
     if (waiter) this.#unpark(waiter);
     if (fetch) this.#grace.unpark(fetch, connection);
     const { mailbox } = waiter ?? fetch ?? read ?? {};
-    if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
+    if (mailbox !== undefined) this.#replyEnd(connection, request, mailbox);
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -462,7 +450,7 @@ export class Engine {
   #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
     this.#unpark(waiter);
     this.#offer(message, waiter.session);
-    this.#replyOffer(message, waiter.owner, waiter.request);
+    this.#replyOffer(message, waiter.owner, waiter.request, [waiter.mailbox]);
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
@@ -483,16 +471,20 @@ export class Engine {
     this.#state.apply(record);
   }
 
-  #replyOffer(message: LiveMessage, connection: SessionConnection, request: RequestNumber): void {
-    const { envelope, attempt, mailbox, lastHold } = message;
-    const others = this.#waiters.others(mailbox, connection.session);
-    connection.unreadBytes += envelope.bodyBytes;
-    const about = { envelope, mailbox, attempt, others, lastHold };
-    this.#outcome.reply(connection.id, { kind: 'offer', request, ...about });
+  /** `read`: the mailboxes of a wait. A fetch tells of mail elsewhere at its end. */
+  #replyOffer(
+    message: LiveMessage,
+    to: SessionConnection,
+    request: RequestNumber,
+    read?: readonly Name[],
+  ): void {
+    const others = this.#waiters.others(message.mailbox, to.session);
+    to.unreadBytes += message.envelope.bodyBytes;
+    const elsewhere = read ? mailElsewhere(to, read, this.#state) : [];
+    this.#outcome.reply(to.id, offer(message, request, { others, elsewhere }, this.#state));
   }
 
-  #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
-    const remaining = this.#state.counts(mailbox).ready;
-    this.#outcome.reply(to, { kind: 'end', request, remaining });
+  #replyEnd(connection: SessionConnection, request: RequestNumber, mailbox: Name): void {
+    this.#outcome.reply(connection.id, endResponse(request, mailbox, connection, this.#state));
   }
 }

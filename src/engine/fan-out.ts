@@ -15,7 +15,9 @@ import {
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
+import { mailElsewhere, type PostOutcome, storedMessage } from './receipts.ts';
 import type { StoredPost } from './session-posts.ts';
+import type { State } from './state.ts';
 
 /** One message of a post. */
 export interface AddressedMessage {
@@ -52,15 +54,19 @@ export function numberedFrom(
   return messages.map((message) => ({ ...message, number: message.settledAs ?? next++ }));
 }
 
+/** Of the messages that are to be stored: at least one. */
 export function envelopesFor(
   { from, answers, body, checksum }: PostRequest,
   messages: readonly (AddressedMessage & { readonly number: number })[],
   shared: Pick<Envelope, 'time' | 'origin' | 'depth'>,
-): Envelope[] {
+): [Envelope, ...Envelope[]] {
   const bodyBytes = body.length;
-  return messages.map(({ id, number, to }) => {
+  const unsettled = messages.filter(({ settledAs }) => settledAs === undefined);
+  const [envelope, ...also] = unsettled.map(({ id, number, to }) => {
     return { ...shared, id, number, to, from, answers, bodyBytes, checksum };
   });
+  assert(envelope, 'a post that is stored has a message');
+  return [envelope, ...also];
 }
 
 /** The messages of a repeated post; undefined when its content differs from what was stored. */
@@ -92,14 +98,14 @@ export function idConflict(messages: readonly AddressedMessage[]): IpcError {
 
 /** `messages`: all messages of the post, with the numbers under which they are or were stored. */
 export function storedResponse(
-  { request }: PostRequest,
-  messages: readonly { readonly id: MessageId; readonly number: number }[],
-  state: { find(hold: Hold): { readonly holder: SessionId | undefined } | undefined },
-  outcome: Pick<StoredResponse, 'duplicate' | 'notHeld'>,
+  post: PostRequest,
+  messages: readonly Hold[],
+  state: State,
+  outcome: PostOutcome & Pick<StoredResponse, 'notHeld'>,
 ): StoredResponse {
-  const [first, ...also] = messages.map(({ id, number }) => {
-    return { id, number, reader: state.find({ id, number })?.holder !== undefined };
-  });
+  const { poster, duplicate, notHeld } = outcome;
+  const [first, ...also] = messages.map((each) => storedMessage(each, state, outcome));
   assert(first, 'a post has a message');
-  return { kind: 'stored', request, ...first, also, ...outcome };
+  const elsewhere = mailElsewhere(poster, mailboxesOf(post), state);
+  return { kind: 'stored', request: post.request, ...first, also, duplicate, notHeld, elsewhere };
 }

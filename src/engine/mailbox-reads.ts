@@ -44,7 +44,7 @@ export function peekResponses(
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, lastHold, partBytes };
   });
-  return [...peeked, { kind: 'end', request, remaining }];
+  return [...peeked, { kind: 'end', request, remaining, elsewhere: [] }];
 }
 
 export function holderOf(

@@ -215,6 +215,27 @@ export class State {
     return first.map((number) => this.live(number));
   }
 
+  /** The messages with the highest numbers, ready or held, at most `max`, the newest first. */
+  newest(mailbox: Name, max: number): LiveMessage[] {
+    const found = this.#mailboxes.get(mailbox);
+    if (!found) return [];
+    const numbers = [...found.ready.last(max), ...found.held.last(max)];
+    const last = numbers.sort((one, other) => other - one).slice(0, max);
+    return last.map((number) => this.live(number));
+  }
+
+  /** Ready messages with numbers below this one. */
+  readyBelow(mailbox: Name, number: number): number {
+    const ready = this.#mailboxes.get(mailbox)?.ready;
+    return ready ? ready.size - ready.countAbove(number - 1) : 0;
+  }
+
+  /** The held message with the lowest number. */
+  firstHeld(mailbox: Name): LiveMessage | undefined {
+    const first = this.#mailboxes.get(mailbox)?.held.first;
+    return first === undefined ? undefined : this.live(first);
+  }
+
   countAbove(mailbox: Name, after: number): number {
     const found = this.#mailboxes.get(mailbox);
     return found ? found.ready.countAbove(after) + found.held.countAbove(after) : 0;

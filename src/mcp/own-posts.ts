@@ -1,7 +1,9 @@
-// What this session has posted, so that the head of an answer names its question by number and first words. To a
-// model the id that an answer carries says nothing.
+// What this session has posted, so that the head of an answer names its question by number and first words (to a model
+// the id that an answer carries says nothing), and so that a post with the text of an earlier one is noted only if the
+// result of the earlier one may not have been seen.
 import { BoundedMap } from '../base/bounded-map.ts';
 import { quoted } from '../base/quoted.ts';
+import type { PostResult } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
 import type { StoredMessage } from '../model/requests.ts';
 
@@ -13,10 +15,26 @@ const wordsBytes = wordsCharacters * 4;
 
 export class OwnPosts {
   readonly #words = new BoundedMap<MessageId, string>(postsMax);
+  /** Posts whose results were written, by broker and number. */
+  readonly #seen = new BoundedMap<string, true>(postsMax);
 
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
     const words = firstWords(body);
     for (const { id, number } of posted) this.#words.set(id, `#${number} ${words}`);
+  }
+
+  /** The result of the post was written. */
+  seen(broker: string, posted: readonly Pick<StoredMessage, 'number'>[]): void {
+    for (const { number } of posted) this.#seen.set(`${number} ${broker}`, true);
+  }
+
+  /** Without the messages of the same text whose posting was seen: the poster repeats its text on purpose. */
+  withoutSeen(broker: string, result: PostResult): PostResult {
+    const shown = <Stored extends StoredMessage>(stored: Stored): Stored => {
+      const isSeen = stored.same && this.#seen.has(`${stored.same.number} ${broker}`);
+      return isSeen ? { ...stored, same: undefined } : stored;
+    };
+    return { ...shown(result), also: result.also.map(shown) };
   }
 
   /** ` to your #8 "APPROVED"`, after "an answer"; empty for what this session has not posted. */

@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict';
 import type { BrokerSession } from '../app/context.ts';
 import { type OperationParameters, operations } from '../app/operations.ts';
+import { deliveryFacts, elsewhereFacts, unreadFacts, withFacts } from '../app/receipt-words.ts';
 import { deliveryTitle, moreThere, type Notes, type QuestionNames } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { resultCharactersMax } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
-import type { Delivery } from '../model/mail-service.ts';
+import type { Delivery, LeftUnread } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
 import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
 import type { OwnPosts } from './own-posts.ts';
@@ -35,6 +36,12 @@ interface OpenRead {
   end(): void;
 }
 
+/** What a wait brought, or left behind. */
+interface Waited {
+  readonly delivery: Delivery | undefined;
+  readonly left: LeftUnread;
+}
+
 /** A character has at least one byte, so little of what is fetched is released unread. */
 const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
 
@@ -58,10 +65,11 @@ export class Reads {
     const broker = await request.context.broker(given);
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
-    const delivery = await this.waitFor(given, request, broker);
-    if (!delivery) return this.presentWait(given, undefined, request, broker);
-    noteRedelivery(request, [delivery], plan);
-    return this.presentWait(given, withoutOwnHold(delivery, plan), request, broker);
+    const waited = await this.waitFor(given, request, broker);
+    if (!waited.delivery) return this.presentWait(given, waited, request, broker);
+    noteRedelivery(request, [waited.delivery], plan);
+    const delivery = withoutOwnHold(waited.delivery, plan);
+    return this.presentWait(given, { ...waited, delivery }, request, broker);
   }
 
   async fetch(given: OperationParameters<'fetch'>, request: ToolRequest): Promise<string> {
@@ -85,12 +93,13 @@ export class Reads {
     await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
     noteRedelivery(request, deliveries, plan);
     const [first, second] = deliveries;
-    if (!first) return presentNoMail(mailbox, undefined, notes);
+    const all = withFacts(notes, elsewhereFacts(found.elsewhere));
+    if (!first) return presentNoMail(mailbox, undefined, all);
     const ticket = this.#settlement.hand(request, { broker: name, mailbox }, deliveries);
     const remaining = found.remaining + rest.length;
-    if (second) return presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, notes);
+    if (second) return presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, all);
     notes.push(moreThere(remaining));
-    return this.#presentOne(first, ticket, request);
+    return this.#presentOne({ ...first, remaining: 0 }, ticket, request);
   }
 
   /** `answers`: the question whose answer is waited for. */
@@ -99,21 +108,29 @@ export class Reads {
     request: ToolRequest,
     { name, mail }: BrokerSession,
     answers?: MessageId,
-  ): Promise<Delivery | undefined> {
+  ): Promise<Waited> {
     const { context } = request;
     const given = { mailbox, timeout: request.secondsAllowed(timeout) };
-    return this.#openRead(`wait ${name} ${mailbox}`, request, (signal) =>
-      operations.wait.run(given, context, { mail, signal, answers }),
+    let left: LeftUnread = { remaining: 0, elsewhere: [] };
+    const onTimeout = (leaves: LeftUnread) => {
+      left = leaves;
+    };
+    const delivery = await this.#openRead(`wait ${name} ${mailbox}`, request, (signal) =>
+      operations.wait.run(given, context, { mail, signal, answers, onTimeout }),
     );
+    return { delivery, left };
   }
 
   async presentWait(
     { mailbox, timeout }: OperationParameters<'wait'>,
-    delivery: Delivery | undefined,
+    { delivery, left }: Waited,
     request: ToolRequest,
     { name }: BrokerSession,
   ): Promise<string> {
-    if (!delivery) return presentNoMail(mailbox, noteCut(request, timeout), request.notes);
+    if (!delivery) {
+      const seconds = noteCut(request, timeout);
+      return presentNoMail(mailbox, seconds, withFacts(request.notes, unreadFacts(mailbox, left)));
+    }
     const ticket = this.#settlement.hand(request, { broker: name, mailbox }, [delivery]);
     return this.#presentOne(delivery, ticket, request);
   }
@@ -166,13 +183,13 @@ export class Reads {
   }
 
   async #presentOne(delivery: Delivery, ticket: string, request: ToolRequest): Promise<string> {
-    const { notes } = request;
+    const notes = withFacts(request.notes, deliveryFacts(delivery));
     const { body, mailbox, envelope } = delivery;
     const text = presentDelivery(delivery, ticket, notes, this.#questionOf);
     if (!body || fits(text)) return text;
     const source = { ticket, mailbox, from: envelope.from };
     const title = deliveryTitle(delivery, this.#questionOf);
-    return this.#firstPart(source, body, title, request);
+    return this.#firstPart(source, body, title, { context: request.context, notes });
   }
 
   async #firstPart(

@@ -1,5 +1,5 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
-// mark that no peer can know, a foot of one line that names the next call. Pure but for the mark.
+// mark that no peer can know, a foot of one line that names the next call. Pure but for the mark and the age of mail.
 
 import type { MailboxList } from '../app/parameters.ts';
 import { sanitize, sentBy } from '../app/sanitize.ts';
@@ -37,24 +37,26 @@ export function presentDelivery(
   ticket: string,
   notes: Notes,
   questionOf = nameless,
+  nowMs?: number,
 ): string {
-  const { others } = delivery;
-  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
   const last = footOf(delivery, ticket);
-  const words = deliveryTitle(delivery, questionOf);
-  if (!delivery.body) return lines(head(words, [damagedNote, ...rest]), last);
+  const words = deliveryTitle(delivery, questionOf, nowMs);
+  if (!delivery.body) return lines(head(words, [damagedNote, ...notes]), last);
   const { text, count } = sanitize(delivery.body.toString('utf8'));
-  const title = head(words, [...rest, ...hiddenNote(count)]);
+  const title = head(words, [...notes, ...hiddenNote(count)]);
   return lines(title, fenced('', text), last);
 }
 
 /** The texts of the first deliveries, as many as fit into one result. */
-export function fittingBlocks(deliveries: readonly Delivery[], questionOf = nameless): string[] {
+export function fittingBlocks(
+  deliveries: readonly Delivery[],
+  questionOf = nameless,
+  nowMs?: number,
+): string[] {
   const blocks: string[] = [];
   let left = partCharactersMax;
   for (const delivery of deliveries) {
-    const text = block(delivery, questionOf);
+    const text = block(delivery, questionOf, nowMs);
     left -= text.length + 1;
     if (left < 0) break;
     blocks.push(text);
@@ -154,8 +156,8 @@ export function nextAfterPost(
 }
 
 /** One of several deliveries. */
-function block(delivery: Delivery, questionOf: QuestionNames): string {
-  const words = described(delivery, questionOf);
+function block(delivery: Delivery, questionOf: QuestionNames, nowMs?: number): string {
+  const words = described(delivery, questionOf, nowMs);
   const past = pastHold(delivery);
   if (!delivery.body) return `${[words, ...past].join('; ')}: ${damagedNote}.`;
   const { text, count } = sanitize(delivery.body.toString('utf8'));

@@ -44,7 +44,7 @@ export class Tool {
     this.#settlement = new Settlement(transport);
     const own = new OwnPosts();
     this.#reads = new Reads(this.#settlement, transport, own);
-    this.#writes = new Writes(this.#settlement, this.#reads, own);
+    this.#writes = new Writes(this.#settlement, this.#reads, own, transport);
   }
 
   /** `name`: the host's. */

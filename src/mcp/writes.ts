@@ -8,6 +8,7 @@ import {
   type OperationParameters,
   operations,
 } from '../app/operations.ts';
+import { sameTextNotes } from '../app/receipt-words.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
@@ -15,16 +16,19 @@ import type { OwnPosts } from './own-posts.ts';
 import type { Reads } from './reads.ts';
 import { nextAfterPost, presentPost } from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
+import type { HostTransport } from './transport.ts';
 
 export class Writes {
   readonly #settlement: Settlement;
   readonly #reads: Reads;
   readonly #own: OwnPosts;
+  readonly #transport: HostTransport;
 
-  constructor(settlement: Settlement, reads: Reads, own: OwnPosts) {
+  constructor(settlement: Settlement, reads: Reads, own: OwnPosts, transport: HostTransport) {
     this.#settlement = settlement;
     this.#reads = reads;
     this.#own = own;
+    this.#transport = transport;
   }
 
   async post(given: OperationParameters<'post'>, request: ToolRequest): Promise<string> {
@@ -42,9 +46,10 @@ export class Writes {
     const { result: stored } = await this.#store({ ...given, from: mailbox }, request, broker);
     const { timeout } = given;
     const waiting = this.#reads.waitFor({ mailbox, timeout }, request, broker, stored.id);
-    const answer = await answerTo(stored, waiting);
-    if (!answer) notes.push(`the question is stored as #${stored.number}`);
-    return this.#reads.presentWait({ mailbox, timeout }, answer, request, broker);
+    const waited = await answerTo(stored, waiting);
+    if (!waited.delivery) notes.push(`the question is stored as #${stored.number}`);
+    notes.push(...sameTextNotes(stored));
+    return this.#reads.presentWait({ mailbox, timeout }, waited, request, broker);
   }
 
   async #store(
@@ -71,6 +76,7 @@ export class Writes {
     }
     this.#settlement.settled(request, own, result.notHeld);
     this.#own.add([result, ...result.also], given.message);
+    this.#followResult(request, name, result);
     try {
       await this.#settlement.settle(request, elsewhere);
     } catch (error) {
@@ -81,6 +87,13 @@ export class Writes {
         `${what} (${error.code}): name ${after.length === 1 ? 'this ticket' : 'these tickets'} again`,
       );
     }
-    return { result, workFrom: answered?.mailbox };
+    return { result: this.#own.withoutSeen(name, result), workFrom: answered?.mailbox };
+  }
+
+  /** A host that drops calls silently may have dropped this one: its model has to learn of a post that it repeats. */
+  #followResult({ id, caller }: ToolRequest, broker: string, result: PostResult): void {
+    if (caller.dropsCalls) return;
+    const written = () => this.#own.seen(broker, [result, ...result.also]);
+    this.#transport.watch(id, { writing: () => {}, written, gone: () => {} });
   }
 }

@@ -6,8 +6,10 @@ import type {
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
+  EndResponse,
   Holder,
   MailboxStatus,
+  MailElsewhere,
   StorageStatus,
   StoredMessage,
 } from './requests.ts';
@@ -23,6 +25,10 @@ export interface Delivery {
   readonly others: number;
   /** The last hold that ended without a settle; undefined if no session that saw it gave it up. */
   readonly lastHold?: PastHold | undefined;
+  /** Messages that were left in the mailbox and that no session held. */
+  readonly remaining: number;
+  /** Unread mail of other mailboxes that this session reads. */
+  readonly elsewhere: readonly MailElsewhere[];
   /** undefined when it is corrupt on disk. The message can be settled all the same. */
   readonly body: Buffer | undefined;
 }
@@ -58,13 +64,20 @@ export interface PostResult extends StoredMessage {
   readonly duplicate: boolean;
   /** Deliveries that were not settled, because another session holds the messages now. */
   readonly notHeld: readonly Held[];
+  /** Unread mail of other mailboxes that this session reads. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
+
+/** What a wait leaves behind that ends without a message. */
+export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere'>;
 
 export interface WaitArguments extends Cancellable {
   /** Wait only for an answer to this message; other mail stays. */
   readonly answers?: MessageId | undefined;
   /** Infinity: without end. */
   readonly timeoutMs: number;
+  /** Called before a wait ends without a message, unless no broker answered in time. */
+  readonly onTimeout?: ((left: LeftUnread) => void) | undefined;
 }
 
 export interface FetchArguments extends Cancellable {
@@ -76,6 +89,8 @@ export interface FetchResult {
   readonly deliveries: readonly Delivery[];
   /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;
+  /** Unread mail of other mailboxes that this session reads. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** A message as a peek sees it: this session does not hold it. */

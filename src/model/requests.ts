@@ -225,12 +225,46 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'find',
 ];
 
+/** A message that a session holds in the mailbox of a post. */
+export interface HeldAhead {
+  /** Its number in the store. */
+  readonly number: number;
+  /** What the session that holds it is called; '' when it has no name. */
+  readonly name: Name | '';
+  /** How long that session has held it, in milliseconds; 0 if that is not known. */
+  readonly heldMs: number;
+}
+
+/** An unsettled message that looks like an earlier attempt of the same post. */
+export interface SameText {
+  /** Its number in the store. */
+  readonly number: number;
+  /** How long ago it was stored, in milliseconds. */
+  readonly ageMs: number;
+  /** A session holds it; otherwise it is unread. */
+  readonly isHeld: boolean;
+}
+
+/** Unread mail of another mailbox than the one of the call, which this session reads as well. */
+export interface MailElsewhere {
+  /** The mailbox. */
+  readonly mailbox: Name;
+  /** Messages in it that no session holds. */
+  readonly ready: number;
+}
+
 /** One message of a post. */
 export interface StoredMessage {
   readonly id: MessageId;
   readonly number: number;
   /** A session was waiting, and the message was delivered to it at once. */
   readonly reader: boolean;
+  /** Unread messages that will be delivered before it; 0 when it was delivered already. */
+  readonly before: number;
+  /** The message of its mailbox with the lowest number that another session holds than the poster's. */
+  readonly holder: HeldAhead | undefined;
+  /** An unsettled message of its mailbox, from the same name and with the same text: the newest of them. */
+  readonly same: SameText | undefined;
 }
 
 export interface StoredResponse extends StoredMessage {
@@ -242,6 +276,8 @@ export interface StoredResponse extends StoredMessage {
   readonly duplicate: boolean;
   /** Messages that the post was to settle and did not, because another session holds them now. */
   readonly notHeld: readonly Hold[];
+  /** Of at most `mailElsewhereMax` mailboxes, those that the session read last first. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** A delivery. The frame has the body, unless the body is corrupt on disk. */
@@ -256,6 +292,10 @@ export interface Offer {
   /** How many other sessions wait on the same mailbox. */
   readonly others: number;
   readonly lastHold?: PastHold | undefined;
+  /** Messages that are left in the mailbox and that no session holds. */
+  readonly remaining: number;
+  /** As in a stored response; empty in the offers of a fetch, whose end has it. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** A session that holds a message. */
@@ -292,6 +332,8 @@ export interface EndResponse {
   readonly request: RequestNumber;
   /** Messages in the mailbox that no session holds; after a peek, the messages behind the last one it saw. */
   readonly remaining: number;
+  /** As in a stored response; empty after a peek. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 export interface SettledResponse {

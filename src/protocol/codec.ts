@@ -15,6 +15,7 @@ import {
   writeOrigin,
 } from '../model/envelope.ts';
 import type {
+  EndResponse,
   ErrorResponse,
   FetchRequest,
   Hello,
@@ -61,6 +62,7 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
@@ -204,7 +206,10 @@ function readResponse(frame: Frame): Response {
     case 'stored':
       return decodeStored(frame);
     case 'end':
-      return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
+      return readHeader(frame, (reader) => {
+        const remaining = reader.u32();
+        return { kind, request, remaining, elsewhere: readElsewhere(reader) };
+      });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
@@ -288,7 +293,7 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     case 'stored':
       return storedHeader(response);
     case 'end':
-      return new ByteWriter().u32(response.remaining).bytes();
+      return endHeader(response);
     case 'settled':
       return holdsBytes(response.notHeld);
     case 'retried':
@@ -393,6 +398,14 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   writer.text(offer.mailbox);
   writeFullEnvelope(writer, offer.envelope);
   writeLastHold(writer, offer.lastHold);
+  writer.u32(offer.remaining);
+  writeElsewhere(writer, offer.elsewhere);
+  return writer.bytes();
+}
+
+function endHeader({ remaining, elsewhere }: EndResponse): Buffer {
+  const writer = new ByteWriter().u32(remaining);
+  writeElsewhere(writer, elsewhere);
   return writer.bytes();
 }
 
@@ -406,7 +419,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const mailbox = readStoredName(reader);
     const envelope = readFullEnvelope(reader);
     const history = readLastHold(reader);
-    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...history };
+    const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...history, ...left };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

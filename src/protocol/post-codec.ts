@@ -15,10 +15,17 @@ import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { checkBody, readChosenId, readCount, readFlag, readHeader } from './header-fields.ts';
+import {
+  aheadBytesMin,
+  readAhead,
+  readElsewhere,
+  writeAhead,
+  writeElsewhere,
+} from './receipt-fields.ts';
 
 /** The smallest items: a name of one character; a number, an id of one character and a flag. */
 const nameBytesMin = 2;
-const storedBytesMin = 8 + 2 + 1;
+const storedBytesMin = 8 + 2 + 1 + aheadBytesMin;
 
 export function postHeader(post: PostRequest): Buffer {
   const writer = new ByteWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
@@ -56,9 +63,12 @@ export function storedHeader(stored: StoredResponse): Buffer {
   const writer = new ByteWriter().u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
   writeHolds(writer, stored.notHeld);
-  writeOptionalList(writer, stored.also, ({ number, id, reader }) =>
-    writer.u64(number).text(id).u8(Number(reader)),
-  );
+  writeAhead(writer, stored);
+  writeElsewhere(writer, stored.elsewhere);
+  writeOptionalList(writer, stored.also, (also) => {
+    writer.u64(also.number).text(also.id).u8(Number(also.reader));
+    writeAhead(writer, also);
+  });
   return writer.bytes();
 }
 
@@ -71,10 +81,13 @@ export function decodeStored(frame: Frame): StoredResponse {
     duplicate: readFlag(reader),
     reader: readFlag(reader),
     notHeld: readHolds(reader),
+    ...readAhead(reader),
+    elsewhere: readElsewhere(reader),
     also: readOptionalList(reader, storedBytesMin, () => ({
       number: readNumber(reader),
       id: readMessageId(reader),
       reader: readFlag(reader),
+      ...readAhead(reader),
     })),
   }));
 }

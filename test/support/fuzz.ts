@@ -64,6 +64,12 @@ const envelope = {
 };
 
 const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
+const elsewhere = [{ mailbox: name, ready: 3 }];
+const ahead = {
+  before: 4,
+  holder: { number: 2, name, heldMs: 1_000 },
+  same: { number: 3, ageMs: 2_000, isHeld: true },
+};
 
 const answers: readonly Response[] = [
   {
@@ -72,11 +78,17 @@ const answers: readonly Response[] = [
   },
   {
     ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
-    ...{ also: [{ id, number: 7, reader: true }], notHeld: holds },
+    ...{ also: [{ id, number: 7, reader: true, ...ahead }], notHeld: holds, ...ahead, elsewhere },
   },
-  { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
-  { kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope, lastHold },
-  { kind: 'end', request: 3, remaining: 7 },
+  {
+    ...{ kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
+    ...{ remaining: 2, elsewhere },
+  },
+  {
+    ...{ kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
+    ...{ lastHold, remaining: 0, elsewhere: [] },
+  },
+  { kind: 'end', request: 3, remaining: 7, elsewhere },
   { kind: 'settled', request: 5, notHeld: holds },
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },

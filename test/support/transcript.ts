@@ -49,8 +49,11 @@ import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
   DeadLetter,
+  HeldAhead,
   MailboxStatus,
+  MailElsewhere,
   Response,
+  SameText,
 } from '../../src/model/requests.ts';
 import {
   durableOf,
@@ -468,15 +471,18 @@ function answerText(response: Response): string {
     case 'welcome':
       return `${kind} messages=${response.messages}${fields({ lost: response.revoked.map(holdText) })}`;
     case 'stored': {
-      const { duplicate, also, notHeld, ...first } = response;
-      const stored = [first, ...also].map(({ number, id, reader }) => {
-        return `${number} ${shortId(id)}${fields({ duplicate, reader })}`;
+      const { duplicate, also, notHeld, elsewhere, ...first } = response;
+      const stored = [first, ...also].map(({ number, id, reader, before, holder, same }) => {
+        const ahead = { before, holder: holderText(holder), same: sameText(same) };
+        return `${number} ${shortId(id)}${fields({ duplicate, reader, ...ahead })}`;
       });
-      return `${kind} ${stored.join(', ')}${fields({ notHeld: notHeld.map(holdText) })}`;
+      const more = { notHeld: notHeld.map(holdText), elsewhere: elsewhere.map(leftText) };
+      return `${kind} ${stored.join(', ')}${fields(more)}`;
     }
     case 'offer': {
-      const { envelope, mailbox, attempt, others } = response;
-      const more = fields({ others, depth: envelope.depth });
+      const { envelope, mailbox, attempt, others, remaining, elsewhere } = response;
+      const left = { remaining, elsewhere: elsewhere.map(leftText) };
+      const more = fields({ others, depth: envelope.depth, ...left });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
     case 'peeked': {
@@ -489,7 +495,7 @@ function answerText(response: Response): string {
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
     case 'end':
-      return `${kind} remaining=${response.remaining}`;
+      return `${kind} remaining=${response.remaining}${fields({ elsewhere: response.elsewhere.map(leftText) })}`;
     case 'settled':
       return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {
@@ -536,6 +542,19 @@ function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSe
   const numbers = holds.map(({ number, since = 0 }) => `${number}:${(since - timeStart) / 1_000}s`);
   const more = fields({ waits: waitsOn, held, holds: numbers });
   return `${shortId(session)} is ${name} since=${(since - timeStart) / 1_000}s${more}`;
+}
+
+/** What holds messages up: `3:ben:20s`. */
+function holderText(holder: HeldAhead | undefined): string {
+  return holder ? `${holder.number}:${holder.name}:${holder.heldMs / 1_000}s` : '';
+}
+
+function sameText(same: SameText | undefined): string {
+  return same ? `${same.number}:${same.ageMs / 1_000}s${same.isHeld ? ':held' : ''}` : '';
+}
+
+function leftText({ mailbox, ready }: MailElsewhere): string {
+  return `${ready}:${mailbox}`;
 }
 
 function wayText({ id, to }: DeadLetter): string {

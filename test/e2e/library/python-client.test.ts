@@ -1,4 +1,5 @@
 // A client of the protocol in another language: examples/python/ipc.py, written from the documents alone.
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,6 +15,7 @@ import type { Connection } from '../../../src/net/connection.ts';
 import { keyLine } from '../../../src/net/keys.ts';
 import { decodeRequest, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Ended, ended, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
+import { nothingLeft } from '../../support/receipts.ts';
 import { FrameCollector, keys, Listener } from '../../support/sockets.ts';
 
 const folder = fileURLToPath(new URL('../../../../examples/python', import.meta.url));
@@ -37,6 +39,7 @@ const offer = {
   kind: 'offer',
   attempt: 1,
   others: 0,
+  ...nothingLeft,
   mailbox: parseName('B'),
   envelope: {
     number: 5,
@@ -329,7 +332,7 @@ test('a waiting Python client answers pings, and sends its own', python, async (
   connection.send(encodeRequest({ kind: 'ping', request: 7 }));
   const [pong] = await frames.next();
   assert.deepEqual([pong?.type, pong?.request], [0x8b, 7]);
-  connection.send(encodeResponse({ kind: 'end', request, remaining: 0 }));
+  connection.send(encodeResponse({ kind: 'end', request, ...nothingLeft }));
   assert.equal((await waited).code, 124);
 });
 

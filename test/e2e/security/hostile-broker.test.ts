@@ -1,4 +1,5 @@
 // A broker that has the key and is an attacker: of the model that reads its results, and of the terminal.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MessageId, Name } from '../../../src/model/message.ts';
@@ -12,6 +13,7 @@ import {
   jsonFrame,
 } from '../../support/hostile-broker.ts';
 import { origin } from '../../support/model/engine.ts';
+import { nothingLeft } from '../../support/receipts.ts';
 
 const resultCharactersMax = 30_000;
 /** What no line may have: other controls than its end, and characters that hide or turn text. */
@@ -179,7 +181,7 @@ test('an offer with a time that is no date ends the call', async (context) => {
       };
       const mailbox = 'box' as Name;
       return encodeResponse(
-        { kind: 'offer', request, mailbox, attempt: 1, others: 0, envelope },
+        { kind: 'offer', request, mailbox, attempt: 1, others: 0, envelope, ...nothingLeft },
         body,
       );
     },

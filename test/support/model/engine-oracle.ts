@@ -6,7 +6,7 @@
 // state at that point. 5. In the end everything expected must have happened, and no ready message may
 // be left with a parked wait.
 import assert from 'node:assert/strict';
-import { indexBytesPerMessage, pastHoldBytes } from '../../../src/base/limits.ts';
+import { indexBytesPerMessage, pastHoldBytes, readMailboxesMax } from '../../../src/base/limits.ts';
 import type {
   Command,
   EngineLimits,
@@ -36,7 +36,9 @@ import type {
   EndResponse,
   Hello,
   MailboxStatus,
+  MailElsewhere,
   Offer,
+  StoredMessage as PostedMessage,
   PostRequest,
   RetryRequest,
 } from '../../../src/model/requests.ts';
@@ -288,10 +290,10 @@ export class EngineOracle {
   #knownIds = new KnownIds();
   #firstOffers = new Map<Name, number>();
   #holderNames = new Map<SessionId, Name | ''>();
-  /** What each connection is called: by the name that it gave, else by the mailbox that it read last. */
-  readonly #called = new Map<number, { name: Name | undefined; read: Name | undefined }>();
 
   readonly #connections = new Map<number, Hello>();
+  /** By connection: the mailboxes that it has read, the last read last, and the name that it gave. */
+  readonly #read = new Map<number, { mailboxes: Name[]; name: Name | undefined }>();
   /** In the order of arrival. */
   #open: OpenCall[] = [];
   readonly #absent = new Set<SessionId>();
@@ -345,8 +347,8 @@ export class EngineOracle {
     this.#knownIds = new KnownIds(written.memory);
     this.#firstOffers = new Map(written.firstOffers);
     this.#holderNames = new Map(written.holderNames);
-    this.#called.clear();
     this.#connections.clear();
+    this.#read.clear();
     this.#open = [];
     this.#holdersOfUndone.clear();
     this.#absent.clear();
@@ -418,10 +420,7 @@ export class EngineOracle {
     }
     const records = [...outcome.records];
     const replies = [...outcome.replies];
-    if (command.kind === 'post' && command.from !== '') {
-      const called = this.#called.get(command.connection);
-      if (called) called.name = command.from;
-    }
+    this.#learnName(command);
     const failed = this.#expectedError(command);
     if (failed) {
       assert.deepEqual(records, []);
@@ -465,17 +464,17 @@ export class EngineOracle {
           break;
         case 'welcome':
           applyReturns();
-          this.#checkReply(reply, command, expected);
+          this.#checkReply(reply, command, expected, instant);
           break;
         case 'stored':
         case 'settled':
         case 'retried':
         case 'dropped':
           while (records.length > 0) applyNext();
-          this.#checkReply(reply, command, expected);
+          this.#checkReply(reply, command, expected, instant);
           break;
         default:
-          this.#checkReply(reply, command, expected);
+          this.#checkReply(reply, command, expected, instant);
       }
     }
     while (records.length > 0) applyNext();
@@ -498,8 +497,8 @@ export class EngineOracle {
   }
 
   #nameOf(connection: number): Name | '' {
-    const { name, read } = this.#called.get(connection) ?? {};
-    return name ?? read ?? '';
+    const { name, mailboxes } = this.#read.get(connection) ?? {};
+    return name ?? mailboxes?.at(-1) ?? '';
   }
 
   /** The error with which the engine must refuse the command, if any. */
@@ -746,7 +745,8 @@ export class EngineOracle {
           assert.ok(last?.kind === 'error' && last.code === 'replaced' && last.request === 0);
         }
         this.#connections.set(connection, command);
-        this.#called.set(connection, { name: command.name, read: command.reads?.at(-1) });
+        const mailboxes = [...(command.reads ?? [])].slice(-readMailboxesMax);
+        this.#read.set(connection, { mailboxes, name: command.name });
         return;
       }
       case 'disconnect':
@@ -845,12 +845,6 @@ export class EngineOracle {
     assert.equal(holding?.name, this.#nameOf(command.connection));
     assert.notEqual(holding?.name, this.#holderNames.get(holder), 'it has a new name');
     this.#holderNames.set(holder, holding?.name ?? '');
-  }
-
-  #reads(connection: number, mailbox: Name): void {
-    const called = this.#called.get(connection);
-    assert(called);
-    called.read = mailbox;
   }
 
   /** A fetch reads its mailbox when it is served, which may be later than its command. */
@@ -1006,7 +1000,7 @@ export class EngineOracle {
   }
 
   #checkOffer(to: number, offer: Offer, holder: SessionId): void {
-    const { envelope, mailbox, attempt, others, request, lastHold } = offer;
+    const { envelope, mailbox, attempt, others, request, lastHold, remaining, elsewhere } = offer;
     const { number, bodyBytes } = envelope;
     const message = this.#message(number);
     assert.deepEqual({ envelope, mailbox, attempt, holder, lastHold }, comparable(message));
@@ -1017,7 +1011,10 @@ export class EngineOracle {
       const first = this.#waitsFor(envelope, mailbox)[0];
       assert.equal(first, open, 'the asker is served first, then the wait that was parked first');
       this.#close(open);
+      assert.deepEqual(elsewhere, this.#elsewhere(to, [mailbox]));
     } else {
+      this.#reads(to, mailbox);
+      assert.deepEqual(elsewhere, []);
       assert.ok(open.messagesLeft > 0);
       assert.ok(open.offers === 0 || bodyBytes <= open.bytesLeft, 'the body fits');
       open.messagesLeft--;
@@ -1028,29 +1025,29 @@ export class EngineOracle {
     const sessions = new Set(waiting.map(({ session }) => session));
     sessions.delete(holder);
     assert.equal(others, sessions.size);
+    assert.equal(remaining, this.#readyIn(mailbox).length);
   }
 
   #checkEnd(
     to: number,
-    { request, remaining }: EndResponse,
+    { request, remaining, elsewhere }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
     const open = this.#openRequest(to, request);
     const { mailbox } = open;
-    const ready = [...this.#messages.values()]
-      .filter((message) => message.mailbox === mailbox && !message.holder)
-      .sort((one, other) => one.envelope.number - other.envelope.number);
+    const ready = this.#readyIn(mailbox);
     assert.equal(remaining, ready.length);
     const isCancelled =
       command.kind === 'cancel' && command.connection === to && command.request === request;
+    if (open.kind === 'fetch' && !isCancelled) this.#reads(to, mailbox);
+    assert.deepEqual(elsewhere, this.#elsewhere(to, [mailbox]));
     const first = ready[0]?.envelope;
     const isServed =
       open.messagesLeft === 0 || !first || (open.offers > 0 && first.bodyBytes > open.bytesLeft);
     if (open.kind === 'fetch')
       assert.ok(isCancelled || isServed, 'a fetch delivers as much as it may');
     else assert.ok(isCancelled || (command.kind === 'tick' && open.deadline <= now));
-    if (open.kind === 'fetch' && !isCancelled) this.#reads(to, mailbox);
     this.#close(open);
   }
 
@@ -1058,6 +1055,7 @@ export class EngineOracle {
     { to, response }: Reply,
     command: Command | { readonly kind: 'tick' },
     expected: ExpectedEffects,
+    { time }: Instant,
   ): void {
     assert('request' in command, `a reply: ${response.kind}`);
     if (response.kind === 'error') {
@@ -1076,20 +1074,22 @@ export class EngineOracle {
         return;
       case 'stored': {
         assert(command.kind === 'post');
-        const { id, number, reader, also, notHeld } = response;
-        const stored = [{ id, number, reader }, ...also];
+        const { id, number, reader, before, holder, same, also, notHeld } = response;
+        const stored = [{ id, number, reader, before, holder, same }, ...also];
         const ids = idsOf(command, session);
         assert.deepEqual(
           stored.map(({ id }) => id),
           ids,
         );
-        for (const { id, number, reader } of stored) {
+        for (const { id, number, reader, ...ahead } of stored) {
           const stored = this.#knownIds.numberOf(id);
           const known = stored ?? this.#knownIds.settledAs(id);
           assert.equal(number, known, 'the number of the first post with this id');
           const message = this.#find({ id, number });
           assert.equal(reader, message?.holder !== undefined);
+          assert.deepEqual(ahead, this.#aheadOf(message, session, response.duplicate, time));
         }
+        assert.deepEqual(response.elsewhere, this.#elsewhere(to, mailboxesOf(command)));
         assert.deepEqual(notHeld, expected.notHeld);
         return;
       }
@@ -1161,6 +1161,80 @@ export class EngineOracle {
     }
   }
 
+  /** A post names its session even when it is refused. */
+  #learnName(command: Command | { readonly kind: 'tick' }): void {
+    const read = command.kind === 'post' ? this.#read.get(command.connection) : undefined;
+    if (read && command.kind === 'post' && command.from !== '') read.name = command.from;
+  }
+
+  #reads(connection: number, mailbox: Name): void {
+    const read = this.#read.get(connection);
+    assert(read);
+    const others = read.mailboxes.filter((other) => other !== mailbox);
+    read.mailboxes = [...others, mailbox].slice(-readMailboxesMax);
+  }
+
+  /** The first three mailboxes with unread mail: those read last first, then that of the session's name. */
+  #elsewhere(connection: number, own: readonly Name[]): MailElsewhere[] {
+    const read = this.#read.get(connection);
+    assert(read);
+    const mailboxes = new Set([...read.mailboxes.toReversed(), ...(read.name ? [read.name] : [])]);
+    return [...mailboxes]
+      .filter((mailbox) => !own.includes(mailbox))
+      .map((mailbox) => ({ mailbox, ready: this.#readyIn(mailbox).length }))
+      .filter(({ ready }) => ready > 0)
+      .slice(0, 3);
+  }
+
+  /** What the poster of a message learns of its mailbox. */
+  #aheadOf(
+    message: StoredMessage | undefined,
+    session: SessionId,
+    duplicate: boolean,
+    time: number,
+  ): Pick<PostedMessage, 'before' | 'holder' | 'same'> {
+    const nothing = { before: 0, holder: undefined, same: undefined };
+    if (!message || message.mailbox !== message.envelope.to) return nothing;
+    const { mailbox, envelope } = message;
+    const others = [...this.#messages.values()]
+      .filter((other) => other !== message && other.mailbox === mailbox)
+      .sort((one, other) => one.envelope.number - other.envelope.number);
+    const newest = [...others, message]
+      .sort((one, other) => other.envelope.number - one.envelope.number)
+      .slice(0, 16);
+    const equal = newest.find(({ envelope: other }) => {
+      const isSame = other.checksum === envelope.checksum && other.bodyBytes === envelope.bodyBytes;
+      const answersSame = other.answers === envelope.answers || envelope.answers === '';
+      return isSame && answersSame && other.from === envelope.from && other !== envelope;
+    });
+    const isNamed = envelope.from !== '' && !duplicate;
+    const same =
+      equal && isNamed
+        ? {
+            number: equal.envelope.number,
+            ageMs: Math.max(0, time - equal.envelope.time),
+            isHeld: equal.holder !== undefined,
+          }
+        : undefined;
+    if (message.holder) return { ...nothing, same };
+    const before = others.filter(
+      ({ holder, envelope: { number } }) => !holder && number < envelope.number,
+    ).length;
+    const first = others.find(({ holder }) => holder);
+    if (!first?.holder || first.holder === session) return { before, holder: undefined, same };
+    const { envelope: held, heldSince = time } = first;
+    const name = this.#holderNames.get(first.holder) ?? '';
+    const holder = { number: held.number, name, heldMs: Math.max(0, time - heldSince) };
+    return { before, holder, same };
+  }
+
+  /** The lowest number first. */
+  #readyIn(mailbox: Name): StoredMessage[] {
+    return [...this.#messages.values()]
+      .filter((message) => message.mailbox === mailbox && !message.holder)
+      .sort((one, other) => one.envelope.number - other.envelope.number);
+  }
+
   #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
     for (const wait of this.#waits()) {
       for (const [number, { mailbox, holder, envelope }] of this.#messages) {
@@ -1188,6 +1262,7 @@ export class EngineOracle {
 
   #forget(connection: number): void {
     this.#connections.delete(connection);
+    this.#read.delete(connection);
     this.#open = this.#open.filter((open) => open.connection !== connection);
   }
 

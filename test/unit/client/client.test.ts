@@ -1,4 +1,5 @@
 // What a client holds, at a broker that the test plays.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -10,6 +11,7 @@ import type { Connection } from '../../../src/net/connection.ts';
 import { decodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { identity, origin } from '../../support/model/engine.ts';
+import { nothingLeft } from '../../support/receipts.ts';
 
 const [A, B] = ['A', 'B'] as [Name, Name];
 
@@ -57,7 +59,15 @@ test('two messages that got the same number because of a crash are told apart by
         ...{ depth: 0, bodyBytes: 0, checksum: 0 },
       };
       const { mailbox } = request;
-      return { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0 };
+      return {
+        kind: 'offer',
+        request: number,
+        envelope,
+        mailbox,
+        attempt: 1,
+        others: 0,
+        ...nothingLeft,
+      };
     }
     const notHeld = kind === 'settle' ? request.holds.filter(({ id }) => id === 'y') : [];
     return kind === 'settle' ? { kind: 'settled', request: number, notHeld } : undefined;

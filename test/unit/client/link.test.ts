@@ -1,5 +1,6 @@
 // How a session's link reconnects when the broker's responses break the protocol, links end soon after
 // they opened, or owners fail. The clock moves by hand, and each connection is the test's own.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
@@ -11,6 +12,7 @@ import { decodeRequest, encodeResponse, responseTypes } from '../../../src/proto
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { writeJson } from '../../../src/protocol/json-header.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
+import { nothingAhead, nothingLeft } from '../../support/receipts.ts';
 
 const box = 'box' as Name;
 const body = Buffer.from('hello');
@@ -195,7 +197,7 @@ test('a post over which three owners failed goes to no further owner, unless its
     counts.push(request.count);
     const stored = { kind: 'stored', id: 'a.1' as MessageId, number: 1, duplicate: false } as const;
     if (!isFailing) {
-      const more = { reader: false, also: [], notHeld: [] };
+      const more = { reader: false, also: [], notHeld: [], elsewhere: [], ...nothingAhead };
       return connection.answer({ ...stored, request: request.request, ...more });
     }
     connection.answer({ kind: 'error', request: 0, code: 'storage_failed', message: 'EIO' });
@@ -252,7 +254,7 @@ test('a wait without end is sent again each time that it ends, and after a lost 
     const { request: number, mailbox } = request;
     if (waits.length === 2) return connection.destroy();
     if (waits.length < 5) {
-      return connection.answer({ kind: 'end', request: number, remaining: 0 });
+      return connection.answer({ kind: 'end', request: number, ...nothingLeft });
     }
     const origin = { program: 'p', pid: 1, machine: 'm' };
     const envelope = {
@@ -267,7 +269,7 @@ test('a wait without end is sent again each time that it ends, and after a lost 
       ...{ origin, depth: 0, bodyBytes: body.length, checksum: bodyChecksum(body) },
     } as const;
     connection.answer(
-      { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0 },
+      { kind: 'offer', request: number, envelope, mailbox, attempt: 1, others: 0, ...nothingLeft },
       body,
     );
   });
@@ -285,7 +287,7 @@ test('a wait without end that is aborted is cancelled at the broker', async () =
     if (request.kind === 'hello') connection.answer(welcome(request.request));
     if (request.kind === 'wait') abort.abort();
     if (request.kind === 'cancel') {
-      connection.answer({ kind: 'end', request: request.request, remaining: 0 });
+      connection.answer({ kind: 'end', request: request.request, ...nothingLeft });
     }
   });
   const endless = { timeoutMs: Number.POSITIVE_INFINITY, signal: abort.signal };
@@ -302,7 +304,7 @@ test('a peek or a drop is not sent to a broker that does not announce it, and th
       connection.answer({ ...welcome(request.request), requests: ['peek'] });
     }
     if (request.kind === 'peek') {
-      connection.answer({ kind: 'end', request: request.request, remaining: 0 });
+      connection.answer({ kind: 'end', request: request.request, ...nothingLeft });
     }
   });
   const look = { messagesMax: 1, partBytesMax: 0 };

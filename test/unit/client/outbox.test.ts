@@ -1,8 +1,10 @@
 // What a session knows of its posts: their counts, and which of them are the same post again.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outbox } from '../../../src/client/outbox.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
+import { nothingAhead } from '../../support/receipts.ts';
 
 const words = {
   to: 'A' as Name,
@@ -12,7 +14,10 @@ const words = {
   answers: 'q.4' as MessageId,
   settles: [{ number: 4, id: 'q.4' as MessageId }],
 };
-const result = { id: 'x.1' as MessageId, number: 1, reader: false, also: [], notHeld: [] };
+const result = {
+  ...{ id: 'x.1' as MessageId, number: 1, reader: false, also: [], notHeld: [], elsewhere: [] },
+  ...nothingAhead,
+};
 
 test('each message of a post has its own count', () => {
   const outbox = new Outbox({ now: () => 0 });

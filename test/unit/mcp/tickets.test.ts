@@ -1,10 +1,12 @@
 // When a delivery is settled, rule by rule: (a) by its ticket, (b) by a post to its sender, (c) at an orderly
 // end; and what is released instead.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Batch, type Caller, type Plan, Tickets } from '../../../src/mcp/tickets.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
+import { nothingLeft } from '../../support/receipts.ts';
 
 const broker = '19901';
 const here = { broker, mailbox: 'A' as Name };
@@ -32,7 +34,7 @@ function message(
     bodyBytes: 4,
     checksum: 0,
   };
-  return { envelope, mailbox, attempt: 1, others: 0, body: Buffer.from(body) };
+  return { envelope, mailbox, attempt: 1, others: 0, ...nothingLeft, body: Buffer.from(body) };
 }
 
 /** The ticket of messages that were handed over in a result that was written. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
+import { timeMsMax } from '../../../src/base/limits.ts';
 import { version } from '../../../src/base/version.ts';
 import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import {
@@ -21,6 +22,7 @@ import {
 } from '../../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { sessionIdOf } from '../../../src/protocol/session-secret.ts';
+import { nothingAhead } from '../../support/receipts.ts';
 
 const secret = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
 const session = parseSessionId('iscnl9hqnoalmv04');
@@ -147,10 +149,15 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   stored: [
     {
       ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
-      ...{ also: [], notHeld: holds },
+      ...{ also: [], notHeld: holds, before: 3, elsewhere: [{ mailbox: from, ready: 2 }] },
+      holder: { number: 4, name: from, heldMs: 1_000 },
+      same: { number: 5, ageMs: 2_000, isHeld: true },
     },
-    '82 00 0000 00000002 0000001e 0000000000000006 03 696431 01 00',
+    '82 00 0000 00000002 00000057 0000000000000006 03 696431 01 00',
     '00000001 0000000000000005 03 696431',
+    '00000003 00000001 0000000000000004 01 42 00000000000003e8',
+    '00000001 0000000000000005 00000000000007d0 01',
+    '00000001 01 42 00000002',
   ],
   offer: [
     {
@@ -172,13 +179,19 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         checksum,
       },
       lastHold: { name: from, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' },
+      remaining: 2,
+      elsewhere: [{ mailbox: from, ready: 1 }],
     },
-    '83 00 0000 00000003 0000004f 00000002 00000001 00 01 41',
+    '83 00 0000 00000003 0000005d 00000002 00000001 00 01 41',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
     '00000001 01 42 0000010000000000 0000010000000001 02',
+    '00000002 00000001 01 42 00000001',
     '68656c6c6f',
   ],
-  end: [{ kind: 'end', request: 3, remaining: 7 }, '84 00 0000 00000003 00000004 00000007'],
+  end: [
+    { kind: 'end', request: 3, remaining: 7, elsewhere: [{ mailbox: from, ready: 1 }] },
+    '84 00 0000 00000003 0000000e 00000007 00000001 01 42 00000001',
+  ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
   status: [
@@ -431,9 +444,10 @@ const toThree: Request & { kind: 'post' } = {
 };
 const storedThree: Response & { kind: 'stored' } = {
   ...{ kind: 'stored', request: 2, id, number: 6, duplicate: false, reader: false, notHeld: [] },
+  ...{ ...nothingAhead, elsewhere: [] },
   also: [
-    { id, number: 7, reader: true },
-    { id, number: 8, reader: false },
+    { id, number: 7, reader: true, ...nothingAhead },
+    { id, number: 8, reader: false, ...nothingAhead },
   ],
 };
 
@@ -447,9 +461,10 @@ test('what only a post to several mailboxes has is at the end of both headers', 
   ];
   assert.equal(hexOf(post), postHex.join('').replaceAll(' ', ''));
   const storedHex = [
-    '82 00 0000 00000002 00000030',
-    '0000000000000006 03 696431 00 00 00000000',
-    '00000002 0000000000000007 03 696431 01 0000000000000008 03 696431 00',
+    '82 00 0000 00000002 00000058',
+    '0000000000000006 03 696431 00 00 00000000 00000000 00000000 00000000 00000000',
+    '00000002 0000000000000007 03 696431 01 00000000 00000000 00000000',
+    '0000000000000008 03 696431 00 00000000 00000000 00000000',
   ];
   assert.equal(hexOf(stored), storedHex.join('').replaceAll(' ', ''));
   assert.deepEqual(decodeRequest(frameOf(post)), toThree);
@@ -558,16 +573,17 @@ test('a post has either a count or an id', () => {
 
 test('a message has one last hold at most, which ended in one of three ways, and a ready one no holder', () => {
   const offer = answerFrame('offer');
-  const list = offer.header.subarray(-23);
+  const [rest, list, tail] = [
+    offer.header.subarray(0, -37),
+    offer.header.subarray(-37, -14),
+    offer.header.subarray(-14),
+  ];
   assert.equal(list.readUInt32BE(), 1);
-  const rest = offer.header.subarray(0, -23);
-  const twice = Buffer.concat([
-    rest,
-    Buffer.from([0, 0, 0, 2]),
-    list.subarray(4),
-    list.subarray(4),
-  ]);
-  const codes = [0, 4].map((code) => Buffer.concat([rest, list.subarray(0, -1), Buffer.of(code)]));
+  const hold = list.subarray(4);
+  const twice = Buffer.concat([rest, Buffer.from([0, 0, 0, 2]), hold, hold, tail]);
+  const codes = [0, 4].map((code) =>
+    Buffer.concat([rest, list.subarray(0, -1), Buffer.of(code), tail]),
+  );
   for (const header of [twice, ...codes]) {
     assert.throws(() => decodeResponse({ ...offer, header }), { code: 'bad_frame' });
   }
@@ -582,6 +598,7 @@ test('every error in a response is fatal', () => {
   const listedSession = status.sessionList[0] as ConnectedSession;
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const lastHold = { name: '' as Name, from: 1, to: 2, ended: 'released' } as const;
+  const stored = answers.stored[0] as Response & { kind: 'stored' };
   const wrong: Response[] = [
     { ...offer, lastHold: { ...lastHold, name: 'a\x1b' as Name } },
     { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
@@ -589,6 +606,16 @@ test('every error in a response is fatal', () => {
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
     { ...offer, envelope: { ...offer.envelope, origin: { ...origin, machine: 'a\x1b' } } },
+    { ...offer, elsewhere: [{ mailbox: '' as typeof to, ready: 1 }] },
+    { ...offer, elsewhere: Array(4).fill({ mailbox: to, ready: 1 }) },
+    { kind: 'end', request: 3, remaining: 0, elsewhere: Array(4).fill({ mailbox: to, ready: 1 }) },
+    { ...stored, elsewhere: [{ mailbox: 'a\x1b' as typeof to, ready: 1 }] },
+    { ...stored, holder: { number: 0, name: from, heldMs: 1 } },
+    { ...stored, holder: { number: 4, name: 'a\x1b' as typeof from, heldMs: 1 } },
+    { ...stored, holder: { number: 4, name: from, heldMs: timeMsMax + 1 } },
+    { ...stored, same: { number: 0, ageMs: 1, isHeld: true } },
+    { ...stored, same: { number: 5, ageMs: timeMsMax + 1, isHeld: true } },
+    { ...stored, same: { number: 5, ageMs: 1, isHeld: 2 as unknown as boolean } },
     { kind: 'going', request: 1 as 0 },
     ...[
       { session: 'short' as typeof session },

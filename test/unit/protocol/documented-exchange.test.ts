@@ -1,4 +1,5 @@
 // docs/internals/protocol.md writes one whole exchange out in bytes: they are those of the handshake and the frames.
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -8,6 +9,7 @@ import { clearBinding } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse, type RequestToSend } from '../../../src/protocol/codec.ts';
 import { ClientHandshake, ServerHandshake } from '../../../src/protocol/handshake.ts';
 import { sessionIdOf } from '../../../src/protocol/session-secret.ts';
+import { nothingAhead, nothingLeft } from '../../support/receipts.ts';
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 const clientNonce = Buffer.alloc(32, 'c');
@@ -78,10 +80,12 @@ const answers: readonly Response[] = [
     id,
     duplicate: false,
     reader: false,
+    ...nothingAhead,
+    elsewhere: [],
     also: [],
     notHeld: [],
   },
-  { kind: 'offer', request: 3, attempt: 1, others: 0, mailbox: to, envelope },
+  { kind: 'offer', request: 3, attempt: 1, others: 0, mailbox: to, envelope, ...nothingLeft },
   { kind: 'settled', request: 4, notHeld: [] },
 ];
 

@@ -1,0 +1,90 @@
+// What stands beside a result for its reader to know: how old mail is, what is left, what waits elsewhere, and what
+// a post found ahead of its message. Each is a few words.
+import { quoted } from '../base/quoted.ts';
+import type { Delivery, PostResult } from '../model/mail-service.ts';
+import type { Name } from '../model/message.ts';
+import type { EndResponse, MailElsewhere, StoredMessage } from '../model/requests.ts';
+import type { Notes } from './summaries.ts';
+
+/** A head has facts only as long as it has no more notes than this; what a call did is always there. */
+const notesMax = 3;
+/** From this age on a head says how old a message is: the clocks of two machines seldom differ as much. */
+const ageMsShown = 3_600_000;
+
+const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
+
+/** `40 s`, `2 min`, `3 h` or `2 days`. */
+export function duration(ms: number): string {
+  if (ms < minuteMs) return `${Math.max(1, Math.floor(ms / secondMs))} s`;
+  if (ms < hourMs) return `${Math.floor(ms / minuteMs)} min`;
+  if (ms < 2 * dayMs) return `${Math.floor(ms / hourMs)} h`;
+  return `${Math.floor(ms / dayMs)} days`;
+}
+
+/** `, 3 h old`, if it is older than an hour. */
+export function age(ms: number): string {
+  return ms < ageMsShown ? '' : `, ${duration(ms)} old`;
+}
+
+/** `facts`: the most important first. */
+export function withFacts(notes: Notes, facts: Notes): Notes {
+  return [...notes, ...facts.slice(0, Math.max(0, notesMax - notes.length))];
+}
+
+/** What a delivery leaves behind. */
+export function deliveryFacts({ mailbox, remaining, elsewhere, others }: Delivery): Notes {
+  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
+  return [
+    ...(remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`]),
+    ...elsewhereFacts(elsewhere),
+    ...(others === 0 ? [] : [`${waiting} here too`]),
+  ];
+}
+
+/** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */
+export function unreadFacts(
+  mailbox: Name,
+  { remaining, elsewhere }: Pick<EndResponse, 'remaining' | 'elsewhere'>,
+): Notes {
+  const own = remaining === 0 ? [] : [{ mailbox, ready: remaining }];
+  return elsewhereFacts([...own, ...elsewhere]);
+}
+
+/** `1 waits in "amy", 4 in "jobs"`. */
+export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): Notes {
+  if (!first) return [];
+  const waits = first.ready === 1 ? '1 waits' : `${first.ready} wait`;
+  const more = others.map(({ mailbox, ready }) => `, ${ready} in ${quoted(mailbox)}`);
+  return [`${waits} in ${quoted(first.mailbox)}${more.join('')}`];
+}
+
+/** What stands between a message and its reader. */
+export function aheadWords({ reader, before, holder }: StoredMessage): Notes {
+  if (reader) return ['a reader was waiting for it'];
+  const unread = before === 0 ? [] : [`${before} unread before it`];
+  if (!holder) return [...unread, 'no reader is waiting there'];
+  const { number, name, heldMs } = holder;
+  const who = name === '' ? 'a session' : quoted(name);
+  const held = heldMs < secondMs ? 'holds' : 'has held';
+  const long = heldMs < secondMs ? '' : ` for ${duration(heldMs)}`;
+  return [...unread, `${who} ${held} #${number}${long}`];
+}
+
+/** The same for one mailbox of several. */
+export function aheadInBrief({ reader, before }: StoredMessage): string {
+  if (reader) return ' (a reader was waiting)';
+  return before === 0 ? '' : ` (${before} unread before it)`;
+}
+
+/** For a poster that may have repeated a call whose result it did not get. */
+export function sameTextNotes(result: PostResult): Notes {
+  const [first, ...others] = [result, ...result.also].flatMap(({ same }) => same ?? []);
+  if (!first) return [];
+  const { number, ageMs, isHeld } = first;
+  const state = isHeld ? 'is in work' : 'is unread';
+  const where =
+    result.also.length === 0
+      ? `as #${number}, ${duration(ageMs)} ago, and ${state}`
+      : `in ${others.length + 1} of them, ${duration(ageMs)} ago`;
+  return [`the same text was stored ${where}: it is there twice now`];
+}

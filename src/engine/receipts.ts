@@ -1,0 +1,119 @@
+// What responses say beside their own matter, so that no agent has to ask: the session's unread mail in other
+// mailboxes, and what stands between a stored message and its reader. Each takes a bounded number of looks.
+import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
+import type { Envelope, Hold, Name } from '../model/message.ts';
+import type {
+  EndResponse,
+  HeldAhead,
+  MailElsewhere,
+  Offer,
+  RequestNumber,
+  SameText,
+  StoredMessage,
+} from '../model/requests.ts';
+import type { SessionConnection } from './connections.ts';
+import type { LiveMessage, State } from './state.ts';
+
+/**
+ * The mailboxes with unread mail among those that the session has read, the last read first, then the one of its
+ * name, even if it never read that. `own`: the mailboxes of the request, which are left out.
+ */
+export function mailElsewhere(
+  { name, readMailboxes }: Pick<SessionConnection, 'name' | 'readMailboxes'>,
+  own: readonly Name[],
+  state: State,
+): MailElsewhere[] {
+  const mailboxes = [...readMailboxes.keys()].reverse();
+  if (name !== undefined && !readMailboxes.has(name)) mailboxes.push(name);
+  const found: MailElsewhere[] = [];
+  for (const mailbox of mailboxes) {
+    const { ready } = state.counts(mailbox);
+    if (ready > 0 && !own.includes(mailbox)) found.push({ mailbox, ready });
+    if (found.length === mailElsewhereMax) break;
+  }
+  return found;
+}
+
+export function offer(
+  { envelope, mailbox, attempt, lastHold }: LiveMessage,
+  request: RequestNumber,
+  more: Pick<Offer, 'others' | 'elsewhere'>,
+  state: State,
+): Offer {
+  const remaining = state.counts(mailbox).ready;
+  const about = { envelope, mailbox, attempt, lastHold, remaining };
+  return { kind: 'offer', request, ...about, ...more };
+}
+
+/** Of a wait or a fetch. */
+export function endResponse(
+  request: RequestNumber,
+  mailbox: Name,
+  connection: SessionConnection,
+  state: State,
+): EndResponse {
+  const elsewhere = mailElsewhere(connection, [mailbox], state);
+  return { kind: 'end', request, remaining: state.counts(mailbox).ready, elsewhere };
+}
+
+export interface PostOutcome {
+  readonly poster: SessionConnection;
+  /** Nothing was stored: it was before. */
+  readonly duplicate: boolean;
+  /** Now, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A message of a post as its poster learns of it. */
+export function storedMessage(
+  hold: Hold,
+  state: State,
+  { poster, duplicate, time }: PostOutcome,
+): StoredMessage {
+  const { id, number } = hold;
+  const message = state.find(hold);
+  const reader = message?.holder !== undefined;
+  const nothing = { id, number, reader, before: 0, holder: undefined, same: undefined };
+  // Settled by now, or a dead letter.
+  if (message?.mailbox !== message?.envelope.to || !message) return nothing;
+  const same = duplicate ? undefined : sameText(message, state, time);
+  if (reader) return { ...nothing, same };
+  const { mailbox, envelope } = message;
+  const before = state.readyBelow(mailbox, envelope.number);
+  const first = state.firstHeld(mailbox);
+  const holder = first && heldAhead(first, poster, state, time);
+  return { id, number, reader, before, holder, same };
+}
+
+/** undefined when the poster holds it itself. */
+function heldAhead(
+  { envelope: { number }, holder, heldSince }: LiveMessage,
+  { session }: SessionConnection,
+  state: State,
+  time: number,
+): HeldAhead | undefined {
+  if (holder === undefined || holder === session) return undefined;
+  const heldMs = Math.max(0, time - (heldSince ?? time));
+  return { number, name: state.holderName(holder), heldMs };
+}
+
+/** A message without a sender says nothing about who posted it. */
+function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number) {
+  if (envelope.from === '') return undefined;
+  for (const { envelope: other, holder } of state.newest(mailbox, sameTextLook)) {
+    if (other.number === envelope.number || !isSameText(other, envelope)) continue;
+    const ageMs = Math.max(0, time - other.time);
+    return { number: other.number, ageMs, isHeld: holder !== undefined } satisfies SameText;
+  }
+  return undefined;
+}
+
+/** An answer that is posted again by another session, which has no ticket of the question, answers nothing. */
+function isSameText(earlier: Envelope, posted: Envelope): boolean {
+  return (
+    earlier.checksum === posted.checksum &&
+    earlier.bodyBytes === posted.bodyBytes &&
+    earlier.from === posted.from &&
+    (earlier.answers === posted.answers || posted.answers === '')
+  );
+}

@@ -1,0 +1,74 @@
+// The fields with which responses tell a session of other mail: what waits elsewhere, and what a post found ahead of
+// its message.
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
+import { IpcError } from '../base/errors.ts';
+import { mailElsewhereMax, timeMsMax } from '../base/limits.ts';
+import { readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
+import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/requests.ts';
+import { readFlag } from './header-fields.ts';
+
+/** What a post found ahead of one of its messages. */
+type Ahead = Pick<StoredMessage, 'before' | 'holder' | 'same'>;
+
+/** The smallest items: a name of one character and a count; a number, an empty name and a time; and so on. */
+const elsewhereBytesMin = 2 + 4;
+const holderBytesMin = 8 + 1 + 8;
+const sameBytesMin = 8 + 8 + 1;
+/** A count and two empty lists. */
+export const aheadBytesMin = 3 * 4;
+
+export function writeElsewhere(writer: ByteWriter, elsewhere: readonly MailElsewhere[]): void {
+  writer.list(elsewhere, ({ mailbox, ready }) => writer.text(mailbox).u32(ready));
+}
+
+export function readElsewhere(reader: ByteReader): MailElsewhere[] {
+  const elsewhere = reader.list(elsewhereBytesMin, () => ({
+    mailbox: readStoredName(reader),
+    ready: reader.u32(),
+  }));
+  return checkLength(elsewhere, mailElsewhereMax, 'mailboxes with mail');
+}
+
+export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead): void {
+  writer.u32(before);
+  writer.list(holder ? [holder] : [], ({ number, name, heldMs }) =>
+    writer.u64(number).text(name).u64(heldMs),
+  );
+  writer.list(same ? [same] : [], ({ number, ageMs, isHeld }) =>
+    writer.u64(number).u64(ageMs).u8(Number(isHeld)),
+  );
+}
+
+export function readAhead(reader: ByteReader): Ahead {
+  const before = reader.u32();
+  const holders = reader.list(holderBytesMin, () => readHolder(reader));
+  const [holder] = checkLength(holders, 1, 'holders');
+  const [same] = checkLength(
+    reader.list(sameBytesMin, () => readSame(reader)),
+    1,
+    'messages with the same text',
+  );
+  return { before, holder, same };
+}
+
+function readHolder(reader: ByteReader): HeldAhead {
+  const number = readNumber(reader);
+  return { number, name: readStoredNameOrNone(reader), heldMs: readDuration(reader) };
+}
+
+function readSame(reader: ByteReader): SameText {
+  const number = readNumber(reader);
+  return { number, ageMs: readDuration(reader), isHeld: readFlag(reader) };
+}
+
+/** In milliseconds. */
+function readDuration(reader: ByteReader): number {
+  const ms = reader.u64();
+  if (ms <= timeMsMax) return ms;
+  throw new IpcError('bad_frame', `a duration of ${ms} ms`);
+}
+
+function checkLength<T>(list: T[], max: number, what: string): T[] {
+  if (list.length <= max) return list;
+  throw new IpcError('bad_frame', `${list.length} ${what}; the limit is ${max}`);
+}
