@@ -11,6 +11,7 @@ export {
 } from './library/agent-mail.ts';
 export {
   type DirectMessage,
+  type Found,
   type Glimpse,
   Message,
   type PastHold,
@@ -20,6 +21,7 @@ export type {
   CallOptions,
   DropOptions,
   FetchOptions,
+  FindOptions,
   OpenOptions,
   PeekOptions,
   PingOptions,
@@ -31,7 +33,7 @@ export type {
   StartOptions,
   WaitOptions,
 } from './library/library-options.ts';
-export type { SessionHold } from './model/look-results.ts';
+export type { FoundState, SessionHold } from './model/look-results.ts';
 export type {
   BrokerStatus,
   RetryResult,

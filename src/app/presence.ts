@@ -1,7 +1,9 @@
 // The sessions of a broker as lines of a status: each with its name, the program and place, since when it is
 // connected, on what it waits and what it holds.
 import { quoted } from '../base/quoted.ts';
+import type { FoundMessage, FoundState } from '../model/look-results.ts';
 import type { BrokerStatus, SessionStatus } from '../model/mail-service.ts';
+import type { Holder } from '../model/requests.ts';
 import { roughTime } from './durations.ts';
 import { placed } from './sanitize.ts';
 
@@ -31,6 +33,35 @@ export function sessionLines(
   const hidden = namedSessions - lines.length;
   return hidden > 0 ? [...lines, `and ${hidden} more sessions`] : lines;
 }
+
+/** `held by "amy" ("codex" on "laptop" in "~/shop") for 3 min`. */
+export function heldBy({ session, origin, name, since }: Holder, nowMs: number): string {
+  const place = origin ? placed(origin) : `session ${session}, not connected`;
+  const who = name === '' ? place : `${quoted(name)} (${place})`;
+  return `held by ${who}${since === undefined ? '' : ` for ${roughTime(nowMs - since)}`}`;
+}
+
+/** What has become of a message, after its id. */
+export function foundWords(message: FoundMessage, nowMs: number): string {
+  const { state, number, answeredBy, place } = message;
+  const answer = answeredBy === undefined ? '' : `; its answer #${answeredBy} is unread`;
+  if (!place) return `${goneWords[state]}${number === undefined ? '' : ` (#${number})`}${answer}`;
+  const { mailbox, to, time, attempt, holder } = place;
+  const parts = [
+    `#${number} in ${quoted(mailbox)}`,
+    holder ? heldBy(holder, nowMs) : `unread for ${roughTime(nowMs - time)}`,
+    ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+    ...(mailbox === to ? [] : [`posted to ${quoted(to)}`]),
+  ];
+  return `${parts.join(', ')}${answer}`;
+}
+
+const goneWords: Readonly<Record<FoundState, string>> = {
+  ...{ ready: '', held: '' },
+  settled: 'settled',
+  forgotten: 'settled, or refused when it was posted',
+  unknown: 'unknown: never posted, or settled and forgotten',
+};
 
 /** The first lines, as many as have room together. */
 export function fitting(lines: readonly string[], charactersMax: number): string[] {

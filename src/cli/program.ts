@@ -5,6 +5,7 @@ import { version } from '../base/version.ts';
 import { withChoices, withExamples } from './command-parts.ts';
 import { addDirectCommands } from './commands/direct.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addFindCommand } from './commands/find.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLookCommands } from './commands/look.ts';
@@ -27,6 +28,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addMcpCommand(program);
   addMailCommands(program);
   addLookCommands(program);
+  addFindCommand(program);
   addDirectCommands(program);
   addOwnerCommands(program);
   addStoreCommands(

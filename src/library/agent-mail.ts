@@ -26,6 +26,8 @@ import { parseBody, parseMessageId, parseName } from '../model/message.ts';
 import type { DroppedMessage } from '../model/requests.ts';
 import {
   type DirectMessage,
+  type Found,
+  foundOf,
   type Glimpse,
   glimpseOf,
   handleOf,
@@ -37,6 +39,7 @@ import {
   type CallOptions,
   type DropOptions,
   type FetchOptions,
+  type FindOptions,
   type OpenOptions,
   type PeekOptions,
   type PingOptions,
@@ -229,6 +232,20 @@ export class AgentMail {
       remaining = page.remaining;
     }
     return { messages, remaining };
+  }
+
+  /**
+   * Says what has become of messages, by their ids, in the order of the list. Nothing changes. An id is remembered
+   * until its session has acknowledged the post and its message is settled, so most settled messages are `forgotten`
+   * soon, and `unknown` when their session has ended. The broker does not know when a message was settled.
+   * @throws `version_mismatch`: the session that owns the broker is older, and cannot do it.
+   */
+  async find(ids: readonly string[], options: FindOptions = {}): Promise<Found[]> {
+    const given = parseOptions('find', options, ['mailbox', 'signal']);
+    const { mailbox: answersIn = this.#context.name, signal } = given;
+    const wanted = parseOptions('find', { ids }, ['ids']).ids ?? [];
+    const found = await this.#mail.find(wanted, { answersIn, signal });
+    return found.map((message, index) => foundOf(wanted[index] as string, message));
   }
 
   /**

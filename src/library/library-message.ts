@@ -2,6 +2,7 @@
 
 import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
+import type { FoundMessage, FoundState } from '../model/look-results.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { HoldEnd, Origin, PastHold as StoredPastHold } from '../model/message.ts';
 import type { Holder } from '../model/requests.ts';
@@ -187,6 +188,37 @@ export function glimpseOf(message: PeekedMessage, full: boolean): Glimpse {
 
 function withDates(lastHold: StoredPastHold | undefined): PastHold | undefined {
   return lastHold && { ...lastHold, from: new Date(lastHold.from), to: new Date(lastHold.to) };
+}
+
+/** What `find` says of a message. */
+export interface Found {
+  /** The id that was asked for. */
+  readonly id: string;
+  /**
+   * `ready`: no session holds it. `held`: `holder` holds it. `settled`: it was settled. `forgotten`: it was settled, or
+   * refused when it was posted; the broker remembers no more. `unknown`: never posted, or settled and forgotten.
+   */
+  readonly state: FoundState;
+  /** Its number in the store; undefined when that is not known any more. */
+  readonly number: number | undefined;
+  /** The number of an unread message that answers it; undefined when there is none. */
+  readonly answeredBy: number | undefined;
+  /** Where it is: `to`, or `dead-letters`; undefined unless it is ready or held. */
+  readonly mailbox: string | undefined;
+  /** The mailbox that it was posted to; undefined unless it is ready or held. */
+  readonly to: string | undefined;
+  /** When it was stored, by the clock of the broker's machine; undefined unless it is ready or held. */
+  readonly time: Date | undefined;
+  /** Which delivery it is in, or the number that its next one will have; undefined unless it is ready or held. */
+  readonly attempt: number | undefined;
+  /** The session that holds it; undefined unless it is held. */
+  readonly holder: Holder | undefined;
+}
+
+export function foundOf(id: string, { state, number, answeredBy, place }: FoundMessage): Found {
+  const { mailbox, to, time, attempt, holder } = place ?? {};
+  const stored = time === undefined ? undefined : new Date(time);
+  return { id, state, number, answeredBy, mailbox, to, time: stored, attempt, holder };
 }
 
 /** A message of `receive`, while its sender waits: confirm it, or refuse it. */

@@ -95,6 +95,12 @@ export interface PeekOptions extends CallOptions {
   readonly full?: boolean | undefined;
 }
 
+/** Where a `find` looks for answers. */
+export interface FindOptions extends CallOptions {
+  /** The mailbox in which the answers arrive. Default: the name given to `open`, else the sender's of each message. */
+  readonly mailbox?: string | undefined;
+}
+
 /** Which messages a `drop` settles. Default: all that are ready. */
 export interface DropOptions extends CallOptions {
   /** Only those with these ids; an empty list drops none. */

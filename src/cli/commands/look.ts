@@ -110,13 +110,13 @@ function addDrop(program: Command): void {
   withExamples(command, 'ipc drop ann', 'ipc drop ann --older 2d --yes');
 }
 
-function withBroker(command: Command): Command {
+export function withBroker(command: Command): Command {
   return command
     .option('--host <host>', 'HOST or HOST:PORT of the broker')
     .option('--port <port>', brokerPortWords);
 }
 
-function brokerAt(host: string | undefined, port: string | undefined): BrokerAddress {
+export function brokerAt(host: string | undefined, port: string | undefined): BrokerAddress {
   const at = {
     ...(host !== undefined && { host: parseBrokerHost(host) }),
     ...(port !== undefined && { port: parsePort(port) }),
@@ -156,13 +156,14 @@ function plainLine(message: PeekedMessage, full: boolean): string {
   const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
   return jsonLine({
     ...{ id, number, mailbox, to, from, ...plainOrigin(origin), time, attempt, answers },
-    holder: holder && {
-      ...{ session: holder.session, name: holder.name, since: holder.since },
-      ...(holder.origin ? plainOrigin(holder.origin) : noOrigin),
-    },
+    holder: holder && plainHolder(holder),
     ...{ lastHold, bytes, damaged: part === undefined, line: firstLine(message) },
     body: full ? partText(message) : undefined,
   });
+}
+
+export function plainHolder({ session, name, since, origin }: Holder): object {
+  return { session, name, since, ...(origin ? plainOrigin(origin) : noOrigin) };
 }
 
 const noOrigin = { program: undefined, pid: undefined, machine: undefined, folder: undefined };

@@ -47,6 +47,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
+  find: ['id', 'state', 'number', 'mailbox', 'to', 'time', 'attempt', 'holder', 'answeredBy'],
   send: ['received', 'host'],
   receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
   ping: ['host', 'ms'],

@@ -32,6 +32,61 @@ test('a message is posted, waited for, answered and settled', async (context) =>
   assert.equal((await a.status()).messages, 0);
 });
 
+test('find says what has become of messages, and which unread message answers them', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const a = await session({ name: 'A' });
+  const b = await session({ name: 'B' });
+  const [one, two] = [await a.post('B', 'one'), await a.post('B', 'two', { id: 'mine' })];
+  const ids = [one.id, two.id, 'never'];
+  const states = async () => (await a.find(ids)).map(({ state }) => state);
+  assert.deepEqual(await states(), ['ready', 'ready', 'unknown']);
+  const question = await b.wait('B');
+  assert(question);
+  const [held, ready, unknown] = await a.find(ids);
+  assert(held && ready && unknown);
+  const { holder, time, ...place } = held;
+  assert.deepEqual(place, {
+    ...{ id: one.id, state: 'held', number: one.number, answeredBy: undefined },
+    ...{ mailbox: 'B', to: 'B', attempt: 1 },
+  });
+  assert.deepEqual(
+    [holder?.name, holder?.origin?.program, time instanceof Date],
+    ['B', 'test', true],
+  );
+  assert.deepEqual(
+    [ready.number, ready.holder, unknown.number],
+    [two.number, undefined, undefined],
+  );
+  const answer = await b.post('A', 'answer', { answers: question });
+  const [answered] = await a.find(ids);
+  assert.deepEqual([answered?.state, answered?.answeredBy], ['settled', answer.number]);
+  assert.deepEqual(await a.find([]), []);
+  await assert.rejects(a.find('mine' as never), { code: 'bad_parameter' });
+  // More than one request has room for.
+  const many = await a.find(
+    Array.from({ length: 150 }, (_, index) => (index === 149 ? 'mine' : 'no')),
+  );
+  assert.deepEqual([many.length, many.at(-1)?.state], [150, 'ready']);
+});
+
+test('the status lists the sessions, and marks the one that asks', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const a = await session({ name: 'A' });
+  const b = await session();
+  const waiting = b.wait('jobs', { timeoutMs: 300 });
+  await a.post('B', 'work');
+  const work = await b.wait('B');
+  const { sessions, namedSessions, sessionList } = await a.status();
+  assert.deepEqual([sessions, namedSessions], [2, 2]);
+  const [own, other] = sessionList;
+  assert(own && other);
+  assert.deepEqual([own.name, own.own, own.waitsOn, own.held], ['A', true, [], 0]);
+  assert.deepEqual([other.name, other.own, other.waitsOn], ['B', false, ['jobs']]);
+  assert.deepEqual([other.held, other.holds[0]?.number], [1, work?.number]);
+  assert(Math.abs(Date.now() - (other.holds[0]?.since ?? 0)) < 60_000);
+  await waiting;
+});
+
 test('a loop settles a message when its body is done, and releases it when the body throws', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();

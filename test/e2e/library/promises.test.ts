@@ -378,6 +378,7 @@ test('an unknown option is refused, and the error lists those that the call take
     [mail, 'ask', ['A', 'x', wrong], 'mailbox, id, answers, timeoutMs, signal'],
     [mail, 'peek', ['A', wrong], 'max, full, signal'],
     [mail, 'drop', ['A', wrong], 'ids, olderThanMs, signal'],
+    [mail, 'find', [['x'], wrong], 'mailbox, signal'],
     [mail, 'fetch', ['A', wrong], 'bytesMax, messagesMax, signal'],
     [mail, 'send', ['127.0.0.1:1', 'x', wrong], 'from, timeoutMs, signal'],
     [mail, 'receive', [wrong], 'port, bind, timeoutMs, signal'],
