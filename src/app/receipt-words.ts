@@ -31,14 +31,17 @@ export function withFacts(notes: Notes, facts: Notes): Notes {
   return [...notes, ...facts.slice(0, Math.max(0, notesMax - notes.length))];
 }
 
-/** What a delivery leaves behind. */
-export function deliveryFacts({ mailbox, remaining, elsewhere, others }: Delivery): Notes {
+/** What a delivery leaves behind, and who else waits for it. */
+export function deliveryFacts(delivery: Delivery): Notes {
+  const { elsewhere, others } = delivery;
   const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  return [
-    ...(remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`]),
-    ...elsewhereFacts(elsewhere),
-    ...(others === 0 ? [] : [`${waiting} here too`]),
-  ];
+  const rivals = others === 0 ? [] : [`${waiting} here too`];
+  return [...leftFacts(delivery), ...elsewhereFacts(elsewhere), ...rivals];
+}
+
+/** `2 more in "jobs"`. */
+export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 'remaining'>): Notes {
+  return remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`];
 }
 
 /** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */

@@ -36,6 +36,8 @@ export const messageFields: OutputFields = {
   attempt: 'how many times it was delivered, this time included',
   answers: 'the id of the message that it answers, or ""',
   depth: 'its position in a chain of answers; 0 if it answers none',
+  remaining: 'messages left in the mailbox that no session held then',
+  elsewhere: 'unread mail of other mailboxes of this session: a list of {mailbox, ready}',
   failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',
@@ -86,7 +88,7 @@ export function plainOrigin({ program, pid, machine, folder = null }: PlainOrigi
   return { program, pid, machine, folder };
 }
 
-function plain({ envelope, mailbox, attempt, body }: Delivery): object {
+function plain({ envelope, mailbox, attempt, remaining, elsewhere, body }: Delivery): object {
   const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
   const fields = {
@@ -100,6 +102,8 @@ function plain({ envelope, mailbox, attempt, body }: Delivery): object {
     attempt,
     answers,
     depth,
+    remaining,
+    elsewhere,
   };
   return { ...fields, failure: failureIn(envelope, body), damaged: body === undefined, body: text };
 }
