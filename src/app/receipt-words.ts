@@ -61,13 +61,14 @@ export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): No
   return [`${waits} in ${quoted(first.mailbox)}${more.join('')}`];
 }
 
-/** What stands between a message and its reader. */
-export function aheadWords({ reader, before, holder }: StoredMessage): Notes {
+/** What stands between a message and its reader. `mailbox`: that of the message. */
+export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: Name): Notes {
   if (reader) return ['a reader was waiting for it'];
   const unread = before === 0 ? [] : [`${before} unread before it`];
   if (!holder) return [...unread, 'no reader is waiting there'];
   const { number, name, heldMs } = holder;
-  const who = name === '' ? 'a session' : quoted(name);
+  // A session that has posted under no name is called after the mailbox that it read.
+  const who = name === '' || name === mailbox ? 'a reader' : quoted(name);
   const held = heldMs < secondMs ? 'holds' : 'has held';
   const long = heldMs < secondMs ? '' : ` for ${duration(heldMs)}`;
   return [...unread, `${who} ${held} #${number}${long}`];
