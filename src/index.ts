@@ -46,6 +46,9 @@ export type {
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
+  HeldAhead,
   Holder,
   MailboxStatus,
+  MailElsewhere,
+  SameText,
 } from './model/requests.ts';

@@ -31,14 +31,17 @@ export function withFacts(notes: Notes, facts: Notes): Notes {
   return [...notes, ...facts.slice(0, Math.max(0, notesMax - notes.length))];
 }
 
-/** What a delivery leaves behind. */
-export function deliveryFacts({ mailbox, remaining, elsewhere, others }: Delivery): Notes {
+/** What a delivery leaves behind, and who else waits for it. */
+export function deliveryFacts(delivery: Delivery): Notes {
+  const { elsewhere, others } = delivery;
   const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  return [
-    ...(remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`]),
-    ...elsewhereFacts(elsewhere),
-    ...(others === 0 ? [] : [`${waiting} here too`]),
-  ];
+  const rivals = others === 0 ? [] : [`${waiting} here too`];
+  return [...leftFacts(delivery), ...elsewhereFacts(elsewhere), ...rivals];
+}
+
+/** `2 more in "jobs"`. */
+export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 'remaining'>): Notes {
+  return remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`];
 }
 
 /** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */
@@ -58,13 +61,14 @@ export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): No
   return [`${waits} in ${quoted(first.mailbox)}${more.join('')}`];
 }
 
-/** What stands between a message and its reader. */
-export function aheadWords({ reader, before, holder }: StoredMessage): Notes {
+/** What stands between a message and its reader. `mailbox`: that of the message. */
+export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: Name): Notes {
   if (reader) return ['a reader was waiting for it'];
   const unread = before === 0 ? [] : [`${before} unread before it`];
   if (!holder) return [...unread, 'no reader is waiting there'];
   const { number, name, heldMs } = holder;
-  const who = name === '' ? 'a session' : quoted(name);
+  // A session that has posted under no name is called after the mailbox that it read.
+  const who = name === '' || name === mailbox ? 'a reader' : quoted(name);
   const held = heldMs < secondMs ? 'holds' : 'has held';
   const long = heldMs < secondMs ? '' : ` for ${duration(heldMs)}`;
   return [...unread, `${who} ${held} #${number}${long}`];

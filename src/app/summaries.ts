@@ -74,7 +74,7 @@ export function presentStored(to: MailboxList, result: PostResult, notes: Notes)
     return head(`${stored} in ${to.length} mailboxes: ${storedList(to, result)}`, all);
   }
   const title = `${stored} as #${result.number} in ${quoted(to[0])}`;
-  return head(title, [...aheadWords(result), ...all]);
+  return head(title, [...aheadWords(result, to[0]), ...all]);
 }
 
 function storedList(mailboxes: MailboxList, result: PostResult): string {

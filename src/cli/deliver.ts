@@ -37,6 +37,8 @@ export const messageFields: OutputFields = {
   lastHold: 'who had it before and did not settle it: name, from, to, ended; null: nobody',
   answers: 'the id of the message that it answers, or ""',
   depth: 'its position in a chain of answers; 0 if it answers none',
+  remaining: 'messages left in the mailbox that no session held then',
+  elsewhere: 'unread mail of other mailboxes of this session: a list of {mailbox, ready}',
   failure: 'why the job failed, in the answer of an `ipc work` that says so',
   damaged: 'true: the disk damaged it, and its body is lost',
   body: 'its text; null when it is damaged',
@@ -87,7 +89,8 @@ export function plainOrigin({ program, pid, machine, folder = null }: PlainOrigi
   return { program, pid, machine, folder };
 }
 
-function plain({ envelope, mailbox, attempt, lastHold, body }: Delivery): object {
+function plain(delivery: Delivery): object {
+  const { envelope, mailbox, attempt, lastHold, remaining, elsewhere, body } = delivery;
   const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
   const fields = {
@@ -102,6 +105,8 @@ function plain({ envelope, mailbox, attempt, lastHold, body }: Delivery): object
     lastHold,
     answers,
     depth,
+    remaining,
+    elsewhere,
   };
   return { ...fields, failure: failureIn(envelope, body), damaged: body === undefined, body: text };
 }

@@ -23,7 +23,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { parseBody, parseMessageId, parseName } from '../model/message.ts';
-import type { DroppedMessage } from '../model/requests.ts';
+import type { DroppedMessage, HeldAhead, MailElsewhere, SameText } from '../model/requests.ts';
 import {
   type DirectMessage,
   type Found,
@@ -64,6 +64,20 @@ export interface Stored {
   readonly duplicate: boolean;
   /** A reader was waiting, and the message was delivered at once. */
   readonly reader: boolean;
+  /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
+  readonly before: number;
+  /**
+   * The message with the lowest number that another session holds in the mailbox, if there is one; undefined, too,
+   * when the posted one was delivered at once.
+   */
+  readonly holder: HeldAhead | undefined;
+  /**
+   * The newest message with the same text and the same `from` that is not settled in the mailbox, if one is among its
+   * 16 newest; undefined without a `from`. After a call that broke off it tells a repeated post from a first one.
+   */
+  readonly same: SameText | undefined;
+  /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** The result of a fetch. */
@@ -72,6 +86,8 @@ export interface Fetched {
   readonly messages: readonly Message[];
   /** Messages left in the mailbox that no session holds. */
   readonly remaining: number;
+  /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
+  readonly elsewhere: readonly MailElsewhere[];
 }
 
 /** The result of a peek. */
@@ -213,8 +229,8 @@ export class AgentMail {
     const given = parseOptions('fetch', options, ['bytesMax', 'messagesMax', 'signal']);
     const { bytesMax = fetchBytesMax, messagesMax = fetchMessagesMax, signal } = given;
     const call = { bytesMax, messagesMax, signal };
-    const { deliveries, remaining } = await this.#mail.fetch(parseName(name), call);
-    return { messages: deliveries.map((each) => new Message(this.#mail, each)), remaining };
+    const { deliveries, ...left } = await this.#mail.fetch(parseName(name), call);
+    return { messages: deliveries.map((each) => new Message(this.#mail, each)), ...left };
   }
 
   /**

@@ -5,7 +5,7 @@ import { IpcError } from '../base/errors.ts';
 import type { FoundMessage, FoundState } from '../model/look-results.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { HoldEnd, Origin, PastHold as StoredPastHold } from '../model/message.ts';
-import type { Holder } from '../model/requests.ts';
+import type { Holder, MailElsewhere } from '../model/requests.ts';
 import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
 /** How the library acts on a message; programs do not see it. */
@@ -68,6 +68,10 @@ export class Message {
   readonly answers: string;
   /** Its position in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
   readonly depth: number;
+  /** Messages that were left in its mailbox when it was delivered, and that no session held. */
+  readonly remaining: number;
+  /** Unread mail of other mailboxes that this session read, or that had its name, then; of at most 3 of them. */
+  readonly elsewhere: readonly MailElsewhere[];
   /** The disk damaged the body: `body` and `text` throw. It can be settled like any other. */
   readonly damaged: boolean;
   readonly #handle: MessageHandle;
@@ -86,6 +90,8 @@ export class Message {
     this.lastHold = withDates(lastHold);
     this.answers = envelope.answers;
     this.depth = envelope.depth;
+    this.remaining = delivery.remaining;
+    this.elsewhere = delivery.elsewhere;
     this.damaged = body === undefined;
     this.#handle = { mail, delivery, isOver: false };
     handles.set(this, this.#handle);

@@ -229,7 +229,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
 export interface HeldAhead {
   /** Its number in the store. */
   readonly number: number;
-  /** What the session that holds it is called; '' when it has no name. */
+  /** What the session that holds it is called: by its last `from`, else by the mailbox that it read; '' if unknown. */
   readonly name: Name | '';
   /** How long that session has held it, in milliseconds; 0 if that is not known. */
   readonly heldMs: number;

@@ -1,4 +1,5 @@
 // Tests each guarantee of the README under its number. Where a process must die, a real one is killed.
+
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
@@ -243,8 +244,10 @@ test('5. a post under a caller-chosen id is stored once, also when different ses
     number: 1,
     duplicate: true,
     reader: false,
+    before: 0,
     also: [],
     notHeld: [],
+    elsewhere: [],
   });
   await assert.rejects(second.post('box', 'other', { id: 'job-7' }), { code: 'id_conflict' });
 });
@@ -263,11 +266,12 @@ test('5. a post to several mailboxes is stored once for all of them, over a fail
   assert.deepEqual(await post(), { number: 1, duplicate: true });
   const third = session();
   const byHand = { alsoTo: ['C'], id: 'job-7' };
-  const { id, number, also } = await third.post('box', 'job', byHand);
-  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false }]);
+  const stored = await third.post('box', 'job', byHand);
+  const { also } = stored;
+  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false, before: 0 }]);
   await reader.kill();
   const again = await third.post('box', 'job', byHand);
-  assert.deepEqual(again, { id, number, also, duplicate: true, reader: false, notHeld: [] });
+  assert.deepEqual(again, { ...stored, duplicate: true });
   const { messages, mailboxes } = await third.status();
   assert.equal(messages, 4);
   assert.deepEqual(mailboxes.map(({ mailbox, ready }) => [mailbox, ready]).sort(), [

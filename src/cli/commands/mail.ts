@@ -2,12 +2,13 @@
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import { parseCount, postedMessages } from '../../app/parameters.ts';
+import { elsewhereFacts, leftFacts, sameTextNotes, unreadFacts } from '../../app/receipt-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
 import { fetchMessagesMax } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
-import type { PostResult } from '../../model/mail-service.ts';
+import type { LeftUnread, PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
 import { addOperation } from '../operation-command.ts';
@@ -44,6 +45,11 @@ export function addMailCommands(program: Command): void {
       number: 'its number in the store',
       duplicate: 'true: it was stored by an earlier post, and not again',
       reader: 'true: a reader was waiting for it',
+      before: 'unread messages that will be delivered before it',
+      holder:
+        'the first message that another session holds there: {number, name, heldMs}; null if there is none',
+      same: 'an unsettled message of the same sender and text: {number, ageMs, isHeld}; null if there is none',
+      elsewhere: 'unread mail of other mailboxes of this session: a list of {mailbox, ready}',
     },
     examples: [
       "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",
@@ -129,12 +135,26 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
   await sayWaiting(`mail in ${quoted(mailbox)}`, timeout);
-  const delivery = await run(call, context, { mail, signal });
+  let unread: present.Notes = [];
+  const onTimeout = (left: LeftUnread) => {
+    unread = unreadFacts(mailbox, left);
+  };
+  const delivery = await run(call, context, { mail, signal, onTimeout });
   if (!delivery) {
-    await sayTimeout(`No message within ${timeout} s.`, timeout);
+    await sayTimeout(present.head(`No message within ${timeout} s`, unread), timeout);
     return exitTimedOut;
   }
-  return deliver(mail, [delivery], command, (body) => printable(body, raw));
+  const code = await deliver(mail, [delivery], command, (body) => printable(body, raw));
+  await sayFacts([...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)], command);
+  return code;
+}
+
+/** Beside a result in words: with `--json` its fields say the same. */
+async function sayFacts(
+  [first, ...others]: present.Notes,
+  { json }: Pick<CommandContext, 'json'>,
+): Promise<void> {
+  if (first !== undefined && !json) await say(present.head(first, others));
 }
 
 async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number> {
@@ -144,6 +164,9 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
   const { to, timeout } = call.given;
   await sayWaiting(`the answer of ${quoted(to[0])}`, timeout);
   const { stored, answer } = await run(call, context, { mail, signal, id: named });
+  const again = sameTextNotes(stored);
+  if (again.length > 0)
+    await say(present.head(`The question is stored as #${stored.number}`, again));
   if (!answer) {
     const state = stored.duplicate
       ? 'it was stored before, and an answer that was read by now does not come again'
@@ -163,11 +186,13 @@ async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<nu
   const { context, signal, raw, max } = command;
   const messagesMax = max === undefined ? undefined : parseCount(max, 'max', fetchMessagesMax);
   const { mail } = await context.broker(call.given);
-  const { deliveries, remaining } = await run(call, context, { mail, signal, messagesMax });
+  const found = await run(call, context, { mail, signal, messagesMax });
+  const { deliveries, remaining } = found;
   const newline = Buffer.from('\n');
   const code = await deliver(mail, deliveries, command, (body) =>
     Buffer.concat([printable(body, raw), newline]),
   );
   if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
+  await sayFacts(elsewhereFacts(found.elsewhere), command);
   return code;
 }

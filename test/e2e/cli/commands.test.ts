@@ -94,7 +94,10 @@ test('wait, fetch and receive write the exact bytes to a pipe', async (context) 
 test('--json prints one object a line', async (context) => {
   const { run, port } = await shell(context);
   const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
-  assert.deepEqual(stored, { to: 'B', id: 'mine', number: 1, duplicate: false, reader: false });
+  assert.deepEqual(stored, {
+    ...{ to: 'B', id: 'mine', number: 1, duplicate: false, reader: false },
+    ...{ before: 0, holder: null, same: null, elsewhere: [] },
+  });
   const twice = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
   assert.equal(twice.duplicate, true);
   const status = JSON.parse((await run(['status', '--json'])).text);
@@ -115,6 +118,8 @@ test('--json prints one object a line', async (context) => {
     attempt: 1,
     answers: '',
     depth: 0,
+    remaining: 0,
+    elsewhere: [],
     failure: null,
     damaged: false,
     body: 'hi',

@@ -8,43 +8,21 @@ import { Lines } from '../../support/processes/lines.ts';
 import { type Ended, ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
-  ...[
-    'id',
-    'number',
-    'mailbox',
-    'to',
-    'from',
-    'program',
-    'pid',
-    'machine',
-    'folder',
-    'time',
-    'attempt',
-  ],
-  ...['answers', 'depth', 'failure', 'damaged', 'body'],
+  ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder'],
+  ...['time', 'attempt', 'lastHold'],
+  ...['answers', 'depth', 'remaining', 'elsewhere', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
 
 const expected: Readonly<Record<string, readonly string[]>> = {
-  post: ['to', 'id', 'number', 'duplicate', 'reader'],
+  post: ['to', 'id', 'number', 'duplicate', 'reader', 'before', 'holder', 'same', 'elsewhere'],
   wait: message,
   fetch: message,
   ask: message,
   peek: [
-    ...[
-      'id',
-      'number',
-      'mailbox',
-      'to',
-      'from',
-      'program',
-      'pid',
-      'machine',
-      'folder',
-      'time',
-      'attempt',
-    ],
-    ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
+    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder'],
+    ...['time', 'attempt'],
+    ...['answers', 'holder', 'lastHold', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   find: ['id', 'state', 'number', 'mailbox', 'to', 'time', 'attempt', 'holder', 'answeredBy'],

@@ -46,6 +46,42 @@ test('a post without a name has a note on stderr, unless it is `shutdown` or --q
   }
 });
 
+test('what is left, and what waits for the name of the session, is a note on stderr, or a field with --json', async (context) => {
+  const { line } = await shell(context);
+  const run = (words: string) => line(`"$@" ${words}`, { IPC_NAME: 'ann' });
+  for (const text of ['one', 'two', 'three', 'four']) await run(`post jobs ${text}`);
+  const question = await run('post ann Ready --from ben');
+  assert.equal(question.text, 'Stored as #5 in "ann"; no reader is waiting there.\n');
+  const first = await run('wait jobs');
+  assert.deepEqual([first.text, first.errors], ['one', '3 more in "jobs"; 1 waits in "ann".\n']);
+  const second = await run('wait jobs --json');
+  const { remaining, elsewhere } = JSON.parse(second.text);
+  assert.deepEqual([remaining, elsewhere, second.errors], [2, [{ mailbox: 'ann', ready: 1 }], '']);
+  const third = await run('fetch jobs --max 1');
+  assert.deepEqual([third.text, third.errors], ['three\n', '1 more there.\n1 waits in "ann".\n']);
+  const last = await run('fetch jobs -q');
+  assert.deepEqual([last.text, last.errors], ['four\n', '']);
+  const late = await run('wait jobs --timeout 1');
+  assert.deepEqual([late.code, late.errors], [124, 'No message within 1 s; 1 waits in "ann".\n']);
+});
+
+test('a repeated post or ask says that its text is there twice', async (context) => {
+  const { run } = await shell(context);
+  const ago = (text: string) => text.replace(/\d+ s ago/, 'N s ago');
+  await run(['post', 'jobs', 'build', '--from', 'ann']);
+  const again = await run(['post', 'jobs', 'build', '--from', 'ann']);
+  const note = 'N s ago, and is unread: it is there twice now';
+  assert.equal(
+    ago(again.text),
+    `Stored as #2 in "jobs"; 1 unread before it; no reader is waiting there; the same text was stored as #1, ${note}.\n`,
+  );
+  const asked = await run(['ask', 'jobs', 'build', '--mailbox', 'ann', '--timeout', '1']);
+  assert.equal(
+    ago(asked.errors),
+    `The question is stored as #3; the same text was stored as #2, ${note}.\nNo answer to #3 within 1 s; it was stored.\n`,
+  );
+});
+
 test('--quiet drops the line of a timeout, and no error', async (context) => {
   const { run } = await shell(context);
   const late = await run(['wait', 'ann', '--timeout', '1', '-q']);

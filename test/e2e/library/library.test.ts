@@ -112,6 +112,33 @@ test('a loop settles a message when its body is done, and releases it when the b
   assert.equal(remaining, 0);
 });
 
+test('a post says what is ahead of its message and whether its text is there already, a message what is left', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const boss = await session({ name: 'boss' });
+  const ben = await session({ name: 'ben' });
+  await boss.post('jobs', 'one');
+  const first = await ben.wait('jobs');
+  assert.deepEqual([first?.remaining, first?.elsewhere], [0, []]);
+  const second = await boss.post('jobs', 'two');
+  const { heldMs, ...holder } = second.holder ?? {};
+  assert.deepEqual(
+    [second.before, holder, second.same],
+    [0, { number: first?.number, name: 'ben' }, undefined],
+  );
+  assert(heldMs !== undefined && heldMs < 60_000);
+  const { before, same } = await boss.post('jobs', 'one');
+  assert.deepEqual([before, same?.number, same?.isHeld], [1, first?.number, true]);
+  await boss.post('ben', 'How far are you?');
+  const next = await ben.wait('jobs');
+  const inBen = [{ mailbox: 'ben', ready: 1 }];
+  assert.deepEqual([next?.remaining, next?.elsewhere], [1, inBen]);
+  const { elsewhere } = await ben.post('boss', 'half', { from: 'ben' });
+  assert.deepEqual(elsewhere, [{ mailbox: 'jobs', ready: 1 }, ...inBen]);
+  const fetched = await ben.fetch('jobs');
+  assert.deepEqual([fetched.remaining, fetched.elsewhere], [0, inBen]);
+  assert.deepEqual(fetched.messages[0]?.elsewhere, inBen);
+});
+
 test('close releases what is held', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const a = await session();

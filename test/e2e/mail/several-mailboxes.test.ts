@@ -1,11 +1,13 @@
 // One message for several readers, over MCP, the command line and the library. It is stored in all of
 // the mailboxes or in none.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
 import { hostPlace } from '../../support/mcp-host.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 import { shell } from '../../support/processes/shell.ts';
+import { nothingAhead } from '../../support/receipts.ts';
 
 async function libraryPlace(context: Parameters<typeof makeHome>[0], sendsPerHour = 0) {
   const [home, port] = [await makeHome(context), await freePort()];
@@ -73,9 +75,17 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
   assert.deepEqual([result.code, result.errors], [0, 'Next: ipc wait boss\n']);
   assert.match(result.text, /^Stored in 3 mailboxes: #1 in "ann", #2 in "ben", #3 in "cleo"\.\n$/);
   const args = ['post', 'ann', '--to', 'ben', '--id', 'job-7', '--json'];
+  const ahead = {
+    duplicate: false,
+    reader: false,
+    before: 1,
+    holder: null,
+    same: null,
+    elsewhere: [],
+  };
   const expected = [
-    { to: 'ann', id: 'job-7', number: 4, duplicate: false, reader: false },
-    { to: 'ben', id: 'job-7/2', number: 5, duplicate: false, reader: false },
+    { to: 'ann', id: 'job-7', number: 4, ...ahead },
+    { to: 'ben', id: 'job-7/2', number: 5, ...ahead },
   ];
   for (const duplicate of [false, true]) {
     const { text } = await run(args, 'from stdin');
@@ -97,12 +107,13 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
 test('the library reports one stored message per mailbox, in the order of the list, without duplicates', async (context) => {
   const mail = await libraryPlace(context);
   const stored = await mail.post(['ann', 'ben', 'ann'], 'Go', { id: 'job-7' });
+  const alone = { duplicate: false, reader: false, ...nothingAhead, elsewhere: [] };
   assert.deepEqual(stored, [
-    { to: 'ann', id: 'job-7', number: 1, duplicate: false, reader: false },
-    { to: 'ben', id: 'job-7/2', number: 2, duplicate: false, reader: false },
+    { to: 'ann', id: 'job-7', number: 1, ...alone },
+    { to: 'ben', id: 'job-7/2', number: 2, ...alone },
   ]);
   assert.deepEqual(await mail.post(['ann'], 'alone', { id: 'job-8' }), [
-    { to: 'ann', id: 'job-8', number: 3, duplicate: false, reader: false },
+    { to: 'ann', id: 'job-8', number: 3, ...alone, before: 1 },
   ]);
   const message = await mail.wait('ben');
   assert.deepEqual([message?.id, message?.to, message?.text], ['job-7/2', 'ben', 'Go']);

@@ -82,12 +82,17 @@ class Peer {
 
   post(
     to: Name,
-    { answers = '' as MessageId | '', id = '' as MessageId | '', acked = this.#count } = {},
+    {
+      answers = '' as MessageId | '',
+      id = '' as MessageId | '',
+      from = '' as Name | '',
+      acked = this.#count,
+    } = {},
   ): Hold {
     if (id === '') this.#count++;
     const fields = { id, count: this.#count, ackedUpTo: acked };
     const checksum = bodyChecksum(body);
-    const content = { to, alsoTo: [], from: '', answers, settles: [], checksum, body } as const;
+    const content = { to, alsoTo: [], from, answers, settles: [], checksum, body } as const;
     const [stored] = this.run({ kind: 'post', ...fields, ...content });
     assert(stored?.kind === 'stored', JSON.stringify(stored));
     return { id: stored.id, number: stored.number };
@@ -264,6 +269,16 @@ const states: Readonly<Record<string, State>> = {
       it.extra = () => assert.equal(it.honest.wait(A, { answers: id }).length, 1);
     },
   },
+  'mailboxes with mail that the session has read': {
+    build: ({ honest, newPeer }, count) => {
+      const peer = newPeer();
+      for (const name of numbered(count)) {
+        peer.post(name);
+        peer.post(name);
+        honest.fetch(name);
+      }
+    },
+  },
   mailboxes: {
     build: ({ honest }, count) => {
       for (const name of numbered(count)) honest.post(name);
@@ -320,6 +335,7 @@ const states: Readonly<Record<string, State>> = {
 /** The requests that an honest session sends in every state. */
 const requests: Readonly<Record<string, (it: Case) => void>> = {
   post: ({ honest }) => void honest.post(A),
+  'post with a sender': ({ honest }) => void honest.post(A, { from: P }),
   'post to a wait': ({ honest, newPeer }) => {
     const peer = newPeer();
     peer.wait(P);

@@ -428,7 +428,11 @@ test('the result of a post says what is unread before the message, and who holds
   );
   assert.equal(
     stored({ holder: { ...holder, name: '', heldMs: 4_000 } }),
-    'Stored as #9 in "jobs"; a session has held #5 for 4 s.',
+    'Stored as #9 in "jobs"; a reader has held #5 for 4 s.',
+  );
+  assert.equal(
+    stored({ holder: { ...holder, name: 'jobs' as Name } }),
+    'Stored as #9 in "jobs"; a reader has held #5 for 2 min.',
   );
   const same = { number: 7, ageMs: 40_000, isHeld: false };
   assert.equal(
