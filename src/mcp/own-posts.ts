@@ -1,5 +1,5 @@
-// What this session has posted, so that the head of an answer names its question by number and first words. To a
-// model the id that an answer carries says nothing.
+// What this session has posted, so that the head of an answer names its question by number and first words, and a
+// status says what has become of it. To a model the id that an answer carries says nothing.
 import { BoundedMap } from '../base/bounded-map.ts';
 import { quoted } from '../base/quoted.ts';
 import type { MessageId } from '../model/message.ts';
@@ -17,6 +17,11 @@ export class OwnPosts {
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
     const words = firstWords(body);
     for (const { id, number } of posted) this.#words.set(id, `#${number} ${words}`);
+  }
+
+  /** The ids of the last posts, the newest first. */
+  newest(max: number): MessageId[] {
+    return [...this.#words.keys()].slice(-max).reverse();
   }
 
   /** ` to your #8 "APPROVED"`, after "an answer"; empty for what this session has not posted. */
