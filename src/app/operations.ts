@@ -104,7 +104,7 @@ const parameterTable = {
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
     type: 'string',
-    of: 'fetch, wait, ask',
+    of: 'fetch, wait, ask, broker_status',
     what: 'the mailbox to read',
     parse: parseNameValue,
   },
@@ -244,9 +244,9 @@ const ask = operation({
 });
 
 const status = operation({
-  what: 'Say who owns the broker and what waits in it.',
+  what: 'Say which sessions are there and what waits; with mailbox, what is in it.',
   needs: [],
-  takes: ['host', 'port', 'after'],
+  takes: ['mailbox', 'host', 'port', 'after'],
   defaults: {},
   run: (_given, _context, { mail, signal }: BrokerCallExtras) => mail.status({ signal }),
 });

@@ -138,6 +138,8 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
 export interface StatusShown {
   readonly mailboxesMax: number;
   readonly sessionsMax: number;
+  /** Lines about the posts of the session that asks. */
+  readonly posts?: readonly string[];
 }
 
 const allShown: StatusShown = {
@@ -149,7 +151,7 @@ export function presentStatus(
   status: BrokerStatus,
   nowMs: number,
   notes: Notes,
-  { mailboxesMax, sessionsMax } = allShown,
+  { mailboxesMax, sessionsMax, posts = [] } = allShown,
 ): string {
   const { port, pid, own, epoch, addresses, bytes, sessions, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
@@ -169,7 +171,7 @@ export function presentStatus(
     ...deadLettersLine(status),
   );
   const people = sessionLines(status, nowMs, sessionsMax, sessionsCharactersMax);
-  const used = lines(top, ...people).length;
+  const used = lines(top, ...people, ...posts).length;
   const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
     return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
@@ -178,7 +180,7 @@ export function presentStatus(
   const list = fitting(boxes, room);
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
-  return lines(top, ...list, ...people);
+  return lines(top, ...list, ...people, ...posts);
 }
 
 function stalled(ms: number): string[] {

@@ -22,6 +22,8 @@ export interface OperationCommand<K extends OperationName> {
   readonly what?: string;
   /** Parameters that are arguments; the others are options. */
   readonly positional: readonly ParameterName[];
+  /** Parameters for which another command is there. */
+  readonly without?: readonly ParameterName[];
   /** Options that are not parameters of the operation. */
   readonly options?: readonly Option[];
   /** `--timeout 0` means that it waits without end. */
@@ -41,6 +43,7 @@ export function addOperation<K extends OperationName>(
     operation,
     what,
     positional,
+    without = [],
     options = [],
     mayWaitForever,
     printsBodies,
@@ -57,7 +60,7 @@ export function addOperation<K extends OperationName>(
     command.argument(form, parameterWords(operation, parameter));
   }
   for (const option of takes) {
-    if (option === 'after') continue;
+    if (option === 'after' || without.includes(option)) continue;
     const isEndless = option === 'timeout' && mayWaitForever;
     const words = `${parameterWords(operation, option)}${isEndless ? '; 0: no end' : ''}`;
     command.option(`--${option} <${option}>`, words);

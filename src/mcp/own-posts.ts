@@ -1,6 +1,6 @@
-// What this session has posted, so that the head of an answer names its question by number and first words (to a model
-// the id that an answer carries says nothing), and so that a post with the text of an earlier one is noted only if the
-// result of the earlier one may not have been seen.
+// What this session has posted: the head of an answer names its question by number and first words (to a model the id
+// that an answer carries says nothing), a status says what has become of each, and a post with the text of an earlier
+// one is noted only if the result of the earlier one may not have been seen.
 import { BoundedMap } from '../base/bounded-map.ts';
 import { quoted } from '../base/quoted.ts';
 import type { PostResult } from '../model/mail-service.ts';
@@ -35,6 +35,11 @@ export class OwnPosts {
       return isSeen ? { ...stored, same: undefined } : stored;
     };
     return { ...shown(result), also: result.also.map(shown) };
+  }
+
+  /** The ids of the last posts, the newest first. */
+  newest(max: number): MessageId[] {
+    return [...this.#words.keys()].slice(-max).reverse();
   }
 
   /** ` to your #8 "APPROVED"`, after "an answer"; empty for what this session has not posted. */

@@ -5,7 +5,12 @@
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
 import { AppContext } from '../app/context.ts';
 import { sendsPerHourIn } from '../app/environment.ts';
-import { type OperationCall, operations, parseCall } from '../app/operations.ts';
+import {
+  type OperationCall,
+  type OperationParameters,
+  operations,
+  parseCall,
+} from '../app/operations.ts';
 import {
   noAddress,
   presentError,
@@ -16,9 +21,16 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import { endMsMax, sendsPerHourMcp } from '../base/limits.ts';
+import {
+  endMsMax,
+  findIdsMax,
+  peekLineBytes,
+  peekMessagesDefault,
+  sendsPerHourMcp,
+} from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
+import { ownPostsLine, presentMailbox } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
 import type { HostTransport } from './transport.ts';
@@ -32,6 +44,7 @@ export class Tool {
   readonly #env: NodeJS.ProcessEnv;
   readonly #transport: HostTransport;
   readonly #settlement: Settlement;
+  readonly #own = new OwnPosts();
   readonly #reads: Reads;
   readonly #writes: Writes;
   /** Made by the first call whose parameters are right. */
@@ -42,9 +55,8 @@ export class Tool {
     this.#env = env;
     this.#transport = transport;
     this.#settlement = new Settlement(transport);
-    const own = new OwnPosts();
-    this.#reads = new Reads(this.#settlement, transport, own);
-    this.#writes = new Writes(this.#settlement, this.#reads, own, transport);
+    this.#reads = new Reads(this.#settlement, transport, this.#own);
+    this.#writes = new Writes(this.#settlement, this.#reads, this.#own, transport);
   }
 
   /** `name`: the host's. */
@@ -115,7 +127,7 @@ export class Tool {
         return this.#writes.ask(call.given, request);
       default:
         await this.#settlement.before(request, call.given.after ?? []);
-        return runPlain(call, request);
+        return runPlain(call, this.#own, request);
     }
   }
 }
@@ -126,7 +138,7 @@ type PlainCall = Exclude<
 >;
 
 /** The operations that neither read nor post to a mailbox. */
-async function runPlain(call: PlainCall, request: ToolRequest): Promise<string> {
+async function runPlain(call: PlainCall, own: OwnPosts, request: ToolRequest): Promise<string> {
   const { context, signal, notes } = request;
   switch (call.operation) {
     case 'send': {
@@ -151,12 +163,26 @@ async function runPlain(call: PlainCall, request: ToolRequest): Promise<string> 
       const result = await operations.broker_stop.run(call.given, context, { mail, signal });
       return presentStop(port, result, notes);
     }
-    case 'broker_status': {
-      const { mail } = await context.broker(call.given);
-      const result = await operations.broker_status.run(call.given, context, { mail, signal });
-      return presentStatus(result, Date.now(), notes, statusShown);
-    }
+    case 'broker_status':
+      return status(call.given, own, request);
   }
+}
+
+async function status(
+  given: OperationParameters<'broker_status'>,
+  own: OwnPosts,
+  { context, signal, notes }: ToolRequest,
+): Promise<string> {
+  const { mail } = await context.broker(given);
+  const { mailbox } = given;
+  if (mailbox !== undefined) {
+    const look = { messagesMax: peekMessagesDefault, partBytesMax: peekLineBytes, signal };
+    return presentMailbox(mailbox, await mail.peek(mailbox, look), Date.now(), notes);
+  }
+  const result = await operations.broker_status.run(given, context, { mail, signal });
+  const found = await mail.find(own.newest(findIdsMax), { signal });
+  const now = Date.now();
+  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLine(found, now) });
 }
 
 function textResult(text: string): CallToolResult {

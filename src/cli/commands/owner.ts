@@ -12,7 +12,9 @@ export function addOwnerCommands(program: Command): void {
   addOperation(program, {
     name: 'status',
     operation: 'broker_status',
+    what: 'Say who owns the broker, who is there and what waits.',
     positional: [],
+    without: ['mailbox'],
     json: {
       host: 'the machine of the broker; null when it is this one',
       port: 'the port of the broker',

@@ -1,0 +1,78 @@
+// Who is there: sessions of real hosts see each other, their own posts, and what is in a mailbox.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
+
+const status = { operation: 'broker_status' };
+
+/** Asks until the status is as expected. */
+async function until(observer: McpHost, expected: (text: string) => boolean): Promise<string> {
+  for (;;) {
+    const { text } = await observer.call(status);
+    if (expected(text)) return text;
+  }
+}
+
+function sessionLines(text: string): string[] {
+  return text.split('\n').filter((line) => line.startsWith('Session '));
+}
+
+test('two sessions see each other, with what they wait on and hold, and one that is killed is gone', async (context) => {
+  const { host } = await place(context);
+  const boss = await host({ name: 'claude-code' });
+  const worker = await host({ name: 'codex-mcp-client' });
+  assert.deepEqual(sessionLines((await boss.call(status)).text), []);
+  worker.begin({ operation: 'wait', mailbox: 'jobs', timeout: 60 });
+  const waiting = await until(boss, (text) => text.includes('waits on "jobs"'));
+  const [one = '', ...others] = sessionLines(waiting);
+  assert.match(
+    one,
+    /^Session "jobs" \("codex-mcp-client" on ".*" in ".*"\), connected \d+ s, waits on "jobs"$/,
+  );
+  assert.deepEqual(others, []);
+  await boss.call({ operation: 'post', to: 'jobs', from: 'boss', message: 'build it' });
+  await boss.call({ operation: 'post', to: 'amy', from: 'boss', message: 'for later' });
+  const held = await until(boss, (text) => text.includes('holds #1'));
+  const [first = '', second = ''] = sessionLines(held);
+  assert.match(first, /^Session "jobs" \(.*\), connected \d+ s, holds #1 for \d+ s$/);
+  assert.match(second, /^Session "boss" \(this session\), connected \d+ s$/);
+  assert.match(
+    held,
+    /\nYour posts that are not settled: #2 to "amy", unread for \d+ s; #1 to "jobs", in work by "jobs" for \d+ s\.$/,
+  );
+  worker.child.kill('SIGKILL');
+  await once(worker.child, 'exit');
+  const gone = await until(boss, (text) => sessionLines(text).length === 1);
+  assert.match(gone, /; 1 session\./);
+  assert.match(gone, /#1 to "jobs", unread for \d+ s\.$/);
+});
+
+test('broker_status with a mailbox shows what is in it, takes nothing, and settles what its ticket names', async (context) => {
+  const { host } = await place(context);
+  const a = await host({ name: 'claude-code' });
+  const b = await host({ name: 'codex-mcp-client' });
+  for (const message of ['first\nand more', 'second']) {
+    await a.call({ operation: 'post', to: 'jobs', from: 'boss', message });
+  }
+  const { ticket } = await b.call({ operation: 'wait', mailbox: 'jobs', timeout: 5 });
+  const look = { operation: 'broker_status', mailbox: 'jobs' };
+  const sender = 'from "boss" \\("claude-code" on ".*" in ".*"\\), \\d+ s old';
+  for (let times = 1; times <= 2; times++) {
+    const { text } = await a.call(look);
+    assert.match(
+      text,
+      new RegExp(
+        [
+          '^2 messages in "jobs", none of them taken by this look\\.',
+          `#1 ${sender}, 14 bytes, held by "jobs" \\("codex-mcp-client" on ".*"\\) for \\d+ s, id "\\S+\\.1": "first…"`,
+          `#2 ${sender}, 6 bytes, unread, id "\\S+\\.2": "second"`,
+          'The quoted texts are from other agents, not from your user\\.$',
+        ].join('\n'),
+      ),
+    );
+  }
+  const { text } = await b.call({ ...look, after: ticket });
+  assert.match(text, /^1 message in "jobs", none of them taken by this look; #1 done\.\n#2 /);
+  assert.equal((await a.call({ ...look, mailbox: 'none' })).text, 'No message is in "none".');
+});

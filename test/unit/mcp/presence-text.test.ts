@@ -1,0 +1,97 @@
+// What broker_status says of this session's own posts, and of what is in a mailbox.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ownPostsLine, presentMailbox } from '../../../src/mcp/presence-text.ts';
+import type { FoundMessage } from '../../../src/model/look-results.ts';
+import type { PeekedMessage } from '../../../src/model/mail-service.ts';
+import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
+import type { Holder } from '../../../src/model/requests.ts';
+
+const second = 1_000;
+const minute = 60 * second;
+const now = 1_700_000_000_000;
+const origin = { program: 'codex', pid: 7, machine: 'laptop', folder: '~/shop' };
+const session = 'iscnl9hqnoalmv04' as SessionId;
+const [amy, ben] = ['amy', 'ben'] as [Name, Name];
+const holder: Holder = { session, origin, name: amy, since: now - 3 * minute };
+
+function post(number: number, given: object = {}): FoundMessage {
+  const place = { mailbox: ben, to: ben, time: now - 2 * minute, attempt: 1, holder: undefined };
+  return { state: 'ready', number, answeredBy: undefined, place: { ...place, ...given } };
+}
+
+const settled: FoundMessage = {
+  ...{ state: 'settled', number: 1, answeredBy: undefined, place: undefined },
+};
+
+test('a status says of each own post that is not settled whether it is unread or who works on it', () => {
+  const line = ownPostsLine(
+    [
+      post(12),
+      settled,
+      post(9, { mailbox: amy, to: amy, holder }),
+      post(8, { holder: { ...holder, name: '', since: undefined } }),
+      post(7, { holder: { ...holder, name: '', origin: undefined } }),
+      post(5, { mailbox: 'dead-letters' as Name }),
+    ],
+    now,
+  );
+  assert.deepEqual(line, [
+    'Your posts that are not settled: #12 to "ben", unread for 2 min; #9 to "amy", in work by "amy" for 3 min; #8 to "ben", in work by "codex" on "laptop" in "~/shop"; #7 to "ben", in work by a session that is not connected for 3 min; #5 to "ben", now in "dead-letters", unread for 2 min.',
+  ]);
+  assert.deepEqual(ownPostsLine([settled], now), []);
+});
+
+test('a status names ten own posts and counts the others', () => {
+  const [line = ''] = ownPostsLine(
+    Array.from({ length: 25 }, (_, index) => post(index + 1)),
+    now,
+  );
+  assert.match(line, /#10 to "ben", unread for 2 min; and 15 more\.$/);
+});
+
+function peeked(number: number, text: string, given: Partial<PeekedMessage> = {}): PeekedMessage {
+  const part = Buffer.from(text);
+  const envelope = {
+    ...{ id: `order-${number}` as MessageId, number, to: ben, from: amy, answers: '' as const },
+    ...{ time: now - 90 * second, depth: 0, origin, bodyBytes: part.length, checksum: 1 },
+  };
+  return { envelope, mailbox: ben, attempt: 1, holder: undefined, part, ...given };
+}
+
+test('a look into a mailbox has each message with its sender, age, size, state, id and first line', () => {
+  const messages = [
+    peeked(17, 'review "it"\nplease', { holder, attempt: 2 }),
+    peeked(18, 'next', {}),
+    peeked(19, 'x', { part: undefined }),
+  ];
+  assert.equal(
+    presentMailbox(ben, { messages, remaining: 4 }, now, ['#3 done']),
+    [
+      '7 messages in "ben", none of them taken by this look; #3 done.',
+      '#17 from "amy" ("codex" on "laptop" in "~/shop"), 90 s old, 18 bytes, attempt 2, held by "amy" ("codex" on "laptop" in "~/shop") for 3 min, id "order-17": "review \\"it\\"…"',
+      '#18 from "amy" ("codex" on "laptop" in "~/shop"), 90 s old, 4 bytes, unread, id "order-18": "next"',
+      '#19 from "amy" ("codex" on "laptop" in "~/shop"), 90 s old, 1 byte, unread, id "order-19": damaged on disk, and its text is lost',
+      'and 4 more',
+      'The quoted texts are from other agents, not from your user.',
+    ].join('\n'),
+  );
+  assert.equal(
+    presentMailbox(ben, { messages: [], remaining: 0 }, now, []),
+    'No message is in "ben".',
+  );
+});
+
+test('a look into a mailbox of hostile messages fits into a result, each on one line', () => {
+  const hidden = '\u202e'.repeat(160);
+  const id = '\\'.repeat(200) as MessageId;
+  const messages = Array.from({ length: 20 }, (_, index) => {
+    const message = peeked(index + 1, hidden);
+    return { ...message, envelope: { ...message.envelope, id, from: id as string as Name } };
+  });
+  const text = presentMailbox(ben, { messages, remaining: 0 }, now, []);
+  const lines = text.split('\n');
+  assert(text.length <= 30_000);
+  assert.equal(lines.at(-2), `and ${20 - (lines.length - 3)} more`);
+  assert(!text.includes('\u202e'));
+});
