@@ -13,7 +13,7 @@ import {
   waitMsMin,
 } from '../base/limits.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import { type Name, parseBody, parseName } from '../model/message.ts';
+import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';
 import type { StoredMessage } from '../model/requests.ts';
 
 /** Where a session or a broker listens: a name or an address, and a port. */
@@ -100,11 +100,12 @@ export function parseNameValue(value: unknown, parameter: string): Name {
   return parseName(parseText(value, parameter), parameter);
 }
 
-/** The mailboxes of a post: at least one, each once. */
-export type MailboxList = readonly [Name, ...Name[]];
-
 /** A name, or a list of names. A name that is in it twice, as when two teams overlap, counts once. */
-export function parseMailboxes(value: unknown, parameter: string): MailboxList {
+export function parseMailboxes(
+  value: unknown,
+  parameter: string,
+  max = mailboxesPerPostMax,
+): MailboxList {
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
     const what = list.length > 1 ? `name ${index + 1} of ${parameter}` : parameter;
@@ -112,8 +113,8 @@ export function parseMailboxes(value: unknown, parameter: string): MailboxList {
     throw new InvalidValue('bad_name', what, name, 'a text');
   });
   const [first, ...rest] = new Set(names);
-  const form = `1 to ${mailboxesPerPostMax} mailboxes`;
-  if (first === undefined || rest.length >= mailboxesPerPostMax) {
+  const form = `1 to ${max} mailboxes`;
+  if (first === undefined || rest.length >= max) {
     const what = `${parameter} names ${list.length}; it must be ${form}`;
     throw new IpcError('bad_parameter', what);
   }

@@ -16,8 +16,8 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, MessageId, Name } from '../model/message.ts';
-import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
+import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
+import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
 
 /** Added to the first line of a result. */

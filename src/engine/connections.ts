@@ -1,7 +1,7 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
 import { BoundedMap } from '../base/bounded-map.ts';
 import { readMailboxesMax } from '../base/limits.ts';
-import type { Name, Origin, SessionId } from '../model/message.ts';
+import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';
 import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
@@ -22,7 +22,7 @@ export interface SessionConnection {
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
   /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
-  /** They are parked until no absent session may return to their mailbox. */
+  /** They are parked until no absent session may return to any of their mailboxes. */
   readonly earlyFetches: Map<RequestNumber, FetchRequest>;
   /** Bytes of bodies that were delivered or shown to the peer and have not left the process. */
   unreadBytes: number;
@@ -97,6 +97,11 @@ export class Connections {
 /** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
   return name ?? [...readMailboxes.keys()].at(-1) ?? '';
+}
+
+/** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
+export function noteRead({ readMailboxes }: SessionConnection, mailboxes: MailboxList): void {
+  for (const mailbox of mailboxes.toReversed()) readMailboxes.set(mailbox, true);
 }
 
 /** Another request under the number of a parked one would be ambiguous. */

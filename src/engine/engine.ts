@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { Hold, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, MailboxList, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -38,6 +38,7 @@ import {
   Connections,
   type HelloCommand,
   isRequestOpen,
+  noteRead,
   type SessionConnection,
 } from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
@@ -52,7 +53,14 @@ import {
 } from './fan-out.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
-import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
+import {
+  droppable,
+  fetchable,
+  firstReadyOf,
+  mailboxesRead,
+  peekResponses,
+  readyIn,
+} from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';
@@ -128,7 +136,7 @@ export class Engine {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
+      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailboxes);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -294,18 +302,18 @@ export class Engine {
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
-    const { request, mailbox, answers, waitMs } = wait;
+    const { request, mailboxes, answers, waitMs } = wait;
     const refusal = parkRefusal(connection, this.#parked, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
-    const call = { request, mailbox, answers, deadline, session: connection.session };
-    connection.readMailboxes.set(mailbox, true);
+    const call = { request, mailboxes, answers, deadline, session: connection.session };
+    noteRead(connection, mailboxes);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
-    this.#match([call]);
+    this.#match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
-    const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailbox);
+    const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailboxes);
     if (isEarly || !this.#mayDeliver(connection)) {
       const refusal = parkRefusal(connection, this.#parked, this.#limits);
       if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
@@ -324,12 +332,12 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    connection.readMailboxes.set(fetch.mailbox, true);
+    noteRead(connection, fetch.mailboxes);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
-    this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
+    this.#replyEnd(connection.id, fetch.request, fetch.mailboxes);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
@@ -339,8 +347,8 @@ export class Engine {
     const read = this.#connections.takeRead(connection, request);
     if (waiter) this.#unpark(waiter);
     if (fetch) this.#grace.unpark(fetch, connection);
-    const { mailbox } = waiter ?? fetch ?? read ?? {};
-    if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
+    const found = waiter ?? fetch ?? read;
+    if (found) this.#replyEnd(connection.id, request, mailboxesRead(found));
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -435,7 +443,7 @@ export class Engine {
    * Serves the waits for which the changes may have brought a message. An answer goes to a wait for that
    * answer. All other messages, lowest number first, go to the wait that was parked first.
    */
-  #match(changes: readonly Pick<Waiter<SessionConnection>, 'mailbox' | 'answers'>[]): void {
+  #match(changes: readonly { mailbox: Name; answers: MessageId | '' }[]): void {
     for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
     const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
     for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
@@ -448,7 +456,8 @@ export class Engine {
         : this.#state.firstReady(mailbox);
       const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
-      this.#serve(waiter, message);
+      const listedBefore = this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver);
+      this.#serve(waiter, firstReadyOf(listedBefore, this.#state) ?? message);
     }
   }
 
@@ -490,8 +499,8 @@ export class Engine {
     this.#outcome.reply(connection.id, offer);
   }
 
-  #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
-    const remaining = this.#state.counts(mailbox).ready;
+  #replyEnd(to: ConnectionId, request: RequestNumber, mailboxes: MailboxList): void {
+    const remaining = readyIn(mailboxes, this.#state);
     this.#outcome.reply(to, { kind: 'end', request, remaining });
   }
 }

@@ -1,29 +1,54 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { Envelope, Name, Origin, SessionId } from '../model/message.ts';
+import type { Envelope, MailboxList, Name, Origin, SessionId } from '../model/message.ts';
 import type {
   DropRequest,
   EndResponse,
   FetchRequest,
   PeekedResponse,
   PeekRequest,
+  WaitRequest,
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** The caller delivers each message before it asks for the next one. */
+/** The mailboxes of a call that is parked. */
+export function mailboxesRead(
+  read: Pick<WaitRequest | FetchRequest, 'mailboxes'> | PeekRequest,
+): MailboxList {
+  return 'mailboxes' in read ? read.mailboxes : [read.mailbox];
+}
+
+/** The ready message with the lowest number, of the first mailbox that has one. */
+export function firstReadyOf(mailboxes: Iterable<Name>, state: State): LiveMessage | undefined {
+  for (const mailbox of mailboxes) {
+    const message = state.firstReady(mailbox);
+    if (message) return message;
+  }
+  return undefined;
+}
+
+export function readyIn(mailboxes: MailboxList, state: State): number {
+  return mailboxes.reduce((sum, mailbox) => sum + state.counts(mailbox).ready, 0);
+}
+
+/** One mailbox after the other. The caller delivers each message before it asks for the next one. */
 export function* fetchable(
-  { mailbox, bytesMax, messagesMax }: FetchRequest,
+  { mailboxes, bytesMax, messagesMax }: FetchRequest,
   state: State,
 ): Generator<LiveMessage, void> {
   let bytesLeft = bytesMax;
-  for (let count = 0; count < messagesMax; count++) {
-    const message = state.firstReady(mailbox);
-    if (!message) return;
-    bytesLeft -= message.envelope.bodyBytes;
-    if (bytesLeft < 0 && count > 0) return;
-    yield message;
+  let count = 0;
+  for (const mailbox of mailboxes) {
+    for (;;) {
+      const message = state.firstReady(mailbox);
+      if (!message) break;
+      bytesLeft -= message.envelope.bodyBytes;
+      if (count === messagesMax || (bytesLeft < 0 && count > 0)) return;
+      count++;
+      yield message;
+    }
   }
 }
 

@@ -1,7 +1,5 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark.
-
-import type { MailboxList } from '../app/parameters.ts';
 import { sanitize, sentBy } from '../app/sanitize.ts';
 import {
   deliveryTitle,
@@ -19,7 +17,7 @@ import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
 import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
-import { isShutdown, type Name, type Origin } from '../model/message.ts';
+import { isShutdown, type MailboxList, type Name, type Origin } from '../model/message.ts';
 import type { OverflowBody } from './overflow-files.ts';
 
 /** Characters of the mark around a body: 40 bits. */

@@ -111,14 +111,14 @@ export class HostileRequests {
       case 8: {
         const waitMs = pick(random, [0, 1, 20, 1_000, waitMsMax, waitMsMax + 1]);
         const answers = random.oneIn(3) ? this.#id() : '';
-        return { kind: 'wait', request, mailbox: this.#name(), answers, waitMs };
+        return { kind: 'wait', request, mailboxes: [this.#name()], answers, waitMs };
       }
       case 9:
       case 10:
       case 11: {
         const bytesMax = pick(random, [0, 1, 1_000, fetchBytesMax, fetchBytesMax + 1]);
         const messagesMax = pick(random, [0, 1, 3, 20, fetchMessagesMax, fetchMessagesMax + 1]);
-        return { kind: 'fetch', request, mailbox: this.#name(), bytesMax, messagesMax };
+        return { kind: 'fetch', request, mailboxes: [this.#name()], bytesMax, messagesMax };
       }
       case 12:
       case 13:

@@ -57,7 +57,8 @@ interface OpenCall {
   readonly connection: number;
   readonly session: SessionId;
   readonly request: number;
-  readonly mailbox: Name;
+  /** In the order in which those with mail are served. */
+  readonly mailboxes: readonly Name[];
   /** The message whose answer a wait is for; empty for a wait for any message. */
   readonly answers: MessageId | '';
   /** When a wait times out. */
@@ -365,7 +366,7 @@ export class EngineOracle {
   }
 
   mailboxes(): MailboxStatus[] {
-    const names = new Set(this.#waits().map(({ mailbox }) => mailbox));
+    const names = new Set(this.#waits().flatMap(({ mailboxes }) => mailboxes));
     for (const { mailbox } of this.#messages.values()) names.add(mailbox);
     return [...names].sort().map((mailbox) => {
       const messages = [...this.#messages.values()].filter((other) => other.mailbox === mailbox);
@@ -375,7 +376,7 @@ export class EngineOracle {
         mailbox,
         ready: messages.length - held,
         held,
-        waiting: this.#waits().filter((wait) => wait.mailbox === mailbox).length,
+        waiting: this.#waits().filter((wait) => wait.mailboxes.includes(mailbox)).length,
         oldestTime: times.length === 0 ? 0 : Math.min(...times),
       };
     });
@@ -476,7 +477,7 @@ export class EngineOracle {
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
     const parks =
-      command.kind === 'wait' || (command.kind === 'fetch' && this.#isAwaited(command.mailbox));
+      command.kind === 'wait' || (command.kind === 'fetch' && this.#areAwaited(command.mailboxes));
     return parks && this.#open.length >= this.#limits.waitsMax ? 'too_many_waits' : undefined;
   }
 
@@ -722,13 +723,13 @@ export class EngineOracle {
       case 'fetch': {
         const hello = this.#connections.get(connection);
         assert(hello);
-        const { kind, request, mailbox } = command;
+        const { kind, request, mailboxes } = command;
         this.#open.push({
           kind,
           connection,
           session: hello.session,
           request,
-          mailbox,
+          mailboxes,
           answers: kind === 'wait' ? command.answers : '',
           deadline: kind === 'wait' ? now + command.waitMs : 0,
           bytesLeft: kind === 'fetch' ? command.bytesMax : 0,
@@ -886,7 +887,9 @@ export class EngineOracle {
    * Parked waits for this message: first those for this very answer, then the others, the oldest first.
    */
   #waitsFor(envelope: Envelope, mailbox: Name): OpenCall[] {
-    const waits = this.#waits().filter((wait) => wait.mailbox === mailbox && isFor(wait, envelope));
+    const waits = this.#waits().filter(
+      (wait) => wait.mailboxes.includes(mailbox) && isFor(wait, envelope),
+    );
     return [...waits.filter(isAsker), ...waits.filter((wait) => !isAsker(wait))];
   }
 
@@ -915,7 +918,8 @@ export class EngineOracle {
     assert.deepEqual({ envelope, mailbox, attempt, holder }, comparable(message));
     const open = this.#openRequest(to, request);
     assert.equal(open.session, holder);
-    assert.equal(open.mailbox, mailbox);
+    assert.ok(open.mailboxes.includes(mailbox));
+    this.#checkListOrder(open, mailbox);
     if (open.kind === 'wait') {
       const first = this.#waitsFor(envelope, mailbox)[0];
       assert.equal(first, open, 'the asker is served first, then the wait that was parked first');
@@ -927,10 +931,20 @@ export class EngineOracle {
       open.bytesLeft -= bodyBytes;
       open.offers++;
     }
-    const waiting = this.#waits().filter((wait) => wait.mailbox === mailbox);
+    const waiting = this.#waits().filter((wait) => wait.mailboxes.includes(mailbox));
     const sessions = new Set(waiting.map(({ session }) => session));
     sessions.delete(holder);
     assert.equal(others, sessions.size);
+  }
+
+  /** No mailbox before this one in the list has a message for the call. */
+  #checkListOrder(open: OpenCall, mailbox: Name): void {
+    const before = open.mailboxes.slice(0, open.mailboxes.indexOf(mailbox));
+    for (const { envelope, mailbox: other, holder } of this.#messages.values()) {
+      if (holder !== undefined || !before.includes(other)) continue;
+      const isItsTurn = open.kind === 'fetch' || this.#waitsFor(envelope, other)[0] === open;
+      assert.ok(!isItsTurn, `${envelope.number} is ready in ${other}, which the call lists before`);
+    }
   }
 
   #checkEnd(
@@ -940,10 +954,11 @@ export class EngineOracle {
     { now }: Instant,
   ): void {
     const open = this.#openRequest(to, request);
-    const { mailbox } = open;
-    const ready = [...this.#messages.values()]
-      .filter((message) => message.mailbox === mailbox && !message.holder)
-      .sort((one, other) => one.envelope.number - other.envelope.number);
+    const ready = open.mailboxes.flatMap((mailbox) =>
+      [...this.#messages.values()]
+        .filter((message) => message.mailbox === mailbox && !message.holder)
+        .sort((one, other) => one.envelope.number - other.envelope.number),
+    );
     assert.equal(remaining, ready.length);
     const isCancelled =
       command.kind === 'cancel' && command.connection === to && command.request === request;
@@ -1053,7 +1068,8 @@ export class EngineOracle {
   #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
     for (const wait of this.#waits()) {
       for (const [number, { mailbox, holder, envelope }] of this.#messages) {
-        const isMissed = mailbox === wait.mailbox && holder === undefined && isFor(wait, envelope);
+        const isThere = wait.mailboxes.includes(mailbox) && holder === undefined;
+        const isMissed = isThere && isFor(wait, envelope);
         assert.ok(!isMissed, `${number} is ready, and a wait for it is parked`);
       }
       if (command.kind === 'tick') assert.ok(wait.deadline > now, 'a wait that timed out ends');
@@ -1063,15 +1079,14 @@ export class EngineOracle {
         const isIt = open.connection === command.connection && open.request === command.request;
         assert.ok(!isIt, 'a cancelled request ends');
       }
-      if (open.kind === 'fetch') assert.ok(this.#isAwaited(open.mailbox), 'a fetch ends');
+      if (open.kind === 'fetch') assert.ok(this.#areAwaited(open.mailboxes), 'a fetch ends');
     }
   }
 
-  #isAwaited(mailbox: Name): boolean {
+  #areAwaited(mailboxes: readonly Name[]): boolean {
     const messages = [...this.#messages.values()];
     return messages.some(
-      (message) =>
-        message.mailbox === mailbox && message.holder && this.#absent.has(message.holder),
+      ({ mailbox, holder }) => mailboxes.includes(mailbox) && holder && this.#absent.has(holder),
     );
   }
 

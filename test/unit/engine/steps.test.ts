@@ -93,11 +93,16 @@ class Peer {
   }
 
   wait(mailbox: Name, { answers = '' as MessageId | '', reads = true } = {}) {
-    return this.run({ kind: 'wait', mailbox, answers, waitMs: 60_000 }, reads);
+    return this.run({ kind: 'wait', mailboxes: [mailbox], answers, waitMs: 60_000 }, reads);
   }
 
   fetch(mailbox: Name, messagesMax = 1, reads = true): Hold[] {
-    const fetch = { kind: 'fetch', mailbox, bytesMax: 1_000_000, messagesMax } as const;
+    const fetch = {
+      kind: 'fetch',
+      mailboxes: [mailbox],
+      bytesMax: 1_000_000,
+      messagesMax,
+    } as const;
     return this.run(fetch, reads).flatMap((response) => {
       return response.kind === 'offer' ? [holdOf(response.envelope)] : [];
     });

@@ -66,11 +66,11 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '68656c6c6f',
   ],
   wait: [
-    { kind: 'wait', request: 3, mailbox: to, answers: '', waitMs: 60_000 },
+    { kind: 'wait', request: 3, mailboxes: [to], answers: '', waitMs: 60_000 },
     '03 00 0000 00000003 00000007 01 41 0000ea60 00',
   ],
   fetch: [
-    { kind: 'fetch', request: 4, mailbox: to, bytesMax: 1_000, messagesMax: 0 },
+    { kind: 'fetch', request: 4, mailboxes: [to], bytesMax: 1_000, messagesMax: 0 },
     '04 00 0000 00000004 0000000a 01 41 000003e8 00000000',
   ],
   cancel: [{ kind: 'cancel', request: 3 }, '05 00 0000 00000003 00000000'],
@@ -456,10 +456,13 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
     [{ ...post, answers: 'a\0' as typeof id }, 'bad_id'],
     [{ ...post, count: 0, id: `${session}.1` as typeof id }, 'bad_id'],
     [{ ...post, body: bytes, checksum: bodyChecksum(bytes) }, 'bad_body'],
-    [{ kind: 'wait', request: 1, mailbox: to, answers: '', waitMs: 300_001 }, 'bad_timeout'],
-    [{ kind: 'fetch', request: 1, mailbox: to, bytesMax: 0, messagesMax: 1_001 }, 'bad_parameter'],
+    [{ kind: 'wait', request: 1, mailboxes: [to], answers: '', waitMs: 300_001 }, 'bad_timeout'],
     [
-      { kind: 'fetch', request: 1, mailbox: to, bytesMax: 8_388_609, messagesMax: 1 },
+      { kind: 'fetch', request: 1, mailboxes: [to], bytesMax: 0, messagesMax: 1_001 },
+      'bad_parameter',
+    ],
+    [
+      { kind: 'fetch', request: 1, mailboxes: [to], bytesMax: 8_388_609, messagesMax: 1 },
       'bad_parameter',
     ],
     [
