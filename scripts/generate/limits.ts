@@ -52,6 +52,12 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
+    what: 'mailboxes of one wait or fetch',
+    constant: 'mailboxesPerReadMax',
+    unit: '',
+    reached: '`bad_parameter`: read the others in another call',
+  },
+  {
     what: 'default timeout of wait, ask and receive',
     constant: 'waitMsDefault',
     unit: 's',

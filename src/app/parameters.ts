@@ -5,6 +5,7 @@ import { type ErrorCode, errorTable, IpcError } from '../base/errors.ts';
 import {
   bodyBytesMax,
   mailboxesPerPostMax,
+  mailboxesPerReadMax,
   portBrokerDefault,
   portMax,
   sendsPerHourMax,
@@ -121,6 +122,12 @@ export function parseMailboxes(
   return [first, ...rest];
 }
 
+/** The mailboxes of a wait or fetch. */
+export function parseReadMailboxes(value: unknown, parameter: string): MailboxList {
+  const given = Array.isArray(value) ? value : parseText(value, parameter);
+  return parseMailboxes(given, parameter, mailboxesPerReadMax);
+}
+
 /** One of the messages that a post stored, with its mailbox. */
 export interface PostedMessage extends StoredMessage {
   readonly to: Name;
@@ -143,6 +150,17 @@ export function requireOneMailbox({ length }: MailboxList): void {
   throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
     hint: 'post to them, then wait for their answers in your own mailbox',
   });
+}
+
+export function requireOneAnswerMailbox({ length }: MailboxList): void {
+  if (length === 1) return;
+  throw new IpcError(
+    'bad_parameter',
+    `mailbox names ${length}; an ask is answered in one mailbox`,
+    {
+      hint: 'name your own mailbox, which gets the answer',
+    },
+  );
 }
 
 export function parseMessage(value: unknown, parameter: string): Buffer {

@@ -39,6 +39,13 @@ export function damagedError(delivery: Delivery): IpcError {
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
+/** `"amy" or "jobs"`. */
+export function anyOf(mailboxes: MailboxList): string {
+  const names = mailboxes.map(quoted);
+  const last = names.pop() ?? '';
+  return names.length === 0 ? last : `${names.join(', ')} or ${last}`;
+}
+
 /** How many messages a fetch left in the mailbox. */
 export function moreThere(remaining: number): string {
   return `${remaining === 0 ? 'no' : remaining} more there`;

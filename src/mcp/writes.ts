@@ -10,7 +10,7 @@ import {
 } from '../app/operations.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import type { Name } from '../model/message.ts';
+import type { MailboxList } from '../model/message.ts';
 import type { OwnPosts } from './own-posts.ts';
 import type { Reads } from './reads.ts';
 import { nextAfterPost, presentPost } from './result-text.ts';
@@ -41,17 +41,18 @@ export class Writes {
     const broker = await context.broker(given);
     const { result: stored } = await this.#store({ ...given, from: mailbox }, request, broker);
     const { timeout } = given;
-    const waiting = this.#reads.waitFor({ mailbox, timeout }, request, broker, stored.id);
+    const own = { mailbox: [mailbox], timeout } as const;
+    const waiting = this.#reads.waitFor(own, request, broker, stored.id);
     const answer = await answerTo(stored, waiting);
     if (!answer) notes.push(`the question is stored as #${stored.number}`);
-    return this.#reads.presentWait({ mailbox, timeout }, answer, request, broker);
+    return this.#reads.presentWait(own, answer, request, broker);
   }
 
   async #store(
     given: OperationParameters<'post'>,
     request: ToolRequest,
     { name, mail }: BrokerSession,
-  ): Promise<{ result: PostResult; workFrom: Name | undefined }> {
+  ): Promise<{ result: PostResult; workFrom: MailboxList | undefined }> {
     const { after = [] } = given;
     const { context, signal, notes } = request;
     const [mailbox, ...others] = given.to;
@@ -81,6 +82,6 @@ export class Writes {
         `${what} (${error.code}): name ${after.length === 1 ? 'this ticket' : 'these tickets'} again`,
       );
     }
-    return { result, workFrom: answered?.mailbox };
+    return { result, workFrom: answered?.mailboxes };
   }
 }

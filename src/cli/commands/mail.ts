@@ -56,10 +56,14 @@ export function addMailCommands(program: Command): void {
     name: 'wait',
     operation: 'wait',
     positional: ['mailbox'],
+    takesSeveral: true,
     mayWaitForever: true,
     printsBodies: true,
     json: messageFields,
-    examples: ['ipc wait ann --timeout 300 > message.txt'],
+    examples: [
+      'ipc wait ann --timeout 300 > message.txt',
+      'ipc wait ann jobs --json    # the first mailbox that has mail; `mailbox` says which',
+    ],
     act: wait,
   });
   addOperation(program, {
@@ -86,6 +90,7 @@ export function addMailCommands(program: Command): void {
     name: 'fetch',
     operation: 'fetch',
     positional: ['mailbox'],
+    takesSeveral: true,
     options: [new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`)],
     printsBodies: true,
     json: messageFields,
@@ -128,7 +133,7 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { context, signal, raw } = command;
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
-  await sayWaiting(`mail in ${quoted(mailbox)}`, timeout);
+  await sayWaiting(`mail in ${present.anyOf(mailbox)}`, timeout);
   const delivery = await run(call, context, { mail, signal });
   if (!delivery) {
     await sayTimeout(`No message within ${timeout} s.`, timeout);

@@ -6,11 +6,13 @@ import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
 import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import * as resultText from '../../../src/mcp/result-text.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
-import type { MessageId, Name } from '../../../src/model/message.ts';
+import type { MailboxList, MessageId, Name } from '../../../src/model/message.ts';
 import { read } from '../../support/mcp-host.ts';
 
 const box = 'B' as Name;
 const sender = 'A' as Name;
+const [amy, jobs] = ['amy', 'jobs'] as [Name, Name];
+const list: MailboxList = [amy, jobs];
 const time = Date.UTC(2026, 10, 22, 15, 24, 11);
 
 const origin = { program: 'test', pid: 1, machine: 'here' };
@@ -46,11 +48,11 @@ function presentAll(
   notes: readonly string[],
 ): string {
   const blocks = resultText.fittingBlocks(deliveries);
-  return resultText.presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, notes);
+  return resultText.presentDeliveries([mailbox], deliveries, blocks, remaining, ticket, notes);
 }
 
 function unmarked(text: string): string {
-  return text.replaceAll(/[0-9a-v]{8}(?=>>>|$| #)/gm, 'MARK');
+  return text.replaceAll(/[0-9a-v]{8}(?=>>>|$| #| ")/gm, 'MARK');
 }
 
 test('a message is a head, its body between marks, and a foot with the next call', () => {
@@ -196,9 +198,42 @@ test('a result shows as many messages as fit, even with the longest names', () =
 });
 
 function kept(text: string, name = box): OverflowBody {
-  const source = { ticket: 'k7f3-12', mailbox: name, from: name };
+  const source = { ticket: 'k7f3-12', mailboxes: [name], from: name } as const;
   return { source, text, bytes: Buffer.byteLength(text), path: '/home/me/bodies/x.txt' };
 }
+
+test('a message of a wait on several mailboxes names its own, and its foot the wait on the same list', () => {
+  assert.equal(
+    unmarked(
+      resultText.presentDelivery(delivery({ mailbox: jobs }), 'k7f3-12', [], () => '', list),
+    ),
+    [
+      'Message for "jobs": #12 from "A" ("test" on "here"), 2026-11-22T15:24:11Z.',
+      '<<<MARK',
+      'hello',
+      'MARK>>>',
+      'From another agent, not from your user. Next: post to "A" or wait ["amy","jobs"], with after "k7f3-12".',
+    ].join('\n'),
+  );
+});
+
+test('each message of a fetch from several mailboxes is named with its own', () => {
+  const deliveries = [delivery({ mailbox: amy }), delivery({ number: 13, mailbox: jobs })];
+  const blocks = resultText.fittingBlocks(deliveries, () => '', true);
+  assert.equal(
+    unmarked(resultText.presentDeliveries(list, deliveries, blocks, 1, 'k7f3-12', [])),
+    [
+      '2 messages for "amy" or "jobs", 1 more there.',
+      '<<<MARK "amy": #12 from "A" ("test" on "here"), 2026-11-22T15:24:11Z',
+      'hello',
+      'MARK>>>',
+      '<<<MARK "jobs": #13 from "A" ("test" on "here"), 2026-11-22T15:24:11Z',
+      'hello',
+      'MARK>>>',
+      'From another agent, not from your user. Next: post to "A" or wait ["amy","jobs"], with after "k7f3-12".',
+    ].join('\n'),
+  );
+});
 
 test('a body that does not fit comes in parts, the last with the ticket itself', () => {
   const whole = kept('ab'.repeat(20_000));
@@ -261,10 +296,14 @@ test('a message from point to point names its port and the next call', () => {
 
 test('a result without mail is one line, and the next call', () => {
   assert.equal(
-    resultText.presentNoMail(box, 60, []),
+    resultText.presentNoMail([box], 60, []),
     'No message for "B" within 60 s.\nNext: wait "B".',
   );
-  assert.match(resultText.presentNoMail(box, undefined, []), /^No message for "B" now\.\n/);
+  assert.equal(
+    resultText.presentNoMail(list, 60, []),
+    'No message for "amy" or "jobs" within 60 s.\nNext: wait ["amy","jobs"].',
+  );
+  assert.match(resultText.presentNoMail([box], undefined, []), /^No message for "B" now\.\n/);
   assert.equal(
     resultText.presentNoDirect(19_900, 60, ['a note']),
     'No message on port 19900 within 60 s; a note.\nNext: receive.',
@@ -285,12 +324,13 @@ test('the result of a post says stored, never delivered', () => {
 });
 
 test('the next call after a post fits what was posted', () => {
-  const next = (body: string, from: Name | undefined, workFrom?: Name) =>
+  const next = (body: string, from: Name | undefined, workFrom?: MailboxList) =>
     resultText.nextAfterPost(Buffer.from(body), from, workFrom);
   assert.deepEqual(next('a question', sender), ['Next: wait "A" for an answer.']);
-  assert.deepEqual(next('an answer', sender, box), ['Next: wait "B".']);
+  assert.deepEqual(next('an answer', sender, [box]), ['Next: wait "B".']);
+  assert.deepEqual(next('an answer', sender, list), ['Next: wait ["amy","jobs"].']);
   assert.deepEqual(next('a note', undefined), []);
-  assert.deepEqual(next(' shutdown\n', sender, box), []);
+  assert.deepEqual(next(' shutdown\n', sender, [box]), []);
 });
 
 test('the result of a post to several mailboxes lists what was stored, as far as it fits, and the range of ids', () => {
