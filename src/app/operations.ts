@@ -2,7 +2,6 @@
 // and the operations with the parameters that each takes. The types of calls and results follow from them.
 import { IpcError } from '../base/errors.ts';
 import {
-  mailboxesPerReadMax,
   portBrokerDefault,
   portDirectDefault,
   sendMsDefault,
@@ -49,7 +48,7 @@ interface BrokerCallExtras extends CallExtras {
 
 export interface Parameter<Value = unknown> {
   readonly type: 'string' | 'integer';
-  /** The operations that take a list of them as well as one, and what becomes of it. */
+  /** The operations that take a list of them as well as one. */
   readonly lists?: { readonly of: string; readonly words: string };
   /** The operations that take it, when they are few. */
   readonly of?: string;
@@ -91,7 +90,7 @@ const parameterTable = {
   },
   to: {
     type: 'string',
-    lists: { of: 'post', words: 'or a list, stored for all or none' },
+    lists: { of: 'post', words: 'or a list, stored for all or none, as JSON: ["a","b"]' },
     of: 'post, ask',
     what: 'the mailbox that gets the message',
     parse: (value: unknown, parameter: string) => parseMailboxes(listIn(value), parameter),
@@ -99,7 +98,7 @@ const parameterTable = {
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
     type: 'string',
-    lists: { of: 'fetch, wait', words: `or a list of up to ${mailboxesPerReadMax}, in order` },
+    lists: { of: 'fetch, wait', words: 'or a list' },
     of: 'fetch, wait, ask',
     what: 'the mailbox to read',
     parse: (value: unknown, parameter: string) => parseReadMailboxes(listIn(value), parameter),

@@ -79,7 +79,7 @@ const described = {
 function describeParameter({ of, what, otherwise, lists }: Parameter): string {
   const whose = of === undefined ? '' : `${of}: `;
   const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
-  const list = lists === undefined ? '' : `; ${lists.of}: ${lists.words}, as JSON: ["a","b"]`;
+  const list = lists === undefined ? '' : `; ${lists.of}: ${lists.words}`;
   return `${whose}${what}${given}${list}`;
 }
 

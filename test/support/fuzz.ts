@@ -39,6 +39,8 @@ const requests: readonly RequestToSend[] = [
   },
   { kind: 'wait', request: 3, mailboxes: [name], answers: '', waitMs: 1_000 },
   { kind: 'fetch', request: 4, mailboxes: [name], bytesMax: 1_000, messagesMax: 10 },
+  { kind: 'wait', request: 14, mailboxes: [name, other], answers: '', waitMs: 1_000 },
+  { kind: 'fetch', request: 15, mailboxes: [name, other], bytesMax: 1_000, messagesMax: 10 },
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },
   { kind: 'release', request: 6, holds, unread: false, rejected: true },

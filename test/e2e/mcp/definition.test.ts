@@ -56,7 +56,10 @@ const pinned = {
           'post, ask: the mailbox that gets the message; post: or a list, stored for all or none, as JSON: ["a","b"]',
       },
       from: { type: 'string', description: 'send, post: your name, for answers' },
-      mailbox: { type: 'string', description: 'fetch, wait, ask: the mailbox to read' },
+      mailbox: {
+        type: 'string',
+        description: 'fetch, wait, ask: the mailbox to read; fetch, wait: or a list',
+      },
       after: {
         type: 'string',
         description: 'ticket of an earlier result, or a JSON list of tickets',
