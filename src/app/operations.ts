@@ -205,7 +205,7 @@ const post = operation({
 });
 
 const fetch = operation({
-  what: 'Read what is in a mailbox now, or in several.',
+  what: 'Read what is in a mailbox now.',
   needs: ['mailbox'],
   takes: ['host', 'port', 'after'],
   defaults: {},
@@ -214,7 +214,7 @@ const fetch = operation({
 });
 
 const wait = operation({
-  what: 'Block until a message is in a mailbox, or in one of several, or the timeout is over.',
+  what: 'Block until a message is in a mailbox, or the timeout is over.',
   needs: ['mailbox'],
   takes: ['timeout', 'host', 'port', 'after'],
   defaults: { timeout: waitMsDefault / 1_000 },

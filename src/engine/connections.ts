@@ -2,7 +2,13 @@
 import { BoundedMap } from '../base/bounded-map.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';
-import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
+import type {
+  FetchRequest,
+  Hello,
+  PeekRequest,
+  RequestNumber,
+  WaitRequest,
+} from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
 
@@ -97,6 +103,13 @@ export class Connections {
 /** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
   return name ?? [...readMailboxes.keys()].at(-1) ?? '';
+}
+
+/** The mailboxes of a call that is parked. */
+export function mailboxesRead(
+  read: Pick<WaitRequest | FetchRequest, 'mailboxes'> | PeekRequest,
+): MailboxList {
+  return 'mailboxes' in read ? read.mailboxes : [read.mailbox];
 }
 
 /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */

@@ -38,6 +38,7 @@ import {
   Connections,
   type HelloCommand,
   isRequestOpen,
+  mailboxesRead,
   noteRead,
   type SessionConnection,
 } from './connections.ts';
@@ -53,14 +54,7 @@ import {
 } from './fan-out.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
-import {
-  droppable,
-  fetchable,
-  firstReadyOf,
-  mailboxesRead,
-  peekResponses,
-  readyIn,
-} from './mailbox-reads.ts';
+import { droppable, fetchable, firstReadyOf, peekResponses, readyIn } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { parkRefusal, quotaRefusal } from './quota.ts';

@@ -8,17 +8,9 @@ import type {
   FetchRequest,
   PeekedResponse,
   PeekRequest,
-  WaitRequest,
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { LiveMessage, State } from './state.ts';
-
-/** The mailboxes of a call that is parked. */
-export function mailboxesRead(
-  read: Pick<WaitRequest | FetchRequest, 'mailboxes'> | PeekRequest,
-): MailboxList {
-  return 'mailboxes' in read ? read.mailboxes : [read.mailbox];
-}
 
 /** The ready message with the lowest number, of the first mailbox that has one. */
 export function firstReadyOf(mailboxes: Iterable<Name>, state: State): LiveMessage | undefined {

@@ -62,7 +62,7 @@ export function addMailCommands(program: Command): void {
     json: messageFields,
     examples: [
       'ipc wait ann --timeout 300 > message.txt',
-      'ipc wait ann jobs --json    # the first mailbox that has mail; `mailbox` says which',
+      'ipc wait ann jobs --json    # whichever has mail, ann first',
     ],
     act: wait,
   });
