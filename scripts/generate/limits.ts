@@ -215,7 +215,7 @@ const table: readonly Limit[] = [
     reached: 'likewise',
   },
   {
-    what: 'waits, fetches and peeks parked in one broker',
+    what: 'waits, fetches and peeks parked in one broker; mailboxes that the waits name',
     constant: 'waitsMax',
     unit: '',
     reached: '`too_many_waits`: end other waits first',

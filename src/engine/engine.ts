@@ -57,7 +57,7 @@ import { Holds } from './holds.ts';
 import { droppable, fetchable, firstReadyOf, peekResponses, readyIn } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
-import { parkRefusal, quotaRefusal } from './quota.ts';
+import { parkRefusal, quotaRefusal, standRefusal } from './quota.ts';
 import { type LiveMessage, State } from './state.ts';
 import { statusOf } from './status.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -297,7 +297,9 @@ export class Engine {
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailboxes, answers, waitMs } = wait;
-    const refusal = parkRefusal(connection, this.#parked, this.#limits);
+    const refusal =
+      parkRefusal(connection, this.#parked, this.#limits) ??
+      standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
     const call = { request, mailboxes, answers, deadline, session: connection.session };
@@ -318,8 +320,7 @@ export class Engine {
   }
 
   #peek(peek: PeekRequest, connection: SessionConnection): void {
-    const originOf = (session: SessionId) => this.#connections.ofSession(session)?.origin;
-    for (const response of peekResponses(peek, this.#state, originOf)) {
+    for (const response of peekResponses(peek, this.#state, this.#connections)) {
       if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
       this.#outcome.reply(connection.id, response);
     }
@@ -494,7 +495,6 @@ export class Engine {
   }
 
   #replyEnd(to: ConnectionId, request: RequestNumber, mailboxes: MailboxList): void {
-    const remaining = readyIn(mailboxes, this.#state);
-    this.#outcome.reply(to, { kind: 'end', request, remaining });
+    this.#outcome.reply(to, { kind: 'end', request, remaining: readyIn(mailboxes, this.#state) });
   }
 }

@@ -1,7 +1,7 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { Envelope, MailboxList, Name, Origin, SessionId } from '../model/message.ts';
+import type { Envelope, MailboxList, Name } from '../model/message.ts';
 import type {
   DropRequest,
   EndResponse,
@@ -10,6 +10,7 @@ import type {
   PeekRequest,
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
+import type { Connections } from './connections.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /** The ready message with the lowest number, of the first mailbox that has one. */
@@ -48,12 +49,12 @@ export function* fetchable(
 export function peekResponses(
   peek: PeekRequest,
   state: State,
-  originOf: (session: SessionId) => Origin | undefined,
+  connections: Pick<Connections, 'ofSession'>,
 ): (PeekedResponse | EndResponse)[] {
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
   const peeked = messages.map(({ envelope, attempt, holder: session }): PeekedResponse => {
-    const holder = session && { session, origin: originOf(session) };
+    const holder = session && { session, origin: connections.ofSession(session)?.origin };
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
     return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
   });

@@ -73,6 +73,8 @@ export class Waiters<Owner> {
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
   readonly #names: NameCounts;
+  readonly #standsOf = new Map<Owner, number>();
+  #stands = 0;
   #size = 0;
   #places = 0;
 
@@ -90,9 +92,15 @@ export class Waiters<Owner> {
     return this.#deadlines.first;
   }
 
+  /** How many mailboxes the waits of all owners name together, and those of one. */
+  stands(owner: Owner): { readonly all: number; readonly own: number } {
+    return { all: this.#stands, own: this.#standsOf.get(owner) ?? 0 };
+  }
+
   park(call: WaitCall<Owner>): Waiter<Owner> {
     const waiter: Waiter<Owner> = { ...call, place: ++this.#places, stands: [], index: 0 };
     waiter.stands = call.mailboxes.map((mailbox) => this.#stand(waiter, mailbox));
+    this.#countStands(waiter, waiter.stands.length);
     this.#deadlines.add(waiter);
     this.#size++;
     return waiter;
@@ -101,6 +109,7 @@ export class Waiters<Owner> {
   unpark(waiter: Waiter<Owner>): void {
     if (waiter.stands.length === 0) return;
     for (const stand of waiter.stands) this.#leave(stand);
+    this.#countStands(waiter, -waiter.stands.length);
     waiter.stands = [];
     this.#deadlines.delete(waiter);
     this.#size--;
@@ -173,6 +182,13 @@ export class Waiters<Owner> {
       this.#names.add(mailbox);
     }
     return parked;
+  }
+
+  #countStands({ owner }: Waiter<Owner>, change: number): void {
+    this.#stands += change;
+    const own = (this.#standsOf.get(owner) ?? 0) + change;
+    if (own > 0) this.#standsOf.set(owner, own);
+    else this.#standsOf.delete(owner);
   }
 
   #stand(waiter: Waiter<Owner>, mailbox: Name): Stand<Owner> {

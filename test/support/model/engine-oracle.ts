@@ -478,7 +478,11 @@ export class EngineOracle {
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
     const parks =
       command.kind === 'wait' || (command.kind === 'fetch' && this.#areAwaited(command.mailboxes));
-    return parks && this.#open.length >= this.#limits.waitsMax ? 'too_many_waits' : undefined;
+    const named = command.kind === 'wait' ? this.#waits().flatMap((wait) => wait.mailboxes) : [];
+    const added = command.kind === 'wait' ? command.mailboxes.length : 0;
+    const { waitsMax } = this.#limits;
+    const isFull = this.#open.length >= waitsMax || named.length + added > waitsMax;
+    return parks && isFull ? 'too_many_waits' : undefined;
   }
 
   #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
