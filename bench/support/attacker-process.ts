@@ -28,13 +28,13 @@ const floods: Record<string, () => Promise<readonly (() => Promise<unknown>)[]>>
     let count = 0;
     const park = (peer: FloodPeer) => {
       const answers = `question${count++}` as MessageId;
-      return peer.ask({ kind: 'wait', mailbox: box, answers, waitMs: 60_000 });
+      return peer.ask({ kind: 'wait', mailboxes: [box], answers, waitMs: 60_000 });
     };
     for (const peer of peers) for (let left = 9_999; left > 0; left--) void park(peer);
     for (const peer of peers) await peer.ask({ kind: 'status' });
     return peers.flatMap((peer) => [
       () => peer.ask(postTo([box])),
-      () => peer.ask({ kind: 'fetch', mailbox: box, bytesMax: 1_000_000, messagesMax: 1_000 }),
+      () => peer.ask({ kind: 'fetch', mailboxes: [box], bytesMax: 1_000_000, messagesMax: 1_000 }),
     ]);
   },
   posts_256B: async () => {
@@ -80,7 +80,7 @@ const floods: Record<string, () => Promise<readonly (() => Promise<unknown>)[]>>
     const refuse = async () => {
       await peer.ask({ kind: 'retry', ...retry });
       const sizes = { bytesMax: 1_000_000, messagesMax: 1_000 };
-      const { holds } = await peer.ask({ kind: 'fetch', mailbox: dead, ...sizes });
+      const { holds } = await peer.ask({ kind: 'fetch', mailboxes: [dead], ...sizes });
       await peer.ask({ kind: 'release', holds, unread: false, rejected: true });
     };
     await Promise.all(times(1_000, () => peer.ask(postTo([dead]))).map((post) => post()));

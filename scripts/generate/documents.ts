@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import {
-  listWords,
   type OperationName,
   operationNames,
   operations,
@@ -97,7 +96,7 @@ function operationsDocument(): string {
     const rows = [...needs, ...takes].map((parameter) =>
       row(
         quoted(parameter),
-        parameters[parameter].listOf === name ? 'string, or list' : parameters[parameter].type,
+        takesList(name, parameter) ? 'string, or list' : parameters[parameter].type,
         yes(needs.includes(parameter)),
         wordsOf(name, parameter),
       ),
@@ -150,7 +149,11 @@ function block(text: string): string {
 function wordsOf(operation: OperationName, name: ParameterName): string {
   if (name === 'message') return parameters.message.what;
   const words = parameterWords(operation, name);
-  return parameters[name].listOf === operation ? `${words}; ${listWords}` : words;
+  return takesList(operation, name) ? `${words}; ${parameters[name].lists?.words}` : words;
+}
+
+function takesList(operation: OperationName, name: ParameterName): boolean {
+  return parameters[name].lists?.of.split(', ').includes(operation) ?? false;
 }
 
 function document(...parts: readonly string[]): string {

@@ -52,6 +52,12 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
+    what: 'mailboxes of one wait or fetch',
+    constant: 'mailboxesPerReadMax',
+    unit: '',
+    reached: '`bad_parameter`: read the others in another call',
+  },
+  {
     what: 'default timeout of wait, ask and receive',
     constant: 'waitMsDefault',
     unit: 's',
@@ -209,7 +215,7 @@ const table: readonly Limit[] = [
     reached: 'likewise',
   },
   {
-    what: 'waits, fetches and peeks parked in one broker',
+    what: 'waits, fetches and peeks parked in one broker; mailboxes that the waits name',
     constant: 'waitsMax',
     unit: '',
     reached: '`too_many_waits`: end other waits first',

@@ -14,7 +14,7 @@ import type {
   PostResult,
   WaitArguments,
 } from '../model/mail-service.ts';
-import type { MessageId, Name } from '../model/message.ts';
+import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
   type Address,
@@ -25,9 +25,12 @@ import {
   parseMessage,
   parseNameValue,
   parsePort,
+  parseReadMailboxes,
   parseTickets,
   parseTimeout,
+  requireOneAnswerMailbox,
   requireOneMailbox,
+  requireOneToShow,
   shown,
   timeoutMax,
   timeoutMin,
@@ -54,8 +57,8 @@ interface BrokerCallExtras extends CallExtras {
 
 export interface Parameter<Value = unknown> {
   readonly type: 'string' | 'integer';
-  /** The operation that takes a list of them as well as one. */
-  readonly listOf?: string;
+  /** The operations that take a list of them as well as one. */
+  readonly lists?: { readonly of: string; readonly words: string };
   /** The operations that take it, when they are few. */
   readonly of?: string;
   readonly what: string;
@@ -96,7 +99,7 @@ const parameterTable = {
   },
   to: {
     type: 'string',
-    listOf: 'post',
+    lists: { of: 'post', words: 'or a list, stored for all or none, as JSON: ["a","b"]' },
     of: 'post, ask',
     what: 'the mailbox that gets the message',
     parse: (value: unknown, parameter: string) => parseMailboxes(listIn(value), parameter),
@@ -104,9 +107,10 @@ const parameterTable = {
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
     type: 'string',
+    lists: { of: 'fetch, wait', words: 'or a list' },
     of: 'fetch, wait, ask, broker_status',
     what: 'the mailbox to read',
-    parse: parseNameValue,
+    parse: (value: unknown, parameter: string) => parseReadMailboxes(listIn(value), parameter),
   },
   after: {
     type: 'string',
@@ -121,8 +125,6 @@ export type ParameterName = keyof typeof parameterTable;
 type Values = { [P in ParameterName]: ReturnType<(typeof parameterTable)[P]['parse']> };
 
 export const parameters: { readonly [P in ParameterName]: Parameter<Values[P]> } = parameterTable;
-
-export const listWords = 'or a list, stored for all or none';
 
 /** The parameters of a call after `parseParameters`: they cannot be wrong. Timeouts are in seconds. */
 type Given<Needs extends ParameterName, Takes extends ParameterName, Default> = {
@@ -238,7 +240,8 @@ const ask = operation({
     const mailbox = answerMailbox(given, context);
     const stored = await post.run({ ...given, from: mailbox }, context, { mail, signal, id });
     const { timeout } = given;
-    const waiting = wait.run({ mailbox, timeout }, context, { mail, signal, answers: stored.id });
+    const own = { mailbox: [mailbox], timeout } as const;
+    const waiting = wait.run(own, context, { mail, signal, answers: stored.id });
     return { stored, answer: await answerTo(stored, waiting, id) };
   },
 });
@@ -300,10 +303,10 @@ export interface AskResult {
 
 /** The mailbox in which an ask is answered. */
 export function answerMailbox(
-  { mailbox }: { readonly mailbox?: Name },
+  { mailbox }: { readonly mailbox?: MailboxList },
   { name }: Pick<AppContext, 'name'>,
 ): Name {
-  const own = mailbox ?? name;
+  const own = mailbox?.[0] ?? name;
   if (own !== undefined) return own;
   throw new IpcError('missing_parameter', 'ask needs "mailbox", which gets the answer', {
     hint: 'give it, or a name in IPC_NAME',
@@ -368,7 +371,11 @@ export function parseParameters<K extends OperationName>(
     if (parsed[name] === undefined) throw missingParameter(operation, name);
   }
   checkBroker(parsed);
-  if (operation === 'ask' && parsed.to) requireOneMailbox(parsed.to);
+  if (operation === 'ask') {
+    if (parsed.to) requireOneMailbox(parsed.to);
+    if (parsed.mailbox) requireOneAnswerMailbox(parsed.mailbox);
+  }
+  if (operation === 'broker_status' && parsed.mailbox) requireOneToShow(parsed.mailbox);
   return { operation, given: parsed } as { [N in K]: CallOf<N> }[K];
 }
 

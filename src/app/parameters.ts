@@ -5,6 +5,7 @@ import { type ErrorCode, errorTable, IpcError } from '../base/errors.ts';
 import {
   bodyBytesMax,
   mailboxesPerPostMax,
+  mailboxesPerReadMax,
   portBrokerDefault,
   portMax,
   sendsPerHourMax,
@@ -13,7 +14,7 @@ import {
   waitMsMin,
 } from '../base/limits.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import { type Name, parseBody, parseName } from '../model/message.ts';
+import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';
 import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
 
 /** Where a session or a broker listens: a name or an address, and a port. */
@@ -100,11 +101,12 @@ export function parseNameValue(value: unknown, parameter: string): Name {
   return parseName(parseText(value, parameter), parameter);
 }
 
-/** The mailboxes of a post: at least one, each once. */
-export type MailboxList = readonly [Name, ...Name[]];
-
 /** A name, or a list of names. A name that is in it twice, as when two teams overlap, counts once. */
-export function parseMailboxes(value: unknown, parameter: string): MailboxList {
+export function parseMailboxes(
+  value: unknown,
+  parameter: string,
+  max = mailboxesPerPostMax,
+): MailboxList {
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
     const what = list.length > 1 ? `name ${index + 1} of ${parameter}` : parameter;
@@ -112,12 +114,18 @@ export function parseMailboxes(value: unknown, parameter: string): MailboxList {
     throw new InvalidValue('bad_name', what, name, 'a text');
   });
   const [first, ...rest] = new Set(names);
-  const form = `1 to ${mailboxesPerPostMax} mailboxes`;
-  if (first === undefined || rest.length >= mailboxesPerPostMax) {
+  const form = `1 to ${max} mailboxes`;
+  if (first === undefined || rest.length >= max) {
     const what = `${parameter} names ${list.length}; it must be ${form}`;
     throw new IpcError('bad_parameter', what);
   }
   return [first, ...rest];
+}
+
+/** The mailboxes of a wait or fetch. */
+export function parseReadMailboxes(value: unknown, parameter: string): MailboxList {
+  const given = Array.isArray(value) ? value : parseText(value, parameter);
+  return parseMailboxes(given, parameter, mailboxesPerReadMax);
 }
 
 /** One of the messages that a post stored, with its mailbox. */
@@ -145,6 +153,23 @@ export function requireOneMailbox({ length }: MailboxList): void {
   throw new IpcError('bad_parameter', `to names ${length}; an ask goes to one mailbox`, {
     hint: 'post to them, then wait for their answers in your own mailbox',
   });
+}
+
+export function requireOneToShow({ length }: MailboxList): void {
+  if (length === 1) return;
+  const what = `mailbox names ${length}; broker_status shows what is in one`;
+  throw new IpcError('bad_parameter', what, { hint: 'call it once for each' });
+}
+
+export function requireOneAnswerMailbox({ length }: MailboxList): void {
+  if (length === 1) return;
+  throw new IpcError(
+    'bad_parameter',
+    `mailbox names ${length}; an ask is answered in one mailbox`,
+    {
+      hint: 'name your own mailbox, which gets the answer',
+    },
+  );
 }
 
 export function parseMessage(value: unknown, parameter: string): Buffer {

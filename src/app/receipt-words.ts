@@ -2,7 +2,7 @@
 // a post found ahead of its message. Each is a few words.
 import { quoted } from '../base/quoted.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
-import type { Name } from '../model/message.ts';
+import type { MailboxList, Name } from '../model/message.ts';
 import type { EndResponse, MailElsewhere, StoredMessage } from '../model/requests.ts';
 import type { Notes } from './summaries.ts';
 
@@ -46,10 +46,10 @@ export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 're
 
 /** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */
 export function unreadFacts(
-  mailbox: Name,
+  [mailbox, ...others]: MailboxList,
   { remaining, elsewhere }: Pick<EndResponse, 'remaining' | 'elsewhere'>,
 ): Notes {
-  const own = remaining === 0 ? [] : [{ mailbox, ready: remaining }];
+  const own = remaining === 0 || others.length > 0 ? [] : [{ mailbox, ready: remaining }];
   return elsewhereFacts([...own, ...elsewhere]);
 }
 

@@ -16,8 +16,8 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, HoldEnd, MessageId, Name } from '../model/message.ts';
-import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
+import type { Envelope, HoldEnd, MailboxList, MessageId, Name } from '../model/message.ts';
+import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { fitting, sessionLines } from './presence.ts';
 import {
   age,
@@ -48,6 +48,13 @@ export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
   const what = `${titleOf(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
+}
+
+/** `"amy" or "jobs"`. */
+export function anyOf(mailboxes: MailboxList): string {
+  const names = mailboxes.map(quoted);
+  const last = names.pop() ?? '';
+  return names.length === 0 ? last : `${names.join(', ')} or ${last}`;
 }
 
 /** How many messages a fetch left in the mailbox. */

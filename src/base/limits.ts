@@ -14,6 +14,8 @@ export const idBytesMax = 200;
 export const holdsMax = 4_096;
 /** Mailboxes that one post may name: enough for a team. */
 export const mailboxesPerPostMax = 100;
+/** Mailboxes that one wait or fetch may name: one's own, and the shared ones that one serves. */
+export const mailboxesPerReadMax = 16;
 /** Addresses on which an owner may be asked to listen. */
 export const listenAddressesMax = 16;
 /** Addresses of a welcome, status or listening. */
@@ -171,12 +173,19 @@ assert(
 );
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
+assert(
+  mailboxesPerReadMax <= readMailboxesMax,
+  'one read does not push out what it has read itself',
+);
 /** Of those that have unread mail, the mailboxes that one response names. */
 export const mailElsewhereMax = 3;
 assert(mailElsewhereMax <= readMailboxesMax, 'only mailboxes that are remembered can be named');
 /** The newest messages of a mailbox, among which a post looks for an earlier one with the same text. */
 export const sameTextLook = 16;
-/** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
+/**
+ * Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. The mailboxes that these waits
+ * name are at most as many: each takes 1.4 KB of memory.
+ */
 export const waitsMax = 100_000;
 /** The same on one connection. */
 export const waitsPerConnectionMax = 10_000;

@@ -1,6 +1,6 @@
 // `ipc completion`: a shell script that completes lines of ipc, generated from the tree of commands. Where it
 // offers no word, the shell completes file names. For a mailbox the script runs `ipc completion mailboxes`.
-import type { Command } from 'commander';
+import type { Argument, Command } from 'commander';
 import { AppContext } from '../app/context.ts';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
@@ -25,6 +25,8 @@ interface CompletionPoint {
   readonly path: string;
   /** Its subcommands, or the values of its first argument. */
   readonly words: readonly Word[];
+  /** Each of its arguments is a mailbox. */
+  readonly takesMailboxes: boolean;
   readonly flags: readonly Flag[];
 }
 
@@ -80,9 +82,7 @@ async function mailboxNames(env: NodeJS.ProcessEnv, signal: AbortSignal): Promis
 /** Where a name of a mailbox is expected: the words before it, as `"$at $prev"` has them. */
 function mailboxPlaces(command: Command, path: string): string[] {
   const [first] = command.registeredArguments;
-  const argument = mailboxParameters.includes(first?.name() ?? '')
-    ? [`${path} ${command.name()}`]
-    : [];
+  const argument = isMailbox(first) && !first?.variadic ? [`${path} ${command.name()}`] : [];
   const options = command.options
     .filter(({ long, required }) => required && mailboxParameters.includes(long?.slice(2) ?? ''))
     .map(({ long }) => `${path} ${long}`);
@@ -90,8 +90,14 @@ function mailboxPlaces(command: Command, path: string): string[] {
   return [...argument, ...options, ...below];
 }
 
+function isMailbox(argument: Argument | undefined): boolean {
+  return mailboxParameters.includes(argument?.name() ?? '');
+}
+
 function pointsIn(command: Command, path: string): CompletionPoint[] {
-  const choices = command.registeredArguments[0]?.argChoices ?? [];
+  const [first] = command.registeredArguments;
+  const choices = first?.argChoices ?? [];
+  const takesMailboxes = isMailbox(first) && first?.variadic === true;
   const words: Word[] = [
     ...command.commands.map((below): Word => [below.name(), below.description()]),
     ...choices.map((choice): Word => [choice, '']),
@@ -107,7 +113,7 @@ function pointsIn(command: Command, path: string): CompletionPoint[] {
       }),
     );
   const below = command.commands.flatMap((each) => pointsIn(each, `${path} ${each.name()}`));
-  return [{ path, words, flags }, ...below];
+  return [{ path, words, takesMailboxes, flags }, ...below];
 }
 
 /** Options that take a value: one pattern for all that take any value, and each that has choices. */
@@ -147,9 +153,11 @@ ${known.map(({ after, choices }) => `    ${quotedForShell(after)}) words=${quote
     *)
       case "$at:$cur" in
 ${points
-  .flatMap(({ path, words, flags }) => [
+  .flatMap(({ path, words, takesMailboxes, flags }) => [
     `        ${quotedForShell(`${path}:-`)}*) words=${quotedForShell(list(flags.map(({ word }) => word)))} ;;`,
-    `        ${quotedForShell(`${path}:`)}*) words=${quotedForShell(list(words))} ;;`,
+    takesMailboxes
+      ? `        ${quotedForShell(`${path}:`)}*) compopt +o default 2> /dev/null; words=$(ipc completion mailboxes 2> /dev/null) ;;`
+      : `        ${quotedForShell(`${path}:`)}*) words=${quotedForShell(list(words))} ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -186,9 +194,11 @@ ${known.map(({ after, choices }) => `    (${quotedForShell(after)}) offered=(${c
     (*)
       case "$at:\${words[CURRENT]}" in
 ${points
-  .flatMap(({ path, words, flags }) => [
+  .flatMap(({ path, words, takesMailboxes, flags }) => [
     `        (${quotedForShell(`${path}:-`)}*) offered=(${list(flags.map(({ word }) => word))}) ;;`,
-    `        (${quotedForShell(`${path}:`)}*) offered=(${list(words)}) ;;`,
+    takesMailboxes
+      ? `        (${quotedForShell(`${path}:`)}*) offered=(\${(f)"$(ipc completion mailboxes 2> /dev/null)"}); if ((\${#offered})); then _describe mailbox offered; fi; return ;;`
+      : `        (${quotedForShell(`${path}:`)}*) offered=(${list(words)}) ;;`,
   ])
   .join('\n')}
       esac ;;
@@ -202,14 +212,13 @@ compdef _ipc ipc
 const mailboxesOfFish = "'(ipc completion mailboxes 2> /dev/null)'";
 
 function fishScript(points: readonly CompletionPoint[], mailboxes: readonly string[]): string {
-  const lines = points.flatMap(({ path, words, flags }) => {
+  const lines = points.flatMap(({ path, words, takesMailboxes, flags }) => {
     const here = `complete -c ipc -n ${quotedForShell(`__ipc_at ${path}`)}`;
-    const isMailbox = mailboxes.includes(`${path} ${path.split(' ').at(-1)}`);
+    const isFirst = mailboxes.includes(`${path} ${path.split(' ').at(-1)}`);
     const first = `__ipc_at ${path}; and test (count (commandline -opc)) = ${path.split(' ').length}`;
     return [
-      ...(isMailbox
-        ? [`complete -c ipc -n ${quotedForShell(first)} -f -a ${mailboxesOfFish}`]
-        : []),
+      ...(isFirst ? [`complete -c ipc -n ${quotedForShell(first)} -f -a ${mailboxesOfFish}`] : []),
+      ...(takesMailboxes ? [`${here} -f -a ${mailboxesOfFish}`] : []),
       ...words.map(
         ([word, what]) => `${here} -f -a ${quotedForShell(word)} -d ${quotedForShell(what)}`,
       ),

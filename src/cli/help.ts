@@ -117,5 +117,5 @@ function wrongLine({ code, message }: CommanderError, name: string, command: Com
 function excessRemedy({ registeredArguments }: Command): string {
   const names = registeredArguments.map((argument) => argument.name());
   if (names.includes('message')) return '; put a text with spaces in quotes';
-  return names.includes('mailbox') ? '; it reads one mailbox' : '';
+  return names.includes('mailbox') ? '; it looks at one mailbox' : '';
 }

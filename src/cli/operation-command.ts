@@ -24,6 +24,8 @@ export interface OperationCommand<K extends OperationName> {
   readonly positional: readonly ParameterName[];
   /** Parameters for which another command is there. */
   readonly without?: readonly ParameterName[];
+  /** The last argument may be repeated. */
+  readonly takesSeveral?: true;
   /** Options that are not parameters of the operation. */
   readonly options?: readonly Option[];
   /** `--timeout 0` means that it waits without end. */
@@ -45,6 +47,7 @@ export function addOperation<K extends OperationName>(
     positional,
     without = [],
     options = [],
+    takesSeveral,
     mayWaitForever,
     printsBodies,
     json,
@@ -56,7 +59,8 @@ export function addOperation<K extends OperationName>(
   const command = program.command(name).description(what ?? row.what);
   for (const parameter of positional) {
     const isNeeded = needs.includes(parameter) && parameter !== 'message';
-    const form = isNeeded ? `<${parameter}>` : `[${parameter}]`;
+    const name = takesSeveral ? `${parameter}...` : parameter;
+    const form = isNeeded ? `<${name}>` : `[${name}]`;
     command.argument(form, parameterWords(operation, parameter));
   }
   for (const option of takes) {
@@ -75,7 +79,8 @@ export function addOperation<K extends OperationName>(
     const given: Record<string, unknown> = { ...options };
     const isEndless = mayWaitForever && given.timeout === '0';
     if (isEndless) delete given.timeout;
-    for (const [index, parameter] of positional.entries()) given[parameter] = command.args[index];
+    for (const [index, parameter] of positional.entries())
+      given[parameter] = takesSeveral ? command.args.slice(index) : command.args[index];
     if (operation === 'post') given.to = mailboxesOf(command.args, to);
     if (positional.includes('message')) {
       const message = await readMessage(given.message, empty === true);

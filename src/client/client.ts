@@ -36,6 +36,7 @@ import type {
 } from '../model/mail-service.ts';
 import {
   bodyChecksum,
+  type MailboxList,
   type MessageId,
   type Name,
   type Origin,
@@ -130,10 +131,10 @@ export class Client {
   }
 
   /** A wait that is longer than a broker allows is sent again each time that it ends. */
-  async wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined> {
+  async wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#checkHoldsLeft();
-    this.#readMailboxes.set(mailbox, true);
+    const mailboxes = this.#noteRead(from);
     const deadline = this.#runtime.now() + options.timeoutMs;
     let isLast = true;
     const call = this.#call<Delivery | undefined>({
@@ -142,7 +143,7 @@ export class Client {
         const leftMs = Math.max(0, deadline - this.#runtime.now());
         isLast = leftMs <= waitMsMax;
         const waitMs = Math.round(Math.min(leftMs, waitMsMax));
-        return { kind: 'wait', request, mailbox, answers: options.answers ?? '', waitMs };
+        return { kind: 'wait', request, mailboxes, answers: options.answers ?? '', waitMs };
       },
       take: (response, self) => {
         if (response.kind === 'offer') self.done(response.delivery);
@@ -170,9 +171,9 @@ export class Client {
     }
   }
 
-  async fetch(mailbox: Name, options: FetchArguments = {}): Promise<FetchResult> {
+  async fetch(from: Name | MailboxList, options: FetchArguments = {}): Promise<FetchResult> {
     this.#checkCall(options);
-    this.#readMailboxes.set(mailbox, true);
+    const mailboxes = this.#noteRead(from);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
     let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#checkHoldsLeft());
@@ -180,7 +181,8 @@ export class Client {
       kind: 'fetch',
       request: (request) => {
         const messagesMax = bytesLeft > 0 ? messagesLeft : 0;
-        return { kind: 'fetch', request, mailbox, bytesMax: Math.max(0, bytesLeft), messagesMax };
+        const bytesMax = Math.max(0, bytesLeft);
+        return { kind: 'fetch', request, mailboxes, bytesMax, messagesMax };
       },
       take: (response, self) => {
         if (response.kind === 'end') {
@@ -352,6 +354,13 @@ export class Client {
       await Promise.race([released, late]);
     }
     await this.#link.close(this.#outbox.allAnswered, late);
+  }
+
+  /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
+  #noteRead(from: Name | MailboxList): MailboxList {
+    const mailboxes: MailboxList = typeof from === 'string' ? [from] : from;
+    for (const mailbox of mailboxes.toReversed()) this.#readMailboxes.set(mailbox, true);
+    return mailboxes;
   }
 
   async #status(options: Cancellable): Promise<StatusCounts> {

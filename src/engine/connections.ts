@@ -2,8 +2,14 @@
 import { BoundedMap } from '../base/bounded-map.ts';
 import { IpcError } from '../base/errors.ts';
 import { readMailboxesMax } from '../base/limits.ts';
-import type { Name, Origin, SessionId } from '../model/message.ts';
-import type { FetchRequest, Hello, PeekRequest, RequestNumber } from '../model/requests.ts';
+import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';
+import type {
+  FetchRequest,
+  Hello,
+  PeekRequest,
+  RequestNumber,
+  WaitRequest,
+} from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
 
@@ -23,7 +29,7 @@ export interface SessionConnection {
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
   /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
-  /** They are parked until no absent session may return to their mailbox. */
+  /** They are parked until no absent session may return to any of their mailboxes. */
   readonly earlyFetches: Map<RequestNumber, FetchRequest>;
   /** Bytes of bodies that were delivered or shown to the peer and have not left the process. */
   unreadBytes: number;
@@ -87,8 +93,9 @@ export class Connections {
     this.#noteNamed(connection);
   }
 
-  reads(connection: SessionConnection, mailbox: Name): void {
-    connection.readMailboxes.set(mailbox, true);
+  /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
+  reads(connection: SessionConnection, mailboxes: MailboxList): void {
+    for (const mailbox of mailboxes.toReversed()) connection.readMailboxes.set(mailbox, true);
     this.#noteNamed(connection);
   }
 
@@ -124,6 +131,13 @@ export class Connections {
 /** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
   return name ?? [...readMailboxes.keys()].at(-1) ?? '';
+}
+
+/** The mailboxes of a call that is parked. */
+export function mailboxesRead(
+  read: Pick<WaitRequest | FetchRequest, 'mailboxes'> | PeekRequest,
+): MailboxList {
+  return 'mailboxes' in read ? read.mailboxes : [read.mailbox];
 }
 
 /** Another request under the number of a parked one would be ambiguous. */

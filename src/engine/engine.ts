@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, HoldEnd, MailboxList, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -29,6 +29,7 @@ import type { Command, EngineLimits, Identity, Instant, Outcome, PostCommand } f
 import {
   Connections,
   type HelloCommand,
+  mailboxesRead,
   openRefusal,
   type SessionConnection,
 } from './connections.ts';
@@ -46,10 +47,10 @@ import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { Looks } from './looks.ts';
-import { droppable, fetchable, peekResponses } from './mailbox-reads.ts';
+import { droppable, fetchable, firstReadyOf, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
-import { parkRefusal, quotaRefusal } from './quota.ts';
+import { parkRefusal, quotaRefusal, standRefusal } from './quota.ts';
 import { endResponse, mailElsewhere, offer } from './receipts.ts';
 import { type LiveMessage, State } from './state.ts';
 import { type Waiter, Waiters } from './waiters.ts';
@@ -128,7 +129,7 @@ export class Engine {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner, waiter.request, waiter.mailbox);
+      this.#replyEnd(waiter.owner, waiter.request, waiter.mailboxes);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -292,18 +293,20 @@ export class Engine {
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
-    const { request, mailbox, answers, waitMs } = wait;
-    const refusal = parkRefusal(connection, this.#parked, this.#limits);
+    const { request, mailboxes, answers, waitMs } = wait;
+    const refusal =
+      parkRefusal(connection, this.#parked, this.#limits) ??
+      standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     const deadline = instant.now + waitMs;
-    const call = { request, mailbox, answers, deadline, session: connection.session };
-    this.#connections.reads(connection, mailbox);
+    const call = { request, mailboxes, answers, deadline, session: connection.session };
+    this.#connections.reads(connection, mailboxes);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
-    this.#match([call]);
+    this.#match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
-    const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailbox);
+    const isEarly = read.kind === 'fetch' && this.#grace.mayReturnTo(read.mailboxes);
     if (isEarly || !this.#mayDeliver(connection)) {
       const refusal = parkRefusal(connection, this.#parked, this.#limits);
       if (refusal) return this.#outcome.refuse(connection.id, read.request, refusal);
@@ -321,12 +324,12 @@ export class Engine {
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
-    this.#connections.reads(connection, fetch.mailbox);
+    this.#connections.reads(connection, fetch.mailboxes);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
-    this.#replyEnd(connection, fetch.request, fetch.mailbox);
+    this.#replyEnd(connection, fetch.request, fetch.mailboxes);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
@@ -336,8 +339,8 @@ export class Engine {
     const read = this.#connections.takeRead(connection, request);
     if (waiter) this.#unpark(waiter);
     if (fetch) this.#grace.unpark(fetch, connection);
-    const { mailbox } = waiter ?? fetch ?? read ?? {};
-    if (mailbox !== undefined) this.#replyEnd(connection, request, mailbox);
+    const found = waiter ?? fetch ?? read;
+    if (found) this.#replyEnd(connection, request, mailboxesRead(found));
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -432,7 +435,7 @@ export class Engine {
    * Serves the waits for which the changes may have brought a message. An answer goes to a wait for that
    * answer. All other messages, lowest number first, go to the wait that was parked first.
    */
-  #match(changes: readonly Pick<Waiter<SessionConnection>, 'mailbox' | 'answers'>[]): void {
+  #match(changes: readonly { mailbox: Name; answers: MessageId | '' }[]): void {
     for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
     const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
     for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
@@ -443,14 +446,15 @@ export class Engine {
       const message = this.#state.nextFor(mailbox, answers);
       const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
-      this.#serve(waiter, message);
+      const listedBefore = this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver);
+      this.#serve(waiter, firstReadyOf(listedBefore, this.#state) ?? message);
     }
   }
 
   #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
     this.#unpark(waiter);
     this.#offer(message, waiter.session);
-    this.#replyOffer(message, waiter.owner, waiter.request, [waiter.mailbox]);
+    this.#replyOffer(message, waiter.owner, waiter.request, [message.mailbox]);
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
@@ -484,7 +488,7 @@ export class Engine {
     this.#outcome.reply(to.id, offer(message, request, { others, elsewhere }, this.#state));
   }
 
-  #replyEnd(connection: SessionConnection, request: RequestNumber, mailbox: Name): void {
-    this.#outcome.reply(connection.id, endResponse(request, mailbox, connection, this.#state));
+  #replyEnd(connection: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
+    this.#outcome.reply(connection.id, endResponse(request, mailboxes, connection, this.#state));
   }
 }

@@ -1,4 +1,5 @@
-import type { Name, SessionId } from '../model/message.ts';
+import assert from 'node:assert/strict';
+import type { MailboxList, Name, SessionId } from '../model/message.ts';
 import type { FetchRequest } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import type { State } from './state.ts';
@@ -19,7 +20,7 @@ export class HolderGrace {
   readonly #absent = new Map<SessionId, Set<Name>>();
   /** The absent sessions that hold messages of each mailbox. */
   readonly #absentFrom = new Map<Name, Set<SessionId>>();
-  /** By the mailbox from which they are to fetch. */
+  /** By the first of their mailboxes to which an absent session may return. */
   readonly #parked = new Map<Name, Map<FetchRequest, SessionConnection>>();
   #parkedFetches = 0;
   #endsAt = 0;
@@ -84,26 +85,31 @@ export class HolderGrace {
     return { sessions, fetches };
   }
 
-  /** An absent session held a message of the mailbox, and may still reconnect and hold it again. */
-  mayReturnTo(mailbox: Name): boolean {
-    return this.#absentFrom.has(mailbox);
+  /** An absent session held a message of one of the mailboxes, and may still reconnect and hold it again. */
+  mayReturnTo(mailboxes: MailboxList): boolean {
+    return mailboxes.some((mailbox) => this.#absentFrom.has(mailbox));
   }
 
   get parkedFetches(): number {
     return this.#parkedFetches;
   }
 
+  /** When no session may return to the first of its mailboxes any more, its connection parks it for the next. */
   park(fetch: FetchRequest, connection: SessionConnection): void {
-    const parked = this.#parked.get(fetch.mailbox) ?? new Map();
-    this.#parked.set(fetch.mailbox, parked.set(fetch, connection));
+    const mailbox = fetch.mailboxes.find((each) => this.#absentFrom.has(each));
+    assert(mailbox !== undefined, 'a fetch is parked for an absent session');
+    const parked = this.#parked.get(mailbox) ?? new Map();
+    this.#parked.set(mailbox, parked.set(fetch, connection));
     connection.earlyFetches.set(fetch.request, fetch);
     this.#parkedFetches++;
   }
 
   unpark(fetch: FetchRequest, connection: SessionConnection): void {
-    const parked = this.#parked.get(fetch.mailbox);
-    if (parked?.delete(fetch)) this.#parkedFetches--;
-    if (parked?.size === 0) this.#parked.delete(fetch.mailbox);
+    for (const mailbox of fetch.mailboxes) {
+      const parked = this.#parked.get(mailbox);
+      if (parked?.delete(fetch)) this.#parkedFetches--;
+      if (parked?.size === 0) this.#parked.delete(mailbox);
+    }
     connection.earlyFetches.delete(fetch.request);
   }
 

@@ -1,7 +1,7 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { Name } from '../model/message.ts';
+import type { MailboxList, Name } from '../model/message.ts';
 import type {
   DroppedResponse,
   DropRequest,
@@ -15,18 +15,35 @@ import type { EngineLimits } from './commands.ts';
 import type { Connections } from './connections.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** The caller delivers each message before it asks for the next one. */
+/** The ready message with the lowest number, of the first mailbox that has one. */
+export function firstReadyOf(mailboxes: Iterable<Name>, state: State): LiveMessage | undefined {
+  for (const mailbox of mailboxes) {
+    const message = state.firstReady(mailbox);
+    if (message) return message;
+  }
+  return undefined;
+}
+
+export function readyIn(mailboxes: MailboxList, state: State): number {
+  return mailboxes.reduce((sum, mailbox) => sum + state.counts(mailbox).ready, 0);
+}
+
+/** One mailbox after the other. The caller delivers each message before it asks for the next one. */
 export function* fetchable(
-  { mailbox, bytesMax, messagesMax }: FetchRequest,
+  { mailboxes, bytesMax, messagesMax }: FetchRequest,
   state: State,
 ): Generator<LiveMessage, void> {
   let bytesLeft = bytesMax;
-  for (let count = 0; count < messagesMax; count++) {
-    const message = state.firstReady(mailbox);
-    if (!message) return;
-    bytesLeft -= message.envelope.bodyBytes;
-    if (bytesLeft < 0 && count > 0) return;
-    yield message;
+  let count = 0;
+  for (const mailbox of mailboxes) {
+    for (;;) {
+      const message = state.firstReady(mailbox);
+      if (!message) break;
+      bytesLeft -= message.envelope.bodyBytes;
+      if (count === messagesMax || (bytesLeft < 0 && count > 0)) return;
+      count++;
+      yield message;
+    }
   }
 }
 
@@ -34,7 +51,7 @@ export function* fetchable(
 export function peekResponses(
   peek: PeekRequest,
   state: State,
-  connections: Connections,
+  connections: Pick<Connections, 'ofSession'>,
 ): (PeekedResponse | EndResponse)[] {
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
@@ -50,7 +67,7 @@ export function peekResponses(
 export function holderOf(
   { holder: session, heldSince: since }: LiveMessage,
   state: State,
-  connections: Connections,
+  connections: Pick<Connections, 'ofSession'>,
 ): Holder | undefined {
   if (session === undefined) return undefined;
   const { origin } = connections.ofSession(session) ?? {};

@@ -1,7 +1,7 @@
 // Why a post or a wait is refused: a wrong count, no room, or too many parked calls. Stored mail is never
 // dropped to make room.
 import { IpcError } from '../base/errors.ts';
-import type { Envelope, SessionId } from '../model/message.ts';
+import type { Envelope, MailboxList, SessionId } from '../model/message.ts';
 import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
@@ -20,6 +20,24 @@ export function parkRefusal(
   }
   if (waiters.size + reads.size + earlyFetches.size < waitsPerConnectionMax) return undefined;
   const what = `${waitsPerConnectionMax} calls of this connection are parked, which is the limit`;
+  return new IpcError('too_many_waits', what);
+}
+
+/**
+ * A wait takes memory for each of its mailboxes, so all that waits name have the limits of parked calls, too.
+ * `stands`: how many the waits of all connections name, and those of this one.
+ */
+export function standRefusal(
+  { length }: MailboxList,
+  { all, own }: { readonly all: number; readonly own: number },
+  { waitsMax, waitsPerConnectionMax }: EngineLimits,
+): IpcError | undefined {
+  if (all + length > waitsMax) {
+    const what = `the waits parked in the broker name ${all} mailboxes; the limit is ${waitsMax}`;
+    return new IpcError('too_many_waits', what);
+  }
+  if (own + length <= waitsPerConnectionMax) return undefined;
+  const what = `the waits of this connection name ${own} mailboxes; the limit is ${waitsPerConnectionMax}`;
   return new IpcError('too_many_waits', what);
 }
 

@@ -1,7 +1,7 @@
 // What responses say beside their own matter, so that no agent has to ask: the session's unread mail in other
 // mailboxes, and what stands between a stored message and its reader. Each takes a bounded number of looks.
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
-import type { Envelope, Hold, Name } from '../model/message.ts';
+import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
 import type {
   EndResponse,
   HeldAhead,
@@ -12,6 +12,7 @@ import type {
   StoredMessage,
 } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
+import { readyIn } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /**
@@ -48,12 +49,12 @@ export function offer(
 /** Of a wait or a fetch. */
 export function endResponse(
   request: RequestNumber,
-  mailbox: Name,
+  mailboxes: MailboxList,
   connection: SessionConnection,
   state: State,
 ): EndResponse {
-  const elsewhere = mailElsewhere(connection, [mailbox], state);
-  return { kind: 'end', request, remaining: state.counts(mailbox).ready, elsewhere };
+  const elsewhere = mailElsewhere(connection, mailboxes, state);
+  return { kind: 'end', request, remaining: readyIn(mailboxes, state), elsewhere };
 }
 
 export interface PostOutcome {

@@ -45,9 +45,9 @@ function connectedSession(connection: SessionConnection, state: State): Connecte
 function waitsOf({ waiters }: SessionConnection): Name[] {
   const mailboxes = new Set<Name>();
   let looked = 0;
-  for (const { mailbox } of waiters.values()) {
-    if (looked++ === statusWaitsMax) break;
-    mailboxes.add(mailbox);
+  for (const wait of waiters.values()) {
+    if (looked++ === statusWaitsMax || mailboxes.size >= statusWaitsMax) break;
+    for (const mailbox of wait.mailboxes) mailboxes.add(mailbox);
   }
-  return [...mailboxes];
+  return [...mailboxes].slice(0, statusWaitsMax);
 }

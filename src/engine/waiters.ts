@@ -1,9 +1,10 @@
 // The parked waits. They are not durable: a restart ends them all, and each client sends its own again.
 //
-// The waits of one owner on one mailbox for the same answers are a line. Of the lines for the same, the one
-// whose first wait was parked first is served first. A line that was passed over because its owner may get no
-// delivery lies aside until that has changed, so that it is not passed over again and again.
-import type { MessageId, Name, SessionId } from '../model/message.ts';
+// A wait stands once on each of its mailboxes. What one owner has on one mailbox for the same answers is a line. Of
+// the lines for the same, the one whose first wait was parked first is served first. A line that was passed over
+// because its owner may get no delivery lies aside until that has changed, so that it is not passed over again and
+// again.
+import type { MailboxList, MessageId, Name, SessionId } from '../model/message.ts';
 import type { RequestNumber } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
 import type { NameCounts } from './name-counts.ts';
@@ -13,7 +14,8 @@ export interface WaitCall<Owner> {
   readonly owner: Owner;
   readonly session: SessionId;
   readonly request: RequestNumber;
-  readonly mailbox: Name;
+  /** In the order in which they are served when several have mail. */
+  readonly mailboxes: MailboxList;
   /** Wait only for an answer to this message; '' for any message. */
   readonly answers: MessageId | '';
   /** Milliseconds on the engine's clock. */
@@ -23,19 +25,25 @@ export interface WaitCall<Owner> {
 export interface Waiter<Owner> extends WaitCall<Owner> {
   /** Counts the waits in the order in which they were parked. */
   readonly place: number;
-  /** undefined when it is no longer parked. */
-  line: Line<Owner> | undefined;
-  older: Waiter<Owner> | undefined;
-  newer: Waiter<Owner> | undefined;
+  /** One for each of its mailboxes, in their order; empty when it is no longer parked. */
+  stands: readonly Stand<Owner>[];
   index: number;
+}
+
+/** A wait on one of its mailboxes. */
+interface Stand<Owner> {
+  readonly waiter: Waiter<Owner>;
+  readonly line: Line<Owner>;
+  older: Stand<Owner> | undefined;
+  newer: Stand<Owner> | undefined;
 }
 
 interface Line<Owner> {
   readonly owner: Owner;
   readonly mailbox: Name;
   readonly answers: MessageId | '';
-  oldest: Waiter<Owner> | undefined;
-  newest: Waiter<Owner> | undefined;
+  oldest: Stand<Owner> | undefined;
+  newest: Stand<Owner> | undefined;
   /** The heap in which it lies: that of its mailbox and answers, or one of those aside. */
   heap: IndexedHeap<Line<Owner>>;
   index: number;
@@ -65,6 +73,8 @@ export class Waiters<Owner> {
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
   readonly #names: NameCounts;
+  readonly #standsOf = new Map<Owner, number>();
+  #stands = 0;
   #size = 0;
   #places = 0;
 
@@ -82,37 +92,25 @@ export class Waiters<Owner> {
     return this.#deadlines.first;
   }
 
+  /** How many mailboxes the waits of all owners name together, and those of one. */
+  stands(owner: Owner): { readonly all: number; readonly own: number } {
+    return { all: this.#stands, own: this.#standsOf.get(owner) ?? 0 };
+  }
+
   park(call: WaitCall<Owner>): Waiter<Owner> {
-    const parked = this.#parkedOn(call.mailbox);
-    const line = lineOf(parked, call);
-    const place = ++this.#places;
-    const waiter = { ...call, place, line, older: line.newest, newer: undefined, index: 0 };
-    if (line.newest) line.newest.newer = waiter;
-    line.newest = waiter;
-    if (!line.oldest) {
-      line.oldest = waiter;
-      line.heap.add(line);
-    }
-    parked.sessions.set(call.session, (parked.sessions.get(call.session) ?? 0) + 1);
-    parked.count++;
+    const waiter: Waiter<Owner> = { ...call, place: ++this.#places, stands: [], index: 0 };
+    waiter.stands = call.mailboxes.map((mailbox) => this.#stand(waiter, mailbox));
+    this.#countStands(waiter, waiter.stands.length);
     this.#deadlines.add(waiter);
     this.#size++;
     return waiter;
   }
 
   unpark(waiter: Waiter<Owner>): void {
-    const { mailbox, session, line } = waiter;
-    const parked = this.#parked.get(mailbox);
-    if (!line || !parked) return;
-    waiter.line = undefined;
-    this.#leaveLine(waiter, line, parked);
-    const count = (parked.sessions.get(session) ?? 0) - 1;
-    if (count > 0) parked.sessions.set(session, count);
-    else parked.sessions.delete(session);
-    if (--parked.count === 0) {
-      this.#parked.delete(mailbox);
-      this.#names.remove(mailbox);
-    }
+    if (waiter.stands.length === 0) return;
+    for (const stand of waiter.stands) this.#leave(stand);
+    this.#countStands(waiter, -waiter.stands.length);
+    waiter.stands = [];
     this.#deadlines.delete(waiter);
     this.#size--;
   }
@@ -125,17 +123,34 @@ export class Waiters<Owner> {
   ): Waiter<Owner> | undefined {
     const heap = this.#parked.get(mailbox)?.lines.get(answers)?.heap;
     for (let line = heap?.first; line; line = heap?.first) {
-      if (may(line.owner)) return line.oldest;
+      if (may(line.owner)) return line.oldest?.waiter;
       this.#setAside(line);
     }
     return undefined;
   }
 
   /**
+   * The mailboxes that a wait lists before this one, and on which it is the oldest. Its owner may get a delivery now,
+   * so its lines count as if none lay aside.
+   */
+  *firstOn(
+    waiter: Waiter<Owner>,
+    before: Name,
+    may: (owner: Owner) => boolean,
+  ): Generator<Name, void> {
+    for (const { line } of waiter.stands) {
+      if (line.mailbox === before) return;
+      if (line.oldest?.waiter !== waiter) continue;
+      const oldest = this.oldest(line.mailbox, line.answers, may);
+      if (!oldest || oldest.place >= waiter.place) yield line.mailbox;
+    }
+  }
+
+  /**
    * Puts the first line back that lies aside, of an owner that may get deliveries again: those for answers before
    * those for any message.
    */
-  putBack(owner: Owner): Pick<Waiter<Owner>, 'mailbox' | 'answers'> | undefined {
+  putBack(owner: Owner): Pick<Line<Owner>, 'mailbox' | 'answers'> | undefined {
     const aside = this.#aside.get(owner);
     const line = aside?.forAnswers.first ?? aside?.forAny.first;
     const lines = line && this.#parked.get(line.mailbox)?.lines.get(line.answers);
@@ -169,8 +184,43 @@ export class Waiters<Owner> {
     return parked;
   }
 
-  #leaveLine(waiter: Waiter<Owner>, line: Line<Owner>, { lines }: Parked<Owner>): void {
-    const { older, newer } = waiter;
+  #countStands({ owner }: Waiter<Owner>, change: number): void {
+    this.#stands += change;
+    const own = (this.#standsOf.get(owner) ?? 0) + change;
+    if (own > 0) this.#standsOf.set(owner, own);
+    else this.#standsOf.delete(owner);
+  }
+
+  #stand(waiter: Waiter<Owner>, mailbox: Name): Stand<Owner> {
+    const parked = this.#parkedOn(mailbox);
+    const line = lineOf(parked, waiter, mailbox);
+    const stand = { waiter, line, older: line.newest, newer: undefined };
+    if (line.newest) line.newest.newer = stand;
+    line.newest = stand;
+    if (!line.oldest) {
+      line.oldest = stand;
+      line.heap.add(line);
+    }
+    const { session } = waiter;
+    parked.sessions.set(session, (parked.sessions.get(session) ?? 0) + 1);
+    parked.count++;
+    return stand;
+  }
+
+  #leave(stand: Stand<Owner>): void {
+    const { mailbox } = stand.line;
+    const { session } = stand.waiter;
+    const parked = this.#parkedOn(mailbox);
+    this.#leaveLine(stand, parked);
+    const count = (parked.sessions.get(session) ?? 0) - 1;
+    if (count > 0) parked.sessions.set(session, count);
+    else parked.sessions.delete(session);
+    if (--parked.count > 0) return;
+    this.#parked.delete(mailbox);
+    this.#names.remove(mailbox);
+  }
+
+  #leaveLine({ line, older, newer }: Stand<Owner>, { lines }: Parked<Owner>): void {
     if (newer) newer.older = older;
     else line.newest = older;
     if (older) {
@@ -199,8 +249,11 @@ export class Waiters<Owner> {
   }
 }
 
-function lineOf<Owner>({ lines }: Parked<Owner>, call: WaitCall<Owner>): Line<Owner> {
-  const { owner, mailbox, answers } = call;
+function lineOf<Owner>(
+  { lines }: Parked<Owner>,
+  { owner, answers }: WaitCall<Owner>,
+  mailbox: Name,
+): Line<Owner> {
   const same = lines.get(answers) ?? { byOwner: new Map(), heap: newHeap() };
   lines.set(answers, same);
   let line = same.byOwner.get(owner);
@@ -213,7 +266,7 @@ function lineOf<Owner>({ lines }: Parked<Owner>, call: WaitCall<Owner>): Line<Ow
 }
 
 function newHeap<Owner>(): IndexedHeap<Line<Owner>> {
-  return new IndexedHeap(({ oldest }) => oldest?.place ?? 0);
+  return new IndexedHeap(({ oldest }) => oldest?.waiter.place ?? 0);
 }
 
 function moveTo<Owner>(heap: IndexedHeap<Line<Owner>>, line: Line<Owner>): void {

@@ -8,6 +8,7 @@ import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
   fetchMessagesMax,
+  mailboxesPerReadMax,
   peekMessagesDefault,
   portDirectDefault,
   sendMsDefault,
@@ -22,7 +23,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import { parseBody, parseMessageId, parseName } from '../model/message.ts';
+import { type MailboxList, parseBody, parseMessageId, parseName } from '../model/message.ts';
 import type { DroppedMessage, HeldAhead, MailElsewhere, SameText } from '../model/requests.ts';
 import {
   type DirectMessage,
@@ -82,9 +83,9 @@ export interface Stored {
 
 /** The result of a fetch. */
 export interface Fetched {
-  /** The messages, in the order in which they were stored. */
+  /** The messages of each mailbox, in the order in which they were stored. */
   readonly messages: readonly Message[];
-  /** Messages left in the mailbox that no session holds. */
+  /** Messages left in the mailboxes that no session holds. */
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
   readonly elsewhere: readonly MailElsewhere[];
@@ -180,14 +181,18 @@ export class AgentMail {
   }
 
   /**
-   * The first message of a mailbox, held until it is settled or released; undefined on timeout. A failover
-   * does not end the wait. After an abort, a message that was already on its way is released unread.
+   * The first message of a mailbox, held until it is settled or released; undefined on timeout. `from`: a mailbox,
+   * or a list of up to 16, of which the first that has mail is served. A failover does not end the wait. After an
+   * abort, a message that was already on its way is released unread.
    * @throws `too_many_waits`, `too_many_holds`.
    */
-  async wait(name: string, options: WaitOptions = {}): Promise<Message | undefined> {
+  async wait(
+    from: string | readonly string[],
+    options: WaitOptions = {},
+  ): Promise<Message | undefined> {
     const given = parseOptions('wait', options, ['timeoutMs', 'signal']);
     const { timeoutMs = waitMsDefault, signal } = given;
-    const delivery = await this.#mail.wait(parseName(name), { timeoutMs, signal });
+    const delivery = await this.#mail.wait(mailboxesIn(from), { timeoutMs, signal });
     return this.#messageOf(delivery);
   }
 
@@ -221,15 +226,15 @@ export class AgentMail {
   }
 
   /**
-   * The messages that are in a mailbox now, oldest first; each is held until it is settled or released.
-   * After an abort, messages that were already on their way are released unread.
+   * The messages that are in a mailbox now, oldest first; each is held until it is settled or released. `from`: a
+   * mailbox, or a list of up to 16, of which the first is emptied first. After an abort, messages that were already on their way are released unread.
    * @throws `too_many_holds`.
    */
-  async fetch(name: string, options: FetchOptions = {}): Promise<Fetched> {
+  async fetch(from: string | readonly string[], options: FetchOptions = {}): Promise<Fetched> {
     const given = parseOptions('fetch', options, ['bytesMax', 'messagesMax', 'signal']);
     const { bytesMax = fetchBytesMax, messagesMax = fetchMessagesMax, signal } = given;
     const call = { bytesMax, messagesMax, signal };
-    const { deliveries, ...left } = await this.#mail.fetch(parseName(name), call);
+    const { deliveries, ...left } = await this.#mail.fetch(mailboxesIn(from), call);
     return { messages: deliveries.map((each) => new Message(this.#mail, each)), ...left };
   }
 
@@ -281,16 +286,19 @@ export class AgentMail {
   }
 
   /**
-   * The messages of a mailbox, one after the other, without end: the worker pattern. A message is settled
-   * when the loop asks for the next one. Leaving the loop, by `break`, `return` or a throw, releases the
+   * The messages of a mailbox, one after the other, without end: the worker pattern. `from`: a mailbox, or a list
+   * of up to 16; a message of the first comes before one of the next. A message is settled when the loop asks for the next one. Leaving the loop, by `break`, `return` or a throw, releases the
    * current message, unless it was already settled, released or answered. After an abort the loop settles
    * the current message and throws `cancelled` when it asks for the next one.
    * @throws As `wait` and `settle`. A new loop may be started after any of them.
    */
-  async *messages(name: string, options: CallOptions = {}): AsyncGenerator<Message, void> {
+  async *messages(
+    from: string | readonly string[],
+    options: CallOptions = {},
+  ): AsyncGenerator<Message, void> {
     const { signal } = parseOptions('messages', options, ['signal']);
     for (;;) {
-      const message = await this.wait(name, { timeoutMs: waitMsMax, signal });
+      const message = await this.wait(from, { timeoutMs: waitMsMax, signal });
       if (!message) continue;
       let isDone = false;
       try {
@@ -413,6 +421,10 @@ export async function open(options: OpenOptions = {}): Promise<AgentMail> {
   const context = new AppContext({ ...rest, program, env });
   const { mail } = await context.broker({});
   return new AgentMail(context, mail);
+}
+
+function mailboxesIn(from: string | readonly string[]): MailboxList {
+  return parseMailboxes(from, 'mailbox', mailboxesPerReadMax);
 }
 
 /** A copy, because a post may be resent long after the call. */

@@ -7,14 +7,14 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { bodyFilesMax } from '../base/limits.ts';
 import { refuseLink, writePrivateFile } from '../files/private-files.ts';
 import { requireTrustedFolder } from '../files/trusted-path.ts';
-import type { Name } from '../model/message.ts';
+import type { MailboxList, Name } from '../model/message.ts';
 import { makeHome } from '../net/keys.ts';
 
 /** The message that a body belongs to. */
 export interface OverflowSource {
   readonly ticket: string;
-  /** undefined for point to point. */
-  readonly mailbox: Name | undefined;
+  /** Those of the read that took it; undefined for point to point. */
+  readonly mailboxes: MailboxList | undefined;
   readonly from: Name | '';
 }
 

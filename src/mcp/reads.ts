@@ -10,7 +10,7 @@ import { IpcError } from '../base/errors.ts';
 import { resultCharactersMax } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
 import type { Delivery, LeftUnread } from '../model/mail-service.ts';
-import type { MessageId } from '../model/message.ts';
+import type { MailboxList, MessageId } from '../model/message.ts';
 import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
 import type { OwnPosts } from './own-posts.ts';
 import {
@@ -31,7 +31,7 @@ import type { HostTransport } from './transport.ts';
 /** A call that blocks and is not answered yet. */
 interface OpenRead {
   readonly caller: string;
-  /** The mailbox or port that it reads. */
+  /** The mailboxes or the port that it reads. */
   readonly where: string;
   end(): void;
 }
@@ -78,7 +78,7 @@ export class Reads {
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
     const { name, mail } = broker;
-    const { mailbox } = given;
+    const { mailbox: mailboxes } = given;
     const read = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
     const found = {
       ...read,
@@ -86,7 +86,8 @@ export class Reads {
     };
     // As many whole messages as fit, or the first one alone, if need be in parts.
     const isOne = found.deliveries.length === 1;
-    const blocks = isOne ? [] : fittingBlocks(found.deliveries, this.#questionOf);
+    const presented = { questionOf: this.#questionOf, mailboxes };
+    const blocks = isOne ? [] : fittingBlocks(found.deliveries, presented);
     const count = Math.max(blocks.length, 1);
     const deliveries = found.deliveries.slice(0, count);
     const rest = found.deliveries.slice(count);
@@ -94,12 +95,12 @@ export class Reads {
     noteRedelivery(request, deliveries, plan);
     const [first, second] = deliveries;
     const all = withFacts(notes, elsewhereFacts(found.elsewhere));
-    if (!first) return presentNoMail(mailbox, undefined, all);
-    const ticket = this.#settlement.hand(request, { broker: name, mailbox }, deliveries);
+    if (!first) return presentNoMail(mailboxes, undefined, all);
+    const ticket = this.#settlement.hand(request, { broker: name, mailboxes }, deliveries);
     const remaining = found.remaining + rest.length;
-    if (second) return presentDeliveries(mailbox, deliveries, blocks, remaining, ticket, all);
+    if (second) return presentDeliveries(mailboxes, deliveries, blocks, remaining, ticket, all);
     notes.push(moreThere(remaining));
-    return this.#presentOne({ ...first, remaining: 0 }, ticket, request);
+    return this.#presentOne({ ...first, remaining: 0 }, mailboxes, ticket, request);
   }
 
   /** `answers`: the question whose answer is waited for. */
@@ -115,24 +116,26 @@ export class Reads {
     const onTimeout = (leaves: LeftUnread) => {
       left = leaves;
     };
-    const delivery = await this.#openRead(`wait ${name} ${mailbox}`, request, (signal) =>
+    const where = `wait ${name} ${JSON.stringify(mailbox)}`;
+    const delivery = await this.#openRead(where, request, (signal) =>
       operations.wait.run(given, context, { mail, signal, answers, onTimeout }),
     );
     return { delivery, left };
   }
 
   async presentWait(
-    { mailbox, timeout }: OperationParameters<'wait'>,
+    { mailbox: mailboxes, timeout }: OperationParameters<'wait'>,
     { delivery, left }: Waited,
     request: ToolRequest,
     { name }: BrokerSession,
   ): Promise<string> {
     if (!delivery) {
       const seconds = noteCut(request, timeout);
-      return presentNoMail(mailbox, seconds, withFacts(request.notes, unreadFacts(mailbox, left)));
+      const notes = withFacts(request.notes, unreadFacts(mailboxes, left));
+      return presentNoMail(mailboxes, seconds, notes);
     }
-    const ticket = this.#settlement.hand(request, { broker: name, mailbox }, [delivery]);
-    return this.#presentOne(delivery, ticket, request);
+    const ticket = this.#settlement.hand(request, { broker: name, mailboxes }, [delivery]);
+    return this.#presentOne(delivery, mailboxes, ticket, request);
   }
 
   async receive(given: OperationParameters<'receive'>, request: ToolRequest): Promise<string> {
@@ -153,7 +156,7 @@ export class Reads {
     const text = presentDirect(title, body, notes);
     if (fits(text)) return text;
     const ticket = this.#settlement.partsTicket(request);
-    return this.#firstPart({ ticket, mailbox: undefined, from }, body, title, request);
+    return this.#firstPart({ ticket, mailboxes: undefined, from }, body, title, request);
   }
 
   /** Ends the open calls of one caller, or of all. */
@@ -171,23 +174,32 @@ export class Reads {
 
   /** Settles, and releases what is to be redelivered to this call. */
   async #before(
-    { mailbox, after }: OperationParameters<'fetch'>,
+    { mailbox: mailboxes, after }: OperationParameters<'fetch'>,
     request: ToolRequest,
     { name, mail }: BrokerSession,
   ): Promise<Plan> {
     const plan = await this.#settlement.before(request, after ?? [], {
-      reads: { broker: name, mailbox },
+      reads: { broker: name, mailboxes },
     });
     if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
     return plan;
   }
 
-  async #presentOne(delivery: Delivery, ticket: string, request: ToolRequest): Promise<string> {
+  /** `mailboxes`: those that the call read. */
+  async #presentOne(
+    delivery: Delivery,
+    mailboxes: MailboxList,
+    ticket: string,
+    request: ToolRequest,
+  ): Promise<string> {
     const notes = withFacts(request.notes, deliveryFacts(delivery));
-    const { body, mailbox, envelope } = delivery;
-    const text = presentDelivery(delivery, ticket, notes, this.#questionOf);
+    const { body, envelope } = delivery;
+    const text = presentDelivery(delivery, ticket, notes, {
+      questionOf: this.#questionOf,
+      mailboxes,
+    });
     if (!body || fits(text)) return text;
-    const source = { ticket, mailbox, from: envelope.from };
+    const source = { ticket, mailboxes, from: envelope.from };
     const title = deliveryTitle(delivery, this.#questionOf);
     return this.#firstPart(source, body, title, { context: request.context, notes });
   }

@@ -1,9 +1,8 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark and the age of mail.
-
-import type { MailboxList } from '../app/parameters.ts';
 import { sanitize, sentBy } from '../app/sanitize.ts';
 import {
+  anyOf,
   deliveryTitle,
   described,
   head,
@@ -20,7 +19,7 @@ import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
 import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
-import { isShutdown, type Name, type Origin } from '../model/message.ts';
+import { isShutdown, type MailboxList, type Name, type Origin } from '../model/message.ts';
 import type { OverflowBody } from './overflow-files.ts';
 
 /** Characters of the mark around a body: 40 bits. */
@@ -32,14 +31,21 @@ const damagedNote = 'DAMAGED on disk, and its text is lost: ask the sender to se
 /** Neither an answer nor a question is known. */
 const nameless: QuestionNames = () => '';
 
+export interface Presented {
+  readonly questionOf?: QuestionNames;
+  /** Those that the call read. */
+  readonly mailboxes?: MailboxList;
+  /** The age of mail is told by it; the time of the call unless given. */
+  readonly nowMs?: number;
+}
+
 export function presentDelivery(
   delivery: Delivery,
   ticket: string,
   notes: Notes,
-  questionOf = nameless,
-  nowMs?: number,
+  { questionOf = nameless, mailboxes = [delivery.mailbox], nowMs }: Presented = {},
 ): string {
-  const last = footOf(delivery, ticket);
+  const last = footOf(delivery, mailboxes, ticket);
   const words = deliveryTitle(delivery, questionOf, nowMs);
   if (!delivery.body) return lines(head(words, [damagedNote, ...notes]), last);
   const { text, count } = sanitize(delivery.body.toString('utf8'));
@@ -50,13 +56,14 @@ export function presentDelivery(
 /** The texts of the first deliveries, as many as fit into one result. */
 export function fittingBlocks(
   deliveries: readonly Delivery[],
-  questionOf = nameless,
-  nowMs?: number,
+  { questionOf = nameless, mailboxes, nowMs }: Presented = {},
 ): string[] {
   const blocks: string[] = [];
   let left = partCharactersMax;
   for (const delivery of deliveries) {
-    const text = block(delivery, questionOf, nowMs);
+    const words = described(delivery, questionOf, nowMs);
+    const isNamed = mailboxes !== undefined && mailboxes.length > 1;
+    const text = block(delivery, isNamed ? `${quoted(delivery.mailbox)}: ${words}` : words);
     left -= text.length + 1;
     if (left < 0) break;
     blocks.push(text);
@@ -66,7 +73,7 @@ export function fittingBlocks(
 
 /** `blocks`: from `fittingBlocks`, one for each delivery. */
 export function presentDeliveries(
-  mailbox: Name,
+  mailboxes: MailboxList,
   deliveries: readonly Delivery[],
   blocks: readonly string[],
   remaining: number,
@@ -75,8 +82,8 @@ export function presentDeliveries(
 ): string {
   const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
   const [sender] = senders.size === 1 ? senders : [];
-  const title = `${messages(deliveries.length)} for ${quoted(mailbox)}, ${moreThere(remaining)}`;
-  return lines(head(title, notes), ...blocks, foot(mailbox, sender ?? '', ticket));
+  const title = `${messages(deliveries.length)} for ${anyOf(mailboxes)}, ${moreThere(remaining)}`;
+  return lines(head(title, notes), ...blocks, foot(mailboxes, sender ?? '', ticket));
 }
 
 export function fits(text: string): boolean {
@@ -95,12 +102,12 @@ export function presentPart(
   const text = parts[number - 1];
   if (text === undefined) return undefined;
   const { bytes, path } = whole;
-  const { ticket, mailbox, from } = whole.source;
+  const { ticket, mailboxes, from } = whole.source;
   const place = path === undefined ? 'no file could be written' : `all of it: ${path}`;
   const size = `part ${number} of ${parts.length} of ${bytes} bytes`;
-  const read = mailbox === undefined ? 'receive' : `fetch ${quoted(mailbox)}`;
+  const read = mailboxes === undefined ? 'receive' : `fetch ${asParameter(mailboxes)}`;
   const next = `${notTheUser} Next part: ${read} with after "${ticket}.${number + 1}".`;
-  const last = mailbox === undefined ? directFoot : foot(mailbox, from, ticket);
+  const last = mailboxes === undefined ? directFoot : foot(mailboxes, from, ticket);
   return lines(
     head(title, [size, place, ...notes, ...hiddenNote(shown.count)]),
     fenced('', text),
@@ -120,10 +127,14 @@ export function presentDirect(title: string, body: Buffer, notes: Notes): string
 }
 
 /** `seconds`: how long a wait lasted; undefined for a fetch. */
-export function presentNoMail(mailbox: Name, seconds: number | undefined, notes: Notes): string {
+export function presentNoMail(
+  mailboxes: MailboxList,
+  seconds: number | undefined,
+  notes: Notes,
+): string {
   const time = seconds === undefined ? 'now' : `within ${seconds} s`;
-  const title = `No message for ${quoted(mailbox)} ${time}`;
-  return lines(head(title, notes), `Next: wait ${quoted(mailbox)}.`);
+  const title = `No message for ${anyOf(mailboxes)} ${time}`;
+  return lines(head(title, notes), `Next: wait ${asParameter(mailboxes)}.`);
 }
 
 export function presentNoDirect(port: number, seconds: number, notes: Notes): string {
@@ -142,38 +153,43 @@ export function presentPost(
 }
 
 /**
- * The call that fits after a post. `workFrom`: the mailbox of the message that it answered. Nobody answers a
+ * The call that fits after a post. `workFrom`: the mailboxes of the read that took what it answered. Nobody answers a
  * shutdown, or a message without a sender.
  */
 export function nextAfterPost(
   body: Buffer,
   from: Name | undefined,
-  workFrom: Name | undefined,
+  workFrom: MailboxList | undefined,
 ): string[] {
   if (isShutdown(body)) return [];
-  if (workFrom !== undefined) return [`Next: wait ${quoted(workFrom)}.`];
+  if (workFrom !== undefined) return [`Next: wait ${asParameter(workFrom)}.`];
   return from === undefined ? [] : [`Next: wait ${quoted(from)} for an answer.`];
 }
 
 /** One of several deliveries. */
-function block(delivery: Delivery, questionOf: QuestionNames, nowMs?: number): string {
-  const words = described(delivery, questionOf, nowMs);
+function block(delivery: Delivery, words: string): string {
   const past = pastHold(delivery);
   if (!delivery.body) return `${[words, ...past].join('; ')}: ${damagedNote}.`;
   const { text, count } = sanitize(delivery.body.toString('utf8'));
   return fenced([` ${words}`, ...past, ...hiddenNote(count)].join('; '), text);
 }
 
-function footOf({ envelope, mailbox, body }: Delivery, ticket: string): string {
+function footOf({ envelope, body }: Delivery, mailboxes: MailboxList, ticket: string): string {
   if (body && isShutdown(body)) {
     return `${notTheUser} Next: broker_status with after "${ticket}", then stop.`;
   }
-  return foot(mailbox, envelope.from, ticket);
+  return foot(mailboxes, envelope.from, ticket);
 }
 
-function foot(mailbox: Name, from: Name | '', ticket: string): string {
+function foot(mailboxes: MailboxList, from: Name | '', ticket: string): string {
   const answer = from === '' ? '' : `post to ${quoted(from)} or `;
-  return `${notTheUser} Next: ${answer}wait ${quoted(mailbox)}, with after "${ticket}".`;
+  return `${notTheUser} Next: ${answer}wait ${asParameter(mailboxes)}, with after "${ticket}".`;
+}
+
+/** As a call gives it: a name, or a list as JSON. */
+function asParameter(mailboxes: MailboxList): string {
+  const names = mailboxes.map(quoted).join(',');
+  return mailboxes.length === 1 ? names : `[${names}]`;
 }
 
 function hiddenNote(count: number): string[] {

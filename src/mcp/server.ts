@@ -3,7 +3,7 @@ import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelconte
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { environmentFaults } from '../app/environment.ts';
-import { listWords, operationNames, type Parameter, parameters } from '../app/operations.ts';
+import { operationNames, type Parameter, parameters } from '../app/operations.ts';
 import { presentError } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
@@ -76,10 +76,10 @@ const described = {
 };
 
 /** For a schema that all operations share. */
-function describeParameter({ of, what, otherwise, listOf }: Parameter): string {
+function describeParameter({ of, what, otherwise, lists }: Parameter): string {
   const whose = of === undefined ? '' : `${of}: `;
   const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
-  const list = listOf === undefined ? '' : `; ${listOf}: ${listWords}, as JSON: ["a","b"]`;
+  const list = lists === undefined ? '' : `; ${lists.of}: ${lists.words}`;
   return `${whose}${what}${given}${list}`;
 }
 

@@ -10,7 +10,7 @@ import { randomId } from '../base/random-id.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
 import {
   type Batch,
-  type BrokerMailbox,
+  type BrokerMailboxes,
   type Caller,
   type CallTarget,
   type HeldMessage,
@@ -98,10 +98,10 @@ export class Settlement {
   /** Gives what was read a ticket, and follows its result. */
   hand(
     { id, caller, context }: ToolRequest,
-    box: BrokerMailbox,
+    read: BrokerMailboxes,
     deliveries: readonly Delivery[],
   ): string {
-    const ticket = this.#tickets.give(caller.id, box, deliveries);
+    const ticket = this.#tickets.give(caller.id, read, deliveries);
     this.#transport.watch(id, {
       writing: () => this.#tickets.writing(ticket),
       written: () => this.#tickets.written(ticket),

@@ -16,7 +16,7 @@
 import assert from 'node:assert/strict';
 import { BoundedMap } from '../base/bounded-map.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
-import { isShutdown, type MessageId, type Name } from '../model/message.ts';
+import { isShutdown, type MailboxList, type MessageId, type Name } from '../model/message.ts';
 
 /** A thread of the host, or '' for the session itself. */
 export type CallerId = string;
@@ -32,9 +32,15 @@ export interface BrokerMailbox {
   readonly mailbox: Name;
 }
 
-/** The mailbox that a call reads or posts to, if it does either. */
+/** What a read takes its messages from. */
+export interface BrokerMailboxes {
+  readonly broker: string;
+  readonly mailboxes: MailboxList;
+}
+
+/** The mailboxes that a call reads, or the one that it posts to. */
 export interface CallTarget {
-  readonly reads?: BrokerMailbox;
+  readonly reads?: BrokerMailboxes;
   readonly posts?: BrokerMailbox;
 }
 
@@ -67,8 +73,8 @@ export interface Plan {
   readonly settles: readonly Batch[];
   /** To be released, so that it is redelivered to the caller. */
   readonly redelivers: Batch | undefined;
-  /** The one message that the call settles, by (a) or (b), and the mailbox that it came from. */
-  readonly answers: { readonly id: MessageId; readonly mailbox: Name } | undefined;
+  /** The one message that the call settles, by (a) or (b), and the mailboxes of the read that took it. */
+  readonly answers: { readonly id: MessageId; readonly mailboxes: MailboxList } | undefined;
   /**
    * Messages whose tickets a call without one could have named. Of a read: all that its caller holds. Of a post:
    * those from its recipient, if there are several.
@@ -81,6 +87,7 @@ export interface Plan {
 
 /** A message that was handed over. Its body would stay in memory until it is settled. */
 interface Handed extends Held {
+  readonly mailbox: Name;
   readonly from: Name | '';
   readonly isShutdown: boolean;
   state: 'held' | 'settling';
@@ -88,10 +95,10 @@ interface Handed extends Held {
   isGone: boolean;
 }
 
-/** Messages from one mailbox. */
-interface MailboxBatch extends Batch, BrokerMailbox {}
+/** Messages of one read. */
+interface ReadBatch extends Batch, BrokerMailboxes {}
 
-interface Ticket extends BrokerMailbox {
+interface Ticket extends BrokerMailboxes {
   readonly caller: CallerId;
   deliveries: readonly Handed[];
   written: 'no' | 'begun' | 'yes';
@@ -109,7 +116,7 @@ export class Tickets {
   readonly #nonce: string;
   #count = 0;
   readonly #open = new Map<string, Ticket>();
-  readonly #released = new BoundedMap<string, MailboxBatch>(releasedMax);
+  readonly #released = new BoundedMap<string, ReadBatch>(releasedMax);
   /** Messages that were given once to a caller, and released since. */
   readonly #givenOnce = new BoundedMap<string, true>(givenOnceMax);
 
@@ -120,10 +127,10 @@ export class Tickets {
   }
 
   /** The ticket of a result that hands over these deliveries. Without any, naming it settles nothing. */
-  give(caller: CallerId, box: BrokerMailbox | undefined, given: readonly Delivery[]): string {
+  give(caller: CallerId, read: BrokerMailboxes | undefined, given: readonly Delivery[]): string {
     const name = `${this.#nonce}-${++this.#count}`;
-    if (!box || given.length === 0) return name;
-    this.#open.set(name, { caller, ...box, deliveries: given.map(handed), written: 'no' });
+    if (!read || given.length === 0) return name;
+    this.#open.set(name, { caller, ...read, deliveries: given.map(handed), written: 'no' });
     return name;
   }
 
@@ -163,9 +170,9 @@ export class Tickets {
     const [only, ...others] = held;
     // A wrong ticket was to name one message, which need not be this one.
     if (posts && unknown.length === 0 && only && others.length === 0) {
-      const { message, ...box } = only;
+      const { message, ...read } = only;
       message.state = 'settling';
-      return { ...plan, ...settling([{ ...box, deliveries: [message] }]) };
+      return { ...plan, ...settling([{ ...read, deliveries: [message] }]) };
     }
     const unnamed = held.map(({ ticket, message: { envelope, from } }) => {
       return { ticket, number: envelope.number, from };
@@ -213,25 +220,25 @@ export class Tickets {
   }
 
   /** Also what was released: the broker settles it unless another session holds it. */
-  #settleNamed(names: readonly string[]): MailboxBatch[] {
+  #settleNamed(names: readonly string[]): ReadBatch[] {
     const batches = names.map((name) => {
       const ticket = this.#open.get(name);
       if (!ticket) return this.#released.get(name);
       for (const delivery of ticket.deliveries) delivery.state = 'settling';
-      const { broker, mailbox, deliveries } = ticket;
-      return { broker, mailbox, deliveries };
+      const { broker, mailboxes, deliveries } = ticket;
+      return { broker, mailboxes, deliveries };
     });
     return batches.filter((batch) => batch !== undefined);
   }
 
   /** Messages that the caller holds, and whose results were written, oldest first. `from`: only of that sender. */
   #heldBy({ id }: Caller, from: BrokerMailbox | undefined) {
-    const held: (BrokerMailbox & { ticket: string; message: Handed })[] = [];
-    for (const [ticket, { broker, mailbox, caller, deliveries, written }] of this.#open) {
+    const held: (BrokerMailboxes & { ticket: string; message: Handed })[] = [];
+    for (const [ticket, { broker, mailboxes, caller, deliveries, written }] of this.#open) {
       if (caller !== id || written !== 'yes' || (from && from.broker !== broker)) continue;
       for (const message of deliveries) {
         if (message.state !== 'held' || (from && from.mailbox !== message.from)) continue;
-        held.push({ broker, mailbox, ticket, message });
+        held.push({ broker, mailboxes, ticket, message });
       }
     }
     return held;
@@ -241,20 +248,21 @@ export class Tickets {
   #beginAgain(
     caller: Caller,
     named: readonly string[],
-    reads: BrokerMailbox | undefined,
+    reads: BrokerMailboxes | undefined,
   ): Pick<Plan, 'settles' | 'answers' | 'redelivers'> {
     const own = this.#settleNamed(named);
     const ownIds = new Set(own.flatMap(({ deliveries }) => deliveries.map(idOf)));
     const seen: Held[] = [];
     const redelivers: Held[] = [];
     for (const [name, ticket] of this.#open) {
-      const isHere = ticket.broker === reads?.broker && ticket.mailbox === reads.mailbox;
-      if (named.includes(name) || !isHere || ticket.caller !== caller.id) continue;
+      if (named.includes(name) || ticket.broker !== reads?.broker) continue;
+      if (ticket.caller !== caller.id) continue;
+      const isHere = (d: Handed) => d.state === 'held' && reads.mailboxes.includes(d.mailbox);
       const isFirst = (d: Handed) =>
-        d.state === 'held' && !ownIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
+        isHere(d) && !ownIds.has(idOf(d)) && !this.#givenOnce.has(givenKey(ticket, d));
       redelivers.push(...this.#takeBack(name, ticket, isFirst));
       if (named.length > 0 || ticket.written !== 'yes') continue;
-      const rest = ticket.deliveries.filter(({ state }) => state === 'held');
+      const rest = ticket.deliveries.filter(isHere);
       for (const delivery of rest) delivery.state = 'settling';
       seen.push(...rest);
     }
@@ -269,8 +277,9 @@ export class Tickets {
 
   /** Takes the deliveries that are to be redelivered out of a ticket. */
   #takeBack(name: string, ticket: Ticket, isFirst: (d: Handed) => boolean): readonly Held[] {
-    const taken = this.#release(name, ticket, isFirst)?.deliveries ?? [];
+    const taken = ticket.deliveries.filter(isFirst);
     for (const delivery of taken) this.#givenOnce.set(givenKey(ticket, delivery), true);
+    this.#release(name, ticket, (each) => taken.includes(each));
     return taken;
   }
 
@@ -280,13 +289,13 @@ export class Tickets {
     ticket: Ticket,
     isReleased: (delivery: Handed) => boolean,
   ): ReleaseBatch | undefined {
-    const { broker, mailbox, written } = ticket;
+    const { broker, mailboxes, written } = ticket;
     const deliveries = ticket.deliveries.filter(isReleased);
     if (deliveries.length === 0) return undefined;
     ticket.deliveries = ticket.deliveries.filter((delivery) => !deliveries.includes(delivery));
     if (ticket.deliveries.length === 0) this.#open.delete(name);
     const before = this.#released.get(name)?.deliveries ?? [];
-    this.#released.set(name, { broker, mailbox, deliveries: [...before, ...deliveries] });
+    this.#released.set(name, { broker, mailboxes, deliveries: [...before, ...deliveries] });
     return { broker, deliveries, unread: written === 'no' };
   }
 
@@ -308,15 +317,16 @@ export class Tickets {
   }
 }
 
-function handed({ envelope: { number, id, from }, body }: Delivery): Handed {
+function handed({ envelope: { number, id, from }, mailbox, body }: Delivery): Handed {
   const isOrder = body !== undefined && isShutdown(body);
-  return { envelope: { number, id }, from, isShutdown: isOrder, state: 'held', isGone: false };
+  const message = { envelope: { number, id }, mailbox, from, isShutdown: isOrder };
+  return { ...message, state: 'held', isGone: false };
 }
 
-function settling(batches: readonly MailboxBatch[]): Pick<Plan, 'settles' | 'answers'> {
+function settling(batches: readonly ReadBatch[]): Pick<Plan, 'settles' | 'answers'> {
   const settles = batches.map(({ broker, deliveries }) => ({ broker, deliveries }));
-  const all = batches.flatMap(({ mailbox, deliveries }) =>
-    deliveries.map((each) => ({ id: idOf(each), mailbox })),
+  const all = batches.flatMap(({ mailboxes, deliveries }) =>
+    deliveries.map((each) => ({ id: idOf(each), mailboxes })),
   );
   return { settles, answers: all.length === 1 ? all[0] : undefined };
 }
@@ -330,6 +340,6 @@ function batches(broker: string, deliveries: readonly Held[]): Batch[] {
 }
 
 /** Ids are unique even when a broker gets another store. */
-function givenKey({ caller, broker, mailbox }: Ticket, { envelope }: Held): string {
+function givenKey({ caller, broker }: Ticket, { mailbox, envelope }: Handed): string {
   return JSON.stringify([caller, broker, mailbox, envelope.id]);
 }

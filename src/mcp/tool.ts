@@ -174,8 +174,8 @@ async function status(
   { context, signal, notes }: ToolRequest,
 ): Promise<string> {
   const { mail } = await context.broker(given);
-  const { mailbox } = given;
-  if (mailbox !== undefined) {
+  if (given.mailbox) {
+    const [mailbox] = given.mailbox;
     const look = { messagesMax: peekMessagesDefault, partBytesMax: peekLineBytes, signal };
     return presentMailbox(mailbox, await mail.peek(mailbox, look), Date.now(), notes);
   }

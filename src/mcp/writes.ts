@@ -11,7 +11,7 @@ import {
 import { sameTextNotes } from '../app/receipt-words.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import type { Name } from '../model/message.ts';
+import type { MailboxList } from '../model/message.ts';
 import type { OwnPosts } from './own-posts.ts';
 import type { Reads } from './reads.ts';
 import { nextAfterPost, presentPost } from './result-text.ts';
@@ -45,18 +45,19 @@ export class Writes {
     const broker = await context.broker(given);
     const { result: stored } = await this.#store({ ...given, from: mailbox }, request, broker);
     const { timeout } = given;
-    const waiting = this.#reads.waitFor({ mailbox, timeout }, request, broker, stored.id);
+    const own = { mailbox: [mailbox], timeout } as const;
+    const waiting = this.#reads.waitFor(own, request, broker, stored.id);
     const waited = await answerTo(stored, waiting);
     if (!waited.delivery) notes.push(`the question is stored as #${stored.number}`);
     notes.push(...sameTextNotes(stored));
-    return this.#reads.presentWait({ mailbox, timeout }, waited, request, broker);
+    return this.#reads.presentWait(own, waited, request, broker);
   }
 
   async #store(
     given: OperationParameters<'post'>,
     request: ToolRequest,
     { name, mail }: BrokerSession,
-  ): Promise<{ result: PostResult; workFrom: Name | undefined }> {
+  ): Promise<{ result: PostResult; workFrom: MailboxList | undefined }> {
     const { after = [] } = given;
     const { context, signal, notes } = request;
     const [mailbox, ...others] = given.to;
@@ -87,7 +88,7 @@ export class Writes {
         `${what} (${error.code}): name ${after.length === 1 ? 'this ticket' : 'these tickets'} again`,
       );
     }
-    return { result: this.#own.withoutSeen(name, result), workFrom: answered?.mailbox };
+    return { result: this.#own.withoutSeen(name, result), workFrom: answered?.mailboxes };
   }
 
   /** A host that drops calls silently may have dropped this one: its model has to learn of a post that it repeats. */

@@ -1,7 +1,6 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
-
 import type { ConnectedSession, FoundMessage } from './look-results.ts';
-import type { Envelope, Hold, MessageId, Name, PastHold } from './message.ts';
+import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
   DeadLetterCount,
@@ -72,7 +71,7 @@ export interface PostResult extends StoredMessage {
 export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere'>;
 
 export interface WaitArguments extends Cancellable {
-  /** Wait only for an answer to this message; other mail stays. */
+  /** Wait only for an answer to this message, in one mailbox; other mail stays. */
   readonly answers?: MessageId | undefined;
   /** Infinity: without end. */
   readonly timeoutMs: number;
@@ -87,7 +86,7 @@ export interface FetchArguments extends Cancellable {
 
 export interface FetchResult {
   readonly deliveries: readonly Delivery[];
-  /** Messages left in the mailbox that no session holds. */
+  /** Messages left in the mailboxes that no session holds. */
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads. */
   readonly elsewhere: readonly MailElsewhere[];
@@ -238,10 +237,10 @@ export interface StopResult {
 export interface MailService {
   /** Stores a message. It is sent again under its id until there is a response, even after the call gave up. */
   post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult>;
-  /** Returns the first message, or undefined on timeout. */
-  wait(mailbox: Name, options: WaitArguments): Promise<Delivery | undefined>;
-  /** Returns messages that are ready now, without waiting. */
-  fetch(mailbox: Name, options?: FetchArguments): Promise<FetchResult>;
+  /** Returns the first message, or undefined on timeout. Of a list, the first mailbox that has one is served. */
+  wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined>;
+  /** Returns messages that are ready now, without waiting; of a list, from one mailbox after the other. */
+  fetch(from: Name | MailboxList, options?: FetchArguments): Promise<FetchResult>;
   /** Looks at messages, ready and held, and changes nothing. */
   peek(mailbox: Name, options: PeekArguments): Promise<PeekResult>;
   /** Settles ready messages without reading them. */

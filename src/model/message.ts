@@ -10,6 +10,8 @@ import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
  * names that look the same to a person or a model are the same.
  */
 export type Name = string & { readonly brand: 'Name' };
+/** Mailboxes that a post or a read names: at least one, each once. */
+export type MailboxList = readonly [Name, ...Name[]];
 /** 16 characters of base 32 (80 bits), made from a secret that a client chooses when it starts. */
 export type SessionId = string & { readonly brand: 'SessionId' };
 /** `SESSION.COUNT`, or any other text that a caller chose. */

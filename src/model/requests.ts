@@ -2,7 +2,16 @@
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { ConnectedSession, FoundMessage } from './look-results.ts';
-import type { Envelope, Hold, MessageId, Name, Origin, PastHold, SessionId } from './message.ts';
+import type {
+  Envelope,
+  Hold,
+  MailboxList,
+  MessageId,
+  Name,
+  Origin,
+  PastHold,
+  SessionId,
+} from './message.ts';
 
 /** Chosen by the client, unique among its open requests on one connection; 0 for none. */
 export type RequestNumber = number;
@@ -48,8 +57,9 @@ export interface PostRequest {
 export interface WaitRequest {
   readonly kind: 'wait';
   readonly request: RequestNumber;
-  readonly mailbox: Name;
-  /** Wait only for an answer to this message; '' for any message. */
+  /** At most `mailboxesPerReadMax`. Those that have mail are served in this order. */
+  readonly mailboxes: MailboxList;
+  /** Wait only for an answer to this message, in one mailbox; '' for any message. */
   readonly answers: MessageId | '';
   /** Milliseconds that are left, not a deadline, because clocks differ. */
   readonly waitMs: number;
@@ -58,7 +68,8 @@ export interface WaitRequest {
 export interface FetchRequest {
   readonly kind: 'fetch';
   readonly request: RequestNumber;
-  readonly mailbox: Name;
+  /** At most `mailboxesPerReadMax`. It takes from the first, then from the next. */
+  readonly mailboxes: MailboxList;
   /** Limit on the bytes of all bodies. The first message is delivered even if it is larger. */
   readonly bytesMax: number;
   readonly messagesMax: number;

@@ -3,11 +3,9 @@
 // error of that one request.
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
-import { errorCharactersMax, fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
+import { errorCharactersMax } from '../base/limits.ts';
 import {
   readHolds,
-  readMessageIdOrNone,
-  readName,
   readNameOrNone,
   readOrigin,
   readStoredName,
@@ -17,14 +15,12 @@ import {
 import type {
   EndResponse,
   ErrorResponse,
-  FetchRequest,
   Hello,
   Offer,
   ReleaseRequest,
   Request,
   Response,
   SendRequest,
-  WaitRequest,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
@@ -62,6 +58,7 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { decodeFetch, decodeWait, fetchHeader, waitHeader } from './read-codec.ts';
 import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
@@ -317,41 +314,6 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     default:
       return unreachable(response);
   }
-}
-
-function waitHeader({ mailbox, waitMs, answers }: WaitRequest): Buffer {
-  return new ByteWriter().text(mailbox).u32(waitMs).text(answers).bytes();
-}
-
-function decodeWait(frame: Frame): WaitRequest {
-  const wait = readHeader(frame, (reader) => ({
-    mailbox: readName(reader),
-    waitMs: reader.u32(),
-    answers: readMessageIdOrNone(reader),
-  }));
-  const { waitMs } = wait;
-  if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
-  return { kind: 'wait', request: frame.request, ...wait };
-}
-
-function fetchHeader(fetch: FetchRequest): Buffer {
-  return new ByteWriter().text(fetch.mailbox).u32(fetch.bytesMax).u32(fetch.messagesMax).bytes();
-}
-
-function decodeFetch(frame: Frame): FetchRequest {
-  const { mailbox, bytesMax, messagesMax } = readHeader(frame, (reader) => ({
-    mailbox: readName(reader),
-    bytesMax: reader.u32(),
-    messagesMax: reader.u32(),
-  }));
-  if (bytesMax > fetchBytesMax || messagesMax > fetchMessagesMax) {
-    const limits = `${fetchBytesMax} bytes, ${fetchMessagesMax} messages`;
-    throw new IpcError(
-      'bad_parameter',
-      `a fetch of ${bytesMax} bytes, ${messagesMax} messages; limits ${limits}`,
-    );
-  }
-  return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
 /** How the holds of a release end, each as its place in the list. */

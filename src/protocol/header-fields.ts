@@ -25,6 +25,8 @@ import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
+/** The smallest name in a list: its length, and one character. */
+export const nameBytesMin = 2;
 /** An IPv4 address; an IPv6 address, with a zone or without. */
 const ipv4Form = /^\d{1,3}(\.\d{1,3}){3}$/;
 const ipv6Form = /^(?=[^:]*:[^:]*:)[\da-f:.]{2,45}(%[\w.-]{1,16})?$/i;
@@ -47,6 +49,22 @@ export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T 
   const value = read(reader);
   reader.end();
   return value;
+}
+
+/** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
+export function writeOptionalList<T>(
+  writer: ByteWriter,
+  rest: readonly T[],
+  write: (item: T) => void,
+): void {
+  if (rest.length > 0) writer.list(rest, write);
+}
+
+export function readOptionalList<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
+  if (reader.isAtEnd) return [];
+  const rest = reader.list(itemBytesMin, read);
+  if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
+  return rest;
 }
 
 /** An envelope as frames have it. */

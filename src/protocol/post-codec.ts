@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -14,7 +14,16 @@ import {
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { checkBody, readChosenId, readCount, readFlag, readHeader } from './header-fields.ts';
+import {
+  checkBody,
+  nameBytesMin,
+  readChosenId,
+  readCount,
+  readFlag,
+  readHeader,
+  readOptionalList,
+  writeOptionalList,
+} from './header-fields.ts';
 import {
   aheadBytesMin,
   readAhead,
@@ -23,8 +32,7 @@ import {
   writeElsewhere,
 } from './receipt-fields.ts';
 
-/** The smallest items: a name of one character; a number, an id of one character and a flag. */
-const nameBytesMin = 2;
+/** The smallest item: a number, an id of one character and a flag. */
 const storedBytesMin = 8 + 2 + 1 + aheadBytesMin;
 
 export function postHeader(post: PostRequest): Buffer {
@@ -90,18 +98,6 @@ export function decodeStored(frame: Frame): StoredResponse {
       ...readAhead(reader),
     })),
   }));
-}
-
-/** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
-function writeOptionalList<T>(writer: ByteWriter, rest: readonly T[], write: (item: T) => void) {
-  if (rest.length > 0) writer.list(rest, write);
-}
-
-function readOptionalList<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
-  if (reader.isAtEnd) return [];
-  const rest = reader.list(itemBytesMin, read);
-  if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
-  return rest;
 }
 
 /** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */

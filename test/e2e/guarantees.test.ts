@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { IpcError } from '../../src/base/errors.ts';
 import { bodyBytesMax } from '../../src/base/limits.ts';
-import { bodyChecksum, type Name, parseBody } from '../../src/model/message.ts';
+import { bodyChecksum, type MailboxList, type Name, parseBody } from '../../src/model/message.ts';
 import { dial } from '../../src/net/connect.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { loadKeys } from '../../src/net/keys.ts';
@@ -178,6 +178,51 @@ test('3. first deliveries leave in the order in which the messages of the mailbo
   }
 });
 
+test('3. first deliveries of each mailbox leave in its order, also to waits on several', async (context) => {
+  const { client } = await startBroker(context);
+  const boxes = ['one', 'two', 'three'] as Name[];
+  const lists = [
+    ['one', 'two', 'three'],
+    ['three', 'one'],
+    ['two', 'three', 'one'],
+  ] as unknown as MailboxList[];
+  const total = 300;
+  let count = 0;
+  const reading = lists.map(async (list) => {
+    const reader = client();
+    const first: { mailbox: Name; number: number }[] = [];
+    while (count < total) {
+      const delivery = await reader.wait(list, { timeoutMs: 200 });
+      if (!delivery) continue;
+      const { mailbox, attempt } = delivery;
+      const { number, to } = delivery.envelope;
+      assert.equal(mailbox, to);
+      if (attempt === 1) {
+        first.push({ mailbox, number });
+        count++;
+      }
+      if (attempt === 1 && number % 7 === 0) await reader.release([delivery]);
+      else await reader.settle([delivery]);
+    }
+    return first;
+  });
+  const poster = client();
+  for (let posts = 0; posts < total; posts++) {
+    await poster.post(boxes[posts % 3] as Name, Buffer.from(`${posts}`));
+  }
+  const readers = await Promise.all(reading);
+  assert.equal(new Set(readers.flat().map(({ number }) => number)).size, total);
+  for (const first of readers) {
+    for (const box of boxes) {
+      const numbers = first.filter(({ mailbox }) => mailbox === box).map(({ number }) => number);
+      assert.deepEqual(
+        numbers,
+        numbers.toSorted((one, other) => one - other),
+      );
+    }
+  }
+});
+
 test('4. at any moment at most one session holds a message, also during a failover', async (context) => {
   const { session } = await place(context);
   const owner = session();
@@ -190,6 +235,22 @@ test('4. at any moment at most one session holds a message, also during a failov
 
   await owner.kill();
   assert.deepEqual(await other.fetch('box'), { deliveries: [], remaining: 0 });
+  assert.equal(await holder.settle(held?.number ?? 0), 0);
+  assert.equal((await other.status()).messages, 0);
+});
+
+test('4. a fetch from several mailboxes waits for the holder of a message in any of them during a failover', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.post('jobs', 'one');
+  const holder = session();
+  const other = session();
+  const held = await holder.wait(['amy', 'jobs'], 10_000);
+  assert.deepEqual([held?.mailbox, held?.attempt], ['jobs', 1]);
+  await other.status();
+
+  await owner.kill();
+  assert.deepEqual(await other.fetch(['ben', 'jobs']), { deliveries: [], remaining: 0 });
   assert.equal(await holder.settle(held?.number ?? 0), 0);
   assert.equal((await other.status()).messages, 0);
 });
@@ -316,6 +377,56 @@ test('6. a parked wait receives a message that is posted through the next owner'
   const poster = session();
   await poster.post('box', 'after the death');
   assert.equal((await waiting)?.body, 'after the death');
+});
+
+test('6. a parked wait on several mailboxes survives a failover on each of them', async (context) => {
+  for (const [to, other] of [
+    ['amy', 'jobs'],
+    ['jobs', 'amy'],
+  ] as const) {
+    const { session } = await place(context);
+    const owner = session();
+    await owner.status();
+    const waiter = session();
+    await waiter.status();
+    const waiting = waiter.wait(['amy', 'jobs'], 60_000);
+    await waiter.status();
+    await owner.kill();
+    const poster = session();
+    await poster.post(to, 'after the death');
+    const message = await waiting;
+    assert.deepEqual([message?.mailbox, message?.body], [to, 'after the death']);
+    // It was one wait, and is over on the other mailbox, too.
+    await poster.post(other, 'for the next call');
+    const { mailboxes } = await poster.status();
+    assert.deepEqual(
+      mailboxes.map(({ mailbox, ready, waiting }) => [mailbox, ready, waiting]),
+      [
+        [to, 0, 0],
+        [other, 1, 0],
+      ],
+    );
+    const { deliveries } = await waiter.fetch(['amy', 'jobs']);
+    assert.deepEqual(
+      deliveries.map(({ mailbox, attempt }) => [mailbox, attempt]),
+      [[other, 1]],
+    );
+  }
+});
+
+test('6. a parked wait on several mailboxes keeps its remaining time over a failover', async (context) => {
+  const { session } = await place(context);
+  const owner = session();
+  await owner.status();
+  const waiter = session();
+  await waiter.status();
+  const began = performance.now();
+  const waiting = waiter.wait(['amy', 'jobs', 'team'], 4_000);
+  await waiter.status();
+  await owner.kill();
+  assert.equal(await waiting, undefined);
+  const passed = performance.now() - began;
+  assert.ok(passed > 3_900 && passed < 5_500, `a wait of 4 s ended after ${passed} ms`);
 });
 
 test('7. when the owner crashes, another session owns the broker within a second and serves the same mail', async (context) => {

@@ -115,7 +115,7 @@ test('a wall clock that jumps ten days forward and back changes no wait, no orde
   const wait = {
     kind: 'wait',
     request: 2,
-    mailbox: 'nothing' as Name,
+    mailboxes: ['nothing' as Name],
     answers: '',
     waitMs: 3_000,
   } as const;

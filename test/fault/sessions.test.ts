@@ -205,10 +205,16 @@ async function flood(socket: Socket, count: number): Promise<void> {
 function asks(mailbox: Name): Buffer {
   const sizes = { bytesMax: 8_388_608, messagesMax: 1_000 };
   const waits = Array.from({ length: 50 }, (_, index) =>
-    encodeRequest({ kind: 'wait', request: 100 + index, mailbox, answers: '', waitMs: 60_000 }),
+    encodeRequest({
+      kind: 'wait',
+      request: 100 + index,
+      mailboxes: [mailbox],
+      answers: '',
+      waitMs: 60_000,
+    }),
   );
   const fetches = Array.from({ length: 10 }, (_, index) =>
-    encodeRequest({ kind: 'fetch', request: 200 + index, mailbox, ...sizes }),
+    encodeRequest({ kind: 'fetch', request: 200 + index, mailboxes: [mailbox], ...sizes }),
   );
   return Buffer.concat([...waits, ...fetches].flat());
 }

@@ -30,7 +30,9 @@ test('10,000 waits of one connection that time out together each get one respons
   deadline = performance.now() + 4_000;
   for (let request = 1; request <= waits; request++) {
     const waitMs = Math.round(deadline - performance.now());
-    connection.send(encodeRequest({ kind: 'wait', request, mailbox: box, answers: '', waitMs }));
+    connection.send(
+      encodeRequest({ kind: 'wait', request, mailboxes: [box], answers: '', waitMs }),
+    );
   }
   await sleep(deadline - performance.now());
   // This process, which is broker and client, never sleeps from here on: its CPU time is the time that passes

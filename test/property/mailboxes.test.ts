@@ -8,6 +8,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import {
   bodyChecksum,
   type Hold,
+  type MailboxList,
   type MessageId,
   type Name,
   type SessionId,
@@ -149,13 +150,15 @@ class History {
       client.requests.push(request);
       const waitMs = random.below(6_000);
       const answers = random.oneIn(3) ? this.#question() : '';
-      return this.#run(client, { kind: 'wait', request, mailbox, answers, waitMs });
+      const from = answers === '' ? this.#mailboxList(mailbox) : ([mailbox] as const);
+      return this.#run(client, { kind: 'wait', request, mailboxes: from, answers, waitMs });
     }
     if (does < 64) {
       client.requests.push(request);
       const bytesMax = random.below(150);
       const messagesMax = random.below(5);
-      return this.#run(client, { kind: 'fetch', request, mailbox, bytesMax, messagesMax });
+      const from = this.#mailboxList(mailbox);
+      return this.#run(client, { kind: 'fetch', request, mailboxes: from, bytesMax, messagesMax });
     }
     if (does < 67) {
       const cancelled = client.requests.at(-1 - random.below(3)) ?? request;
@@ -279,6 +282,13 @@ class History {
       checksum: bodyChecksum(body),
       body,
     });
+  }
+
+  /** A mailbox, sometimes with others. */
+  #mailboxList(first: Name): MailboxList {
+    const random = this.#random;
+    const others = mailboxes.filter((name) => name !== first && random.oneIn(3));
+    return random.oneIn(2) ? [first, ...others] : [first, ...others.toReversed()];
   }
 
   /** Retries mostly all dead letters, sometimes a few. */

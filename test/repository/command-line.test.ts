@@ -13,9 +13,9 @@ test('each command takes these arguments and options', () => {
   assert.deepEqual(leaves(program).map(usage), [
     'ipc mcp',
     'ipc post <to> [message] --from= --host= --port= --id= --to= --empty --json',
-    'ipc wait <mailbox> --timeout= --host= --port= --raw --json',
+    'ipc wait <mailbox...> --timeout= --host= --port= --raw --json',
     'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --id= --empty --raw --json',
-    'ipc fetch <mailbox> --host= --port= --max= --raw --json',
+    'ipc fetch <mailbox...> --host= --port= --max= --raw --json',
     'ipc peek <mailbox> --max= --full --host= --port= --json',
     'ipc drop <mailbox> --id= --older= --yes --host= --port= --json',
     'ipc find <ids...> --mailbox= --host= --port= --json',

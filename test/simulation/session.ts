@@ -11,7 +11,7 @@ import type {
   Held,
   PostArguments,
 } from '../../src/model/mail-service.ts';
-import type { Name } from '../../src/model/message.ts';
+import type { MailboxList, Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { Backoff } from '../../src/session/backoff.ts';
 import type { History } from './history.ts';
@@ -78,15 +78,17 @@ export class SimSession {
     }
   }
 
-  async wait(mailbox: string, timeoutMs: number, signal: AbortSignal): Promise<Delivery[]> {
-    const delivery = await this.client.wait(mailbox as Name, { timeoutMs, signal });
+  async wait(from: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<Delivery[]> {
+    const mailboxes = from as unknown as MailboxList;
+    const delivery = await this.client.wait(mailboxes, { timeoutMs, signal });
     const deliveries = delivery ? [delivery] : [];
     this.#options.history.delivered(this.#options.process.name, deliveries);
     return deliveries;
   }
 
-  async fetch(mailbox: string, options: FetchArguments): Promise<Delivery[]> {
-    const { deliveries } = await this.client.fetch(mailbox as Name, options);
+  async fetch(from: readonly string[], options: FetchArguments): Promise<Delivery[]> {
+    const mailboxes = from as unknown as MailboxList;
+    const { deliveries } = await this.client.fetch(mailboxes, options);
     this.#options.history.delivered(this.#options.process.name, deliveries);
     return [...deliveries];
   }

@@ -47,6 +47,8 @@ const home = '/home';
 const folder = `${home}/broker-1`;
 const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
+/** The remainders of seeds of which no seed in simulator.test.ts is, so that these keep their histories. */
+const listSeeds = [1, 5, 7, 10];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
 
@@ -103,6 +105,8 @@ class Simulation {
   readonly #roles: Role[] = [];
   /** All processes that ever ran on the machine with the disk. */
   readonly #processes: SimProcess[] = [];
+  /** Sessions wait on several mailboxes and fetch from them. */
+  readonly #readsLists: boolean;
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
@@ -116,6 +120,7 @@ class Simulation {
     this.#seed = seed;
     this.#options = options;
     this.#random = random;
+    this.#readsLists = listSeeds.includes(seed % 16);
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
@@ -331,12 +336,12 @@ class Simulation {
   async #wait(process: SimProcess, session: SimSession, held: Delivery[]): Promise<void> {
     const ms = 1 + this.#random.below(2_000);
     const signal = this.#signal(process, this.#random.oneIn(3) ? ms : 10_000);
-    held.push(...(await session.wait(this.#mailbox(), ms, signal)));
+    held.push(...(await session.wait(this.#mailboxesToRead(), ms, signal)));
   }
 
   async #fetch(session: SimSession, held: Delivery[]): Promise<void> {
     const messagesMax = 1 + this.#random.below(4);
-    held.push(...(await session.fetch(this.#mailbox(), { messagesMax })));
+    held.push(...(await session.fetch(this.#mailboxesToRead(), { messagesMax })));
   }
 
   /** Removes some deliveries from the list, and returns them. */
@@ -354,6 +359,12 @@ class Simulation {
     const first = this.#random.below(3);
     const to = turned.slice(first, first + 2 + this.#random.below(2));
     return this.#random.oneIn(2) ? to : to.reverse();
+  }
+
+  /** One, or in some histories a list now and then. */
+  #mailboxesToRead(): string[] {
+    const isList = this.#readsLists && this.#random.oneIn(2);
+    return isList ? this.#someMailboxes() : [this.#mailbox()];
   }
 
   #signal(process: SimProcess, msMax: number): AbortSignal {
@@ -528,7 +539,7 @@ class Simulation {
   async #readAll(process: SimProcess, session: SimSession): Promise<void> {
     for (;;) {
       const left = await withRetries(process, async () => {
-        for (const mailbox of mailboxes) await session.settle(await session.fetch(mailbox, {}));
+        for (const mailbox of mailboxes) await session.settle(await session.fetch([mailbox], {}));
         return session.messages();
       });
       if (left === 0) return;

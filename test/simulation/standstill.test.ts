@@ -40,7 +40,7 @@ async function standing() {
   };
   const { signal } = new AbortController();
   const wait = (actor: Actor, mailbox: string) =>
-    actors[actor].session.wait(mailbox, 300_000, signal);
+    actors[actor].session.wait([mailbox], 300_000, signal);
   const pass = (ms: number) => {
     // The clock goes on although every process stands still.
     scheduler.after(ms, () => {});

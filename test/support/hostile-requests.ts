@@ -7,6 +7,7 @@ import {
   fetchMessagesMax,
   findIdsMax,
   mailboxesPerPostMax,
+  mailboxesPerReadMax,
   nameBytesMax,
   unacknowledgedPostsMax,
   waitMsMax,
@@ -14,6 +15,7 @@ import {
 import {
   bodyChecksum,
   type Hold,
+  type MailboxList,
   type MessageId,
   type Name,
   type SessionId,
@@ -112,14 +114,14 @@ export class HostileRequests {
       case 8: {
         const waitMs = pick(random, [0, 1, 20, 1_000, waitMsMax, waitMsMax + 1]);
         const answers = random.oneIn(3) ? this.#id() : '';
-        return { kind: 'wait', request, mailbox: this.#name(), answers, waitMs };
+        return { kind: 'wait', request, mailboxes: this.#mailboxList(), answers, waitMs };
       }
       case 9:
       case 10:
       case 11: {
         const bytesMax = pick(random, [0, 1, 1_000, fetchBytesMax, fetchBytesMax + 1]);
         const messagesMax = pick(random, [0, 1, 3, 20, fetchMessagesMax, fetchMessagesMax + 1]);
-        return { kind: 'fetch', request, mailbox: this.#name(), bytesMax, messagesMax };
+        return { kind: 'fetch', request, mailboxes: this.#mailboxList(), bytesMax, messagesMax };
       }
       case 12:
       case 13:
@@ -245,6 +247,15 @@ export class HostileRequests {
       ? mailboxesPerPostMax - 1 + random.below(3)
       : 1 + random.below(4);
     return Array.from({ length }, (_, index) => `also${index}` as Name);
+  }
+
+  /** Sometimes with others, and now and then too many, or a name twice. */
+  #mailboxList(): MailboxList {
+    const random = this.#random;
+    if (!random.oneIn(3)) return [this.#name()];
+    const length = random.oneIn(10) ? mailboxesPerReadMax - 2 + random.below(3) : random.below(4);
+    const others = Array.from({ length }, (_, index) => `list ${index}` as Name);
+    return [this.#name(), ...others, ...(random.oneIn(2) ? [this.#name()] : [])];
   }
 
   /** Now and then the number of an earlier request, or a border. */

@@ -14,8 +14,8 @@
 //   limits NAME=NUMBER ...                before the first command
 //   PEER hello [held=HOLDS] [sent=N] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
-//   PEER wait MAILBOX TIME [answers=ID]
-//   PEER fetch MAILBOX [bytes=N] [messages=N]
+//   PEER wait MAILBOX[,MAILBOX...] TIME [answers=ID]
+//   PEER fetch MAILBOX[,MAILBOX...] [bytes=N] [messages=N]
 //   PEER cancel REQUEST
 //   PEER settle HOLDS
 //   PEER release HOLDS [unread | rejected]
@@ -37,7 +37,7 @@ import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { ConnectedSession, FoundMessage } from '../../src/model/look-results.ts';
-import type { Name, SessionId } from '../../src/model/message.ts';
+import type { MailboxList, Name, SessionId } from '../../src/model/message.ts';
 import {
   bodyChecksum,
   type Envelope,
@@ -272,14 +272,14 @@ class Scenario {
         return {
           kind,
           request,
-          mailbox: words.next() as Name,
+          mailboxes: mailboxList(words.next()),
           waitMs: milliseconds(words.next()),
           answers: fullId(words.option('answers') ?? ''),
         };
       case 'fetch': {
         const bytesMax = words.number('bytes') ?? 1_000;
         const messagesMax = words.number('messages') ?? 100;
-        return { kind, request, mailbox: words.next() as Name, bytesMax, messagesMax };
+        return { kind, request, mailboxes: mailboxList(words.next()), bytesMax, messagesMax };
       }
       case 'cancel':
         return { kind, request: requestCalled(words.next(), peer) };
@@ -327,7 +327,7 @@ class Scenario {
   #post(request: number, { session }: Peer, words: Words): BrokerRequest {
     const id = (words.option('id') ?? '') as MessageId | '';
     const lastCount = this.#counts.get(session) ?? 0;
-    const [to = '', ...alsoTo] = words.next().split(',') as Name[];
+    const [to, ...alsoTo] = mailboxList(words.next());
     const count = id === '' ? (words.number('count') ?? lastCount + 1) : 0;
     if (count > 0) this.#counts.set(session, Math.max(lastCount, count + alsoTo.length));
     const body = bodyOf(words.next());
@@ -524,6 +524,11 @@ function answerText(response: Response): string {
     default:
       return kind;
   }
+}
+
+function mailboxList(words: string): MailboxList {
+  const [first = '', ...rest] = words.split(',');
+  return [first, ...rest] as unknown as MailboxList;
 }
 
 function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {

@@ -62,10 +62,14 @@ export function addMailCommands(program: Command): void {
     name: 'wait',
     operation: 'wait',
     positional: ['mailbox'],
+    takesSeveral: true,
     mayWaitForever: true,
     printsBodies: true,
     json: messageFields,
-    examples: ['ipc wait ann --timeout 300 > message.txt'],
+    examples: [
+      'ipc wait ann --timeout 300 > message.txt',
+      'ipc wait ann jobs --json    # whichever has mail, ann first',
+    ],
     act: wait,
   });
   addOperation(program, {
@@ -92,6 +96,7 @@ export function addMailCommands(program: Command): void {
     name: 'fetch',
     operation: 'fetch',
     positional: ['mailbox'],
+    takesSeveral: true,
     options: [new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`)],
     printsBodies: true,
     json: messageFields,
@@ -134,7 +139,7 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { context, signal, raw } = command;
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
-  await sayWaiting(`mail in ${quoted(mailbox)}`, timeout);
+  await sayWaiting(`mail in ${present.anyOf(mailbox)}`, timeout);
   let unread: present.Notes = [];
   const onTimeout = (left: LeftUnread) => {
     unread = unreadFacts(mailbox, left);

@@ -67,13 +67,13 @@ export function addWorkCommand(program: Command): void {
         json,
         ...broker
       } = others;
-      const { given } = parseParameters('wait', { mailbox, ...broker });
+      const { given } = parseParameters('wait', { mailbox: [mailbox], ...broker });
       const plan = {
         parallel: parseCount(parallel, 'parallel', parallelMax),
         attempts: parseCount(attempts, 'attempts', attemptsMax),
         timeoutMs: timeout === undefined ? undefined : parseSeconds(timeout) * 1_000,
         sendsPerHour: parseSendsPerHour(sendsPerHour, 'sends-per-hour'),
-        from: from === undefined ? given.mailbox : parseName(from, 'from'),
+        from: from === undefined ? given.mailbox[0] : parseName(from, 'from'),
         shutdown,
         passesKey: passKey === true,
       };
@@ -95,7 +95,7 @@ async function work(
   { context, signal, json }: CommandContext,
 ): Promise<number> {
   await checkCommand(command, process.env);
-  const { mailbox } = given;
+  const [mailbox] = given.mailbox;
   const { mail } = await context.broker(given);
   const killer = new AbortController();
   const log = new JobLog();

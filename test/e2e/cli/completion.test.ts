@@ -27,6 +27,7 @@ const lines: readonly (readonly [typed: string, line: string])[] = [
   ['ipc send --from pla\t', 'send --from plan.md'],
   ['ipc wait jo\t', 'wait jobs'],
   ['ipc wait pla\t', 'wait pla'],
+  ['ipc wait an\tjo\t--tim\t60', 'wait ann jobs --timeout 60'],
   ['ipc post --to jo\tann hi', 'post --to jobs ann hi'],
   ['ipc ask jo\t--mailb\tan\t', 'ask jobs --mailbox ann'],
 ];
@@ -90,6 +91,7 @@ test(
     assert.deepEqual(await words('ipc send --from pla'), ['plan.md']);
     assert.deepEqual(await words('ipc wait '), ['ann', 'jobs']);
     assert.deepEqual(await words('ipc wait pla'), []);
+    assert.deepEqual(await words('ipc wait ann jo'), ['jobs']);
     assert.deepEqual(await words('ipc ask ann --mailbox jo'), ['jobs']);
   },
 );

@@ -192,8 +192,8 @@ test('a wrong command line is an error in the usual form', async (context) => {
       "unknown_parameter: unknown option '-hello'. To do: see `ipc post --help`; put `--` before a text that begins with '-'.",
     ],
     [
-      ['wait', 'B', 'C'],
-      "unknown_parameter: too many arguments for 'wait'. Expected 1 argument but got 2. To do: see `ipc wait --help`; it reads one mailbox.",
+      ['peek', 'B', 'C'],
+      "unknown_parameter: too many arguments for 'peek'. Expected 1 argument but got 2. To do: see `ipc peek --help`; it looks at one mailbox.",
     ],
     [
       ['wait'],

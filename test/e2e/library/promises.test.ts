@@ -44,6 +44,78 @@ async function untilParked(mail: AgentMail, mailbox: string): Promise<void> {
   }
 }
 
+test('a loop over several mailboxes takes the mail of the first one first, and goes back when it is left', async (context) => {
+  const { session } = await libraryPlace(context);
+  const [mail, other] = [await session(), await session()];
+  for (const [to, text] of [
+    ['jobs', 'one'],
+    ['amy', 'for amy'],
+    ['jobs', 'two'],
+  ] as const) {
+    await mail.post(to, text);
+  }
+  const seen: string[] = [];
+  for await (const { mailbox, text } of mail.messages(['amy', 'jobs'])) {
+    seen.push(`${mailbox}: ${text}`);
+    if (text === 'two') break;
+  }
+  assert.deepEqual(seen, ['amy: for amy', 'jobs: one', 'jobs: two']);
+  assert.deepEqual(await left(other, 'amy'), []);
+  assert.deepEqual(await left(other, 'jobs'), [['two', 2]]);
+});
+
+test('a wait on several mailboxes is served by whichever gets mail, and leaves none behind', async (context) => {
+  const { session } = await libraryPlace(context);
+  const [mail, other] = [await session(), await session()];
+  for (const box of ['jobs', 'amy', 'team']) {
+    const waiting = mail.wait(['amy', 'jobs', 'team', 'jobs']);
+    await untilParked(other, 'team');
+    assert.deepEqual(
+      (await other.status()).mailboxes.map(({ mailbox, waiting }) => [mailbox, waiting]),
+      [
+        ['amy', 1],
+        ['jobs', 1],
+        ['team', 1],
+      ],
+    );
+    await other.post(box, 'hello');
+    const message = await waiting;
+    assert.equal(message?.mailbox, box);
+    assert.deepEqual(
+      (await other.status()).mailboxes.map(({ waiting }) => waiting),
+      [0],
+    );
+    await message?.settle();
+  }
+});
+
+test('a fetch of several mailboxes empties one after the other, within its limits', async (context) => {
+  const { session } = await libraryPlace(context);
+  const mail = await session();
+  await mail.post('jobs', 'one');
+  await mail.post(['amy', 'jobs'], 'two');
+  const first = await mail.fetch(['amy', 'jobs'], { messagesMax: 2 });
+  assert.deepEqual(
+    first.messages.map(({ mailbox, text }) => [mailbox, text]),
+    [
+      ['amy', 'two'],
+      ['jobs', 'one'],
+    ],
+  );
+  assert.equal(first.remaining, 1);
+});
+
+test('what is no list of 1 to 16 mailboxes is refused before anything happens', async (context) => {
+  const { session } = await libraryPlace(context);
+  const mail = await session();
+  const names = Array.from({ length: 17 }, (_, index) => `box ${index}`);
+  await assert.rejects(mail.wait(names), {
+    message: 'mailbox names 17; it must be 1 to 16 mailboxes',
+  });
+  await assert.rejects(mail.fetch([]), { code: 'bad_parameter' });
+  await assert.rejects(mail.messages(['amy', '']).next(), { code: 'bad_name' });
+});
+
 test('a loop that is left by break or by return releases the message in hand, the rest stays', async (context) => {
   const { session } = await libraryPlace(context);
   const [mail, other] = [await session(), await session()];

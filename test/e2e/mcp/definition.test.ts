@@ -58,7 +58,7 @@ const pinned = {
       from: { type: 'string', description: 'send, post: your name, for answers' },
       mailbox: {
         type: 'string',
-        description: 'fetch, wait, ask, broker_status: the mailbox to read',
+        description: 'fetch, wait, ask, broker_status: the mailbox to read; fetch, wait: or a list',
       },
       after: {
         type: 'string',

@@ -66,8 +66,8 @@ test('a peer that reads nothing is not read from either (backpressure), others a
   const sizes = { bytesMax: 8_388_608, messagesMax: 1_000 };
   const waiting = { answers: '', waitMs: 60_000 } as const;
   const requests = Array.from({ length: 1_000 }, (_, index) => [
-    ...encodeRequest({ kind: 'fetch', request: 1 + index, mailbox: box, ...sizes }),
-    ...encodeRequest({ kind: 'wait', request: 2_000 + index, mailbox: box, ...waiting }),
+    ...encodeRequest({ kind: 'fetch', request: 1 + index, mailboxes: [box], ...sizes }),
+    ...encodeRequest({ kind: 'wait', request: 2_000 + index, mailboxes: [box], ...waiting }),
   ]);
   // All at once, so that the broker receives many of them in one turn of its event loop.
   slow.write(Buffer.concat(requests.flat()));

@@ -120,7 +120,7 @@ test('the secret of a session is in no response of the broker and in no file of 
   const look = { mailbox, after: 0, messagesMax: 1, partBytesMax: 9 };
   other.connection.send(encodeRequest({ kind: 'status', request: 2 }));
   other.connection.send(
-    encodeRequest({ kind: 'wait', request: 3, mailbox, waitMs: 1_000, answers: '' }),
+    encodeRequest({ kind: 'wait', request: 3, mailboxes: [mailbox], waitMs: 1_000, answers: '' }),
   );
   seen.push(...(await other.next(3)));
   owner.connection.send(encodeRequest({ kind: 'peek', request: 4, ...look }));

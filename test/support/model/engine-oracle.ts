@@ -18,6 +18,7 @@ import {
   deadLetterMailbox,
   type Envelope,
   type Hold,
+  type MailboxList,
   type MessageId,
   type Name,
   type PastHold,
@@ -64,7 +65,8 @@ interface OpenCall {
   readonly connection: number;
   readonly session: SessionId;
   readonly request: number;
-  readonly mailbox: Name;
+  /** In the order in which those with mail are served. */
+  readonly mailboxes: MailboxList;
   /** The message whose answer a wait is for; empty for a wait for any message. */
   readonly answers: MessageId | '';
   /** When a wait times out. */
@@ -296,6 +298,8 @@ export class EngineOracle {
   readonly #read = new Map<number, { mailboxes: Name[]; name: Name | undefined }>();
   /** In the order of arrival. */
   #open: OpenCall[] = [];
+  /** The call that gets the offer which is being checked. */
+  #served: OpenCall | undefined;
   readonly #absent = new Set<SessionId>();
   #graceUntil = 0;
   /** Holders of undone messages by id, oldest first; undefined if the message was released. */
@@ -380,7 +384,7 @@ export class EngineOracle {
   }
 
   mailboxes(): MailboxStatus[] {
-    const names = new Set(this.#waits().map(({ mailbox }) => mailbox));
+    const names = new Set(this.#waits().flatMap(({ mailboxes }) => mailboxes));
     for (const { mailbox } of this.#messages.values()) names.add(mailbox);
     return [...names].sort().map((mailbox) => {
       const messages = [...this.#messages.values()].filter((other) => other.mailbox === mailbox);
@@ -390,7 +394,7 @@ export class EngineOracle {
         mailbox,
         ready: messages.length - held,
         held,
-        waiting: this.#waits().filter((wait) => wait.mailbox === mailbox).length,
+        waiting: this.#waits().filter((wait) => wait.mailboxes.includes(mailbox)).length,
         oldestTime: times.length === 0 ? 0 : Math.min(...times),
       };
     });
@@ -452,6 +456,7 @@ export class EngineOracle {
       const { response } = reply;
       switch (response.kind) {
         case 'offer': {
+          this.#served = this.#openRequest(reply.to, response.request);
           let applied: JournalRecord;
           do applied = applyNext();
           while (applied.kind !== 'offered' || applied.number !== response.envelope.number);
@@ -508,8 +513,12 @@ export class EngineOracle {
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
     const parks =
-      command.kind === 'wait' || (command.kind === 'fetch' && this.#isAwaited(command.mailbox));
-    return parks && this.#open.length >= this.#limits.waitsMax ? 'too_many_waits' : undefined;
+      command.kind === 'wait' || (command.kind === 'fetch' && this.#areAwaited(command.mailboxes));
+    const named = command.kind === 'wait' ? this.#waits().flatMap((wait) => wait.mailboxes) : [];
+    const added = command.kind === 'wait' ? command.mailboxes.length : 0;
+    const { waitsMax } = this.#limits;
+    const isFull = this.#open.length >= waitsMax || named.length + added > waitsMax;
+    return parks && isFull ? 'too_many_waits' : undefined;
   }
 
   #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
@@ -755,14 +764,14 @@ export class EngineOracle {
       case 'fetch': {
         const hello = this.#connections.get(connection);
         assert(hello);
-        const { kind, request, mailbox } = command;
-        if (kind === 'wait') this.#reads(connection, mailbox);
+        const { kind, request, mailboxes } = command;
+        if (kind === 'wait') this.#reads(connection, mailboxes);
         this.#open.push({
           kind,
           connection,
           session: hello.session,
           request,
-          mailbox,
+          mailboxes,
           answers: kind === 'wait' ? command.answers : '',
           deadline: kind === 'wait' ? now + command.waitMs : 0,
           bytesLeft: kind === 'fetch' ? command.bytesMax : 0,
@@ -815,7 +824,7 @@ export class EngineOracle {
           assert.equal(holder, command.session);
         } else {
           this.#checkOrder(message);
-          this.#readsByFetch(holder, message);
+          this.#readsByFetch();
         }
         assert.equal(holding.name, this.#nameOfSession(holder), `the name of ${holder}`);
         this.#holderNames.set(holder, holding.name);
@@ -847,14 +856,11 @@ export class EngineOracle {
     this.#holderNames.set(holder, holding?.name ?? '');
   }
 
-  /** A fetch reads its mailbox when it is served, which may be later than its command. */
-  #readsByFetch(session: SessionId, { envelope, mailbox }: StoredMessage): void {
-    if (this.#waitsFor(envelope, mailbox).length > 0) return;
-    const fetch = this.#open.find(
-      (open) => open.kind === 'fetch' && open.session === session && open.mailbox === mailbox,
-    );
-    assert(fetch, 'without a wait, a delivery is by a fetch');
-    this.#reads(fetch.connection, mailbox);
+  /** A fetch reads its mailboxes when it is served, which may be later than its command. */
+  #readsByFetch(): void {
+    const { kind, connection, mailboxes } = this.#served ?? {};
+    if (kind === 'fetch' && connection !== undefined && mailboxes)
+      this.#reads(connection, mailboxes);
   }
 
   #nameOfSession(session: SessionId): Name | '' {
@@ -977,7 +983,9 @@ export class EngineOracle {
    * Parked waits for this message: first those for this very answer, then the others, the oldest first.
    */
   #waitsFor(envelope: Envelope, mailbox: Name): OpenCall[] {
-    const waits = this.#waits().filter((wait) => wait.mailbox === mailbox && isFor(wait, envelope));
+    const waits = this.#waits().filter(
+      (wait) => wait.mailboxes.includes(mailbox) && isFor(wait, envelope),
+    );
     return [...waits.filter(isAsker), ...waits.filter((wait) => !isAsker(wait))];
   }
 
@@ -1006,14 +1014,15 @@ export class EngineOracle {
     assert.deepEqual({ envelope, mailbox, attempt, holder, lastHold }, comparable(message));
     const open = this.#openRequest(to, request);
     assert.equal(open.session, holder);
-    assert.equal(open.mailbox, mailbox);
+    assert.ok(open.mailboxes.includes(mailbox));
+    this.#checkListOrder(open, mailbox);
     if (open.kind === 'wait') {
       const first = this.#waitsFor(envelope, mailbox)[0];
       assert.equal(first, open, 'the asker is served first, then the wait that was parked first');
       this.#close(open);
       assert.deepEqual(elsewhere, this.#elsewhere(to, [mailbox]));
     } else {
-      this.#reads(to, mailbox);
+      this.#reads(to, open.mailboxes);
       assert.deepEqual(elsewhere, []);
       assert.ok(open.messagesLeft > 0);
       assert.ok(open.offers === 0 || bodyBytes <= open.bytesLeft, 'the body fits');
@@ -1021,11 +1030,21 @@ export class EngineOracle {
       open.bytesLeft -= bodyBytes;
       open.offers++;
     }
-    const waiting = this.#waits().filter((wait) => wait.mailbox === mailbox);
+    const waiting = this.#waits().filter((wait) => wait.mailboxes.includes(mailbox));
     const sessions = new Set(waiting.map(({ session }) => session));
     sessions.delete(holder);
     assert.equal(others, sessions.size);
     assert.equal(remaining, this.#readyIn(mailbox).length);
+  }
+
+  /** No mailbox before this one in the list has a message for the call. */
+  #checkListOrder(open: OpenCall, mailbox: Name): void {
+    const before = open.mailboxes.slice(0, open.mailboxes.indexOf(mailbox));
+    for (const { envelope, mailbox: other, holder } of this.#messages.values()) {
+      if (holder !== undefined || !before.includes(other)) continue;
+      const isItsTurn = open.kind === 'fetch' || this.#waitsFor(envelope, other)[0] === open;
+      assert.ok(!isItsTurn, `${envelope.number} is ready in ${other}, which the call lists before`);
+    }
   }
 
   #checkEnd(
@@ -1035,13 +1054,12 @@ export class EngineOracle {
     { now }: Instant,
   ): void {
     const open = this.#openRequest(to, request);
-    const { mailbox } = open;
-    const ready = this.#readyIn(mailbox);
+    const ready = open.mailboxes.flatMap((mailbox) => this.#readyIn(mailbox));
     assert.equal(remaining, ready.length);
     const isCancelled =
       command.kind === 'cancel' && command.connection === to && command.request === request;
-    if (open.kind === 'fetch' && !isCancelled) this.#reads(to, mailbox);
-    assert.deepEqual(elsewhere, this.#elsewhere(to, [mailbox]));
+    if (open.kind === 'fetch' && !isCancelled) this.#reads(to, open.mailboxes);
+    assert.deepEqual(elsewhere, this.#elsewhere(to, open.mailboxes));
     const first = ready[0]?.envelope;
     const isServed =
       open.messagesLeft === 0 || !first || (open.offers > 0 && first.bodyBytes > open.bytesLeft);
@@ -1149,8 +1167,9 @@ export class EngineOracle {
           response,
           this.#connections.get(to)?.session,
           this.#connectedSessions(),
-          this.#waits().map(({ connection, mailbox }) => {
-            return { session: this.#connections.get(connection)?.session, mailbox };
+          this.#waits().flatMap(({ connection, mailboxes }) => {
+            const session = this.#connections.get(connection)?.session;
+            return mailboxes.map((mailbox) => ({ session, mailbox }));
           }),
           this.#messages.values(),
           this.#limits,
@@ -1167,11 +1186,11 @@ export class EngineOracle {
     if (read && command.kind === 'post' && command.from !== '') read.name = command.from;
   }
 
-  #reads(connection: number, mailbox: Name): void {
+  #reads(connection: number, mailboxes: MailboxList): void {
     const read = this.#read.get(connection);
     assert(read);
-    const others = read.mailboxes.filter((other) => other !== mailbox);
-    read.mailboxes = [...others, mailbox].slice(-readMailboxesMax);
+    const others = read.mailboxes.filter((other) => !mailboxes.includes(other));
+    read.mailboxes = [...others, ...[...mailboxes].reverse()].slice(-readMailboxesMax);
   }
 
   /** The first three mailboxes with unread mail: those read last first, then that of the session's name. */
@@ -1238,7 +1257,8 @@ export class EngineOracle {
   #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
     for (const wait of this.#waits()) {
       for (const [number, { mailbox, holder, envelope }] of this.#messages) {
-        const isMissed = mailbox === wait.mailbox && holder === undefined && isFor(wait, envelope);
+        const isThere = wait.mailboxes.includes(mailbox) && holder === undefined;
+        const isMissed = isThere && isFor(wait, envelope);
         assert.ok(!isMissed, `${number} is ready, and a wait for it is parked`);
       }
       if (command.kind === 'tick') assert.ok(wait.deadline > now, 'a wait that timed out ends');
@@ -1248,15 +1268,14 @@ export class EngineOracle {
         const isIt = open.connection === command.connection && open.request === command.request;
         assert.ok(!isIt, 'a cancelled request ends');
       }
-      if (open.kind === 'fetch') assert.ok(this.#isAwaited(open.mailbox), 'a fetch ends');
+      if (open.kind === 'fetch') assert.ok(this.#areAwaited(open.mailboxes), 'a fetch ends');
     }
   }
 
-  #isAwaited(mailbox: Name): boolean {
+  #areAwaited(mailboxes: readonly Name[]): boolean {
     const messages = [...this.#messages.values()];
     return messages.some(
-      (message) =>
-        message.mailbox === mailbox && message.holder && this.#absent.has(message.holder),
+      ({ mailbox, holder }) => mailboxes.includes(mailbox) && holder && this.#absent.has(holder),
     );
   }
 

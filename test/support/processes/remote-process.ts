@@ -2,7 +2,7 @@
 
 import { IpcError } from '../../../src/base/errors.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
-import type { MessageId, Name } from '../../../src/model/message.ts';
+import type { MailboxList, MessageId, Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { RemoteAnswer, RemoteCall, RemoteDelivery } from './remote.ts';
 
@@ -45,14 +45,14 @@ async function run({ request }: RemoteCall, signal: AbortSignal): Promise<unknow
         settles: taken(request.settles ?? []),
       });
     case 'wait': {
-      const delivery = await session.wait(request.mailbox as Name, {
+      const delivery = await session.wait(request.from as Name | MailboxList, {
         signal,
         timeoutMs: request.timeoutMs,
       });
       return delivery && keep(delivery);
     }
     case 'fetch': {
-      const { deliveries, remaining } = await session.fetch(request.mailbox as Name, {
+      const { deliveries, remaining } = await session.fetch(request.from as Name | MailboxList, {
         signal,
         messagesMax: request.messagesMax,
       });

@@ -22,6 +22,9 @@ export interface RemoteDelivery {
   readonly body: string;
 }
 
+/** A mailbox, or several. */
+type Mailboxes = string | readonly string[];
+
 export type RemoteRequest =
   | {
       readonly kind: 'post';
@@ -32,8 +35,8 @@ export type RemoteRequest =
       readonly alsoTo?: readonly string[];
       readonly settles?: readonly number[];
     }
-  | { readonly kind: 'wait'; readonly mailbox: string; readonly timeoutMs: number }
-  | { readonly kind: 'fetch'; readonly mailbox: string; readonly messagesMax?: number }
+  | { readonly kind: 'wait'; readonly from: Mailboxes; readonly timeoutMs: number }
+  | { readonly kind: 'fetch'; readonly from: Mailboxes; readonly messagesMax?: number }
   | { readonly kind: 'settle'; readonly numbers: readonly number[] }
   | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
   | { readonly kind: 'cancel'; readonly number: number }
@@ -94,17 +97,17 @@ export class Remote {
     return this.#call({ kind: 'post', to, body, ...more });
   }
 
-  wait(mailbox: string, timeoutMs = 60_000): Running<RemoteDelivery | undefined> {
-    return this.#call({ kind: 'wait', mailbox, timeoutMs });
+  wait(from: Mailboxes, timeoutMs = 60_000): Running<RemoteDelivery | undefined> {
+    return this.#call({ kind: 'wait', from, timeoutMs });
   }
 
   fetch(
-    mailbox: string,
+    from: Mailboxes,
     messagesMax?: number,
   ): Running<{ deliveries: RemoteDelivery[]; remaining: number }> {
     return this.#call({
       kind: 'fetch',
-      mailbox,
+      from,
       ...(messagesMax === undefined ? {} : { messagesMax }),
     });
   }

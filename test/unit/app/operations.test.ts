@@ -48,8 +48,8 @@ test('an operation with only the parameters that it needs gets its defaults', ()
     [{ operation: 'broker_start' }, {}],
     [{ operation: 'broker_stop' }, {}],
     [post, { to: ['A'], message }],
-    [{ operation: 'fetch', mailbox: 'A' }, { mailbox: 'A' }],
-    [wait, { mailbox: 'A', timeout: 60 }],
+    [{ operation: 'fetch', mailbox: 'A' }, { mailbox: ['A'] }],
+    [wait, { mailbox: ['A'], timeout: 60 }],
     [{ operation: 'broker_status' }, {}],
   ];
   for (const [given, expected] of calls) assert.deepEqual(accepted(given), expected);
@@ -57,13 +57,13 @@ test('an operation with only the parameters that it needs gets its defaults', ()
 
 test('null and "" are absent, and digits are a number', () => {
   const empty = { ...wait, timeout: '', host: null, port: undefined, after: '' };
-  assert.deepEqual(accepted(empty), { mailbox: 'A', timeout: 60 });
+  assert.deepEqual(accepted(empty), { mailbox: ['A'], timeout: 60 });
   assert.deepEqual(accepted({ ...wait, timeout: '60', port: '19901' }), {
-    mailbox: 'A',
+    mailbox: ['A'],
     timeout: 60,
     port: 19_901,
   });
-  assert.deepEqual(accepted({ ...wait, timeout: 300 }), { mailbox: 'A', timeout: 300 });
+  assert.deepEqual(accepted({ ...wait, timeout: 300 }), { mailbox: ['A'], timeout: 300 });
 });
 
 test('the error of an unknown or missing operation lists all operations', () => {
@@ -133,7 +133,7 @@ test('a port is a whole number from 1 to 65535', () => {
     );
   }
   assert.deepEqual(accepted({ ...wait, port: 65_535 }), {
-    mailbox: 'A',
+    mailbox: ['A'],
     timeout: 60,
     port: 65_535,
   });
@@ -203,7 +203,7 @@ test('host and port must name the same broker', () => {
     /^bad_parameter: host names port 2 and port is 1; give one of the two/,
   );
   assert.deepEqual(accepted({ ...wait, host: '127.0.0.1:2', port: 2 }), {
-    mailbox: 'A',
+    mailbox: ['A'],
     timeout: 60,
     host: { host: '127.0.0.1', port: 2 },
     port: 2,
@@ -258,10 +258,29 @@ test('a post goes to one mailbox, or to a list of at most 100, each once', () =>
   assert.equal(refusal('["A", 7]'), 'bad_name: name 2 of to is 7; it must be a text');
 });
 
-test('an ask goes to one mailbox', () => {
+test('a wait and a fetch read one mailbox, or a list of at most 16, each once', () => {
+  const names = Array.from({ length: 17 }, (_, index) => `box ${index}`);
+  for (const operation of ['wait', 'fetch']) {
+    const from = (mailbox: unknown) => (accepted({ operation, mailbox }) as typeof wait).mailbox;
+    const refusal = (mailbox: unknown) => refused({ operation, mailbox });
+    assert.deepEqual(from(['B', 'A', 'B']), ['B', 'A']);
+    assert.deepEqual(from('["amy","jobs"]'), ['amy', 'jobs']);
+    assert.deepEqual(from('[A]'), ['[A]']);
+    assert.equal(refusal(names.slice(1)), 'accepted');
+    assert.equal(refusal(names), 'bad_parameter: mailbox names 17; it must be 1 to 16 mailboxes');
+    assert.equal(refusal('[]'), 'bad_parameter: mailbox names 0; it must be 1 to 16 mailboxes');
+    assert.equal(refusal('["A", 7]'), 'bad_name: name 2 of mailbox is 7; it must be a text');
+  }
+});
+
+test('an ask goes to one mailbox, and is answered in one', () => {
   const ask = { operation: 'ask', to: ['A', 'B'], message: 'hi', mailbox: 'C' };
   assert.equal(refused(ask), 'bad_parameter: to names 2; an ask goes to one mailbox');
   assert.equal(refused({ ...ask, to: ['A'] }), 'accepted');
+  assert.equal(
+    refused({ ...ask, to: 'A', mailbox: '["C","D"]' }),
+    'bad_parameter: mailbox names 2; an ask is answered in one mailbox',
+  );
 });
 
 test('a message is text of at most 1,048,576 bytes of UTF-8', () => {

@@ -53,12 +53,12 @@ test('two messages that got the same number because of a crash are told apart by
       return { ...identity, kind: 'welcome', request: number, revoked: [], messages: 0 };
     }
     if (kind === 'wait') {
-      const id = ids[request.mailbox] as MessageId;
+      const [mailbox] = request.mailboxes;
+      const id = ids[mailbox] as MessageId;
       const envelope: Envelope = {
-        ...{ id, number: 1, to: request.mailbox, from: '', time: 1, answers: '', origin },
+        ...{ id, number: 1, to: mailbox, from: '', time: 1, answers: '', origin },
         ...{ depth: 0, bodyBytes: 0, checksum: 0 },
       };
-      const { mailbox } = request;
       return {
         kind: 'offer',
         request: number,

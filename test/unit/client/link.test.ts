@@ -251,7 +251,8 @@ test('a wait without end is sent again each time that it ends, and after a lost 
     if (request.kind === 'hello') return connection.answer(welcome(request.request));
     if (request.kind !== 'wait') return;
     waits.push(request.waitMs);
-    const { request: number, mailbox } = request;
+    const { request: number } = request;
+    const [mailbox] = request.mailboxes;
     if (waits.length === 2) return connection.destroy();
     if (waits.length < 5) {
       return connection.answer({ kind: 'end', request: number, ...nothingLeft });

@@ -55,7 +55,7 @@ function park(
   for (let request = 1; request <= parked; request++) {
     const waitMs = 1_000 + (request % 7);
     const answers = questionOf(request);
-    step(engine, { kind: 'wait', connection, request, mailbox: A, answers, waitMs });
+    step(engine, { kind: 'wait', connection, request, mailboxes: [A], answers, waitMs });
   }
 }
 
@@ -159,7 +159,7 @@ test('an answer costs the same, however many waits for other answers are parked 
   assert.deepEqual(answered([post(engine, 2, 3)], 'offer'), []);
   assert.equal(lookUps(), 0);
   // A wait that is parked, and a message that goes back.
-  const wait = { kind: 'wait', connection: 2, mailbox: A, waitMs: 1_000 } as const;
+  const wait = { kind: 'wait', connection: 2, mailboxes: [A], waitMs: 1_000 } as const;
   step(engine, { ...wait, request: 4, answers: question(0) });
   assert.equal(lookUps(), 2);
   const holds = [{ number: 2, id: `${sessionOf('bob')}.2` as MessageId }];
@@ -242,7 +242,13 @@ test('a store beyond the limit of its index, as an earlier version left it, is r
     replies.map(({ response }) => ('code' in response ? response.code : response.kind));
   const size = { bytesMax: 1_000, messagesMax: 10 };
   assert.deepEqual(codes(post(engine, 1, 4)), ['store_full']);
-  const fetched = step(engine, { kind: 'fetch', connection: 1, request: 50, mailbox: A, ...size });
+  const fetched = step(engine, {
+    kind: 'fetch',
+    connection: 1,
+    request: 50,
+    mailboxes: [A],
+    ...size,
+  });
   assert.deepEqual(codes(fetched), ['offer', 'offer', 'offer', 'end']);
   const holds = fetched.replies.flatMap(({ response }) =>
     response.kind === 'offer' ? [response.envelope] : [],
@@ -276,7 +282,7 @@ test('a drop and a retry of named messages go on behind those that they have loo
   engine.begin(identity, instantAt(0));
   hello(engine, 1, 'ann');
   for (let count = 1; count <= 10; count++) post(engine, 1, count);
-  const fetch = { kind: 'fetch', mailbox: A, bytesMax: 1_000, messagesMax: 2 } as const;
+  const fetch = { kind: 'fetch', mailboxes: [A], bytesMax: 1_000, messagesMax: 2 } as const;
   step(engine, { ...fetch, connection: 1, request: 1 });
   const ids = [idOf(2), idOf(3), idOf(9)];
   const parts = [0, 4, 8].map((after) => {

@@ -3,11 +3,13 @@
 // that size. A request of which an earlier one paid the cost is measured at its second time.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { mailboxesPerReadMax } from '../../../src/base/limits.ts';
 import type { Command, EngineLimits, Outcome } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import {
   bodyChecksum,
   type Hold,
+  type MailboxList,
   type MessageId,
   type Name,
   parseSessionId,
@@ -98,12 +100,13 @@ class Peer {
     return { id: stored.id, number: stored.number };
   }
 
-  wait(mailbox: Name, { answers = '' as MessageId | '', reads = true } = {}) {
-    return this.run({ kind: 'wait', mailbox, answers, waitMs: 60_000 }, reads);
+  wait(from: Name | MailboxList, { answers = '' as MessageId | '', reads = true } = {}) {
+    return this.run({ kind: 'wait', mailboxes: listOf(from), answers, waitMs: 60_000 }, reads);
   }
 
-  fetch(mailbox: Name, messagesMax = 1, reads = true): Hold[] {
-    const fetch = { kind: 'fetch', mailbox, bytesMax: 1_000_000, messagesMax } as const;
+  fetch(from: Name | MailboxList, messagesMax = 1, reads = true): Hold[] {
+    const mailboxes = listOf(from);
+    const fetch = { kind: 'fetch', mailboxes, bytesMax: 1_000_000, messagesMax } as const;
     return this.run(fetch, reads).flatMap((response) => {
       return response.kind === 'offer' ? [holdOf(response.envelope)] : [];
     });
@@ -200,6 +203,52 @@ const states: Readonly<Record<string, State>> = {
     build: ({ newPeer }, count) => {
       const peer = newPeer();
       for (const name of numbered(count)) peer.wait(name);
+    },
+  },
+  'waits on several mailboxes, shared and their own': {
+    build: (it, count) => {
+      const peer = it.newPeer();
+      const other = it.newPeer();
+      for (let waits = 0; waits < count / mailboxesPerReadMax; waits++) {
+        const own = numbered(mailboxesPerReadMax - 2).map((name) => `${name} of ${waits}` as Name);
+        peer.wait([A, ...own, 'shared' as Name]);
+      }
+      it.extra = () => {
+        other.wait(['shared' as Name, A]);
+        other.cancel();
+      };
+    },
+  },
+  'waits on several mailboxes of peers that do not read, with mail for each': {
+    build: (it, count) => {
+      const from = [A, 'mail' as Name, 'shared' as Name] as const;
+      for (let peers = 0; peers < count; peers++) {
+        const peer = it.newPeer();
+        peer.stall();
+        peer.wait(from);
+      }
+      for (let posts = 0; posts < count; posts++) it.honest.post('mail' as Name);
+      const reader = it.newPeer();
+      it.extra = () => assert.equal(reader.wait(['none' as Name, 'mail' as Name]).length, 1);
+    },
+  },
+  'waits on several mailboxes of one peer that reads one message at a time, with mail for each': {
+    build: (it, count) => {
+      const peer = it.newPeer();
+      peer.stall();
+      for (const name of numbered(count)) {
+        it.honest.post(name);
+        peer.wait(['first' as Name, name, 'last' as Name], { reads: false });
+      }
+      it.extra = () => assert.equal(peer.take().replies.length, 1);
+    },
+  },
+  'fetches of several mailboxes that wait for an absent holder': {
+    engine: () => engineWithAbsent(1),
+    build: ({ newPeer }, count) => {
+      const peer = newPeer();
+      const from = ['none' as Name, 'held 1' as Name, 'other' as Name] as const;
+      for (let fetches = 0; fetches < count; fetches++) peer.fetch(from);
     },
   },
   'fetches of one peer that reads one message at a time': {
@@ -346,6 +395,11 @@ const requests: Readonly<Record<string, (it: Case) => void>> = {
     honest.wait(A, { answers: 'nothing.1' as MessageId });
     honest.cancel();
   },
+  'wait on several mailboxes, and cancel': ({ honest }) => {
+    honest.wait(['nothing' as Name, 'no more' as Name]);
+    honest.cancel();
+  },
+  'fetch from several mailboxes': ({ honest }) => void honest.fetch(['nothing' as Name, A]),
   'fetch one message, release it, fetch it again, settle it': ({ honest }) => {
     honest.release(honest.fetch(P));
     honest.settle(honest.fetch(P));
@@ -417,6 +471,10 @@ function engineWithAbsent(count: number): Engine {
   }
   engine.begin(identity, instantAt(0));
   return engine;
+}
+
+function listOf(from: Name | MailboxList): MailboxList {
+  return typeof from === 'string' ? [from] : from;
 }
 
 function numbered(count: number): Name[] {

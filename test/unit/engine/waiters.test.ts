@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { NameCounts } from '../../../src/engine/name-counts.ts';
 import { type WaitCall, type Waiter, Waiters } from '../../../src/engine/waiters.ts';
 import {
+  type MailboxList,
   type MessageId,
   type Name,
   parseSessionId,
@@ -16,8 +17,9 @@ const bob = sessionOf('bob');
 
 const always = () => true;
 
-function waitOf(session: SessionId, mailbox: Name, deadline = 1_000): WaitCall<string> {
-  const call = { session, request: 1, mailbox, answers: '', deadline } as const;
+function waitOf(session: SessionId, from: Name | MailboxList, deadline = 1_000): WaitCall<string> {
+  const mailboxes: MailboxList = typeof from === 'string' ? [from] : from;
+  const call = { session, request: 1, mailboxes, answers: '', deadline } as const;
   return { owner: 'connection', ...call };
 }
 
@@ -158,6 +160,39 @@ test('others is exact with 150 sessions', () => {
   assert.equal(waiters.others(A, ann), 150);
 });
 
+test('a wait on several mailboxes counts once, and stands on each of them', () => {
+  const names = new NameCounts();
+  const waiters = new Waiters<string>(names);
+  const both = waiters.park(waitOf(ann, [A, B], 300));
+  const single = waiters.park({ ...waitOf(bob, B, 900), owner: 'other' });
+  assert.equal(waiters.size, 2);
+  assert.equal(waiters.next, both);
+  assert.deepEqual([waiters.count(A), waiters.count(B), names.size], [1, 2, 2]);
+  assert.deepEqual([waiters.others(A, bob), waiters.others(B, bob)], [1, 1]);
+  assert.deepEqual([waiters.oldest(A, '', always), waiters.oldest(B, '', always)], [both, both]);
+  waiters.unpark(both);
+  assert.equal(waiters.size, 1);
+  assert.deepEqual([waiters.count(A), waiters.count(B), names.size], [0, 1, 1]);
+  assert.equal(waiters.oldest(A, '', always), undefined);
+  assert.equal(waiters.oldest(B, '', always), single);
+  assert.equal(waiters.next, single);
+});
+
+test('a wait on several mailboxes comes first on those where no older wait stands, aside or not', () => {
+  const waiters = new Waiters<string>(new NameCounts());
+  const C = 'C' as Name;
+  waiters.park({ ...waitOf(bob, A), owner: 'other' });
+  const list = waiters.park(waitOf(ann, [A, B, C]));
+  waiters.park({ ...waitOf(bob, B), owner: 'other' });
+  assert.deepEqual([...waiters.firstOn(list, C, always)], [B]);
+  assert.deepEqual([...waiters.firstOn(list, B, always)], []);
+  const isOther = (owner: string) => owner === 'other';
+  waiters.oldest(B, '', isOther);
+  assert.deepEqual([...waiters.firstOn(list, C, always)], [B]);
+  waiters.unpark(list);
+  assert.equal(waiters.putBack('connection'), undefined);
+});
+
 test('a mailbox is listed as long as a wait is parked on it', () => {
   const waiters = new Waiters<string>(new NameCounts());
   const first = waiters.park(waitOf(ann, A));
@@ -168,7 +203,7 @@ test('a mailbox is listed as long as a wait is parked on it', () => {
   assert.equal(waiters.count(A), 0);
 });
 
-function placesOf(line: Pick<WaitCall<string>, 'mailbox' | 'answers'> | undefined): string[] {
+function placesOf(line: { mailbox: Name; answers: string } | undefined): string[] {
   return line ? [line.mailbox, line.answers] : [];
 }
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
 import { makeHome } from '../../support/places.ts';
 
-const source = (ticket: string) => ({ ticket, mailbox: undefined, from: '' }) as const;
+const source = (ticket: string) => ({ ticket, mailboxes: undefined, from: '' }) as const;
 
 test('a body is in a file that only its user can read, and is found by its ticket', async (context) => {
   const home = join(await makeHome(context), 'home');

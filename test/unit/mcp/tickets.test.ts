@@ -3,14 +3,20 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Batch, type Caller, type Plan, Tickets } from '../../../src/mcp/tickets.ts';
+import {
+  type Batch,
+  type BrokerMailboxes,
+  type Caller,
+  type Plan,
+  Tickets,
+} from '../../../src/mcp/tickets.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { nothingLeft } from '../../support/receipts.ts';
 
 const broker = '19901';
-const here = { broker, mailbox: 'A' as Name };
-const there = { broker, mailbox: 'B' as Name };
+const here: BrokerMailboxes = { broker, mailboxes: ['A' as Name] };
+const there: BrokerMailboxes = { broker, mailboxes: ['B' as Name] };
 const readsHere = { reads: here };
 const readsThere = { reads: there };
 const postsToSender = { posts: { broker, mailbox: 'S' as Name } };
@@ -19,7 +25,7 @@ const dropper: Caller = { id: 't1', dropsCalls: true };
 
 function message(
   number: number,
-  mailbox = here.mailbox,
+  mailbox = here.mailboxes[0],
   { from = 'S', body = 'body' } = {},
 ): Delivery {
   const envelope = {
@@ -43,7 +49,7 @@ function given(
   numbers: readonly number[],
   { caller = patient, place = here, from = 'S', body = 'body' } = {},
 ): string {
-  const deliveries = numbers.map((number) => message(number, place.mailbox, { from, body }));
+  const deliveries = numbers.map((number) => message(number, place.mailboxes[0], { from, body }));
   const ticket = tickets.give(caller.id, place, deliveries);
   tickets.writing(ticket);
   tickets.written(ticket);
@@ -86,7 +92,7 @@ test('(a) a call with the ticket settles it, whatever the call, and names what i
     const ticket = given(tickets, [1]);
     const plan = tickets.begin(patient, [ticket], target);
     assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
-    assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
+    assert.deepEqual(plan.answers, { id: 'm1', mailboxes: ['A'] });
   }
 });
 
@@ -156,15 +162,15 @@ test('(b) a post without a ticket settles and answers the one message that its c
   given(tickets, [2], { from: 'T' });
   const plan = tickets.begin(patient, [], postsToSender);
   assert.deepEqual(does(plan), { settles: ['m1'], redelivers: [] });
-  assert.deepEqual(plan.answers, { id: 'm1', mailbox: 'A' });
+  assert.deepEqual(plan.answers, { id: 'm1', mailboxes: ['A'] });
   assert.deepEqual(plan.unnamed, []);
 });
 
 test('(b) of the messages of a fetch, the one of that sender alone is settled', () => {
   const tickets = new Tickets('k7f3');
   const ticket = tickets.give('', here, [
-    message(1, here.mailbox, { from: 'T' }),
-    message(2, here.mailbox, { from: 'S' }),
+    message(1, here.mailboxes[0], { from: 'T' }),
+    message(2, here.mailboxes[0], { from: 'S' }),
   ]);
   tickets.written(ticket);
   const { settles } = tickets.begin(patient, [], postsToSender);
@@ -215,7 +221,7 @@ test('(c) an end settles a shutdown that was written, and releases the rest', ()
   const tickets = new Tickets('k7f3');
   given(tickets, [1], { body: ' shutdown\n' });
   given(tickets, [2]);
-  tickets.writing(tickets.give('', here, [message(3, here.mailbox, { body: 'shutdown' })]));
+  tickets.writing(tickets.give('', here, [message(3, here.mailboxes[0], { body: 'shutdown' })]));
   tickets.give('', here, [message(4)]);
   const { settles, releases } = tickets.end();
   assert.deepEqual(settles.flatMap(ids), ['m1']);
@@ -295,6 +301,33 @@ test('a host that drops calls: only that mailbox, and only that caller', () => {
   assert.deepEqual(does(tickets.begin(dropper, [], readsThere)), nothing);
   assert.deepEqual(does(tickets.begin(dropper, [], {})), nothing);
   assert.deepEqual(does(tickets.begin({ id: 't2', dropsCalls: true }, [], readsHere)), nothing);
+});
+
+test('a host that drops calls: a message comes again to each read of its mailbox, whatever list it came from', () => {
+  const both: BrokerMailboxes = { broker, mailboxes: ['A' as Name, 'B' as Name] };
+  const tickets = new Tickets('k7f3');
+  const deliveries = [message(1, 'A' as Name), message(2, 'B' as Name)];
+  const ticket = tickets.give(dropper.id, both, deliveries);
+  tickets.writing(ticket);
+  tickets.written(ticket);
+  assert.deepEqual(does(tickets.begin(dropper, [], readsThere)), {
+    settles: [],
+    redelivers: ['m2'],
+  });
+  assert.deepEqual(does(tickets.begin(dropper, [], { reads: both })), {
+    settles: [],
+    redelivers: ['m1'],
+  });
+});
+
+test('the plan of a post that answers what a read of several mailboxes took has all of them', () => {
+  const both: BrokerMailboxes = { broker, mailboxes: ['A' as Name, 'B' as Name] };
+  const tickets = new Tickets('k7f3');
+  const ticket = tickets.give(patient.id, both, [message(1, 'B' as Name)]);
+  tickets.writing(ticket);
+  tickets.written(ticket);
+  const plan = tickets.begin(patient, [ticket], postsToSender);
+  assert.deepEqual(plan.answers, { id: 'm1', mailboxes: ['A', 'B'] });
 });
 
 test('a host that drops calls: what the ticket names is settled, the rest is redelivered', () => {

@@ -75,7 +75,7 @@ test('when unread mail exceeds the budget, the connection that has been stalled 
     const idle = await provenSocket(context, broker, `idle${count.toString(16)}`);
     for (let posted = 0; posted < 8; posted++) await poster.post(box, megabyte);
     const wants = { bytesMax: 8_388_608, messagesMax: 1_000 };
-    for (const bytes of encodeRequest({ kind: 'fetch', request: 2, mailbox: box, ...wants })) {
+    for (const bytes of encodeRequest({ kind: 'fetch', request: 2, mailboxes: [box], ...wants })) {
       idle.write(bytes);
     }
     await poster.status();

@@ -7,6 +7,7 @@ import { version } from '../../../src/base/version.ts';
 import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import {
   bodyChecksum,
+  type MailboxList,
   type Name,
   parseName,
   parseNamedId,
@@ -74,11 +75,11 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '68656c6c6f',
   ],
   wait: [
-    { kind: 'wait', request: 3, mailbox: to, answers: '', waitMs: 60_000 },
+    { kind: 'wait', request: 3, mailboxes: [to], answers: '', waitMs: 60_000 },
     '03 00 0000 00000003 00000007 01 41 0000ea60 00',
   ],
   fetch: [
-    { kind: 'fetch', request: 4, mailbox: to, bytesMax: 1_000, messagesMax: 0 },
+    { kind: 'fetch', request: 4, mailboxes: [to], bytesMax: 1_000, messagesMax: 0 },
     '04 00 0000 00000004 0000000a 01 41 000003e8 00000000',
   ],
   cancel: [{ kind: 'cancel', request: 3 }, '05 00 0000 00000003 00000000'],
@@ -471,6 +472,56 @@ test('what only a post to several mailboxes has is at the end of both headers', 
   assert.deepEqual(decodeResponse(frameOf(stored)).response, storedThree);
 });
 
+test('what only a wait on several mailboxes or a fetch from them has is at the end of the header', () => {
+  const list = ['A', 'B', 'C'] as unknown as MailboxList;
+  const wait = { kind: 'wait', request: 3, mailboxes: list, answers: '', waitMs: 60_000 } as const;
+  const sizes = { bytesMax: 1_000, messagesMax: 0 };
+  const fetch = { kind: 'fetch', request: 4, mailboxes: list, ...sizes } as const;
+  const pinned: [RequestToSend, string][] = [
+    [wait, '03 00 0000 00000003 0000000f 01 41 0000ea60 00 00000002 01 42 01 43'],
+    [fetch, '04 00 0000 00000004 00000012 01 41 000003e8 00000000 00000002 01 42 01 43'],
+  ];
+  for (const [request, hex] of pinned) {
+    const bytes = encodeRequest(request);
+    assert.equal(hexOf(bytes), hex.replaceAll(' ', ''));
+    assert.deepEqual(decodeRequest(frameOf(bytes)), request);
+  }
+});
+
+test('a wait and a fetch name 1 to 16 mailboxes, each once, and one for an answer', () => {
+  const [first, ...names] = Array.from({ length: 16 }, (_, index) => `box ${index}` as typeof to);
+  const all: MailboxList = [first as typeof to, ...names];
+  const sizes = { bytesMax: 1_000, messagesMax: 1 };
+  const decoded = (kind: 'wait' | 'fetch', mailboxes: MailboxList) => {
+    const request =
+      kind === 'wait'
+        ? { kind, request: 1, mailboxes, answers: '' as const, waitMs: 0 }
+        : { kind, request: 1, mailboxes, ...sizes };
+    return () => decodeRequest(frameOf(encodeRequest(request)));
+  };
+  for (const kind of ['wait', 'fetch'] as const) {
+    decoded(kind, all)();
+    assert.throws(decoded(kind, [...all, to]), {
+      code: 'bad_parameter',
+      message: `a ${kind} from 17 mailboxes; limit 16`,
+    });
+    assert.throws(decoded(kind, [to, from, to]), {
+      code: 'bad_parameter',
+      message: `a ${kind} names a mailbox twice`,
+    });
+    assert.throws(decoded(kind, [to, 'a\nb' as typeof to]), { code: 'bad_name' });
+    // An empty list has only one encoding: no bytes.
+    const single = frameOf(encodeRequest(requests[kind][0] as RequestToSend));
+    const header = Buffer.concat([single.header, Buffer.alloc(4)]);
+    assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
+  }
+  const ask = { kind: 'wait', request: 1, mailboxes: [to, from], answers: id, waitMs: 0 } as const;
+  assert.throws(() => decodeRequest(frameOf(encodeRequest(ask))), {
+    code: 'bad_parameter',
+    message: 'a wait for an answer names one mailbox',
+  });
+});
+
 test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   const names = Array.from({ length: 100 }, (_, index) => `box ${index}` as typeof to);
   const decoded = (post: RequestToSend) => () => decodeRequest(frameOf(encodeRequest(post)));
@@ -514,10 +565,13 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
     [{ ...post, answers: 'a\0' as typeof id }, 'bad_id'],
     [{ ...post, count: 0, id: `${session}.1` as typeof id }, 'bad_id'],
     [{ ...post, body: bytes, checksum: bodyChecksum(bytes) }, 'bad_body'],
-    [{ kind: 'wait', request: 1, mailbox: to, answers: '', waitMs: 300_001 }, 'bad_timeout'],
-    [{ kind: 'fetch', request: 1, mailbox: to, bytesMax: 0, messagesMax: 1_001 }, 'bad_parameter'],
+    [{ kind: 'wait', request: 1, mailboxes: [to], answers: '', waitMs: 300_001 }, 'bad_timeout'],
     [
-      { kind: 'fetch', request: 1, mailbox: to, bytesMax: 8_388_609, messagesMax: 1 },
+      { kind: 'fetch', request: 1, mailboxes: [to], bytesMax: 0, messagesMax: 1_001 },
+      'bad_parameter',
+    ],
+    [
+      { kind: 'fetch', request: 1, mailboxes: [to], bytesMax: 8_388_609, messagesMax: 1 },
       'bad_parameter',
     ],
     [

@@ -43,7 +43,7 @@ const requests: readonly RequestToSend[] = [
     settles: [],
     body,
   },
-  { kind: 'wait', request: 3, mailbox: to, waitMs: 60_000, answers: '' },
+  { kind: 'wait', request: 3, mailboxes: [to], waitMs: 60_000, answers: '' },
   { kind: 'settle', request: 4, holds },
 ];
 
