@@ -7,7 +7,13 @@ import {
   sendMsDefault,
   waitMsDefault,
 } from '../base/limits.ts';
-import type { Delivery, Held, MailService, PostResult } from '../model/mail-service.ts';
+import type {
+  Delivery,
+  Held,
+  MailService,
+  PostResult,
+  WaitArguments,
+} from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
@@ -40,6 +46,7 @@ interface BrokerCallExtras extends CallExtras {
   /** Of a post: the message that it answers. Of a wait: the question whose answer it waits for. */
   readonly answers?: MessageId | undefined;
   readonly settles?: readonly Held[] | undefined;
+  readonly onTimeout?: WaitArguments['onTimeout'];
   readonly bytesMax?: number | undefined;
   readonly messagesMax?: number | undefined;
 }
@@ -217,8 +224,8 @@ const wait = operation({
   needs: ['mailbox'],
   takes: ['timeout', 'host', 'port', 'after'],
   defaults: { timeout: waitMsDefault / 1_000 },
-  run: ({ mailbox, timeout }, _context, { mail, signal, answers }: BrokerCallExtras) =>
-    mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal }),
+  run: ({ mailbox, timeout }, _context, { mail, signal, answers, onTimeout }: BrokerCallExtras) =>
+    mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal, onTimeout }),
 });
 
 const ask = operation({

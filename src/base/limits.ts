@@ -171,6 +171,8 @@ assert(
 );
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
+/** Sessions that wait on a mailbox, among which a wait looks for one of another folder. */
+export const otherFolderLook = 16;
 /** Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. */
 export const waitsMax = 100_000;
 /** The same on one connection. */

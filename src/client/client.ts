@@ -146,8 +146,12 @@ export class Client {
       },
       take: (response, self) => {
         if (response.kind === 'offer') self.done(response.delivery);
-        else if (isLast || !self.hasCaller) self.done(undefined);
-        else this.#link.send(self.request());
+        else if (response.kind !== 'end') return;
+        else if (!isLast && self.hasCaller) this.#link.send(self.request());
+        else {
+          if (self.hasCaller) options.onTimeout?.(response);
+          self.done(undefined);
+        }
       },
       abandon: (self) => this.#cancel(self),
     });

@@ -25,15 +25,7 @@ import type {
   SettleRequest,
   WaitRequest,
 } from '../model/requests.ts';
-import type {
-  Command,
-  ConnectionId,
-  EngineLimits,
-  Identity,
-  Instant,
-  Outcome,
-  PostCommand,
-} from './commands.ts';
+import type { Command, EngineLimits, Identity, Instant, Outcome, PostCommand } from './commands.ts';
 import {
   Connections,
   type HelloCommand,
@@ -135,7 +127,7 @@ export class Engine {
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner.id, waiter.request, waiter.mailbox);
+      this.#replyEnd(waiter.owner, waiter.request, waiter.mailbox);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -338,7 +330,7 @@ export class Engine {
       this.#offer(message, connection.session);
       this.#replyOffer(message, connection, fetch.request);
     }
-    this.#replyEnd(connection.id, fetch.request, fetch.mailbox);
+    this.#replyEnd(connection, fetch.request, fetch.mailbox);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
@@ -349,7 +341,7 @@ export class Engine {
     if (waiter) this.#unpark(waiter);
     if (fetch) this.#grace.unpark(fetch, connection);
     const { mailbox } = waiter ?? fetch ?? read ?? {};
-    if (mailbox !== undefined) this.#replyEnd(connection.id, request, mailbox);
+    if (mailbox !== undefined) this.#replyEnd(connection, request, mailbox);
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -488,11 +480,13 @@ export class Engine {
     const others = this.#waiters.others(mailbox, connection.session);
     connection.unreadBytes += envelope.bodyBytes;
     const about = { envelope, mailbox, attempt, others, lastHold };
-    this.#outcome.reply(connection.id, { kind: 'offer', request, ...about });
+    const folder = this.#looks.otherFolder(mailbox, connection);
+    this.#outcome.reply(connection.id, { kind: 'offer', request, ...about, ...folder });
   }
 
-  #replyEnd(to: ConnectionId, request: RequestNumber, mailbox: Name): void {
+  #replyEnd(connection: SessionConnection, request: RequestNumber, mailbox: Name): void {
     const remaining = this.#state.counts(mailbox).ready;
-    this.#outcome.reply(to, { kind: 'end', request, remaining });
+    const folder = this.#looks.otherFolder(mailbox, connection);
+    this.#outcome.reply(connection.id, { kind: 'end', request, remaining, ...folder });
   }
 }

@@ -1,4 +1,6 @@
-// Requests that look at the mail and change nothing.
+// What requests look up in the mail and among the sessions without changing anything.
+import { otherFolderLook } from '../base/limits.ts';
+import type { Name } from '../model/message.ts';
 import type {
   FindRequest,
   FoundResponse,
@@ -30,6 +32,21 @@ export class Looks {
     const mail = statusOf(this.#state, this.#waiters, this.#limits);
     const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own);
     return { request, ...mail, ...sessions };
+  }
+
+  /** The folder of one of the sessions that wait on the mailbox, if it is another than that of `own`. */
+  otherFolder(
+    mailbox: Name,
+    { session, origin }: SessionConnection,
+  ): { readonly otherFolder?: string } {
+    let looked = 0;
+    for (const other of this.#waiters.sessionsOn(mailbox)) {
+      if (looked++ === otherFolderLook || origin.folder === undefined) break;
+      const folder = this.#connections.ofSession(other)?.origin.folder;
+      const isOther = other !== session && folder !== undefined && folder !== origin.folder;
+      if (isOther) return { otherFolder: folder };
+    }
+    return {};
   }
 
   find(find: FindRequest): FoundResponse {

@@ -8,7 +8,7 @@ import { deliveryTitle, moreThere, type Notes, type QuestionNames } from '../app
 import { IpcError } from '../base/errors.ts';
 import { resultCharactersMax } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
-import type { Delivery } from '../model/mail-service.ts';
+import type { Delivery, LeftUnread } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
 import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
 import type { OwnPosts } from './own-posts.ts';
@@ -16,6 +16,7 @@ import {
   directTitle,
   fits,
   fittingBlocks,
+  otherFolderNote,
   presentDeliveries,
   presentDelivery,
   presentDirect,
@@ -102,8 +103,10 @@ export class Reads {
   ): Promise<Delivery | undefined> {
     const { context } = request;
     const given = { mailbox, timeout: request.secondsAllowed(timeout) };
+    const onTimeout = ({ otherFolder }: LeftUnread) =>
+      void request.notes.push(...otherFolderNote(otherFolder));
     return this.#openRead(`wait ${name} ${mailbox}`, request, (signal) =>
-      operations.wait.run(given, context, { mail, signal, answers }),
+      operations.wait.run(given, context, { mail, signal, answers, onTimeout }),
     );
   }
 

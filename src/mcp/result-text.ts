@@ -2,7 +2,7 @@
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark.
 
 import type { MailboxList } from '../app/parameters.ts';
-import { sanitize, sentBy } from '../app/sanitize.ts';
+import { sanitize, sentBy, shownFolder } from '../app/sanitize.ts';
 import {
   deliveryTitle,
   described,
@@ -38,15 +38,27 @@ export function presentDelivery(
   notes: Notes,
   questionOf = nameless,
 ): string {
-  const { others } = delivery;
-  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  const rest = others === 0 ? notes : [`${waiting} here too`, ...notes];
+  const rest = [...waitingNote(delivery), ...notes];
   const last = footOf(delivery, ticket);
   const words = deliveryTitle(delivery, questionOf);
   if (!delivery.body) return lines(head(words, [damagedNote, ...rest]), last);
   const { text, count } = sanitize(delivery.body.toString('utf8'));
   const title = head(words, [...rest, ...hiddenNote(count)]);
   return lines(title, fenced('', text), last);
+}
+
+/** Two projects may call a mailbox by the same name without knowing of each other. */
+function waitingNote({ others, otherFolder }: Pick<Delivery, 'others' | 'otherFolder'>): string[] {
+  if (others === 0) return [];
+  if (others === 1) return otherFolderNote(otherFolder, '1 other session waits here too');
+  const one = otherFolder === undefined ? '' : `, one of them in ${shownFolder(otherFolder)}`;
+  return [`${others} other sessions wait here too${one}`];
+}
+
+/** `otherwise`: what is to be said if the folders do not differ. */
+export function otherFolderNote(folder: string | undefined, otherwise?: string): string[] {
+  if (folder !== undefined) return [`a session in ${shownFolder(folder)} waits here too`];
+  return otherwise === undefined ? [] : [otherwise];
 }
 
 /** The texts of the first deliveries, as many as fit into one result. */

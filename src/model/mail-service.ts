@@ -6,6 +6,7 @@ import type {
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
+  EndResponse,
   Holder,
   MailboxStatus,
   StorageStatus,
@@ -21,6 +22,8 @@ export interface Delivery {
   readonly attempt: number;
   /** How many other sessions wait on the same mailbox. */
   readonly others: number;
+  /** The folder of a session that waits on the same mailbox, if that is another than this session's. */
+  readonly otherFolder?: string;
   /** The last hold that ended without a settle; undefined if no session that saw it gave it up. */
   readonly lastHold?: PastHold | undefined;
   /** undefined when it is corrupt on disk. The message can be settled all the same. */
@@ -60,11 +63,16 @@ export interface PostResult extends StoredMessage {
   readonly notHeld: readonly Held[];
 }
 
+/** What a wait leaves behind that ends without a message. */
+export type LeftUnread = Pick<EndResponse, 'remaining' | 'otherFolder'>;
+
 export interface WaitArguments extends Cancellable {
   /** Wait only for an answer to this message; other mail stays. */
   readonly answers?: MessageId | undefined;
   /** Infinity: without end. */
   readonly timeoutMs: number;
+  /** Called before a wait ends without a message, unless no broker answered in time. */
+  readonly onTimeout?: ((left: LeftUnread) => void) | undefined;
 }
 
 export interface FetchArguments extends Cancellable {

@@ -255,6 +255,8 @@ export interface Offer {
   readonly attempt: number;
   /** How many other sessions wait on the same mailbox. */
   readonly others: number;
+  /** The folder of a session that waits on the same mailbox, if that is another than this session's. */
+  readonly otherFolder?: string;
   readonly lastHold?: PastHold | undefined;
 }
 
@@ -292,6 +294,8 @@ export interface EndResponse {
   readonly request: RequestNumber;
   /** Messages in the mailbox that no session holds; after a peek, the messages behind the last one it saw. */
   readonly remaining: number;
+  /** As in an offer; after a peek, absent. */
+  readonly otherFolder?: string;
 }
 
 export interface SettledResponse {

@@ -38,6 +38,7 @@ import {
   readFullEnvelope,
   readHeader,
   readLastHold,
+  readOtherFolder,
   writeFullEnvelope,
   writeLastHold,
 } from './header-fields.ts';
@@ -204,7 +205,9 @@ function readResponse(frame: Frame): Response {
     case 'stored':
       return decodeStored(frame);
     case 'end':
-      return { kind, request, remaining: readHeader(frame, (reader) => reader.u32()) };
+      return readHeader(frame, (reader) => {
+        return { kind, request, remaining: reader.u32(), ...readOtherFolder(reader) };
+      });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
@@ -288,7 +291,10 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     case 'stored':
       return storedHeader(response);
     case 'end':
-      return new ByteWriter().u32(response.remaining).bytes();
+      return new ByteWriter()
+        .u32(response.remaining)
+        .text(response.otherFolder ?? '')
+        .bytes();
     case 'settled':
       return holdsBytes(response.notHeld);
     case 'retried':
@@ -393,7 +399,7 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   writer.text(offer.mailbox);
   writeFullEnvelope(writer, offer.envelope);
   writeLastHold(writer, offer.lastHold);
-  return writer.bytes();
+  return writer.text(offer.otherFolder ?? '').bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
@@ -405,8 +411,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     isDamaged = readFlag(reader);
     const mailbox = readStoredName(reader);
     const envelope = readFullEnvelope(reader);
-    const history = readLastHold(reader);
-    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...history };
+    const more = { ...readLastHold(reader), ...readOtherFolder(reader) };
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...more };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

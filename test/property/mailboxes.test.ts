@@ -199,7 +199,10 @@ class History {
     const { session, count: sentUpTo } = client;
     const standby = this.#random.oneIn(2);
     const name = this.#random.oneIn(3) ? pick(this.#random, ['C' as Name, 'D' as Name]) : undefined;
-    this.#run(client, { kind: 'hello', request, session, origin, standby, sentUpTo, name, held });
+    const folder = pick(this.#random, ['', '~/a', '~/b']);
+    const own = folder === '' ? origin : { ...origin, folder };
+    const who = { session, origin: own, name };
+    this.#run(client, { kind: 'hello', request, ...who, standby, sentUpTo, held });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });

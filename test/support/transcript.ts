@@ -12,7 +12,7 @@
 // the peer and its request: by the request's word, or by what follows `as` in the command.
 //
 //   limits NAME=NUMBER ...                before the first command
-//   PEER hello [held=HOLDS] [sent=N] [standby]     `ann`, or `ann/2` for a second connection of ann
+//   PEER hello [held=HOLDS] [sent=N] [folder=FOLDER] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
 //   PEER wait MAILBOX TIME [answers=ID]
 //   PEER fetch MAILBOX [bytes=N] [messages=N]
@@ -261,7 +261,9 @@ class Scenario {
         const standby = words.flag('standby');
         const held = this.#holds(words.option('held'));
         const sentUpTo = words.number('sent') ?? sentAny;
-        return { kind, request, session: peer.session, origin, standby, sentUpTo, held };
+        const folder = words.option('folder');
+        const own = folder === undefined ? origin : { ...origin, folder };
+        return { kind, request, session: peer.session, origin: own, standby, sentUpTo, held };
       }
       case 'post':
         return this.#post(request, peer, words);
@@ -475,8 +477,8 @@ function answerText(response: Response): string {
       return `${kind} ${stored.join(', ')}${fields({ notHeld: notHeld.map(holdText) })}`;
     }
     case 'offer': {
-      const { envelope, mailbox, attempt, others } = response;
-      const more = fields({ others, depth: envelope.depth });
+      const { envelope, mailbox, attempt, others, otherFolder = '' } = response;
+      const more = fields({ others, otherFolder, depth: envelope.depth });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
     case 'peeked': {
@@ -488,8 +490,10 @@ function answerText(response: Response): string {
       });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
-    case 'end':
-      return `${kind} remaining=${response.remaining}`;
+    case 'end': {
+      const { remaining, otherFolder = '' } = response;
+      return `${kind} remaining=${remaining}${fields({ otherFolder })}`;
+    }
     case 'settled':
       return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {

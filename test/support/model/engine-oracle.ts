@@ -20,6 +20,7 @@ import {
   type Hold,
   type MessageId,
   type Name,
+  type Origin,
   type PastHold,
   type SessionId,
   sessionMessageId,
@@ -40,7 +41,6 @@ import type {
   PostRequest,
   RetryRequest,
 } from '../../../src/model/requests.ts';
-import { origin } from './engine.ts';
 import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
 
@@ -513,7 +513,7 @@ export class EngineOracle {
     return parks && this.#open.length >= this.#limits.waitsMax ? 'too_many_waits' : undefined;
   }
 
-  #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
+  #expectedPostError(post: ConnectedPost, session: SessionId): string | undefined {
     const to = mailboxesOf(post);
     const ids = idsOf(post, session);
     const known = ids.map((id) => this.#knownIds.numberOf(id));
@@ -549,6 +549,7 @@ export class EngineOracle {
       if (!hasRoom) return 'too_many_unanswered';
     }
     const { from, answers, body } = post;
+    const origin = this.#originOf(post.connection);
     const added = to.map((name, index) => {
       const id = ids[index] as MessageId;
       return { id, to: name, from, answers, origin, bodyBytes: body.length };
@@ -909,14 +910,12 @@ export class EngineOracle {
 
   #applyPosted(
     record: PostedRecord,
-    command: PostRequest,
+    command: ConnectedPost,
     expected: ExpectedEffects,
     { time }: Instant,
   ): void {
     const { ackedUpTo } = record;
-    const session = this.#connections.get(
-      (command as PostRequest & { connection: number }).connection,
-    );
+    const session = this.#connections.get(command.connection);
     assert(session);
     const envelopes = [record.envelope, ...record.also];
     const all = idsOf(command, session.session);
@@ -938,7 +937,7 @@ export class EngineOracle {
           time,
           answers: command.answers,
           depth: depths.find((depth) => depth === envelope.depth),
-          origin,
+          origin: this.#originOf(command.connection),
           bodyBytes: command.body.length,
           checksum: command.checksum,
         },
@@ -1028,11 +1027,23 @@ export class EngineOracle {
     const sessions = new Set(waiting.map(({ session }) => session));
     sessions.delete(holder);
     assert.equal(others, sessions.size);
+    this.#checkOtherFolder(to, mailbox, offer.otherFolder);
+  }
+
+  /** The folder of a session that waits there, too. */
+  #checkOtherFolder(to: number, mailbox: Name, otherFolder: string | undefined): void {
+    const own = this.#connections.get(to);
+    const folders = this.#waits()
+      .filter((wait) => wait.mailbox === mailbox && wait.session !== own?.session)
+      .map(({ connection }) => this.#connections.get(connection)?.origin.folder)
+      .filter((folder) => folder !== undefined && folder !== own?.origin.folder);
+    const isTold = own?.origin.folder !== undefined && folders.length > 0;
+    assert.ok(isTold ? folders.includes(otherFolder) : otherFolder === undefined);
   }
 
   #checkEnd(
     to: number,
-    { request, remaining }: EndResponse,
+    { request, remaining, otherFolder }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
@@ -1052,6 +1063,7 @@ export class EngineOracle {
     else assert.ok(isCancelled || (command.kind === 'tick' && open.deadline <= now));
     if (open.kind === 'fetch' && !isCancelled) this.#reads(to, mailbox);
     this.#close(open);
+    this.#checkOtherFolder(to, mailbox, otherFolder);
   }
 
   #checkReply(
@@ -1244,6 +1256,12 @@ export class EngineOracle {
     return holds.filter((hold) => ![undefined, session].includes(this.#holderOf(hold)));
   }
 
+  #originOf(connection: number): Origin {
+    const hello = this.#connections.get(connection);
+    assert(hello, `connection ${connection} said hello`);
+    return hello.origin;
+  }
+
   #connectedSessions(): Set<SessionId> {
     return new Set([...this.#connections.values()].map(({ session }) => session));
   }
@@ -1252,6 +1270,8 @@ export class EngineOracle {
 export function byName(one: MailboxStatus, other: MailboxStatus): number {
   return one.mailbox < other.mailbox ? -1 : 1;
 }
+
+type ConnectedPost = PostRequest & { readonly connection: number };
 
 function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];
@@ -1274,8 +1294,9 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
 function indexBytesOf(added: readonly Indexed[], there: readonly StoredMessage[]): number {
   const messages = [...there.map(({ envelope }) => envelope), ...added];
   const pastHolds = there.flatMap(({ lastHold }) => (lastHold ? [lastHold.name] : []));
-  const texts = messages.map(({ id, to, from, answers, origin: { program, machine } }) => {
-    return id + to + from + answers + program + machine;
+  const texts = messages.map(({ id, to, from, answers, origin }) => {
+    const { program, machine, folder = '' } = origin;
+    return id + to + from + answers + program + machine + folder;
   });
   const bytes = messages.length * indexBytesPerMessage + pastHolds.length * pastHoldBytes;
   return texts.join('').length + pastHolds.join('').length + bytes;

@@ -91,6 +91,24 @@ test('the head has the attempt, the question that is answered, how many others w
   );
 });
 
+test('the head says that a session of another folder waits on the same mailbox', () => {
+  const headOf = (others: number, more: Pick<Delivery, 'otherFolder'> = {}) => {
+    const given = { ...delivery({ others }), ...more };
+    return read(resultText.presentDelivery(given, 'k7f3-12', [])).head.split('; ')[1];
+  };
+  const otherFolder = '~/other';
+  assert.equal(headOf(1), '1 other session waits here too.');
+  assert.equal(headOf(1, { otherFolder }), 'a session in "~/other" waits here too.');
+  assert.equal(
+    headOf(3, { otherFolder }),
+    '3 other sessions wait here too, one of them in "~/other".',
+  );
+  assert.equal(headOf(0, { otherFolder }), undefined);
+  assert.deepEqual(resultText.otherFolderNote('"\u202e'), [
+    'a session in "\\"\\u202e" waits here too',
+  ]);
+});
+
 test('from the twentieth answer in a chain on, the head says how long the chain is', () => {
   const [short, long, longer] = [19, 20, 100].map((depth) => {
     const given = delivery({ answers: 'm7' as MessageId, depth });

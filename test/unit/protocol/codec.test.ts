@@ -172,13 +172,17 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         checksum,
       },
       lastHold: { name: from, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' },
+      otherFolder: '~/b',
     },
-    '83 00 0000 00000003 0000004f 00000002 00000001 00 01 41',
+    '83 00 0000 00000003 00000053 00000002 00000001 00 01 41',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
-    '00000001 01 42 0000010000000000 0000010000000001 02',
+    '00000001 01 42 0000010000000000 0000010000000001 02 03 7e2f62',
     '68656c6c6f',
   ],
-  end: [{ kind: 'end', request: 3, remaining: 7 }, '84 00 0000 00000003 00000004 00000007'],
+  end: [
+    { kind: 'end', request: 3, remaining: 7, otherFolder: '~/b' },
+    '84 00 0000 00000003 00000008 00000007 03 7e2f62',
+  ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
   status: [
@@ -558,16 +562,20 @@ test('a post has either a count or an id', () => {
 
 test('a message has one last hold at most, which ended in one of three ways, and a ready one no holder', () => {
   const offer = answerFrame('offer');
-  const list = offer.header.subarray(-23);
+  const folder = offer.header.subarray(-4);
+  const list = offer.header.subarray(-27, -4);
   assert.equal(list.readUInt32BE(), 1);
-  const rest = offer.header.subarray(0, -23);
+  const rest = offer.header.subarray(0, -27);
   const twice = Buffer.concat([
     rest,
     Buffer.from([0, 0, 0, 2]),
     list.subarray(4),
     list.subarray(4),
+    folder,
   ]);
-  const codes = [0, 4].map((code) => Buffer.concat([rest, list.subarray(0, -1), Buffer.of(code)]));
+  const codes = [0, 4].map((code) =>
+    Buffer.concat([rest, list.subarray(0, -1), Buffer.of(code), folder]),
+  );
   for (const header of [twice, ...codes]) {
     assert.throws(() => decodeResponse({ ...offer, header }), { code: 'bad_frame' });
   }
@@ -585,6 +593,9 @@ test('every error in a response is fatal', () => {
   const wrong: Response[] = [
     { ...offer, lastHold: { ...lastHold, name: 'a\x1b' as Name } },
     { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
+    { ...offer, otherFolder: 'a\nb' },
+    { ...offer, otherFolder: 'x'.repeat(201) },
+    { kind: 'end', request: 1, remaining: 0, otherFolder: '\x1b' },
     { ...offer, attempt: 0 },
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
