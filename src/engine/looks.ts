@@ -9,7 +9,7 @@ import type {
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { Connections, SessionConnection } from './connections.ts';
-import { foundResponse } from './find.ts';
+import { foundResponse } from './found.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
 import { statusOf, type WaitCounts } from './status.ts';
