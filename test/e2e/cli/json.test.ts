@@ -20,6 +20,7 @@ const message = [
     'folder',
     'time',
     'attempt',
+    'lastHold',
   ],
   ...['answers', 'depth', 'failure', 'damaged', 'body'],
 ];
@@ -44,7 +45,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
       'time',
       'attempt',
     ],
-    ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
+    ...['answers', 'holder', 'lastHold', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   find: ['id', 'state', 'number', 'mailbox', 'to', 'time', 'attempt', 'holder', 'answeredBy'],
@@ -103,6 +104,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('wait', 'B');
   await run(['post', 'B', 'two']);
   await json('peek', 'B');
+  await json('find', 'none');
   await json('fetch', 'B');
   await json('drop', 'B', '--yes');
   const owner = begin(['broker', '--json']);
