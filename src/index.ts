@@ -13,8 +13,8 @@ export {
   type DirectMessage,
   type Found,
   type Glimpse,
+  type LastHold,
   Message,
-  type PastHold,
 } from './library/library-message.ts';
 export type {
   AskOptions,

@@ -247,7 +247,7 @@ const ask = operation({
 });
 
 const status = operation({
-  what: 'Say which sessions are there and what waits; with mailbox, what is in it.',
+  what: 'Say who is there, what waits, and what a mailbox has.',
   needs: [],
   takes: ['mailbox', 'host', 'port', 'after'],
   defaults: {},

@@ -1,9 +1,10 @@
 // What stands beside a result for its reader to know: how old mail is, what is left, what waits elsewhere, and what
 // a post found ahead of its message. Each is a few words.
 import { quoted } from '../base/quoted.ts';
-import type { Delivery, PostResult } from '../model/mail-service.ts';
+import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
-import type { EndResponse, MailElsewhere, StoredMessage } from '../model/requests.ts';
+import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
+import { shownFolder } from './sanitize.ts';
 import type { Notes } from './summaries.ts';
 
 /** A head has facts only as long as it has no more notes than this; what a call did is always there. */
@@ -33,10 +34,25 @@ export function withFacts(notes: Notes, facts: Notes): Notes {
 
 /** What a delivery leaves behind, and who else waits for it. */
 export function deliveryFacts(delivery: Delivery): Notes {
-  const { elsewhere, others } = delivery;
-  const waiting = others === 1 ? '1 other session waits' : `${others} other sessions wait`;
-  const rivals = others === 0 ? [] : [`${waiting} here too`];
-  return [...leftFacts(delivery), ...elsewhereFacts(elsewhere), ...rivals];
+  const left = [...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)];
+  const rivals = rivalFacts(delivery);
+  return delivery.otherFolder === undefined ? [...left, ...rivals] : [...rivals, ...left];
+}
+
+/** Two projects may call a mailbox by the same name without knowing of each other. */
+function rivalFacts({ others, otherFolder }: Pick<Delivery, 'others' | 'otherFolder'>): Notes {
+  if (others === 0) return [];
+  if (others === 1 && otherFolder !== undefined) return folderFacts(otherFolder);
+  const one = otherFolder === undefined ? '' : `, one of them in ${shownFolder(otherFolder)}`;
+  return [
+    others === 1
+      ? '1 other session waits here too'
+      : `${others} other sessions wait here too${one}`,
+  ];
+}
+
+function folderFacts(folder: string | undefined): Notes {
+  return folder === undefined ? [] : [`a session in ${shownFolder(folder)} waits here too`];
 }
 
 /** `2 more in "jobs"`. */
@@ -47,10 +63,10 @@ export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 're
 /** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */
 export function unreadFacts(
   [mailbox, ...others]: MailboxList,
-  { remaining, elsewhere }: Pick<EndResponse, 'remaining' | 'elsewhere'>,
+  { remaining, elsewhere, otherFolder }: LeftUnread,
 ): Notes {
   const own = remaining === 0 || others.length > 0 ? [] : [{ mailbox, ready: remaining }];
-  return elsewhereFacts([...own, ...elsewhere]);
+  return [...folderFacts(otherFolder), ...elsewhereFacts([...own, ...elsewhere])];
 }
 
 /** `1 waits in "amy", 4 in "jobs"`. */

@@ -54,7 +54,7 @@ export function sentBy(from: Name | '', origin: Origin): string {
 
 /** `"claude-code" on "laptop" in "~/shop"`. */
 export function placed({ program, machine, folder }: Origin): string {
-  const where = folder === undefined ? '' : ` in ${quoted(clippedFolder(folder))}`;
+  const where = folder === undefined ? '' : ` in ${shownFolder(folder)}`;
   return `${quoted(clipped(program))} on ${quoted(clipped(machine))}${where}`;
 }
 
@@ -68,9 +68,8 @@ function clipped(text: string): string {
     : text;
 }
 
-/** Its end says more than its beginning. */
-function clippedFolder(text: string): string {
-  return text.length > originCharactersMax
-    ? `…${text.slice(-originCharactersMax).toWellFormed()}`
-    : text;
+/** In quotes. Its end says more than its beginning. */
+export function shownFolder(text: string): string {
+  const isLong = text.length > originCharactersMax;
+  return quoted(isLong ? `…${text.slice(-originCharactersMax).toWellFormed()}` : text);
 }

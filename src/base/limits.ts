@@ -182,6 +182,8 @@ export const mailElsewhereMax = 3;
 assert(mailElsewhereMax <= readMailboxesMax, 'only mailboxes that are remembered can be named');
 /** The newest messages of a mailbox, among which a post looks for an earlier one with the same text. */
 export const sameTextLook = 16;
+/** Sessions that wait on a mailbox, among which a wait looks for one of another folder. */
+export const otherFolderLook = 16;
 /**
  * Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. The mailboxes that these waits
  * name are at most as many: each takes 1.4 KB of memory.

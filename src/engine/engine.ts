@@ -485,10 +485,13 @@ export class Engine {
     const others = this.#waiters.others(message.mailbox, to.session);
     to.unreadBytes += message.envelope.bodyBytes;
     const elsewhere = read ? mailElsewhere(to, read, this.#state) : [];
-    this.#outcome.reply(to.id, offer(message, request, { others, elsewhere }, this.#state));
+    const more = { others, elsewhere, ...this.#looks.otherFolder([message.mailbox], to) };
+    this.#outcome.reply(to.id, offer(message, request, more, this.#state));
   }
 
   #replyEnd(connection: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
-    this.#outcome.reply(connection.id, endResponse(request, mailboxes, connection, this.#state));
+    const end = endResponse(request, mailboxes, connection, this.#state);
+    const folder = this.#looks.otherFolder(mailboxes, connection);
+    this.#outcome.reply(connection.id, { ...end, ...folder });
   }
 }

@@ -1,4 +1,6 @@
-// Requests that look at the mail and change nothing.
+// What requests look up in the mail and among the sessions without changing anything.
+import { otherFolderLook } from '../base/limits.ts';
+import type { MailboxList, Name } from '../model/message.ts';
 import type {
   FindRequest,
   FoundResponse,
@@ -7,7 +9,7 @@ import type {
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { Connections, SessionConnection } from './connections.ts';
-import { foundResponse } from './find.ts';
+import { foundResponse } from './found.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
 import { statusOf, type WaitCounts } from './status.ts';
@@ -30,6 +32,26 @@ export class Looks {
     const mail = statusOf(this.#state, this.#waiters, this.#limits);
     const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own);
     return { request, ...mail, ...sessions };
+  }
+
+  /** The folder of one of the sessions that wait on these mailboxes, if it is another than that of `own`. */
+  otherFolder(mailboxes: MailboxList, own: SessionConnection): { readonly otherFolder?: string } {
+    for (const mailbox of mailboxes) {
+      const otherFolder = this.#otherFolderOn(mailbox, own);
+      if (otherFolder !== undefined) return { otherFolder };
+    }
+    return {};
+  }
+
+  #otherFolderOn(mailbox: Name, { session, origin }: SessionConnection): string | undefined {
+    let looked = 0;
+    for (const other of this.#waiters.sessionsOn(mailbox)) {
+      if (looked++ === otherFolderLook || origin.folder === undefined) break;
+      const folder = this.#connections.ofSession(other)?.origin.folder;
+      const isOther = other !== session && folder !== undefined && folder !== origin.folder;
+      if (isOther) return folder;
+    }
+    return undefined;
   }
 
   find(find: FindRequest): FoundResponse {

@@ -6,7 +6,7 @@ import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 
-export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
+export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames' | 'sessionsOn'>;
 
 /** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };

@@ -170,6 +170,11 @@ export class Waiters<Owner> {
     return sessions ? sessions.size - (sessions.has(session) ? 1 : 0) : 0;
   }
 
+  /** The sessions that wait on the mailbox. */
+  sessionsOn(mailbox: Name): Iterable<SessionId> {
+    return this.#parked.get(mailbox)?.sessions.keys() ?? [];
+  }
+
   mailboxNames(): IterableIterator<Name> {
     return this.#parked.keys();
   }

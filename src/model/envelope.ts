@@ -53,6 +53,11 @@ export function withFolder(origin: Origin, folder: string): Origin {
   return parseOrigin(origin.program, origin.pid, origin.machine, folder);
 }
 
+/** A folder in a field of its own; '' for none. */
+export function readFolder(reader: ByteReader): string {
+  return parseOrigin('', 0, '', reader.text()).folder ?? '';
+}
+
 /** Without the depth and the folder, which records and frames have in places of their own. */
 export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
   writer.u64(envelope.number).u64(envelope.time);

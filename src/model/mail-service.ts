@@ -22,6 +22,8 @@ export interface Delivery {
   readonly attempt: number;
   /** How many other sessions wait on the same mailbox. */
   readonly others: number;
+  /** The folder of a session that waits on the same mailbox, if that is another than this session's. */
+  readonly otherFolder?: string;
   /** The last hold that ended without a settle; undefined if no session that saw it gave it up. */
   readonly lastHold?: PastHold | undefined;
   /** Messages that were left in the mailbox and that no session held. */
@@ -68,7 +70,7 @@ export interface PostResult extends StoredMessage {
 }
 
 /** What a wait leaves behind that ends without a message. */
-export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere'>;
+export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere' | 'otherFolder'>;
 
 export interface WaitArguments extends Cancellable {
   /** Wait only for an answer to this message, in one mailbox; other mail stays. */

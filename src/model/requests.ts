@@ -302,6 +302,8 @@ export interface Offer {
   readonly attempt: number;
   /** How many other sessions wait on the same mailbox. */
   readonly others: number;
+  /** The folder of a session that waits on the same mailbox, if that is another than this session's. */
+  readonly otherFolder?: string;
   readonly lastHold?: PastHold | undefined;
   /** Messages that are left in the mailbox and that no session holds. */
   readonly remaining: number;
@@ -345,6 +347,8 @@ export interface EndResponse {
   readonly remaining: number;
   /** As in a stored response; empty after a peek. */
   readonly elsewhere: readonly MailElsewhere[];
+  /** As in an offer; after a peek, absent. */
+  readonly otherFolder?: string;
 }
 
 export interface SettledResponse {

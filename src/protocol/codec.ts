@@ -35,6 +35,7 @@ import {
   readFullEnvelope,
   readHeader,
   readLastHold,
+  readOtherFolder,
   writeFullEnvelope,
   writeLastHold,
 } from './header-fields.ts';
@@ -204,8 +205,8 @@ function readResponse(frame: Frame): Response {
       return decodeStored(frame);
     case 'end':
       return readHeader(frame, (reader) => {
-        const remaining = reader.u32();
-        return { kind, request, remaining, elsewhere: readElsewhere(reader) };
+        const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
+        return { kind, request, ...left, ...readOtherFolder(reader) };
       });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
@@ -362,13 +363,13 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   writeLastHold(writer, offer.lastHold);
   writer.u32(offer.remaining);
   writeElsewhere(writer, offer.elsewhere);
-  return writer.bytes();
+  return writer.text(offer.otherFolder ?? '').bytes();
 }
 
-function endHeader({ remaining, elsewhere }: EndResponse): Buffer {
+function endHeader({ remaining, elsewhere, otherFolder = '' }: EndResponse): Buffer {
   const writer = new ByteWriter().u32(remaining);
   writeElsewhere(writer, elsewhere);
-  return writer.bytes();
+  return writer.text(otherFolder).bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
@@ -382,7 +383,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const envelope = readFullEnvelope(reader);
     const history = readLastHold(reader);
     const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...history, ...left };
+    const more = { ...history, ...left, ...readOtherFolder(reader) };
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...more };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

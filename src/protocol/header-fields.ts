@@ -6,6 +6,7 @@ import { addressesMax } from '../base/limits.ts';
 import {
   pastHoldBytesMin,
   readEnvelope,
+  readFolder,
   readHolds,
   readPastHold,
   withFolder,
@@ -88,6 +89,12 @@ export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
   const [lastHold, ...others] = reader.list(pastHoldBytesMin, () => readPastHold(reader));
   if (others.length > 0) throw new IpcError('bad_frame', 'a message has one last hold at most');
   return lastHold ? { lastHold } : {};
+}
+
+/** Of a session that waits on the same mailbox. */
+export function readOtherFolder(reader: ByteReader): { otherFolder?: string } {
+  const otherFolder = readFolder(reader);
+  return otherFolder === '' ? {} : { otherFolder };
 }
 
 export function readFlag(reader: ByteReader): boolean {

@@ -203,8 +203,10 @@ class History {
     const standby = this.#random.oneIn(2);
     const name = this.#random.oneIn(3) ? pick(this.#random, ['C' as Name, 'D' as Name]) : undefined;
     const reads = this.#others('A' as Name);
-    const hello = { request, session, origin, standby, sentUpTo, name, reads, held };
-    this.#run(client, { kind: 'hello', ...hello });
+    const folder = pick(this.#random, ['', '~/a', '~/b']);
+    const own = folder === '' ? origin : { ...origin, folder };
+    const who = { session, origin: own, name, reads };
+    this.#run(client, { kind: 'hello', request, ...who, standby, sentUpTo, held });
     // The server closes a connection after such an error, and a connection that was replaced.
     if (isWrong) this.#run(client, { kind: 'disconnect' });
     else if (older !== undefined) this.#command({ kind: 'disconnect', connection: older });

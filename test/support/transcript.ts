@@ -12,7 +12,7 @@
 // the peer and its request: by the request's word, or by what follows `as` in the command.
 //
 //   limits NAME=NUMBER ...                before the first command
-//   PEER hello [held=HOLDS] [sent=N] [standby]     `ann`, or `ann/2` for a second connection of ann
+//   PEER hello [held=HOLDS] [sent=N] [folder=FOLDER] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
 //   PEER wait MAILBOX[,MAILBOX...] TIME [answers=ID]
 //   PEER fetch MAILBOX[,MAILBOX...] [bytes=N] [messages=N]
@@ -264,7 +264,9 @@ class Scenario {
         const standby = words.flag('standby');
         const held = this.#holds(words.option('held'));
         const sentUpTo = words.number('sent') ?? sentAny;
-        return { kind, request, session: peer.session, origin, standby, sentUpTo, held };
+        const folder = words.option('folder');
+        const own = folder === undefined ? origin : { ...origin, folder };
+        return { kind, request, session: peer.session, origin: own, standby, sentUpTo, held };
       }
       case 'post':
         return this.#post(request, peer, words);
@@ -480,9 +482,17 @@ function answerText(response: Response): string {
       return `${kind} ${stored.join(', ')}${fields(more)}`;
     }
     case 'offer': {
-      const { envelope, mailbox, attempt, others, remaining, elsewhere } = response;
+      const {
+        envelope,
+        mailbox,
+        attempt,
+        others,
+        otherFolder = '',
+        remaining,
+        elsewhere,
+      } = response;
       const left = { remaining, elsewhere: elsewhere.map(leftText) };
-      const more = fields({ others, depth: envelope.depth, ...left });
+      const more = fields({ others, otherFolder, depth: envelope.depth, ...left });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
     case 'peeked': {
@@ -494,8 +504,11 @@ function answerText(response: Response): string {
       });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
     }
-    case 'end':
-      return `${kind} remaining=${response.remaining}${fields({ elsewhere: response.elsewhere.map(leftText) })}`;
+    case 'end': {
+      const { remaining, elsewhere, otherFolder = '' } = response;
+      const more = fields({ elsewhere: elsewhere.map(leftText), otherFolder });
+      return `${kind} remaining=${remaining}${more}`;
+    }
     case 'settled':
       return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {

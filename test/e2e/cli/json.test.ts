@@ -81,6 +81,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('wait', 'B');
   await run(['post', 'B', 'two']);
   await json('peek', 'B');
+  await json('find', 'none');
   await json('fetch', 'B');
   await json('drop', 'B', '--yes');
   const owner = begin(['broker', '--json']);

@@ -1,8 +1,10 @@
 // Who is there: sessions of real hosts see each other, their own posts, and what is in a mailbox.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
+import { type McpHost, hostPlace as place, program } from '../../support/mcp-host.ts';
 
 const status = { operation: 'broker_status' };
 
@@ -75,4 +77,30 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
   const { text } = await b.call({ ...look, after: ticket });
   assert.match(text, /^1 message in "jobs", none of them taken by this look; #1 done\.\n#2 /);
   assert.equal((await a.call({ ...look, mailbox: 'none' })).text, 'No message is in "none".');
+});
+
+test('a wait says that a session of another folder waits on the same mailbox', async (context) => {
+  const { host, home } = await place(context);
+  const start = async (folder: string) => {
+    const cwd = join(home, '..', folder);
+    await mkdir(cwd);
+    return host({ server: { command: process.execPath, args: [program, 'mcp'], cwd } });
+  };
+  const shop = await start('shop');
+  const blog = await start('blog');
+  const waiting = { operation: 'wait', mailbox: 'worker', timeout: 60 };
+  const first = shop.begin(waiting);
+  await until(blog, (text) => text.includes('waits on "worker"'));
+  const { head } = await blog.call({ ...waiting, timeout: 1 });
+  assert.match(
+    head,
+    /^No message for "worker" within 1 s; a session in ".*shop" waits here too\.$/,
+  );
+  const second = blog.begin(waiting);
+  await until(blog, (text) => /"worker": .* 2 waiting/.test(text));
+  await blog.call({ operation: 'post', to: 'worker', from: 'boss', message: 'go' });
+  assert.match((await first.answer).head, /; a session in ".*blog" waits here too\.$/);
+  blog.child.kill('SIGKILL');
+  await once(blog.child, 'exit');
+  void second;
 });

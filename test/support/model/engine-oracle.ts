@@ -21,6 +21,7 @@ import {
   type MailboxList,
   type MessageId,
   type Name,
+  type Origin,
   type PastHold,
   type SessionId,
   sessionMessageId,
@@ -43,7 +44,6 @@ import type {
   PostRequest,
   RetryRequest,
 } from '../../../src/model/requests.ts';
-import { origin } from './engine.ts';
 import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
 
@@ -521,7 +521,7 @@ export class EngineOracle {
     return parks && isFull ? 'too_many_waits' : undefined;
   }
 
-  #expectedPostError(post: PostRequest, session: SessionId): string | undefined {
+  #expectedPostError(post: ConnectedPost, session: SessionId): string | undefined {
     const to = mailboxesOf(post);
     const ids = idsOf(post, session);
     const known = ids.map((id) => this.#knownIds.numberOf(id));
@@ -557,6 +557,7 @@ export class EngineOracle {
       if (!hasRoom) return 'too_many_unanswered';
     }
     const { from, answers, body } = post;
+    const origin = this.#originOf(post.connection);
     const added = to.map((name, index) => {
       const id = ids[index] as MessageId;
       return { id, to: name, from, answers, origin, bodyBytes: body.length };
@@ -909,14 +910,12 @@ export class EngineOracle {
 
   #applyPosted(
     record: PostedRecord,
-    command: PostRequest,
+    command: ConnectedPost,
     expected: ExpectedEffects,
     { time }: Instant,
   ): void {
     const { ackedUpTo } = record;
-    const session = this.#connections.get(
-      (command as PostRequest & { connection: number }).connection,
-    );
+    const session = this.#connections.get(command.connection);
     assert(session);
     const envelopes = [record.envelope, ...record.also];
     const all = idsOf(command, session.session);
@@ -938,7 +937,7 @@ export class EngineOracle {
           time,
           answers: command.answers,
           depth: depths.find((depth) => depth === envelope.depth),
-          origin,
+          origin: this.#originOf(command.connection),
           bodyBytes: command.body.length,
           checksum: command.checksum,
         },
@@ -1035,6 +1034,19 @@ export class EngineOracle {
     sessions.delete(holder);
     assert.equal(others, sessions.size);
     assert.equal(remaining, this.#readyIn(mailbox).length);
+    this.#checkOtherFolder(to, [mailbox], offer.otherFolder);
+  }
+
+  /** The folder of a session that waits there, too. */
+  #checkOtherFolder(to: number, mailboxes: MailboxList, otherFolder: string | undefined): void {
+    const own = this.#connections.get(to);
+    const folders = this.#waits()
+      .filter((wait) => wait.mailboxes.some((mailbox) => mailboxes.includes(mailbox)))
+      .filter((wait) => wait.session !== own?.session)
+      .map(({ connection }) => this.#connections.get(connection)?.origin.folder)
+      .filter((folder) => folder !== undefined && folder !== own?.origin.folder);
+    const isTold = own?.origin.folder !== undefined && folders.length > 0;
+    assert.ok(isTold ? folders.includes(otherFolder) : otherFolder === undefined);
   }
 
   /** No mailbox before this one in the list has a message for the call. */
@@ -1049,7 +1061,7 @@ export class EngineOracle {
 
   #checkEnd(
     to: number,
-    { request, remaining, elsewhere }: EndResponse,
+    { request, remaining, elsewhere, otherFolder }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
@@ -1067,6 +1079,7 @@ export class EngineOracle {
       assert.ok(isCancelled || isServed, 'a fetch delivers as much as it may');
     else assert.ok(isCancelled || (command.kind === 'tick' && open.deadline <= now));
     this.#close(open);
+    this.#checkOtherFolder(to, open.mailboxes, otherFolder);
   }
 
   #checkReply(
@@ -1338,6 +1351,12 @@ export class EngineOracle {
     return holds.filter((hold) => ![undefined, session].includes(this.#holderOf(hold)));
   }
 
+  #originOf(connection: number): Origin {
+    const hello = this.#connections.get(connection);
+    assert(hello, `connection ${connection} said hello`);
+    return hello.origin;
+  }
+
   #connectedSessions(): Set<SessionId> {
     return new Set([...this.#connections.values()].map(({ session }) => session));
   }
@@ -1346,6 +1365,8 @@ export class EngineOracle {
 export function byName(one: MailboxStatus, other: MailboxStatus): number {
   return one.mailbox < other.mailbox ? -1 : 1;
 }
+
+type ConnectedPost = PostRequest & { readonly connection: number };
 
 function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];
@@ -1368,8 +1389,9 @@ function idsOf(post: PostRequest, session: SessionId): MessageId[] {
 function indexBytesOf(added: readonly Indexed[], there: readonly StoredMessage[]): number {
   const messages = [...there.map(({ envelope }) => envelope), ...added];
   const pastHolds = there.flatMap(({ lastHold }) => (lastHold ? [lastHold.name] : []));
-  const texts = messages.map(({ id, to, from, answers, origin: { program, machine } }) => {
-    return id + to + from + answers + program + machine;
+  const texts = messages.map(({ id, to, from, answers, origin }) => {
+    const { program, machine, folder = '' } = origin;
+    return id + to + from + answers + program + machine + folder;
   });
   const bytes = messages.length * indexBytesPerMessage + pastHolds.length * pastHoldBytes;
   return texts.join('').length + pastHolds.join('').length + bytes;

@@ -159,6 +159,22 @@ test('from an hour on the head says how old the message is by the clock of its r
   assert.match(first ?? '', / #12 from "A" .*Z, 1 h old\nhello\n/);
 });
 
+test('the head says that a session of another folder waits on the same mailbox', () => {
+  const noteOf = (others: number, more: Pick<Delivery, 'otherFolder'> = {}) =>
+    headOf({ ...delivery({ others }), ...more }).split('; ')[1];
+  const otherFolder = '~/other';
+  assert.equal(noteOf(1), '1 other session waits here too.');
+  assert.equal(noteOf(1, { otherFolder }), 'a session in "~/other" waits here too.');
+  assert.equal(
+    noteOf(3, { otherFolder }),
+    '3 other sessions wait here too, one of them in "~/other".',
+  );
+  assert.equal(noteOf(0, { otherFolder }), undefined);
+  assert.deepEqual(unreadFacts([box], { remaining: 0, elsewhere: [], otherFolder: '"\u202e' }), [
+    'a session in "\\"\\u202e" waits here too',
+  ]);
+});
+
 test('from the twentieth answer in a chain on, the head says how long the chain is', () => {
   const [short, long, longer] = [19, 20, 100].map((depth) => {
     const given = delivery({ answers: 'm7' as MessageId, depth });

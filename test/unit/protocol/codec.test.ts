@@ -182,16 +182,20 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       lastHold: { name: from, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' },
       remaining: 2,
       elsewhere: [{ mailbox: from, ready: 1 }],
+      otherFolder: '~/b',
     },
-    '83 00 0000 00000003 0000005d 00000002 00000001 00 01 41',
+    '83 00 0000 00000003 00000061 00000002 00000001 00 01 41',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
     '00000001 01 42 0000010000000000 0000010000000001 02',
-    '00000002 00000001 01 42 00000001',
+    '00000002 00000001 01 42 00000001 03 7e2f62',
     '68656c6c6f',
   ],
   end: [
-    { kind: 'end', request: 3, remaining: 7, elsewhere: [{ mailbox: from, ready: 1 }] },
-    '84 00 0000 00000003 0000000e 00000007 00000001 01 42 00000001',
+    {
+      ...{ kind: 'end', request: 3, remaining: 7 },
+      ...{ elsewhere: [{ mailbox: from, ready: 1 }], otherFolder: '~/b' },
+    },
+    '84 00 0000 00000003 00000012 00000007 00000001 01 42 00000001 03 7e2f62',
   ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
@@ -628,9 +632,9 @@ test('a post has either a count or an id', () => {
 test('a message has one last hold at most, which ended in one of three ways, and a ready one no holder', () => {
   const offer = answerFrame('offer');
   const [rest, list, tail] = [
-    offer.header.subarray(0, -37),
-    offer.header.subarray(-37, -14),
-    offer.header.subarray(-14),
+    offer.header.subarray(0, -41),
+    offer.header.subarray(-41, -18),
+    offer.header.subarray(-18),
   ];
   assert.equal(list.readUInt32BE(), 1);
   const hold = list.subarray(4);
@@ -656,6 +660,9 @@ test('every error in a response is fatal', () => {
   const wrong: Response[] = [
     { ...offer, lastHold: { ...lastHold, name: 'a\x1b' as Name } },
     { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
+    { ...offer, otherFolder: 'a\nb' },
+    { ...offer, otherFolder: 'x'.repeat(201) },
+    { kind: 'end', request: 1, remaining: 0, otherFolder: '\x1b' },
     { ...offer, attempt: 0 },
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
