@@ -662,7 +662,7 @@ test('every error in a response is fatal', () => {
     { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
     { ...offer, otherFolder: 'a\nb' },
     { ...offer, otherFolder: 'x'.repeat(201) },
-    { kind: 'end', request: 1, remaining: 0, otherFolder: '\x1b' },
+    { kind: 'end', request: 1, remaining: 0, elsewhere: [], otherFolder: '\x1b' },
     { ...offer, attempt: 0 },
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
