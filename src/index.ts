@@ -9,7 +9,12 @@ export {
   type Peeked,
   type Stored,
 } from './library/agent-mail.ts';
-export { type DirectMessage, type Glimpse, Message } from './library/library-message.ts';
+export {
+  type DirectMessage,
+  type Glimpse,
+  Message,
+  type PastHold,
+} from './library/library-message.ts';
 export type {
   AskOptions,
   CallOptions,
@@ -27,7 +32,7 @@ export type {
   WaitOptions,
 } from './library/library-options.ts';
 export type { BrokerStatus, RetryResult, StartResult, StopResult } from './model/mail-service.ts';
-export type { Origin } from './model/message.ts';
+export type { HoldEnd, Origin } from './model/message.ts';
 export type {
   DeadLetter,
   DeadLetterCount,

@@ -16,7 +16,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, MessageId, Name } from '../model/message.ts';
+import type { Envelope, HoldEnd, MessageId, Name } from '../model/message.ts';
 import { type Address, type BrokerHost, type MailboxList, postedMessages } from './parameters.ts';
 import {
   age,
@@ -43,7 +43,7 @@ const storedShown = 20;
 /** The error of a damaged message, for a reader that gets bodies alone. */
 export function damagedError(delivery: Delivery): IpcError {
   const { bodyBytes } = delivery.envelope;
-  const what = `${deliveryTitle(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
+  const what = `${titleOf(delivery)}: its ${bodyBytes} bytes are lost, and it is settled`;
   return new IpcError('message_damaged', what, { hint: 'ask its sender for it again' });
 }
 
@@ -57,6 +57,10 @@ export function deliveryTitle(
   questionOf?: QuestionNames,
   nowMs?: number,
 ): string {
+  return [titleOf(delivery, questionOf, nowMs), ...pastHold(delivery)].join('; ');
+}
+
+function titleOf(delivery: Delivery, questionOf?: QuestionNames, nowMs?: number): string {
   return `Message for ${quoted(delivery.mailbox)}: ${described(delivery, questionOf, nowMs)}`;
 }
 
@@ -226,6 +230,36 @@ export function described(
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
   const time = `${utcTime(envelope.time)}${age(nowMs - envelope.time)}`;
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${time}${again}`;
+}
+
+const heldUntil: Readonly<Record<HoldEnd, string>> = {
+  released: 'gave it back',
+  rejected: 'rejected it',
+  disconnected: 'ended without saying it was done',
+};
+
+/**
+ * Who had the message last, so that the reader can judge what is done of it. A time has its date if that is not the
+ * date before it: of the message, of the time from which it was held.
+ */
+export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'lastHold'>): Notes {
+  if (!lastHold) return [];
+  const { name, from, to, ended } = lastHold;
+  const who = name === '' ? 'a session' : holderNamed(name, envelope);
+  const times = `from ${minuteOf(from, envelope.time)} to ${minuteOf(to, from)} UTC`;
+  return [`${who} had it ${times} and ${heldUntil[ended]}`];
+}
+
+/** A session without a name of its own is called by the mailbox that it read, which others may read as well. */
+function holderNamed(name: Name, { to }: Envelope): string {
+  return name === to ? `a reader of ${quoted(name)}` : quoted(name);
+}
+
+/** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */
+export function minuteOf(ms: number, beforeMs: number): string {
+  const [day = '', time = ''] = utcTime(ms).split('T');
+  const minute = time.slice(0, 5);
+  return utcTime(beforeMs).startsWith(day) ? minute : `${day} ${minute}`;
 }
 
 /** Two agents that answer each other for ever are to notice it. */

@@ -34,6 +34,7 @@ export const messageFields: OutputFields = {
   ...originFields,
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
+  lastHold: 'who had it before and did not settle it: {name, from, to, ended}',
   answers: 'the id of the message that it answers, or ""',
   depth: 'its position in a chain of answers; 0 if it answers none',
   remaining: 'messages left in the mailbox that no session holds',
@@ -88,7 +89,8 @@ export function plainOrigin({ program, pid, machine, folder = null }: PlainOrigi
   return { program, pid, machine, folder };
 }
 
-function plain({ envelope, mailbox, attempt, remaining, elsewhere, body }: Delivery): object {
+function plain(delivery: Delivery): object {
+  const { envelope, mailbox, attempt, lastHold, remaining, elsewhere, body } = delivery;
   const { id, number, to, from, origin, time, answers, depth } = envelope;
   const text = body?.toString('utf8') ?? null;
   const fields = {
@@ -100,6 +102,7 @@ function plain({ envelope, mailbox, attempt, remaining, elsewhere, body }: Deliv
     ...plainOrigin(origin),
     time,
     attempt,
+    lastHold,
     answers,
     depth,
     remaining,

@@ -242,7 +242,7 @@ export class Client {
 
   async release(
     deliveries: readonly Held[],
-    { unread = false, rejected = false, signal }: ReleaseArguments = {},
+    { unread = false, rejected = false, sessionEnds = false, signal }: ReleaseArguments = {},
   ): Promise<void> {
     if (this.#link.isClosed) return;
     const released = slices(deliveries, holdsMax).map((slice) => {
@@ -250,7 +250,7 @@ export class Client {
         kind: 'release',
         request: (request) => {
           const holds = slice.map(holdOf);
-          return { kind: 'release', request, holds, unread, rejected };
+          return { kind: 'release', request, holds, unread, rejected, sessionEnds };
         },
         take: (response, self) => {
           if (response.kind !== 'released') return;
@@ -322,7 +322,8 @@ export class Client {
   async close(graceMs: number): Promise<void> {
     const late = this.#delay(graceMs);
     if (this.#link.isOpen) {
-      const released = this.release(this.#holdings.all()).catch(() => {});
+      const ending = { sessionEnds: true };
+      const released = this.release(this.#holdings.all(), ending).catch(() => {});
       await Promise.race([released, late]);
     }
     await this.#link.close(this.#outbox.allAnswered, late);

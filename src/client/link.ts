@@ -259,14 +259,13 @@ export class Link {
         case 'error':
           return this.#failed(connection, response);
         case 'offer': {
-          const { kind: _kind, request: _request, ...offered } = response;
-          const delivery: Delivery = { ...offered, body };
-          return this.#offered(delivery, this.#calls.get(response.request));
+          const { kind: _kind, request, ...offer } = response;
+          const delivery: Delivery = { ...offer, body };
+          return this.#offered(delivery, this.#calls.get(request));
         }
         case 'peeked': {
-          const { envelope, mailbox, attempt, holder } = response;
-          const message = { envelope, mailbox, attempt, holder, part: body };
-          return this.#calls.get(response.request)?.take({ kind: 'peeked', message });
+          const { kind, request, partBytes: _partBytes, ...peeked } = response;
+          return this.#calls.get(request)?.take({ kind, message: { ...peeked, part: body } });
         }
         default:
           return this.#calls.get(response.request)?.take(response);

@@ -36,10 +36,14 @@ export function peekResponses(
 ): (PeekedResponse | EndResponse)[] {
   const { request, mailbox, partBytesMax } = peek;
   const { messages, remaining } = seenBy(peek, state);
-  const peeked = messages.map(({ envelope, attempt, holder: session }): PeekedResponse => {
-    const holder = session && { session, origin: connections.ofSession(session)?.origin };
+  const peeked = messages.map((message): PeekedResponse => {
+    const { envelope, attempt, holder: session, heldSince: since, lastHold } = message;
+    const holder = session && {
+      ...{ session, origin: connections.ofSession(session)?.origin },
+      ...{ name: state.holderName(session), since },
+    };
     const partBytes = Math.min(envelope.bodyBytes, partBytesMax);
-    return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
+    return { kind: 'peeked', request, envelope, mailbox, attempt, holder, lastHold, partBytes };
   });
   return [...peeked, { kind: 'end', request, remaining, elsewhere: [] }];
 }

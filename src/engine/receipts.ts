@@ -35,13 +35,13 @@ export function mailElsewhere(
 }
 
 export function offer(
-  { envelope, mailbox, attempt }: LiveMessage,
+  { envelope, mailbox, attempt, lastHold }: LiveMessage,
   request: RequestNumber,
   more: Pick<Offer, 'others' | 'elsewhere'>,
   state: State,
 ): Offer {
   const remaining = state.counts(mailbox).ready;
-  return { kind: 'offer', request, envelope, mailbox, attempt, remaining, ...more };
+  return { kind: 'offer', request, envelope, mailbox, attempt, remaining, lastHold, ...more };
 }
 
 /** Of a wait or a fetch. */

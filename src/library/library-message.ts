@@ -3,7 +3,7 @@
 import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
-import type { Origin } from '../model/message.ts';
+import type { HoldEnd, Origin, PastHold as StoredPastHold } from '../model/message.ts';
 import type { Holder, MailElsewhere } from '../model/requests.ts';
 import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
@@ -13,6 +13,21 @@ export interface MessageHandle {
   readonly delivery: Delivery;
   /** It was settled, released or answered: a loop over messages leaves it alone. */
   isOver: boolean;
+}
+
+/** The last session that had a message and did not settle it. */
+export interface PastHold {
+  /** What it was called: the name that it posted under, else the mailbox that it read last; '' for none. */
+  readonly name: string;
+  /** When it got the message, by the clock of the broker's machine. */
+  readonly from: Date;
+  /** When its hold ended, by the same clock. */
+  readonly to: Date;
+  /**
+   * How its hold ended: it `released` the message, or `rejected` it, or it `disconnected`: the session ended, in
+   * order or not, without saying that the message was done.
+   */
+  readonly ended: HoldEnd;
 }
 
 const handles = new WeakMap<object, MessageHandle>();
@@ -46,6 +61,8 @@ export class Message {
   readonly time: Date;
   /** How many times it was delivered, this time included. After 20 attempts it waits in `dead-letters`. */
   readonly attempt: number;
+  /** Who had it before and did not settle it; undefined for a message that nobody gave up. */
+  readonly lastHold: PastHold | undefined;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
   /** Its position in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
@@ -60,7 +77,7 @@ export class Message {
 
   /** @internal */
   constructor(mail: MailService, delivery: Delivery) {
-    const { envelope, mailbox, attempt, body } = delivery;
+    const { envelope, mailbox, attempt, lastHold, body } = delivery;
     this.id = envelope.id;
     this.number = envelope.number;
     this.mailbox = mailbox;
@@ -69,6 +86,7 @@ export class Message {
     this.origin = envelope.origin;
     this.time = new Date(envelope.time);
     this.attempt = attempt;
+    this.lastHold = withDates(lastHold);
     this.answers = envelope.answers;
     this.depth = envelope.depth;
     this.remaining = delivery.remaining;
@@ -146,6 +164,8 @@ export interface Glimpse {
   readonly answers: string;
   /** The session that holds it; undefined when it is ready. */
   readonly holder: Holder | undefined;
+  /** Who had it before and did not settle it; undefined for a message that nobody gave up. */
+  readonly lastHold: PastHold | undefined;
   /** Bytes of its body. */
   readonly bytes: number;
   /** The disk damaged the body. */
@@ -161,9 +181,18 @@ export function glimpseOf(message: PeekedMessage, full: boolean): Glimpse {
   const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
   return {
     ...{ id, number, mailbox, to, from, origin, time: new Date(time), attempt, answers, holder },
-    ...{ bytes, damaged: part === undefined, line: firstLine(message) },
+    ...{
+      lastHold: withDates(message.lastHold),
+      bytes,
+      damaged: part === undefined,
+      line: firstLine(message),
+    },
     text: full ? partText(message) : undefined,
   };
+}
+
+function withDates(lastHold: StoredPastHold | undefined): PastHold | undefined {
+  return lastHold && { ...lastHold, from: new Date(lastHold.from), to: new Date(lastHold.to) };
 }
 
 /** A message of `receive`, while its sender waits: confirm it, or refuse it. */

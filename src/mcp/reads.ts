@@ -66,8 +66,11 @@ export class Reads {
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
     const waited = await this.waitFor(given, request, broker);
-    if (waited.delivery) noteRedelivery(request, [waited.delivery], plan);
-    return this.presentWait(given, waited, request, broker);
+    const { delivery, left } = waited;
+    if (!delivery) return this.presentWait(given, waited, request, broker);
+    noteRedelivery(request, [delivery], plan);
+    const shown = { delivery: withoutOwnHold(delivery, plan), left };
+    return this.presentWait(given, shown, request, broker);
   }
 
   async fetch(given: OperationParameters<'fetch'>, request: ToolRequest): Promise<string> {
@@ -77,7 +80,11 @@ export class Reads {
     if (plan.part) return this.#part(plan.part);
     const { name, mail } = broker;
     const { mailbox } = given;
-    const found = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
+    const read = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
+    const found = {
+      ...read,
+      deliveries: read.deliveries.map((each) => withoutOwnHold(each, plan)),
+    };
     // As many whole messages as fit, or the first one alone, if need be in parts.
     const isOne = found.deliveries.length === 1;
     const blocks = isOne ? [] : fittingBlocks(found.deliveries, this.#questionOf);
@@ -250,6 +257,12 @@ function noteRedelivery(
   const ids = new Set(redelivers?.deliveries.map(({ envelope }) => envelope.id));
   if (!given.some(({ envelope }) => ids.has(envelope.id))) return;
   notes.push('redelivered, because no call named its ticket');
+}
+
+/** That this session had the message itself is what the note of a redelivery says. */
+function withoutOwnHold(delivery: Delivery, { redelivers }: Plan): Delivery {
+  const isOwn = redelivers?.deliveries.some(({ envelope }) => envelope.id === delivery.envelope.id);
+  return isOwn ? { ...delivery, lastHold: undefined } : delivery;
 }
 
 /** Returns the seconds that a call without mail has waited, and notes it when its host allowed no more. */

@@ -12,6 +12,7 @@ import {
   moreThere,
   type Notes,
   noAddress,
+  pastHold,
   presentStored,
   type QuestionNames,
 } from '../app/summaries.ts';
@@ -157,9 +158,10 @@ export function nextAfterPost(
 /** One of several deliveries. */
 function block(delivery: Delivery, questionOf: QuestionNames, nowMs?: number): string {
   const words = described(delivery, questionOf, nowMs);
-  if (!delivery.body) return `${words}: ${damagedNote}.`;
+  const past = pastHold(delivery);
+  if (!delivery.body) return `${[words, ...past].join('; ')}: ${damagedNote}.`;
   const { text, count } = sanitize(delivery.body.toString('utf8'));
-  return fenced([` ${words}`, ...hiddenNote(count)].join('; '), text);
+  return fenced([` ${words}`, ...past, ...hiddenNote(count)].join('; '), text);
 }
 
 function footOf({ envelope, mailbox, body }: Delivery, ticket: string): string {

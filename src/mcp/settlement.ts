@@ -114,9 +114,13 @@ export class Settlement {
   }
 
   /** The client repeats a release until the broker has answered; the end of the session releases as well. */
-  async release(context: AppContext, { broker, deliveries, unread }: ReleaseBatch): Promise<void> {
+  async release(
+    context: AppContext,
+    { broker, deliveries, unread }: ReleaseBatch,
+    { sessionEnds = false } = {},
+  ): Promise<void> {
     const mail = context.mailOf(broker);
-    await mail.release(deliveries, { unread }).catch(() => {});
+    await mail.release(deliveries, { unread, sessionEnds }).catch(() => {});
   }
 
   /** Settles each message `shutdown`, and releases the rest. */
@@ -125,7 +129,8 @@ export class Settlement {
     const settled = settles.map(({ broker, deliveries }) =>
       context.mailOf(broker).settle(deliveries),
     );
-    await Promise.allSettled([...settled, ...releases.map((one) => this.release(context, one))]);
+    const released = releases.map((one) => this.release(context, one, { sessionEnds: true }));
+    await Promise.allSettled([...settled, ...released]);
   }
 }
 

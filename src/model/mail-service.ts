@@ -1,5 +1,5 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
-import type { Envelope, Hold, MessageId, Name } from './message.ts';
+import type { Envelope, Hold, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
   DeadLetterCount,
@@ -25,6 +25,8 @@ export interface Delivery {
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads. */
   readonly elsewhere: readonly MailElsewhere[];
+  /** The last hold that ended without a settle; undefined if no session that saw it gave it up. */
+  readonly lastHold?: PastHold | undefined;
   /** undefined when it is corrupt on disk. The message can be settled all the same. */
   readonly body: Buffer | undefined;
 }
@@ -97,6 +99,8 @@ export interface PeekedMessage {
   readonly attempt: number;
   /** undefined when it is ready. */
   readonly holder: Holder | undefined;
+  /** As of a delivery. */
+  readonly lastHold?: PastHold | undefined;
   /** The first bytes of its body, which may end within a character; undefined when it is corrupt on disk. */
   readonly part: Buffer | undefined;
 }
@@ -141,6 +145,8 @@ export interface ReleaseArguments extends Cancellable {
   readonly unread?: boolean | undefined;
   /** They move to `dead-letters`, whatever their attempts. An older broker fails this with `bad_frame`. */
   readonly rejected?: boolean | undefined;
+  /** The session ends and had not finished with them: the next reader learns that nobody gave them back. */
+  readonly sessionEnds?: boolean | undefined;
 }
 
 /** A broker's owner and contents. */

@@ -1,7 +1,7 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
-import type { Envelope, Hold, MessageId, Name, Origin, SessionId } from './message.ts';
+import type { Envelope, Hold, MessageId, Name, Origin, PastHold, SessionId } from './message.ts';
 
 /** Chosen by the client, unique among its open requests on one connection; 0 for none. */
 export type RequestNumber = number;
@@ -282,6 +282,7 @@ export interface Offer {
   readonly remaining: number;
   /** As in a stored response; empty in the offers of a fetch, whose end has it. */
   readonly elsewhere: readonly MailElsewhere[];
+  readonly lastHold?: PastHold | undefined;
 }
 
 /** A session that holds a message. */
@@ -290,6 +291,10 @@ export interface Holder {
   readonly session: SessionId;
   /** undefined while it is not connected: after a takeover, a holder has a short time to reconnect. */
   readonly origin: Origin | undefined;
+  /** What it is called: the name that it posts under, else the mailbox that it read last; '' if neither is known. */
+  readonly name: Name | '';
+  /** When it got the message, in milliseconds since 1970; undefined if an earlier version delivered it. */
+  readonly since: number | undefined;
 }
 
 /** A message as a peek sees it. The frame has the first bytes of its body, unless that is corrupt on disk. */
@@ -303,6 +308,7 @@ export interface PeekedResponse {
   readonly attempt: number;
   /** undefined when it is ready. */
   readonly holder: Holder | undefined;
+  readonly lastHold?: PastHold | undefined;
   /** How many bytes of the body the frame has. */
   readonly partBytes: number;
 }

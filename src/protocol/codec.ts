@@ -37,7 +37,9 @@ import {
   readFlag,
   readFullEnvelope,
   readHeader,
+  readLastHold,
   writeFullEnvelope,
+  writeLastHold,
 } from './header-fields.ts';
 import {
   decodeHello,
@@ -340,11 +342,12 @@ function decodeFetch(frame: Frame): FetchRequest {
   return { kind: 'fetch', request: frame.request, mailbox, bytesMax, messagesMax };
 }
 
-/** Of a release, in place of 0 and of 1, which is `unread`. */
-const rejectedFlag = 2;
+/** How the holds of a release end, each as its place in the list. */
+const releaseFlags = ['counted', 'unread', 'rejected', 'sessionEnds'] as const;
 
 function releaseHeader(release: ReleaseRequest): Buffer {
-  const writer = new ByteWriter().u8(release.rejected ? rejectedFlag : Number(release.unread));
+  const how = releaseFlags.findIndex((flag) => flag !== 'counted' && release[flag]);
+  const writer = new ByteWriter().u8(Math.max(0, how));
   writeHolds(writer, release.holds);
   return writer.bytes();
 }
@@ -354,9 +357,11 @@ function decodeRelease(frame: Frame): ReleaseRequest {
     how: reader.u8(),
     holds: readHolds(reader),
   }));
-  if (how > rejectedFlag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
-  const [unread, rejected] = [how === 1, how === rejectedFlag];
-  return { kind: 'release', request: frame.request, holds, unread, rejected };
+  const flag = releaseFlags[how];
+  if (!flag) throw new IpcError('bad_frame', `a release with the flag ${how}`);
+  const [unread, rejected] = [flag === 'unread', flag === 'rejected'];
+  const ending = flag === 'sessionEnds' && { sessionEnds: true };
+  return { kind: 'release', request: frame.request, holds, unread, rejected, ...ending };
 }
 
 function sendHeader(send: SendRequest): Buffer {
@@ -382,6 +387,7 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   writeFullEnvelope(writer, offer.envelope);
   writer.u32(offer.remaining);
   writeElsewhere(writer, offer.elsewhere);
+  writeLastHold(writer, offer.lastHold);
   return writer.bytes();
 }
 
@@ -401,7 +407,8 @@ function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined 
     const mailbox = readStoredName(reader);
     const envelope = readFullEnvelope(reader);
     const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...left };
+    const history = readLastHold(reader);
+    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...left, ...history };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
   if (isDamaged) {

@@ -4,17 +4,21 @@ import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { addressesMax } from '../base/limits.ts';
 import {
+  pastHoldBytesMin,
   readEnvelope,
   readHolds,
+  readPastHold,
   withFolder,
   writeEnvelope,
   writeHolds,
+  writePastHold,
 } from '../model/envelope.ts';
 import {
   bodyChecksum,
   type Envelope,
   type Hold,
   type MessageId,
+  type PastHold,
   parseNamedId,
 } from '../model/message.ts';
 import type { Frame } from './frame.ts';
@@ -55,6 +59,17 @@ export function readFullEnvelope(reader: ByteReader): Envelope {
   const envelope = readEnvelope(reader);
   const depth = reader.u32();
   return { ...envelope, depth, origin: withFolder(envelope.origin, reader.text()) };
+}
+
+/** Of a message that was delivered before and not settled: one, else none. */
+export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined): void {
+  writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
+}
+
+export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
+  const [lastHold, ...others] = reader.list(pastHoldBytesMin, () => readPastHold(reader));
+  if (others.length > 0) throw new IpcError('bad_frame', 'a message has one last hold at most');
+  return lastHold ? { lastHold } : {};
 }
 
 export function readFlag(reader: ByteReader): boolean {

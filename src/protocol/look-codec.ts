@@ -2,7 +2,15 @@
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, fetchMessagesMax, messagesPerDrop } from '../base/limits.ts';
-import { readMessageId, readName, readOrigin, withFolder, writeOrigin } from '../model/envelope.ts';
+import {
+  readMessageId,
+  readName,
+  readOrigin,
+  readStoredNameOrNone,
+  readTime,
+  withFolder,
+  writeOrigin,
+} from '../model/envelope.ts';
 import { parseMessageId, parseName, parseSessionId } from '../model/message.ts';
 import type {
   DroppedMessage,
@@ -19,7 +27,9 @@ import {
   readFlag,
   readFullEnvelope,
   readHeader,
+  readLastHold,
   writeFullEnvelope,
+  writeLastHold,
 } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 
@@ -53,7 +63,9 @@ export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer
   const origin = peeked.holder?.origin;
   writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
   writer.text(origin?.folder ?? '');
+  writer.text(peeked.holder?.name ?? '').u64(peeked.holder?.since ?? 0);
   writeFullEnvelope(writer, peeked.envelope);
+  writeLastHold(writer, peeked.lastHold);
   return writer.bytes();
 }
 
@@ -70,8 +82,9 @@ export function decodePeeked(frame: Frame): {
     const mailbox = readName(reader);
     const holder = readHolder(reader);
     const envelope = readFullEnvelope(reader);
-    const partBytes = body.length;
-    return { kind: 'peeked', request, envelope, mailbox, attempt, holder, partBytes };
+    const history = readLastHold(reader);
+    const about = { envelope, mailbox, attempt, holder, partBytes: body.length };
+    return { kind: 'peeked', request, ...about, ...history };
   });
   if (response.attempt === 0) throw new IpcError('bad_frame', 'a peeked message with attempt 0');
   if (isDamaged) {
@@ -95,7 +108,11 @@ function readHolder(reader: ByteReader): Holder | undefined {
   }
   const folder = reader.text();
   const origin = origins[0] && withFolder(origins[0], folder);
-  return session === '' ? undefined : { session: parseSessionId(session), origin };
+  const name = readStoredNameOrNone(reader);
+  const since = readTime(reader) || undefined;
+  if (session !== '') return { session: parseSessionId(session), origin, name, since };
+  if (name === '' && since === undefined) return undefined;
+  throw new IpcError('bad_frame', 'a ready message with the name or the time of a holder');
 }
 
 export function dropHeader(drop: DropRequest): Buffer {

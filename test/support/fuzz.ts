@@ -1,6 +1,6 @@
 // Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
-import { bodyChecksum, parseName, parseNamedId } from '../../src/model/message.ts';
+import { bodyChecksum, type PastHold, parseName, parseNamedId } from '../../src/model/message.ts';
 import type { Response } from '../../src/model/requests.ts';
 import { encodeRequest, encodeResponse, type RequestToSend } from '../../src/protocol/codec.ts';
 import { sessionIdOf, sessionSecretBytes } from '../../src/protocol/session-secret.ts';
@@ -42,6 +42,7 @@ const requests: readonly RequestToSend[] = [
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },
   { kind: 'release', request: 6, holds, unread: false, rejected: true },
+  { kind: 'release', request: 6, holds, unread: false, rejected: false, sessionEnds: true },
   { kind: 'status', request: 7 },
   { kind: 'retry', request: 11, to: name, ids: [id], after: 5 },
   { kind: 'listen', request: 12, addresses: ['127.0.0.2', '::1'] },
@@ -67,6 +68,7 @@ const ahead = {
   holder: { number: 2, name, heldMs: 1_000 },
   same: { number: 3, ageMs: 2_000, isHeld: true },
 };
+const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
 
 const answers: readonly Response[] = [
   {
@@ -79,7 +81,11 @@ const answers: readonly Response[] = [
   },
   {
     ...{ kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
-    ...{ remaining: 2, elsewhere },
+    ...{ remaining: 2, elsewhere, lastHold },
+  },
+  {
+    ...{ kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
+    ...{ remaining: 0, elsewhere: [] },
   },
   { kind: 'end', request: 3, remaining: 7, elsewhere },
   { kind: 'settled', request: 5, notHeld: holds },
@@ -93,7 +99,7 @@ const answers: readonly Response[] = [
   { kind: 'listening', request: 12, addresses: ['127.0.0.1'] },
   {
     ...{ kind: 'peeked', request: 12, envelope, mailbox: name, attempt: 2, partBytes: 2 },
-    holder: { session, origin },
+    ...{ holder: { session, origin, name, since: 2 ** 40 }, lastHold },
   },
   {
     ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from: name }] },

@@ -11,13 +11,21 @@ import {
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
 import { placed, sanitize, sanitizeLine } from '../../app/sanitize.ts';
-import { byteCount, described, lines, messages, moreThere } from '../../app/summaries.ts';
+import {
+  byteCount,
+  described,
+  lines,
+  messages,
+  minuteOf,
+  moreThere,
+  pastHold,
+} from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
 import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
-import { type Name, parseMessageId } from '../../model/message.ts';
+import { type Envelope, type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { originFields, plainOrigin } from '../deliver.ts';
@@ -37,7 +45,8 @@ const peekFields: OutputFields = {
   time: 'when it was stored, in ms since 1970',
   attempt: 'its delivery while it is held, else its next one',
   answers: 'the id of the message that it answers, or ""',
-  holder: 'who holds it: session, program, pid, machine; null: nobody',
+  holder: 'who holds it: {session, name, since, program, pid, machine}',
+  lastHold: 'who had it before and did not settle it: {name, from, to, ended}',
   bytes: 'bytes of its body',
   damaged: 'true: the disk damaged it, and its body is lost',
   line: 'the first line of its text; null when it is damaged',
@@ -143,15 +152,15 @@ async function peek(
 }
 
 function plainLine(message: PeekedMessage, full: boolean): string {
-  const { envelope, mailbox, attempt, holder, part } = message;
+  const { envelope, mailbox, attempt, holder, lastHold, part } = message;
   const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
   return jsonLine({
     ...{ id, number, mailbox, to, from, ...plainOrigin(origin), time, attempt, answers },
     holder: holder && {
-      session: holder.session,
+      ...{ session: holder.session, name: holder.name, since: holder.since },
       ...(holder.origin ? plainOrigin(holder.origin) : noOrigin),
     },
-    ...{ bytes, damaged: part === undefined, line: firstLine(message) },
+    ...{ lastHold, bytes, damaged: part === undefined, line: firstLine(message) },
     body: full ? partText(message) : undefined,
   });
 }
@@ -163,17 +172,20 @@ function presentPeeked(message: PeekedMessage, full: boolean): string {
   const { envelope, mailbox, holder } = message;
   const head = [
     described(message),
-    holder ? `held by ${holderWords(holder)}` : 'ready',
+    holder ? `held by ${holderWords(holder, envelope)}` : 'ready',
     byteCount(envelope.bodyBytes),
     ...(envelope.to === mailbox ? [] : [`posted to ${quoted(envelope.to)}`]),
     `id ${quoted(envelope.id)}`,
   ].join(', ');
-  return `${[head, ...bodyLines(message, full)].join('\n')}\n`;
+  const title = [head, ...pastHold(message)].join('; ');
+  return `${[title, ...bodyLines(message, full)].join('\n')}\n`;
 }
 
-function holderWords({ session, origin }: Holder): string {
-  if (!origin) return `a session that is not connected (${session})`;
-  return placed(origin);
+function holderWords({ session, origin, name, since }: Holder, { to, time }: Envelope): string {
+  const place = origin ? placed(origin) : `a session that is not connected, ${session}`;
+  // One that is called by the mailbox has no name of its own.
+  const who = name === '' || name === to ? place : `${quoted(name)} (${place})`;
+  return since === undefined ? who : `${who} since ${minuteOf(since, time)} UTC`;
 }
 
 function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {

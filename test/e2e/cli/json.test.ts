@@ -9,7 +9,7 @@ import { type Ended, ended, nextLine, shell } from '../../support/processes/shel
 
 const message = [
   ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder'],
-  ...['time', 'attempt'],
+  ...['time', 'attempt', 'lastHold'],
   ...['answers', 'depth', 'remaining', 'elsewhere', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
@@ -22,7 +22,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   peek: [
     ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder'],
     ...['time', 'attempt'],
-    ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
+    ...['answers', 'holder', 'lastHold', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   send: ['received', 'host'],

@@ -73,13 +73,30 @@ test('peek shows who holds a message, and an empty mailbox is no failure', async
   await mail.post('B', 'in work');
   await mail.wait('B');
   const { text: held } = await run(['peek', 'B']);
-  assert.match(held, /, held by "worker" on "[^"]*" in "[^"]*", 7 bytes, id ".*"\n {2}in work\n$/);
-  const { holder, attempt } = JSON.parse((await run(['peek', 'B', '--json'])).text);
-  assert.deepEqual(Object.keys(holder), ['session', 'program', 'pid', 'machine', 'folder']);
-  assert.deepEqual([holder.pid, attempt], [process.pid, 1]);
+  assert.match(
+    held,
+    /, held by "worker" on "[^"]*" in "[^"]*" since (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC, 7 bytes, id ".*"\n {2}in work\n$/,
+  );
+  const { holder, attempt, lastHold } = JSON.parse((await run(['peek', 'B', '--json'])).text);
+  assert.deepEqual(Object.keys(holder), [
+    ...['session', 'name', 'since', 'program', 'pid', 'machine', 'folder'],
+  ]);
+  assert.deepEqual([holder.name, holder.pid, attempt, lastHold], ['B', process.pid, 1, null]);
+  await mail.post('C', 'note', { from: 'ben' });
+  const named = await run(['peek', 'B']);
+  assert.match(named.text, /, held by "ben" \("worker" on "[^"]*" in "[^"]*"\) since /);
   const { code, text, errors } = await run(['peek', 'nobody']);
   assert.deepEqual([code, text, errors], [0, '', 'No message in "nobody".\n']);
   await mail.close();
+  const { text: after } = await run(['peek', 'B']);
+  assert.match(
+    after,
+    /, attempt 2, ready, 7 bytes, id ".*"; "ben" had it from \S+( \d\d:\d\d)? to \S+( \d\d:\d\d)? UTC and ended without saying it was done\n {2}in work\n$/,
+  );
+  const again = JSON.parse((await run(['peek', 'B', '--json'])).text);
+  assert.deepEqual(again.lastHold, {
+    ...{ name: 'ben', from: holder.since, to: again.lastHold.to, ended: 'disconnected' },
+  });
 });
 
 test('peek --max bounds the messages and says how many follow; --full prints whole bodies', async (context) => {

@@ -431,7 +431,8 @@ export class EngineOracle {
     }
     if (command.kind === 'peek') {
       assert.deepEqual(records, [], 'a peek changes nothing');
-      return checkPeek(command, this.#messages.values(), this.#connectedSessions(), replies);
+      const sessions = { connected: this.#connectedSessions(), names: this.#holderNames };
+      return checkPeek(command, this.#messages.values(), sessions, replies);
     }
     const expected = this.#expectedEffects(command, instant);
     const applyNext = () => {
@@ -948,13 +949,17 @@ export class EngineOracle {
     this.#knownIds.shrink(this.#limits, this.#connectedSessions());
   }
 
-  /** More than one if its id was forgotten and used again while the first message was there. */
+  /**
+   * More than one if its id was forgotten and used again while the first message was there. Once the second message
+   * is settled, the first one is not found by its id any more.
+   */
   #depthsOfAnswer(answered: MessageId | ''): number[] {
     if (answered === '') return [0];
     const depths = [...this.#messages.values()]
       .filter(({ envelope }) => envelope.id === answered)
       .map(({ envelope }) => 1 + envelope.depth);
-    return depths.length === 1 ? depths : [...depths, 1];
+    const isFound = this.#knownIds.live(answered) !== undefined;
+    return depths.length === 1 && isFound ? depths : [...depths, 1];
   }
 
   #settle(numbers: readonly number[], expected: ExpectedEffects): void {
@@ -994,10 +999,10 @@ export class EngineOracle {
   }
 
   #checkOffer(to: number, offer: Offer, holder: SessionId): void {
-    const { envelope, mailbox, attempt, others, request, remaining, elsewhere } = offer;
+    const { envelope, mailbox, attempt, others, request, remaining, elsewhere, lastHold } = offer;
     const { number, bodyBytes } = envelope;
     const message = this.#message(number);
-    assert.deepEqual({ envelope, mailbox, attempt, holder }, comparable(message));
+    assert.deepEqual({ envelope, mailbox, attempt, holder, lastHold }, comparable(message));
     const open = this.#openRequest(to, request);
     assert.equal(open.session, holder);
     assert.equal(open.mailbox, mailbox);
@@ -1337,8 +1342,8 @@ function indexBytesOf(added: readonly Indexed[], there: readonly StoredMessage[]
   return texts.join('').length + pastHolds.join('').length + bytes;
 }
 
-function comparable({ envelope, mailbox, attempt, holder }: StoredMessage) {
-  return { envelope, mailbox, attempt, holder };
+function comparable({ envelope, mailbox, attempt, holder, lastHold }: StoredMessage) {
+  return { envelope, mailbox, attempt, holder, lastHold };
 }
 
 /** A hold that ends by this command without a settle. */

@@ -1,7 +1,7 @@
 // What a peek must show and a drop must settle, told from all messages of the store.
 import assert from 'node:assert/strict';
 import type { Reply } from '../../../src/engine/commands.ts';
-import type { SessionId } from '../../../src/model/message.ts';
+import type { Name, SessionId } from '../../../src/model/message.ts';
 import type { DropRequest, PeekRequest } from '../../../src/model/requests.ts';
 import type { StoredMessage } from './engine-oracle.ts';
 
@@ -26,7 +26,10 @@ export function droppable(
 export function checkPeek(
   peek: PeekRequest,
   messages: Iterable<StoredMessage>,
-  connected: ReadonlySet<SessionId>,
+  sessions: {
+    readonly connected: ReadonlySet<SessionId>;
+    readonly names: ReadonlyMap<SessionId, Name | ''>;
+  },
   replies: readonly Reply[],
 ): void {
   const there = inOrder(messages)
@@ -34,15 +37,17 @@ export function checkPeek(
     .filter(({ envelope }) => envelope.number > peek.after);
   const seen = replies.flatMap(({ response }) => (response.kind === 'peeked' ? [response] : []));
   assert.deepEqual(
-    seen.map(({ envelope, mailbox, attempt, holder }) => ({
-      ...{ envelope, mailbox, attempt, holder: holder?.session },
+    seen.map(({ envelope, mailbox, attempt, holder, lastHold }) => ({
+      ...{ envelope, mailbox, attempt, holder: holder?.session, lastHold },
+      ...{ name: holder?.name, since: holder?.since },
       isConnected: holder?.origin !== undefined,
     })),
     there
       .slice(0, Math.min(peek.messagesMax, 250))
-      .map(({ envelope, mailbox, attempt, holder }) => ({
-        ...{ envelope, mailbox, attempt, holder },
-        isConnected: holder !== undefined && connected.has(holder),
+      .map(({ envelope, mailbox, attempt, holder, heldSince: since, lastHold }) => ({
+        ...{ envelope, mailbox, attempt, holder, lastHold },
+        ...{ name: holder && sessions.names.get(holder), since },
+        isConnected: holder !== undefined && sessions.connected.has(holder),
       })),
   );
   const last = replies.at(-1)?.response;

@@ -7,7 +7,7 @@ import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
 import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import * as resultText from '../../../src/mcp/result-text.ts';
 import type { Delivery, PostResult } from '../../../src/model/mail-service.ts';
-import type { MessageId, Name } from '../../../src/model/message.ts';
+import type { MessageId, Name, PastHold } from '../../../src/model/message.ts';
 import type { MailElsewhere } from '../../../src/model/requests.ts';
 import { read } from '../../support/mcp-host.ts';
 import { nothingAhead } from '../../support/receipts.ts';
@@ -30,6 +30,7 @@ interface Given {
   elsewhere?: readonly MailElsewhere[];
   answers?: MessageId | '';
   depth?: number;
+  lastHold?: PastHold;
 }
 
 function delivery(given: Given = {}): Delivery {
@@ -41,7 +42,8 @@ function delivery(given: Given = {}): Delivery {
   const id = `m${number}` as MessageId;
   const size = { depth, bodyBytes: bytes.length, checksum: 0 };
   const envelope = { id, number, to: mailbox, from, time, answers, origin: sentFrom, ...size };
-  return { envelope, mailbox, attempt, others, remaining, elsewhere, body: bytes };
+  const { lastHold } = given;
+  return { envelope, mailbox, attempt, others, remaining, elsewhere, lastHold, body: bytes };
 }
 
 /** As the reads of the tool make it. */
@@ -290,6 +292,40 @@ test('a body that does not fit comes in parts, the last with the ticket itself',
   const unwritten = resultText.presentPart({ ...whole, path: undefined }, 1, 'Message', []);
   assert.match(unwritten ?? '', /no file could be written/);
 });
+
+const ben = 'ben' as Name;
+const [from, to] = [Date.UTC(2026, 10, 22, 16, 2, 59), Date.UTC(2026, 10, 22, 17, 31)];
+const pastHolds: [PastHold, string][] = [
+  [
+    { name: ben, from, to, ended: 'disconnected' },
+    '"ben" had it from 16:02 to 17:31 UTC and ended without saying it was done',
+  ],
+  [
+    { name: ben, from, to, ended: 'released' },
+    '"ben" had it from 16:02 to 17:31 UTC and gave it back',
+  ],
+  [
+    { name: '', from, to: to + 86_400_000, ended: 'rejected' },
+    'a session had it from 16:02 to 2026-11-23 17:31 UTC and rejected it',
+  ],
+  [
+    { name: box, from: from + 86_400_000, to: to + 86_400_000, ended: 'disconnected' },
+    'a reader of "B" had it from 2026-11-23 16:02 to 17:31 UTC and ended without saying it was done',
+  ],
+];
+
+for (const [lastHold, words] of pastHolds) {
+  test(`the head of a message that comes again: ${words}`, () => {
+    const again = delivery({ attempt: 2, lastHold });
+    const head = '#12 from "A" ("test" on "here"), 2026-11-22T15:24:11Z, attempt 2';
+    assert.equal(
+      read(resultText.presentDelivery(again, 'k7f3-12', ['2 more'], undefined, time)).head,
+      `Message for "B": ${head}; ${words}; 2 more.`,
+    );
+    const both = presentAll(box, [again, delivery({ number: 13 })], 0, 'k7f3-12', []);
+    assert.equal(unmarked(both).split('\n')[1], `<<<MARK ${head}; ${words}`);
+  });
+}
 
 test('no part splits a character, and each fits with the longest names', () => {
   const name = '\u{e0041}'.repeat(50) as Name;

@@ -6,11 +6,12 @@ import { timeMsMax } from '../../../src/base/limits.ts';
 import { version } from '../../../src/base/version.ts';
 import {
   bodyChecksum,
+  type Name,
   parseName,
   parseNamedId,
   parseSessionId,
 } from '../../../src/model/message.ts';
-import type { Request, Response } from '../../../src/model/requests.ts';
+import type { Holder, Request, Response } from '../../../src/model/requests.ts';
 import {
   decodeRequest,
   decodeResponse,
@@ -170,10 +171,12 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       },
       remaining: 2,
       elsewhere: [{ mailbox: from, ready: 1 }],
+      lastHold: { name: from, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' },
     },
-    '83 00 0000 00000003 00000046 00000002 00000001 00 01 41',
+    '83 00 0000 00000003 0000005d 00000002 00000001 00 01 41',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
     '00000002 00000001 01 42 00000001',
+    '00000001 01 42 0000010000000000 0000010000000001 02',
     '68656c6c6f',
   ],
   end: [
@@ -225,15 +228,16 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   peeked: [
     {
       ...{ kind: 'peeked', request: 12, attempt: 2, mailbox: to, partBytes: 2 },
-      holder: { session, origin: { ...origin, folder: '~/a' } },
+      holder: { session, origin: { ...origin, folder: '~/a' }, name: from, since: 2 ** 40 },
       envelope: {
         ...{ id, number: 6, to, from: '', time: 2 ** 40, answers: '', origin },
         ...{ depth: 3, bodyBytes: 5, checksum },
       },
     },
-    '8d 00 0000 0000000c 00000055 00000002 00 01 41 10 6973636e6c3968716e6f616c6d763034',
-    '00000001 01 70 00000102 01 6d 03 7e2f61',
+    '8d 00 0000 0000000c 00000063 00000002 00 01 41 10 6973636e6c3968716e6f616c6d763034',
+    '00000001 01 70 00000102 01 6d 03 7e2f61 01 42 0000010000000000',
     '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
+    '00000000',
     '6865',
   ],
   dropped: [
@@ -298,19 +302,20 @@ for (const [kind, [response, ...hex]] of Object.entries(answers)) {
   });
 }
 
-test('a release is counted, unread or rejected: 0, 1 or 2, and no other number', () => {
-  for (const [how, unread, rejected] of [
-    ['00', false, false],
-    ['01', true, false],
-    ['02', false, true],
+test('a release is counted, unread, rejected or by an end of the session: 0, 1, 2 or 3, and no other number', () => {
+  for (const [how, flags] of [
+    ['00', { unread: false, rejected: false }],
+    ['01', { unread: true, rejected: false }],
+    ['02', { unread: false, rejected: true }],
+    ['03', { unread: false, rejected: false, sessionEnds: true }],
   ] as const) {
-    const release: Request = { kind: 'release', request: 6, holds, unread, rejected };
+    const release = { kind: 'release', request: 6, holds, ...flags } as const;
     const hex = `07 00 0000 00000006 00000011 ${how} 00000001 0000000000000005 03 696431`;
     assert.equal(hexOf(encodeRequest(release)), hex.replaceAll(' ', ''));
     assert.deepEqual(decodeRequest(frameOf(encodeRequest(release))), release);
   }
   const frame = requestFrame('release');
-  const header = Buffer.concat([Buffer.from([3]), frame.header.subarray(1)]);
+  const header = Buffer.concat([Buffer.from([4]), frame.header.subarray(1)]);
   assert.throws(() => decodeRequest({ ...frame, header }), { code: 'bad_frame' });
 });
 
@@ -522,10 +527,34 @@ test('a post has either a count or an id', () => {
   }
 });
 
+test('a message has one last hold at most, which ended in one of three ways, and a ready one no holder', () => {
+  const offer = answerFrame('offer');
+  const list = offer.header.subarray(-23);
+  assert.equal(list.readUInt32BE(), 1);
+  const rest = offer.header.subarray(0, -23);
+  const twice = Buffer.concat([
+    rest,
+    Buffer.from([0, 0, 0, 2]),
+    list.subarray(4),
+    list.subarray(4),
+  ]);
+  const codes = [0, 4].map((code) => Buffer.concat([rest, list.subarray(0, -1), Buffer.of(code)]));
+  for (const header of [twice, ...codes]) {
+    assert.throws(() => decodeResponse({ ...offer, header }), { code: 'bad_frame' });
+  }
+  const peeked = answers.peeked[0] as Response & { kind: 'peeked' };
+  const nobody = { session: '', origin: undefined, name: from, since: undefined } as unknown;
+  const ready = frameOf(encodeResponse({ ...peeked, holder: nobody as Holder }, body));
+  assert.throws(() => decodeResponse(ready), { code: 'bad_frame' });
+});
+
 test('every error in a response is fatal', () => {
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const stored = answers.stored[0] as Response & { kind: 'stored' };
+  const lastHold = { name: '' as Name, from: 1, to: 2, ended: 'released' } as const;
   const wrong: Response[] = [
+    { ...offer, lastHold: { ...lastHold, name: 'a\x1b' as Name } },
+    { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
     { ...offer, attempt: 0 },
     { ...offer, mailbox: '' as typeof to },
     { ...offer, envelope: { ...offer.envelope, number: 0 } },
