@@ -13,7 +13,7 @@ export {
   type DirectMessage,
   type Glimpse,
   Message,
-  type PastHold,
+  type PastHolder as PastHold,
 } from './library/library-message.ts';
 export type {
   AskOptions,

@@ -294,9 +294,12 @@ export const settleReserveBytes = 16 * 1024;
 /** Size of a ballast file, which is given back when the disk is full; fewest and most of them. */
 export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
-export const ballastFilesMax = 64;
-/** What a message needs to be delivered and settled, with sync points. It determines how many ballast files. */
-export const settleBytes = 128;
+export const ballastFilesMax = 80;
+/**
+ * What a message needs to be delivered and settled, with sync points and a name of 26 bytes for its holder. It
+ * determines how many ballast files.
+ */
+export const settleBytes = 160;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
   ballastFileBytes >= segmentReserveBytes + settleReserveBytes,

@@ -34,7 +34,7 @@ export const messageFields: OutputFields = {
   ...originFields,
   time: 'when it was stored, in ms since 1970',
   attempt: 'how many times it was delivered, this time included',
-  lastHold: 'who had it before and did not settle it: {name, from, to, ended}',
+  lastHold: 'who had it last, unsettled: name, from, to, ended; null: nobody',
   answers: 'the id of the message that it answers, or ""',
   depth: 'its position in a chain of answers; 0 if it answers none',
   remaining: 'messages left in the mailbox that no session holds',

@@ -321,8 +321,15 @@ export class State {
     const { number } = envelope;
     this.reserveNumbersBelow(number + 1);
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
-    const fresh = { holder: undefined, heldSince: undefined, lastHold: undefined };
-    const message = { envelope, mailbox, attempt, ...fresh };
+    // Without a spread, which would keep some fields outside of the object and take 24 bytes more.
+    const message: MutableMessage = {
+      envelope,
+      mailbox,
+      attempt,
+      holder: undefined,
+      heldSince: undefined,
+      lastHold: undefined,
+    };
     this.#messages.set(number, message);
     this.#numbers.set(envelope.id, number);
     this.#enter(message);

@@ -45,6 +45,10 @@ class Checker {
   #isDraining = false;
   readonly #settled = new Set<string>();
   readonly #offered = new Set<string>();
+  /** The epoch in which each message was acknowledged, and that in which it was delivered, for the first time. */
+  readonly #ackedIn = new Map<string, number>();
+  readonly #offeredIn = new Map<string, number>();
+  readonly #withoutPastHold: string[] = [];
   /** The number or count of the last first delivery, by order. */
   readonly #lastFirst = new Map<string, number>();
   readonly #sessions = new Map<string, string>();
@@ -111,6 +115,8 @@ class Checker {
       this.#violated('I1', `${name(id, body)} was acknowledged and is lost`);
     }
     if (!isDamaged) this.#checkAllOrNone();
+    // A corrupt record may have had the past hold.
+    if (!this.#isReported) this.#found.push(...this.#withoutPastHold);
     if (this.#isReported && !isDamaged)
       this.#violated('false alarm', 'corruption was reported, but nothing was corrupted');
     return isExcused ? this.#found.filter((what) => !what.startsWith('I3')) : this.#found;
@@ -152,8 +158,19 @@ class Checker {
     for (const id of ids) this.#hold(id, epoch, on);
   }
 
+  /** A message that a crash undid and that was posted again has lost its past hold: it was delivered before it was safe. */
+  #checkPastHold(epoch: number, { id, body, attempt, hasPastHold }: Seen): void {
+    if (!this.#offeredIn.has(id)) this.#offeredIn.set(id, epoch);
+    const ackedIn = this.#ackedIn.get(id) ?? Number.POSITIVE_INFINITY;
+    const wasSafe = ackedIn <= (this.#offeredIn.get(id) ?? 0);
+    if (attempt === 1 || hasPastHold || !wasSafe) return;
+    const what = `${name(id, body)} is at attempt ${attempt}, and nobody had it before`;
+    this.#withoutPastHold.push(`past hold: ${what}`);
+  }
+
   #checkOffer({ epoch, on, message }: EntryOf<'offered'>): void {
     const { id, number, body } = message;
+    this.#checkPastHold(epoch, message);
     // A fenced owner may deliver what it has in memory until it has to sync.
     const isNewest = epoch >= this.#epoch;
     if (isNewest && this.#settled.has(id)) {
@@ -199,6 +216,7 @@ class Checker {
     if (acked !== number)
       this.#violated('I5', `${id} was acknowledged as ${acked}, then as ${number}`);
     this.#acked.set(id, number);
+    if (!this.#ackedIn.has(id)) this.#ackedIn.set(id, epoch);
   }
 
   #respond(epoch: number, what: string): void {

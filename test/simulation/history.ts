@@ -23,6 +23,8 @@ export interface Seen {
   readonly from: string;
   /** Empty if the body is corrupt. */
   readonly body: string;
+  /** The head says who had it before. */
+  readonly hasPastHold: boolean;
 }
 
 export type Entry = { readonly at: number } & ( // Calls and their results.
@@ -215,9 +217,15 @@ function idsOf(holds: readonly Hold[]): string[] {
 }
 
 function seen(
-  { envelope, attempt, mailbox }: Pick<Delivery, 'envelope' | 'attempt' | 'mailbox'>,
+  {
+    envelope,
+    attempt,
+    mailbox,
+    lastHold,
+  }: Pick<Delivery, 'envelope' | 'attempt' | 'mailbox' | 'lastHold'>,
   body: Buffer | undefined,
 ): Seen {
   const { id, number, to, from } = envelope;
-  return { id, number, attempt, mailbox, to, from, body: body?.toString() ?? '' };
+  const hasPastHold = lastHold !== undefined;
+  return { id, number, attempt, mailbox, to, from, body: body?.toString() ?? '', hasPastHold };
 }

@@ -116,6 +116,14 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
+    name: 'forgets at a takeover who had a message before',
+    file: 'engine/state.js',
+    snippet: 'lastHold: record.lastHold,',
+    instead: 'lastHold: undefined,',
+    invariant: 'past hold',
+    seeds: 500,
+  },
+  {
     name: 'takes its own standstill for the silence of its peers',
     file: 'base/standstill.js',
     snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',

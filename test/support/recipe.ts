@@ -59,7 +59,8 @@ const words = [
   /(?<=" in ")[^"]+(?="\))/,
 ];
 const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
-const time = /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+\.\d(?= s;)/g;
+const time =
+  /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+\.\d(?= s;)|(?<=had it from )[-\d :]+ to [-\d :]+(?= UTC)/g;
 
 /** The steps of the section with this title. */
 export function stepsOf(title: string): Step[] {

@@ -93,6 +93,12 @@ test('close releases what is held', async (context) => {
   await b.close();
   const again = await a.wait('B', { timeoutMs: 5_000 });
   assert.deepEqual([again?.text, again?.attempt], ['kept', 2]);
+  const { lastHold } = again ?? {};
+  assert.deepEqual([lastHold?.name, lastHold?.ended], ['B', 'disconnected']);
+  assert.ok(lastHold && again && lastHold.from >= again.time && lastHold.to >= lastHold.from);
+  await again.release();
+  const [glimpse] = (await a.peek('B')).messages;
+  assert.deepEqual([glimpse?.lastHold?.name, glimpse?.lastHold?.ended], ['B', 'released']);
 });
 
 test('a wait ends by its timeout, and by its signal', async (context) => {
