@@ -46,10 +46,9 @@ export function addMailCommands(program: Command): void {
       duplicate: 'true: it was stored by an earlier post, and not again',
       reader: 'true: a reader was waiting for it',
       before: 'unread messages that will be delivered before it',
-      holder:
-        'the first message that another session holds there: {number, name, heldMs}; null if there is none',
-      same: 'an unsettled message of the same sender and text: {number, ageMs, isHeld}; null if there is none',
-      elsewhere: 'unread mail of other mailboxes of this session: a list of {mailbox, ready}',
+      holder: 'the first message that another reader holds: {number, name, heldMs}',
+      same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',
+      elsewhere: "this session's unread mail elsewhere: [{mailbox, ready}]",
     },
     examples: [
       "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",

@@ -178,7 +178,10 @@ test('a resolver that fails does not hinder calls to a broker that is connected'
   assert.deepEqual(bodies, ['first']);
   assert.match((await call({ ...status, after: ticket })).head, /; 0 messages, /);
   const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
-  assert.match(asked.head, /^No message for "B" within 1 s; the question is stored as #2\./);
+  assert.match(
+    asked.head,
+    /^No message for "B" within 1 s; the question is stored as #2; 1 waits in "A"\./,
+  );
 });
 
 test('a name that could not be looked up is looked up again by the next call', async (context) => {
