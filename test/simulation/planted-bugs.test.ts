@@ -131,15 +131,6 @@ const brokers: readonly Broken[] = [
     invariant: 'standstill',
     seeds: 1_000,
   },
-  {
-    name: 'leaves a wait on several mailboxes in the lines of all but the first',
-    file: 'engine/waiters.js',
-    snippet: `for (const stand of waiter.stands)
-            this.#leave(stand);`,
-    instead: 'this.#leave(waiter.stands[0]);',
-    invariant: 'I7',
-    seeds: 500,
-  },
 ];
 
 for (const { name, invariant, seeds, isDamaged = false, ...breakage } of brokers) {
