@@ -8,8 +8,8 @@ import { Lines } from '../../support/processes/lines.ts';
 import { type Ended, ended, nextLine, shell } from '../../support/processes/shell.ts';
 
 const message = [
-  ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
-  ...['answers', 'depth', 'failure', 'damaged', 'body'],
+  ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder', 'time'],
+  ...['attempt', 'lastHold', 'answers', 'depth', 'failure', 'damaged', 'body'],
 ];
 const keyChange = ['path', 'same', 'old'];
 
@@ -19,12 +19,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   fetch: message,
   ask: message,
   peek: [
-    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'time', 'attempt'],
-    ...['answers', 'holder', 'bytes', 'damaged', 'line', 'body'],
+    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder', 'time'],
+    ...['attempt', 'answers', 'holder', 'lastHold', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   send: ['received', 'host'],
-  receive: ['from', 'program', 'pid', 'machine', 'body'],
+  receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
   ping: ['host', 'ms'],
   broker: ['port', 'role', 'pid', 'epoch', 'addresses', 'messages', 'warnings'],
   status: [
