@@ -12,8 +12,8 @@ export {
 export {
   type DirectMessage,
   type Glimpse,
+  type LastHold,
   Message,
-  type PastHold,
 } from './library/library-message.ts';
 export type {
   AskOptions,

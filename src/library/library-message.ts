@@ -3,7 +3,7 @@
 import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
-import type { HoldEnd, Origin, PastHold as StoredPastHold } from '../model/message.ts';
+import type { HoldEnd, Origin, PastHold } from '../model/message.ts';
 import type { Holder } from '../model/requests.ts';
 import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
@@ -16,7 +16,7 @@ export interface MessageHandle {
 }
 
 /** The last session that had a message and did not settle it. */
-export interface PastHold {
+export interface LastHold {
   /** What it was called: the name that it posted under, else the mailbox that it read last; '' for none. */
   readonly name: string;
   /** When it got the message, by the clock of the broker's machine. */
@@ -62,7 +62,7 @@ export class Message {
   /** How many times it was delivered, this time included. After 20 attempts it waits in `dead-letters`. */
   readonly attempt: number;
   /** Who had it before and did not settle it; undefined for a message that nobody gave up. */
-  readonly lastHold: PastHold | undefined;
+  readonly lastHold: LastHold | undefined;
   /** The id of the message that this one answers, or ''. */
   readonly answers: string;
   /** Its position in a chain of answers: 0 for a message that answers none, 1 for an answer to that, and so on. */
@@ -159,7 +159,7 @@ export interface Glimpse {
   /** The session that holds it; undefined when it is ready. */
   readonly holder: Holder | undefined;
   /** Who had it before and did not settle it; undefined for a message that nobody gave up. */
-  readonly lastHold: PastHold | undefined;
+  readonly lastHold: LastHold | undefined;
   /** Bytes of its body. */
   readonly bytes: number;
   /** The disk damaged the body. */
@@ -185,7 +185,7 @@ export function glimpseOf(message: PeekedMessage, full: boolean): Glimpse {
   };
 }
 
-function withDates(lastHold: StoredPastHold | undefined): PastHold | undefined {
+function withDates(lastHold: PastHold | undefined): LastHold | undefined {
   return lastHold && { ...lastHold, from: new Date(lastHold.from), to: new Date(lastHold.to) };
 }
 
