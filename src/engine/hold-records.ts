@@ -1,5 +1,5 @@
-// The records of a delivery: with what its holder is called, so that the next reader can be told who had the message,
-// even if the owner dies with the holder.
+// The records of a delivery, with what its holder is called: the journal says to the next reader who had the message,
+// even if the owner dies together with the holder.
 import type { SessionId } from '../model/message.ts';
 import type { OfferedRecord } from '../model/records.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
