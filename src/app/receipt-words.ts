@@ -1,9 +1,9 @@
 // What stands beside a result for its reader to know: how old mail is, what is left, what waits elsewhere, and what
 // a post found ahead of its message. Each is a few words.
 import { quoted } from '../base/quoted.ts';
+import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
-import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
 import { shownFolder } from './sanitize.ts';
 import type { Notes } from './summaries.ts';
 

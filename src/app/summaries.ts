@@ -245,13 +245,13 @@ export function at({ host, port }: BrokerHost): string {
   return port === undefined ? bare : `${bare}:${port}`;
 }
 
-/** Names the message that an answer answers: the words after "an answer". */
+/** What is said of the message that another one answers; '' for nothing. */
 export type QuestionNames = (id: MessageId) => string;
 
 /** A message in one line, but for its mailbox and body. */
 export function described(
   { envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>,
-  questionOf: QuestionNames = (id) => ` to ${quoted(id)}`,
+  questionOf: QuestionNames = (id) => `, an answer to ${quoted(id)}`,
   nowMs = Date.now(),
 ): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
@@ -301,7 +301,7 @@ function chainNote(depth: number): string {
 
 function answering({ answers, depth }: Envelope, questionOf: QuestionNames): string {
   if (answers === '') return '';
-  return `, an answer${questionOf(answers)}${chainNote(depth)}`;
+  return `${questionOf(answers)}${chainNote(depth)}`;
 }
 
 export function head(title: string, notes: Notes): string {

@@ -1,16 +1,9 @@
 // What responses say beside their own matter, so that no agent has to ask: the session's unread mail in other
 // mailboxes, and what stands between a stored message and its reader. Each takes a bounded number of looks.
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
+import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
-import type {
-  EndResponse,
-  HeldAhead,
-  MailElsewhere,
-  Offer,
-  RequestNumber,
-  SameText,
-  StoredMessage,
-} from '../model/requests.ts';
+import type { EndResponse, Offer, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';

@@ -158,3 +158,15 @@ test('an answer without a ticket names the question if its sender held no other 
     'Message for "boss": #2 from "ben" (test-host), an answer to your #1 "APPROVED?", TIME.',
   );
 });
+
+test('a message that carries the ticket of another agent is no answer for its reader', async (context) => {
+  const start = await setUp(context);
+  const [boss, ben, amy] = [await start(), await start(), await start()];
+  await boss.call(post('boss', 'ben', 'Ask amy.'));
+  const { ticket } = await ben.call(wait('ben'));
+  await ben.call({ ...post('ben', 'amy', 'Which port?'), after: ticket });
+  assert.equal(
+    plain(await amy.call(wait('amy'))),
+    'Message for "amy": #2 from "ben" (test-host), TIME.',
+  );
+});

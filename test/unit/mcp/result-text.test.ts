@@ -6,9 +6,9 @@ import { deliveryTitle } from '../../../src/app/summaries.ts';
 import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
 import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import * as resultText from '../../../src/mcp/result-text.ts';
+import type { MailElsewhere } from '../../../src/model/mail-ahead.ts';
 import type { Delivery, PostResult } from '../../../src/model/mail-service.ts';
 import type { MailboxList, MessageId, Name, PastHold } from '../../../src/model/message.ts';
-import type { MailElsewhere } from '../../../src/model/requests.ts';
 import { read } from '../../support/mcp-host.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
@@ -180,7 +180,7 @@ test('from the twentieth answer in a chain on, the head says how long the chain 
     const given = delivery({ answers: 'm7' as MessageId, depth });
     return read(resultText.presentDelivery(given, 'k7f3-12', [], { nowMs: time })).head;
   });
-  const head = 'Message for "B": #12 from "A" ("test" on "here"), an answer';
+  const head = 'Message for "B": #12 from "A" ("test" on "here")';
   assert.equal(short, `${head}, 2026-11-22T15:24:11Z.`);
   const chain = ' (answer 20 in a chain: stop unless there is news)';
   assert.equal(long, `${head}${chain}, 2026-11-22T15:24:11Z.`);
@@ -587,9 +587,9 @@ test('the first words of a question are cut, on one line, and escaped', () => {
     own.add([{ id: 'm7' as MessageId, number: 7 }], Buffer.from(body));
     return own.answered('m7' as MessageId);
   };
-  assert.equal(answered('one\ntwo'), ' to your #7 "one…"');
-  assert.equal(answered('ü'.repeat(41)), ` to your #7 "${'ü'.repeat(40)}…"`);
-  assert.equal(answered('a "quote"\u202e'), ' to your #7 "a \\"quote\\"\\u202e"');
+  assert.equal(answered('one\ntwo'), ', an answer to your #7 "one…"');
+  assert.equal(answered('ü'.repeat(41)), `, an answer to your #7 "${'ü'.repeat(40)}…"`);
+  assert.equal(answered('a "quote"\u202e'), ', an answer to your #7 "a \\"quote\\"\\u202e"');
   assert.equal(own.answered('m8' as MessageId), '');
 });
 
