@@ -93,9 +93,9 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'stores a fan-out in all of its mailboxes except the last',
-    file: 'engine/engine.js',
-    snippet: 'numbered.filter(({ settledAs }) => settledAs === undefined);',
-    instead: 'numbered.length > 1 ? numbered.slice(0, -1) : numbered;',
+    file: 'engine/fan-out.js',
+    snippet: 'messages.filter(({ settledAs }) => settledAs === undefined);',
+    instead: 'messages.length > 1 ? messages.slice(0, -1) : messages;',
     invariant: 'all or none',
     seeds: 500,
   },
