@@ -94,6 +94,10 @@ class Checker {
       case 'frozen':
         if (entry.isCalm) this.#freeze();
         return;
+      case 'ended':
+        for (const [id, session] of this.#frozen)
+          if (session === entry.session) this.#frozen.delete(id);
+        return;
       case 'gone':
         this.#goneAt = entry.at;
         return this.#release(entry.on);

@@ -38,6 +38,8 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
   | { readonly kind: 'stored'; readonly body: string; readonly id: string; readonly number: number }
   | { readonly kind: 'delivered'; readonly process: string; readonly message: Seen }
   | { readonly kind: 'settle'; readonly process: string; readonly ids: readonly string[] }
+  /** The session ends in order, and gives up all that it holds, even if no broker reads that. */
+  | { readonly kind: 'ended'; readonly session: string }
   // Frames of a broker. A session has one connection to a broker at a time.
   | {
       readonly kind: 'welcomed';

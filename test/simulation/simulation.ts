@@ -276,6 +276,7 @@ class Simulation {
   }
 
   async #end({ session, process }: Role): Promise<void> {
+    this.history.add({ kind: 'ended', session: session.client.session });
     await session.close().catch(expectIpcError);
     this.#kill(process);
   }
