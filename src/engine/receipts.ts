@@ -17,8 +17,8 @@ export function mailElsewhere(
   own: readonly Name[],
   state: State,
 ): MailElsewhere[] {
-  const mailboxes = [...readMailboxes.keys()].reverse();
-  if (name !== undefined && !readMailboxes.has(name)) mailboxes.push(name);
+  const mailboxes = readMailboxes.names.toReversed();
+  if (name !== undefined && !mailboxes.includes(name)) mailboxes.push(name);
   const found: MailElsewhere[] = [];
   for (const mailbox of mailboxes) {
     const { ready } = state.counts(mailbox);
