@@ -14,13 +14,13 @@ const wordsCharacters = 40;
 const wordsBytes = wordsCharacters * 4;
 
 export class OwnPosts {
-  readonly #words = new BoundedMap<MessageId, string>(postsMax);
+  readonly #posts = new BoundedMap<MessageId, { number: number; words: string }>(postsMax);
   /** Posts whose results were written, by broker and number. */
   readonly #seen = new BoundedMap<string, true>(postsMax);
 
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
     const words = firstWords(body);
-    for (const { id, number } of posted) this.#words.set(id, `#${number} ${words}`);
+    for (const { id, number } of posted) this.#posts.set(id, { number, words });
   }
 
   /** The result of the post was written. */
@@ -37,9 +37,10 @@ export class OwnPosts {
     return { ...shown(result), also: result.also.map(shown) };
   }
 
-  /** The ids of the last posts, the newest first. */
-  newest(max: number): MessageId[] {
-    return [...this.#words.keys()].slice(-max).reverse();
+  /** The last posts, the newest first. */
+  newest(max: number): Pick<StoredMessage, 'id' | 'number'>[] {
+    const posts = Array.from(this.#posts, ([id, { number }]) => ({ id, number }));
+    return posts.slice(-max).reverse();
   }
 
   /**
@@ -47,8 +48,8 @@ export class OwnPosts {
    * the ticket that it carries, also if it goes to another agent, for whom it is no answer.
    */
   answered(id: MessageId): string {
-    const words = this.#words.get(id);
-    return words === undefined ? '' : `, an answer to your ${words}`;
+    const post = this.#posts.get(id);
+    return post ? `, an answer to your #${post.number} ${post.words}` : '';
   }
 }
 

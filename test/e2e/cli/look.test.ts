@@ -91,7 +91,7 @@ test('peek shows who holds a message, and an empty mailbox is no failure', async
   const { text: after } = await run(['peek', 'B']);
   assert.match(
     after,
-    /, attempt 2, ready, 7 bytes, id ".*"; "ben" had it from \S+( \d\d:\d\d)? to \S+( \d\d:\d\d)? UTC and ended without saying it was done\n {2}in work\n$/,
+    /, attempt 2, ready, 7 bytes, id ".*"; "ben" had it from \S+( [\d:]+)? to \S+( [\d:]+)? UTC and ended without saying it was done\n {2}in work\n$/,
   );
   const again = JSON.parse((await run(['peek', 'B', '--json'])).text);
   assert.deepEqual(again.lastHold, {

@@ -167,7 +167,7 @@ test("a subagent's first wait does not settle the job of another one at the same
   const { ticket } = await server.call(wait('jobs'));
   const second = await server.call(wait('jobs'));
   assert.deepEqual(second.bodies, ['job2']);
-  const note = `this session still holds #1 from "boss": ticket ${ticket}`;
+  const note = `this session still holds #1 from "boss": ticket ${ticket}, if you took it`;
   assert.ok(second.head.endsWith(`; ${note}.`), second.head);
   await server.kill('SIGKILL');
   const next = await host();

@@ -16,7 +16,10 @@ test('a worker with a mailbox of its own beside the shared one reads both with o
   await boss.call(post('amy', 'for amy'));
   const first = await worker.call(wait());
   assert.match(first.head, /^Message for "amy": #2 from "boss" /);
-  assert.match(first.text, /Next: post to "boss" or wait \["amy","jobs"\], with after "/);
+  assert.match(
+    first.text,
+    /Next: post to "boss", wait \["amy","jobs"\], or to end broker_status, with after "/,
+  );
   const second = await worker.call(wait({ after: first.ticket }));
   assert.match(second.head, /^Message for "jobs": #1 from "boss" .*; #2 done\.$/);
   const answer = { operation: 'post', to: 'boss', from: 'amy', message: 'done' };

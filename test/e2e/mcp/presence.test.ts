@@ -76,7 +76,10 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
   }
   const { text } = await b.call({ ...look, after: ticket });
   assert.match(text, /^1 message in "jobs", none of them taken by this look; #1 done\.\n#2 /);
-  assert.equal((await a.call({ ...look, mailbox: 'none' })).text, 'No message is in "none".');
+  assert.equal(
+    (await a.call({ ...look, mailbox: 'none' })).text,
+    'No message is in "none"; no reader is waiting there.',
+  );
 });
 
 test('a wait says that a session of another folder waits on the same mailbox', async (context) => {
