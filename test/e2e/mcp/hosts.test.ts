@@ -451,7 +451,10 @@ for (const [what, character] of [
       next = await a.call(fetch('A', { after: next.ticket }));
       parts.push(...next.bodies);
       if (!next.ticket?.includes('.')) {
-        assert.match(next.foot, /post to "test" or wait "A", with after "[0-9a-v]{4}-\d+"/);
+        assert.match(
+          next.foot,
+          /post to "test", wait "A", or to end broker_status, with after "[0-9a-v]{4}-\d+"/,
+        );
       }
     }
     // A model is shown a control character by its number; the file has the very bytes.
