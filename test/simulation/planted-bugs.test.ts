@@ -93,9 +93,9 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'stores a fan-out in all of its mailboxes except the last',
-    file: 'engine/engine.js',
-    snippet: 'numbered.filter(({ settledAs }) => settledAs === undefined);',
-    instead: 'numbered.length > 1 ? numbered.slice(0, -1) : numbered;',
+    file: 'engine/fan-out.js',
+    snippet: 'messages.filter(({ settledAs }) => settledAs === undefined);',
+    instead: 'messages.length > 1 ? messages.slice(0, -1) : messages;',
     invariant: 'all or none',
     seeds: 500,
   },
@@ -121,6 +121,16 @@ const brokers: readonly Broken[] = [
     snippet: 'lastHold: record.lastHold,',
     instead: 'lastHold: undefined,',
     invariant: 'past hold',
+    seeds: 500,
+  },
+  {
+    name: 'keeps the waits on several mailboxes that were parked on a lost connection',
+    file: 'engine/engine.js',
+    snippet: `waiter of connection.waiters.values())
+            this.#waiters.unpark(waiter);`,
+    instead: `waiter of connection.waiters.values())
+            if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
+    invariant: 'I7',
     seeds: 500,
   },
   {
