@@ -34,6 +34,7 @@ export type {
   WaitOptions,
 } from './library/library-options.ts';
 export type { FoundState, SessionHold } from './model/look-results.ts';
+export type { HeldAhead, MailElsewhere, SameText } from './model/mail-ahead.ts';
 export type {
   BrokerStatus,
   RetryResult,
@@ -46,9 +47,6 @@ export type {
   DeadLetter,
   DeadLetterCount,
   DroppedMessage,
-  HeldAhead,
   Holder,
   MailboxStatus,
-  MailElsewhere,
-  SameText,
 } from './model/requests.ts';

@@ -13,9 +13,9 @@ import {
   waitMsMax,
   waitMsMin,
 } from '../base/limits.ts';
+import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';
-import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
 
 /** Where a session or a broker listens: a name or an address, and a port. */
 export interface Address {

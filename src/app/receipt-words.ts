@@ -1,9 +1,9 @@
 // What stands beside a result for its reader to know: how old mail is, what is left, what waits elsewhere, and what
 // a post found ahead of its message. Each is a few words.
 import { quoted } from '../base/quoted.ts';
+import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
-import type { MailElsewhere, StoredMessage } from '../model/requests.ts';
 import { shownFolder } from './sanitize.ts';
 import type { Notes } from './summaries.ts';
 
@@ -69,12 +69,11 @@ export function unreadFacts(
   return [...folderFacts(otherFolder), ...elsewhereFacts([...own, ...elsewhere])];
 }
 
-/** `1 waits in "amy", 4 in "jobs"`. */
+/** `1 unread in "amy", 4 in "jobs"`. */
 export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): Notes {
   if (!first) return [];
-  const waits = first.ready === 1 ? '1 waits' : `${first.ready} wait`;
   const more = others.map(({ mailbox, ready }) => `, ${ready} in ${quoted(mailbox)}`);
-  return [`${waits} in ${quoted(first.mailbox)}${more.join('')}`];
+  return [`${first.ready} unread in ${quoted(first.mailbox)}${more.join('')}`];
 }
 
 /** What stands between a message and its reader. `mailbox`: that of the message. */
@@ -85,9 +84,11 @@ export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: N
   const { number, name, heldMs } = holder;
   // A session that has posted under no name is called after the mailbox that it read.
   const who = name === '' || name === mailbox ? 'a reader' : quoted(name);
-  const held = heldMs < secondMs ? 'holds' : 'has held';
-  const long = heldMs < secondMs ? '' : ` for ${duration(heldMs)}`;
-  return [...unread, `${who} ${held} #${number}${long}`];
+  const busy =
+    heldMs < secondMs
+      ? `is busy with #${number}`
+      : `has been busy with #${number} for ${duration(heldMs)}`;
+  return [...unread, `${who} ${busy}`];
 }
 
 /** The same for one mailbox of several. */

@@ -160,14 +160,14 @@ export function presentStatus(
   notes: Notes,
   { mailboxesMax, sessionsMax, posts = [] } = allShown,
 ): string {
-  const { port, pid, own, epoch, addresses, bytes, sessions, mailboxes } = status;
+  const { port, pid, own, epoch, addresses, bytes, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
   const place =
     status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
   const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [
     `${messages(status.messages)}, ${byteCount(bytes)}`,
-    sessions === 1 ? '1 session' : `${sessions} sessions`,
+    sessionCount(status),
     ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
     ...stalled(status.storageStalledMs),
   ];
@@ -188,6 +188,13 @@ export function presentStatus(
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
   return lines(top, ...list, ...people, ...posts);
+}
+
+function sessionCount({ sessions, namedSessions }: BrokerStatus): string {
+  const count = sessions === 1 ? '1 session' : `${sessions} sessions`;
+  const nameless = sessions - namedSessions;
+  if (nameless === 0 || namedSessions === 0) return count;
+  return `${count}, ${nameless} without a name`;
 }
 
 function stalled(ms: number): string[] {
@@ -245,13 +252,13 @@ export function at({ host, port }: BrokerHost): string {
   return port === undefined ? bare : `${bare}:${port}`;
 }
 
-/** Names the message that an answer answers: the words after "an answer". */
+/** What is said of the message that another one answers; '' for nothing. */
 export type QuestionNames = (id: MessageId) => string;
 
 /** A message in one line, but for its mailbox and body. */
 export function described(
   { envelope, attempt }: Pick<Delivery, 'envelope' | 'attempt'>,
-  questionOf: QuestionNames = (id) => ` to ${quoted(id)}`,
+  questionOf: QuestionNames = (id) => `, an answer to ${quoted(id)}`,
   nowMs = Date.now(),
 ): string {
   const again = attempt > 1 ? `, attempt ${attempt}` : '';
@@ -301,7 +308,7 @@ function chainNote(depth: number): string {
 
 function answering({ answers, depth }: Envelope, questionOf: QuestionNames): string {
   if (answers === '') return '';
-  return `, an answer${questionOf(answers)}${chainNote(depth)}`;
+  return `${questionOf(answers)}${chainNote(depth)}`;
 }
 
 export function head(title: string, notes: Notes): string {

@@ -1,6 +1,5 @@
 // One session's calls to the broker. A post that repeats an earlier one joins it. The session that owns
 // the broker makes its calls in the same way.
-import { BoundedMap } from '../base/bounded-map.ts';
 import { cancelled, IpcError } from '../base/errors.ts';
 import {
   deadLettersPerRetry,
@@ -9,7 +8,6 @@ import {
   findIdsMax,
   holdsMax,
   messagesPerDrop,
-  readMailboxesMax,
   waitMsMax,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
@@ -42,6 +40,7 @@ import {
   type Origin,
   type SessionId,
 } from '../model/message.ts';
+import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type {
   CompactRequest,
   DeadLetter,
@@ -82,7 +81,7 @@ export class Client {
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
   #name: Name | undefined;
-  readonly #readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
+  readonly #readMailboxes = new ReadMailboxes();
 
   /** `name`: what brokers are told that the session is called until a post has a `from`. */
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime, name?: Name) {
@@ -98,7 +97,7 @@ export class Client {
       holdings: this.#holdings,
       sentUpTo: () => this.#outbox.countedUpTo,
       name: () => this.#name,
-      readMailboxes: () => [...this.#readMailboxes.keys()],
+      readMailboxes: () => this.#readMailboxes.names,
       releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
   }
@@ -356,10 +355,9 @@ export class Client {
     await this.#link.close(this.#outbox.allAnswered, late);
   }
 
-  /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
   #noteRead(from: Name | MailboxList): MailboxList {
     const mailboxes: MailboxList = typeof from === 'string' ? [from] : from;
-    for (const mailbox of mailboxes.toReversed()) this.#readMailboxes.set(mailbox, true);
+    this.#readMailboxes.add(mailboxes);
     return mailboxes;
   }
 

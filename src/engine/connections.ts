@@ -1,8 +1,7 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
-import { BoundedMap } from '../base/bounded-map.ts';
 import { IpcError } from '../base/errors.ts';
-import { readMailboxesMax } from '../base/limits.ts';
 import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';
+import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type {
   FetchRequest,
   Hello,
@@ -25,7 +24,7 @@ export interface SessionConnection {
   /** The `from` of its last post, or the name that it was started with. */
   name: Name | undefined;
   /** The mailboxes that it has read last, the newest last. */
-  readonly readMailboxes: BoundedMap<Name, true>;
+  readonly readMailboxes: ReadMailboxes;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
   /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
@@ -69,8 +68,7 @@ export class Connections {
     { connection: id, session, origin, standby, name, reads = [] }: HelloCommand,
     since: number,
   ): SessionConnection {
-    const readMailboxes = new BoundedMap<Name, true>(readMailboxesMax);
-    for (const mailbox of reads) readMailboxes.set(mailbox, true);
+    const readMailboxes = new ReadMailboxes(reads);
     const who = { id, session, origin, standby, since, name, readMailboxes };
     const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
     const connection = { ...who, ...parked, unreadBytes: 0 };
@@ -93,9 +91,8 @@ export class Connections {
     this.#noteNamed(connection);
   }
 
-  /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
   reads(connection: SessionConnection, mailboxes: MailboxList): void {
-    for (const mailbox of mailboxes.toReversed()) connection.readMailboxes.set(mailbox, true);
+    connection.readMailboxes.add(mailboxes);
     this.#noteNamed(connection);
   }
 
@@ -115,7 +112,7 @@ export class Connections {
 
   #noteNamed(connection: SessionConnection): void {
     const { name, readMailboxes } = connection;
-    if (name !== undefined || readMailboxes.size > 0) this.#named.add(connection);
+    if (name !== undefined || readMailboxes.newest !== undefined) this.#named.add(connection);
   }
 
   /** Sessions that would take over, without the one named. */
@@ -130,7 +127,7 @@ export class Connections {
 
 /** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
-  return name ?? [...readMailboxes.keys()].at(-1) ?? '';
+  return name ?? readMailboxes.newest ?? '';
 }
 
 /** The mailboxes of a call that is parked. */

@@ -1,16 +1,9 @@
 // What responses say beside their own matter, so that no agent has to ask: the session's unread mail in other
 // mailboxes, and what stands between a stored message and its reader. Each takes a bounded number of looks.
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
+import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
-import type {
-  EndResponse,
-  HeldAhead,
-  MailElsewhere,
-  Offer,
-  RequestNumber,
-  SameText,
-  StoredMessage,
-} from '../model/requests.ts';
+import type { EndResponse, Offer, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';
@@ -24,8 +17,8 @@ export function mailElsewhere(
   own: readonly Name[],
   state: State,
 ): MailElsewhere[] {
-  const mailboxes = [...readMailboxes.keys()].reverse();
-  if (name !== undefined && !readMailboxes.has(name)) mailboxes.push(name);
+  const mailboxes = readMailboxes.names.toReversed();
+  if (name !== undefined && !mailboxes.includes(name)) mailboxes.push(name);
   const found: MailElsewhere[] = [];
   for (const mailbox of mailboxes) {
     const { ready } = state.counts(mailbox);

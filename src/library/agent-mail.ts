@@ -15,6 +15,7 @@ import {
   waitMsDefault,
   waitMsMax,
 } from '../base/limits.ts';
+import type { HeldAhead, MailElsewhere, SameText } from '../model/mail-ahead.ts';
 import type {
   BrokerStatus,
   Delivery,
@@ -24,7 +25,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { type MailboxList, parseBody, parseMessageId, parseName } from '../model/message.ts';
-import type { DroppedMessage, HeldAhead, MailElsewhere, SameText } from '../model/requests.ts';
+import type { DroppedMessage } from '../model/requests.ts';
 import {
   type DirectMessage,
   type Found,

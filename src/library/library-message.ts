@@ -3,9 +3,10 @@
 import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import type { FoundMessage, FoundState } from '../model/look-results.ts';
+import type { MailElsewhere } from '../model/mail-ahead.ts';
 import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { HoldEnd, Origin, PastHold } from '../model/message.ts';
-import type { Holder, MailElsewhere } from '../model/requests.ts';
+import type { Holder } from '../model/requests.ts';
 import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
 
 /** How the library acts on a message; programs do not see it. */

@@ -3,9 +3,9 @@
 // one is noted only if the result of the earlier one may not have been seen.
 import { BoundedMap } from '../base/bounded-map.ts';
 import { quoted } from '../base/quoted.ts';
+import type { StoredMessage } from '../model/mail-ahead.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { MessageId } from '../model/message.ts';
-import type { StoredMessage } from '../model/requests.ts';
 
 /** Posts that are remembered. The oldest is forgotten first, and answers to it are named as answers alone. */
 const postsMax = 1_000;
@@ -42,10 +42,13 @@ export class OwnPosts {
     return [...this.#words.keys()].slice(-max).reverse();
   }
 
-  /** ` to your #8 "APPROVED"`, after "an answer"; empty for what this session has not posted. */
+  /**
+   * `, an answer to your #8 "APPROVED"`. Empty for what this session has not posted: a post is marked as an answer by
+   * the ticket that it carries, also if it goes to another agent, for whom it is no answer.
+   */
   answered(id: MessageId): string {
     const words = this.#words.get(id);
-    return words === undefined ? '' : ` to your ${words}`;
+    return words === undefined ? '' : `, an answer to your ${words}`;
   }
 }
 

@@ -14,12 +14,24 @@ import type { Holder } from '../model/requests.ts';
 
 /** Own posts of a status, and the characters that they may take. */
 const postsShown = 10;
+const settledPostsShown = 5;
 const postsCharactersMax = 4_000;
 /** Characters of a look into a mailbox beside its messages and the notes of its head. */
 const frameCharacters = 1_000;
 
-/** `found`: of this session's posts, the newest first. Those that are settled are left out. */
-export function ownPostsLine(found: readonly FoundMessage[], nowMs: number): string[] {
+/** `found`: of this session's posts, the newest first. */
+export function ownPostsLines(found: readonly FoundMessage[], nowMs: number): string[] {
+  return [...unsettledPosts(found, nowMs), ...settledPosts(found)];
+}
+
+function settledPosts(found: readonly FoundMessage[]): string[] {
+  const settled = found.filter(({ state, number }) => state === 'settled' && number !== undefined);
+  if (settled.length === 0) return [];
+  const newest = settled.slice(0, settledPostsShown).map(({ number }) => `#${number}`);
+  return [`Your last posts that are settled: ${newest.reverse().join(', ')}.`];
+}
+
+function unsettledPosts(found: readonly FoundMessage[], nowMs: number): string[] {
   const posts = found.flatMap((each) => ownPost(each, nowMs));
   if (posts.length === 0) return [];
   const shown = fitting(posts.slice(0, postsShown), postsCharactersMax);

@@ -30,7 +30,7 @@ import {
 } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
-import { ownPostsLine, presentMailbox } from './presence-text.ts';
+import { ownPostsLines, presentMailbox } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
 import type { HostTransport } from './transport.ts';
@@ -182,7 +182,7 @@ async function status(
   const result = await operations.broker_status.run(given, context, { mail, signal });
   const found = await mail.find(own.newest(findIdsMax), { signal });
   const now = Date.now();
-  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLine(found, now) });
+  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(found, now) });
 }
 
 function textResult(text: string): CallToolResult {

@@ -1,5 +1,6 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
 import type { ConnectedSession, FoundMessage } from './look-results.ts';
+import type { MailElsewhere, StoredMessage } from './mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
@@ -8,9 +9,7 @@ import type {
   EndResponse,
   Holder,
   MailboxStatus,
-  MailElsewhere,
   StorageStatus,
-  StoredMessage,
 } from './requests.ts';
 
 /** A message that this session holds, until it settles or releases it. */

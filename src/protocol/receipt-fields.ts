@@ -4,7 +4,7 @@ import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { mailElsewhereMax, timeMsMax } from '../base/limits.ts';
 import { readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
-import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/requests.ts';
+import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import { readFlag } from './header-fields.ts';
 
 /** What a post found ahead of one of its messages. */

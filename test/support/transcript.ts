@@ -37,6 +37,7 @@ import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { ConnectedSession, FoundMessage } from '../../src/model/look-results.ts';
+import type { HeldAhead, MailElsewhere, SameText } from '../../src/model/mail-ahead.ts';
 import type { MailboxList, Name, SessionId } from '../../src/model/message.ts';
 import {
   bodyChecksum,
@@ -49,11 +50,8 @@ import type { JournalRecord } from '../../src/model/records.ts';
 import type {
   BrokerRequest,
   DeadLetter,
-  HeldAhead,
   MailboxStatus,
-  MailElsewhere,
   Response,
-  SameText,
 } from '../../src/model/requests.ts';
 import {
   durableOf,

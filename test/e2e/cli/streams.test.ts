@@ -53,16 +53,16 @@ test('what is left, and what waits for the name of the session, is a note on std
   const question = await run('post ann Ready --from ben');
   assert.equal(question.text, 'Stored as #5 in "ann"; no reader is waiting there.\n');
   const first = await run('wait jobs');
-  assert.deepEqual([first.text, first.errors], ['one', '3 more in "jobs"; 1 waits in "ann".\n']);
+  assert.deepEqual([first.text, first.errors], ['one', '3 more in "jobs"; 1 unread in "ann".\n']);
   const second = await run('wait jobs --json');
   const { remaining, elsewhere } = JSON.parse(second.text);
   assert.deepEqual([remaining, elsewhere, second.errors], [2, [{ mailbox: 'ann', ready: 1 }], '']);
   const third = await run('fetch jobs --max 1');
-  assert.deepEqual([third.text, third.errors], ['three\n', '1 more there.\n1 waits in "ann".\n']);
+  assert.deepEqual([third.text, third.errors], ['three\n', '1 more there.\n1 unread in "ann".\n']);
   const last = await run('fetch jobs -q');
   assert.deepEqual([last.text, last.errors], ['four\n', '']);
   const late = await run('wait jobs --timeout 1');
-  assert.deepEqual([late.code, late.errors], [124, 'No message within 1 s; 1 waits in "ann".\n']);
+  assert.deepEqual([late.code, late.errors], [124, 'No message within 1 s; 1 unread in "ann".\n']);
 });
 
 test('a repeated post or ask says that its text is there twice', async (context) => {

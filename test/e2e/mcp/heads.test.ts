@@ -31,25 +31,25 @@ test('a worker that reads a shared mailbox learns of mail in its own, whatever i
   const first = await amy.call(wait('jobs'));
   assert.equal(
     plain(first),
-    'Message for "jobs": #1 from "boss" (test-host), TIME; 1 more in "jobs"; 1 waits in "amy".',
+    'Message for "jobs": #1 from "boss" (test-host), TIME; 1 more in "jobs"; 1 unread in "amy".',
   );
   const answer = await amy.call(post('amy', 'boss', 'done', { after: first.ticket }));
   assert.equal(
     plain(answer),
-    'Stored as #4 in "boss"; no reader is waiting there; #1 done; 1 waits in "jobs", 1 in "amy".',
+    'Stored as #4 in "boss"; no reader is waiting there; #1 done; 1 unread in "jobs", 1 in "amy".',
   );
   const second = await amy.call({ operation: 'fetch', mailbox: 'jobs' });
   assert.equal(
     plain(second),
-    'Message for "jobs": #2 from "boss" (test-host), TIME; no more there; 1 waits in "amy".',
+    'Message for "jobs": #2 from "boss" (test-host), TIME; no more there; 1 unread in "amy".',
   );
   assert.equal(
     plain(await amy.call({ operation: 'fetch', mailbox: 'jobs', after: second.ticket })),
-    'No message for "jobs" now; #2 done; 1 waits in "amy".',
+    'No message for "jobs" now; #2 done; 1 unread in "amy".',
   );
   assert.equal(
     plain(await amy.call(wait('jobs'))),
-    'No message for "jobs" within 1 s; 1 waits in "amy".',
+    'No message for "jobs" within 1 s; 1 unread in "amy".',
   );
 });
 
@@ -62,7 +62,7 @@ test('an agent that only reads a shared mailbox learns of questions to its name'
   await boss.call(post('boss', 'jobs', 'one'));
   assert.equal(
     plain(await ben.call(wait('jobs'))),
-    'Message for "jobs": #3 from "boss" (test-host), TIME; 1 waits in "ben".',
+    'Message for "jobs": #3 from "boss" (test-host), TIME; 1 unread in "ben".',
   );
 });
 
@@ -74,7 +74,7 @@ test('an ask says which other mail is in the mailbox of its answer', async (cont
   const ask = { operation: 'ask', to: 'ben', mailbox: 'boss', message: 'Why?', timeout: 1 };
   assert.equal(
     plain(await boss.call(ask)),
-    'No message for "boss" within 1 s; the question is stored as #2; 1 waits in "boss".',
+    'No message for "boss" within 1 s; the question is stored as #2; 1 unread in "boss".',
   );
   const asking = boss.call({ ...ask, message: 'How?', timeout: 60 });
   await ben.call(wait('ben'));
@@ -96,11 +96,11 @@ test('a poster learns what is unread before its message, and who holds mail ther
   const heads: string[] = [];
   for (const job of ['two', 'three']) {
     const { head } = await boss.call(post('boss', 'jobs', job));
-    heads.push(head.replace(/(holds #1|has held #1 for \d+ s)/, 'HOLDS #1'));
+    heads.push(head.replace(/(is busy with #1|has been busy with #1 for \d+ s)/, 'BUSY #1'));
   }
   assert.deepEqual(heads, [
-    'Stored as #3 in "jobs"; "ben" HOLDS #1.',
-    'Stored as #4 in "jobs"; 1 unread before it; "ben" HOLDS #1.',
+    'Stored as #3 in "jobs"; "ben" BUSY #1.',
+    'Stored as #4 in "jobs"; 1 unread before it; "ben" BUSY #1.',
   ]);
 });
 
@@ -156,5 +156,17 @@ test('an answer without a ticket names the question if its sender held no other 
   assert.equal(
     plain(await boss.call(wait('boss'))),
     'Message for "boss": #2 from "ben" (test-host), an answer to your #1 "APPROVED?", TIME.',
+  );
+});
+
+test('a message that carries the ticket of another agent is no answer for its reader', async (context) => {
+  const start = await setUp(context);
+  const [boss, ben, amy] = [await start(), await start(), await start()];
+  await boss.call(post('boss', 'ben', 'Ask amy.'));
+  const { ticket } = await ben.call(wait('ben'));
+  await ben.call({ ...post('ben', 'amy', 'Which port?'), after: ticket });
+  assert.equal(
+    plain(await amy.call(wait('amy'))),
+    'Message for "amy": #2 from "ben" (test-host), TIME.',
   );
 });

@@ -180,7 +180,7 @@ test('a resolver that fails does not hinder calls to a broker that is connected'
   const asked = await call({ operation: 'ask', to: 'A', mailbox: 'B', message: '?', timeout: 1 });
   assert.match(
     asked.head,
-    /^No message for "B" within 1 s; the question is stored as #2; 1 waits in "A"\./,
+    /^No message for "B" within 1 s; the question is stored as #2; 1 unread in "A"\./,
   );
 });
 

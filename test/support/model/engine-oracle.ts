@@ -14,6 +14,10 @@ import type {
   Outcome,
   Reply,
 } from '../../../src/engine/commands.ts';
+import type {
+  MailElsewhere,
+  StoredMessage as PostedMessage,
+} from '../../../src/model/mail-ahead.ts';
 import {
   deadLetterMailbox,
   type Envelope,
@@ -38,9 +42,7 @@ import type {
   EndResponse,
   Hello,
   MailboxStatus,
-  MailElsewhere,
   Offer,
-  StoredMessage as PostedMessage,
   PostRequest,
   RetryRequest,
 } from '../../../src/model/requests.ts';

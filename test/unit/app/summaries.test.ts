@@ -113,6 +113,18 @@ test('the status says of each session where it runs, since when, what it waits o
   );
 });
 
+test('a status counts the sessions that have no name, beside those that it lists', () => {
+  const counted = (sessions: number, namedSessions: number) => {
+    const [first = ''] = summaries
+      .presentStatus({ ...status, sessions, namedSessions }, now, [])
+      .split('\n');
+    return first.split('; ').at(-1);
+  };
+  assert.equal(counted(3, 2), '3 sessions, 1 without a name.');
+  assert.equal(counted(2, 2), '2 sessions.');
+  assert.equal(counted(1, 0), '1 session.');
+});
+
 test('the status lists 20 sessions to a model, fewer when their names are long, and counts the rest', () => {
   const many = Array.from({ length: 25 }, (_, index) => session(`s${index}`));
   const lines = sessionLines(many, 300);

@@ -1,7 +1,7 @@
 // What broker_status says of this session's own posts, and of what is in a mailbox.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ownPostsLine, presentMailbox } from '../../../src/mcp/presence-text.ts';
+import { ownPostsLines, presentMailbox } from '../../../src/mcp/presence-text.ts';
 import type { FoundMessage } from '../../../src/model/look-results.ts';
 import type { PeekedMessage } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
@@ -24,8 +24,8 @@ const settled: FoundMessage = {
   ...{ state: 'settled', number: 1, answeredBy: undefined, place: undefined },
 };
 
-test('a status says of each own post that is not settled whether it is unread or who works on it', () => {
-  const line = ownPostsLine(
+test('a status says of each own post that is not settled whether it is unread or who works on it, and names the last that are', () => {
+  const line = ownPostsLines(
     [
       post(12),
       settled,
@@ -38,12 +38,17 @@ test('a status says of each own post that is not settled whether it is unread or
   );
   assert.deepEqual(line, [
     'Your posts that are not settled: #12 to "ben", unread for 2 min; #9 to "amy", in work by "amy" for 3 min; #8 to "ben", in work by "codex" on "laptop" in "~/shop"; #7 to "ben", in work by a session that is not connected for 3 min; #5 to "ben", now in "dead-letters", unread for 2 min.',
+    'Your last posts that are settled: #1.',
   ]);
-  assert.deepEqual(ownPostsLine([settled], now), []);
+  const many = [9, 8, 7, 6, 5, 4].map((number) => ({ ...settled, number }));
+  assert.deepEqual(ownPostsLines(many, now), [
+    'Your last posts that are settled: #5, #6, #7, #8, #9.',
+  ]);
+  assert.deepEqual(ownPostsLines([], now), []);
 });
 
 test('a status names ten own posts and counts the others', () => {
-  const [line = ''] = ownPostsLine(
+  const [line = ''] = ownPostsLines(
     Array.from({ length: 25 }, (_, index) => post(index + 1)),
     now,
   );

@@ -6,9 +6,9 @@ import { deliveryTitle } from '../../../src/app/summaries.ts';
 import type { OverflowBody } from '../../../src/mcp/overflow-files.ts';
 import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import * as resultText from '../../../src/mcp/result-text.ts';
+import type { MailElsewhere } from '../../../src/model/mail-ahead.ts';
 import type { Delivery, PostResult } from '../../../src/model/mail-service.ts';
 import type { MailboxList, MessageId, Name, PastHold } from '../../../src/model/message.ts';
-import type { MailElsewhere } from '../../../src/model/requests.ts';
 import { read } from '../../support/mcp-host.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
@@ -118,16 +118,16 @@ const inBob = { mailbox: 'bob "the" builder' as Name, ready: 4 };
 
 test('the head of a message says how many more are in its mailbox, and where else mail waits', () => {
   assert.equal(headOf(delivery({ remaining: 2 })), `${start}; 2 more in "B".`);
-  assert.equal(headOf(delivery({ elsewhere: [inAmy] })), `${start}; 1 waits in "amy".`);
+  assert.equal(headOf(delivery({ elsewhere: [inAmy] })), `${start}; 1 unread in "amy".`);
   assert.equal(
     headOf(delivery({ remaining: 1, elsewhere: [inBob, inAmy], others: 1 })),
-    `${start}; 1 more in "B"; 4 wait in "bob \\"the\\" builder", 1 in "amy"; 1 other session waits here too.`,
+    `${start}; 1 more in "B"; 4 unread in "bob \\"the\\" builder", 1 in "amy"; 1 other session waits here too.`,
   );
 });
 
 test('a head has the notes of its call, then facts as long as there are three in all', () => {
   const full = delivery({ remaining: 2, elsewhere: [inAmy], others: 1 });
-  assert.equal(headOf(full, ['#17 done']), `${start}; #17 done; 2 more in "B"; 1 waits in "amy".`);
+  assert.equal(headOf(full, ['#17 done']), `${start}; #17 done; 2 more in "B"; 1 unread in "amy".`);
   assert.equal(headOf(full, ['one', 'two']), `${start}; one; two; 2 more in "B".`);
   assert.equal(headOf(full, ['one', 'two', 'three', 'four']), `${start}; one; two; three; four.`);
 });
@@ -139,7 +139,7 @@ test('the head of a usual delivery has at most 160 characters beside its names',
   const head = headOf(usual, ['#1233 done'], time + 5 * 3_600_000);
   assert.equal(
     head,
-    'Message for "": #1234 from "A" ("" on "here"), 2026-11-22T15:24:11Z, 5 h old; #1233 done; 12 more in ""; 10 wait in "".',
+    'Message for "": #1234 from "A" ("" on "here"), 2026-11-22T15:24:11Z, 5 h old; #1233 done; 12 more in ""; 10 unread in "".',
   );
   assert(head.length <= 160);
 });
@@ -180,7 +180,7 @@ test('from the twentieth answer in a chain on, the head says how long the chain 
     const given = delivery({ answers: 'm7' as MessageId, depth });
     return read(resultText.presentDelivery(given, 'k7f3-12', [], { nowMs: time })).head;
   });
-  const head = 'Message for "B": #12 from "A" ("test" on "here"), an answer';
+  const head = 'Message for "B": #12 from "A" ("test" on "here")';
   assert.equal(short, `${head}, 2026-11-22T15:24:11Z.`);
   const chain = ' (answer 20 in a chain: stop unless there is news)';
   assert.equal(long, `${head}${chain}, 2026-11-22T15:24:11Z.`);
@@ -434,7 +434,7 @@ test('a result without mail is one line, and the next call', () => {
   );
   assert.equal(
     resultText.presentNoMail([box], 60, asked),
-    'No message for "B" within 60 s; the question is stored as #8; 2 wait in "B", 1 in "amy".\nNext: wait "B".',
+    'No message for "B" within 60 s; the question is stored as #8; 2 unread in "B", 1 in "amy".\nNext: wait "B".',
   );
   assert.equal(
     resultText.presentNoMail(list, 60, []),
@@ -476,22 +476,25 @@ test('the result of a post says what is unread before the message, and who holds
     stored({ before: 3 }),
     'Stored as #9 in "jobs"; 3 unread before it; no reader is waiting there.',
   );
-  assert.equal(stored({ holder }), 'Stored as #9 in "jobs"; "ben" has held #5 for 2 min.');
+  assert.equal(
+    stored({ holder }),
+    'Stored as #9 in "jobs"; "ben" has been busy with #5 for 2 min.',
+  );
   assert.equal(
     stored({ before: 3, holder }),
-    'Stored as #9 in "jobs"; 3 unread before it; "ben" has held #5 for 2 min.',
+    'Stored as #9 in "jobs"; 3 unread before it; "ben" has been busy with #5 for 2 min.',
   );
   assert.equal(
     stored({ holder: { ...holder, heldMs: 999 } }),
-    'Stored as #9 in "jobs"; "ben" holds #5.',
+    'Stored as #9 in "jobs"; "ben" is busy with #5.',
   );
   assert.equal(
     stored({ holder: { ...holder, name: '', heldMs: 4_000 } }),
-    'Stored as #9 in "jobs"; a reader has held #5 for 4 s.',
+    'Stored as #9 in "jobs"; a reader has been busy with #5 for 4 s.',
   );
   assert.equal(
     stored({ holder: { ...holder, name: 'jobs' as Name } }),
-    'Stored as #9 in "jobs"; a reader has held #5 for 2 min.',
+    'Stored as #9 in "jobs"; a reader has been busy with #5 for 2 min.',
   );
   const same = { number: 7, ageMs: 40_000, isHeld: false };
   assert.equal(
@@ -504,11 +507,11 @@ test('the result of a post says what is unread before the message, and who holds
   );
   assert.equal(
     stored({ elsewhere: [inAmy] }),
-    'Stored as #9 in "jobs"; no reader is waiting there; 1 waits in "amy".',
+    'Stored as #9 in "jobs"; no reader is waiting there; 1 unread in "amy".',
   );
   assert.equal(
     stored({ before: 3, holder, same, elsewhere: [inAmy] }, ['#17 done']),
-    'Stored as #9 in "jobs"; 3 unread before it; "ben" has held #5 for 2 min; #17 done; the same text was stored as #7, 40 s ago, and is unread: it is there twice now; 1 waits in "amy".',
+    'Stored as #9 in "jobs"; 3 unread before it; "ben" has been busy with #5 for 2 min; #17 done; the same text was stored as #7, 40 s ago, and is unread: it is there twice now; 1 unread in "amy".',
   );
   assert.equal(
     stored({ same, elsewhere: [inAmy] }, ['#17 done', 'a note']),
@@ -566,7 +569,7 @@ test('the result of a post to several mailboxes lists what was stored, as far as
   const again = { ...result, same, also: [{ ...of(13, true), same }, ahead], elsewhere: [inAmy] };
   assert.equal(
     resultText.presentPost([box, sender, 'C' as Name], sender, again, [], []),
-    'Stored in 3 mailboxes: #12 in "B", #13 in "A" (a reader was waiting), #14 in "C" (3 unread before it); the same text was stored in 2 of them, 40 s ago: it is there twice now; 1 waits in "amy".',
+    'Stored in 3 mailboxes: #12 in "B", #13 in "A" (a reader was waiting), #14 in "C" (3 unread before it); the same text was stored in 2 of them, 40 s ago: it is there twice now; 1 unread in "amy".',
   );
   const names = Array.from({ length: 100 }, (_, index) => `${index}${'\u200b'.repeat(60)}` as Name);
   const also = names.slice(1).map((_, index) => of(index + 2, true));
@@ -587,9 +590,9 @@ test('the first words of a question are cut, on one line, and escaped', () => {
     own.add([{ id: 'm7' as MessageId, number: 7 }], Buffer.from(body));
     return own.answered('m7' as MessageId);
   };
-  assert.equal(answered('one\ntwo'), ' to your #7 "one…"');
-  assert.equal(answered('ü'.repeat(41)), ` to your #7 "${'ü'.repeat(40)}…"`);
-  assert.equal(answered('a "quote"\u202e'), ' to your #7 "a \\"quote\\"\\u202e"');
+  assert.equal(answered('one\ntwo'), ', an answer to your #7 "one…"');
+  assert.equal(answered('ü'.repeat(41)), `, an answer to your #7 "${'ü'.repeat(40)}…"`);
+  assert.equal(answered('a "quote"\u202e'), ', an answer to your #7 "a \\"quote\\"\\u202e"');
   assert.equal(own.answered('m8' as MessageId), '');
 });
 
