@@ -47,7 +47,7 @@ const home = '/home';
 const folder = `${home}/broker-1`;
 const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
-/** The remainders of seeds of which no seed in simulator.test.ts is, so that these keep their histories. */
+/** The remainders of seeds with lists: none of a seed that failed before there were lists, so that these keep their histories. */
 const listSeeds = [1, 5, 7, 10];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
