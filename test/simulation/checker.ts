@@ -28,6 +28,13 @@ export function violations(entries: readonly Entry[], rules: Rules): string[] {
 
 type EntryOf<Kind> = Extract<Entry, { kind: Kind }>;
 
+interface Holder {
+  readonly epoch: number;
+  readonly on: string;
+  /** In an offer. A welcome also leaves a session a message that is settled, which nobody holds. */
+  readonly isOffered: boolean;
+}
+
 class Checker {
   readonly #found: string[] = [];
   readonly #posted = new Map<string, EntryOf<'post'>>();
@@ -53,7 +60,7 @@ class Checker {
   readonly #lastFirst = new Map<string, number>();
   readonly #sessions = new Map<string, string>();
   /** The holder of each message, according to the newest broker. */
-  readonly #holders = new Map<string, { readonly epoch: number; readonly on: string }>();
+  readonly #holders = new Map<string, Holder>();
   /** The session that held each message when all processes stood still, until it has given the message up. */
   readonly #frozen = new Map<string, string | undefined>();
   #goneAt = 0;
@@ -159,7 +166,7 @@ class Checker {
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
-    for (const id of ids) this.#hold(id, epoch, on);
+    for (const id of ids) this.#hold(id, { epoch, on, isOffered: false });
   }
 
   /** A message that a crash undid and that was posted again has lost its past hold: it was delivered before it was safe. */
@@ -191,7 +198,7 @@ class Checker {
     if (frozen !== undefined && frozen !== this.#sessions.get(on)) {
       this.#violated('standstill', `${name(id, body)} was held by ${frozen}, and goes to ${on}`);
     }
-    this.#hold(id, epoch, on);
+    this.#hold(id, { epoch, on, isOffered: true });
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
     this.#offered.add(id);
   }
@@ -230,11 +237,14 @@ class Checker {
     this.#epoch = Math.max(this.#epoch, epoch);
   }
 
-  #hold(id: string, epoch: number, on: string): void {
-    const holder = this.#holders.get(id);
-    this.#holders.set(id, { epoch, on });
-    if (holder?.epoch !== epoch || holder.on === on) return;
-    this.#violated('one holder', `${id} is held on ${holder.on} and on ${on} of epoch ${epoch}`);
+  /** A settle without a response may be in the store, and then the welcomes of several sessions leave them the message. */
+  #hold(id: string, now: Holder): void {
+    const before = this.#holders.get(id);
+    this.#holders.set(id, now);
+    if (before?.epoch !== now.epoch || before.on === now.on) return;
+    if (this.#settling.has(id) && !before.isOffered && !now.isOffered) return;
+    const both = `${before.on} and on ${now.on} of epoch ${now.epoch}`;
+    this.#violated('one holder', `${id} is held on ${both}`);
   }
 
   #giveUp({ ids, on }: EntryOf<'gaveUp'>): void {

@@ -124,6 +124,16 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
+    name: 'keeps the waits on several mailboxes that were parked on a lost connection',
+    file: 'engine/engine.js',
+    snippet: `waiter of connection.waiters.values())
+            this.#waiters.unpark(waiter);`,
+    instead: `waiter of connection.waiters.values())
+            if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
+    invariant: 'I7',
+    seeds: 500,
+  },
+  {
     name: 'takes its own standstill for the silence of its peers',
     file: 'base/standstill.js',
     snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',

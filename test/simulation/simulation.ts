@@ -47,7 +47,7 @@ const home = '/home';
 const folder = `${home}/broker-1`;
 const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
-/** The remainders of seeds of which no seed in simulator.test.ts is, so that these keep their histories. */
+/** The remainders of seeds with lists: none of a seed that failed before there were lists, so that these keep their histories. */
 const listSeeds = [1, 5, 7, 10];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
@@ -162,6 +162,7 @@ class Simulation {
     }
     // Every fourth seed only, so that the other seeds keep the histories that they have always had.
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
+    if (this.#readsLists) this.#addWaiter(faultMsMax);
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
@@ -192,7 +193,7 @@ class Simulation {
     namespace: string,
     isRemote = false,
     does: readonly CallKind[] = calls,
-  ): void {
+  ): Role {
     const callsLeft = 3 + this.#random.below(10);
     const { process, session } = this.#newSession(`${name}.1`, namespace, isRemote);
     const role: Role = {
@@ -208,6 +209,7 @@ class Simulation {
     };
     this.#roles.push(role);
     this.#begin(role);
+    return role;
   }
 
   /**
@@ -219,6 +221,15 @@ class Simulation {
     this.#addRole('reader', here, true, ['wait', 'wait', 'settle']);
     for (let fault = 0; fault < 3; fault++) {
       this.scheduler.after(this.#random.below(faultMsMax), () => this.#fault('powerInSync'));
+    }
+  }
+
+  /** A session on another machine that reads so much that its waits are parked when its connections break. */
+  #addWaiter(faultMsMax: number): void {
+    const waiter = this.#addRole('waiter', here, true, ['fetch', 'fetch', 'wait', 'wait', 'wait']);
+    waiter.callsLeft = 40;
+    for (let cut = 0; cut < 12; cut++) {
+      this.scheduler.after(this.#random.below(faultMsMax), () => this.#cutAll(waiter));
     }
   }
 
@@ -362,9 +373,9 @@ class Simulation {
     return this.#random.oneIn(2) ? to : to.reverse();
   }
 
-  /** One, or in some histories a list now and then. */
+  /** One, or in some histories mostly a list. */
   #mailboxesToRead(): string[] {
-    const isList = this.#readsLists && this.#random.oneIn(2);
+    const isList = this.#readsLists && !this.#random.oneIn(4);
     return isList ? this.#someMailboxes() : [this.#mailbox()];
   }
 
@@ -449,6 +460,11 @@ class Simulation {
       this.scheduler.after(frozenMs + random.below(2_000), () => process.resume());
     }
     await this.#until(() => false, frozenMs + 2_000);
+  }
+
+  #cutAll({ name, process }: Role): void {
+    this.history.add({ kind: 'fault', what: `cut all of ${name}` });
+    for (const socket of this.#network.connections) if (socket.process === process) socket.cut();
   }
 
   #swallow(socket: SimSocket): void {
