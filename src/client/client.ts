@@ -83,7 +83,7 @@ export class Client {
   #name: Name | undefined;
   readonly #readMailboxes = new ReadMailboxes();
 
-  /** `name`: what brokers are told that the session is called until a post has a `from`. */
+  /** `name`: what the session is called until a post has a `from`. */
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime, name?: Name) {
     const secret = runtime.randomBytes(sessionSecretBytes);
     this.session = sessionIdOf(secret);
