@@ -180,7 +180,12 @@ async function status(
     return presentMailbox(mailbox, await mail.peek(mailbox, look), Date.now(), notes);
   }
   const result = await operations.broker_status.run(given, context, { mail, signal });
-  const found = await mail.find(own.newest(findIdsMax), { signal });
+  const posts = own.newest(findIdsMax);
+  const states = await mail.find(
+    posts.map(({ id }) => id),
+    { signal },
+  );
+  const found = states.map((state, index) => ({ ...state, number: posts[index]?.number }));
   const now = Date.now();
   return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(found, now) });
 }

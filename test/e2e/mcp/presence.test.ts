@@ -104,3 +104,14 @@ test('a wait says that a session of another folder waits on the same mailbox', a
   await once(blog.child, 'exit');
   void second;
 });
+
+test('a status names all of the last posts of this session that are settled, not only the one that the broker remembers', async (context) => {
+  const { host } = await place(context);
+  const [boss, worker] = [await host(), await host()];
+  for (const message of ['one', 'two', 'three'])
+    await boss.call({ operation: 'post', to: 'jobs', from: 'boss', message });
+  const { ticket } = await worker.call({ operation: 'fetch', mailbox: 'jobs' });
+  await worker.call({ ...status, after: ticket });
+  const { text } = await boss.call(status);
+  assert.match(text, /\nYour last posts that are settled: #1, #2, #3\.$/);
+});
