@@ -44,9 +44,9 @@ export class OwnPosts {
     return { ...shown(result), also: result.also.map(shown) };
   }
 
-  /** The last posts, the newest first. */
-  newest(max: number): OwnPost[] {
-    return [...this.#posts.values()].slice(-max).reverse();
+  /** The posts that are remembered, the newest first. */
+  newestFirst(): OwnPost[] {
+    return [...this.#posts.values()].reverse();
   }
 
   /**

@@ -21,13 +21,7 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import {
-  endMsMax,
-  findIdsMax,
-  peekLineBytes,
-  peekMessagesDefault,
-  sendsPerHourMcp,
-} from '../base/limits.ts';
+import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
 import { ownPostsLines, presentMailbox } from './presence-text.ts';
@@ -180,7 +174,7 @@ async function status(
     return presentMailbox(mailbox, await mail.peek(mailbox, look), Date.now(), notes);
   }
   const result = await operations.broker_status.run(given, context, { mail, signal });
-  const posts = own.newest(findIdsMax);
+  const posts = own.newestFirst();
   const states = await mail.find(
     posts.map(({ id }) => id),
     { signal },

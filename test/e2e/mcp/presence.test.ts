@@ -115,3 +115,14 @@ test('a status names all of the last posts of this session that are settled, not
   const { text } = await boss.call(status);
   assert.match(text, /\nYour last posts that are settled: #1, #2, #3\.$/);
 });
+
+test('a status counts all posts of this session that are not settled, the oldest as well', async (context) => {
+  const { host } = await place(context);
+  const boss = await host();
+  for (const team of ['red', 'blue']) {
+    const to = Array.from({ length: 75 }, (_, index) => `${team}-${index}`);
+    await boss.call({ operation: 'post', to, from: 'boss', message: 'go' });
+  }
+  const { text } = await boss.call(status);
+  assert.match(text, /#141 to "blue-65", unread for \d s; and 140 more\.$/);
+});
