@@ -13,14 +13,21 @@ const wordsCharacters = 40;
 /** Enough for that many characters of UTF-8. */
 const wordsBytes = wordsCharacters * 4;
 
+interface OwnPost {
+  readonly id: MessageId;
+  readonly number: number;
+  /** The first words of its body, in quotes. */
+  readonly words: string;
+}
+
 export class OwnPosts {
-  readonly #posts = new BoundedMap<MessageId, { number: number; words: string }>(postsMax);
+  readonly #posts = new BoundedMap<MessageId, OwnPost>(postsMax);
   /** Posts whose results were written, by broker and number. */
   readonly #seen = new BoundedMap<string, true>(postsMax);
 
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
     const words = firstWords(body);
-    for (const { id, number } of posted) this.#posts.set(id, { number, words });
+    for (const { id, number } of posted) this.#posts.set(id, { id, number, words });
   }
 
   /** The result of the post was written. */
@@ -37,10 +44,9 @@ export class OwnPosts {
     return { ...shown(result), also: result.also.map(shown) };
   }
 
-  /** The last posts, the newest first. */
-  newest(max: number): Pick<StoredMessage, 'id' | 'number'>[] {
-    const posts = Array.from(this.#posts, ([id, { number }]) => ({ id, number }));
-    return posts.slice(-max).reverse();
+  /** The posts that are remembered, the newest first. */
+  newestFirst(): OwnPost[] {
+    return [...this.#posts.values()].reverse();
   }
 
   /**
@@ -49,7 +55,7 @@ export class OwnPosts {
    */
   answered(id: MessageId): string {
     const post = this.#posts.get(id);
-    return post ? `, an answer to your #${post.number} ${post.words}` : '';
+    return post === undefined ? '' : `, an answer to your #${post.number} ${post.words}`;
   }
 }
 

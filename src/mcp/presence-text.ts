@@ -25,8 +25,8 @@ export function ownPostsLines(found: readonly FoundMessage[], nowMs: number): st
   return [...unsettledPosts(found, nowMs), ...settledPosts(found)];
 }
 
+/** What was stored and is forgotten was settled: only a post that was refused is forgotten as well. */
 function settledPosts(found: readonly FoundMessage[]): string[] {
-  // The posts were stored, so what is forgotten is settled.
   const settled = found.filter(({ state }) => state === 'settled' || state === 'forgotten');
   if (settled.length === 0) return [];
   const newest = settled.slice(0, settledPostsShown).map(({ number }) => `#${number}`);

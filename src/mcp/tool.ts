@@ -21,13 +21,7 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import {
-  endMsMax,
-  findIdsMax,
-  peekLineBytes,
-  peekMessagesDefault,
-  sendsPerHourMcp,
-} from '../base/limits.ts';
+import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
@@ -182,7 +176,7 @@ async function status(
     const all = [...readersNote(mailbox, result.sessionList), ...notes];
     return presentMailbox(mailbox, seen, Date.now(), all);
   }
-  const newest = own.newest(findIdsMax);
+  const newest = own.newestFirst();
   const ids = newest.map(({ id }) => id);
   const found = await mail.find(ids, { signal });
   const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));

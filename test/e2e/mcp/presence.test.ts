@@ -107,3 +107,25 @@ test('a wait says that a session of another folder waits on the same mailbox', a
   await once(blog.child, 'exit');
   void second;
 });
+
+test('a status names all of the last posts of this session that are settled, not only the one that the broker remembers', async (context) => {
+  const { host } = await place(context);
+  const [boss, worker] = [await host(), await host()];
+  for (const message of ['one', 'two', 'three'])
+    await boss.call({ operation: 'post', to: 'jobs', from: 'boss', message });
+  const { ticket } = await worker.call({ operation: 'fetch', mailbox: 'jobs' });
+  await worker.call({ ...status, after: ticket });
+  const { text } = await boss.call(status);
+  assert.match(text, /\nYour last posts that are settled: #1, #2, #3\.$/);
+});
+
+test('a status counts all posts of this session that are not settled, the oldest as well', async (context) => {
+  const { host } = await place(context);
+  const boss = await host();
+  for (const team of ['red', 'blue']) {
+    const to = Array.from({ length: 75 }, (_, index) => `${team}-${index}`);
+    await boss.call({ operation: 'post', to, from: 'boss', message: 'go' });
+  }
+  const { text } = await boss.call(status);
+  assert.match(text, /#141 to "blue-65", unread for \d s; and 140 more\.$/);
+});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownPostsLines, presentMailbox, readersNote } from '../../../src/mcp/presence-text.ts';
-import type { FoundMessage } from '../../../src/model/look-results.ts';
+import type { FoundMessage, FoundState } from '../../../src/model/look-results.ts';
 import type { PeekedMessage, SessionStatus } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import type { Holder } from '../../../src/model/requests.ts';
@@ -40,12 +40,9 @@ test('a status says of each own post that is not settled whether it is unread or
     'Your posts that are not settled: #12 to "ben", unread for 2 min; #9 to "amy", in work by "amy" for 3 min; #8 to "ben", in work by "codex" on "laptop" in "~/shop"; #7 to "ben", in work by a session that is not connected for 3 min; #5 to "ben", now in "dead-letters", unread for 2 min.',
     'Your last posts that are settled: #1.',
   ]);
-  const states = ['settled', 'forgotten'] as const;
-  const many = [9, 8, 7, 6, 5, 4].map((number) => ({
-    ...settled,
-    number,
-    state: states[number % 2] ?? 'settled',
-  }));
+  // The broker remembers only the last posts of a session as settled.
+  const state = (number: number): FoundState => (number < 8 ? 'forgotten' : 'settled');
+  const many = [9, 8, 7, 6, 5, 4].map((number) => ({ ...settled, state: state(number), number }));
   assert.deepEqual(ownPostsLines(many, now), [
     'Your last posts that are settled: #5, #6, #7, #8, #9.',
   ]);
