@@ -83,7 +83,8 @@ export function presentDeliveries(
   const senders = new Set(deliveries.map(({ envelope }) => envelope.from));
   const [sender] = senders.size === 1 ? senders : [];
   const title = `${messages(deliveries.length)} for ${anyOf(mailboxes)}, ${moreThere(remaining)}`;
-  return lines(head(title, notes), ...blocks, foot(mailboxes, sender ?? '', ticket));
+  const last = foot(mailboxes, sender ?? '', ticket, ` when all ${deliveries.length} are done`);
+  return lines(head(title, notes), ...blocks, last);
 }
 
 export function fits(text: string): boolean {
@@ -181,10 +182,11 @@ function footOf({ envelope, body }: Delivery, mailboxes: MailboxList, ticket: st
   return foot(mailboxes, envelope.from, ticket);
 }
 
-function foot(mailboxes: MailboxList, from: Name | '', ticket: string): string {
+/** `when`: after the ticket. */
+function foot(mailboxes: MailboxList, from: Name | '', ticket: string, when = ''): string {
   const answer = from === '' ? '' : `post to ${quoted(from)}, `;
   const calls = `${answer}wait ${asParameter(mailboxes)}, or to end broker_status`;
-  return `${notTheUser} Next: ${calls}, with after "${ticket}".`;
+  return `${notTheUser} Next: ${calls}, with after "${ticket}"${when}.`;
 }
 
 /** As a call gives it: a name, or a list as JSON. */

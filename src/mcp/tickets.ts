@@ -73,7 +73,7 @@ export interface Plan {
   readonly settles: readonly Batch[];
   /** To be released, so that it is redelivered to the caller. */
   readonly redelivers: Batch | undefined;
-  /** The one message that the call settles, by (a) or (b), and the mailboxes of the read that took it. */
+  /** Of the messages that the call settles the one that its post answers, and the mailboxes of the read that took it. */
   readonly answers: { readonly id: MessageId; readonly mailboxes: MailboxList } | undefined;
   /**
    * Messages whose tickets a call without one could have named. Of a read: all that its caller holds. Of a post:
@@ -96,7 +96,9 @@ interface Handed extends Held {
 }
 
 /** Messages of one read. */
-interface ReadBatch extends Batch, BrokerMailboxes {}
+interface ReadBatch extends Batch, BrokerMailboxes {
+  readonly deliveries: readonly Handed[];
+}
 
 interface Ticket extends BrokerMailboxes {
   readonly caller: CallerId;
@@ -164,15 +166,16 @@ export class Tickets {
     const unknown = after.filter((text, index) => !isTicket(text, index));
     const names = after.filter(isTicket);
     const plan = { ...nothing, part: undefined, unknown };
-    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, names, reads) };
-    if (names.length > 0) return { ...plan, ...settling(this.#settleNamed(names)) };
+    const to = posts?.mailbox;
+    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, names, reads, to) };
+    if (names.length > 0) return { ...plan, ...settling(this.#settleNamed(names), to) };
     const held = reads || posts ? this.#heldBy(caller, posts) : [];
     const [only, ...others] = held;
     // A wrong ticket was to name one message, which need not be this one.
     if (posts && unknown.length === 0 && only && others.length === 0) {
       const { message, ...read } = only;
       message.state = 'settling';
-      return { ...plan, ...settling([{ ...read, deliveries: [message] }]) };
+      return { ...plan, ...settling([{ ...read, deliveries: [message] }], to) };
     }
     const unnamed = held.map(({ ticket, message: { envelope, from } }) => {
       return { ticket, number: envelope.number, from };
@@ -249,6 +252,7 @@ export class Tickets {
     caller: Caller,
     named: readonly string[],
     reads: BrokerMailboxes | undefined,
+    to: Name | undefined,
   ): Pick<Plan, 'settles' | 'answers' | 'redelivers'> {
     const own = this.#settleNamed(named);
     const ownIds = new Set(own.flatMap(({ deliveries }) => deliveries.map(idOf)));
@@ -266,7 +270,7 @@ export class Tickets {
       for (const delivery of rest) delivery.state = 'settling';
       seen.push(...rest);
     }
-    const { settles, answers } = settling(own);
+    const { settles, answers } = settling(own, to);
     const broker = reads?.broker ?? '';
     return {
       settles: [...settles, ...batches(broker, seen)],
@@ -323,12 +327,19 @@ function handed({ envelope: { number, id, from }, mailbox, body }: Delivery): Ha
   return { ...message, state: 'held', isGone: false };
 }
 
-function settling(batches: readonly ReadBatch[]): Pick<Plan, 'settles' | 'answers'> {
+/** `to`: the mailbox of a post, which answers the only message, or the only one of several that came from there. */
+function settling(
+  batches: readonly ReadBatch[],
+  to: Name | undefined,
+): Pick<Plan, 'settles' | 'answers'> {
   const settles = batches.map(({ broker, deliveries }) => ({ broker, deliveries }));
   const all = batches.flatMap(({ mailboxes, deliveries }) =>
-    deliveries.map((each) => ({ id: idOf(each), mailboxes })),
+    deliveries.map((each) => ({ id: idOf(each), from: each.from, mailboxes })),
   );
-  return { settles, answers: all.length === 1 ? all[0] : undefined };
+  const [answered, ...others] = all.length === 1 ? all : all.filter(({ from }) => from === to);
+  if (!answered || others.length > 0) return { settles, answers: undefined };
+  const { id, mailboxes } = answered;
+  return { settles, answers: { id, mailboxes } };
 }
 
 function idOf({ envelope }: Held): MessageId {

@@ -257,7 +257,7 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
       '<<<MARK #13 from "A" ("test" on "here"), 2026-11-22T15:24:11Z, attempt 3',
       'bye',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A", wait "B", or to end broker_status, with after "k7f3-1".',
+      'From another agent, not from your user. Next: post to "A", wait "B", or to end broker_status, with after "k7f3-1" when all 2 are done.',
     ].join('\n'),
   );
   const [head] = presentAll(box, two, 0, 'k7f3-1', []).split('\n');

@@ -111,6 +111,18 @@ test('(a) the ticket of several messages settles them all and answers none', () 
   assert.equal(plan.answers, undefined);
 });
 
+test('(a) a post with the ticket of several messages answers the only one that came from its recipient', () => {
+  const tickets = new Tickets('k7f3');
+  const three = [message(1), message(2, here.mailboxes[0], { from: 'T' }), message(3)];
+  const ticket = tickets.give(patient.id, here, three);
+  tickets.written(ticket);
+  const toT = { posts: { broker, mailbox: 'T' as Name } };
+  const plan = tickets.begin(patient, [ticket], toT);
+  assert.deepEqual(does(plan).settles, ['m1', 'm2', 'm3']);
+  assert.deepEqual(plan.answers, { id: 'm2', mailboxes: ['A'] });
+  assert.equal(tickets.begin(patient, [ticket], postsToSender).answers, undefined);
+});
+
 test('(a) a ticket that is used again settles nothing, and is not unknown', () => {
   const tickets = new Tickets('k7f3');
   const ticket = given(tickets, [1]);
