@@ -27,7 +27,8 @@ export async function* peekPages(
     const messagesMax = Math.min(left, messagesPerPeek);
     const page = await mail.peek(mailbox, { after, messagesMax, partBytesMax, signal });
     yield page;
-    if (page.remaining === 0) return;
+    // A broker that says that more is there, and shows none, would keep this going for ever.
+    if (page.remaining === 0 || page.messages.length === 0) return;
     left -= page.messages.length;
     after = page.messages.at(-1)?.envelope.number ?? after;
   }
