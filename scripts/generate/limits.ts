@@ -58,6 +58,12 @@ const table: readonly Limit[] = [
     reached: '`bad_parameter`: read the others in another call',
   },
   {
+    what: 'tickets that one call names in `after`',
+    constant: 'ticketsPerCallMax',
+    unit: '',
+    reached: '`bad_parameter`: name the others in another call',
+  },
+  {
     what: 'default timeout of wait, ask and receive',
     constant: 'waitMsDefault',
     unit: 's',

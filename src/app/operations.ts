@@ -18,6 +18,7 @@ import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { AppContext, BrokerAddress } from './context.ts';
 import {
   type Address,
+  listIn,
   parseBind,
   parseBrokerHost,
   parseHost,
@@ -102,7 +103,8 @@ const parameterTable = {
     lists: { of: 'post', words: 'or a list, stored for all or none, as JSON: ["a","b"]' },
     of: 'post, ask',
     what: 'the mailbox that gets the message',
-    parse: (value: unknown, parameter: string) => parseMailboxes(listIn(value), parameter),
+    parse: (value: unknown, parameter: string) =>
+      parseMailboxes(listIn(value, parameter), parameter),
   },
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
@@ -110,12 +112,13 @@ const parameterTable = {
     lists: { of: 'fetch, wait', words: 'or a list' },
     of: 'fetch, wait, ask, broker_status',
     what: 'the mailbox to read',
-    parse: (value: unknown, parameter: string) => parseReadMailboxes(listIn(value), parameter),
+    parse: (value: unknown, parameter: string) =>
+      parseReadMailboxes(listIn(value, parameter), parameter),
   },
   after: {
     type: 'string',
     what: 'ticket of an earlier result, or a JSON list of tickets',
-    parse: (value: unknown, parameter: string) => parseTickets(listIn(value), parameter),
+    parse: (value: unknown, parameter: string) => parseTickets(listIn(value, parameter), parameter),
   },
 } as const satisfies Readonly<Record<string, Parameter>>;
 
@@ -385,16 +388,6 @@ function parseInto<P extends ParameterName>(
   value: unknown,
 ): void {
   parsed[name] = parameters[name].parse(value, name);
-}
-
-/** Over MCP a list comes as its JSON text, as advertised. `[7]` is a name, and no list of names. */
-function listIn(value: unknown): unknown {
-  if (typeof value !== 'string' || !/^\s*\[\s*(".*)?\]\s*$/s.test(value)) return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
 }
 
 function parseOperation(value: unknown): OperationName {

@@ -79,6 +79,22 @@ export function parseLine(value: unknown, parameter: string): string {
   );
 }
 
+/**
+ * Over MCP a list comes as its JSON text, as advertised. One that is no JSON is refused: taken for a name, it would be a
+ * mailbox that nobody reads. `[7]` is a name.
+ */
+export function listIn(value: unknown, parameter: string): unknown {
+  const text = typeof value === 'string' ? value.trim() : '';
+  if (!text.startsWith('[') || !text.endsWith(']')) return value;
+  const inside = text.slice(1, -1).trim();
+  if (inside !== '' && !inside.includes(',') && !/^["']/.test(inside)) return value;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InvalidValue('bad_parameter', parameter, value, 'a list as JSON, like ["a","b"]');
+  }
+}
+
 /** Tickets of earlier results, in any form: those of other sessions are reported, and settle nothing. */
 export function parseTickets(value: unknown, parameter: string): readonly string[] {
   const tickets = (Array.isArray(value) ? value : [value]).map((each) =>

@@ -280,7 +280,10 @@ export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'la
   if (!lastHold) return [];
   const { name, from, to, ended } = lastHold;
   const who = name === '' ? 'a session' : holderNamed(name, envelope);
-  const times = `from ${minuteOf(from, envelope.time)} to ${minuteOf(to, from)} UTC`;
+  // Within a minute the seconds tell how long.
+  const form = to - from < 60_000 ? 'HH:MM:SS' : 'HH:MM';
+  const [begin, end] = [clockTime(from, envelope.time, form), clockTime(to, from, form)];
+  const times = `from ${begin} to ${end} UTC`;
   return [`${who} had it ${times} and ${heldUntil[ended]}`];
 }
 
@@ -290,10 +293,14 @@ function holderNamed(name: Name, { to }: Envelope): string {
 }
 
 /** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */
-export function minuteOf(ms: number, beforeMs: number): string {
+export function clockTime(
+  ms: number,
+  beforeMs: number,
+  form: 'HH:MM' | 'HH:MM:SS' = 'HH:MM',
+): string {
   const [day = '', time = ''] = utcTime(ms).split('T');
-  const minute = time.slice(0, 5);
-  return utcTime(beforeMs).startsWith(day) ? minute : `${day} ${minute}`;
+  const clock = time.slice(0, form.length);
+  return utcTime(beforeMs).startsWith(day) ? clock : `${day} ${clock}`;
 }
 
 /** Two agents that answer each other for ever are to notice it. */

@@ -173,16 +173,13 @@ assert(
 );
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
-assert(
-  mailboxesPerReadMax <= readMailboxesMax,
-  'one read does not push out what it has read itself',
-);
+assert(mailboxesPerReadMax <= readMailboxesMax, 'all mailboxes of one read are remembered');
 /** Of those that have unread mail, the mailboxes that one response names. */
 export const mailElsewhereMax = 3;
 assert(mailElsewhereMax <= readMailboxesMax, 'only mailboxes that are remembered can be named');
 /** The newest messages of a mailbox, among which a post looks for an earlier one with the same text. */
 export const sameTextLook = 16;
-/** Sessions that wait on a mailbox, among which a wait looks for one of another folder. */
+/** Of the sessions that wait on a mailbox, those among which a broker looks for one of another folder. */
 export const otherFolderLook = 16;
 /**
  * Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. The mailboxes that these waits
@@ -203,7 +200,7 @@ assert(fetchBytesMax >= bodyBytesMax, 'a fetch has room for the largest body');
 /** Messages that a peek shows unless its caller gives another number. */
 export const peekMessagesDefault = 20;
 /**
- * Messages that one peek shows; the client sends another for the rest. Showing them keeps the broker from all other
+ * Messages that one peek shows; its caller sends another for the rest. Showing them keeps the broker from all other
  * requests, about 1 ms for 250 (`npm run bench -- floods`).
  */
 export const messagesPerPeek = 250;

@@ -95,7 +95,7 @@ export class Peer {
   /** Counts what the request costs beyond its bytes. Throws if too many posts and settles wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
-    this.#spend(furtherMessages(request), 0);
+    this.#spend(furtherItems(request), 0);
     if (kind === 'hello') this.#saidHello = true;
     if (costlyKinds.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
@@ -152,14 +152,19 @@ export class Peer {
   }
 }
 
-/** Each message of a request, beyond the first, costs as much as a request. */
-function furtherMessages(request: Request): number {
+/** Each message, mailbox or id that a request names, beyond the first, costs as much as a request. */
+function furtherItems(request: Request): number {
   switch (request.kind) {
     case 'post':
       return request.alsoTo.length + request.settles.length;
     case 'settle':
     case 'release':
       return Math.max(0, request.holds.length - 1);
+    case 'wait':
+    case 'fetch':
+      return request.mailboxes.length - 1;
+    case 'find':
+      return Math.max(0, request.ids.length - 1);
     default:
       return 0;
   }

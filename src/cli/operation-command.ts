@@ -9,7 +9,7 @@ import {
 } from '../app/operations.ts';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
-import { bodyBytesMax } from '../base/limits.ts';
+import { bodyBytesMax, mailboxesPerReadMax } from '../base/limits.ts';
 import { shellWord } from '../base/shell.ts';
 import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
 import { type CommandContext, execute } from './run.ts';
@@ -61,7 +61,8 @@ export function addOperation<K extends OperationName>(
     const isNeeded = needs.includes(parameter) && parameter !== 'message';
     const name = takesSeveral ? `${parameter}...` : parameter;
     const form = isNeeded ? `<${name}>` : `[${name}]`;
-    command.argument(form, parameterWords(operation, parameter));
+    const several = takesSeveral ? `; or up to ${mailboxesPerReadMax}, read in their order` : '';
+    command.argument(form, `${parameterWords(operation, parameter)}${several}`);
   }
   for (const option of takes) {
     if (option === 'after' || without.includes(option)) continue;

@@ -114,7 +114,9 @@ these fields:
            stored is the question of an \`ask\` (id, number), else null
   note     anything else, in words
 
-The exit codes are the same. Codes of errors: docs/guide/errors.md.
+The exit codes are the same. Codes of errors: docs/guide/errors.md. Times are in
+ms since 1970. \`ended\` in \`lastHold\` is "released", "rejected" (given up for
+good) or "disconnected" (the session ended).
 
 ${jsonObjects(program)
   .map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`)

@@ -83,7 +83,7 @@ export class Client {
   #name: Name | undefined;
   readonly #readMailboxes = new ReadMailboxes();
 
-  /** `name`: what brokers are told that the session is called until a post has a `from`. */
+  /** `name`: what the session is called until a post has a `from`. */
   constructor(origin: Origin, connector: Connector, runtime = systemRuntime, name?: Name) {
     const secret = runtime.randomBytes(sessionSecretBytes);
     this.session = sessionIdOf(secret);
@@ -179,8 +179,9 @@ export class Client {
     const call = this.#call<FetchResult>({
       kind: 'fetch',
       request: (request) => {
-        const messagesMax = bytesLeft > 0 ? messagesLeft : 0;
+        // A broker that means harm may have sent more than was wanted.
         const bytesMax = Math.max(0, bytesLeft);
+        const messagesMax = bytesMax > 0 ? Math.max(0, messagesLeft) : 0;
         return { kind: 'fetch', request, mailboxes, bytesMax, messagesMax };
       },
       take: (response, self) => {
@@ -202,7 +203,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** One request, which returns fewer messages than wanted when their bodies are large. */
+  /** One request. It shows at most `messagesPerPeek` messages, and fewer when their bodies are large. */
   async peek(mailbox: Name, options: PeekArguments): Promise<PeekResult> {
     this.#checkCall(options);
     const messages: PeekedMessage[] = [];
@@ -211,7 +212,7 @@ export class Client {
       kind: 'peek',
       request: (request) => {
         const after = messages.at(-1)?.envelope.number ?? options.after ?? 0;
-        const messagesMax = options.messagesMax - messages.length;
+        const messagesMax = Math.max(0, options.messagesMax - messages.length);
         return { kind: 'peek', request, mailbox, after, messagesMax, partBytesMax };
       },
       take: (response, self) => {

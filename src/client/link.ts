@@ -42,7 +42,7 @@ export interface LinkUser {
   readonly holdings: Holdings;
   /** The highest count of a post so far; 0 before the first. */
   sentUpTo(): number;
-  /** The `from` of the last post. */
+  /** The `from` of the last post, or the name that the session was started with. */
   name(): Name | undefined;
   /** The mailboxes that were read last, the newest last. */
   readMailboxes(): readonly Name[];

@@ -38,7 +38,7 @@ export interface SessionConnection {
 export class Connections {
   readonly #byId = new Map<ConnectionId, SessionConnection>();
   readonly #bySession = new Map<SessionId, SessionConnection>();
-  /** Those that have a name, in the order in which they got it. */
+  /** In the order in which they got a name or read their first mailbox. */
   readonly #named = new Set<SessionConnection>();
   #parkedReads = 0;
 
@@ -51,7 +51,7 @@ export class Connections {
     return this.#parkedReads;
   }
 
-  /** Those that have posted under a name or read a mailbox. */
+  /** Those that have a name or have read a mailbox. */
   get named(): ReadonlySet<SessionConnection> {
     return this.#named;
   }
@@ -125,7 +125,7 @@ export class Connections {
   }
 }
 
-/** What people and agents call the session; '' when it has neither posted under a name nor read a mailbox. */
+/** What people and agents call the session; '' when it has no name and has read no mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
   return name ?? readMailboxes.newest ?? '';
 }

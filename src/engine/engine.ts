@@ -12,6 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
+import type { MailElsewhere } from '../model/mail-ahead.ts';
 import type { Hold, HoldEnd, MailboxList, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
@@ -452,13 +453,16 @@ export class Engine {
   }
 
   #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
+    const { owner, session, request } = waiter;
     this.#unpark(waiter);
-    this.#offer(message, waiter.session);
-    this.#replyOffer(message, waiter.owner, waiter.request, [message.mailbox]);
+    this.#offer(message, session);
+    const elsewhere = mailElsewhere(owner, [message.mailbox], this.#state);
+    this.#replyOffer(message, owner, request, elsewhere);
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
-    this.#write(offeredRecord(message, holder, this.#connections, this.#time));
+    const known = { connections: this.#connections, state: this.#state };
+    this.#write(offeredRecord(message, holder, known, this.#time));
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {
@@ -475,16 +479,15 @@ export class Engine {
     this.#state.apply(record);
   }
 
-  /** `read`: the mailboxes of a wait. A fetch tells of mail elsewhere at its end. */
+  /** `elsewhere`: none in the offers of a fetch, whose end has it. */
   #replyOffer(
     message: LiveMessage,
     to: SessionConnection,
     request: RequestNumber,
-    read?: readonly Name[],
+    elsewhere: readonly MailElsewhere[] = [],
   ): void {
     const others = this.#waiters.others(message.mailbox, to.session);
     to.unreadBytes += message.envelope.bodyBytes;
-    const elsewhere = read ? mailElsewhere(to, read, this.#state) : [];
     const more = { others, elsewhere, ...this.#looks.otherFolder([message.mailbox], to) };
     this.#outcome.reply(to.id, offer(message, request, more, this.#state));
   }

@@ -7,15 +7,18 @@ import { type Connections, type SessionConnection, sessionName } from './connect
 import type { PutBack } from './dead-letters.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** `since`: now, in milliseconds since 1970. */
+/**
+ * `since`: now, in milliseconds since 1970. The record names all that the session holds, so one that is absent, or has
+ * given no name since it reconnected, keeps the name that it had.
+ */
 export function offeredRecord(
   { envelope: { number }, attempt }: LiveMessage,
   holder: SessionId,
-  connections: Connections,
+  { connections, state }: { readonly connections: Connections; readonly state: State },
   since: number,
 ): OfferedRecord {
   const connection = connections.ofSession(holder);
-  const name = connection ? sessionName(connection) : '';
+  const name = (connection && sessionName(connection)) || state.holderName(holder);
   return { kind: 'offered', number, holder, attempt, holding: { name, since } };
 }
 

@@ -94,7 +94,10 @@ export class HolderGrace {
     return this.#parkedFetches;
   }
 
-  /** When no session may return to the first of its mailboxes any more, its connection parks it for the next. */
+  /**
+   * For the first of its mailboxes to which an absent session may return. Once none may, the engine reads again, and
+   * parks it for the next one.
+   */
   park(fetch: FetchRequest, connection: SessionConnection): void {
     const mailbox = fetch.mailboxes.find((each) => this.#absentFrom.has(each));
     assert(mailbox !== undefined, 'a fetch is parked for an absent session');

@@ -102,7 +102,10 @@ function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number
   return undefined;
 }
 
-/** An answer that is posted again by another session, which has no ticket of the question, answers nothing. */
+/**
+ * A post that answers nothing may repeat an answer: a session that has lost its tickets posts its answer again without
+ * one.
+ */
 function isSameText(earlier: Envelope, posted: Envelope): boolean {
   return (
     earlier.checksum === posted.checksum &&

@@ -1,4 +1,4 @@
-// The sessions of a status: those that have posted under a name or read a mailbox. All others, as one that only asks
+// The sessions of a status: those that have a name or have read a mailbox. All others, as one that only asks
 // for a status, are counted. Of each session a status looks only at what it shows.
 import { statusHoldsMax, statusWaitsMax } from '../base/limits.ts';
 import type { ConnectedSession } from '../model/look-results.ts';

@@ -13,14 +13,21 @@ const wordsCharacters = 40;
 /** Enough for that many characters of UTF-8. */
 const wordsBytes = wordsCharacters * 4;
 
+interface OwnPost {
+  readonly id: MessageId;
+  readonly number: number;
+  /** The first words of its body, in quotes. */
+  readonly words: string;
+}
+
 export class OwnPosts {
-  readonly #words = new BoundedMap<MessageId, string>(postsMax);
+  readonly #posts = new BoundedMap<MessageId, OwnPost>(postsMax);
   /** Posts whose results were written, by broker and number. */
   readonly #seen = new BoundedMap<string, true>(postsMax);
 
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
     const words = firstWords(body);
-    for (const { id, number } of posted) this.#words.set(id, `#${number} ${words}`);
+    for (const { id, number } of posted) this.#posts.set(id, { id, number, words });
   }
 
   /** The result of the post was written. */
@@ -37,9 +44,9 @@ export class OwnPosts {
     return { ...shown(result), also: result.also.map(shown) };
   }
 
-  /** The ids of the last posts, the newest first. */
-  newest(max: number): MessageId[] {
-    return [...this.#words.keys()].slice(-max).reverse();
+  /** The posts that are remembered, the newest first. */
+  newestFirst(): OwnPost[] {
+    return [...this.#posts.values()].reverse();
   }
 
   /**
@@ -47,8 +54,8 @@ export class OwnPosts {
    * the ticket that it carries, also if it goes to another agent, for whom it is no answer.
    */
   answered(id: MessageId): string {
-    const words = this.#words.get(id);
-    return words === undefined ? '' : `, an answer to your ${words}`;
+    const post = this.#posts.get(id);
+    return post === undefined ? '' : `, an answer to your #${post.number} ${post.words}`;
   }
 }
 

@@ -8,24 +8,26 @@ import { byteCount, head, lines, messages, type Notes } from '../app/summaries.t
 import { resultCharactersMax } from '../base/limits.ts';
 import { quoted } from '../base/quoted.ts';
 import type { FoundMessage } from '../model/look-results.ts';
-import type { PeekedMessage, PeekResult } from '../model/mail-service.ts';
+import type { PeekedMessage, PeekResult, SessionStatus } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
 import type { Holder } from '../model/requests.ts';
 
 /** Own posts of a status, and the characters that they may take. */
 const postsShown = 10;
 const settledPostsShown = 5;
+const readersShown = 4;
 const postsCharactersMax = 4_000;
 /** Characters of a look into a mailbox beside its messages and the notes of its head. */
 const frameCharacters = 1_000;
 
-/** `found`: of this session's posts, the newest first. */
+/** `found`: of this session's posts, the newest first, each with its number. */
 export function ownPostsLines(found: readonly FoundMessage[], nowMs: number): string[] {
   return [...unsettledPosts(found, nowMs), ...settledPosts(found)];
 }
 
+/** What was stored and is forgotten was settled: only a post that was refused is forgotten as well. */
 function settledPosts(found: readonly FoundMessage[]): string[] {
-  const settled = found.filter(({ state, number }) => state === 'settled' && number !== undefined);
+  const settled = found.filter(({ state }) => state === 'settled' || state === 'forgotten');
   if (settled.length === 0) return [];
   const newest = settled.slice(0, settledPostsShown).map(({ number }) => `#${number}`);
   return [`Your last posts that are settled: ${newest.reverse().join(', ')}.`];
@@ -52,6 +54,17 @@ function inWork({ name, origin, since }: Holder, nowMs: number): string {
   const place = origin ? placed(origin) : 'a session that is not connected';
   const time = since === undefined ? '' : ` for ${roughTime(nowMs - since)}`;
   return `in work by ${name === '' ? place : quoted(name)}${time}`;
+}
+
+/** `"ada" and "bob" wait there`. */
+export function readersNote(mailbox: Name, sessions: readonly SessionStatus[]): string[] {
+  const names = sessions
+    .filter(({ waitsOn }) => waitsOn.includes(mailbox))
+    .map(({ name }) => quoted(name));
+  if (names.length === 0) return ['no reader is waiting there'];
+  const shown = names.slice(0, readersShown);
+  const more = names.length > shown.length ? [`${names.length - shown.length} more`] : [];
+  return [`${[...shown, ...more].join(', ')} ${names.length === 1 ? 'waits' : 'wait'} there`];
 }
 
 /** What is in a mailbox. */

@@ -182,8 +182,9 @@ function footOf({ envelope, body }: Delivery, mailboxes: MailboxList, ticket: st
 }
 
 function foot(mailboxes: MailboxList, from: Name | '', ticket: string): string {
-  const answer = from === '' ? '' : `post to ${quoted(from)} or `;
-  return `${notTheUser} Next: ${answer}wait ${asParameter(mailboxes)}, with after "${ticket}".`;
+  const answer = from === '' ? '' : `post to ${quoted(from)}, `;
+  const calls = `${answer}wait ${asParameter(mailboxes)}, or to end broker_status`;
+  return `${notTheUser} Next: ${calls}, with after "${ticket}".`;
 }
 
 /** As a call gives it: a name, or a list as JSON. */

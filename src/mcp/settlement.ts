@@ -145,7 +145,9 @@ function heldNote([first, ...others]: readonly HeldMessage[]): string[] {
   if (!first) return [];
   const more = others.length === 0 ? '' : `, and ${others.length} more`;
   const from = first.from === '' ? '' : ` from ${quoted(first.from)}`;
-  return [`this session still holds #${first.number}${from}: ticket ${first.ticket}${more}`];
+  // Agents that share one server are one session: the message may be in another one's hands.
+  const whose = `ticket ${first.ticket}, if you took it`;
+  return [`this session still holds #${first.number}${from}: ${whose}${more}`];
 }
 
 /** Beside a post without a ticket that may answer several messages. */

@@ -21,16 +21,10 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import {
-  endMsMax,
-  findIdsMax,
-  peekLineBytes,
-  peekMessagesDefault,
-  sendsPerHourMcp,
-} from '../base/limits.ts';
+import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
-import { ownPostsLines, presentMailbox } from './presence-text.ts';
+import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
 import type { HostTransport } from './transport.ts';
@@ -174,15 +168,20 @@ async function status(
   { context, signal, notes }: ToolRequest,
 ): Promise<string> {
   const { mail } = await context.broker(given);
+  const result = await operations.broker_status.run(given, context, { mail, signal });
   if (given.mailbox) {
     const [mailbox] = given.mailbox;
     const look = { messagesMax: peekMessagesDefault, partBytesMax: peekLineBytes, signal };
-    return presentMailbox(mailbox, await mail.peek(mailbox, look), Date.now(), notes);
+    const seen = await mail.peek(mailbox, look);
+    const all = [...readersNote(mailbox, result.sessionList), ...notes];
+    return presentMailbox(mailbox, seen, Date.now(), all);
   }
-  const result = await operations.broker_status.run(given, context, { mail, signal });
-  const found = await mail.find(own.newest(findIdsMax), { signal });
+  const newest = own.newestFirst();
+  const ids = newest.map(({ id }) => id);
+  const found = await mail.find(ids, { signal });
+  const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));
   const now = Date.now();
-  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(found, now) });
+  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
 }
 
 function textResult(text: string): CallToolResult {

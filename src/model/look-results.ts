@@ -2,7 +2,7 @@
 import type { Name, Origin, SessionId } from './message.ts';
 import type { Holder } from './requests.ts';
 
-/** A session that has posted under a name or read a mailbox. */
+/** A session that has a name or has read a mailbox. */
 export interface ConnectedSession {
   /** Its id: 16 characters. */
   readonly session: SessionId;

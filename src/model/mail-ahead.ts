@@ -37,7 +37,7 @@ export interface StoredMessage {
   readonly reader: boolean;
   /** Unread messages that will be delivered before it; 0 when it was delivered already. */
   readonly before: number;
-  /** The message of its mailbox with the lowest number that another session holds than the poster's. */
+  /** The held message of its mailbox with the lowest number; undefined if the poster itself holds that one. */
   readonly holder: HeldAhead | undefined;
   /** An unsettled message of its mailbox, from the same name and with the same text: the newest of them. */
   readonly same: SameText | undefined;

@@ -68,7 +68,7 @@ export interface PostResult extends StoredMessage {
   readonly elsewhere: readonly MailElsewhere[];
 }
 
-/** What a wait leaves behind that ends without a message. */
+/** What is left unread when a wait ends without a message. */
 export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere' | 'otherFolder'>;
 
 export interface WaitArguments extends Cancellable {
@@ -152,11 +152,11 @@ export interface ReleaseArguments extends Cancellable {
   readonly unread?: boolean | undefined;
   /** They move to `dead-letters`, whatever their attempts. An older broker fails this with `bad_frame`. */
   readonly rejected?: boolean | undefined;
-  /** The session ends and had not finished with them: the next reader learns that nobody gave them back. */
+  /** The session ends before it has finished with them. The next reader learns that it ended, not that it gave them back. */
   readonly sessionEnds?: boolean | undefined;
 }
 
-/** A session that is connected to a broker, and has posted under a name or read a mailbox. */
+/** A session that is connected to a broker, and has a name or has read a mailbox. */
 export interface SessionStatus extends ConnectedSession {
   /** Whether it is the session that asks. */
   readonly own: boolean;
@@ -182,9 +182,9 @@ export interface BrokerStatus extends StorageStatus {
   readonly bytes: number;
   /** Connected sessions, including this one. */
   readonly sessions: number;
-  /** Those of them that have posted under a name or read a mailbox. */
+  /** Those of them that have a name or have read a mailbox. */
   readonly namedSessions: number;
-  /** At most 200 of these: this session first, then those that are connected longest. */
+  /** At most 200 of these: this session first, then the others in the order in which they got a name or read. */
   readonly sessionList: readonly SessionStatus[];
   /** Mailboxes that have a message or a parked wait. */
   readonly mailboxCount: number;

@@ -2,7 +2,10 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import type { MailboxList, Name } from './message.ts';
 
-/** The mailboxes that a session has read last. Its client keeps them for the next owner, each owner for its answers. */
+/**
+ * The mailboxes that a session has read last. A broker keeps them to say where else mail waits, and the client to repeat
+ * them in its hello to the next owner.
+ */
 export class ReadMailboxes {
   readonly #names = new BoundedMap<Name, true>(readMailboxesMax);
 

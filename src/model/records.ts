@@ -68,7 +68,7 @@ export interface ReleasedRecord {
   readonly number: number;
   /** The attempt of its next delivery. */
   readonly attempt: number;
-  /** The hold that ends, unless it does not count as an attempt, or an earlier version began it. */
+  /** The hold that ends; absent if it does not count as an attempt, or if the journal does not say when it began. */
   readonly lastHold?: PastHold | undefined;
 }
 

@@ -302,7 +302,7 @@ export interface PeekedResponse {
 export interface EndResponse {
   readonly kind: 'end';
   readonly request: RequestNumber;
-  /** Messages in the mailbox that no session holds; after a peek, the messages behind the last one it saw. */
+  /** Messages in its mailboxes that no session holds; after a peek, the messages behind the last one it saw. */
   readonly remaining: number;
   /** As in a stored response; empty after a peek. */
   readonly elsewhere: readonly MailElsewhere[];
@@ -402,9 +402,9 @@ export interface StatusResponse {
   readonly messages: number;
   readonly bytes: number;
   readonly sessions: number;
-  /** Those of the sessions that have posted under a name or read a mailbox. */
+  /** Those of the sessions that have a name or have read a mailbox. */
   readonly namedSessions: number;
-  /** At most `statusSessionsMax` of them: the one that asks, then those that are connected longest. */
+  /** At most `statusSessionsMax` of them: the one that asks, then the others in the order in which they got a name or read. */
   readonly sessionList: readonly ConnectedSession[];
   readonly mailboxCount: number;
   /** At most `statusMailboxesMax` mailboxes. */

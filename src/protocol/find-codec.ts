@@ -6,7 +6,7 @@ import { readMessageId, readNameOrNone, readStoredName, readTime } from '../mode
 import type { FoundMessage, FoundPlace, FoundState } from '../model/look-results.ts';
 import type { FindRequest, FoundResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { readHeader } from './header-fields.ts';
+import { readHeader, readListUpTo } from './header-fields.ts';
 import { readHolder, writeHolder } from './look-codec.ts';
 
 /** An id of one character, with its length. */
@@ -44,9 +44,10 @@ export function foundHeader({ found }: FoundResponse): Buffer {
 }
 
 export function decodeFound(frame: Frame): FoundResponse {
-  const found = readHeader(frame, (reader) => reader.list(foundBytesMin, () => readFound(reader)));
-  if (found.length <= findIdsMax) return { kind: 'found', request: frame.request, found };
-  throw new IpcError('bad_frame', `${found.length} messages found; limit ${findIdsMax}`);
+  const found = readHeader(frame, (reader) =>
+    readListUpTo(reader, findIdsMax, foundBytesMin, () => readFound(reader)),
+  );
+  return { kind: 'found', request: frame.request, found };
 }
 
 function readFound(reader: ByteReader): FoundMessage {

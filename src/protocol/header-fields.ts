@@ -52,6 +52,18 @@ export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T 
   return value;
 }
 
+/** A list of at most `max` items. */
+export function readListUpTo<T>(
+  reader: ByteReader,
+  max: number,
+  itemBytesMin: number,
+  read: () => T,
+): T[] {
+  const items = reader.list(itemBytesMin, read);
+  if (items.length <= max) return items;
+  throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
+}
+
 /** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
 export function writeOptionalList<T>(
   writer: ByteWriter,
@@ -86,8 +98,7 @@ export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const [lastHold, ...others] = reader.list(pastHoldBytesMin, () => readPastHold(reader));
-  if (others.length > 0) throw new IpcError('bad_frame', 'a message has one last hold at most');
+  const [lastHold] = readListUpTo(reader, 1, pastHoldBytesMin, () => readPastHold(reader));
   return lastHold ? { lastHold } : {};
 }
 

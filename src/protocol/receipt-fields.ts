@@ -5,7 +5,7 @@ import { IpcError } from '../base/errors.ts';
 import { mailElsewhereMax, timeMsMax } from '../base/limits.ts';
 import { readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
-import { readFlag } from './header-fields.ts';
+import { readFlag, readListUpTo } from './header-fields.ts';
 
 /** What a post found ahead of one of its messages. */
 type Ahead = Pick<StoredMessage, 'before' | 'holder' | 'same'>;
@@ -22,11 +22,10 @@ export function writeElsewhere(writer: ByteWriter, elsewhere: readonly MailElsew
 }
 
 export function readElsewhere(reader: ByteReader): MailElsewhere[] {
-  const elsewhere = reader.list(elsewhereBytesMin, () => ({
+  return readListUpTo(reader, mailElsewhereMax, elsewhereBytesMin, () => ({
     mailbox: readStoredName(reader),
     ready: reader.u32(),
   }));
-  return checkLength(elsewhere, mailElsewhereMax, 'mailboxes with mail');
 }
 
 export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead): void {
@@ -41,13 +40,8 @@ export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead):
 
 export function readAhead(reader: ByteReader): Ahead {
   const before = reader.u32();
-  const holders = reader.list(holderBytesMin, () => readHolder(reader));
-  const [holder] = checkLength(holders, 1, 'holders');
-  const [same] = checkLength(
-    reader.list(sameBytesMin, () => readSame(reader)),
-    1,
-    'messages with the same text',
-  );
+  const [holder] = readListUpTo(reader, 1, holderBytesMin, () => readHolder(reader));
+  const [same] = readListUpTo(reader, 1, sameBytesMin, () => readSame(reader));
   return { before, holder, same };
 }
 
@@ -66,9 +60,4 @@ function readDuration(reader: ByteReader): number {
   const ms = reader.u64();
   if (ms <= timeMsMax) return ms;
   throw new IpcError('bad_frame', `a duration of ${ms} ms`);
-}
-
-function checkLength<T>(list: T[], max: number, what: string): T[] {
-  if (list.length <= max) return list;
-  throw new IpcError('bad_frame', `${list.length} ${what}; the limit is ${max}`);
 }

@@ -21,10 +21,9 @@ import type { ConnectedSession } from '../model/look-results.ts';
 import { parseStoredName } from '../model/message.ts';
 import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
+import { nameBytesMin, readListUpTo } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 
-/** A name of one character, with its length. */
-const nameBytesMin = 2;
 /** An id, a name, an origin without labels, a time, and two empty lists with a count. */
 const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 12;
 const holdBytes = 16;
@@ -76,7 +75,9 @@ export function decodeStatus(frame: Frame): StatusResponse {
 
 function readSessions(body: Buffer): ConnectedSession[] {
   const reader = new ByteReader(body);
-  const sessions = readList(reader, statusSessionsMax, sessionBytesMin, () => readSession(reader));
+  const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, () =>
+    readSession(reader),
+  );
   reader.end();
   return sessions;
 }
@@ -86,9 +87,9 @@ function readSession(reader: ByteReader): ConnectedSession {
   const name = readName(reader);
   const origin = withFolder(readOrigin(reader), reader.text());
   const since = readTime(reader);
-  const waitsOn = readList(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
+  const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
   const held = reader.u32();
-  const holds = readList(reader, statusHoldsMax, holdBytes, () => ({
+  const holds = readListUpTo(reader, statusHoldsMax, holdBytes, () => ({
     number: readNumber(reader),
     since: readTime(reader) || undefined,
   }));
@@ -96,12 +97,6 @@ function readSession(reader: ByteReader): ConnectedSession {
     throw new IpcError('bad_frame', `a session that holds ${held} messages, and lists more`);
   }
   return { session, name, origin, since, waitsOn, held, holds };
-}
-
-function readList<T>(reader: ByteReader, max: number, itemBytesMin: number, read: () => T): T[] {
-  const items = reader.list(itemBytesMin, read);
-  if (items.length <= max) return items;
-  throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
 }
 
 function deadLetterCount(fields: JsonFields): DeadLetterCount {

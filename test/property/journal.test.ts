@@ -144,12 +144,18 @@ class History {
       const settles = numbers.length > 0 && random.oneIn(3) ? [pick(random, numbers)] : [];
       const text = `${number}:`.repeat(random.below(60));
       const alsoTo = ['D', 'E', 'F'].slice(0, random.oneIn(3) ? random.below(4) : 0);
-      return postedRecord(number, text, { session, settles, to: pick(random, ['A', 'B']), alsoTo });
+      const folder = pick(random, ['', '~/work']);
+      const to = pick(random, ['A', 'B']);
+      return postedRecord(number, text, { session, settles, to, alsoTo, folder });
     }
     const old = pick(random, numbers);
-    if (kind === 4) return { kind: 'offered', number: old, holder: session, attempt: number };
-    if (kind === 5) return { kind: 'released', number: old, attempt: number };
-    if (kind === 6) return { kind: 'moved', number: old, mailbox: 'C' as Name, attempt: number };
+    const [name, from, ended] = ['ben' as Name, 1_000 + number, 'disconnected'] as const;
+    const holding = random.oneIn(2) ? { name, since: from } : undefined;
+    const lastHold = random.oneIn(2) ? { name, from, to: from + 1, ended } : undefined;
+    const change = { number: old, attempt: number };
+    if (kind === 4) return { kind: 'offered', ...change, holder: session, holding };
+    if (kind === 5) return { kind: 'released', ...change, lastHold };
+    if (kind === 6) return { kind: 'moved', ...change, mailbox: 'C' as Name, lastHold };
     if (kind === 7 && random.oneIn(3)) return { kind: 'forgotten', session };
     if (kind === 7) {
       const id = sessionMessageId(session, 1_000 + random.below(5));

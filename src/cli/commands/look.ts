@@ -13,10 +13,10 @@ import { firstLine, partText, peekPages } from '../../app/peek.ts';
 import { placed, sanitize, sanitizeLine } from '../../app/sanitize.ts';
 import {
   byteCount,
+  clockTime,
   described,
   lines,
   messages,
-  minuteOf,
   moreThere,
   pastHold,
 } from '../../app/summaries.ts';
@@ -186,7 +186,7 @@ function holderWords({ session, origin, name, since }: Holder, { to, time }: Env
   const place = origin ? placed(origin) : `a session that is not connected, ${session}`;
   // One that is called by the mailbox has no name of its own.
   const who = name === '' || name === to ? place : `${quoted(name)} (${place})`;
-  return since === undefined ? who : `${who} since ${minuteOf(since, time)} UTC`;
+  return since === undefined ? who : `${who} since ${clockTime(since, time)} UTC`;
 }
 
 function bodyLines(message: PeekedMessage, full: boolean): readonly string[] {

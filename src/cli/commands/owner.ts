@@ -25,7 +25,7 @@ export function addOwnerCommands(program: Command): void {
       messages: 'messages that are not settled',
       bytes: 'bytes of their bodies',
       sessions: 'sessions that are connected',
-      namedSessions: 'those that have posted under a name or read a mailbox',
+      namedSessions: 'those that have a name or have read a mailbox',
       sessionList: 'session, name, origin, since, waitsOn, held, holds, own',
       mailboxCount: 'mailboxes that have mail or readers',
       mailboxes: 'for each: mailbox, ready, held, waiting, oldestTime',

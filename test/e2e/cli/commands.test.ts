@@ -116,6 +116,7 @@ test('--json prints one object a line', async (context) => {
     from: '',
     program: 'ipc',
     attempt: 1,
+    lastHold: null,
     answers: '',
     depth: 0,
     remaining: 0,

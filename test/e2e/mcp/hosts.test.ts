@@ -167,7 +167,7 @@ test("a subagent's first wait does not settle the job of another one at the same
   const { ticket } = await server.call(wait('jobs'));
   const second = await server.call(wait('jobs'));
   assert.deepEqual(second.bodies, ['job2']);
-  const note = `this session still holds #1 from "boss": ticket ${ticket}`;
+  const note = `this session still holds #1 from "boss": ticket ${ticket}, if you took it`;
   assert.ok(second.head.endsWith(`; ${note}.`), second.head);
   await server.kill('SIGKILL');
   const next = await host();
@@ -451,7 +451,10 @@ for (const [what, character] of [
       next = await a.call(fetch('A', { after: next.ticket }));
       parts.push(...next.bodies);
       if (!next.ticket?.includes('.')) {
-        assert.match(next.foot, /post to "test" or wait "A", with after "[0-9a-v]{4}-\d+"/);
+        assert.match(
+          next.foot,
+          /post to "test", wait "A", or to end broker_status, with after "[0-9a-v]{4}-\d+"/,
+        );
       }
     }
     // A model is shown a control character by its number; the file has the very bytes.

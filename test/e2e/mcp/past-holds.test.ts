@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
 
-const time = '(?:\\d{4}-\\d\\d-\\d\\d )?\\d\\d:\\d\\d';
+const time = '(?:\\d{4}-\\d\\d-\\d\\d )?\\d\\d:\\d\\d(?::\\d\\d)?';
 const stored = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ';
 const ended = 'and ended without saying it was done';
 

@@ -76,7 +76,10 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
   }
   const { text } = await b.call({ ...look, after: ticket });
   assert.match(text, /^1 message in "jobs", none of them taken by this look; #1 done\.\n#2 /);
-  assert.equal((await a.call({ ...look, mailbox: 'none' })).text, 'No message is in "none".');
+  assert.equal(
+    (await a.call({ ...look, mailbox: 'none' })).text,
+    'No message is in "none"; no reader is waiting there.',
+  );
 });
 
 test('a wait says that a session of another folder waits on the same mailbox', async (context) => {
@@ -103,4 +106,26 @@ test('a wait says that a session of another folder waits on the same mailbox', a
   blog.child.kill('SIGKILL');
   await once(blog.child, 'exit');
   void second;
+});
+
+test('a status names all of the last posts of this session that are settled, not only the one that the broker remembers', async (context) => {
+  const { host } = await place(context);
+  const [boss, worker] = [await host(), await host()];
+  for (const message of ['one', 'two', 'three'])
+    await boss.call({ operation: 'post', to: 'jobs', from: 'boss', message });
+  const { ticket } = await worker.call({ operation: 'fetch', mailbox: 'jobs' });
+  await worker.call({ ...status, after: ticket });
+  const { text } = await boss.call(status);
+  assert.match(text, /\nYour last posts that are settled: #1, #2, #3\.$/);
+});
+
+test('a status counts all posts of this session that are not settled, the oldest as well', async (context) => {
+  const { host } = await place(context);
+  const boss = await host();
+  for (const team of ['red', 'blue']) {
+    const to = Array.from({ length: 75 }, (_, index) => `${team}-${index}`);
+    await boss.call({ operation: 'post', to, from: 'boss', message: 'go' });
+  }
+  const { text } = await boss.call(status);
+  assert.match(text, /#141 to "blue-65", unread for \d s; and 140 more\.$/);
 });

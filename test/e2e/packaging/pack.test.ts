@@ -11,7 +11,8 @@ import { hostPlace, speak } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const unpackedBytesMax = 3_000_000;
+/** 2.4 MB of it are the program with the packages that it bundles, readable. */
+const unpackedBytesMax = 3_500_000;
 
 const above = mkdtempSync(join(tmpdir(), 'ipc-pack-'));
 const project = join(above, 'project');
@@ -20,7 +21,7 @@ after(() => rmSync(above, { recursive: true, force: true }));
 const packed = pack();
 const installed = packed.then(install);
 
-test('the package has exactly the files that ship, in less than 3 MB', async () => {
+test('the package has exactly the files that ship, in less than 3.5 MB', async () => {
   const { files, unpackedSize } = await packed;
   const shown = new Set(
     files.map(({ path }) => path.replace(/^(dist\/types|dist\/skills)\/.*/, '$1/')),

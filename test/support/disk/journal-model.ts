@@ -5,16 +5,24 @@ import {
   type Envelope,
   type MessageId,
   type Name,
+  type PastHold,
   type SessionId,
   sessionMessageId,
 } from '../../../src/model/message.ts';
-import type { CopiedRecord, JournalRecord, PostedRecord } from '../../../src/model/records.ts';
+import type {
+  CopiedRecord,
+  Holding,
+  JournalRecord,
+  PostedRecord,
+} from '../../../src/model/records.ts';
 
 interface ModelMessage {
   readonly posted: PostedRecord | CopiedRecord;
   readonly mailbox: Name;
   readonly attempt: number;
   readonly holder: SessionId | '';
+  readonly holding?: Holding | undefined;
+  readonly lastHold?: PastHold | undefined;
 }
 
 export class JournalModel {
@@ -40,18 +48,27 @@ export class JournalModel {
         return;
       }
       case 'copied': {
-        const { mailbox, attempt, holder } = record;
-        const posted = keep(record);
-        this.messages.set(record.envelope.number, { posted, mailbox, attempt, holder });
+        const { mailbox, attempt, holder, holding, lastHold } = record;
+        const held = { holder, holding, lastHold };
+        this.messages.set(record.envelope.number, {
+          posted: keep(record),
+          mailbox,
+          attempt,
+          ...held,
+        });
         return;
       }
       case 'offered':
-        return this.#change(record.number, { holder: record.holder, attempt: record.attempt });
+        return this.#change(record.number, {
+          holder: record.holder,
+          holding: record.holding,
+          attempt: record.attempt,
+        });
       case 'released':
-        return this.#change(record.number, { holder: '', attempt: record.attempt });
+        return this.#change(record.number, { ...endedBy(record), attempt: record.attempt });
       case 'moved':
         return this.#change(record.number, {
-          holder: '',
+          ...endedBy(record),
           mailbox: record.mailbox,
           attempt: record.attempt,
         });
@@ -86,9 +103,9 @@ export class JournalModel {
   copyOf(number: number): CopiedRecord {
     const message = this.messages.get(number);
     assert(message, `the model knows ${number}`);
-    const { posted, mailbox, attempt, holder } = message;
+    const { posted, ...rest } = message;
     const { envelope, body } = posted;
-    return { kind: 'copied', envelope, mailbox, attempt, holder, body };
+    return { kind: 'copied', envelope, body, ...rest };
   }
 
   sessions(): SessionId[] {
@@ -98,9 +115,12 @@ export class JournalModel {
   /** The whole state as text, for comparison. */
   state(): string {
     const messages = [...this.messages].sort(([one], [other]) => one - other);
-    const lines = messages.map(([number, { posted, mailbox, attempt, holder }]) => {
+    const lines = messages.map(([number, { posted, mailbox, attempt, ...held }]) => {
       const { envelope, body } = posted;
-      return `${number} ${JSON.stringify(envelope)} ${mailbox} ${attempt} ${holder} ${body}`;
+      const { holder, holding, lastHold } = held;
+      const names = holding || lastHold ? JSON.stringify([holding, lastHold]) : '';
+      const hold = `${holder}${names}`;
+      return `${number} ${JSON.stringify(envelope)} ${mailbox} ${attempt} ${hold} ${body}`;
     });
     const sessions = [...this.#sessions].sort().map(([session, answers]) => {
       return `${session} ${JSON.stringify([...answers].sort(([one], [other]) => one - other))}`;
@@ -121,6 +141,11 @@ export class JournalModel {
   }
 }
 
+/** A release that does not count leaves the past hold as it was. */
+function endedBy({ lastHold }: { readonly lastHold?: PastHold | undefined }) {
+  return { holder: '', holding: undefined, ...(lastHold && { lastHold }) } as const;
+}
+
 /** A restored body is valid during the call only. */
 function keep<T extends PostedRecord | CopiedRecord>(record: T): T {
   return { ...record, body: record.body && Buffer.from(record.body) };
@@ -137,6 +162,7 @@ export function postedRecord(
     settles = [] as number[],
     to = 'A',
     alsoTo = [] as string[],
+    folder = '',
   } = {},
 ): PostedRecord {
   const body = Buffer.from(text);
@@ -147,7 +173,7 @@ export function postedRecord(
     from: 'B' as Name,
     time: 1_700_000_000_000,
     answers: '',
-    origin: { program: 'test', pid: 7, machine: 'here' },
+    origin: { program: 'test', pid: 7, machine: 'here', ...(folder !== '' && { folder }) },
     bodyBytes: body.length,
     checksum: bodyChecksum(body),
     depth: 0,

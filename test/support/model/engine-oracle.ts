@@ -829,7 +829,9 @@ export class EngineOracle {
           this.#checkOrder(message);
           this.#readsByFetch();
         }
-        assert.equal(holding.name, this.#nameOfSession(holder), `the name of ${holder}`);
+        const known = this.#heldBy(holder).length > 0 ? this.#holderNames.get(holder) : undefined;
+        const name = this.#nameOfSession(holder) || known || '';
+        assert.equal(holding.name, name, `the name of ${holder}`);
         this.#holderNames.set(holder, holding.name);
         const heldSince = holding.since;
         this.#messages.set(number, { ...message, holder, heldSince, wasOffered: true });

@@ -273,6 +273,24 @@ test('a wait and a fetch read one mailbox, or a list of at most 16, each once', 
   }
 });
 
+test('a text in brackets with a quote or a comma is a list that is not JSON, and no name or ticket', () => {
+  const broken = `["A", 'B']`;
+  const form = 'a list as JSON, like ["a","b"]';
+  assert.equal(
+    refused({ ...post, to: broken }),
+    `bad_parameter: to is "[\\"A\\", 'B']"; it must be ${form}`,
+  );
+  for (const list of [broken, `['A','B']`, `['A']`, '[A, B]', '["A","B",]']) {
+    const what = `is ${JSON.stringify(list)}; it must be ${form}`;
+    assert.equal(refused({ ...wait, mailbox: list }), `bad_parameter: mailbox ${what}`);
+    assert.equal(refused({ ...wait, after: list }), `bad_parameter: after ${what}`);
+  }
+  assert.deepEqual(accepted({ ...wait, mailbox: '["[A, B]"]' }), {
+    mailbox: ['[A, B]'],
+    timeout: 60,
+  });
+});
+
 test('an ask goes to one mailbox, and is answered in one', () => {
   const ask = { operation: 'ask', to: ['A', 'B'], message: 'hi', mailbox: 'C' };
   assert.equal(refused(ask), 'bad_parameter: to names 2; an ask goes to one mailbox');

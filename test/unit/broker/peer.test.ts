@@ -28,7 +28,9 @@ function startTurns(context: TestContext): Turns {
   return turns;
 }
 
-type Kind = 'status' | 'goodbye' | 'post' | 'settle';
+type Kind = 'status' | 'goodbye' | 'post' | 'settle' | 'wait' | 'fetch' | 'find';
+
+const mailboxes = ['A', 'B', 'C'] as [Name, Name, Name];
 
 /** To three mailboxes. */
 const post: Omit<PostRequest, 'kind' | 'request'> = {
@@ -41,6 +43,9 @@ const hold = { number: 1, id: 'a' as MessageId };
 function requestOf(kind: Kind, request: number): RequestToSend {
   if (kind === 'post') return { kind, request, ...post };
   if (kind === 'settle') return { kind, request, holds: [hold, hold, hold] };
+  if (kind === 'wait') return { kind, request, mailboxes, answers: '', waitMs: 1_000 };
+  if (kind === 'fetch') return { kind, request, mailboxes, bytesMax: 1, messagesMax: 1 };
+  if (kind === 'find') return { kind, request, ids: [hold.id, hold.id, hold.id], answersIn: '' };
   return { kind, request };
 }
 
@@ -98,6 +103,14 @@ test('a settle counts for each of its messages', async (context) => {
   const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
   await say('settle', 5);
   assert.deepEqual(perTurn(taken), [2, 2, 1]);
+});
+
+test('a wait and a fetch count for each of their mailboxes, and a find for each of its ids', async (context) => {
+  for (const kind of ['wait', 'fetch', 'find'] as const) {
+    const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
+    await say(kind, 5);
+    assert.deepEqual(perTurn(taken), [2, 2, 1], kind);
+  }
 });
 
 test('one status is served in a turn, because it looks at every mailbox', async (context) => {

@@ -20,9 +20,12 @@ class PlayedConnection implements Partial<Connection> {
   onFrame: (frame: Frame) => void = () => {};
   onClose: () => void = () => {};
   readonly #answer: (request: Request) => Response | undefined;
+  readonly #breaksAfter: Response['kind'] | undefined;
 
-  constructor(answer: (request: Request) => Response | undefined) {
+  /** `breaksAfter`: it ends after such a response. */
+  constructor(answer: (request: Request) => Response | undefined, breaksAfter?: Response['kind']) {
     this.#answer = answer;
+    this.#breaksAfter = breaksAfter;
   }
 
   send(buffers: readonly Buffer[]): void {
@@ -32,6 +35,7 @@ class PlayedConnection implements Partial<Connection> {
       const bytes = Buffer.concat(encodeResponse(response, Buffer.alloc(0)));
       void setImmediate().then(() => {
         for (const each of new FrameDecoder().push(bytes)) this.onFrame(each);
+        if (response.kind === this.#breaksAfter) this.onClose();
       });
     }
   }
@@ -41,6 +45,15 @@ class PlayedConnection implements Partial<Connection> {
   }
 
   destroy(): void {}
+}
+
+function clientOf(connect: () => PlayedConnection): Client {
+  return new Client(origin, {
+    connect: async () => connect() as unknown as Connection,
+    describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
+    welcomed: () => {},
+    isStandby: () => false,
+  });
 }
 
 test('two messages that got the same number because of a crash are told apart by their ids', async () => {
@@ -73,14 +86,9 @@ test('two messages that got the same number because of a crash are told apart by
     return kind === 'settle' ? { kind: 'settled', request: number, notHeld } : undefined;
   };
   let connection = new PlayedConnection(answer);
-  const client = new Client(origin, {
-    connect: async () => {
-      connection = new PlayedConnection(answer);
-      return connection as unknown as Connection;
-    },
-    describeSilentOwner: async () => new IpcError('owner_silent', 'the broker does not answer'),
-    welcomed: () => {},
-    isStandby: () => false,
+  const client = clientOf(() => {
+    connection = new PlayedConnection(answer);
+    return connection;
   });
   const one = await client.wait(A, { timeoutMs: 1_000 });
   const other = await client.wait(B, { timeoutMs: 1_000 });
@@ -95,3 +103,33 @@ test('two messages that got the same number because of a crash are told apart by
   assert.deepEqual(await client.settle([one, other]), [other]);
   await client.close(0);
 });
+
+for (const kind of ['offer', 'peeked'] as const) {
+  test(`a broker that sends more messages than are wanted (${kind}), and ends the connection, is asked for none`, async () => {
+    const wanted: number[] = [];
+    const answer = (request: Request): Response | undefined => {
+      if (request.kind === 'hello') {
+        const welcome = { ...identity, kind: 'welcome', request: request.request } as const;
+        return { ...welcome, revoked: [], messages: 0, requests: ['peek'] };
+      }
+      if (request.kind !== 'fetch' && request.kind !== 'peek') return undefined;
+      const number = wanted.push(request.messagesMax);
+      const end = { kind: 'end', request: request.request, remaining: 0, elsewhere: [] } as const;
+      if (number === 3) return end;
+      const envelope: Envelope = {
+        ...{ id: `${number}` as MessageId, number, to: A, from: '', time: 1, answers: '', origin },
+        ...{ depth: 0, bodyBytes: 0, checksum: 0 },
+      };
+      const message = { request: request.request, envelope, mailbox: A, attempt: 1 };
+      return kind === 'offer'
+        ? { kind, ...message, others: 0, ...nothingLeft }
+        : { kind, ...message, holder: undefined, partBytes: 0 };
+    };
+    const client = clientOf(() => new PlayedConnection(answer, kind));
+    const messagesMax = 1;
+    if (kind === 'offer') await client.fetch(A, { messagesMax });
+    else await client.peek(A, { messagesMax, partBytesMax: 0 });
+    assert.deepEqual(wanted, [1, 0, 0]);
+    await client.close(0);
+  });
+}

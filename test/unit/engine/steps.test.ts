@@ -60,7 +60,8 @@ class Peer {
     this.#engine = engine;
     this.#id = id;
     this.session = session;
-    this.run({ kind: 'hello', session, origin, standby: false, sentUpTo: sentAny, held });
+    const who = { session, origin: { ...origin, folder: '~/work' } };
+    this.run({ kind: 'hello', ...who, standby: false, sentUpTo: sentAny, held });
   }
 
   /** `reads`: takes what is delivered at once. */

@@ -1,9 +1,9 @@
 // What broker_status says of this session's own posts, and of what is in a mailbox.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ownPostsLines, presentMailbox } from '../../../src/mcp/presence-text.ts';
-import type { FoundMessage } from '../../../src/model/look-results.ts';
-import type { PeekedMessage } from '../../../src/model/mail-service.ts';
+import { ownPostsLines, presentMailbox, readersNote } from '../../../src/mcp/presence-text.ts';
+import type { FoundMessage, FoundState } from '../../../src/model/look-results.ts';
+import type { PeekedMessage, SessionStatus } from '../../../src/model/mail-service.ts';
 import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import type { Holder } from '../../../src/model/requests.ts';
 
@@ -40,7 +40,9 @@ test('a status says of each own post that is not settled whether it is unread or
     'Your posts that are not settled: #12 to "ben", unread for 2 min; #9 to "amy", in work by "amy" for 3 min; #8 to "ben", in work by "codex" on "laptop" in "~/shop"; #7 to "ben", in work by a session that is not connected for 3 min; #5 to "ben", now in "dead-letters", unread for 2 min.',
     'Your last posts that are settled: #1.',
   ]);
-  const many = [9, 8, 7, 6, 5, 4].map((number) => ({ ...settled, number }));
+  // The broker remembers only the last posts of a session as settled.
+  const state = (number: number): FoundState => (number < 8 ? 'forgotten' : 'settled');
+  const many = [9, 8, 7, 6, 5, 4].map((number) => ({ ...settled, state: state(number), number }));
   assert.deepEqual(ownPostsLines(many, now), [
     'Your last posts that are settled: #5, #6, #7, #8, #9.',
   ]);
@@ -85,6 +87,18 @@ test('a look into a mailbox has each message with its sender, age, size, state, 
     presentMailbox(ben, { messages: [], remaining: 0 }, now, []),
     'No message is in "ben".',
   );
+});
+
+test('a look into a mailbox says who waits there', () => {
+  const reader = (name: string, waitsOn: readonly Name[]): SessionStatus => ({
+    ...{ session, name: name as Name, origin, since: now },
+    ...{ waitsOn, held: 0, holds: [], own: false },
+  });
+  const note = (...sessions: readonly SessionStatus[]) => readersNote(ben, sessions);
+  assert.deepEqual(note(reader('ada', [amy])), ['no reader is waiting there']);
+  assert.deepEqual(note(reader('ada', [amy, ben])), ['"ada" waits there']);
+  const six = ['ada', 'bob', 'cy', 'dora', 'eve', 'flo'].map((name) => reader(name, [ben]));
+  assert.deepEqual(note(...six), ['"ada", "bob", "cy", "dora", 2 more wait there']);
 });
 
 test('a look into a mailbox of hostile messages fits into a result, each on one line', () => {

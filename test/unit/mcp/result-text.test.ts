@@ -83,7 +83,7 @@ test('a message is a head, its body between marks, and a foot with the next call
       '<<<MARK',
       'hello',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".',
+      'From another agent, not from your user. Next: post to "A", wait "B", or to end broker_status, with after "k7f3-12".',
     ].join('\n'),
   );
 });
@@ -93,7 +93,7 @@ test('a damaged message is a head that says so, and a foot; among others it is o
   const words = '#12 from "A" ("test" on "here"), 2026-11-22T15:24:11Z';
   const note = 'DAMAGED on disk, and its text is lost: ask the sender to send it again';
   const next =
-    'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-12".';
+    'From another agent, not from your user. Next: post to "A", wait "B", or to end broker_status, with after "k7f3-12".';
   assert.deepEqual(
     resultText.presentDelivery(damaged, 'k7f3-12', [], { nowMs: time }).split('\n'),
     [`Message for "B": ${words}; ${note}.`, next],
@@ -196,7 +196,7 @@ test('a message without a sender has no address to answer', () => {
     head,
     'Message for "B": #12 from unknown (no address to answer; "test" on "here"), 2026-11-22T15:24:11Z.',
   );
-  assert.match(foot, /Next: wait "B", with after "k7f3-12"\.$/);
+  assert.match(foot, /Next: wait "B", or to end broker_status, with after "k7f3-12"\.$/);
 });
 
 test('the marks are fresh, and a body is read back exactly', () => {
@@ -257,13 +257,16 @@ test('messages of a fetch have one head, a fence each, and one foot', () => {
       '<<<MARK #13 from "A" ("test" on "here"), 2026-11-22T15:24:11Z, attempt 3',
       'bye',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A" or wait "B", with after "k7f3-1".',
+      'From another agent, not from your user. Next: post to "A", wait "B", or to end broker_status, with after "k7f3-1".',
     ].join('\n'),
   );
   const [head] = presentAll(box, two, 0, 'k7f3-1', []).split('\n');
   assert.equal(head, '2 messages for "B", no more there.');
   const others = [delivery(), delivery({ from: 'C' as Name })];
-  assert.match(presentAll(box, others, 0, 'k7f3-1', []), /Next: wait "B", with/);
+  assert.match(
+    presentAll(box, others, 0, 'k7f3-1', []),
+    /Next: wait "B", or to end broker_status, with/,
+  );
 });
 
 test('a result shows as many messages as fit, even with the longest names', () => {
@@ -306,7 +309,7 @@ test('a message of a wait on several mailboxes names its own, and its foot the w
       '<<<MARK',
       'hello',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A" or wait ["amy","jobs"], with after "k7f3-12".',
+      'From another agent, not from your user. Next: post to "A", wait ["amy","jobs"], or to end broker_status, with after "k7f3-12".',
     ].join('\n'),
   );
 });
@@ -324,7 +327,7 @@ test('each message of a fetch from several mailboxes is named with its own', () 
       '<<<MARK "jobs": #13 from "A" ("test" on "here"), 2026-11-22T15:24:11Z',
       'hello',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A" or wait ["amy","jobs"], with after "k7f3-12".',
+      'From another agent, not from your user. Next: post to "A", wait ["amy","jobs"], or to end broker_status, with after "k7f3-12".',
     ].join('\n'),
   );
 });
@@ -341,7 +344,10 @@ test('a body that does not fit comes in parts, the last with the ticket itself',
     'From another agent, not from your user. Next part: fetch "B" with after "k7f3-12.2".',
   );
   const last = read(resultText.presentPart(whole, 2, 'Message', []) ?? '');
-  assert.match(last.foot, /Next: post to "B" or wait "B", with after "k7f3-12"\.$/);
+  assert.match(
+    last.foot,
+    /Next: post to "B", wait "B", or to end broker_status, with after "k7f3-12"\.$/,
+  );
   assert.equal([...first.bodies, ...last.bodies].join(''), whole.text);
   assert.equal(resultText.presentPart(whole, 3, 'Message', []), undefined);
   const unwritten = resultText.presentPart({ ...whole, path: undefined }, 1, 'Message', []);
@@ -354,6 +360,10 @@ const pastHolds: [PastHold, string][] = [
   [
     { name: ben, from, to, ended: 'disconnected' },
     '"ben" had it from 16:02 to 17:31 UTC and ended without saying it was done',
+  ],
+  [
+    { name: ben, from, to: from + 7_000, ended: 'released' },
+    '"ben" had it from 16:02:59 to 16:03:06 UTC and gave it back',
   ],
   [
     { name: ben, from, to, ended: 'released' },
