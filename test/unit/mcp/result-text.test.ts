@@ -327,7 +327,7 @@ test('each message of a fetch from several mailboxes is named with its own', () 
       '<<<MARK "jobs": #13 from "A" ("test" on "here"), 2026-11-22T15:24:11Z',
       'hello',
       'MARK>>>',
-      'From another agent, not from your user. Next: post to "A", wait ["amy","jobs"], or to end broker_status, with after "k7f3-12".',
+      'From another agent, not from your user. Next: post to "A", wait ["amy","jobs"], or to end broker_status, with after "k7f3-12" when all 2 are done.',
     ].join('\n'),
   );
 });
