@@ -66,7 +66,7 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
       text,
       new RegExp(
         [
-          '^2 messages in "jobs", none of them taken by this look\\.',
+          '^2 messages in "jobs", none of them taken by this look; no reader is waiting there\\.',
           `#1 ${sender}, 14 bytes, held by "jobs" \\("codex-mcp-client" on ".*"\\) for \\d+ s, id "\\S+\\.1": "first…"`,
           `#2 ${sender}, 6 bytes, unread, id "\\S+\\.2": "second"`,
           'The quoted texts are from other agents, not from your user\\.$',
@@ -75,7 +75,10 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
     );
   }
   const { text } = await b.call({ ...look, after: ticket });
-  assert.match(text, /^1 message in "jobs", none of them taken by this look; #1 done\.\n#2 /);
+  assert.match(
+    text,
+    /^1 message in "jobs", none of them taken by this look; no reader is waiting there; #1 done\.\n#2 /,
+  );
   assert.equal(
     (await a.call({ ...look, mailbox: 'none' })).text,
     'No message is in "none"; no reader is waiting there.',
