@@ -23,11 +23,13 @@ export function putBackRecord(
   { envelope, mailbox, attempt: last, heldSince: from, holder }: LiveMessage,
   state: State,
   { ended, time: to }: PutBack,
-  { attemptsMax }: EngineLimits,
+  { attemptsMax, indexBytesMax }: EngineLimits,
 ): ReleasedRecord | MovedRecord {
   const { number } = envelope;
   const attempt = ended === 'unread' ? last : last + 1;
-  const isKept = ended !== 'unread' && from !== undefined && holder !== undefined;
+  // A message that goes back is never refused, so a past hold is kept only while the index has room.
+  const hasRoom = state.indexBytes < indexBytesMax;
+  const isKept = ended !== 'unread' && from !== undefined && holder !== undefined && hasRoom;
   const hold = isKept && { lastHold: { name: state.holderName(holder), from, to, ended } };
   const isOver = ended === 'rejected' || attempt > attemptsMax;
   if (!isOver || mailbox === deadLetterMailbox)
