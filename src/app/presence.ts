@@ -41,7 +41,7 @@ export function heldBy({ session, origin, name, since }: Holder, nowMs: number):
   return `held by ${who}${since === undefined ? '' : ` for ${roughTime(nowMs - since)}`}`;
 }
 
-/** What has become of a message, after its id. */
+/** The state of a message, in words that follow its id. */
 export function foundWords(message: FoundMessage, nowMs: number): string {
   const { state, number, answeredBy, place } = message;
   const answer = answeredBy === undefined ? '' : `; its answer #${answeredBy} is unread`;

@@ -4,6 +4,7 @@ import { quoted } from '../base/quoted.ts';
 import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
+import { roughTime } from './durations.ts';
 import { shownFolder } from './sanitize.ts';
 import type { Notes } from './summaries.ts';
 
@@ -12,19 +13,11 @@ const notesMax = 3;
 /** From this age on a head says how old a message is: the clocks of two machines seldom differ as much. */
 const ageMsShown = 3_600_000;
 
-const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
-
-/** `40 s`, `2 min`, `3 h` or `2 days`. */
-export function duration(ms: number): string {
-  if (ms < minuteMs) return `${Math.max(1, Math.floor(ms / secondMs))} s`;
-  if (ms < hourMs) return `${Math.floor(ms / minuteMs)} min`;
-  if (ms < 2 * dayMs) return `${Math.floor(ms / hourMs)} h`;
-  return `${Math.floor(ms / dayMs)} days`;
-}
+const secondMs = 1_000;
 
 /** `, 3 h old`, if it is older than an hour. */
 export function age(ms: number): string {
-  return ms < ageMsShown ? '' : `, ${duration(ms)} old`;
+  return ms < ageMsShown ? '' : `, ${roughTime(ms)} old`;
 }
 
 /** `facts`: the most important first. */
@@ -32,7 +25,7 @@ export function withFacts(notes: Notes, facts: Notes): Notes {
   return [...notes, ...facts.slice(0, Math.max(0, notesMax - notes.length))];
 }
 
-/** What a delivery leaves behind, and who else waits for it. */
+/** Unread mail beside a delivery, and other sessions that wait on its mailbox. */
 export function deliveryFacts(delivery: Delivery): Notes {
   const left = [...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)];
   const rivals = rivalFacts(delivery);
@@ -60,7 +53,7 @@ export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 're
   return remaining === 0 ? [] : [`${remaining} more in ${quoted(mailbox)}`];
 }
 
-/** What a wait leaves behind that ends without a message: if it waited for an answer, also mail of `mailbox`. */
+/** Unread mail at the end of a wait without a message. A wait for an answer may leave some in `mailbox` itself. */
 export function unreadFacts(
   [mailbox, ...others]: MailboxList,
   { remaining, elsewhere, otherFolder }: LeftUnread,
@@ -76,7 +69,7 @@ export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): No
   return [`${first.ready} unread in ${quoted(first.mailbox)}${more.join('')}`];
 }
 
-/** What stands between a message and its reader. `mailbox`: that of the message. */
+/** Mail and holders that come before a message that was stored in `mailbox`. */
 export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: Name): Notes {
   if (reader) return ['a reader was waiting for it'];
   const unread = before === 0 ? [] : [`${before} unread before it`];
@@ -87,7 +80,7 @@ export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: N
   const busy =
     heldMs < secondMs
       ? `is busy with #${number}`
-      : `has been busy with #${number} for ${duration(heldMs)}`;
+      : `has been busy with #${number} for ${roughTime(heldMs)}`;
   return [...unread, `${who} ${busy}`];
 }
 
@@ -105,7 +98,7 @@ export function sameTextNotes(result: PostResult): Notes {
   const state = isHeld ? 'is in work' : 'is unread';
   const where =
     result.also.length === 0
-      ? `as #${number}, ${duration(ageMs)} ago, and ${state}`
-      : `in ${others.length + 1} of them, ${duration(ageMs)} ago`;
+      ? `as #${number}, ${roughTime(ageMs)} ago, and ${state}`
+      : `in ${others.length + 1} of them, ${roughTime(ageMs)} ago`;
   return [`the same text was stored ${where}: it is there twice now`];
 }

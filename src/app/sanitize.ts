@@ -42,8 +42,8 @@ export function sanitizeLine(text: string): string {
 }
 
 /**
- * The name is the sender's claim, so the program that sent the message stands beside it. What is said of it stays
- * the same when an agent is started again, so there is no process id.
+ * The name is the sender's claim, so the program that sent the message stands beside it, without its process id:
+ * the words stay the same when an agent is started again.
  */
 export function sentBy(from: Name | '', origin: Origin): string {
   const session = placed(origin);

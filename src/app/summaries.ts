@@ -252,7 +252,7 @@ export function at({ host, port }: BrokerHost): string {
   return port === undefined ? bare : `${bare}:${port}`;
 }
 
-/** What is said of the message that another one answers; '' for nothing. */
+/** Returns the words about the message that another one answers; '' for none. */
 export type QuestionNames = (id: MessageId) => string;
 
 /** A message in one line, but for its mailbox and body. */

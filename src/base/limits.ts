@@ -320,8 +320,8 @@ export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
 export const ballastFilesMax = 80;
 /**
- * What a message needs to be delivered and settled, with sync points and a name of 26 bytes for its holder. It
- * determines how many ballast files.
+ * Bytes that the delivery and the settling of a message take in the log, with sync points and a name of 26 bytes for
+ * its holder. They determine how many ballast files there are.
  */
 export const settleBytes = 160;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');

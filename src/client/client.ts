@@ -308,7 +308,7 @@ export class Client {
     return { moved, stayed };
   }
 
-  /** What has become of each of these messages, in their order. */
+  /** Returns the state of each of these messages, in their order. */
   async find(
     ids: readonly MessageId[],
     { answersIn, signal }: FindArguments = {},

@@ -125,7 +125,7 @@ export class Connections {
   }
 }
 
-/** What people and agents call the session; '' when it has no name and has read no mailbox. */
+/** The name of the session for people and agents; '' when it has no name and has read no mailbox. */
 export function sessionName({ name, readMailboxes }: SessionConnection): Name | '' {
   return name ?? readMailboxes.newest ?? '';
 }

@@ -1,5 +1,4 @@
-// What has become of messages, by their ids. Each is looked up in constant time.
-
+// The states of messages, by their ids. Each is looked up in constant time.
 import type { FoundMessage } from '../model/look-results.ts';
 import type { MessageId } from '../model/message.ts';
 import type { FindRequest, FoundResponse } from '../model/requests.ts';

@@ -22,7 +22,7 @@ export function offeredRecord(
   return { kind: 'offered', number, holder, attempt, holding: { name, since } };
 }
 
-/** What a session is called now, if it holds messages under another name. One record is enough for all of them. */
+/** Records that a session has another name than the messages that it holds say. One record is enough for all of them. */
 export function renamedRecords(connection: SessionConnection, state: State): OfferedRecord[] {
   const { session: holder } = connection;
   const message = state.anyHeldBy(holder);

@@ -36,7 +36,7 @@ export interface LiveMessage {
 /** The holds of one session. */
 interface HeldMail {
   readonly numbers: Set<number>;
-  /** What the session is called; '' when that is not known. */
+  /** The name of the session; '' when that is not known. */
   name: Name | '';
 }
 
@@ -201,7 +201,7 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** What a wait gets next: an answer to that message, or any message if it waits for no answer. */
+  /** The next message for a wait: an answer to that message, or any message if it waits for no answer. */
   nextFor(mailbox: Name, answers: MessageId | ''): LiveMessage | undefined {
     return answers ? this.answerTo(answers, mailbox) : this.firstReady(mailbox);
   }
@@ -295,7 +295,7 @@ export class State {
     return [...(this.#holds.get(session)?.numbers ?? [])].map((number) => this.live(number));
   }
 
-  /** What a session that holds messages is called; '' when that is not known. */
+  /** The name of a session that holds messages; '' when that is not known. */
   holderName(session: SessionId): Name | '' {
     return this.#holds.get(session)?.name ?? '';
   }

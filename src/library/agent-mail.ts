@@ -228,7 +228,8 @@ export class AgentMail {
 
   /**
    * The messages that are in a mailbox now, oldest first; each is held until it is settled or released. `from`: a
-   * mailbox, or a list of up to 16, of which the first is emptied first. After an abort, messages that were already on their way are released unread.
+   * mailbox, or a list of up to 16, of which the first is emptied first. After an abort, messages that were already on
+   * their way are released unread.
    * @throws `too_many_holds`.
    */
   async fetch(from: string | readonly string[], options: FetchOptions = {}): Promise<Fetched> {
@@ -288,9 +289,10 @@ export class AgentMail {
 
   /**
    * The messages of a mailbox, one after the other, without end: the worker pattern. `from`: a mailbox, or a list
-   * of up to 16; a message of the first comes before one of the next. A message is settled when the loop asks for the next one. Leaving the loop, by `break`, `return` or a throw, releases the
-   * current message, unless it was already settled, released or answered. After an abort the loop settles
-   * the current message and throws `cancelled` when it asks for the next one.
+   * of up to 16; a message of the first comes before one of the next. A message is settled when the loop asks for
+   * the next one. Leaving the loop, by `break`, `return` or a throw, releases the current message, unless it was
+   * already settled, released or answered. After an abort the loop settles the current message and throws
+   * `cancelled` when it asks for the next one.
    * @throws As `wait` and `settle`. A new loop may be started after any of them.
    */
   async *messages(

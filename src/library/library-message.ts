@@ -19,7 +19,7 @@ export interface MessageHandle {
 
 /** The last session that had a message and did not settle it. */
 export interface LastHold {
-  /** What it was called: the name that it posted under, else the mailbox that it read last; '' for none. */
+  /** Its name: the one that it posted under, else the mailbox that it read last; '' for none. */
   readonly name: string;
   /** When it got the message, by the clock of the broker's machine. */
   readonly from: Date;
@@ -197,7 +197,7 @@ function withDates(lastHold: PastHold | undefined): LastHold | undefined {
   return lastHold && { ...lastHold, from: new Date(lastHold.from), to: new Date(lastHold.to) };
 }
 
-/** What `find` says of a message. */
+/** One message in the result of `find`. */
 export interface Found {
   /** The id that was asked for. */
   readonly id: string;

@@ -25,7 +25,7 @@ export function ownPostsLines(found: readonly FoundMessage[], nowMs: number): st
   return [...unsettledPosts(found, nowMs), ...settledPosts(found)];
 }
 
-/** What was stored and is forgotten was settled: only a post that was refused is forgotten as well. */
+/** A stored message that is forgotten was settled: apart from those, only refused posts are forgotten. */
 function settledPosts(found: readonly FoundMessage[]): string[] {
   const settled = found.filter(({ state }) => state === 'settled' || state === 'forgotten');
   if (settled.length === 0) return [];
@@ -56,7 +56,7 @@ function inWork({ name, origin, since }: Holder, nowMs: number): string {
   return `in work by ${name === '' ? place : quoted(name)}${time}`;
 }
 
-/** `"ada" and "bob" wait there`. */
+/** `"ada", "bob" wait there`. */
 export function readersNote(mailbox: Name, sessions: readonly SessionStatus[]): string[] {
   const names = sessions
     .filter(({ waitsOn }) => waitsOn.includes(mailbox))
@@ -67,7 +67,7 @@ export function readersNote(mailbox: Name, sessions: readonly SessionStatus[]): 
   return [`${[...shown, ...more].join(', ')} ${names.length === 1 ? 'waits' : 'wait'} there`];
 }
 
-/** What is in a mailbox. */
+/** Lists the messages of a mailbox. */
 export function presentMailbox(
   mailbox: Name,
   { messages: peeked, remaining }: PeekResult,

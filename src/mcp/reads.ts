@@ -36,7 +36,7 @@ interface OpenRead {
   end(): void;
 }
 
-/** What a wait brought, or left behind. */
+/** The end of a wait: its message, or the unread mail that is left. */
 interface Waited {
   readonly delivery: Delivery | undefined;
   readonly left: LeftUnread;

@@ -32,7 +32,7 @@ export interface BrokerMailbox {
   readonly mailbox: Name;
 }
 
-/** What a read takes its messages from. */
+/** The mailboxes of a read, and their broker. */
 export interface BrokerMailboxes {
   readonly broker: string;
   readonly mailboxes: MailboxList;

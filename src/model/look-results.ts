@@ -8,7 +8,7 @@ export interface ConnectedSession {
   readonly session: SessionId;
   /** The `from` of its last post, or the name that it was started with; else the mailbox that it read last. */
   readonly name: Name;
-  /** What its process says of itself: a label, not a proof. */
+  /** The process's own description of itself: a label, not a proof. */
   readonly origin: Origin;
   /** When it connected to the broker, in milliseconds since 1970. */
   readonly since: number;
@@ -29,13 +29,13 @@ export interface SessionHold {
 }
 
 /**
- * What a broker knows of an id. `ready` and `held`: the message is unsettled. `settled`: it was settled.
+ * The knowledge of a broker about an id. `ready` and `held`: the message is unsettled. `settled`: it was settled.
  * `forgotten`: its session has the response to the post, so it was settled, or refused when it was posted, and the
  * broker remembers no more. `unknown`: it was settled and forgotten, or never posted.
  */
 export type FoundState = 'ready' | 'held' | 'settled' | 'forgotten' | 'unknown';
 
-/** What has become of a message. */
+/** A message as a find sees it. */
 export interface FoundMessage {
   readonly state: FoundState;
   /** Its number in the store; undefined when that is not known any more. */

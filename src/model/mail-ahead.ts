@@ -5,7 +5,7 @@ import type { MessageId, Name } from './message.ts';
 export interface HeldAhead {
   /** Its number in the store. */
   readonly number: number;
-  /** What the session that holds it is called: by its last `from`, else by the mailbox that it read; '' if unknown. */
+  /** Name of the session that holds it: its last `from`, else the mailbox that it read; '' if unknown. */
   readonly name: Name | '';
   /** How long that session has held it, in milliseconds; 0 if that is not known. */
   readonly heldMs: number;

@@ -68,7 +68,7 @@ export interface PostResult extends StoredMessage {
   readonly elsewhere: readonly MailElsewhere[];
 }
 
-/** What is left unread when a wait ends without a message. */
+/** Unread mail when a wait ends without a message. */
 export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere' | 'otherFolder'>;
 
 export interface WaitArguments extends Cancellable {

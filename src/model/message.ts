@@ -71,7 +71,7 @@ export type HoldEnd = 'released' | 'disconnected' | 'rejected';
 
 /** The last session that held a message and did not settle it. */
 export interface PastHold {
-  /** What that session was called; '' when it had no name. */
+  /** Name of that session; '' when it had none. */
   readonly name: Name | '';
   /** When it got the message, on the broker's wall clock, in milliseconds since 1970. */
   readonly from: number;

@@ -41,9 +41,9 @@ export interface CopiedRecord {
   readonly body: Buffer | undefined;
 }
 
-/** What is known of a session that holds a message, and of its hold. Earlier versions did not write it. */
+/** A session that holds a message, and its hold. Earlier versions did not write it. */
 export interface Holding {
-  /** What the session is called; '' when it has no name. */
+  /** Name of the session; '' when it has none. */
   readonly name: Name | '';
   /** When it got the message, in milliseconds since 1970. */
   readonly since: number;

@@ -276,7 +276,7 @@ export interface Holder {
   readonly session: SessionId;
   /** undefined while it is not connected: after a takeover, a holder has a short time to reconnect. */
   readonly origin: Origin | undefined;
-  /** What it is called: the name that it posts under, else the mailbox that it read last; '' if neither is known. */
+  /** Its name: the one that it posts under, else the mailbox that it read last; '' if neither is known. */
   readonly name: Name | '';
   /** When it got the message, in milliseconds since 1970; undefined if an earlier version delivered it. */
   readonly since: number | undefined;

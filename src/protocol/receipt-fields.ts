@@ -7,7 +7,7 @@ import { readNumber, readStoredName, readStoredNameOrNone } from '../model/envel
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import { readFlag, readListUpTo } from './header-fields.ts';
 
-/** What a post found ahead of one of its messages. */
+/** Mail ahead of a message that was posted. */
 type Ahead = Pick<StoredMessage, 'before' | 'holder' | 'same'>;
 
 /** The smallest items: a name of one character and a count; a number, an empty name and a time; and so on. */

@@ -440,7 +440,7 @@ function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   return proved?.equals(newest) ? [newest] : keys;
 }
 
-/** What the session was started with is a label, and need not be a name. */
+/** A session is started with a label, which need not be a name. */
 function validName(label = ''): Name | undefined {
   try {
     return parseName(label);
