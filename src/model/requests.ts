@@ -304,9 +304,9 @@ export interface EndResponse {
   readonly request: RequestNumber;
   /** Messages in its mailboxes that no session holds; after a peek, the messages behind the last one it saw. */
   readonly remaining: number;
-  /** As in a stored response; empty after a peek. */
+  /** As in a stored response; empty after a peek, unless it was cancelled. */
   readonly elsewhere: readonly MailElsewhere[];
-  /** As in an offer; after a peek, absent. */
+  /** As in an offer; absent after a peek, unless it was cancelled. */
   readonly otherFolder?: string;
 }
 
