@@ -157,9 +157,10 @@ export function postedMessages(
   to: MailboxList,
   { duplicate, also, elsewhere, ...first }: PostResult,
 ): PostedMessage[] {
-  return [first, ...also].map(({ id, number, reader, before, holder, same }, index) => {
+  return [first, ...also].map(({ id, number, reader, watched, before, holder, same }, index) => {
     const mailbox = to[index] as Name;
-    return { to: mailbox, id, number, duplicate, reader, before, holder, same, elsewhere };
+    const ahead = { before, holder, same, elsewhere };
+    return { to: mailbox, id, number, duplicate, reader, watched, ...ahead };
   });
 }
 

@@ -158,16 +158,18 @@ export const mailboxesMax = 100_000;
 /** Mailboxes that one status lists. It counts all of them. */
 export const statusMailboxesMax = 1_000;
 assert(
-  statusMailboxesMax * 2 * (2 * nameBytesMax + 110) < headerBytesMax,
+  statusMailboxesMax * (2 * (2 * nameBytesMax) + 125 + 45) + 25_000 < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
-/** Of each of them: the mailboxes on which it waits, and the messages that it holds. */
+/** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
 export const statusWaitsMax = 16;
 export const statusHoldsMax = 8;
+/** Longest name of a way to wake a session, in bytes of UTF-8. */
+export const wakePathBytesMax = 24;
 assert(
-  statusSessionsMax * ((1 + statusWaitsMax + 4) * (1 + nameBytesMax) + statusHoldsMax * 16 + 100) <
+  statusSessionsMax * ((1 + statusWaitsMax + 4) * (1 + nameBytesMax) + statusHoldsMax * 16 + 150) <
     bodyBytesMax,
   'their names and origins, the mailboxes and the messages fit into a body',
 );
@@ -192,6 +194,16 @@ assert(
   waitsPerConnectionMax * 2 <= waitsMax,
   'one connection cannot use up the limit of the broker',
 );
+/** Mailboxes that the watches of one broker name together. Each takes 1 KB of memory. */
+export const watchesMax = 100_000;
+/** The same on one connection. */
+export const watchesPerConnectionMax = 1_000;
+/** Mail is left to the waits of its mailbox for this long before a session that watches is told of it. */
+export const watchQuietMs = 1_000;
+/** The session that was told of mail has this long to read it. Then the next one is told that watches the mailbox. */
+export const watchTurnMs = 20_000;
+/** The longest pause that a session may ask for after a notice: an hour, and room for clocks that differ. */
+export const watchPauseMsMax = 2 * 3_600_000;
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;

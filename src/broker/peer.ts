@@ -161,6 +161,7 @@ function furtherItems(request: Request): number {
     case 'release':
       return Math.max(0, request.holds.length - 1);
     case 'wait':
+    case 'watch':
     case 'fetch':
       return request.mailboxes.length - 1;
     case 'find':

@@ -8,10 +8,10 @@ import {
   findIdsMax,
   holdsMax,
   messagesPerDrop,
-  waitMsMax,
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { FoundMessage } from '../model/look-results.ts';
+import type { Notice } from '../model/mail-ahead.ts';
 import type {
   Cancellable,
   Delivery,
@@ -31,6 +31,7 @@ import type {
   RetryResult,
   SessionStatus,
   WaitArguments,
+  WatchArguments,
 } from '../model/mail-service.ts';
 import {
   bodyChecksum,
@@ -58,6 +59,7 @@ import { sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
 import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
+import { callOptions, type ParkedCall, waitCall, watchCall } from './parked-call.ts';
 import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
 
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
@@ -76,6 +78,7 @@ type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 export class Client {
   readonly session: SessionId;
   readonly #runtime: Runtime;
+  readonly #now: () => number;
   readonly #link: Link;
   #requestNumber = 0;
   readonly #outbox: Outbox;
@@ -88,6 +91,7 @@ export class Client {
     const secret = runtime.randomBytes(sessionSecretBytes);
     this.session = sessionIdOf(secret);
     this.#runtime = runtime;
+    this.#now = () => runtime.now();
     this.#outbox = new Outbox(runtime);
     this.#name = name;
     this.#link = new Link(connector, runtime, {
@@ -129,40 +133,34 @@ export class Client {
     }
   }
 
-  /** A wait that is longer than a broker allows is sent again each time that it ends. */
   async wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined> {
     this.#checkCall(options);
     this.#checkHoldsLeft();
-    const mailboxes = this.#noteRead(from);
-    const deadline = this.#runtime.now() + options.timeoutMs;
-    let isLast = true;
-    const call = this.#call<Delivery | undefined>({
-      kind: 'wait',
-      request: (request) => {
-        const leftMs = Math.max(0, deadline - this.#runtime.now());
-        isLast = leftMs <= waitMsMax;
-        const waitMs = Math.round(Math.min(leftMs, waitMsMax));
-        return { kind: 'wait', request, mailboxes, answers: options.answers ?? '', waitMs };
-      },
-      take: (response, self) => {
-        if (response.kind === 'offer') self.done(response.delivery);
-        else if (response.kind !== 'end') return;
-        else if (!isLast && self.hasCaller) this.#link.send(self.request());
-        else {
-          if (self.hasCaller) options.onTimeout?.(response);
-          self.done(undefined);
-        }
-      },
+    return this.#park(waitCall(this.#noteRead(from), options), options);
+  }
+
+  async watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined> {
+    this.#checkCall(options);
+    return this.#park(watchCall(this.#noteRead(mailboxes), options, this.#now), options);
+  }
+
+  async #park<Result>(
+    parked: ParkedCall<Result>,
+    options: Cancellable,
+  ): Promise<Result | undefined> {
+    const { timeoutMs } = parked;
+    const call = this.#call<Result | undefined>({
+      ...callOptions(parked, this.#now, (request) => this.#link.send(request)),
       abandon: (self) => this.#cancel(self),
     });
-    if (options.timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
+    if (timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
     // A broker that is silent or gone must not keep the caller longer than the caller asked for.
     const timer = this.#runtime.setTimer(() => {
       if (!call.hasCaller) return;
       const { sent } = call;
       call.done(undefined);
       if (sent) this.#link.send({ kind: 'cancel', request: call.number });
-    }, options.timeoutMs + waitSlackMs);
+    }, timeoutMs + waitSlackMs);
     try {
       return await this.#link.run(call, options);
     } finally {
@@ -449,7 +447,7 @@ export class Client {
     throw new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
   }
 
-  /** The caller of a wait or a fetch is gone. A delivery that is on its way will be released unread. */
+  /** The caller of a wait, a watch or a fetch is gone. A delivery that is on its way will be released unread. */
   #cancel(call: OpenCall): void {
     if (this.#link.isOpen && call.sent) {
       this.#link.send({ kind: 'cancel', request: call.number });

@@ -204,7 +204,7 @@ export class Link {
     if (!(error instanceof IpcError)) return this.#programFault(error);
     const isStoreFault = storeFaults.has(error.code);
     for (const call of [...this.#calls.values()]) {
-      if (call.sent && call.kind === 'wait' && !isStoreFault) continue;
+      if (call.sent && isParked(call) && !isStoreFault) continue;
       giveUp(call, error);
     }
     if (!this.#isNeeded()) return;
@@ -291,7 +291,7 @@ export class Link {
     const call = this.#calls.get(request);
     if (this.#state.kind === 'greeting') this.#connectFailed(error);
     else if (error.code !== 'body_damaged') {
-      const open = [...this.#calls.values()].filter(({ kind }) => kind !== 'wait');
+      const open = [...this.#calls.values()].filter((each) => !isParked(each));
       for (const each of call ? [call] : open) {
         giveUp(each, error);
         each.over();
@@ -330,7 +330,7 @@ export class Link {
     if (this.#state.kind === 'open') this.#state.isOwnerFailed = true;
     for (const call of [...this.#calls.values()]) {
       // No owner fails over a parked wait.
-      if (!call.sent || call.kind === 'wait') continue;
+      if (!call.sent || isParked(call)) continue;
       call.ownersFailed += 1;
       if (call.ownersFailed < ownersFailedMax) continue;
       giveUp(call, error);
@@ -350,7 +350,7 @@ export class Link {
     this.#state = { kind: 'down' };
     connection.destroy();
     for (const call of [...this.#calls.values()]) {
-      if (!call.hasCaller && (call.kind === 'wait' || call.kind === 'fetch')) call.over();
+      if (!call.hasCaller && (isParked(call) || call.kind === 'fetch')) call.over();
     }
     if (!this.#isNeeded()) return;
     const pauseMs = this.#pauseAfter(state);
@@ -380,6 +380,11 @@ export class Link {
     call.sent = true;
     this.send(call.request());
   }
+}
+
+/** The broker keeps the call until there is mail. */
+function isParked({ kind }: OpenCall): boolean {
+  return kind === 'wait' || kind === 'watch';
 }
 
 /** Its caller gave up because several owners failed. */

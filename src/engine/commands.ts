@@ -54,6 +54,10 @@ export interface EngineLimits extends DeduplicationLimits {
   readonly mailboxesMax: number;
   readonly waitsMax: number;
   readonly waitsPerConnectionMax: number;
+  readonly watchesMax: number;
+  readonly watchesPerConnectionMax: number;
+  readonly watchQuietMs: number;
+  readonly watchTurnMs: number;
   readonly unreadBytesMax: number;
   readonly statusMailboxesMax: number;
   readonly statusSessionsMax: number;

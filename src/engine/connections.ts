@@ -11,6 +11,7 @@ import type {
 } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
+import type { Watch } from './watches.ts';
 
 export type HelloCommand = Hello & { readonly connection: ConnectionId };
 
@@ -26,6 +27,9 @@ export interface SessionConnection {
   /** The mailboxes that it has read last, the newest last. */
   readonly readMailboxes: ReadMailboxes;
   readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
+  readonly watches: Map<RequestNumber, Watch<SessionConnection>>;
+  /** Mailboxes that its watches name together. */
+  watchStands: number;
   /** They are parked until the peer has read more. */
   readonly reads: Map<RequestNumber, FetchRequest | PeekRequest>;
   /** They are parked until no absent session may return to any of their mailboxes. */
@@ -71,7 +75,8 @@ export class Connections {
     const readMailboxes = new ReadMailboxes(reads);
     const who = { id, session, origin, standby, since, name, readMailboxes };
     const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
-    const connection = { ...who, ...parked, unreadBytes: 0 };
+    const watching = { watches: new Map(), watchStands: 0 };
+    const connection = { ...who, ...parked, ...watching, unreadBytes: 0 };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
     this.#noteNamed(connection);
@@ -140,8 +145,14 @@ export function mailboxesRead(
 /** Another request under the number of a parked one would be ambiguous. */
 export function openRefusal(
   request: RequestNumber,
-  { waiters, reads, earlyFetches }: SessionConnection,
+  { waiters, watches, reads, earlyFetches }: SessionConnection,
 ): IpcError | undefined {
-  if (!waiters.has(request) && !reads.has(request) && !earlyFetches.has(request)) return undefined;
+  const parked: readonly ReadonlyMap<RequestNumber, unknown>[] = [
+    waiters,
+    watches,
+    reads,
+    earlyFetches,
+  ];
+  if (!parked.some((calls) => calls.has(request))) return undefined;
   return new IpcError('bad_frame', 'the number of this request is that of an open one');
 }

@@ -12,8 +12,7 @@
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { MailElsewhere } from '../model/mail-ahead.ts';
-import type { Hold, HoldEnd, MailboxList, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -25,6 +24,7 @@ import type {
   RetryRequest,
   SettleRequest,
   WaitRequest,
+  WatchRequest,
 } from '../model/requests.ts';
 import type { Command, EngineLimits, Identity, Instant, Outcome, PostCommand } from './commands.ts';
 import {
@@ -42,7 +42,6 @@ import {
   idConflict,
   numberedFrom,
   storedBefore,
-  storedResponse,
 } from './fan-out.ts';
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
@@ -51,10 +50,12 @@ import { Looks } from './looks.ts';
 import { droppable, fetchable, firstReadyOf, peekResponses } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
-import { parkRefusal, quotaRefusal, standRefusal } from './quota.ts';
-import { endResponse, mailElsewhere, offer } from './receipts.ts';
+import { parkRefusal, quotaRefusal, standRefusal, watchRefusal } from './quota.ts';
+import { ReadyChanges } from './ready-changes.ts';
+import { Replies } from './replies.ts';
 import { type LiveMessage, State } from './state.ts';
 import { type Waiter, Waiters } from './waiters.ts';
+import { Watches } from './watches.ts';
 
 export class Engine {
   #identity: Identity | undefined;
@@ -64,19 +65,25 @@ export class Engine {
   /** The mailboxes that a status lists. */
   readonly #names = new NameCounts();
   readonly #waiters = new Waiters<SessionConnection>(this.#names);
+  readonly #watches: Watches<SessionConnection>;
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #looks: Looks;
   readonly #outcome = new OutcomeBuilder();
+  readonly #replies: Replies;
   /** When the step that runs began, in milliseconds since 1970. */
   #time = 0;
 
   constructor(given: Partial<EngineLimits> = {}) {
     this.#limits = { ...limits, ...given };
-    this.#state = new State(this.#limits, this.#names);
+    const changes = new ReadyChanges();
+    this.#state = new State(this.#limits, this.#names, changes);
+    this.#watches = new Watches(this.#state, changes, this.#names, this.#limits);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
-    this.#looks = new Looks(this.#state, this.#waiters, this.#connections, this.#limits);
+    const parked = { waiters: this.#waiters, watches: this.#watches };
+    this.#looks = new Looks(this.#state, parked, this.#connections, this.#limits);
+    this.#replies = new Replies(this.#outcome, this.#state, this.#looks);
   }
 
   get nextNumber(): number {
@@ -121,16 +128,17 @@ export class Engine {
       const what = 'the first request of a connection must be a hello';
       this.#outcome.fail(command.connection, command.request, 'bad_frame', what);
     }
+    this.#watches.settle(instant.now);
     return this.#outcome.take();
   }
 
-  /** Ends the waits that have timed out, and the holders' grace. */
+  /** Ends the waits that have timed out, the holders' grace, and the watches that are due. */
   tick(instant: Instant): Outcome {
     this.#time = instant.time;
     for (let waiter = this.#waiters.next; waiter; waiter = this.#waiters.next) {
       if (waiter.deadline > instant.now) break;
       this.#unpark(waiter);
-      this.#replyEnd(waiter.owner, waiter.request, waiter.mailboxes);
+      this.#replies.end(waiter.owner, waiter.request, waiter.mailboxes);
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
@@ -138,6 +146,8 @@ export class Engine {
       this.#putBackAll(held, 'disconnected');
       this.#fetchAll(fetches);
     }
+    this.#watches.settle(instant.now);
+    for (const ended of this.#watches.tick(instant.now, instant.time)) this.#replies.watched(ended);
     return this.#outcome.take();
   }
 
@@ -154,7 +164,7 @@ export class Engine {
   /** When tick() has something to do next, on the clock of Instant.now. */
   nextDeadline(): number | undefined {
     const wait = this.#waiters.next?.deadline ?? Number.POSITIVE_INFINITY;
-    const deadline = Math.min(wait, this.#grace.deadline);
+    const deadline = Math.min(wait, this.#grace.deadline, this.#watches.deadline);
     return Number.isFinite(deadline) ? deadline : undefined;
   }
 
@@ -177,11 +187,13 @@ export class Engine {
       case 'post':
         return this.#post(command, connection, instant);
       case 'wait':
+      case 'watch':
       case 'fetch':
       case 'peek': {
         const refusal = openRefusal(command.request, connection);
         if (refusal) return this.#outcome.refuse(connection.id, command.request, refusal);
         if (command.kind === 'wait') return this.#wait(command, connection, instant);
+        if (command.kind === 'watch') return this.#watch(command, connection, instant);
         return this.#read(command, connection);
       }
       case 'cancel':
@@ -263,8 +275,7 @@ export class Engine {
     const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
     for (const message of stored) this.#adopt(message);
     this.#match(stored.map(({ mailbox }) => ({ mailbox, answers })));
-    const outcome = { poster: connection, duplicate: false, notHeld, time };
-    this.#outcome.replyAfterSync(to, storedResponse(post, numbered, this.#state, outcome));
+    this.#replies.stored(post, numbered, connection, { duplicate: false, notHeld, time });
   }
 
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */
@@ -289,8 +300,8 @@ export class Engine {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
     const notHeld = this.#settleAll(post.settles, session);
-    const outcome = { poster: connection, duplicate: true, notHeld, time: this.#time };
-    this.#outcome.replyAfterSync(to, storedResponse(post, stored, this.#state, outcome));
+    const outcome = { duplicate: true, notHeld, time: this.#time };
+    this.#replies.stored(post, stored, connection, outcome);
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -304,6 +315,14 @@ export class Engine {
     this.#connections.reads(connection, mailboxes);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
     this.#match(mailboxes.map((mailbox) => ({ mailbox, answers })));
+  }
+
+  #watch(watch: WatchRequest, connection: SessionConnection, { now }: Instant): void {
+    const { request, mailboxes } = watch;
+    const refusal = watchRefusal(mailboxes, this.#watches.stands, connection, this.#limits);
+    if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
+    this.#connections.reads(connection, mailboxes);
+    this.#watches.park(connection, watch, now);
   }
 
   #read(read: FetchRequest | PeekRequest, connection: SessionConnection): void {
@@ -328,20 +347,22 @@ export class Engine {
     this.#connections.reads(connection, fetch.mailboxes);
     for (const message of fetchable(fetch, this.#state)) {
       this.#offer(message, connection.session);
-      this.#replyOffer(message, connection, fetch.request);
+      this.#replies.offer(message, connection, fetch.request, 'fetch');
     }
-    this.#replyEnd(connection, fetch.request, fetch.mailboxes);
+    this.#replies.end(connection, fetch.request, fetch.mailboxes);
   }
 
   /** A cancel that arrives after the delivery finds nothing. The client then releases the message. */
   #cancel(request: RequestNumber, connection: SessionConnection): void {
     const waiter = connection.waiters.get(request);
+    const watch = connection.watches.get(request);
     const fetch = connection.earlyFetches.get(request);
     const read = this.#connections.takeRead(connection, request);
     if (waiter) this.#unpark(waiter);
+    if (watch) this.#watches.unpark(watch);
     if (fetch) this.#grace.unpark(fetch, connection);
-    const found = waiter ?? fetch ?? read;
-    if (found) this.#replyEnd(connection, request, mailboxesRead(found));
+    const found = waiter ?? watch ?? fetch ?? read;
+    if (found) this.#replies.end(connection, request, mailboxesRead(found));
   }
 
   #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
@@ -363,9 +384,7 @@ export class Engine {
   }
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
-    const response = retryDeadLetters(retry, this.#state, this.#limits, (move) =>
-      this.#write(move),
-    );
+    const response = retryDeadLetters(retry, this.#state, this.#limits, this.#write);
     this.#match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#outcome.replyAfterSync(connection.id, response);
   }
@@ -417,6 +436,7 @@ export class Engine {
     this.#connections.delete(connection);
     this.#state.deduplication.sessions.disconnect(connection.session);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
+    for (const watch of connection.watches.values()) this.#watches.unpark(watch);
     for (const fetch of connection.earlyFetches.values()) {
       this.#grace.unpark(fetch, connection);
     }
@@ -456,8 +476,7 @@ export class Engine {
     const { owner, session, request } = waiter;
     this.#unpark(waiter);
     this.#offer(message, session);
-    const elsewhere = mailElsewhere(owner, [message.mailbox], this.#state);
-    this.#replyOffer(message, owner, request, elsewhere);
+    this.#replies.offer(message, owner, request, 'wait');
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
@@ -474,27 +493,8 @@ export class Engine {
     for (const { fetch, connection } of fetches) this.#read(fetch, connection);
   }
 
-  #write(record: JournalRecord): void {
+  #write = (record: JournalRecord): void => {
     this.#outcome.add(record);
     this.#state.apply(record);
-  }
-
-  /** `elsewhere`: none in the offers of a fetch, whose end has it. */
-  #replyOffer(
-    message: LiveMessage,
-    to: SessionConnection,
-    request: RequestNumber,
-    elsewhere: readonly MailElsewhere[] = [],
-  ): void {
-    const others = this.#waiters.others(message.mailbox, to.session);
-    to.unreadBytes += message.envelope.bodyBytes;
-    const more = { others, elsewhere, ...this.#looks.otherFolder([message.mailbox], to) };
-    this.#outcome.reply(to.id, offer(message, request, more, this.#state));
-  }
-
-  #replyEnd(connection: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
-    const end = endResponse(request, mailboxes, connection, this.#state);
-    const folder = this.#looks.otherFolder(mailboxes, connection);
-    this.#outcome.reply(connection.id, { ...end, ...folder });
-  }
+  };
 }

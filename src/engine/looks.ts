@@ -12,27 +12,41 @@ import type { Connections, SessionConnection } from './connections.ts';
 import { foundResponse } from './found.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
-import { statusOf, type WaitCounts } from './status.ts';
+import { statusOf, type WaitCounts, type WatchCounts } from './status.ts';
 
 export class Looks {
   readonly #state: State;
   readonly #waiters: WaitCounts;
+  readonly #watches: WatchCounts;
   readonly #connections: Connections;
   readonly #limits: EngineLimits;
 
-  constructor(state: State, waiters: WaitCounts, connections: Connections, limits: EngineLimits) {
+  constructor(
+    state: State,
+    parked: { readonly waiters: WaitCounts; readonly watches: WatchCounts },
+    connections: Connections,
+    limits: EngineLimits,
+  ) {
     this.#state = state;
-    this.#waiters = waiters;
+    this.#waiters = parked.waiters;
+    this.#watches = parked.watches;
     this.#connections = connections;
     this.#limits = limits;
   }
 
   /** `own`: the session that asks. */
   status({ request }: StatusRequest, own: SessionConnection): StatusResponse {
-    const mail = statusOf(this.#state, this.#waiters, this.#limits);
-    const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own);
+    const mail = statusOf(this.#state, this.#waiters, this.#watches, this.#limits);
+    const sessions = sessionsOf(this.#connections, this.#state, this.#limits, own, this.#watches);
     return { request, ...mail, ...sessions };
   }
+
+  /** How many other sessions wait on the mailbox. */
+  others(mailbox: Name, { session }: SessionConnection): number {
+    return this.#waiters.others(mailbox, session);
+  }
+
+  isWatched = (mailbox: Name): boolean => this.#watches.count(mailbox) > 0;
 
   /** The folder of one of the sessions that wait on these mailboxes, if it is another than that of `own`. */
   otherFolder(mailboxes: MailboxList, own: SessionConnection): { readonly otherFolder?: string } {

@@ -41,6 +41,22 @@ export function standRefusal(
   return new IpcError('too_many_waits', what);
 }
 
+/** `stands`: how many mailboxes all watches name. */
+export function watchRefusal(
+  { length }: MailboxList,
+  stands: number,
+  { watchStands }: Pick<SessionConnection, 'watchStands'>,
+  { watchesMax, watchesPerConnectionMax }: EngineLimits,
+): IpcError | undefined {
+  if (stands + length > watchesMax) {
+    const what = `the watches of the broker name ${stands} mailboxes; the limit is ${watchesMax}`;
+    return new IpcError('too_many_waits', what);
+  }
+  if (watchStands + length <= watchesPerConnectionMax) return undefined;
+  const what = `the watches of this connection name ${watchStands} mailboxes; the limit is ${watchesPerConnectionMax}`;
+  return new IpcError('too_many_waits', what);
+}
+
 /** A message that a mailbox is to have in addition. */
 export type AddedMessage = IndexedTexts & Pick<Envelope, 'bodyBytes'>;
 

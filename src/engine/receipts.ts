@@ -56,18 +56,20 @@ export interface PostOutcome {
   readonly duplicate: boolean;
   /** Now, in milliseconds since 1970. */
   readonly time: number;
+  isWatched(mailbox: Name): boolean;
 }
 
 /** A message of a post as its poster learns of it. */
 export function storedMessage(
   hold: Hold,
   state: State,
-  { poster, duplicate, time }: PostOutcome,
+  { poster, duplicate, time, isWatched }: PostOutcome,
 ): StoredMessage {
   const { id, number } = hold;
   const message = state.find(hold);
   const reader = message?.holder !== undefined;
-  const nothing = { id, number, reader, before: 0, holder: undefined, same: undefined };
+  const ahead = { before: 0, holder: undefined, same: undefined };
+  const nothing = { id, number, reader, watched: false, ...ahead };
   // Settled by now, or a dead letter.
   if (message?.mailbox !== message?.envelope.to || !message) return nothing;
   const same = duplicate ? undefined : sameText(message, state, time);
@@ -76,7 +78,7 @@ export function storedMessage(
   const before = state.readyBelow(mailbox, envelope.number);
   const first = state.firstHeld(mailbox);
   const holder = first && heldAhead(first, poster, state, time);
-  return { id, number, reader, before, holder, same };
+  return { id, number, reader, watched: isWatched(mailbox), before, holder, same };
 }
 
 /** undefined when the poster holds it itself. */

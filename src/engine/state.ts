@@ -20,6 +20,7 @@ import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
 import { NameCounts } from './name-counts.ts';
 import { NumberSet } from './number-set.ts';
+import { ReadyChanges } from './ready-changes.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -75,16 +76,18 @@ export class State {
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
   readonly #names: NameCounts;
+  readonly #changes: ReadyChanges;
   #nextNumber = 1;
   #bytes = 0;
   #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: NumberSet | undefined = new NumberSet();
 
-  /** `names` also counts the mailboxes that have messages. */
-  constructor(limits: DeduplicationLimits, names = new NameCounts()) {
+  /** `names` also counts the mailboxes that have messages; `changes` learns which ready mail changes. */
+  constructor(limits: DeduplicationLimits, names = new NameCounts(), changes = new ReadyChanges()) {
     this.deduplication = new Deduplication(limits);
     this.#names = names;
+    this.#changes = changes;
   }
 
   get nextNumber(): number {
@@ -389,7 +392,10 @@ export class State {
     const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
     this.#countIndex(mailbox, liveIndexBytes(entering));
-    if (holder === undefined) return enterReady(mailbox, envelope);
+    if (holder === undefined) {
+      this.#changes.entered(name);
+      return enterReady(mailbox, envelope);
+    }
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.numbers.add(number);
@@ -403,8 +409,10 @@ export class State {
     const mailbox = this.#mailbox(name);
     mailbox.bytes -= bodyBytes;
     this.#countIndex(mailbox, -liveIndexBytes(leaving));
-    if (holder === undefined) leaveReady(mailbox, envelope);
-    else {
+    if (holder === undefined) {
+      this.#changes.left(name, number);
+      leaveReady(mailbox, envelope);
+    } else {
       mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
       holds?.numbers.delete(number);

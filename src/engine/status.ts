@@ -1,12 +1,15 @@
-// The engine's part of a status: of the mailboxes that have a message or a parked wait the first ones, and how many
+// The engine's part of a status: of the mailboxes that have a message, a parked wait or a watch the first ones, and how many
 // there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
+import type { Name } from '../model/message.ts';
 import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
+import type { Watches } from './watches.ts';
 
-export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames' | 'sessionsOn'>;
+export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames' | 'others' | 'sessionsOn'>;
+export type WatchCounts = Pick<Watches<never>, 'count' | 'mailboxNames' | 'isUnread'>;
 
 /** The broker replaces it. */
 const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warnings: [] };
@@ -14,6 +17,7 @@ const storageUnknown: StorageStatus = { damaged: 0, storageStalledMs: 0, warning
 export function statusOf(
   state: State,
   waiters: WaitCounts,
+  watches: WatchCounts,
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusResponse, 'request' | keyof SessionsStatus> {
   const deadLetters = first(state.deadLetters, statusMailboxesMax);
@@ -22,7 +26,7 @@ export function statusOf(
     messages: state.size,
     bytes: state.bytes,
     mailboxCount: state.listedCount,
-    mailboxes: shownMailboxes(state, waiters, statusMailboxesMax),
+    mailboxes: shownMailboxes(state, waiters, watches, statusMailboxesMax),
     deadLetterCount: state.deadLetterCount,
     deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),
     ...storageUnknown,
@@ -30,16 +34,29 @@ export function statusOf(
 }
 
 /** Those with messages first. */
-function shownMailboxes(state: State, waiters: WaitCounts, max: number): MailboxStatus[] {
+function shownMailboxes(
+  state: State,
+  waiters: WaitCounts,
+  watches: WatchCounts,
+  max: number,
+): MailboxStatus[] {
   const shown: MailboxStatus[] = [];
-  for (const { mailbox, ready, held, oldestTime } of state.mailboxes(max)) {
-    shown.push({ mailbox, ready, held, waiting: waiters.count(mailbox), oldestTime });
+  const counted = (mailbox: Name) => {
+    return { waiting: waiters.count(mailbox), watching: watches.count(mailbox) };
+  };
+  for (const { oldestTime, ...each } of state.mailboxes(max)) {
+    shown.push({ ...each, ...counted(each.mailbox), oldestTime });
   }
+  const empty = { ready: 0, held: 0, oldestTime: 0 };
   for (const mailbox of waiters.mailboxNames()) {
     if (shown.length === max) break;
     if (state.sizeOf(mailbox).messages > 0) continue;
-    const waiting = waiters.count(mailbox);
-    shown.push({ mailbox, ready: 0, held: 0, waiting, oldestTime: 0 });
+    shown.push({ mailbox, ...empty, ...counted(mailbox) });
+  }
+  for (const mailbox of watches.mailboxNames()) {
+    if (shown.length === max) break;
+    if (state.sizeOf(mailbox).messages > 0 || waiters.count(mailbox) > 0) continue;
+    shown.push({ mailbox, ...empty, ...counted(mailbox) });
   }
   return shown;
 }

@@ -14,10 +14,24 @@ export interface ConnectedSession {
   readonly since: number;
   /** Mailboxes on which its parked waits are; at most `statusWaitsMax`. */
   readonly waitsOn: readonly Name[];
+  /** Mailboxes that it watches; at most as many as `waitsOn` leaves of `statusWaitsMax`. */
+  readonly watches: readonly Name[];
+  /** How mail wakes it, if it watches any; '' when that is not known. */
+  readonly wakePath: string;
+  /** The last notice of unread mail that it got, if it watches any. */
+  readonly lastNotice: LastNotice | undefined;
   /** Number of messages that it holds. */
   readonly held: number;
   /** At most `statusHoldsMax` of them. */
   readonly holds: readonly SessionHold[];
+}
+
+/** A notice of unread mail. */
+export interface LastNotice {
+  /** When the session got it, in milliseconds since 1970. */
+  readonly time: number;
+  /** The message that it named has been read since. */
+  readonly isRead: boolean;
 }
 
 /** A message that a session holds. */

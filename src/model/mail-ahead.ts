@@ -29,12 +29,28 @@ export interface MailElsewhere {
   readonly ready: number;
 }
 
+/** The unread mail of a watched mailbox. */
+export interface Notice {
+  /** Name of the mailbox. */
+  readonly mailbox: Name;
+  /** Messages in it that no session holds. */
+  readonly unread: number;
+  /** The number of the first of them in the store. */
+  readonly number: number;
+  /** The number that the next delivery of that message will have. */
+  readonly attempt: number;
+  /** How long ago it was stored, in milliseconds. */
+  readonly ageMs: number;
+}
+
 /** One message of a post. */
 export interface StoredMessage {
   readonly id: MessageId;
   readonly number: number;
   /** A session was waiting, and the message was delivered to it at once. */
   readonly reader: boolean;
+  /** No session was waiting, but one that watches the mailbox will be told unless the message is read before. */
+  readonly watched: boolean;
   /** Unread messages that will be delivered before it; 0 when it was delivered already. */
   readonly before: number;
   /** The held message of its mailbox with the lowest number; undefined if the poster itself holds that one. */

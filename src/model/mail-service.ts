@@ -1,6 +1,6 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
 import type { ConnectedSession, FoundMessage } from './look-results.ts';
-import type { MailElsewhere, StoredMessage } from './mail-ahead.ts';
+import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
@@ -10,6 +10,7 @@ import type {
   Holder,
   MailboxStatus,
   StorageStatus,
+  Told,
 } from './requests.ts';
 
 /** A message that this session holds, until it settles or releases it. */
@@ -78,6 +79,15 @@ export interface WaitArguments extends Cancellable {
   readonly timeoutMs: number;
   /** Called before a wait ends without a message, unless no broker answered in time. */
   readonly onTimeout?: ((left: LeftUnread) => void) | undefined;
+}
+
+export interface WatchArguments extends Cancellable {
+  /** Infinity: without end. */
+  readonly timeoutMs: number;
+  /** The last notice, and how long there is to be none of the same message. */
+  readonly told?: Told | undefined;
+  /** How the session is woken, for a status. */
+  readonly path?: string | undefined;
 }
 
 export interface FetchArguments extends Cancellable {
@@ -240,6 +250,12 @@ export interface MailService {
   post(to: Name, body: Buffer, options?: PostArguments): Promise<PostResult>;
   /** Returns the first message, or undefined on timeout. Of a list, the first mailbox that has one is served. */
   wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined>;
+  /**
+   * Returns a notice when a mailbox has unread mail which no wait took for a second, or undefined on timeout. It reads
+   * nothing. Of several sessions that watch a mailbox one is told at a time: the next when a message was read, or
+   * after 20 s.
+   */
+  watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined>;
   /** Returns messages that are ready now, without waiting; of a list, from one mailbox after the other. */
   fetch(from: Name | MailboxList, options?: FetchArguments): Promise<FetchResult>;
   /** Looks at messages, ready and held, and changes nothing. */

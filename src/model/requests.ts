@@ -2,7 +2,7 @@
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { ConnectedSession, FoundMessage } from './look-results.ts';
-import type { MailElsewhere, StoredMessage } from './mail-ahead.ts';
+import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
 import type {
   Envelope,
   Hold,
@@ -66,6 +66,32 @@ export interface WaitRequest {
   readonly waitMs: number;
 }
 
+/** The last notice of a watch: the message that it named, which was the first unread one of its mailbox. */
+export interface Told {
+  /** Its number in the store. */
+  readonly number: number;
+  /** The number of the delivery for which it waited. After a read and a release that is another one. */
+  readonly attempt: number;
+  /** When the session was told, in milliseconds since 1970: for people to read. */
+  readonly time: number;
+  /** For so many milliseconds the session wants no notice while this message is still unread. */
+  readonly pauseMs: number;
+}
+
+/** Asks for a notice when there is unread mail. It delivers nothing, holds nothing and counts no attempt. */
+export interface WatchRequest {
+  readonly kind: 'watch';
+  readonly request: RequestNumber;
+  /** At most `mailboxesPerReadMax`. */
+  readonly mailboxes: MailboxList;
+  /** Milliseconds that are left, not a deadline, because clocks differ. */
+  readonly waitMs: number;
+  /** undefined before the first notice. */
+  readonly told: Told | undefined;
+  /** How the session is woken, for people to read; '' when it is not known. At most `wakePathBytesMax`. */
+  readonly path: string;
+}
+
 export interface FetchRequest {
   readonly kind: 'fetch';
   readonly request: RequestNumber;
@@ -88,7 +114,7 @@ export interface PeekRequest {
   readonly partBytesMax: number;
 }
 
-/** The caller of a wait or fetch has gone. A cancel has no response; the wait or fetch still gets one. */
+/** The caller of a wait, watch or fetch has gone. A cancel has no response; the cancelled call still gets one. */
 export interface CancelRequest {
   readonly kind: 'cancel';
   readonly request: RequestNumber;
@@ -181,6 +207,7 @@ export type BrokerRequest =
   | Hello
   | PostRequest
   | WaitRequest
+  | WatchRequest
   | FetchRequest
   | PeekRequest
   | CancelRequest
@@ -235,6 +262,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'listen',
   'compact',
   'find',
+  'watch',
 ];
 
 export interface StoredResponse extends StoredMessage {
@@ -270,6 +298,12 @@ export interface Offer {
   readonly elsewhere: readonly MailElsewhere[];
 }
 
+/** Mail of a watched mailbox is unread, and no wait took it for `watchQuietMs`. */
+export interface NoticeResponse extends Notice {
+  readonly kind: 'notice';
+  readonly request: RequestNumber;
+}
+
 /** A session that holds a message. */
 export interface Holder {
   /** Its id: 16 characters. */
@@ -298,7 +332,7 @@ export interface PeekedResponse {
   readonly partBytes: number;
 }
 
-/** A wait timed out or was cancelled, or a fetch or peek is complete. */
+/** A wait or watch timed out or was cancelled, or a fetch or peek is complete. */
 export interface EndResponse {
   readonly kind: 'end';
   readonly request: RequestNumber;
@@ -382,7 +416,7 @@ export interface DeadLetterCount {
   readonly messages: number;
 }
 
-/** A mailbox that has a message or a parked wait. */
+/** A mailbox that has a message, a parked wait or a watch. */
 export interface MailboxStatus {
   /** Name of the mailbox. */
   readonly mailbox: Name;
@@ -392,6 +426,8 @@ export interface MailboxStatus {
   readonly held: number;
   /** Number of parked waits on it. */
   readonly waiting: number;
+  /** Number of watches on it. */
+  readonly watching: number;
   /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
   readonly oldestTime: number;
 }
@@ -461,6 +497,7 @@ export type Response =
   | StoredResponse
   | Offer
   | PeekedResponse
+  | NoticeResponse
   | EndResponse
   | SettledResponse
   | ReleasedResponse

@@ -59,7 +59,16 @@ import {
   peekHeader,
 } from './look-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
-import { decodeFetch, decodeWait, fetchHeader, waitHeader } from './read-codec.ts';
+import {
+  decodeFetch,
+  decodeNotice,
+  decodeWait,
+  decodeWatch,
+  fetchHeader,
+  noticeHeader,
+  waitHeader,
+  watchHeader,
+} from './read-codec.ts';
 import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
@@ -84,6 +93,7 @@ export const requestTypes = {
   listen: 0x0f,
   compact: 0x10,
   find: 0x11,
+  watch: 0x12,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -104,6 +114,7 @@ export const responseTypes = {
   listening: 0x8f,
   compacted: 0x90,
   found: 0x91,
+  notice: 0x92,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -149,6 +160,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodePost(frame);
     case 'wait':
       return decodeWait(frame);
+    case 'watch':
+      return decodeWatch(frame);
     case 'fetch':
       return decodeFetch(frame);
     case 'settle':
@@ -218,6 +231,8 @@ function readResponse(frame: Frame): Response {
       return decodeDropped(frame);
     case 'found':
       return decodeFound(frame);
+    case 'notice':
+      return decodeNotice(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -245,6 +260,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return postHeader(request);
     case 'wait':
       return waitHeader(request);
+    case 'watch':
+      return watchHeader(request);
     case 'fetch':
       return fetchHeader(request);
     case 'settle':
@@ -302,6 +319,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return droppedHeader(response);
     case 'found':
       return foundHeader(response);
+    case 'notice':
+      return noticeHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':

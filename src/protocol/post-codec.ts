@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import { ByteWriter } from '../base/binary.ts';
+import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -11,6 +11,7 @@ import {
   readNumber,
   writeHolds,
 } from '../model/envelope.ts';
+import type { StoredMessage } from '../model/mail-ahead.ts';
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
@@ -69,12 +70,12 @@ export function decodePost(frame: Frame): PostRequest {
 
 export function storedHeader(stored: StoredResponse): Buffer {
   const writer = new ByteWriter().u64(stored.number).text(stored.id);
-  writer.u8(Number(stored.duplicate)).u8(Number(stored.reader));
+  writer.u8(Number(stored.duplicate)).u8(readerCode(stored));
   writeHolds(writer, stored.notHeld);
   writeAhead(writer, stored);
   writeElsewhere(writer, stored.elsewhere);
   writeOptionalList(writer, stored.also, (also) => {
-    writer.u64(also.number).text(also.id).u8(Number(also.reader));
+    writer.u64(also.number).text(also.id).u8(readerCode(also));
     writeAhead(writer, also);
   });
   return writer.bytes();
@@ -87,17 +88,29 @@ export function decodeStored(frame: Frame): StoredResponse {
     number: readNumber(reader),
     id: readMessageId(reader),
     duplicate: readFlag(reader),
-    reader: readFlag(reader),
+    ...readReader(reader),
     notHeld: readHolds(reader),
     ...readAhead(reader),
     elsewhere: readElsewhere(reader),
     also: readOptionalList(reader, storedBytesMin, () => ({
       number: readNumber(reader),
       id: readMessageId(reader),
-      reader: readFlag(reader),
+      ...readReader(reader),
       ...readAhead(reader),
     })),
   }));
+}
+
+/** 0: nobody waits; 1: a session that waited has the message; 2: a session that watches will be told. */
+function readerCode({ reader, watched }: Pick<StoredMessage, 'reader' | 'watched'>): number {
+  if (reader) return 1;
+  return watched ? 2 : 0;
+}
+
+function readReader(reader: ByteReader): Pick<StoredMessage, 'reader' | 'watched'> {
+  const code = reader.u8();
+  if (code <= 2) return { reader: code === 1, watched: code === 2 };
+  throw new IpcError('bad_frame', `a stored message with the reader ${code}`);
 }
 
 /** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */

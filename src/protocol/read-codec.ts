@@ -1,12 +1,41 @@
-// The headers of a wait and of a fetch. What only a read of several mailboxes has is at the end.
+// The headers of a wait, a watch and a fetch, and of a notice. What only a read of several mailboxes has is at the end.
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, mailboxesPerReadMax, waitMsMax } from '../base/limits.ts';
-import { readMessageIdOrNone, readName } from '../model/envelope.ts';
+import {
+  fetchBytesMax,
+  fetchMessagesMax,
+  mailboxesPerReadMax,
+  waitMsMax,
+  wakePathBytesMax,
+  watchPauseMsMax,
+} from '../base/limits.ts';
+import {
+  readMessageIdOrNone,
+  readName,
+  readNumber,
+  readStoredName,
+  readTime,
+} from '../model/envelope.ts';
 import type { MailboxList } from '../model/message.ts';
-import type { FetchRequest, WaitRequest } from '../model/requests.ts';
+import type {
+  FetchRequest,
+  NoticeResponse,
+  Told,
+  WaitRequest,
+  WatchRequest,
+} from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { nameBytesMin, readHeader, readOptionalList, writeOptionalList } from './header-fields.ts';
+import {
+  nameBytesMin,
+  readHeader,
+  readListUpTo,
+  readOptionalList,
+  writeOptionalList,
+} from './header-fields.ts';
+import { readDuration } from './receipt-fields.ts';
+
+/** A number, an attempt, a time and a pause. */
+const toldBytes = 8 + 4 + 8 + 4;
 
 export function waitHeader({ mailboxes, waitMs, answers }: WaitRequest): Buffer {
   const [first, ...rest] = mailboxes;
@@ -23,12 +52,78 @@ export function decodeWait(frame: Frame): WaitRequest {
     rest: readRest(reader),
   }));
   const { waitMs, answers, rest } = wait;
-  if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
+  checkWaitMs(waitMs);
   if (answers !== '' && rest.length > 0) {
     throw new IpcError('bad_parameter', 'a wait for an answer names one mailbox');
   }
   const mailboxes = checkedMailboxes('wait', [first, ...rest]);
   return { kind: 'wait', request: frame.request, mailboxes, answers, waitMs };
+}
+
+export function watchHeader({ mailboxes, waitMs, told, path }: WatchRequest): Buffer {
+  const [first, ...rest] = mailboxes;
+  const writer = new ByteWriter().text(first).u32(waitMs).text(path);
+  writer.list(told ? [told] : [], ({ number, attempt, time, pauseMs }) =>
+    writer.u64(number).u32(attempt).u64(time).u32(pauseMs),
+  );
+  writeOptionalList(writer, rest, (name) => writer.text(name));
+  return writer.bytes();
+}
+
+export function decodeWatch(frame: Frame): WatchRequest {
+  const { first, told, rest, ...watch } = readHeader(frame, (reader) => ({
+    first: readName(reader),
+    waitMs: reader.u32(),
+    path: readWakePath(reader),
+    told: readListUpTo(reader, 1, toldBytes, () => readTold(reader))[0],
+    rest: readRest(reader),
+  }));
+  checkWaitMs(watch.waitMs);
+  const mailboxes = checkedMailboxes('watch', [first, ...rest]);
+  return { kind: 'watch', request: frame.request, ...watch, mailboxes, told };
+}
+
+export function noticeHeader({ mailbox, unread, number, attempt, ageMs }: NoticeResponse): Buffer {
+  return new ByteWriter().text(mailbox).u32(unread).u64(number).u32(attempt).u64(ageMs).bytes();
+}
+
+export function decodeNotice(frame: Frame): NoticeResponse {
+  const notice = readHeader(frame, (reader) => ({
+    mailbox: readStoredName(reader),
+    unread: reader.u32(),
+    number: readNumber(reader),
+    attempt: reader.u32(),
+    ageMs: readDuration(reader),
+  }));
+  if (notice.unread === 0 || notice.attempt === 0) {
+    throw new IpcError('bad_frame', 'a notice without unread mail');
+  }
+  return { kind: 'notice', request: frame.request, ...notice };
+}
+
+/** In printable ASCII, because it is shown. */
+export function readWakePath(reader: ByteReader): string {
+  const path = reader.text();
+  if (path.length <= wakePathBytesMax && /^[ -~]*$/.test(path)) return path;
+  throw new IpcError(
+    'bad_parameter',
+    'the name of a way to wake a session is too long, or not ASCII',
+  );
+}
+
+function readTold(reader: ByteReader): Told {
+  const told = {
+    number: readNumber(reader),
+    attempt: reader.u32(),
+    time: readTime(reader),
+    pauseMs: reader.u32(),
+  };
+  if (told.pauseMs <= watchPauseMsMax) return told;
+  throw new IpcError('bad_parameter', `a pause of ${told.pauseMs} ms; limit ${watchPauseMsMax}`);
+}
+
+function checkWaitMs(waitMs: number): void {
+  if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
 }
 
 export function fetchHeader({ mailboxes, bytesMax, messagesMax }: FetchRequest): Buffer {
@@ -60,7 +155,7 @@ function readRest(reader: ByteReader) {
   return readOptionalList(reader, nameBytesMin, () => readName(reader));
 }
 
-function checkedMailboxes(kind: 'wait' | 'fetch', mailboxes: MailboxList): MailboxList {
+function checkedMailboxes(kind: 'wait' | 'watch' | 'fetch', mailboxes: MailboxList): MailboxList {
   if (mailboxes.length > mailboxesPerReadMax) {
     const what = `a ${kind} from ${mailboxes.length} mailboxes; limit ${mailboxesPerReadMax}`;
     throw new IpcError('bad_parameter', what);

@@ -56,7 +56,7 @@ function readSame(reader: ByteReader): SameText {
 }
 
 /** In milliseconds. */
-function readDuration(reader: ByteReader): number {
+export function readDuration(reader: ByteReader): number {
   const ms = reader.u64();
   if (ms <= timeMsMax) return ms;
   throw new IpcError('bad_frame', `a duration of ${ms} ms`);

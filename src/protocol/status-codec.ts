@@ -21,11 +21,14 @@ import type { ConnectedSession } from '../model/look-results.ts';
 import { parseStoredName } from '../model/message.ts';
 import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { nameBytesMin, readListUpTo } from './header-fields.ts';
+import { nameBytesMin, readFlag, readListUpTo } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
+import { readWakePath } from './read-codec.ts';
 
-/** An id, a name, an origin without labels, a time, and two empty lists with a count. */
-const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 12;
+/** An id, a name, an origin without labels, a time, an empty text, and four empty lists with a count. */
+const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 1 + 20;
+/** A time and a flag. */
+const noticeBytes = 9;
 const holdBytes = 16;
 
 export function statusHeader({
@@ -44,6 +47,10 @@ export function statusBody({ sessionList }: StatusResponse): Buffer {
     writeOrigin(writer, each.origin);
     writer.text(each.origin.folder ?? '').u64(each.since);
     writer.list(each.waitsOn, (mailbox) => writer.text(mailbox));
+    writer.list(each.watches, (mailbox) => writer.text(mailbox)).text(each.wakePath);
+    writer.list(each.lastNotice ? [each.lastNotice] : [], ({ time, isRead }) =>
+      writer.u64(time).u8(Number(isRead)),
+    );
     writer
       .u32(each.held)
       .list(each.holds, ({ number, since = 0 }) => writer.u64(number).u64(since));
@@ -88,6 +95,12 @@ function readSession(reader: ByteReader): ConnectedSession {
   const origin = withFolder(readOrigin(reader), reader.text());
   const since = readTime(reader);
   const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
+  const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
+  const wakePath = readWakePath(reader);
+  const [lastNotice] = readListUpTo(reader, 1, noticeBytes, () => ({
+    time: readTime(reader),
+    isRead: readFlag(reader),
+  }));
   const held = reader.u32();
   const holds = readListUpTo(reader, statusHoldsMax, holdBytes, () => ({
     number: readNumber(reader),
@@ -96,7 +109,8 @@ function readSession(reader: ByteReader): ConnectedSession {
   if (holds.length > held) {
     throw new IpcError('bad_frame', `a session that holds ${held} messages, and lists more`);
   }
-  return { session, name, origin, since, waitsOn, held, holds };
+  const watching = { watches, wakePath, lastNotice };
+  return { session, name, origin, since, waitsOn, ...watching, held, holds };
 }
 
 function deadLetterCount(fields: JsonFields): DeadLetterCount {
@@ -109,6 +123,7 @@ function mailboxStatus(fields: JsonFields): MailboxStatus {
     ready: fields.whole('ready'),
     held: fields.whole('held'),
     waiting: fields.whole('waiting'),
+    watching: fields.whole('watching'),
     oldestTime: fields.whole('oldestTime', timeMsMax),
   };
 }

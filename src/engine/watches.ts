@@ -1,0 +1,267 @@
+// The watches: sessions that want to be told of unread mail, so that somebody can wake their agents. A watch is no
+// reader. It gets one notice, and the session asks again. Watches are not durable: a restart ends them all, and each
+// client sends its own again.
+//
+// A mailbox is due when it has had ready mail for `watchQuietMs`: no wait took it. The condition is a level, so mail
+// that was there before the watch counts. Then the session is told that has watched it longest. The next one has its
+// turn when a message of the mailbox was read, or after `watchTurnMs`.
+//
+// A session that was told of a message rests until that message is no longer ready, or until the pause is over for
+// which it asked. It waits in no line meanwhile, but counts as watching.
+import assert from 'node:assert/strict';
+import type { Notice } from '../model/mail-ahead.ts';
+import type { MailboxList, Name } from '../model/message.ts';
+import type { RequestNumber, Told, WatchRequest } from '../model/requests.ts';
+import type { EngineLimits } from './commands.ts';
+import { IndexedHeap } from './indexed-heap.ts';
+import type { NameCounts } from './name-counts.ts';
+import type { ReadyChanges } from './ready-changes.ts';
+import type { State } from './state.ts';
+
+/** The connection that watches. */
+export interface WatchOwner {
+  readonly watches: Map<RequestNumber, unknown>;
+  /** Mailboxes that its watches name together. */
+  watchStands: number;
+}
+
+export interface Watch<Owner> {
+  readonly owner: Owner;
+  readonly request: RequestNumber;
+  readonly mailboxes: MailboxList;
+  readonly told: Told | undefined;
+  readonly path: string;
+  /** On the engine's clock, like all times here. */
+  readonly deadline: number;
+  /** It wants no notice of the message that it was told of before this time; 0 when it does not rest. */
+  restsUntil: number;
+  index: number;
+}
+
+interface Watched<Owner> {
+  readonly mailbox: Name;
+  /** Those that do not rest, the longest watching first. */
+  readonly line: Set<Watch<Owner>>;
+  /** How many watch it, also those that rest. */
+  count: number;
+  /** Since when it has ready mail; undefined when it has none. */
+  readySince: number | undefined;
+  /** Until when the session that was told has time to read. */
+  turnEndsAt: number;
+  /** When its next notice is due, while it is in the heap. */
+  due: number;
+  index: number;
+  isInHeap: boolean;
+}
+
+/** What a tick has ended: with a notice, or because its time is over. */
+export interface EndedWatch<Owner> {
+  readonly watch: Watch<Owner>;
+  readonly notice: Notice | undefined;
+}
+
+export class Watches<Owner extends WatchOwner> {
+  readonly #state: State;
+  readonly #changes: ReadyChanges;
+  readonly #names: NameCounts;
+  readonly #limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>;
+  readonly #watched = new Map<Name, Watched<Owner>>();
+  readonly #due = new IndexedHeap<Watched<Owner>>(({ due }) => due);
+  /** By the end of their rest, or of their time. */
+  readonly #ends = new IndexedHeap<Watch<Owner>>(endOf);
+  /** By the number of the message that they were told of. */
+  readonly #resting = new Map<number, Set<Watch<Owner>>>();
+  #stands = 0;
+
+  /** `names` also counts the mailboxes that are watched. */
+  constructor(
+    state: State,
+    changes: ReadyChanges,
+    names: NameCounts,
+    limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>,
+  ) {
+    this.#state = state;
+    this.#changes = changes;
+    this.#names = names;
+    this.#limits = limits;
+  }
+
+  /** How many mailboxes all watches name together. */
+  get stands(): number {
+    return this.#stands;
+  }
+
+  /** How many watches are on the mailbox. */
+  count(mailbox: Name): number {
+    return this.#watched.get(mailbox)?.count ?? 0;
+  }
+
+  /** Also those whose only watch has just ended. */
+  mailboxNames(): IterableIterator<Name> {
+    return this.#watched.keys();
+  }
+
+  /** When tick() has something to do next. */
+  get deadline(): number {
+    const due = this.#due.first?.due ?? Number.POSITIVE_INFINITY;
+    return Math.min(due, this.#ends.first ? endOf(this.#ends.first) : due);
+  }
+
+  park(
+    owner: Owner,
+    { request, mailboxes, waitMs, told, path }: WatchRequest,
+    now: number,
+  ): Watch<Owner> {
+    const about = { owner, request, mailboxes, told, path };
+    const watch: Watch<Owner> = { ...about, deadline: now + waitMs, restsUntil: 0, index: 0 };
+    for (const mailbox of mailboxes) this.#watchedAs(mailbox, now).count++;
+    this.#stands += mailboxes.length;
+    owner.watchStands += mailboxes.length;
+    owner.watches.set(request, watch);
+    if (told && this.isUnread(told, mailboxes)) this.#rest(watch, told, now);
+    else this.#stand(watch);
+    this.#ends.add(watch);
+    this.#changes.isWanted = true;
+    return watch;
+  }
+
+  unpark(watch: Watch<Owner>): void {
+    this.#ends.delete(watch);
+    this.#endRest(watch);
+    const { owner, request, mailboxes } = watch;
+    this.#stands -= mailboxes.length;
+    owner.watchStands -= mailboxes.length;
+    owner.watches.delete(request);
+    for (const mailbox of mailboxes) {
+      const watched = this.#watched.get(mailbox);
+      if (!watched) continue;
+      watched.line.delete(watch);
+      watched.count--;
+      this.#schedule(watched);
+    }
+    if (this.#watched.size === 0) this.#changes.isWanted = false;
+  }
+
+  /** The message that a session was told of has not been read since. */
+  isUnread({ number, attempt }: Told, mailboxes: MailboxList): boolean {
+    const message = this.#state.message(number);
+    if (!message || message.holder !== undefined) return false;
+    return message.attempt === attempt && mailboxes.includes(message.mailbox);
+  }
+
+  /** Takes in what the step that ends has changed. */
+  settle(now: number): void {
+    const { mailboxes, taken, numbers } = this.#changes;
+    if (mailboxes.size === 0) return;
+    for (const number of numbers) {
+      for (const watch of this.#resting.get(number) ?? []) {
+        if (watch.told && this.isUnread(watch.told, watch.mailboxes)) continue;
+        this.#wake(watch);
+      }
+    }
+    for (const mailbox of mailboxes) {
+      const watched = this.#watched.get(mailbox);
+      if (watched) this.#update(watched, now, taken.has(mailbox));
+    }
+    this.#changes.clear();
+  }
+
+  /** Ends the watches that are due, and those whose time is over. */
+  *tick(now: number, time: number): Generator<EndedWatch<Owner>, void> {
+    for (let watch = this.#ends.first; watch && endOf(watch) <= now; watch = this.#ends.first) {
+      if (watch.deadline > now) this.#wake(watch);
+      else {
+        this.unpark(watch);
+        yield { watch, notice: undefined };
+      }
+    }
+    for (let watched = this.#due.first; watched && watched.due <= now; watched = this.#due.first) {
+      const [watch] = watched.line;
+      watched.turnEndsAt = watch ? now + this.#limits.watchTurnMs : 0;
+      if (!watch) this.#schedule(watched);
+      else {
+        this.unpark(watch);
+        yield { watch, notice: this.#notice(watched.mailbox, time) };
+      }
+    }
+  }
+
+  #notice(mailbox: Name, time: number): Notice {
+    const first = this.#state.firstReady(mailbox);
+    assert(first, 'a mailbox that is due has ready mail');
+    const { attempt, envelope } = first;
+    const ageMs = Math.max(0, time - envelope.time);
+    const { ready: unread } = this.#state.counts(mailbox);
+    return { mailbox, unread, number: envelope.number, attempt, ageMs };
+  }
+
+  #watchedAs(mailbox: Name, now: number): Watched<Owner> {
+    let watched = this.#watched.get(mailbox);
+    if (!watched) {
+      const readySince = this.#state.counts(mailbox).ready > 0 ? now : undefined;
+      const times = { readySince, turnEndsAt: 0, due: 0 };
+      watched = { mailbox, line: new Set(), count: 0, ...times, index: 0, isInHeap: false };
+      this.#watched.set(mailbox, watched);
+      this.#names.add(mailbox);
+    }
+    return watched;
+  }
+
+  #update(watched: Watched<Owner>, now: number, wasRead: boolean): void {
+    if (wasRead) watched.turnEndsAt = 0;
+    const isReady = this.#state.counts(watched.mailbox).ready > 0;
+    watched.readySince = isReady ? (watched.readySince ?? now) : undefined;
+    this.#schedule(watched);
+  }
+
+  /** An empty line is in the heap as long as a turn runs, so that the next watch does not begin another one. */
+  #schedule(watched: Watched<Owner>): void {
+    if (watched.isInHeap) this.#due.delete(watched);
+    const { readySince, turnEndsAt, line } = watched;
+    watched.isInHeap = readySince !== undefined && (line.size > 0 || turnEndsAt > 0);
+    if (watched.isInHeap) {
+      watched.due = Math.max((readySince ?? 0) + this.#limits.watchQuietMs, turnEndsAt);
+      this.#due.add(watched);
+    } else if (watched.count === 0) {
+      this.#watched.delete(watched.mailbox);
+      this.#names.remove(watched.mailbox);
+    }
+  }
+
+  #rest(watch: Watch<Owner>, { number, pauseMs }: Told, now: number): void {
+    watch.restsUntil = now + pauseMs;
+    const resting = this.#resting.get(number) ?? new Set();
+    this.#resting.set(number, resting.add(watch));
+  }
+
+  #endRest(watch: Watch<Owner>): void {
+    const { told, restsUntil } = watch;
+    watch.restsUntil = 0;
+    if (!told || restsUntil === 0) return;
+    const resting = this.#resting.get(told.number);
+    resting?.delete(watch);
+    if (resting?.size === 0) this.#resting.delete(told.number);
+  }
+
+  /** Its rest is over: it stands in the lines of its mailboxes again. */
+  #wake(watch: Watch<Owner>): void {
+    this.#ends.delete(watch);
+    this.#endRest(watch);
+    this.#ends.add(watch);
+    this.#stand(watch);
+  }
+
+  #stand(watch: Watch<Owner>): void {
+    for (const mailbox of watch.mailboxes) {
+      const watched = this.#watched.get(mailbox);
+      if (!watched) continue;
+      watched.line.add(watch);
+      this.#schedule(watched);
+    }
+  }
+}
+
+/** Of its rest, else of its time. */
+function endOf<Owner>({ restsUntil, deadline }: Watch<Owner>): number {
+  return restsUntil > 0 ? Math.min(restsUntil, deadline) : deadline;
+}
