@@ -26,8 +26,11 @@ import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profil
 import { OwnPosts } from './own-posts.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
+import { presentNoWatch } from './result-text.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
+import type { CallerId } from './tickets.ts';
 import type { HostTransport } from './transport.ts';
+import { Wake } from './wake.ts';
 import { Writes } from './writes.ts';
 
 const progressEveryMs = 12_000;
@@ -41,6 +44,7 @@ export class Tool {
   readonly #own = new OwnPosts();
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #wake: Wake;
   /** Made by the first call whose parameters are right. */
   #context: AppContext | undefined;
   #isEnding = false;
@@ -50,6 +54,7 @@ export class Tool {
     this.#transport = transport;
     this.#settlement = new Settlement(transport);
     this.#reads = new Reads(this.#settlement, transport, this.#own);
+    this.#wake = new Wake(env);
     this.#writes = new Writes(this.#settlement, this.#reads, this.#own, transport);
   }
 
@@ -62,6 +67,7 @@ export class Tool {
     const { id, _meta: meta, signal } = mcpReq;
     const host = findProfile(name);
     const stopProgress = startProgress(mcpReq, host);
+    let ended: (() => void) | undefined;
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
       const thread = meta?.threadId;
@@ -72,16 +78,25 @@ export class Tool {
       if (host?.isSerial) this.#reads.endOpen(caller.id);
       const call = parseCall(given);
       const context = this.#openContext(name ?? 'mcp');
+      ended = this.#noteCall(call, caller.id);
       const secondsAllowed = (asked: number) => effectiveSeconds(asked, host, this.#env);
       const request = { id, caller, signal, context, secondsAllowed, notes: [] };
-      return textResult(await this.#run(call, request));
+      return textResult(await this.#run(call, request, name));
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       return { ...textResult(presentError(error)), isError: true };
     } finally {
+      ended?.();
       stopProgress();
       this.#transport.finished(id);
     }
+  }
+
+  /** An agent in a call is not rung. Returns what is to be called at the end of this one. */
+  #noteCall({ operation }: OperationCall, caller: CallerId): (() => void) | undefined {
+    if (operation === 'watch') return undefined;
+    const ended = this.#wake.callBegan(caller);
+    return () => ended(operation === 'wait' || operation === 'fetch');
   }
 
   /** Settles each message `shutdown` that was read, releases the rest, and gives the broker up; 2 s at most. */
@@ -94,7 +109,25 @@ export class Tool {
     await Promise.race([this.#endAll(context), late]);
   }
 
+  async #watch(
+    given: OperationParameters<'watch'>,
+    request: ToolRequest,
+    host: string | undefined,
+  ): Promise<string> {
+    const { context, signal, caller, notes } = request;
+    await this.#settlement.before(request, given.after ?? []);
+    const broker = await context.broker(given);
+    const { mailbox } = given;
+    if (!mailbox) {
+      this.#wake.forget(caller.id);
+      return presentNoWatch(notes);
+    }
+    const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
+    return this.#wake.watch(mailbox, unread, { caller: caller.id, host, broker }, notes);
+  }
+
   async #endAll(context: AppContext): Promise<void> {
+    this.#wake.end();
     this.#reads.endOpen();
     this.#reads.refuseReceived();
     await this.#settlement.end(context);
@@ -107,7 +140,7 @@ export class Tool {
     return this.#context;
   }
 
-  async #run(call: OperationCall, request: ToolRequest): Promise<string> {
+  async #run(call: OperationCall, request: ToolRequest, host: string | undefined): Promise<string> {
     switch (call.operation) {
       case 'wait':
         return this.#reads.wait(call.given, request);
@@ -119,6 +152,8 @@ export class Tool {
         return this.#writes.post(call.given, request);
       case 'ask':
         return this.#writes.ask(call.given, request);
+      case 'watch':
+        return this.#watch(call.given, request, host);
       default:
         await this.#settlement.before(request, call.given.after ?? []);
         return runPlain(call, this.#own, request);
@@ -128,7 +163,7 @@ export class Tool {
 
 type PlainCall = Exclude<
   OperationCall,
-  { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' }
+  { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' | 'watch' }
 >;
 
 /** The operations that neither read nor post to a mailbox. */
