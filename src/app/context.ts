@@ -46,6 +46,8 @@ export type BrokerName = string;
 
 export interface BrokerSession {
   readonly port: number;
+  /** Another machine; undefined for this one. */
+  readonly host: string | undefined;
   /** Unique among the brokers that this process uses. */
   readonly name: BrokerName;
   readonly mail: MailService;
@@ -109,7 +111,7 @@ export class AppContext {
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
-    return { port, name, mail };
+    return { port, host, name, mail };
   }
 
   /** The broker of a call; a host that is this machine is the same as no host. */

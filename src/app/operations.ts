@@ -418,7 +418,7 @@ function parseOperation(value: unknown): OperationName {
   throw new IpcError('unknown_operation', `operation is ${shown(value)}; it is one of: ${list}`);
 }
 
-function isAbsent(value: unknown): boolean {
+export function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 

@@ -165,6 +165,19 @@ export function presentNoDirect(port: number, seconds: number, notes: Notes): st
   return lines(head(title, notes), 'Next: receive.');
 }
 
+export function presentOpenWait(mailboxes: MailboxList, notes: Notes): string {
+  return presentOpen(`waits for ${anyOf(mailboxes)}`, notes);
+}
+
+export function presentOpenReceive(port: number, notes: Notes): string {
+  return presentOpen(`receives on port ${port}`, notes);
+}
+
+function presentOpen(what: string, notes: Notes): string {
+  const title = `A background task of this session ${what} already`;
+  return lines(head(title, notes), 'Next: its result comes by itself, so end your turn.');
+}
+
 export function presentPost(
   to: MailboxList,
   from: Name | undefined,

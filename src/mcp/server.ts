@@ -7,6 +7,7 @@ import { operationNames, type Parameter, parameters } from '../app/operations.ts
 import { presentError } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
+import { tasksExtension } from './tasks.ts';
 import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
 
@@ -45,9 +46,17 @@ function sayRefused(error: Error): void {
 }
 
 function makeServer(tool: Tool): McpServer {
-  const server = new McpServer({ name: 'ipc', version }, { capabilities: { tools: {} } });
+  const capabilities = { tools: {}, extensions: { [tasksExtension]: {} } };
+  const server = new McpServer({ name: 'ipc', version }, { capabilities });
   server.registerTool('ipc', described, (given, context) =>
     tool.call(given, context, hostName(server, context)),
+  );
+  const schemas = { params: z.looseObject({ taskId: z.string() }) };
+  server.server.setRequestHandler('tasks/get', schemas, ({ taskId }, context) =>
+    tool.getTask(taskId, context, hostName(server, context)),
+  );
+  server.server.setRequestHandler('tasks/cancel', schemas, ({ taskId }, context) =>
+    tool.cancelTask(taskId, context, hostName(server, context)),
   );
   return server;
 }

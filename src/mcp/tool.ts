@@ -2,10 +2,12 @@
 // 1. The parameters are checked.  2. The messages of the call's tickets are settled.
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // reports when it is written, or that the host has cancelled the call, and the tickets decide what follows.
-import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
+// A call that blocks for long goes on as a task, where the host declares tasks: see tasks.ts.
+import type { CallToolResult, Result, ServerContext } from '@modelcontextprotocol/server';
 import { AppContext } from '../app/context.ts';
 import { sendsPerHourIn } from '../app/environment.ts';
 import {
+  isAbsent,
   type OperationCall,
   type OperationParameters,
   operations,
@@ -26,10 +28,18 @@ import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profil
 import { OwnPosts } from './own-posts.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
-import { presentNoWatch } from './result-text.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
-import type { CallerId } from './tickets.ts';
-import type { HostTransport } from './transport.ts';
+import type { TaskCall } from './task-id.ts';
+import {
+  declaresTasks,
+  protocolError,
+  requireTasks,
+  type TaskAnswer,
+  type TaskRequest,
+  Tasks,
+} from './tasks.ts';
+import type { Caller } from './tickets.ts';
+import type { HostTransport, ResultWatcher } from './transport.ts';
 import { Wake } from './wake.ts';
 import { Writes } from './writes.ts';
 
@@ -40,10 +50,11 @@ const statusShown = { mailboxesMax: 20, sessionsMax: 20 };
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
   readonly #transport: HostTransport;
-  readonly #settlement: Settlement;
+  readonly #settlement = new Settlement();
   readonly #own = new OwnPosts();
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #tasks: Tasks;
   readonly #wake: Wake;
   /** Made by the first call whose parameters are right. */
   #context: AppContext | undefined;
@@ -52,10 +63,10 @@ export class Tool {
   constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
     this.#env = env;
     this.#transport = transport;
-    this.#settlement = new Settlement(transport);
-    this.#reads = new Reads(this.#settlement, transport, this.#own);
-    this.#wake = new Wake(env);
-    this.#writes = new Writes(this.#settlement, this.#reads, this.#own, transport);
+    this.#reads = new Reads(this.#settlement, this.#own);
+    this.#writes = new Writes(this.#settlement, this.#reads, this.#own);
+    this.#tasks = new Tasks(env, (call, request) => this.#runTask(call, request));
+    this.#wake = new Wake(env, this.#settlement);
   }
 
   /** `name`: the host's. */
@@ -64,27 +75,34 @@ export class Tool {
     { mcpReq }: ServerContext,
     name: string | undefined,
   ): Promise<CallToolResult> {
-    const { id, _meta: meta, signal } = mcpReq;
+    const { id, signal } = mcpReq;
+    const startedMs = Date.now();
     const host = findProfile(name);
     const stopProgress = startProgress(mcpReq, host);
     let ended: (() => void) | undefined;
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
-      const thread = meta?.threadId;
-      const caller = {
-        id: typeof thread === 'string' ? thread : '',
-        dropsCalls: host?.drops ?? false,
-      };
+      const caller = callerOf(mcpReq, host);
       if (host?.isSerial) this.#reads.endOpen(caller.id);
       const call = parseCall(given);
       const context = this.#openContext(name ?? 'mcp');
-      ended = this.#noteCall(call, caller.id);
-      const secondsAllowed = (asked: number) => effectiveSeconds(asked, host, this.#env);
-      const request = { id, caller, signal, context, secondsAllowed, notes: [] };
-      return textResult(await this.#run(call, request, name));
+      ended = this.#wake.noteCall(call, caller.id);
+      const watch = (watcher: ResultWatcher) => this.#transport.watch(id, watcher);
+      const takesTasks = declaresTasks(mcpReq) && !caller.dropsCalls;
+      const answer = await this.#run(call, {
+        ...{ caller, host: name, signal, context, watch, notes: [] },
+        secondsAllowed: (asked) => effectiveSeconds(asked, host, this.#env),
+        offerTask: (work, timeout) => {
+          const seconds = isAbsent(given.timeout) ? undefined : timeout;
+          const task = { ...work, startedMs, seconds };
+          return takesTasks
+            ? this.#tasks.offer(task, { caller, host: name, context, watch })
+            : undefined;
+        },
+      });
+      return typeof answer === 'string' ? textResult(answer) : answer;
     } catch (error) {
-      if (!(error instanceof IpcError)) throw error;
-      return { ...textResult(presentError(error)), isError: true };
+      return errorResult(error);
     } finally {
       ended?.();
       stopProgress();
@@ -92,11 +110,12 @@ export class Tool {
     }
   }
 
-  /** An agent in a call is not rung. Returns what is to be called at the end of this one. */
-  #noteCall({ operation }: OperationCall, caller: CallerId): (() => void) | undefined {
-    if (operation === 'watch') return undefined;
-    const ended = this.#wake.callBegan(caller);
-    return () => ended(operation === 'wait' || operation === 'fetch');
+  getTask(taskId: string, { mcpReq }: ServerContext, name: string | undefined): Promise<Result> {
+    return this.#ofTask(mcpReq, name, (request) => this.#tasks.get(taskId, request));
+  }
+
+  cancelTask(taskId: string, { mcpReq }: ServerContext, name: string | undefined): Promise<Result> {
+    return this.#ofTask(mcpReq, name, async (request) => this.#tasks.cancel(taskId, request));
   }
 
   /** Settles each message `shutdown` that was read, releases the rest, and gives the broker up; 2 s at most. */
@@ -109,29 +128,55 @@ export class Tool {
     await Promise.race([this.#endAll(context), late]);
   }
 
-  async #watch(
-    given: OperationParameters<'watch'>,
-    request: ToolRequest,
-    host: string | undefined,
-  ): Promise<string> {
-    const { context, signal, caller, notes } = request;
-    await this.#settlement.before(request, given.after ?? []);
-    const broker = await context.broker(given);
-    const { mailbox } = given;
-    if (!mailbox) {
-      this.#wake.forget(caller.id);
-      return presentNoWatch(notes);
-    }
-    const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
-    return this.#wake.watch(mailbox, unread, { caller: caller.id, host, broker }, notes);
-  }
-
   async #endAll(context: AppContext): Promise<void> {
     this.#wake.end();
+    this.#tasks.end();
     this.#reads.endOpen();
     this.#reads.refuseReceived();
     await this.#settlement.end(context);
     await context.close();
+  }
+
+  /** Answers a request that names a task. */
+  async #ofTask(
+    mcpReq: ServerContext['mcpReq'],
+    name: string | undefined,
+    answer: (request: TaskRequest) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      requireTasks(mcpReq);
+      const caller = callerOf(mcpReq, findProfile(name));
+      const context = this.#openContext(name ?? 'mcp');
+      const watch = (watcher: ResultWatcher) => this.#transport.watch(mcpReq.id, watcher);
+      return await answer({ caller, host: name, context, watch });
+    } catch (error) {
+      throw protocolError(error);
+    } finally {
+      this.#transport.finished(mcpReq.id);
+    }
+  }
+
+  /** The SDK makes a result of what a call throws. Nobody would see what a task throws. */
+  async #runTask(call: TaskCall, request: ToolRequest): Promise<CallToolResult> {
+    try {
+      return textResult(await this.#textOfTask(call, request));
+    } catch (error) {
+      const text = error instanceof IpcError ? presentError(error) : `${error}`;
+      return { ...textResult(text), isError: true };
+    }
+  }
+
+  #textOfTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    switch (call.operation) {
+      case 'wait':
+        return this.#reads.waitAsTask(call, request);
+      case 'ask':
+        return this.#writes.askAsTask(call, request);
+      case 'receive':
+        return this.#reads.receiveAsTask(call, request);
+      case 'watch':
+        return this.#wake.watchAsTask(call, request);
+    }
   }
 
   #openContext(program: string): AppContext {
@@ -140,7 +185,7 @@ export class Tool {
     return this.#context;
   }
 
-  async #run(call: OperationCall, request: ToolRequest, host: string | undefined): Promise<string> {
+  async #run(call: OperationCall, request: ToolRequest): Promise<string | TaskAnswer> {
     switch (call.operation) {
       case 'wait':
         return this.#reads.wait(call.given, request);
@@ -153,7 +198,7 @@ export class Tool {
       case 'ask':
         return this.#writes.ask(call.given, request);
       case 'watch':
-        return this.#watch(call.given, request, host);
+        return this.#wake.watch(call.given, request);
       default:
         await this.#settlement.before(request, call.given.after ?? []);
         return runPlain(call, this.#own, request);
@@ -217,6 +262,16 @@ async function status(
   const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));
   const now = Date.now();
   return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
+}
+
+function callerOf({ _meta: meta }: ServerContext['mcpReq'], host: HostProfile | undefined): Caller {
+  const thread = meta?.threadId;
+  return { id: typeof thread === 'string' ? thread : '', dropsCalls: host?.drops ?? false };
+}
+
+function errorResult(error: unknown): CallToolResult {
+  if (!(error instanceof IpcError)) throw error;
+  return { ...textResult(presentError(error)), isError: true };
 }
 
 function textResult(text: string): CallToolResult {

@@ -1,4 +1,4 @@
-// MCP over stdio: one JSON-RPC message a line. It follows the result of each call:
+// MCP over stdio: one JSON-RPC message a line. It follows the result of each call, and each answer to a tasks/get:
 // 1. the call arrives and is in flight;  2. its result is being written;  3. its result is written;
 // 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
 import type { Readable, Writable } from 'node:stream';
@@ -17,6 +17,9 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { parseLine, type Refusal } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
 
+/** The methods whose results may hand mail over. */
+const followed: readonly string[] = ['tools/call', 'tasks/get'];
+
 /** Follows the result of a call. Each method is called at most once, in this order. */
 export interface ResultWatcher {
   writing(): void;
@@ -25,7 +28,7 @@ export interface ResultWatcher {
   gone(): void;
 }
 
-/** One tools/call, from its arrival until its result is written and can no longer be cancelled. */
+/** One request of `followed`, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
@@ -124,7 +127,7 @@ export class HostTransport implements Transport {
   }
 
   #arrived(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message) && message.method === 'tools/call') {
+    if (isJSONRPCRequest(message) && followed.includes(message.method)) {
       this.#flights.set(message.id, new InFlightCall());
       this.#written.delete(message.id);
     } else if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {

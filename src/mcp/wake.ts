@@ -4,21 +4,18 @@ import { realpathSync } from 'node:fs';
 import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
 import type { Environment } from '../app/environment.ts';
-import type { Notes } from '../app/summaries.ts';
+import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
 import { shellWord } from '../base/shell.ts';
 import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
 import { wakePaths } from '../hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../model/message.ts';
 import { AgentBell, type Way } from './agent-bell.ts';
-import { presentNoRing, presentWatch } from './result-text.ts';
+import { brokerOf } from './reads.ts';
+import { presentNoRing, presentNoWatch, presentWatch } from './result-text.ts';
+import type { Settlement, ToolRequest } from './settlement.ts';
+import type { TaskCall } from './task-id.ts';
+import type { TaskAnswer } from './tasks.ts';
 import type { CallerId } from './tickets.ts';
-
-export interface WatchCall {
-  readonly caller: CallerId;
-  /** The name that the host reports. */
-  readonly host: string | undefined;
-  readonly broker: BrokerSession;
-}
 
 /** The doorbell of one agent, at one broker. */
 interface Agent {
@@ -27,72 +24,107 @@ interface Agent {
   readonly doorbell: Doorbell;
 }
 
+interface Ways {
+  readonly ways: readonly Way[];
+  readonly told: ToldWaker | undefined;
+}
+
+/** A task has no end. */
+const noTimeout = Number.POSITIVE_INFINITY;
+
 export class Wake {
   readonly #env: Environment;
+  readonly #settlement: Settlement;
   /** Agents that share this server have one each. */
   readonly #agents = new Map<CallerId, Agent>();
 
-  constructor(env: Environment) {
+  constructor(env: Environment, settlement: Settlement) {
     this.#env = env;
+    this.#settlement = settlement;
   }
 
-  /** Watches these mailboxes and no others. Returns the answer for the agent. `unread`: messages that are there. */
+  /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
   async watch(
-    mailboxes: MailboxList,
-    unread: number,
-    call: WatchCall,
-    notes: Notes,
-  ): Promise<string> {
-    const found = await this.#waysFor(call);
-    if (found.ways.length === 0) {
-      this.forget(call.caller);
-      return presentNoRing(mailboxes, found.told?.words(mailboxes, programWords()), notes);
+    given: OperationParameters<'watch'>,
+    request: ToolRequest,
+  ): Promise<string | TaskAnswer> {
+    const { context, signal, caller, notes } = request;
+    await this.#settlement.before(request, given.after ?? []);
+    const broker = await context.broker(given);
+    const { mailbox: mailboxes } = given;
+    if (!mailboxes) {
+      this.#forget(caller.id);
+      return presentNoWatch(notes);
     }
-    const { bell, doorbell } = this.#agentOf(call);
-    bell.use(found.ways);
-    doorbell.watch(mailboxes);
+    const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
+    const { host, port } = broker;
+    const work = { operation: 'watch', host, port, names: mailboxes } as const;
+    const task = request.offerTask(work, noTimeout);
+    if (task && !task.isOpen()) return task.begin(notes);
+    const { ways, told } = await this.#waysFor(request);
+    if (!task && ways.length === 0) {
+      this.#forget(caller.id);
+      return presentNoRing(mailboxes, told?.words(mailboxes, programWords()), notes);
+    }
+    this.#begin(mailboxes, ways, broker, request);
     return presentWatch(mailboxes, unread, notes);
   }
 
-  /** The result of a call `watch` that is a task: the text of the next ring. */
-  async ring(mailboxes: MailboxList, call: WatchCall, signal: AbortSignal): Promise<string> {
-    const { ways } = await this.#waysFor(call);
-    const { bell, doorbell } = this.#agentOf(call);
-    const rung = bell.nextRing(signal);
-    bell.use(ways);
-    doorbell.watch(mailboxes);
-    return rung;
+  async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    const mailboxes = call.names as MailboxList;
+    const broker = await brokerOf(call, request);
+    const { ways } = await this.#waysFor(request);
+    const { bell } = this.#agentOf(request, broker);
+    const rung = bell.nextRing(request.signal);
+    const { doorbell } = this.#begin(mailboxes, ways, broker, request);
+    try {
+      return await rung;
+    } finally {
+      if (bell.path === undefined) doorbell.watch(undefined);
+    }
   }
 
-  /** No mail wakes the agent any more. */
-  forget(caller: CallerId): void {
+  /** An agent in a call is not rung. Returns what is to be called at the end of this one. */
+  noteCall({ operation }: OperationCall, caller: CallerId): (() => void) | undefined {
+    if (operation === 'watch') return undefined;
+    const doorbell = this.#agents.get(caller)?.doorbell;
+    doorbell?.callBegan();
+    return () => doorbell?.callEnded(operation === 'wait' || operation === 'fetch');
+  }
+
+  end(): void {
+    for (const caller of [...this.#agents.keys()]) this.#forget(caller);
+  }
+
+  #begin(
+    mailboxes: MailboxList,
+    ways: readonly Way[],
+    broker: BrokerSession,
+    request: ToolRequest,
+  ): Agent {
+    const agent = this.#agentOf(request, broker);
+    agent.bell.use(ways);
+    agent.doorbell.watch(mailboxes);
+    return agent;
+  }
+
+  #agentOf({ caller }: ToolRequest, { name, mail }: BrokerSession): Agent {
+    const known = this.#agents.get(caller.id);
+    if (known?.broker === name) return known;
+    this.#forget(caller.id);
+    const bell = new AgentBell();
+    const agent = { broker: name, bell, doorbell: new Doorbell(mail, bell) };
+    this.#agents.set(caller.id, agent);
+    return agent;
+  }
+
+  #forget(caller: CallerId): void {
     this.#agents.get(caller)?.doorbell.watch(undefined);
     this.#agents.delete(caller);
   }
 
-  /** The agent makes another call than a watch. Returns what is to be called at its end. */
-  callBegan(caller: CallerId): (hasRead: boolean) => void {
-    const doorbell = this.#agents.get(caller)?.doorbell;
-    doorbell?.callBegan();
-    return (hasRead) => doorbell?.callEnded(hasRead);
-  }
-
-  end(): void {
-    for (const caller of [...this.#agents.keys()]) this.forget(caller);
-  }
-
-  #agentOf({ caller, broker }: WatchCall): Agent {
-    const known = this.#agents.get(caller);
-    if (known?.broker === broker.name) return known;
-    this.forget(caller);
-    const bell = new AgentBell();
-    const agent = { broker: broker.name, bell, doorbell: new Doorbell(broker.mail, bell) };
-    this.#agents.set(caller, agent);
-    return agent;
-  }
-
-  async #waysFor({ host, caller: thread }: WatchCall): Promise<Ways> {
-    const facts: WakeFacts = { host, env: this.#env, thread };
+  async #waysFor({ host, caller }: ToolRequest): Promise<Ways> {
+    const facts: WakeFacts = { host, env: this.#env, thread: caller.id };
     const ways: Way[] = [];
     let told: ToldWaker | undefined;
     for (const { name, find } of wakePaths) {
@@ -102,11 +134,6 @@ export class Wake {
     }
     return { ways, told };
   }
-}
-
-interface Ways {
-  readonly ways: readonly Way[];
-  readonly told: ToldWaker | undefined;
 }
 
 /** As a shell takes it. */
