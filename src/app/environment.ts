@@ -3,12 +3,14 @@
 // a secret.
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
-import { type Name, parseName } from '../model/message.ts';
+import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
+  listIn,
   parseBrokerHost,
   parsePort,
+  parseReadMailboxes,
   parseSendsPerHour,
   parseTimeout,
   parseVariable,
@@ -56,13 +58,20 @@ export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
   return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
 }
 
+/** The mailboxes whose mail wakes the agents of an MCP server without a word of theirs: a name, or a JSON list. */
+export function wakeIn({ IPC_WAKE: text }: Environment): MailboxList | undefined {
+  if (!text) return undefined;
+  const parse = (value: string) => parseReadMailboxes(listIn(value, 'IPC_WAKE'), 'IPC_WAKE');
+  return parseVariable(text, 'IPC_WAKE', parse);
+}
+
 function keyIn({ IPC_KEY }: Environment): Buffer | undefined {
   return IPC_KEY ? parseKey(IPC_KEY, 'IPC_KEY') : undefined;
 }
 
 /** What is wrong with the variables, as far as it shows before anything is opened. */
 export function environmentFaults(env: Environment): IpcError[] {
-  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, keyIn];
+  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, wakeIn, keyIn];
   return readers.flatMap((read) => {
     try {
       read(env);

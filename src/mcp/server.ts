@@ -1,5 +1,5 @@
 // `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before the first valid call.
-import { CLIENT_INFO_META_KEY, McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { environmentFaults } from '../app/environment.ts';
@@ -21,6 +21,9 @@ End on exactly "shutdown" or any last word: broker_status with its ticket, then 
 fetch: all that is there. broker_status: who is there and what became of your posts, with mailbox what is in it: look before you repeat a call that broke off.
 Without a broker: receive {port} here, send {host: "127.0.0.1:19900", message} there; ping tests {host}.`;
 
+/** A host may start a server only to ask for its version, so nothing is opened before this time. */
+const watchAfterMs = 3_000;
+
 export function serveMcp(env: NodeJS.ProcessEnv): void {
   const transport = new HostTransport(process.stdin, process.stdout);
   const tool = new Tool(env, transport);
@@ -33,6 +36,7 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   // A host shows its user what is on stderr before the first call. Each call that needs the value fails too.
   for (const fault of environmentFaults(env)) sayRefused(fault);
   serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
+  setTimeout(() => tool.watchFromStart(), watchAfterMs).unref();
   const closed = transport.onclose;
   transport.onclose = () => {
     closed?.();
@@ -48,15 +52,13 @@ function sayRefused(error: Error): void {
 function makeServer(tool: Tool): McpServer {
   const capabilities = { tools: {}, extensions: { [tasksExtension]: {} } };
   const server = new McpServer({ name: 'ipc', version }, { capabilities });
-  server.registerTool('ipc', described, (given, context) =>
-    tool.call(given, context, hostName(server, context)),
-  );
+  server.registerTool('ipc', described, (given, context) => tool.call(given, context));
   const schemas = { params: z.looseObject({ taskId: z.string() }) };
   server.server.setRequestHandler('tasks/get', schemas, ({ taskId }, context) =>
-    tool.getTask(taskId, context, hostName(server, context)),
+    tool.getTask(taskId, context),
   );
   server.server.setRequestHandler('tasks/cancel', schemas, ({ taskId }, context) =>
-    tool.cancelTask(taskId, context, hostName(server, context)),
+    tool.cancelTask(taskId, context),
   );
   return server;
 }
@@ -92,12 +94,4 @@ function describeParameter({ of, what, otherwise, lists }: Parameter): string {
   const given = otherwise === undefined ? '' : `; by default ${otherwise}`;
   const list = lists === undefined ? '' : `; ${lists.of}: ${lists.words}`;
   return `${whose}${what}${given}${list}`;
-}
-
-/** In the legacy era a host gives its name once, in later ones with each call. */
-function hostName(server: McpServer, context: ServerContext): string | undefined {
-  const envelope: Record<string, unknown> | undefined = context.mcpReq.envelope;
-  const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
-  const name = (info as { name?: unknown } | undefined)?.name;
-  return typeof name === 'string' ? name : undefined;
 }

@@ -69,14 +69,10 @@ export class Tool {
     this.#wake = new Wake(env, this.#settlement);
   }
 
-  /** `name`: the host's. */
-  async call(
-    given: Record<string, unknown>,
-    { mcpReq }: ServerContext,
-    name: string | undefined,
-  ): Promise<CallToolResult> {
+  async call(given: Record<string, unknown>, { mcpReq }: ServerContext): Promise<CallToolResult> {
     const { id, signal } = mcpReq;
     const startedMs = Date.now();
+    const { hostName: name } = this.#transport;
     const host = findProfile(name);
     const stopProgress = startProgress(mcpReq, host);
     let ended: (() => void) | undefined;
@@ -85,7 +81,8 @@ export class Tool {
       const caller = callerOf(mcpReq, host);
       if (host?.isSerial) this.#reads.endOpen(caller.id);
       const call = parseCall(given);
-      const context = this.#openContext(name ?? 'mcp');
+      const context = this.#openContext();
+      this.#watchUnasked({ caller, host: name, context });
       ended = this.#wake.noteCall(call, caller.id);
       const watch = (watcher: ResultWatcher) => this.#transport.watch(id, watcher);
       const takesTasks = declaresTasks(mcpReq) && !caller.dropsCalls;
@@ -110,12 +107,24 @@ export class Tool {
     }
   }
 
-  getTask(taskId: string, { mcpReq }: ServerContext, name: string | undefined): Promise<Result> {
-    return this.#ofTask(mcpReq, name, (request) => this.#tasks.get(taskId, request));
+  getTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+    return this.#ofTask(mcpReq, (request) => this.#tasks.get(taskId, request));
   }
 
-  cancelTask(taskId: string, { mcpReq }: ServerContext, name: string | undefined): Promise<Result> {
-    return this.#ofTask(mcpReq, name, async (request) => this.#tasks.cancel(taskId, request));
+  cancelTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+    return this.#ofTask(mcpReq, async (request) => this.#tasks.cancel(taskId, request));
+  }
+
+  /** Before the first call, for a session that the user wants to be woken without a word of its agent. */
+  watchFromStart(): void {
+    if (this.#isEnding || !this.#wake.unasked) return;
+    const { hostName: host } = this.#transport;
+    const caller = { id: '', dropsCalls: false };
+    try {
+      this.#watchUnasked({ caller, host, context: this.#openContext() });
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
+    }
   }
 
   /** Settles each message `shutdown` that was read, releases the rest, and gives the broker up; 2 s at most. */
@@ -140,13 +149,13 @@ export class Tool {
   /** Answers a request that names a task. */
   async #ofTask(
     mcpReq: ServerContext['mcpReq'],
-    name: string | undefined,
     answer: (request: TaskRequest) => Promise<Result>,
   ): Promise<Result> {
     try {
       requireTasks(mcpReq);
+      const { hostName: name } = this.#transport;
       const caller = callerOf(mcpReq, findProfile(name));
-      const context = this.#openContext(name ?? 'mcp');
+      const context = this.#openContext();
       const watch = (watcher: ResultWatcher) => this.#transport.watch(mcpReq.id, watcher);
       return await answer({ caller, host: name, context, watch });
     } catch (error) {
@@ -179,7 +188,15 @@ export class Tool {
     }
   }
 
-  #openContext(program: string): AppContext {
+  /** What is wrong is the matter of the calls: a session that cannot be woken works all the same. */
+  #watchUnasked(who: Pick<ToolRequest, 'caller' | 'host' | 'context'>): void {
+    this.#wake.watchUnasked(who).catch((error: unknown) => {
+      if (!(error instanceof IpcError)) throw error;
+    });
+  }
+
+  #openContext(): AppContext {
+    const { hostName: program = 'mcp' } = this.#transport;
     const sendsPerHour = sendsPerHourIn(this.#env) ?? sendsPerHourMcp;
     this.#context ??= new AppContext({ env: this.#env, program, sendsPerHour });
     return this.#context;

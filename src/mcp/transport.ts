@@ -3,11 +3,13 @@
 // 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
 import type { Readable, Writable } from 'node:stream';
 import {
+  CLIENT_INFO_META_KEY,
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
   isJSONRPCRequest,
   isJSONRPCResultResponse,
   type JSONRPCMessage,
+  type JSONRPCRequest,
   type RequestId,
   serializeMessage,
   type Transport,
@@ -54,10 +56,16 @@ export class HostTransport implements Transport {
   readonly #written = new BoundedMap<RequestId, InFlightCall>(writtenMax);
   readonly #onData = (chunk: Buffer) => this.#read(chunk);
   #isClosed = false;
+  #hostName: string | undefined;
 
   constructor(input: Readable, output: Writable) {
     this.#input = input;
     this.#output = output;
+  }
+
+  /** The name that the host has reported: in the legacy era once, in later ones with each request. */
+  get hostName(): string | undefined {
+    return this.#hostName;
   }
 
   async start(): Promise<void> {
@@ -127,6 +135,7 @@ export class HostTransport implements Transport {
   }
 
   #arrived(message: JSONRPCMessage): void {
+    if (isJSONRPCRequest(message)) this.#hostName = nameOfHost(message) ?? this.#hostName;
     if (isJSONRPCRequest(message) && followed.includes(message.method)) {
       this.#flights.set(message.id, new InFlightCall());
       this.#written.delete(message.id);
@@ -166,6 +175,12 @@ export class HostTransport implements Transport {
     flight.watcher.written();
     this.#written.set(id, flight);
   }
+}
+
+function nameOfHost({ method, params }: JSONRPCRequest): string | undefined {
+  const info = method === 'initialize' ? params?.clientInfo : params?._meta?.[CLIENT_INFO_META_KEY];
+  const name = (info as { name?: unknown } | undefined)?.name;
+  return typeof name === 'string' ? name : undefined;
 }
 
 /** An error hands no mail over. The SDK answers a tool that throws with a result that is an error. */

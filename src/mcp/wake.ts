@@ -3,7 +3,7 @@
 import { realpathSync } from 'node:fs';
 import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
-import type { Environment } from '../app/environment.ts';
+import { type Environment, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
 import { shellWord } from '../base/shell.ts';
 import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
@@ -24,6 +24,9 @@ interface Agent {
   readonly doorbell: Doorbell;
 }
 
+/** The agent that is to be woken. */
+type Watcher = Pick<ToolRequest, 'caller' | 'host' | 'context'>;
+
 interface Ways {
   readonly ways: readonly Way[];
   readonly told: ToldWaker | undefined;
@@ -33,14 +36,26 @@ interface Ways {
 const noTimeout = Number.POSITIVE_INFINITY;
 
 export class Wake {
+  /** Mailboxes whose mail is to wake the agents of this server without a word of theirs. */
+  readonly unasked: MailboxList | undefined;
   readonly #env: Environment;
   readonly #settlement: Settlement;
   /** Agents that share this server have one each. */
   readonly #agents = new Map<CallerId, Agent>();
 
   constructor(env: Environment, settlement: Settlement) {
+    this.unasked = unaskedIn(env);
     this.#env = env;
     this.#settlement = settlement;
+  }
+
+  /** Watches the mailboxes that the user has named, for an agent that has no doorbell yet. */
+  async watchUnasked(who: Watcher): Promise<void> {
+    if (!this.unasked || this.#agents.has(who.caller.id)) return;
+    const { ways } = await this.#waysFor(who);
+    const broker = await who.context.broker({});
+    if (ways.length === 0 || this.#agents.has(who.caller.id)) return;
+    this.#begin(this.unasked, ways, broker, who);
   }
 
   /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
@@ -78,7 +93,7 @@ export class Wake {
     const rung = bell.nextRing(request.signal);
     const { doorbell } = this.#begin(mailboxes, ways, broker, request);
     try {
-      return await rung;
+      return `${await rung} Then watch again.`;
     } finally {
       if (bell.path === undefined) doorbell.watch(undefined);
     }
@@ -96,19 +111,14 @@ export class Wake {
     for (const caller of [...this.#agents.keys()]) this.#forget(caller);
   }
 
-  #begin(
-    mailboxes: MailboxList,
-    ways: readonly Way[],
-    broker: BrokerSession,
-    request: ToolRequest,
-  ): Agent {
-    const agent = this.#agentOf(request, broker);
+  #begin(mailboxes: MailboxList, ways: readonly Way[], broker: BrokerSession, who: Watcher): Agent {
+    const agent = this.#agentOf(who, broker);
     agent.bell.use(ways);
     agent.doorbell.watch(mailboxes);
     return agent;
   }
 
-  #agentOf({ caller }: ToolRequest, { name, mail }: BrokerSession): Agent {
+  #agentOf({ caller }: Watcher, { name, mail }: BrokerSession): Agent {
     const known = this.#agents.get(caller.id);
     if (known?.broker === name) return known;
     this.#forget(caller.id);
@@ -123,7 +133,7 @@ export class Wake {
     this.#agents.delete(caller);
   }
 
-  async #waysFor({ host, caller }: ToolRequest): Promise<Ways> {
+  async #waysFor({ host, caller }: Watcher): Promise<Ways> {
     const facts: WakeFacts = { host, env: this.#env, thread: caller.id };
     const ways: Way[] = [];
     let told: ToldWaker | undefined;
@@ -133,6 +143,15 @@ export class Wake {
       else told ??= waker;
     }
     return { ways, told };
+  }
+}
+
+/** A value that cannot be used is reported when the server starts. */
+function unaskedIn(env: Environment): MailboxList | undefined {
+  try {
+    return wakeIn(env);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,13 +1,33 @@
 // The operation watch: an agent ends its turn, and mail wakes it through its host.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inbox } from '../../support/inbox.ts';
-import { hostPlace as place } from '../../support/mcp-host.ts';
+import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
 
 const watch = { operation: 'watch', mailbox: 'ann' };
 const post = (message: string, to = 'ann') => ({ operation: 'post', to, from: 'boss', message });
 const notice = (messages: string, count: number) =>
   `[ipc] Automatic notice, not from your user: ${messages} in mailbox "ann" (notice ${count}). Read with the ipc tool: wait on "ann".`;
+
+/** Makes a call that becomes a task, and returns its id. */
+async function beginTask(host: McpHost, given: object): Promise<string> {
+  const params = { name: 'ipc', arguments: given, _meta: host.envelope() };
+  const { result } = await host.request('tools/call', params).answer;
+  assert.equal(result?.resultType, 'task');
+  return `${result.taskId}`;
+}
+
+/** Asks as often as the server wants to be asked, and returns the text of the task's result. */
+async function endOfTask(host: McpHost, taskId: string): Promise<string> {
+  for (;;) {
+    const { result } = await host.request('tasks/get', { taskId, _meta: host.envelope() }).answer;
+    const ended = result?.result as { content: readonly { text: string }[] } | undefined;
+    if (result?.status === 'completed') return ended?.content[0]?.text ?? '';
+    assert.equal(result?.status, 'working');
+    await sleep(Number(result.pollIntervalMs));
+  }
+}
 
 test('an agent that watches a mailbox is woken through the inbox of its host within two seconds, and then reads', async (context) => {
   const { host } = await place(context);
@@ -68,4 +88,26 @@ test('a watch without a mailbox ends it', async (context) => {
   assert.equal(answer.text, 'No mail wakes you any more.');
   const { text } = await ann.call({ operation: 'broker_status' });
   assert.doesNotMatch(text, /watch/);
+});
+
+test('IPC_WAKE has a session woken whose agent has called nothing', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  await host({ name: 'claude-code', env: { ...inbox.env, IPC_WAKE: '["ann","jobs"]' } });
+  const boss = await host();
+  await boss.call(post('a job', 'jobs'));
+  assert.match((await inbox.next()).text, /1 message waits in mailbox "jobs" \(notice 1\)/);
+});
+
+test('a host that takes tasks is told by the end of the task, once, and the watch goes on by the inbox', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', era: '2026-07-28', tasks: true, env: inbox.env });
+  const boss = await host();
+  const task = await beginTask(ann, watch);
+  await boss.call(post('hello'));
+  assert.equal(await endOfTask(ann, task), `${notice('1 message waits', 1)} Then watch again.`);
+  await ann.call({ operation: 'fetch', mailbox: 'ann' });
+  await boss.call(post('again'));
+  assert.equal((await inbox.next()).text, notice('1 message waits', 2));
 });
