@@ -28,6 +28,7 @@ test('the status lists mailboxes as far as they fit', () => {
     ready: 1,
     held: 2,
     waiting: 3,
+    watching: 0,
     oldestTime: index === 0 ? 0 : 1_000,
   }));
   const status: BrokerStatus = {
@@ -76,7 +77,8 @@ function session(name: string, given: Partial<SessionStatus> = {}): SessionStatu
     name: name as Name,
     origin: { program: 'claude-code', pid: 7, machine: 'laptop', folder: '~/shop' },
     since: now - 2 * hour,
-    ...{ waitsOn: [], held: 0, holds: [], own: false },
+    ...{ waitsOn: [], watches: [], wakePath: '', lastNotice: undefined },
+    ...{ held: 0, holds: [], own: false },
     ...given,
   };
 }
@@ -142,7 +144,7 @@ test('the status lists 20 sessions to a model, fewer when their names are long, 
 
 test('of a status with mailboxes and sessions that all have long names everything fits into a result', () => {
   const long = '"'.repeat(200) as Name;
-  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, oldestTime: 1 };
+  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, watching: 0, oldestTime: 1 };
   const mailboxes = Array.from({ length: 1_000 }, () => box);
   const sessionList = Array.from({ length: 200 }, () => session(long));
   const warnings = Array.from({ length: 100 }, () => '"'.repeat(1_000));

@@ -92,7 +92,8 @@ test('a look into a mailbox has each message with its sender, age, size, state, 
 test('a look into a mailbox says who waits there', () => {
   const reader = (name: string, waitsOn: readonly Name[]): SessionStatus => ({
     ...{ session, name: name as Name, origin, since: now },
-    ...{ waitsOn, held: 0, holds: [], own: false },
+    ...{ waitsOn, watches: [], wakePath: '', lastNotice: undefined },
+    ...{ held: 0, holds: [], own: false },
   });
   const note = (...sessions: readonly SessionStatus[]) => readersNote(ben, sessions);
   assert.deepEqual(note(reader('ada', [amy])), ['no reader is waiting there']);

@@ -532,8 +532,8 @@ test('the result of a post says what is unread before the message, and who holds
 test('a text that this session posts again is noted unless the result of its first post was written', () => {
   const own = new OwnPosts();
   const result = (number: number): PostResult => ({
-    ...{ id: `m${number}` as MessageId, number, duplicate: false, reader: false, before: 0 },
-    ...{ holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
+    ...{ id: `m${number}` as MessageId, number, duplicate: false, reader: false, watched: false },
+    ...{ before: 0, holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
     ...{ also: [], notHeld: [], elsewhere: [] },
   });
   assert.equal(own.withoutSeen('p1', result(9)).same?.number, 7);
