@@ -4,7 +4,7 @@
 //
 // A mailbox is due when it has had ready mail for `watchQuietMs`: no wait took it. The condition is a level, so mail
 // that was there before the watch counts. Then the session is told that has watched it for longest. The next one has its
-// turn when a message of the mailbox was read, or after `watchTurnMs`.
+// turn when a message of the mailbox was read, after `watchTurnMs`, or when the session's pause is over.
 //
 // A session that was told of a message rests until that message is no longer ready, or until the pause is over for
 // which it asked. It stands in no line meanwhile, but counts as watching. However many rest because of one message,
@@ -194,7 +194,7 @@ export class Watches<Owner extends WatchOwner> {
       for (const watch of resting) this.#wake(watch);
     }
     for (let watch = this.#ends.first; watch && endOf(watch) <= now; watch = this.#ends.first) {
-      if (watch.deadline > now) this.#wake(watch);
+      if (watch.deadline > now) this.#pauseIsOver(watch);
       else {
         this.unpark(watch);
         yield { watch, notice: undefined };
@@ -283,6 +283,14 @@ export class Watches<Owner extends WatchOwner> {
     resting.delete(watch);
     const isLast = resting.size === 0 && this.#resting.get(told.number) === resting;
     if (isLast) this.#resting.delete(told.number);
+  }
+
+  /** Its message is still unread, so the turn is over, too: a session that is busy asks for a short pause. */
+  #pauseIsOver(watch: Watch<Owner>): void {
+    const message = watch.told && this.#state.message(watch.told.number);
+    const watched = message && this.#watched.get(message.mailbox);
+    if (watched) watched.turnEndsAt = 0;
+    this.#wake(watch);
   }
 
   /** Its rest is over: it stands in the lines of its mailboxes again. */

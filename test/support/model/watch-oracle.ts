@@ -116,7 +116,10 @@ export class WatchOracle {
     this.settled(now);
     this.#readAt = undefined;
     for (const watch of this.#open) {
-      if (watch.isRead || (watch.restsUntil <= now && watch.deadline > now)) watch.restsUntil = 0;
+      const isPauseOver = watch.restsUntil > 0 && watch.restsUntil <= now && watch.deadline > now;
+      const message = this.#ready.get(watch.told?.number ?? 0);
+      if (isPauseOver && !watch.isRead && message) this.#turnEndsAt.delete(message.mailbox);
+      if (watch.isRead || isPauseOver) watch.restsUntil = 0;
       watch.isRead = false;
     }
   }
