@@ -3,12 +3,13 @@
 // a secret.
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
-import { type Name, parseName } from '../model/message.ts';
+import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
   parseBrokerHost,
   parsePort,
+  parseReadMailboxes,
   parseSendsPerHour,
   parseTimeout,
   parseVariable,
@@ -56,13 +57,19 @@ export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
   return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
 }
 
+/** The mailboxes for whose mail the agent is to be woken, also if it has not asked for that. */
+export function wakeIn({ IPC_WAKE }: Environment): MailboxList | undefined {
+  const parse = (text: string) => parseReadMailboxes(text.split(','), 'IPC_WAKE');
+  return IPC_WAKE ? parseVariable(IPC_WAKE, 'IPC_WAKE', parse) : undefined;
+}
+
 function keyIn({ IPC_KEY }: Environment): Buffer | undefined {
   return IPC_KEY ? parseKey(IPC_KEY, 'IPC_KEY') : undefined;
 }
 
 /** What is wrong with the variables, as far as it shows before anything is opened. */
 export function environmentFaults(env: Environment): IpcError[] {
-  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, keyIn];
+  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, wakeIn, keyIn];
   return readers.flatMap((read) => {
     try {
       read(env);
