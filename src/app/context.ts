@@ -33,6 +33,8 @@ export interface AppContextOptions {
   readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
+  /** Its sessions never own a broker, and nothing is made. */
+  readonly isGuest?: boolean | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
@@ -169,11 +171,11 @@ export class AppContext {
   }
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
-    const { env } = this.#options;
+    const { env, isGuest } = this.#options;
     // An IPC_NAME that is no name is refused where a call uses it.
     const sender = this.#options.name ?? env.IPC_NAME;
     const mail = new Session({
-      ...{ home: this.home, host, port, origin: this.#origin, env },
+      ...{ home: this.home, host, port, origin: this.#origin, env, isGuest },
       name: sender ? label(sender) : undefined,
     });
     this.#mails.set(name, mail);

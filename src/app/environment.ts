@@ -58,11 +58,10 @@ export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
   return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
 }
 
-/** The mailboxes whose mail wakes the agents of an MCP server without a word of theirs: a name, or a JSON list. */
-export function wakeIn({ IPC_WAKE: text }: Environment): MailboxList | undefined {
-  if (!text) return undefined;
-  const parse = (value: string) => parseReadMailboxes(listIn(value, 'IPC_WAKE'), 'IPC_WAKE');
-  return parseVariable(text, 'IPC_WAKE', parse);
+/** The mailboxes for whose mail the agent is to be woken, also if it has not asked for that. */
+export function wakeIn({ IPC_WAKE }: Environment): MailboxList | undefined {
+  const parse = (text: string) => parseReadMailboxes(text.split(','), 'IPC_WAKE');
+  return IPC_WAKE ? parseVariable(IPC_WAKE, 'IPC_WAKE', parse) : undefined;
 }
 
 function keyIn({ IPC_KEY }: Environment): Buffer | undefined {

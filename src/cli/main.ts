@@ -7,6 +7,9 @@ import { makeProgram } from './program.ts';
 import { exitFailed, exitSuccess, exitUsage } from './run.ts';
 import { isColoured } from './terminal.ts';
 
+/** For a host that has started `ipc wake` as a hook, exit code 2 is mail; so a wrong line of it has another one. */
+const exitWrong = process.argv[2] === 'wake' ? exitFailed : exitUsage;
+
 await main();
 
 async function main(): Promise<void> {
@@ -35,14 +38,14 @@ async function reportError(error: unknown, helped: Helped): Promise<number> {
   if (error instanceof CommanderError) return reportHelp(error, helped);
   if (!(error instanceof IpcError)) throw error;
   if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
-  return error.kind.fault === 'usage' ? exitUsage : exitFailed;
+  return error.kind.fault === 'usage' ? exitWrong : exitFailed;
 }
 
 /** Prints the help or version that was asked for; without a command, help is a usage error. */
 async function reportHelp({ exitCode }: CommanderError, { out, errors }: Helped): Promise<number> {
   if (exitCode !== 0) {
     await warnWithHelp(errors.trimEnd());
-    return exitUsage;
+    return exitWrong;
   }
   try {
     await print(out, 'nothing else was asked for');

@@ -12,6 +12,7 @@ import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWorkCommand } from './commands/work.ts';
 import { completionScript, mailboxLines, shells } from './completion.ts';
 import { configureHelp, type Helped, helpFor, reportWrongLines } from './help.ts';
@@ -40,6 +41,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
     program.command('key').description('Show or replace the key that opens the mail.'),
   );
   addWorkCommand(program);
+  addWakeCommand(program);
   addInstallCommands(program);
   addDoctorCommand(program);
   addCompletionCommand(program);

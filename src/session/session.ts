@@ -35,7 +35,7 @@ import { type Name, type Origin, parseName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
-import { loadKeys, makeHome, watchKeys } from '../net/keys.ts';
+import { currentKeys, loadKeys, makeHome, watchKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { dialAddresses, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
@@ -53,6 +53,8 @@ export interface SessionOptions {
   /** The sender's name for calls that give none. */
   readonly name?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** It never owns the broker, and makes no key and no folder. */
+  readonly isGuest?: boolean | undefined;
 }
 
 /** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
@@ -192,8 +194,9 @@ export class Session extends Client implements MailService {
   }
 
   #mayOwn(): boolean {
-    const { host } = this.#options;
-    return host === undefined && !this.#isStopped && !this.#isForeign && !this.#isClosed;
+    const { host, isGuest = false } = this.#options;
+    const isAble = host === undefined && !isGuest;
+    return isAble && !this.#isStopped && !this.#isForeign && !this.#isClosed;
   }
 
   #mayBid(): boolean {
@@ -205,23 +208,29 @@ export class Session extends Client implements MailService {
   }
 
   async #connectWithin(patience: Patience): Promise<Connection> {
-    const { home, env, host } = this.#options;
+    const { home, env, host, isGuest } = this.#options;
     if (host === undefined) requireTrustedStore(this.#folder);
-    const keys = await loadKeys(home, env);
-    const currentKeys = watchKeys(home, env, keys);
+    const keys = isGuest ? this.#keysThatAre() : await loadKeys(home, env);
+    const keysNow = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
-      const targets = this.#mayBid() ? await this.#bid(currentKeys) : await this.#addresses();
+      const targets = this.#mayBid() ? await this.#bid(keysNow) : await this.#addresses();
       try {
         const connection = await dialAny(targets, acceptable);
         this.#provedKey = connection.key;
-        connection.endWhenRetired(currentKeys);
+        connection.endWhenRetired(keysNow);
         return connection;
       } catch (error) {
         if (!this.#mayTryAgain(error, patience.passedMs)) throw await this.#explain(error);
       }
       await sleep(pauseMs);
     }
+  }
+
+  #keysThatAre(): Keys {
+    const keys = currentKeys(this.#options.home, this.#options.env);
+    if (keys) return keys;
+    throw new IpcError('no_broker', 'there is no key here yet, so no session owns a broker');
   }
 
   /** Owns the store if the port is free. Returns where to dial the broker. */
@@ -311,8 +320,8 @@ export class Session extends Client implements MailService {
   }
 
   async #addresses(): Promise<readonly DialTarget[]> {
-    const { host, port } = this.#options;
-    if (host === undefined && !this.#mayOwn()) return [this.#portAddress()];
+    const { host, port, isGuest } = this.#options;
+    if (host === undefined && !isGuest && !this.#mayOwn()) return [this.#portAddress()];
     // Only through the socket can an owner in another network namespace be reached, and one whose port is flooded
     // by strangers, who cannot reach the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];

@@ -33,6 +33,7 @@ test('each command takes these arguments and options', () => {
     'ipc key import --json',
     'ipc key retire --json',
     'ipc work <mailbox> <command...> --from= --parallel= --timeout= --attempts= --sends-per-hour= --pass-key --no-shutdown --host= --port= --json',
+    'ipc wake --for= --timeout=',
     'ipc install [host] --scope= --print --yes',
     'ipc uninstall [host] --scope= --print --yes',
     'ipc doctor --port= --json',

@@ -8,7 +8,7 @@ import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
 const watch = { operation: 'watch', mailbox: 'ann' };
 const post = (message: string, to = 'ann') => ({ operation: 'post', to, from: 'boss', message });
 const notice = (messages: string, count: number) =>
-  `[ipc] Automatic notice, not from your user: ${messages} in mailbox "ann" (notice ${count}). Read with the ipc tool: wait on "ann".`;
+  `[ipc] Automatic notice, not from your user: ${messages} in mailbox "ann" (notice ${count}). Read ${messages.startsWith('1 ') ? 'it' : 'them'} with the ipc tool: wait on "ann".`;
 
 /** Makes a call that becomes a task, and returns its id. */
 async function beginTask(host: McpHost, given: object): Promise<string> {
@@ -93,7 +93,7 @@ test('a watch without a mailbox ends it', async (context) => {
 test('IPC_WAKE has a session woken whose agent has called nothing', async (context) => {
   const { host } = await place(context);
   const inbox = await Inbox.open(context);
-  await host({ name: 'claude-code', env: { ...inbox.env, IPC_WAKE: '["ann","jobs"]' } });
+  await host({ name: 'claude-code', env: { ...inbox.env, IPC_WAKE: 'ann,jobs' } });
   const boss = await host();
   await boss.call(post('a job', 'jobs'));
   assert.match((await inbox.next()).text, /1 message waits in mailbox "jobs" \(notice 1\)/);
