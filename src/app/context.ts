@@ -33,6 +33,8 @@ export interface AppContextOptions {
   readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
+  /** The process only watches: it owns a broker only when no other session does. */
+  readonly ownsLate?: true | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
@@ -167,11 +169,11 @@ export class AppContext {
   }
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
-    const { env } = this.#options;
+    const { env, ownsLate } = this.#options;
     // An IPC_NAME that is no name is refused where a call uses it.
     const sender = this.#options.name ?? env.IPC_NAME;
     const mail = new Session({
-      ...{ home: this.home, host, port, origin: this.#origin, env },
+      ...{ home: this.home, host, port, origin: this.#origin, env, ownsLate },
       name: sender ? label(sender) : undefined,
     });
     this.#mails.set(name, mail);

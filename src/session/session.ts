@@ -53,13 +53,15 @@ export interface SessionOptions {
   /** The sender's name for calls that give none. */
   readonly name?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** It is no standby, and owns the broker only when no other session has for `takeoverMsMax`. */
+  readonly ownsLate?: true | undefined;
 }
 
 /** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
 /** The same when the program at the port hangs up: it is hardly an owner that is about to serve. */
 const hangUpMsMax = 1_500;
-/** The same for a session that may not own: time for another one to take over. */
+/** The same for a session that may not own, or not yet: time for another one to take over. */
 const takeoverMsMax = 1_000;
 const retryPauseMsMax = 50;
 /** How long a stop waits for the standby that takes over. */
@@ -90,7 +92,7 @@ export class Session extends Client implements MailService {
         connect: () => this.#connect(),
         describeSilentOwner: () => this.#silent(),
         welcomed: (welcome) => this.#welcomed(welcome),
-        isStandby: () => this.#mayOwn(),
+        isStandby: () => this.#mayOwn() && !options.ownsLate,
       },
       systemRuntime,
       validName(options.name),
@@ -211,7 +213,9 @@ export class Session extends Client implements MailService {
     const currentKeys = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
-      const targets = this.#mayBid() ? await this.#bid(currentKeys) : await this.#addresses();
+      const isEarly = this.#options.ownsLate && patience.passedMs < takeoverMsMax;
+      const bids = this.#mayBid() && !isEarly;
+      const targets = bids ? await this.#bid(currentKeys) : await this.#addresses();
       try {
         const connection = await dialAny(targets, acceptable);
         this.#provedKey = connection.key;
