@@ -8,7 +8,7 @@ import { nameBytesMax, portBrokerDefault } from '../base/limits.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { Name, Origin } from '../model/message.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
-import { Session } from '../session/session.ts';
+import { type Ownership, Session } from '../session/session.ts';
 import {
   absolutePath,
   brokerIn,
@@ -33,8 +33,8 @@ export interface AppContextOptions {
   readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
-  /** Its sessions never own a broker, and nothing is made. */
-  readonly isGuest?: boolean | undefined;
+  /** When its sessions own a broker; by default as soon as they can. */
+  readonly ownership?: Ownership | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
@@ -171,11 +171,11 @@ export class AppContext {
   }
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
-    const { env, isGuest } = this.#options;
+    const { env, ownership } = this.#options;
     // An IPC_NAME that is no name is refused where a call uses it.
     const sender = this.#options.name ?? env.IPC_NAME;
     const mail = new Session({
-      ...{ home: this.home, host, port, origin: this.#origin, env, isGuest },
+      ...{ home: this.home, host, port, origin: this.#origin, env, ownership },
       name: sender ? label(sender) : undefined,
     });
     this.#mails.set(name, mail);

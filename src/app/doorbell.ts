@@ -9,6 +9,7 @@ import type { Notice } from '../model/mail-ahead.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
 import type { Told } from '../model/requests.ts';
+import { hourMs, pauseMsAfter, ringsPerHour } from './ring-pauses.ts';
 
 /** Wakes the agent. */
 export interface Bell {
@@ -25,16 +26,12 @@ export interface Ring {
   readonly unread: number;
 }
 
-/** After the first ring for a message, after the second, and so on; the last one repeats. In milliseconds. */
-export const ringPausesMs = [30_000, 120_000, 600_000, 1_800_000, 3_600_000] as const;
-export const ringsPerHour = 20;
 /** A session counts as busy for this long after a call: its agent is reading the result. */
 export const busyMsAfterCall = 2_000;
 /** A session that is in a call is looked at again after this time. */
 const busyMsInCall = 5_000;
 /** Pause after an error before the broker is asked again. */
 const retryMs = 10_000;
-const hourMs = 3_600_000;
 
 export class Doorbell {
   readonly #mail: Pick<MailService, 'watch'>;
@@ -85,7 +82,7 @@ export class Doorbell {
   #beginAnew(): void {
     const isKnown = this.#unread > 0;
     this.#unread = 0;
-    this.#told = this.#told && { ...this.#told, pauseMs: isKnown ? ringPausesMs[0] : 0 };
+    this.#told = this.#told && { ...this.#told, pauseMs: isKnown ? pauseMsAfter(1) : 0 };
     this.#interrupt.abort();
   }
 
@@ -118,8 +115,7 @@ export class Doorbell {
     if (waitMs > 0) return this.#rest(notice, waitMs);
     this.#rung.push(this.#runtime.now());
     const ring = { count: ++this.#count, unread: this.#unread };
-    const pauseMs = ringPausesMs[Math.min(ring.unread, ringPausesMs.length - 1)] as number;
-    this.#unread++;
+    const pauseMs = pauseMsAfter(++this.#unread);
     this.#rest(notice, pauseMs);
     const pauseMsMin = await this.#bell.ring(notice, ring);
     if (pauseMsMin > pauseMs && isAbout(this.#told, notice)) this.#rest(notice, pauseMsMin);

@@ -7,7 +7,6 @@ import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
-  listIn,
   parseBrokerHost,
   parsePort,
   parseReadMailboxes,

@@ -204,6 +204,9 @@ export const watchQuietMs = 1_000;
 export const watchTurnMs = 20_000;
 /** The longest pause that a session may ask for after a notice: an hour, and room for clocks that differ. */
 export const watchPauseMsMax = 2 * 3_600_000;
+/** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
+export const watchMsMax = 7 * 24 * 3_600_000;
+assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
