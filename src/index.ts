@@ -33,7 +33,12 @@ export type {
   StartOptions,
   WaitOptions,
 } from './library/library-options.ts';
-export type { FoundState, SessionHold } from './model/look-results.ts';
+export type {
+  DeadLetterCount,
+  FoundState,
+  MailboxStatus,
+  SessionHold,
+} from './model/look-results.ts';
 export type { HeldAhead, MailElsewhere, SameText } from './model/mail-ahead.ts';
 export type {
   BrokerStatus,
@@ -45,8 +50,6 @@ export type {
 export type { HoldEnd, Origin } from './model/message.ts';
 export type {
   DeadLetter,
-  DeadLetterCount,
   DroppedMessage,
   Holder,
-  MailboxStatus,
 } from './model/requests.ts';
