@@ -52,7 +52,7 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
-    what: 'mailboxes of one wait or fetch',
+    what: 'mailboxes of one wait, watch or fetch',
     constant: 'mailboxesPerReadMax',
     unit: '',
     reached: '`bad_parameter`: read the others in another call',
@@ -231,6 +231,30 @@ const table: readonly Limit[] = [
     constant: 'waitsPerConnectionMax',
     unit: '',
     reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'mailboxes that the watches of one broker name',
+    constant: 'watchesMax',
+    unit: '',
+    reached: '`too_many_waits`: end other watches first',
+  },
+  {
+    what: 'the same on one connection',
+    constant: 'watchesPerConnectionMax',
+    unit: '',
+    reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'time that unread mail is left to waits before a session that watches is told',
+    constant: 'watchQuietMs',
+    unit: 's',
+    reached: 'the session is told that has watched the mailbox for longest',
+  },
+  {
+    what: 'time that this session has to read it',
+    constant: 'watchTurnMs',
+    unit: 's',
+    reached: 'the next one is told that watches the mailbox',
   },
   {
     what: 'one fetch of the program or the library: bytes',
