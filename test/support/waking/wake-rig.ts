@@ -18,9 +18,9 @@ import type { RealHost } from './real-hosts.ts';
 import { TmuxTerminal } from './tmux.ts';
 
 /** From the start of the program to the end of its first turn. */
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 /** From a ring to the turn that it starts. */
-const wakeMsMax = 15_000;
+const wakeMsMax = 30_000;
 /** A program that has not ended this long after its terminal is killed. */
 const endMsMax = 3_000;
 
