@@ -49,6 +49,8 @@ const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 /** The remainders of seeds with lists: none of a seed that failed before there were lists, so that these keep their histories. */
 const listSeeds = [1, 5, 7, 10];
+/** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
+const smallShareSeeds = [5, 10, 12];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
 
@@ -135,6 +137,7 @@ class Simulation {
       attemptsMax: pick(random, [2, 20]),
       unreadBytesMax: pick(random, [300, 4_000_000]),
       turnRequestsMax: pick(random, [2, 256]),
+      ...(smallShareSeeds.includes(seed % 16) && { syncShareBytes: 100 }),
     };
     this.#environment = {
       scheduler: this.scheduler,
