@@ -178,6 +178,12 @@ const table: readonly Limit[] = [
     reached: 'likewise',
   },
   {
+    what: 'bytes of the posts of one connection in one sync to disk, beside posts of others',
+    constant: 'syncShareBytes',
+    unit: 'KiB',
+    reached: 'with these, or one larger post, its requests stay unread until that sync has ended',
+  },
+  {
     what: 'bytes that one peer has not read yet',
     constant: 'unreadBytesMax',
     unit: 'MiB',

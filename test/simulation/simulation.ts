@@ -54,6 +54,8 @@ const listSeeds = [1, 5, 7, 10];
 const watchSeeds = [0, 14];
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
 const ringMsMax = 100_000;
+/** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
+const smallShareSeeds = [5, 10, 12];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
 
@@ -151,6 +153,7 @@ class Simulation {
         watchQuietMs: pick(random, [0, 20, 300]),
         watchTurnMs: pick(random, [50, 2_000]),
       }),
+      ...(smallShareSeeds.includes(seed % 16) && { syncShareBytes: 100 }),
     };
     this.#environment = {
       scheduler: this.scheduler,
