@@ -32,9 +32,10 @@ export type {
   SendOptions,
   StartOptions,
   WaitOptions,
+  WatchOptions,
 } from './library/library-options.ts';
-export type { FoundState, SessionHold } from './model/look-results.ts';
-export type { HeldAhead, MailElsewhere, SameText } from './model/mail-ahead.ts';
+export type { FoundState, LastNotice, SessionHold } from './model/look-results.ts';
+export type { HeldAhead, MailElsewhere, Notice, SameText } from './model/mail-ahead.ts';
 export type {
   BrokerStatus,
   RetryResult,

@@ -8,7 +8,7 @@ import { nameBytesMax, portBrokerDefault } from '../base/limits.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { Name, Origin } from '../model/message.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
-import { Session } from '../session/session.ts';
+import { type Ownership, Session } from '../session/session.ts';
 import {
   absolutePath,
   brokerIn,
@@ -33,8 +33,8 @@ export interface AppContextOptions {
   readonly host?: BrokerHost | undefined;
   /** From one sender to one mailbox; no limit unless given. */
   readonly sendsPerHour?: number | undefined;
-  /** Its sessions never own a broker, and nothing is made. */
-  readonly isGuest?: boolean | undefined;
+  /** When its sessions own a broker; by default as soon as they can. */
+  readonly ownership?: Ownership | undefined;
 }
 
 /** How a call names its broker; neither: the default one of this machine. */
@@ -48,6 +48,8 @@ export type BrokerName = string;
 
 export interface BrokerSession {
   readonly port: number;
+  /** Another machine; undefined for this one. */
+  readonly host: string | undefined;
   /** Unique among the brokers that this process uses. */
   readonly name: BrokerName;
   readonly mail: MailService;
@@ -111,7 +113,7 @@ export class AppContext {
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
-    return { port, name, mail };
+    return { port, host, name, mail };
   }
 
   /** The broker of a call; a host that is this machine is the same as no host. */
@@ -169,11 +171,11 @@ export class AppContext {
   }
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
-    const { env, isGuest } = this.#options;
+    const { env, ownership } = this.#options;
     // An IPC_NAME that is no name is refused where a call uses it.
     const sender = this.#options.name ?? env.IPC_NAME;
     const mail = new Session({
-      ...{ home: this.home, host, port, origin: this.#origin, env, isGuest },
+      ...{ home: this.home, host, port, origin: this.#origin, env, ownership },
       name: sender ? label(sender) : undefined,
     });
     this.#mails.set(name, mail);

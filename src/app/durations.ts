@@ -1,3 +1,5 @@
+// Lengths and points of time as text.
+
 const minute = 60;
 const hour = 60 * minute;
 const day = 24 * hour;
@@ -9,4 +11,20 @@ export function roughTime(ms: number): string {
   if (seconds < hour) return `${Math.floor(seconds / minute)} min`;
   if (seconds < 2 * day) return `${Math.floor(seconds / hour)} h`;
   return `${Math.floor(seconds / day)} days`;
+}
+
+/** `2026-11-22T14:02:33Z`. */
+export function utcTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */
+export function clockTime(
+  ms: number,
+  beforeMs: number,
+  form: 'HH:MM' | 'HH:MM:SS' = 'HH:MM',
+): string {
+  const [day = '', time = ''] = utcTime(ms).split('T');
+  const clock = time.slice(0, form.length);
+  return utcTime(beforeMs).startsWith(day) ? clock : `${day} ${clock}`;
 }

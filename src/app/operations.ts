@@ -10,6 +10,7 @@ import {
 import type {
   Delivery,
   Held,
+  LeftUnread,
   MailService,
   PostResult,
   WaitArguments,
@@ -71,7 +72,7 @@ export interface Parameter<Value = unknown> {
 const parameterTable = {
   host: {
     type: 'string',
-    what: 'HOST:PORT of the receiver, or of the broker',
+    what: 'HOST:PORT of receiver or broker',
     parse: parseBrokerHost,
   },
   port: {
@@ -83,7 +84,7 @@ const parameterTable = {
   message: {
     type: 'string',
     of: 'send, post, ask',
-    what: 'text, up to 1 MB; "" counts as absent',
+    what: 'text, up to 1 MB',
     parse: parseMessage,
   },
   timeout: {
@@ -100,7 +101,7 @@ const parameterTable = {
   },
   to: {
     type: 'string',
-    lists: { of: 'post', words: 'or a list, stored for all or none, as JSON: ["a","b"]' },
+    lists: { of: 'post', words: 'or a JSON list, stored for all or none: ["a","b"]' },
     of: 'post, ask',
     what: 'the mailbox that gets the message',
     parse: (value: unknown, parameter: string) =>
@@ -109,15 +110,14 @@ const parameterTable = {
   from: { type: 'string', of: 'send, post', what: 'your name, for answers', parse: parseNameValue },
   mailbox: {
     type: 'string',
-    lists: { of: 'fetch, wait', words: 'or a list' },
-    of: 'fetch, wait, ask, broker_status',
+    lists: { of: 'fetch, wait, watch', words: 'or a list' },
     what: 'the mailbox to read',
     parse: (value: unknown, parameter: string) =>
       parseReadMailboxes(listIn(value, parameter), parameter),
   },
   after: {
     type: 'string',
-    what: 'ticket of an earlier result, or a JSON list of tickets',
+    what: 'ticket of an earlier result, or a JSON list',
     parse: (value: unknown, parameter: string) => parseTickets(listIn(value, parameter), parameter),
   },
 } as const satisfies Readonly<Record<string, Parameter>>;
@@ -234,6 +234,23 @@ const wait = operation({
     mail.wait(mailbox, { timeoutMs: timeout * 1_000, answers, signal, onTimeout }),
 });
 
+const watch = operation({
+  what: 'Be woken when there is mail in a mailbox.',
+  needs: [],
+  takes: ['mailbox', 'host', 'port', 'after'],
+  defaults: {},
+  /** Looks once, and returns how many messages are unread. The face decides how it waits for a notice. */
+  async run({ mailbox }, _context, { mail, signal }: BrokerCallExtras): Promise<number> {
+    if (!mailbox) return 0;
+    let unread = 0;
+    const onTimeout = ({ remaining }: LeftUnread) => {
+      unread = remaining;
+    };
+    const notice = await mail.watch(mailbox, { timeoutMs: 0, onTimeout, signal });
+    return notice?.unread ?? unread;
+  },
+});
+
 const ask = operation({
   what: 'Post a question and wait for the answer to it.',
   needs: ['to', 'message'],
@@ -266,6 +283,7 @@ const operationTable = {
   post,
   fetch,
   wait,
+  watch,
   ask,
   broker_status: status,
 };
@@ -400,7 +418,7 @@ function parseOperation(value: unknown): OperationName {
   throw new IpcError('unknown_operation', `operation is ${shown(value)}; it is one of: ${list}`);
 }
 
-function isAbsent(value: unknown): boolean {
+export function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 

@@ -1,10 +1,10 @@
 // The sessions of a broker as lines of a status: each with its name, the program and place, since when it is
-// connected, on what it waits and what it holds.
+// connected, on what it waits, what it watches and what it holds.
 import { quoted } from '../base/quoted.ts';
-import type { FoundMessage, FoundState } from '../model/look-results.ts';
+import type { FoundMessage, FoundState, LastNotice } from '../model/look-results.ts';
 import type { BrokerStatus, SessionStatus } from '../model/mail-service.ts';
 import type { Holder } from '../model/requests.ts';
-import { roughTime } from './durations.ts';
+import { clockTime, roughTime } from './durations.ts';
 import { placed } from './sanitize.ts';
 
 /** Of one session: mailboxes and messages that are named. It counts the others. */
@@ -12,7 +12,7 @@ const mailboxesShown = 4;
 const holdsShown = 3;
 
 /**
- * Sessions that wait or hold a message come before idle ones, and at most `max` are listed in at most `charactersMax`
+ * Sessions that wait, watch or hold a message come before idle ones, and at most `max` are listed in at most `charactersMax`
  * characters. The others are counted.
  */
 export function sessionLines(
@@ -21,7 +21,8 @@ export function sessionLines(
   max: number,
   charactersMax: number,
 ): string[] {
-  const isActive = ({ waitsOn, held }: SessionStatus) => waitsOn.length > 0 || held > 0;
+  const isActive = ({ waitsOn, watches, held }: SessionStatus) =>
+    waitsOn.length > 0 || watches.length > 0 || held > 0;
   const ordered = [
     ...sessionList.filter((each) => isActive(each)),
     ...sessionList.filter((each) => !isActive(each)),
@@ -80,9 +81,28 @@ function sessionLine(session: SessionStatus, nowMs: number): string {
     `Session ${quoted(name)} (${place})`,
     `connected ${roughTime(nowMs - since)}`,
     ...(waitsOn.length > 0 ? [`waits on ${listed(waitsOn.map(quoted), mailboxesShown)}`] : []),
+    ...watchWords(session, nowMs),
     ...holdWords(session, nowMs),
   ];
   return parts.join(', ');
+}
+
+/** `watches "ann" (woken by "inbox"; told 14:02 UTC, read)`. */
+export function watchWords(
+  { watches, wakePath, lastNotice }: SessionStatus,
+  nowMs: number,
+): string[] {
+  if (watches.length === 0) return [];
+  const facts = [
+    ...(wakePath === '' ? [] : [`woken by ${quoted(wakePath)}`]),
+    ...(lastNotice === undefined ? [] : [toldWords(lastNotice, nowMs)]),
+  ];
+  const how = facts.length === 0 ? '' : ` (${facts.join('; ')})`;
+  return [`watches ${listed(watches.map(quoted), mailboxesShown)}${how}`];
+}
+
+function toldWords({ time, isRead }: LastNotice, nowMs: number): string {
+  return `told ${clockTime(time, nowMs)} UTC, ${isRead ? 'read' : 'not read yet'}`;
 }
 
 function holdWords({ holds, held }: SessionStatus, nowMs: number): string[] {

@@ -70,10 +70,12 @@ export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): No
 }
 
 /** Mail and holders that come before a message that was stored in `mailbox`. */
-export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: Name): Notes {
+export function aheadWords(stored: StoredMessage, mailbox: Name): Notes {
+  const { reader, watched, before, holder } = stored;
   if (reader) return ['a reader was waiting for it'];
   const unread = before === 0 ? [] : [`${before} unread before it`];
-  if (!holder) return [...unread, 'no reader is waiting there'];
+  const woken = watched ? [`a session that watches ${quoted(mailbox)} will be woken`] : [];
+  if (!holder) return [...unread, ...(watched ? woken : ['no reader is waiting there'])];
   const { number, name, heldMs } = holder;
   // A session that has posted under no name is called after the mailbox that it read.
   const who = name === '' || name === mailbox ? 'a reader' : quoted(name);
@@ -81,13 +83,17 @@ export function aheadWords({ reader, before, holder }: StoredMessage, mailbox: N
     heldMs < secondMs
       ? `is busy with #${number}`
       : `has been busy with #${number} for ${roughTime(heldMs)}`;
-  return [...unread, `${who} ${busy}`];
+  return [...unread, `${who} ${busy}`, ...woken];
 }
 
 /** The same for one mailbox of several. */
-export function aheadInBrief({ reader, before }: StoredMessage): string {
+export function aheadInBrief({ reader, watched, before }: StoredMessage): string {
   if (reader) return ' (a reader was waiting)';
-  return before === 0 ? '' : ` (${before} unread before it)`;
+  const words = [
+    ...(before === 0 ? [] : [`${before} unread before it`]),
+    ...(watched ? ['a session will be woken'] : []),
+  ];
+  return words.length === 0 ? '' : ` (${words.join(', ')})`;
 }
 
 /** For a poster that may have repeated a call whose result it did not get. */

@@ -17,6 +17,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import type { Envelope, HoldEnd, MailboxList, MessageId, Name } from '../model/message.ts';
+import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { fitting, sessionLines } from './presence.ts';
 import {
@@ -181,7 +182,8 @@ export function presentStatus(
   const used = lines(top, ...people, ...posts).length;
   const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
-    return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${age}`;
+    const watching = box.watching === 0 ? '' : `, ${box.watching} watching`;
+    return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${watching}${age}`;
   });
   const room = Math.min(listCharactersMax, resultCharactersMax - used - moreCharacters);
   const list = fitting(boxes, room);
@@ -243,10 +245,6 @@ export function presentError(error: IpcError): string {
   return `${error.code}: ${sanitizeLine(error.message)}. To do: ${sanitizeLine(error.hint)}.${maybe}${again}`;
 }
 
-function utcTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-}
-
 export function at({ host, port }: BrokerHost): string {
   const bare = host.includes(':') ? `[${host}]` : host;
   return port === undefined ? bare : `${bare}:${port}`;
@@ -290,17 +288,6 @@ export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'la
 /** A session without a name of its own is called by the mailbox that it read, which others may read as well. */
 function holderNamed(name: Name, { to }: Envelope): string {
   return name === to ? `a reader of ${quoted(name)}` : quoted(name);
-}
-
-/** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */
-export function clockTime(
-  ms: number,
-  beforeMs: number,
-  form: 'HH:MM' | 'HH:MM:SS' = 'HH:MM',
-): string {
-  const [day = '', time = ''] = utcTime(ms).split('T');
-  const clock = time.slice(0, form.length);
-  return utcTime(beforeMs).startsWith(day) ? clock : `${day} ${clock}`;
 }
 
 /** Two agents that answer each other for ever are to notice it. */

@@ -204,6 +204,9 @@ export const watchQuietMs = 1_000;
 export const watchTurnMs = 20_000;
 /** The longest pause that a session may ask for after a notice: an hour, and room for clocks that differ. */
 export const watchPauseMsMax = 2 * 3_600_000;
+/** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
+export const watchMsMax = 7 * 24 * 3_600_000;
+assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
@@ -376,6 +379,26 @@ export const ratePairsMax = 10_000;
 
 /** Tickets that one call of the tool may name. */
 export const ticketsPerCallMax = 64;
+/**
+ * A wait, ask or receive over MCP that may become a task of its host is first answered in the call for this long. A
+ * script, or a mailbox with mail, answers within that time and costs no second turn; a model hardly answers within any
+ * time that a user would want to wait.
+ */
+export const taskInlineMs = 3_000;
+/** The id of a task: hosts store it, and show it to the model. */
+export const taskIdCharactersMax = 200;
+/** Open tasks of one `ipc mcp`. A call beyond them is answered in the call. */
+export const tasksOpenMax = 64;
+/** Tasks whose results were carried or that were cancelled, of which the answer is kept for a host that asks again. */
+export const tasksOverMax = 64;
+/** A task that its host has not asked for in this time holds no mail: it goes on when it is asked for. */
+export const taskUnaskedMs = 30_000;
+/** How often a host is to ask for a task: more often at first, since most answers come soon. */
+export const taskPollMs = 1_000;
+export const taskPollMsLater = 2_000;
+export const taskPollLaterAfterMs = 600_000;
+assert(taskInlineMs < waitMsDefault, 'a call without a timeout can become a task');
+assert(taskUnaskedMs >= 10 * taskPollMsLater, 'a busy host still asks for its tasks');
 /** Time for the last responses at an orderly end. A host kills the process after 2 s. */
 export const endMsMax = 2_000;
 /** Characters (UTF-16 units, as hosts count) of one MCP result. No host truncates a result of this size. */

@@ -8,8 +8,8 @@ import {
 } from '../app/operations.ts';
 import { portBrokerDefault, portDirectDefault } from '../base/limits.ts';
 
-/** The fields of an object that `--json` prints, in their order, each with its meaning. */
-export type OutputFields = Readonly<Record<string, string>>;
+/** The fields of an object that `--json` prints, in their order, each with its meaning, perhaps in several lines. */
+export type OutputFields = Readonly<Record<string, string | readonly string[]>>;
 
 /** Commands that print the same objects share one `OutputFields`. */
 const fieldsOf = new WeakMap<Command, OutputFields>();

@@ -2,11 +2,13 @@
 // stderr. With `--json` a line on stderr is an object, too: `note`, `timeout` or `error`.
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
+import type { BrokerAddress } from '../app/context.ts';
 import { sanitize } from '../app/sanitize.ts';
-import { presentError } from '../app/summaries.ts';
+import { at, presentError } from '../app/summaries.ts';
 import { cancelled, IpcError, systemErrorCode } from '../base/errors.ts';
+import { shellWord } from '../base/shell.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import { isShutdown } from '../model/message.ts';
+import { isShutdown, type Name } from '../model/message.ts';
 import { painted } from './terminal.ts';
 
 /** Read from the command line itself, because an error in parsing it must be JSON as well. */
@@ -77,14 +79,17 @@ export async function writeResult(text: string): Promise<boolean> {
   }
 }
 
-/** A result in words. `mark`: stands before it, and may be coloured. Nothing else moves or colours the terminal. */
-export async function writeReport(text: string, mark = ''): Promise<void> {
-  await writeResult(`${mark}${sanitize(text).text}\n`);
+/**
+ * A result in words; returns as `writeResult` does. `mark`: stands before it, and may be coloured. Nothing else moves
+ * or colours the terminal.
+ */
+export function writeReport(text: string, mark = ''): Promise<boolean> {
+  return writeResult(`${mark}${sanitize(text).text}\n`);
 }
 
-/** A result as an object. */
-export async function writeJson(value: object): Promise<void> {
-  await writeResult(jsonLine(value));
+/** A result as an object; returns as `writeResult` does. */
+export function writeJson(value: object): Promise<boolean> {
+  return writeResult(jsonLine(value));
 }
 
 let isQuiet = false;
@@ -112,6 +117,16 @@ export function warnWithHelp(text: string): Promise<void> {
 /** After a post or send without a name: its sender may expect an answer, unless it says that all is over. */
 export async function sayNoAddress(body: Buffer): Promise<void> {
   if (!isShutdown(body)) await say('No --from, so nobody can answer it.');
+}
+
+/** The command that reads the mailbox. */
+export async function sayNextWait(mailbox: Name, { host, port }: BrokerAddress): Promise<void> {
+  const options = [
+    ...(host ? ['--host', at(host)] : []),
+    ...(port === undefined ? [] : ['--port', port]),
+  ];
+  const separator = mailbox.startsWith('-') ? ['--'] : [];
+  await say(['Next: ipc wait', ...options, ...separator, shellWord(mailbox)].join(' '));
 }
 
 /** Tells a person at a terminal what the command waits for; `seconds`: for how long at most, if there is an end. */

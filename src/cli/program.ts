@@ -13,6 +13,7 @@ import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { addWorkCommand } from './commands/work.ts';
 import { completionScript, mailboxLines, shells } from './completion.ts';
 import { configureHelp, type Helped, helpFor, reportWrongLines } from './help.ts';
@@ -28,6 +29,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   program.enablePositionalOptions();
   addMcpCommand(program);
   addMailCommands(program);
+  addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
   addDirectCommands(program);

@@ -1,6 +1,6 @@
 // How a command runs: its context, the signals that end it, and the exit codes.
 import { constants } from 'node:os';
-import { AppContext } from '../app/context.ts';
+import { AppContext, type AppContextOptions } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
 import { sayError, speaksJson, warn } from './output.ts';
 import { programName } from './program-name.ts';
@@ -36,11 +36,12 @@ const ctrlZ =
 export async function execute(
   act: (command: CommandContext) => Promise<number>,
   how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id' | 'max' | 'once'>>,
+  { ownership }: Pick<AppContextOptions, 'ownership'> = {},
 ): Promise<number> {
   const ended = new AbortController();
   for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
   process.on('SIGTSTP', () => void warn(ctrlZ));
-  const context = new AppContext({ env: process.env, program: programName });
+  const context = new AppContext({ env: process.env, program: programName, ownership });
   try {
     const { signal } = ended;
     const rest = { json: false, raw: false, id: undefined, max: undefined, once: false };

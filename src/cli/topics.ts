@@ -243,7 +243,7 @@ export function jsonObjects(
 }
 
 /** Names in one column, their meanings in the next. */
-function rows(list: Rows | Readonly<Record<string, string>>): string {
+function rows(list: Rows | OutputFields): string {
   const names = Object.keys(list);
   const width = Math.max(...names.map((name) => name.length)) + 2;
   return Object.entries(list)

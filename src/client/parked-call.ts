@@ -31,7 +31,7 @@ export function waitCall(
 
 export function watchCall(
   mailboxes: MailboxList,
-  { timeoutMs, told, path = '' }: WatchArguments,
+  { timeoutMs, told, path = '', onTimeout }: WatchArguments,
   now: () => number,
 ): ParkedCall<Notice> {
   const restEndsAt = now() + (told?.pauseMs ?? 0);
@@ -47,6 +47,7 @@ export function watchCall(
       const { kind: _kind, request: _request, ...notice } = response;
       return notice;
     },
+    onTimeout,
   };
 }
 

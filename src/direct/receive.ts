@@ -23,6 +23,7 @@ export interface ReceiveArguments {
   readonly port: number;
   /** An address of this machine; 127.0.0.1 unless given. */
   readonly bind?: string | undefined;
+  /** Infinity: without end. */
   readonly timeoutMs: number;
   /** The keys that are good now. */
   readonly keys: () => Keys;
@@ -58,7 +59,7 @@ export async function receive(options: ReceiveArguments): Promise<ReceivedMessag
 type ReceiverState =
   | {
       kind: 'waiting';
-      timer: NodeJS.Timeout;
+      timer: NodeJS.Timeout | undefined;
       resolve: (message: ReceivedMessage | undefined) => void;
       reject: (error: IpcError) => void;
     }
@@ -88,7 +89,8 @@ class Receiver {
 
   wait(timeoutMs: number): Promise<ReceivedMessage | undefined> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#expire(), timeoutMs);
+      const isEndless = timeoutMs === Number.POSITIVE_INFINITY;
+      const timer = isEndless ? undefined : setTimeout(() => this.#expire(), timeoutMs);
       this.#state = { kind: 'waiting', timer, resolve, reject };
       this.#signal?.addEventListener('abort', this.#abort, { once: true });
       if (this.#signal?.aborted) this.#abort();

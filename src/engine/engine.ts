@@ -128,7 +128,7 @@ export class Engine {
       const what = 'the first request of a connection must be a hello';
       this.#outcome.fail(command.connection, command.request, 'bad_frame', what);
     }
-    this.#watches.settle(instant.now);
+    this.#watches.takeChanges(instant.now);
     return this.#outcome.take();
   }
 
@@ -146,7 +146,7 @@ export class Engine {
       this.#putBackAll(held, 'disconnected');
       this.#fetchAll(fetches);
     }
-    this.#watches.settle(instant.now);
+    this.#watches.takeChanges(instant.now);
     for (const ended of this.#watches.tick(instant.now, instant.time)) this.#replies.watched(ended);
     return this.#outcome.take();
   }

@@ -1,29 +1,25 @@
 import type { Name } from '../model/message.ts';
 
-/** Changes of ready mail since they were last taken. None are kept while nobody wants to know. */
+/** Changes of ready mail since they were last taken in. None are kept while nobody wants to know. */
 export class ReadyChanges {
   isWanted = false;
-  /** Mailboxes that a ready message has entered or left. */
-  readonly mailboxes = new Set<Name>();
-  /** Those that one has left. */
-  readonly taken = new Set<Name>();
-  /** Numbers of the messages that were ready and are not any more, or not in that mailbox. */
-  readonly numbers = new Set<number>();
+  /** Mailboxes that a ready message has entered or left; true if one has left. */
+  readonly mailboxes = new Map<Name, boolean>();
+  /** Messages that have left: they are not ready any more, or in another mailbox, or at another attempt. */
+  readonly numbers: number[] = [];
 
   entered(mailbox: Name): void {
-    if (this.isWanted) this.mailboxes.add(mailbox);
+    if (this.isWanted && !this.mailboxes.has(mailbox)) this.mailboxes.set(mailbox, false);
   }
 
   left(mailbox: Name, number: number): void {
     if (!this.isWanted) return;
-    this.mailboxes.add(mailbox);
-    this.taken.add(mailbox);
-    this.numbers.add(number);
+    this.mailboxes.set(mailbox, true);
+    this.numbers.push(number);
   }
 
   clear(): void {
     this.mailboxes.clear();
-    this.taken.clear();
-    this.numbers.clear();
+    this.numbers.length = 0;
   }
 }

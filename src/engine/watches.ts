@@ -3,11 +3,12 @@
 // client sends its own again.
 //
 // A mailbox is due when it has had ready mail for `watchQuietMs`: no wait took it. The condition is a level, so mail
-// that was there before the watch counts. Then the session is told that has watched it longest. The next one has its
-// turn when a message of the mailbox was read, or after `watchTurnMs`.
+// that was there before the watch counts. Then the session is told that has watched it for longest. The next one has its
+// turn when a message of the mailbox was read, after `watchTurnMs`, or when the session's pause is over.
 //
 // A session that was told of a message rests until that message is no longer ready, or until the pause is over for
-// which it asked. It waits in no line meanwhile, but counts as watching.
+// which it asked. It stands in no line meanwhile, but counts as watching. However many rest because of one message,
+// reading it costs nothing more: the next tick puts them back in line.
 import assert from 'node:assert/strict';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { MailboxList, Name } from '../model/message.ts';
@@ -33,20 +34,32 @@ export interface Watch<Owner> {
   readonly path: string;
   /** On the engine's clock, like all times here. */
   readonly deadline: number;
-  /** It wants no notice of the message that it was told of before this time; 0 when it does not rest. */
+  /** Counts the watches in the order in which they were parked. */
+  readonly place: number;
+  /** One in the line of each of its mailboxes; empty while it rests. */
+  stands: readonly Stand<Owner>[];
+  /** Those that rest because of the same message, itself included; undefined when it does not rest. */
+  resting: Set<Watch<Owner>> | undefined;
+  /** Infinite when it does not rest. */
   restsUntil: number;
+  index: number;
+}
+
+interface Stand<Owner> {
+  readonly watch: Watch<Owner>;
+  readonly watched: Watched<Owner>;
   index: number;
 }
 
 interface Watched<Owner> {
   readonly mailbox: Name;
-  /** Those that do not rest, the longest watching first. */
-  readonly line: Set<Watch<Owner>>;
+  /** Those that do not rest. */
+  readonly line: IndexedHeap<Stand<Owner>>;
   /** How many watch it, also those that rest. */
   count: number;
   /** Since when it has ready mail; undefined when it has none. */
   readySince: number | undefined;
-  /** Until when the session that was told has time to read. */
+  /** Until when the session that was told has time to read; 0 when it is nobody's turn. */
   turnEndsAt: number;
   /** When its next notice is due, while it is in the heap. */
   due: number;
@@ -71,7 +84,12 @@ export class Watches<Owner extends WatchOwner> {
   readonly #ends = new IndexedHeap<Watch<Owner>>(endOf);
   /** By the number of the message that they were told of. */
   readonly #resting = new Map<number, Set<Watch<Owner>>>();
+  /** Those whose message has been read since the last tick. */
+  readonly #rested: Set<Watch<Owner>>[] = [];
+  /** When the first of these messages was read; infinite when there is none. */
+  #restedAt = Number.POSITIVE_INFINITY;
   #stands = 0;
+  #places = 0;
 
   /** `names` also counts the mailboxes that are watched. */
   constructor(
@@ -96,7 +114,7 @@ export class Watches<Owner extends WatchOwner> {
     return this.#watched.get(mailbox)?.count ?? 0;
   }
 
-  /** Also those whose only watch has just ended. */
+  /** Also those whose last watch was told, while its turn runs: they have ready mail. */
   mailboxNames(): IterableIterator<Name> {
     return this.#watched.keys();
   }
@@ -104,7 +122,8 @@ export class Watches<Owner extends WatchOwner> {
   /** When tick() has something to do next. */
   get deadline(): number {
     const due = this.#due.first?.due ?? Number.POSITIVE_INFINITY;
-    return Math.min(due, this.#ends.first ? endOf(this.#ends.first) : due);
+    const end = this.#ends.first ? endOf(this.#ends.first) : due;
+    return Math.min(due, end, this.#restedAt);
   }
 
   park(
@@ -112,34 +131,42 @@ export class Watches<Owner extends WatchOwner> {
     { request, mailboxes, waitMs, told, path }: WatchRequest,
     now: number,
   ): Watch<Owner> {
-    const about = { owner, request, mailboxes, told, path };
-    const watch: Watch<Owner> = { ...about, deadline: now + waitMs, restsUntil: 0, index: 0 };
+    const watch: Watch<Owner> = {
+      owner,
+      request,
+      mailboxes,
+      told,
+      path,
+      deadline: now + waitMs,
+      place: ++this.#places,
+      stands: [],
+      resting: undefined,
+      restsUntil: Number.POSITIVE_INFINITY,
+      index: 0,
+    };
     for (const mailbox of mailboxes) this.#watchedAs(mailbox, now).count++;
-    this.#stands += mailboxes.length;
-    owner.watchStands += mailboxes.length;
+    this.#countStands(owner, mailboxes.length);
     owner.watches.set(request, watch);
-    if (told && this.isUnread(told, mailboxes)) this.#rest(watch, told, now);
+    if (told && told.pauseMs > 0 && this.isUnread(told, mailboxes)) this.#rest(watch, told, now);
     else this.#stand(watch);
     this.#ends.add(watch);
-    this.#changes.isWanted = true;
     return watch;
   }
 
   unpark(watch: Watch<Owner>): void {
     this.#ends.delete(watch);
     this.#endRest(watch);
+    for (const stand of watch.stands) stand.watched.line.delete(stand);
+    watch.stands = [];
     const { owner, request, mailboxes } = watch;
-    this.#stands -= mailboxes.length;
-    owner.watchStands -= mailboxes.length;
+    this.#countStands(owner, -mailboxes.length);
     owner.watches.delete(request);
     for (const mailbox of mailboxes) {
       const watched = this.#watched.get(mailbox);
       if (!watched) continue;
-      watched.line.delete(watch);
       watched.count--;
       this.#schedule(watched);
     }
-    if (this.#watched.size === 0) this.#changes.isWanted = false;
   }
 
   /** The message that a session was told of has not been read since. */
@@ -149,34 +176,32 @@ export class Watches<Owner extends WatchOwner> {
     return message.attempt === attempt && mailboxes.includes(message.mailbox);
   }
 
-  /** Takes in what the step that ends has changed. */
-  settle(now: number): void {
-    const { mailboxes, taken, numbers } = this.#changes;
-    if (mailboxes.size === 0) return;
-    for (const number of numbers) {
-      for (const watch of this.#resting.get(number) ?? []) {
-        if (watch.told && this.isUnread(watch.told, watch.mailboxes)) continue;
-        this.#wake(watch);
-      }
-    }
-    for (const mailbox of mailboxes) {
+  /** Takes in what a step has changed. */
+  takeChanges(now: number): void {
+    const { mailboxes, numbers } = this.#changes;
+    for (const number of numbers) this.#wakeLater(number, now);
+    for (const [mailbox, wasRead] of mailboxes) {
       const watched = this.#watched.get(mailbox);
-      if (watched) this.#update(watched, now, taken.has(mailbox));
+      if (watched) this.#update(watched, now, wasRead);
     }
     this.#changes.clear();
   }
 
   /** Ends the watches that are due, and those whose time is over. */
   *tick(now: number, time: number): Generator<EndedWatch<Owner>, void> {
+    this.#restedAt = Number.POSITIVE_INFINITY;
+    for (const resting of this.#rested.splice(0)) {
+      for (const watch of resting) this.#wake(watch);
+    }
     for (let watch = this.#ends.first; watch && endOf(watch) <= now; watch = this.#ends.first) {
-      if (watch.deadline > now) this.#wake(watch);
+      if (watch.deadline > now) this.#pauseIsOver(watch);
       else {
         this.unpark(watch);
         yield { watch, notice: undefined };
       }
     }
     for (let watched = this.#due.first; watched && watched.due <= now; watched = this.#due.first) {
-      const [watch] = watched.line;
+      const watch = watched.line.first?.watch;
       watched.turnEndsAt = watch ? now + this.#limits.watchTurnMs : 0;
       if (!watch) this.#schedule(watched);
       else {
@@ -195,14 +220,20 @@ export class Watches<Owner extends WatchOwner> {
     return { mailbox, unread, number: envelope.number, attempt, ageMs };
   }
 
+  #countStands(owner: Owner, change: number): void {
+    this.#stands += change;
+    owner.watchStands += change;
+  }
+
   #watchedAs(mailbox: Name, now: number): Watched<Owner> {
     let watched = this.#watched.get(mailbox);
     if (!watched) {
       const readySince = this.#state.counts(mailbox).ready > 0 ? now : undefined;
       const times = { readySince, turnEndsAt: 0, due: 0 };
-      watched = { mailbox, line: new Set(), count: 0, ...times, index: 0, isInHeap: false };
+      watched = { mailbox, line: newLine<Owner>(), count: 0, ...times, index: 0, isInHeap: false };
       this.#watched.set(mailbox, watched);
       this.#names.add(mailbox);
+      this.#changes.isWanted = true;
     }
     return watched;
   }
@@ -214,7 +245,7 @@ export class Watches<Owner extends WatchOwner> {
     this.#schedule(watched);
   }
 
-  /** An empty line is in the heap as long as a turn runs, so that the next watch does not begin another one. */
+  /** A mailbox whose line is empty is kept while a turn runs, so that the next watch does not begin another one. */
   #schedule(watched: Watched<Owner>): void {
     if (watched.isInHeap) this.#due.delete(watched);
     const { readySince, turnEndsAt, line } = watched;
@@ -225,22 +256,41 @@ export class Watches<Owner extends WatchOwner> {
     } else if (watched.count === 0) {
       this.#watched.delete(watched.mailbox);
       this.#names.remove(watched.mailbox);
+      this.#changes.isWanted = this.#watched.size > 0;
     }
   }
 
   #rest(watch: Watch<Owner>, { number, pauseMs }: Told, now: number): void {
-    watch.restsUntil = now + pauseMs;
     const resting = this.#resting.get(number) ?? new Set();
     this.#resting.set(number, resting.add(watch));
+    watch.resting = resting;
+    watch.restsUntil = now + pauseMs;
+  }
+
+  #wakeLater(number: number, now: number): void {
+    const resting = this.#resting.get(number);
+    if (!resting) return;
+    this.#resting.delete(number);
+    this.#rested.push(resting);
+    this.#restedAt = Math.min(this.#restedAt, now);
   }
 
   #endRest(watch: Watch<Owner>): void {
-    const { told, restsUntil } = watch;
-    watch.restsUntil = 0;
-    if (!told || restsUntil === 0) return;
-    const resting = this.#resting.get(told.number);
-    resting?.delete(watch);
-    if (resting?.size === 0) this.#resting.delete(told.number);
+    const { resting, told } = watch;
+    if (!resting || !told) return;
+    watch.resting = undefined;
+    watch.restsUntil = Number.POSITIVE_INFINITY;
+    resting.delete(watch);
+    const isLast = resting.size === 0 && this.#resting.get(told.number) === resting;
+    if (isLast) this.#resting.delete(told.number);
+  }
+
+  /** Its message is still unread, so the turn is over, too: a session that is busy asks for a short pause. */
+  #pauseIsOver(watch: Watch<Owner>): void {
+    const message = watch.told && this.#state.message(watch.told.number);
+    const watched = message && this.#watched.get(message.mailbox);
+    if (watched) watched.turnEndsAt = 0;
+    this.#wake(watch);
   }
 
   /** Its rest is over: it stands in the lines of its mailboxes again. */
@@ -252,16 +302,22 @@ export class Watches<Owner extends WatchOwner> {
   }
 
   #stand(watch: Watch<Owner>): void {
-    for (const mailbox of watch.mailboxes) {
+    watch.stands = watch.mailboxes.map((mailbox) => {
       const watched = this.#watched.get(mailbox);
-      if (!watched) continue;
-      watched.line.add(watch);
+      assert(watched, 'a mailbox that a watch names is watched');
+      const stand = { watch, watched, index: 0 };
+      watched.line.add(stand);
       this.#schedule(watched);
-    }
+      return stand;
+    });
   }
+}
+
+function newLine<Owner>(): IndexedHeap<Stand<Owner>> {
+  return new IndexedHeap(({ watch }) => watch.place);
 }
 
 /** Of its rest, else of its time. */
 function endOf<Owner>({ restsUntil, deadline }: Watch<Owner>): number {
-  return restsUntil > 0 ? Math.min(restsUntil, deadline) : deadline;
+  return Math.min(restsUntil, deadline);
 }

@@ -1,6 +1,7 @@
 // The library: `open` a broker, on this machine or another, then post, wait, fetch, send, receive.
 
 import { AppContext } from '../app/context.ts';
+import { notices } from '../app/notices.ts';
 import { answerTo } from '../app/operations.ts';
 import { parseHost, parseMailboxes, postedMessages, requireOneMailbox } from '../app/parameters.ts';
 import { peekPages } from '../app/peek.ts';
@@ -15,7 +16,7 @@ import {
   waitMsDefault,
   waitMsMax,
 } from '../base/limits.ts';
-import type { HeldAhead, MailElsewhere, SameText } from '../model/mail-ahead.ts';
+import type { HeldAhead, MailElsewhere, Notice, SameText } from '../model/mail-ahead.ts';
 import type {
   BrokerStatus,
   Delivery,
@@ -52,7 +53,11 @@ import {
   type SendOptions,
   type StartOptions,
   type WaitOptions,
+  type WatchOptions,
 } from './library-options.ts';
+
+/** How others see that a session of a program is woken. */
+const wakePath = 'library';
 
 /** The result of a post. */
 export interface Stored {
@@ -66,6 +71,8 @@ export interface Stored {
   readonly duplicate: boolean;
   /** A reader was waiting, and the message was delivered at once. */
   readonly reader: boolean;
+  /** No reader was waiting, but a session that watches the mailbox will be woken unless the message is read before. */
+  readonly watched: boolean;
   /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
   readonly before: number;
   /**
@@ -312,6 +319,24 @@ export class AgentMail {
           await (isDone ? message.settle() : message.release());
       }
     }
+  }
+
+  /**
+   * A notice each time that there is unread mail in a mailbox which no reader took for a second, also of mail that was
+   * there before. `from`: a mailbox, or a list of up to 16. It reads nothing: no message is held, and no attempt
+   * counts. The same unread message is reported once, and again after it was read and released. Of several sessions
+   * that watch a mailbox one is told at a time: the next when a message was read, or after 20 s. Failovers do not end
+   * the watch. Leaving the loop ends it, and so does the timeout; while the body of the loop runs, nothing is watched.
+   * After an abort the loop throws `cancelled`.
+   * @throws `too_many_waits`; `version_mismatch`: the session that owns the broker is older, and cannot do it.
+   */
+  async *watch(
+    from: string | readonly string[],
+    options: WatchOptions = {},
+  ): AsyncGenerator<Notice, void> {
+    const given = parseOptions('watch', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = given;
+    yield* notices(this.#mail, mailboxesIn(from), { timeoutMs, signal, path: wakePath });
   }
 
   /**

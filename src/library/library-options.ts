@@ -13,7 +13,7 @@ import {
   shown,
 } from '../app/parameters.ts';
 import { cancelled, IpcError } from '../base/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, waitMsMax } from '../base/limits.ts';
+import { fetchBytesMax, fetchMessagesMax, waitMsMax, watchMsMax } from '../base/limits.ts';
 import {
   type MessageId,
   type Name,
@@ -63,6 +63,12 @@ export interface PostOptions extends CallOptions {
 /** What a `wait` may be given, all of it optional. */
 export interface WaitOptions extends CallOptions {
   /** Milliseconds, 0 to 300,000; Infinity, in a `wait` or an `ask`, for no end. Default: 60,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a `watch` may be given, all of it optional. */
+export interface WatchOptions extends CallOptions {
+  /** Milliseconds until the watch ends, 0 to 604,800,000, which is a week; Infinity for no end. Default: Infinity. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -214,13 +220,14 @@ function parseAmount(value: unknown, option: string, max: number): number {
 }
 
 /** Calls that a broker's mail ends may go on without end. */
-const mayWaitForever: ReadonlySet<string> = new Set(['wait', 'ask']);
+const mayWaitForever: ReadonlySet<string> = new Set(['wait', 'ask', 'watch']);
 
 function parseMs(value: unknown, option: string, call: string): number {
-  if (typeof value === 'number' && value >= 0 && value <= waitMsMax) return value;
+  const max = call === 'watch' ? watchMsMax : waitMsMax;
+  if (typeof value === 'number' && value >= 0 && value <= max) return value;
   const isEndless = mayWaitForever.has(call);
   if (value === Number.POSITIVE_INFINITY && isEndless) return value;
-  const form = `from 0 to ${waitMsMax}${isEndless ? ', or Infinity' : ''}`;
+  const form = `from 0 to ${max}${isEndless ? ', or Infinity' : ''}`;
   const what = `${option} is ${shown(value)}; it must be ${form}`;
   throw new IpcError('bad_timeout', what, { hint: `give milliseconds ${form}` });
 }

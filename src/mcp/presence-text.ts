@@ -56,15 +56,22 @@ function inWork({ name, origin, since }: Holder, nowMs: number): string {
   return `in work by ${name === '' ? place : quoted(name)}${time}`;
 }
 
-/** `"ada", "bob" wait there`. */
+/** `"ada", "bob" wait there`, `"cy" watches it`. */
 export function readersNote(mailbox: Name, sessions: readonly SessionStatus[]): string[] {
-  const names = sessions
-    .filter(({ waitsOn }) => waitsOn.includes(mailbox))
-    .map(({ name }) => quoted(name));
-  if (names.length === 0) return ['no reader is waiting there'];
-  const shown = names.slice(0, readersShown);
-  const more = names.length > shown.length ? [`${names.length - shown.length} more`] : [];
-  return [`${[...shown, ...more].join(', ')} ${names.length === 1 ? 'waits' : 'wait'} there`];
+  const waiting = sessions.filter(({ waitsOn }) => waitsOn.includes(mailbox));
+  const watching = sessions.filter(({ watches }) => watches.includes(mailbox));
+  const wait = waiting.length === 1 ? 'waits' : 'wait';
+  const watch = watching.length === 1 ? 'watches' : 'watch';
+  return [
+    waiting.length === 0 ? 'no reader is waiting there' : `${namesOf(waiting)} ${wait} there`,
+    ...(watching.length === 0 ? [] : [`${namesOf(watching)} ${watch} it`]),
+  ];
+}
+
+function namesOf(sessions: readonly SessionStatus[]): string {
+  const shown = sessions.slice(0, readersShown).map(({ name }) => quoted(name));
+  const hidden = sessions.length - shown.length;
+  return [...shown, ...(hidden > 0 ? [`${hidden} more`] : [])].join(', ');
 }
 
 /** Lists the messages of a mailbox. */

@@ -7,7 +7,7 @@ import { type OperationParameters, operations } from '../app/operations.ts';
 import { deliveryFacts, elsewhereFacts, unreadFacts, withFacts } from '../app/receipt-words.ts';
 import { deliveryTitle, moreThere, type Notes, type QuestionNames } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import { resultCharactersMax } from '../base/limits.ts';
+import { resultCharactersMax, taskInlineMs } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
 import type { Delivery, LeftUnread } from '../model/mail-service.ts';
 import type { MailboxList, MessageId } from '../model/message.ts';
@@ -22,11 +22,14 @@ import {
   presentDirect,
   presentNoDirect,
   presentNoMail,
+  presentOpenReceive,
+  presentOpenWait,
   presentPart,
 } from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
+import type { TaskCall } from './task-id.ts';
+import { secondsLeft, secondsTaken, type TaskAnswer } from './tasks.ts';
 import type { Part, Plan } from './tickets.ts';
-import type { HostTransport } from './transport.ts';
 
 /** A call that blocks and is not answered yet. */
 interface OpenRead {
@@ -47,7 +50,6 @@ const fetchLimits = { bytesMax: resultCharactersMax, messagesMax: 200 };
 
 export class Reads {
   readonly #settlement: Settlement;
-  readonly #transport: HostTransport;
   readonly #questionOf: QuestionNames;
   readonly #open = new Set<OpenRead>();
   /** Messages from point to point whose results are not written yet. */
@@ -55,21 +57,44 @@ export class Reads {
   readonly #confirming = new Set<Promise<void>>();
   #overflow: OverflowFiles | undefined;
 
-  constructor(settlement: Settlement, transport: HostTransport, own: OwnPosts) {
+  constructor(settlement: Settlement, own: OwnPosts) {
     this.#questionOf = (id) => own.answered(id);
     this.#settlement = settlement;
-    this.#transport = transport;
   }
 
-  async wait(given: OperationParameters<'wait'>, request: ToolRequest): Promise<string> {
+  async wait(
+    given: OperationParameters<'wait'>,
+    request: ToolRequest,
+  ): Promise<string | TaskAnswer> {
+    const { mailbox: mailboxes, timeout } = given;
+    const { notes } = request;
     const broker = await request.context.broker(given);
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
-    const waited = await this.waitFor(given, request, broker);
-    if (!waited.delivery) return this.presentWait(given, waited, request, broker);
+    const { host, port } = broker;
+    const task = request.offerTask({ operation: 'wait', host, port, names: mailboxes }, timeout);
+    if (task?.isOpen()) return presentOpenWait(mailboxes, notes);
+    const seconds = task ? taskInlineMs / 1_000 : timeout;
+    const waited = await this.waitFor(mailboxes, seconds, request, broker);
+    if (!waited.delivery && task) {
+      return task.isOpen() ? presentOpenWait(mailboxes, notes) : task.begin(notes);
+    }
+    this.#settlement.noteHeld(request, plan);
+    if (!waited.delivery) {
+      return this.presentWait(mailboxes, waited, noteCut(request, timeout), request, broker);
+    }
     noteRedelivery(request, [waited.delivery], plan);
     const delivery = withoutOwnHold(waited.delivery, plan);
-    return this.presentWait(given, { ...waited, delivery }, request, broker);
+    return this.presentWait(mailboxes, { ...waited, delivery }, seconds, request, broker);
+  }
+
+  async waitAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    const mailboxes = call.names as MailboxList;
+    const broker = await brokerOf(call, request);
+    const waited = await this.waitFor(mailboxes, secondsLeft(call), request, broker);
+    const reads = { broker: broker.name, mailboxes };
+    this.#settlement.noteHeld(request, this.#settlement.plan(request, [], { reads }));
+    return this.presentWait(mailboxes, waited, secondsTaken(call), request, broker);
   }
 
   async fetch(given: OperationParameters<'fetch'>, request: ToolRequest): Promise<string> {
@@ -77,6 +102,7 @@ export class Reads {
     const broker = await context.broker(given);
     const plan = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
+    this.#settlement.noteHeld(request, plan);
     const { name, mail } = broker;
     const { mailbox: mailboxes } = given;
     const read = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
@@ -105,13 +131,14 @@ export class Reads {
 
   /** `answers`: the question whose answer is waited for. */
   async waitFor(
-    { mailbox, timeout }: OperationParameters<'wait'>,
+    mailbox: MailboxList,
+    seconds: number,
     request: ToolRequest,
     { name, mail }: BrokerSession,
     answers?: MessageId,
   ): Promise<Waited> {
     const { context } = request;
-    const given = { mailbox, timeout: request.secondsAllowed(timeout) };
+    const given = { mailbox, timeout: request.secondsAllowed(seconds) };
     let left: LeftUnread = { remaining: 0, elsewhere: [] };
     const onTimeout = (leaves: LeftUnread) => {
       left = leaves;
@@ -123,14 +150,15 @@ export class Reads {
     return { delivery, left };
   }
 
+  /** `seconds`: how long the wait lasted. */
   async presentWait(
-    { mailbox: mailboxes, timeout }: OperationParameters<'wait'>,
+    mailboxes: MailboxList,
     { delivery, left }: Waited,
+    seconds: number,
     request: ToolRequest,
     { name }: BrokerSession,
   ): Promise<string> {
     if (!delivery) {
-      const seconds = noteCut(request, timeout);
       const notes = withFacts(request.notes, unreadFacts(mailboxes, left));
       return presentNoMail(mailboxes, seconds, notes);
     }
@@ -138,19 +166,50 @@ export class Reads {
     return this.#presentOne(delivery, mailboxes, ticket, request);
   }
 
-  async receive(given: OperationParameters<'receive'>, request: ToolRequest): Promise<string> {
-    const { port, after, timeout } = given;
-    const { context, notes } = request;
+  async receive(
+    { port, bind, after, timeout }: OperationParameters<'receive'>,
+    request: ToolRequest,
+  ): Promise<string | TaskAnswer> {
+    const { notes } = request;
     const plan = await this.#settlement.before(request, after ?? []);
     if (plan.part) return this.#part(plan.part);
+    const work = { operation: 'receive', host: bind, port, names: [] } as const;
+    const task = request.offerTask(work, timeout);
+    if (task?.isOpen()) return presentOpenReceive(port, notes);
+    const seconds = task ? taskInlineMs / 1_000 : timeout;
+    const message = await this.#receiveFor(port, bind, seconds, request);
+    if (message) return this.#presentDirect(port, message, request);
+    return task ? task.begin(notes) : presentNoDirect(port, noteCut(request, timeout), notes);
+  }
+
+  async receiveAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    const { port, host } = call;
+    const message = await this.#receiveFor(port, host, secondsLeft(call), request);
+    if (message) return this.#presentDirect(port, message, request);
+    return presentNoDirect(port, secondsTaken(call), request.notes);
+  }
+
+  async #receiveFor(
+    port: number,
+    bind: string | undefined,
+    seconds: number,
+    request: ToolRequest,
+  ): Promise<ReceivedMessage | undefined> {
     // The port is free once the last sender has its confirmation.
     await Promise.all(this.#confirming);
-    const shorter = { ...given, timeout: request.secondsAllowed(timeout) };
-    const message = await this.#openRead(`receive ${port}`, request, (signal) =>
-      operations.receive.run(shorter, context, { signal }),
+    const given = { port, timeout: request.secondsAllowed(seconds), ...(bind && { bind }) };
+    return this.#openRead(`receive ${port}`, request, (signal) =>
+      operations.receive.run(given, request.context, { signal }),
     );
-    if (!message) return presentNoDirect(port, noteCut(request, timeout), notes);
+  }
+
+  async #presentDirect(
+    port: number,
+    message: ReceivedMessage,
+    request: ToolRequest,
+  ): Promise<string> {
     this.#follow(request, message);
+    const { notes } = request;
     const { from, origin, body } = message;
     const title = directTitle(from, origin, port);
     const text = presentDirect(title, body, notes);
@@ -225,9 +284,9 @@ export class Reads {
   }
 
   /** Its sender gets the confirmation when the result is written, else a refusal, and may try again. */
-  #follow({ id }: ToolRequest, message: ReceivedMessage): void {
+  #follow({ watch }: ToolRequest, message: ReceivedMessage): void {
     this.#received.add(message);
-    this.#transport.watch(id, {
+    watch({
       writing: () => {},
       written: () => {
         this.#received.delete(message);
@@ -260,6 +319,14 @@ export class Reads {
   }
 }
 
+/** The broker of a task's id, whatever the environment of this process names. */
+export function brokerOf(
+  { host, port }: TaskCall,
+  { context }: ToolRequest,
+): Promise<BrokerSession> {
+  return context.broker(host === undefined ? { port } : { host: { host, port } });
+}
+
 function noteRedelivery(
   { notes }: ToolRequest,
   given: readonly Delivery[],
@@ -277,7 +344,7 @@ function withoutOwnHold(delivery: Delivery, { redelivers }: Plan): Delivery {
 }
 
 /** Returns the seconds that a call without mail has waited, and notes it when its host allowed no more. */
-function noteCut({ notes, secondsAllowed }: ToolRequest, asked: number): number {
+export function noteCut({ notes, secondsAllowed }: ToolRequest, asked: number): number {
   const allowed = secondsAllowed(asked);
   if (allowed !== asked) notes.push(`asked for ${asked} s, but this host allows ${allowed} s`);
   return allowed;

@@ -138,9 +138,44 @@ export function presentNoMail(
   return lines(head(title, notes), `Next: wait ${asParameter(mailboxes)}.`);
 }
 
+/** `unread`: messages that are there now. */
+export function presentWatch(mailboxes: MailboxList, unread: number, notes: Notes): string {
+  const there = unread === 0 ? [] : [`${messages(unread)} there already`];
+  const title = `You will be woken when there is mail in ${anyOf(mailboxes)}`;
+  const then = unread === 0 ? 'End your turn.' : `Next: wait ${asParameter(mailboxes)}.`;
+  return lines(head(title, [...there, ...notes]), then);
+}
+
+/** `words`: how the agent has itself woken, if it can. */
+export function presentNoRing(
+  mailboxes: MailboxList,
+  words: string | undefined,
+  notes: Notes,
+): string {
+  const next = words ?? `Next: wait ${asParameter(mailboxes)}.`;
+  return lines(head('This host cannot wake you by itself', notes), next);
+}
+
+export function presentNoWatch(notes: Notes): string {
+  return head('No mail wakes you any more', notes);
+}
+
 export function presentNoDirect(port: number, seconds: number, notes: Notes): string {
   const title = `No message on port ${port} within ${seconds} s`;
   return lines(head(title, notes), 'Next: receive.');
+}
+
+export function presentOpenWait(mailboxes: MailboxList, notes: Notes): string {
+  return presentOpen(`waits for ${anyOf(mailboxes)}`, notes);
+}
+
+export function presentOpenReceive(port: number, notes: Notes): string {
+  return presentOpen(`receives on port ${port}`, notes);
+}
+
+function presentOpen(what: string, notes: Notes): string {
+  const title = `A background task of this session ${what} already`;
+  return lines(head(title, notes), 'Next: its result comes by itself, so end your turn.');
 }
 
 export function presentPost(

@@ -3,11 +3,12 @@
 // 2. hand() gives a ticket to what a result hands over; the transport then follows the result on its way.
 // 3. A result that is cancelled or cannot be written releases its mail.  4. end() settles each `shutdown` that
 // was read, and releases the rest.
-import type { RequestId } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
 import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Delivery, Held } from '../model/mail-service.ts';
+import type { TaskWork } from './task-id.ts';
+import type { TaskOffer } from './tasks.ts';
 import {
   type Batch,
   type BrokerMailboxes,
@@ -18,38 +19,43 @@ import {
   type ReleaseBatch,
   Tickets,
 } from './tickets.ts';
-import type { HostTransport } from './transport.ts';
+import type { ResultWatcher } from './transport.ts';
 
-/** One call of the tool, beside its parameters. */
+/** One call of the tool, or one run of its task, beside its parameters. */
 export interface ToolRequest {
-  readonly id: RequestId;
   readonly caller: Caller;
+  /** The name that the host reports. */
+  readonly host: string | undefined;
   readonly signal: AbortSignal;
   readonly context: AppContext;
   /** How many of the seconds that a call asks for its host allows. */
   readonly secondsAllowed: (asked: number) => number;
   /** Added to the head of the result. */
   readonly notes: string[];
+  /** Follows the result on its way to the host. Only the last watcher does. */
+  readonly watch: (watcher: ResultWatcher) => void;
+  /** `timeout`: of the call, in seconds. undefined where the call is answered in itself, however long it takes. */
+  readonly offerTask: (work: TaskWork, timeout: number) => TaskOffer | undefined;
 }
 
 /** Messages of a note that are listed one by one. */
 const choicesShown = 3;
 
 export class Settlement {
-  readonly #transport: HostTransport;
   readonly #tickets = new Tickets(randomId(4));
-
-  constructor(transport: HostTransport) {
-    this.#transport = transport;
-  }
 
   /** Plans what a call with the tickets `after` settles. Nothing is settled yet. */
   plan({ caller, notes }: ToolRequest, after: readonly string[], target: CallTarget): Plan {
     const plan = this.#tickets.begin(caller, after, target);
     notes.push(...unknownNote(plan.unknown));
     if (plan.part) notes.push(`"${after[0]}" is the ticket of a part and settles nothing`);
-    notes.push(...(target.posts ? choiceNote(plan.unnamed) : heldNote(plan.unnamed)));
+    if (target.posts) notes.push(...choiceNote(plan.unnamed));
     return plan;
+  }
+
+  /** Beside a read without a ticket: what was read before is not settled by it. */
+  noteHeld({ notes }: ToolRequest, { unnamed }: Plan): void {
+    notes.push(...heldNote(unnamed));
   }
 
   /** Settles what the call's tickets name. */
@@ -97,12 +103,12 @@ export class Settlement {
 
   /** Gives what was read a ticket, and follows its result. */
   hand(
-    { id, caller, context }: ToolRequest,
+    { caller, context, watch }: ToolRequest,
     read: BrokerMailboxes,
     deliveries: readonly Delivery[],
   ): string {
     const ticket = this.#tickets.give(caller.id, read, deliveries);
-    this.#transport.watch(id, {
+    watch({
       writing: () => this.#tickets.writing(ticket),
       written: () => this.#tickets.written(ticket),
       gone: () => {
@@ -140,7 +146,6 @@ function unknownNote([first, ...others]: readonly string[]): string[] {
   return [`${others.length + 1} tickets are not from this session and were ignored`];
 }
 
-/** Beside a read without a ticket: what was read before is not settled by it. */
 function heldNote([first, ...others]: readonly HeldMessage[]): string[] {
   if (!first) return [];
   const more = others.length === 0 ? '' : `, and ${others.length} more`;

@@ -2,10 +2,12 @@
 // 1. The parameters are checked.  2. The messages of the call's tickets are settled.
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // reports when it is written, or that the host has cancelled the call, and the tickets decide what follows.
-import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
+// A call that blocks for long goes on as a task, where the host declares tasks: see tasks.ts.
+import type { CallToolResult, Result, ServerContext } from '@modelcontextprotocol/server';
 import { AppContext } from '../app/context.ts';
 import { sendsPerHourIn } from '../app/environment.ts';
 import {
+  isAbsent,
   type OperationCall,
   type OperationParameters,
   operations,
@@ -27,7 +29,18 @@ import { OwnPosts } from './own-posts.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
-import type { HostTransport } from './transport.ts';
+import type { TaskCall } from './task-id.ts';
+import {
+  declaresTasks,
+  protocolError,
+  requireTasks,
+  type TaskAnswer,
+  type TaskRequest,
+  Tasks,
+} from './tasks.ts';
+import type { Caller } from './tickets.ts';
+import type { HostTransport, ResultWatcher } from './transport.ts';
+import { Wake } from './wake.ts';
 import { Writes } from './writes.ts';
 
 const progressEveryMs = 12_000;
@@ -37,10 +50,12 @@ const statusShown = { mailboxesMax: 20, sessionsMax: 20 };
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
   readonly #transport: HostTransport;
-  readonly #settlement: Settlement;
+  readonly #settlement = new Settlement();
   readonly #own = new OwnPosts();
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #tasks: Tasks;
+  readonly #wake: Wake;
   /** Made by the first call whose parameters are right. */
   #context: AppContext | undefined;
   #isEnding = false;
@@ -48,39 +63,67 @@ export class Tool {
   constructor(env: NodeJS.ProcessEnv, transport: HostTransport) {
     this.#env = env;
     this.#transport = transport;
-    this.#settlement = new Settlement(transport);
-    this.#reads = new Reads(this.#settlement, transport, this.#own);
-    this.#writes = new Writes(this.#settlement, this.#reads, this.#own, transport);
+    this.#reads = new Reads(this.#settlement, this.#own);
+    this.#writes = new Writes(this.#settlement, this.#reads, this.#own);
+    this.#tasks = new Tasks(env, (call, request) => this.#runTask(call, request));
+    this.#wake = new Wake(env, this.#settlement);
   }
 
-  /** `name`: the host's. */
-  async call(
-    given: Record<string, unknown>,
-    { mcpReq }: ServerContext,
-    name: string | undefined,
-  ): Promise<CallToolResult> {
-    const { id, _meta: meta, signal } = mcpReq;
+  async call(given: Record<string, unknown>, { mcpReq }: ServerContext): Promise<CallToolResult> {
+    const { id, signal } = mcpReq;
+    const startedMs = Date.now();
+    const { hostName: name } = this.#transport;
     const host = findProfile(name);
     const stopProgress = startProgress(mcpReq, host);
+    let ended: (() => void) | undefined;
     try {
       if (this.#isEnding) throw new IpcError('closed', 'this session has ended');
-      const thread = meta?.threadId;
-      const caller = {
-        id: typeof thread === 'string' ? thread : '',
-        dropsCalls: host?.drops ?? false,
-      };
+      const caller = callerOf(mcpReq, host);
       if (host?.isSerial) this.#reads.endOpen(caller.id);
       const call = parseCall(given);
-      const context = this.#openContext(name ?? 'mcp');
-      const secondsAllowed = (asked: number) => effectiveSeconds(asked, host, this.#env);
-      const request = { id, caller, signal, context, secondsAllowed, notes: [] };
-      return textResult(await this.#run(call, request));
+      const context = this.#openContext();
+      this.#watchUnasked({ caller, host: name, context });
+      ended = this.#wake.noteCall(call, caller.id);
+      const watch = (watcher: ResultWatcher) => this.#transport.watch(id, watcher);
+      const takesTasks = declaresTasks(mcpReq) && !caller.dropsCalls;
+      const answer = await this.#run(call, {
+        ...{ caller, host: name, signal, context, watch, notes: [] },
+        secondsAllowed: (asked) => effectiveSeconds(asked, host, this.#env),
+        offerTask: (work, timeout) => {
+          const seconds = isAbsent(given.timeout) ? undefined : timeout;
+          const task = { ...work, startedMs, seconds };
+          return takesTasks
+            ? this.#tasks.offer(task, { caller, host: name, context, watch })
+            : undefined;
+        },
+      });
+      return typeof answer === 'string' ? textResult(answer) : answer;
     } catch (error) {
-      if (!(error instanceof IpcError)) throw error;
-      return { ...textResult(presentError(error)), isError: true };
+      return errorResult(error);
     } finally {
+      ended?.();
       stopProgress();
       this.#transport.finished(id);
+    }
+  }
+
+  getTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+    return this.#ofTask(mcpReq, (request) => this.#tasks.get(taskId, request));
+  }
+
+  cancelTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+    return this.#ofTask(mcpReq, async (request) => this.#tasks.cancel(taskId, request));
+  }
+
+  /** Before the first call, for a session that the user wants to be woken without a word of its agent. */
+  watchFromStart(): void {
+    if (this.#isEnding || !this.#wake.unasked) return;
+    const { hostName: host } = this.#transport;
+    const caller = { id: '', dropsCalls: false };
+    try {
+      this.#watchUnasked({ caller, host, context: this.#openContext() });
+    } catch (error) {
+      if (!(error instanceof IpcError)) throw error;
     }
   }
 
@@ -95,19 +138,71 @@ export class Tool {
   }
 
   async #endAll(context: AppContext): Promise<void> {
+    this.#wake.end();
+    this.#tasks.end();
     this.#reads.endOpen();
     this.#reads.refuseReceived();
     await this.#settlement.end(context);
     await context.close();
   }
 
-  #openContext(program: string): AppContext {
+  /** Answers a request that names a task. */
+  async #ofTask(
+    mcpReq: ServerContext['mcpReq'],
+    answer: (request: TaskRequest) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      requireTasks(mcpReq);
+      const { hostName: name } = this.#transport;
+      const caller = callerOf(mcpReq, findProfile(name));
+      const context = this.#openContext();
+      const watch = (watcher: ResultWatcher) => this.#transport.watch(mcpReq.id, watcher);
+      return await answer({ caller, host: name, context, watch });
+    } catch (error) {
+      throw protocolError(error);
+    } finally {
+      this.#transport.finished(mcpReq.id);
+    }
+  }
+
+  /** The SDK makes a result of what a call throws. Nobody would see what a task throws. */
+  async #runTask(call: TaskCall, request: ToolRequest): Promise<CallToolResult> {
+    try {
+      return textResult(await this.#textOfTask(call, request));
+    } catch (error) {
+      const text = error instanceof IpcError ? presentError(error) : `${error}`;
+      return { ...textResult(text), isError: true };
+    }
+  }
+
+  #textOfTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    switch (call.operation) {
+      case 'wait':
+        return this.#reads.waitAsTask(call, request);
+      case 'ask':
+        return this.#writes.askAsTask(call, request);
+      case 'receive':
+        return this.#reads.receiveAsTask(call, request);
+      case 'watch':
+        return this.#wake.watchAsTask(call, request);
+    }
+  }
+
+  /** What is wrong is the matter of the calls: a session that cannot be woken works all the same. */
+  #watchUnasked(who: Pick<ToolRequest, 'caller' | 'host' | 'context'>): void {
+    this.#wake.watchUnasked(who).catch((error: unknown) => {
+      if (!(error instanceof IpcError)) throw error;
+    });
+  }
+
+  #openContext(): AppContext {
+    const { hostName: program = 'mcp' } = this.#transport;
     const sendsPerHour = sendsPerHourIn(this.#env) ?? sendsPerHourMcp;
     this.#context ??= new AppContext({ env: this.#env, program, sendsPerHour });
     return this.#context;
   }
 
-  async #run(call: OperationCall, request: ToolRequest): Promise<string> {
+  async #run(call: OperationCall, request: ToolRequest): Promise<string | TaskAnswer> {
     switch (call.operation) {
       case 'wait':
         return this.#reads.wait(call.given, request);
@@ -119,6 +214,8 @@ export class Tool {
         return this.#writes.post(call.given, request);
       case 'ask':
         return this.#writes.ask(call.given, request);
+      case 'watch':
+        return this.#wake.watch(call.given, request);
       default:
         await this.#settlement.before(request, call.given.after ?? []);
         return runPlain(call, this.#own, request);
@@ -128,7 +225,7 @@ export class Tool {
 
 type PlainCall = Exclude<
   OperationCall,
-  { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' }
+  { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' | 'watch' }
 >;
 
 /** The operations that neither read nor post to a mailbox. */
@@ -182,6 +279,16 @@ async function status(
   const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));
   const now = Date.now();
   return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
+}
+
+function callerOf({ _meta: meta }: ServerContext['mcpReq'], host: HostProfile | undefined): Caller {
+  const thread = meta?.threadId;
+  return { id: typeof thread === 'string' ? thread : '', dropsCalls: host?.drops ?? false };
+}
+
+function errorResult(error: unknown): CallToolResult {
+  if (!(error instanceof IpcError)) throw error;
+  return { ...textResult(presentError(error)), isError: true };
 }
 
 function textResult(text: string): CallToolResult {

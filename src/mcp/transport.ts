@@ -1,13 +1,15 @@
-// MCP over stdio: one JSON-RPC message a line. It follows the result of each call:
+// MCP over stdio: one JSON-RPC message a line. It follows the result of each call, and each answer to a tasks/get:
 // 1. the call arrives and is in flight;  2. its result is being written;  3. its result is written;
 // 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
 import type { Readable, Writable } from 'node:stream';
 import {
+  CLIENT_INFO_META_KEY,
   isJSONRPCErrorResponse,
   isJSONRPCNotification,
   isJSONRPCRequest,
   isJSONRPCResultResponse,
   type JSONRPCMessage,
+  type JSONRPCRequest,
   type RequestId,
   serializeMessage,
   type Transport,
@@ -17,6 +19,9 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { parseLine, type Refusal } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
 
+/** The methods whose results may hand mail over. */
+const followed: readonly string[] = ['tools/call', 'tasks/get'];
+
 /** Follows the result of a call. Each method is called at most once, in this order. */
 export interface ResultWatcher {
   writing(): void;
@@ -25,7 +30,7 @@ export interface ResultWatcher {
   gone(): void;
 }
 
-/** One tools/call, from its arrival until its result is written and can no longer be cancelled. */
+/** One request of `followed`, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
@@ -51,10 +56,16 @@ export class HostTransport implements Transport {
   readonly #written = new BoundedMap<RequestId, InFlightCall>(writtenMax);
   readonly #onData = (chunk: Buffer) => this.#read(chunk);
   #isClosed = false;
+  #hostName: string | undefined;
 
   constructor(input: Readable, output: Writable) {
     this.#input = input;
     this.#output = output;
+  }
+
+  /** The name that the host has reported: in the legacy era once, in later ones with each request. */
+  get hostName(): string | undefined {
+    return this.#hostName;
   }
 
   async start(): Promise<void> {
@@ -124,7 +135,8 @@ export class HostTransport implements Transport {
   }
 
   #arrived(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message) && message.method === 'tools/call') {
+    if (isJSONRPCRequest(message)) this.#hostName = nameOfHost(message) ?? this.#hostName;
+    if (isJSONRPCRequest(message) && followed.includes(message.method)) {
       this.#flights.set(message.id, new InFlightCall());
       this.#written.delete(message.id);
     } else if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {
@@ -163,6 +175,12 @@ export class HostTransport implements Transport {
     flight.watcher.written();
     this.#written.set(id, flight);
   }
+}
+
+function nameOfHost({ method, params }: JSONRPCRequest): string | undefined {
+  const info = method === 'initialize' ? params?.clientInfo : params?._meta?.[CLIENT_INFO_META_KEY];
+  const name = (info as { name?: unknown } | undefined)?.name;
+  return typeof name === 'string' ? name : undefined;
 }
 
 /** An error hands no mail over. The SDK answers a tool that throws with a result that is an error. */

@@ -10,25 +10,25 @@ import {
 } from '../app/operations.ts';
 import { sameTextNotes } from '../app/receipt-words.ts';
 import { IpcError } from '../base/errors.ts';
+import { taskInlineMs } from '../base/limits.ts';
 import type { PostResult } from '../model/mail-service.ts';
-import type { MailboxList } from '../model/message.ts';
+import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { OwnPosts } from './own-posts.ts';
-import type { Reads } from './reads.ts';
+import { brokerOf, noteCut, type Reads } from './reads.ts';
 import { nextAfterPost, presentPost } from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
-import type { HostTransport } from './transport.ts';
+import type { TaskCall } from './task-id.ts';
+import { secondsLeft, secondsTaken, type TaskAnswer } from './tasks.ts';
 
 export class Writes {
   readonly #settlement: Settlement;
   readonly #reads: Reads;
   readonly #own: OwnPosts;
-  readonly #transport: HostTransport;
 
-  constructor(settlement: Settlement, reads: Reads, own: OwnPosts, transport: HostTransport) {
+  constructor(settlement: Settlement, reads: Reads, own: OwnPosts) {
     this.#settlement = settlement;
     this.#reads = reads;
     this.#own = own;
-    this.#transport = transport;
   }
 
   async post(given: OperationParameters<'post'>, request: ToolRequest): Promise<string> {
@@ -39,18 +39,34 @@ export class Writes {
     return presentPost(given.to, from, result, next, notes);
   }
 
-  async ask(given: OperationParameters<'ask'>, request: ToolRequest): Promise<string> {
+  async ask(given: OperationParameters<'ask'>, request: ToolRequest): Promise<string | TaskAnswer> {
     const { context, notes } = request;
     const mailbox = answerMailbox(given, context);
     const broker = await context.broker(given);
     const { result: stored } = await this.#store({ ...given, from: mailbox }, request, broker);
+    const { id, number } = stored;
+    const { host, port } = broker;
     const { timeout } = given;
-    const own = { mailbox: [mailbox], timeout } as const;
-    const waiting = this.#reads.waitFor(own, request, broker, stored.id);
+    const names = [mailbox, id, `${number}`];
+    const task = request.offerTask({ operation: 'ask', host, port, names }, timeout);
+    const seconds = task ? taskInlineMs / 1_000 : timeout;
+    const waiting = this.#reads.waitFor([mailbox], seconds, request, broker, id);
     const waited = await answerTo(stored, waiting);
-    if (!waited.delivery) notes.push(`the question is stored as #${stored.number}`);
+    if (!waited.delivery && task) return task.begin([...notes, ...sameTextNotes(stored)]);
+    const took = waited.delivery ? seconds : noteCut(request, timeout);
+    if (!waited.delivery) notes.push(storedNote(number));
     notes.push(...sameTextNotes(stored));
-    return this.#reads.presentWait(own, waited, request, broker);
+    return this.#reads.presentWait([mailbox], waited, took, request, broker);
+  }
+
+  async askAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    const [mailbox, id, number] = call.names as [Name, MessageId, string];
+    const stored = { number: Number(number) };
+    const broker = await brokerOf(call, request);
+    const waiting = this.#reads.waitFor([mailbox], secondsLeft(call), request, broker, id);
+    const waited = await answerTo(stored, waiting);
+    if (!waited.delivery) request.notes.push(storedNote(stored.number));
+    return this.#reads.presentWait([mailbox], waited, secondsTaken(call), request, broker);
   }
 
   async #store(
@@ -92,9 +108,13 @@ export class Writes {
   }
 
   /** A host that drops calls silently may have dropped this one: its model has to learn of a post that it repeats. */
-  #followResult({ id, caller }: ToolRequest, broker: string, result: PostResult): void {
+  #followResult({ caller, watch }: ToolRequest, broker: string, result: PostResult): void {
     if (caller.dropsCalls) return;
     const written = () => this.#own.seen(broker, [result, ...result.also]);
-    this.#transport.watch(id, { writing: () => {}, written, gone: () => {} });
+    watch({ writing: () => {}, written, gone: () => {} });
   }
+}
+
+function storedNote(number: number): string {
+  return `the question is stored as #${number}`;
 }

@@ -88,6 +88,8 @@ export interface WatchArguments extends Cancellable {
   readonly told?: Told | undefined;
   /** How the session is woken, for a status. */
   readonly path?: string | undefined;
+  /** As of a wait. */
+  readonly onTimeout?: WaitArguments['onTimeout'];
 }
 
 export interface FetchArguments extends Cancellable {

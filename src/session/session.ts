@@ -43,6 +43,12 @@ import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
 import { describeHolder, describeProcess, findPortOwner, type PortOwner } from './port-owner.ts';
 
+/**
+ * `late`: the session is no standby, and owns the broker only when no other one has for `takeoverMsMax`. `never`: it
+ * makes no key and no folder either.
+ */
+export type Ownership = 'late' | 'never';
+
 export interface SessionOptions {
   /** The state folder: it has the key files, and one store for each port. */
   readonly home: string;
@@ -53,15 +59,15 @@ export interface SessionOptions {
   /** The sender's name for calls that give none. */
   readonly name?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** It never owns the broker, and makes no key and no folder. */
-  readonly isGuest?: boolean | undefined;
+  /** By default it owns the broker as soon as it can. */
+  readonly ownership?: Ownership | undefined;
 }
 
 /** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
 const dyingOwnerMsMax = 10_000;
 /** The same when the program at the port hangs up: it is hardly an owner that is about to serve. */
 const hangUpMsMax = 1_500;
-/** The same for a session that may not own: time for another one to take over. */
+/** The same for a session that may not own, or not yet: time for another one to take over. */
 const takeoverMsMax = 1_000;
 const retryPauseMsMax = 50;
 /** How long a stop waits for the standby that takes over. */
@@ -92,7 +98,7 @@ export class Session extends Client implements MailService {
         connect: () => this.#connect(),
         describeSilentOwner: () => this.#silent(),
         welcomed: (welcome) => this.#welcomed(welcome),
-        isStandby: () => this.#mayOwn(),
+        isStandby: () => this.#mayOwn() && options.ownership === undefined,
       },
       systemRuntime,
       validName(options.name),
@@ -194,8 +200,8 @@ export class Session extends Client implements MailService {
   }
 
   #mayOwn(): boolean {
-    const { host, isGuest = false } = this.#options;
-    const isAble = host === undefined && !isGuest;
+    const { host, ownership } = this.#options;
+    const isAble = host === undefined && ownership !== 'never';
     return isAble && !this.#isStopped && !this.#isForeign && !this.#isClosed;
   }
 
@@ -208,13 +214,15 @@ export class Session extends Client implements MailService {
   }
 
   async #connectWithin(patience: Patience): Promise<Connection> {
-    const { home, env, host, isGuest } = this.#options;
+    const { home, env, host, ownership } = this.#options;
     if (host === undefined) requireTrustedStore(this.#folder);
-    const keys = isGuest ? this.#keysThatAre() : await loadKeys(home, env);
+    const keys = ownership === 'never' ? this.#keysThatAre() : await loadKeys(home, env);
     const keysNow = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
-      const targets = this.#mayBid() ? await this.#bid(keysNow) : await this.#addresses();
+      const isEarly = ownership === 'late' && patience.passedMs < takeoverMsMax;
+      const bids = this.#mayBid() && !isEarly;
+      const targets = bids ? await this.#bid(keysNow) : await this.#addresses();
       try {
         const connection = await dialAny(targets, acceptable);
         this.#provedKey = connection.key;
@@ -320,8 +328,9 @@ export class Session extends Client implements MailService {
   }
 
   async #addresses(): Promise<readonly DialTarget[]> {
-    const { host, port, isGuest } = this.#options;
-    if (host === undefined && !isGuest && !this.#mayOwn()) return [this.#portAddress()];
+    const { host, port, ownership } = this.#options;
+    if (host === undefined && ownership !== 'never' && !this.#mayOwn())
+      return [this.#portAddress()];
     // Only through the socket can an owner in another network namespace be reached, and one whose port is flooded
     // by strangers, who cannot reach the socket.
     if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];

@@ -14,7 +14,7 @@ import {
   type SessionId,
 } from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
-import type { BrokerRequest, PostRequest } from '../../src/model/requests.ts';
+import type { BrokerRequest, PostRequest, Told } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,
@@ -42,6 +42,10 @@ const roomy: EngineLimits = {
   indexBytesMax: 16_000,
   unacknowledgedPostsMax: 6,
   waitsMax: 8,
+  watchesMax: 12,
+  watchesPerConnectionMax: 5,
+  watchQuietMs: 700,
+  watchTurnMs: 3_000,
   mailboxMessagesMax: 14,
   mailboxBytesMax: 300,
   mailboxIndexBytesMax: 7_200,
@@ -76,6 +80,8 @@ interface Client {
   /** Counts of posts without a response. */
   readonly unanswered: Set<number>;
   readonly requests: number[];
+  /** Its last notice. */
+  told: Told | undefined;
 }
 
 class History {
@@ -143,6 +149,7 @@ class History {
     const request = ++this.#requestCount;
     if (random.below(100) < this.#postPercent) return this.#post(client);
     if (random.oneIn(30)) return this.#peekOrDrop(client, mailbox);
+    if (random.oneIn(12)) return this.#watch(client, mailbox);
     const does = 28 + random.below(72);
     if (does < 33) return this.#postAgain(client);
     if (does < 36) return this.#postNamed(client);
@@ -186,6 +193,23 @@ class History {
     this.#run(client, { kind: 'disconnect' });
     client.connection = undefined;
     if (random.oneIn(4)) this.#replace(client);
+  }
+
+  /** Mostly says what it was told last. */
+  #watch(client: Client, mailbox: Name): void {
+    const random = this.#random;
+    const request = ++this.#requestCount;
+    client.requests.push(request);
+    const live = [...this.#oracle.messages.values()];
+    const any = live[random.below(live.length)];
+    const other = any && { number: any.envelope.number, attempt: any.attempt, time: this.#now };
+    const told = random.oneIn(8) ? other && { ...other, pauseMs: 0 } : client.told;
+    const pauseMs = random.oneIn(6) ? 0 : random.below(pick(random, [1_000, 20_000]));
+    this.#run(client, {
+      ...{ kind: 'watch', request, mailboxes: this.#mailboxList(mailbox) },
+      ...{ waitMs: random.below(pick(random, [1_000, 30_000])), path: pick(random, ['', 'task']) },
+      told: random.oneIn(8) ? undefined : told && { ...told, pauseMs },
+    });
   }
 
   /** Sends a hello on a new connection or, rarely and illegally, again on the current one. */
@@ -397,6 +421,10 @@ class History {
       const { number, id } = response.envelope;
       client.held.set(number, { number, id });
     }
+    if (response.kind === 'notice') {
+      const { number, attempt } = response;
+      client.told = { number, attempt, time: this.#now, pauseMs: 0 };
+    }
     if (response.kind === 'welcome') {
       for (const { number } of response.revoked) client.held.delete(number);
     }
@@ -505,6 +533,7 @@ class History {
       count: 0,
       unanswered: new Set(),
       requests: [],
+      told: undefined,
     };
   }
 
@@ -522,8 +551,8 @@ function ackedUpToOf({ unanswered, count }: Client): number {
   return unanswered.size > 0 ? Math.min(...unanswered) - 1 : count;
 }
 
-function withoutWaits<Status extends object>(status: Status): Status & { waiting: 0 } {
-  return { ...status, waiting: 0 };
+function withoutWaits<Status extends object>(status: Status): Status & { waiting: 0; watching: 0 } {
+  return { ...status, waiting: 0, watching: 0 };
 }
 
 function hasMail({ ready, held }: { ready: number; held: number }): boolean {

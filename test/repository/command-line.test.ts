@@ -16,6 +16,7 @@ test('each command takes these arguments and options', () => {
     'ipc wait <mailbox...> --timeout= --host= --port= --raw --json',
     'ipc ask <to> [message] --mailbox= --timeout= --host= --port= --id= --empty --raw --json',
     'ipc fetch <mailbox...> --host= --port= --max= --raw --json',
+    'ipc watch <mailbox...> --timeout= --follow --host= --port= --json',
     'ipc peek <mailbox> --max= --full --host= --port= --json',
     'ipc drop <mailbox> --id= --older= --yes --host= --port= --json',
     'ipc find <ids...> --mailbox= --host= --port= --json',

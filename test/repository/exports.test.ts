@@ -41,9 +41,11 @@ test('the library exports these types', () => {
     'Holder',
     'IpcError',
     'LastHold',
+    'LastNotice',
     'MailElsewhere',
     'MailboxStatus',
     'Message',
+    'Notice',
     'OpenOptions',
     'Origin',
     'PeekOptions',
@@ -63,6 +65,7 @@ test('the library exports these types', () => {
     'StopResult',
     'Stored',
     'WaitOptions',
+    'WatchOptions',
   ]);
 });
 

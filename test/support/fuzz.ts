@@ -40,6 +40,10 @@ const requests: readonly RequestToSend[] = [
   { kind: 'wait', request: 3, mailboxes: [name], answers: '', waitMs: 1_000 },
   { kind: 'fetch', request: 4, mailboxes: [name], bytesMax: 1_000, messagesMax: 10 },
   { kind: 'wait', request: 14, mailboxes: [name, other], answers: '', waitMs: 1_000 },
+  {
+    ...{ kind: 'watch', request: 16, mailboxes: [name, other], waitMs: 1_000, path: 'task' },
+    told: { number: 5, attempt: 2, time: 2 ** 40, pauseMs: 30_000 },
+  },
   { kind: 'fetch', request: 15, mailboxes: [name, other], bytesMax: 1_000, messagesMax: 10 },
   { kind: 'cancel', request: 3 },
   { kind: 'settle', request: 5, holds },
@@ -68,6 +72,7 @@ const envelope = {
 const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
 const elsewhere = [{ mailbox: name, ready: 3 }];
 const ahead = {
+  watched: false,
   before: 4,
   holder: { number: 2, name, heldMs: 1_000 },
   same: { number: 3, ageMs: 2_000, isHeld: true },
@@ -90,6 +95,7 @@ const answers: readonly Response[] = [
     ...{ kind: 'offer', request: 3, attempt: 2, others: 1, mailbox: name, envelope },
     ...{ lastHold, remaining: 0, elsewhere: [] },
   },
+  { kind: 'notice', request: 16, mailbox: name, unread: 3, number: 5, attempt: 2, ageMs: 1_000 },
   { kind: 'end', request: 3, remaining: 7, elsewhere },
   { kind: 'settled', request: 5, notHeld: holds },
   {
@@ -102,11 +108,12 @@ const answers: readonly Response[] = [
         origin,
         since: 4,
         waitsOn: [name, other],
+        ...{ watches: [other], wakePath: 'task', lastNotice: { time: 2 ** 40, isRead: true } },
         held: 2,
         holds: [{ number: 5, since: 4 }],
       },
     ],
-    mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+    mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, watching: 2, oldestTime: 4 }],
     ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },
     ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },

@@ -11,6 +11,8 @@ import {
   nameBytesMax,
   unacknowledgedPostsMax,
   waitMsMax,
+  wakePathBytesMax,
+  watchPauseMsMax,
 } from '../../src/base/limits.ts';
 import {
   bodyChecksum,
@@ -101,7 +103,7 @@ export class HostileRequests {
   #request(): RequestToSend {
     const random = this.#random;
     const request = this.#requestNumber();
-    switch (random.below(27)) {
+    switch (random.below(28)) {
       case 0:
       case 1:
       case 2:
@@ -154,6 +156,8 @@ export class HostileRequests {
         return this.#drop(request);
       case 24:
         return { kind: 'ping', request };
+      case 26:
+        return this.#watch(request);
       case 25: {
         const ids = random.oneIn(20)
           ? Array.from({ length: findIdsMax + random.below(2) }, () => this.#id())
@@ -163,6 +167,20 @@ export class HostileRequests {
       default:
         return this.#rare(request);
     }
+  }
+
+  /** Told of a message that it may have seen, with pauses and times at the borders. */
+  #watch(request: number): RequestToSend {
+    const random = this.#random;
+    const waitMs = pick(random, [0, 1, 20, 1_000, waitMsMax, waitMsMax + 1]);
+    const length = wakePathBytesMax + random.below(2);
+    const path = random.oneIn(10) ? 'p'.repeat(length) : pick(random, ['', 'task', '\u{1F600}']);
+    const hold = this.#loot.holds.length > 0 && pick(random, this.#loot.holds);
+    const pauseMs = pick(random, [0, 1, 50, watchPauseMsMax, watchPauseMsMax + 1]);
+    const number = hold && random.oneIn(2) ? hold.number : pick(random, numbers);
+    const attempt = random.oneIn(3) ? pick(random, amounts) : 1 + random.below(3);
+    const told = random.oneIn(2) ? undefined : { number, attempt, time: 2 ** 40, pauseMs };
+    return { kind: 'watch', request, mailboxes: this.#mailboxList(), waitMs, told, path };
   }
 
   /** Empties a mailbox, or little of one. Without it the store of a long run would fill up. */

@@ -22,6 +22,8 @@ export interface HostOptions {
   /** The client name that the host reports. */
   readonly name?: string;
   readonly era?: Era;
+  /** Whether the host declares that it takes tasks, which only the later era has. */
+  readonly tasks?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** A command that runs the server, for example in a network namespace. */
   readonly prefix?: readonly string[];
@@ -190,7 +192,9 @@ export class McpHost {
     return {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientInfo': { name, version: '1' },
-      'io.modelcontextprotocol/clientCapabilities': {},
+      'io.modelcontextprotocol/clientCapabilities': this.#options.tasks
+        ? { extensions: { 'io.modelcontextprotocol/tasks': {} } }
+        : {},
     };
   }
 

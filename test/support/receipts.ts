@@ -1,3 +1,3 @@
 // What a response says of other mail when there is none.
-export const nothingAhead = { before: 0, holder: undefined, same: undefined };
+export const nothingAhead = { watched: false, before: 0, holder: undefined, same: undefined };
 export const nothingLeft = { remaining: 0, elsewhere: [] };

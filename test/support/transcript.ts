@@ -15,6 +15,7 @@
 //   PEER hello [held=HOLDS] [sent=N] [folder=FOLDER] [standby]     `ann`, or `ann/2` for a second connection of ann
 //   PEER post MAILBOX[,MAILBOX...] "BODY" [from=NAME] [count=N | id=ID] [mark=N] [answers=ID] [settles=HOLDS]
 //   PEER wait MAILBOX[,MAILBOX...] TIME [answers=ID]
+//   PEER watch MAILBOX[,MAILBOX...] TIME [told=NUMBER:ATTEMPT [pause=TIME]] [path=WORD]
 //   PEER fetch MAILBOX[,MAILBOX...] [bytes=N] [messages=N]
 //   PEER cancel REQUEST
 //   PEER settle HOLDS
@@ -52,6 +53,7 @@ import type {
   DeadLetter,
   MailboxStatus,
   Response,
+  Told,
 } from '../../src/model/requests.ts';
 import {
   durableOf,
@@ -276,6 +278,17 @@ class Scenario {
           waitMs: milliseconds(words.next()),
           answers: fullId(words.option('answers') ?? ''),
         };
+      case 'watch': {
+        const pauseMs = milliseconds(words.option('pause') ?? '0s');
+        return {
+          kind,
+          request,
+          told: this.#told(words.option('told'), pauseMs),
+          path: words.option('path') ?? '',
+          mailboxes: mailboxList(words.next()),
+          waitMs: milliseconds(words.next()),
+        };
+      }
       case 'fetch': {
         const bytesMax = words.number('bytes') ?? 1_000;
         const messagesMax = words.number('messages') ?? 100;
@@ -345,6 +358,12 @@ class Scenario {
       checksum: bodyChecksum(body),
       body,
     };
+  }
+
+  #told(text: string | undefined, pauseMs: number): Told | undefined {
+    if (text === undefined) return undefined;
+    const [number = 0, attempt = 0] = text.split(':').map(Number);
+    return { number, attempt, time: timeStart + this.#now, pauseMs };
   }
 
   #holds(text = ''): Hold[] {
@@ -472,9 +491,10 @@ function answerText(response: Response): string {
       return `${kind} messages=${response.messages}${fields({ lost: response.revoked.map(holdText) })}`;
     case 'stored': {
       const { duplicate, also, notHeld, elsewhere, ...first } = response;
-      const stored = [first, ...also].map(({ number, id, reader, before, holder, same }) => {
+      const stored = [first, ...also].map((each) => {
+        const { number, id, reader, watched, before, holder, same } = each;
         const ahead = { before, holder: holderText(holder), same: sameText(same) };
-        return `${number} ${shortId(id)}${fields({ duplicate, reader, ...ahead })}`;
+        return `${number} ${shortId(id)}${fields({ duplicate, reader, watched, ...ahead })}`;
       });
       const more = { notHeld: notHeld.map(holdText), elsewhere: elsewhere.map(leftText) };
       return `${kind} ${stored.join(', ')}${fields(more)}`;
@@ -501,6 +521,10 @@ function answerText(response: Response): string {
         bytes: partBytes,
       });
       return `${kind} ${envelope.number} mailbox=${mailbox} attempt=${attempt}${more}`;
+    }
+    case 'notice': {
+      const { number, mailbox, attempt, unread, ageMs } = response;
+      return `${kind} ${number} mailbox=${mailbox} attempt=${attempt} unread=${unread} age=${ageMs / 1_000}s`;
     }
     case 'end': {
       const { remaining, elsewhere, otherFolder = '' } = response;
@@ -542,9 +566,10 @@ function mailboxList(words: string): MailboxList {
   return [first, ...rest] as unknown as MailboxList;
 }
 
-function mailboxText({ mailbox, ready, held, waiting, oldestTime }: MailboxStatus): string {
+function mailboxText(status: MailboxStatus): string {
+  const { mailbox, ready, held, waiting, watching, oldestTime } = status;
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
-  return `${mailbox} ready=${ready} held=${held} waiting=${waiting} oldest=${oldest}`;
+  return `${mailbox} ready=${ready} held=${held} waiting=${waiting}${fields({ watching })} oldest=${oldest}`;
 }
 
 function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): string {
@@ -554,9 +579,14 @@ function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): 
   return `${state}${fields({ number, ...more, holder: holder ? shortId(holder.session) : '' })}`;
 }
 
-function sessionText({ session, name, waitsOn, held, holds, since }: ConnectedSession): string {
+function sessionText(connected: ConnectedSession): string {
+  const { session, name, waitsOn, watches, wakePath, lastNotice, held, holds, since } = connected;
   const numbers = holds.map(({ number, since = 0 }) => `${number}:${(since - timeStart) / 1_000}s`);
-  const more = fields({ waits: waitsOn, held, holds: numbers });
+  const told = lastNotice
+    ? `${(lastNotice.time - timeStart) / 1_000}s${lastNotice.isRead ? ':read' : ''}`
+    : '';
+  const watching = { watches, path: wakePath, told };
+  const more = fields({ waits: waitsOn, ...watching, held, holds: numbers });
   return `${shortId(session)} is ${name} since=${(since - timeStart) / 1_000}s${more}`;
 }
 

@@ -13,9 +13,10 @@ import { currentKeys } from '../../net/keys.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { localFindings } from '../doctor/broker-checks.ts';
 import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
-import { bad, type Finding, faulty, finding, fine, type Result } from '../doctor/finding.ts';
+import { bad, type Finding, faulty, finding, fine } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
+import { watchFindings } from '../doctor/watch-checks.ts';
 import { writeJson, writeReport } from '../output.ts';
 import { programName } from '../program-name.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
@@ -77,7 +78,7 @@ async function checkBroker(env: NodeJS.ProcessEnv, givenPort?: number): Promise<
   }
 }
 
-/** Checks a broker on this machine with its store; of a remote one, only whether it responds. */
+/** Checks a broker on this machine with its store; of a remote one, whether it responds, and who watches there. */
 async function checkFrom(
   context: AppContext,
   env: NodeJS.ProcessEnv,
@@ -88,7 +89,7 @@ async function checkFrom(
   if (host !== undefined) {
     return [
       ...(await diskFindings([context.home])),
-      await finding('broker', () => checkOther(context, env, host, at.port)),
+      ...(await otherFindings(context, env, host, at.port)),
     ];
   }
   return [
@@ -97,18 +98,24 @@ async function checkFrom(
   ];
 }
 
-async function checkOther(
+async function otherFindings(
   context: AppContext,
   env: NodeJS.ProcessEnv,
   host: string,
   port: number,
-): Promise<Result> {
-  const { pid, warnings } = await askBroker(context, env, host, port);
-  const what = `${host}:${port}: pid ${pid} there owns the broker`;
-  const [warning] = warnings;
-  return warning === undefined
-    ? fine(what)
-    : bad(`${what}; it warns: ${quotedWarning(warning)}`, undefined);
+): Promise<Finding[]> {
+  try {
+    const { pid, warnings, sessionList } = await askBroker(context, env, host, port);
+    const what = `${host}:${port}: pid ${pid} there owns the broker`;
+    const [warning] = warnings;
+    const result =
+      warning === undefined
+        ? fine(what)
+        : bad(`${what}; it warns: ${quotedWarning(warning)}`, undefined);
+    return [{ about: 'broker', ...result }, ...watchFindings(sessionList, Date.now())];
+  } catch (error) {
+    return [faulty('broker', error)];
+  }
 }
 
 /** Asks as a guest, which creates nothing. */

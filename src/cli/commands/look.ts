@@ -1,6 +1,7 @@
 // The commands that look at a mailbox and clear it without reading it: peek, drop.
 import { type Command, Option } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
+import { clockTime } from '../../app/durations.ts';
 import { checkBroker } from '../../app/operations.ts';
 import {
   parseAge,
@@ -11,15 +12,7 @@ import {
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
 import { placed, sanitize, sanitizeLine } from '../../app/sanitize.ts';
-import {
-  byteCount,
-  clockTime,
-  described,
-  lines,
-  messages,
-  moreThere,
-  pastHold,
-} from '../../app/summaries.ts';
+import { byteCount, described, lines, messages, moreThere, pastHold } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';

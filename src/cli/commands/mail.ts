@@ -7,7 +7,6 @@ import { sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
 import { fetchMessagesMax } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
-import { shellWord } from '../../base/shell.ts';
 import type { LeftUnread, PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
@@ -15,6 +14,7 @@ import { addOperation } from '../operation-command.ts';
 import {
   printable,
   say,
+  sayNextWait,
   sayNoAddress,
   sayTimeout,
   sayWaiting,
@@ -45,6 +45,7 @@ export function addMailCommands(program: Command): void {
       number: 'its number in the store',
       duplicate: 'true: it was stored by an earlier post, and not again',
       reader: 'true: a reader was waiting for it',
+      watched: 'true: none was, but a session that watches will be woken',
       before: 'unread messages that will be delivered before it',
       holder: 'the first message that another reader holds: {number, name, heldMs}',
       same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',
@@ -120,18 +121,13 @@ async function post(
 }
 
 async function reportStored(
-  { to, message, host, port }: CallOf<'post'>['given'],
+  given: CallOf<'post'>['given'],
   from: Name | undefined,
   result: PostResult,
 ): Promise<void> {
-  await writeReport(present.presentStored(to, result, []));
-  if (from === undefined) return sayNoAddress(message);
-  const options = [
-    ...(host ? ['--host', present.at(host)] : []),
-    ...(port === undefined ? [] : ['--port', port]),
-  ];
-  const separator = from.startsWith('-') ? ['--'] : [];
-  await say(['Next: ipc wait', ...options, ...separator, shellWord(from)].join(' '));
+  await writeReport(present.presentStored(given.to, result, []));
+  if (from === undefined) return sayNoAddress(given.message);
+  await sayNextWait(from, given);
 }
 
 async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<number> {

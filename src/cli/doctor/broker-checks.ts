@@ -1,5 +1,5 @@
 // The broker that calls without `host` would use: what holds its port, its store, the addresses on which it
-// is open, and its dead letters.
+// is open, its dead letters, and the sessions that watch mailboxes.
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +29,7 @@ import {
 import { fileLimitFindings } from './disk-checks.ts';
 import { bad, type Finding, faulty, fine, type Result } from './finding.ts';
 import { checkFolder } from './machine-checks.ts';
+import { watchFindings } from './watch-checks.ts';
 
 /** How long a broker that is starting or ending is asked again, as a call would. */
 const retryMsMax = 1_500;
@@ -81,6 +82,7 @@ export async function localFindings(
   if (report && look.isVisible) found.push(...(await fileLimitFindings(report.pid)));
   found.push(...openAddresses(report, folder, port));
   found.push(...deadLetters(report?.deadLetters ?? stored?.deadLetters ?? [], port));
+  found.push(...watchFindings(report?.sessionList ?? [], Date.now()));
   return found;
 }
 

@@ -60,7 +60,7 @@ class HookWatch {
     this.#host = host;
     this.#env = env;
     this.#file = file;
-    this.#context = new AppContext({ env, program: programName, isGuest: true });
+    this.#context = new AppContext({ env, program: programName, ownership: 'never' });
   }
 
   async run(ended: AbortSignal): Promise<Notice | undefined> {

@@ -15,9 +15,21 @@ const message = [
 const keyChange = ['path', 'same', 'old'];
 
 const expected: Readonly<Record<string, readonly string[]>> = {
-  post: ['to', 'id', 'number', 'duplicate', 'reader', 'before', 'holder', 'same', 'elsewhere'],
+  post: [
+    'to',
+    'id',
+    'number',
+    'duplicate',
+    'reader',
+    'watched',
+    'before',
+    'holder',
+    'same',
+    'elsewhere',
+  ],
   wait: message,
   fetch: message,
+  watch: ['mailbox', 'unread', 'number', 'attempt', 'ageMs'],
   ask: message,
   peek: [
     ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder'],
@@ -80,6 +92,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('post', 'B', 'one', '--from', 'A');
   await json('wait', 'B');
   await run(['post', 'B', 'two']);
+  await json('watch', 'B');
   await json('peek', 'B');
   await json('find', 'none');
   await json('fetch', 'B');

@@ -6,7 +6,11 @@ import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  CLIENT_INFO_META_KEY,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
 import { Tool } from '../../../src/mcp/tool.ts';
@@ -21,7 +25,7 @@ import { replaceResolver } from '../../support/resolver.ts';
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
-const host = 'claude-code';
+const params = { _meta: { [CLIENT_INFO_META_KEY]: { name: 'claude-code', version: '1' } } };
 const silent = () => new IpcError('owner_silent', 'no answer');
 
 async function setUp(context: TestContext, env: Record<string, string> = {}) {
@@ -38,11 +42,11 @@ async function setUp(context: TestContext, env: Record<string, string> = {}) {
   let id = 0;
   const call = async (given: Record<string, unknown>) => {
     id++;
-    input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call' })}\n`);
+    input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params })}\n`);
     await new Promise(setImmediate);
     const { signal } = new AbortController();
     const request = { mcpReq: { id, signal } } as unknown as ServerContext;
-    const result = await tool.call(given, request, host).catch(asTheSdk);
+    const result = await tool.call(given, request).catch(asTheSdk);
     await transport.send({ jsonrpc: '2.0', id, result });
     const [content] = result.content;
     assert(content?.type === 'text');

@@ -45,9 +45,11 @@ import type {
   Offer,
   PostRequest,
   RetryRequest,
+  WatchRequest,
 } from '../../../src/model/requests.ts';
 import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
+import { type OpenWatch, WatchOracle } from './watch-oracle.ts';
 
 export interface StoredMessage {
   readonly envelope: Envelope;
@@ -300,6 +302,7 @@ export class EngineOracle {
   readonly #read = new Map<number, { mailboxes: Name[]; name: Name | undefined }>();
   /** In the order of arrival. */
   #open: OpenCall[] = [];
+  readonly #watches: WatchOracle;
   /** The call that gets the offer which is being checked. */
   #served: OpenCall | undefined;
   readonly #absent = new Set<SessionId>();
@@ -314,6 +317,7 @@ export class EngineOracle {
 
   constructor(limits: EngineLimits) {
     this.#limits = limits;
+    this.#watches = new WatchOracle(limits);
   }
 
   get size(): number {
@@ -356,6 +360,7 @@ export class EngineOracle {
     this.#connections.clear();
     this.#read.clear();
     this.#open = [];
+    this.#watches.restart(this.#messages);
     this.#holdersOfUndone.clear();
     this.#absent.clear();
     for (const { holder } of this.#messages.values()) if (holder) this.#absent.add(holder);
@@ -382,11 +387,13 @@ export class EngineOracle {
   nextDeadline(): number | undefined {
     const deadlines = this.#waits().map(({ deadline }) => deadline);
     if (this.#absent.size > 0) deadlines.push(this.#graceUntil);
+    deadlines.push(...this.#watches.deadlines());
     return deadlines.length === 0 ? undefined : Math.min(...deadlines);
   }
 
   mailboxes(): MailboxStatus[] {
-    const names = new Set(this.#waits().flatMap(({ mailboxes }) => mailboxes));
+    const parked = [...this.#waits(), ...this.#watches.open];
+    const names = new Set(parked.flatMap(({ mailboxes }) => mailboxes));
     for (const { mailbox } of this.#messages.values()) names.add(mailbox);
     return [...names].sort().map((mailbox) => {
       const messages = [...this.#messages.values()].filter((other) => other.mailbox === mailbox);
@@ -397,6 +404,7 @@ export class EngineOracle {
         ready: messages.length - held,
         held,
         waiting: this.#waits().filter((wait) => wait.mailboxes.includes(mailbox)).length,
+        watching: this.#watches.count(mailbox),
         oldestTime: times.length === 0 ? 0 : Math.min(...times),
       };
     });
@@ -446,8 +454,16 @@ export class EngineOracle {
       const record = records.shift();
       assert(record, 'the record of a reply is present');
       this.#apply(record, command, expected, instant);
+      this.#watches.changed(this.#messages, instant.now);
       onRecord();
       return record;
+    };
+    let haveRestsEnded = false;
+    /** Mail changes before any watch ends. */
+    const endRests = () => {
+      while (records.length > 0) applyNext();
+      if (!haveRestsEnded) this.#watches.beginTick(instant.now);
+      haveRestsEnded = true;
     };
     /** Releases and reclaims happen before any fetch continues. */
     const applyReturns = () => {
@@ -465,10 +481,24 @@ export class EngineOracle {
           this.#checkOffer(reply.to, response, applied.holder);
           break;
         }
-        case 'end':
+        case 'notice': {
+          const watch = this.#openWatch(reply.to, response.request);
+          assert.ok(watch && command.kind === 'tick');
+          endRests();
+          this.#watches.checkNotice(watch, response, instant);
+          break;
+        }
+        case 'end': {
+          const watch = this.#openWatch(reply.to, response.request);
+          if (watch) {
+            if (command.kind === 'tick') endRests();
+            this.#checkWatchEnd(watch, response, command, instant);
+            break;
+          }
           if (this.#openRequest(reply.to, response.request).kind === 'fetch') applyReturns();
           this.#checkEnd(reply.to, response, command, instant);
           break;
+        }
         case 'welcome':
           applyReturns();
           this.#checkReply(reply, command, expected, instant);
@@ -485,6 +515,10 @@ export class EngineOracle {
       }
     }
     while (records.length > 0) applyNext();
+    if (command.kind === 'tick') {
+      endRests();
+      this.#watches.endTick(instant.now);
+    } else this.#watches.settled(instant.now);
     assert.deepEqual([...expected.released, ...expected.reclaimed], [], 'released or held again');
     assert.deepEqual([...expected.settles], [], 'settled');
     assert.deepEqual([...expected.settlesUnstored], [], 'settled by their ids');
@@ -514,6 +548,7 @@ export class EngineOracle {
     const hello = this.#connections.get(command.connection);
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
+    if (command.kind === 'watch') return this.#expectedWatchError(command);
     const parks =
       command.kind === 'wait' || (command.kind === 'fetch' && this.#areAwaited(command.mailboxes));
     const named = command.kind === 'wait' ? this.#waits().flatMap((wait) => wait.mailboxes) : [];
@@ -521,6 +556,13 @@ export class EngineOracle {
     const { waitsMax } = this.#limits;
     const isFull = this.#open.length >= waitsMax || named.length + added > waitsMax;
     return parks && isFull ? 'too_many_waits' : undefined;
+  }
+
+  #expectedWatchError({ connection, mailboxes }: ConnectedWatch): string | undefined {
+    const { watchesMax, watchesPerConnectionMax } = this.#limits;
+    const all = this.#watches.named() + mailboxes.length;
+    const own = this.#watches.named(connection) + mailboxes.length;
+    return all > watchesMax || own > watchesPerConnectionMax ? 'too_many_waits' : undefined;
   }
 
   #expectedPostError(post: ConnectedPost, session: SessionId): string | undefined {
@@ -763,6 +805,9 @@ export class EngineOracle {
       }
       case 'disconnect':
         return this.#forget(connection);
+      case 'watch':
+        this.#reads(connection, command.mailboxes);
+        return this.#watches.add(command, connection, now, this.#messages);
       case 'wait':
       case 'fetch': {
         const hello = this.#connections.get(connection);
@@ -1087,6 +1132,22 @@ export class EngineOracle {
     this.#checkOtherFolder(to, open.mailboxes, otherFolder);
   }
 
+  #checkWatchEnd(
+    watch: OpenWatch,
+    { remaining, elsewhere, otherFolder }: EndResponse,
+    command: Command | { readonly kind: 'tick' },
+    { now }: Instant,
+  ): void {
+    const { connection, request, mailboxes } = watch;
+    assert.equal(remaining, mailboxes.flatMap((mailbox) => this.#readyIn(mailbox)).length);
+    assert.deepEqual(elsewhere, this.#elsewhere(connection, mailboxes));
+    this.#checkOtherFolder(connection, mailboxes, otherFolder);
+    if (command.kind === 'tick') return this.#watches.checkEnd(watch, now);
+    assert.ok(command.kind === 'cancel' && command.request === request);
+    assert.equal(command.connection, connection);
+    this.#watches.end(watch);
+  }
+
   #checkReply(
     { to, response }: Reply,
     command: Command | { readonly kind: 'tick' },
@@ -1110,8 +1171,8 @@ export class EngineOracle {
         return;
       case 'stored': {
         assert(command.kind === 'post');
-        const { id, number, reader, before, holder, same, also, notHeld } = response;
-        const stored = [{ id, number, reader, before, holder, same }, ...also];
+        const { id, number, reader, watched, before, holder, same, also, notHeld } = response;
+        const stored = [{ id, number, reader, watched, before, holder, same }, ...also];
         const ids = idsOf(command, session);
         assert.deepEqual(
           stored.map(({ id }) => id),
@@ -1189,7 +1250,10 @@ export class EngineOracle {
             const session = this.#connections.get(connection)?.session;
             return mailboxes.map((mailbox) => ({ session, mailbox }));
           }),
-          this.#messages.values(),
+          this.#watches.open.map((watch) => {
+            return { ...watch, session: this.#connections.get(watch.connection)?.session };
+          }),
+          this.#messages,
           this.#limits,
         );
         return;
@@ -1229,8 +1293,8 @@ export class EngineOracle {
     session: SessionId,
     duplicate: boolean,
     time: number,
-  ): Pick<PostedMessage, 'before' | 'holder' | 'same'> {
-    const nothing = { before: 0, holder: undefined, same: undefined };
+  ): Pick<PostedMessage, 'watched' | 'before' | 'holder' | 'same'> {
+    const nothing = { watched: false, before: 0, holder: undefined, same: undefined };
     if (!message || message.mailbox !== message.envelope.to) return nothing;
     const { mailbox, envelope } = message;
     const others = [...this.#messages.values()]
@@ -1254,15 +1318,18 @@ export class EngineOracle {
           }
         : undefined;
     if (message.holder) return { ...nothing, same };
+    const watched = this.#watches.count(mailbox) > 0;
     const before = others.filter(
       ({ holder, envelope: { number } }) => !holder && number < envelope.number,
     ).length;
     const first = others.find(({ holder }) => holder);
-    if (!first?.holder || first.holder === session) return { before, holder: undefined, same };
+    if (!first?.holder || first.holder === session) {
+      return { watched, before, holder: undefined, same };
+    }
     const { envelope: held, heldSince = time } = first;
     const name = this.#holderNames.get(first.holder) ?? '';
     const holder = { number: held.number, name, heldMs: Math.max(0, time - heldSince) };
-    return { before, holder, same };
+    return { watched, before, holder, same };
   }
 
   /** The lowest number first. */
@@ -1273,6 +1340,10 @@ export class EngineOracle {
   }
 
   #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
+    if (command.kind === 'cancel') {
+      const cancelled = this.#openWatch(command.connection, command.request);
+      assert.ok(!cancelled, 'a cancelled watch ends');
+    }
     for (const wait of this.#waits()) {
       for (const [number, { mailbox, holder, envelope }] of this.#messages) {
         const isThere = wait.mailboxes.includes(mailbox) && holder === undefined;
@@ -1301,6 +1372,7 @@ export class EngineOracle {
     this.#connections.delete(connection);
     this.#read.delete(connection);
     this.#open = this.#open.filter((open) => open.connection !== connection);
+    this.#watches.endAll(connection);
   }
 
   #close(open: OpenCall): void {
@@ -1309,6 +1381,12 @@ export class EngineOracle {
 
   #waits(): OpenCall[] {
     return this.#open.filter(({ kind }) => kind === 'wait');
+  }
+
+  #openWatch(connection: number, request: number): OpenWatch | undefined {
+    return this.#watches.open.find(
+      (watch) => watch.connection === connection && watch.request === request,
+    );
   }
 
   #openRequest(connection: number, request: number): OpenCall {
@@ -1372,6 +1450,7 @@ export function byName(one: MailboxStatus, other: MailboxStatus): number {
 }
 
 type ConnectedPost = PostRequest & { readonly connection: number };
+type ConnectedWatch = WatchRequest & { readonly connection: number };
 
 function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];

@@ -1,9 +1,11 @@
 // What a status must say of the sessions, and a find of messages, told from all connections, waits and messages.
 import assert from 'node:assert/strict';
 import type { EngineLimits } from '../../../src/engine/commands.ts';
+import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import type { Name, SessionId } from '../../../src/model/message.ts';
 import type { FindRequest, FoundResponse, StatusResponse } from '../../../src/model/requests.ts';
 import type { KnownIds, StoredMessage } from './engine-oracle.ts';
+import { isUnread, type OpenWatch } from './watch-oracle.ts';
 
 export interface OpenWait {
   readonly session: SessionId | undefined;
@@ -16,7 +18,8 @@ export function checkSessions(
   own: SessionId | undefined,
   connected: ReadonlySet<SessionId>,
   waits: readonly OpenWait[],
-  messages: Iterable<StoredMessage>,
+  watches: readonly (OpenWatch & Pick<OpenWait, 'session'>)[],
+  messages: ReadonlyMap<number, StoredMessage>,
   { statusSessionsMax }: Pick<EngineLimits, 'statusSessionsMax'>,
 ): void {
   const listed = sessionList.map(({ session }) => session);
@@ -24,11 +27,17 @@ export function checkSessions(
   assert.ok(namedSessions <= sessions);
   assert.equal(listed.length, Math.min(namedSessions, statusSessionsMax));
   assert.equal(new Set(listed).size, listed.length);
-  const all = [...messages];
-  for (const { session, waitsOn, held, holds } of sessionList) {
+  const all = [...messages.values()];
+  for (const listedSession of sessionList) {
+    const { session, waitsOn, held, holds } = listedSession;
     assert.ok(connected.has(session));
     const boxes = waits.filter((wait) => wait.session === session).map(({ mailbox }) => mailbox);
     assert.deepEqual([...waitsOn].sort(), [...new Set(boxes)].sort().slice(0, 16));
+    checkWatching(
+      listedSession,
+      watches.filter((watch) => watch.session === session),
+      messages,
+    );
     const numbers = all
       .filter(({ holder }) => holder === session)
       .map(({ envelope }) => envelope.number);
@@ -37,6 +46,20 @@ export function checkSessions(
     assert.ok(holds.every(({ number }) => numbers.includes(number)));
   }
   if (own !== undefined && listed.includes(own)) assert.equal(listed[0], own);
+}
+
+function checkWatching(
+  { watches, wakePath, lastNotice }: ConnectedSession,
+  own: readonly OpenWatch[],
+  messages: ReadonlyMap<number, StoredMessage>,
+): void {
+  const names = new Set(own.flatMap(({ mailboxes }) => mailboxes));
+  assert.deepEqual([...watches].sort(), [...names].sort());
+  const [first] = own;
+  assert.equal(wakePath, first?.path ?? '');
+  const told = first?.told;
+  const notice = told && { time: told.time, isRead: !isUnread(first, messages) };
+  assert.deepEqual(lastNotice, notice);
 }
 
 export function checkFound(

@@ -28,6 +28,7 @@ test('the status lists mailboxes as far as they fit', () => {
     ready: 1,
     held: 2,
     waiting: 3,
+    watching: index === 1 ? 1 : 0,
     oldestTime: index === 0 ? 0 : 1_000,
   }));
   const status: BrokerStatus = {
@@ -54,7 +55,7 @@ test('the status lists mailboxes as far as they fit', () => {
     'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
     'The broker warns: "the disk is full".',
     '"box 0": 1 ready, 2 held, 3 waiting',
-    '"box 1": 1 ready, 2 held, 3 waiting, oldest 60 s old',
+    '"box 1": 1 ready, 2 held, 3 waiting, 1 watching, oldest 60 s old',
   ]);
   assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
@@ -76,7 +77,8 @@ function session(name: string, given: Partial<SessionStatus> = {}): SessionStatu
     name: name as Name,
     origin: { program: 'claude-code', pid: 7, machine: 'laptop', folder: '~/shop' },
     since: now - 2 * hour,
-    ...{ waitsOn: [], held: 0, holds: [], own: false },
+    ...{ waitsOn: [], watches: [], wakePath: '', lastNotice: undefined },
+    ...{ held: 0, holds: [], own: false },
     ...given,
   };
 }
@@ -113,6 +115,33 @@ test('the status says of each session where it runs, since when, what it waits o
   );
 });
 
+test('the status says what a session watches, how it is woken, and whether it has read since it was told', () => {
+  const watches = ['jobs'] as Name[];
+  const told = (isRead: boolean, time = now - 58 * 60 * second) => ({ time, isRead });
+  const line = (given: Partial<SessionStatus>) =>
+    sessionLines([session('ann', { watches, ...given })])[0]?.split('connected 2 h, ')[1];
+  assert.equal(line({}), 'watches "jobs"');
+  assert.equal(line({ wakePath: 'inbox' }), 'watches "jobs" (woken by "inbox")');
+  assert.equal(
+    line({ wakePath: 'inbox', lastNotice: told(true) }),
+    'watches "jobs" (woken by "inbox"; told 15:02 UTC, read)',
+  );
+  assert.equal(
+    line({ lastNotice: told(false, now - 24 * hour), held: 1, holds: [{ number: 9, since: now }] }),
+    'watches "jobs" (told 1970-02-10 16:00 UTC, not read yet), holds #9 for 0 s',
+  );
+  assert.equal(
+    line({ waitsOn: ['a'] as Name[], watches: ['a', 'b', 'c', 'd', 'e'] as Name[] }),
+    'waits on "a", watches "a", "b", "c", "d" and 1 more',
+  );
+  assert.equal(line({ wakePath: 'x"; read)' }), 'watches "jobs" (woken by "x\\"; read)")');
+});
+
+test('a session that watches is listed before idle ones', () => {
+  const lines = sessionLines([session('idle'), session('ann', { watches: ['ann'] as Name[] })]);
+  assert.match(lines[0] ?? '', /^Session "ann" .*, watches "ann"$/);
+});
+
 test('a status counts the sessions that have no name, beside those that it lists', () => {
   const counted = (sessions: number, namedSessions: number) => {
     const [first = ''] = summaries
@@ -142,7 +171,7 @@ test('the status lists 20 sessions to a model, fewer when their names are long, 
 
 test('of a status with mailboxes and sessions that all have long names everything fits into a result', () => {
   const long = '"'.repeat(200) as Name;
-  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, oldestTime: 1 };
+  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, watching: 4, oldestTime: 1 };
   const mailboxes = Array.from({ length: 1_000 }, () => box);
   const sessionList = Array.from({ length: 200 }, () => session(long));
   const warnings = Array.from({ length: 100 }, () => '"'.repeat(1_000));

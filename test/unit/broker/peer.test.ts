@@ -28,7 +28,7 @@ function startTurns(context: TestContext): Turns {
   return turns;
 }
 
-type Kind = 'status' | 'goodbye' | 'post' | 'settle' | 'wait' | 'fetch' | 'find';
+type Kind = 'status' | 'goodbye' | 'post' | 'settle' | 'wait' | 'watch' | 'fetch' | 'find';
 
 const mailboxes = ['A', 'B', 'C'] as [Name, Name, Name];
 
@@ -44,6 +44,7 @@ function requestOf(kind: Kind, request: number): RequestToSend {
   if (kind === 'post') return { kind, request, ...post };
   if (kind === 'settle') return { kind, request, holds: [hold, hold, hold] };
   if (kind === 'wait') return { kind, request, mailboxes, answers: '', waitMs: 1_000 };
+  if (kind === 'watch') return { kind, request, mailboxes, waitMs: 0, told: undefined, path: '' };
   if (kind === 'fetch') return { kind, request, mailboxes, bytesMax: 1, messagesMax: 1 };
   if (kind === 'find') return { kind, request, ids: [hold.id, hold.id, hold.id], answersIn: '' };
   return { kind, request };
@@ -105,8 +106,8 @@ test('a settle counts for each of its messages', async (context) => {
   assert.deepEqual(perTurn(taken), [2, 2, 1]);
 });
 
-test('a wait and a fetch count for each of their mailboxes, and a find for each of its ids', async (context) => {
-  for (const kind of ['wait', 'fetch', 'find'] as const) {
+test('a wait, a watch and a fetch count for each of their mailboxes, and a find for each of its ids', async (context) => {
+  for (const kind of ['wait', 'watch', 'fetch', 'find'] as const) {
     const { taken, say } = await startPeer(context, startTurns(context), { turnRequestsMax: 6 });
     await say(kind, 5);
     assert.deepEqual(perTurn(taken), [2, 2, 1], kind);

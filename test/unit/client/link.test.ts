@@ -297,6 +297,112 @@ test('a wait without end that is aborted is cancelled at the broker', async () =
   assert.deepEqual(seen, ['hello', 'wait', 'cancel']);
 });
 
+const watchHere = ['watch'] as const;
+
+test('a watch is sent again after a lost connection and when its time at the broker is over, with what is left of its time and its pause', async () => {
+  const sent: [number, number | undefined][] = [];
+  const { client, machine, dials } = makeClient((request, connection) => {
+    const { request: number } = request;
+    if (request.kind === 'hello')
+      return connection.answer({ ...welcome(number), requests: watchHere });
+    if (request.kind !== 'watch') return;
+    sent.push([request.waitMs, request.told?.pauseMs]);
+    if (sent.length === 1) machine.setTimer(() => connection.destroy(), 10_000);
+    const end = { kind: 'end', request: number, ...nothingLeft } as const;
+    if (sent.length === 2) machine.setTimer(() => connection.answer(end), 300_000);
+    const notice = { mailbox: box, unread: 3, number: 7, attempt: 2, ageMs: 5 };
+    if (sent.length === 3) connection.answer({ kind: 'notice', request: number, ...notice });
+  });
+  const told = { number: 6, attempt: 1, time: 1, pauseMs: 30_000 };
+  const watching = client.watch([box], { timeoutMs: 400_000, told });
+  await machine.pass(310_000);
+  const expected = { mailbox: box, unread: 3, number: 7, attempt: 2, ageMs: 5 };
+  assert.deepEqual(await watching, expected);
+  assert.deepEqual(sent, [
+    [300_000, 30_000],
+    [300_000, 20_000],
+    [90_000, 0],
+  ]);
+  assert.equal(dials.length, 2);
+});
+
+test('a watch ends on time, also at a broker that says nothing', async () => {
+  const seen: string[] = [];
+  let isSilent = false;
+  const { client, machine } = makeClient((request, connection) => {
+    seen.push(request.kind);
+    const { kind, request: number } = request;
+    if (kind === 'hello') return connection.answer({ ...welcome(number), requests: watchHere });
+    if (kind !== 'watch' || isSilent) return;
+    const end = { kind: 'end', request: number, ...nothingLeft } as const;
+    machine.setTimer(() => connection.answer(end), request.waitMs);
+  });
+  const first = client.watch([box], { timeoutMs: 1_000 });
+  await machine.pass(1_000);
+  assert.equal(await first, undefined);
+  isSilent = true;
+  const second = client.watch([box], { timeoutMs: 1_000 });
+  await machine.pass(10_000);
+  assert.equal(await second, undefined);
+  assert.deepEqual(seen, ['hello', 'watch', 'watch', 'cancel']);
+});
+
+test('a watch that is aborted is cancelled at the broker, and a notice that was on its way is ignored', async () => {
+  const seen: string[] = [];
+  const abort = new AbortController();
+  const { client } = makeClient((request, connection) => {
+    seen.push(request.kind);
+    const { kind, request: number } = request;
+    if (kind === 'hello') connection.answer({ ...welcome(number), requests: watchHere });
+    if (kind === 'watch') abort.abort();
+    if (kind !== 'cancel') return;
+    const notice = { mailbox: box, unread: 1, number: 7, attempt: 1, ageMs: 5 };
+    connection.answer({ kind: 'notice', request: number, ...notice });
+  });
+  const endless = { timeoutMs: Number.POSITIVE_INFINITY, signal: abort.signal };
+  await assert.rejects(client.watch([box], endless), { code: 'cancelled' });
+  await new Promise(setImmediate);
+  assert.deepEqual(seen, ['hello', 'watch', 'cancel']);
+});
+
+test('a parked watch outlives owners that fail and responses that break the protocol', async () => {
+  let epoch = 0;
+  let watches = 0;
+  const { client, machine } = makeClient((request, connection) => {
+    const { kind, request: number } = request;
+    if (kind === 'hello') {
+      return connection.answer({ ...welcome(number, ++epoch), requests: watchHere });
+    }
+    if (kind !== 'watch') return;
+    watches += 1;
+    if (watches < 5) {
+      connection.answer({ kind: 'error', request: 0, code: 'storage_failed', message: 'EIO' });
+      return connection.close();
+    }
+    if (watches > 5) return;
+    connection.frame({ type: 0xff, request: 0, header: Buffer.alloc(0), body: Buffer.alloc(0) });
+  });
+  const watching = client.watch([box], { timeoutMs: 60_000 });
+  await machine.pass(10_000);
+  assert.equal(watches, 6);
+  await machine.pass(60_000);
+  assert.equal(await watching, undefined);
+});
+
+test('a watch is not sent to an older broker, and the link stays', async () => {
+  const seen: string[] = [];
+  const { client, dials } = makeClient((request, connection) => {
+    seen.push(request.kind);
+    if (request.kind === 'hello') connection.answer(welcome(request.request));
+  });
+  await assert.rejects(client.watch([box], { timeoutMs: 1_000 }), {
+    code: 'version_mismatch',
+    message: 'the session that owns the broker (pid 2) is older, and cannot watch',
+  });
+  assert.deepEqual(seen, ['hello']);
+  assert.equal(dials.length, 1);
+});
+
 test('a peek or a drop is not sent to a broker that does not announce it, and the link stays', async () => {
   const seen: string[] = [];
   const { client, dials } = makeClient((request, connection) => {

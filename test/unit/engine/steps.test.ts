@@ -34,6 +34,8 @@ const limits: Partial<EngineLimits> = {
   unreadBytesMax,
   waitsMax: 1_000_000,
   waitsPerConnectionMax: 1_000_000,
+  watchesMax: 1_000_000,
+  watchesPerConnectionMax: 1_000_000,
   unacknowledgedPostsMax: 1_000_000,
   mailboxMessagesMax: 1_000_000,
   // Shares of a request that the states exceed many times.
@@ -103,6 +105,13 @@ class Peer {
 
   wait(from: Name | MailboxList, { answers = '' as MessageId | '', reads = true } = {}) {
     return this.run({ kind: 'wait', mailboxes: listOf(from), answers, waitMs: 60_000 }, reads);
+  }
+
+  /** `told`: of a message, which is unread. */
+  watch(from: Name | MailboxList, told?: Hold): void {
+    const last = told && { number: told.number, attempt: 1, time: 0, pauseMs: 60_000 };
+    const watch = { waitMs: 300_000, told: last, path: 'task' };
+    this.run({ kind: 'watch', mailboxes: listOf(from), ...watch });
   }
 
   fetch(from: Name | MailboxList, messagesMax = 1, reads = true): Hold[] {
@@ -242,6 +251,47 @@ const states: Readonly<Record<string, State>> = {
         peer.wait(['first' as Name, name, 'last' as Name], { reads: false });
       }
       it.extra = () => assert.equal(peer.take().replies.length, 1);
+    },
+  },
+  'watches on one mailbox': {
+    build: (it, count) => {
+      const peer = it.newPeer();
+      for (let watches = 0; watches < count; watches++) peer.watch(A);
+    },
+  },
+  'watches on as many mailboxes': {
+    build: ({ newPeer }, count) => {
+      const peer = newPeer();
+      for (const name of numbered(count)) peer.watch(name);
+    },
+  },
+  'watches on several mailboxes, shared and their own': {
+    build: (it, count) => {
+      const peer = it.newPeer();
+      for (let watches = 0; watches < count / mailboxesPerReadMax; watches++) {
+        const own = numbered(mailboxesPerReadMax - 2).map((name) => `${name} of ${watches}`);
+        peer.watch([A, ...(own as Name[]), P]);
+      }
+    },
+  },
+  'watches that rest because of one message': {
+    build: (it, count) => {
+      const messages = [1, 2].map(() => it.honest.post('rest' as Name));
+      const peer = it.newPeer();
+      for (const message of messages) {
+        for (let watches = 0; watches < count; watches++) peer.watch(['rest' as Name, A], message);
+      }
+      it.extra = () => it.honest.settle([messages.shift() as Hold]);
+    },
+  },
+  'mailboxes with mail of which a session was told, so that its turn runs': {
+    build: ({ engine, honest, newPeer }, count) => {
+      const peer = newPeer();
+      for (const name of numbered(count)) {
+        honest.post(name);
+        peer.watch(name);
+      }
+      assert.equal(engine.tick(instantAt(1_000)).replies.length, count);
     },
   },
   'fetches of several mailboxes that wait for an absent holder': {
@@ -398,6 +448,16 @@ const requests: Readonly<Record<string, (it: Case) => void>> = {
   },
   'wait on several mailboxes, and cancel': ({ honest }) => {
     honest.wait(['nothing' as Name, 'no more' as Name]);
+    honest.cancel();
+  },
+  'watch several mailboxes, and cancel': ({ honest }) => {
+    honest.watch(['nothing' as Name, A, P]);
+    honest.cancel();
+  },
+  'watch while the last message is unread, and read it': ({ honest }) => {
+    const message = honest.post('watched' as Name);
+    honest.watch('watched' as Name, message);
+    honest.settle([message]);
     honest.cancel();
   },
   'fetch from several mailboxes': ({ honest }) => void honest.fetch(['nothing' as Name, A]),

@@ -89,16 +89,22 @@ test('a look into a mailbox has each message with its sender, age, size, state, 
   );
 });
 
-test('a look into a mailbox says who waits there', () => {
-  const reader = (name: string, waitsOn: readonly Name[]): SessionStatus => ({
+test('a look into a mailbox says who waits there, and who watches it', () => {
+  const reader = (name: string, waitsOn: readonly Name[], watches: readonly Name[] = []) => ({
     ...{ session, name: name as Name, origin, since: now },
-    ...{ waitsOn, held: 0, holds: [], own: false },
+    ...{ waitsOn, watches, wakePath: '', lastNotice: undefined, held: 0, holds: [], own: false },
   });
   const note = (...sessions: readonly SessionStatus[]) => readersNote(ben, sessions);
   assert.deepEqual(note(reader('ada', [amy])), ['no reader is waiting there']);
   assert.deepEqual(note(reader('ada', [amy, ben])), ['"ada" waits there']);
   const six = ['ada', 'bob', 'cy', 'dora', 'eve', 'flo'].map((name) => reader(name, [ben]));
   assert.deepEqual(note(...six), ['"ada", "bob", "cy", "dora", 2 more wait there']);
+  const watcher = (name: string) => reader(name, [], [amy, ben]);
+  assert.deepEqual(note(watcher('gil')), ['no reader is waiting there', '"gil" watches it']);
+  assert.deepEqual(note(watcher('gil'), reader('ada', [ben]), watcher('hal')), [
+    '"ada" waits there',
+    '"gil", "hal" watch it',
+  ]);
 });
 
 test('a look into a mailbox of hostile messages fits into a result, each on one line', () => {

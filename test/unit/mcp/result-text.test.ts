@@ -495,6 +495,14 @@ test('the result of a post says what is unread before the message, and who holds
     'Stored as #9 in "jobs"; 3 unread before it; "ben" has been busy with #5 for 2 min.',
   );
   assert.equal(
+    stored({ watched: true }),
+    'Stored as #9 in "jobs"; a session that watches "jobs" will be woken.',
+  );
+  assert.equal(
+    stored({ before: 3, holder, watched: true }),
+    'Stored as #9 in "jobs"; 3 unread before it; "ben" has been busy with #5 for 2 min; a session that watches "jobs" will be woken.',
+  );
+  assert.equal(
     stored({ holder: { ...holder, heldMs: 999 } }),
     'Stored as #9 in "jobs"; "ben" is busy with #5.',
   );
@@ -533,7 +541,7 @@ test('a text that this session posts again is noted unless the result of its fir
   const own = new OwnPosts();
   const result = (number: number): PostResult => ({
     ...{ id: `m${number}` as MessageId, number, duplicate: false, reader: false, before: 0 },
-    ...{ holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
+    ...{ watched: false, holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
     ...{ also: [], notHeld: [], elsewhere: [] },
   });
   assert.equal(own.withoutSeen('p1', result(9)).same?.number, 7);
@@ -574,6 +582,17 @@ test('the result of a post to several mailboxes lists what was stored, as far as
       ['a note'],
     ),
     'Stored in 3 mailboxes: #12 in "B", #13 in "A" (a reader was waiting), #14 in "C" (3 unread before it); a note.\nNext: wait "A" for an answer.',
+  );
+  const woken = {
+    ...result,
+    also: [
+      { ...of(13, false), watched: true },
+      { ...ahead, watched: true },
+    ],
+  };
+  assert.equal(
+    resultText.presentPost([box, sender, 'C' as Name], sender, woken, [], []),
+    'Stored in 3 mailboxes: #12 in "B", #13 in "A" (a session will be woken), #14 in "C" (3 unread before it, a session will be woken).',
   );
   const same = { number: 7, ageMs: 40_000, isHeld: false };
   const again = { ...result, same, also: [{ ...of(13, true), same }, ahead], elsewhere: [inAmy] };

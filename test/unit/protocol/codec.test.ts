@@ -78,6 +78,14 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     { kind: 'wait', request: 3, mailboxes: [to], answers: '', waitMs: 60_000 },
     '03 00 0000 00000003 00000007 01 41 0000ea60 00',
   ],
+  watch: [
+    {
+      ...{ kind: 'watch', request: 16, mailboxes: [to], waitMs: 60_000, path: 'task' },
+      told: { number: 5, attempt: 2, time: 2 ** 40, pauseMs: 30_000 },
+    },
+    '12 00 0000 00000010 00000027 01 41 0000ea60 04 7461736b',
+    '00000001 0000000000000005 00000002 0000010000000000 00007530',
+  ],
   fetch: [
     { kind: 'fetch', request: 4, mailboxes: [to], bytesMax: 1_000, messagesMax: 0 },
     '04 00 0000 00000004 0000000a 01 41 000003e8 00000000',
@@ -150,6 +158,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   stored: [
     {
       ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
+      watched: false,
       ...{ also: [], notHeld: holds, before: 3, elsewhere: [{ mailbox: from, ready: 2 }] },
       holder: { number: 4, name: from, heldMs: 1_000 },
       same: { number: 5, ageMs: 2_000, isHeld: true },
@@ -197,6 +206,10 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     },
     '84 00 0000 00000003 00000012 00000007 00000001 01 42 00000001 03 7e2f62',
   ],
+  notice: [
+    { kind: 'notice', request: 16, mailbox: to, unread: 3, number: 5, attempt: 2, ageMs: 1_000 },
+    '92 00 0000 00000010 0000001a 01 41 00000003 0000000000000005 00000002 00000000000003e8',
+  ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
   status: [
@@ -210,11 +223,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
       sessionList: [
         {
           ...{ session, name: to, origin: { ...origin, folder: '~/a' }, since: 4 },
-          ...{ waitsOn: [to, from], held: 9, holds: [{ number: 6, since: 5 }] },
+          ...{ waitsOn: [to, from], watches: [from], wakePath: 'task' },
+          lastNotice: { time: 2 ** 40, isRead: true },
+          ...{ held: 9, holds: [{ number: 6, since: 5 }] },
         },
       ],
       mailboxCount: 1,
-      mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, oldestTime: 4 }],
+      mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, watching: 2, oldestTime: 4 }],
       deadLetterCount: 2,
       deadLetters: [{ to, messages: 2 }],
       damaged: 1,
@@ -224,12 +239,13 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     '87 00 0000 00000007',
     json(
       '{"messages":1,"bytes":5,"sessions":2,"namedSessions":1,"mailboxCount":1,' +
-        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"oldestTime":4}],' +
+        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"watching":2,"oldestTime":4}],' +
         '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
         '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
     '00000001 10 6973636e6c3968716e6f616c6d763034 01 41 01 70 00000102 01 6d 03 7e2f61',
-    '0000000000000004 00000002 01 41 01 42 00000009 00000001 0000000000000006 0000000000000005',
+    '0000000000000004 00000002 01 41 01 42 00000001 01 42 04 7461736b 00000001 0000010000000000 01',
+    '00000009 00000001 0000000000000006 0000000000000005',
   ],
   error: [
     { kind: 'error', request: 2, code: 'store_full', message: 'full' },
@@ -476,14 +492,19 @@ test('what only a post to several mailboxes has is at the end of both headers', 
   assert.deepEqual(decodeResponse(frameOf(stored)).response, storedThree);
 });
 
-test('what only a wait on several mailboxes or a fetch from them has is at the end of the header', () => {
+test('what only a wait or watch on several mailboxes or a fetch from them has is at the end of the header', () => {
   const list = ['A', 'B', 'C'] as unknown as MailboxList;
+  const watch = { kind: 'watch', request: 5, mailboxes: list, waitMs: 60_000 } as const;
   const wait = { kind: 'wait', request: 3, mailboxes: list, answers: '', waitMs: 60_000 } as const;
   const sizes = { bytesMax: 1_000, messagesMax: 0 };
   const fetch = { kind: 'fetch', request: 4, mailboxes: list, ...sizes } as const;
   const pinned: [RequestToSend, string][] = [
     [wait, '03 00 0000 00000003 0000000f 01 41 0000ea60 00 00000002 01 42 01 43'],
     [fetch, '04 00 0000 00000004 00000012 01 41 000003e8 00000000 00000002 01 42 01 43'],
+    [
+      { ...watch, told: undefined, path: '' },
+      '12 00 0000 00000005 00000013 01 41 0000ea60 00 00000000 00000002 01 42 01 43',
+    ],
   ];
   for (const [request, hex] of pinned) {
     const bytes = encodeRequest(request);
@@ -492,18 +513,19 @@ test('what only a wait on several mailboxes or a fetch from them has is at the e
   }
 });
 
-test('a wait and a fetch name 1 to 16 mailboxes, each once, and one for an answer', () => {
+test('a wait, a watch and a fetch name 1 to 16 mailboxes, each once, and a wait for an answer one', () => {
   const [first, ...names] = Array.from({ length: 16 }, (_, index) => `box ${index}` as typeof to);
   const all: MailboxList = [first as typeof to, ...names];
   const sizes = { bytesMax: 1_000, messagesMax: 1 };
-  const decoded = (kind: 'wait' | 'fetch', mailboxes: MailboxList) => {
-    const request =
-      kind === 'wait'
-        ? { kind, request: 1, mailboxes, answers: '' as const, waitMs: 0 }
-        : { kind, request: 1, mailboxes, ...sizes };
-    return () => decodeRequest(frameOf(encodeRequest(request)));
+  const requestOf = (kind: 'wait' | 'watch' | 'fetch', mailboxes: MailboxList): RequestToSend => {
+    if (kind === 'wait') return { kind, request: 1, mailboxes, answers: '', waitMs: 0 };
+    if (kind === 'fetch') return { kind, request: 1, mailboxes, ...sizes };
+    return { kind, request: 1, mailboxes, waitMs: 0, told: undefined, path: '' };
   };
-  for (const kind of ['wait', 'fetch'] as const) {
+  const decoded = (kind: 'wait' | 'watch' | 'fetch', mailboxes: MailboxList) => {
+    return () => decodeRequest(frameOf(encodeRequest(requestOf(kind, mailboxes))));
+  };
+  for (const kind of ['wait', 'watch', 'fetch'] as const) {
     decoded(kind, all)();
     assert.throws(decoded(kind, [...all, to]), {
       code: 'bad_parameter',
@@ -618,6 +640,61 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
   }
 });
 
+test('a watch waits five minutes at most, pauses two hours at most, and has a short name of its path in ASCII', () => {
+  const watch = requests.watch[0] as RequestToSend & { kind: 'watch' };
+  const told = { number: 5, attempt: 2, time: 2 ** 40, pauseMs: 7_200_000 };
+  const decode = (given: Partial<typeof watch>) =>
+    decodeRequest(frameOf(encodeRequest({ ...watch, ...given })));
+  const most = { waitMs: 300_000, told, path: 'x'.repeat(24) };
+  assert.deepEqual(decode(most), { ...watch, ...most });
+  const wrong: [Partial<typeof watch>, string][] = [
+    [{ waitMs: 300_001 }, 'bad_timeout'],
+    [{ told: { ...told, pauseMs: 7_200_001 } }, 'bad_parameter'],
+    [{ path: 'x'.repeat(25) }, 'bad_parameter'],
+    [{ path: 'caf\u00e9' }, 'bad_parameter'],
+    [{ path: 'a\x1b' }, 'bad_parameter'],
+    [{ mailboxes: ['a\nb' as typeof to] }, 'bad_name'],
+  ];
+  for (const [given, code] of wrong) {
+    assert.throws(
+      () => decode(given),
+      (error) => error instanceof IpcError && error.code === code && !error.kind.fatal,
+      code,
+    );
+  }
+});
+
+test('a watch names one last notice at most, of a message with a number and a time', () => {
+  const frame = requestFrame('watch');
+  const [rest, told] = [frame.header.subarray(0, -28), frame.header.subarray(-24)];
+  const headers = [
+    Buffer.concat([rest, Buffer.of(0, 0, 0, 2), told, told]),
+    Buffer.concat([rest, Buffer.of(0, 0, 0, 1), Buffer.alloc(8), told.subarray(8)]),
+    Buffer.concat([rest, Buffer.of(0, 0, 0, 1), told.fill(0xff, 12, 20)]),
+  ];
+  for (const header of headers) {
+    assert.throws(() => decodeRequest({ ...frame, header }), { code: 'bad_frame' });
+  }
+});
+
+test('a stored message has a reader, is watched, or neither: 1, 2 or 0, and no other number', () => {
+  const stored = answers.stored[0] as Response & { kind: 'stored' };
+  for (const [reader, watched, code] of [
+    [false, false, 0],
+    [true, false, 1],
+    [false, true, 2],
+  ] as const) {
+    const frame = frameOf(encodeResponse({ ...stored, reader, watched }));
+    assert.equal(frame.header[13], code);
+    assert.deepEqual(decodeResponse(frame).response, { ...stored, reader, watched });
+    frame.header[13] = 3;
+    assert.throws(() => decodeResponse(frame), {
+      code: 'bad_frame',
+      message: 'a stored message with the reader 3',
+    });
+  }
+});
+
 test('a post has either a count or an id', () => {
   const post = requests.post[0] as Request & { kind: 'post' };
   for (const wrong of [
@@ -657,7 +734,13 @@ test('every error in a response is fatal', () => {
   const offer = answers.offer[0] as Response & { kind: 'offer' };
   const lastHold = { name: '' as Name, from: 1, to: 2, ended: 'released' } as const;
   const stored = answers.stored[0] as Response & { kind: 'stored' };
+  const notice = answers.notice[0] as Response & { kind: 'notice' };
   const wrong: Response[] = [
+    { ...notice, mailbox: '' as typeof to },
+    { ...notice, unread: 0 },
+    { ...notice, number: 0 },
+    { ...notice, attempt: 0 },
+    { ...notice, ageMs: timeMsMax + 1 },
     { ...offer, lastHold: { ...lastHold, name: 'a\x1b' as Name } },
     { ...offer, lastHold: { ...lastHold, to: Number.MAX_SAFE_INTEGER } },
     { ...offer, otherFolder: 'a\nb' },
@@ -686,6 +769,12 @@ test('every error in a response is fatal', () => {
       { since: 8_640_000_000_000_001 },
       { waitsOn: [''] as (typeof to)[] },
       { waitsOn: Array.from({ length: 17 }, () => to) },
+      { watches: ['a\x1b'] as (typeof to)[] },
+      { wakePath: 'x'.repeat(25) },
+      { wakePath: 'a\nb' },
+      { watches: Array.from({ length: 17 }, () => to) },
+      { lastNotice: { time: 8_640_000_000_000_001, isRead: true } },
+      { lastNotice: { time: 1, isRead: 2 as unknown as boolean } },
       { held: 0 },
       { held: 9, holds: Array.from({ length: 9 }, () => ({ number: 1, since: 0 })) },
       { holds: [{ number: 0, since: 0 }] },

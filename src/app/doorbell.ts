@@ -1,0 +1,151 @@
+// When an agent is rung for its mail. The broker says when mail is unread; this decides when that is worth a ring:
+// 1. A session that is in a call, or has just been, is busy and not rung: its agent sees the mail by itself.
+// 2. The first ring comes with the notice. While the same message stays unread, the next ones come after longer and
+//    longer pauses. A message that was read, or another call that reads, begins the row anew.
+// 3. A session gets at most `ringsPerHour`, so agents that wake each other for nothing come to rest.
+import { IpcError } from '../base/errors.ts';
+import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
+import type { Notice } from '../model/mail-ahead.ts';
+import type { MailService } from '../model/mail-service.ts';
+import type { MailboxList } from '../model/message.ts';
+import type { Told } from '../model/requests.ts';
+import { hourMs, pauseMsAfter, ringsPerHour } from './ring-pauses.ts';
+
+/** Wakes the agent. */
+export interface Bell {
+  /** The way that the next ring takes, for a status; undefined when there is none any more. */
+  readonly path: string | undefined;
+  /** Returns how long the next ring has to wait at least, in milliseconds. */
+  ring(notice: Notice, ring: Ring): Promise<number>;
+}
+
+export interface Ring {
+  /** Counts the rings of the session, from 1. */
+  readonly count: number;
+  /** How many rings for the same message came before this one. */
+  readonly unread: number;
+}
+
+/** A session counts as busy for this long after a call: its agent is reading the result. */
+export const busyMsAfterCall = 2_000;
+/** A session that is in a call is looked at again after this time. */
+const busyMsInCall = 5_000;
+/** Pause after an error before the broker is asked again. */
+const retryMs = 10_000;
+
+export class Doorbell {
+  readonly #mail: Pick<MailService, 'watch'>;
+  readonly #bell: Bell;
+  readonly #runtime: Runtime;
+  #mailboxes: MailboxList | undefined;
+  /** Ends the watch that is parked now. */
+  #interrupt = new AbortController();
+  #told: Told | undefined;
+  /** Rings for the message that the session was told of last. */
+  #unread = 0;
+  #count = 0;
+  /** When the rings of the last hour were, the oldest first. */
+  readonly #rung: number[] = [];
+  #openCalls = 0;
+  #busyUntil = 0;
+
+  constructor(mail: Pick<MailService, 'watch'>, bell: Bell, runtime: Runtime = systemRuntime) {
+    this.#mail = mail;
+    this.#bell = bell;
+    this.#runtime = runtime;
+  }
+
+  get mailboxes(): MailboxList | undefined {
+    return this.#mailboxes;
+  }
+
+  /** Rings for mail in these mailboxes and no others; undefined ends it. */
+  watch(mailboxes: MailboxList | undefined): void {
+    const wasWatching = this.#mailboxes !== undefined;
+    this.#mailboxes = mailboxes;
+    this.#beginAnew();
+    if (mailboxes && !wasWatching) void this.#run();
+  }
+
+  callBegan(): void {
+    this.#openCalls++;
+  }
+
+  /** `hasRead`: the call was a read, so the agent is awake and knows of its mail. */
+  callEnded(hasRead: boolean): void {
+    this.#openCalls--;
+    this.#busyUntil = this.#runtime.now() + busyMsAfterCall;
+    if (hasRead && this.#unread > 0) this.#beginAnew();
+  }
+
+  /** Mail that the agent has left unread rings again after the first pause. */
+  #beginAnew(): void {
+    const isKnown = this.#unread > 0;
+    this.#unread = 0;
+    this.#told = this.#told && { ...this.#told, pauseMs: isKnown ? pauseMsAfter(1) : 0 };
+    this.#interrupt.abort();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#mailboxes) {
+      this.#interrupt = new AbortController();
+      const { path } = this.#bell;
+      if (path === undefined) break;
+      try {
+        const notice = await this.#mail.watch(this.#mailboxes, {
+          timeoutMs: Number.POSITIVE_INFINITY,
+          told: this.#told,
+          path,
+          signal: this.#interrupt.signal,
+        });
+        if (notice) await this.#noticed(notice);
+      } catch (error) {
+        if (!(error instanceof IpcError)) throw error;
+        if (error.code === 'closed') break;
+        if (error.code !== 'cancelled') await this.#pause(retryMs);
+      }
+    }
+    this.#mailboxes = undefined;
+  }
+
+  async #noticed(notice: Notice): Promise<void> {
+    const isSame = isAbout(this.#told, notice);
+    if (!isSame) this.#unread = 0;
+    const waitMs = this.#mustWait();
+    if (waitMs > 0) return this.#rest(notice, waitMs);
+    this.#rung.push(this.#runtime.now());
+    const ring = { count: ++this.#count, unread: this.#unread };
+    const pauseMs = pauseMsAfter(++this.#unread);
+    this.#rest(notice, pauseMs);
+    const pauseMsMin = await this.#bell.ring(notice, ring);
+    if (pauseMsMin > pauseMs && isAbout(this.#told, notice)) this.#rest(notice, pauseMsMin);
+  }
+
+  #rest({ number, attempt }: Notice, pauseMs: number): void {
+    this.#told = { number, attempt, time: this.#runtime.time(), pauseMs };
+  }
+
+  /** For how long the session must not be rung, in milliseconds. */
+  #mustWait(): number {
+    if (this.#openCalls > 0) return busyMsInCall;
+    const now = this.#runtime.now();
+    if (now < this.#busyUntil) return this.#busyUntil - now;
+    while ((this.#rung[0] ?? now) <= now - hourMs) this.#rung.shift();
+    const [oldest] = this.#rung;
+    return oldest === undefined || this.#rung.length < ringsPerHour ? 0 : oldest + hourMs - now;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer: Timer = this.#runtime.setTimer(resolve, ms).unref();
+      this.#interrupt.signal.addEventListener('abort', () => {
+        this.#runtime.clearTimer(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+function isAbout(told: Told | undefined, { number, attempt }: Notice): boolean {
+  return told?.number === number && told.attempt === attempt;
+}

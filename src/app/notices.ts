@@ -1,0 +1,81 @@
+// The notices of unread mail, one after the other. After each the broker is asked again, with the message that the
+// notice named: the broker is silent until that message is read, or released again.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cancelled, IpcError } from '../base/errors.ts';
+import { watchPauseMsMax } from '../base/limits.ts';
+import { quoted } from '../base/quoted.ts';
+import type { Notice } from '../model/mail-ahead.ts';
+import type { Cancellable, MailService } from '../model/mail-service.ts';
+import type { MailboxList } from '../model/message.ts';
+import type { Told } from '../model/requests.ts';
+import { roughTime } from './durations.ts';
+
+export interface NoticesOptions extends Cancellable {
+  /** Infinity: without end. */
+  readonly timeoutMs: number;
+  /** How the session is woken, for a status. */
+  readonly path: string;
+  /** Gets an error that may pass by itself, after which the broker is asked again. Without it the error is thrown. */
+  readonly onFault?: ((error: IpcError) => void) | undefined;
+}
+
+const faultPauseMs = 1_000;
+
+/**
+ * Ends when the time is over, and throws `cancelled` after the signal. While the caller works on a notice, the session
+ * watches nothing.
+ */
+export async function* notices(
+  mail: Pick<MailService, 'watch'>,
+  mailboxes: MailboxList,
+  options: NoticesOptions,
+  now = () => performance.now(),
+): AsyncGenerator<Notice, void> {
+  const { timeoutMs, path, signal } = options;
+  const endsAt = now() + timeoutMs;
+  const leftMs = () => Math.max(0, endsAt - now());
+  let told: Told | undefined;
+  let restsUntil = 0;
+  for (;;) {
+    const ask = () => mail.watch(mailboxes, { timeoutMs: leftMs(), told, path, signal });
+    const notice = await patiently(ask, leftMs, options);
+    if (!notice) return;
+    const { number, attempt } = notice;
+    const isSame = number === told?.number && attempt === told.attempt;
+    // Only the pause is over: nothing has become of the message.
+    const isRepeated = isSame && now() >= restsUntil;
+    restsUntil = now() + watchPauseMsMax;
+    const time = isRepeated && told ? told.time : Date.now();
+    told = { number, attempt, time, pauseMs: watchPauseMsMax };
+    if (!isRepeated) yield notice;
+  }
+}
+
+/** Asks again after each error that may pass. Returns undefined when no time is left. */
+async function patiently<Result>(
+  ask: () => Promise<Result>,
+  leftMs: () => number,
+  { onFault, signal }: NoticesOptions,
+): Promise<Result | undefined> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const mayPass = error instanceof IpcError && error.kind.retry === true;
+      if (!mayPass || !onFault) throw error;
+      onFault(error);
+    }
+    const pauseMs = Math.min(faultPauseMs, leftMs());
+    await sleep(pauseMs, undefined, { signal }).catch(() => Promise.reject(cancelled()));
+    if (leftMs() === 0) return undefined;
+  }
+}
+
+/** In one line, without the words of any sender: `2 messages wait in "ann": the first is #7, 3 min old.` */
+export function presentNotice({ mailbox, unread, number, ageMs }: Notice): string {
+  const where = `in ${quoted(mailbox)}`;
+  const first = `#${number}, ${roughTime(ageMs)} old.`;
+  if (unread === 1) return `1 message waits ${where}: ${first}`;
+  return `${unread} messages wait ${where}: the first is ${first}`;
+}

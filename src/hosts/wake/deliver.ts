@@ -1,0 +1,53 @@
+// Hands lines to a Unix socket of the host. Its path comes from the environment of this process, or is made from
+// it; so it is used only if it leads to a socket of this user.
+import { statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { cancelled, systemErrorCode } from '../../base/errors.ts';
+import { notWoken } from './wake-path.ts';
+
+/** Time for the other side to take all lines and to close the connection. */
+const takeMsMax = 2_000;
+const answerCharactersMax = 1_000;
+
+/** Returns the other side's answer, '' if it gives none. */
+export async function deliver(
+  path: string,
+  lines: readonly object[],
+  signal?: AbortSignal,
+): Promise<string> {
+  requireOwnSocket(path);
+  const late = AbortSignal.timeout(takeMsMax);
+  const ended = signal ? AbortSignal.any([signal, late]) : late;
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect({ path, signal: ended });
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      answer = (answer + text).slice(0, answerCharactersMax);
+    });
+    socket.on('error', (error) => {
+      if (signal?.aborted) reject(cancelled());
+      else if (late.aborted) reject(notTaken(path, error));
+      else reject(notWoken(`${path}: ${systemErrorCode(error)}`, error));
+    });
+    socket.on('close', () => resolve(answer));
+    socket.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  });
+}
+
+function notTaken(path: string, cause: unknown): Error {
+  return notWoken(`${path} was not read within ${takeMsMax / 1_000} s`, cause);
+}
+
+/** Windows has no such users, and its pipes are no files. */
+function requireOwnSocket(path: string): void {
+  const uid = process.geteuid?.();
+  if (uid === undefined) return;
+  let stat: ReturnType<typeof statSync>;
+  try {
+    stat = statSync(path);
+  } catch (error) {
+    throw notWoken(`${path}: ${systemErrorCode(error)}`, error);
+  }
+  if (!stat.isSocket()) throw notWoken(`${path} is not a socket`);
+  if (stat.uid !== uid) throw notWoken(`${path} belongs to another user`);
+}

@@ -1,0 +1,76 @@
+// Rings one agent. It has several ways to wake it, the best first. One that failed, or that left the mail unread,
+// is passed over as long as another way is left: some hosts drop a text without a word.
+import type { Bell, Ring } from '../app/doorbell.ts';
+import { noticeText } from '../app/notice-text.ts';
+import { IpcError } from '../base/errors.ts';
+import type { RingWaker } from '../hosts/wake/wake-path.ts';
+import type { Notice } from '../model/mail-ahead.ts';
+
+export interface Way extends Omit<RingWaker, 'kind'> {
+  /** Of its path. */
+  readonly name: string;
+}
+
+/** The task that the call `watch` has become: its result wakes the agent once. */
+const taskName = 'task';
+
+export class AgentBell implements Bell {
+  #ways: readonly Way[] = [];
+  #task: Way | undefined;
+  readonly #passedOver = new Set<string>();
+  #last = '';
+
+  /** undefined when no way is left. */
+  get path(): string | undefined {
+    return this.#left()[0]?.name;
+  }
+
+  use(ways: readonly Way[]): void {
+    this.#ways = ways;
+  }
+
+  /** The text of the next ring, for a task; the task of an earlier call ends. Rejects when `signal` ends this one. */
+  nextRing(signal: AbortSignal): Promise<string> {
+    void this.#task?.ring('A newer call of watch has taken the place of this one.');
+    return new Promise((resolve, reject) => {
+      const task: Way = {
+        name: taskName,
+        ring: async (text) => {
+          this.#task = undefined;
+          resolve(text);
+        },
+      };
+      this.#task = task;
+      this.#passedOver.delete(taskName);
+      signal.addEventListener('abort', () => {
+        if (this.#task === task) this.#task = undefined;
+        reject(signal.reason);
+      });
+    });
+  }
+
+  async ring(notice: Notice, { count, unread }: Ring): Promise<number> {
+    if (unread > 0) this.#passedOver.add(this.#last);
+    const text = noticeText(notice, count);
+    const left = this.#left();
+    if (left.every(({ name }) => this.#passedOver.has(name))) this.#passedOver.clear();
+    for (const way of left) {
+      this.#last = way.name;
+      try {
+        await way.ring(text);
+        return way.retryMsMin ?? 0;
+      } catch (error) {
+        if (!(error instanceof IpcError)) throw error;
+        this.#passedOver.add(way.name);
+      }
+    }
+    return 0;
+  }
+
+  /** The ways that are not passed over, or all. */
+  #left(): readonly Way[] {
+    const all = this.#task ? [this.#task, ...this.#ways] : this.#ways;
+    const left = all.filter(({ name }) => !this.#passedOver.has(name));
+    return left.length > 0 ? left : all;
+  }
+}

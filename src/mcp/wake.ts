@@ -1,0 +1,161 @@
+// The operation `watch`: the agent ends its turn, and mail in its mailboxes wakes it. The answer is the truth about
+// this host: mail will wake the agent, or the agent has to start something itself, or it has to wait.
+import { realpathSync } from 'node:fs';
+import type { BrokerName, BrokerSession } from '../app/context.ts';
+import { Doorbell } from '../app/doorbell.ts';
+import { type Environment, wakeIn } from '../app/environment.ts';
+import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
+import { shellWord } from '../base/shell.ts';
+import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
+import { wakePaths } from '../hosts/wake/wake-paths.ts';
+import type { MailboxList } from '../model/message.ts';
+import { AgentBell, type Way } from './agent-bell.ts';
+import { brokerOf } from './reads.ts';
+import { presentNoRing, presentNoWatch, presentWatch } from './result-text.ts';
+import type { Settlement, ToolRequest } from './settlement.ts';
+import type { TaskCall } from './task-id.ts';
+import type { TaskAnswer } from './tasks.ts';
+import type { CallerId } from './tickets.ts';
+
+/** The doorbell of one agent, at one broker. */
+interface Agent {
+  readonly broker: BrokerName;
+  readonly bell: AgentBell;
+  readonly doorbell: Doorbell;
+}
+
+/** The agent that is to be woken. */
+type Watcher = Pick<ToolRequest, 'caller' | 'host' | 'context'>;
+
+interface Ways {
+  readonly ways: readonly Way[];
+  readonly told: ToldWaker | undefined;
+}
+
+/** A task has no end. */
+const noTimeout = Number.POSITIVE_INFINITY;
+
+export class Wake {
+  /** Mailboxes whose mail is to wake the agents of this server without a word of theirs. */
+  readonly unasked: MailboxList | undefined;
+  readonly #env: Environment;
+  readonly #settlement: Settlement;
+  /** Agents that share this server have one each. */
+  readonly #agents = new Map<CallerId, Agent>();
+
+  constructor(env: Environment, settlement: Settlement) {
+    this.unasked = unaskedIn(env);
+    this.#env = env;
+    this.#settlement = settlement;
+  }
+
+  /** Watches the mailboxes that the user has named, for an agent that has no doorbell yet. */
+  async watchUnasked(who: Watcher): Promise<void> {
+    if (!this.unasked || this.#agents.has(who.caller.id)) return;
+    const { ways } = await this.#waysFor(who);
+    const broker = await who.context.broker({});
+    if (ways.length === 0 || this.#agents.has(who.caller.id)) return;
+    this.#begin(this.unasked, ways, broker, who);
+  }
+
+  /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
+  async watch(
+    given: OperationParameters<'watch'>,
+    request: ToolRequest,
+  ): Promise<string | TaskAnswer> {
+    const { context, signal, caller, notes } = request;
+    await this.#settlement.before(request, given.after ?? []);
+    const broker = await context.broker(given);
+    const { mailbox: mailboxes } = given;
+    if (!mailboxes) {
+      this.#forget(caller.id);
+      return presentNoWatch(notes);
+    }
+    const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
+    const { host, port } = broker;
+    const work = { operation: 'watch', host, port, names: mailboxes } as const;
+    const task = request.offerTask(work, noTimeout);
+    if (task && !task.isOpen()) return task.begin(notes);
+    const { ways, told } = await this.#waysFor(request);
+    if (!task && ways.length === 0) {
+      this.#forget(caller.id);
+      return presentNoRing(mailboxes, told?.words(mailboxes, programWords()), notes);
+    }
+    this.#begin(mailboxes, ways, broker, request);
+    return presentWatch(mailboxes, unread, notes);
+  }
+
+  async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
+    const mailboxes = call.names as MailboxList;
+    const broker = await brokerOf(call, request);
+    const { ways } = await this.#waysFor(request);
+    const { bell } = this.#agentOf(request, broker);
+    const rung = bell.nextRing(request.signal);
+    const { doorbell } = this.#begin(mailboxes, ways, broker, request);
+    try {
+      return `${await rung} Then watch again.`;
+    } finally {
+      if (bell.path === undefined) doorbell.watch(undefined);
+    }
+  }
+
+  /** An agent in a call is not rung. Returns what is to be called at the end of this one. */
+  noteCall({ operation }: OperationCall, caller: CallerId): (() => void) | undefined {
+    if (operation === 'watch') return undefined;
+    const doorbell = this.#agents.get(caller)?.doorbell;
+    doorbell?.callBegan();
+    return () => doorbell?.callEnded(operation === 'wait' || operation === 'fetch');
+  }
+
+  end(): void {
+    for (const caller of [...this.#agents.keys()]) this.#forget(caller);
+  }
+
+  #begin(mailboxes: MailboxList, ways: readonly Way[], broker: BrokerSession, who: Watcher): Agent {
+    const agent = this.#agentOf(who, broker);
+    agent.bell.use(ways);
+    agent.doorbell.watch(mailboxes);
+    return agent;
+  }
+
+  #agentOf({ caller }: Watcher, { name, mail }: BrokerSession): Agent {
+    const known = this.#agents.get(caller.id);
+    if (known?.broker === name) return known;
+    this.#forget(caller.id);
+    const bell = new AgentBell();
+    const agent = { broker: name, bell, doorbell: new Doorbell(mail, bell) };
+    this.#agents.set(caller.id, agent);
+    return agent;
+  }
+
+  #forget(caller: CallerId): void {
+    this.#agents.get(caller)?.doorbell.watch(undefined);
+    this.#agents.delete(caller);
+  }
+
+  async #waysFor({ host, caller }: Watcher): Promise<Ways> {
+    const facts: WakeFacts = { host, env: this.#env, thread: caller.id };
+    const ways: Way[] = [];
+    let told: ToldWaker | undefined;
+    for (const { name, find } of wakePaths) {
+      const waker = await find(facts);
+      if (waker?.kind === 'rings') ways.push({ ...waker, name });
+      else told ??= waker;
+    }
+    return { ways, told };
+  }
+}
+
+/** A value that cannot be used is reported when the server starts. */
+function unaskedIn(env: Environment): MailboxList | undefined {
+  try {
+    return wakeIn(env);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As a shell takes it. */
+function programWords(): string {
+  return [process.execPath, realpathSync(process.argv[1] ?? '')].map(shellWord).join(' ');
+}

@@ -1,0 +1,113 @@
+// The operation watch: an agent ends its turn, and mail wakes it through its host.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inbox } from '../../support/inbox.ts';
+import { type McpHost, hostPlace as place } from '../../support/mcp-host.ts';
+
+const watch = { operation: 'watch', mailbox: 'ann' };
+const post = (message: string, to = 'ann') => ({ operation: 'post', to, from: 'boss', message });
+const notice = (messages: string, count: number) =>
+  `[ipc] Automatic notice, not from your user: ${messages} in mailbox "ann" (notice ${count}). Read ${messages.startsWith('1 ') ? 'it' : 'them'} with the ipc tool: wait on "ann".`;
+
+/** Makes a call that becomes a task, and returns its id. */
+async function beginTask(host: McpHost, given: object): Promise<string> {
+  const params = { name: 'ipc', arguments: given, _meta: host.envelope() };
+  const { result } = await host.request('tools/call', params).answer;
+  assert.equal(result?.resultType, 'task');
+  return `${result.taskId}`;
+}
+
+/** Asks as often as the server wants to be asked, and returns the text of the task's result. */
+async function endOfTask(host: McpHost, taskId: string): Promise<string> {
+  for (;;) {
+    const { result } = await host.request('tasks/get', { taskId, _meta: host.envelope() }).answer;
+    const ended = result?.result as { content: readonly { text: string }[] } | undefined;
+    if (result?.status === 'completed') return ended?.content[0]?.text ?? '';
+    assert.equal(result?.status, 'working');
+    await sleep(Number(result.pollIntervalMs));
+  }
+}
+
+test('an agent that watches a mailbox is woken through the inbox of its host within two seconds, and then reads', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', env: inbox.env });
+  const boss = await host();
+  const answer = await ann.call(watch);
+  assert.equal(answer.text, 'You will be woken when there is mail in "ann".\nEnd your turn.');
+  await boss.call(post('hello'));
+  const posted = Date.now();
+  const { text, atMs } = await inbox.next();
+  assert.equal(text, notice('1 message waits', 1));
+  assert(atMs - posted < 2_000, `${atMs - posted} ms`);
+  const read = await ann.call({ operation: 'wait', mailbox: 'ann' });
+  assert.deepEqual(read.bodies, ['hello']);
+  assert.doesNotMatch(read.head, /attempt/);
+});
+
+test('mail that was there before the watch is said at once, and rings', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', env: inbox.env });
+  await ann.call(post('one'));
+  await ann.call(post('two'));
+  const answer = await ann.call(watch);
+  assert.equal(
+    answer.text,
+    'You will be woken when there is mail in "ann"; 2 messages there already.\nNext: wait "ann".',
+  );
+  assert.equal((await inbox.next()).text, notice('2 messages wait', 1));
+});
+
+test('mail that another session reads within a second rings nobody', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', env: inbox.env });
+  const [worker, boss] = [await host(), await host()];
+  await ann.call({ ...watch, mailbox: '["ann","jobs"]' });
+  await boss.call(post('a job', 'jobs'));
+  await worker.call({ operation: 'wait', mailbox: 'jobs' });
+  await boss.call(post('hello'));
+  assert.equal((await inbox.next()).text, notice('1 message waits', 1));
+});
+
+test('a host that cannot be woken is told so, and waits', async (context) => {
+  const { host } = await place(context);
+  const ann = await host({ name: 'claude-ai' });
+  const answer = await ann.call(watch);
+  assert.equal(answer.text, 'This host cannot wake you by itself.\nNext: wait "ann".');
+});
+
+test('a watch without a mailbox ends it', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', env: inbox.env });
+  await ann.call(watch);
+  const answer = await ann.call({ operation: 'watch' });
+  assert.equal(answer.text, 'No mail wakes you any more.');
+  const { text } = await ann.call({ operation: 'broker_status' });
+  assert.doesNotMatch(text, /watch/);
+});
+
+test('IPC_WAKE has a session woken whose agent has called nothing', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  await host({ name: 'claude-code', env: { ...inbox.env, IPC_WAKE: 'ann,jobs' } });
+  const boss = await host();
+  await boss.call(post('a job', 'jobs'));
+  assert.match((await inbox.next()).text, /1 message waits in mailbox "jobs" \(notice 1\)/);
+});
+
+test('a host that takes tasks is told by the end of the task, once, and the watch goes on by the inbox', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', era: '2026-07-28', tasks: true, env: inbox.env });
+  const boss = await host();
+  const task = await beginTask(ann, watch);
+  await boss.call(post('hello'));
+  assert.equal(await endOfTask(ann, task), `${notice('1 message waits', 1)} Then watch again.`);
+  await ann.call({ operation: 'fetch', mailbox: 'ann' });
+  await boss.call(post('again'));
+  assert.equal((await inbox.next()).text, notice('1 message waits', 2));
+});

@@ -1,0 +1,42 @@
+// The real programs, with a mock model: a ring of our MCP server starts a turn in a session whose turn is over.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import {
+  claudeCode,
+  codex,
+  hostMissing,
+  openCode,
+  qwenCode,
+  type RealHost,
+} from '../../support/waking/real-hosts.ts';
+import { WakeRig } from '../../support/waking/wake-rig.ts';
+
+const ringsCount = process.env.IPC_TEST_LONG === '1' ? 20 : 2;
+
+const notice = (count: number) =>
+  `[ipc] Automatic notice, not from your user: 1 message waits in mailbox "ann" (notice ${count}).`;
+
+const rung: readonly (readonly [host: RealHost, name: string, path: string])[] = [
+  [claudeCode, 'claude-code', 'inbox'],
+  [codex, 'codex-mcp-client', 'codex queue'],
+  [qwenCode, 'qwen-cli-mcp-client-ipc', 'inbox'],
+  [openCode, 'opencode', 'opencode plugin'],
+];
+
+for (const [host, name, path] of rung) {
+  test(`${host.title} is woken by ${path}`, { skip: hostMissing(host) }, async (context) => {
+    const rig = await WakeRig.open(context);
+    assert.deepEqual(await rig.start(host), { host: name, path, words: '' });
+    const times: number[] = [];
+    for (let count = 1; count <= ringsCount; count++) times.push(await rig.ring(notice(count)));
+    report(context, times);
+  });
+}
+
+function report(context: TestContext, times: readonly number[]): void {
+  const sorted = times.toSorted((a, b) => a - b).map(Math.round);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  context.diagnostic(
+    `from the ring to the turn: median ${median} ms, max ${sorted.at(-1)} ms, n ${sorted.length}`,
+  );
+}

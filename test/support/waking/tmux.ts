@@ -1,0 +1,81 @@
+// A terminal of its own for a program with a full-screen interface: a tmux server that nobody else uses.
+import { execFile, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The reason for the `skip` of a test, if there is no tmux. */
+export const tmuxMissing = spawnSync('tmux', ['-V']).error ? 'no tmux here' : false;
+
+export interface TmuxCommand {
+  readonly words: readonly string[];
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** A screen that has not changed for this long shows that the program is done. */
+const stillMs = 700;
+const lookEveryMs = 100;
+
+export class TmuxTerminal {
+  readonly #socket: string;
+
+  private constructor(folder: string) {
+    this.#socket = join(folder, 'tmux.sock');
+  }
+
+  /** `folder`: where its socket is. */
+  static async start(folder: string, { words, env, cwd }: TmuxCommand): Promise<TmuxTerminal> {
+    const terminal = new TmuxTerminal(folder);
+    const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const size = ['-x', '150', '-y', '45'];
+    const command = ['env', '-i', 'TERM=xterm-256color', ...pairs, ...words];
+    await terminal.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      ...size,
+      '-c',
+      cwd,
+      '--',
+      ...command,
+    );
+    return terminal;
+  }
+
+  async screen(): Promise<string> {
+    const { stdout } = await this.#tmux('capture-pane', '-p');
+    return stdout.trimEnd();
+  }
+
+  async untilStill(signal: AbortSignal): Promise<void> {
+    let last = '';
+    for (let since = 0; since < stillMs; since += lookEveryMs) {
+      const now = await this.screen();
+      if (now !== last) since = 0;
+      last = now;
+      await pause(lookEveryMs, undefined, { signal });
+    }
+  }
+
+  /** Types a line, as a person does: Enter follows when the program shows the text. */
+  async type(text: string, signal: AbortSignal): Promise<void> {
+    await this.#tmux('send-keys', '-l', text);
+    await this.untilStill(signal);
+    await this.#tmux('send-keys', 'Enter');
+  }
+
+  /** The program gets SIGHUP. */
+  async end(): Promise<void> {
+    // It has ended already if the program has.
+    await this.#tmux('kill-server').catch(() => {});
+  }
+
+  #tmux(...words: readonly string[]): Promise<{ stdout: string }> {
+    return run('tmux', ['-S', this.#socket, ...words]);
+  }
+}
