@@ -24,7 +24,7 @@ export function valueIn(path: string, text: string, keys: Keys, isToml = false):
 }
 
 /** The text with `value` at `keys`; the index behind a list adds to it. A blank text becomes an object. */
-export function withEntry(path: string, text: string, keys: Keys, value: object): string {
+export function withEntry(path: string, text: string, keys: Keys, value: unknown): string {
   const [mark, content] = splitMark(text);
   const json = content.trim() === '' ? emptyFile : content;
   const existing = valueAt(parsedJson(path, json), keys);
@@ -46,8 +46,8 @@ export function withoutEntry(path: string, text: string, keys: Keys): string {
 }
 
 /** An object that has only `value`, at `keys`. */
-export function nested(keys: Keys, value: object): object {
-  return keys.reduceRight<object>(
+export function nested(keys: Keys, value: unknown): unknown {
+  return keys.reduceRight<unknown>(
     (inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner }),
     value,
   );
@@ -101,7 +101,7 @@ function withoutItem(text: string, around: Node, key: Keys[number] | undefined):
  * Inserts nothing but the value, in the file's own indentation and line ends. Not by jsonc-parser, which
  * would lay out the neighbours anew.
  */
-function withValue(path: string, text: string, keys: Keys, value: object): string {
+function withValue(path: string, text: string, keys: Keys, value: unknown): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
   const nodeAt = (depth: number) => root && findNodeAtLocation(root, keys.slice(0, depth));
   let depth = keys.length;

@@ -43,7 +43,7 @@ export async function hookPlace(context: TestContext): Promise<HookPlace> {
   const place = await shell(context);
   const { home, port } = place;
   const guest = new Session({
-    ...{ home, port, env: {}, isGuest: true },
+    ...{ home, port, env: {}, ownership: 'never' },
     origin: { program: 'test', pid: process.pid, machine: 'here' },
   });
   const started: ChildProcess[] = [];
