@@ -1,5 +1,5 @@
-// Entries in a host's configuration file: finding one in JSON with comments or TOML, and adding or removing
-// one in JSON. Everything else in the text stays byte for byte, comments too.
+// Entries in a host's configuration file: finding one in JSON with comments or TOML, and adding or removing one
+// in JSON. Everything else in the text stays byte for byte, comments too.
 import {
   applyEdits,
   findNodeAtLocation,
@@ -14,8 +14,8 @@ import { untouched } from './config-file.ts';
 /** What is left of a file that had only the entry. */
 export const emptyFile = '{}\n';
 
-/** Path of an entry: names of the objects around it, and its own. */
-type Keys = readonly string[];
+/** Path of an entry: names of the objects around it, and its own; in a list its index. */
+export type Keys = readonly (string | number)[];
 
 /** The value at `keys`; undefined if there is none. JSON is read as far as it can be. */
 export function valueIn(path: string, text: string, keys: Keys, isToml = false): unknown {
@@ -23,8 +23,8 @@ export function valueIn(path: string, text: string, keys: Keys, isToml = false):
   return valueAt(isToml ? parsedToml(path, content) : parseJson(content), keys);
 }
 
-/** The text with `value` at `keys`. A blank text becomes an object. */
-export function withEntry(path: string, text: string, keys: Keys, value: object): string {
+/** The text with `value` at `keys`; the index behind a list adds to it. A blank text becomes an object. */
+export function withEntry(path: string, text: string, keys: Keys, value: unknown): string {
   const [mark, content] = splitMark(text);
   const json = content.trim() === '' ? emptyFile : content;
   const existing = valueAt(parsedJson(path, json), keys);
@@ -32,22 +32,25 @@ export function withEntry(path: string, text: string, keys: Keys, value: object)
   return mark + withValue(path, json, keys, value);
 }
 
-/** The text without the entry at `keys`. If the entry was alone in its object, the object goes, too. */
+/** The text without the entry at `keys`. An object or a list in which it was alone goes, too. */
 export function withoutEntry(path: string, text: string, keys: Keys): string {
   const [mark, content] = splitMark(text);
   if (content.trim() === '') return text;
   const value = parsedJson(path, content);
   if (valueAt(value, keys) === undefined) return text;
-  const [outer = ''] = keys;
-  const isAlone = Object.keys(valueAt(value, [outer]) as object).length === 1;
+  let depth = keys.length;
+  while (depth > 1 && sizeOf(valueAt(value, keys.slice(0, depth - 1))) === 1) depth--;
   const root = parseTree(content, [], { allowTrailingComma: true });
-  const object = root && findNodeAtLocation(root, isAlone ? [] : [outer]);
-  return object ? mark + withoutProperty(content, object, isAlone ? outer : keys[1]) : text;
+  const around = root && findNodeAtLocation(root, keys.slice(0, depth - 1));
+  return around ? mark + withoutItem(content, around, keys[depth - 1]) : text;
 }
 
 /** An object that has only `value`, at `keys`. */
-export function nested(keys: Keys, value: object): object {
-  return keys.reduceRight<object>((inner, key) => ({ [key]: inner }), value);
+export function nested(keys: Keys, value: unknown): unknown {
+  return keys.reduceRight<unknown>(
+    (inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner }),
+    value,
+  );
 }
 
 /** A byte order mark and the text after it. */
@@ -56,28 +59,38 @@ function splitMark(text: string): [mark: string, text: string] {
   return [text.slice(0, length), text.slice(length)];
 }
 
-function valueAt(value: unknown, keys: readonly string[]): unknown {
+function valueAt(value: unknown, keys: Keys): unknown {
   return keys.reduce<unknown>(
     (at, key) =>
-      typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined,
+      typeof at === 'object' && at !== null
+        ? (at as Record<Keys[number], unknown>)[key]
+        : undefined,
     value,
   );
 }
 
-/** Removes a property. jsonc-parser would remove the comments around it as well. */
-function withoutProperty(text: string, object: Node, key: string | undefined): string {
-  const all = object.children ?? [];
-  const index = all.findIndex(({ children }) => children?.[0]?.value === key);
-  const [previous, property, next] = [all[index - 1], all[index], all[index + 1]];
-  if (!property) return text;
-  const end = endOf(property);
-  const before = gap(text, previous ? endOf(previous) : startOf(object), property.offset);
-  const after = gap(text, end, next ? next.offset : closeOf(object));
-  const isEmptied = before.lastEnd === startOf(object) && !next && after.lastEnd === end;
+/** Of an object or a list. */
+function sizeOf(value: unknown): number {
+  return Object.keys(value as object).length;
+}
+
+/** Removes a property, or an item of a list. jsonc-parser would remove the comments around it as well. */
+function withoutItem(text: string, around: Node, key: Keys[number] | undefined): string {
+  const all = around.children ?? [];
+  const isList = around.type === 'array';
+  const index = all.findIndex(({ children }, at) =>
+    isList ? at === key : children?.[0]?.value === key,
+  );
+  const [previous, item, next] = [all[index - 1], all[index], all[index + 1]];
+  if (!item) return text;
+  const end = endOf(item);
+  const before = gap(text, previous ? endOf(previous) : startOf(around), item.offset);
+  const after = gap(text, end, next ? next.offset : closeOf(around));
+  const isEmptied = before.lastEnd === startOf(around) && !next && after.lastEnd === end;
   // A line comment before it would swallow what follows it on its line.
   const endsLine = /^[ \t]*,?[ \t]*[\r\n]/.test(text.slice(end));
-  const offset = before.endsInLineComment && !endsLine ? property.offset : before.lastEnd;
-  const edits = [{ offset, length: (isEmptied ? closeOf(object) : end) - offset, content: '' }];
+  const offset = before.endsInLineComment && !endsLine ? item.offset : before.lastEnd;
+  const edits = [{ offset, length: (isEmptied ? closeOf(around) : end) - offset, content: '' }];
   // If other entries stay, one of the two commas around it goes.
   const comma = after.comma ?? before.comma;
   if (comma !== undefined) edits.push({ offset: comma, length: 1, content: '' });
@@ -88,7 +101,7 @@ function withoutProperty(text: string, object: Node, key: string | undefined): s
  * Inserts nothing but the value, in the file's own indentation and line ends. Not by jsonc-parser, which
  * would lay out the neighbours anew.
  */
-function withValue(path: string, text: string, keys: Keys, value: object): string {
+function withValue(path: string, text: string, keys: Keys, value: unknown): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
   const nodeAt = (depth: number) => root && findNodeAtLocation(root, keys.slice(0, depth));
   let depth = keys.length;
@@ -101,20 +114,22 @@ function withValue(path: string, text: string, keys: Keys, value: object): strin
   if (node && depth === keys.length) {
     return spliced(text, node.offset, node.length, laidOut(value, depth));
   }
-  if (node?.type !== 'object') {
-    throw untouched(path, `has no object at ${keys.slice(0, depth).join('.')}`);
+  const isInList = typeof keys[depth] === 'number';
+  if (node?.type !== (isInList ? 'array' : 'object')) {
+    const wanted = isInList ? 'list' : 'object';
+    throw untouched(path, `has no ${wanted} at ${keys.slice(0, depth).join('.')}`);
   }
-  const whole = nested(keys.slice(depth + 1), value);
-  const property = `${JSON.stringify(keys[depth])}: ${laidOut(whole, depth + 1)}`;
-  const line = `${eol}${unit.repeat(depth + 1)}${property}`;
+  const whole = laidOut(nested(keys.slice(depth + 1), value), depth + 1);
+  const item = isInList ? whole : `${JSON.stringify(keys[depth])}: ${whole}`;
+  const line = `${eol}${unit.repeat(depth + 1)}${item}`;
   return withLast(text, node, line, `${eol}${unit.repeat(depth)}`);
 }
 
 /** Inserts `line` after the last entry and its comments; a trailing comma stays a trailing comma. */
-function withLast(text: string, object: Node, line: string, lastLine: string): string {
-  const last = object.children?.at(-1);
-  const close = closeOf(object);
-  const { comma, lastEnd } = gap(text, last ? endOf(last) : startOf(object), close);
+function withLast(text: string, around: Node, line: string, lastLine: string): string {
+  const last = around.children?.at(-1);
+  const close = closeOf(around);
+  const { comma, lastEnd } = gap(text, last ? endOf(last) : startOf(around), close);
   if (!last && !text.slice(lastEnd, close).includes('\n')) {
     return spliced(text, lastEnd, close - lastEnd, `${line}${lastLine}`);
   }
@@ -123,7 +138,7 @@ function withLast(text: string, object: Node, line: string, lastLine: string): s
   return applyEdits(text, [{ offset: endOf(last), length: 0, content: ',' }, added]);
 }
 
-/** What is between two entries of an object, or between one and a brace. */
+/** What is between two entries of an object or a list, or between one and a brace. */
 interface Gap {
   /** Offset of the comma outside comments. */
   readonly comma?: number;
@@ -145,17 +160,17 @@ function gap(text: string, start: number, end: number): Gap {
   };
 }
 
-function startOf(object: Node): number {
-  return object.offset + 1;
+function startOf(around: Node): number {
+  return around.offset + 1;
 }
 
 function endOf(node: Node): number {
   return node.offset + node.length;
 }
 
-/** Offset of the closing brace. */
-function closeOf(object: Node): number {
-  return endOf(object) - 1;
+/** Offset of the closing brace or bracket. */
+function closeOf(around: Node): number {
+  return endOf(around) - 1;
 }
 
 function spliced(text: string, offset: number, length: number, content: string): string {

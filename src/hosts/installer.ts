@@ -94,7 +94,7 @@ export async function plan(
   return { kind: 'run', words: [target.programs[0] ?? target.name, ...words] };
 }
 
-function noFolder({ title }: HostTarget, scope: Scope): IpcError {
+export function noFolder({ title }: HostTarget, scope: Scope): IpcError {
   if (scope === 'project') {
     const what = `${title}: the current folder was removed, so it has no project`;
     return new IpcError('host_unusable', what, { hint: 'change to the folder of the project' });

@@ -83,8 +83,7 @@ export const hostTargets: readonly HostTarget[] = [
     keysOfProject: ({ project }) => ['projects', project ?? '', 'mcpServers', serverName],
     entry: plainEntry,
     plugin: {
-      file: ({ home, claude }) =>
-        within(claude === home ? within(home, '.claude') : claude, 'settings.json'),
+      file: claudeSettings,
       keys: ['enabledPlugins'],
       isOn: (value) => value === true,
     },
@@ -195,8 +194,12 @@ export function configFolders(env: Readonly<Record<string, string | undefined>>)
   };
 }
 
-function within(folder: MaybePath, ...names: readonly string[]): MaybePath {
+export function within(folder: MaybePath, ...names: readonly string[]): MaybePath {
   return folder === undefined ? undefined : join(folder, ...names);
+}
+
+export function claudeSettings({ home, claude }: ConfigFolders): MaybePath {
+  return within(claude === home ? within(home, '.claude') : claude, 'settings.json');
 }
 
 function wordsOf({ command, args }: Server): readonly string[] {

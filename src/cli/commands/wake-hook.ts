@@ -3,8 +3,9 @@
 import { type Command, Option } from 'commander';
 import { parseCount, shown } from '../../app/parameters.ts';
 import { IpcError } from '../../base/errors.ts';
+import { type HookName, heldSecondsMax } from '../../hosts/wake/hooks.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
-import { type HookHost, type HookName, hookHosts } from '../hooks/hook-host.ts';
+import { type HookHost, hookHosts } from '../hooks/hook-host.ts';
 import { watchForHook } from '../hooks/hook-watch.ts';
 import { print, warn } from '../output.ts';
 import { endingSignals, exitSuccess } from '../run.ts';
@@ -26,7 +27,7 @@ export function addWakeCommand(program: Command): void {
     .addOption(withChoices(new Option('--for <host>', 'the host').makeOptionMandatory(), names))
     .option(
       '--timeout <timeout>',
-      `seconds, 1-${secondsMax}; no limit by default, or 3600 where it holds the turn open`,
+      `seconds, 1-${secondsMax}; no limit by default, or ${heldSecondsMax} where it holds the turn open`,
     )
     .addHelpText('after', afterOptions)
     .action(async ({ for: name, timeout }) => {

@@ -36,7 +36,7 @@ export class HookFile {
     const before = identityIn(content?.hook);
     const own = identify(process.pid);
     if (!own) return undefined;
-    if (before && isRunning(before)) {
+    if (before && !isSame(before, own) && isRunning(before)) {
       if (!replaced) return undefined;
       end(before);
     }

@@ -2,6 +2,7 @@
 // session, which it wakes with exit code 2. The others hold the turn open until they end.
 import type { Environment } from '../../app/environment.ts';
 import { findHost, identify, type ProcessIdentity } from '../../app/process-identity.ts';
+import { type HookName, heldSecondsMax } from '../../hosts/wake/hooks.ts';
 
 export interface HookHost {
   /** The hook holds the turn open, so it has a time limit, in seconds. */
@@ -19,9 +20,8 @@ export interface HookOutput {
 }
 
 const exitRewakes = 2;
-const heldSecondsMax = 3_600;
 
-export const hookHosts = {
+export const hookHosts: Readonly<Record<HookName, HookHost>> = {
   claude: {
     secondsMax: undefined,
     find: ({ CLAUDE_PID, CLAUDE_CODE_SESSION_ATTENDED, IPC_WAKE }) => {
@@ -41,9 +41,7 @@ export const hookHosts = {
     find: () => findHost(),
     notice: (text) => inJson({ followup_message: text }),
   },
-} as const satisfies Readonly<Record<string, HookHost>>;
-
-export type HookName = keyof typeof hookHosts;
+};
 
 function inJson(output: object): HookOutput {
   return { stream: 'stdout', line: JSON.stringify(output), exitCode: 0 };

@@ -1,0 +1,224 @@
+// What `ipc install --wake` adds to a host whose agents cannot be woken from outside: a hook, which the host starts at
+// the end of each turn and which runs `ipc wake`; for OpenCode a plugin. Both are items of lists in the host's files;
+// everything else in these stays as it is. Forms read at code.claude.com/docs/en/hooks, geminicli.com/docs/hooks/reference,
+// cursor.com/docs/agent/hooks and opencode.ai/docs/plugins, in November 2026.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Environment } from '../../app/environment.ts';
+import { IpcError } from '../../base/errors.ts';
+import { shellWord } from '../../base/shell.ts';
+import { emptyFile, type Keys, valueIn, withEntry, withoutEntry } from '../config-edit.ts';
+import { readText, realpathOf } from '../config-file.ts';
+import { type Direction, findTarget, hasPlugin, noFolder, type Step } from '../installer.ts';
+import {
+  type ConfigFolders,
+  claudeSettings,
+  configFolders,
+  type HostTarget,
+  type MaybePath,
+  type Server,
+  within,
+} from '../targets.ts';
+
+/** The hosts that have a hook. */
+export type HookName = 'claude' | 'gemini' | 'cursor';
+
+/** An item of a list in the file. */
+interface Item {
+  /** Where the list is. */
+  readonly keys: Keys;
+  readonly value: unknown;
+}
+
+interface WakeAddition {
+  file(folders: ConfigFolders): MaybePath;
+  items(server: Server): readonly Item[];
+  /** The item is ours, from any version and any folder. `text`: the item in JSON. */
+  isOurs(text: string): boolean;
+  /** What a file has that had nothing before, without the items. */
+  readonly blank: string;
+  /** What it costs, for people. */
+  readonly cost: string;
+}
+
+interface Hook extends WakeAddition {
+  /** The beginning of the name that the host reports. */
+  readonly client: string;
+  /** A setting that switches all hooks off, and its value then. */
+  readonly off?: readonly [keys: Keys, value: boolean];
+}
+
+/** How long a hook may hold a turn open, in seconds. Then the session waits for its user. */
+export const heldSecondsMax = 3_600;
+/** The host would end it later than it ends itself. */
+const heldSecondsOfHost = heldSecondsMax + 60;
+/** As long as a Claude Code that nobody restarts. */
+const claudeSeconds = 604_800;
+
+const costOfHeld = `its turn stays open while it waits for mail, ${heldSecondsMax / 60} minutes at most: what you type is taken only after Esc`;
+
+const hooks: Readonly<Record<HookName, Hook>> = {
+  claude: {
+    client: 'claude-code',
+    file: claudeSettings,
+    items: (server) => claudeItems(server),
+    isOurs: (text) => isHookOf('claude', text),
+    off: [['disableAllHooks'], true],
+    blank: emptyFile,
+    cost: 'each end of a turn starts a process; if the session is to be woken and has no better way, it stays, with 60 MB of memory',
+  },
+  gemini: {
+    client: 'gemini-cli',
+    file: ({ home }) => within(home, '.gemini', 'settings.json'),
+    items: (server) => {
+      const command = hookLine(server, 'gemini');
+      const hook = { name: 'ipc', type: 'command', command, timeout: heldSecondsOfHost * 1_000 };
+      return [{ keys: ['hooks', 'AfterAgent'], value: { hooks: [hook] } }];
+    },
+    isOurs: (text) => isHookOf('gemini', text),
+    off: [['hooksConfig', 'enabled'], false],
+    blank: emptyFile,
+    cost: costOfHeld,
+  },
+  cursor: {
+    client: 'cursor',
+    file: ({ home }) => within(home, '.cursor', 'hooks.json'),
+    // A notice is no loop: `ipc wake` has a limit of its own.
+    items: (server) => {
+      const command = hookLine(server, 'cursor');
+      return [
+        {
+          keys: ['hooks', 'stop'],
+          value: { command, timeout: heldSecondsOfHost, loop_limit: null },
+        },
+      ];
+    },
+    isOurs: (text) => isHookOf('cursor', text),
+    blank: '{\n  "version": 1\n}\n',
+    cost: costOfHeld,
+  },
+};
+
+const openCodePluginFile = join('opencode', 'agent-ipc.js');
+
+const additions: Readonly<Record<string, WakeAddition>> = {
+  ...hooks,
+  opencode: {
+    file: (folders) => findTarget('opencode').file('user', folders),
+    items: ({ args: [program = ''] }) => {
+      const file = join(dirname(program), openCodePluginFile);
+      if (existsSync(file)) return [{ keys: ['plugin'], value: pathToFileURL(file).href }];
+      throw new IpcError('host_unusable', `${file} is not there`, {
+        hint: 'install agent-ipc again',
+      });
+    },
+    isOurs: (text) => text.endsWith(`/${openCodePluginFile}"`),
+    blank: emptyFile,
+    cost: 'a plugin runs in its process, and listens on a socket in the state folder',
+  },
+};
+
+/** The events at which a session of Claude Code may come to rest. A resumed one rests before its first turn. */
+export function claudeItems(server: Server): readonly Item[] {
+  const { command, args } = hookServer(server, 'claude');
+  const hook = { type: 'command', command, args, asyncRewake: true, timeout: claudeSeconds };
+  const events = { Stop: {}, StopFailure: {}, SessionStart: { matcher: 'startup|resume' } };
+  return Object.entries(events).map(([event, matcher]) => ({
+    keys: ['hooks', event],
+    value: { ...matcher, hooks: [hook] },
+  }));
+}
+
+/** The hook of a host that reports this name, if it is installed and switched on. */
+export async function installedHook(host: string, env: Environment): Promise<HookName | undefined> {
+  const found = Object.entries(hooks).find(([, { client }]) => host.startsWith(client));
+  if (!found) return undefined;
+  const [name, { off, file: fileIn }] = found as [HookName, Hook];
+  const folders = configFolders(env);
+  const file = fileIn(folders);
+  if (file === undefined) return undefined;
+  const text = (await readText(file)) ?? '';
+  if (off && valueIn(file, text, off[0]) === off[1]) return undefined;
+  const isThere = ownPlaces(name, file, text).length > 0;
+  return isThere || (await hasPlugin(findTarget(name), folders)) ? name : undefined;
+}
+
+/** What the addition costs; undefined if the host has none. */
+export function costOfWaking({ name }: HostTarget): string | undefined {
+  return additionOf(name)?.cost;
+}
+
+/** `server`: the command that starts `ipc mcp`. undefined when there is nothing to do. */
+export async function planWake(
+  direction: Direction,
+  target: HostTarget,
+  server: Server,
+  folders: ConfigFolders,
+): Promise<Step | undefined> {
+  const { name } = target;
+  const addition = additionOf(name);
+  if (!addition) return undefined;
+  const file = addition.file(folders);
+  if (file === undefined) throw noFolder(target, 'user');
+  const path = await realpathOf(file);
+  const before = await readText(path);
+  const text = before ?? '';
+  if (direction === 'uninstall') {
+    const after = ownPlaces(name, path, text).reduceRight(
+      (rest, keys) => withoutEntry(path, rest, keys),
+      text,
+    );
+    if (after === text) return undefined;
+    return { kind: 'write', path, before, after: after === addition.blank ? emptyFile : after };
+  }
+  // Its plugin has the hook.
+  if (await hasPlugin(target, folders)) return undefined;
+  const start = text.trim() === '' ? addition.blank : text;
+  const after = addition
+    .items(server)
+    .reduce((rest, item) => withItem(name, path, rest, item), start);
+  return after === text ? undefined : { kind: 'write', path, before, after };
+}
+
+/** In the place of an item of ours, or at the end of the list. */
+function withItem(name: string, path: string, text: string, { keys, value }: Item): string {
+  const list = valueIn(path, text, keys) ?? [];
+  const own = ownPlaces(name, path, text).find((each) => `${each.slice(0, -1)}` === `${keys}`);
+  const end = Array.isArray(list) ? list.length : 0;
+  return withEntry(path, text, own ?? [...keys, end], value);
+}
+
+/** Where the items of ours are, in the order in which they stand in each list. */
+function ownPlaces(name: string, path: string, text: string): readonly Keys[] {
+  const addition = additionOf(name);
+  const lists = name === 'opencode' ? [['plugin']] : listsIn(valueIn(path, text, ['hooks']));
+  return lists.flatMap((keys) => {
+    const list = valueIn(path, text, keys);
+    return (Array.isArray(list) ? list : []).flatMap((item: unknown, index) =>
+      addition?.isOurs(JSON.stringify(item)) ? [[...keys, index]] : [],
+    );
+  });
+}
+
+/** The list of each event. */
+function listsIn(value: unknown): readonly Keys[] {
+  return typeof value === 'object' ? Object.keys(value ?? {}).map((event) => ['hooks', event]) : [];
+}
+
+function additionOf(name: string): WakeAddition | undefined {
+  return Object.hasOwn(additions, name) ? additions[name] : undefined;
+}
+
+function isHookOf(name: HookName, text: string): boolean {
+  return new RegExp(`\\bwake(?: |",")--for(?: |",")${name}\\b`).test(text);
+}
+
+function hookServer({ command, args: [program = ''] }: Server, name: HookName): Server {
+  return { command, args: [program, 'wake', '--for', name] };
+}
+
+function hookLine(server: Server, name: HookName): string {
+  const { command, args } = hookServer(server, name);
+  return [command, ...args].map(shellWord).join(' ');
+}
