@@ -53,7 +53,7 @@ async function setUp(context: TestContext) {
   const caller = { id: '', dropsCalls: false };
   const watchers: ResultWatcher[] = [];
   const request = {
-    ...{ caller, context: app },
+    ...{ caller, host: 'claude-code', context: app },
     watch: (watcher: ResultWatcher) => void watchers.push(watcher),
   };
   const begin = async (of = call) => {
