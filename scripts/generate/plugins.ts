@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { waitMsMax } from '../../src/base/limits.ts';
 import { serverName } from '../../src/hosts/targets.ts';
+import { claudeHooks } from '../../src/hosts/wake/hooks.ts';
 
 const { name, version, description, author, license, keywords, engines, mcpName } = JSON.parse(
   readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
@@ -19,7 +20,10 @@ export function pluginFiles(): Readonly<Record<string, string>> {
     '.claude-plugin/plugin.json': {
       ...about,
       mcpServers: { [serverName]: startedIn(variable('CLAUDE_PLUGIN_ROOT')) },
+      // Not hooks/hooks.json, which Codex reads as well.
+      hooks: './claude-hooks.json',
     },
+    'claude-hooks.json': { hooks: claudeHooks(startedIn(variable('CLAUDE_PLUGIN_ROOT'))) },
     // Codex reads it as well.
     '.claude-plugin/marketplace.json': {
       name,

@@ -62,7 +62,10 @@ const hooks: Readonly<Record<HookName, Hook>> = {
   claude: {
     client: 'claude-code',
     file: claudeSettings,
-    items: (server) => claudeItems(server),
+    items: (server) =>
+      Object.entries(claudeHooks(server)).flatMap(([event, items]) =>
+        items.map((value) => ({ keys: ['hooks', event], value })),
+      ),
     isOurs: (text) => isHookOf('claude', text),
     off: [['disableAllHooks'], true],
     blank: emptyFile,
@@ -119,15 +122,16 @@ const additions: Readonly<Record<string, WakeAddition>> = {
   },
 };
 
-/** The events at which a session of Claude Code may come to rest. A resumed one rests before its first turn. */
-export function claudeItems(server: Server): readonly Item[] {
+/** For the events at which a session may come to rest. A resumed one rests before its first turn. */
+export function claudeHooks(server: Server): Readonly<Record<string, readonly object[]>> {
   const { command, args } = hookServer(server, 'claude');
   const hook = { type: 'command', command, args, asyncRewake: true, timeout: claudeSeconds };
-  const events = { Stop: {}, StopFailure: {}, SessionStart: { matcher: 'startup|resume' } };
-  return Object.entries(events).map(([event, matcher]) => ({
-    keys: ['hooks', event],
-    value: { ...matcher, hooks: [hook] },
-  }));
+  const hooks = [hook];
+  return {
+    Stop: [{ hooks }],
+    StopFailure: [{ hooks }],
+    SessionStart: [{ matcher: 'startup|resume', hooks }],
+  };
 }
 
 /** The hook of a host that reports this name, if it is installed and switched on. */

@@ -4,11 +4,13 @@
 // geminicli.com/docs/extensions/reference, github.com/modelcontextprotocol/mcpb (MANIFEST.md) and, for
 // server.json, github.com/modelcontextprotocol/registry (docs/reference/server-json), in November 2026.
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostPlace, speak } from '../../support/mcp-host.ts';
+import { makeHome } from '../../support/places.ts';
 import { tool, toolsMissing } from '../../support/processes/tools.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -35,6 +37,36 @@ for (const [host, manifest, variable] of manifests) {
     const { command, args, cwd } = mcpServers?.ipc ?? server.mcp_config;
     await speak(place, { command, args, cwd: join(folder, cwd ?? 'skills') }, guessesNothing);
   });
+}
+
+test('the hooks of the Claude Code plugin start `ipc wake` in a copy of the folder, which ends at once in another host', async (context) => {
+  const folder = join(await makeHome(context), 'a copy');
+  cpSync(plugin, folder, { recursive: true });
+  const { hooks: file } = readJson('dist/.claude-plugin/plugin.json');
+  // Codex would read this one, too, and ask its user about it.
+  assert.equal(existsSync(join(folder, 'hooks/hooks.json')), false);
+  const text = readFileSync(join(folder, file), 'utf8');
+  const { hooks } = JSON.parse(text.replaceAll(`\${CLAUDE_PLUGIN_ROOT}`, folder));
+  assert.deepEqual(Object.keys(hooks), ['Stop', 'StopFailure', 'SessionStart']);
+  for (const [group] of Object.values<HookGroup[]>(hooks)) {
+    const [hook] = group?.hooks ?? [];
+    assert(hook);
+    assert.equal(hook.asyncRewake, true);
+    const env = { PATH: process.env.PATH, HOME: folder, IPC_WAKE: 'ann' };
+    const { status, stdout, stderr } = spawnSync(hook.command, hook.args, {
+      env,
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stdout, stderr], [0, '', '']);
+  }
+});
+
+interface HookGroup {
+  readonly hooks: readonly {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly asyncRewake: boolean;
+  }[];
 }
 
 test('server.json has all required fields, and names the package', () => {

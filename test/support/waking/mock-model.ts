@@ -1,4 +1,5 @@
-// A model on loopback, for the APIs that hosts speak: Anthropic's Messages, OpenAI's Responses and Chat Completions.
+// A model on loopback, for the APIs that hosts speak: Anthropic's Messages, OpenAI's Responses and Chat Completions,
+// Gemini's generateContent.
 // It answers `ok`, except to a request in which it was told to call a tool, and remembers what it was sent.
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -82,8 +83,9 @@ export class MockModel {
     if (request.method !== 'POST') return sendJson(response, { data: [{ id: 'mock' }] });
     if (path.includes('count_tokens')) return sendJson(response, { input_tokens: 1 });
     const offers = offersIn(body);
-    const call = this.#take(offers, body.messages ?? body.input);
+    const call = this.#take(offers, body.messages ?? body.input ?? body.contents);
     const id = ++this.#count;
+    if (/generateContent/i.test(path)) return contents(response, path, offers, call);
     if (path.includes('/chat/completions')) return completion(response, body, id, call);
     if (body.stream !== true)
       return sendJson(response, message(body, id, [{ type: 'text', text: 'ok' }]));
@@ -124,10 +126,12 @@ interface OfferedTool {
   readonly name?: string;
   readonly tools?: readonly { readonly name: string }[];
   readonly function?: { readonly name: string };
+  readonly functionDeclarations?: readonly { readonly name: string }[];
 }
 
 function offersIn({ tools }: Json): ToolOffer[] {
   return ((tools ?? []) as readonly OfferedTool[]).flatMap((tool) => {
+    if (tool.functionDeclarations) return tool.functionDeclarations.map(({ name }) => ({ name }));
     const { name = '' } = tool.function ?? tool;
     if (tool.type !== 'namespace') return [{ name }];
     return (tool.tools ?? []).map((inside) => ({ name: inside.name, namespace: name }));
@@ -221,4 +225,22 @@ function completion(
     response.write(`data: ${JSON.stringify(chunk)}\n\n`);
   }
   response.end('data: [DONE]\n\n');
+}
+
+/** Gemini's generateContent, streamed or not. Requests without tools want JSON. */
+function contents(
+  response: ServerResponse,
+  path: string,
+  offers: readonly ToolOffer[],
+  call: ToolCall | undefined,
+): void {
+  const text = offers.length > 0 ? 'ok' : '{}';
+  const part = call ? { functionCall: { name: call.tool.name, args: call.given } } : { text };
+  const content = { role: 'model', parts: [part] };
+  const usageMetadata = { promptTokenCount: 1, candidatesTokenCount: 1, totalTokenCount: 2 };
+  const candidates = [{ content, finishReason: 'STOP', index: 0 }];
+  const answer = { candidates, usageMetadata, modelVersion: 'mock' };
+  if (!/stream/i.test(path)) return sendJson(response, answer);
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.end(`data: ${JSON.stringify(answer)}\n\n`);
 }

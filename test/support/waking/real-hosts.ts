@@ -162,6 +162,29 @@ export const copilotCli: RealHost = {
   },
 };
 
+export const geminiCli: RealHost = {
+  title: 'Gemini CLI',
+  files: ['.bin/gemini', 'node-22/bin/node'],
+  async prepare({ home, url, server: [command, ...args] }) {
+    await writeJson(join(home, '.gemini/settings.json'), {
+      security: { auth: { selectedType: 'gemini-api-key' }, folderTrust: { enabled: false } },
+      general: { disableAutoUpdate: true, enableAutoUpdate: false, disableUpdateNag: true },
+      privacy: { usageStatisticsEnabled: false },
+      telemetry: { enabled: false },
+      ui: { hideTips: true },
+      mcpServers: { ipc: { command, args, trust: true } },
+    });
+    return {
+      words: [tool('node-22/bin/node'), tool('.bin/gemini')],
+      env: {
+        GEMINI_API_KEY: 'x',
+        GOOGLE_GEMINI_BASE_URL: url,
+        GEMINI_CLI_TRUST_WORKSPACE: 'true',
+      },
+    };
+  },
+};
+
 /** The reason for skipping a test with this program. */
 export function hostMissing({ title, files }: RealHost): string | false {
   if (tmuxMissing) return tmuxMissing;
