@@ -15,7 +15,7 @@ for (const policy of ['hold', 'refuse']) {
     const agent = await LiveAgent.open(context, mail, claudeCode);
     await agent.start({
       args: ['--allowedTools', 'mcp__ipc__ipc', 'Bash'],
-      env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1', ...mail.env },
+      env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
       prepare: async (home) => {
         await mkdir(join(home, '.claude'), { recursive: true });
         const settings = { crossSessionInbound: policy };

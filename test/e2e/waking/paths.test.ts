@@ -56,7 +56,7 @@ for (const { host, path, how, options, isSlow } of rows) {
   const skip = hostMissing(host) || (isSlow && !isLong && 'only in the long form');
   test(`mail wakes ${title}, again after each read`, { skip }, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(context, mail, host, withMail(options, mail.env));
+    const agent = await LiveAgent.watching(context, mail, host, options);
     if (path === 'task' && !agent.isTask) return context.skip(noTasks);
     const times: number[] = [];
     for (let count = 1; count <= postsCount; count++) {
@@ -76,11 +76,6 @@ test('mail wakes a thread of Codex whose terminal was closed', {
   await agent.closeTerminal();
   await agent.wakes('after the end of the terminal');
 });
-
-/** What the program starts in a shell finds the same mail. */
-function withMail(options: LiveOptions = {}, env: Readonly<Record<string, string>>): LiveOptions {
-  return { ...options, env: { ...env, ...options.env } };
-}
 
 function report(context: TestContext, times: readonly number[]): void {
   const sorted = times.toSorted((one, other) => one - other).map(Math.round);

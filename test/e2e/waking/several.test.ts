@@ -2,18 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type AgentMail, open } from '../../../src/index.ts';
+import { open } from '../../../src/index.ts';
 import { Inbox } from '../../support/inbox.ts';
 import { McpHost } from '../../support/mcp-host.ts';
-import {
-  isNotice,
-  LiveAgent,
-  type MailPlace,
-  mailPlace,
-  replyOf,
-} from '../../support/waking/live-agent.ts';
+import { isNotice, LiveAgent, mailPlace, replyOf } from '../../support/waking/live-agent.ts';
 import { claudeCode, hostMissing } from '../../support/waking/real-hosts.ts';
 
 /** A ring that was not due would have come by then. */

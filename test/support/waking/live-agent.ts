@@ -266,8 +266,9 @@ export class LiveAgent {
   }
 }
 
+/** Of a session, or of `ipc watch`. */
 export function isNotice(newest: string): boolean {
-  return newest.includes('[ipc] Automatic notice');
+  return /\[ipc\] Automatic notice|^\d+ messages? waits? in "ann"/m.test(newest);
 }
 
 function isWatchResult(newest: string): boolean {
@@ -288,7 +289,7 @@ export function replyOf(newest: string): Reply | undefined {
   if (isNotice(newest)) return wait;
   const ticket = /after \\?"([0-9a-v]{4}-\d+)/.exec(newest)?.[1];
   if (ticket) return { name: mailTool, given: { ...watch.given, after: ticket } };
-  const command = /start `([^`]+)` with the tool bash/i.exec(newest)?.[1];
+  const command = /start `(.+)` with the tool bash/i.exec(newest)?.[1];
   if (command) return inBackground(command, newest.includes('mode "async"'));
   return newest.includes('watch the mailbox') ? watch : undefined;
 }
