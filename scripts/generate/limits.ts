@@ -52,7 +52,7 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
-    what: 'mailboxes of one wait or fetch',
+    what: 'mailboxes of one wait, watch or fetch',
     constant: 'mailboxesPerReadMax',
     unit: '',
     reached: '`bad_parameter`: read the others in another call',
@@ -87,6 +87,12 @@ const table: readonly Limit[] = [
     unit: 's',
     reached: '`bad_timeout`: give less, and wait again',
     isCommon: true,
+  },
+  {
+    what: 'longest timeout of a watch that has an end',
+    constant: 'watchMsMax',
+    unit: 's',
+    reached: '`bad_timeout`: give less, or none for no end',
   },
   {
     what: 'default port of the broker',
@@ -229,6 +235,18 @@ const table: readonly Limit[] = [
   {
     what: 'the same on one connection',
     constant: 'waitsPerConnectionMax',
+    unit: '',
+    reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'mailboxes that the watches of one broker name',
+    constant: 'watchesMax',
+    unit: '',
+    reached: '`too_many_waits`: end other watches first',
+  },
+  {
+    what: 'the same on one connection',
+    constant: 'watchesPerConnectionMax',
     unit: '',
     reached: '`too_many_waits`, likewise',
   },
