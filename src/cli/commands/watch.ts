@@ -40,10 +40,10 @@ interface WatchLine {
 }
 
 const words = `
-It takes no message: \`ipc wait\` reads it. Mail that is there already counts, too,
-if no reader takes it within a second. Of several that watch a mailbox one is
-told at a time, the next when a message was read, or after 20 s. A host that runs
-this in a background shell wakes its agent when the command ends, or with
+It takes no message: \`ipc wait\` reads it. Mail that is there already counts,
+too, if no reader takes it within a second. Of several that watch a mailbox one
+is told at a time, the next when a message was read, or after 20 s. A host that
+runs this in a background shell wakes its agent when the command ends, or with
 --follow at each line. It outlives any broker, and owns one if no other session
 does.`;
 
