@@ -89,7 +89,7 @@ const parameterTable = {
   timeout: {
     type: 'integer',
     what: `whole seconds, ${timeoutMin}-${timeoutMax}`,
-    otherwise: `wait, ask, receive ${waitMsDefault / 1_000} (no end as a background task), send, ping ${sendMsDefault / 1_000}`,
+    otherwise: `wait, ask, receive ${waitMsDefault / 1_000} (task: no end)`,
     parse: parseTimeout,
   },
   bind: {

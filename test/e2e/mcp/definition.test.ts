@@ -44,8 +44,7 @@ const pinned = {
       },
       timeout: {
         type: 'integer',
-        description:
-          'whole seconds, 1-300; by default wait, ask, receive 60 (no end as a background task), send, ping 10',
+        description: 'whole seconds, 1-300; by default wait, ask, receive 60 (task: no end)',
       },
       bind: {
         type: 'string',
