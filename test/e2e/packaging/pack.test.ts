@@ -40,6 +40,7 @@ test('the package has exactly the files that ship, in less than 3.5 MB', async (
     'dist/index.js',
     'dist/ipc.js',
     'dist/manifest.json',
+    'dist/opencode/agent-ipc.js',
     'dist/package.json',
     'dist/program.js',
     'dist/server.json',
