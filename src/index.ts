@@ -34,7 +34,13 @@ export type {
   WaitOptions,
   WatchOptions,
 } from './library/library-options.ts';
-export type { FoundState, LastNotice, SessionHold } from './model/look-results.ts';
+export type {
+  DeadLetterCount,
+  FoundState,
+  LastNotice,
+  MailboxStatus,
+  SessionHold,
+} from './model/look-results.ts';
 export type { HeldAhead, MailElsewhere, Notice, SameText } from './model/mail-ahead.ts';
 export type {
   BrokerStatus,
@@ -46,8 +52,6 @@ export type {
 export type { HoldEnd, Origin } from './model/message.ts';
 export type {
   DeadLetter,
-  DeadLetterCount,
   DroppedMessage,
   Holder,
-  MailboxStatus,
 } from './model/requests.ts';

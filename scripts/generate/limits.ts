@@ -52,7 +52,7 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
-    what: 'mailboxes of one wait or fetch',
+    what: 'mailboxes of one wait, watch or fetch',
     constant: 'mailboxesPerReadMax',
     unit: '',
     reached: '`bad_parameter`: read the others in another call',
@@ -87,6 +87,12 @@ const table: readonly Limit[] = [
     unit: 's',
     reached: '`bad_timeout`: give less, and wait again',
     isCommon: true,
+  },
+  {
+    what: 'longest timeout of a watch that has an end',
+    constant: 'watchMsMax',
+    unit: 's',
+    reached: '`bad_timeout`: give less, or none for no end',
   },
   {
     what: 'default port of the broker',
@@ -178,6 +184,12 @@ const table: readonly Limit[] = [
     reached: 'likewise',
   },
   {
+    what: 'bytes of the posts of one connection in one sync to disk, beside posts of others',
+    constant: 'syncShareBytes',
+    unit: 'KiB',
+    reached: 'with these, or one larger post, its requests stay unread until that sync has ended',
+  },
+  {
     what: 'bytes that one peer has not read yet',
     constant: 'unreadBytesMax',
     unit: 'MiB',
@@ -231,6 +243,30 @@ const table: readonly Limit[] = [
     constant: 'waitsPerConnectionMax',
     unit: '',
     reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'mailboxes that the watches of one broker name',
+    constant: 'watchesMax',
+    unit: '',
+    reached: '`too_many_waits`: end other watches first',
+  },
+  {
+    what: 'the same on one connection',
+    constant: 'watchesPerConnectionMax',
+    unit: '',
+    reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'time that unread mail is left to waits before a session that watches is told',
+    constant: 'watchQuietMs',
+    unit: 's',
+    reached: 'the session is told that has watched the mailbox for longest',
+  },
+  {
+    what: 'time that this session has to read it',
+    constant: 'watchTurnMs',
+    unit: 's',
+    reached: 'the next one is told that watches the mailbox',
   },
   {
     what: 'one fetch of the program or the library: bytes',

@@ -235,7 +235,7 @@ const wait = operation({
 });
 
 const watch = operation({
-  what: 'Be woken when there is mail in a mailbox.',
+  what: 'Be woken when there is mail in a mailbox; without one, no more.',
   needs: [],
   takes: ['mailbox', 'host', 'port', 'after'],
   defaults: {},

@@ -247,6 +247,13 @@ export const turnBytesMax = 1024 ** 2;
  * has at least one. Short, because a post waits for three or four turns until it is stored.
  */
 export const turnTimeMsMax = 1;
+/**
+ * A connection's share of one sync, beside posts of other connections. When the bodies of its posts reach it, its
+ * requests wait until that sync has ended. A sync of 256 KiB takes little longer than that of a small post.
+ */
+export const syncShareBytes = 256 * 1024;
+/** How long after its last post another connection counts for that. */
+export const otherPostsMs = 1_000;
 /** Unread bytes at which deliveries to a peer pause, and its requests stay unread. */
 export const unreadBytesMax = 4 * 1024 ** 2;
 assert(

@@ -42,10 +42,11 @@ import type { Frame } from '../protocol/frame.ts';
 import type { Acceptor } from './acceptor.ts';
 import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
-import { checkAddresses, type Listeners } from './listeners.ts';
+import { checkAddresses, checkMayListen, type Listeners } from './listeners.ts';
 import { Peer, type PeerLimits, peerLimits, type Turn } from './peer.ts';
+import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
 
-export interface BrokerLimits extends EngineLimits, PeerLimits, JournalLimits {
+export interface BrokerLimits extends EngineLimits, PeerLimits, SyncShareLimits, JournalLimits {
   readonly connectionsMax: number;
   readonly bufferBudgetBytes: number;
 }
@@ -75,7 +76,7 @@ export class Broker {
   readonly #engine: Engine;
   #journal: Journal | undefined;
   #groupCommit: GroupCommit | undefined;
-  readonly #limits: PeerLimits & Pick<BrokerLimits, 'connectionsMax'>;
+  readonly #limits: PeerLimits & SyncShareLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
   readonly #peers = new Map<ConnectionId, Peer>();
@@ -113,7 +114,7 @@ export class Broker {
     this.#options = options;
     this.#runtime = options.runtime ?? systemRuntime;
     this.#engine = new Engine(options.limits);
-    this.#limits = { connectionsMax, ...peerLimits, ...options.limits };
+    this.#limits = { connectionsMax, ...peerLimits, ...syncShareLimits, ...options.limits };
     this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
     this.#costly = new CostlyRequests(this.#runtime);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
@@ -191,7 +192,7 @@ export class Broker {
     });
     this.#journal = journal;
     this.#groupCommit = new GroupCommit({
-      ...{ engine, journal, runtime },
+      ...{ engine, journal, runtime, limits: this.#limits },
       send: (sendable) => this.#send(sendable),
       fail: (error) => this.#fail(error),
     });
@@ -294,8 +295,14 @@ export class Broker {
         this.#step({ ...request, connection });
         this.#groupCommit?.endLargeTurn();
       };
-      if (!costlyKinds.has(request.kind)) return step();
-      this.#whilePaused(connection, peer, () => this.#costly.run(step));
+      if (costlyKinds.has(request.kind)) {
+        return this.#whilePaused(connection, peer, () => this.#costly.run(step));
+      }
+      step();
+      const commit = this.#groupCommit;
+      if (commit?.isShareUsedUp(connection)) {
+        this.#whilePaused(connection, peer, () => commit.synced());
+      }
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
@@ -487,11 +494,4 @@ export class Broker {
     const { pid, started } = this.#runtime;
     return { pid, started, addresses: this.addresses, ...this.#options.owner };
   }
-}
-
-/** To open and close the network is a matter of the machine whose network it is. */
-function checkMayListen({ isLocal }: Connection): void {
-  if (isLocal) return;
-  const what = 'only sessions on the machine of the broker open and close its addresses';
-  throw new IpcError('not_owner', what);
 }

@@ -5,15 +5,17 @@
 // 3. One sync at a time covers everything written before it began. If this is still the newest owner after
 //    the sync, the replies marked `sync` are sent.
 // 4. After a sync, compaction copies part of the oldest segment if that is due.
+// 5. Beside posts of others, a connection whose posts have their share of the next sync waits for it: synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
 import { turnBodyBytesMax } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
-import type { Outcome, Reply } from '../engine/commands.ts';
+import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Response } from '../model/requests.ts';
+import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
 const copiesMax = 256;
@@ -29,6 +31,7 @@ export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
   readonly journal: Journal;
   readonly runtime: Pick<Runtime, 'now' | 'defer'>;
+  readonly limits: SyncShareLimits;
   send(sendable: Sendable): void;
   fail(error: unknown): void;
 }
@@ -45,6 +48,9 @@ export class GroupCommit {
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
   #afterSync: Sendable[] = [];
+  /** Called when the next sync has ended. */
+  #onSynced: (() => void)[] = [];
+  readonly #share: SyncShare;
   #syncing: Promise<void> | undefined;
   /** When the current sync began, on the runtime's clock. */
   #syncBegan = 0;
@@ -62,6 +68,7 @@ export class GroupCommit {
     this.#options = options;
     this.#journal = options.journal;
     this.#runtime = options.runtime;
+    this.#share = new SyncShare(options.limits, options.runtime);
   }
 
   /** How long the current sync has been running; 0 when there is none. */
@@ -71,13 +78,16 @@ export class GroupCommit {
 
   /** Collects the outcome of a step. */
   add({ records, replies }: Outcome): void {
+    let postedBytes = 0;
     for (const record of records) {
       this.#records.push(record);
       if (record.kind !== 'posted' || !record.body) continue;
       for (const { number } of envelopesOf(record)) this.#bodies.set(number, record.body);
-      this.#bodyBytes += record.body.length;
+      postedBytes += record.body.length;
     }
+    this.#bodyBytes += postedBytes;
     for (const reply of replies) {
+      if (reply.response.kind === 'stored') this.#share.add(reply.to, postedBytes);
       const body = this.#bodyOf(reply.response);
       this.#replies.push({ reply, body });
       this.#bodyBytes += body?.length ?? 0;
@@ -104,6 +114,26 @@ export class GroupCommit {
     this.#runtime.defer(() => this.#beginSync());
   }
 
+  /** The connection has posted its share of the next sync, so others come first: synced(). */
+  isShareUsedUp(connection: ConnectionId): boolean {
+    return this.#share.isUsedUp(connection);
+  }
+
+  /**
+   * Resolves after the sync of what was added, and if others have added replies meanwhile, after the sync of these:
+   * so they do not find the bytes of one connection in every sync. Also if a sync fails, or none will follow.
+   */
+  synced(): Promise<void> {
+    this.endTurn();
+    return new Promise((resolve) => {
+      this.#onSynced.push(() => {
+        if (this.#afterSync.length > 0 && !this.#isStopped) this.#onSynced.push(resolve);
+        else resolve();
+      });
+      if (this.#isStopped) this.#endWaits();
+    });
+  }
+
   /** Writes and syncs everything that was added. */
   async finish(): Promise<void> {
     this.endTurn();
@@ -125,6 +155,11 @@ export class GroupCommit {
   stop(): void {
     this.#isStopped = true;
     this.#space?.done();
+    this.#endWaits();
+  }
+
+  #endWaits(): void {
+    for (const done of this.#onSynced.splice(0)) done();
   }
 
   async #makeSpace(isWanted: boolean): Promise<boolean> {
@@ -166,8 +201,12 @@ export class GroupCommit {
     }
   }
 
+  get #isSyncWanted(): boolean {
+    return this.#afterSync.length + this.#onSynced.length > 0 || this.#space !== undefined;
+  }
+
   #beginSync(): void {
-    if (this.#syncing || (this.#afterSync.length === 0 && !this.#space)) return;
+    if (this.#syncing || !this.#isSyncWanted) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
     });
@@ -176,11 +215,18 @@ export class GroupCommit {
   async #syncAll(): Promise<void> {
     const journal = this.#journal;
     try {
-      while (!this.#isStopped && (this.#afterSync.length > 0 || this.#toCopy || this.#space)) {
+      while (!this.#isStopped && (this.#isSyncWanted || this.#toCopy)) {
         const replies = this.#afterSync;
+        const onSynced = this.#onSynced;
         this.#afterSync = [];
+        this.#onSynced = [];
+        this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
-        await journal.sync();
+        try {
+          await journal.sync();
+        } finally {
+          for (const done of onSynced) done();
+        }
         checkFencing(journal);
         for (const sendable of replies) this.#options.send(sendable);
         await this.#compact();

@@ -6,6 +6,7 @@ import { isIP, isIPv4, isIPv6, type Server, type Socket, SocketAddress } from 'n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
 import { withPatience } from '../base/standstill.ts';
+import type { Connection } from '../net/connection.ts';
 import { hangUp, listenAlso, ownerAddress } from '../net/listen.ts';
 
 const anyIPv4 = '0.0.0.0';
@@ -180,4 +181,11 @@ export class Listeners {
 function boundAddress(server: Server): string {
   const bound = server.address();
   return typeof bound === 'object' && bound !== null ? bound.address : '';
+}
+
+/** To open and close the network is a matter of the machine whose network it is. */
+export function checkMayListen({ isLocal }: Connection): void {
+  if (isLocal) return;
+  const what = 'only sessions on the machine of the broker open and close its addresses';
+  throw new IpcError('not_owner', what);
 }

@@ -1,7 +1,8 @@
-// The engine's part of a status: of the mailboxes that have a message, a parked wait or a watch the first ones, and how many
-// there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
+// The engine's part of a status: of the mailboxes that have a message, a parked wait or a watch the first ones, and how
+// many there are. What it counts is kept up to date as messages come and go, so a status looks only at what it shows.
+import type { MailboxStatus } from '../model/look-results.ts';
 import type { Name } from '../model/message.ts';
-import type { MailboxStatus, StatusResponse, StorageStatus } from '../model/requests.ts';
+import type { StatusResponse, StorageStatus } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';

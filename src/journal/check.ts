@@ -1,9 +1,9 @@
 // `ipc store check`: reads all of a store, and reports its content and its faults. Changes nothing.
 
+import type { DeadLetterCount } from '../model/look-results.ts';
 import { type Envelope, isDeadLetter, type Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import type { DeadLetterCount } from '../model/requests.ts';
 import { CorruptionScanner, describeCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';

@@ -19,6 +19,8 @@ export class AgentBell implements Bell {
   #task: Way | undefined;
   readonly #passedOver = new Set<string>();
   #last = '';
+  /** Called when every way failed or left the mail unread, before they are tried again. */
+  onAllFailed = () => {};
 
   /** undefined when no way is left. */
   get path(): string | undefined {
@@ -53,7 +55,10 @@ export class AgentBell implements Bell {
     if (unread > 0) this.#passedOver.add(this.#last);
     const text = noticeText(notice, count);
     const left = this.#left();
-    if (left.every(({ name }) => this.#passedOver.has(name))) this.#passedOver.clear();
+    if (left.every(({ name }) => this.#passedOver.has(name))) {
+      this.#passedOver.clear();
+      this.onAllFailed();
+    }
     for (const way of left) {
       this.#last = way.name;
       try {

@@ -26,7 +26,6 @@ import {
   tasksOpenMax,
   tasksOverMax,
   taskUnaskedMs,
-  waitMsMin,
 } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { currentKeys, type KeyEnvironment, loadKeys } from '../net/keys.ts';
@@ -75,7 +74,7 @@ interface OpenTask {
   readonly call: TaskCall;
   readonly stopped: AbortController;
   /** Runs out when nobody asks for the task. */
-  readonly unasked: NodeJS.Timeout;
+  unasked: NodeJS.Timeout;
   /** undefined while it runs. */
   end: TaskEnd | undefined;
 }
@@ -119,7 +118,8 @@ export class Tasks {
     const over = this.#over.get(id);
     if (over) return over;
     const task = this.#open.get(id) ?? this.#begin(id, this.#read(id, request), request, []);
-    task.unasked.refresh();
+    clearTimeout(task.unasked);
+    task.unasked = this.#restLater(id);
     const { call, end } = task;
     if (!end) return stateOf(id, call, 'working', call.startedMs);
     const result = { resultType: 'complete', ...end.result };
@@ -168,7 +168,7 @@ export class Tasks {
   }
 
   #begin(id: string, call: TaskCall, request: TaskRequest, notes: readonly string[]): OpenTask {
-    const unasked = setTimeout(() => this.#rest(id), taskUnaskedMs);
+    const unasked = this.#restLater(id);
     const task: OpenTask = { call, stopped: new AbortController(), unasked, end: undefined };
     this.#open.set(id, task);
     void this.#runToEnd(task, request, notes);
@@ -197,9 +197,11 @@ export class Tasks {
     if (!signal.aborted) task.end = { result, atMs: Date.now(), watcher, isLeaving: false };
   }
 
-  /** Nobody asks for the task. Where its result is just being written, that decides. */
-  #rest(id: string): void {
-    if (!this.#open.get(id)?.end?.isLeaving) this.#stop(id);
+  /** Stops the task if nobody asks for it. Where its result is just being written, that decides. */
+  #restLater(id: string): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (!this.#open.get(id)?.end?.isLeaving) this.#stop(id);
+    }, taskUnaskedMs);
   }
 
   #stop(id: string): void {
@@ -236,15 +238,16 @@ export function protocolError(error: unknown): unknown {
   return new ProtocolError(ProtocolErrorCode.InternalError, presentError(error));
 }
 
-/** The seconds that a task still has. It takes a look even if its time was over before its process started. */
+/** The seconds that a task still has. If its time was over when its process started, it looks what is there. */
 export function secondsLeft({ startedMs, seconds }: TaskCall): number {
   if (seconds === undefined) return Number.POSITIVE_INFINITY;
-  return Math.min(Math.max(seconds - secondsSince(startedMs), waitMsMin / 1_000), seconds);
+  const left = seconds - secondsSince(startedMs);
+  return left > 0 ? Math.min(left, seconds) : taskInlineMs / 1_000;
 }
 
-/** The seconds that a task took, for its result. */
-export function secondsTaken({ startedMs }: TaskCall): number {
-  return Math.round(secondsSince(startedMs));
+/** The whole seconds that a task took, for its result: more than its timeout, if it was not asked for meanwhile. */
+export function secondsTaken({ startedMs, seconds = 0 }: TaskCall): number {
+  return Math.max(seconds, Math.floor(secondsSince(startedMs)));
 }
 
 function secondsSince(ms: number): number {

@@ -5,7 +5,10 @@ import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
 import { type Environment, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
+import { SessionFile } from '../app/session-file.ts';
+import { IpcError } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
+import { installedHook } from '../hosts/wake/hooks.ts';
 import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
 import { wakePaths } from '../hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../model/message.ts';
@@ -27,11 +30,15 @@ interface Agent {
 /** The agent that is to be woken. */
 type Watcher = Pick<ToolRequest, 'caller' | 'host' | 'context'>;
 
-interface Ways {
+interface Found {
   readonly ways: readonly Way[];
   readonly told: ToldWaker | undefined;
+  /** The host has a hook of ours, which wakes the agent where there is no better way. */
+  readonly hasHook: boolean;
 }
 
+/** Of a watch in a status. */
+const hookPath = 'hook';
 /** A task has no end. */
 const noTimeout = Number.POSITIVE_INFINITY;
 
@@ -42,6 +49,8 @@ export class Wake {
   readonly #settlement: Settlement;
   /** Agents that share this server have one each. */
   readonly #agents = new Map<CallerId, Agent>();
+  /** Tells the hook of the host what is watched. */
+  #file: SessionFile | undefined;
 
   constructor(env: Environment, settlement: Settlement) {
     this.unasked = unaskedIn(env);
@@ -52,10 +61,10 @@ export class Wake {
   /** Watches the mailboxes that the user has named, for an agent that has no doorbell yet. */
   async watchUnasked(who: Watcher): Promise<void> {
     if (!this.unasked || this.#agents.has(who.caller.id)) return;
-    const { ways } = await this.#waysFor(who);
+    const found = await this.#find(who);
     const broker = await who.context.broker({});
-    if (ways.length === 0 || this.#agents.has(who.caller.id)) return;
-    this.#begin(this.unasked, ways, broker, who);
+    if ((found.ways.length === 0 && !found.hasHook) || this.#agents.has(who.caller.id)) return;
+    this.#begin(this.unasked, found, broker, who);
   }
 
   /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
@@ -76,22 +85,22 @@ export class Wake {
     const work = { operation: 'watch', host, port, names: mailboxes } as const;
     const task = request.offerTask(work, noTimeout);
     if (task && !task.isOpen()) return task.begin(notes);
-    const { ways, told } = await this.#waysFor(request);
-    if (!task && ways.length === 0) {
+    const found = await this.#find(request);
+    if (!task && found.ways.length === 0 && !found.hasHook) {
       this.#forget(caller.id);
-      return presentNoRing(mailboxes, told?.words(mailboxes, programWords()), notes);
+      return presentNoRing(mailboxes, found.told?.words(mailboxes, programWords()), notes);
     }
-    this.#begin(mailboxes, ways, broker, request);
+    this.#begin(mailboxes, found, broker, request);
     return presentWatch(mailboxes, unread, notes);
   }
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
     const mailboxes = call.names as MailboxList;
     const broker = await brokerOf(call, request);
-    const { ways } = await this.#waysFor(request);
+    const found = await this.#find(request);
     const { bell } = this.#agentOf(request, broker);
     const rung = bell.nextRing(request.signal);
-    const { doorbell } = this.#begin(mailboxes, ways, broker, request);
+    const { doorbell } = this.#begin(mailboxes, found, broker, request);
     try {
       return `${await rung} Then watch again.`;
     } finally {
@@ -111,11 +120,38 @@ export class Wake {
     for (const caller of [...this.#agents.keys()]) this.#forget(caller);
   }
 
-  #begin(mailboxes: MailboxList, ways: readonly Way[], broker: BrokerSession, who: Watcher): Agent {
+  #begin(
+    mailboxes: MailboxList,
+    { ways, hasHook }: Found,
+    broker: BrokerSession,
+    who: Watcher,
+  ): Agent {
     const agent = this.#agentOf(who, broker);
-    agent.bell.use(ways);
-    agent.doorbell.watch(mailboxes);
+    const { bell, doorbell } = agent;
+    bell.use(ways);
+    if (bell.path !== undefined) doorbell.watch(mailboxes);
+    if (hasHook) {
+      this.#tellHook(mailboxes, broker, bell.path, who);
+      bell.onAllFailed = () => this.#tellHook(mailboxes, broker, undefined, who);
+    }
     return agent;
+  }
+
+  /** `path`: the way of the server; undefined when the hook is to wake the agent. */
+  #tellHook(
+    mailboxes: MailboxList,
+    { host: brokerHost, port }: BrokerSession,
+    path: string | undefined,
+    { context }: Watcher,
+  ): void {
+    this.#file ??= new SessionFile(context.home);
+    const byHook = path === undefined;
+    try {
+      this.#file.write({ mailboxes, port, brokerHost, path: path ?? hookPath, byHook });
+    } catch (error) {
+      // A hook that cannot be told wakes nobody.
+      if (!(error instanceof IpcError)) throw error;
+    }
   }
 
   #agentOf({ caller }: Watcher, { name, mail }: BrokerSession): Agent {
@@ -131,9 +167,10 @@ export class Wake {
   #forget(caller: CallerId): void {
     this.#agents.get(caller)?.doorbell.watch(undefined);
     this.#agents.delete(caller);
+    this.#file?.remove();
   }
 
-  async #waysFor({ host, caller }: Watcher): Promise<Ways> {
+  async #find({ host, caller }: Watcher): Promise<Found> {
     const facts: WakeFacts = { host, env: this.#env, thread: caller.id };
     const ways: Way[] = [];
     let told: ToldWaker | undefined;
@@ -142,7 +179,8 @@ export class Wake {
       if (waker?.kind === 'rings') ways.push({ ...waker, name });
       else told ??= waker;
     }
-    return { ways, told };
+    const hook = host === undefined ? undefined : await installedHook(host, this.#env);
+    return { ways, told, hasHook: hook !== undefined };
   }
 }
 

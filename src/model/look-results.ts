@@ -1,6 +1,30 @@
-// What a status says of a session, and a find of a message.
+// What a status says of mailboxes and sessions, and a find of a message.
 import type { Name, Origin, SessionId } from './message.ts';
 import type { Holder } from './requests.ts';
+
+/** How many dead letters were posted to a mailbox. */
+export interface DeadLetterCount {
+  /** The mailbox that they were posted to. */
+  readonly to: Name;
+  /** Number of its dead letters. */
+  readonly messages: number;
+}
+
+/** A mailbox that has a message, a parked wait or a watch. */
+export interface MailboxStatus {
+  /** Name of the mailbox. */
+  readonly mailbox: Name;
+  /** Messages that no session holds. */
+  readonly ready: number;
+  /** Messages that a session holds. */
+  readonly held: number;
+  /** Number of parked waits on it. */
+  readonly waiting: number;
+  /** Number of watches on it. */
+  readonly watching: number;
+  /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
+  readonly oldestTime: number;
+}
 
 /** A session that has a name or has read a mailbox. */
 export interface ConnectedSession {

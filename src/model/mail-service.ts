@@ -1,14 +1,17 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
-import type { ConnectedSession, FoundMessage } from './look-results.ts';
+import type {
+  ConnectedSession,
+  DeadLetterCount,
+  FoundMessage,
+  MailboxStatus,
+} from './look-results.ts';
 import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
-  DeadLetterCount,
   DroppedMessage,
   EndResponse,
   Holder,
-  MailboxStatus,
   StorageStatus,
   Told,
 } from './requests.ts';

@@ -1,7 +1,12 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
-import type { ConnectedSession, FoundMessage } from './look-results.ts';
+import type {
+  ConnectedSession,
+  DeadLetterCount,
+  FoundMessage,
+  MailboxStatus,
+} from './look-results.ts';
 import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
 import type {
   Envelope,
@@ -406,30 +411,6 @@ export interface FoundResponse {
 export interface CompactedResponse {
   readonly kind: 'compacted';
   readonly request: RequestNumber;
-}
-
-/** How many dead letters were posted to a mailbox. */
-export interface DeadLetterCount {
-  /** The mailbox that they were posted to. */
-  readonly to: Name;
-  /** Number of its dead letters. */
-  readonly messages: number;
-}
-
-/** A mailbox that has a message, a parked wait or a watch. */
-export interface MailboxStatus {
-  /** Name of the mailbox. */
-  readonly mailbox: Name;
-  /** Messages that no session holds. */
-  readonly ready: number;
-  /** Messages that a session holds. */
-  readonly held: number;
-  /** Number of parked waits on it. */
-  readonly waiting: number;
-  /** Number of watches on it. */
-  readonly watching: number;
-  /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
-  readonly oldestTime: number;
 }
 
 export interface StatusResponse {

@@ -17,9 +17,9 @@ import {
   withFolder,
   writeOrigin,
 } from '../model/envelope.ts';
-import type { ConnectedSession } from '../model/look-results.ts';
+import type { ConnectedSession, DeadLetterCount, MailboxStatus } from '../model/look-results.ts';
 import { parseStoredName } from '../model/message.ts';
-import type { DeadLetterCount, MailboxStatus, StatusResponse } from '../model/requests.ts';
+import type { StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { nameBytesMin, readFlag, readListUpTo } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';

@@ -6,11 +6,14 @@
 // sender. I5 One id is one message.  I6 After an epoch has acknowledged a post, no older epoch does.
 // I7 At the end all mail can be read. Also: no two sessions of one broker hold the same message; and of
 // a post to several mailboxes either all messages are stored at the end, or none, except for those that
-// were settled. And when all processes stand still for a while, each message stays with its holder.
+// were settled. When all processes stand still for a while, each message stays with its holder. And a session that
+// watches is told of unread mail, and of no other: once nobody reads any more, the last notice of each is of a message
+// that is unread still, if its mailboxes have any.
 //
 // Messages are identified by id: a crash can undo a delivered message, and its repeated post has
 // another number.
-import type { Entry, Seen } from './history.ts';
+import type { Notice } from '../../src/model/mail-ahead.ts';
+import type { Entry, Seen, Unread } from './history.ts';
 
 export interface Rules {
   /**
@@ -30,6 +33,8 @@ type EntryOf<Kind> = Extract<Entry, { kind: Kind }>;
 
 interface Holder {
   readonly epoch: number;
+  /** In the store. */
+  readonly number: number;
   readonly on: string;
   /** In an offer. A welcome also leaves a session a message that is settled, which nobody holds. */
   readonly isOffered: boolean;
@@ -63,6 +68,10 @@ class Checker {
   readonly #holders = new Map<string, Holder>();
   /** The session that held each message when all processes stood still, until it has given the message up. */
   readonly #frozen = new Map<string, string | undefined>();
+  /** By process: the mailboxes that it watches, and its last notice. */
+  readonly #watching = new Map<string, readonly string[]>();
+  readonly #told = new Map<string, Notice>();
+  readonly #settledNumbers = new Set<string>();
   #goneAt = 0;
   /** The newest epoch that has responded. */
   #epoch = 0;
@@ -83,6 +92,17 @@ class Checker {
         return;
       case 'delivered':
         return this.#deliver(entry.message);
+      case 'watching':
+        this.#watching.set(entry.process, entry.mailboxes);
+        return;
+      case 'told':
+        this.#told.set(entry.process, entry.notice);
+        return;
+      case 'noticed':
+        return this.#checkNotice(entry);
+      case 'unread':
+        for (const watcher of entry.watchers) this.#checkTold(watcher, entry.messages);
+        return;
       case 'draining':
         this.#isDraining = true;
         return;
@@ -94,7 +114,11 @@ class Checker {
         return this.#ack(entry);
       case 'settled':
         this.#respond(entry.epoch, `settled ${entry.ids}`);
-        for (const id of entry.ids) this.#settled.add(id);
+        for (const id of entry.ids) {
+          this.#settled.add(id);
+          const number = this.#acked.get(id);
+          if (number) this.#settledNumbers.add(`${entry.epoch} ${number}`);
+        }
         return;
       case 'gaveUp':
         return this.#giveUp(entry);
@@ -166,7 +190,7 @@ class Checker {
     for (const [other, ofSession] of this.#sessions)
       if (ofSession === session) this.#release(other);
     this.#sessions.set(on, session);
-    for (const id of ids) this.#hold(id, { epoch, on, isOffered: false });
+    for (const id of ids) this.#hold(id, { epoch, on, number: 0, isOffered: false });
   }
 
   /** A message that a crash undid and that was posted again has lost its past hold: it was delivered before it was safe. */
@@ -198,9 +222,34 @@ class Checker {
     if (frozen !== undefined && frozen !== this.#sessions.get(on)) {
       this.#violated('standstill', `${name(id, body)} was held by ${frozen}, and goes to ${on}`);
     }
-    this.#hold(id, { epoch, on, isOffered: true });
+    this.#hold(id, { epoch, on, number, isOffered: true });
     if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
     this.#offered.add(id);
+  }
+
+  /** A broker knows what it has delivered, and what was settled. */
+  #checkNotice({ epoch, on, notice: { number, mailbox } }: EntryOf<'noticed'>): void {
+    const what = `${on} was told of message ${number} in ${mailbox}`;
+    for (const holder of this.#holders.values()) {
+      if (holder.epoch !== epoch || holder.number !== number) continue;
+      this.#violated('false ring', `${what}, which ${holder.on} holds`);
+    }
+    if (this.#settledNumbers.has(`${epoch} ${number}`)) {
+      this.#violated('false ring', `${what}, which was settled`);
+    }
+  }
+
+  #checkTold(watcher: string, messages: readonly Unread[]): void {
+    const mailboxes = this.#watching.get(watcher) ?? [];
+    const unread = messages.filter(({ mailbox }) => mailboxes.includes(mailbox));
+    const told = this.#told.get(watcher);
+    const isTold = unread.some(
+      ({ number, attempt }) => number === told?.number && attempt === told.attempt,
+    );
+    if (unread.length === 0 || isTold) return;
+    const last = told ? `${told.number} at attempt ${told.attempt}` : 'nothing';
+    const first = `${unread[0]?.number} at attempt ${unread[0]?.attempt}`;
+    this.#violated('lost ring', `${watcher} was told of ${last} last, but ${first} is unread`);
   }
 
   /**

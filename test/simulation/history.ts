@@ -1,6 +1,7 @@
 // The events of a simulation in order: calls and their results, frames of the brokers, and injected
 // faults. Bodies identify messages, so each body belongs to one post.
 import { createHash } from 'node:crypto';
+import type { Notice } from '../../src/model/mail-ahead.ts';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Hold } from '../../src/model/message.ts';
 import type { Request, Response } from '../../src/model/requests.ts';
@@ -27,6 +28,13 @@ export interface Seen {
   readonly hasPastHold: boolean;
 }
 
+/** A message that nobody holds. */
+export interface Unread {
+  readonly mailbox: string;
+  readonly number: number;
+  readonly attempt: number;
+}
+
 export type Entry = { readonly at: number } & ( // Calls and their results.
   | {
       readonly kind: 'post';
@@ -37,6 +45,14 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
     }
   | { readonly kind: 'stored'; readonly body: string; readonly id: string; readonly number: number }
   | { readonly kind: 'delivered'; readonly process: string; readonly message: Seen }
+  | { readonly kind: 'watching'; readonly process: string; readonly mailboxes: readonly string[] }
+  | { readonly kind: 'told'; readonly process: string; readonly notice: Notice }
+  /** All unread messages, after nothing was read for long. `watchers`: the processes that watch, and live. */
+  | {
+      readonly kind: 'unread';
+      readonly messages: readonly Unread[];
+      readonly watchers: readonly string[];
+    }
   | { readonly kind: 'settle'; readonly process: string; readonly ids: readonly string[] }
   /** The session ends in order, and gives up all that it holds, even if no broker reads that. */
   | { readonly kind: 'ended'; readonly session: string }
@@ -53,6 +69,12 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
       readonly epoch: number;
       readonly on: string;
       readonly message: Seen;
+    }
+  | {
+      readonly kind: 'noticed';
+      readonly epoch: number;
+      readonly on: string;
+      readonly notice: Notice;
     }
   | {
       readonly kind: 'acked';
@@ -185,6 +207,10 @@ class Listener {
       }
       case 'offer':
         return this.#add({ kind: 'offered', epoch, on, message: seen(response, body) });
+      case 'notice': {
+        const { kind: _kind, request: _request, ...notice } = response;
+        return this.#add({ kind: 'noticed', epoch, on, notice });
+      }
       case 'stored': {
         for (const { id, number } of [response, ...response.also]) {
           this.#add({ kind: 'acked', epoch, on, id, number });

@@ -5,16 +5,18 @@ import { IpcError } from '../../src/base/errors.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
 import type { Connector } from '../../src/client/link.ts';
+import type { Notice } from '../../src/model/mail-ahead.ts';
 import type {
   Delivery,
   FetchArguments,
   Held,
   PostArguments,
+  WatchArguments,
 } from '../../src/model/mail-service.ts';
 import type { MailboxList, Name } from '../../src/model/message.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { Backoff } from '../../src/session/backoff.ts';
-import type { History } from './history.ts';
+import type { History, Unread } from './history.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 
@@ -28,6 +30,8 @@ export interface SimSessionOptions {
   readonly limits: Partial<BrokerLimits>;
   /** On another machine: the session connects, and never owns. */
   readonly isRemote: boolean;
+  /** Its broker announces no later requests. */
+  readonly isOld: boolean;
 }
 
 const dyingOwnerMsMax = 10_000;
@@ -84,6 +88,27 @@ export class SimSession {
     const deliveries = delivery ? [delivery] : [];
     this.#options.history.delivered(this.#options.process.name, deliveries);
     return deliveries;
+  }
+
+  async watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined> {
+    const { history, process } = this.#options;
+    history.add({ kind: 'watching', process: process.name, mailboxes });
+    const notice = await this.client.watch(mailboxes, options);
+    if (notice) history.add({ kind: 'told', process: process.name, notice });
+    return notice;
+  }
+
+  /** Records the messages of these mailboxes that nobody holds. `watchers`: the processes that live. */
+  async lookUnread(mailboxes: readonly string[], watchers: readonly string[]): Promise<void> {
+    const messages: Unread[] = [];
+    for (const mailbox of mailboxes as Name[]) {
+      const look = { messagesMax: 1_000, partBytesMax: 0 };
+      const { messages: found } = await this.client.peek(mailbox, look);
+      for (const { envelope, attempt, holder } of found) {
+        if (!holder) messages.push({ mailbox, number: envelope.number, attempt });
+      }
+    }
+    this.#options.history.add({ kind: 'unread', messages, watchers });
   }
 
   async fetch(from: readonly string[], options: FetchArguments): Promise<Delivery[]> {
@@ -163,7 +188,7 @@ export class SimSession {
   }
 
   async #elect(): Promise<void> {
-    const { process, network, namespace, folder, limits, history } = this.#options;
+    const { process, network, namespace, folder, limits, history, isOld } = this.#options;
     if (!network.bind(namespace, process)) return;
     try {
       const broker = await Broker.start({
@@ -182,8 +207,7 @@ export class SimSession {
         limits,
         disk: process.disk,
         runtime: process,
-        // A longer welcome would be cut elsewhere, which changes the history of every seed.
-        isOld: true,
+        isOld,
         onFailed: (error) => {
           history.add({ kind: 'fault', what: `${process.name} gives up: ${error.code}` });
           this.#backoff.failed(error);

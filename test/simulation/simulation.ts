@@ -7,10 +7,11 @@
 // is corrupted.  5. A last session reads and settles all mail.
 
 import { IpcError } from '../../src/base/errors.ts';
-import { heartbeatMs } from '../../src/base/limits.ts';
+import { heartbeatMs, watchPauseMsMax } from '../../src/base/limits.ts';
 import type { BrokerLimits } from '../../src/broker/broker.ts';
 import type { Delivery } from '../../src/model/mail-service.ts';
-import type { MessageId } from '../../src/model/message.ts';
+import type { MessageId, Name } from '../../src/model/message.ts';
+import type { Told } from '../../src/model/requests.ts';
 import { CrashDisk } from '../support/disk/crash-disk.ts';
 import { pick, Random } from '../support/random.ts';
 import { violations } from './checker.ts';
@@ -49,6 +50,12 @@ const here = 'here';
 const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 /** The remainders of seeds with lists: none of a seed that failed before there were lists, so that these keep their histories. */
 const listSeeds = [1, 5, 7, 10];
+/** The remainders of seeds with sessions that watch: likewise. */
+const watchSeeds = [0, 14];
+/** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
+const ringMsMax = 100_000;
+/** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
+const smallShareSeeds = [5, 10, 12];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
 const drainMsMax = 120_000;
 
@@ -61,6 +68,8 @@ interface Role {
   readonly namespace: string;
   readonly isRemote: boolean;
   readonly calls: readonly CallKind[];
+  /** It does nothing but watch, and read when it is told. */
+  readonly isWatcher: boolean;
   callsLeft: number;
   lives: number;
   process: SimProcess;
@@ -107,12 +116,16 @@ class Simulation {
   readonly #processes: SimProcess[] = [];
   /** Sessions wait on several mailboxes and fetch from them. */
   readonly #readsLists: boolean;
+  /** Some sessions watch. */
+  readonly #watches: boolean;
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
   #bodyCount = 0;
   #pids = 100;
   #areFaultsOver = false;
+  /** Sessions that watch read no more. */
+  #isCalm = false;
   #isOver = false;
 
   constructor(seed: number, options: SimulationOptions) {
@@ -121,6 +134,7 @@ class Simulation {
     this.#options = options;
     this.#random = random;
     this.#readsLists = listSeeds.includes(seed % 16);
+    this.#watches = watchSeeds.includes(seed % 16);
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
@@ -135,6 +149,11 @@ class Simulation {
       attemptsMax: pick(random, [2, 20]),
       unreadBytesMax: pick(random, [300, 4_000_000]),
       turnRequestsMax: pick(random, [2, 256]),
+      ...(this.#watches && {
+        watchQuietMs: pick(random, [0, 20, 300]),
+        watchTurnMs: pick(random, [50, 2_000]),
+      }),
+      ...(smallShareSeeds.includes(seed % 16) && { syncShareBytes: 100 }),
     };
     this.#environment = {
       scheduler: this.scheduler,
@@ -163,6 +182,7 @@ class Simulation {
     // Every fourth seed only, so that the other seeds keep the histories that they have always had.
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     if (this.#readsLists) this.#addWaiter(faultMsMax);
+    if (this.#watches) this.#addWatchers();
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
@@ -170,6 +190,7 @@ class Simulation {
     await this.#until(() => this.#roles.every(({ state }) => state !== 'working'), drainMsMax);
     // By then a fenced owner has detected its successor.
     if (hasBorder) await this.#until(() => false, 2 * heartbeatMs);
+    if (this.#watches) await this.#ringAll();
     if (isDamaged) await this.#damage();
     await this.#drain();
     this.#isOver = true;
@@ -193,6 +214,7 @@ class Simulation {
     namespace: string,
     isRemote = false,
     does: readonly CallKind[] = calls,
+    isWatcher = false,
   ): Role {
     const callsLeft = 3 + this.#random.below(10);
     const { process, session } = this.#newSession(`${name}.1`, namespace, isRemote);
@@ -201,11 +223,12 @@ class Simulation {
       namespace,
       isRemote,
       calls: does,
+      isWatcher,
       callsLeft,
       lives: 1,
       process,
       session,
-      state: 'working',
+      state: isWatcher ? 'idle' : 'working',
     };
     this.#roles.push(role);
     this.#begin(role);
@@ -233,6 +256,14 @@ class Simulation {
     }
   }
 
+  /** The first one is local, so that the broker has an owner also when all others have ended. */
+  #addWatchers(): void {
+    const random = this.#random;
+    for (let watcher = 0; watcher < 2 + random.below(2); watcher++) {
+      this.#addRole(`watcher${watcher}`, here, watcher > 0 && random.oneIn(2), [], true);
+    }
+  }
+
   #newSession(
     name: string,
     namespace: string,
@@ -245,14 +276,18 @@ class Simulation {
     const { history } = this;
     const network = this.#network;
     const limits = this.#limits;
-    const options = { process, network, history, namespace, folder, limits, isRemote };
+    // A longer welcome would be cut elsewhere, which changes the history of every seed.
+    const isOld = !this.#watches;
+    const options = { process, network, history, namespace, folder, limits, isRemote, isOld };
     return { process, session: new SimSession(options) };
   }
 
   /** Starts after a random delay, so that not all sessions start at once. */
   #begin(role: Role): void {
     const { process } = role;
-    process.after(this.#random.below(50), () => this.#inside(process, () => this.#work(role)));
+    process.after(this.#random.below(50), () => {
+      this.#inside(process, () => (role.isWatcher ? this.#watch(role) : this.#work(role)));
+    });
   }
 
   #beginAgain(role: Role): void {
@@ -284,6 +319,38 @@ class Simulation {
     }
     await session.client.release(held).catch(expectIpcError);
     role.state = 'idle';
+  }
+
+  /** Watches the same mailboxes for as long as it lives. Told of mail, it mostly reads. */
+  async #watch({ process, session }: Role): Promise<void> {
+    const random = this.#random;
+    const mailboxes = this.#someMailboxes() as string[] as [Name, ...Name[]];
+    const timeoutMs = pick(random, [3_000, Number.POSITIVE_INFINITY]);
+    const pauseMs = pick(random, [5_000, watchPauseMsMax]);
+    let told: Told | undefined;
+    for (;;) {
+      try {
+        const notice = await session.watch(mailboxes, { timeoutMs, told, path: 'sim' });
+        if (!notice) continue;
+        told = { number: notice.number, attempt: notice.attempt, time: process.time(), pauseMs };
+        if (!this.#isCalm && !random.oneIn(4))
+          await this.#readOne(process, session, notice.mailbox);
+      } catch (error) {
+        expectIpcError(error);
+        await process.sleep(500);
+      }
+    }
+  }
+
+  async #readOne(process: SimProcess, session: SimSession, mailbox: Name): Promise<void> {
+    const random = this.#random;
+    await process.sleep(random.below(this.#thinkMsMax));
+    const read = await session.wait([mailbox], 1 + random.below(200), this.#signal(process, 5_000));
+    await process.sleep(random.below(this.#thinkMsMax));
+    const [settles, unread] = [random.oneIn(2), random.oneIn(3)];
+    await withRetries(process, () =>
+      settles ? session.settle(read) : session.client.release(read, { unread }),
+    );
   }
 
   async #end({ session, process }: Role): Promise<void> {
@@ -536,6 +603,23 @@ class Simulation {
     bytes.writeUInt8(bytes.readUInt8(at) ^ bit, at);
     this.#disk.tamper(path, bytes);
     this.history.add({ kind: 'fault', what: `bit ${bit} of byte ${at} of ${path}` });
+  }
+
+  /** Nobody reads any more; then it is recorded what is unread. */
+  async #ringAll(): Promise<void> {
+    this.#isCalm = true;
+    await this.#until(() => false, ringMsMax);
+    const { process, session } = this.#newSession('looker', here, false);
+    const alive = this.#roles.filter((role) => role.isWatcher && !role.process.isDead);
+    const watchers = alive.map((role) => role.process.name);
+    let hasLooked = false;
+    process.after(0, async () => {
+      await withRetries(process, () => session.lookUnread(mailboxes, watchers));
+      await session.close();
+      hasLooked = true;
+    });
+    await this.#until(() => hasLooked, drainMsMax);
+    this.#kill(process);
   }
 
   // The end

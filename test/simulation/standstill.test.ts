@@ -29,6 +29,7 @@ async function standing() {
       namespace: 'here',
       folder: '/home/broker-1',
       isRemote: name !== 'owner',
+      isOld: true,
     });
     return { process, session };
   };

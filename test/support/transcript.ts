@@ -37,7 +37,11 @@
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import type { ConnectedSession, FoundMessage } from '../../src/model/look-results.ts';
+import type {
+  ConnectedSession,
+  FoundMessage,
+  MailboxStatus,
+} from '../../src/model/look-results.ts';
 import type { HeldAhead, MailElsewhere, SameText } from '../../src/model/mail-ahead.ts';
 import type { MailboxList, Name, SessionId } from '../../src/model/message.ts';
 import {
@@ -48,13 +52,7 @@ import {
   type PastHold,
 } from '../../src/model/message.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
-import type {
-  BrokerRequest,
-  DeadLetter,
-  MailboxStatus,
-  Response,
-  Told,
-} from '../../src/model/requests.ts';
+import type { BrokerRequest, DeadLetter, Response, Told } from '../../src/model/requests.ts';
 import {
   durableOf,
   identity,

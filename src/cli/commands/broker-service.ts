@@ -41,7 +41,7 @@ export function addBrokerCommand(program: Command): void {
   const command = addOperation(program, {
     name: 'broker',
     operation: 'broker_start',
-    what: 'Keep a broker running: own it, or stand by until its owner ends.',
+    what: 'Keep a broker running: own it, or stand by while another does.',
     positional: [],
     options: [once],
     json: {

@@ -40,11 +40,12 @@ interface WatchLine {
 }
 
 const words = `
-It takes no message: \`ipc wait\` reads it. Mail that is there already counts, if
-no reader takes it within a second. Of several that watch a mailbox one is told
-at a time, the next after 20 s. A host that runs this in a background shell wakes
-its agent when the command ends, or with --follow at each line. It lasts through
-a time without a broker.`;
+It takes no message: \`ipc wait\` reads it. Mail that is there already counts, too,
+if no reader takes it within a second. Of several that watch a mailbox one is
+told at a time, the next when a message was read, or after 20 s. A host that runs
+this in a background shell wakes its agent when the command ends, or with
+--follow at each line. It outlives any broker, and owns one if no other session
+does.`;
 
 export function addWatchCommand(program: Command): void {
   const command = program
@@ -52,7 +53,7 @@ export function addWatchCommand(program: Command): void {
     .description('Block until a mailbox has unread mail, and take none.')
     .argument('<mailbox...>', `the mailbox to watch; or up to ${mailboxesPerReadMax}`)
     .option('--timeout <timeout>', `seconds, 1-${timeoutSecondsMax}; 0, the default: no end`)
-    .option('--follow', 'go on: a line when other mail is unread, or the same again');
+    .option('--follow', 'go on, with a line whenever mail waits anew');
   withBroker(command).action(async (names: string[], { timeout, follow, json, host, port }) => {
     const line: WatchLine = {
       mailboxes: parseReadMailboxes(names, 'mailbox'),
@@ -67,7 +68,7 @@ export function addWatchCommand(program: Command): void {
   withExamples(
     command,
     'ipc watch ann && ipc fetch ann',
-    'ipc watch ann jobs --follow --json    # an object for each time that mail waits',
+    'ipc watch ann jobs --follow --json    # an object whenever mail waits',
   );
   command.addHelpText('after', words);
 }

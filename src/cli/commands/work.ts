@@ -34,7 +34,7 @@ type Plan = Pick<
 export function addWorkCommand(program: Command): void {
   const command = program
     .command('work')
-    .description('Run a command for each message, and post its output to the sender.')
+    .description('Run a command for each message; its output is the answer.')
     .argument('<mailbox>', parameterWords('wait', 'mailbox'))
     .argument('<command...>', 'the command and its arguments')
     .option('--from <from>', 'the name that answers; the mailbox by default')

@@ -1,22 +1,25 @@
 // Hands lines to a Unix socket of the host. Its path comes from the environment of this process, or is made from
 // it; so it is used only if it leads to a socket of this user.
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { cancelled, systemErrorCode } from '../../base/errors.ts';
 import { notWoken } from './wake-path.ts';
 
-/** Time for the other side to take all lines and to close the connection. */
-const takeMsMax = 2_000;
+/** Time for the other side to answer and close the connection. A busy host takes longer. */
+const closeMsMax = 2_000;
 const answerCharactersMax = 1_000;
 
-/** Returns the other side's answer, '' if it gives none. */
+/**
+ * Returns the other side's answer, '' if it closed without one. undefined: it has not closed in time. Then the system
+ * keeps the lines for it, so that it may read them later.
+ */
 export async function deliver(
   path: string,
   lines: readonly object[],
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<string | undefined> {
   requireOwnSocket(path);
-  const late = AbortSignal.timeout(takeMsMax);
+  const late = AbortSignal.timeout(closeMsMax);
   const ended = signal ? AbortSignal.any([signal, late]) : late;
   return new Promise((resolve, reject) => {
     let answer = '';
@@ -26,23 +29,20 @@ export async function deliver(
     });
     socket.on('error', (error) => {
       if (signal?.aborted) reject(cancelled());
-      else if (late.aborted) reject(notTaken(path, error));
-      else reject(notWoken(`${path}: ${systemErrorCode(error)}`, error));
+      else if (!late.aborted) reject(notWoken(`${path}: ${systemErrorCode(error)}`, error));
+      else if (socket.writableFinished) resolve(undefined);
+      else reject(notWoken(`${path} was not read within ${closeMsMax / 1_000} s`, error));
     });
     socket.on('close', () => resolve(answer));
     socket.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   });
 }
 
-function notTaken(path: string, cause: unknown): Error {
-  return notWoken(`${path} was not read within ${takeMsMax / 1_000} s`, cause);
-}
-
 /** Windows has no such users, and its pipes are no files. */
 function requireOwnSocket(path: string): void {
   const uid = process.geteuid?.();
   if (uid === undefined) return;
-  let stat: ReturnType<typeof statSync>;
+  let stat: Stats;
   try {
     stat = statSync(path);
   } catch (error) {

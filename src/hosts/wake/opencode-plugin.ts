@@ -27,7 +27,8 @@ export const openCodePlugin: WakePath = {
       async ring(text, signal) {
         requireTrustedFolder(folder);
         const answer = await deliver(path, [{ text }], signal);
-        if (answer !== 'ok\n') throw notWoken(`the plugin of OpenCode: ${sanitizeLine(answer)}`);
+        if (answer === undefined || answer === 'ok\n') return;
+        throw notWoken(`the plugin of OpenCode: ${sanitizeLine(answer.trim()) || 'no answer'}`);
       },
     };
   },

@@ -14,6 +14,7 @@ import type {
   Outcome,
   Reply,
 } from '../../../src/engine/commands.ts';
+import type { MailboxStatus } from '../../../src/model/look-results.ts';
 import type {
   MailElsewhere,
   StoredMessage as PostedMessage,
@@ -41,7 +42,6 @@ import type {
 import type {
   EndResponse,
   Hello,
-  MailboxStatus,
   Offer,
   PostRequest,
   RetryRequest,

@@ -95,6 +95,7 @@ export const qwenCode: RealHost = {
       model: { name: 'mock' },
       general: { disableAutoUpdate: true, enableAutoUpdate: false },
       telemetry: { enabled: false },
+      tools: { toolSearch: { enabled: false } },
       mcpServers: { ipc: { command, args, trust: true } },
     });
     return {
@@ -117,7 +118,13 @@ export const openCode: RealHost = {
       options: { baseURL: `${url}/v1`, apiKey: 'x' },
       models: { mock: { name: 'mock', tool_call: true, limit } },
     };
-    await writeJson(join(home, '.config/opencode/opencode.json'), {
+    const folder = join(home, '.config/opencode');
+    // Or else it fetches this package, of types alone, before it loads a plugin: half a minute.
+    const installed = { dependencies: { '@opencode-ai/plugin': '*' } };
+    await mkdir(join(folder, 'node_modules'), { recursive: true });
+    await writeJson(join(folder, 'package.json'), installed);
+    await writeJson(join(folder, 'package-lock.json'), { packages: { '': installed } });
+    await writeJson(join(folder, 'opencode.json'), {
       autoupdate: false,
       share: 'disabled',
       model: 'mock/mock',

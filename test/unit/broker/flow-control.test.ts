@@ -30,6 +30,48 @@ const instantSyncs: Disk = {
   },
 };
 const megabyte = Buffer.alloc(1_048_576, 'x');
+/** No preallocation has this length. */
+const large = Buffer.alloc(1_000_000, 'x');
+
+/** Syncs that last until the test ends them. */
+class HeldSyncs {
+  readonly #gated: GatedDisk;
+  #begun: Promise<void> | undefined;
+  #begin: () => void = () => {};
+  #end: () => void = () => {};
+
+  constructor(gated: GatedDisk) {
+    this.#gated = gated;
+    gated.onSync = () => this.#begin();
+  }
+
+  /** Holds the syncs that begin from now on. */
+  hold(): void {
+    this.#begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    this.#gated.gate = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Resolves when the sync that end() will end has begun. */
+  async begun(): Promise<void> {
+    await this.#begun;
+  }
+
+  end(): void {
+    const end = this.#end;
+    this.hold();
+    end();
+  }
+
+  endAll(): void {
+    const end = this.#end;
+    this.#gated.gate = Promise.resolve();
+    end();
+  }
+}
 
 test('a connection beyond the limit gets an error and is closed; when one ends, another is accepted', async (context) => {
   const broker = await startBroker(context, { limits: { connectionsMax: 1 } });
@@ -110,6 +152,57 @@ test('five posts are stored while a flood from another connection gets its part 
     assert(answers <= answersMax, `${answers} of the flood's requests were answered meanwhile`);
     flood.destroy();
   }
+});
+
+test('alone, a connection fills a sync; beside posts of others it adds one post of 1 MB, and none to the sync after that', async (context) => {
+  const gated = new GatedDisk();
+  const syncs = new HeldSyncs(gated);
+  // Before the broker is closed, which waits for its sync.
+  context.after(() => syncs.endAll());
+  const limits = { otherPostsMs: 60_000 };
+  const broker = await startBroker(context, { disk: gated.disk, limits });
+  const [quiet, flood] = [broker.client(), broker.client()];
+  await Promise.all([quiet.status(), flood.status()]);
+  syncs.hold();
+  let written = 0;
+  gated.onWrite = (buffers) => {
+    written += buffers.filter((buffer) => buffer.length === large.length).length;
+  };
+  const postLarge = () => Array.from({ length: 4 }, () => flood.post(box, large));
+  /** In one turn of each status the flood could be read from. */
+  const writtenAfterTurns = async () => {
+    for (let turn = 0; turn < 20; turn++) await quiet.status();
+    return written;
+  };
+
+  const alone = postLarge();
+  await syncs.begun();
+  assert.equal(await writtenAfterTurns(), 4);
+  syncs.end();
+  await syncs.begun();
+  syncs.end();
+  await Promise.all(alone);
+
+  const before = quiet.post(box, Buffer.from('before'));
+  await syncs.begun();
+  syncs.end();
+  await before;
+  written = 0;
+  const beside = postLarge();
+  await syncs.begun();
+  assert.equal(await writtenAfterTurns(), 1, 'while it is synced');
+  const meanwhile = quiet.post(box, Buffer.from('meanwhile'));
+  assert.equal(await writtenAfterTurns(), 1);
+  syncs.end();
+  await syncs.begun();
+  assert.equal(await writtenAfterTurns(), 1, 'while the post of the other one is synced');
+  syncs.end();
+  await meanwhile;
+  await syncs.begun();
+  assert.equal(await writtenAfterTurns(), 2, 'while the next one is synced');
+  syncs.endAll();
+  await Promise.all(beside);
+  assert.equal(written, 4);
 });
 
 test('a peer that violates the protocol is closed, and the broker keeps serving others', async (context) => {

@@ -1,4 +1,4 @@
-// Requests that take the broker time: a post that waits for space, and a compaction.
+// Requests that take the broker time: a post that waits for space, one that has its share of a sync, and a compaction.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,6 +36,33 @@ test('a session with a post that waits for space while the disk hangs does not t
   await sleep(silenceMsResponse * 1.5);
   open();
   await Promise.all([small, refused, answered]);
+});
+
+test('a session that has its share of a sync while the disk hangs does not take its broker for silent', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const [poster, other] = [client(), client()];
+  await Promise.all([poster.status(), other.status()]);
+  let open = () => {};
+  gated.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const syncing = new Promise<void>((resolve) => {
+    gated.onSync = resolve;
+  });
+  const small = other.post(box, Buffer.from('small'));
+  await syncing;
+  const large = poster.post(box, Buffer.alloc(bodyBytesMax));
+  const order: string[] = [];
+  const all = [
+    large.then(() => order.push('post')),
+    poster.status().then(() => order.push('status')),
+  ];
+  await sleep(silenceMsResponse * 2);
+  assert.deepEqual(order, []);
+  open();
+  await Promise.all([small, ...all]);
+  assert.deepEqual(order, ['post', 'status']);
 });
 
 test('a session gets the answer to a compaction before that to its next request', async (context) => {

@@ -1,0 +1,36 @@
+// Hosts that answer one prompt and end: a process under the name of each stands in for it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeHome } from '../../../support/places.ts';
+import { lookFrom } from '../../../support/waking/standing-host.ts';
+
+const skip = process.platform === 'linux' ? false : 'only Linux shows the arguments of the host';
+const thread = '01a2259e-ec13-7672-a4d7-c40a42dfa623';
+const claude = { CLAUDE_CODE_MESSAGING_SOCKET: '/inbox' };
+const qwen = { QWEN_CODE_MESSAGING_SOCKET: '/inbox' };
+const queue = ['codex queue'];
+const both = ['inbox', 'background command'];
+
+const cases = [
+  ['claude', 'claude-code', claude, '--model opus', both],
+  ['claude', 'claude-code', claude, '-p hello', []],
+  ['claude', 'claude-code', claude, 'hello --print', []],
+  ['claude.exe', 'claude-code', claude, '-p --input-format stream-json', both],
+  ['claude', 'claude-code', claude, '-p --input-format=stream-json', both],
+  ['codex', 'codex-mcp-client', {}, '--no-daemon', queue],
+  ['codex', 'codex-mcp-client', {}, 'exec hello', []],
+  ['codex', 'codex-mcp-client', {}, '-c x=1 e hello', []],
+  ['qwen', 'qwen-cli-mcp-client-ipc', qwen, '-i hello', both],
+  ['qwen', 'qwen-cli-mcp-client-ipc', qwen, '-p hello', []],
+  ['copilot', 'copilot-cli', {}, '-i hello', ['background command']],
+  ['copilot', 'copilot-cli', {}, '--prompt hello', []],
+] as const;
+
+for (const [program, host, env, args, paths] of cases) {
+  const can = paths.length > 0 ? 'can' : 'cannot';
+  test(`the agent of \`${program} ${args}\` ${can} be woken`, { skip }, async (context) => {
+    const folder = await makeHome(context);
+    const standing = { folder, program, args: args.split(' ') };
+    assert.deepEqual(await lookFrom(standing, { host, thread, env }), { paths });
+  });
+}
