@@ -12,8 +12,8 @@ async function place(context: TestContext) {
   context.after(() => Promise.all(opened.map((each) => each.close())));
   const home = join(await makeHome(context), 'home');
   const env = { IPC_HOME: home, IPC_PORT: `${await freePort()}` };
-  const session = async (ownsLate?: true): Promise<MailService> => {
-    const made = new AppContext({ env, program: 'test', ownsLate });
+  const session = async (ownership?: 'late'): Promise<MailService> => {
+    const made = new AppContext({ env, program: 'test', ownership });
     opened.push(made);
     return (await made.broker({})).mail;
   };
@@ -22,7 +22,7 @@ async function place(context: TestContext) {
 
 test('of two sessions that begin together, the one that owns late joins the other', async (context) => {
   const { session } = await place(context);
-  const [late, other] = [await session(true), await session()];
+  const [late, other] = [await session('late'), await session()];
   const found = await Promise.all([late.status(), other.status()]);
   assert.deepEqual(
     found.map(({ own }) => own),
@@ -33,7 +33,7 @@ test('of two sessions that begin together, the one that owns late joins the othe
 test('a session that owns late owns a broker that no other session has owned for a second', async (context) => {
   const { session } = await place(context);
   const before = performance.now();
-  const late = await session(true);
+  const late = await session('late');
   assert.equal((await late.status()).own, true);
   assert(performance.now() - before >= 1_000);
 });
