@@ -1,5 +1,5 @@
-// `ipc watch`: reports unread mail, and takes none. A host that runs it in the background wakes its agent when it ends, or
-// prints a line.
+// `ipc watch`: reports unread mail, and takes none. A host that runs it in the background wakes its agent when it ends,
+// or prints a line.
 //
 // It lasts through failovers, and through a time without a broker. It is no standby, since it may be killed at any
 // moment; but if no session owns the broker for a second, it does: a broker that lives only as long as an `ipc post`
