@@ -1,6 +1,6 @@
-// dist/       what ships: program.js and index.js, each bundled into one file with its dependencies; ipc.js,
-//             which starts program.js if this Node can read it; types/, and the files of plugins/: a host may
-//             copy this folder and nothing else
+// dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies;
+//             ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
+//             plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
@@ -20,13 +20,17 @@ import { nodeFault } from './node-version.js';
 import { compiled, root, shipped, stop } from './project.js';
 
 const program = join(root, 'src/cli/main.ts');
+const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
 
 /** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
 const entry = `#!/usr/bin/env node
 const fault = (${nodeFault})();
-if (fault === undefined) import('./program.js');
-else {
+const [, , command, option] = process.argv;
+if (fault === undefined) {
+  const isHook = command === 'wake' && option === '--for' && process.argv.length === 5;
+  import(isHook ? './wake.js' : './program.js');
+} else {
   process.stderr.write('ipc: ' + fault + '\\n');
   process.exitCode = 1;
 }
@@ -46,6 +50,7 @@ export async function build() {
     writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
     const bundled = await bundleProgram(join(folder, 'program.js'));
     writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
+    await bundle({ ...shared, entryPoints: [hook], outfile: join(folder, 'wake.js') });
     await bundleLibrary(join(folder, 'index.js'));
     const types = join(folder, 'types');
     compile('--project', 'tsconfig.types.json', '--outDir', types);

@@ -89,6 +89,12 @@ const table: readonly Limit[] = [
     isCommon: true,
   },
   {
+    what: 'longest timeout of a watch that has an end',
+    constant: 'watchMsMax',
+    unit: 's',
+    reached: '`bad_timeout`: give less, or none for no end',
+  },
+  {
     what: 'default port of the broker',
     constant: 'portBrokerDefault',
     unit: '',

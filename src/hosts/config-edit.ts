@@ -15,16 +15,16 @@ import { untouched } from './config-file.ts';
 export const emptyFile = '{}\n';
 
 /** Path of an entry: names of the objects around it, and its own; in a list its index. */
-export type Keys = readonly (string | number)[];
+export type EntryPath = readonly (string | number)[];
 
 /** The value at `keys`; undefined if there is none. JSON is read as far as it can be. */
-export function valueIn(path: string, text: string, keys: Keys, isToml = false): unknown {
+export function valueIn(path: string, text: string, keys: EntryPath, isToml = false): unknown {
   const [, content] = splitMark(text);
   return valueAt(isToml ? parsedToml(path, content) : parseJson(content), keys);
 }
 
 /** The text with `value` at `keys`; the index behind a list adds to it. A blank text becomes an object. */
-export function withEntry(path: string, text: string, keys: Keys, value: unknown): string {
+export function withEntry(path: string, text: string, keys: EntryPath, value: unknown): string {
   const [mark, content] = splitMark(text);
   const json = content.trim() === '' ? emptyFile : content;
   const existing = valueAt(parsedJson(path, json), keys);
@@ -33,7 +33,7 @@ export function withEntry(path: string, text: string, keys: Keys, value: unknown
 }
 
 /** The text without the entry at `keys`. An object or a list in which it was alone goes, too. */
-export function withoutEntry(path: string, text: string, keys: Keys): string {
+export function withoutEntry(path: string, text: string, keys: EntryPath): string {
   const [mark, content] = splitMark(text);
   if (content.trim() === '') return text;
   const value = parsedJson(path, content);
@@ -46,7 +46,7 @@ export function withoutEntry(path: string, text: string, keys: Keys): string {
 }
 
 /** An object that has only `value`, at `keys`. */
-export function nested(keys: Keys, value: unknown): unknown {
+export function nested(keys: EntryPath, value: unknown): unknown {
   return keys.reduceRight<unknown>(
     (inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner }),
     value,
@@ -59,11 +59,11 @@ function splitMark(text: string): [mark: string, text: string] {
   return [text.slice(0, length), text.slice(length)];
 }
 
-function valueAt(value: unknown, keys: Keys): unknown {
+function valueAt(value: unknown, keys: EntryPath): unknown {
   return keys.reduce<unknown>(
     (at, key) =>
       typeof at === 'object' && at !== null
-        ? (at as Record<Keys[number], unknown>)[key]
+        ? (at as Record<EntryPath[number], unknown>)[key]
         : undefined,
     value,
   );
@@ -75,7 +75,7 @@ function sizeOf(value: unknown): number {
 }
 
 /** Removes a property, or an item of a list. jsonc-parser would remove the comments around it as well. */
-function withoutItem(text: string, around: Node, key: Keys[number] | undefined): string {
+function withoutItem(text: string, around: Node, key: EntryPath[number] | undefined): string {
   const all = around.children ?? [];
   const isList = around.type === 'array';
   const index = all.findIndex(({ children }, at) =>
@@ -101,7 +101,7 @@ function withoutItem(text: string, around: Node, key: Keys[number] | undefined):
  * Inserts nothing but the value, in the file's own indentation and line ends. Not by jsonc-parser, which
  * would lay out the neighbours anew.
  */
-function withValue(path: string, text: string, keys: Keys, value: unknown): string {
+function withValue(path: string, text: string, keys: EntryPath, value: unknown): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
   const nodeAt = (depth: number) => root && findNodeAtLocation(root, keys.slice(0, depth));
   let depth = keys.length;

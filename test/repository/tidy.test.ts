@@ -32,7 +32,13 @@ const pureBuiltins = ['node:assert', 'node:assert/strict', 'node:buffer', 'node:
 const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
 /** Packages that the build bundles. */
 const bundled = ['@modelcontextprotocol/server', 'commander', 'jsonc-parser', 'smol-toml', 'zod'];
-const speakers = ['cli/main.ts', 'mcp/server.ts', 'cli/output.ts', 'cli/terminal.ts'];
+const speakers = [
+  'cli/main.ts',
+  'cli/hook-main.ts',
+  'mcp/server.ts',
+  'cli/output.ts',
+  'cli/terminal.ts',
+];
 
 const sources = sourceFiles();
 

@@ -60,7 +60,7 @@ const words = [
 ];
 const changing = new RegExp(words.map(({ source }) => source).join('|'), 'g');
 const time =
-  /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+\.\d(?= s;)|(?<=had it from )[-\d :]+ to [-\d :]+(?= UTC)/g;
+  /\d{4}-\d\d-\d\dT[\d:]{8}Z|\b\d+ s(?= old)|\b\d+\.\d(?= s;)|(?<=had it from )[-\d :]+ to [-\d :]+(?= UTC)/g;
 
 /** The steps of the section with this title. */
 export function stepsOf(title: string): Step[] {
@@ -129,7 +129,8 @@ export class Recipe {
       case 'json':
         return this.#call(actor, JSON.parse(this.#here(text)));
       case 'sh':
-        return this.#terminal(actor).type(this.#here(text));
+        this.#terminal(actor).type(this.#here(text));
+        return this.#watching(text);
       case 'text': {
         if (!this.#waiting.has(actor))
           return this.#terminal(actor).until((seen) => this.#is(seen, text));
@@ -179,6 +180,16 @@ export class Recipe {
       const { text } = await this.#stage.run(['status', '--json']);
       const { mailboxes } = JSON.parse(text) as BrokerStatus;
       parked = mailboxes.find((each) => each.mailbox === mailbox)?.waiting ?? 0;
+    }
+  }
+
+  /** Waits until a watch that was typed is parked. */
+  async #watching(typed: string): Promise<void> {
+    const [, mailbox] = /^ipc watch (\w+)$/.exec(typed) ?? [];
+    for (let isParked = mailbox === undefined; !isParked; ) {
+      const { text } = await this.#stage.run(['status', '--json']);
+      const { mailboxes } = JSON.parse(text) as BrokerStatus;
+      isParked = mailboxes.some((each) => each.mailbox === mailbox && each.watching > 0);
     }
   }
 

@@ -1,14 +1,11 @@
 // `ipc wake`: the hook that waits for mail when the turn of an agent is over. Its host starts it; `ipc install --wake`
 // sets it up.
 import { type Command, Option } from 'commander';
-import { parseCount, shown } from '../../app/parameters.ts';
-import { IpcError } from '../../base/errors.ts';
-import { type HookName, heldSecondsMax } from '../../hosts/wake/hooks.ts';
+import { parseCount } from '../../app/parameters.ts';
+import { hookHeldMsMax } from '../../base/limits.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
-import { type HookHost, hookHosts } from '../hooks/hook-host.ts';
-import { watchForHook } from '../hooks/hook-watch.ts';
-import { print, warn } from '../output.ts';
-import { endingSignals, exitSuccess } from '../run.ts';
+import { hookHosts } from '../hooks/hook-host.ts';
+import { runHook } from '../hooks/hook-run.ts';
 
 const secondsMax = 604_800;
 
@@ -27,35 +24,15 @@ export function addWakeCommand(program: Command): void {
     .addOption(withChoices(new Option('--for <host>', 'the host').makeOptionMandatory(), names))
     .option(
       '--timeout <timeout>',
-      `seconds, 1-${secondsMax}; no limit by default, or ${heldSecondsMax} where it holds the turn open`,
+      `seconds, 1-${secondsMax}; no limit by default, or ${hookHeldMsMax / 1_000} where it holds the turn open`,
     )
     .addHelpText('after', afterOptions)
-    .action(async ({ for: name, timeout }) => {
-      const host = parseHost(name);
-      const seconds =
-        timeout === undefined
-          ? host.secondsMax
-          : parseCount(timeout, 'timeout', secondsMax, 'bad_timeout');
-      process.exit(await wake(host, seconds));
+    .action(async ({ for: host, timeout }) => {
+      const isGiven = timeout !== undefined;
+      const seconds = isGiven
+        ? parseCount(timeout, 'timeout', secondsMax, 'bad_timeout')
+        : undefined;
+      process.exit(await runHook(host, seconds));
     });
   withExamples(command, 'ipc wake --for claude');
-}
-
-function parseHost(name: string): HookHost {
-  if (Object.hasOwn(hookHosts, name)) return hookHosts[name as HookName];
-  const what = `for is ${shown(name)}; it must be one of ${Object.keys(hookHosts).join(', ')}`;
-  throw new IpcError('bad_parameter', what);
-}
-
-/** A signal, and the end of its time, are ends like any other: a host would show its user a failure. */
-async function wake(host: HookHost, seconds: number | undefined): Promise<number> {
-  const ended = new AbortController();
-  for (const signal of endingSignals) process.on(signal, () => ended.abort());
-  if (seconds !== undefined) setTimeout(() => ended.abort(), seconds * 1_000).unref();
-  const output = await watchForHook(host, process.env, ended.signal);
-  if (!output) return exitSuccess;
-  const { stream, line, exitCode } = output;
-  if (stream === 'stdout') await print(`${line}\n`, 'nobody was woken');
-  else await warn(line);
-  return exitCode;
 }

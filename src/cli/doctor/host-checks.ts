@@ -21,6 +21,7 @@ import {
   serverName,
 } from '../../hosts/targets.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
+import { wakeResult } from './wake-checks.ts';
 
 /** The environment variables that say which broker a session uses, and with which key. */
 const variablesOfPlace = ['IPC_HOME', 'IPC_PORT', 'IPC_BROKER', 'IPC_KEY', 'IPC_KEY_FILE'];
@@ -54,7 +55,9 @@ async function ofHost(place: HostPlace): Promise<Finding[]> {
     const [entry] = entries;
     const twice = plugin && entry ? [{ about: title, ...both(target, entry) }] : [];
     const none = checks.length === 0 ? [{ about: title, ...(await without(place)) }] : [];
-    return [...(await Promise.all(checks)), ...twice, ...none];
+    const woken = checks.length === 0 ? undefined : await wakeResult(place);
+    const waking = woken ? [{ about: 'waking', ...woken, what: `${title}: ${woken.what}` }] : [];
+    return [...(await Promise.all(checks)), ...twice, ...waking, ...none];
   } catch (error) {
     return [faulty(title, error)];
   }

@@ -2,7 +2,8 @@
 // session, which it wakes with exit code 2. The others hold the turn open until they end.
 import type { Environment } from '../../app/environment.ts';
 import { findHost, identify, type ProcessIdentity } from '../../app/process-identity.ts';
-import { type HookName, heldSecondsMax } from '../../hosts/wake/hooks.ts';
+import { hookHeldMsMax } from '../../base/limits.ts';
+import type { HookName } from '../../hosts/wake/hooks.ts';
 
 export interface HookHost {
   /** The hook holds the turn open, so it has a time limit, in seconds. */
@@ -32,12 +33,12 @@ export const hookHosts: Readonly<Record<HookName, HookHost>> = {
     notice: (text) => ({ stream: 'stderr', line: text, exitCode: exitRewakes }),
   },
   gemini: {
-    secondsMax: heldSecondsMax,
+    secondsMax: hookHeldMsMax / 1_000,
     find: () => findHost(),
     notice: (text) => inJson({ decision: 'deny', reason: text }),
   },
   cursor: {
-    secondsMax: heldSecondsMax,
+    secondsMax: hookHeldMsMax / 1_000,
     find: () => findHost(),
     notice: (text) => inJson({ followup_message: text }),
   },

@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Environment } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
+import { hookHeldMsMax } from '../../base/limits.ts';
 import { shellWord } from '../../base/shell.ts';
-import { emptyFile, type Keys, valueIn, withEntry, withoutEntry } from '../config-edit.ts';
+import { type EntryPath, emptyFile, valueIn, withEntry, withoutEntry } from '../config-edit.ts';
 import { readText, realpathOf } from '../config-file.ts';
 import { type Direction, findTarget, hasPlugin, noFolder, type Step } from '../installer.ts';
 import {
@@ -27,7 +28,7 @@ export type HookName = 'claude' | 'gemini' | 'cursor';
 /** An item of a list in the file. */
 interface Item {
   /** Where the list is. */
-  readonly keys: Keys;
+  readonly keys: EntryPath;
   readonly value: unknown;
 }
 
@@ -46,17 +47,15 @@ interface Hook extends WakeAddition {
   /** The beginning of the name that the host reports. */
   readonly client: string;
   /** A setting that switches all hooks off, and its value then. */
-  readonly off?: readonly [keys: Keys, value: boolean];
+  readonly off?: readonly [keys: EntryPath, value: boolean];
 }
 
-/** How long a hook may hold a turn open, in seconds. Then the session waits for its user. */
-export const heldSecondsMax = 3_600;
 /** The host would end it later than it ends itself. */
-const heldSecondsOfHost = heldSecondsMax + 60;
+const heldSecondsOfHost = hookHeldMsMax / 1_000 + 60;
 /** As long as a Claude Code that nobody restarts. */
 const claudeSeconds = 604_800;
 
-const costOfHeld = `its turn stays open while it waits for mail, ${heldSecondsMax / 60} minutes at most: what you type is taken only after Esc`;
+const costOfHeld = `its turn stays open while it waits for mail, ${hookHeldMsMax / 60_000} minutes at most: what you type is taken only after Esc`;
 
 const hooks: Readonly<Record<HookName, Hook>> = {
   claude: {
@@ -194,7 +193,7 @@ function withItem(name: string, path: string, text: string, { keys, value }: Ite
 }
 
 /** Where the items of ours are, in the order in which they stand in each list. */
-function ownPlaces(name: string, path: string, text: string): readonly Keys[] {
+function ownPlaces(name: string, path: string, text: string): readonly EntryPath[] {
   const addition = additionOf(name);
   const lists = name === 'opencode' ? [['plugin']] : listsIn(valueIn(path, text, ['hooks']));
   return lists.flatMap((keys) => {
@@ -206,7 +205,7 @@ function ownPlaces(name: string, path: string, text: string): readonly Keys[] {
 }
 
 /** The list of each event. */
-function listsIn(value: unknown): readonly Keys[] {
+function listsIn(value: unknown): readonly EntryPath[] {
   return typeof value === 'object' ? Object.keys(value ?? {}).map((event) => ['hooks', event]) : [];
 }
 

@@ -328,3 +328,33 @@ test('a host that left its folder behind, but whose program is not on the PATH, 
     hint: 'ipc install codex',
   });
 });
+
+test('doctor says whether mail wakes the agents of each host that has ipc, and what to set', async (context) => {
+  const { put, script, doctor } = await machine(context);
+  for (const [, path, text] of files) await put(path, text(['node', program, 'mcp']));
+  const settings = await put('.claude/settings.json', { crossSessionInbound: 'hold' });
+  await script('codex', '[ "$1" = queue ]');
+  const waking = reported(await doctor()).filter(({ about }) => about === 'waking');
+  const hook = (name: string) => new RegExp(`^ipc install ${name} --wake \\(`);
+  assert.deepEqual(
+    waking.map(({ what }) => what),
+    [
+      'Claude Code: mail wakes its agents by tasks alone: crossSessionInbound is "hold"',
+      'Codex: mail wakes its agents, by `codex queue`',
+      'Gemini CLI: mail does not wake its agents, they have to wait',
+      'Cursor: mail does not wake its agents, they have to wait',
+      'opencode: mail does not wake its agents, they have to wait',
+    ],
+  );
+  const [claude, , gemini] = waking.map(({ hint = '' }) => hint);
+  assert.match(claude ?? '', new RegExp(`set crossSessionInbound to "accept" in ${settings}$`));
+  assert.match(gemini ?? '', hook('gemini'));
+  await put('.claude/settings.json', {});
+  await script('codex', 'exit 2');
+  const [first, second] = reported(await doctor()).filter(({ about }) => about === 'waking');
+  assert.equal(first?.what, 'Claude Code: mail wakes its agents, by tasks and by its inbox');
+  assert.match(
+    second?.what ?? '',
+    /^Codex: mail does not wake its agents: \S+\/codex has no `queue`$/,
+  );
+});

@@ -21,6 +21,7 @@ for (const title of [
   'Two agents that review each other',
   'An orchestrator and its workers',
   'A shell script in the loop',
+  'An agent that sleeps until there is mail',
 ]) {
   test(`recipe: ${title}`, async (context) => {
     await played(context, title, [loopback, loopback]);

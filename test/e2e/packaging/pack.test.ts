@@ -12,7 +12,7 @@ import { freePort } from '../../support/places.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /** 2.4 MB of it are the program with the packages that it bundles, readable. */
-const unpackedBytesMax = 3_500_000;
+const unpackedBytesMax = 4_000_000;
 
 const above = mkdtempSync(join(tmpdir(), 'ipc-pack-'));
 const project = join(above, 'project');
@@ -21,7 +21,7 @@ after(() => rmSync(above, { recursive: true, force: true }));
 const packed = pack();
 const installed = packed.then(install);
 
-test('the package has exactly the files that ship, in less than 3.5 MB', async () => {
+test('the package has exactly the files that ship, in less than 4 MB', async () => {
   const { files, unpackedSize } = await packed;
   const shown = new Set(
     files.map(({ path }) => path.replace(/^(dist\/types|dist\/skills)\/.*/, '$1/')),
@@ -36,15 +36,18 @@ test('the package has exactly the files that ship, in less than 3.5 MB', async (
     'dist/GEMINI.md',
     'dist/LICENSES',
     'dist/README.md',
+    'dist/claude-hooks.json',
     'dist/gemini-extension.json',
     'dist/index.js',
     'dist/ipc.js',
     'dist/manifest.json',
+    'dist/opencode/agent-ipc.js',
     'dist/package.json',
     'dist/program.js',
     'dist/server.json',
     'dist/skills/',
     'dist/types/',
+    'dist/wake.js',
     'package.json',
   ]);
   assert.ok(unpackedSize < unpackedBytesMax, `${unpackedSize} bytes`);

@@ -3,21 +3,21 @@
 // model is asked again, with the text of the ring.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { makeHome } from '../places.ts';
 import { endAll } from './home-processes.ts';
 import { MockModel } from './mock-model.ts';
 import type { RealHost } from './real-hosts.ts';
 import { TmuxTerminal } from './tmux.ts';
 
 /** From the start of the program to the end of its first turn. */
-const startMsMax = 60_000;
+const startMsMax = 80_000;
 /** From a ring to the turn that it starts. */
 const wakeMsMax = 30_000;
 
@@ -53,8 +53,9 @@ export class WakeRig {
 
   /** With everything but the host's program. */
   static async open(context: TestContext): Promise<WakeRig> {
-    const home = await makeHome(context);
+    const home = await mkdtemp(join(tmpdir(), 'ipc-'));
     const model = await MockModel.start();
+    model.planCall(/(^|[_-])ipc$/, { operation: 'watch', mailbox: 'ann' });
     const test = createServer();
     const rig = new WakeRig(home, model, test);
     context.after(() => rig.#end());
@@ -75,8 +76,7 @@ export class WakeRig {
       server: [process.execPath, bellServer, `${port}`, program],
     });
     const { PATH = '' } = process.env;
-    const whole = { PATH, HOME: this.home, LANG: 'C.UTF-8', ...env };
-    this.model.planCall(/(^|_)ipc$/, { operation: 'watch', mailbox: 'ann' });
+    const whole = { PATH, HOME: this.home, TMPDIR: this.home, LANG: 'C.UTF-8', ...env };
     this.#terminal = await TmuxTerminal.start(this.home, { words, env: whole, cwd: this.#work });
     try {
       await this.#connected(signal);
