@@ -12,7 +12,7 @@ for (const policy of ['hold', 'refuse']) {
     skip: hostMissing(claudeCode),
   }, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.open(context, mail, claudeCode);
+    const agent = await LiveAgent.open(mail, claudeCode);
     await agent.start({
       args: ['--allowedTools', 'mcp__ipc__ipc', 'Bash'],
       env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
