@@ -90,7 +90,7 @@ export class Wake {
       this.#forget(caller.id);
       return presentNoRing(mailboxes, found.told?.words(mailboxes, programWords()), notes);
     }
-    this.#begin(mailboxes, found, broker, request);
+    this.#begin(mailboxes, found, broker, request).doorbell.answered();
     return presentWatch(mailboxes, unread, notes);
   }
 
