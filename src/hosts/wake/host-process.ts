@@ -11,8 +11,8 @@ export interface HostProcess {
   readonly words: readonly string[];
 }
 
-/** Between a host and this process may be a shell, or npx. */
-const stepsMax = 8;
+/** Between a host and this process may be npx with its shell, and a shell that starts npx. */
+const stepsMax = 4;
 
 /** The nearest process of this user above this one that `isHost` accepts. */
 export function findHostProcess(
