@@ -133,8 +133,17 @@ export function claudeHooks(server: Server): Readonly<Record<string, readonly ob
   };
 }
 
-/** The hook of a host that reports this name, if it is installed and switched on. */
+/** The hook of a host that reports this name, if it is installed and switched on; none in a file that cannot be read. */
 export async function installedHook(host: string, env: Environment): Promise<HookName | undefined> {
+  try {
+    return await findHook(host, env);
+  } catch (error) {
+    if (error instanceof IpcError) return undefined;
+    throw error;
+  }
+}
+
+async function findHook(host: string, env: Environment): Promise<HookName | undefined> {
   const found = Object.entries(hooks).find(([, { client }]) => host.startsWith(client));
   if (!found) return undefined;
   const [name, { off, file: fileIn }] = found as [HookName, Hook];

@@ -23,7 +23,7 @@ export interface HookPlace extends Shell {
   /** `session`: what differs from a session that watches "ann", to be woken by the hook. */
   opensSession(host: PlayedHost, session?: Partial<WatchingSession>): SessionFile;
   /** Starts the hook of Claude Code. */
-  claude(host: PlayedHost, env?: Variables): StartedHook;
+  claude(host: Pick<PlayedHost, 'pid'>, env?: Variables): StartedHook;
   /** A shell that plays a host which starts such hooks and waits for them. */
   startHolder(name: 'gemini' | 'cursor', options?: string, env?: Variables): PlayedHost;
 }
