@@ -90,7 +90,7 @@ const parameterTable = {
   timeout: {
     type: 'integer',
     what: `whole seconds, ${timeoutMin}-${timeoutMax}`,
-    otherwise: `wait, ask, receive ${waitMsDefault / 1_000}, send, ping ${sendMsDefault / 1_000}`,
+    otherwise: `wait, ask, receive ${waitMsDefault / 1_000} (task: no end)`,
     parse: parseTimeout,
   },
   bind: {

@@ -194,7 +194,10 @@ assert(
   waitsPerConnectionMax * 2 <= waitsMax,
   'one connection cannot use up the limit of the broker',
 );
-/** Mailboxes that the watches of one broker name together. Each takes 1 KB of memory. */
+/**
+ * Mailboxes that the watches of one broker name together. Each takes 0.4 KB of memory if many watch the same one, 0.8 KB
+ * alone, and 1.2 KB if its name is as long as it may be: 120 MB at most.
+ */
 export const watchesMax = 100_000;
 /** The same on one connection. */
 export const watchesPerConnectionMax = 1_000;

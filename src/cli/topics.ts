@@ -49,6 +49,10 @@ export const environment: Rows = {
     `${sendsPerHourMcp} by default, 0: no limit`,
   ],
   IPC_MAX_WAIT: ['longest wait of `ipc mcp`, in seconds'],
+  IPC_WAKE: [
+    'mailboxes, with commas between them, whose mail wakes',
+    'the agents of `ipc mcp` without a word of theirs',
+  ],
   NO_COLOR: ['not empty: no colours'],
   TERM: ['dumb: no colours'],
 };

@@ -230,7 +230,14 @@ export class Watches<Owner extends WatchOwner> {
     if (!watched) {
       const readySince = this.#state.counts(mailbox).ready > 0 ? now : undefined;
       const times = { readySince, turnEndsAt: 0, due: 0 };
-      watched = { mailbox, line: newLine<Owner>(), count: 0, ...times, index: 0, isInHeap: false };
+      watched = {
+        mailbox,
+        line: new IndexedHeap<Stand<Owner>>(placeOf),
+        count: 0,
+        ...times,
+        index: 0,
+        isInHeap: false,
+      };
       this.#watched.set(mailbox, watched);
       this.#names.add(mailbox);
       this.#changes.isWanted = true;
@@ -313,8 +320,8 @@ export class Watches<Owner extends WatchOwner> {
   }
 }
 
-function newLine<Owner>(): IndexedHeap<Stand<Owner>> {
-  return new IndexedHeap(({ watch }) => watch.place);
+function placeOf<Owner>({ watch }: Stand<Owner>): number {
+  return watch.place;
 }
 
 /** Of its rest, else of its time. */

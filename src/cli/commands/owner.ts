@@ -31,7 +31,7 @@ export function addOwnerCommands(program: Command): void {
         'lastNotice: {time, isRead}, held, holds, own',
       ],
       mailboxCount: 'mailboxes that have mail, readers or watchers',
-      mailboxes: 'for each: mailbox, ready, held, waiting, watching, oldestTime',
+      mailboxes: ['for each: mailbox, ready, held, waiting, watching,', 'oldestTime'],
       deadLetterCount: 'messages that were given up',
       deadLetters: 'for each mailbox they were posted to: to, messages',
       damaged: 'messages that the disk damaged',

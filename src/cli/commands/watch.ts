@@ -1,5 +1,5 @@
-// `ipc watch`: says when mail is unread, and takes none. What it starts, or a host that runs it in the background,
-// learns by its end, or by its next line, that there is something to read.
+// `ipc watch`: reports unread mail, and takes none. A host that runs it in the background wakes its agent when it ends,
+// or prints a line.
 //
 // It lasts through failovers, and through a time without a broker. It is no standby, since it may be killed at any
 // moment; but if no session owns the broker for a second, it does: a broker that lives only as long as an `ipc post`
@@ -40,12 +40,13 @@ interface WatchLine {
 }
 
 const words = `
-It takes no message: \`ipc wait\` reads it. Mail that is there already counts, too,
-if no reader takes it within a second. Of several that watch a mailbox one is
-told at a time, the next when a message was read, or after 20 s. A host that runs
-this in a background shell wakes its agent when the command ends, or with
---follow at each line. It outlives any broker, and owns one if no other session
-does.`;
+It takes no message: \`ipc wait\` reads it. Mail that is there already counts as
+well, if no reader takes it within a second. Of several that watch a mailbox
+one is told at a time, the next when a message was read, or after 20 s. With
+--follow each message has a line when it is the first unread one, and again
+after it was read and released. A host that runs this in a background shell
+wakes its agent when the command ends, or at each line. It outlives any broker,
+and owns one if no other session does.`;
 
 export function addWatchCommand(program: Command): void {
   const command = program
@@ -53,7 +54,7 @@ export function addWatchCommand(program: Command): void {
     .description('Block until a mailbox has unread mail, and take none.')
     .argument('<mailbox...>', `the mailbox to watch; or up to ${mailboxesPerReadMax}`)
     .option('--timeout <timeout>', `seconds, 1-${timeoutSecondsMax}; 0, the default: no end`)
-    .option('--follow', 'go on, with a line whenever mail waits anew');
+    .option('--follow', 'go on, with a line whenever other mail is unread');
   withBroker(command).action(async (names: string[], { timeout, follow, json, host, port }) => {
     const line: WatchLine = {
       mailboxes: parseReadMailboxes(names, 'mailbox'),

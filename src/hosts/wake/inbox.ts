@@ -3,7 +3,7 @@
 // Both accept a line and then decide: a user who has set `crossSessionInbound` to hold or refuse, a rate limit and,
 // at Claude Code, the same text within 30 s end a notice without an answer.
 import { randomUUID } from 'node:crypto';
-import { deliver } from './deliver.ts';
+import { deliver } from './host-socket.ts';
 import { endsWithTurn } from './host-process.ts';
 import type { WakePath } from './wake-path.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { homeFolder } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { requireTrustedFolder } from '../../files/trusted-path.ts';
-import { deliver } from './deliver.ts';
+import { deliver } from './host-socket.ts';
 import { endsWithTurn } from './host-process.ts';
 import { notWoken, type WakePath } from './wake-path.ts';
 

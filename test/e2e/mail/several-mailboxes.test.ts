@@ -78,6 +78,7 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
   const ahead = {
     duplicate: false,
     reader: false,
+    watched: false,
     before: 1,
     holder: null,
     same: null,

@@ -43,7 +43,7 @@ const pinned = {
       message: { type: 'string', description: 'send, post, ask: text, up to 1 MB' },
       timeout: {
         type: 'integer',
-        description: 'whole seconds, 1-300; by default wait, ask, receive 60, send, ping 10',
+        description: 'whole seconds, 1-300; by default wait, ask, receive 60 (task: no end)',
       },
       bind: {
         type: 'string',

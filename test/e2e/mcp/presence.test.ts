@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
 import { type McpHost, hostPlace as place, program } from '../../support/mcp-host.ts';
 
 const status = { operation: 'broker_status' };
@@ -83,6 +84,34 @@ test('broker_status with a mailbox shows what is in it, takes nothing, and settl
     (await a.call({ ...look, mailbox: 'none' })).text,
     'No message is in "none"; no reader is waiting there.',
   );
+});
+
+test('a post and a status over MCP say which session watches the mailbox, and whether it has read', async (context) => {
+  const { host, home, port } = await place(context);
+  const boss = await host({ name: 'claude-code' });
+  const mail = await open({ home, port, env: {}, name: 'ann', program: 'pager' });
+  const notices = mail.watch('jobs');
+  const told = notices.next();
+  await until(boss, (text) => text.includes('"jobs": 0 ready, 0 held, 0 waiting, 1 watching'));
+  const posted = await boss.call({ operation: 'post', to: 'jobs', from: 'boss', message: 'hi' });
+  assert.equal(
+    posted.text,
+    'Stored as #1 in "jobs"; a session that watches "jobs" will be woken.\nNext: wait "boss" for an answer.',
+  );
+  await told;
+  const closed = assert.rejects(notices.next(), { code: 'closed' });
+  const line = (state: string) =>
+    new RegExp(
+      `\nSession "ann" \\("pager" on .*\\), connected \\d+ s, watches "jobs" \\(woken by "library"; told (\\S+ )?\\d\\d:\\d\\d UTC, ${state}\\)\n`,
+    );
+  await until(boss, (text) => line('not read yet').test(text));
+  const look = await boss.call({ operation: 'broker_status', mailbox: 'jobs' });
+  assert.match(look.text, /; no reader is waiting there; "ann" watches it\.\n#1 /);
+  const { ticket } = await boss.call({ operation: 'wait', mailbox: 'jobs', timeout: 5 });
+  await boss.call({ ...status, after: ticket });
+  await until(boss, (text) => line('read').test(text));
+  await mail.close();
+  await closed;
 });
 
 test('a wait says that a session of another folder waits on the same mailbox', async (context) => {
