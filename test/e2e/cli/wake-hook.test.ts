@@ -14,7 +14,7 @@ import { configFolders } from '../../../src/hosts/targets.ts';
 import { planWake } from '../../../src/hosts/wake/hooks.ts';
 import { parseName } from '../../../src/model/message.ts';
 import { findPortOwner } from '../../../src/session/port-owner.ts';
-import { McpHost, program } from '../../support/mcp-host.ts';
+import { program } from '../../support/mcp-host.ts';
 import { assertRuns, type HookPlace, hookPlace } from '../../support/processes/hooks.ts';
 import { nextErrorLine, nextLine } from '../../support/processes/shell.ts';
 
@@ -42,9 +42,7 @@ test('an agent that asks to be woken is woken by the hook where its host has no 
   const place = await hookPlace(context);
   await installHook(place);
   await brokerOf(place);
-  const { home, port } = place;
-  const host = await McpHost.start({ home, port, name: 'claude-code' });
-  context.after(() => host.destroy());
+  const host = await place.startServer();
   const { text } = await host.call({ operation: 'watch', mailbox: 'ann' });
   assert.match(text, /^You will be woken /);
   // This process is the one that has started the server.
@@ -60,10 +58,9 @@ test('the hook leaves a session to its server where that has a way to wake it', 
   const place = await hookPlace(context);
   await installHook(place);
   await brokerOf(place);
-  const { home, port } = place;
+  const { home } = place;
   const env = { CLAUDE_CODE_MESSAGING_SOCKET: join(home, 'nobody.sock') };
-  const host = await McpHost.start({ home, port, name: 'claude-code', env });
-  context.after(() => host.destroy());
+  const host = await place.startServer(env);
   await host.call({ operation: 'watch', mailbox: 'ann' });
   const file = join(home, 'sessions', `${process.pid}.json`);
   const { path, byHook } = JSON.parse(await readFile(file, 'utf8'));
