@@ -6,7 +6,9 @@ import { Doorbell } from '../app/doorbell.ts';
 import { type Environment, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
 import { SessionFile } from '../app/session-file.ts';
+import { at } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
+import { portBrokerDefault } from '../base/limits.ts';
 import { shellWord } from '../base/shell.ts';
 import { installedHook } from '../hosts/wake/hooks.ts';
 import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
@@ -88,7 +90,11 @@ export class Wake {
     const found = await this.#find(request);
     if (!task && found.ways.length === 0 && !found.hasHook) {
       this.#forget(caller.id);
-      return presentNoRing(mailboxes, found.told?.words(mailboxes, programWords()), notes);
+      return presentNoRing(
+        mailboxes,
+        found.told?.words(mailboxes, programWords(this.#env, broker)),
+        notes,
+      );
     }
     this.#begin(mailboxes, found, broker, request).doorbell.answered();
     return presentWatch(mailboxes, unread, notes);
@@ -193,7 +199,16 @@ function unaskedIn(env: Environment): MailboxList | undefined {
   }
 }
 
-/** As a shell takes it. */
-function programWords(): string {
-  return [process.execPath, realpathSync(process.argv[1] ?? '')].map(shellWord).join(' ');
+/** As a shell takes it, for a process that does not get the variables of this one: it finds the same mail. */
+function programWords({ IPC_HOME }: Environment, { host, port }: BrokerSession): string {
+  const variables = {
+    IPC_HOME,
+    IPC_BROKER: host === undefined ? undefined : at({ host, port }),
+    IPC_PORT: host === undefined && port !== portBrokerDefault ? `${port}` : undefined,
+  };
+  const assigned = Object.entries(variables).flatMap(([name, value]) =>
+    value ? [`${name}=${shellWord(value)}`] : [],
+  );
+  const words = [process.execPath, realpathSync(process.argv[1] ?? '')].map(shellWord);
+  return [...assigned, ...words].join(' ');
 }

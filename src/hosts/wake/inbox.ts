@@ -1,8 +1,20 @@
 // The inbox of a session of Claude Code or Qwen Code: a Unix socket that the host names to its own child processes.
 // Claude Code prints its two lines in its debug log; Qwen Code documents its own in cross-session-protocol.md.
 // Both accept a line and then decide: a user who has set `crossSessionInbound` to hold or refuse, a rate limit and,
-// at Claude Code, the same text within 30 s end a notice without an answer.
+// at Claude Code, the same text within 30 s end a notice without an answer. So the settings are read first.
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Environment } from '../../app/environment.ts';
+import { IpcError } from '../../base/errors.ts';
+import { type Keys, valueIn } from '../config-edit.ts';
+import { readText } from '../config-file.ts';
+import {
+  type ConfigFolders,
+  claudeSettings,
+  configFolders,
+  type MaybePath,
+  within,
+} from '../targets.ts';
 import { deliver } from './host-socket.ts';
 import { endsWithTurn } from './one-shot.ts';
 import type { WakePath } from './wake-path.ts';
@@ -12,6 +24,11 @@ interface Dialect {
   readonly host: string;
   /** The beginning of its variables. A host inside another one inherits those of the outer one, too. */
   readonly variables: string;
+  /** The settings of the user, and the folder of those of a project, which may only be stricter. */
+  userSettings(folders: ConfigFolders): MaybePath;
+  readonly projectFolder: string;
+  /** The setting that says what becomes of a message from outside. */
+  readonly inbound: Keys;
   lines(text: string, token: string): readonly object[];
 }
 
@@ -19,6 +36,9 @@ const dialects: readonly Dialect[] = [
   {
     host: 'claude-code',
     variables: 'CLAUDE_CODE_MESSAGING',
+    userSettings: claudeSettings,
+    projectFolder: '.claude',
+    inbound: ['crossSessionInbound'],
     lines: (content, token) => [
       { type: 'auth', token },
       { type: 'user', message: { role: 'user', content } },
@@ -27,6 +47,9 @@ const dialects: readonly Dialect[] = [
   {
     host: 'qwen-',
     variables: 'QWEN_CODE_MESSAGING',
+    userSettings: ({ home }) => within(home, '.qwen', 'settings.json'),
+    projectFolder: '.qwen',
+    inbound: ['agents', 'crossSessionInbound'],
     lines: (content, token) => [
       { msgV: 1, type: 'auth', token },
       {
@@ -42,10 +65,10 @@ const dialects: readonly Dialect[] = [
 
 export const inbox: WakePath = {
   name: 'inbox',
-  find({ host = '', env }) {
+  async find({ host = '', env }) {
     const dialect = dialects.find((each) => host.startsWith(each.host));
     const path = dialect && env[`${dialect.variables}_SOCKET`];
-    if (!path || endsWithTurn(host)) return undefined;
+    if (!path || endsWithTurn(host) || (await isClosed(dialect, env))) return undefined;
     const token = env[`${dialect.variables}_TOKEN`] ?? '';
     return {
       kind: 'rings',
@@ -55,3 +78,25 @@ export const inbox: WakePath = {
     };
   },
 };
+
+/** The user has all messages from outside held back or refused. */
+async function isClosed(dialect: Dialect, env: Environment): Promise<boolean> {
+  const folders = configFolders(env);
+  const inProject = (name: string) => within(folders.project, join(dialect.projectFolder, name));
+  const files = [
+    dialect.userSettings(folders),
+    inProject('settings.json'),
+    inProject('settings.local.json'),
+  ];
+  for (const file of files) {
+    const text = file === undefined ? undefined : await readText(file).catch(unreadable);
+    const value = text === undefined ? undefined : valueIn(file ?? '', text, dialect.inbound);
+    if (value === 'hold' || value === 'refuse') return true;
+  }
+  return false;
+}
+
+/** The host reports it to its user. */
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof IpcError)) throw error;
+}

@@ -1,5 +1,7 @@
 // The operation watch: an agent ends its turn, and mail wakes it through its host.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inbox } from '../../support/inbox.ts';
@@ -80,6 +82,18 @@ test('a host that cannot be woken is told so, and waits', async (context) => {
   const ann = await host({ name: 'claude-ai' });
   const answer = await ann.call(watch);
   assert.equal(answer.text, 'This host cannot wake you by itself.\nNext: wait "ann".');
+});
+
+test('the command that an agent is told to start finds the same mail without the variables of the server', async (context) => {
+  const { host, home, port } = await place(context);
+  const ann = await host({ name: 'copilot-cli' });
+  const { text } = await ann.call(watch);
+  const [, command = ''] = /^To be woken, start `(.+)` with the tool bash/m.exec(text) ?? [];
+  assert.match(command, new RegExp(`^IPC_HOME=${home} IPC_PORT=${port} /`));
+  const { PATH } = process.env;
+  const child = spawn('sh', ['-c', command], { env: { PATH, HOME: `${home}/other` } });
+  await ann.call(post('hello'));
+  assert.match(String(await once(child.stdout, 'data')), /^1 message waits in "ann": #1, /);
 });
 
 test('a watch without a mailbox ends it', async (context) => {

@@ -1,6 +1,6 @@
 // A model on loopback, for the APIs that hosts speak: Anthropic's Messages, OpenAI's Responses and Chat Completions,
-// Gemini's generateContent.
-// It answers `ok`, except to a request in which it was told to call a tool, and remembers what it was sent.
+// Gemini's generateContent. It answers `ok`, except where the test tells it to call a tool, to fail or to be silent. It
+// remembers what it was sent.
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,8 +9,15 @@ import { performance } from 'node:perf_hooks';
 export interface ModelRequest {
   /** All texts of its last messages. */
   readonly text: string;
+  /** All texts since the model spoke last. */
+  readonly newest: string;
+  /** It offers a tool of agent-ipc. */
+  readonly offersMail: boolean;
   readonly atMs: number;
 }
+
+/** A call of a tool, an error of the API, or no answer at all. */
+export type Reply = PlannedCall | 'error' | 'silence';
 
 interface ToolOffer {
   readonly name: string;
@@ -23,7 +30,8 @@ interface ToolCall {
   readonly given: object;
 }
 
-interface PlannedCall {
+export interface PlannedCall {
+  /** Of the tool. */
   readonly name: RegExp;
   readonly given: object;
 }
@@ -33,6 +41,8 @@ type Send = (type: string, event: Json) => void;
 
 /** The messages at the end of a conversation that may be new. */
 const messagesRead = 4;
+/** The tool of agent-ipc, as each host names it. */
+export const mailTool = /(^|[_-])ipc$/;
 
 export class MockModel {
   readonly #server: Server;
@@ -40,6 +50,8 @@ export class MockModel {
   readonly #arrivals = new EventEmitter();
   readonly #planned: PlannedCall[] = [];
   #count = 0;
+  /** Replies to a turn for which no call is planned. */
+  script: (newest: string) => Reply | undefined = () => undefined;
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -64,12 +76,25 @@ export class MockModel {
   }
 
   /** The first request with this text, also one of the past. */
-  async sees(text: string, signal: AbortSignal): Promise<ModelRequest> {
+  sees(text: string, signal: AbortSignal): Promise<ModelRequest> {
+    return this.asked((request) => request.text.includes(text), signal);
+  }
+
+  /** The first request that is like this, also one of the past. */
+  async asked(
+    isIt: (request: ModelRequest) => boolean,
+    signal: AbortSignal,
+  ): Promise<ModelRequest> {
     for (;;) {
-      const found = this.#requests.find((request) => request.text.includes(text));
+      const found = this.#requests.find(isIt);
       if (found) return found;
       await once(this.#arrivals, 'request', { signal });
     }
+  }
+
+  /** All that came at this time or later. */
+  since(ms: number): readonly ModelRequest[] {
+    return this.#requests.filter(({ atMs }) => atMs >= ms);
   }
 
   end(): void {
@@ -83,7 +108,10 @@ export class MockModel {
     if (request.method !== 'POST') return sendJson(response, { data: [{ id: 'mock' }] });
     if (path.includes('count_tokens')) return sendJson(response, { input_tokens: 1 });
     const offers = offersIn(body);
-    const call = this.#take(offers, body.messages ?? body.input ?? body.contents);
+    const reply = this.#take(offers, body.messages ?? body.input ?? body.contents);
+    if (reply === 'silence') return;
+    if (reply === 'error') return sendJson(response, apiError, 400);
+    const call = reply && callIn(offers, reply);
     const id = ++this.#count;
     if (/generateContent/i.test(path)) return contents(response, path, offers, call);
     if (path.includes('/chat/completions')) return completion(response, body, id, call);
@@ -98,17 +126,32 @@ export class MockModel {
   }
 
   /** Requests without tools, such as one for a title, are no turns. */
-  #take(offers: readonly ToolOffer[], conversation: unknown): ToolCall | undefined {
+  #take(offers: readonly ToolOffer[], conversation: unknown): Reply | undefined {
     if (offers.length === 0) return undefined;
-    const last = Array.isArray(conversation) ? conversation.slice(-messagesRead) : [];
-    this.#requests.push({ text: textsIn(last).join('\n'), atMs: performance.now() });
+    const all = Array.isArray(conversation) ? conversation : [];
+    const newest = textsIn(all.slice(all.findLastIndex(isByModel) + 1)).join('\n');
+    const text = textsIn(all.slice(-messagesRead)).join('\n');
+    const offersMail = offers.some(({ name }) => mailTool.test(name));
+    this.#requests.push({ text, newest, offersMail, atMs: performance.now() });
     this.#arrivals.emit('request');
     const [planned] = this.#planned;
-    const tool = planned && offers.find(({ name }) => planned.name.test(name));
-    if (!tool) return undefined;
+    if (!planned || !callIn(offers, planned)) return this.script(newest);
     this.#planned.shift();
-    return { tool, given: planned.given };
+    return planned;
   }
+}
+
+const apiError = { type: 'error', error: { type: 'invalid_request_error', message: 'no' } };
+
+/** undefined if the request does not offer the tool. */
+function callIn(offers: readonly ToolOffer[], { name, given }: PlannedCall): ToolCall | undefined {
+  const tool = offers.find((offer) => name.test(offer.name));
+  return tool && { tool, given };
+}
+
+/** A message, or with Responses a call of a tool. */
+function isByModel({ role, type }: { readonly role?: string; readonly type?: string }): boolean {
+  return role === 'assistant' || role === 'model' || type === 'function_call';
 }
 
 async function readJson(request: IncomingMessage): Promise<Json> {
@@ -117,8 +160,8 @@ async function readJson(request: IncomingMessage): Promise<Json> {
   return text === '' ? {} : JSON.parse(text);
 }
 
-function sendJson(response: ServerResponse, body: object): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+function sendJson(response: ServerResponse, body: object, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
 interface OfferedTool {

@@ -16,6 +16,8 @@ export interface HostSetup {
   readonly url: string;
   /** The command of the MCP server. */
   readonly server: readonly [command: string, ...args: string[]];
+  /** What the MCP server has in its environment beside what the host passes on. */
+  readonly serverEnv?: Readonly<Record<string, string>>;
 }
 
 export interface RealHost {
@@ -33,7 +35,7 @@ const key = 'sk-ant-api03-dummy-dummy-dummy-dummy';
 export const claudeCode: RealHost = {
   title: 'Claude Code',
   files: ['.bin/claude'],
-  async prepare({ home, work, url, server: [command, ...args] }) {
+  async prepare({ home, work, url, server: [command, ...args], serverEnv: env }) {
     const trusted = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true };
     await writeJson(join(home, '.claude.json'), {
       hasCompletedOnboarding: true,
@@ -42,7 +44,7 @@ export const claudeCode: RealHost = {
       projects: { [work]: trusted },
     });
     const config = join(home, 'mcp.json');
-    await writeJson(config, { mcpServers: { ipc: { command, args } } });
+    await writeJson(config, { mcpServers: { ipc: { command, args, env } } });
     const model = ['--model', 'claude-sonnet-4-6'];
     const servers = ['--strict-mcp-config', '--mcp-config', config];
     const allowed = ['--allowedTools', 'mcp__ipc__ipc'];
@@ -62,7 +64,7 @@ export const claudeCode: RealHost = {
 export const codex: RealHost = {
   title: 'Codex',
   files: ['.bin/codex'],
-  async prepare({ home, work, url, server: [command, ...args] }) {
+  async prepare({ home, work, url, server: [command, ...args], serverEnv: env }) {
     const folder = join(home, '.codex');
     const config = `model = "mock"
 model_provider = "mock"
@@ -79,6 +81,7 @@ trust_level = "trusted"
 [mcp_servers.ipc]
 command = ${JSON.stringify(command)}
 args = ${JSON.stringify(args)}
+env = { ${Object.entries(env ?? {}).map((pair) => pair.map((word) => JSON.stringify(word)).join(' = '))} }
 `;
     await write(join(folder, 'config.toml'), config);
     const words = [tool('.bin/codex'), '--no-alt-screen'];
@@ -89,14 +92,14 @@ args = ${JSON.stringify(args)}
 export const qwenCode: RealHost = {
   title: 'Qwen Code',
   files: ['.bin/qwen', 'node-22/bin/node'],
-  async prepare({ home, url, server: [command, ...args] }) {
+  async prepare({ home, url, server: [command, ...args], serverEnv: env }) {
     await writeJson(join(home, '.qwen/settings.json'), {
       security: { auth: { selectedType: 'openai' } },
       model: { name: 'mock' },
       general: { disableAutoUpdate: true, enableAutoUpdate: false },
       telemetry: { enabled: false },
       tools: { toolSearch: { enabled: false } },
-      mcpServers: { ipc: { command, args, trust: true } },
+      mcpServers: { ipc: { command, args, env, trust: true } },
     });
     return {
       words: [tool('node-22/bin/node'), tool('.bin/qwen')],
@@ -110,7 +113,7 @@ const plugin = fileURLToPath(new URL('../../../../dist/opencode/agent-ipc.js', i
 export const openCode: RealHost = {
   title: 'OpenCode',
   files: ['.bin/opencode'],
-  async prepare({ home, url, server }) {
+  async prepare({ home, url, server, serverEnv }) {
     const limit = { context: 100_000, output: 1_000 };
     const mock = {
       npm: '@ai-sdk/openai-compatible',
@@ -131,7 +134,7 @@ export const openCode: RealHost = {
       small_model: 'mock/mock',
       enabled_providers: ['mock'],
       provider: { mock },
-      mcp: { ipc: { type: 'local', command: server, enabled: true } },
+      mcp: { ipc: { type: 'local', command: server, environment: serverEnv, enabled: true } },
       plugin: [`file://${plugin}`],
     });
     return {
@@ -144,10 +147,10 @@ export const openCode: RealHost = {
 export const copilotCli: RealHost = {
   title: 'Copilot CLI',
   files: ['.bin/copilot'],
-  async prepare({ home, work, url, server: [command, ...args] }) {
+  async prepare({ home, work, url, server: [command, ...args], serverEnv: env }) {
     const folder = join(home, '.copilot');
     await writeJson(join(folder, 'config.json'), { trusted_folders: [work], banner: 'never' });
-    const ipc = { type: 'local', command, args, tools: ['*'] };
+    const ipc = { type: 'local', command, args, env, tools: ['*'] };
     await writeJson(join(folder, 'mcp-config.json'), { mcpServers: { ipc } });
     return {
       words: [tool('.bin/copilot'), '--no-auto-update', '--allow-all'],
@@ -165,14 +168,14 @@ export const copilotCli: RealHost = {
 export const geminiCli: RealHost = {
   title: 'Gemini CLI',
   files: ['.bin/gemini', 'node-22/bin/node'],
-  async prepare({ home, url, server: [command, ...args] }) {
+  async prepare({ home, url, server: [command, ...args], serverEnv: env }) {
     await writeJson(join(home, '.gemini/settings.json'), {
       security: { auth: { selectedType: 'gemini-api-key' }, folderTrust: { enabled: false } },
       general: { disableAutoUpdate: true, enableAutoUpdate: false, disableUpdateNag: true },
       privacy: { usageStatisticsEnabled: false },
       telemetry: { enabled: false },
       ui: { hideTips: true },
-      mcpServers: { ipc: { command, args, trust: true } },
+      mcpServers: { ipc: { command, args, env, trust: true } },
     });
     return {
       words: [tool('node-22/bin/node'), tool('.bin/gemini')],

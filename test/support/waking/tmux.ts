@@ -66,7 +66,18 @@ export class TmuxTerminal {
   async type(text: string, signal: AbortSignal): Promise<void> {
     await this.#tmux('send-keys', '-l', text);
     await this.untilStill(signal);
-    await this.#tmux('send-keys', 'Enter');
+    await this.press('Enter');
+  }
+
+  /** `key`: as tmux names it. */
+  async press(key: string): Promise<void> {
+    await this.#tmux('send-keys', key);
+  }
+
+  /** The process id of the program. */
+  async pid(): Promise<number> {
+    const { stdout } = await this.#tmux('display-message', '-p', '#{pane_pid}');
+    return Number(stdout);
   }
 
   /** The program gets SIGHUP. */

@@ -3,7 +3,6 @@
 // model is asked again, with the text of the ring.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,8 +10,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endAll } from './home-processes.ts';
 import { MockModel } from './mock-model.ts';
 import type { RealHost } from './real-hosts.ts';
 import { TmuxTerminal } from './tmux.ts';
@@ -21,8 +20,6 @@ import { TmuxTerminal } from './tmux.ts';
 const startMsMax = process.env.IPC_TEST_LONG === '1' ? 300_000 : 80_000;
 /** From a ring to the turn that it starts. */
 const wakeMsMax = 30_000;
-/** A program that has not ended this long after its terminal is killed. */
-const endMsMax = 3_000;
 
 const prompt = 'watch the mailbox';
 
@@ -141,36 +138,8 @@ export class WakeRig {
     this.#bell?.destroy();
     this.#test.close();
     this.model.end();
-    const late = performance.now() + endMsMax;
-    for (let left = this.#processes(); left.length > 0; left = this.#processes()) {
-      if (performance.now() > late) for (const pid of left) kill(pid);
-      await pause(50);
-    }
+    await endAll(this.home);
     // A program that was killed may still have been writing.
     await rm(this.home, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  /** All that was started with this home, also what has left the terminal, as the daemon of Codex. */
-  #processes(): number[] {
-    const mark = `HOME=${this.home}\0`;
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 0 && environmentOf(pid).includes(mark));
-  }
-}
-
-function environmentOf(pid: number): string {
-  try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`;
-  } catch {
-    return '';
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
   }
 }

@@ -2,7 +2,7 @@
 import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chownSync, linkSync, writeFileSync } from 'node:fs';
+import { chownSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
@@ -88,6 +88,34 @@ test('a host uses its own inbox, and not that of a host in which it was started'
   const env = { CLAUDE_CODE_MESSAGING_SOCKET: '/outer', CLAUDE_CODE_MESSAGING_TOKEN: 'secret' };
   for (const host of ['qwen-cli-mcp-client-ipc', 'opencode', 'codex-mcp-client', undefined]) {
     assert.equal(await inbox.find({ host, env, thread: '' }), undefined, host);
+  }
+});
+
+test('there is no such path where the user has messages from outside held back or refused', async (context) => {
+  const folder = await makeHome(context);
+  const env = {
+    CLAUDE_CODE_MESSAGING_SOCKET: '/inbox',
+    QWEN_CODE_MESSAGING_SOCKET: '/inbox',
+    CLAUDE_CONFIG_DIR: join(folder, 'claude'),
+  };
+  const { HOME = '' } = process.env;
+  process.env.HOME = folder;
+  context.after(() => {
+    process.env.HOME = HOME;
+  });
+  for (const name of ['.qwen', 'claude']) mkdirSync(join(folder, name));
+  for (const [policy, isOpen] of [
+    ['accept', true],
+    ['hold', false],
+    ['refuse', false],
+  ] as const) {
+    writeFileSync(join(folder, 'claude/settings.json'), `{"crossSessionInbound":"${policy}"}`);
+    const agents = { crossSessionInbound: policy };
+    writeFileSync(join(folder, '.qwen/settings.json'), JSON.stringify({ agents }));
+    for (const host of ['claude-code', 'qwen-cli-mcp-client-ipc']) {
+      const waker = await inbox.find({ host, env, thread: '' });
+      assert.equal(waker !== undefined, isOpen, `${host}, ${policy}`);
+    }
   }
 });
 

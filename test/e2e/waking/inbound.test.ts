@@ -1,0 +1,32 @@
+// A user of the real Claude Code who has messages from outside held back or refused: the inbox would take a ring and say
+// nothing, so the next path is taken.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { LiveAgent, mailPlace } from '../../support/waking/live-agent.ts';
+import { claudeCode, hostMissing } from '../../support/waking/real-hosts.ts';
+
+for (const policy of ['hold', 'refuse']) {
+  test(`with crossSessionInbound "${policy}" the agent is told of a command, whose end wakes it`, {
+    skip: hostMissing(claudeCode),
+  }, async (context) => {
+    const mail = await mailPlace(context);
+    const agent = await LiveAgent.open(context, mail, claudeCode);
+    await agent.start({
+      args: ['--allowedTools', 'mcp__ipc__ipc', 'Bash'],
+      env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
+      prepare: async (home) => {
+        await mkdir(join(home, '.claude'), { recursive: true });
+        const settings = { crossSessionInbound: policy };
+        await writeFile(join(home, '.claude/settings.json'), JSON.stringify(settings));
+      },
+    });
+    const before = performance.now();
+    await agent.beginWatch();
+    await agent.asked((newest) => newest.includes('This host cannot wake you by itself'), before);
+    await agent.untilWatched('ipc watch');
+    const posted = await agent.post('the mail');
+    await agent.asked((newest) => newest.includes('<task-notification>'), posted);
+  });
+}
