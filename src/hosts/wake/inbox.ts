@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Environment } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
-import { type Keys, valueIn } from '../config-edit.ts';
+import { type EntryPath, valueIn } from '../config-edit.ts';
 import { readText } from '../config-file.ts';
 import {
   type ConfigFolders,
@@ -28,7 +28,7 @@ interface Dialect {
   userSettings(folders: ConfigFolders): MaybePath;
   readonly projectFolder: string;
   /** The setting that says what becomes of a message from outside. */
-  readonly inbound: Keys;
+  readonly inbound: EntryPath;
   lines(text: string, token: string): readonly object[];
 }
 
