@@ -30,8 +30,8 @@ export const exitCodes: Rows = {
     '`ask` whose job failed',
   ],
   2: [
-    'usage error: the same command line never succeeds. But `wake` wakes Claude',
-    'Code with it, and exits with 1 for a usage error',
+    'usage error: the same command line never succeeds. But `wake` wakes',
+    'Claude Code with it, and exits with 1 for a usage error',
   ],
   124: ['timed out: no message came'],
   '128+N': [
