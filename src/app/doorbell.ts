@@ -1,5 +1,6 @@
 // When an agent is rung for its mail. The broker says when mail is unread; this decides when that is worth a ring:
-// 1. A session that is in a call, or has just been, is busy and not rung: its agent sees the mail by itself.
+// 1. A session that is in a call, or has just been, is busy and not rung. Mail that was unread when its last call ended
+//    was named in the result: that rings only when the agent has left it for a while.
 // 2. The first ring comes with the notice. While the same message stays unread, the next ones come after longer and
 //    longer pauses. A message that was read, or another call that reads, begins the row anew.
 // 3. A session gets at most `ringsPerHour`, so agents that wake each other for nothing come to rest.
@@ -47,7 +48,8 @@ export class Doorbell {
   /** When the rings of the last hour were, the oldest first. */
   readonly #rung: number[] = [];
   #openCalls = 0;
-  #busyUntil = 0;
+  /** When the agent got its last result. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(mail: Pick<MailService, 'watch'>, bell: Bell, runtime: Runtime = systemRuntime) {
     this.#mail = mail;
@@ -74,8 +76,13 @@ export class Doorbell {
   /** `hasRead`: the call was a read, so the agent is awake and knows of its mail. */
   callEnded(hasRead: boolean): void {
     this.#openCalls--;
-    this.#busyUntil = this.#runtime.now() + busyMsAfterCall;
+    this.answered();
     if (hasRead && this.#unread > 0) this.#beginAnew();
+  }
+
+  /** The agent has got a result, which names the mail that is unread. */
+  answered(): void {
+    this.#answeredAt = this.#runtime.now();
   }
 
   /** Mail that the agent has left unread rings again after the first pause. */
@@ -111,7 +118,7 @@ export class Doorbell {
   async #noticed(notice: Notice): Promise<void> {
     const isSame = isAbout(this.#told, notice);
     if (!isSame) this.#unread = 0;
-    const waitMs = this.#mustWait();
+    const waitMs = this.#mustWait(notice);
     if (waitMs > 0) return this.#rest(notice, waitMs);
     this.#rung.push(this.#runtime.now());
     const ring = { count: ++this.#count, unread: this.#unread };
@@ -126,10 +133,13 @@ export class Doorbell {
   }
 
   /** For how long the session must not be rung, in milliseconds. */
-  #mustWait(): number {
+  #mustWait({ ageMs }: Notice): number {
     if (this.#openCalls > 0) return busyMsInCall;
     const now = this.#runtime.now();
-    if (now < this.#busyUntil) return this.#busyUntil - now;
+    const sinceAnswerMs = now - this.#answeredAt;
+    const isNamed = ageMs >= sinceAnswerMs;
+    const awakeMs = isNamed ? pauseMsAfter(1) : busyMsAfterCall;
+    if (sinceAnswerMs < awakeMs) return awakeMs - sinceAnswerMs;
     while ((this.#rung[0] ?? now) <= now - hourMs) this.#rung.shift();
     const [oldest] = this.#rung;
     return oldest === undefined || this.#rung.length < ringsPerHour ? 0 : oldest + hourMs - now;

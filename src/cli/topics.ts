@@ -29,7 +29,10 @@ export const exitCodes: Rows = {
     'that `doctor` or `store check` found, output that cannot be written, an',
     '`ask` whose job failed',
   ],
-  2: ['usage error: the same command line never succeeds'],
+  2: [
+    'usage error: the same command line never succeeds. But `wake` wakes',
+    'Claude Code with it, and exits with 1 for a usage error',
+  ],
   124: ['timed out: no message came'],
   '128+N': [
     'killed by signal N: 130 SIGINT (Ctrl-C), 143 SIGTERM, 129 SIGHUP. Held',

@@ -19,7 +19,7 @@ export class AgentBell implements Bell {
   #task: Way | undefined;
   readonly #passedOver = new Set<string>();
   #last = '';
-  /** Called when every way failed or left the mail unread, before they are tried again. */
+  /** Called when every way has failed or left the mail unread. */
   onAllFailed = () => {};
 
   /** undefined when no way is left. */
@@ -55,7 +55,8 @@ export class AgentBell implements Bell {
     if (unread > 0) this.#passedOver.add(this.#last);
     const text = noticeText(notice, count);
     const left = this.#left();
-    if (left.every(({ name }) => this.#passedOver.has(name))) {
+    const hasFailed = ({ name }: Way) => this.#passedOver.has(name);
+    if (left.every(hasFailed)) {
       this.#passedOver.clear();
       this.onAllFailed();
     }
@@ -69,6 +70,7 @@ export class AgentBell implements Bell {
         this.#passedOver.add(way.name);
       }
     }
+    if (left.every(hasFailed)) this.onAllFailed();
     return 0;
   }
 

@@ -101,7 +101,9 @@ export class Tasks {
     return {
       isOpen: () => [...this.#open.values()].some((open) => isSameWork(open.call, call)),
       begin: async (notes = []) => {
-        const keys = await loadKeys(request.context.home, this.#env);
+        const { home } = request.context;
+        // As a rule without a pause, in which another call would begin the same task.
+        const keys = currentKeys(home, this.#env) ?? (await loadKeys(home, this.#env));
         const id = makeTaskId(call, randomId(4), keys);
         this.#begin(id, call, request, notes);
         // The host that cancels the call never asks for the task.

@@ -66,7 +66,7 @@ export class Wake {
     const found = await this.#find(who);
     const broker = await who.context.broker({});
     if ((found.ways.length === 0 && !found.hasHook) || this.#agents.has(who.caller.id)) return;
-    this.#begin(this.unasked, found, broker, who);
+    this.#begin(this.unasked, found.ways, broker, who);
   }
 
   /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
@@ -96,17 +96,17 @@ export class Wake {
         notes,
       );
     }
-    this.#begin(mailboxes, found, broker, request);
+    this.#begin(mailboxes, found.ways, broker, request).doorbell.answered();
     return presentWatch(mailboxes, unread, notes);
   }
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
     const mailboxes = call.names as MailboxList;
     const broker = await brokerOf(call, request);
-    const found = await this.#find(request);
+    const { ways } = await this.#find(request);
     const { bell } = this.#agentOf(request, broker);
     const rung = bell.nextRing(request.signal);
-    const { doorbell } = this.#begin(mailboxes, found, broker, request);
+    const { doorbell } = this.#begin(mailboxes, ways, broker, request);
     try {
       return `${await rung} Then watch again.`;
     } finally {
@@ -126,20 +126,13 @@ export class Wake {
     for (const caller of [...this.#agents.keys()]) this.#forget(caller);
   }
 
-  #begin(
-    mailboxes: MailboxList,
-    { ways, hasHook }: Found,
-    broker: BrokerSession,
-    who: Watcher,
-  ): Agent {
+  #begin(mailboxes: MailboxList, ways: readonly Way[], broker: BrokerSession, who: Watcher): Agent {
     const agent = this.#agentOf(who, broker);
     const { bell, doorbell } = agent;
     bell.use(ways);
     if (bell.path !== undefined) doorbell.watch(mailboxes);
-    if (hasHook) {
-      this.#tellHook(mailboxes, broker, bell.path, who);
-      bell.onAllFailed = () => this.#tellHook(mailboxes, broker, undefined, who);
-    }
+    this.#tellHook(mailboxes, broker, bell.path, who);
+    bell.onAllFailed = () => this.#tellHook(mailboxes, broker, undefined, who);
     return agent;
   }
 

@@ -1,13 +1,15 @@
 // Whether mail can wake the agents of a host that has ipc, as far as that shows outside of a session.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { sanitizeLine } from '../../app/sanitize.ts';
 import { quoted } from '../../base/quoted.ts';
 import { valueIn } from '../../hosts/config-edit.ts';
 import { readText } from '../../hosts/config-file.ts';
 import { findProgram } from '../../hosts/programs.ts';
 import { type ConfigFolders, claudeSettings, type HostTarget } from '../../hosts/targets.ts';
-import { costOfWaking, planWake } from '../../hosts/wake/hooks.ts';
-import { fine, type Result } from './finding.ts';
+import { type Addition, costOfWaking, findAddition } from '../../hosts/wake/hooks.ts';
+import { bad, fine, type Result } from './finding.ts';
 
 interface HostPlace {
   readonly target: HostTarget;
@@ -20,10 +22,24 @@ const helpMsMax = 10_000;
 
 /** undefined for a host of which no way is known. */
 export async function wakeResult(place: HostPlace): Promise<Result | undefined> {
-  const { target } = place;
-  if (target.name === 'claude') return ofClaude(place.folders);
+  const { target, folders } = place;
   if (target.name === 'codex') return ofCodex(place.path);
-  return costOfWaking(target) === undefined ? undefined : ofAddition(place);
+  const added = await findAddition(target, folders);
+  const lost = added && lostAddition(target, added);
+  if (lost) return lost;
+  if (target.name === 'claude') return ofClaude(folders);
+  if (added) return fine('mail wakes its agents');
+  const cost = costOfWaking(target);
+  if (cost === undefined) return undefined;
+  const hint = `ipc install ${target.name} --wake (${cost})`;
+  return fine('mail does not wake its agents, they have to wait', hint);
+}
+
+/** A hook or a plugin of ours whose program is gone. */
+function lostAddition({ name }: HostTarget, { path, program }: Addition): Result | undefined {
+  if (program === undefined || existsSync(program)) return undefined;
+  const what = `mail does not wake its agents: ${path} starts ${sanitizeLine(program)}, which is not there`;
+  return bad(what, `ipc install ${name} --wake, or ipc uninstall ${name} --wake`);
 }
 
 /** Its user decides whether the inbox takes messages of other programs. */
@@ -51,13 +67,4 @@ async function ofCodex(path: string): Promise<Result | undefined> {
     const what = `mail does not wake its agents: ${codex} has no \`queue\``;
     return fine(what, 'update Codex to 0.171 or newer');
   }
-}
-
-/** A hook or a plugin of ours. */
-async function ofAddition({ target, folders }: HostPlace): Promise<Result> {
-  const noServer = { command: '', args: [] };
-  const removal = await planWake('uninstall', target, noServer, folders);
-  if (removal) return fine('mail wakes its agents');
-  const hint = `ipc install ${target.name} --wake (${costOfWaking(target)})`;
-  return fine('mail does not wake its agents, they have to wait', hint);
 }

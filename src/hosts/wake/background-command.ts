@@ -3,7 +3,7 @@
 import { shellWord } from '../../base/shell.ts';
 import type { MailboxList } from '../../model/message.ts';
 import { findProfile } from '../profiles.ts';
-import { endsWithTurn } from './host-process.ts';
+import { endsWithTurn } from './one-shot.ts';
 import type { WakePath } from './wake-path.ts';
 
 /** How an agent starts a command in the background, by the beginning of its host's name. */

@@ -7,7 +7,8 @@ import type { Environment } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { cancelled, systemErrorCode } from '../../base/errors.ts';
 import { findProgram } from '../programs.ts';
-import { endsWithTurn, findHostProcess, variableOf } from './host-process.ts';
+import { findHostProcess, variableOf } from './host-process.ts';
+import { endsWithTurn } from './one-shot.ts';
 import { notWoken, type WakePath } from './wake-path.ts';
 
 interface Codex {
@@ -19,7 +20,7 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** As it is installed, and as its releases name it. */
 const programName = /^codex(?:-(?:x86_64|aarch64)-[\w-]+)?(?:\.exe)?$/;
 const retryMsMin = 600_000;
-/** It takes 0.2 s; the first start after an update unpacks files. */
+/** On a quiet machine it takes 0.2 s. */
 const runMsMax = 20_000;
 const errorCharactersMax = 300;
 const outputBytesMax = 65_536;

@@ -4,7 +4,7 @@
 // cursor.com/docs/agent/hooks and opencode.ai/docs/plugins, in November 2026.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Environment } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
 import { hookHeldMsMax } from '../../base/limits.ts';
@@ -68,7 +68,7 @@ const hooks: Readonly<Record<HookName, Hook>> = {
     isOurs: (text) => isHookOf('claude', text),
     off: [['disableAllHooks'], true],
     blank: emptyFile,
-    cost: 'each end of a turn starts a process; if the session is to be woken and has no better way, it stays, with 60 MB of memory',
+    cost: 'each end of a turn starts a process; if the session is to be woken and has no better way, it stays, with 50 MB of memory',
   },
   gemini: {
     client: 'gemini-cli',
@@ -133,8 +133,17 @@ export function claudeHooks(server: Server): Readonly<Record<string, readonly ob
   };
 }
 
-/** The hook of a host that reports this name, if it is installed and switched on. */
+/** The hook of a host that reports this name, if it is installed and switched on; none in a file that cannot be read. */
 export async function installedHook(host: string, env: Environment): Promise<HookName | undefined> {
+  try {
+    return await findHook(host, env);
+  } catch (error) {
+    if (error instanceof IpcError) return undefined;
+    throw error;
+  }
+}
+
+async function findHook(host: string, env: Environment): Promise<HookName | undefined> {
   const found = Object.entries(hooks).find(([, { client }]) => host.startsWith(client));
   if (!found) return undefined;
   const [name, { off, file: fileIn }] = found as [HookName, Hook];
@@ -145,6 +154,35 @@ export async function installedHook(host: string, env: Environment): Promise<Hoo
   if (off && valueIn(file, text, off[0]) === off[1]) return undefined;
   const isThere = ownPlaces(name, file, text).length > 0;
   return isThere || (await hasPlugin(findTarget(name), folders)) ? name : undefined;
+}
+
+export interface Addition {
+  /** The file that has it. */
+  readonly path: string;
+  /** The program or plugin that it starts; undefined if that cannot be read from it. */
+  readonly program: string | undefined;
+}
+
+/** What `ipc install --wake` has added to the host; undefined if that is nothing. */
+export async function findAddition(
+  { name }: HostTarget,
+  folders: ConfigFolders,
+): Promise<Addition | undefined> {
+  const path = additionOf(name)?.file(folders);
+  const text = path && (await readText(path));
+  const [place] = path && text ? ownPlaces(name, path, text) : [];
+  if (!path || !text || !place) return undefined;
+  return { path, program: programIn(JSON.stringify(valueIn(path, text, place))) };
+}
+
+/** A path that was quoted for a shell is not read. */
+function programIn(text: string): string | undefined {
+  const url = /^"(file:.*)"$/.exec(text)?.[1];
+  if (url !== undefined) return fileURLToPath(url);
+  return /"(\/[^"]+)","wake"|[ "](\/[^" ]+) wake /
+    .exec(text)
+    ?.slice(1)
+    .find((each) => each !== undefined);
 }
 
 /** What the addition costs; undefined if the host has none. */

@@ -1,7 +1,6 @@
 // The process of the host above this one, as Linux shows it in /proc. Elsewhere, and in a sandbox that hides it,
 // nothing is known of it.
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
 
 export interface HostProcess {
   readonly pid: number;
@@ -11,8 +10,8 @@ export interface HostProcess {
   readonly words: readonly string[];
 }
 
-/** Between a host and this process may be a shell, or npx. */
-const stepsMax = 8;
+/** Between a host and this process may be npx with its shell, and a shell that starts npx. */
+const stepsMax = 4;
 
 /** The nearest process of this user above this one that `isHost` accepts. */
 export function findHostProcess(
@@ -48,45 +47,4 @@ function lookAt(pid: number): (HostProcess & { readonly parent: number }) | unde
   } catch {
     return undefined;
   }
-}
-
-interface OneShot {
-  /** The beginning of the name that the host reports. */
-  readonly host: string;
-  /** The name of its program, or of the folder of its script. */
-  readonly program: RegExp;
-  isOne(words: readonly string[]): boolean;
-}
-
-/** How each host is told to answer one prompt and end. */
-const oneShots: readonly OneShot[] = [
-  {
-    host: 'claude-code',
-    program: /claude/,
-    isOne: (words) => hasOne(words, '-p', '--print') && !readsPrompts(words),
-  },
-  { host: 'codex-mcp-client', program: /codex/, isOne: (words) => hasOne(words, 'exec', 'e') },
-  { host: 'qwen-', program: /qwen/, isOne: (words) => hasOne(words, '-p', '--prompt') },
-  { host: 'opencode', program: /opencode/, isOne: (words) => hasOne(words, 'run') },
-  { host: 'copilot-cli', program: /copilot/, isOne: (words) => hasOne(words, '-p', '--prompt') },
-];
-
-/** The host ends with the turn, as `claude -p TEXT` and `codex exec` do: nothing is left that could be woken. */
-export function endsWithTurn(host: string): boolean {
-  const known = oneShots.find((each) => host.startsWith(each.host));
-  if (!known) return false;
-  const found = findHostProcess(({ file, words }) => {
-    const [, script = ''] = words.filter((word) => !word.startsWith('-'));
-    return known.program.test(basename(file)) || known.program.test(script);
-  });
-  return found !== undefined && known.isOne(found.words.slice(1));
-}
-
-function hasOne(words: readonly string[], ...options: readonly string[]): boolean {
-  return words.some((word) => options.includes(word));
-}
-
-/** `--input-format stream-json`: its prompts come on stdin, until that ends. */
-function readsPrompts(words: readonly string[]): boolean {
-  return words.join('=').includes('--input-format=stream-json');
 }

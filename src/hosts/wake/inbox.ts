@@ -15,8 +15,8 @@ import {
   type MaybePath,
   within,
 } from '../targets.ts';
-import { endsWithTurn } from './host-process.ts';
 import { deliver } from './host-socket.ts';
+import { endsWithTurn } from './one-shot.ts';
 import type { WakePath } from './wake-path.ts';
 
 interface Dialect {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { homeFolder } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { requireTrustedFolder } from '../../files/trusted-path.ts';
-import { endsWithTurn } from './host-process.ts';
 import { deliver } from './host-socket.ts';
+import { endsWithTurn } from './one-shot.ts';
 import { notWoken, type WakePath } from './wake-path.ts';
 
 /** Below the state folder. */

@@ -358,3 +358,29 @@ test('doctor says whether mail wakes the agents of each host that has ipc, and w
     /^Codex: mail does not wake its agents: \S+\/codex has no `queue`$/,
   );
 });
+
+test('doctor says where a hook starts a program that is not there, and knows one that is', async (context) => {
+  const { put, doctor } = await machine(context);
+  for (const [, path, text] of files) await put(path, text(['node', program, 'mcp']));
+  const gone = '/nowhere/ipc.js';
+  const claudeHook = { type: 'command', command: 'node', args: [gone, 'wake', '--for', 'claude'] };
+  const claude = await put('.claude/settings.json', { hooks: { Stop: [{ hooks: [claudeHook] }] } });
+  const stop = [{ command: `node ${gone} wake --for cursor` }];
+  const cursor = await put('.cursor/hooks.json', { version: 1, hooks: { stop } });
+  const geminiHook = { type: 'command', command: `node ${shellWord(program)} wake --for gemini` };
+  await put('.gemini/settings.json', {
+    mcpServers: { ipc: { command: 'node', args: [program, 'mcp'] } },
+    hooks: { AfterAgent: [{ hooks: [geminiHook] }] },
+  });
+  const waking = reported(await doctor()).filter(({ about }) => about === 'waking');
+  const lost = (title: string, name: string, file: string) => ({
+    about: 'waking',
+    ok: false,
+    what: `${title}: mail does not wake its agents: ${file} starts ${gone}, which is not there`,
+    hint: `ipc install ${name} --wake, or ipc uninstall ${name} --wake`,
+  });
+  const of = (title: string) => waking.find(({ what }) => what.startsWith(`${title}: `));
+  assert.deepEqual(of('Claude Code'), lost('Claude Code', 'claude', claude));
+  assert.deepEqual(of('Cursor'), lost('Cursor', 'cursor', cursor));
+  assert.equal(of('Gemini CLI')?.what, 'Gemini CLI: mail wakes its agents');
+});

@@ -210,6 +210,8 @@ test('whether the hook of a host is installed is known by the name that the host
   assert.equal(await hook('claude-code'), 'claude');
   const { text } = await run(['install', 'claude', '--wake', '--print']);
   assert.doesNotMatch(text, /wake --for|"wake"/);
+  await put('.claude/settings.json', Buffer.from('{"name": "caf\xe9"}', 'latin1'));
+  assert.equal(await hook('claude-code'), undefined);
 });
 
 /** Runs a function with HOME set. */

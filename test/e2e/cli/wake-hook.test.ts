@@ -7,9 +7,14 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { identify, isRunning } from '../../../src/app/process-identity.ts';
+import { findTarget, perform } from '../../../src/hosts/installer.ts';
+import { configFolders } from '../../../src/hosts/targets.ts';
+import { planWake } from '../../../src/hosts/wake/hooks.ts';
 import { parseName } from '../../../src/model/message.ts';
 import { findPortOwner } from '../../../src/session/port-owner.ts';
+import { program } from '../../support/mcp-host.ts';
 import { assertRuns, type HookPlace, hookPlace } from '../../support/processes/hooks.ts';
 import { nextErrorLine, nextLine } from '../../support/processes/shell.ts';
 
@@ -31,6 +36,36 @@ test('mail wakes Claude Code: a notice on stderr, nothing on stdout, exit code 2
   );
   const { bodies } = await fetched(place, 'ann');
   assert.deepEqual(bodies, ['the text']);
+});
+
+test('an agent that asks to be woken is woken by the hook where its host has no better way', async (context) => {
+  const place = await hookPlace(context);
+  await installHook(place);
+  await brokerOf(place);
+  const host = await place.startServer();
+  const { text } = await host.call({ operation: 'watch', mailbox: 'ann' });
+  assert.match(text, /^You will be woken /);
+  // This process is the one that has started the server.
+  const hook = place.claude(process);
+  await place.watching('ann');
+  await place.run(['post', 'ann', 'x', '--from', 'ben']);
+  assert.equal((await hook.ended).code, 2);
+  await host.end();
+  assert.equal((await place.claude(process).ended).code, 0);
+});
+
+test('the hook leaves a session to its server where that has a way to wake it', async (context) => {
+  const place = await hookPlace(context);
+  await installHook(place);
+  await brokerOf(place);
+  const { home } = place;
+  const env = { CLAUDE_CODE_MESSAGING_SOCKET: join(home, 'nobody.sock') };
+  const host = await place.startServer(env);
+  await host.call({ operation: 'watch', mailbox: 'ann' });
+  const file = join(home, 'sessions', `${process.pid}.json`);
+  const { path, byHook } = JSON.parse(await readFile(file, 'utf8'));
+  assert.deepEqual([path, byHook], ['inbox', false]);
+  assert.equal((await place.claude(process).ended).code, 0);
 });
 
 test('the hook ends at once, without a word, where there is nothing to wait for', async (context) => {
@@ -138,7 +173,7 @@ test('the hook owns no broker and makes no key, and finds the broker that is sta
   place.opensSession(host);
   const hook = place.claude(host);
   const file = join(place.home, 'wake', `${host.pid}.json`);
-  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (!existsSync(file)) await pause(10);
   const owner = await brokerOf(place);
   assert.equal((await findPortOwner(place.port))?.pid, owner.pid);
   await place.watching('ann');
@@ -257,7 +292,7 @@ test('a hook that holds the turn open ends with its host', async (context) => {
   const hook = await hookOf(place, host.pid);
   const since = performance.now();
   host.child.kill('SIGKILL');
-  while (isRunning(hook)) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (isRunning(hook)) await pause(10);
   assert.ok(performance.now() - since < 3_000);
 });
 
@@ -269,6 +304,15 @@ test('a host inside of another one does not wake for the mail of the outer one',
   inner.child.stdin?.write('\n');
   assert.equal(await linesOf(inner.child)(), 'exit 0');
 });
+
+/** In the settings of Claude Code. */
+async function installHook({ home }: HookPlace): Promise<void> {
+  const server = { command: process.execPath, args: [program, 'mcp'] };
+  const folders = { ...configFolders({}), home, claude: home };
+  const step = await planWake('install', findTarget('claude'), server, folders);
+  assert(step);
+  await perform(step);
+}
 
 /** Resolves when it serves. */
 async function brokerOf(place: HookPlace) {

@@ -101,7 +101,8 @@ function startClaude({ home, port }: HostPlace, { url }: MockModel, args: string
     projects: { [work]: { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true } },
   };
   writeFileSync(join(above, '.claude.json'), JSON.stringify(answers));
-  const env = { IPC_HOME: home, IPC_PORT: `${port}` };
+  // A wait that becomes no task soon says so.
+  const env = { IPC_HOME: home, IPC_PORT: `${port}`, IPC_MAX_WAIT: '5' };
   const ipc = { command: process.execPath, args: [program, 'mcp'], env };
   writeFileSync(join(above, 'mcp.json'), JSON.stringify({ mcpServers: { ipc } }));
   const options = '--strict-mcp-config --mcp-config ../mcp.json --allowedTools mcp__ipc__ipc';

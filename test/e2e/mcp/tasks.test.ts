@@ -261,9 +261,26 @@ describe('tasks', { concurrency: 4 }, () => {
     await ann.kill('SIGKILL');
     await ben.call(post('full', 'job'));
     const next = await declaringHost(place);
+    await next.call(status);
     await sleep(begun + 6_000 - Date.now());
     assert.deepEqual((await completed(next, full)).bodies, ['job']);
     saidSeconds((await completed(next, empty)).head, begun, 4);
+  });
+
+  test('a task that its host does not ask for gives its mail back after 30 s, and goes on when it is asked for', async (context) => {
+    const { ann, ben } = await setUp(context);
+    const taskId = await taskOf(ann, wait('ann'));
+    await ben.call(post('ann', 'first'));
+    await untilStatus(ben, /"ann": .* 1 held/);
+    const begun = Date.now();
+    await untilStatus(ben, /"ann": 1 ready/);
+    assert.ok(Date.now() - begun > 20_000);
+    const { head, bodies } = await ben.call(wait('ann'));
+    assert.deepEqual(bodies, ['first']);
+    assert.doesNotMatch(head, /attempt|held/);
+    assert.equal((await ofTask(ann, 'tasks/get', taskId)).result?.status, 'working');
+    await ben.call(post('ann', 'second'));
+    assert.deepEqual((await completed(ann, taskId)).bodies, ['second']);
   });
 
   const ends = {

@@ -48,18 +48,21 @@ test('an agent that watches a mailbox is woken through the inbox of its host wit
   assert.doesNotMatch(read.head, /attempt/);
 });
 
-test('mail that was there before the watch is said at once, and rings', async (context) => {
+test('mail that was there before the watch is said at once, and rings nobody who was told so', async (context) => {
   const { host } = await place(context);
   const inbox = await Inbox.open(context);
   const ann = await host({ name: 'claude-code', env: inbox.env });
-  await ann.call(post('one'));
-  await ann.call(post('two'));
+  const boss = await host();
+  await boss.call(post('one'));
+  await boss.call(post('two'));
   const answer = await ann.call(watch);
   assert.equal(
     answer.text,
     'You will be woken when there is mail in "ann"; 2 messages there already.\nNext: wait "ann".',
   );
-  assert.equal((await inbox.next()).text, notice('2 messages wait', 1));
+  await ann.call({ operation: 'fetch', mailbox: 'ann' });
+  await boss.call(post('three'));
+  assert.equal((await inbox.next()).text, notice('1 message waits', 1));
 });
 
 test('mail that another session reads within a second rings nobody', async (context) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
+import { ringsPerHour } from '../../../src/app/ring-pauses.ts';
 import { findTarget, perform } from '../../../src/hosts/installer.ts';
 import { configFolders } from '../../../src/hosts/targets.ts';
 import { type HookName, planWake } from '../../../src/hosts/wake/hooks.ts';
@@ -17,6 +18,9 @@ import {
 } from '../../support/waking/real-hosts.ts';
 import { WakeRig } from '../../support/waking/wake-rig.ts';
 
+/** No session is rung more often in an hour. */
+const noticesCount = process.env.IPC_TEST_LONG === '1' ? ringsPerHour : 2;
+
 const notice = (count: number) =>
   `[ipc] Automatic notice, not from your user: 1 message waits in mailbox "ann" (notice ${count}).`;
 
@@ -30,14 +34,14 @@ for (const [host, name] of [
     const place = await mailPlace(context);
     const rig = await WakeRig.open(context);
     await rig.start(withHook(host, name, place));
-    for (const count of [1, 2]) {
+    const times: number[] = [];
+    for (let count = 1; count <= noticesCount; count++) {
       await untilWatched(place);
       await place.run(['post', 'ann', `${count}`, '--from', 'ben']);
-      const stored = performance.now();
-      const ms = await rig.turnAfter(stored, notice(count));
-      context.diagnostic(`from the receipt of the post to the turn: ${Math.round(ms)} ms`);
+      times.push(await rig.turnAfter(performance.now(), notice(count)));
       assert.equal((await place.run(['fetch', 'ann'])).text, `${count}\n`);
     }
+    report(context, times);
   });
 }
 
@@ -89,4 +93,13 @@ async function untilWatched({ run }: Shell): Promise<void> {
     };
     if (mailboxes.some(({ mailbox, watching }) => mailbox === 'ann' && watching > 0)) return;
   }
+}
+
+/** A post waits for a second: a reader may take it. */
+function report(context: TestContext, times: readonly number[]): void {
+  const sorted = times.toSorted((a, b) => a - b).map(Math.round);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  context.diagnostic(
+    `from the receipt of a post to the turn: median ${median} ms, max ${sorted.at(-1)} ms, n ${sorted.length}`,
+  );
 }

@@ -8,7 +8,7 @@ import { SessionFile, type WatchingSession } from '../../../src/app/session-file
 import type { MailService } from '../../../src/model/mail-service.ts';
 import { parseName } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
-import { program } from '../mcp-host.ts';
+import { McpHost, program } from '../mcp-host.ts';
 import { type Ended, ended, type Shell, shell } from './shell.ts';
 
 type Variables = Readonly<Record<string, string>>;
@@ -16,6 +16,8 @@ type Variables = Readonly<Record<string, string>>;
 export interface HookPlace extends Shell {
   /** A client that never owns the broker. */
   readonly guest: MailService;
+  /** The MCP server of a session in Claude Code, whose host is this process. */
+  startServer(env?: Variables): Promise<McpHost>;
   /** A process that does nothing but run. */
   startHost(): PlayedHost;
   /** Resolves when so many sessions watch the mailbox. */
@@ -23,7 +25,7 @@ export interface HookPlace extends Shell {
   /** `session`: what differs from a session that watches "ann", to be woken by the hook. */
   opensSession(host: PlayedHost, session?: Partial<WatchingSession>): SessionFile;
   /** Starts the hook of Claude Code. */
-  claude(host: PlayedHost, env?: Variables): StartedHook;
+  claude(host: Pick<PlayedHost, 'pid'>, env?: Variables): StartedHook;
   /** A shell that plays a host which starts such hooks and waits for them. */
   startHolder(name: 'gemini' | 'cursor', options?: string, env?: Variables): PlayedHost;
 }
@@ -40,18 +42,20 @@ export interface PlayedHost {
 }
 
 export async function hookPlace(context: TestContext): Promise<HookPlace> {
+  const servers: McpHost[] = [];
+  const started: ChildProcess[] = [];
+  // Hooks run in the order of their registration, so the folder is removed after these have ended.
+  context.after(async () => {
+    for (const server of servers) await server.destroy();
+    for (const child of started) killGroup(child);
+  });
   const place = await shell(context);
   const { home, port } = place;
   const guest = new Session({
     ...{ home, port, env: {}, ownership: 'never' },
     origin: { program: 'test', pid: process.pid, machine: 'here' },
   });
-  const started: ChildProcess[] = [];
-  // Before the folder is removed.
-  context.after(async () => {
-    await guest.close();
-    for (const child of started) killGroup(child);
-  });
+  context.after(() => guest.close());
   const start = (command: string, args: readonly string[], env: Variables): ChildProcess => {
     const own = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
     const child = spawn(command, args, { env: { ...own, ...env }, detached: true });
@@ -62,6 +66,11 @@ export async function hookPlace(context: TestContext): Promise<HookPlace> {
   return {
     ...place,
     guest,
+    startServer: async (env = {}) => {
+      const server = await McpHost.start({ home, port, name: 'claude-code', env });
+      servers.push(server);
+      return server;
+    },
     startHost: () => played(start('sleep', ['600'], {})),
     watching: async (mailbox, count = 1) => {
       for (;;) {

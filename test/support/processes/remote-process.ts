@@ -51,6 +51,10 @@ async function run({ request }: RemoteCall, signal: AbortSignal): Promise<unknow
       });
       return delivery && keep(delivery);
     }
+    case 'watch': {
+      const { mailboxes, told } = request;
+      return session.watch(mailboxes, { signal, timeoutMs: 60_000, told });
+    }
     case 'fetch': {
       const { deliveries, remaining } = await session.fetch(request.from as Name | MailboxList, {
         signal,

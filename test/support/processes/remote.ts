@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, IpcError } from '../../../src/base/errors.ts';
+import type { Notice } from '../../../src/model/mail-ahead.ts';
 import type {
   BrokerStatus,
   PostResult,
@@ -11,6 +12,8 @@ import type {
   StartResult,
   StopResult,
 } from '../../../src/model/mail-service.ts';
+import type { MailboxList, Name } from '../../../src/model/message.ts';
+import type { Told } from '../../../src/model/requests.ts';
 import { freePort, makeHome } from '../places.ts';
 
 export interface RemoteDelivery {
@@ -36,6 +39,7 @@ export type RemoteRequest =
       readonly settles?: readonly number[];
     }
   | { readonly kind: 'wait'; readonly from: Mailboxes; readonly timeoutMs: number }
+  | { readonly kind: 'watch'; readonly mailboxes: MailboxList; readonly told: Told | undefined }
   | { readonly kind: 'fetch'; readonly from: Mailboxes; readonly messagesMax?: number }
   | { readonly kind: 'settle'; readonly numbers: readonly number[] }
   | { readonly kind: 'release'; readonly numbers: readonly number[]; readonly unread: boolean }
@@ -99,6 +103,11 @@ export class Remote {
 
   wait(from: Mailboxes, timeoutMs = 60_000): Running<RemoteDelivery | undefined> {
     return this.#call({ kind: 'wait', from, timeoutMs });
+  }
+
+  /** For a minute. */
+  watch(mailbox: string, told?: Told): Running<Notice | undefined> {
+    return this.#call({ kind: 'watch', mailboxes: [mailbox as Name], told });
   }
 
   fetch(

@@ -19,6 +19,7 @@ class Scene implements Bell {
   readonly watched: MailboxList[] = [];
   path: string | undefined = 'inbox';
   pauseMsMin = 0;
+  ageMs = 0;
 
   async ring({ number }: Notice, ring: Ring): Promise<number> {
     this.rings.push({ atMs: this.runtime.now(), ring, number });
@@ -35,7 +36,8 @@ class Scene implements Bell {
         const isTold = unread?.number === told?.number && unread?.attempt === told?.attempt;
         const isDue = unread && (!isTold || this.runtime.now() >= restsUntil);
         if (signal?.aborted) reject(new IpcError('cancelled', 'the call was cancelled'));
-        else if (isDue) resolve({ mailbox: 'ann' as Name, unread: 1, ageMs: 0, ...unread });
+        else if (isDue)
+          resolve({ mailbox: 'ann' as Name, unread: 1, ageMs: this.ageMs, ...unread });
         else this.runtime.setTimer(look, 100);
       };
       look();
@@ -93,6 +95,21 @@ test('a session in a call is not rung until the call is over, and two seconds mo
   assert.equal(it.rings.length, 1);
   const [{ atMs } = { atMs: 0 }] = it.rings;
   assert(atMs >= minuteMs + busyMsAfterCall && atMs <= minuteMs + 10_000, `${atMs} ms`);
+});
+
+test('mail that was unread when a call ended was named in its result, and rings when it was left for 30 s', async () => {
+  const it = scene();
+  it.unread = { number: 7, attempt: 1 };
+  await it.runtime.pass(1_000);
+  it.doorbell.callBegan();
+  it.unread = { number: 8, attempt: 1 };
+  it.ageMs = 2_000;
+  it.doorbell.callEnded(true);
+  await it.runtime.pass(20_000);
+  assert.deepEqual(it.times, [0]);
+  it.ageMs = 30_000;
+  await it.runtime.pass(11_000);
+  assert.deepEqual(it.times, [0, 31]);
 });
 
 test('a read begins the row anew: mail that it left unread rings after 30 s, not after an hour', async () => {

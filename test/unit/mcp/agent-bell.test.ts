@@ -49,6 +49,17 @@ test('a way that fails is followed by the next one in the same ring', async () =
   assert.deepEqual(rung, ['hook']);
 });
 
+test('when every way has failed, the hook is told at once', async () => {
+  const bell = new AgentBell();
+  let told = 0;
+  bell.onAllFailed = () => {
+    told++;
+  };
+  bell.use([way('inbox', [], true)]);
+  await bell.ring(notice, { count: 1, unread: 0 });
+  assert.equal(told, 1);
+});
+
 test('a task is the best way, and its result wakes once', async () => {
   const rung: string[] = [];
   const bell = new AgentBell();

@@ -81,6 +81,17 @@ test('a result is written when the host has taken it', async () => {
   assert.deepEqual(events, ['1 writing', '1 written']);
 });
 
+test('the answer to a tasks/get is followed as the result of a call is, and no other', async () => {
+  const { transport, output, receive, events, watch } = await setUp();
+  await receive({ ...call(1), method: 'tasks/get' }, { ...call(2), method: 'tasks/cancel' });
+  watch(1);
+  watch(2);
+  const sent = transport.send(result(1));
+  output.take();
+  await sent;
+  assert.deepEqual(events, ['2 gone', '1 writing', '1 written']);
+});
+
 test('a call that is cancelled before its result gets none', async () => {
   const { transport, output, receive, events, watch } = await setUp();
   await receive(call(1), cancel(1));

@@ -1,3 +1,4 @@
+import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backgroundCommand } from '../../../../src/hosts/wake/background-command.ts';

@@ -1,4 +1,5 @@
 // `codex queue`, by programs that stand in for Codex and record how they were run.
+import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // The inbox of Claude Code and of Qwen Code, by a real Unix socket that stands in for it.
+import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chownSync, linkSync, mkdirSync, writeFileSync } from 'node:fs';

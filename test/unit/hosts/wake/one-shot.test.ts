@@ -1,5 +1,7 @@
 // Hosts that answer one prompt and end: a process under the name of each stands in for it.
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeHome } from '../../../support/places.ts';
 import { lookFrom } from '../../../support/waking/standing-host.ts';
@@ -8,7 +10,10 @@ const skip = process.platform === 'linux' ? false : 'only Linux shows the argume
 const thread = '01a2259e-ec13-7672-a4d7-c40a42dfa623';
 const claude = { CLAUDE_CODE_MESSAGING_SOCKET: '/inbox' };
 const qwen = { QWEN_CODE_MESSAGING_SOCKET: '/inbox' };
+/** With the socket of the plugin. */
+const openCode = { OPENCODE_PID: '1' };
 const queue = ['codex queue'];
+const plugin = ['opencode plugin'];
 const both = ['inbox', 'background command'];
 
 const cases = [
@@ -22,6 +27,8 @@ const cases = [
   ['codex', 'codex-mcp-client', {}, '-c x=1 e hello', []],
   ['qwen', 'qwen-cli-mcp-client-ipc', qwen, '-i hello', both],
   ['qwen', 'qwen-cli-mcp-client-ipc', qwen, '-p hello', []],
+  ['opencode', 'opencode', openCode, '--prompt hello', plugin],
+  ['opencode', 'opencode', openCode, 'run hello', []],
   ['copilot', 'copilot-cli', {}, '-i hello', ['background command']],
   ['copilot', 'copilot-cli', {}, '--prompt hello', []],
 ] as const;
@@ -30,7 +37,10 @@ for (const [program, host, env, args, paths] of cases) {
   const can = paths.length > 0 ? 'can' : 'cannot';
   test(`the agent of \`${program} ${args}\` ${can} be woken`, { skip }, async (context) => {
     const folder = await makeHome(context);
+    await mkdir(join(folder, 'wake'));
+    await writeFile(join(folder, 'wake/opencode-1.sock'), '');
     const standing = { folder, program, args: args.split(' ') };
-    assert.deepEqual(await lookFrom(standing, { host, thread, env }), { paths });
+    const look = { host, thread, env: { ...env, IPC_HOME: folder } };
+    assert.deepEqual(await lookFrom(standing, look), { paths });
   });
 }
