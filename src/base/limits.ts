@@ -406,8 +406,8 @@ export const tasksOverMax = 64;
 /** A task that its host has not asked for in this time holds no mail: it goes on when it is asked for. */
 export const taskUnaskedMs = 30_000;
 /** How often a host is to ask for a task: more often at first, since most answers come soon. */
-export const taskPollMs = 1_000;
-export const taskPollMsLater = 2_000;
+export const taskPollMs = 500;
+export const taskPollMsLater = 1_000;
 export const taskPollLaterAfterMs = 600_000;
 assert(taskInlineMs < waitMsDefault, 'a call without a timeout can become a task');
 assert(taskUnaskedMs >= 10 * taskPollMsLater, 'a busy host still asks for its tasks');

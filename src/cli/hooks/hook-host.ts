@@ -4,6 +4,7 @@ import type { Environment } from '../../app/environment.ts';
 import { findHost, identify, type ProcessIdentity } from '../../app/process-identity.ts';
 import { hookHeldMsMax } from '../../base/limits.ts';
 import type { HookName } from '../../hosts/wake/hooks.ts';
+import { endsWithTurn } from '../../hosts/wake/one-shot.ts';
 
 export interface HookHost {
   /** The hook holds the turn open, so it has a time limit, in seconds. */
@@ -27,7 +28,9 @@ export const hookHosts: Readonly<Record<HookName, HookHost>> = {
     secondsMax: undefined,
     find: ({ CLAUDE_PID, CLAUDE_CODE_SESSION_ATTENDED, IPC_WAKE }) => {
       // Other hosts run the hooks of Claude Code, too. And `claude -p TEXT` ends only when its hooks have ended.
-      if (!CLAUDE_PID || (CLAUDE_CODE_SESSION_ATTENDED === '0' && !IPC_WAKE)) return undefined;
+      if (!CLAUDE_PID) return undefined;
+      const isAttended = CLAUDE_CODE_SESSION_ATTENDED !== '0';
+      if (!isAttended && (!IPC_WAKE || endsWithTurn('claude-code'))) return undefined;
       return /^\d{1,9}$/.test(CLAUDE_PID) ? identify(Number(CLAUDE_PID)) : undefined;
     },
     notice: (text) => ({ stream: 'stderr', line: text, exitCode: exitRewakes }),

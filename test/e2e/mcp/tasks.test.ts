@@ -97,7 +97,7 @@ describe('tasks', { concurrency: 4 }, () => {
     const { taskId, createdAt, lastUpdatedAt, _meta, ...state } = result;
     assert.deepEqual(state, {
       ...{ resultType: 'task', content: [], status: 'working' },
-      ...{ ttlMs: null, pollIntervalMs: 1_000 },
+      ...{ ttlMs: null, pollIntervalMs: 500 },
     });
     assert.equal(lastUpdatedAt, createdAt);
     assert.match(`${createdAt}`, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);

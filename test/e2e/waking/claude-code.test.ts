@@ -19,7 +19,7 @@ test(
     const agent = await LiveAgent.watching(mail, claudeCode);
     const before = performance.now();
     context.diagnostic(
-      `the turn began ${Math.round(await agent.wakes('the first'))} ms after the post`,
+      `the turn began ${Math.round((await agent.wakes('the first')).turnMs)} ms after the post`,
     );
     await pause(restMs);
     assert.equal(agent.notices(before).length, 1);

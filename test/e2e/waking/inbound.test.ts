@@ -1,13 +1,11 @@
 // A user of the real Claude Code who has messages from outside held back or refused: the inbox would take a ring and say
 // nothing, so the next path is taken.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { LiveAgent, mailPlace } from '../../support/waking/live-agent.ts';
-import { claudeCode, hostMissing } from '../../support/waking/real-hosts.ts';
+import { claudeCode, holdInbox, hostMissing } from '../../support/waking/real-hosts.ts';
 
-for (const policy of ['hold', 'refuse']) {
+for (const policy of ['hold', 'refuse'] as const) {
   test(`with crossSessionInbound "${policy}" the agent is told of a command, whose end wakes it`, {
     skip: hostMissing(claudeCode),
   }, async (context) => {
@@ -17,11 +15,7 @@ for (const policy of ['hold', 'refuse']) {
       // Its auto mode asks a server about each command.
       args: ['--permission-mode', 'default', '--allowedTools', 'mcp__ipc__ipc', 'Bash'],
       env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
-      prepare: async (home) => {
-        await mkdir(join(home, '.claude'), { recursive: true });
-        const settings = { crossSessionInbound: policy };
-        await writeFile(join(home, '.claude/settings.json'), JSON.stringify(settings));
-      },
+      prepare: (home) => holdInbox(home, policy),
     });
     const before = performance.now();
     await agent.beginWatch();

@@ -6,11 +6,15 @@ import {
   type LiveOptions,
   mailPlace,
   noTasks,
+  type WakeTimes,
 } from '../../support/waking/live-agent.ts';
+import { installHook } from '../../support/waking/live-hook.ts';
 import {
   claudeCode,
   codex,
   copilotCli,
+  geminiCli,
+  holdInbox,
   hostMissing,
   openCode,
   qwenCode,
@@ -18,7 +22,7 @@ import {
 } from '../../support/waking/real-hosts.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
-const postsCount = isLong ? 8 : 1;
+const postsCount = isLong ? 6 : 1;
 
 interface Row {
   readonly host: RealHost;
@@ -46,6 +50,18 @@ const rows: readonly Row[] = [
     options: { args: ['--no-daemon'] },
     isSlow: true,
   },
+  {
+    host: claudeCode,
+    path: 'hook',
+    options: {
+      env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
+      prepare: async (home) => {
+        await holdInbox(home);
+        await installHook('claude', home);
+      },
+    },
+  },
+  { host: geminiCli, path: 'hook', options: { prepare: (home) => installHook('gemini', home) } },
   { host: qwenCode, path: 'inbox' },
   { host: copilotCli, path: 'ipc watch' },
   { host: openCode, path: 'opencode plugin', isSlow: true },
@@ -56,9 +72,12 @@ for (const { host, path, how, options, isSlow } of rows) {
   const skip = hostMissing(host) || (isSlow && !isLong && 'only in the long form');
   test(`mail wakes ${title}, again after each read`, { skip }, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(mail, host, options);
+    const agent = await LiveAgent.watching(mail, host, {
+      ...options,
+      env: { ...mail.env, ...options?.env },
+    });
     if (path === 'task' && !agent.isTask) return context.skip(noTasks);
-    const times: number[] = [];
+    const times: WakeTimes[] = [];
     for (let count = 1; count <= postsCount; count++) {
       await agent.untilIdle();
       await agent.untilWatched(path);
@@ -77,11 +96,15 @@ test('mail wakes a thread of Codex whose terminal was closed', {
   await agent.wakes('after the end of the terminal');
 });
 
-function report(context: TestContext, times: readonly number[]): void {
-  const sorted = times.toSorted((one, other) => one - other).map(Math.round);
-  const median = sorted[Math.floor(sorted.length / 2)];
-  const max = sorted.at(-1);
+function report(context: TestContext, times: readonly WakeTimes[]): void {
+  const turn = spread(times.map(({ turnMs }) => turnMs));
+  const stored = spread(times.map(({ storedMs }) => storedMs));
   context.diagnostic(
-    `from \`ipc post\` to the turn: median ${median} ms, max ${max} ms, n ${sorted.length}`,
+    `from \`ipc post\` to the turn: ${turn}; to its end: ${stored}; n ${times.length}`,
   );
+}
+
+function spread(times: readonly number[]): string {
+  const sorted = times.toSorted((one, other) => one - other).map(Math.round);
+  return `median ${sorted[Math.floor(sorted.length / 2)]} ms, max ${sorted.at(-1)} ms`;
 }

@@ -97,7 +97,7 @@ test('one agent, and much or no mail', { skip: hostMissing(claudeCode) }, async 
       await agent.untilIdle();
       mail.broker.kill('SIGKILL');
       await once(mail.broker, 'exit');
-      inner.diagnostic(`${Math.round(await agent.wakes('after a takeover'))} ms`);
+      inner.diagnostic(`${Math.round((await agent.wakes('after a takeover')).turnMs)} ms`);
     },
   );
 });

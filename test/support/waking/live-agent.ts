@@ -37,6 +37,14 @@ export interface LiveOptions {
 export const noTasks =
   'this machine is busy: the server did not answer its host within 3 s, so it speaks an earlier era';
 
+/** From the start of `ipc post`. */
+export interface WakeTimes {
+  /** To the request of the model that the notice begins. */
+  readonly turnMs: number;
+  /** To the end of `ipc post`. */
+  readonly storedMs: number;
+}
+
 export interface MailPlace extends Shell {
   /** For a program that is to find the same mail. */
   readonly env: Readonly<Record<string, string>>;
@@ -127,24 +135,23 @@ export class LiveAgent {
 
   /** Prompts the agent to watch, again until it has the tool, and returns when it has ended its turn. */
   async beginWatch(): Promise<void> {
-    const late = AbortSignal.timeout(startMsMax);
     const begun = performance.now();
     const told = ({ newest, atMs }: ModelRequest) => atMs > begun && isWatchResult(newest);
     for (;;) {
-      await this.prompt('watch the mailbox', late);
-      const soon = AbortSignal.any([late, AbortSignal.timeout(promptMsMax)]);
+      await this.prompt('watch the mailbox');
       try {
-        const { newest } = await this.model.asked(told, soon);
+        const { newest } = await this.model.asked(told, AbortSignal.timeout(promptMsMax));
         this.#isTask = newest.includes('moved to the background');
         return await this.untilStill();
       } catch {
-        if (late.aborted) return this.#fail('its agent watches nothing');
+        if (performance.now() > begun + startMsMax) await this.#fail('its agent watches nothing');
       }
     }
   }
 
   /** Types a prompt that was never typed before. */
-  async prompt(text: string, signal = AbortSignal.timeout(startMsMax)): Promise<void> {
+  async prompt(text: string): Promise<void> {
+    const signal = AbortSignal.timeout(startMsMax);
     await this.#onTerminal.untilStill(signal);
     await this.#onTerminal.type(`${text}, prompt ${++this.#prompts}`, signal);
   }
@@ -202,9 +209,9 @@ export class LiveAgent {
   }
 
   /** Posts with the real program. Returns when it was started. */
-  async post(message: string, to = 'ann'): Promise<number> {
+  async post(message: string): Promise<number> {
     const atMs = performance.now();
-    const { code, errors } = await this.#mail.run(['post', to, message, '--from', 'ben']);
+    const { code, errors } = await this.#mail.run(['post', 'ann', message, '--from', 'ben']);
     assert.equal(code, 0, errors);
     return atMs;
   }
@@ -219,12 +226,13 @@ export class LiveAgent {
     }
   }
 
-  /** Posts, waits until the agent has read it, and returns how long it took until its turn began. */
-  async wakes(message: string): Promise<number> {
+  /** Posts, and waits until the agent has read it. */
+  async wakes(message: string): Promise<WakeTimes> {
     const atMs = await this.post(message);
+    const storedMs = performance.now() - atMs;
     const turn = await this.asked(isNotice, atMs);
     await this.asked((newest) => newest.includes(message), atMs);
-    return turn.atMs - atMs;
+    return { turnMs: turn.atMs - atMs, storedMs };
   }
 
   /** Resolves when a session watches, and is woken by this path. */

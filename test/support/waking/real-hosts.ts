@@ -61,6 +61,11 @@ export const claudeCode: RealHost = {
   },
 };
 
+/** The user has messages from outside held back, or refused. */
+export function holdInbox(home: string, policy: 'hold' | 'refuse' = 'hold'): Promise<void> {
+  return writeJson(join(home, '.claude/settings.json'), { crossSessionInbound: policy });
+}
+
 export const codex: RealHost = {
   title: 'Codex',
   files: ['.bin/codex'],
