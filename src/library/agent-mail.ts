@@ -66,6 +66,8 @@ export interface Stored {
   readonly duplicate: boolean;
   /** A reader was waiting, and the message was delivered at once. */
   readonly reader: boolean;
+  /** No reader was waiting, but a session that watches the mailbox will be told unless the message is read before. */
+  readonly watched: boolean;
   /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
   readonly before: number;
   /**

@@ -305,6 +305,7 @@ test('5. a post under a caller-chosen id is stored once, also when different ses
     number: 1,
     duplicate: true,
     reader: false,
+    watched: false,
     before: 0,
     also: [],
     notHeld: [],
@@ -329,7 +330,7 @@ test('5. a post to several mailboxes is stored once for all of them, over a fail
   const byHand = { alsoTo: ['C'], id: 'job-7' };
   const stored = await third.post('box', 'job', byHand);
   const { also } = stored;
-  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false, before: 0 }]);
+  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false, watched: false, before: 0 }]);
   await reader.kill();
   const again = await third.post('box', 'job', byHand);
   assert.deepEqual(again, { ...stored, duplicate: true });

@@ -45,6 +45,7 @@ export function addMailCommands(program: Command): void {
       number: 'its number in the store',
       duplicate: 'true: it was stored by an earlier post, and not again',
       reader: 'true: a reader was waiting for it',
+      watched: 'true: none was, but a session that watches will be told of it',
       before: 'unread messages that will be delivered before it',
       holder: 'the first message that another reader holds: {number, name, heldMs}',
       same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',

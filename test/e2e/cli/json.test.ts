@@ -15,7 +15,18 @@ const message = [
 const keyChange = ['path', 'same', 'old'];
 
 const expected: Readonly<Record<string, readonly string[]>> = {
-  post: ['to', 'id', 'number', 'duplicate', 'reader', 'before', 'holder', 'same', 'elsewhere'],
+  post: [
+    'to',
+    'id',
+    'number',
+    'duplicate',
+    'reader',
+    'watched',
+    'before',
+    'holder',
+    'same',
+    'elsewhere',
+  ],
   wait: message,
   fetch: message,
   ask: message,

@@ -45,7 +45,14 @@ test('numbers of a welcome or status beyond their range end the call', async (co
   for (const pid of [2 ** 32, -1, '4242) is the user']) {
     await assertRefused(await hostileBroker(context, { welcome: { pid } }), 'bad_frame');
   }
-  const box = { mailbox: 'box', ready: 1, held: 0, waiting: 0, oldestTime: 8.64e15 + 1 };
+  const box = {
+    mailbox: 'box',
+    ready: 1,
+    held: 0,
+    waiting: 0,
+    watching: 0,
+    oldestTime: 8.64e15 + 1,
+  };
   const late = await hostileBroker(context, { status: { mailboxCount: 1, mailboxes: [box] } });
   await assertRefused(late, 'bad_frame');
   const mailboxes = Array.from({ length: 1_001 }, () => ({ ...box, oldestTime: 0 }));
@@ -102,6 +109,7 @@ test('a status with endless warnings, dead letters and mailboxes fits into one r
         ready: 1,
         held: 0,
         waiting: 0,
+        watching: 0,
         oldestTime: 1,
       })),
       deadLetters: names.map((to) => ({ to, messages: 1 })),
