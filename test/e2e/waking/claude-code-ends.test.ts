@@ -8,7 +8,7 @@ const skippable = { skip: hostMissing(claudeCode) };
 
 test('mail wakes it after Esc, an API error and /clear', skippable, async (context) => {
   const mail = await mailPlace(context);
-  const agent = await LiveAgent.watching(context, mail, claudeCode);
+  const agent = await LiveAgent.watching(mail, claudeCode);
   for (const [how, reply] of [
     ['Esc', 'silence'],
     ['an API error', 'error'],
@@ -33,7 +33,7 @@ for (const [how, end] of [
 ] as const) {
   test(`mail wakes a session that is continued after ${how}`, skippable, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(context, mail, claudeCode);
+    const agent = await LiveAgent.watching(mail, claudeCode);
     // The new session knows of nothing but its tasks.
     if (!agent.isTask) return context.skip(noTasks);
     await end(agent);

@@ -16,7 +16,7 @@ test(
   skippable,
   async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(context, mail, claudeCode);
+    const agent = await LiveAgent.watching(mail, claudeCode);
     const before = performance.now();
     context.diagnostic(
       `the turn began ${Math.round(await agent.wakes('the first'))} ms after the post`,
@@ -31,7 +31,7 @@ test(
   skippable,
   async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(context, mail, claudeCode);
+    const agent = await LiveAgent.watching(mail, claudeCode);
     if (!agent.isTask) return context.skip(noTasks);
     agent.model.script = (newest) =>
       newest.includes('wait now') ? { ...wait, given: { ...wait.given, timeout: 60 } } : undefined;
@@ -50,7 +50,7 @@ test(
   skippable,
   async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.open(context, mail, claudeCode);
+    const agent = await LiveAgent.open(mail, claudeCode);
     await agent.startPiped({ env: { IPC_WAKE: 'ann' } });
     await agent.untilWatched('inbox');
     await agent.wakes('the mail');

@@ -12,9 +12,10 @@ for (const policy of ['hold', 'refuse']) {
     skip: hostMissing(claudeCode),
   }, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.open(context, mail, claudeCode);
+    const agent = await LiveAgent.open(mail, claudeCode);
     await agent.start({
-      args: ['--allowedTools', 'mcp__ipc__ipc', 'Bash'],
+      // Its auto mode asks a server about each command.
+      args: ['--permission-mode', 'default', '--allowedTools', 'mcp__ipc__ipc', 'Bash'],
       env: { CLAUDE_CODE_DISABLE_MCP_TASKS: '1' },
       prepare: async (home) => {
         await mkdir(join(home, '.claude'), { recursive: true });

@@ -56,7 +56,7 @@ for (const { host, path, how, options, isSlow } of rows) {
   const skip = hostMissing(host) || (isSlow && !isLong && 'only in the long form');
   test(`mail wakes ${title}, again after each read`, { skip }, async (context) => {
     const mail = await mailPlace(context);
-    const agent = await LiveAgent.watching(context, mail, host, options);
+    const agent = await LiveAgent.watching(mail, host, options);
     if (path === 'task' && !agent.isTask) return context.skip(noTasks);
     const times: number[] = [];
     for (let count = 1; count <= postsCount; count++) {
@@ -72,7 +72,7 @@ test('mail wakes a thread of Codex whose terminal was closed', {
   skip: hostMissing(codex),
 }, async (context) => {
   const mail = await mailPlace(context);
-  const agent = await LiveAgent.watching(context, mail, codex);
+  const agent = await LiveAgent.watching(mail, codex);
   await agent.closeTerminal();
   await agent.wakes('after the end of the terminal');
 });

@@ -16,9 +16,9 @@ const restMs = 4_000;
 test('one agent among others', { skip: hostMissing(claudeCode) }, async (context) => {
   const mail = await mailPlace(context);
   const { home, port } = mail;
-  const agent = await LiveAgent.watching(context, mail, claudeCode);
+  const agent = await LiveAgent.watching(mail, claudeCode);
   const worker = await open({ home, port, env: {}, name: 'worker' });
-  context.after(() => worker.close());
+  mail.atEnd(() => worker.close());
 
   await context.test('mail that a worker reads within a second rings nobody', async () => {
     await agent.untilIdle();
@@ -71,9 +71,9 @@ test('one agent among others', { skip: hostMissing(claudeCode) }, async (context
 test('one agent, and much or no mail', { skip: hostMissing(claudeCode) }, async (context) => {
   const mail = await mailPlace(context);
   const { home, port } = mail;
-  const agent = await LiveAgent.watching(context, mail, claudeCode);
+  const agent = await LiveAgent.watching(mail, claudeCode);
   const worker = await open({ home, port, env: {}, name: 'worker' });
-  context.after(() => worker.close());
+  mail.atEnd(() => worker.close());
 
   await context.test('thirty mails at once: one turn before the first read', async () => {
     await agent.untilIdle();

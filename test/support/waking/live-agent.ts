@@ -40,15 +40,21 @@ export const noTasks =
 export interface MailPlace extends Shell {
   /** For a program that is to find the same mail. */
   readonly env: Readonly<Record<string, string>>;
+  /** Runs before the state folder is removed: a session that goes on would write to it. */
+  atEnd(end: () => Promise<unknown>): void;
   /** The process that owns the broker at first. */
   readonly broker: ChildProcess;
 }
 
 export async function mailPlace(context: TestContext): Promise<MailPlace> {
+  const ends: (() => Promise<unknown>)[] = [];
+  // Hooks run in the order of their registration.
+  context.after(() => Promise.all(ends.map((end) => end())));
   const place = await shell(context);
+  const atEnd = (end: () => Promise<unknown>) => void ends.push(end);
   const broker = place.begin(['broker']);
   await nextLine(broker);
-  return { ...place, broker, env: { IPC_HOME: place.home, IPC_PORT: `${place.port}` } };
+  return { ...place, atEnd, broker, env: { IPC_HOME: place.home, IPC_PORT: `${place.port}` } };
 }
 
 export class LiveAgent {
@@ -71,22 +77,21 @@ export class LiveAgent {
   }
 
   /** With everything but the program. */
-  static async open(context: TestContext, mail: MailPlace, host: RealHost): Promise<LiveAgent> {
+  static async open(mail: MailPlace, host: RealHost): Promise<LiveAgent> {
     const home = await mkdtemp(join(tmpdir(), 'ipc-'));
     const agent = new LiveAgent(mail, host, await MockModel.start(), home);
-    context.after(() => agent.#end());
+    mail.atEnd(() => agent.#end());
     await mkdir(agent.#work);
     return agent;
   }
 
   /** Starts the program, and has its agent watch "ann". */
   static async watching(
-    context: TestContext,
     mail: MailPlace,
     host: RealHost,
     options: LiveOptions = {},
   ): Promise<LiveAgent> {
-    const agent = await LiveAgent.open(context, mail, host);
+    const agent = await LiveAgent.open(mail, host);
     await agent.start(options);
     await agent.beginWatch();
     return agent;
