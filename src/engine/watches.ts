@@ -179,6 +179,8 @@ export class Watches<Owner extends WatchOwner> {
   /** Takes in what a step has changed. */
   takeChanges(now: number): void {
     const { mailboxes, numbers } = this.#changes;
+    // Of nearly all steps. A Map that is cleared gets a new table, even if it was empty.
+    if (mailboxes.size === 0) return;
     for (const number of numbers) this.#wakeLater(number, now);
     for (const [mailbox, wasRead] of mailboxes) {
       const watched = this.#watched.get(mailbox);
