@@ -168,7 +168,9 @@ export class LiveAgent {
     return this.#onTerminal.press(key);
   }
 
+  /** Where a hook holds the turn open, the screen shows for how long. */
   async untilStill(): Promise<void> {
+    if (this.#host.holdsTurn) return;
     await this.#onTerminal.untilStill(AbortSignal.timeout(startMsMax));
   }
 

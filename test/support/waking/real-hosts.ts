@@ -24,6 +24,8 @@ export interface RealHost {
   readonly title: string;
   /** The program, below the folder of the tools. */
   readonly files: readonly string[];
+  /** Its hook holds the turn open while it waits for mail. */
+  readonly holdsTurn?: boolean;
   prepare(setup: HostSetup): Promise<{
     readonly words: readonly string[];
     readonly env: Readonly<Record<string, string>>;
@@ -172,6 +174,7 @@ export const copilotCli: RealHost = {
 
 export const geminiCli: RealHost = {
   title: 'Gemini CLI',
+  holdsTurn: true,
   files: ['.bin/gemini', 'node-22/bin/node'],
   async prepare({ home, url, server: [command, ...args], serverEnv: env }) {
     await writeJson(join(home, '.gemini/settings.json'), {
