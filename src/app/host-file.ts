@@ -58,7 +58,7 @@ export class HostFile {
   }
 
   remove(): void {
-    rmSync(this.#path, { force: true });
+    removeIfPossible(this.#path);
   }
 
   /** Removes the files of processes that have ended. */
@@ -66,7 +66,7 @@ export class HostFile {
     for (const name of namesIn(this.#folder)) {
       const path = join(this.#folder, name);
       const host = identityIn(contentOf(path)?.host);
-      if (!host || !isRunning(host)) rmSync(path, { force: true });
+      if (!host || !isRunning(host)) removeIfPossible(path);
     }
   }
 }
@@ -93,6 +93,13 @@ function contentOf(path: string): Readonly<Record<string, unknown>> | undefined 
   } catch {
     return undefined;
   }
+}
+
+/** What cannot be removed, such as a folder, counts for nothing all the same. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 function namesIn(folder: string): string[] {

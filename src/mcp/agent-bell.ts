@@ -12,11 +12,17 @@ export interface Way extends Omit<RingWaker, 'kind'> {
 }
 
 /** The task that the call `watch` has become: its result wakes the agent once. */
+interface TaskWay extends Way {
+  end(result: string): void;
+}
+
 const taskName = 'task';
+/** The result of a task that can no longer ring. */
+export const watchEnded = 'A later call of watch has ended this one.';
 
 export class AgentBell implements Bell {
   #ways: readonly Way[] = [];
-  #task: Way | undefined;
+  #task: TaskWay | undefined;
   readonly #passedOver = new Set<string>();
   #last = '';
   /** Called when every way has failed or left the mail unread. */
@@ -31,16 +37,18 @@ export class AgentBell implements Bell {
     this.#ways = ways;
   }
 
-  /** The text of the next ring, for a task; the task of an earlier call ends. Rejects when `signal` ends this one. */
+  /** The result of a task: the next ring. The task of an earlier call ends. Rejects when `signal` ends this one. */
   nextRing(signal: AbortSignal): Promise<string> {
-    void this.#task?.ring('A newer call of watch has taken the place of this one.');
+    this.endTask();
     return new Promise((resolve, reject) => {
-      const task: Way = {
+      const end = (result: string) => {
+        this.#task = undefined;
+        resolve(result);
+      };
+      const task: TaskWay = {
         name: taskName,
-        ring: async (text) => {
-          this.#task = undefined;
-          resolve(text);
-        },
+        ring: async (text) => end(`${text} Then watch again.`),
+        end,
       };
       this.#task = task;
       this.#passedOver.delete(taskName);
@@ -49,6 +57,10 @@ export class AgentBell implements Bell {
         reject(signal.reason);
       });
     });
+  }
+
+  endTask(): void {
+    this.#task?.end(watchEnded);
   }
 
   async ring(notice: Notice, { count, unread }: Ring): Promise<number> {

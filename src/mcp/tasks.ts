@@ -56,8 +56,10 @@ export interface TaskAnswer extends CallToolResult {
 
 /** A call that may become a task. */
 export interface TaskOffer {
-  /** The same work is a task already. */
+  /** The same work is a task already, whose result has not been carried. */
   isOpen(): boolean;
+  /** The same work is a task already, which has no result yet. */
+  isRunning(): boolean;
   /** Begins the task. `notes`: what its result says beside its own notes. */
   begin(notes?: readonly string[]): Promise<TaskAnswer>;
 }
@@ -98,8 +100,10 @@ export class Tasks {
   offer(call: TaskCall, request: TaskRequest): TaskOffer | undefined {
     const isShort = call.seconds !== undefined && call.seconds * 1_000 <= taskInlineMs;
     if (isShort || this.#open.size >= tasksOpenMax || !fitsTaskId(call)) return undefined;
+    const same = () => [...this.#open.values()].filter((open) => isSameWork(open.call, call));
     return {
-      isOpen: () => [...this.#open.values()].some((open) => isSameWork(open.call, call)),
+      isOpen: () => same().length > 0,
+      isRunning: () => same().some(({ end }) => end === undefined),
       begin: async (notes = []) => {
         const { home } = request.context;
         // As a rule without a pause, in which another call would begin the same task.

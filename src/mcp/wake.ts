@@ -14,7 +14,7 @@ import { installedHook } from '../hosts/wake/hooks.ts';
 import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
 import { wakePaths } from '../hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../model/message.ts';
-import { AgentBell, type Way } from './agent-bell.ts';
+import { AgentBell, type Way, watchEnded } from './agent-bell.ts';
 import { brokerOf } from './reads.ts';
 import { presentNoRing, presentNoWatch, presentWatch } from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
@@ -51,6 +51,8 @@ export class Wake {
   readonly #settlement: Settlement;
   /** Agents that share this server have one each. */
   readonly #agents = new Map<CallerId, Agent>();
+  /** The task of each agent that has begun last, unless a later call of watch has ended it. */
+  readonly #lastTasks = new Map<CallerId, TaskCall>();
   /** Tells the hook of the host what is watched. */
   #file: SessionFile | undefined;
 
@@ -86,7 +88,7 @@ export class Wake {
     const { host, port } = broker;
     const work = { operation: 'watch', host, port, names: mailboxes } as const;
     const task = request.offerTask(work, noTimeout);
-    if (task && !task.isOpen()) return task.begin(notes);
+    if (task && !task.isRunning()) return task.begin(notes);
     const found = await this.#find(request);
     if (!task && found.ways.length === 0 && !found.hasHook) {
       this.#forget(caller.id);
@@ -102,13 +104,16 @@ export class Wake {
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
     const mailboxes = call.names as MailboxList;
+    const { id } = request.caller;
+    this.#lastTasks.set(id, call);
     const broker = await brokerOf(call, request);
     const { ways } = await this.#find(request);
+    if (this.#lastTasks.get(id) !== call) return watchEnded;
     const { bell } = this.#agentOf(request, broker);
     const rung = bell.nextRing(request.signal);
     const { doorbell } = this.#begin(mailboxes, ways, broker, request);
     try {
-      return `${await rung} Then watch again.`;
+      return await rung;
     } finally {
       if (bell.path === undefined) doorbell.watch(undefined);
     }
@@ -164,8 +169,11 @@ export class Wake {
   }
 
   #forget(caller: CallerId): void {
-    this.#agents.get(caller)?.doorbell.watch(undefined);
+    const agent = this.#agents.get(caller);
+    agent?.doorbell.watch(undefined);
+    agent?.bell.endTask();
     this.#agents.delete(caller);
+    this.#lastTasks.delete(caller);
     this.#file?.remove();
   }
 

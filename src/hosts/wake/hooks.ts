@@ -225,21 +225,38 @@ export async function planWake(
 /** In the place of an item of ours, or at the end of the list. */
 function withItem(name: string, path: string, text: string, { keys, value }: Item): string {
   const list = valueIn(path, text, keys) ?? [];
-  const own = ownPlaces(name, path, text).find((each) => `${each.slice(0, -1)}` === `${keys}`);
+  const own = ownPlaces(name, path, text).find(
+    (each) => `${each.slice(0, keys.length)}` === `${keys}`,
+  );
   const end = Array.isArray(list) ? list.length : 0;
-  return withEntry(path, text, own ?? [...keys, end], value);
+  const isInGroup = own !== undefined && own.length > keys.length + 1;
+  return withEntry(path, text, own ?? [...keys, end], isInGroup ? hooksIn(value)[0] : value);
 }
 
-/** Where the items of ours are, in the order in which they stand in each list. */
+/**
+ * Where the items of ours are, in the order in which they stand in each list. In a group that has hooks of others, too,
+ * only the hook is ours.
+ */
 function ownPlaces(name: string, path: string, text: string): readonly EntryPath[] {
   const addition = additionOf(name);
   const lists = name === 'opencode' ? [['plugin']] : listsIn(valueIn(path, text, ['hooks']));
   return lists.flatMap((keys) => {
     const list = valueIn(path, text, keys);
-    return (Array.isArray(list) ? list : []).flatMap((item: unknown, index) =>
-      addition?.isOurs(JSON.stringify(item)) ? [[...keys, index]] : [],
-    );
+    const isOurs = (value: unknown) => addition?.isOurs(JSON.stringify(value)) === true;
+    return (Array.isArray(list) ? list : []).flatMap((item: unknown, index) => {
+      const place = [...keys, index];
+      if (!isOurs(item)) return [];
+      const group = hooksIn(item);
+      if (group.every(isOurs)) return [place];
+      return group.flatMap((hook, at) => (isOurs(hook) ? [[...place, 'hooks', at]] : []));
+    });
   });
+}
+
+/** The hooks of a group; none in an item that is no group. */
+function hooksIn(item: unknown): readonly unknown[] {
+  const { hooks: group } = item as { readonly hooks?: unknown };
+  return Array.isArray(group) ? group : [];
 }
 
 /** The list of each event. */

@@ -128,3 +128,27 @@ test('a host that takes tasks is told by the end of the task, once, and the watc
   await boss.call(post('again'));
   assert.equal((await inbox.next()).text, notice('1 message waits', 2));
 });
+
+test('a watch as a task ends when a later one takes its place, without a word to watch again', async (context) => {
+  const { host } = await place(context);
+  const ann = await host({ name: 'claude-code', era: '2026-07-28', tasks: true });
+  const older = await beginTask(ann, watch);
+  const newer = await beginTask(ann, { ...watch, mailbox: ['ann', 'jobs'] });
+  assert.equal(await endOfTask(ann, older), 'A later call of watch has ended this one.');
+  const boss = await host();
+  await boss.call(post('hello'));
+  assert.equal(await endOfTask(ann, newer), `${notice('1 message waits', 1)} Then watch again.`);
+});
+
+test('a watch without a mailbox ends the task, and the next watch of the same mailbox is a new one', async (context) => {
+  const { host } = await place(context);
+  const ann = await host({ name: 'claude-code', era: '2026-07-28', tasks: true });
+  const older = await beginTask(ann, watch);
+  const answer = await ann.call({ operation: 'watch' });
+  assert.equal(answer.text, 'No mail wakes you any more.');
+  const newer = await beginTask(ann, watch);
+  assert.equal(await endOfTask(ann, older), 'A later call of watch has ended this one.');
+  const boss = await host();
+  await boss.call(post('hello'));
+  assert.equal(await endOfTask(ann, newer), `${notice('1 message waits', 1)} Then watch again.`);
+});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { identify, type ProcessIdentity } from '../../../src/app/process-identity.ts';
@@ -64,6 +64,18 @@ test('the file of a host whose process id is used again does not count, and the 
   await end(host);
   new SessionFile(home, other).write(watching);
   assert.deepEqual(await readdir(join(home, 'sessions')), [`${other.pid}.json`]);
+});
+
+test('what cannot be removed among the files does not disturb a session', async (context) => {
+  const { home, host, other } = await place(context);
+  for (const name of ['999999999.json', `${other.pid}.json`]) {
+    await mkdir(join(home, 'sessions', name), { recursive: true, mode: 0o700 });
+  }
+  await chmod(home, 0o700);
+  const file = new SessionFile(home, host);
+  file.write(watching);
+  assert.deepEqual(sessionForHook(home, host), watching);
+  assert.equal(sessionForHook(home, other), undefined);
 });
 
 test('a server removes only its own file', async (context) => {
