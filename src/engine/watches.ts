@@ -14,7 +14,7 @@ import assert from 'node:assert/strict';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { MailboxList, Name } from '../model/message.ts';
 import type { RequestNumber, Told, WatchRequest } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
+import type { ConnectionId, EngineLimits } from './commands.ts';
 import { IndexedHeap } from './indexed-heap.ts';
 import type { NameCounts } from './name-counts.ts';
 import type { ReadyChanges } from './ready-changes.ts';
@@ -22,6 +22,7 @@ import type { State } from './state.ts';
 
 /** The connection that watches. */
 export interface WatchOwner {
+  readonly id: ConnectionId;
   readonly watches: Map<RequestNumber, unknown>;
   /** Mailboxes that its watches name together. */
   watchStands: number;
@@ -53,8 +54,9 @@ interface Stand<Owner> {
 }
 
 /** A session was told, and has time to read. */
-interface Turn<Owner> {
-  readonly owner: Owner;
+interface Turn {
+  /** Not its owner, which may be gone before the turn ends, and would be kept in memory. */
+  readonly connection: ConnectionId;
   readonly endsAt: number;
 }
 
@@ -67,7 +69,7 @@ interface Watched<Owner> {
   /** Since when it has ready mail; undefined when it has none. */
   readySince: number | undefined;
   /** undefined when it is nobody's turn. */
-  turn: Turn<Owner> | undefined;
+  turn: Turn | undefined;
   /** When its next notice is due, while it is in the heap. */
   due: number;
   index: number;
@@ -204,7 +206,8 @@ export class Watches<Owner extends WatchOwner> {
     }
     for (let watched = this.#due.first; watched && watched.due <= now; watched = this.#due.first) {
       const watch = watched.line.first?.watch;
-      watched.turn = watch && { owner: watch.owner, endsAt: now + this.#limits.watchTurnMs };
+      const endsAt = now + this.#limits.watchTurnMs;
+      watched.turn = watch && { connection: watch.owner.id, endsAt };
       if (!watch) this.#schedule(watched);
       else {
         this.unpark(watch);
@@ -292,7 +295,7 @@ export class Watches<Owner extends WatchOwner> {
   #pauseIsOver(watch: Watch<Owner>): void {
     const message = watch.told && this.#state.message(watch.told.number);
     const watched = message && this.#watched.get(message.mailbox);
-    if (watched?.turn?.owner === watch.owner) watched.turn = undefined;
+    if (watched?.turn?.connection === watch.owner.id) watched.turn = undefined;
     this.#wake(watch);
   }
 
