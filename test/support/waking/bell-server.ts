@@ -5,15 +5,14 @@ import { createInterface } from 'node:readline';
 import { CLIENT_INFO_META_KEY, McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
-import type { Waker } from '../../../src/hosts/wake/wake-path.ts';
-import { wakePaths } from '../../../src/hosts/wake/wake-paths.ts';
+import { type FoundWaker, findWakers } from '../../../src/hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../../../src/model/message.ts';
 
 const [, , port = '', program = 'ipc'] = process.argv;
 const mailboxes = ['ann'] as unknown as MailboxList;
 const test = connect(Number(port), '127.0.0.1');
 const say = (report: object) => test.write(`${JSON.stringify(report)}\n`);
-let waker: Waker | undefined;
+let waker: FoundWaker | undefined;
 
 test.on('error', () => process.exit());
 createInterface({ input: test }).on('line', async (text) => {
@@ -39,14 +38,9 @@ serveStdio(() => {
     const client = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
     const { name: host } = (client ?? {}) as { name?: string };
     const thread = typeof meta?.threadId === 'string' ? meta.threadId : '';
-    let path = '';
-    for (const each of waker ? [] : wakePaths) {
-      waker = await each.find({ host, env: process.env, thread });
-      path = each.name;
-      if (waker) break;
-    }
-    const words = waker?.kind === 'told' ? waker.words(mailboxes, program) : '';
-    say({ host, path: waker ? path : '', words });
+    [waker] = await findWakers({ host, env: process.env, thread });
+    const words = waker?.kind === 'command' ? waker.words(mailboxes, program) : '';
+    say({ host, path: waker?.name ?? '', words });
     return { content: [{ type: 'text', text: words === '' ? 'You will be woken.' : words }] };
   });
   return server;
