@@ -91,6 +91,8 @@ export class Wake {
       this.#forget(caller.id);
       return presentNoWatch(notes);
     }
+    const found = await this.#find(request);
+    // Mail that comes after this look is named nowhere, so there is no pause between it and the answer.
     const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
     const { host, port } = broker;
     const work = { operation: 'watch', host, port, names: mailboxes } as const;
@@ -98,7 +100,6 @@ export class Wake {
     const hasTask = this.#agents.get(caller.id)?.bell.hasTask;
     // A task that has ended is open until its host has asked for the result.
     if (task && !(hasTask && task.isOpen())) return task.begin(notes);
-    const found = await this.#find(request);
     if (!hasTask && found.ways.length === 0 && !found.hasHook) {
       this.#forget(caller.id);
       return presentNoRing(
@@ -107,8 +108,9 @@ export class Wake {
         notes,
       );
     }
-    this.#begin(mailboxes, found.ways, broker, request).doorbell.answered();
-    return presentWatch(mailboxes, unread, notes);
+    const { doorbell } = this.#begin(mailboxes, found.ways, broker, request);
+    if (unread !== undefined) doorbell.answered();
+    return presentWatch(mailboxes, unread ?? 0, notes);
   }
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
