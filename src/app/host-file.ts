@@ -47,18 +47,22 @@ export class HostFile {
       }
       renameSync(aside, this.#path);
     } catch (error) {
-      if (error instanceof IpcError) throw error;
-      const what = `${this.#path}: ${systemErrorCode(error)}`;
-      throw (
-        outOfFiles(error) ??
-        storageFault(error, what) ??
-        new IpcError('home_unusable', what, { cause: error })
-      );
+      throw this.#fault(error);
     }
   }
 
   remove(): void {
     removeIfPossible(this.#path);
+  }
+
+  #fault(error: unknown): IpcError {
+    if (error instanceof IpcError) return error;
+    const what = `${this.#path}: ${systemErrorCode(error)}`;
+    return (
+      outOfFiles(error) ??
+      storageFault(error, what) ??
+      new IpcError('home_unusable', what, { cause: error })
+    );
   }
 
   /** Removes the files of processes that have ended. */

@@ -12,17 +12,13 @@ export interface Way extends Omit<RingWaker, 'kind'> {
 }
 
 /** The task that the call `watch` has become: its result wakes the agent once. */
-interface TaskWay extends Way {
-  end(result: string): void;
-}
-
 const taskName = 'task';
-/** The result of a task that can no longer ring. */
-export const watchEnded = 'A later call of watch has ended this one.';
 
 export class AgentBell implements Bell {
   #ways: readonly Way[] = [];
-  #task: TaskWay | undefined;
+  #task: Way | undefined;
+  /** Of the newest task, which may have ended. */
+  #resolveTask: (text: string | undefined) => void = () => {};
   readonly #passedOver = new Set<string>();
   #last = '';
   /** Called when every way has failed or left the mail unread. */
@@ -37,20 +33,19 @@ export class AgentBell implements Bell {
     this.#ways = ways;
   }
 
-  /** The result of a task: the next ring. The task of an earlier call ends. Rejects when `signal` ends this one. */
-  nextRing(signal: AbortSignal): Promise<string> {
+  /** The text of the next ring, for a task; undefined if the task is ended before. Rejects when `signal` stops it. */
+  nextRing(signal: AbortSignal): Promise<string | undefined> {
     this.endTask();
     return new Promise((resolve, reject) => {
-      const end = (result: string) => {
-        this.#task = undefined;
-        resolve(result);
-      };
-      const task: TaskWay = {
+      const task: Way = {
         name: taskName,
-        ring: async (text) => end(`${text} Then watch again.`),
-        end,
+        ring: async (text) => {
+          this.#task = undefined;
+          resolve(text);
+        },
       };
       this.#task = task;
+      this.#resolveTask = resolve;
       this.#passedOver.delete(taskName);
       signal.addEventListener('abort', () => {
         if (this.#task === task) this.#task = undefined;
@@ -59,8 +54,10 @@ export class AgentBell implements Bell {
     });
   }
 
+  /** For another call of watch. */
   endTask(): void {
-    this.#task?.end(watchEnded);
+    this.#task = undefined;
+    this.#resolveTask(undefined);
   }
 
   async ring(notice: Notice, { count, unread }: Ring): Promise<number> {

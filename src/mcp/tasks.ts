@@ -17,7 +17,7 @@ import {
 import type { AppContext } from '../app/context.ts';
 import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError } from '../base/errors.ts';
 import {
   taskInlineMs,
   taskPollLaterAfterMs,
@@ -111,7 +111,7 @@ export class Tasks {
         const id = makeTaskId(call, randomId(4), keys);
         this.#begin(id, call, request, notes);
         // The host that cancels the call never asks for the task.
-        request.watch({ ...silent, gone: () => this.#stop(id) });
+        request.watch({ ...silent, gone: () => this.#stop(id, cancelled()) });
         return { resultType: 'task', content: [], ...stateOf(id, call, 'working', call.startedMs) };
       },
     };
@@ -151,7 +151,7 @@ export class Tasks {
   cancel(id: string, request: TaskRequest): Result {
     if (this.#over.has(id)) return {};
     const call = this.#open.get(id)?.call ?? this.#read(id, request);
-    this.#stop(id);
+    this.#stop(id, cancelled());
     this.#over.set(id, stateOf(id, call, 'cancelled', Date.now()));
     return {};
   }
@@ -210,11 +210,12 @@ export class Tasks {
     }, taskUnaskedMs);
   }
 
-  #stop(id: string): void {
+  /** `reason`: of the signal that the task gets. */
+  #stop(id: string, reason?: IpcError): void {
     const task = this.#open.get(id);
     if (!task) return;
     this.#forget(id, task);
-    task.stopped.abort();
+    task.stopped.abort(reason);
     task.end?.watcher?.gone();
   }
 
