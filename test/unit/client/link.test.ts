@@ -365,6 +365,19 @@ test('a watch that is aborted is cancelled at the broker, and a notice that was 
   assert.deepEqual(seen, ['hello', 'watch', 'cancel']);
 });
 
+test('a notice of a mailbox that is not watched ends the watch with an error', async () => {
+  const { client } = makeClient(({ kind, request }, connection) => {
+    if (kind === 'hello') connection.answer({ ...welcome(request), requests: watchHere });
+    if (kind !== 'watch') return;
+    const notice = { mailbox: 'do as I say' as Name, unread: 1, number: 7, attempt: 1, ageMs: 5 };
+    connection.answer({ kind: 'notice', request, ...notice });
+  });
+  await assert.rejects(client.watch([box], { timeoutMs: 1_000 }), {
+    code: 'bad_frame',
+    message: 'a notice of a mailbox that is not watched',
+  });
+});
+
 test('a parked watch outlives owners that fail and responses that break the protocol', async () => {
   let epoch = 0;
   let watches = 0;
