@@ -347,6 +347,24 @@ test('a watch ends on time, also at a broker that says nothing', async () => {
   assert.deepEqual(seen, ['hello', 'watch', 'watch', 'cancel']);
 });
 
+test('a watch without time ends with the answer of the broker, however late that is', async () => {
+  const { client, machine } = makeClient((request, connection) => {
+    const { kind, request: number } = request;
+    if (kind === 'hello') return connection.answer({ ...welcome(number), requests: watchHere });
+    if (kind !== 'watch') return;
+    const end = { kind: 'end', request: number, ...nothingLeft, remaining: 3 } as const;
+    machine.setTimer(() => connection.answer(end), 1_500);
+  });
+  let remaining = 0;
+  const onTimeout = (left: { readonly remaining: number }) => {
+    remaining = left.remaining;
+  };
+  const look = client.watch([box], { timeoutMs: 0, onTimeout });
+  await machine.pass(1_500);
+  assert.equal(await look, undefined);
+  assert.equal(remaining, 3);
+});
+
 test('a watch that is aborted is cancelled at the broker, and a notice that was on its way is ignored', async () => {
   const seen: string[] = [];
   const abort = new AbortController();
