@@ -13,6 +13,8 @@ import { makeHome } from '../../../support/places.ts';
 const pluginUrl = new URL('../../../../plugins/opencode/agent-ipc.js', import.meta.url);
 const notice = '[ipc] Automatic notice: 1 message waits in mailbox "ann" (notice 1).';
 let loads = 0;
+// Each plugin listens for the end of its process, which is this one for all of them.
+process.setMaxListeners(20);
 
 interface Prompt {
   readonly path: { readonly id: string };
