@@ -10,7 +10,7 @@ import type { Notice } from '../model/mail-ahead.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
 import type { Told } from '../model/requests.ts';
-import { hourMs, pauseMsAfter, ringsPerHour } from './ring-pauses.ts';
+import { isAbout, ofLastHour, pauseMsAfter, restMsAfter } from './ring-pauses.ts';
 
 /** Wakes the agent. */
 export interface Bell {
@@ -39,6 +39,8 @@ export class Doorbell {
   readonly #bell: Bell;
   readonly #runtime: Runtime;
   #mailboxes: MailboxList | undefined;
+  /** It goes on for a moment after the end of the watch. */
+  #isRunning = false;
   /** Ends the watch that is parked now. */
   #interrupt = new AbortController();
   #told: Told | undefined;
@@ -46,7 +48,7 @@ export class Doorbell {
   #unread = 0;
   #count = 0;
   /** When the rings of the last hour were, the oldest first. */
-  readonly #rung: number[] = [];
+  #rung: readonly number[] = [];
   #openCalls = 0;
   /** When the agent got its last result. */
   #answeredAt = Number.NEGATIVE_INFINITY;
@@ -63,10 +65,9 @@ export class Doorbell {
 
   /** Rings for mail in these mailboxes and no others; undefined ends it. */
   watch(mailboxes: MailboxList | undefined): void {
-    const wasWatching = this.#mailboxes !== undefined;
     this.#mailboxes = mailboxes;
     this.#beginAnew();
-    if (mailboxes && !wasWatching) void this.#run();
+    if (mailboxes && !this.#isRunning) void this.#run();
   }
 
   callBegan(): void {
@@ -94,6 +95,7 @@ export class Doorbell {
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true;
     while (this.#mailboxes) {
       this.#interrupt = new AbortController();
       const { path } = this.#bell;
@@ -113,6 +115,7 @@ export class Doorbell {
       }
     }
     this.#mailboxes = undefined;
+    this.#isRunning = false;
   }
 
   async #noticed(notice: Notice): Promise<void> {
@@ -120,7 +123,8 @@ export class Doorbell {
     if (!isSame) this.#unread = 0;
     const waitMs = this.#mustWait(notice);
     if (waitMs > 0) return this.#rest(notice, waitMs);
-    this.#rung.push(this.#runtime.now());
+    const now = this.#runtime.now();
+    this.#rung = [...ofLastHour(this.#rung, now), now];
     const ring = { count: ++this.#count, unread: this.#unread };
     const pauseMs = pauseMsAfter(++this.#unread);
     this.#rest(notice, pauseMs);
@@ -140,9 +144,7 @@ export class Doorbell {
     const isNamed = ageMs >= sinceAnswerMs;
     const awakeMs = isNamed ? pauseMsAfter(1) : busyMsAfterCall;
     if (sinceAnswerMs < awakeMs) return awakeMs - sinceAnswerMs;
-    while ((this.#rung[0] ?? now) <= now - hourMs) this.#rung.shift();
-    const [oldest] = this.#rung;
-    return oldest === undefined || this.#rung.length < ringsPerHour ? 0 : oldest + hourMs - now;
+    return restMsAfter(this.#rung, now);
   }
 
   #pause(ms: number): Promise<void> {
@@ -154,8 +156,4 @@ export class Doorbell {
       });
     });
   }
-}
-
-function isAbout(told: Told | undefined, { number, attempt }: Notice): boolean {
-  return told?.number === number && told.attempt === attempt;
 }

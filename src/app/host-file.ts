@@ -47,18 +47,22 @@ export class HostFile {
       }
       renameSync(aside, this.#path);
     } catch (error) {
-      if (error instanceof IpcError) throw error;
-      const what = `${this.#path}: ${systemErrorCode(error)}`;
-      throw (
-        outOfFiles(error) ??
-        storageFault(error, what) ??
-        new IpcError('home_unusable', what, { cause: error })
-      );
+      throw this.#fault(error);
     }
   }
 
   remove(): void {
-    rmSync(this.#path, { force: true });
+    removeIfPossible(this.#path);
+  }
+
+  #fault(error: unknown): IpcError {
+    if (error instanceof IpcError) return error;
+    const what = `${this.#path}: ${systemErrorCode(error)}`;
+    return (
+      outOfFiles(error) ??
+      storageFault(error, what) ??
+      new IpcError('home_unusable', what, { cause: error })
+    );
   }
 
   /** Removes the files of processes that have ended. */
@@ -66,7 +70,7 @@ export class HostFile {
     for (const name of namesIn(this.#folder)) {
       const path = join(this.#folder, name);
       const host = identityIn(contentOf(path)?.host);
-      if (!host || !isRunning(host)) rmSync(path, { force: true });
+      if (!host || !isRunning(host)) removeIfPossible(path);
     }
   }
 }
@@ -93,6 +97,13 @@ function contentOf(path: string): Readonly<Record<string, unknown>> | undefined 
   } catch {
     return undefined;
   }
+}
+
+/** What cannot be removed, such as a folder, counts for nothing all the same. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 function namesIn(folder: string): string[] {

@@ -10,6 +10,7 @@ import type { Cancellable, MailService } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
 import type { Told } from '../model/requests.ts';
 import { roughTime } from './durations.ts';
+import { isAbout } from './ring-pauses.ts';
 
 export interface NoticesOptions extends Cancellable {
   /** Infinity: without end. */
@@ -42,9 +43,8 @@ export async function* notices(
     const notice = await patiently(ask, leftMs, options);
     if (!notice) return;
     const { number, attempt } = notice;
-    const isSame = number === told?.number && attempt === told.attempt;
     // Only the pause is over: nothing has become of the message.
-    const isRepeated = isSame && now() >= restsUntil;
+    const isRepeated = isAbout(told, notice) && now() >= restsUntil;
     restsUntil = now() + watchPauseMsMax;
     const time = isRepeated && told ? told.time : Date.now();
     told = { number, attempt, time, pauseMs: watchPauseMsMax };

@@ -239,10 +239,13 @@ const watch = operation({
   needs: [],
   takes: ['mailbox', 'host', 'port', 'after'],
   defaults: {},
-  /** Looks once, and returns how many messages are unread. The face decides how it waits for a notice. */
-  async run({ mailbox }, _context, { mail, signal }: BrokerCallExtras): Promise<number> {
+  /**
+   * Looks once, and returns how many messages are unread; undefined if the broker does not answer in time. The face
+   * decides how it waits for a notice.
+   */
+  async run({ mailbox }, _context, { mail, signal }: BrokerCallExtras) {
     if (!mailbox) return 0;
-    let unread = 0;
+    let unread: number | undefined;
     const onTimeout = ({ remaining }: LeftUnread) => {
       unread = remaining;
     };

@@ -10,7 +10,7 @@ export interface ProcessIdentity {
   readonly start: string;
 }
 
-interface ProcessFacts extends ProcessIdentity {
+export interface ProcessFacts extends ProcessIdentity {
   readonly parent: number;
   /** It has ended, and its parent has not yet asked how. */
   readonly isZombie: boolean;
@@ -20,7 +20,8 @@ interface ProcessFacts extends ProcessIdentity {
 
 /** Between a host and a process that it has started: shells, env, and what runs the programs of packages. */
 const wrappers = /^-?(?:(?:ba|da|z|k|fi|a)?sh|env|npm|npx|npm-cli\.js|npx-cli\.js|pnpm|yarn)$/;
-const wrappersMax = 8;
+/** Processes that are looked at, from the first one upwards. */
+const stepsMax = 8;
 const psMsMax = 5_000;
 
 /** undefined for a process that has ended. */
@@ -35,14 +36,21 @@ export function isRunning({ pid, start }: ProcessIdentity): boolean {
 
 /** The program that has started this one, perhaps by way of a shell or npx: for an MCP server or a hook, its host. */
 export function findHost(pid = process.ppid): ProcessIdentity | undefined {
-  let at = pid;
-  for (let count = 0; at > 1 && count < wrappersMax; count++) {
-    const found = lookAt(at);
-    if (!found || found.isZombie) return undefined;
-    if (!isWrapper(found.words)) return { pid: at, start: found.start };
-    at = found.parent;
+  for (const { pid: at, start, words } of processesFrom(pid)) {
+    if (!isWrapper(words)) return { pid: at, start };
   }
   return undefined;
+}
+
+/** The process and those above it, as far as they can be seen. By default begins with the one that has started this. */
+export function* processesFrom(pid = process.ppid): Generator<ProcessFacts, void> {
+  let at = pid;
+  for (let steps = 0; at > 1 && steps < stepsMax; steps++) {
+    const found = lookAt(at);
+    if (!found || found.isZombie) return;
+    yield found;
+    at = found.parent;
+  }
 }
 
 /** npm writes its whole command line into its first word. */

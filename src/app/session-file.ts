@@ -14,12 +14,8 @@ export interface WatchingSession {
   /** Where the broker is; no host: on this machine. */
   readonly port: number;
   readonly brokerHost?: string | undefined;
-  /** The name of the way in which the agent is woken now, for people. */
-  readonly path: string;
   /** The hook is to wake the agent: there is no better way, or the better ones have failed. */
   readonly byHook: boolean;
-  /** When the server last woke the agent, in milliseconds since 1970. */
-  readonly rungAt?: number | undefined;
 }
 
 export class SessionFile {
@@ -42,7 +38,10 @@ export class SessionFile {
     this.#file?.write({ server: this.#server, ...session });
   }
 
-  /** Unless another server of the same host has written it since. */
+  /**
+   * Unless another server of the same host has written it since.
+   * @throws IpcError if the file cannot be removed.
+   */
   remove(): void {
     const server = identityIn(this.#file?.read()?.server);
     if (server && this.#server && isSame(server, this.#server)) this.#file?.remove();
@@ -63,14 +62,13 @@ export function sessionForHook(
 
 /** undefined for a file of another version. */
 function sessionIn(content: Readonly<Record<string, unknown>>): WatchingSession | undefined {
-  const { port, brokerHost, path, byHook, rungAt } = content;
+  const { port, brokerHost, byHook } = content;
   try {
     const mailboxes = parseReadMailboxes(content.mailboxes, 'mailboxes');
-    if (!isPort(port) || typeof path !== 'string' || typeof byHook !== 'boolean') return undefined;
+    if (!isPort(port) || typeof byHook !== 'boolean') return undefined;
     return {
-      ...{ mailboxes, port, path, byHook },
+      ...{ mailboxes, port, byHook },
       brokerHost: typeof brokerHost === 'string' ? brokerHost : undefined,
-      rungAt: typeof rungAt === 'number' ? rungAt : undefined,
     };
   } catch {
     return undefined;

@@ -255,7 +255,7 @@ export const turnTimeMsMax = 1;
  * requests wait until that sync has ended. A sync of 256 KiB takes little longer than that of a small post.
  */
 export const syncShareBytes = 256 * 1024;
-/** How long after its last post another connection counts for that. */
+/** For this long after a post of one connection, the shares of all others are limited. */
 export const otherPostsMs = 1_000;
 /** Unread bytes at which deliveries to a peer pause, and its requests stay unread. */
 export const unreadBytesMax = 4 * 1024 ** 2;

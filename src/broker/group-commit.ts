@@ -5,7 +5,8 @@
 // 3. One sync at a time covers everything written before it began. If this is still the newest owner after
 //    the sync, the replies marked `sync` are sent.
 // 4. After a sync, compaction copies part of the oldest segment if that is due.
-// 5. Beside posts of others, a connection whose posts have their share of the next sync waits for it: synced().
+// 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
+//    synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
 import { turnBodyBytesMax } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
@@ -48,7 +49,7 @@ export class GroupCommit {
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
   #afterSync: Sendable[] = [];
-  /** Called when the next sync has ended. */
+  /** Called when the next sync has ended, before its replies are sent. */
   #onSynced: (() => void)[] = [];
   readonly #share: SyncShare;
   #syncing: Promise<void> | undefined;
@@ -114,14 +115,14 @@ export class GroupCommit {
     this.#runtime.defer(() => this.#beginSync());
   }
 
-  /** The connection has posted its share of the next sync, so others come first: synced(). */
+  /** The connection is to wait for synced() before it is read again. */
   isShareUsedUp(connection: ConnectionId): boolean {
     return this.#share.isUsedUp(connection);
   }
 
   /**
-   * Resolves after the sync of what was added, and if others have added replies meanwhile, after the sync of these:
-   * so they do not find the bytes of one connection in every sync. Also if a sync fails, or none will follow.
+   * Resolves after the sync of what was added. If replies to others wait for a sync by then, it resolves after that
+   * one, so that the next bytes of this connection are not in it. It also resolves if a sync fails, or none follows.
    */
   synced(): Promise<void> {
     this.endTurn();

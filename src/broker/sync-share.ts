@@ -35,7 +35,7 @@ export class SyncShare {
     this.#bytes.set(connection, (this.#bytes.get(connection) ?? 0) + bytes);
   }
 
-  /** The connection has its share of the next sync, and other connections post, too. */
+  /** The connection has used up its share of the next sync, and other connections post, too. */
   isUsedUp(connection: ConnectionId): boolean {
     if ((this.#bytes.get(connection) ?? 0) < this.#limits.syncShareBytes) return false;
     const othersAt = connection === this.#newest ? this.#othersAt : this.#newestAt;

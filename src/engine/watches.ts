@@ -3,17 +3,18 @@
 // client sends its own again.
 //
 // A mailbox is due when it has had ready mail for `watchQuietMs`: no wait took it. The condition is a level, so mail
-// that was there before the watch counts. Then the session is told that has watched it for longest. The next one has its
-// turn when a message of the mailbox was read, after `watchTurnMs`, or when the session's pause is over.
+// that was there before the watch counts. Then the session that has watched it for longest is told, and has its turn to
+// read. The turn ends when a message of the mailbox was read, after `watchTurnMs`, or with the pause that this session
+// asks for; then the next session is told.
 //
-// A session that was told of a message rests until that message is no longer ready, or until the pause is over for
-// which it asked. It stands in no line meanwhile, but counts as watching. However many rest because of one message,
-// reading it costs nothing more: the next tick puts them back in line.
+// A session that was told of a message rests until that message is no longer ready, or until the pause that it asked
+// for is over. It stands in no line meanwhile, but counts as watching. However many rest because of one message, reading
+// it costs nothing more: the next tick puts them back in line.
 import assert from 'node:assert/strict';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { MailboxList, Name } from '../model/message.ts';
 import type { RequestNumber, Told, WatchRequest } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
+import type { ConnectionId, EngineLimits } from './commands.ts';
 import { IndexedHeap } from './indexed-heap.ts';
 import type { NameCounts } from './name-counts.ts';
 import type { ReadyChanges } from './ready-changes.ts';
@@ -21,6 +22,7 @@ import type { State } from './state.ts';
 
 /** The connection that watches. */
 export interface WatchOwner {
+  readonly id: ConnectionId;
   readonly watches: Map<RequestNumber, unknown>;
   /** Mailboxes that its watches name together. */
   watchStands: number;
@@ -51,6 +53,13 @@ interface Stand<Owner> {
   index: number;
 }
 
+/** A session was told, and has time to read. */
+interface Turn {
+  /** Not its owner, which may be gone before the turn ends, and would be kept in memory. */
+  readonly connection: ConnectionId;
+  readonly endsAt: number;
+}
+
 interface Watched<Owner> {
   readonly mailbox: Name;
   /** Those that do not rest. */
@@ -59,8 +68,8 @@ interface Watched<Owner> {
   count: number;
   /** Since when it has ready mail; undefined when it has none. */
   readySince: number | undefined;
-  /** Until when the session that was told has time to read; 0 when it is nobody's turn. */
-  turnEndsAt: number;
+  /** undefined when it is nobody's turn. */
+  turn: Turn | undefined;
   /** When its next notice is due, while it is in the heap. */
   due: number;
   index: number;
@@ -126,11 +135,7 @@ export class Watches<Owner extends WatchOwner> {
     return Math.min(due, end, this.#restedAt);
   }
 
-  park(
-    owner: Owner,
-    { request, mailboxes, waitMs, told, path }: WatchRequest,
-    now: number,
-  ): Watch<Owner> {
+  park(owner: Owner, { request, mailboxes, waitMs, told, path }: WatchRequest, now: number): void {
     const watch: Watch<Owner> = {
       owner,
       request,
@@ -150,7 +155,6 @@ export class Watches<Owner extends WatchOwner> {
     if (told && told.pauseMs > 0 && this.isUnread(told, mailboxes)) this.#rest(watch, told, now);
     else this.#stand(watch);
     this.#ends.add(watch);
-    return watch;
   }
 
   unpark(watch: Watch<Owner>): void {
@@ -204,7 +208,8 @@ export class Watches<Owner extends WatchOwner> {
     }
     for (let watched = this.#due.first; watched && watched.due <= now; watched = this.#due.first) {
       const watch = watched.line.first?.watch;
-      watched.turnEndsAt = watch ? now + this.#limits.watchTurnMs : 0;
+      const endsAt = now + this.#limits.watchTurnMs;
+      watched.turn = watch && { connection: watch.owner.id, endsAt };
       if (!watch) this.#schedule(watched);
       else {
         this.unpark(watch);
@@ -231,15 +236,9 @@ export class Watches<Owner extends WatchOwner> {
     let watched = this.#watched.get(mailbox);
     if (!watched) {
       const readySince = this.#state.counts(mailbox).ready > 0 ? now : undefined;
-      const times = { readySince, turnEndsAt: 0, due: 0 };
-      watched = {
-        mailbox,
-        line: new IndexedHeap<Stand<Owner>>(placeOf),
-        count: 0,
-        ...times,
-        index: 0,
-        isInHeap: false,
-      };
+      const line = new IndexedHeap<Stand<Owner>>(placeOf);
+      const outside = { due: 0, index: 0, isInHeap: false };
+      watched = { mailbox, line, count: 0, readySince, turn: undefined, ...outside };
       this.#watched.set(mailbox, watched);
       this.#names.add(mailbox);
       this.#changes.isWanted = true;
@@ -248,7 +247,7 @@ export class Watches<Owner extends WatchOwner> {
   }
 
   #update(watched: Watched<Owner>, now: number, wasRead: boolean): void {
-    if (wasRead) watched.turnEndsAt = 0;
+    if (wasRead) watched.turn = undefined;
     const isReady = this.#state.counts(watched.mailbox).ready > 0;
     watched.readySince = isReady ? (watched.readySince ?? now) : undefined;
     this.#schedule(watched);
@@ -257,10 +256,10 @@ export class Watches<Owner extends WatchOwner> {
   /** A mailbox whose line is empty is kept while a turn runs, so that the next watch does not begin another one. */
   #schedule(watched: Watched<Owner>): void {
     if (watched.isInHeap) this.#due.delete(watched);
-    const { readySince, turnEndsAt, line } = watched;
-    watched.isInHeap = readySince !== undefined && (line.size > 0 || turnEndsAt > 0);
+    const { readySince, turn, line } = watched;
+    watched.isInHeap = readySince !== undefined && (line.size > 0 || turn !== undefined);
     if (watched.isInHeap) {
-      watched.due = Math.max((readySince ?? 0) + this.#limits.watchQuietMs, turnEndsAt);
+      watched.due = Math.max((readySince ?? 0) + this.#limits.watchQuietMs, turn?.endsAt ?? 0);
       this.#due.add(watched);
     } else if (watched.count === 0) {
       this.#watched.delete(watched.mailbox);
@@ -294,11 +293,11 @@ export class Watches<Owner extends WatchOwner> {
     if (isLast) this.#resting.delete(told.number);
   }
 
-  /** Its message is still unread, so the turn is over, too: a session that is busy asks for a short pause. */
+  /** Its message is still unread. A session that was busy asked for a short pause, so its turn ends with that. */
   #pauseIsOver(watch: Watch<Owner>): void {
     const message = watch.told && this.#state.message(watch.told.number);
     const watched = message && this.#watched.get(message.mailbox);
-    if (watched) watched.turnEndsAt = 0;
+    if (watched?.turn?.connection === watch.owner.id) watched.turn = undefined;
     this.#wake(watch);
   }
 

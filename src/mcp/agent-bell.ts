@@ -17,6 +17,8 @@ const taskName = 'task';
 export class AgentBell implements Bell {
   #ways: readonly Way[] = [];
   #task: Way | undefined;
+  /** Of the newest task, which may have ended. */
+  #resolveTask: (text: string | undefined) => void = () => {};
   readonly #passedOver = new Set<string>();
   #last = '';
   /** Called when every way has failed or left the mail unread. */
@@ -31,9 +33,9 @@ export class AgentBell implements Bell {
     this.#ways = ways;
   }
 
-  /** The text of the next ring, for a task; the task of an earlier call ends. Rejects when `signal` ends this one. */
-  nextRing(signal: AbortSignal): Promise<string> {
-    void this.#task?.ring('A newer call of watch has taken the place of this one.');
+  /** The text of the next ring, for a task; undefined if the task is ended before. Rejects when `signal` stops it. */
+  nextRing(signal: AbortSignal): Promise<string | undefined> {
+    this.endTask();
     return new Promise((resolve, reject) => {
       const task: Way = {
         name: taskName,
@@ -43,12 +45,19 @@ export class AgentBell implements Bell {
         },
       };
       this.#task = task;
+      this.#resolveTask = resolve;
       this.#passedOver.delete(taskName);
       signal.addEventListener('abort', () => {
         if (this.#task === task) this.#task = undefined;
         reject(signal.reason);
       });
     });
+  }
+
+  /** For another call of watch. */
+  endTask(): void {
+    this.#task = undefined;
+    this.#resolveTask(undefined);
   }
 
   async ring(notice: Notice, { count, unread }: Ring): Promise<number> {

@@ -156,6 +156,15 @@ export function presentNoRing(
   return lines(head('This host cannot wake you by itself', notes), next);
 }
 
+/** `text`: of the ring. */
+export function presentRing(text: string, notes: Notes): string {
+  return `${text} ${head('Then watch again', notes)}`;
+}
+
+export function presentOtherWatch(notes: Notes): string {
+  return head('A newer call of watch has taken the place of this one: do nothing', notes);
+}
+
 export function presentNoWatch(notes: Notes): string {
   return head('No mail wakes you any more', notes);
 }

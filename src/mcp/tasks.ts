@@ -17,7 +17,7 @@ import {
 import type { AppContext } from '../app/context.ts';
 import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError } from '../base/errors.ts';
 import {
   taskInlineMs,
   taskPollLaterAfterMs,
@@ -56,8 +56,10 @@ export interface TaskAnswer extends CallToolResult {
 
 /** A call that may become a task. */
 export interface TaskOffer {
-  /** The same work is a task already. */
+  /** The same work is a task already, whose result has not been carried. */
   isOpen(): boolean;
+  /** The same work is a task already, which has no result yet. */
+  isRunning(): boolean;
   /** Begins the task. `notes`: what its result says beside its own notes. */
   begin(notes?: readonly string[]): Promise<TaskAnswer>;
 }
@@ -98,8 +100,10 @@ export class Tasks {
   offer(call: TaskCall, request: TaskRequest): TaskOffer | undefined {
     const isShort = call.seconds !== undefined && call.seconds * 1_000 <= taskInlineMs;
     if (isShort || this.#open.size >= tasksOpenMax || !fitsTaskId(call)) return undefined;
+    const same = () => [...this.#open.values()].filter((open) => isSameWork(open.call, call));
     return {
-      isOpen: () => [...this.#open.values()].some((open) => isSameWork(open.call, call)),
+      isOpen: () => same().length > 0,
+      isRunning: () => same().some(({ end }) => end === undefined),
       begin: async (notes = []) => {
         const { home } = request.context;
         // As a rule without a pause, in which another call would begin the same task.
@@ -107,7 +111,7 @@ export class Tasks {
         const id = makeTaskId(call, randomId(4), keys);
         this.#begin(id, call, request, notes);
         // The host that cancels the call never asks for the task.
-        request.watch({ ...silent, gone: () => this.#stop(id) });
+        request.watch({ ...silent, gone: () => this.#stop(id, cancelled()) });
         return { resultType: 'task', content: [], ...stateOf(id, call, 'working', call.startedMs) };
       },
     };
@@ -147,7 +151,7 @@ export class Tasks {
   cancel(id: string, request: TaskRequest): Result {
     if (this.#over.has(id)) return {};
     const call = this.#open.get(id)?.call ?? this.#read(id, request);
-    this.#stop(id);
+    this.#stop(id, cancelled());
     this.#over.set(id, stateOf(id, call, 'cancelled', Date.now()));
     return {};
   }
@@ -206,11 +210,12 @@ export class Tasks {
     }, taskUnaskedMs);
   }
 
-  #stop(id: string): void {
+  /** `reason`: of the signal that the task gets. */
+  #stop(id: string, reason?: IpcError): void {
     const task = this.#open.get(id);
     if (!task) return;
     this.#forget(id, task);
-    task.stopped.abort();
+    task.stopped.abort(reason);
     task.end?.watcher?.gone();
   }
 

@@ -5,18 +5,23 @@ import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
 import { type Environment, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
-import { SessionFile } from '../app/session-file.ts';
+import { SessionFile, type WatchingSession } from '../app/session-file.ts';
 import { at } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { portBrokerDefault } from '../base/limits.ts';
 import { shellWord } from '../base/shell.ts';
-import { installedHook } from '../hosts/wake/hooks.ts';
-import type { ToldWaker, WakeFacts } from '../hosts/wake/wake-path.ts';
-import { wakePaths } from '../hosts/wake/wake-paths.ts';
+import type { CommandWaker } from '../hosts/wake/wake-path.ts';
+import { findWakers } from '../hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../model/message.ts';
 import { AgentBell, type Way } from './agent-bell.ts';
 import { brokerOf } from './reads.ts';
-import { presentNoRing, presentNoWatch, presentWatch } from './result-text.ts';
+import {
+  presentNoRing,
+  presentNoWatch,
+  presentOtherWatch,
+  presentRing,
+  presentWatch,
+} from './result-text.ts';
 import type { Settlement, ToolRequest } from './settlement.ts';
 import type { TaskCall } from './task-id.ts';
 import type { TaskAnswer } from './tasks.ts';
@@ -34,13 +39,11 @@ type Watcher = Pick<ToolRequest, 'caller' | 'host' | 'context'>;
 
 interface Found {
   readonly ways: readonly Way[];
-  readonly told: ToldWaker | undefined;
+  readonly command: CommandWaker | undefined;
   /** The host has a hook of ours, which wakes the agent where there is no better way. */
   readonly hasHook: boolean;
 }
 
-/** Of a watch in a status. */
-const hookPath = 'hook';
 /** A task has no end. */
 const noTimeout = Number.POSITIVE_INFINITY;
 
@@ -51,8 +54,13 @@ export class Wake {
   readonly #settlement: Settlement;
   /** Agents that share this server have one each. */
   readonly #agents = new Map<CallerId, Agent>();
+  /** The task of each agent that has begun last, unless a later call of watch has ended it. */
+  readonly #lastTasks = new Map<CallerId, TaskCall>();
+  /** Agents that have called `watch`: what they asked for counts, and no longer what their user did. */
+  readonly #decided = new Set<CallerId>();
   /** Tells the hook of the host what is watched. */
   #file: SessionFile | undefined;
+  #hasEnded = false;
 
   constructor(env: Environment, settlement: Settlement) {
     this.unasked = unaskedIn(env);
@@ -60,13 +68,15 @@ export class Wake {
     this.#settlement = settlement;
   }
 
-  /** Watches the mailboxes that the user has named, for an agent that has no doorbell yet. */
+  /** Watches the mailboxes that the user has named, for an agent that has no doorbell yet and has never watched. */
   async watchUnasked(who: Watcher): Promise<void> {
-    if (!this.unasked || this.#agents.has(who.caller.id)) return;
-    const found = await this.#find(who);
+    const { id } = who.caller;
+    const isDone = () => this.#agents.has(id) || this.#decided.has(id);
+    if (!this.unasked || isDone()) return;
+    const { ways, hasHook } = await this.#find(who);
     const broker = await who.context.broker({});
-    if ((found.ways.length === 0 && !found.hasHook) || this.#agents.has(who.caller.id)) return;
-    this.#begin(this.unasked, found.ways, broker, who);
+    if ((ways.length === 0 && !hasHook) || isDone()) return;
+    this.#begin(this.unasked, ways, broker, who);
   }
 
   /** Watches the mailboxes of this call and no others. Where the host takes tasks, it is one that ends with the ring. */
@@ -78,37 +88,51 @@ export class Wake {
     await this.#settlement.before(request, given.after ?? []);
     const broker = await context.broker(given);
     const { mailbox: mailboxes } = given;
+    this.#decided.add(caller.id);
     if (!mailboxes) {
       this.#forget(caller.id);
       return presentNoWatch(notes);
     }
+    const found = await this.#find(request);
+    // Mail that comes after this look is named nowhere, so there is no pause between it and the answer.
     const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
     const { host, port } = broker;
     const work = { operation: 'watch', host, port, names: mailboxes } as const;
     const task = request.offerTask(work, noTimeout);
-    if (task && !task.isOpen()) return task.begin(notes);
-    const found = await this.#find(request);
-    if (!task && found.ways.length === 0 && !found.hasHook) {
+    const isTask = task?.isRunning() ?? false;
+    if (task && !isTask) return task.begin(notes);
+    if (!isTask && found.ways.length === 0 && !found.hasHook) {
       this.#forget(caller.id);
       return presentNoRing(
         mailboxes,
-        found.told?.words(mailboxes, programWords(this.#env, broker)),
+        found.command?.words(mailboxes, programWords(this.#env, broker)),
         notes,
       );
     }
-    this.#begin(mailboxes, found.ways, broker, request).doorbell.answered();
-    return presentWatch(mailboxes, unread, notes);
+    const { doorbell } = this.#begin(mailboxes, found.ways, broker, request);
+    if (unread !== undefined) doorbell.answered();
+    return presentWatch(mailboxes, unread ?? 0, notes);
   }
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {
     const mailboxes = call.names as MailboxList;
+    const { notes, signal, caller } = request;
+    this.#lastTasks.set(caller.id, call);
     const broker = await brokerOf(call, request);
     const { ways } = await this.#find(request);
+    // Meanwhile another call may have ended it, or its host.
+    if (this.#lastTasks.get(caller.id) !== call) return presentOtherWatch(notes);
+    signal.throwIfAborted();
     const { bell } = this.#agentOf(request, broker);
-    const rung = bell.nextRing(request.signal);
+    const rung = bell.nextRing(signal);
     const { doorbell } = this.#begin(mailboxes, ways, broker, request);
     try {
-      return `${await rung} Then watch again.`;
+      const text = await rung;
+      return text === undefined ? presentOtherWatch(notes) : presentRing(text, notes);
+    } catch (error) {
+      // The user or the agent has cancelled the task, so nothing else is to wake the agent.
+      if (error instanceof IpcError) this.#forget(caller.id);
+      throw error;
     } finally {
       if (bell.path === undefined) doorbell.watch(undefined);
     }
@@ -123,6 +147,7 @@ export class Wake {
   }
 
   end(): void {
+    this.#hasEnded = true;
     for (const caller of [...this.#agents.keys()]) this.#forget(caller);
   }
 
@@ -130,30 +155,27 @@ export class Wake {
     const agent = this.#agentOf(who, broker);
     const { bell, doorbell } = agent;
     bell.use(ways);
-    if (bell.path !== undefined) doorbell.watch(mailboxes);
-    this.#tellHook(mailboxes, broker, bell.path, who);
-    bell.onAllFailed = () => this.#tellHook(mailboxes, broker, undefined, who);
+    const byHook = bell.path === undefined;
+    doorbell.watch(byHook ? undefined : mailboxes);
+    this.#file ??= new SessionFile(who.context.home);
+    const session = { mailboxes, port: broker.port, brokerHost: broker.host };
+    this.#tellHook({ ...session, byHook });
+    bell.onAllFailed = () => this.#tellHook({ ...session, byHook: true });
     return agent;
   }
 
-  /** `path`: the way of the server; undefined when the hook is to wake the agent. */
-  #tellHook(
-    mailboxes: MailboxList,
-    { host: brokerHost, port }: BrokerSession,
-    path: string | undefined,
-    { context }: Watcher,
-  ): void {
-    this.#file ??= new SessionFile(context.home);
-    const byHook = path === undefined;
+  /** undefined: the session watches nothing. A hook that cannot be told does no harm. */
+  #tellHook(session: WatchingSession | undefined): void {
     try {
-      this.#file.write({ mailboxes, port, brokerHost, path: path ?? hookPath, byHook });
+      if (session) this.#file?.write(session);
+      else this.#file?.remove();
     } catch (error) {
-      // A hook that cannot be told wakes nobody.
       if (!(error instanceof IpcError)) throw error;
     }
   }
 
   #agentOf({ caller }: Watcher, { name, mail }: BrokerSession): Agent {
+    if (this.#hasEnded) throw new IpcError('closed', 'this session has ended');
     const known = this.#agents.get(caller.id);
     if (known?.broker === name) return known;
     this.#forget(caller.id);
@@ -164,22 +186,25 @@ export class Wake {
   }
 
   #forget(caller: CallerId): void {
-    this.#agents.get(caller)?.doorbell.watch(undefined);
+    const agent = this.#agents.get(caller);
+    if (agent) {
+      agent.doorbell.watch(undefined);
+      agent.bell.endTask();
+      // A ring may be under way.
+      agent.bell.onAllFailed = () => {};
+    }
     this.#agents.delete(caller);
-    this.#file?.remove();
+    this.#lastTasks.delete(caller);
+    this.#tellHook(undefined);
   }
 
   async #find({ host, caller }: Watcher): Promise<Found> {
-    const facts: WakeFacts = { host, env: this.#env, thread: caller.id };
-    const ways: Way[] = [];
-    let told: ToldWaker | undefined;
-    for (const { name, find } of wakePaths) {
-      const waker = await find(facts);
-      if (waker?.kind === 'rings') ways.push({ ...waker, name });
-      else told ??= waker;
-    }
-    const hook = host === undefined ? undefined : await installedHook(host, this.#env);
-    return { ways, told, hasHook: hook !== undefined };
+    const found = await findWakers({ host, env: this.#env, thread: caller.id });
+    return {
+      ways: found.filter((waker) => waker.kind === 'rings'),
+      command: found.find((waker) => waker.kind === 'command'),
+      hasHook: found.some(({ kind }) => kind === 'hook'),
+    };
   }
 }
 
@@ -193,9 +218,13 @@ function unaskedIn(env: Environment): MailboxList | undefined {
 }
 
 /** As a shell takes it, for a process that does not get the variables of this one: it finds the same mail. */
-function programWords({ IPC_HOME }: Environment, { host, port }: BrokerSession): string {
+function programWords(
+  { IPC_HOME, IPC_KEY_FILE }: Environment,
+  { host, port }: BrokerSession,
+): string {
   const variables = {
     IPC_HOME,
+    IPC_KEY_FILE,
     IPC_BROKER: host === undefined ? undefined : at({ host, port }),
     IPC_PORT: host === undefined && port !== portBrokerDefault ? `${port}` : undefined,
   };

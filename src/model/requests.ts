@@ -75,11 +75,11 @@ export interface WaitRequest {
 export interface Told {
   /** Its number in the store. */
   readonly number: number;
-  /** The number of the delivery for which it waited. After a read and a release that is another one. */
+  /** The number of its next delivery. After a read and a release, other than "unread", that is another one. */
   readonly attempt: number;
   /** When the session was told, in milliseconds since 1970: for people to read. */
   readonly time: number;
-  /** For so many milliseconds the session wants no notice while this message is still unread. */
+  /** While this message is unread, the session wants no notice for this time, in milliseconds. */
   readonly pauseMs: number;
 }
 

@@ -144,8 +144,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'waits without end for the session that was told to read',
     file: 'engine/watches.js',
-    snippet: 'now + this.#limits.watchTurnMs : 0',
-    instead: 'Number.POSITIVE_INFINITY : 0',
+    snippet: 'now + this.#limits.watchTurnMs',
+    instead: 'Number.POSITIVE_INFINITY',
     invariant: 'lost ring',
     seeds: 500,
   },

@@ -124,7 +124,7 @@ async function actOn(direction: Direction, target: HostTarget, options: Options)
     const now = index === 0 ? step : await plan();
     if (now) await perform(now);
   }
-  await writeReport(doneWords(direction, target));
+  await writeReport(doneWords(direction, target, options));
   return 'done';
 }
 
@@ -150,7 +150,7 @@ function worksFor(direction: Direction, target: HostTarget, options: Options): W
     plan: () => planWake(direction, target, server, folders),
     notes: isInstall ? [`its cost: ${cost}`] : [],
   };
-  if (options.wake) return isInstall ? [wakeWork, serverWork] : [wakeWork];
+  if (options.wake) return isInstall ? [serverWork, wakeWork] : [wakeWork];
   // A hook of a program that is gone would fail at the end of each turn.
   return isInstall || scope !== 'user' ? [serverWork] : [wakeWork, serverWork];
 }
@@ -183,7 +183,9 @@ function isWanted(): Promise<boolean> {
   });
 }
 
-function doneWords(direction: Direction, { title, also }: HostTarget): string {
-  if (direction === 'uninstall') return `${title} drops ipc when it is restarted.`;
+function doneWords(direction: Direction, { title, also }: HostTarget, { wake }: Options): string {
+  if (direction === 'uninstall') {
+    return `${title} drops ${wake ? 'what --wake added' : 'ipc'} when it is restarted.`;
+  }
   return [`${title} has ipc when it is restarted.`, also].filter(Boolean).join(' ');
 }

@@ -2,12 +2,12 @@
 // sets it up.
 import { type Command, Option } from 'commander';
 import { parseCount } from '../../app/parameters.ts';
-import { hookHeldMsMax } from '../../base/limits.ts';
+import { hookHeldMsMax, watchMsMax } from '../../base/limits.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
 import { hookHosts } from '../hooks/hook-host.ts';
 import { runHook } from '../hooks/hook-run.ts';
 
-const secondsMax = 604_800;
+const secondsMax = watchMsMax / 1_000;
 
 const afterOptions = `
 Hosts start it as a hook: \`ipc install HOST --wake\`. It waits for mail in the

@@ -2,7 +2,7 @@
 // with its notice, and the next one must not begin with the same notice again.
 import { HostFile, identityIn, isSame } from '../../app/host-file.ts';
 import { identify, isRunning, type ProcessIdentity } from '../../app/process-identity.ts';
-import { hourMs, pauseMsAfter, ringsPerHour } from '../../app/ring-pauses.ts';
+import { isAbout, ofLastHour, pauseMsAfter, restMsAfter } from '../../app/ring-pauses.ts';
 import type { Notice } from '../../model/mail-ahead.ts';
 import type { Told } from '../../model/requests.ts';
 
@@ -60,20 +60,18 @@ export class HookFile {
 
   /** How long there must be no notice at all, in milliseconds. */
   restMs(now = Date.now()): number {
-    const rung = recent(this.#memory.rung, now);
-    const [oldest] = rung;
-    return oldest === undefined || rung.length < ringsPerHour ? 0 : oldest + hourMs - now;
+    return restMsAfter(this.#memory.rung, now);
   }
 
   /** Notes the notice before it is given. Returns its number, from 1. */
-  notes({ number, attempt }: Notice, now = Date.now()): number {
+  notes(notice: Notice, now = Date.now()): number {
     const { count, told, unread, rung } = this.#memory;
-    const isSameMessage = told?.number === number && told.attempt === attempt;
+    const { number, attempt } = notice;
     this.#memory = {
       count: count + 1,
       told: { number, attempt, time: now },
-      unread: isSameMessage ? unread + 1 : 1,
-      rung: [...recent(rung, now), now],
+      unread: isAbout(told, notice) ? unread + 1 : 1,
+      rung: [...ofLastHour(rung, now), now],
     };
     this.#write();
     return count + 1;
@@ -82,10 +80,6 @@ export class HookFile {
   #write(): void {
     this.#file.write({ hook: this.#own, ...this.#memory });
   }
-}
-
-function recent(rung: readonly number[], now: number): readonly number[] {
-  return rung.filter((time) => time > now - hourMs && time <= now);
 }
 
 /** It may have ended meanwhile. */

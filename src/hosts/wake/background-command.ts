@@ -3,7 +3,6 @@
 import { shellWord } from '../../base/shell.ts';
 import type { MailboxList } from '../../model/message.ts';
 import { findProfile } from '../profiles.ts';
-import { endsWithTurn } from './one-shot.ts';
 import type { WakePath } from './wake-path.ts';
 
 /** How an agent starts a command in the background, by the beginning of its host's name. */
@@ -15,11 +14,10 @@ const background: readonly (readonly [host: string, how: string])[] = [
 export const backgroundCommand: WakePath = {
   name: 'background command',
   find({ host = '' }) {
-    if (endsWithTurn(host)) return undefined;
     const how = background.find(([start]) => host.startsWith(start))?.[1];
     if (how !== undefined) {
       return {
-        kind: 'told',
+        kind: 'command',
         words: (mailboxes, program) =>
           `To be woken, start \`${watch(mailboxes, program)}\` ${how}, then end your turn: it ends when there is mail.`,
       };
@@ -27,7 +25,7 @@ export const backgroundCommand: WakePath = {
     // Of a host with a profile it is known that it does not wake an agent so.
     if (findProfile(host)) return undefined;
     return {
-      kind: 'told',
+      kind: 'command',
       words: (mailboxes, program) =>
         `If the end of a command in the background starts a turn of yours, start \`${watch(mailboxes, program)}\` so and end your turn; otherwise call wait.`,
     };

@@ -5,10 +5,9 @@ import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
 import type { Environment } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
-import { cancelled, systemErrorCode } from '../../base/errors.ts';
+import { systemErrorCode } from '../../base/errors.ts';
 import { findProgram } from '../programs.ts';
 import { findHostProcess, variableOf } from './host-process.ts';
-import { endsWithTurn } from './one-shot.ts';
 import { notWoken, type WakePath } from './wake-path.ts';
 
 interface Codex {
@@ -29,14 +28,13 @@ export const codexQueue: WakePath = {
   name: 'codex queue',
   find({ host = '', env, thread }) {
     if (!host.startsWith('codex-mcp-client') || !uuid.test(thread)) return undefined;
-    if (endsWithTurn(host)) return undefined;
     return {
       kind: 'rings',
       retryMsMin,
-      async ring(text, signal) {
+      async ring(text) {
         const codex = await findCodex(env);
         if (!codex) throw notWoken('`codex` is neither a process above this one nor on the PATH');
-        await run(codex, ['queue', '--thread', thread, '--resume', `--message=${text}`], signal);
+        await run(codex, ['queue', '--thread', thread, '--resume', `--message=${text}`]);
       },
     };
   },
@@ -52,10 +50,9 @@ async function findCodex(env: Environment): Promise<Codex | undefined> {
   return file === undefined ? undefined : { file, env: withHome };
 }
 
-function run({ file, env }: Codex, args: readonly string[], signal?: AbortSignal): Promise<void> {
+function run({ file, env }: Codex, args: readonly string[]): Promise<void> {
   const options = {
     env,
-    signal,
     timeout: runMsMax,
     killSignal: 'SIGKILL',
     maxBuffer: outputBytesMax,
@@ -63,7 +60,6 @@ function run({ file, env }: Codex, args: readonly string[], signal?: AbortSignal
   return new Promise((resolve, reject) => {
     const child = execFile(file, args, options, (error, _, stderr) => {
       if (!error) resolve();
-      else if (signal?.aborted) reject(cancelled());
       else reject(notWoken(`${file} queue ${ending(error)}${said(stderr)}`, error));
     });
     child.stdin?.on('error', () => {}).end();

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Environment } from '../../app/environment.ts';
 import { IpcError } from '../../base/errors.ts';
-import { hookHeldMsMax } from '../../base/limits.ts';
+import { hookHeldMsMax, watchMsMax } from '../../base/limits.ts';
 import { shellWord } from '../../base/shell.ts';
 import { type EntryPath, emptyFile, valueIn, withEntry, withoutEntry } from '../config-edit.ts';
 import { readText, realpathOf } from '../config-file.ts';
@@ -21,6 +21,7 @@ import {
   type Server,
   within,
 } from '../targets.ts';
+import type { WakePath } from './wake-path.ts';
 
 /** The hosts that have a hook. */
 export type HookName = 'claude' | 'gemini' | 'cursor';
@@ -53,7 +54,7 @@ interface Hook extends WakeAddition {
 /** The host would end it later than it ends itself. */
 const heldSecondsOfHost = hookHeldMsMax / 1_000 + 60;
 /** As long as a Claude Code that nobody restarts. */
-const claudeSeconds = 604_800;
+const claudeSeconds = watchMsMax / 1_000;
 
 const costOfHeld = `its turn stays open while it waits for mail, ${hookHeldMsMax / 60_000} minutes at most: what you type is taken only after Esc`;
 
@@ -132,6 +133,15 @@ export function claudeHooks(server: Server): Readonly<Record<string, readonly ob
     SessionStart: [{ matcher: 'startup|resume', hooks }],
   };
 }
+
+/** Of a host that has a hook of ours. */
+export const hookPath: WakePath = {
+  name: 'hook',
+  async find({ host, env }) {
+    const name = host === undefined ? undefined : await installedHook(host, env);
+    return name && { kind: 'hook' };
+  },
+};
 
 /** The hook of a host that reports this name, if it is installed and switched on; none in a file that cannot be read. */
 export async function installedHook(host: string, env: Environment): Promise<HookName | undefined> {
@@ -225,21 +235,38 @@ export async function planWake(
 /** In the place of an item of ours, or at the end of the list. */
 function withItem(name: string, path: string, text: string, { keys, value }: Item): string {
   const list = valueIn(path, text, keys) ?? [];
-  const own = ownPlaces(name, path, text).find((each) => `${each.slice(0, -1)}` === `${keys}`);
+  const own = ownPlaces(name, path, text).find(
+    (each) => `${each.slice(0, keys.length)}` === `${keys}`,
+  );
   const end = Array.isArray(list) ? list.length : 0;
-  return withEntry(path, text, own ?? [...keys, end], value);
+  const isInGroup = own !== undefined && own.length > keys.length + 1;
+  return withEntry(path, text, own ?? [...keys, end], isInGroup ? hooksIn(value)[0] : value);
 }
 
-/** Where the items of ours are, in the order in which they stand in each list. */
+/**
+ * Where the items of ours are, in the order in which they stand in each list. In a group that has hooks of others, too,
+ * only the hook is ours.
+ */
 function ownPlaces(name: string, path: string, text: string): readonly EntryPath[] {
   const addition = additionOf(name);
   const lists = name === 'opencode' ? [['plugin']] : listsIn(valueIn(path, text, ['hooks']));
   return lists.flatMap((keys) => {
     const list = valueIn(path, text, keys);
-    return (Array.isArray(list) ? list : []).flatMap((item: unknown, index) =>
-      addition?.isOurs(JSON.stringify(item)) ? [[...keys, index]] : [],
-    );
+    const isOurs = (value: unknown) => addition?.isOurs(JSON.stringify(value)) === true;
+    return (Array.isArray(list) ? list : []).flatMap((item: unknown, index) => {
+      const place = [...keys, index];
+      if (!isOurs(item)) return [];
+      const group = hooksIn(item);
+      if (group.every(isOurs)) return [place];
+      return group.flatMap((hook, at) => (isOurs(hook) ? [[...place, 'hooks', at]] : []));
+    });
   });
+}
+
+/** The hooks of a group; none in an item that is no group. */
+function hooksIn(item: unknown): readonly unknown[] {
+  const { hooks: group } = item as { readonly hooks?: unknown };
+  return Array.isArray(group) ? group : [];
 }
 
 /** The list of each event. */

@@ -1,28 +1,23 @@
 // The process of the host above this one, as Linux shows it in /proc. Elsewhere, and in a sandbox that hides it,
 // nothing is known of it.
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { type ProcessFacts, processesFrom } from '../../app/process-identity.ts';
 
-export interface HostProcess {
-  readonly pid: number;
+export interface HostProcess extends ProcessFacts {
   /** The file that it runs. */
   readonly file: string;
-  /** Its command line, with its name. */
-  readonly words: readonly string[];
 }
-
-/** Between a host and this process may be npx with its shell, and a shell that starts npx. */
-const stepsMax = 4;
 
 /** The nearest process of this user above this one that `isHost` accepts. */
 export function findHostProcess(
   isHost: (candidate: HostProcess) => boolean,
 ): HostProcess | undefined {
-  let pid = process.ppid;
-  for (let steps = 0; pid > 1 && steps < stepsMax; steps++) {
-    const found = lookAt(pid);
-    if (!found) return undefined;
-    if (isHost(found)) return found;
-    pid = found.parent;
+  if (!existsSync('/proc/self/exe')) return undefined;
+  for (const found of processesFrom()) {
+    const file = fileOf(found);
+    if (file === undefined) return undefined;
+    const candidate = { ...found, file };
+    if (isHost(candidate)) return candidate;
   }
   return undefined;
 }
@@ -38,12 +33,10 @@ export function variableOf({ pid }: HostProcess, name: string): string | undefin
 }
 
 /** undefined for a process that has ended, and for another user's. */
-function lookAt(pid: number): (HostProcess & { readonly parent: number }) | undefined {
+function fileOf({ pid }: ProcessFacts): string | undefined {
   try {
     if (statSync(`/proc/${pid}`).uid !== process.geteuid?.()) return undefined;
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-    const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return { pid, file: readlinkSync(`/proc/${pid}/exe`), words, parent: Number(parent) };
+    return readlinkSync(`/proc/${pid}/exe`);
   } catch {
     return undefined;
   }

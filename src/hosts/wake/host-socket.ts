@@ -2,7 +2,7 @@
 // it; so it is used only if it leads to a socket of this user.
 import { type Stats, statSync } from 'node:fs';
 import { connect } from 'node:net';
-import { cancelled, systemErrorCode } from '../../base/errors.ts';
+import { systemErrorCode } from '../../base/errors.ts';
 import { notWoken } from './wake-path.ts';
 
 /** Time for the other side to answer and close the connection. A busy host takes longer. */
@@ -13,23 +13,17 @@ const answerCharactersMax = 1_000;
  * Returns the other side's answer, '' if it closed without one. undefined: it has not closed in time. Then the system
  * keeps the lines for it, so that it may read them later.
  */
-export async function deliver(
-  path: string,
-  lines: readonly object[],
-  signal?: AbortSignal,
-): Promise<string | undefined> {
+export async function deliver(path: string, lines: readonly object[]): Promise<string | undefined> {
   requireOwnSocket(path);
   const late = AbortSignal.timeout(closeMsMax);
-  const ended = signal ? AbortSignal.any([signal, late]) : late;
   return new Promise((resolve, reject) => {
     let answer = '';
-    const socket = connect({ path, signal: ended });
+    const socket = connect({ path, signal: late });
     socket.setEncoding('utf8').on('data', (text: string) => {
       answer = (answer + text).slice(0, answerCharactersMax);
     });
     socket.on('error', (error) => {
-      if (signal?.aborted) reject(cancelled());
-      else if (!late.aborted) reject(notWoken(`${path}: ${systemErrorCode(error)}`, error));
+      if (!late.aborted) reject(notWoken(`${path}: ${systemErrorCode(error)}`, error));
       else if (socket.writableFinished) resolve(undefined);
       else reject(notWoken(`${path} was not read within ${closeMsMax / 1_000} s`, error));
     });

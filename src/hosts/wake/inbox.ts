@@ -16,7 +16,6 @@ import {
   within,
 } from '../targets.ts';
 import { deliver } from './host-socket.ts';
-import { endsWithTurn } from './one-shot.ts';
 import type { WakePath } from './wake-path.ts';
 
 interface Dialect {
@@ -68,12 +67,12 @@ export const inbox: WakePath = {
   async find({ host = '', env }) {
     const dialect = dialects.find((each) => host.startsWith(each.host));
     const path = dialect && env[`${dialect.variables}_SOCKET`];
-    if (!path || endsWithTurn(host) || (await isClosed(dialect, env))) return undefined;
+    if (!path || (await isClosed(dialect, env))) return undefined;
     const token = env[`${dialect.variables}_TOKEN`] ?? '';
     return {
       kind: 'rings',
-      async ring(text, signal) {
-        await deliver(path, dialect.lines(text, token), signal);
+      async ring(text) {
+        await deliver(path, dialect.lines(text, token));
       },
     };
   },

@@ -6,7 +6,6 @@ import { homeFolder } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { requireTrustedFolder } from '../../files/trusted-path.ts';
 import { deliver } from './host-socket.ts';
-import { endsWithTurn } from './one-shot.ts';
 import { notWoken, type WakePath } from './wake-path.ts';
 
 /** Below the state folder. */
@@ -15,7 +14,7 @@ const socketFolder = 'wake';
 export const openCodePlugin: WakePath = {
   name: 'opencode plugin',
   find({ host = '', env }) {
-    if (!host.startsWith('opencode') || endsWithTurn(host)) return undefined;
+    if (!host.startsWith('opencode')) return undefined;
     const pid = env.OPENCODE_PID ?? `${process.ppid}`;
     if (!/^\d+$/.test(pid)) return undefined;
     const folder = join(homeFolder(env), socketFolder);
@@ -24,9 +23,9 @@ export const openCodePlugin: WakePath = {
     if (!statSync(path, { throwIfNoEntry: false })) return undefined;
     return {
       kind: 'rings',
-      async ring(text, signal) {
+      async ring(text) {
         requireTrustedFolder(folder);
-        const answer = await deliver(path, [{ text }], signal);
+        const answer = await deliver(path, [{ text }]);
         if (answer === undefined || answer === 'ok\n') return;
         throw notWoken(`the plugin of OpenCode: ${sanitizeLine(answer.trim()) || 'no answer'}`);
       },

@@ -21,7 +21,7 @@ export interface WakePath {
   find(facts: WakeFacts): Promise<Waker | undefined> | Waker | undefined;
 }
 
-export type Waker = RingWaker | ToldWaker;
+export type Waker = RingWaker | HookWaker | CommandWaker;
 
 /** The MCP server wakes the agent. */
 export interface RingWaker {
@@ -32,12 +32,17 @@ export interface RingWaker {
    * Hands the text over, on one line. Rejects with an IpcError that says why if the host refused it, or did not take
    * it in time. That it resolves is no proof that the agent saw it: some hosts drop a text without a word.
    */
-  ring(text: string, signal?: AbortSignal): Promise<void>;
+  ring(text: string): Promise<void>;
+}
+
+/** A hook of the host wakes the agent: a process that watches in the place of the MCP server. */
+export interface HookWaker {
+  readonly kind: 'hook';
 }
 
 /** The agent starts a command in the background, and its host wakes it when the command ends. */
-export interface ToldWaker {
-  readonly kind: 'told';
+export interface CommandWaker {
+  readonly kind: 'command';
   /** The instruction for the agent. `program`: the words that start this program, as a shell takes them. */
   words(mailboxes: MailboxList, program: string): string;
 }

@@ -124,6 +124,29 @@ test('a hook of ours from another folder is replaced, not joined by a second one
   assert.deepEqual(hooks.Stop, [...claudeHooks.Stop, mine]);
 });
 
+test('of a group that has the hook of another program, too, only our hook is replaced and removed', async (context) => {
+  const { run, file, put, stub } = await machine(context);
+  await stub('claude');
+  const path = '.claude/settings.json';
+  const old = { ...claudeHook, args: ['/other/ipc.js', 'wake', '--for', 'claude'], timeout: 5 };
+  const mine = { type: 'command', command: 'say done' };
+  await put(path, JSON.stringify({ hooks: { Stop: [{ hooks: [mine, old] }] } }));
+  assert.equal((await run(['install', 'claude', '--wake', '--yes'])).code, 0);
+  assert.deepEqual(parsed(await file(path)).hooks.Stop, [{ hooks: [mine, claudeHook] }]);
+  const { text } = await run(['uninstall', 'claude', '--wake', '--yes']);
+  assert.match(text, /\nClaude Code drops what --wake added when it is restarted\.\n$/);
+  assert.deepEqual(parsed(await file(path)).hooks, { Stop: [{ hooks: [mine] }] });
+});
+
+test('where the program of the host is not found, no hook is left behind', async (context) => {
+  const { run, file, put } = await machine(context);
+  await put('.claude/settings.json', '{}');
+  const { code, errors } = await run(['install', 'claude', '--wake', '--yes']);
+  assert.equal(code, 1);
+  assert.match(errors, /there is no program "claude" on the PATH/);
+  assert.equal(await file('.claude/settings.json'), '{}');
+});
+
 test('uninstalling a host removes its hook, too', async (context) => {
   const { run, file, put, stub } = await machine(context);
   await stub('claude');

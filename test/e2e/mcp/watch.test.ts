@@ -55,6 +55,8 @@ test('mail that was there before the watch is said at once, and rings nobody who
   const boss = await host();
   await boss.call(post('one'));
   await boss.call(post('two'));
+  // On a busy machine a watch does not wait for the first connection.
+  await ann.call({ operation: 'broker_status' });
   const answer = await ann.call(watch);
   assert.equal(
     answer.text,
@@ -128,3 +130,70 @@ test('a host that takes tasks is told by the end of the task, once, and the watc
   await boss.call(post('again'));
   assert.equal((await inbox.next()).text, notice('1 message waits', 2));
 });
+
+test('a watch without a mailbox ends the task, and the next watch of the same mailbox is a new one', async (context) => {
+  const { host } = await place(context);
+  const ann = await host({ name: 'claude-code', era: '2026-07-28', tasks: true });
+  const older = await beginTask(ann, watch);
+  const answer = await ann.call({ operation: 'watch' });
+  assert.equal(answer.text, 'No mail wakes you any more.');
+  const newer = await beginTask(ann, watch);
+  assert.equal(
+    await endOfTask(ann, older),
+    'A newer call of watch has taken the place of this one: do nothing.',
+  );
+  const boss = await host();
+  await boss.call(post('hello'));
+  assert.equal(await endOfTask(ann, newer), `${notice('1 message waits', 1)} Then watch again.`);
+});
+
+const tasks = { name: 'claude-code', era: '2026-07-28', tasks: true } as const;
+
+test('the result of a task says what became of the tickets of its call', async (context) => {
+  const { host } = await place(context);
+  const ann = await host(tasks);
+  const task = await beginTask(ann, { ...watch, after: 'abcd-1' });
+  await (await host()).call(post('hello'));
+  assert.equal(
+    await endOfTask(ann, task),
+    `${notice('1 message waits', 1)} Then watch again; ticket "abcd-1" is not from this session and was ignored.`,
+  );
+});
+
+test('a watch of other mailboxes ends the task of the one before, whose result asks for nothing', async (context) => {
+  const { host } = await place(context);
+  const ann = await host(tasks);
+  const before = await beginTask(ann, watch);
+  const task = await beginTask(ann, { ...watch, mailbox: 'jobs' });
+  const other = 'A newer call of watch has taken the place of this one: do nothing.';
+  assert.equal(await endOfTask(ann, before), other);
+  await ann.call({ operation: 'watch' });
+  assert.equal(await endOfTask(ann, task), other);
+  assert.equal(await watchedBy(ann), false);
+});
+
+test('a task that is cancelled ends the watch, also that of the inbox', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ ...tasks, env: inbox.env });
+  const taskId = await beginTask(ann, watch);
+  while (!(await watchedBy(ann))) await sleep(10);
+  await ann.request('tasks/cancel', { taskId, _meta: ann.envelope() }).answer;
+  assert.equal(await watchedBy(ann), false);
+});
+
+test('an agent that ends its watch is not woken by IPC_WAKE either', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const ann = await host({ name: 'claude-code', env: { ...inbox.env, IPC_WAKE: 'ann' } });
+  while (!(await watchedBy(ann))) await sleep(10);
+  await ann.call({ operation: 'watch' });
+  await ann.call({ operation: 'fetch', mailbox: 'ann' });
+  assert.equal(await watchedBy(ann), false);
+});
+
+/** Whether the broker has a watch of the session. */
+async function watchedBy(host: McpHost): Promise<boolean> {
+  const { text } = await host.call({ operation: 'broker_status' });
+  return / watches "/.test(text);
+}

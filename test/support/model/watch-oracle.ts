@@ -24,7 +24,7 @@ export class WatchOracle {
   #open: OpenWatch[] = [];
   /** By the mailboxes that are watched, or where a turn runs. */
   readonly #readySince = new Map<Name, number | undefined>();
-  readonly #turnEndsAt = new Map<Name, number>();
+  readonly #turns = new Map<Name, { readonly connection: number; readonly endsAt: number }>();
   #ready = new Map<number, StoredMessage>();
   readonly #readIn = new Set<Name>();
   /** When the first message was read since the last tick of which a watch was told that rests. */
@@ -42,7 +42,7 @@ export class WatchOracle {
   restart(messages: Messages): void {
     this.#open = [];
     this.#readySince.clear();
-    this.#turnEndsAt.clear();
+    this.#turns.clear();
     this.#ready = readyOf(messages);
     this.#readAt = undefined;
   }
@@ -96,13 +96,12 @@ export class WatchOracle {
 
   /** The step is over. */
   settled(now: number): void {
-    for (const mailbox of this.#readIn) this.#turnEndsAt.delete(mailbox);
+    for (const mailbox of this.#readIn) this.#turns.delete(mailbox);
     this.#readIn.clear();
     for (const [mailbox, since] of this.#readySince) {
       this.#readySince.set(mailbox, this.#hasReady(mailbox) ? (since ?? now) : undefined);
-      if (this.#readySince.get(mailbox) === undefined) this.#turnEndsAt.delete(mailbox);
-      if (this.count(mailbox) === 0 && !this.#turnEndsAt.has(mailbox))
-        this.#readySince.delete(mailbox);
+      if (this.#readySince.get(mailbox) === undefined) this.#turns.delete(mailbox);
+      if (this.count(mailbox) === 0 && !this.#turns.has(mailbox)) this.#readySince.delete(mailbox);
     }
   }
 
@@ -118,7 +117,7 @@ export class WatchOracle {
     for (const watch of this.#open) {
       const isPauseOver = watch.restsUntil > 0 && watch.restsUntil <= now && watch.deadline > now;
       const message = this.#ready.get(watch.told?.number ?? 0);
-      if (isPauseOver && !watch.isRead && message) this.#turnEndsAt.delete(message.mailbox);
+      if (isPauseOver && !watch.isRead && message) this.#endTurn(message.mailbox, watch);
       if (watch.isRead || isPauseOver) watch.restsUntil = 0;
       watch.isRead = false;
     }
@@ -137,7 +136,8 @@ export class WatchOracle {
     assert.ok(due !== undefined && due <= now, `a notice of ${mailbox} is due`);
     assert.equal(watch, this.#line(mailbox)[0], 'the one that has watched for longest is told');
     this.end(watch);
-    this.#turnEndsAt.set(mailbox, now + this.#limits.watchTurnMs);
+    const endsAt = now + this.#limits.watchTurnMs;
+    this.#turns.set(mailbox, { connection: watch.connection, endsAt });
     const ready = [...this.#ready.values()].filter((message) => message.mailbox === mailbox);
     const number = Math.min(...ready.map(({ envelope }) => envelope.number));
     const first = ready.find(({ envelope }) => envelope.number === number);
@@ -148,8 +148,8 @@ export class WatchOracle {
   }
 
   endTick(now: number): void {
-    for (const [mailbox, endsAt] of this.#turnEndsAt) {
-      if (endsAt <= now && this.#line(mailbox).length === 0) this.#turnEndsAt.delete(mailbox);
+    for (const [mailbox, { endsAt }] of this.#turns) {
+      if (endsAt <= now && this.#line(mailbox).length === 0) this.#turns.delete(mailbox);
     }
     for (const mailbox of this.#readySince.keys()) {
       const [due = Number.POSITIVE_INFINITY] = this.#dueAt(mailbox);
@@ -157,6 +157,11 @@ export class WatchOracle {
     }
     for (const { deadline } of this.#open) assert.ok(deadline > now, 'a watch ends on time');
     this.settled(now);
+  }
+
+  /** A turn of another session goes on. */
+  #endTurn(mailbox: Name, { connection }: OpenWatch): void {
+    if (this.#turns.get(mailbox)?.connection === connection) this.#turns.delete(mailbox);
   }
 
   /** Those that are to be told, in order. */
@@ -169,10 +174,10 @@ export class WatchOracle {
   /** When the next one is to be told, or when the turn ends if nobody is in line. */
   #dueAt(mailbox: Name): number[] {
     const since = this.#readySince.get(mailbox);
-    const turnEndsAt = this.#turnEndsAt.get(mailbox);
+    const turn = this.#turns.get(mailbox);
     if (since === undefined) return [];
-    if (this.#line(mailbox).length === 0 && turnEndsAt === undefined) return [];
-    return [Math.max(since + this.#limits.watchQuietMs, turnEndsAt ?? 0)];
+    if (this.#line(mailbox).length === 0 && !turn) return [];
+    return [Math.max(since + this.#limits.watchQuietMs, turn?.endsAt ?? 0)];
   }
 
   #hasReady(mailbox: Name): boolean {

@@ -82,7 +82,7 @@ export async function hookPlace(context: TestContext): Promise<HookPlace> {
     },
     opensSession: ({ pid }, session) => {
       const file = new SessionFile(home, identify(pid));
-      const watching = { mailboxes: [parseName('ann')], port, path: 'hook', byHook: true } as const;
+      const watching = { mailboxes: [parseName('ann')], port, byHook: true } as const;
       file.write({ ...watching, ...session });
       return file;
     },

@@ -159,3 +159,16 @@ test('a session that has no way left to be woken watches no longer, and begins a
   await it.runtime.pass(1_000);
   assert.equal(it.rings.length, 2);
 });
+
+test('a watch that was ended and begun again at once rings once', async () => {
+  const it = scene();
+  it.doorbell.watch(undefined);
+  it.doorbell.watch(ann);
+  await it.runtime.pass(1_000);
+  it.unread = { number: 7, attempt: 1 };
+  await it.runtime.pass(10_000);
+  assert.deepEqual(
+    it.rings.map(({ ring }) => ring.count),
+    [1],
+  );
+});

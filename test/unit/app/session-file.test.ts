@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { identify, type ProcessIdentity } from '../../../src/app/process-identity.ts';
@@ -14,9 +14,7 @@ const watching = {
   mailboxes: [parseName('ann'), parseName('team')],
   port: 19901,
   brokerHost: undefined,
-  path: 'hook',
   byHook: true,
-  rungAt: undefined,
 } as const;
 
 test("a hook finds what its host's session watches, until the session ends", async (context) => {
@@ -25,8 +23,8 @@ test("a hook finds what its host's session watches, until the session ends", asy
   assert.equal(sessionForHook(home, host), undefined);
   file.write(watching);
   assert.deepEqual(sessionForHook(home, host), watching);
-  file.write({ ...watching, brokerHost: 'one.lan', rungAt: 5 });
-  assert.deepEqual(sessionForHook(home, host), { ...watching, brokerHost: 'one.lan', rungAt: 5 });
+  file.write({ ...watching, brokerHost: 'one.lan' });
+  assert.deepEqual(sessionForHook(home, host), { ...watching, brokerHost: 'one.lan' });
   file.remove();
   assert.equal(sessionForHook(home, host), undefined);
   assert.deepEqual(await readdir(join(home, 'sessions')), []);
@@ -45,15 +43,14 @@ test('only its user can read it, whatever the umask', async (context) => {
 test('a session that is woken by its own server is none for the hook, unless that server was killed', async (context) => {
   const { home, host, other } = await place(context);
   const file = new SessionFile(home, host);
-  file.write({ ...watching, path: 'inbox', byHook: false });
+  file.write({ ...watching, byHook: false });
   assert.equal(sessionForHook(home, host), 'served');
   const path = join(home, 'sessions', `${host.pid}.json`);
   const content = JSON.parse(await readFile(path, 'utf8'));
   await writeFile(path, JSON.stringify({ ...content, server: other }));
   assert.deepEqual(sessionForHook(home, host), 'served');
   await end(other);
-  const left = sessionForHook(home, host);
-  assert.deepEqual(left, { ...watching, path: 'inbox', byHook: false });
+  assert.deepEqual(sessionForHook(home, host), { ...watching, byHook: false });
 });
 
 test('the file of a host whose process id is used again does not count, and the next session removes it', async (context) => {
@@ -64,6 +61,18 @@ test('the file of a host whose process id is used again does not count, and the 
   await end(host);
   new SessionFile(home, other).write(watching);
   assert.deepEqual(await readdir(join(home, 'sessions')), [`${other.pid}.json`]);
+});
+
+test('what cannot be removed among the files does not disturb a session', async (context) => {
+  const { home, host, other } = await place(context);
+  for (const name of ['999999999.json', `${other.pid}.json`]) {
+    await mkdir(join(home, 'sessions', name), { recursive: true, mode: 0o700 });
+  }
+  await chmod(home, 0o700);
+  const file = new SessionFile(home, host);
+  file.write(watching);
+  assert.deepEqual(sessionForHook(home, host), watching);
+  assert.equal(sessionForHook(home, other), undefined);
 });
 
 test('a server removes only its own file', async (context) => {

@@ -67,7 +67,10 @@ test('a task is the best way, and its result wakes once', async () => {
   const text = bell.nextRing(new AbortController().signal);
   assert.equal(bell.path, 'task');
   await bell.ring(notice, { count: 1, unread: 0 });
-  assert.match(await text, /^\[ipc\] Automatic notice, not from your user: 1 message waits /);
+  assert.match(
+    (await text) ?? '',
+    /^\[ipc\] Automatic notice, not from your user: 1 message waits /,
+  );
   assert.equal(bell.path, 'inbox');
   await bell.ring(notice, { count: 2, unread: 1 });
   assert.deepEqual(rung, ['inbox']);
@@ -87,11 +90,19 @@ test('without another way nothing is left after a task, until the next one', asy
   assert.equal(bell.path, undefined);
 });
 
-test('a newer task takes the place of an older one, which ends and says so', async () => {
+test('a newer task takes the place of an older one, which ends without a ring', async () => {
   const bell = new AgentBell();
   const { signal } = new AbortController();
   const [older, newer] = [bell.nextRing(signal), bell.nextRing(signal)];
-  assert.equal(await older, 'A newer call of watch has taken the place of this one.');
+  assert.equal(await older, undefined);
   await bell.ring(notice, { count: 1, unread: 0 });
-  assert.match(await newer, /notice 1/);
+  assert.match((await newer) ?? '', /notice 1/);
+});
+
+test('a task that another call of watch ends is no way any more', async () => {
+  const bell = new AgentBell();
+  const text = bell.nextRing(new AbortController().signal);
+  bell.endTask();
+  assert.equal(await text, undefined);
+  assert.equal(bell.path, undefined);
 });

@@ -1,4 +1,3 @@
-import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backgroundCommand } from '../../../../src/hosts/wake/background-command.ts';
@@ -6,7 +5,7 @@ import { type MailboxList, parseName } from '../../../../src/model/message.ts';
 
 async function wordsFor(host: string, mailboxes: readonly string[]): Promise<string | undefined> {
   const waker = await backgroundCommand.find({ host, env: {}, thread: '' });
-  if (waker?.kind !== 'told') return undefined;
+  if (waker?.kind !== 'command') return undefined;
   const names = mailboxes.map((name) => parseName(name, 'mailbox')) as unknown as MailboxList;
   return waker.words(names, 'node /opt/ipc.js');
 }

@@ -44,3 +44,16 @@ for (const [program, host, env, args, paths] of cases) {
     assert.deepEqual(await lookFrom(standing, look), { paths });
   });
 }
+
+test('a hook wakes no agent of `claude -p hello`', { skip }, async (context) => {
+  const folder = await makeHome(context);
+  await mkdir(join(folder, '.claude'));
+  const hook = { type: 'command', command: 'node', args: ['ipc.js', 'wake', '--for', 'claude'] };
+  const settings = { hooks: { Stop: [{ hooks: [hook] }] } };
+  await writeFile(join(folder, '.claude/settings.json'), JSON.stringify(settings));
+  const look = { host: 'claude-code', env: { HOME: folder } };
+  const pathsOf = async (args: string) =>
+    (await lookFrom({ folder, program: 'claude', args: args.split(' ') }, look)).paths;
+  assert.deepEqual(await pathsOf('--model opus'), ['hook', 'background command']);
+  assert.deepEqual(await pathsOf('-p hello'), []);
+});

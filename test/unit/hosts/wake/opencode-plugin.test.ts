@@ -1,5 +1,4 @@
 // Our plugin of OpenCode, and the path that rings through it. A client that records stands in for OpenCode.
-import '../../../support/waking/no-host.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
