@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import { LiveAgent, mailPlace } from '../../support/waking/live-agent.ts';
 import { claudeCode, holdInbox, hostMissing } from '../../support/waking/real-hosts.ts';
 
-for (const policy of ['hold', 'refuse'] as const) {
+const isLong = process.env.IPC_TEST_LONG === '1';
+
+for (const policy of isLong ? (['hold', 'refuse'] as const) : (['hold'] as const)) {
   test(`with crossSessionInbound "${policy}" the agent is told of a command, whose end wakes it`, {
     skip: hostMissing(claudeCode),
   }, async (context) => {
