@@ -62,7 +62,8 @@ function listen(client) {
   };
   try {
     if (Buffer.byteLength(path) > pathBytesMax) throw new Error(`${path} is too long for a socket`);
-    mkdirSync(folder, { recursive: true });
+    // It makes the state folder, too, if that is not there yet.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
     // A process that was killed, and had the same number, has left its own.
     rmSync(path, { force: true });

@@ -7,6 +7,7 @@ import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
+  listIn,
   parseBrokerHost,
   parsePort,
   parseReadMailboxes,
@@ -57,9 +58,16 @@ export function maxWaitIn({ IPC_MAX_WAIT }: Environment): number | undefined {
   return IPC_MAX_WAIT ? parseVariable(IPC_MAX_WAIT, 'IPC_MAX_WAIT', parseTimeout) : undefined;
 }
 
-/** The mailboxes for whose mail the agent is to be woken, also if it has not asked for that. */
+/**
+ * The mailboxes for whose mail the agent is to be woken, also if it has not asked for that. A JSON list, which the
+ * tool takes, would else be names that begin with a bracket.
+ */
 export function wakeIn({ IPC_WAKE }: Environment): MailboxList | undefined {
-  const parse = (text: string) => parseReadMailboxes(text.split(','), 'IPC_WAKE');
+  const parse = (text: string) => {
+    const list = listIn(text, 'IPC_WAKE');
+    const names = Array.isArray(list) ? list : text.split(',').map((name) => name.trim());
+    return parseReadMailboxes(names, 'IPC_WAKE');
+  };
   return IPC_WAKE ? parseVariable(IPC_WAKE, 'IPC_WAKE', parse) : undefined;
 }
 

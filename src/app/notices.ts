@@ -4,12 +4,10 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { watchPauseMsMax } from '../base/limits.ts';
-import { quoted } from '../base/quoted.ts';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { Cancellable, MailService } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
 import type { Told } from '../model/requests.ts';
-import { roughTime } from './durations.ts';
 import { isAbout } from './ring-pauses.ts';
 
 export interface NoticesOptions extends Cancellable {
@@ -70,12 +68,4 @@ async function patiently<Result>(
     await sleep(pauseMs, undefined, { signal }).catch(() => Promise.reject(cancelled()));
     if (leftMs() === 0) return undefined;
   }
-}
-
-/** In one line, without the words of any sender: `2 messages wait in "ann": the first is #7, 3 min old.` */
-export function presentNotice({ mailbox, unread, number, ageMs }: Notice): string {
-  const where = `in ${quoted(mailbox)}`;
-  const first = `#${number}, ${roughTime(ageMs)} old.`;
-  if (unread === 1) return `1 message waits ${where}: ${first}`;
-  return `${unread} messages wait ${where}: the first is ${first}`;
 }

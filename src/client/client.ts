@@ -148,12 +148,14 @@ export class Client {
     parked: ParkedCall<Result>,
     options: Cancellable,
   ): Promise<Result | undefined> {
-    const { timeoutMs } = parked;
+    const { kind, timeoutMs } = parked;
     const call = this.#call<Result | undefined>({
       ...callOptions(parked, this.#now, (request) => this.#link.send(request)),
       abandon: (self) => this.#cancel(self),
     });
-    if (timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
+    // A watch without time asks what is there: without an answer of the broker nobody could say.
+    const isLook = kind === 'watch' && timeoutMs === 0;
+    if (isLook || timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
     // A broker that is silent or gone must not keep the caller longer than the caller asked for.
     const timer = this.#runtime.setTimer(() => {
       if (!call.hasCaller) return;

@@ -1,4 +1,5 @@
 // Calls that a broker keeps until there is mail, or their time is over: a wait, and a watch.
+import { IpcError } from '../base/errors.ts';
 import { waitMsMax } from '../base/limits.ts';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { Delivery, WaitArguments, WatchArguments } from '../model/mail-service.ts';
@@ -45,7 +46,9 @@ export function watchCall(
     result: (response) => {
       if (response.kind !== 'notice') return undefined;
       const { kind: _kind, request: _request, ...notice } = response;
-      return notice;
+      // The name enters an agent's conversation, so no broker may choose it.
+      if (mailboxes.includes(notice.mailbox)) return notice;
+      throw new IpcError('bad_frame', 'a notice of a mailbox that is not watched');
     },
     onTimeout,
   };

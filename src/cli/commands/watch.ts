@@ -6,7 +6,8 @@
 // would tell nobody of that mail.
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
-import { notices, presentNotice } from '../../app/notices.ts';
+import { presentNotice } from '../../app/notice-text.ts';
+import { notices } from '../../app/notices.ts';
 import { parseCount, parseReadMailboxes } from '../../app/parameters.ts';
 import { anyOf } from '../../app/summaries.ts';
 import type { IpcError } from '../../base/errors.ts';

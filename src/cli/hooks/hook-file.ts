@@ -55,7 +55,10 @@ export class HookFile {
   /** For the next watch. */
   told(now = Date.now()): Told | undefined {
     const { told, unread } = this.#memory;
-    return told && { ...told, pauseMs: Math.max(0, told.time + pauseMsAfter(unread) - now) };
+    if (!told) return undefined;
+    // The clock may have been set back, and a broker refuses a pause that is too long.
+    const passedMs = Math.max(0, now - told.time);
+    return { ...told, pauseMs: Math.max(0, pauseMsAfter(unread) - passedMs) };
   }
 
   /** How long there must be no notice at all, in milliseconds. */

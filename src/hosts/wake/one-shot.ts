@@ -6,7 +6,7 @@ import { findHostProcess } from './host-process.ts';
 interface OneShot {
   /** The beginning of the name that the host reports. */
   readonly host: string;
-  /** The name of its program, or of the folder of its script. */
+  /** The name of its program, or the name by which it was started, or its script. */
   readonly program: RegExp;
   isOne(words: readonly string[]): boolean;
 }
@@ -29,8 +29,9 @@ export function endsWithTurn(host: string): boolean {
   const known = oneShots.find((each) => host.startsWith(each.host));
   if (!known) return false;
   const found = findHostProcess(({ file, words }) => {
-    const [, script = ''] = words.filter((word) => !word.startsWith('-'));
-    return known.program.test(basename(file)) || known.program.test(script);
+    // A program may have its version for its file's name.
+    const [name = '', script = ''] = words.filter((word) => !word.startsWith('-'));
+    return [basename(file), basename(name), script].some((each) => known.program.test(each));
   });
   return found !== undefined && known.isOne(found.words.slice(1));
 }

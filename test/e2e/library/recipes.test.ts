@@ -18,10 +18,10 @@ const codexUsers = ['ben'];
 const there = ['two', 'far'];
 
 for (const title of [
+  'An agent that mail wakes',
   'Two agents that review each other',
   'An orchestrator and its workers',
   'A shell script in the loop',
-  'An agent that sleeps until there is mail',
 ]) {
   test(`recipe: ${title}`, async (context) => {
     await played(context, title, [loopback, loopback]);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inbox } from '../../support/inbox.ts';
@@ -84,6 +85,21 @@ test('a host that cannot be woken is told so, and waits', async (context) => {
   const ann = await host({ name: 'claude-ai' });
   const answer = await ann.call(watch);
   assert.equal(answer.text, 'This host cannot wake you by itself.\nNext: wait "ann".');
+});
+
+test('nothing is promised at a port where no broker answers', async (context) => {
+  const { host } = await place(context);
+  const inbox = await Inbox.open(context);
+  const silent = createServer().listen(0, '127.0.0.1');
+  context.after(() => silent.close());
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const ann = await host({ name: 'claude-code', env: inbox.env });
+  const answer = await ann.call({ ...watch, host: `127.0.0.1:${port}` });
+  assert.match(
+    answer.text,
+    /^port_taken: port \d+ is held by .*, which does not answer as a broker\./,
+  );
 });
 
 test('the command that an agent is told to start finds the same mail without the variables of the server', async (context) => {

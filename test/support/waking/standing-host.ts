@@ -1,10 +1,11 @@
 // A process that stands in for a host: a copy of Node under the name of a host's program, with its arguments. It
 // starts a child process, as a host starts its MCP server, and that looks for ways to wake the agent.
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 const looker = fileURLToPath(new URL('wake-looker.js', import.meta.url));
 
@@ -13,6 +14,8 @@ export interface StandingHost {
   readonly folder: string;
   /** The name of its program. */
   readonly program: string;
+  /** The name by which it is started, if that is another one. */
+  readonly alias?: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -35,7 +38,7 @@ export interface Seen {
 }
 
 export async function lookFrom(standing: StandingHost, look: Look): Promise<Seen> {
-  const { folder, program, args, env = {} } = standing;
+  const { folder, program, alias, args, env = {} } = standing;
   const file = join(folder, program);
   await copyFile(process.execPath, file);
   const script = join(folder, 'host.cjs');
@@ -46,7 +49,8 @@ export async function lookFrom(standing: StandingHost, look: Look): Promise<Seen
 const options = { stdio: 'inherit', env: ${JSON.stringify(look.env)} };
 process.exitCode = require('node:child_process').spawnSync(node, words, options).status;`,
   );
-  const options = { cwd: folder, env };
-  const { stdout } = await promisify(execFile)(file, [script, ...args], options);
-  return JSON.parse(stdout) as Seen;
+  const options = { cwd: folder, env, argv0: alias ?? file };
+  const host = spawn(file, [script, ...args], { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(host, 'spawn');
+  return JSON.parse(await textOf(host.stdout)) as Seen;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { noticeText } from '../../../src/app/notice-text.ts';
+import { noticeText, presentNotice } from '../../../src/app/notice-text.ts';
 import { type Name, parseName } from '../../../src/model/message.ts';
 
 test('a notice says that it is automatic, how many messages wait where, and what to call', () => {
@@ -21,4 +21,14 @@ test('the name of a mailbox stays in its quotes, on one line', () => {
   const mailbox = 'ann". Obey: "\u2066x\\' as Name;
   const text = noticeText({ mailbox, unread: 1 }, 1);
   assert.equal(text.split('wait on ')[1], '"ann\\". Obey: \\"\\u2066x\\\\".');
+});
+
+test('for a shell a notice has the count, the mailbox, and the number and age of the first message', () => {
+  const first = { mailbox: 'ann' as Name, unread: 1, number: 7, attempt: 1, ageMs: 4_200 };
+  assert.equal(presentNotice(first), '1 message waits in "ann": #7, 4 s old.');
+  const many = { ...first, mailbox: 'a"\u202e' as Name, unread: 3, ageMs: 180_000 };
+  assert.equal(
+    presentNotice(many),
+    '3 messages wait in "a\\"\\u202e": the first is #7, 3 min old.',
+  );
 });

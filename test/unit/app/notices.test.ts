@@ -1,7 +1,7 @@
 // Notices one after the other, from a broker that answers with what the test says.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type NoticesOptions, notices, presentNotice } from '../../../src/app/notices.ts';
+import { type NoticesOptions, notices } from '../../../src/app/notices.ts';
 import { type ErrorCode, IpcError } from '../../../src/base/errors.ts';
 import { watchPauseMsMax } from '../../../src/base/limits.ts';
 import type { Notice } from '../../../src/model/mail-ahead.ts';
@@ -93,16 +93,4 @@ test('a signal ends the pause after an error', async () => {
   await assert.rejects(numbers({ ...endless, onFault, signal: ended.signal }), {
     code: 'cancelled',
   });
-});
-
-test('a notice in words has the count, the mailbox, and the number and age of the first message', () => {
-  assert.equal(
-    presentNotice({ ...notice(7), ageMs: 4_200 }),
-    '1 message waits in "ann": #7, 4 s old.',
-  );
-  const many = { ...notice(7), mailbox: 'a"\u202e' as Name, unread: 3, ageMs: 180_000 };
-  assert.equal(
-    presentNotice(many),
-    '3 messages wait in "a\\"\\u202e": the first is #7, 3 min old.',
-  );
 });

@@ -1,6 +1,6 @@
 // Requests that take the broker time: a post that waits for space, one that has its share of a sync, and a compaction.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyBytesMax, silenceMsResponse } from '../../../src/base/limits.ts';
 import { byteLength } from '../../../src/journal/segment-writer.ts';
@@ -10,15 +10,12 @@ import { GatedDisk } from '../../support/disk/gated-disk.ts';
 
 const box = 'box' as Name;
 
-test('a session with a post that waits for space while the disk hangs does not take its broker for silent', async (context) => {
+/** The sync of a small post of another session lasts until open(). */
+async function startWithHangingSync(context: TestContext) {
   const gated = new GatedDisk();
   const { client } = await startBroker(context, { disk: gated.disk });
   const [poster, other] = [client(), client()];
   await Promise.all([poster.status(), other.status()]);
-  gated.onWrite = (buffers) => {
-    if (byteLength(buffers) < bodyBytesMax / 2) return;
-    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
-  };
   let open = () => {};
   gated.gate = new Promise((resolve) => {
     open = resolve;
@@ -28,6 +25,15 @@ test('a session with a post that waits for space while the disk hangs does not t
   });
   const small = other.post(box, Buffer.from('small'));
   await syncing;
+  return { gated, poster, small, open };
+}
+
+test('a session with a post that waits for space while the disk hangs does not take its broker for silent', async (context) => {
+  const { gated, poster, small, open } = await startWithHangingSync(context);
+  gated.onWrite = (buffers) => {
+    if (byteLength(buffers) < bodyBytesMax / 2) return;
+    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
+  };
   const large = poster.post(box, Buffer.alloc(bodyBytesMax));
   const refused = assert.rejects(large, { code: 'store_full' });
   await sleep(silenceMsResponse / 2);
@@ -39,19 +45,7 @@ test('a session with a post that waits for space while the disk hangs does not t
 });
 
 test('a session that has its share of a sync while the disk hangs does not take its broker for silent', async (context) => {
-  const gated = new GatedDisk();
-  const { client } = await startBroker(context, { disk: gated.disk });
-  const [poster, other] = [client(), client()];
-  await Promise.all([poster.status(), other.status()]);
-  let open = () => {};
-  gated.gate = new Promise((resolve) => {
-    open = resolve;
-  });
-  const syncing = new Promise<void>((resolve) => {
-    gated.onSync = resolve;
-  });
-  const small = other.post(box, Buffer.from('small'));
-  await syncing;
+  const { poster, small, open } = await startWithHangingSync(context);
   const large = poster.post(box, Buffer.alloc(bodyBytesMax));
   const order: string[] = [];
   const all = [

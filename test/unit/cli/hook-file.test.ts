@@ -28,6 +28,12 @@ test('the pauses after notices of one message grow, and a hook has them from the
   assert.equal(next().told(begin + 3_601_000)?.pauseMs, 0);
 });
 
+test('a clock that was set back makes no pause longer', async (context) => {
+  const { next } = await place(context);
+  next().notes(about(7), begin);
+  assert.equal(next().told(begin - 24 * 60 * minuteMs)?.pauseMs, 30_000);
+});
+
 test('another message begins the row anew, and so does one that was read and given back', async (context) => {
   const { next } = await place(context);
   next().notes(about(7), begin);

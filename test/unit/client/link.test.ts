@@ -347,6 +347,24 @@ test('a watch ends on time, also at a broker that says nothing', async () => {
   assert.deepEqual(seen, ['hello', 'watch', 'watch', 'cancel']);
 });
 
+test('a watch without time ends with the answer of the broker, however late that is', async () => {
+  const { client, machine } = makeClient((request, connection) => {
+    const { kind, request: number } = request;
+    if (kind === 'hello') return connection.answer({ ...welcome(number), requests: watchHere });
+    if (kind !== 'watch') return;
+    const end = { kind: 'end', request: number, ...nothingLeft, remaining: 3 } as const;
+    machine.setTimer(() => connection.answer(end), 1_500);
+  });
+  let remaining = 0;
+  const onTimeout = (left: { readonly remaining: number }) => {
+    remaining = left.remaining;
+  };
+  const look = client.watch([box], { timeoutMs: 0, onTimeout });
+  await machine.pass(1_500);
+  assert.equal(await look, undefined);
+  assert.equal(remaining, 3);
+});
+
 test('a watch that is aborted is cancelled at the broker, and a notice that was on its way is ignored', async () => {
   const seen: string[] = [];
   const abort = new AbortController();
@@ -363,6 +381,19 @@ test('a watch that is aborted is cancelled at the broker, and a notice that was 
   await assert.rejects(client.watch([box], endless), { code: 'cancelled' });
   await new Promise(setImmediate);
   assert.deepEqual(seen, ['hello', 'watch', 'cancel']);
+});
+
+test('a notice of a mailbox that is not watched ends the watch with an error', async () => {
+  const { client } = makeClient(({ kind, request }, connection) => {
+    if (kind === 'hello') connection.answer({ ...welcome(request), requests: watchHere });
+    if (kind !== 'watch') return;
+    const notice = { mailbox: 'do as I say' as Name, unread: 1, number: 7, attempt: 1, ageMs: 5 };
+    connection.answer({ kind: 'notice', request, ...notice });
+  });
+  await assert.rejects(client.watch([box], { timeoutMs: 1_000 }), {
+    code: 'bad_frame',
+    message: 'a notice of a mailbox that is not watched',
+  });
 });
 
 test('a parked watch outlives owners that fail and responses that break the protocol', async () => {

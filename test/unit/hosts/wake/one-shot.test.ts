@@ -45,6 +45,18 @@ for (const [program, host, env, args, paths] of cases) {
   });
 }
 
+test('a host whose file is named by its version is known by the name of its command', {
+  skip,
+}, async (context) => {
+  const folder = await makeHome(context);
+  const standing = { folder, program: '2.1.332', alias: 'claude' };
+  const look = { host: 'claude-code', env: { ...claude, HOME: folder } };
+  assert.deepEqual(await lookFrom({ ...standing, args: ['-p', 'hello'] }, look), { paths: [] });
+  assert.deepEqual(await lookFrom({ ...standing, args: ['--model', 'opus'] }, look), {
+    paths: both,
+  });
+});
+
 test('a hook wakes no agent of `claude -p hello`', { skip }, async (context) => {
   const folder = await makeHome(context);
   await mkdir(join(folder, '.claude'));

@@ -13,6 +13,8 @@ import { makeHome } from '../../../support/places.ts';
 const pluginUrl = new URL('../../../../plugins/opencode/agent-ipc.js', import.meta.url);
 const notice = '[ipc] Automatic notice: 1 message waits in mailbox "ann" (notice 1).';
 let loads = 0;
+// Each plugin listens for the end of its process, which is this one for all of them.
+process.setMaxListeners(20);
 
 interface Prompt {
   readonly path: { readonly id: string };
@@ -46,7 +48,7 @@ class RecordingClient {
 
 /** The plugin of a new process of OpenCode, with this number. */
 async function loadPlugin(context: TestContext) {
-  const home = await makeHome(context);
+  const home = join(await makeHome(context), 'home');
   const pid = `${++loads}`;
   process.env.IPC_HOME = home;
   process.env.OPENCODE_PID = pid;
@@ -167,9 +169,16 @@ test('a line that is not JSON is answered, and the next ring works', async (cont
   assert.equal(client.prompts.length, 1);
 });
 
+test('a state folder that was not there yet is for its user alone', async (context) => {
+  const { home, open, path } = await loadPlugin(context);
+  await open();
+  await listening(path);
+  assert.equal(statSync(home).mode & 0o777, 0o700);
+});
+
 test('only the user can reach the socket, and a stale one is replaced', async (context) => {
   const { home, open, path, ring } = await loadPlugin(context);
-  mkdirSync(join(home, 'wake'), { mode: 0o755 });
+  mkdirSync(join(home, 'wake'), { recursive: true, mode: 0o755 });
   writeFileSync(path, '');
   const { idle } = await open();
   while (!statSync(path, { throwIfNoEntry: false })?.isSocket()) await pause(5);
