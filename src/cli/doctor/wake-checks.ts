@@ -4,11 +4,10 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { quoted } from '../../base/quoted.ts';
-import { valueIn } from '../../hosts/config-edit.ts';
-import { readText } from '../../hosts/config-file.ts';
 import { findProgram } from '../../hosts/programs.ts';
 import { type ConfigFolders, claudeSettings, type HostTarget } from '../../hosts/targets.ts';
 import { type Addition, costOfWaking, findAddition } from '../../hosts/wake/hooks.ts';
+import { closingOfClaude } from '../../hosts/wake/inbox.ts';
 import { bad, fine, type Result } from './finding.ts';
 
 interface HostPlace {
@@ -44,16 +43,12 @@ function lostAddition({ name }: HostTarget, { path, program }: Addition): Result
 
 /** Its user decides whether the inbox takes messages of other programs. */
 async function ofClaude(folders: ConfigFolders): Promise<Result> {
-  const file = claudeSettings(folders);
-  const text = file === undefined ? undefined : await readText(file);
-  const setting = file && text ? valueIn(file, text, ['crossSessionInbound']) : undefined;
-  if (setting === undefined || setting === 'accept') {
-    return fine('mail wakes its agents, by tasks and by its inbox');
-  }
-  const what = `mail wakes its agents by tasks alone: crossSessionInbound is ${quoted(`${setting}`)}`;
+  const closing = await closingOfClaude(folders);
+  if (closing === undefined) return fine('mail wakes its agents, by tasks and by its inbox');
+  const what = `mail wakes its agents by tasks alone: crossSessionInbound is ${quoted(closing)}`;
   return fine(
     what,
-    `to have its inbox take notices, set crossSessionInbound to "accept" in ${file}`,
+    `to have its inbox take notices, set crossSessionInbound to "accept" in ${claudeSettings(folders)}`,
   );
 }
 

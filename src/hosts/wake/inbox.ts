@@ -31,18 +31,20 @@ interface Dialect {
   lines(text: string, token: string): readonly object[];
 }
 
+const claudeCode: Dialect = {
+  host: 'claude-code',
+  variables: 'CLAUDE_CODE_MESSAGING',
+  userSettings: claudeSettings,
+  projectFolder: '.claude',
+  inbound: ['crossSessionInbound'],
+  lines: (content, token) => [
+    { type: 'auth', token },
+    { type: 'user', message: { role: 'user', content } },
+  ],
+};
+
 const dialects: readonly Dialect[] = [
-  {
-    host: 'claude-code',
-    variables: 'CLAUDE_CODE_MESSAGING',
-    userSettings: claudeSettings,
-    projectFolder: '.claude',
-    inbound: ['crossSessionInbound'],
-    lines: (content, token) => [
-      { type: 'auth', token },
-      { type: 'user', message: { role: 'user', content } },
-    ],
-  },
+  claudeCode,
   {
     host: 'qwen-',
     variables: 'QWEN_CODE_MESSAGING',
@@ -88,11 +90,21 @@ async function isClosed(dialect: Dialect, env: Environment): Promise<boolean> {
     inProject('settings.local.json'),
   ];
   for (const file of files) {
-    const text = file === undefined ? undefined : await readText(file).catch(unreadable);
-    const value = text === undefined ? undefined : valueIn(file ?? '', text, dialect.inbound);
-    if (value === 'hold' || value === 'refuse') return true;
+    if (await closingIn(file, dialect).catch(unreadable)) return true;
   }
   return false;
+}
+
+/** `hold` or `refuse`, if the settings of the user say so for Claude Code. */
+export function closingOfClaude(folders: ConfigFolders): Promise<string | undefined> {
+  return closingIn(claudeSettings(folders), claudeCode);
+}
+
+/** The value in the file with which the inbox is closed; undefined if it is open. */
+async function closingIn(file: MaybePath, { inbound }: Dialect): Promise<string | undefined> {
+  const text = file === undefined ? undefined : await readText(file);
+  const value = file && text ? valueIn(file, text, inbound) : undefined;
+  return value === 'hold' || value === 'refuse' ? value : undefined;
 }
 
 /** The host reports it to its user. */
