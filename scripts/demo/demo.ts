@@ -201,8 +201,9 @@ function showInstall(): void {
     story.text(line);
   }
   story.text();
-  story.text('If the file exists, add the "ipc" entry to it. Then tell one agent: wait in mailbox');
-  story.text('"ann" with the ipc tool; and another one: post "hello" to "ann". See README.md.');
+  story.text('If the file exists, add the "ipc" entry to it. Then tell one agent: watch mailbox');
+  story.text('"ann" with the ipc tool, and end your turn; and another one: post "hello" to "ann".');
+  story.text('See README.md.');
 }
 
 function fail(error: unknown): never {

@@ -21,7 +21,7 @@ import type { HookHost, HookOutput } from './hook-host.ts';
 /** How long after the host this process ends at the latest. */
 const lookMs = 2_000;
 /** Between two attempts to reach a broker. */
-const retryMs = 1_000;
+const retryMs = 5_000;
 /** Of a watch in a status. */
 const pathName = 'hook';
 

@@ -32,6 +32,16 @@ export async function deliver(path: string, lines: readonly object[]): Promise<s
   });
 }
 
+/** Lines can be handed over there, as far as the file shows. */
+export function isOwnSocket(path: string): boolean {
+  try {
+    requireOwnSocket(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Windows has no such users, and its pipes are no files. */
 function requireOwnSocket(path: string): void {
   const uid = process.geteuid?.();

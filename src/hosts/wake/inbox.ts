@@ -15,7 +15,7 @@ import {
   type MaybePath,
   within,
 } from '../targets.ts';
-import { deliver } from './host-socket.ts';
+import { deliver, isOwnSocket } from './host-socket.ts';
 import type { WakePath } from './wake-path.ts';
 
 interface Dialect {
@@ -69,7 +69,7 @@ export const inbox: WakePath = {
   async find({ host = '', env }) {
     const dialect = dialects.find((each) => host.startsWith(each.host));
     const path = dialect && env[`${dialect.variables}_SOCKET`];
-    if (!path || (await isClosed(dialect, env))) return undefined;
+    if (!path || !isOwnSocket(path) || (await isClosed(dialect, env))) return undefined;
     const token = env[`${dialect.variables}_TOKEN`] ?? '';
     return {
       kind: 'rings',

@@ -14,6 +14,7 @@ import { configFolders } from '../../../src/hosts/targets.ts';
 import { planWake } from '../../../src/hosts/wake/hooks.ts';
 import { parseName } from '../../../src/model/message.ts';
 import { findPortOwner } from '../../../src/session/port-owner.ts';
+import { Inbox } from '../../support/inbox.ts';
 import { program } from '../../support/mcp-host.ts';
 import { assertRuns, type HookPlace, hookPlace } from '../../support/processes/hooks.ts';
 import { nextErrorLine, nextLine } from '../../support/processes/shell.ts';
@@ -59,7 +60,7 @@ test('the hook leaves a session to its server where that has a way to wake it', 
   await installHook(place);
   await brokerOf(place);
   const { home } = place;
-  const env = { CLAUDE_CODE_MESSAGING_SOCKET: join(home, 'nobody.sock') };
+  const { env } = await Inbox.open(context);
   const host = await place.startServer(env);
   await host.call({ operation: 'watch', mailbox: 'ann' });
   const file = join(home, 'sessions', `${process.pid}.json`);

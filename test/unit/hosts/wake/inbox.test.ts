@@ -91,10 +91,11 @@ test('a host uses its own inbox, and not that of a host in which it was started'
 });
 
 test('there is no such path where the user has messages from outside held back or refused', async (context) => {
+  const { path } = await listen(context);
   const folder = await makeHome(context);
   const env = {
-    CLAUDE_CODE_MESSAGING_SOCKET: '/inbox',
-    QWEN_CODE_MESSAGING_SOCKET: '/inbox',
+    CLAUDE_CODE_MESSAGING_SOCKET: path,
+    QWEN_CODE_MESSAGING_SOCKET: path,
     CLAUDE_CONFIG_DIR: join(folder, 'claude'),
   };
   const { HOME = '' } = process.env;
@@ -122,20 +123,23 @@ test('without an inbox there is no such path', async () => {
   assert.equal(await inbox.find({ host: 'claude-code', env: {}, thread: '' }), undefined);
 });
 
-test('a path that is no socket, is gone, or at which nobody listens is an error that names it', async (context) => {
+test('a file that is no socket, or is gone, is no inbox', async (context) => {
   const folder = await makeHome(context);
   const file = join(folder, 'file');
   writeFileSync(file, '');
-  const gone = join(folder, 'gone.sock');
-  for (const [path, what] of [
-    [file, /file is not a socket$/],
-    [folder, /is not a socket$/],
-    ['/dev/null', /^\/dev\/null is not a socket$/],
-    [gone, /gone\.sock: ENOENT$/],
-  ] as const) {
-    const waker = await ofClaude(path);
-    await assert.rejects(waker.ring(notice), fails(what));
+  for (const path of [file, folder, '/dev/null', join(folder, 'gone.sock')]) {
+    const env = { CLAUDE_CODE_MESSAGING_SOCKET: path };
+    assert.equal(await inbox.find({ host: 'claude-code', env, thread: '' }), undefined, path);
   }
+});
+
+test('an inbox that is gone, or no socket any more, is an error that names it', async (context) => {
+  const { path, server } = await listen(context);
+  const waker = await ofClaude(path);
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(waker.ring(notice), fails(/inbox\.sock: ENOENT$/));
+  writeFileSync(path, '');
+  await assert.rejects(waker.ring(notice), fails(/inbox\.sock is not a socket$/));
 });
 
 test('a host that ended without removing its socket is an error', async (context) => {
@@ -153,8 +157,8 @@ test('a socket of another user is refused', {
   skip: isRoot ? false : 'only root can make one',
 }, async (context) => {
   const { path } = await listen(context);
-  chownSync(path, 65_534, 65_534);
   const waker = await ofClaude(path);
+  chownSync(path, 65_534, 65_534);
   await assert.rejects(waker.ring(notice), fails(/belongs to another user$/));
 });
 

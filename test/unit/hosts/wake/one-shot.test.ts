@@ -1,15 +1,26 @@
 // Hosts that answer one prompt and end: a process under the name of each stands in for it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { makeHome } from '../../../support/places.ts';
 import { lookFrom } from '../../../support/waking/standing-host.ts';
 
 const skip = process.platform === 'linux' ? false : 'only Linux shows the arguments of the host';
 const thread = '01a2259e-ec13-7672-a4d7-c40a42dfa623';
-const claude = { CLAUDE_CODE_MESSAGING_SOCKET: '/inbox' };
-const qwen = { QWEN_CODE_MESSAGING_SOCKET: '/inbox' };
+/** The inbox of Claude Code and of Qwen Code, for all tests. */
+const server = createServer();
+const socket = join(tmpdir(), `ipc-one-shot-${process.pid}.sock`);
+before(async () => {
+  server.listen(socket);
+  await once(server, 'listening');
+});
+after(() => server.close());
+const claude = { CLAUDE_CODE_MESSAGING_SOCKET: socket };
+const qwen = { QWEN_CODE_MESSAGING_SOCKET: socket };
 /** With the socket of the plugin. */
 const openCode = { OPENCODE_PID: '1' };
 const queue = ['codex queue'];
