@@ -11,16 +11,17 @@ import { type MailboxList, parseName } from '../../../src/model/message.ts';
 import { Inbox } from '../../support/inbox.ts';
 import { makeHome } from '../../support/places.ts';
 
-test('a server that has ended begins no watch, although its broker was found only then', async () => {
+test('a server that has ended begins no watch, although its broker was found only then', async (context) => {
+  const inbox = await Inbox.open(context);
   let found = (_: BrokerSession) => {};
   const broker = new Promise<BrokerSession>((resolve) => {
     found = resolve;
   });
-  const env = { IPC_WAKE: 'ann', CLAUDE_CODE_MESSAGING_SOCKET: '/inbox' };
+  const env = { IPC_WAKE: 'ann', ...inbox.env };
   const wake = new Wake(env, new Settlement());
-  const context = { home: '/nowhere', broker: () => broker } as unknown as AppContext;
+  const app = { home: '/nowhere', broker: () => broker } as unknown as AppContext;
   const caller = { id: '', dropsCalls: false };
-  const watching = wake.watchUnasked({ caller, host: 'claude-code', context });
+  const watching = wake.watchUnasked({ caller, host: 'claude-code', context: app });
   wake.end();
   const mail = { watch: () => assert.fail('it must not be watched') };
   found({ name: '1', host: undefined, port: 1, mail } as unknown as BrokerSession);
