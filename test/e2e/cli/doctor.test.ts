@@ -222,7 +222,7 @@ test('a host that has the plugin needs no installation', async (context) => {
   const { text } = await run(['doctor']);
   assert.match(
     text,
-    /\nok {3}Claude Code: has ipc, by its plugin; `node` is .*\nok {3}Codex: has ipc, by its plugin; `node` is /,
+    /\nok {3}Claude Code: has ipc, by its plugin; `node` is .*\n[\s\S]*\nok {3}Codex: has ipc, by its plugin; `node` is /,
   );
   await writeFile(join(home, '.claude', 'settings.json'), plugins(false));
   await writeFile(join(home, '.codex', 'config.toml'), `${table} false\n`);

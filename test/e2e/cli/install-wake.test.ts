@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { shellWord } from '../../../src/base/shell.ts';
 import { installedHook } from '../../../src/hosts/wake/hooks.ts';
 import { program } from '../../support/mcp-host.ts';
 import { machine } from '../../support/processes/machine.ts';
@@ -26,7 +27,7 @@ const geminiHooks = {
         {
           name: 'ipc',
           type: 'command',
-          command: `node ${program} wake --for gemini`,
+          command: `node ${shellWord(program)} wake --for gemini`,
           timeout: 3_660_000,
         },
       ],
@@ -38,7 +39,7 @@ test('the hooks of each host are added to its file beside its server, once, and 
   const { run, file, stub, desktop } = await machine(context);
   await stub('claude');
   await stub('gemini');
-  const cursorHook = `${desktop.command} ${program} wake --for cursor`;
+  const cursorHook = `${desktop.command} ${shellWord(program)} wake --for cursor`;
   const cases = [
     ['claude', '.claude/settings.json', { hooks: claudeHooks }],
     ['gemini', '.gemini/settings.json', { hooks: geminiHooks }],
