@@ -61,9 +61,14 @@ const rows: readonly Row[] = [
       },
     },
   },
-  { host: geminiCli, path: 'hook', options: { prepare: (home) => installHook('gemini', home) } },
-  { host: qwenCode, path: 'inbox' },
-  { host: copilotCli, path: 'ipc watch' },
+  {
+    host: geminiCli,
+    path: 'hook',
+    options: { prepare: (home) => installHook('gemini', home) },
+    isSlow: true,
+  },
+  { host: qwenCode, path: 'inbox', isSlow: true },
+  { host: copilotCli, path: 'ipc watch', isSlow: true },
   { host: openCode, path: 'opencode plugin', isSlow: true },
 ];
 
