@@ -257,13 +257,13 @@ const table: readonly Limit[] = [
     reached: '`too_many_waits`, likewise',
   },
   {
-    what: 'time that unread mail is left to waits before a session that watches is told',
+    what: 'time for a wait to take unread mail before a session that watches is told',
     constant: 'watchQuietMs',
     unit: 's',
     reached: 'the session is told that has watched the mailbox for longest',
   },
   {
-    what: 'time that this session has to read it',
+    what: 'time for that session to read it before the next one is told',
     constant: 'watchTurnMs',
     unit: 's',
     reached: 'the next one is told that watches the mailbox',

@@ -59,10 +59,6 @@ export class Doorbell {
     this.#runtime = runtime;
   }
 
-  get mailboxes(): MailboxList | undefined {
-    return this.#mailboxes;
-  }
-
   /** Rings for mail in these mailboxes and no others; undefined ends it. */
   watch(mailboxes: MailboxList | undefined): void {
     this.#mailboxes = mailboxes;

@@ -42,9 +42,9 @@ interface WatchLine {
 
 const words = `
 It takes no message: \`ipc wait\` reads it. Mail that is there already counts as
-well, if no reader takes it within a second. Of several that watch a mailbox
-one is told at a time, the next when a message was read, or after 20 s. With
---follow each message has a line when it is the first unread one, and again
+well, if no reader takes it within a second. Of several that watch a mailbox,
+only one is told; the next one is told when a message was read, or after 20 s.
+With --follow each message has a line when it is the first unread one, and again
 after it was read and released. A host that runs this in a background shell
 wakes its agent when the command ends, or at each line. It outlives any broker,
 and owns one if no other session does.`;

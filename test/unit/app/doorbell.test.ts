@@ -153,7 +153,7 @@ test('a session that has no way left to be woken watches no longer, and begins a
   it.unread = { number: 8, attempt: 1 };
   await it.runtime.pass(10 * minuteMs);
   assert.equal(it.rings.length, 1);
-  assert.equal(it.doorbell.mailboxes, undefined);
+  assert.equal(it.watched.length, 1);
   it.path = 'inbox';
   it.doorbell.watch(ann);
   await it.runtime.pass(1_000);

@@ -190,10 +190,14 @@ test('only the user can reach the socket, and a stale one is replaced', async (c
 
 test('the socket is removed when OpenCode ends', async (context) => {
   const home = await makeHome(context);
-  const script = `import { readdirSync } from 'node:fs';
+  const script = `import { existsSync, readdirSync } from 'node:fs';
     import { AgentIpc } from '${pluginUrl}';
     await AgentIpc({ client: {} });
-    setTimeout(() => console.log(readdirSync('${home}/wake').join()), 100);`;
+    const look = () => {
+      if (!existsSync('${home}/wake/opencode-7.sock')) return setImmediate(look);
+      console.log(readdirSync('${home}/wake').join());
+    };
+    look();`;
   const env = { IPC_HOME: home, OPENCODE_PID: '7' };
   const words = ['--input-type=module', '-e', script];
   const shown = execFileSync(process.execPath, words, { env, encoding: 'utf8' });
