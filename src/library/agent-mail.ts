@@ -325,8 +325,8 @@ export class AgentMail {
    * A notice each time that there is unread mail in a mailbox which no reader took for a second, also of mail that was
    * there before. `from`: a mailbox, or a list of up to 16. It reads nothing: no message is held, and no attempt
    * counts. The same unread message is reported once, and again after it was read and released. Of several sessions
-   * that watch a mailbox one is told at a time: the next when a message was read, or after 20 s. Failovers do not end
-   * the watch. Leaving the loop ends it, and so does the timeout; while the body of the loop runs, nothing is watched.
+   * that watch a mailbox only one is told; the next one is told when a message was read, or after 20 s. Failovers do
+   * not end the watch. Leaving the loop ends it, and so does the timeout; while the body of the loop runs, nothing is watched.
    * After an abort the loop throws `cancelled`.
    * @throws `too_many_waits`; `version_mismatch`: the session that owns the broker is older, and cannot do it.
    */
