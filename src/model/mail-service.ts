@@ -257,7 +257,7 @@ export interface MailService {
   wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined>;
   /**
    * Returns a notice when a mailbox has unread mail which no wait took for a second, or undefined on timeout. It reads
-   * nothing. Of several sessions that watch a mailbox one is told at a time: the next when a message was read, or
+   * nothing. Of several sessions that watch a mailbox only one is told; the next one is told when a message was read, or
    * after 20 s.
    */
   watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined>;
