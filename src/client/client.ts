@@ -12,11 +12,13 @@ import {
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { FoundMessage } from '../model/look-results.ts';
 import type { Notice } from '../model/mail-ahead.ts';
+import type { EventBatch } from '../model/mail-events.ts';
 import type {
   Cancellable,
   Delivery,
   DropArguments,
   DropResult,
+  EventsArguments,
   FetchArguments,
   FetchResult,
   FindArguments,
@@ -243,6 +245,18 @@ export class Client {
       } while (after !== 0);
     }
     return { dropped, held, upTo };
+  }
+
+  async events(_options: EventsArguments): Promise<EventBatch> {
+    throw new IpcError('bad_parameter', 'events');
+  }
+
+  async pause(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
+    throw new IpcError('bad_parameter', 'pause');
+  }
+
+  async resume(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
+    throw new IpcError('bad_parameter', 'resume');
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */

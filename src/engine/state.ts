@@ -75,6 +75,7 @@ export class State {
   readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
+  readonly #paused = new Set<Name | ''>();
   readonly #names: NameCounts;
   readonly #changes: ReadyChanges;
   #nextNumber = 1;
@@ -161,9 +162,18 @@ export class State {
       case 'settledById':
         for (const hold of record.holds) this.deduplication.settle(hold);
         return;
+      case 'paused':
+        if (record.isPaused) this.#paused.add(record.mailbox);
+        else this.#paused.delete(record.mailbox);
+        return;
       default:
         return unreachable(record);
     }
+  }
+
+  /** The mailboxes from which nothing is delivered; '' stands for all. */
+  get paused(): ReadonlySet<Name | ''> {
+    return this.#paused;
   }
 
   message(number: number): LiveMessage | undefined {

@@ -6,6 +6,7 @@ import { shared } from '../base/shared-values.ts';
 import {
   pastHoldBytesMin,
   readEnvelope,
+  readFlag,
   readMessageId,
   readNumber,
   readPastHold,
@@ -69,12 +70,25 @@ export interface RemovedRecord extends SegmentId {
   readonly kind: 'removed';
 }
 
-export type StoreRecord = SegmentRecord | SyncPointRecord | RemovedRecord;
+/**
+ * The next record of the engine in this file has this number in the sequence of all records of the store, and was
+ * written at this time. The records behind it follow one by one.
+ */
+export interface StampRecord {
+  readonly kind: 'stamp';
+  /** From 1. */
+  readonly sequence: number;
+  /** In milliseconds since 1970. */
+  readonly time: number;
+}
+
+export type StoreRecord = SegmentRecord | SyncPointRecord | RemovedRecord | StampRecord;
 
 const typeOf = {
   segment: 1,
   syncPoint: 2,
   removed: 3,
+  stamp: 4,
   posted: 16,
   copied: 17,
   offered: 18,
@@ -86,6 +100,7 @@ const typeOf = {
   named: 24,
   settledById: 27,
   fingerprints: 30,
+  paused: 37,
 } as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
 
 /** A `copied` with a corrupt body. Not optional: an older version must not skip it. */
@@ -124,16 +139,19 @@ const kindOf = new Map<number, keyof typeof typeOf>([
 ]);
 const noBody = Buffer.alloc(0);
 
+/**
+ * A version that skips the first may store such a post again, but loses nothing. One that skips the second takes
+ * another post under an old id for a repetition. One that skips the third cannot tell the history of mail.
+ */
+const optionalKinds: ReadonlySet<string> = new Set(['settledById', 'fingerprints', 'stamp']);
+
 /** The body is not copied. */
 export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
   return sealRecord(fieldsOf(record), (writer) => writeMeta(writer, record), seed);
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  // A version that skips the first may store such a post again, but loses nothing. One that skips the other
-  // takes another post under an old id for a repetition.
-  const isOptional = record.kind === 'settledById' || record.kind === 'fingerprints';
-  const flags = isOptional ? flagOptional : 0;
+  const flags = optionalKinds.has(record.kind) ? flagOptional : 0;
   if (!('body' in record)) {
     return { type: bodilessType(record), flags, body: noBody, bodyChecksum: 0 };
   }
@@ -163,7 +181,7 @@ function messageType(record: PostedRecord | CopiedRecord): number {
 
 /** A record of the journal itself: no other segment may repeat it. */
 export function isStoreRecord({ type }: RawRecord): boolean {
-  return type === typeOf.segment || type === typeOf.syncPoint || type === typeOf.removed;
+  return type < typeOf.posted;
 }
 
 /** undefined for a record that is not the journal's own. */
@@ -176,6 +194,8 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
         return { kind: 'syncPoint', durable: readPosition(reader) };
       case typeOf.removed:
         return { kind: 'removed', epoch: reader.u32(), segment: reader.u32() };
+      case typeOf.stamp:
+        return { kind: 'stamp', sequence: readNumber(reader), time: readTime(reader) };
       default:
         return undefined;
     }
@@ -218,6 +238,9 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'removed':
       writer.u32(record.epoch).u32(record.segment);
       return;
+    case 'stamp':
+      writer.u64(record.sequence).u64(record.time);
+      return;
     case 'posted':
       writeEnvelope(writer, record.envelope);
       writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
@@ -257,6 +280,9 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'settledById':
       writer.list(record.holds, ({ id, number }) => writer.text(id).u64(number));
       return;
+    case 'paused':
+      writer.text(record.mailbox).u8(Number(record.isPaused));
+      return;
     case 'fingerprints':
       writer.list(record.fingerprints, ([number, of]) => writer.u64(number).u32(of));
       return;
@@ -274,6 +300,7 @@ function readMeta(
     case 'segment':
     case 'syncPoint':
     case 'removed':
+    case 'stamp':
       return undefined;
     case 'posted': {
       const { body, ...read } = readEnvelopeOf(reader, record);
@@ -328,6 +355,10 @@ function readMeta(
     case 'fingerprints': {
       const fingerprints = reader.list(12, () => [readNumber(reader), reader.u32()] as const);
       return { kind, fingerprints };
+    }
+    case 'paused': {
+      const mailbox = readStoredNameOrNone(reader);
+      return { kind, mailbox, isPaused: readFlag(reader) };
     }
     default:
       return unreachable(kind);

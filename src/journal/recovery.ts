@@ -272,7 +272,7 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
       prologueEnd = found.end + record.prologueBytes;
     }
     if (record?.kind === 'removed') removed.push(record);
-    else if (record) durable = max(durable, record.durable);
+    else if (record && record.kind !== 'stamp') durable = max(durable, record.durable);
     if (header && found.offset === validBytes) validBytes = found.end;
     lastEnd = found.end;
   }

@@ -166,3 +166,9 @@ export function readMessageIdOrNone(reader: ByteReader): MessageId | '' {
 export function readSessionId(reader: ByteReader): SessionId {
   return shared(parseSessionId(reader.text()));
 }
+
+export function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
+  return value === 1;
+}

@@ -6,6 +6,7 @@ import type {
   MailboxStatus,
 } from './look-results.ts';
 import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
+import type { EventBatch, EventCursor } from './mail-events.ts';
 import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
 import type {
   DeadLetter,
@@ -93,6 +94,17 @@ export interface WatchArguments extends Cancellable {
   readonly path?: string | undefined;
   /** As of a wait. */
   readonly onTimeout?: WaitArguments['onTimeout'];
+}
+
+export interface EventsArguments extends Cancellable {
+  /** Only events behind this position; `start`: all that are kept, `now`: those that happen from now on. */
+  readonly after: EventCursor | 'start' | 'now';
+  /** How long to wait for the first event, at most `waitMsMax`; 0 not to wait. */
+  readonly timeoutMs: number;
+  /** Only events of messages that were posted to these mailboxes or are in them, and of their pauses; absent or empty for all. */
+  readonly mailboxes?: readonly Name[] | undefined;
+  /** How many bytes of each body are wanted; 0 for none. */
+  readonly partBytesMax: number;
 }
 
 export interface FetchArguments extends Cancellable {
@@ -261,6 +273,18 @@ export interface MailService {
    * after 20 s.
    */
   watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined>;
+  /**
+   * Returns what happened to mail behind a cursor, or waits for it. It reads, settles and holds nothing. A caller that
+   * falls behind is served from disk; what is not kept any more is reported as a gap.
+   */
+  events(options: EventsArguments): Promise<EventBatch>;
+  /**
+   * Stops deliveries from these mailboxes, or from all if the list is empty, until resume(). Posts are stored. It
+   * outlives the broker. Returns all mailboxes that are paused then; '' stands for "all".
+   */
+  pause(mailboxes: readonly Name[], options?: Cancellable): Promise<readonly (Name | '')[]>;
+  /** Goes on with deliveries from these mailboxes, or from all if the list is empty. Returns those that are still paused. */
+  resume(mailboxes: readonly Name[], options?: Cancellable): Promise<readonly (Name | '')[]>;
   /** Returns messages that are ready now, without waiting; of a list, from one mailbox after the other. */
   fetch(from: Name | MailboxList, options?: FetchArguments): Promise<FetchResult>;
   /** Looks at messages, ready and held, and changes nothing. */

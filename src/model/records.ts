@@ -13,7 +13,8 @@ export type JournalRecord =
   | ForgottenRecord
   | NamedIdsRecord
   | SettledByIdRecord
-  | FingerprintsRecord;
+  | FingerprintsRecord
+  | PausedRecord;
 
 export interface PostedRecord {
   readonly kind: 'posted';
@@ -117,4 +118,12 @@ export interface SettledByIdRecord {
 export interface FingerprintsRecord {
   readonly kind: 'fingerprints';
   readonly fingerprints: readonly (readonly [number: number, fingerprint: number])[];
+}
+
+/** A mailbox from which nothing is delivered, or from which deliveries go on. A segment prologue repeats those that are paused. */
+export interface PausedRecord {
+  readonly kind: 'paused';
+  /** '' for all mailboxes, also those that are paused by themselves. */
+  readonly mailbox: Name | '';
+  readonly isPaused: boolean;
 }

@@ -5,6 +5,7 @@ import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax } from '../base/limits.ts';
 import {
+  readFlag,
   readHolds,
   readNameOrNone,
   readOrigin,
@@ -31,7 +32,6 @@ import {
   checkNoBody,
   checkNoHeader,
   holdsBytes,
-  readFlag,
   readFullEnvelope,
   readHeader,
   readLastHold,

@@ -108,12 +108,6 @@ export function readOtherFolder(reader: ByteReader): { otherFolder?: string } {
   return otherFolder === '' ? {} : { otherFolder };
 }
 
-export function readFlag(reader: ByteReader): boolean {
-  const value = reader.u8();
-  if (value > 1) throw new IpcError('bad_frame', `a flag of ${value}`);
-  return value === 1;
-}
-
 /** Of a response: the addresses are shown, so nothing but IP addresses is accepted. */
 export function checkAddresses(addresses: string[]): string[] {
   const isRight = (each: string) => ipv4Form.test(each) || ipv6Form.test(each);

@@ -3,6 +3,7 @@ import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, fetchMessagesMax, messagesPerDrop } from '../base/limits.ts';
 import {
+  readFlag,
   readMessageId,
   readName,
   readOrigin,
@@ -24,7 +25,6 @@ import type { Frame } from './frame.ts';
 import {
   checkChecksum,
   checkNoBody,
-  readFlag,
   readFullEnvelope,
   readHeader,
   readLastHold,

@@ -3,6 +3,7 @@ import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
+  readFlag,
   readHolds,
   readMessageId,
   readMessageIdOrNone,
@@ -20,7 +21,6 @@ import {
   nameBytesMin,
   readChosenId,
   readCount,
-  readFlag,
   readHeader,
   readOptionalList,
   writeOptionalList,

@@ -3,9 +3,9 @@
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { mailElsewhereMax, timeMsMax } from '../base/limits.ts';
-import { readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
+import { readFlag, readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
-import { readFlag, readListUpTo } from './header-fields.ts';
+import { readListUpTo } from './header-fields.ts';
 
 /** Mail ahead of a message that was posted. */
 type Ahead = Pick<StoredMessage, 'before' | 'holder' | 'same'>;

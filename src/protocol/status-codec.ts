@@ -9,6 +9,7 @@ import {
   timeMsMax,
 } from '../base/limits.ts';
 import {
+  readFlag,
   readName,
   readNumber,
   readOrigin,
@@ -21,7 +22,7 @@ import type { ConnectedSession, DeadLetterCount, MailboxStatus } from '../model/
 import { parseStoredName } from '../model/message.ts';
 import type { StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { nameBytesMin, readFlag, readListUpTo } from './header-fields.ts';
+import { nameBytesMin, readListUpTo } from './header-fields.ts';
 import { type JsonFields, readJson, writeJson } from './json-header.ts';
 import { readWakePath } from './read-codec.ts';
 

@@ -467,6 +467,8 @@ function recordText(record: JournalRecord): string {
       return `${kind} ${record.holds.map(({ id, number }) => `${number}:${shortId(id)}`).join(',')}`;
     case 'fingerprints':
       return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
+    case 'paused':
+      return `${kind} ${record.mailbox || '(all)'} ${record.isPaused}`;
   }
 }
 

@@ -69,6 +69,7 @@ const engineRecords: JournalRecord[] = [
   { kind: 'named', ids: [['by hand' as MessageId, 9]] },
   { kind: 'settledById', holds: [{ id: 'by hand' as MessageId, number: 9 }] },
   { kind: 'fingerprints', fingerprints: [[5, 0xfedc_ba98]] },
+  { kind: 'paused', mailbox: 'C' as Name, isPaused: true },
 ];
 
 const storeRecords: StoreRecord[] = [
@@ -83,6 +84,7 @@ const storeRecords: StoreRecord[] = [
   },
   { kind: 'syncPoint', durable: { segment: 1, offset: 400 } },
   { kind: 'removed', epoch: 1, segment: 1 },
+  { kind: 'stamp', sequence: 12, time: 1_700_000_000_000 },
 ];
 
 const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
@@ -92,6 +94,7 @@ const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
     '0000000001f4',
   syncPoint: 'ff4a02000000000c0000000000000000968451e5000000010000000000000190',
   removed: 'ff4a03000000000800000000000000000ea980bd0000000100000001',
+  stamp: 'ff4a04010000001000000000000000008e4dad2f000000000000000c0000018bcfe56800',
   posted:
     'ff4a10000000005a000000053610a6860f30203e00000000000000050000018bcfe5680012303132' +
     '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
@@ -115,6 +118,7 @@ const pinned: Record<(JournalRecord | StoreRecord)['kind'], string> = {
   named: 'ff4a1800000000140000000000000000863ac3be000000010762792068616e640000000000000009',
   settledById: 'ff4a1b01000000140000000000000000dd4ea017000000010762792068616e640000000000000009',
   fingerprints: 'ff4a1e010000001000000000000000006ec943cb000000010000000000000005fedcba98',
+  paused: 'ff4a2500000000030000000000000000af6cb55c014301',
 };
 
 function bytesOf(record: JournalRecord | StoreRecord): Buffer {
