@@ -96,10 +96,15 @@ export interface RetriedEvent extends OfMessage {
   readonly kind: 'retried';
 }
 
-/** Deliveries from the mailbox were paused, or resumed. */
-export interface PauseEvent extends OfRecord {
-  readonly kind: 'paused' | 'resumed';
-  /** '' for all mailboxes. */
+/** Nothing is delivered from the mailbox any more; '' for all mailboxes. */
+export interface PausedEvent extends OfRecord {
+  readonly kind: 'paused';
+  readonly mailbox: Name | '';
+}
+
+/** Deliveries from the mailbox go on; '' for all mailboxes. */
+export interface ResumedEvent extends OfRecord {
+  readonly kind: 'resumed';
   readonly mailbox: Name | '';
 }
 
@@ -111,7 +116,8 @@ export type MailEvent =
   | DroppedEvent
   | DeadLetteredEvent
   | RetriedEvent
-  | PauseEvent;
+  | PausedEvent
+  | ResumedEvent;
 
 /** Some events, in their order. */
 export interface EventBatch {
