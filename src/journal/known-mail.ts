@@ -11,7 +11,12 @@ interface TrackedMessage extends KnownMessage {
   mailbox: Name;
   attempt: number;
   holder: SessionId | undefined;
+  /** How many gaps were before the record that said its state. */
+  gaps: number;
 }
+
+/** Stands for the session that may hold a message since a gap. */
+const unknownSession = '0000000000000000' as SessionId;
 
 interface Holder {
   name: Name | '';
@@ -23,9 +28,18 @@ export class MailTracker implements KnownMail {
   /** Sessions that hold messages. */
   readonly #holders = new Map<SessionId, Holder>();
   readonly #paused = new Set<Name | ''>();
+  #gaps = 0;
 
-  message(number: number): TrackedMessage | undefined {
-    return this.#messages.get(number);
+  message(number: number): KnownMessage | undefined {
+    const message = this.#messages.get(number);
+    if (message?.holder !== undefined || message?.gaps === this.#gaps) return message;
+    // A gap may have had its delivery: it was no drop that settles it.
+    return message && { ...message, holder: unknownSession };
+  }
+
+  /** Records are missing. */
+  gap(): void {
+    this.#gaps++;
   }
 
   holderName(session: SessionId): Name | '' {
@@ -73,7 +87,8 @@ export class MailTracker implements KnownMail {
       to,
       from,
     };
-    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined });
+    const gaps = this.#gaps;
+    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined, gaps });
   }
 
   #change(
@@ -91,6 +106,7 @@ export class MailTracker implements KnownMail {
     message.mailbox = mailbox ?? message.mailbox;
     message.attempt = attempt;
     message.holder = holder;
+    message.gaps = this.#gaps;
   }
 
   #settle(numbers: readonly number[]): void {

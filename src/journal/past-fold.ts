@@ -57,7 +57,8 @@ interface OpenFile extends SegmentId {
   /** The number of the next record; 0 if that is not known, or it has none. */
   next: number;
   /** The valid records behind a hole, until a stamp says their numbers. */
-  behindHole: JournalRecord[] | undefined;
+  behindHole: (JournalRecord | undefined)[] | undefined;
+  isBroken: boolean;
   /** Messages of which a record without a number told first. */
   readonly learned: Set<number>;
 }
@@ -89,7 +90,9 @@ export class PastFold {
     const { epoch, segment } = file;
     const prologue = prologueOf(bytes, file);
     const isSame = this.#file?.epoch === epoch && this.#file.segment === segment;
-    const isWithoutStamps = prologue !== undefined && prologue.start === undefined;
+    const isWithoutStamps = prologue?.isWhole === true && prologue.start === undefined;
+    const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
+    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
     // Only a segment counts up to a length: a packed file was written anew.
     const counting = prologue ? (file.bytes ?? bytes.length) : bytes.length;
     // There is no number by which a second copy would be known.
@@ -100,6 +103,7 @@ export class PastFold {
       prologueEnd: prologue?.end ?? 0,
       next: 0,
       behindHole: undefined,
+      isBroken: false,
       learned: new Set(),
     };
   }
@@ -110,12 +114,9 @@ export class PastFold {
     if (!file) return false;
     for (let count = 0; count < stepRecords; count++) {
       const { done, value: found } = file.found.next();
-      if (done) {
-        this.#endHole(file, 0);
-        return false;
-      }
+      if (done) return false;
       if (isRecord(found)) this.#read(file, found);
-      else this.#lost(file, found);
+      else this.#lost(file);
     }
     return true;
   }
@@ -128,16 +129,25 @@ export class PastFold {
   }
 
   end(): EventBatch {
+    if (this.#file) this.#endHole(this.#file, 0);
     return this.#batch(false);
   }
 
-  #lost(file: OpenFile, { offset }: LostBytes): void {
-    this.#endHole(file, 0);
+  #lost(file: OpenFile): void {
     file.next = 0;
-    if (!file.isWithoutStamps && offset >= file.prologueEnd) file.behindHole = [];
+    // The zeros at the end of a file are no hole before another record.
+    file.isBroken = file.behindHole !== undefined;
+  }
+
+  /** Another hole follows the records behind a hole: no stamp says their numbers. */
+  #endBroken(file: OpenFile): void {
+    if (!file.isBroken) return;
+    file.isBroken = false;
+    this.#endHole(file, 0);
   }
 
   #read(file: OpenFile, raw: RawRecord): void {
+    this.#endBroken(file);
     if (isStoreRecord(raw)) {
       const record = unlessCorrupt(() => decodeStoreRecord(raw));
       if (record?.kind === 'stamp') this.#stamp(file, record);
@@ -149,8 +159,10 @@ export class PastFold {
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
     const record = unlessCorrupt(() => decodeRecord(raw));
-    if (file.behindHole) {
-      if (record) file.behindHole.push(record);
+    const isBehindHole = sequence === 0 && raw.offset >= file.prologueEnd;
+    if (isBehindHole && !file.isWithoutStamps) {
+      file.behindHole ??= [];
+      file.behindHole.push(record);
     } else if (sequence > 0 && !isSeen) {
       this.#reach(file, sequence);
       if (record) this.#apply(record, sequence);
@@ -170,10 +182,11 @@ export class PastFold {
     file.behindHole = undefined;
     for (const [index, record] of records.entries()) {
       const sequence = next - records.length + index;
-      if (next === 0 || sequence <= 0) this.#repeated(file, record);
-      else if (sequence > this.#last && sequence < file.numberEnd) {
+      if (next === 0 || sequence <= 0) {
+        if (record) this.#repeated(file, record);
+      } else if (sequence > this.#last && sequence < file.numberEnd) {
         this.#reach(file, sequence);
-        this.#apply(record, sequence);
+        if (record) this.#apply(record, sequence);
       }
     }
   }
@@ -181,6 +194,7 @@ export class PastFold {
   /** The record with this number is the next one. What is missing before it is a gap. */
   #reach({ epoch }: OpenFile, sequence: number): void {
     const before = this.#last === 0 ? this.#after : Math.max(this.#last, this.#after ?? 0);
+    if (this.#last > 0 && sequence > this.#last + 1) this.#mail.gap();
     if (before !== undefined && sequence > before + 1) {
       if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
       this.#gap = { from: before + 1, to: sequence - 1 };
