@@ -382,9 +382,9 @@ export class Link {
   }
 }
 
-/** The broker keeps the call until there is mail. */
+/** The broker keeps the call until there is mail, or something happens to it. */
 function isParked({ kind }: OpenCall): boolean {
-  return kind === 'wait' || kind === 'watch';
+  return kind === 'wait' || kind === 'watch' || kind === 'events';
 }
 
 /** Its caller gave up because several owners failed. */
