@@ -37,6 +37,7 @@ import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { EventFeed } from './event-feed.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
 import { checkAddresses, checkMayListen } from './listeners.ts';
+import { StorePast } from './past-events.ts';
 import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
 import { SilentPeers } from './silent-peers.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
@@ -170,7 +171,9 @@ export class Broker {
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });
+    const { folder, disk } = this.#options;
     this.#feed = new EventFeed({
+      past: new StorePast(folder, disk, runtime),
       ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });

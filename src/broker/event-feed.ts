@@ -7,7 +7,7 @@
 //    so all followers together have a small share of it.
 // 4. A cursor that is older than the ring is served from the files of the store. What is not there is a gap.
 // 5. Without requests for `eventsIdleMs` no more events are made.
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
@@ -50,7 +50,11 @@ interface Follower {
   readonly request: RequestNumber;
   readonly partBytesMax: number;
   readonly mayPark: boolean;
+  /** It wants all that is kept, and has read nothing yet. */
+  isStart: boolean;
   readonly batch: PendingBatch;
+  /** While it reads from files. */
+  reading: PastReading | undefined;
   timer: Timer | undefined;
 }
 
@@ -58,8 +62,6 @@ interface Follower {
 const pauseShare = 9;
 /** A process that stood still meanwhile, or a busy machine, must not make it long. */
 const pauseMsMax = 40;
-/** Work of a reader of the files after which it rests. */
-const pastSliceMs = 1;
 /** Pause before a request looks again for a reader of the files, while all are in use. */
 const readerRetryMs = 50;
 
@@ -100,7 +102,9 @@ export class EventFeed {
     // The caller learns its cursor at once: sent again later, `now` would mean another place.
     const mayPark = waitMs > 0 && request.after !== 'now';
     const timer = mayPark ? this.#runtime.setTimer(() => this.#end(follower), waitMs) : undefined;
-    const follower: Follower = { connection, request: number, partBytesMax, mayPark, batch, timer };
+    const isStart = request.after === 'start';
+    const how = { partBytesMax, mayPark, isStart, reading: undefined };
+    const follower: Follower = { connection, request: number, ...how, batch, timer };
     if (requests) requests.set(number, follower);
     else this.#open.set(connection, new Map([[number, follower]]));
     this.#openCount += 1;
@@ -217,10 +221,15 @@ export class EventFeed {
       follower.batch.skip(this.#ring.begins);
       return void this.#due.add(follower);
     }
-    const { connection, batch, partBytesMax } = follower;
-    const reading = this.#past.open(connection, batch.seen, partBytesMax > 0, this.#ring.last);
-    if (reading) void this.#readPast(follower, reading, this.#past);
-    else this.#runtime.setTimer(() => this.#retry(follower), readerRetryMs);
+    const { connection, batch, partBytesMax, isStart } = follower;
+    const place = { connection, partBytesMax, position: batch.seen };
+    const reading = this.#past.open(place, isStart, this.#ring.last);
+    if (!reading) {
+      this.#runtime.setTimer(() => this.#retry(follower), readerRetryMs);
+      return;
+    }
+    follower.isStart = false;
+    void this.#readPast(follower, reading, this.#past);
   }
 
   #retry(follower: Follower): void {
@@ -230,38 +239,32 @@ export class EventFeed {
   /** Until the batch is full, or the ring goes on from here. */
   async #readPast(follower: Follower, reading: PastReading, past: PastReadings): Promise<void> {
     const { batch } = follower;
-    let isOver = false;
-    let began = this.#runtime.now();
+    follower.reading = reading;
     try {
-      while (this.#isOpen(follower) && batch.seen < this.#ring.begins) {
+      while (batch.seen < this.#ring.begins) {
         const item = await reading.peek();
-        if (!this.#isOpen(follower)) break;
-        isOver = item === undefined;
-        if (!item) batch.seen = Math.max(batch.seen, reading.writtenBefore);
-        else if (batch.isFull || ('gap' in item && batch.hasEvents)) return this.#end(follower);
-        else if ('gap' in item) batch.skip(item.gap.to);
+        // The request has ended, and the item is for the next one.
+        if (!this.#isOpen(follower)) return;
+        if (!item) {
+          batch.seen = Math.max(batch.seen, reading.writtenBefore);
+          break;
+        }
+        if (batch.isFull || ('gap' in item && batch.hasEvents)) return this.#end(follower);
+        if ('gap' in item) batch.skip(item.gap.to);
         else if (!batch.take(item)) return this.#end(follower);
-        if (isOver) break;
         reading.taken(batch.seen);
-        const workedMs = this.#runtime.now() - began;
-        if (workedMs < pastSliceMs) continue;
-        await this.#rest(Math.min(pauseMsMax, workedMs * pauseShare));
-        began = this.#runtime.now();
       }
     } catch (error) {
-      if (!(error instanceof IpcError)) throw error;
-      isOver = true;
+      if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+      if (!this.#isOpen(follower)) return;
+      past.close(reading);
       if (batch.hasEvents) return this.#end(follower);
+      // What the disk does not give is missing.
       batch.skip(this.#ring.begins);
-    } finally {
-      if (isOver || batch.seen >= this.#ring.begins) past.close(reading);
-      else past.free(reading);
     }
-    this.#retry(follower);
-  }
-
-  #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#runtime.setTimer(resolve, ms).unref());
+    follower.reading = undefined;
+    past.close(reading);
+    this.#isDue(follower);
   }
 
   #isOpen({ connection, request, batch }: Follower): boolean {
@@ -277,8 +280,9 @@ export class EventFeed {
   }
 
   #drop(follower: Follower): void {
-    const { connection, request, timer } = follower;
+    const { connection, request, timer, reading } = follower;
     this.#runtime.clearTimer(timer);
+    if (reading) this.#past?.free(reading);
     this.#parked.delete(follower);
     this.#due.delete(follower);
     const requests = this.#open.get(connection);

@@ -1,47 +1,116 @@
 // The past of a store, for sessions whose cursor is older than the events in memory. A reader of the files stays open
-// between the batches of a connection, because each reader begins at the oldest file.
-
+// between the batches of a connection, because each reader begins at the oldest file. All readers together take a small
+// share of the broker's time.
+import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
-import type { EventGap } from '../model/mail-events.ts';
+import type { Disk } from '../journal/disk.ts';
+import { readEvents } from '../journal/store-reader.ts';
+import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { EventsOfRecord } from './event-ring.ts';
 
-/** The files of the store. */
-export interface PastSource {
-  /**
-   * The records behind `after` that have events, in their order, and what is missing between them. It ends when it has
-   * read all that was written when it began, or more.
-   */
-  read(after: number, withBodies: boolean): AsyncGenerator<EventsOfRecord | PastGap, void>;
-}
-
+/** What is missing in front of the next events. */
 export interface PastGap {
   readonly gap: EventGap;
+}
+
+/** How the files of a store are read. */
+export interface PastSource {
+  /**
+   * The events of the records behind `after`, in their order; undefined: all that are kept. It ends when it has read all
+   * that was written when it began, and may hang once `isClosed`: a generator cannot be ended between two events.
+   */
+  read(
+    after: number | undefined,
+    partBytesMax: number,
+    isClosed: () => boolean,
+  ): AsyncGenerator<EventBatch>;
+}
+
+/** Work after which a reader rests, and multiple of its time for which it does. */
+const turnMsMax = 1;
+const restShare = 9;
+/** A process that stood still meanwhile, or a busy machine, must not make it long. */
+const restMsMax = 40;
+
+/** Reads the files of a broker's store beside it. */
+export class StorePast implements PastSource {
+  readonly #folder: string;
+  readonly #disk: Disk | undefined;
+  readonly #runtime: Pick<Runtime, 'now' | 'defer' | 'setTimer'>;
+  /** When the reader that reads next may do so. */
+  #freeAt = 0;
+
+  constructor(
+    folder: string,
+    disk: Disk | undefined,
+    runtime: Pick<Runtime, 'now' | 'defer' | 'setTimer'>,
+  ) {
+    this.#folder = folder;
+    this.#disk = disk;
+    this.#runtime = runtime;
+  }
+
+  read(
+    after: number | undefined,
+    partBytesMax: number,
+    isClosed: () => boolean,
+  ): AsyncGenerator<EventBatch> {
+    const { now, defer } = this.#rested(isClosed);
+    return readEvents(this.#folder, {
+      ...{ after, partBytesMax, turnMsMax, runtime: { now, defer } },
+      ...(this.#disk && { disk: this.#disk }),
+    });
+  }
+
+  /** A runtime that gives way for longer than a turn of the event loop. */
+  #rested(isClosed: () => boolean): Pick<Runtime, 'now' | 'defer'> {
+    const runtime = this.#runtime;
+    let began = runtime.now();
+    const defer = (callback: () => void) => {
+      const now = runtime.now();
+      const restMs = Math.min(restMsMax, (now - began) * restShare);
+      this.#freeAt = Math.max(this.#freeAt, now) + restMs;
+      const resume = () => {
+        if (isClosed()) return;
+        began = runtime.now();
+        callback();
+      };
+      if (this.#freeAt - now < 1) runtime.defer(resume);
+      else runtime.setTimer(resume, this.#freeAt - now).unref();
+    };
+    return { now: () => runtime.now(), defer };
+  }
+}
+
+interface PlaceOfReading {
+  readonly connection: ConnectionId;
+  readonly partBytesMax: number;
+  /** All events up to this record were taken. */
+  readonly position: number;
 }
 
 /** Reads for one connection. */
 export class PastReading {
   readonly connection: ConnectionId;
-  readonly withBodies: boolean;
+  readonly partBytesMax: number;
   /** Whatever was written up to this record has been read when the files end. */
   readonly writtenBefore: number;
-  /** All events up to this record were taken. */
   position: number;
   isInUse = false;
+  #isClosed = false;
   readonly #items: AsyncGenerator<EventsOfRecord | PastGap, void>;
   #next: Promise<IteratorResult<EventsOfRecord | PastGap, void>> | undefined;
 
-  constructor(
-    source: PastSource,
-    from: Pick<PastReading, 'connection' | 'withBodies' | 'position' | 'writtenBefore'>,
-  ) {
-    this.connection = from.connection;
-    this.withBodies = from.withBodies;
-    this.position = from.position;
-    this.writtenBefore = from.writtenBefore;
-    this.#items = source.read(from.position, from.withBodies);
+  constructor(source: PastSource, place: PlaceOfReading, isStart: boolean, writtenBefore: number) {
+    this.connection = place.connection;
+    this.partBytesMax = place.partBytesMax;
+    this.position = place.position;
+    this.writtenBefore = writtenBefore;
+    const after = isStart ? undefined : place.position;
+    this.#items = recordsOf(source.read(after, place.partBytesMax, () => this.#isClosed));
   }
 
-  /** The next item, which stays the next one until it is taken. undefined at the end of the files. */
+  /** The next item, which stays the next one until it is taken; undefined at the end of the files. */
   async peek(): Promise<EventsOfRecord | PastGap | undefined> {
     this.#next ??= this.#items.next();
     return (await this.#next).value ?? undefined;
@@ -53,7 +122,7 @@ export class PastReading {
   }
 
   close(): void {
-    // A generator ends only after the step that is under way.
+    this.#isClosed = true;
     void this.#items.return().catch(() => {});
   }
 }
@@ -70,19 +139,14 @@ export class PastReadings {
     this.#readingsMax = readingsMax;
   }
 
-  /** A reader at this position; undefined while all readers are in use. The caller ends its use with free(). */
-  open(
-    connection: ConnectionId,
-    position: number,
-    withBodies: boolean,
-    writtenBefore: number,
-  ): PastReading | undefined {
-    const found = [...this.#readings].find(
-      (each) => !each.isInUse && fits(each, { connection, position, withBodies }),
-    );
-    if (!found && !this.#makeRoom()) return undefined;
-    const from = { connection, position, withBodies, writtenBefore };
-    const reading = found ?? new PastReading(this.#source, from);
+  /**
+   * A reader at this place; undefined while all readers are in use. The caller ends its use with free(). `isStart`: it
+   * reads from the oldest event that is kept. `written`: the record that was written last.
+   */
+  open(place: PlaceOfReading, isStart: boolean, written: number): PastReading | undefined {
+    const fitting = [...this.#readings].find((each) => !isStart && fits(each, place));
+    if (!fitting && !this.#makeRoom()) return undefined;
+    const reading = fitting ?? new PastReading(this.#source, place, isStart, written);
     this.#readings.delete(reading);
     this.#readings.add(reading);
     reading.isInUse = true;
@@ -113,14 +177,31 @@ export class PastReadings {
   }
 }
 
-function fits(
-  reading: PastReading,
-  wanted: Pick<PastReading, 'connection' | 'position' | 'withBodies'>,
-): boolean {
-  const { connection, position, withBodies } = reading;
+function fits(reading: PastReading, { connection, partBytesMax, position }: PlaceOfReading) {
   return (
-    connection === wanted.connection &&
-    position === wanted.position &&
-    withBodies === wanted.withBodies
+    !reading.isInUse &&
+    reading.connection === connection &&
+    reading.partBytesMax === partBytesMax &&
+    reading.position === position
   );
+}
+
+/** The events of each batch, record by record. */
+async function* recordsOf(
+  batches: AsyncGenerator<EventBatch>,
+): AsyncGenerator<EventsOfRecord | PastGap, void> {
+  for await (const { gap, events } of batches) {
+    if (gap) yield { gap };
+    let run: MailEvent[] = [];
+    for (const event of events) {
+      const [first] = run;
+      if (first && first.sequence !== event.sequence) {
+        yield { sequence: first.sequence, events: run };
+        run = [];
+      }
+      run.push(event);
+    }
+    const [first] = run;
+    if (first) yield { sequence: first.sequence, events: run };
+  }
 }

@@ -148,7 +148,6 @@ export function decodeEvent(frame: Frame): EventResponse {
       part: part === 'given' ? frame.body : undefined,
     };
   });
-  if (event.sequence === 0) throw new IpcError('bad_frame', 'an event with the sequence 0');
   if (event.kind !== 'stored' || !event.part) checkNoBody(frame);
   else checkPart(event.part, event.envelope);
   return { kind: 'event', request: frame.request, event, hasSamePart };
