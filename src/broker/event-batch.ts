@@ -25,11 +25,14 @@ export class PendingBatch {
   /** The last record that was looked through. */
   seen: number;
   #gap: EventGap | undefined;
+  /** Nothing is missing before the oldest event that is kept. */
+  readonly #isFromStart: boolean;
 
   constructor(request: EventsRequest, seen: number, limits: EventBatchLimits) {
     this.#request = request;
     this.seen = seen;
     this.#limits = limits;
+    this.#isFromStart = isFromStart(request);
     const { mailboxes } = request;
     if (mailboxes.length > 0) this.#mailboxes = new Set(mailboxes);
   }
@@ -57,13 +60,10 @@ export class PendingBatch {
     return true;
   }
 
-  /**
-   * Records up to this one are missing. Nothing is missing before the first one that is kept, if the session asked for
-   * all that are. Only in front of the first event.
-   */
+  /** Records up to this one are missing. Only in front of the first event. */
   skip(to: number): void {
     const from = this.#gap?.from ?? this.seen + 1;
-    if (this.seen > 0 && to >= from) this.#gap = { from, to };
+    if (!this.#isFromStart && to >= from) this.#gap = { from, to };
     this.seen = Math.max(this.seen, to);
   }
 
@@ -111,6 +111,11 @@ export class PendingBatch {
         return has(event.message.to) || has(event.mailbox);
     }
   }
+}
+
+/** Epoch 0 is that of a client that no broker has answered yet. */
+export function isFromStart({ after }: EventsRequest): boolean {
+  return after === 'start' || (typeof after === 'object' && after.epoch === 0);
 }
 
 function joined(frames: readonly Buffer[]): Buffer[] {

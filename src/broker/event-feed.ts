@@ -15,7 +15,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { EventsRequest } from '../model/event-requests.ts';
 import type { RequestNumber } from '../model/requests.ts';
-import { type EventBatchLimits, PendingBatch } from './event-batch.ts';
+import { type EventBatchLimits, isFromStart, PendingBatch } from './event-batch.ts';
 import { EventRing, type EventRingLimits, type WrittenRecords } from './event-ring.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type PastReading, PastReadings, type PastSource } from './past-events.ts';
@@ -102,7 +102,7 @@ export class EventFeed {
     // The caller learns its cursor at once: sent again later, `now` would mean another place.
     const mayPark = waitMs > 0 && request.after !== 'now';
     const timer = mayPark ? this.#runtime.setTimer(() => this.#end(follower), waitMs) : undefined;
-    const isStart = request.after === 'start';
+    const isStart = isFromStart(request);
     const how = { partBytesMax, mayPark, isStart, reading: undefined };
     const follower: Follower = { connection, request: number, ...how, batch, timer };
     if (requests) requests.set(number, follower);

@@ -373,7 +373,8 @@ export class Link {
   /** A broker closes the connection over a request that it does not know, which would end what this session holds. */
   #sendCall(call: OpenCall, { requests = [], pid }: Welcome): void {
     if (laterRequests.includes(call.kind) && !requests.includes(call.kind)) {
-      const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${call.kind}`;
+      const deed = call.kind === 'events' ? 'tell what happens to mail' : call.kind;
+      const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${deed}`;
       const hint = 'end that session or update it, then try again';
       return call.fail(new IpcError('version_mismatch', what, { hint }));
     }
