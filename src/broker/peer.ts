@@ -164,6 +164,8 @@ function furtherItems(request: Request): number {
     case 'watch':
     case 'fetch':
       return request.mailboxes.length - 1;
+    case 'pause':
+      return Math.max(0, request.mailboxes.length - 1);
     case 'find':
       return Math.max(0, request.ids.length - 1);
     default:

@@ -43,17 +43,13 @@ import {
   type Origin,
   type SessionId,
 } from '../model/message.ts';
+import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type {
-  CompactRequest,
   DeadLetter,
   DroppedMessage,
-  DropRequest,
-  FindRequest,
-  ListenRequest,
   Response,
-  RetryRequest,
-  StatusRequest,
+  SessionRequest,
   StatusResponse,
   Welcome,
 } from '../model/requests.ts';
@@ -72,9 +68,8 @@ export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
 }
 
 /** A request without its number. */
-type Asked = WithoutNumber<
-  CompactRequest | DropRequest | FindRequest | ListenRequest | RetryRequest | StatusRequest
->;
+type Asked = WithoutNumber<Extract<SessionRequest, { kind: AskedKind }>>;
+type AskedKind = 'compact' | 'drop' | 'find' | 'listen' | 'pause' | 'retry' | 'status';
 type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 
 export class Client {
@@ -188,9 +183,10 @@ export class Client {
       },
       take: (response, self) => {
         if (response.kind === 'end') {
-          const { remaining, elsewhere } = response;
+          const { remaining, elsewhere, paused } = response;
           const all = deliveries.map((each) => ({ ...each, elsewhere }));
-          self.done({ deliveries: all, remaining, elsewhere });
+          const left = { remaining, elsewhere, ...(paused && { paused }) };
+          self.done({ deliveries: all, ...left });
         }
         if (response.kind !== 'offer') return;
         deliveries.push(response.delivery);
@@ -251,12 +247,14 @@ export class Client {
     throw new IpcError('bad_parameter', 'events');
   }
 
-  async pause(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'pause');
+  async pause(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const pause = { kind: 'pause', isPaused: true, mailboxes } as const;
+    return (await this.#exchange(pause, 'pausing', options)).mailboxes;
   }
 
-  async resume(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'resume');
+  async resume(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const resume = { kind: 'pause', isPaused: false, mailboxes } as const;
+    return (await this.#exchange(resume, 'pausing', options)).mailboxes;
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */

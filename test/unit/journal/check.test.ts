@@ -75,6 +75,7 @@ test('a check of no store finds nothing', async () => {
     messages: 0,
     bytes: 0,
     deadLetters: [],
+    paused: [],
   });
 });
 
