@@ -240,7 +240,7 @@ export class Engine {
     this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
-    const messages = this.size;
+    const { size: messages } = this;
     this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
     for (const early of fetches) this.#read(early.fetch, early.connection);
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
@@ -442,9 +442,7 @@ export class Engine {
     this.#state.deduplication.sessions.disconnect(connection.session);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
     for (const watch of connection.watches.values()) this.#watches.unpark(watch);
-    for (const fetch of connection.earlyFetches.values()) {
-      this.#grace.unpark(fetch, connection);
-    }
+    for (const fetch of connection.earlyFetches.values()) this.#grace.unpark(fetch, connection);
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */

@@ -21,7 +21,7 @@ export function pauseRecords(
   const changed = [...new Set(mailboxes)].filter((mailbox) => names.has(mailbox) !== isPaused);
   const named = names.size - (names.has('') ? 1 : 0);
   if (isPaused && named + changed.length > pausedMailboxesMax) {
-    const what = `${named} mailboxes are paused by their names; the limit is ${pausedMailboxesMax}`;
+    const what = `mailboxes that are paused by their names: ${named}; the limit is ${pausedMailboxesMax}`;
     return new IpcError('too_many_pauses', what);
   }
   return changed.map((mailbox) => ({ kind: 'paused', mailbox, isPaused }));

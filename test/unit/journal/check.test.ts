@@ -43,6 +43,7 @@ test('a check reports what is in a store, and changes nothing', async () => {
       messages: 2,
       bytes: 7,
       deadLetters: [{ to: 'A', messages: 1 }],
+      paused: [],
     },
   );
   assert.deepEqual(disk.files(), before);
