@@ -11,6 +11,7 @@ import { addKeyCommands } from './commands/key.ts';
 import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
@@ -32,6 +33,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
+  addPauseCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);
   addStoreCommands(
