@@ -12,6 +12,7 @@ import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addTopCommand } from './commands/top.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { addWorkCommand } from './commands/work.ts';
@@ -34,6 +35,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addFindCommand(program);
   addDirectCommands(program);
   addOwnerCommands(program);
+  addTopCommand(program);
   addStoreCommands(
     program
       .command('store')
