@@ -362,6 +362,8 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** It is also compacted when it has more segments than this, since every one-shot post begins one. */
 export const segmentsCompact = 16;
+/** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
+export const stampMsMin = 10;
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */

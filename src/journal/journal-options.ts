@@ -48,6 +48,6 @@ export interface JournalOptions {
    */
   snapshot(): readonly JournalRecord[];
   readonly disk?: Disk;
-  readonly runtime?: Pick<Runtime, 'now' | 'defer' | 'randomBytes'>;
+  readonly runtime?: Pick<Runtime, 'now' | 'time' | 'defer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;
 }

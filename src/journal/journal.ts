@@ -13,14 +13,8 @@ import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
-import {
-  type CarriedRecord,
-  isMuchDead,
-  mergeBegin,
-  messagesToCopy,
-  rewrite,
-} from './compaction.ts';
-import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
+import { type CarriedRecord, isMuchDead, messagesToCopy, rewriteAll } from './compaction.ts';
+import type { SegmentCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import {
   abandonEpoch,
@@ -38,8 +32,9 @@ import {
 import { fileSystemWarnings } from './filesystem.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
 import { LiveIndex, type LogFile } from './live-index.ts';
+import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
-import { type OwnerNote, segmentPath, writeOwner } from './paths.ts';
+import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
 import {
   encodeRecord,
@@ -48,10 +43,11 @@ import {
   type StoreRecord,
 } from './record-codec.ts';
 import { type Seed, segmentSeed } from './record-framing.ts';
-import { type Log, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { type Log, refuseNewer, survey } from './recovery.ts';
 import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
 import { SegmentList } from './segment-list.ts';
-import { byteLength, mayWriteFileOf } from './segment-writer.ts';
+import { byteLength } from './segment-writer.ts';
+import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
 
 /** A current segment with fewer dead bytes is not left when a session asks for compaction. */
@@ -71,6 +67,9 @@ export class Journal {
   #note: OwnerNote;
   readonly #segments: SegmentList;
   readonly #live = new LiveIndex();
+  readonly #sequence: RecordSequence;
+  /** The number of the first record of this epoch: none of an earlier epoch counts from there on. */
+  #startSequence = 0;
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
   #fileSystemWarnings: readonly string[] = [];
@@ -113,7 +112,15 @@ export class Journal {
       const log = await survey(disk, folder, own.epoch);
       if (log.store === undefined) await syncParents(disk, folder);
       const journal = new Journal(options, own, log, ballast);
-      return { journal, carried: await journal.#replay(log) };
+      const { carried, corruption } = await replayLog(log, {
+        ...{ options, disk, epoch: own.epoch, isBallastShort: ballast.isShort },
+        limits: journal.#limits,
+        live: journal.#live,
+        segments: journal.#segments,
+        sequence: journal.#sequence,
+      });
+      journal.#corruption = corruption;
+      return { journal, carried };
     } catch (error) {
       abandonEpoch(disk, folder, own);
       throw error;
@@ -142,13 +149,25 @@ export class Journal {
     this.#own = own;
     this.#note = options.owner;
     this.epoch = own.epoch;
-    this.storeId = log.store ?? (options.runtime ?? systemRuntime).randomBytes(16).toString('hex');
+    const runtime = options.runtime ?? systemRuntime;
+    this.#sequence = new RecordSequence(() => runtime.time());
+    this.storeId = log.store ?? runtime.randomBytes(16).toString('hex');
     this.#live.nextNumber = log.nextNumber;
   }
 
   /** Above the number of every message that was ever written. */
   get nextNumber(): number {
     return this.#live.nextNumber;
+  }
+
+  /** The number of the record that was written last, in the sequence of all records of the store; 0 before all. */
+  get sequence(): number {
+    return this.#sequence.next - 1;
+  }
+
+  /** The number of the first record of this epoch. Those of earlier epochs with it, or a higher one, do not count. */
+  get startSequence(): number {
+    return this.#startSequence;
   }
 
   /** Some records are not covered by a sync. */
@@ -179,12 +198,13 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the
    * journal. Must be called after hasSpaceForPost() even with no records, to free the
-   * space that was reserved.
+   * space that was reserved. Returns the number of the first record; the others follow it one by one.
    */
-  append(records: readonly JournalRecord[]): void {
+  append(records: readonly JournalRecord[]): number {
     this.#checkAlive();
     this.#spaceCheck.appended();
-    if (records.length === 0) return;
+    const first = this.#sequence.next;
+    if (records.length === 0) return first;
     this.#write(records);
     for (const record of records) {
       if (record.kind !== 'posted' || !record.body) continue;
@@ -192,6 +212,7 @@ export class Journal {
     }
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
+    return first;
   }
 
   /**
@@ -283,7 +304,7 @@ export class Journal {
     await this.sync();
     // 2. No later header lists it: that could outlive the record that says why it is missing.
     files.shift();
-    this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }]);
+    this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }], 0);
     // 3. That it was removed, not lost, is durable before it goes.
     await this.sync();
     // 4. A successor that began before the record was written may be reading it.
@@ -318,45 +339,11 @@ export class Journal {
     }
   }
 
-  /**
-   * Restores all records. Returns those that the first segment of this epoch carries over: those that are
-   * not durable for certain, and those of the small segments that are merged.
-   */
-  async #replay(log: Log): Promise<CarriedRecord[]> {
-    const carried: CarriedRecord[] = [];
-    const scanner = new CorruptionScanner();
-    const probe = segmentPath(this.#folder, { epoch: this.epoch, segment: 0 });
-    const mayWrite = (bytes: number) => mayWriteFileOf(this.#disk, probe, bytes);
-    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort, mayWrite);
-    for (const [index, extent] of log.segments.entries()) {
-      const { epoch, segment, durableBytes, nextNumber } = extent;
-      if (nextNumber !== undefined) scanner.below(nextNumber);
-      const listedBytes = index < begin ? durableBytes : 0;
-      const file = { epoch, segment, bytes: listedBytes };
-      if (listedBytes > 0) this.#segments.files.push(file);
-      const reader: Reader = {
-        record: (raw, record) => {
-          const location = { file, offset: raw.offset, bytes: raw.end - raw.offset };
-          if (record) scanner.read(file, raw, record);
-          if (record) this.#options.restore(record);
-          if (record) this.#live.apply(record, location);
-          if (raw.offset >= listedBytes) carried.push({ raw, record, location });
-        },
-        lost: (bytes) => scanner.lost(file, bytes),
-      };
-      await replay(this.#disk, this.#folder, extent, reader, this.#options.runtime);
-    }
-    this.#segments.dropDead(this.#live);
-    // What was lost at the end of the log may have had numbers of its own.
-    this.#live.nextNumber += scanner.numbersLost;
-    this.#corruption = scanner.end(this.nextNumber);
-    return carried;
-  }
-
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
   async #begin(carried: readonly CarriedRecord[]): Promise<void> {
     try {
-      this.#beginSegment((seed) => carried.flatMap((each) => rewrite(each, this.#live, seed)));
+      this.#beginSegment((seed) => rewriteAll(carried, this.#live, seed));
+      this.#startSequence = this.#sequence.next;
     } catch (error) {
       // The prologue is not complete, so the epoch does not count.
       const fault = this.#openingFault(error);
@@ -412,12 +399,16 @@ export class Journal {
     }
   }
 
-  /** Writes the header, the records in log order, and the snapshot, which is the state after them. */
-  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[]): void {
+  /**
+   * Writes the header, the records in log order, the snapshot, which is the state after them, and a stamp.
+   * `numbered`: how many of the records are new.
+   */
+  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[], numbered = 0): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
     const entries = recordsFor(seed);
-    const snapshot = this.#options.snapshot().map((record) => encodeRecord(record, seed));
+    const stamp = this.#sequence.stamp(numbered);
+    const snapshot = [...this.#options.snapshot(), stamp].map((each) => encodeRecord(each, seed));
     const prologue = [...entries.map(({ buffers }) => buffers), ...snapshot].flat();
     const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
     const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
@@ -428,6 +419,7 @@ export class Journal {
     this.#spaceCheck.begun();
     this.#snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
     this.#apply(entries, file, 2 * headerBytes);
+    this.#sequence.wrote(numbered, stamp);
   }
 
   #apply(entries: readonly SegmentEntry[], file: LogFile, offset: number): void {
@@ -448,15 +440,20 @@ export class Journal {
     };
   }
 
-  #write(records: readonly (JournalRecord | StoreRecord)[]): void {
+  /** `numbered`: how many of them are the engine's. */
+  #write(records: readonly (JournalRecord | StoreRecord)[], numbered = records.length): void {
     this.#checkAlive();
     this.#guard(() => {
+      const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
-        this.#appendToCurrent(entriesOf(records, this.#logWriter.seed));
+        const stamped = due ? [due, ...records] : records;
+        this.#appendToCurrent(entriesOf(stamped, this.#logWriter.seed));
+        this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
         // Nothing was written. Space was reserved for posts, but these records are longer.
-        this.#beginSegment((seed) => entriesOf(records, seed));
+        const stamped = [this.#sequence.stamp(), ...records, stampOfNone];
+        this.#beginSegment((seed) => entriesOf(stamped, seed), numbered);
       }
       // A removed file takes writes and syncs without an error. No delivery may rest on it.
       if (!this.#logWriter.isInPlace()) throw this.lost();

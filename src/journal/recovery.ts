@@ -17,6 +17,7 @@ import {
   isStoreRecord,
   type Position,
   type SegmentRecord,
+  type StampRecord,
   type StoreRecord,
 } from './record-codec.ts';
 import {
@@ -34,6 +35,7 @@ import {
   segmentSeed,
   type ValidRecord,
 } from './record-framing.ts';
+import { FilePlaces, type RecordPlace } from './sequence.ts';
 
 /** Longest time that reading blocks the event loop, in milliseconds. */
 const readMsMax = 5;
@@ -91,8 +93,12 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 }
 
 export interface Reader {
-  /** Takes a record of the engine; undefined if its type is unknown and may be skipped. */
-  record(raw: RawRecord, record: JournalRecord | undefined): void;
+  /**
+   * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
+   * number, or none that is known.
+   */
+  record(raw: RawRecord, record: JournalRecord | undefined, place: RecordPlace | undefined): void;
+  stamp?(stamp: StampRecord): void;
   lost(bytes: LostBytes): void;
 }
 
@@ -105,21 +111,29 @@ export async function replay(
   runtime: Pick<Runtime, 'now' | 'defer'> = systemRuntime,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
+  const places = new FilePlaces();
   let since = runtime.now();
   for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
-    if (isRecord(found)) readInto(reader, found);
-    else reader.lost(found);
+    readInto(reader, places, found);
     if (runtime.now() - since < readMsMax) continue;
     await new Promise<void>((resolve) => runtime.defer(resolve));
     since = runtime.now();
   }
 }
 
-function readInto(reader: Reader, raw: RawRecord): void {
-  if (isStoreRecord(raw)) return;
-  const record = unlessCorrupt(() => ({ record: decodeRecord(raw) }));
-  if (record) reader.record(raw, record.record);
-  else reader.lost(raw);
+function readInto(reader: Reader, places: FilePlaces, found: RawRecord | LostBytes): void {
+  if (isRecord(found) && isStoreRecord(found)) {
+    const record = storeRecordOf(found);
+    if (record?.kind !== 'stamp') return;
+    places.stamp(record);
+    return reader.stamp?.(record);
+  }
+  const read = isRecord(found) && unlessCorrupt(() => ({ record: decodeRecord(found) }));
+  if (read) return reader.record(found, read.record, places.take());
+  // A valid header tells that it was one record.
+  if (isRecord(found)) places.take();
+  else places.lost();
+  reader.lost(found);
 }
 
 function unlessCorrupt<T>(decode: () => T): T | undefined {
