@@ -144,20 +144,24 @@ const shared = {
   logLevel: 'silent', // its errors are thrown as well
 };
 
+/** yoga-layout has no file of its licence, which is that of React: MIT, of Meta Platforms, as its sources say. */
+const licenceFolders = new Map([['yoga-layout', 'node_modules/react']]);
+
 /**
  * A bundle contains other packages, whose licences must be distributed with it.
  * @param {string[]} packages
  */
 function licensesOf(packages) {
-  return ['.', ...packages]
-    .map((path) => {
-      const folder = join(root, path);
-      const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      if (file === undefined) throw new Error(`${name} has no licence`);
-      return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-    })
-    .join(`\n${'-'.repeat(80)}\n\n`);
+  const licences = ['.', ...packages].map((path) => {
+    const folder = join(root, path);
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const place = join(root, licenceFolders.get(name) ?? path);
+    const file = readdirSync(place).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} has no licence`);
+    return `${name}\n\n${readFileSync(join(place, file), 'utf8').trim()}\n`;
+  });
+  // Of some packages there are several versions.
+  return [...new Set(licences)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /** @param {string[]} args */

@@ -27,7 +27,7 @@ export function addTopCommand(program: Command): void {
     const act = (context: CommandContext) => top(at, color !== false, context);
     process.exit(await execute(act, {}, { ownership: 'never' }));
   });
-  withExamples(command, 'ipc top', 'ipc top --host one.lan --no-color');
+  withExamples(command, 'ipc top', 'ipc top --host one.lan');
   command.addHelpText('after', words);
 }
 

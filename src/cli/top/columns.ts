@@ -107,7 +107,8 @@ function wrappedLine(line: string, columns: number): string[] {
   const lines: string[] = [];
   let rest = line;
   while (columnsOf(rest) > columns) {
-    const whole = start(rest, columns);
+    // One column has no room for a wide character; the row is cut later.
+    const whole = start(rest, Math.max(2, columns));
     const space = rest[whole.length] === ' ' ? whole.length : whole.lastIndexOf(' ');
     const end = space > 0 ? space : whole.length;
     lines.push(rest.slice(0, end).trimEnd());
@@ -116,15 +117,14 @@ function wrappedLine(line: string, columns: number): string[] {
   return [...lines, rest];
 }
 
-/** As many of its first characters as that many columns hold; at least one. */
+/** As many of its first characters as that many columns hold. */
 function start(text: string, columns: number): string {
   let used = 0;
   let end = 0;
   for (const character of text) {
     used += widthOf(character);
-    if (used > columns && end > 0) break;
-    end += character.length;
     if (used > columns) break;
+    end += character.length;
   }
   return text.slice(0, end);
 }

@@ -2,7 +2,7 @@
 
 import { clockTime } from '../../app/durations.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
-import { cut, fit, type Row, type Style, shown } from './columns.ts';
+import { columnsOf, cut, fit, type Row, type Style, shown } from './columns.ts';
 import type { FlowEntry } from './flow.ts';
 
 const timeColumns = 8;
@@ -36,7 +36,7 @@ export function flowRow(entry: FlowEntry, columns: number): Row {
   const { from, to } = story.stored.envelope;
   return [
     { text: `${timeOf(story.stored.time)} `, style: 'dim' },
-    { text: `${fit(pairWords(from, to, pair), pair)} ` },
+    { text: `${fit(pairWords(shown(from) || '?', shown(to), pair), pair)} ` },
     { text: `${fit(shown(stateWords(story)), state)} `, style: stateStyle(story) },
     { text: cut(firstLineOf(story), text), style: isOver(story) ? 'dim' : undefined },
   ];
@@ -63,12 +63,13 @@ function isOver({ state }: MessageStory): boolean {
   return state === 'done' || state === 'dropped';
 }
 
-/** `ann -> bob`; both are cut if they are too long, to the same length. */
-function pairWords(from: string, to: string, columns: number): string {
-  const [sender, mailbox] = [shown(from) || '?', shown(to)];
-  const whole = `${sender} -> ${mailbox}`;
-  const half = Math.floor((columns - 4) / 2);
-  return cut(whole, columns) === whole ? whole : `${cut(sender, half)} -> ${cut(mailbox, half)}`;
+/** `ann -> bob`; both are cut if they are too long. */
+function pairWords(sender: string, mailbox: string, columns: number): string {
+  const room = columns - 4;
+  const half = Math.floor(room / 2);
+  const senderRoom = Math.max(half, room - columnsOf(mailbox));
+  const from = cut(sender, senderRoom);
+  return `${from} -> ${cut(mailbox, room - columnsOf(from))}`;
 }
 
 function firstLineOf({ text }: MessageStory): string {

@@ -1,7 +1,7 @@
 // The pane of the sessions: who is there, where, and what each of them waits on, watches and holds.
 import { roughTime } from '../../app/durations.ts';
 import type { SessionStatus } from '../../model/mail-service.ts';
-import { cut, cutFront, fit, type Row, shown } from './columns.ts';
+import { columnsOf, cut, cutFront, fit, type Row, shown } from './columns.ts';
 
 const holdsShown = 3;
 
@@ -45,7 +45,8 @@ export function sessionRow(session: SessionStatus, columns: number, nowMs: numbe
 /** `laptop ~/shop`, with the end of a long folder. */
 function whereabouts({ origin: { machine, folder } }: SessionStatus, columns: number): string {
   const short = cut(shown(machine), Math.max(6, Math.floor(columns / 2)));
-  return folder === undefined ? short : cutFront(`${short} ${shown(folder)}`, columns);
+  if (folder === undefined) return short;
+  return `${short} ${cutFront(shown(folder), columns - columnsOf(short) - 1)}`;
 }
 
 function doing(session: SessionStatus, nowMs: number): string {
@@ -53,7 +54,7 @@ function doing(session: SessionStatus, nowMs: number): string {
   const parts: string[] = [];
   if (held > 0) {
     const first = holds.slice(0, holdsShown).map(({ number, since: from }) => {
-      return from === undefined ? `#${number}` : `#${number} ${roughTime(nowMs - from)}`;
+      return from === undefined ? `#${number}` : `#${number} (${roughTime(nowMs - from)})`;
     });
     const more = held > first.length ? `, ${held - first.length} more` : '';
     parts.push(`holds ${first.join(', ')}${more}`);

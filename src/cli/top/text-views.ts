@@ -4,7 +4,7 @@ import { roughTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
 import type { SessionStatus } from '../../model/mail-service.ts';
 import type { Origin, PastHold } from '../../model/message.ts';
-import { type Row, type Style, shown, wrapped } from './columns.ts';
+import { fit, type Row, type Style, shown, wrapped } from './columns.ts';
 import type { Flow } from './flow.ts';
 import { stateWords, timeOf } from './flow-table.ts';
 import type { OpenMessage, TopState } from './top-state.ts';
@@ -21,6 +21,8 @@ const keyWords: readonly (readonly [keys: string, meaning: string])[] = [
   ['?', 'this help'],
   ['q, Ctrl-C', 'quit'],
 ];
+
+const keyColumns = 20;
 
 const helpWords = `
 States of a message: ready (no session has it), held by a session, done (settled), dropped (settled unread), dead (given up; it waits in "dead-letters").
@@ -58,11 +60,13 @@ export function textTitle({ view, message, status, session: id }: TopState): str
 
 function helpLines(columns: number): Row[] {
   return [
-    ...keyWords.map(
-      ([keys, meaning]): Row => [
-        { text: `  ${keys.padEnd(18)}`, style: 'strong' },
-        { text: meaning },
-      ],
+    ...keyWords.flatMap(([keys, meaning]) =>
+      wrapped(meaning, columns - keyColumns).map(
+        (line, index): Row => [
+          { text: fit(index === 0 ? `  ${keys}` : '', keyColumns), style: 'strong' },
+          { text: line },
+        ],
+      ),
     ),
     ...wrapped(helpWords, columns).map((line) => plain(line)),
   ];

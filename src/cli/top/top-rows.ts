@@ -54,13 +54,13 @@ function filled(lines: readonly Row[], count: number, columns: number): Row[] {
 }
 
 function headRow({ place, connection, status, columns }: TopState, nowMs: number): Row {
-  const clock = `${clockTime(nowMs, nowMs, 'HH:MM:SS')} UTC `;
+  const clock = ` ${clockTime(nowMs, nowMs, 'HH:MM:SS')} `;
   const facts = [`ipc top`, place];
   if (connection.kind === 'starting') facts.push('looking for the broker');
   if (connection.kind === 'none') facts.push('no broker');
   if (connection.kind === 'live' && status) {
     const { pid, epoch, messages, sessions, deadLetterCount } = status;
-    facts.push(`owner pid ${pid}`, `epoch ${epoch}`, counted(messages, 'message'));
+    facts.push(`owner ${pid}`, `epoch ${epoch}`, counted(messages, 'message'));
     facts.push(counted(sessions, 'session'));
     if (deadLetterCount > 0) facts.push(`${deadLetterCount} dead`);
   }
