@@ -1,4 +1,5 @@
 // dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies;
+//             ui/, the page of `ipc ui`, which a browser runs;
 //             ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
 //             plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
@@ -22,6 +23,7 @@ import { compiled, root, shipped, stop } from './project.js';
 const program = join(root, 'src/cli/main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
+const page = join(root, 'src/ui/page');
 
 /** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
 const entry = `#!/usr/bin/env node
@@ -49,7 +51,9 @@ export async function build() {
     cpSync(join(root, 'plugins'), folder, { recursive: true });
     writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
     const bundled = await bundleProgram(join(folder, 'program.js'));
-    writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
+    const inPage = await bundlePage(join(folder, 'ui'));
+    const packages = [...new Set([...bundled, ...inPage])].sort();
+    writeFileSync(join(folder, 'LICENSES'), licensesOf(packages));
     await bundle({ ...shared, entryPoints: [hook], outfile: join(folder, 'wake.js') });
     await bundleLibrary(join(folder, 'index.js'));
     const types = join(folder, 'types');
@@ -68,6 +72,37 @@ async function bundleProgram(outfile) {
     banner: { js: programHead },
     metafile: true,
   });
+  return packagesIn(metafile);
+}
+
+/** @param {string} folder @returns {Promise<string[]>} the folders of the packages in it */
+async function bundlePage(folder) {
+  const { metafile } = await bundle({
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    // The first browsers with light-dark() and oklch(), of May 2024.
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    format: 'esm',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    // Licences are in LICENSES.
+    legalComments: 'none',
+    logLevel: 'silent',
+    entryPoints: [
+      { in: join(page, 'main.tsx'), out: 'page' },
+      { in: join(page, 'page.css'), out: 'page' },
+    ],
+    outdir: folder,
+    metafile: true,
+  });
+  cpSync(join(page, 'index.html'), join(folder, 'index.html'));
+  return packagesIn(metafile);
+}
+
+/** @param {import('esbuild').Metafile} metafile @returns {string[]} */
+function packagesIn(metafile) {
   const folders = Object.keys(metafile.inputs).map(
     (input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0],
   );
