@@ -90,7 +90,7 @@ export function onChange(listener: (changed: readonly MessageStory[]) => void): 
 export function begin(): void {
   route.value = routeFrom(location.hash);
   addEventListener('hashchange', () => {
-    route.value = routeFrom(location.hash);
+    if (location.hash !== hashOf(route.value)) route.value = routeFrom(location.hash);
   });
   setInterval(() => {
     now.value = Date.now();
@@ -102,12 +102,10 @@ export function begin(): void {
 export function go(change: Partial<PageRoute>, replaces = false): void {
   const hash = hashOf({ ...route.value, ...change });
   if (hash === location.hash) return;
-  if (replaces) {
-    window.history.replaceState(null, '', hash);
-    route.value = routeFrom(hash);
-  } else {
-    location.hash = hash;
-  }
+  // At once, because the next key may come before the browser reports the change.
+  route.value = routeFrom(hash);
+  if (replaces) window.history.replaceState(null, '', hash);
+  else location.hash = hash;
 }
 
 /** Adds messages that are older than those that are kept live. */
@@ -141,7 +139,8 @@ async function load(): Promise<void> {
     revision.value += 1;
   } catch (fault) {
     troubleText.value = faultText(fault);
-    isRefused.value = fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
+    isRefused.value =
+      fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
     isServerGone.value = !isRefused.value;
     if (!isRefused.value) setTimeout(() => void load(), loadAgainMs);
   }
@@ -168,7 +167,8 @@ const listener = {
     troubleText.value = 'the server of this page cannot be reached';
     // A new server of the page does not know this browser; then its answer says so.
     server.state().catch((fault) => {
-      isRefused.value = fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
+      isRefused.value =
+        fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
     });
   },
   onTrouble: ({ message }: { readonly message: string }) => {

@@ -39,7 +39,7 @@ export class LiveStream {
 
   #open(): void {
     const { epoch, sequence } = this.#after;
-    const source = new EventSource(`/api/live?epoch=${epoch}&sequence=${sequence}`);
+    const source = new EventSource(`api/live?epoch=${epoch}&sequence=${sequence}`);
     this.#source = source;
     const on = <Kind extends keyof WireLive>(kind: Kind, hear: (data: WireLive[Kind]) => void) =>
       source.addEventListener(kind, ({ data }) => hear(JSON.parse(data)));

@@ -57,14 +57,22 @@ function change<Answer>(path: string, body: object): Promise<Answer> {
 async function call<Answer>(path: string, request: RequestInit): Promise<Answer> {
   let response: Response;
   try {
-    response = await fetch(`/api/${path}`, { ...request, credentials: 'same-origin' });
+    response = await fetch(`api/${path}`, { ...request, credentials: 'same-origin' });
   } catch {
-    throw new ServerFault(0, 'the server of this page cannot be reached', 'is `ipc ui` still running?');
+    throw new ServerFault(
+      0,
+      'the server of this page cannot be reached',
+      'is `ipc ui` still running?',
+    );
   }
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body as Answer;
   const { error } = (body ?? {}) as Partial<WireFault>;
-  throw new ServerFault(response.status, error?.message ?? `HTTP ${response.status}`, error?.hint ?? '');
+  throw new ServerFault(
+    response.status,
+    error?.message ?? `HTTP ${response.status}`,
+    error?.hint ?? '',
+  );
 }
 
 /** As a sentence for a person. */

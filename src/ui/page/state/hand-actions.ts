@@ -5,7 +5,7 @@ import type { WireDropped, WirePaused, WirePosted, WireRetried } from '../../wir
 import { plural } from './relative-time.ts';
 
 export type HandCommand =
-  | { readonly kind: 'pause' | 'resume'; /** '' for all. */ readonly mailbox: string }
+  | { readonly kind: 'pause' | 'resume' /** '' for all. */; readonly mailbox: string }
   | { readonly kind: 'drop'; readonly mailbox: string; readonly ids?: readonly string[] }
   | { readonly kind: 'retry'; readonly to?: string; readonly ids?: readonly string[] }
   | { readonly kind: 'stop'; readonly mailbox: string };
@@ -36,7 +36,9 @@ export function titleOf(command: HandCommand): string {
     case 'resume':
       return command.mailbox === '' ? 'Resume all mailboxes' : `Resume ${command.mailbox}`;
     case 'drop':
-      return command.ids ? `Drop a message of ${command.mailbox}` : `Drop the mail of ${command.mailbox}`;
+      return command.ids
+        ? `Drop a message of ${command.mailbox}`
+        : `Drop the mail of ${command.mailbox}`;
     case 'retry':
       if (command.ids) return 'Try a dead letter again';
       return command.to === undefined
@@ -71,10 +73,15 @@ export function consequenceOf(command: HandCommand): string {
 
 /** The word on the button that does it. */
 export function verbOf(command: HandCommand): string {
-  return { pause: 'Pause', resume: 'Resume', drop: 'Drop', retry: 'Try again', stop: 'Stop' }[command.kind];
+  return { pause: 'Pause', resume: 'Resume', drop: 'Drop', retry: 'Try again', stop: 'Stop' }[
+    command.kind
+  ];
 }
 
-export function afterPause(command: HandCommand & { mailbox: string }, answer: WirePaused): HandOutcome {
+export function afterPause(
+  command: HandCommand & { mailbox: string },
+  answer: WirePaused,
+): HandOutcome {
   const isPaused =
     command.mailbox === ''
       ? answer.paused.length > 0
@@ -83,18 +90,31 @@ export function afterPause(command: HandCommand & { mailbox: string }, answer: W
     return isPaused ? applied('deliveries have stopped') : failed('it is not paused');
   }
   if (!isPaused) return applied('deliveries go on');
-  return failed(answer.paused.some((mailbox) => mailbox === '') ? 'all mailboxes are still paused' : 'it is still paused');
+  return failed(
+    answer.paused.some((mailbox) => mailbox === '')
+      ? 'all mailboxes are still paused'
+      : 'it is still paused',
+  );
 }
 
 export function afterDrop({ dropped, held }: WireDropped): HandOutcome {
-  const stays = held === 0 ? '' : `; ${plural(held, 'message')} stayed, because a session holds ${held === 1 ? 'it' : 'them'}`;
+  const stays =
+    held === 0
+      ? ''
+      : `; ${plural(held, 'message')} stayed, because a session holds ${held === 1 ? 'it' : 'them'}`;
   const note = `${plural(dropped.length, 'message')} dropped${stays}`;
   return dropped.length === 0 && held > 0 ? failed(note) : applied(note);
 }
 
 export function afterRetry({ moved, stayed }: WireRetried): HandOutcome {
-  const stays = stayed.length === 0 ? '' : `; ${plural(stayed.length, 'dead letter')} stayed, because a mailbox is full`;
-  const note = moved.length === 0 && stayed.length === 0 ? 'there was no such dead letter' : `${plural(moved.length, 'dead letter')} moved back${stays}`;
+  const stays =
+    stayed.length === 0
+      ? ''
+      : `; ${plural(stayed.length, 'dead letter')} stayed, because a mailbox is full`;
+  const note =
+    moved.length === 0 && stayed.length === 0
+      ? 'there was no such dead letter'
+      : `${plural(moved.length, 'dead letter')} moved back${stays}`;
   return moved.length === 0 ? failed(note) : applied(note);
 }
 
@@ -108,9 +128,12 @@ export function afterStop({ id, number }: WirePosted): HandOutcome {
 export function afterChange(action: HandAction, story: MessageStory): HandOutcome | undefined {
   const { note } = action;
   if (action.state !== 'applying' || action.waitsFor !== story.stored.envelope.id) return undefined;
-  if (story.state === 'done') return applied(`${story.holder?.name || 'the reader'} has taken "shutdown"`);
-  if (story.state === 'dead' || story.state === 'dropped') return failed('the message was not taken by a worker');
-  const holder = story.state === 'held' ? `${story.holder?.name || 'a session'} holds "shutdown"` : note;
+  if (story.state === 'done')
+    return applied(`${story.holder?.name || 'the reader'} has taken "shutdown"`);
+  if (story.state === 'dead' || story.state === 'dropped')
+    return failed('the message was not taken by a worker');
+  const holder =
+    story.state === 'held' ? `${story.holder?.name || 'a session'} holds "shutdown"` : note;
   return { state: 'applying', note: holder, waitsFor: action.waitsFor };
 }
 

@@ -1,6 +1,6 @@
 // All messages that the page knows. The newest ones come as events and stay live; older ones come in pages, when somebody
 // searches or scrolls for them. Both are folded by the same rules as in `ipc log`, so the page says what the program says.
-import { type MessageStory, MessageStories } from '../../../app/message-stories.ts';
+import { MessageStories, type MessageStory } from '../../../app/message-stories.ts';
 import type { WireEvent } from '../../wire.ts';
 
 /** As many messages as the page keeps live; the oldest is forgotten first. */

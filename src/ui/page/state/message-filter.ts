@@ -84,9 +84,7 @@ export function matches(
   if (mailbox !== '' && envelope.to !== mailbox && story.mailbox !== mailbox) return false;
   if (agent !== '' && !isBetween(story, agent, partner)) return false;
   if (text === '') return true;
-  return (
-    isHit(story.text ?? '', text) || isHit(envelope.id, text) || found.has(envelope.number)
-  );
+  return isHit(story.text ?? '', text) || isHit(envelope.id, text) || found.has(envelope.number);
 }
 
 function isBetween({ stored: { envelope } }: MessageStory, agent: string, partner: string) {

@@ -29,11 +29,19 @@ export function stateWords(story: MessageStory, now: number, isPaused: boolean):
       return { tone: 'held', word: `with ${name}`, detail: `${since}${again}` };
     }
     case 'done':
-      return { tone: 'done', word: 'done', detail: `in ${spanText((last ?? stored).time - stored.time)}${again}` };
+      return {
+        tone: 'done',
+        word: 'done',
+        detail: `in ${spanText((last ?? stored).time - stored.time)}${again}`,
+      };
     case 'dropped':
       return { tone: 'dropped', word: 'dropped', detail: 'not read' };
     case 'dead':
-      return { tone: 'dead', word: 'dead', detail: attempts > 0 ? `after attempt ${attempts}` : '' };
+      return {
+        tone: 'dead',
+        word: 'dead',
+        detail: attempts > 0 ? `after attempt ${attempts}` : '',
+      };
   }
 }
 
@@ -51,7 +59,8 @@ export function lifeWords(event: LifeEvent): string {
       return `delivered to ${event.name || `session ${event.session}`}${from}, attempt ${event.attempt}`;
     }
     case 'requeued': {
-      if (!event.lastHold) return `given back to ${event.mailbox} unread; the attempt does not count`;
+      if (!event.lastHold)
+        return `given back to ${event.mailbox} unread; the attempt does not count`;
       return `${event.lastHold.name || 'its session'} ${ends[event.lastHold.ended]}; back in ${event.mailbox}`;
     }
     case 'settled': {
@@ -61,7 +70,9 @@ export function lifeWords(event: LifeEvent): string {
     case 'dropped':
       return 'dropped: settled without being read';
     case 'deadLettered': {
-      const why = event.lastHold ? `${event.lastHold.name || 'its session'} ${ends[event.lastHold.ended]}; ` : '';
+      const why = event.lastHold
+        ? `${event.lastHold.name || 'its session'} ${ends[event.lastHold.ended]}; `
+        : '';
       return `${why}moved to dead-letters`;
     }
     case 'retried':

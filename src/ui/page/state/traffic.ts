@@ -34,7 +34,10 @@ export class Traffic {
     for (const minute of this.#minutes.keys()) {
       if (minute <= current - 2 * minutesShown) this.#minutes.delete(minute);
     }
-    const minutes = Array.from({ length: minutesShown }, (_, at) => current - minutesShown + 1 + at);
+    const minutes = Array.from(
+      { length: minutesShown },
+      (_, at) => current - minutesShown + 1 + at,
+    );
     const counted = minutes.map((minute) => this.#minutes.get(minute));
     return {
       seconds: minutes.map((minute) => minute * 60),
@@ -98,6 +101,8 @@ export function talkOf(
   }
   const latest = [...lastTalk].sort(([, one], [, other]) => other - one).map(([name]) => name);
   const names = latest.slice(0, talkersMax).sort();
-  const shown = [...lines.values()].filter(({ from, to }) => names.includes(from) && names.includes(to));
+  const shown = [...lines.values()].filter(
+    ({ from, to }) => names.includes(from) && names.includes(to),
+  );
   return { names, lines: shown, hidden: latest.length - names.length };
 }

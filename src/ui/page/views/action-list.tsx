@@ -32,11 +32,21 @@ function ActionRow({ action }: { readonly action: HandAction }) {
         <strong>{titleOf(command)}</strong>
         <span class="action-note">
           <span class="action-state">{state}</span>
-          {state === 'applied' && <> at <ClockTime time={time} /></>}
+          {state === 'applied' && (
+            <>
+              {' '}
+              at <ClockTime time={time} />
+            </>
+          )}
           {noteText}
         </span>
       </p>
-      <button type="button" class="bare" aria-label={`Close: ${titleOf(command)}`} onClick={() => dismiss(key)}>
+      <button
+        type="button"
+        class="bare"
+        aria-label={`Close: ${titleOf(command)}`}
+        onClick={() => dismiss(key)}
+      >
         <Icon name="close" />
       </button>
     </div>

@@ -2,7 +2,18 @@
 import { useEffect } from 'preact/hooks';
 import { ask } from '../hands.ts';
 import { isHelpOpen } from '../page-keys.ts';
-import { go, history, link, paused, place, route, status, troubleText, unread, version } from '../page-store.ts';
+import {
+  go,
+  history,
+  link,
+  paused,
+  place,
+  route,
+  status,
+  troubleText,
+  unread,
+  version,
+} from '../page-store.ts';
 import type { ViewName } from '../state/page-route.ts';
 import { plural } from '../state/relative-time.ts';
 import { nextTheme, theme } from '../theme.ts';
@@ -28,9 +39,9 @@ export function App() {
   }, [view, count]);
   return (
     <div class="shell">
-      <a class="skip" href="#main" onClick={skipToMain}>
+      <button type="button" class="skip" onClick={skipToMain}>
         Skip to the content
-      </a>
+      </button>
       <Header />
       <Navigation />
       <main id="main" tabIndex={-1} aria-label={titles[view]}>
@@ -50,9 +61,7 @@ export function App() {
   );
 }
 
-/** The address of the page is its route, so the link must not change it. */
-function skipToMain(event: Event): void {
-  event.preventDefault();
+function skipToMain(): void {
   document.querySelector<HTMLElement>('#main')?.focus();
 }
 
@@ -68,7 +77,12 @@ function Header() {
   const isAllPaused = paused.value.has('');
   const state = link.value;
   const { pid, host } = status.value ?? {};
-  const about = [place.value, pid && `process ${pid}${host ? ` on ${host}` : ''}`, version.value && `version ${version.value}`, history.value && `history ${history.value}`];
+  const about = [
+    place.value,
+    pid && `process ${pid}${host ? ` on ${host}` : ''}`,
+    version.value && `version ${version.value}`,
+    history.value && `history ${history.value}`,
+  ];
   return (
     <header>
       <h1>agent-ipc</h1>
@@ -91,10 +105,24 @@ function Header() {
         <Icon name={isAllPaused ? 'resume' : 'pause'} />
         <span class="wide-only">{isAllPaused ? 'Resume all' : 'Pause all'}</span>
       </button>
-      <button type="button" class="bare" onClick={nextTheme} aria-label={`Colours: ${theme.value}`} title={`Colours: ${theme.value} (t)`}>
+      <button
+        type="button"
+        class="bare"
+        onClick={nextTheme}
+        aria-label={`Colours: ${theme.value}`}
+        title={`Colours: ${theme.value} (t)`}
+      >
         <Icon name={theme.value} />
       </button>
-      <button type="button" class="bare" aria-label="Keys" title="Keys (?)" onClick={() => { isHelpOpen.value = true; }}>
+      <button
+        type="button"
+        class="bare"
+        aria-label="Keys"
+        title="Keys (?)"
+        onClick={() => {
+          isHelpOpen.value = true;
+        }}
+      >
         <span aria-hidden="true">?</span>
       </button>
     </header>
@@ -123,9 +151,13 @@ function Navigation() {
           <Icon name={icon} />
           <span>{titles[view]}</span>
           {view === 'mail' && count > 0 ? (
-            <span class="badge" role="img" aria-label={`${count} unread`}>{count > 99 ? '99+' : count}</span>
+            <span class="badge" role="img" aria-label={`${count} unread`}>
+              {count > 99 ? '99+' : count}
+            </span>
           ) : (
-            <kbd aria-hidden="true">{index + 1}</kbd>
+            <span class="key" aria-hidden="true">
+              {index + 1}
+            </span>
           )}
         </a>
       ))}
@@ -143,7 +175,8 @@ function Banners() {
           <p class="banner bad">
             <Icon name="warning" />
             <span>
-              <strong>The broker cannot be reached.</strong> {troubleText.value}. The page goes on by itself when one is there.
+              <strong>The broker cannot be reached.</strong> {troubleText.value}. The page goes on
+              by itself when one is there.
             </span>
           </p>
         )}
@@ -151,7 +184,8 @@ function Banners() {
           <p class="banner bad">
             <Icon name="warning" />
             <span>
-              <strong>The page is not connected.</strong> Is <code>ipc ui</code> still running? It tries again by itself.
+              <strong>The page is not connected.</strong> Is <code>ipc ui</code> still running? It
+              tries again by itself.
             </span>
           </p>
         )}
@@ -159,7 +193,8 @@ function Banners() {
           <p class="banner bad">
             <Icon name="warning" />
             <span>
-              <strong>This browser is not let in.</strong> Open the address that <code>ipc ui</code> prints; it is valid once.
+              <strong>This browser is not let in.</strong> Open the address that <code>ipc ui</code>{' '}
+              prints; it is valid once.
             </span>
           </p>
         )}
@@ -179,7 +214,9 @@ function Banners() {
           </span>
           <button
             type="button"
-            onClick={() => ask({ kind: 'resume', mailbox: names.length === 1 ? (names[0] ?? '') : '' })}
+            onClick={() =>
+              ask({ kind: 'resume', mailbox: names.length === 1 ? (names[0] ?? '') : '' })
+            }
           >
             Resume{names.length > 1 ? ' all' : ''}
           </button>

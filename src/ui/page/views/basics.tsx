@@ -52,7 +52,6 @@ export function Marked({ text, search }: { readonly text: string; readonly searc
   return (
     <>
       {markedParts(text, search).map((part, index) =>
-        // biome-ignore lint/suspicious/noArrayIndexKey: parts have no other identity
         part.isHit ? <mark key={index}>{part.text}</mark> : part.text,
       )}
     </>
@@ -112,7 +111,8 @@ const paths = {
   resume: 'M7 5l12 7-12 7z',
   write: 'M4 20l1-5L16 4l4 4L9 19zM14 6l4 4',
   dark: 'M20 14a8 8 0 1 1-10-10 6 6 0 0 0 10 10z',
-  light: 'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5',
+  light:
+    'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5',
   auto: 'M4 5h16v11H4zM9 20h6M12 16v4',
   close: 'M6 6l12 12M18 6L6 18',
   bell: 'M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4',

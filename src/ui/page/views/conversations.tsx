@@ -2,8 +2,8 @@
 import { useMemo } from 'preact/hooks';
 import { book, go, isLoaded, now, route } from '../page-store.ts';
 import { foundNumbers, isMore, isSearching, loadOlder, searchFault } from '../search-store.ts';
-import { isFiltering, matches, noFilter } from '../state/message-filter.ts';
 import { numberOf } from '../state/mail-book.ts';
+import { isFiltering, matches, noFilter } from '../state/message-filter.ts';
 import { countText } from '../state/relative-time.ts';
 import { Empty } from './basics.tsx';
 import { FilterBar } from './filter-bar.tsx';
@@ -33,13 +33,22 @@ export function Conversations() {
             </button>
           )}
           {!isSearching.value && !isMore.value && searchFault.value === '' && (
-            <span class="faint">{isLoaded.value ? `${countText(rows.length)} of ${countText(stories.length)} messages` : 'Loading …'}</span>
+            <span class="faint">
+              {isLoaded.value
+                ? `${countText(rows.length)} of ${countText(stories.length)} messages`
+                : 'Loading …'}
+            </span>
           )}
         </div>
         {rows.length === 0 && isLoaded.value ? (
           <NoRows isFiltered={isFiltering(filter)} />
         ) : (
-          <MessageList rows={rows} open={open} search={filter.text} label="Messages, oldest first" />
+          <MessageList
+            rows={rows}
+            open={open}
+            search={filter.text}
+            label="Messages, oldest first"
+          />
         )}
       </div>
       {open !== '' && <MessagePanel key={open} id={open} search={filter.text} />}

@@ -21,7 +21,11 @@ export function AskDialog() {
         <button type="button" onClick={close}>
           Cancel
         </button>
-        <button type="button" class={isHarmless ? 'primary' : 'danger'} onClick={() => void carryOut(command)}>
+        <button
+          type="button"
+          class={isHarmless ? 'primary' : 'danger'}
+          onClick={() => void carryOut(command)}
+        >
           {verbOf(command)}
         </button>
       </div>
@@ -38,7 +42,13 @@ export function WriteDialog() {
   const title = given.answers ? `Answer #${given.answers.number}` : 'Write a message';
   return (
     <Dialog title={title} onClose={close} wide>
-      <WriteForm to={given.to ?? ''} answers={given.answers?.id} onCancel={close} onSent={close} />
+      <WriteForm
+        to={given.to ?? ''}
+        answers={given.answers?.id}
+        isFirst
+        onCancel={close}
+        onSent={close}
+      />
     </Dialog>
   );
 }

@@ -1,7 +1,13 @@
 // The filter of the list, kept in the address of the page, and its export.
 import { useId } from 'preact/hooks';
 import { go, knownNames, now, route } from '../page-store.ts';
-import { isFiltering, type MessageFilter, noFilter, type RangeName, searchParameters } from '../state/message-filter.ts';
+import {
+  isFiltering,
+  type MessageFilter,
+  noFilter,
+  type RangeName,
+  searchParameters,
+} from '../state/message-filter.ts';
 import { Icon } from './basics.tsx';
 
 export function FilterBar({ shown }: { readonly shown: number }) {
@@ -10,7 +16,12 @@ export function FilterBar({ shown }: { readonly shown: number }) {
   const names = knownNames.value;
   const isBetween = filter.since !== undefined || filter.before !== undefined;
   return (
-    <form class="filters" role="search" aria-label="Filter of the messages" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filters"
+      role="search"
+      aria-label="Filter of the messages"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <label class="search">
         <Icon name="search" />
         <span class="unseen">Search text or id</span>
@@ -24,21 +35,53 @@ export function FilterBar({ shown }: { readonly shown: number }) {
           onKeyDown={leaveByEnter}
         />
       </label>
-      <NameChoice label="Agent" all="Any agent" value={filter.agent} names={names} onChange={(agent) => set({ agent, partner: agent === '' ? '' : filter.partner })} />
+      <NameChoice
+        label="Agent"
+        all="Any agent"
+        value={filter.agent}
+        names={names}
+        onChange={(agent) => set({ agent, partner: agent === '' ? '' : filter.partner })}
+      />
       {filter.agent !== '' && (
-        <NameChoice label="With" all="with anybody" value={filter.partner} names={names.filter((name) => name !== filter.agent)} onChange={(partner) => set({ partner })} />
+        <NameChoice
+          label="With"
+          all="with anybody"
+          value={filter.partner}
+          names={names.filter((name) => name !== filter.agent)}
+          onChange={(partner) => set({ partner })}
+        />
       )}
-      <NameChoice label="Mailbox" all="Any mailbox" value={filter.mailbox} names={names} onChange={(mailbox) => set({ mailbox })} />
+      <NameChoice
+        label="Mailbox"
+        all="Any mailbox"
+        value={filter.mailbox}
+        names={names}
+        onChange={(mailbox) => set({ mailbox })}
+      />
       <Choice
         label="State"
         value={filter.state}
-        choices={[['', 'Any state'], ['ready', 'Stored'], ['held', 'Held'], ['done', 'Done'], ['dead', 'Dead'], ['dropped', 'Dropped']]}
+        choices={[
+          ['', 'Any state'],
+          ['ready', 'Stored'],
+          ['held', 'Held'],
+          ['done', 'Done'],
+          ['dead', 'Dead'],
+          ['dropped', 'Dropped'],
+        ]}
         onChange={(state) => set({ state: state as MessageFilter['state'] })}
       />
       <Choice
         label="Time"
         value={isBetween ? 'between' : filter.range}
-        choices={[['', 'Any time'], ['15m', 'Last 15 min'], ['1h', 'Last hour'], ['24h', 'Last 24 h'], ['7d', 'Last 7 days'], ['between', 'Between …']]}
+        choices={[
+          ['', 'Any time'],
+          ['15m', 'Last 15 min'],
+          ['1h', 'Last hour'],
+          ['24h', 'Last 24 h'],
+          ['7d', 'Last 7 days'],
+          ['between', 'Between …'],
+        ]}
         onChange={(range) =>
           range === 'between'
             ? set({ range: '', since: now.peek() - 3_600_000 })
@@ -80,7 +123,12 @@ interface ChoiceProps {
 
 function Choice({ label, value, choices, onChange }: ChoiceProps) {
   return (
-    <select aria-label={label} class={value === '' ? '' : 'chosen'} value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
+    <select
+      aria-label={label}
+      class={value === '' ? '' : 'chosen'}
+      value={value}
+      onChange={({ currentTarget }) => onChange(currentTarget.value)}
+    >
       {choices.map(([each, text]) => (
         <option key={each} value={each} selected={each === value}>
           {text}
@@ -114,7 +162,10 @@ interface TimeChoiceProps {
 function TimeChoice({ label, value, onChange }: TimeChoiceProps) {
   const id = useId();
   // The field has local time without a zone.
-  const shown = value === undefined ? '' : new Date(value - new Date(value).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const shown =
+    value === undefined
+      ? ''
+      : new Date(value - new Date(value).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
   return (
     <span class="time-choice">
       <label for={id}>{label}</label>
@@ -131,11 +182,17 @@ function TimeChoice({ label, value, onChange }: TimeChoiceProps) {
   );
 }
 
-function Export({ filter, isEmpty }: { readonly filter: MessageFilter; readonly isEmpty: boolean }) {
+function Export({
+  filter,
+  isEmpty,
+}: {
+  readonly filter: MessageFilter;
+  readonly isEmpty: boolean;
+}) {
   const address = (format: string) => {
     const parameters = searchParameters(filter, now.peek());
     parameters.set('format', format);
-    return `/api/export?${parameters}`;
+    return `api/export?${parameters}`;
   };
   return (
     <details class="menu">

@@ -37,7 +37,11 @@ function boxRows(): BoxRow[] {
 export function MailboxTable() {
   const rows = boxRows();
   if (rows.length === 0) {
-    return <Empty title="No mail and no reader">A mailbox appears with its first message or reader.</Empty>;
+    return (
+      <Empty title="No mail and no reader">
+        A mailbox appears with its first message or reader.
+      </Empty>
+    );
   }
   return (
     <div class="scroll-x">
@@ -79,7 +83,12 @@ function MailboxRow({ row }: { readonly row: BoxRow }) {
   return (
     <tr>
       <th scope="row">
-        <button type="button" class="as-link" onClick={show} aria-label={`Show the mail of ${mailbox}`}>
+        <button
+          type="button"
+          class="as-link"
+          onClick={show}
+          aria-label={`Show the mail of ${mailbox}`}
+        >
           <AgentName name={mailbox} />
         </button>
         {isPausedBox(mailbox) && <span class="chip paused">paused</span>}
@@ -88,7 +97,9 @@ function MailboxRow({ row }: { readonly row: BoxRow }) {
       <td class="number">{countText(ready)}</td>
       <td class={held > 0 ? 'number held-text' : 'number'}>{countText(held)}</td>
       <td class="number">{countText(readers)}</td>
-      <td class="number">{oldestTime === 0 ? <span class="faint">–</span> : <Ago time={oldestTime} />}</td>
+      <td class="number">
+        {oldestTime === 0 ? <span class="faint">–</span> : <Ago time={oldestTime} />}
+      </td>
       <td class="row-buttons">
         <BoxButtons row={row} isDeadLetters={isDeadLetters} />
       </td>
@@ -96,32 +107,59 @@ function MailboxRow({ row }: { readonly row: BoxRow }) {
   );
 }
 
-function BoxButtons({ row, isDeadLetters }: { readonly row: BoxRow; readonly isDeadLetters: boolean }) {
+function BoxButtons({
+  row,
+  isDeadLetters,
+}: {
+  readonly row: BoxRow;
+  readonly isDeadLetters: boolean;
+}) {
   const { mailbox, ready, dead } = row;
   const kind = isPausedBox(mailbox) ? 'resume' : 'pause';
   const isByAll = paused.value.has('') && !paused.value.has(mailbox);
   return (
     <>
       {dead > 0 && (
-        <button type="button" onClick={() => ask({ kind: 'retry', to: mailbox })} aria-label={`Try the dead letters to ${mailbox} again`}>
+        <button
+          type="button"
+          onClick={() => ask({ kind: 'retry', to: mailbox })}
+          aria-label={`Try the dead letters to ${mailbox} again`}
+        >
           Retry
         </button>
       )}
       {isDeadLetters && ready > 0 && (
-        <button type="button" onClick={() => ask({ kind: 'retry' })} aria-label="Try all dead letters again">
+        <button
+          type="button"
+          onClick={() => ask({ kind: 'retry' })}
+          aria-label="Try all dead letters again"
+        >
           Retry all
         </button>
       )}
       {!isByAll && (
-        <button type="button" onClick={() => ask({ kind, mailbox })} aria-label={`${kind === 'pause' ? 'Pause' : 'Resume'} ${mailbox}`}>
+        <button
+          type="button"
+          onClick={() => ask({ kind, mailbox })}
+          aria-label={`${kind === 'pause' ? 'Pause' : 'Resume'} ${mailbox}`}
+        >
           {kind === 'pause' ? 'Pause' : 'Resume'}
         </button>
       )}
-      <button type="button" disabled={ready === 0} onClick={() => ask({ kind: 'drop', mailbox })} aria-label={`Drop the mail of ${mailbox}`}>
+      <button
+        type="button"
+        disabled={ready === 0}
+        onClick={() => ask({ kind: 'drop', mailbox })}
+        aria-label={`Drop the mail of ${mailbox}`}
+      >
         Drop
       </button>
       {!isDeadLetters && (
-        <button type="button" onClick={() => ask({ kind: 'stop', mailbox })} aria-label={`Stop the worker of ${mailbox}`}>
+        <button
+          type="button"
+          onClick={() => ask({ kind: 'stop', mailbox })}
+          aria-label={`Stop the worker of ${mailbox}`}
+        >
           Stop
         </button>
       )}

@@ -91,7 +91,9 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
   };
 
   const pageRows = Math.max(1, Math.floor(viewHeight / rowHeight) - 1);
-  const move = (action: 'next' | 'previous' | 'first' | 'last' | 'open' | 'pageUp' | 'pageDown') => {
+  const move = (
+    action: 'next' | 'previous' | 'first' | 'last' | 'open' | 'pageUp' | 'pageDown',
+  ) => {
     const current = chosenIndex === -1 ? rows.length : chosenIndex;
     const last = rows.length - 1;
     if (action === 'next') choose(Math.min(last, current + 1));
@@ -105,7 +107,8 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
       if (story) go({ open: story.stored.envelope.id });
     }
   };
-  useEffect(() =>
+  // Before the next key, which an effect after the paint might not be.
+  useLayoutEffect(() =>
     setListKeys({
       move,
       answer: () => {
@@ -115,7 +118,6 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
     }),
   );
   // A message that was opened from elsewhere is chosen, and shown.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only when another message is opened
   useEffect(() => {
     const index = rows.findIndex(({ stored }) => stored.envelope.id === open);
     if (index === -1 || index === chosenIndex) return;
@@ -131,21 +133,28 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
   };
 
   const { first, end } = listWindow(scrollTop, viewHeight, rowHeight, rows.length);
-  const behind = isFollowing.current ? 0 : rows.length - indexOfNumber(rows.length, numberAt, newestSeen.current + 1);
+  const behind = isFollowing.current
+    ? 0
+    : rows.length - indexOfNumber(rows.length, numberAt, newestSeen.current + 1);
   return (
     <div class="list-frame">
-      {/* biome-ignore lint/a11y/useSemanticElements: a <select> cannot have such rows */}
       <div
         ref={scroller}
         class="message-list"
         role="listbox"
         aria-label={label}
         tabIndex={0}
-        aria-activedescendant={chosenIndex >= first && chosenIndex < end ? `row-${chosen}` : undefined}
+        aria-activedescendant={
+          chosenIndex >= first && chosenIndex < end ? `row-${chosen}` : undefined
+        }
         onScroll={onScroll}
         onKeyDown={onKeyDown}
       >
-        <div class="all-rows" role="presentation" style={{ height: `${rows.length * rowHeight}px` }}>
+        <div
+          class="all-rows"
+          role="presentation"
+          style={{ height: `${rows.length * rowHeight}px` }}
+        >
           {rows.slice(first, end).map((story, offset) => {
             const index = first + offset;
             return (
@@ -188,13 +197,21 @@ interface MessageRowProps {
   readonly onClick: () => void;
 }
 
-function MessageRow({ story, index, count, top, isChosen, isOpen, search, onClick }: MessageRowProps) {
+function MessageRow({
+  story,
+  index,
+  count,
+  top,
+  isChosen,
+  isOpen,
+  search,
+  onClick,
+}: MessageRowProps) {
   const { envelope, time } = story.stored;
   const excerpt = search === '' ? undefined : excerpts.value[envelope.id];
   const line = excerpt ?? lineOf(story.text ?? '', search);
   return (
     // The list has the focus and the keys; see its first lines.
-    // biome-ignore lint/a11y/useSemanticElements: an <option> cannot have such content
     // biome-ignore lint/a11y/useKeyWithClickEvents: see above
     // biome-ignore lint/a11y/useFocusableInteractive: see above
     <div
@@ -219,7 +236,13 @@ function MessageRow({ story, index, count, top, isChosen, isOpen, search, onClic
         <AgentName name={envelope.to} />
       </span>
       <span class={envelope.answers === '' ? 'row-text' : 'row-text answer'}>
-        {story.text === undefined ? <em>corrupt on disk</em> : line === '' ? <em>empty</em> : <Marked text={line} search={search} />}
+        {story.text === undefined ? (
+          <em>corrupt on disk</em>
+        ) : line === '' ? (
+          <em>empty</em>
+        ) : (
+          <Marked text={line} search={search} />
+        )}
       </span>
       <StatePill story={story} />
     </div>

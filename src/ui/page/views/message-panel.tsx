@@ -21,14 +21,19 @@ interface WholeMessage {
   readonly isLoaded: boolean;
 }
 
-const nothing: WholeMessage = { text: undefined, story: undefined, thread: [], fault: '', isLoaded: false };
+const nothing: WholeMessage = {
+  text: undefined,
+  story: undefined,
+  thread: [],
+  fault: '',
+  isLoaded: false,
+};
 
 /** Loads it again when it has changed, so that its life and its thread stay true. */
 function useWholeMessage(id: string): WholeMessage {
   const [whole, setWhole] = useState(nothing);
   const known = book().byId(id);
   const changes = known ? known.life.length + known.answeredBy.length : 0;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `changes` says that there is more to load
   useEffect(() => {
     let isWanted = true;
     server.message(id).then(
@@ -36,9 +41,16 @@ function useWholeMessage(id: string): WholeMessage {
         if (!isWanted) return;
         const stories = new MessageStories();
         for (const each of thread) fold(stories, each);
-        setWhole({ text: event.text ?? undefined, story: stories.byId(id), thread: [...stories], fault: '', isLoaded: true });
+        setWhole({
+          text: event.text ?? undefined,
+          story: stories.byId(id),
+          thread: [...stories],
+          fault: '',
+          isLoaded: true,
+        });
       },
-      (fault) => isWanted && setWhole((before) => ({ ...before, fault: faultText(fault), isLoaded: true })),
+      (fault) =>
+        isWanted && setWhole((before) => ({ ...before, fault: faultText(fault), isLoaded: true })),
     );
     return () => {
       isWanted = false;
@@ -61,14 +73,27 @@ export function MessagePanel({ id, search }: MessagePanelProps) {
     if (matchMedia('(max-width: 719px)').matches) panel.current?.focus();
   }, []);
   return (
-    <section ref={panel} class="panel" tabIndex={-1} aria-label={story ? `Message ${story.stored.envelope.number}` : 'Message'}>
-      <button type="button" class="bare panel-close" aria-label="Close the message" title="Close (Esc)" onClick={() => go({ open: '' })}>
+    <section
+      ref={panel}
+      class="panel"
+      tabIndex={-1}
+      aria-label={story ? `Message ${story.stored.envelope.number}` : 'Message'}
+    >
+      <button
+        type="button"
+        class="bare panel-close"
+        aria-label="Close the message"
+        title="Close (Esc)"
+        onClick={() => go({ open: '' })}
+      >
         <Icon name="close" />
       </button>
       {story ? (
         <PanelBody story={story} whole={whole} search={search} />
       ) : (
-        <p class="panel-note">{whole.isLoaded ? whole.fault || 'The store does not keep this message.' : 'Loading …'}</p>
+        <p class="panel-note">
+          {whole.isLoaded ? whole.fault || 'The store does not keep this message.' : 'Loading …'}
+        </p>
       )}
     </section>
   );
@@ -88,7 +113,8 @@ function PanelBody({ story, whole, search }: PanelBodyProps) {
     <>
       <div class="panel-head">
         <h2>
-          <AgentName name={envelope.from} /> <span class="arrow">→</span> <AgentName name={envelope.to} />
+          <AgentName name={envelope.from} /> <span class="arrow">→</span>{' '}
+          <AgentName name={envelope.to} />
         </h2>
         <p class="panel-facts">
           <span>#{envelope.number}</span>
@@ -96,7 +122,11 @@ function PanelBody({ story, whole, search }: PanelBodyProps) {
             <ClockTime time={time} />
           </span>
           <span>{bytesText(envelope.bodyBytes)}</span>
-          <span title={`process ${origin.pid} on ${origin.machine}${origin.folder ? `, in ${origin.folder}` : ''}`}>{origin.program}</span>
+          <span
+            title={`process ${origin.pid} on ${origin.machine}${origin.folder ? `, in ${origin.folder}` : ''}`}
+          >
+            {origin.program}
+          </span>
         </p>
         <StatePill story={story} />
         <PanelButtons story={story} />
@@ -105,8 +135,8 @@ function PanelBody({ story, whole, search }: PanelBodyProps) {
       {text === undefined ? (
         <p class="panel-note">{whole.isLoaded ? 'The text is corrupt on disk.' : 'Loading …'}</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by the keys
-        <pre class="body" tabIndex={0} aria-label="Text of the message">
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: with the focus, keys scroll a long text
+        <pre class="body" role="region" tabIndex={0} aria-label="Text of the message">
           {text === '' ? <em>empty</em> : <Marked text={text} search={search} />}
         </pre>
       )}
@@ -136,7 +166,12 @@ function PanelButtons({ story }: { readonly story: MessageStory }) {
         </button>
       )}
       {isReady && (
-        <button type="button" onClick={() => ask({ kind: 'drop', mailbox: story.state === 'dead' ? story.mailbox : to, ids: [id] })}>
+        <button
+          type="button"
+          onClick={() =>
+            ask({ kind: 'drop', mailbox: story.state === 'dead' ? story.mailbox : to, ids: [id] })
+          }
+        >
           Drop
         </button>
       )}
@@ -152,7 +187,10 @@ function Life({ story }: { readonly story: MessageStory }) {
     time: event.time,
     words: lifeWords(event),
   }));
-  const all = [{ key: 'stored', kind: 'stored', time, words: `stored in ${envelope.to}` }, ...steps];
+  const all = [
+    { key: 'stored', kind: 'stored', time, words: `stored in ${envelope.to}` },
+    ...steps,
+  ];
   return (
     <section class="life" aria-labelledby="life-title">
       <h3 id="life-title">Life</h3>
@@ -163,7 +201,9 @@ function Life({ story }: { readonly story: MessageStory }) {
               <ClockTime time={at} />
             </span>
             <span>{words}</span>
-            {index > 0 && <span class="faint step-span">+{spanText(at - (all[index - 1]?.time ?? at))}</span>}
+            {index > 0 && (
+              <span class="faint step-span">+{spanText(at - (all[index - 1]?.time ?? at))}</span>
+            )}
           </li>
         ))}
       </ol>
@@ -184,7 +224,11 @@ function Thread({ thread, id }: { readonly thread: readonly MessageStory[]; read
           const story = book().byId(envelope.id) ?? folded;
           return (
             <li key={envelope.id} class={envelope.id === id ? 'current' : ''}>
-              <button type="button" aria-current={envelope.id === id ? 'true' : undefined} onClick={() => go({ open: envelope.id })}>
+              <button
+                type="button"
+                aria-current={envelope.id === id ? 'true' : undefined}
+                onClick={() => go({ open: envelope.id })}
+              >
                 <span class="row-names">
                   <span class="row-number">#{envelope.number}</span>
                   <AgentName name={envelope.from} />

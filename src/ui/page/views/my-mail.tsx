@@ -31,7 +31,9 @@ export function MyMail() {
   const [folder, setFolder] = useState<Folder>('in');
   const mine = me.value;
   const { stories } = book();
-  const rows = stories.filter(({ stored: { envelope } }) => (folder === 'in' ? envelope.to : envelope.from) === mine);
+  const rows = stories.filter(
+    ({ stored: { envelope } }) => (folder === 'in' ? envelope.to : envelope.from) === mine,
+  );
   const opened = open === '' ? undefined : book().byId(open);
   const isUnread = opened?.state === 'ready' && opened.mailbox === mine;
   useEffect(() => {
@@ -51,7 +53,10 @@ export function MyMail() {
             </FolderButton>
           </div>
           {count > 0 && (
-            <button type="button" onClick={() => void markRead(unread.value.map(({ stored }) => stored.envelope.id))}>
+            <button
+              type="button"
+              onClick={() => void markRead(unread.value.map(({ stored }) => stored.envelope.id))}
+            >
               Mark all as read
             </button>
           )}
@@ -63,7 +68,8 @@ export function MyMail() {
             <span class="bad-text">{readFault.value}</span>
           ) : (
             <span class="faint">
-              Mailbox <AgentName name={mine} /> · {plural(count, 'unread message')} · opening one here marks it as read
+              Mailbox <AgentName name={mine} /> · {plural(count, 'unread message')} · opening one
+              here marks it as read
             </span>
           )}
         </div>
@@ -85,7 +91,8 @@ interface MailRowsProps {
 }
 
 function MailRows({ rows, open, folder }: MailRowsProps) {
-  const label = folder === 'in' ? 'Messages for me, oldest first' : 'Messages from me, oldest first';
+  const label =
+    folder === 'in' ? 'Messages for me, oldest first' : 'Messages from me, oldest first';
   if (rows.length > 0 || !isLoaded.value) {
     return <MessageList key={folder} rows={rows} open={open} search="" label={label} />;
   }
@@ -95,7 +102,10 @@ function MailRows({ rows, open, folder }: MailRowsProps) {
     </Empty>
   ) : (
     <Empty title="You have written nothing yet">
-      <button type="button" onClick={() => document.querySelector<HTMLElement>('.compose input')?.focus()}>
+      <button
+        type="button"
+        onClick={() => document.querySelector<HTMLElement>('.compose input')?.focus()}
+      >
         Write the first message
       </button>
     </Empty>

@@ -47,8 +47,10 @@ function Warnings() {
   if (!known) return null;
   const { warnings, damaged, storageStalledMs } = known;
   const all = [...warnings];
-  if (damaged > 0) all.push(`${damaged} unsettled messages are corrupt on disk; see \`ipc store check\``);
-  if (storageStalledMs > 0) all.push(`the disk has not finished a sync for ${Math.round(storageStalledMs / 1_000)} s`);
+  if (damaged > 0)
+    all.push(`${damaged} unsettled messages are corrupt on disk; see \`ipc store check\``);
+  if (storageStalledMs > 0)
+    all.push(`the disk has not finished a sync for ${Math.round(storageStalledMs / 1_000)} s`);
   if (all.length === 0) return null;
   return (
     <section class="warnings" aria-label="Warnings of the store">
@@ -73,7 +75,7 @@ function Figures() {
   return (
     <dl class="figures">
       <Figure label="Unsettled" value={known?.messages} detail={known && bytesText(known.bytes)} />
-      <Figure label="Under way" value={held} detail="held by a session" tone={held ? 'held' : ''} />
+      <Figure label="Under way" value={held} detail="held" tone={held ? 'held' : ''} />
       <Figure
         label="Dead letters"
         value={known?.deadLetterCount}
@@ -81,8 +83,16 @@ function Figures() {
         tone={known?.deadLetterCount ? 'dead' : ''}
       />
       <Figure label="Sessions" value={known?.sessions} detail="connected" />
-      <Figure label="This hour" value={isLoaded.value ? hour : undefined} detail={`${countText(ended)} done`} />
-      <Figure label="A minute" value={isLoaded.value ? perMinute : undefined} detail="stored now" />
+      <Figure
+        label="Last hour"
+        value={isLoaded.value ? hour : undefined}
+        detail={`${countText(ended)} done`}
+      />
+      <Figure
+        label="Rate"
+        value={isLoaded.value ? perMinute : undefined}
+        detail="stored a minute"
+      />
     </dl>
   );
 }

@@ -6,20 +6,17 @@ import { plural } from '../state/relative-time.ts';
 import type { MinuteCounts } from '../state/traffic.ts';
 import { isDark } from '../theme.ts';
 
-const height = 200;
-
 export function RateChart() {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | undefined>(undefined);
   const counts = trafficNow().lastHour(now.value);
   const dark = isDark.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the canvas takes new colours when `dark` changes
   useEffect(() => {
     const element = holder.current;
     if (!element) return;
     const made = new UPlot(optionsFor(element), dataOf(counts), element);
     plot.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    const resized = new ResizeObserver(() => made.setSize(sizeOf(element)));
     resized.observe(element);
     return () => {
       resized.disconnect();
@@ -27,7 +24,6 @@ export function RateChart() {
     };
   }, [dark]);
   const shown = JSON.stringify(counts);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shown` stands for the counts
   useEffect(() => plot.current?.setData(dataOf(counts)), [shown]);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const label = `${plural(sum(counts.stored), 'message')} stored and ${sum(counts.done)} done in the last hour, at most ${Math.max(...counts.stored)} a minute`;
@@ -40,6 +36,10 @@ export function RateChart() {
       </p>
     </>
   );
+}
+
+function sizeOf(element: HTMLElement) {
+  return { width: element.clientWidth, height: element.clientHeight };
 }
 
 function dataOf({ seconds, stored, done }: MinuteCounts): UPlot.AlignedData {
@@ -57,8 +57,7 @@ function optionsFor(element: HTMLElement): UPlot.Options {
   const axis = { stroke: text, font: `11px ${style.fontFamily}`, ticks: { show: false } };
   const stepped = UPlot.paths.stepped?.({ align: 1 });
   return {
-    width: element.clientWidth,
-    height,
+    ...sizeOf(element),
     padding: [12, 12, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
@@ -74,7 +73,13 @@ function optionsFor(element: HTMLElement): UPlot.Options {
     ],
     series: [
       {},
-      { stroke: accent, width: 1.5, fill: `color-mix(in srgb, ${accent} 16%, transparent)`, ...(stepped && { paths: stepped }), points: { show: false } },
+      {
+        stroke: accent,
+        width: 1.5,
+        fill: `color-mix(in srgb, ${accent} 16%, transparent)`,
+        ...(stepped && { paths: stepped }),
+        points: { show: false },
+      },
       { stroke: quiet, width: 1.5, ...(stepped && { paths: stepped }), points: { show: false } },
     ],
   };

@@ -8,7 +8,9 @@ import { openStory } from './open-story.ts';
 export function SessionTable() {
   const sessions = status.value?.sessionList ?? [];
   if (sessions.length === 0) {
-    return <Empty title="No session has a name yet">It gets one with its first post or read.</Empty>;
+    return (
+      <Empty title="No session has a name yet">It gets one with its first post or read.</Empty>
+    );
   }
   return (
     <div class="scroll-x">
@@ -43,7 +45,11 @@ function SessionRow({ session }: { readonly session: SessionStatus }) {
         <AgentName name={name} />
       </th>
       <td title={folder}>
-        {origin.program} <span class="faint">{origin.pid}{folder === undefined ? '' : ` · ${folder.split('/').at(-1)}`}</span>
+        {origin.program}{' '}
+        <span class="faint">
+          {origin.pid}
+          {folder === undefined ? '' : ` · ${folder.split('/').at(-1)}`}
+        </span>
       </td>
       <td>
         {waitsOn.length > 0 && <span>{waitsOn.join(', ')}</span>}
@@ -56,7 +62,12 @@ function SessionRow({ session }: { readonly session: SessionStatus }) {
           const story = book().byNumber(hold.number);
           const time = hold.since === undefined ? '' : ` ${durationText(now.value - hold.since)}`;
           return story ? (
-            <button key={hold.number} type="button" class="chip held" onClick={() => openStory(story)}>
+            <button
+              key={hold.number}
+              type="button"
+              class="chip held"
+              onClick={() => openStory(story)}
+            >
               #{hold.number}
               {time}
             </button>
@@ -67,7 +78,9 @@ function SessionRow({ session }: { readonly session: SessionStatus }) {
             </span>
           );
         })}
-        {held > 3 && <span class="faint"> and {plural(held - Math.min(3, holds.length), 'more')}</span>}
+        {held > 3 && (
+          <span class="faint"> and {plural(held - Math.min(3, holds.length), 'more')}</span>
+        )}
       </td>
       <td class="number">
         <Ago time={since} />

@@ -1,10 +1,9 @@
 // Who talks to whom, as a picture: a point for each name, a line for each direction. What is under way has the accent.
-import { useMemo } from 'preact/hooks';
 import { book, go, isPausedBox, now, status } from '../page-store.ts';
 import { agentHue } from '../state/agent-hue.ts';
 import { noFilter } from '../state/message-filter.ts';
 import { plural } from '../state/relative-time.ts';
-import { curveBetween, loopAt, placeOf, type TalkPlace } from '../state/talk-layout.ts';
+import { type Curve, curveBetween, loopAt, placeOf, type TalkPlace } from '../state/talk-layout.ts';
 import { type TalkLine, talkOf } from '../state/traffic.ts';
 import { Empty } from './basics.tsx';
 
@@ -14,11 +13,7 @@ const pointRadius = 9;
 export function TalkPicture() {
   const { stories } = book();
   const present = status.value?.sessionList.map(({ name }) => name as string) ?? [];
-  // The lines fade by the minute, so they need not be counted each second.
-  const minute = Math.floor(now.value / 60_000);
-  const revisionNow = stories.length === 0 ? 0 : now.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: stories change in place, and `now` with them
-  const talk = useMemo(() => talkOf(stories, present, now.value), [minute, revisionNow]);
+  const talk = talkOf(stories, present, now.value);
   if (talk.names.length === 0) {
     return (
       <Empty title="Nobody talks">
@@ -29,20 +24,44 @@ export function TalkPicture() {
   const places = new Map(
     talk.names.map((name, index) => [name, placeOf(index, talk.names.length, area)]),
   );
+  const drawn = talk.lines.flatMap((line): LineProps[] => {
+    const [from, to] = [places.get(line.from), places.get(line.to)];
+    return from && to ? [{ line, from, to }] : [];
+  });
   return (
     <>
-      <svg class="talk" viewBox={`0 0 ${area.width} ${area.height}`} role="group" aria-label={summary(talk.lines)}>
+      <svg
+        class="talk"
+        viewBox={`0 0 ${area.width} ${area.height}`}
+        role="group"
+        aria-label={summary(talk.lines)}
+      >
         <defs>
           {['idle', 'ready', 'held'].map((tone) => (
-            <marker key={tone} id={`tip-${tone}`} class={`tip ${tone}`} viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto">
+            <marker
+              key={tone}
+              id={`tip-${tone}`}
+              class={`tip ${tone}`}
+              viewBox="0 0 8 8"
+              refX="6"
+              refY="4"
+              markerWidth="7"
+              markerHeight="7"
+              markerUnits="userSpaceOnUse"
+              orient="auto"
+            >
               <path d="M0 0.5L7 4L0 7.5z" />
             </marker>
           ))}
         </defs>
-        {talk.lines.map((line) => {
-          const [from, to] = [places.get(line.from), places.get(line.to)];
-          return from && to && <Line key={`${line.from}\0${line.to}`} line={line} from={from} to={to} />;
-        })}
+        {drawn.map((each) => (
+          <Line key={keyOf(each.line)} {...each} />
+        ))}
+        {drawn
+          .filter(({ line }) => line.ready + line.held > 0)
+          .map((each) => (
+            <UnderWay key={keyOf(each.line)} {...each} />
+          ))}
         {[...places].map(([name, place]) => (
           <Talker key={name} name={name} place={place} isPresent={present.includes(name)} />
         ))}
@@ -64,26 +83,41 @@ interface LineProps {
 }
 
 function Line({ line, from, to }: LineProps) {
-  const curve = line.from === line.to ? loopAt(from) : curveBetween(from, to, pointRadius + 3);
-  const tone = line.held > 0 ? 'held' : line.ready > 0 ? 'ready' : 'idle';
-  const isFresh = now.value - line.lastTime < 2_500;
+  const curve = curveOf({ line, from, to });
+  const tone = toneOf(line);
+  const isFresh = Math.abs(now.value - line.lastTime) < 2_500;
   const width = Math.min(4, 1.2 + Math.log10(line.recent + 1) * 1.3);
-  const underWay = line.ready + line.held;
   return (
     <g class={`line ${tone} ${isFresh ? 'fresh' : ''}`}>
       <path d={curve.path} stroke-width={width} marker-end={`url(#tip-${tone})`}>
         <title>{lineWords(line)}</title>
       </path>
-      {underWay > 0 && (
-        <g transform={`translate(${curve.middle.x} ${curve.middle.y})`}>
-          <rect x={-6 - 3.2 * `${underWay}`.length} y="-9" width={12 + 6.4 * `${underWay}`.length} height="18" rx="9" />
-          <text text-anchor="middle" dy="4">
-            {underWay}
-          </text>
-        </g>
-      )}
     </g>
   );
+}
+
+/** How many messages are under way; above all lines. */
+function UnderWay({ line, from, to }: LineProps) {
+  const { middle } = curveOf({ line, from, to });
+  const count = line.ready + line.held;
+  const width = 12 + 6.4 * `${count}`.length;
+  return (
+    <g class={`line ${toneOf(line)}`} transform={`translate(${middle.x} ${middle.y})`}>
+      <rect x={-width / 2} y="-9" width={width} height="18" rx="9" />
+      <text text-anchor="middle" dy="4">
+        {count}
+      </text>
+    </g>
+  );
+}
+
+function curveOf({ line, from, to }: LineProps): Curve {
+  return line.from === line.to ? loopAt(from) : curveBetween(from, to, pointRadius + 3);
+}
+
+function toneOf({ held, ready }: TalkLine): 'held' | 'ready' | 'idle' {
+  if (held > 0) return 'held';
+  return ready > 0 ? 'ready' : 'idle';
 }
 
 interface TalkerProps {
@@ -97,11 +131,14 @@ function Talker({ name, place, isPresent }: TalkerProps) {
   const beside = side === 'middle' ? 0 : side === 'start' ? 16 : -16;
   const below = side === 'middle' ? (y < area.height / 2 ? -18 : 28) : 4;
   const box = status.value?.mailboxes.find(({ mailbox }) => mailbox === name);
-  const words = [isPresent ? 'connected' : 'not connected', isPausedBox(name) ? 'paused' : '', box ? `${box.ready} ready` : ''];
+  const words = [
+    isPresent ? 'connected' : 'not connected',
+    isPausedBox(name) ? 'paused' : '',
+    box ? `${box.ready} ready` : '',
+  ];
   const open = () => go({ view: 'conversations', filter: { ...noFilter, agent: name }, open: '' });
   return (
     // A link of SVG would need an address; a button of HTML cannot stand in a picture.
-    // biome-ignore lint/a11y/useSemanticElements: see above
     <g
       class={`talker ${isPresent ? 'present' : ''} ${isPausedBox(name) ? 'paused' : ''}`}
       style={{ '--hue': agentHue(name) }}
@@ -126,13 +163,19 @@ function Talker({ name, place, isPresent }: TalkerProps) {
   );
 }
 
+function keyOf({ from, to }: TalkLine): string {
+  return `${from}\0${to}`;
+}
+
 function summary(lines: readonly TalkLine[]): string {
   const parts = lines.slice(0, 12).map(lineWords);
   return parts.length === 0 ? 'Nobody has sent mail in the last hour' : parts.join('; ');
 }
 
 function lineWords({ from, to, recent, ready, held }: TalkLine): string {
-  const way = [ready > 0 ? `${ready} waiting` : '', held > 0 ? `${held} in work` : ''].filter(Boolean);
+  const way = [ready > 0 ? `${ready} waiting` : '', held > 0 ? `${held} in work` : ''].filter(
+    Boolean,
+  );
   const suffix = way.length > 0 ? `, ${way.join(', ')}` : '';
   return `${from} to ${to}: ${plural(recent, 'message')} in the last hour${suffix}`;
 }

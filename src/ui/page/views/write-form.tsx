@@ -8,11 +8,19 @@ export interface WriteFormProps {
   readonly to: string;
   /** Id of the message that it answers. */
   readonly answers: string | undefined;
+  /** It has the focus when it appears. */
+  readonly isFirst?: boolean;
   readonly onCancel?: () => void;
   readonly onSent?: () => void;
 }
 
-export function WriteForm({ to: given, answers, onCancel, onSent }: WriteFormProps) {
+export function WriteForm({
+  to: given,
+  answers,
+  isFirst = false,
+  onCancel,
+  onSent,
+}: WriteFormProps) {
   const [to, setTo] = useState(given);
   const [text, setText] = useState('');
   const [isSending, setSending] = useState(false);
@@ -44,8 +52,13 @@ export function WriteForm({ to: given, answers, onCancel, onSent }: WriteFormPro
     <form class="write" onSubmit={submit} onKeyDown={sendByKey}>
       <p class="write-from">
         From <AgentName name={me.value} />
+        {answers !== undefined && (
+          <>
+            <span class="arrow">→</span> <AgentName name={to} />
+          </>
+        )}
       </p>
-      {answers === undefined ? (
+      {answers === undefined && (
         <label>
           <span>To</span>
           <input
@@ -55,7 +68,7 @@ export function WriteForm({ to: given, answers, onCancel, onSent }: WriteFormPro
             placeholder="a mailbox"
             autocomplete="off"
             required
-            autofocus
+            autofocus={isFirst}
           />
           <datalist id={`${id}-names`}>
             {knownNames.value.map((name) => (
@@ -63,19 +76,15 @@ export function WriteForm({ to: given, answers, onCancel, onSent }: WriteFormPro
             ))}
           </datalist>
         </label>
-      ) : (
-        <p class="write-from">
-          To <AgentName name={to} />
-        </p>
       )}
       <label>
         <span>Text</span>
         <textarea
           value={text}
           onInput={({ currentTarget }) => change(currentTarget.value)}
-          rows={answers === undefined ? 8 : 5}
+          rows={6}
           required
-          autofocus={answers !== undefined}
+          autofocus={isFirst && answers !== undefined}
         />
       </label>
       <div class="dialog-buttons">
