@@ -69,7 +69,7 @@ export class Engine {
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #looks: Looks;
-  readonly #outcome = new OutcomeBuilder();
+  readonly #outcome: OutcomeBuilder;
   readonly #replies: Replies;
   /** When the step that runs began, in milliseconds since 1970. */
   #time = 0;
@@ -78,6 +78,7 @@ export class Engine {
     this.#limits = { ...limits, ...given };
     const changes = new ReadyChanges();
     this.#state = new State(this.#limits, this.#names, changes);
+    this.#outcome = new OutcomeBuilder(this.#state);
     this.#watches = new Watches(this.#state, changes, this.#names, this.#limits);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
@@ -116,6 +117,11 @@ export class Engine {
     this.#identity = identity;
     this.#state.endReplay();
     this.#grace.begin(instant.now + this.#limits.holderGraceMs);
+  }
+
+  /** Whether outcomes have the events of their records. */
+  set areEventsWanted(areWanted: boolean) {
+    this.#outcome.areEventsWanted = areWanted;
   }
 
   step(command: Command, instant: Instant): Outcome {
@@ -333,14 +339,7 @@ export class Engine {
       if (isEarly) this.#grace.park(read, connection);
       else this.#connections.parkRead(connection, read);
     } else if (read.kind === 'fetch') this.#fetch(read, connection);
-    else this.#peek(read, connection);
-  }
-
-  #peek(peek: PeekRequest, connection: SessionConnection): void {
-    for (const response of peekResponses(peek, this.#state, this.#connections)) {
-      if (response.kind === 'peeked') connection.unreadBytes += response.partBytes;
-      this.#outcome.reply(connection.id, response);
-    }
+    else this.#replies.peeked(connection, peekResponses(read, this.#state, this.#connections));
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {

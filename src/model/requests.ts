@@ -1,6 +1,7 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
+import type { EventResponse, EventsEndResponse, EventsRequest } from './event-requests.ts';
 import type {
   ConnectedSession,
   DeadLetterCount,
@@ -224,8 +225,8 @@ export type BrokerRequest =
   | StatusRequest
   | Goodbye;
 
-/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees no listen and no compact. */
-export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest;
+/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees only a part of it. */
+export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest | EventsRequest;
 
 /** Point to point: hands a message to the process that listens. */
 export interface SendRequest {
@@ -268,6 +269,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'compact',
   'find',
   'watch',
+  'events',
 ];
 
 export interface StoredResponse extends StoredMessage {
@@ -486,6 +488,8 @@ export type Response =
   | DroppedResponse
   | FoundResponse
   | CompactedResponse
+  | EventResponse
+  | EventsEndResponse
   | StatusResponse
   | ListeningResponse
   | ErrorResponse

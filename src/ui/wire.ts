@@ -1,6 +1,10 @@
 // The interface between the server of `ipc ui` and its page, in JSON. The page's code imports it as well, in the browser,
 // so it has types alone.
 //
+// The page lies under a path of its own, `/KEY/`, to which its cookie is bound: cookies know no ports, and a path that no
+// other server can guess keeps the cookie from all other servers of the machine. So all addresses in the page are
+// relative, `page.js` and `api/state`, never `/api/state`.
+//
 // Each request needs the cookie. What changes something is a POST with `Content-Type: application/json` and the page's
 // own `Origin`; it is answered once the broker has applied it. An answer that is no 200 has a `WireFault`.
 import type { EventCursor, EventGap, MailEvent, StoredEvent } from '../model/mail-events.ts';
@@ -24,7 +28,7 @@ export interface WireStatus {
   readonly paused: readonly (Name | '')[];
 }
 
-/** `GET /api/state` */
+/** `GET api/state` */
 export interface WireState {
   /** The person's name: of what is posted here, and of the person's own mailbox. */
   readonly me: Name;
@@ -41,7 +45,7 @@ export interface WireState {
 }
 
 /**
- * `GET /api/messages?limit=10000`: the newest messages of the store, and all that happened to them, in order. Live
+ * `GET api/messages?limit=10000`: the newest messages of the store, and all that happened to them, in order. Live
  * events follow from `next` on.
  */
 export interface WireMessages {
@@ -52,7 +56,7 @@ export interface WireMessages {
 }
 
 /**
- * `GET /api/live?epoch=E&sequence=S`: an event stream. Data of `event: mail`; the first one comes at once, so that a
+ * `GET api/live?epoch=E&sequence=S`: an event stream. Data of `event: mail`; the first one comes at once, so that a
  * page knows that it is connected. Its `id` is `EPOCH.SEQUENCE` of `next`, so a browser that reconnects goes on from
  * there by itself.
  */
@@ -76,7 +80,7 @@ export interface WireLive {
   readonly fine: Record<string, never>;
 }
 
-/** `GET /api/message?id=ID`; 404 when the store does not know it, or not any more. */
+/** `GET api/message?id=ID`; 404 when the store does not know it, or not any more. */
 export interface WireMessage {
   /** With the whole text. */
   readonly event: WireStored;
@@ -104,7 +108,7 @@ export interface WireFilter {
   readonly below?: number;
 }
 
-/** `GET /api/search`: parameters of `WireFilter`, and `limit` (100 unless given). */
+/** `GET api/search`: parameters of `WireFilter`, and `limit` (100 unless given). */
 export interface WireFound {
   /** All events of the newest messages that were found, in order (the newest message is the last). */
   readonly events: readonly WireEvent[];
@@ -114,9 +118,9 @@ export interface WireFound {
   readonly isMore: boolean;
 }
 
-// `GET /api/export?format=jsonl|md` with the parameters of `WireFilter`: a file to keep, oldest message first.
+// `GET api/export?format=jsonl|md` with the parameters of `WireFilter`: a file to keep, oldest message first.
 
-/** `POST /api/post` */
+/** `POST api/post` */
 export interface WirePost {
   readonly to: string;
   readonly text: string;
@@ -126,7 +130,7 @@ export interface WirePost {
   readonly id?: string;
 }
 
-/** Of `POST /api/post` and `POST /api/stop-worker` (`WireMailbox`), which posts `shutdown`. */
+/** Of `POST api/post` and `POST api/stop-worker` (`WireMailbox`), which posts `shutdown`. */
 export interface WirePosted {
   readonly id: MessageId;
   readonly number: number;
@@ -138,7 +142,7 @@ export interface WireMailbox {
   readonly mailbox: string;
 }
 
-/** `POST /api/read`: settles these messages of the person's own mailbox. */
+/** `POST api/read`: settles these messages of the person's own mailbox. */
 export interface WireRead {
   readonly ids: readonly string[];
 }
@@ -149,14 +153,14 @@ export interface WireReadDone {
   readonly missed: readonly string[];
 }
 
-/** `POST /api/pause` and `POST /api/resume`: these mailboxes, or all. */
+/** `POST api/pause` and `POST api/resume`: these mailboxes, or all. */
 export type WirePause = { readonly mailboxes: readonly string[] } | { readonly all: true };
 
 export interface WirePaused {
   readonly paused: readonly (Name | '')[];
 }
 
-/** `POST /api/drop`: these messages of the mailbox, or all that are ready. */
+/** `POST api/drop`: these messages of the mailbox, or all that are ready. */
 export interface WireDrop {
   readonly mailbox: string;
   readonly ids?: readonly string[];
@@ -168,7 +172,7 @@ export interface WireDropped {
   readonly held: number;
 }
 
-/** `POST /api/retry`: these dead letters, or all that were posted to a mailbox, or all. */
+/** `POST api/retry`: these dead letters, or all that were posted to a mailbox, or all. */
 export interface WireRetry {
   readonly ids?: readonly string[];
   readonly to?: string;
