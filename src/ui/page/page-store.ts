@@ -49,7 +49,7 @@ export const link = computed<LinkState>(() => {
 let mail = new MailBook();
 let traffic = new Traffic();
 let stream: LiveStream | undefined;
-let drawing: ReturnType<typeof setTimeout> | undefined;
+let isDrawing = false;
 const listeners: ((changed: readonly MessageStory[]) => void)[] = [];
 
 /** The messages, of which a view is drawn again when one changes. */
@@ -191,8 +191,10 @@ function notePause(event: WireEvent): void {
 }
 
 function draw(): void {
-  drawing ??= setTimeout(() => {
-    drawing = undefined;
+  if (isDrawing) return;
+  isDrawing = true;
+  setTimeout(() => {
+    isDrawing = false;
     now.value = Date.now();
     revision.value += 1;
   }, drawMs);
