@@ -12,6 +12,7 @@ import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addUiCommand } from './commands/ui.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { addWorkCommand } from './commands/work.ts';
@@ -32,6 +33,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
+  addUiCommand(program);
   addDirectCommands(program);
   addOwnerCommands(program);
   addStoreCommands(
