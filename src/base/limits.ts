@@ -347,10 +347,10 @@ export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
 export const ballastFilesMax = 80;
 /**
- * Bytes that the delivery and the settling of a message take in the log, with sync points and a name of 26 bytes for
- * its holder. They determine how many ballast files there are.
+ * Bytes that the delivery and the settling of a message take in the log, with stamps, sync points and a name of 26 bytes
+ * for its holder. They determine how many ballast files there are.
  */
-export const settleBytes = 160;
+export const settleBytes = 232;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
   ballastFileBytes >= segmentReserveBytes + settleReserveBytes,
@@ -364,6 +364,9 @@ export const logBytesCompact = 64 * 1024 ** 2;
 export const segmentsCompact = 16;
 /** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
 export const stampMsMin = 10;
+/** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
+export const historyBytesDefault = 256 * 1024 ** 2;
+export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */

@@ -20,7 +20,7 @@ const layers = [
   ['session', 'direct'],
   ['app'],
   ['hosts'],
-  ['library', 'mcp'],
+  ['library', 'mcp', 'ui'],
   ['cli'],
 ];
 
