@@ -224,7 +224,7 @@ test('a packed file tells nothing of records that were never durable, and has no
 
 test('a message whose first record is not kept any more is still known when it is settled', async () => {
   const disk = new CrashDisk('/home');
-  const history = { bytesMax: 24_000, ageMsMax: Number.POSITIVE_INFINITY };
+  const history = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
   const first = await openStore({ disk: disk.process(), limits, history });
   append(first, postedRecord(1, 'kept for long'));
   await first.journal.close();
