@@ -37,6 +37,8 @@ assert(holdsMax * (8 + 1 + idBytesMax) < headerBytesMax, 'a list of holds fits i
 export const portMax = 65_535;
 export const portBrokerDefault = 19_901;
 export const portDirectDefault = 19_900;
+/** Of the page of `ipc ui`. */
+export const portUiDefault = 19_902;
 
 /** How long `wait` and `receive` may block. */
 export const waitMsDefault = 60_000;
@@ -155,12 +157,16 @@ assert(
 export const sharedTextsMax = 4_096;
 /** Mailboxes that have messages. */
 export const mailboxesMax = 100_000;
-/** Mailboxes that one status lists. It counts all of them. */
+/** Mailboxes that may be paused by their names, beside a pause of all. */
+export const pausedMailboxesMax = 256;
+assert((pausedMailboxesMax + 1) * (1 + nameBytesMax) < headerBytesMax, 'their names fit a header');
+/** Mailboxes that one status lists, together with the names of those that are paused. It counts all of them. */
 export const statusMailboxesMax = 1_000;
 assert(
-  statusMailboxesMax * (2 * (2 * nameBytesMax) + 125 + 45) + 25_000 < headerBytesMax,
+  statusMailboxesMax * (2 * (2 * nameBytesMax) + 140 + 45) + 25_000 < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+assert(2 * pausedMailboxesMax < statusMailboxesMax, 'a status has room for other mailboxes');
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
 /** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
@@ -212,6 +218,36 @@ export const watchPauseMsMax = 2 * 3_600_000;
 /** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
 export const watchMsMax = 7 * 24 * 3_600_000;
 assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
+/** Mailboxes that a request for events may name: as many as a post, so that a team can be followed. */
+export const eventMailboxesMax = mailboxesPerPostMax;
+/**
+ * Events of one batch, and bytes of them. The events of one record stay together, so the last record of a batch may exceed
+ * both. The client asks for the next batch when it has read this one, so a slow one costs the broker nothing.
+ */
+export const eventsPerBatchMax = 1_000;
+export const eventBatchBytesMax = 256 * 1024;
+/** Events of one record: of a post to many mailboxes that settles many messages. */
+export const eventsPerRecordMax = mailboxesPerPostMax + holdsMax;
+/** The newest events that a broker keeps in memory while a session follows them, with their bodies. */
+export const eventRingEventsMax = 16_384;
+export const eventRingBytesMax = 8 * 1024 ** 2;
+assert(
+  eventRingBytesMax >= 2 * (bodyBytesMax + eventBatchBytesMax),
+  'a post of the largest body does not push out all others',
+);
+/** Memory of an event in the ring beside its body. */
+export const eventIndexBytes = 300;
+/** Events that one turn looks through for those of the mailboxes that a session follows. */
+export const eventsPerLook = 10_000;
+/** Requests for events that are parked or wait for their turn: in one broker, and on one connection. */
+export const eventRequestsMax = 1_024;
+export const eventRequestsPerConnectionMax = 8;
+/** Events of this time are given out together: more often than a person can see, and seldom enough to cost little. */
+export const eventsGatherMs = 20;
+/** Without a request for this long the broker makes no more events. */
+export const eventsIdleMs = 60_000;
+/** Readers of the past that a broker has open. Each reads the log from its beginning and keeps its unsettled messages. */
+export const pastReadersMax = 4;
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
@@ -263,6 +299,11 @@ assert(
   unreadBytesMax >= 2 * bodyBytesMax,
   'one large body can be read while the next is in transit',
 );
+assert(
+  eventBatchBytesMax + bodyBytesMax + eventsPerRecordMax * 4 * (1 + nameBytesMax) <
+    2 * unreadBytesMax,
+  'one batch of events is hardly more than a peer may leave unread',
+);
 /**
  * Buffer budget of all connections of one listening program: bytes that peers have not read, and bytes of
  * incomplete frames. When it is exceeded, the connection that has been stalled for longest is closed.
@@ -304,11 +345,18 @@ export const sessionPostsBytesMax = 2_944 * 1024;
 /** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
 export const guaranteedPosts = 8;
 /** Bytes of the ids that callers chose. */
-export const namedIdsBytesMax = 640 * 1024;
+export const namedIdsBytesMax = 624 * 1024;
 /** Bytes of the ids of messages that are not in the store. */
 export const unstoredIdsBytesMax = 400 * 1024;
+/** The record of a paused mailbox in a segment prologue, beside the name. */
+export const pausedBytes = 22;
+export const pausesBytesMax = (pausedMailboxesMax + 1) * (pausedBytes + nameBytesMax);
 assert(
-  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+  prologueHeadersBytesMax +
+    sessionPostsBytesMax +
+    namedIdsBytesMax +
+    unstoredIdsBytesMax +
+    pausesBytesMax <=
     prologueBytesMax,
   'all that is remembered fits into a prologue',
 );
@@ -431,3 +479,46 @@ assert(
 );
 /** Files with whole bodies that are kept. The newest stay. */
 export const bodyFilesMax = 256;
+
+/** Newest messages that `ipc ui` keeps in memory for its pages. Older ones are searched for in the store. */
+export const pageMessagesMax = 10_000;
+/** Characters of a body in memory and in lists of the page. A message that is opened is read from the store, whole. */
+export const pageTextCharactersMax = 2_000;
+/** Newest events of one message in memory: a message that is fetched and released without end has no end of them. */
+export const pageLifeMax = 200;
+/** Newest events from which a page that connects again is served. One that missed more loads the messages anew. */
+export const pageEventsMax = 5_000;
+/** Events of one item of a page's event stream, and bytes that may wait for a page that reads slowly. */
+export const streamEventsMax = 500;
+export const streamBufferBytesMax = 1_048_576;
+/** Pages, or windows of them, that are open at a time. */
+export const streamsMax = 16;
+/** A stream without events has a comment this often, so that the server notices a page that is gone. */
+export const streamBeatMs = 15_000;
+/** A page that has read nothing for this long is closed. */
+export const streamStallMs = 60_000;
+/** Connections to the page's server. A browser has six, beside one for each open event stream. */
+export const pageConnectionsMax = 128;
+assert(pageConnectionsMax >= streamsMax * 7, 'every page has room for its requests');
+/** Time for the head of a request, and for all of it. */
+export const pageHeadMs = 10_000;
+export const pageRequestMs = 30_000;
+/** Bytes of the head of a request: a search has a text in its address. */
+export const pageHeadBytesMax = 16_384;
+/** Bytes of the JSON of a request. */
+export const pageBodyBytesMax = 8 * 1024 ** 2;
+assert(
+  pageBodyBytesMax > 6 * bodyBytesMax + 65_536,
+  'a post of the largest body fits, with each of its characters escaped',
+);
+/** Searches and exports that run at a time; each reads the store from its beginning. */
+export const pageSearchesMax = 4;
+export const searchResultsDefault = 100;
+export const searchResultsMax = 1_000;
+/** Messages of one export: what it needs of each in memory is little, but not nothing. */
+export const exportMessagesMax = 100_000;
+/** Ids of one request to read messages, drop them, or try them again. */
+export const pageIdsMax = 10_000;
+/** How long a page waits for the broker: for its state, and for a change to be applied. */
+export const pageStatusMs = 2_000;
+export const pageChangeMs = 30_000;

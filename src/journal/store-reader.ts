@@ -16,12 +16,13 @@ import { refuseNewer } from './recovery.ts';
 export interface PastOptions extends FoldOptions {
   readonly disk?: Disk;
   readonly runtime?: Pick<Runtime, 'now' | 'defer'>;
+  /** Longest time that reading blocks the event loop, in milliseconds. */
+  readonly turnMsMax?: number;
   /** Called after each file, with the number of files that were read, and of all. */
   readonly onProgress?: (read: number, all: number) => void;
 }
 
-/** Longest time that reading blocks the event loop, in milliseconds. */
-const readMsMax = 5;
+const turnMsDefault = 5;
 /** How often a file that is gone is looked for again, since a running owner moves each a few times at most. */
 const searchesMax = 5;
 
@@ -31,6 +32,7 @@ export async function* readEvents(
   options: PastOptions,
 ): AsyncGenerator<EventBatch> {
   const { disk = realDisk, runtime = systemRuntime, onProgress } = options;
+  const { turnMsMax = turnMsDefault } = options;
   refuseNewer(disk, folder);
   const fold = new PastFold(options);
   let past = await listPast(disk, folder);
@@ -53,7 +55,7 @@ export async function* readEvents(
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
-      if (runtime.now() - since < readMsMax) continue;
+      if (runtime.now() - since < turnMsMax) continue;
       await new Promise<void>((resolve) => runtime.defer(resolve));
       since = runtime.now();
     }
