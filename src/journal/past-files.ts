@@ -32,6 +32,11 @@ export interface Past {
 /** A running owner may remove segments while they are surveyed, so that they have to be surveyed again. */
 const surveysMax = 50;
 
+/** There is a store. */
+export function hasPast(disk: Disk, folder: string): boolean {
+  return segmentsIn(disk, folder).length > 0 || listHistory(disk, folder).length > 0;
+}
+
 /** What is there of the past. Segments that a running owner begins meanwhile are not in it. */
 export async function listPast(disk: Disk, folder: string): Promise<Past> {
   for (let surveys = 1; ; surveys++) {

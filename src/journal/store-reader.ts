@@ -45,6 +45,7 @@ export async function* readEvents(
     const bytes = await readFirst(disk, file.paths);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
+      starts.clear();
       const next = past.files.findIndex((each) => isBefore(read, each));
       index = next === -1 ? past.files.length : next;
       continue;
