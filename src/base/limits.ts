@@ -37,6 +37,8 @@ assert(holdsMax * (8 + 1 + idBytesMax) < headerBytesMax, 'a list of holds fits i
 export const portMax = 65_535;
 export const portBrokerDefault = 19_901;
 export const portDirectDefault = 19_900;
+/** Of the page of `ipc ui`. */
+export const portUiDefault = 19_902;
 
 /** How long `wait` and `receive` may block. */
 export const waitMsDefault = 60_000;
@@ -216,6 +218,36 @@ export const watchPauseMsMax = 2 * 3_600_000;
 /** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
 export const watchMsMax = 7 * 24 * 3_600_000;
 assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
+/** Mailboxes that a request for events may name: as many as a post, so that a team can be followed. */
+export const eventMailboxesMax = mailboxesPerPostMax;
+/**
+ * Events of one batch, and bytes of them. The events of one record stay together, so the last record of a batch may exceed
+ * both. The client asks for the next batch when it has read this one, so a slow one costs the broker nothing.
+ */
+export const eventsPerBatchMax = 1_000;
+export const eventBatchBytesMax = 256 * 1024;
+/** Events of one record: of a post to many mailboxes that settles many messages. */
+export const eventsPerRecordMax = mailboxesPerPostMax + holdsMax;
+/** The newest events that a broker keeps in memory while a session follows them, with their bodies. */
+export const eventRingEventsMax = 16_384;
+export const eventRingBytesMax = 8 * 1024 ** 2;
+assert(
+  eventRingBytesMax >= 2 * (bodyBytesMax + eventBatchBytesMax),
+  'a post of the largest body does not push out all others',
+);
+/** Memory of an event in the ring beside its body. */
+export const eventIndexBytes = 300;
+/** Events that one turn looks through for those of the mailboxes that a session follows. */
+export const eventsPerLook = 10_000;
+/** Requests for events that are parked or wait for their turn: in one broker, and on one connection. */
+export const eventRequestsMax = 1_024;
+export const eventRequestsPerConnectionMax = 8;
+/** Events of this time are given out together: more often than a person can see, and seldom enough to cost little. */
+export const eventsGatherMs = 20;
+/** Without a request for this long the broker makes no more events. */
+export const eventsIdleMs = 60_000;
+/** Readers of the past that a broker has open. Each reads the log from its beginning and keeps its unsettled messages. */
+export const pastReadersMax = 4;
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
@@ -266,6 +298,11 @@ export const unreadBytesMax = 4 * 1024 ** 2;
 assert(
   unreadBytesMax >= 2 * bodyBytesMax,
   'one large body can be read while the next is in transit',
+);
+assert(
+  eventBatchBytesMax + bodyBytesMax + eventsPerRecordMax * 4 * (1 + nameBytesMax) <
+    2 * unreadBytesMax,
+  'one batch of events is hardly more than a peer may leave unread',
 );
 /**
  * Buffer budget of all connections of one listening program: bytes that peers have not read, and bytes of
@@ -358,10 +395,10 @@ export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
 export const ballastFilesMax = 80;
 /**
- * Bytes that the delivery and the settling of a message take in the log, with sync points and a name of 26 bytes for
- * its holder. They determine how many ballast files there are.
+ * Bytes that the delivery and the settling of a message take in the log, with stamps, sync points and a name of 26 bytes
+ * for its holder. They determine how many ballast files there are.
  */
-export const settleBytes = 160;
+export const settleBytes = 232;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
   ballastFileBytes >= segmentReserveBytes + settleReserveBytes,
@@ -373,6 +410,11 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** It is also compacted when it has more segments than this, since every one-shot post begins one. */
 export const segmentsCompact = 16;
+/** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
+export const stampMsMin = 10;
+/** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
+export const historyBytesDefault = 256 * 1024 ** 2;
+export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */
@@ -437,3 +479,46 @@ assert(
 );
 /** Files with whole bodies that are kept. The newest stay. */
 export const bodyFilesMax = 256;
+
+/** Newest messages that `ipc ui` keeps in memory for its pages. Older ones are searched for in the store. */
+export const pageMessagesMax = 10_000;
+/** Characters of a body in memory and in lists of the page. A message that is opened is read from the store, whole. */
+export const pageTextCharactersMax = 2_000;
+/** Newest events of one message in memory: a message that is fetched and released without end has no end of them. */
+export const pageLifeMax = 200;
+/** Newest events from which a page that connects again is served. One that missed more loads the messages anew. */
+export const pageEventsMax = 5_000;
+/** Events of one item of a page's event stream, and bytes that may wait for a page that reads slowly. */
+export const streamEventsMax = 500;
+export const streamBufferBytesMax = 1_048_576;
+/** Pages, or windows of them, that are open at a time. */
+export const streamsMax = 16;
+/** A stream without events has a comment this often, so that the server notices a page that is gone. */
+export const streamBeatMs = 15_000;
+/** A page that has read nothing for this long is closed. */
+export const streamStallMs = 60_000;
+/** Connections to the page's server. A browser has six, beside one for each open event stream. */
+export const pageConnectionsMax = 128;
+assert(pageConnectionsMax >= streamsMax * 7, 'every page has room for its requests');
+/** Time for the head of a request, and for all of it. */
+export const pageHeadMs = 10_000;
+export const pageRequestMs = 30_000;
+/** Bytes of the head of a request: a search has a text in its address. */
+export const pageHeadBytesMax = 16_384;
+/** Bytes of the JSON of a request. */
+export const pageBodyBytesMax = 8 * 1024 ** 2;
+assert(
+  pageBodyBytesMax > 6 * bodyBytesMax + 65_536,
+  'a post of the largest body fits, with each of its characters escaped',
+);
+/** Searches and exports that run at a time; each reads the store from its beginning. */
+export const pageSearchesMax = 4;
+export const searchResultsDefault = 100;
+export const searchResultsMax = 1_000;
+/** Messages of one export: what it needs of each in memory is little, but not nothing. */
+export const exportMessagesMax = 100_000;
+/** Ids of one request to read messages, drop them, or try them again. */
+export const pageIdsMax = 10_000;
+/** How long a page waits for the broker: for its state, and for a change to be applied. */
+export const pageStatusMs = 2_000;
+export const pageChangeMs = 30_000;

@@ -13,6 +13,8 @@ import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addTopCommand } from './commands/top.ts';
+import { addUiCommand } from './commands/ui.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { addWorkCommand } from './commands/work.ts';
@@ -36,6 +38,8 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addPauseCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);
+  addTopCommand(program);
+  addUiCommand(program);
   addStoreCommands(
     program
       .command('store')

@@ -71,7 +71,7 @@ export class Engine {
   readonly #connections = new Connections();
   readonly #grace: HolderGrace;
   readonly #looks: Looks;
-  readonly #outcome = new OutcomeBuilder();
+  readonly #outcome: OutcomeBuilder;
   readonly #replies: Replies;
   /** When the step that runs began, in milliseconds since 1970. */
   #time = 0;
@@ -80,6 +80,7 @@ export class Engine {
     this.#limits = { ...limits, ...given };
     const changes = new ReadyChanges();
     this.#state = new State(this.#limits, this.#names, changes);
+    this.#outcome = new OutcomeBuilder(this.#state);
     this.#watches = new Watches(this.#state, changes, this.#names, this.#limits);
     this.#holds = new Holds(this.#state, this.#limits);
     this.#grace = new HolderGrace(this.#state);
@@ -118,6 +119,11 @@ export class Engine {
     this.#identity = identity;
     this.#state.endReplay();
     this.#grace.begin(instant.now + this.#limits.holderGraceMs);
+  }
+
+  /** Whether outcomes have the events of their records. */
+  set areEventsWanted(areWanted: boolean) {
+    this.#outcome.areEventsWanted = areWanted;
   }
 
   step(command: Command, instant: Instant): Outcome {

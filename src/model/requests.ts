@@ -2,6 +2,7 @@
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { PingRequest, Pong, ReceivedResponse, SendRequest } from './direct-requests.ts';
+import type { EventResponse, EventsEndResponse, EventsRequest } from './event-requests.ts';
 import type {
   ConnectedSession,
   DeadLetterCount,
@@ -227,8 +228,8 @@ export type BrokerRequest =
   | StatusRequest
   | Goodbye;
 
-/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees no listen and no compact. */
-export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest;
+/** All that a session asks of a broker. The engine knows neither network nor disk, so it sees only a part of it. */
+export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest | EventsRequest;
 
 export type Request = SessionRequest | SendRequest | PingRequest;
 
@@ -256,6 +257,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'compact',
   'find',
   'watch',
+  'events',
   'pause',
 ];
 
@@ -469,6 +471,8 @@ export type Response =
   | FoundResponse
   | PausingResponse
   | CompactedResponse
+  | EventResponse
+  | EventsEndResponse
   | StatusResponse
   | ListeningResponse
   | ErrorResponse

@@ -24,6 +24,15 @@ import type {
   Response,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import {
+  decodeEvent,
+  decodeEvents,
+  decodeEventsEnd,
+  eventBody,
+  eventHeader,
+  eventsEndHeader,
+  eventsHeader,
+} from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
@@ -95,6 +104,7 @@ export const requestTypes = {
   compact: 0x10,
   find: 0x11,
   watch: 0x12,
+  events: 0x13,
   pause: 0x15,
 } as const satisfies Record<Request['kind'], number>;
 
@@ -117,6 +127,8 @@ export const responseTypes = {
   compacted: 0x90,
   found: 0x91,
   notice: 0x92,
+  event: 0x93,
+  eventsEnd: 0x94,
   pausing: 0x95,
 } as const satisfies Record<Response['kind'], number>;
 
@@ -148,6 +160,7 @@ export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
   if (response.kind === 'welcome') return holdsBytes(response.revoked);
   if (response.kind === 'status') return statusBody(response);
+  if (response.kind === 'event') return eventBody(response);
   return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
@@ -181,6 +194,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodeDrop(frame);
     case 'find':
       return decodeFind(frame);
+    case 'events':
+      return decodeEvents(frame);
     case 'pause':
       return decodePause(frame);
     case 'send':
@@ -215,7 +230,7 @@ function readResponse(frame: Frame): Response {
   const kind = responseKinds.get(frame.type);
   if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
-  if (kind !== 'welcome' && kind !== 'status') checkNoBody(frame);
+  if (kind !== 'welcome' && kind !== 'status' && kind !== 'event') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);
@@ -238,6 +253,10 @@ function readResponse(frame: Frame): Response {
       return decodeFound(frame);
     case 'notice':
       return decodeNotice(frame);
+    case 'event':
+      return decodeEvent(frame);
+    case 'eventsEnd':
+      return decodeEventsEnd(frame);
     case 'pausing':
       return decodePausing(frame);
     case 'status':
@@ -285,6 +304,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return dropHeader(request);
     case 'find':
       return findHeader(request);
+    case 'events':
+      return eventsHeader(request);
     case 'pause':
       return pauseHeader(request);
     case 'send':
@@ -330,6 +351,10 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return foundHeader(response);
     case 'notice':
       return noticeHeader(response);
+    case 'event':
+      return eventHeader(response);
+    case 'eventsEnd':
+      return eventsEndHeader(response);
     case 'pausing':
       return pausingHeader(response);
     case 'status':

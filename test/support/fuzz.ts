@@ -1,5 +1,6 @@
 // Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
+import type { MailEvent } from '../../src/model/mail-events.ts';
 import { bodyChecksum, type PastHold, parseName, parseNamedId } from '../../src/model/message.ts';
 import type { Response } from '../../src/model/requests.ts';
 import { encodeRequest, encodeResponse, type RequestToSend } from '../../src/protocol/codec.ts';
@@ -58,6 +59,11 @@ const requests: readonly RequestToSend[] = [
     ...{ after: 5, upTo: 9, ids: [id] },
   },
   { kind: 'find', request: 14, answersIn: name, ids: [id] },
+  {
+    ...{ kind: 'events', request: 17, after: { epoch: 3, sequence: 9 }, waitMs: 1_000 },
+    ...{ partBytesMax: 480, mailboxes: [name, other] },
+  },
+  { kind: 'events', request: 18, after: 'start', waitMs: 0, partBytesMax: 0, mailboxes: [] },
   { kind: 'pause', request: 21, isPaused: true, mailboxes: [name] },
   { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
@@ -78,6 +84,17 @@ const ahead = {
   holder: { number: 2, name, heldMs: 1_000 },
   same: { number: 3, ageMs: 2_000, isHeld: true },
 };
+
+const message = { id, number: 6, to: name, from: name };
+const of = { sequence: 9, time: 2 ** 40 };
+const events: readonly MailEvent[] = [
+  { ...of, kind: 'stored', envelope, part: body },
+  { ...of, kind: 'delivered', message, mailbox: name, attempt: 2, session, name },
+  { ...of, kind: 'requeued', message, mailbox: name, attempt: 2, lastHold },
+  { ...of, kind: 'settled', message, mailbox: name, session, name, by: id },
+  { ...of, kind: 'deadLettered', message, lastHold },
+  { ...of, kind: 'paused', mailbox: name },
+];
 
 const answers: readonly Response[] = [
   {
@@ -144,6 +161,13 @@ const answers: readonly Response[] = [
         },
       },
     ],
+  },
+  ...events.map((event) => {
+    return { kind: 'event' as const, request: 17, event, hasSamePart: false };
+  }),
+  {
+    ...{ kind: 'eventsEnd', request: 17, next: { epoch: 3, sequence: 9 } },
+    ...{ gap: { from: 5, to: 8 }, hasMore: true },
   },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },

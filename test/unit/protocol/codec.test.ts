@@ -131,6 +131,14 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '11 00 0000 0000000e 0000000a 01 42 00000001 03 696431',
   ],
   compact: [{ kind: 'compact', request: 12 }, '10 00 0000 0000000c 00000000'],
+  events: [
+    {
+      ...{ kind: 'events', request: 17, after: { epoch: 3, sequence: 9 }, waitMs: 60_000 },
+      ...{ partBytesMax: 480, mailboxes: [to] },
+    },
+    '13 00 0000 00000011 0000001f 02 0000000000000003 0000000000000009 0000ea60 000001e0',
+    '00000001 01 41',
+  ],
   pause: [
     { kind: 'pause', request: 21, isPaused: true, mailboxes: [to, from] },
     '15 00 0000 00000015 00000009 01 00000002 01 41 01 42',
@@ -290,6 +298,29 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     '00000000',
     '6865',
   ],
+  event: [
+    {
+      ...{ kind: 'event', request: 17, hasSamePart: false },
+      event: {
+        ...{ kind: 'stored', sequence: 9, time: 2 ** 40 + 1, part: Buffer.from('he') },
+        envelope: {
+          ...{ id, number: 6, to, from: '', time: 2 ** 40, answers: '', origin },
+          ...{ depth: 3, bodyBytes: 5, checksum },
+        },
+      },
+    },
+    '93 00 0000 00000011 0000003f 00 0000000000000009 0000010000000001 00',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
+    '6865',
+  ],
+  eventsEnd: [
+    {
+      ...{ kind: 'eventsEnd', request: 17, next: { epoch: 3, sequence: 9 } },
+      ...{ gap: { from: 5, to: 8 }, hasMore: true },
+    },
+    '94 00 0000 00000011 00000025 0000000000000003 0000000000000009 01',
+    '00000001 0000000000000005 0000000000000008',
+  ],
   dropped: [
     {
       ...{ kind: 'dropped', request: 13, dropped: [{ id, number: 6, from }] },
@@ -415,7 +446,7 @@ test('a body in a frame that has none is a bad frame, in every kind', () => {
     assert.throws(() => decodeRequest(frame), { code: 'bad_frame' }, kind);
   }
   for (const kind of Object.keys(answers) as Response['kind'][]) {
-    if (['welcome', 'offer', 'peeked'].includes(kind)) continue;
+    if (['welcome', 'offer', 'peeked', 'event'].includes(kind)) continue;
     const frame = { ...answerFrame(kind), body };
     assert.throws(() => decodeResponse(frame), { code: 'bad_frame' }, kind);
   }
