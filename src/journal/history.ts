@@ -6,6 +6,7 @@
 //    synced; then the others go. A crash in between leaves records twice, which their numbers tell.
 // 3. trim() removes the oldest files beyond the bound, and giveUpOldest() one of them when the disk is full.
 import { join } from 'node:path';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { beginOf } from './history-file.ts';
@@ -28,8 +29,8 @@ export interface HistoryFile extends SegmentId {
 }
 
 interface KnownFile extends HistoryFile {
-  /** It is corrupt, so it is left as it is. */
-  isCorrupt?: boolean;
+  /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
+  isLeft?: boolean;
 }
 
 const writeBytesMax = 1_048_576;
@@ -107,17 +108,16 @@ export class History {
     await this.#disk.syncFolder(historyPath(this.#folder));
   }
 
-  /** Removes what is beyond the bound. `logBegin`: when the log behind it begins; undefined if that is not known. */
-  trim(logBegin: number | undefined): void {
+  /** Removes what is beyond the bound. `log`: the segments of the log, between which files of history may lie. */
+  trim(log: readonly SegmentId[]): void {
     const { bytesMax, ageMsMax } = this.#bound;
     while (this.bytes > bytesMax && this.giveUpOldest());
     const before = this.#time() - ageMsMax;
-    const isOld = () => {
-      const [, next] = this.#files;
-      const begin = next ? this.#beginOf(next) : logBegin;
-      return this.#files.length > 0 && begin !== undefined && begin < before;
-    };
-    while (isOld() && this.giveUpOldest());
+    for (let [oldest] = this.#files; oldest; [oldest] = this.#files) {
+      const begin = this.#beginBehind(oldest, log);
+      if (begin === undefined || begin >= before) return;
+      this.giveUpOldest();
+    }
   }
 
   /** Removes the oldest file, to make room. False if there is none. */
@@ -129,9 +129,9 @@ export class History {
     return true;
   }
 
-  /** Packs small files while the owner goes on. Never fails: history that cannot be packed stays as it is. */
-  tidy(): void {
-    this.#tidying = this.#tidying.then(() => this.#packAll()).catch(() => {});
+  /** Packs small files while the owner goes on. If the disk fails at that, history stays as it is. */
+  tidy(log: readonly SegmentId[]): void {
+    this.#tidying = this.#tidying.then(() => this.#packAll(log)).catch(ignoreFault);
   }
 
   /** Nothing is removed or replaced any more. */
@@ -145,13 +145,10 @@ export class History {
     await this.#tidying;
   }
 
-  async #packAll(): Promise<void> {
+  async #packAll(log: readonly SegmentId[]): Promise<void> {
     this.#removeLeftovers();
-    for (
-      let run = packRun(this.#files, this.#limits);
-      run;
-      run = packRun(this.#files, this.#limits)
-    ) {
+    const nextRun = () => packRun(this.#files, log, this.#limits);
+    for (let run = nextRun(); run; run = nextRun()) {
       if (!(await this.#pack(run)) || this.#isClosing) return;
     }
   }
@@ -166,11 +163,9 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, corrupt } = packed(sources, target);
-    for (const file of run.filter((each) => corrupt.some((id) => isSame(id, each)))) {
-      file.isCorrupt = true;
-    }
-    if (corrupt.length > 0) return true;
+    const { buffers, left } = packed(sources, target);
+    for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
+    if (left.length > 0) return true;
     const aside = join(historyPath(this.#folder), `${target.epoch}-${target.segment}.new`);
     const bytes = await this.#writeAside(aside, buffers);
     const isThere = run.every((file) => this.#files.includes(file));
@@ -225,8 +220,14 @@ export class History {
     return !this.#isStopped && this.mayChange();
   }
 
-  #beginOf(file: HistoryFile): number | undefined {
-    return beginOf(this.#disk, historyFilePath(this.#folder, file), file);
+  /** When the file ends, and the next one or the next segment of the log begins; undefined if that is not known. */
+  #beginBehind(file: HistoryFile, log: readonly SegmentId[]): number | undefined {
+    const next = this.#files.find((each) => inOrder(file, each) < 0);
+    const segment = log.find((each) => inOrder(file, each) < 0);
+    if (segment && !(next && inOrder(next, segment) < 0)) {
+      return beginOf(this.#disk, segmentPath(this.#folder, segment), segment);
+    }
+    return next && beginOf(this.#disk, historyFilePath(this.#folder, next), next);
   }
 
   /** While the disk is full for it, the oldest file goes. Undefined if there is none left. */
@@ -251,18 +252,25 @@ export class History {
 
 export type PackLimits = Pick<JournalLimits, 'segmentBytesMax' | 'segmentsCompact'>;
 
-/** The longest run of small files, each no larger than all of the run behind it; undefined while there are few. */
+/**
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
+ * of the log lies within it, since the files are read in the order of their names.
+ */
 export function packRun<File extends KnownFile>(
   files: readonly File[],
+  log: readonly SegmentId[],
+  { segmentBytesMax, segmentsCompact }: PackLimits,
 ): readonly File[] | undefined {
-  const isSmall = ({ bytes, isCorrupt }: File) => bytes < smallBytesMax && !isCorrupt;
-  if (files.filter(isSmall).length <= smallFilesMax) return undefined;
+  const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < segmentBytesMax && !isLeft;
+  if (files.filter(isSmall).length <= 2 * segmentsCompact) return undefined;
   let best: readonly File[] = [];
   for (let end = files.length; end > best.length; end--) {
     let [begin, bytesBehind] = [end, 0];
     for (let at = end - 1; at >= 0; at--) {
       const file = files[at];
       if (!file || !isSmall(file) || bytesBehind + file.bytes > segmentBytesMax) break;
+      const behind = at < end - 1 ? files[at + 1] : undefined;
+      if (behind && log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0)) break;
       if (file.bytes <= bytesBehind || at === end - 1) begin = at;
       bytesBehind += file.bytes;
     }
@@ -292,6 +300,10 @@ function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
     if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
     written += more;
   }
+}
+
+function ignoreFault(error: unknown): void {
+  if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
 }
 
 function isSame(one: SegmentId, other: SegmentId): boolean {
