@@ -1,5 +1,6 @@
 // dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies; top.js,
-//             the screen of `ipc top`, which program.js loads for that command alone; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
+//             the screen of `ipc top`, which program.js loads for that command alone; ui/, the page of `ipc ui`, which
+//             a browser runs; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
 //             plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
@@ -23,6 +24,7 @@ const program = join(root, 'src/cli/main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
 const screen = join(root, 'src/cli/top/screen.ts');
+const page = join(root, 'src/ui/page');
 
 /** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
 const entry = `#!/usr/bin/env node
@@ -52,6 +54,7 @@ export async function build() {
     const bundled = [
       ...(await bundleProgram(join(folder, 'program.js'))),
       ...(await bundleScreen(join(folder, 'top.js'))),
+      ...(await bundlePage(join(folder, 'ui'))),
     ];
     writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
     await bundle({ ...shared, entryPoints: [hook], outfile: join(folder, 'wake.js') });
@@ -119,9 +122,35 @@ const noDevtools = {
   },
 };
 
+/** @param {string} folder @returns {Promise<string[]>} the folders of the packages in it */
+async function bundlePage(folder) {
+  const { metafile } = await bundle({
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    // The first browsers with light-dark() and oklch(), of May 2024.
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    format: 'esm',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    // Licences are in LICENSES.
+    legalComments: 'none',
+    logLevel: 'silent',
+    entryPoints: [
+      { in: join(page, 'main.tsx'), out: 'page' },
+      { in: join(page, 'page.css'), out: 'page' },
+    ],
+    outdir: folder,
+    metafile: true,
+  });
+  cpSync(join(page, 'index.html'), join(folder, 'index.html'));
+  return packagesIn(metafile);
+}
+
 /** @param {import('esbuild').Metafile} metafile @returns {string[]} */
-function packagesIn({ inputs }) {
-  const folders = Object.keys(inputs).map(
+function packagesIn(metafile) {
+  const folders = Object.keys(metafile.inputs).map(
     (input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0],
   );
   return folders.filter((folder) => folder !== undefined);

@@ -6,7 +6,6 @@ import { decodeStoreRecord, isStoreRecord } from './record-codec.ts';
 import {
   isRecord,
   isValid,
-  readRecord,
   recordBytes,
   recordHeaderBytes,
   type SegmentId,
@@ -96,24 +95,33 @@ function keyOf({ epoch, segment }: SegmentId): string {
 /** The prologue of a segment. */
 export interface Prologue {
   readonly end: number;
-  /** The number of the record behind it; undefined if an earlier version wrote it, or it is not whole. */
+  /** The number of the record behind it; undefined if it has no stamp. */
   readonly start: number | undefined;
+  /** It is not corrupt, and all there. */
+  readonly isWhole: boolean;
 }
 
 /** undefined for a file that begins with no segment header. */
 export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
   const seed = segmentSeed(id);
-  const first = readRecord(bytes, 0, seed);
-  const header = first && decodeStoreRecord(first);
-  if (!first || header?.kind !== 'segment') return undefined;
-  const end = first.end + header.prologueBytes;
+  let end: number | undefined;
   let start: number | undefined;
-  for (const found of scanRecords(bytes, Math.min(end, bytes.length), seed)) {
-    if (!isRecord(found) || !isValid(found) || !isStoreRecord(found)) continue;
-    const record = decodeStoreRecord(found);
+  let isWhole = true;
+  for (const found of scanRecords(bytes, bytes.length, seed)) {
+    if (end !== undefined && found.offset >= end) break;
+    if (!isRecord(found) || !isValid(found)) {
+      isWhole = false;
+      continue;
+    }
+    const record = isStoreRecord(found) ? decodeStoreRecord(found) : undefined;
+    if (end === undefined) {
+      if (record?.kind !== 'segment') return undefined;
+      // If its first copy is corrupt, this is the second one, with which the rest of the prologue begins.
+      end = (found.offset === 0 ? found.end : found.offset) + record.prologueBytes;
+    }
     if (record?.kind === 'stamp') start = record.sequence;
   }
-  return { end, start };
+  return end === undefined ? undefined : { end, start, isWhole: isWhole && bytes.length >= end };
 }
 
 /** The number of the first record of an epoch, by its first segment; undefined if that does not say so. */

@@ -19,6 +19,7 @@ export interface OwnerNote {
 
 const ownerBytesMax = 65_536;
 const epochName = /^[0-9]{8,9}$/;
+const historyName = /^([0-9]{8,9})-([0-9]{6,9})\.log$/;
 const segmentName = /^seg-([0-9]{6,9})\.log$/;
 
 export function epochsPath(folder: string): string {
@@ -53,6 +54,25 @@ export function listSegments(disk: Disk, folder: string, epoch: number): Segment
   const matches = disk.list(epochPath(folder, epoch)).map((name) => segmentName.exec(name));
   const segments = matches.flatMap((match) => (match ? [Number(match[1])] : []));
   return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
+}
+
+export function historyPath(folder: string): string {
+  return join(folder, 'history');
+}
+
+/** Where a segment lies that the log does not need any more. */
+export function historyFilePath(folder: string, { epoch, segment }: SegmentId): string {
+  const name = `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
+  return join(historyPath(folder), name);
+}
+
+/** Oldest first. */
+export function listHistory(disk: Disk, folder: string): SegmentId[] {
+  const matches = disk.list(historyPath(folder)).map((name) => historyName.exec(name));
+  const files = matches.flatMap((match) =>
+    match ? [{ epoch: Number(match[1]), segment: Number(match[2]) }] : [],
+  );
+  return files.sort((one, other) => one.epoch - other.epoch || one.segment - other.segment);
 }
 
 /** `durable` is the latest sync point. It has a checksum, since it counts even if no sync point is left in the log. */

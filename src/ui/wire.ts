@@ -72,7 +72,7 @@ export interface WireTrouble {
   readonly message: string;
 }
 
-/** The data of each kind of event in the stream. `status` comes first, and then at most once a second, when it has changed. */
+/** The data of each kind of event in the stream. `status` comes to a new page, and when it has changed, once a second at most. */
 export interface WireLive {
   readonly mail: WireMail;
   readonly status: WireStatus;

@@ -34,7 +34,14 @@ export function mailboxLines(status: BrokerStatus, paused: readonly string[]): M
   const others = new Set([...dead.keys(), ...(paused as MailboxLine['mailbox'][])]);
   for (const mailbox of others) {
     if (mailbox.length === 0 || known.has(mailbox)) continue;
-    const none = { ready: 0, held: 0, waiting: 0, watching: 0, oldestTime: 0 };
+    const none = {
+      ready: 0,
+      held: 0,
+      waiting: 0,
+      watching: 0,
+      oldestTime: 0,
+      paused: isPaused(mailbox),
+    };
     const counts = { dead: dead.get(mailbox) ?? 0, isPaused: isPaused(mailbox) };
     lines.push({ mailbox, ...none, ...counts });
   }
