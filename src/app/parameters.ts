@@ -157,10 +157,11 @@ export function postedMessages(
   to: MailboxList,
   { duplicate, also, elsewhere, ...first }: PostResult,
 ): PostedMessage[] {
-  return [first, ...also].map(({ id, number, reader, watched, before, holder, same }, index) => {
+  return [first, ...also].map(({ id, number, reader, watched, paused, ...rest }, index) => {
     const mailbox = to[index] as Name;
+    const { before, holder, same } = rest;
     const ahead = { before, holder, same, elsewhere };
-    return { to: mailbox, id, number, duplicate, reader, watched, ...ahead };
+    return { to: mailbox, id, number, duplicate, reader, watched, paused, ...ahead };
   });
 }
 

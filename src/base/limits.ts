@@ -157,12 +157,16 @@ assert(
 export const sharedTextsMax = 4_096;
 /** Mailboxes that have messages. */
 export const mailboxesMax = 100_000;
-/** Mailboxes that one status lists. It counts all of them. */
+/** Mailboxes that may be paused by their names, beside a pause of all. */
+export const pausedMailboxesMax = 256;
+assert((pausedMailboxesMax + 1) * (1 + nameBytesMax) < headerBytesMax, 'their names fit a header');
+/** Mailboxes that one status lists, together with the names of those that are paused. It counts all of them. */
 export const statusMailboxesMax = 1_000;
 assert(
-  statusMailboxesMax * (2 * (2 * nameBytesMax) + 125 + 45) + 25_000 < headerBytesMax,
+  statusMailboxesMax * (2 * (2 * nameBytesMax) + 140 + 45) + 25_000 < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+assert(2 * pausedMailboxesMax < statusMailboxesMax, 'a status has room for other mailboxes');
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
 /** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
@@ -341,11 +345,18 @@ export const sessionPostsBytesMax = 2_944 * 1024;
 /** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
 export const guaranteedPosts = 8;
 /** Bytes of the ids that callers chose. */
-export const namedIdsBytesMax = 640 * 1024;
+export const namedIdsBytesMax = 624 * 1024;
 /** Bytes of the ids of messages that are not in the store. */
 export const unstoredIdsBytesMax = 400 * 1024;
+/** The record of a paused mailbox in a segment prologue, beside the name. */
+export const pausedBytes = 22;
+export const pausesBytesMax = (pausedMailboxesMax + 1) * (pausedBytes + nameBytesMax);
 assert(
-  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+  prologueHeadersBytesMax +
+    sessionPostsBytesMax +
+    namedIdsBytesMax +
+    unstoredIdsBytesMax +
+    pausesBytesMax <=
     prologueBytesMax,
   'all that is remembered fits into a prologue',
 );

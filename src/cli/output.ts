@@ -138,15 +138,20 @@ export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINIT
   await writeError(painted('dim', line), { note: line });
 }
 
-/** `stored`: the question that was not answered. */
+/** `stored`: the question that was not answered. `paused`: the mailboxes from which deliveries are paused. */
 export async function sayTimeout(
   line: string,
   seconds: number,
-  stored?: Pick<PostResult, 'id' | 'number'>,
+  { stored, paused }: TimedOut = {},
 ): Promise<void> {
   if (isQuiet) return;
   const question = stored && { id: stored.id, number: stored.number };
-  await writeError(line, { timeout: { seconds, stored: question } });
+  await writeError(line, { timeout: { seconds, stored: question, ...(paused && { paused }) } });
+}
+
+interface TimedOut {
+  readonly stored?: Pick<PostResult, 'id' | 'number'>;
+  readonly paused?: readonly Name[] | undefined;
 }
 
 export function sayError(error: IpcError): Promise<void> {

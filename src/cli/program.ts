@@ -11,7 +11,9 @@ import { addKeyCommands } from './commands/key.ts';
 import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addTopCommand } from './commands/top.ts';
 import { addUiCommand } from './commands/ui.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
@@ -33,9 +35,11 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
-  addUiCommand(program);
+  addPauseCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);
+  addTopCommand(program);
+  addUiCommand(program);
   addStoreCommands(
     program
       .command('store')

@@ -50,13 +50,21 @@ export class MailTracker implements KnownMail {
     return this.#paused;
   }
 
-  apply(record: JournalRecord): void {
+  has(number: number): boolean {
+    return this.#messages.has(number);
+  }
+
+  /** `kept`: of the messages that the record stores, those that are to be known; absent: all. */
+  apply(record: JournalRecord, kept?: readonly number[]): void {
     switch (record.kind) {
       case 'posted':
-        for (const envelope of envelopesOf(record)) this.#add(envelope, envelope.to);
+        for (const envelope of envelopesOf(record)) {
+          if (!kept || kept.includes(envelope.number)) this.#add(envelope, envelope.to);
+        }
         return this.#settle(record.settles);
       case 'copied': {
         const { number } = record.envelope;
+        if (kept && !kept.includes(number)) return;
         this.#add(record.envelope, record.mailbox);
         this.#change(number, record.mailbox, record.attempt, record.holder || undefined);
         return this.#name(record);

@@ -17,22 +17,35 @@ import {
   decodeRecord,
   decodeStoreRecord,
   isStoreRecord,
+  kindOfType,
   type StampRecord,
 } from './record-codec.ts';
 import {
-  isRecord,
-  type LostBytes,
-  type RawRecord,
+  nextRecord,
+  type RecordHeader,
+  rawRecordAt,
+  readHeader,
+  recordHeaderBytes,
+  type Seed,
   type SegmentId,
-  scanRecords,
   segmentSeed,
 } from './record-framing.ts';
 
 export interface FoldOptions {
   /** Only events of records with higher numbers; absent: all, also those of records that have no number. */
   readonly after?: number | undefined;
-  /** How many bytes of each body are wanted; 0 for none. */
+  /** How many bytes of each body are wanted. 0 for none: then a corrupt body goes unnoticed. */
   readonly partBytesMax: number;
+  /** Absent: all messages are wanted. */
+  readonly filter?: PastFilter | undefined;
+}
+
+/** Which messages are wanted, with all that happens to them. Nothing is kept of the others. */
+export interface PastFilter {
+  /** `body`: undefined if it is corrupt on disk. */
+  wants(envelope: Envelope, body: Buffer | undefined): boolean;
+  /** A quick test before that: false if no message with the body from `begin` up to `end` is wanted. */
+  mayWant?(bytes: Buffer, begin: number, end: number): boolean;
 }
 
 export interface FileToFold extends SegmentId {
@@ -43,12 +56,17 @@ export interface FileToFold extends SegmentId {
 /** All events of one record are in one batch. */
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
-/** Records that one step takes. */
-const stepRecords = 64;
+/** What one step reads, unless a record is longer. */
+const stepRecords = 256;
+const stepBytes = 256 * 1024;
 
 /** The file that is being read. */
 interface OpenFile extends SegmentId {
-  readonly found: Iterator<RawRecord | LostBytes>;
+  readonly bytes: Buffer;
+  /** How many of them count. */
+  readonly length: number;
+  readonly seed: Seed;
+  offset: number;
   /** An earlier version wrote it, so all that it has counts. */
   readonly isWithoutStamps: boolean;
   readonly prologueEnd: number;
@@ -66,6 +84,7 @@ interface OpenFile extends SegmentId {
 export class PastFold {
   readonly #after: number | undefined;
   readonly #partBytesMax: number;
+  readonly #filter: PastFilter | undefined;
   readonly #mail = new MailTracker();
   #file: OpenFile | undefined;
   /** The highest number of a record so far, and its epoch; 0 before the first one. */
@@ -80,8 +99,9 @@ export class PastFold {
   #eventBytes = 0;
   #gap: EventGap | undefined;
 
-  constructor({ after, partBytesMax }: FoldOptions) {
+  constructor({ after, partBytesMax, filter }: FoldOptions) {
     this.#after = after;
+    this.#filter = filter;
     this.#partBytesMax = partBytesMax;
   }
 
@@ -99,7 +119,7 @@ export class PastFold {
     const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
     this.#file = {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
-      found: scanRecords(bytes, length, segmentSeed(file)),
+      ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
       next: 0,
       behindHole: undefined,
@@ -112,13 +132,20 @@ export class PastFold {
   step(): boolean {
     const file = this.#file;
     if (!file) return false;
-    for (let count = 0; count < stepRecords; count++) {
-      const { done, value: found } = file.found.next();
-      if (done) return false;
-      if (isRecord(found)) this.#read(file, found);
-      else this.#lost(file);
+    const { bytes, length, seed } = file;
+    const stop = Math.min(length, file.offset + stepBytes);
+    for (let count = 0; count < stepRecords && file.offset < stop; count++) {
+      const { offset } = file;
+      const header = readHeader(bytes, offset, seed);
+      if (header && header.end <= length) {
+        file.offset = header.end;
+        this.#read(file, offset, header);
+      } else {
+        file.offset = nextRecord(bytes, offset + 1, length, seed);
+        this.#lost(file);
+      }
     }
-    return true;
+    return file.offset < length;
   }
 
   /** The batches that are complete. */
@@ -146,27 +173,76 @@ export class PastFold {
     this.#endHole(file, 0);
   }
 
-  #read(file: OpenFile, raw: RawRecord): void {
+  #read(file: OpenFile, offset: number, header: RecordHeader): void {
     this.#endBroken(file);
-    if (isStoreRecord(raw)) {
+    const { bytes } = file;
+    const kind = kindOfType(bytes[offset + 2] as number);
+    if (!kind) {
+      const raw = rawRecordAt(bytes, offset, header);
       const record = unlessCorrupt(() => decodeStoreRecord(raw));
-      if (record?.kind === 'stamp') this.#stamp(file, record);
-      return;
+      if (record?.kind === 'stamp') return this.#stamp(file, record);
+      if (isStoreRecord(raw)) return;
     }
     const sequence = file.next;
     if (sequence > 0) file.next++;
     if (sequence >= file.numberEnd) return;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
-    const record = unlessCorrupt(() => decodeRecord(raw));
-    const isBehindHole = sequence === 0 && raw.offset >= file.prologueEnd;
-    if (isBehindHole && !file.isWithoutStamps) {
+    const isBehindHole = sequence === 0 && offset >= file.prologueEnd && !file.isWithoutStamps;
+    const isNext = sequence > 0 && !isSeen;
+    if (isNext) this.#reach(file, sequence);
+    if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
+    const record = this.#decode(bytes, offset, header);
+    if (isBehindHole) {
       file.behindHole ??= [];
       file.behindHole.push(record);
-    } else if (sequence > 0 && !isSeen) {
-      this.#reach(file, sequence);
-      if (record) this.#apply(record, sequence);
-    } else if (record) this.#repeated(file, record);
+    } else if (!record) return;
+    else if (isNext) this.#apply(record, sequence);
+    else this.#repeated(file, record);
+  }
+
+  #decode(bytes: Buffer, offset: number, header: RecordHeader): JournalRecord | undefined {
+    // Without checksums of bodies that nobody wants, a store is read in half the time.
+    const isChecked = this.#partBytesMax > 0 || this.#filter !== undefined;
+    const raw = rawRecordAt(bytes, offset, header, isChecked);
+    return unlessCorrupt(() => decodeRecord(raw));
+  }
+
+  /** Nothing in the record is about a message that is wanted, as far as that is seen at a glance. */
+  #isUnwanted(
+    kind: JournalRecord['kind'],
+    bytes: Buffer,
+    offset: number,
+    { bodyOffset, end }: RecordHeader,
+  ): boolean {
+    const meta = offset + recordHeaderBytes;
+    switch (kind) {
+      case 'posted': {
+        const mayWant = this.#filter?.mayWant?.(bytes, bodyOffset, end) ?? true;
+        return !mayWant && !this.#knowsAny(bytes, settlesAt(bytes, meta));
+      }
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return !this.#mail.has(numberAt(bytes, meta));
+      case 'settled':
+        return !this.#knowsAny(bytes, meta);
+      case 'copied':
+      case 'paused':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  /** `at`: of a list of numbers. */
+  #knowsAny(bytes: Buffer, at: number): boolean {
+    const count = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0;
+    const end = Math.min(at + 4 + 8 * count, bytes.length - 7);
+    for (let item = at + 4; item < end; item += 8) {
+      if (this.#mail.has(numberAt(bytes, item))) return true;
+    }
+    return false;
   }
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
@@ -244,12 +320,15 @@ export class PastFold {
   }
 
   #apply(record: JournalRecord, sequence: number): void {
-    const isWanted = this.#after === undefined || sequence > this.#after;
-    if (isWanted) {
-      for (const event of eventsOf(record, this.#mail))
+    const kept = this.#filter ? wantedOf(record, this.#filter, this.#mail) : undefined;
+    if (this.#after === undefined || sequence > this.#after) {
+      for (const event of eventsOf(record, this.#mail)) {
+        if (kept && 'envelope' in event && !kept.includes(event.envelope.number)) continue;
+        if (kept && 'message' in event && !this.#isKept(event.message.number, kept)) continue;
         this.#add(event, sequence, timeIn(event, record));
+      }
     }
-    this.#mail.apply(record);
+    this.#mail.apply(record, kept);
     if (record.kind === 'posted') {
       for (const { number } of envelopesOf(record)) this.#newest = Math.max(this.#newest, number);
     }
@@ -257,17 +336,21 @@ export class PastFold {
     if (isFull) this.#ready.push(this.#batch(true));
   }
 
-  #add(event: EventOfRecord, sequence: number, time = this.#time): void {
+  #isKept(number: number, kept: readonly number[]): boolean {
+    return this.#mail.has(number) || kept.includes(number);
+  }
+
+  #add(each: EventOfRecord, sequence: number, time = this.#time): void {
     // Records without stamps have no time of their own: that of what was before them is the nearest.
     if (time > this.#time) this.#time = time;
-    if (event.kind !== 'stored') {
-      this.#events.push({ ...event, sequence, time } as MailEvent);
-      return;
-    }
+    // Not a spread, which takes longer than all else that is done with an event.
+    const event = Object.assign(each, { sequence, time }) as MailEvent;
+    this.#events.push(event);
+    if (event.kind !== 'stored' || !event.part) return;
     // A copy: the file's bytes should not stay in memory as long as the event does.
-    const part = event.part && Buffer.from(event.part.subarray(0, this.#partBytesMax));
-    this.#events.push({ ...event, part, sequence, time });
-    this.#eventBytes += part?.length ?? 0;
+    const part = Buffer.from(event.part.subarray(0, this.#partBytesMax));
+    Object.assign(event, { part });
+    this.#eventBytes += part.length;
   }
 
   #batch(hasMore: boolean): EventBatch {
@@ -278,6 +361,26 @@ export class PastFold {
     this.#gap = undefined;
     return batch;
   }
+}
+
+/** The numbers of messages that the record stores, if they are wanted. */
+function wantedOf(record: JournalRecord, filter: PastFilter, mail: MailTracker): readonly number[] {
+  if (record.kind !== 'posted' && record.kind !== 'copied') return [];
+  const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
+  const wanted = all.filter((each) => mail.has(each.number) || filter.wants(each, record.body));
+  return wanted.map(({ number }) => number);
+}
+
+/** Where the list is that says what a post settles. `meta`: where its envelope begins. */
+function settlesAt(bytes: Buffer, meta: number): number {
+  const textEnd = (at: number) => at + 1 + (bytes[at] ?? 0);
+  const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
+  const machineEnd = textEnd(textEnd(answersEnd) + 4);
+  return machineEnd + 4 + 4 + 8;
+}
+
+function numberAt(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 /** The time of the event, if the record has it. */

@@ -37,6 +37,7 @@ export async function* readEvents(
   const fold = new PastFold(options);
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
+  const starts: EpochStarts = new Map();
   let searches = 0;
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
@@ -50,7 +51,7 @@ export async function* readEvents(
     }
     searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file));
+    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file, starts));
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
@@ -73,12 +74,22 @@ async function readFirst(disk: Disk, paths: readonly string[]): Promise<Buffer |
   return undefined;
 }
 
+/** Where epochs begin, as far as they were asked for. */
+type EpochStarts = Map<number, number | undefined>;
+
 /** Where the next epoch begins; undefined if `file` has a length that counts, or no epoch behind it says so. */
-function startBehind(disk: Disk, { files }: Past, file: PastFile): number | undefined {
+function startBehind(
+  disk: Disk,
+  { files }: Past,
+  file: PastFile,
+  starts: EpochStarts,
+): number | undefined {
   if (file.bytes !== undefined) return undefined;
   for (const later of files) {
-    if (later.epoch <= file.epoch || later.segment !== 1) continue;
-    const start = epochStart(disk, later);
+    const { epoch } = later;
+    if (epoch <= file.epoch || later.segment !== 1) continue;
+    if (!starts.has(epoch)) starts.set(epoch, epochStart(disk, later));
+    const start = starts.get(epoch);
     if (start !== undefined) return start;
   }
   return undefined;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { pausedWords } from '../../app/pause-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -123,6 +124,7 @@ export function presentStore(folder: string, report: StoreReport): string {
   const kept = report.kept.filter((each) => !faults.includes(each));
   const { records, mailboxes, bytes } = report;
   if (store === undefined && sound) return `No store in ${folder}.`;
+  const pause = pausedWords(report.paused);
   const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
   return lines(
     head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
@@ -130,6 +132,7 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
     `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
+    ...(pause === undefined ? [] : [`deliveries are paused from ${pause}`]),
     `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
     ...mailboxes.map(
       (box) => `${quoted(box.mailbox)}: ${messages(box.messages)}, ${byteCount(box.bytes)}`,

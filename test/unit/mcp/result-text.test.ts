@@ -541,7 +541,12 @@ test('a text that this session posts again is noted unless the result of its fir
   const own = new OwnPosts();
   const result = (number: number): PostResult => ({
     ...{ id: `m${number}` as MessageId, number, duplicate: false, reader: false, before: 0 },
-    ...{ watched: false, holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
+    ...{
+      watched: false,
+      paused: false,
+      holder: undefined,
+      same: { number: 7, ageMs: 40_000, isHeld: false },
+    },
     ...{ also: [], notHeld: [], elsewhere: [] },
   });
   assert.equal(own.withoutSeen('p1', result(9)).same?.number, 7);
