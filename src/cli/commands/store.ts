@@ -41,6 +41,7 @@ function addCheck(store: Command): void {
     messages: 'messages that are not settled',
     bytes: 'bytes of their bodies',
     deadLetters: 'messages that were given up, for each mailbox: to, messages',
+    paused: 'mailboxes from which nothing is delivered; "": all',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
     sound: 'false: something in it is damaged',
