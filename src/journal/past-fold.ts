@@ -78,6 +78,8 @@ export class PastFold {
   #events: MailEvent[] = [];
   #eventBytes = 0;
   #gap: EventGap | undefined;
+  /** There was a gap behind `after`. */
+  #hasGap = false;
 
   constructor({ after, partBytesMax }: FoldOptions) {
     this.#after = after;
@@ -184,6 +186,7 @@ export class PastFold {
     if (before !== undefined && sequence > before + 1) {
       if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
       this.#gap = { from: before + 1, to: sequence - 1 };
+      this.#hasGap = true;
     }
     this.#last = sequence;
     this.#epoch = epoch;
@@ -224,14 +227,16 @@ export class PastFold {
   }
 
   #learn(file: OpenFile, record: Extract<JournalRecord, { envelope: Envelope }>): void {
-    this.#apply(record, this.#last);
+    this.#apply(record, this.#last, true);
     const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
     for (const { number } of all) file.learned.add(number);
   }
 
-  #apply(record: JournalRecord, sequence: number): void {
-    const isWanted = this.#after === undefined || sequence > this.#after;
-    if (isWanted) {
+  #apply(record: JournalRecord, sequence: number, isCopy = record.kind === 'copied'): void {
+    const isBehind = this.#after === undefined || sequence > this.#after;
+    // A copy tells again of a message that was posted before. Without a gap that was told already, or is before `after`.
+    const isTold = isCopy && this.#after !== undefined && !this.#hasGap;
+    if (isBehind && !isTold) {
       for (const event of eventsOf(record, this.#mail))
         this.#add(event, sequence, timeIn(event, record));
     }

@@ -9,7 +9,7 @@
 import { IpcError } from '../../src/base/errors.ts';
 import { heartbeatMs, watchPauseMsMax } from '../../src/base/limits.ts';
 import type { BrokerLimits } from '../../src/broker/broker.ts';
-import type { Delivery } from '../../src/model/mail-service.ts';
+import type { Delivery, EventsArguments } from '../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../src/model/message.ts';
 import type { Told } from '../../src/model/requests.ts';
 import { CrashDisk } from '../support/disk/crash-disk.ts';
@@ -52,6 +52,10 @@ const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 const listSeeds = [1, 5, 7, 10];
 /** The remainders of seeds with sessions that watch: likewise. */
 const watchSeeds = [0, 14];
+/** The remainder of seeds with a session that follows the events: likewise. */
+const followSeed = 12;
+/** Time after which it has seen all that has happened. */
+const followMsMax = 60_000;
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
 const ringMsMax = 100_000;
 /** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
@@ -118,6 +122,10 @@ class Simulation {
   readonly #readsLists: boolean;
   /** Some sessions watch. */
   readonly #watches: boolean;
+  /** A session on another machine follows the events. */
+  readonly #follows: boolean;
+  /** The batches that it has seen, and where the next one begins. */
+  readonly #followed = { batches: 0, after: 'start' as EventsArguments['after'] };
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
@@ -135,6 +143,7 @@ class Simulation {
     this.#random = random;
     this.#readsLists = listSeeds.includes(seed % 16);
     this.#watches = watchSeeds.includes(seed % 16);
+    this.#follows = seed % 16 === followSeed;
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
@@ -183,6 +192,7 @@ class Simulation {
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     if (this.#readsLists) this.#addWaiter(faultMsMax);
     if (this.#watches) this.#addWatchers();
+    if (this.#follows) this.#addFollower();
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
@@ -264,6 +274,23 @@ class Simulation {
     }
   }
 
+  /** It lives as long as the history, whatever happens to the machine with the disk. */
+  #addFollower(): void {
+    const { process, session } = this.#newSession('follower', here, true);
+    process.after(this.#random.below(500), () => {
+      this.#inside(process, async () => {
+        while (!this.#isOver) await withRetries(process, () => this.#followOnce(session, 3_000));
+      });
+    });
+  }
+
+  async #followOnce(session: SimSession, timeoutMs: number): Promise<boolean> {
+    const followed = this.#followed;
+    const { next, hasMore } = await session.follow(followed.after, timeoutMs, followed.batches++);
+    followed.after = next;
+    return hasMore;
+  }
+
   #newSession(
     name: string,
     namespace: string,
@@ -277,9 +304,10 @@ class Simulation {
     const network = this.#network;
     const limits = this.#limits;
     // A longer welcome would be cut elsewhere, which changes the history of every seed.
-    const isOld = !this.#watches;
+    const isOld = !this.#watches && !this.#follows;
+    const isFollowed = this.#follows;
     const options = { process, network, history, namespace, folder, limits, isRemote, isOld };
-    return { process, session: new SimSession(options) };
+    return { process, session: new SimSession({ ...options, isFollowed }) };
   }
 
   /** Starts after a random delay, so that not all sessions start at once. */
@@ -630,6 +658,7 @@ class Simulation {
     process.after(0, async () => {
       this.history.add({ kind: 'draining' });
       await this.#readAll(process, session);
+      if (this.#follows) await process.sleep(followMsMax);
       isDrained = true;
     });
     await this.#until(() => isDrained, drainMsMax);
