@@ -100,6 +100,8 @@ export class PastFold {
   #events: MailEvent[] = [];
   #eventBytes = 0;
   #gap: EventGap | undefined;
+  /** There was a gap behind `after`. */
+  #hasGap = false;
 
   constructor({ after, partBytesMax, filter }: FoldOptions) {
     this.#after = after;
@@ -279,6 +281,7 @@ export class PastFold {
     if (before !== undefined && sequence > before + 1) {
       if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
       this.#gap = { from: before + 1, to: sequence - 1 };
+      this.#hasGap = true;
     }
     this.#last = sequence;
     this.#epoch = epoch;
@@ -319,14 +322,17 @@ export class PastFold {
   }
 
   #learn(file: OpenFile, record: Extract<JournalRecord, { envelope: Envelope }>): void {
-    this.#apply(record, this.#last);
+    this.#apply(record, this.#last, true);
     const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
     for (const { number } of all) file.learned.add(number);
   }
 
-  #apply(record: JournalRecord, sequence: number): void {
+  #apply(record: JournalRecord, sequence: number, isCopy = record.kind === 'copied'): void {
     const kept = this.#filter ? wantedOf(record, this.#filter, this.#mail) : undefined;
-    if (this.#after === undefined || sequence > this.#after) {
+    const isBehind = this.#after === undefined || sequence > this.#after;
+    // A copy tells again of a message that was posted before. Without a gap that was told already, or is before `after`.
+    const isTold = isCopy && this.#after !== undefined && !this.#hasGap;
+    if (isBehind && !isTold) {
       for (const event of eventsOf(record, this.#mail)) {
         if (kept && 'envelope' in event && !kept.includes(event.envelope.number)) continue;
         if (kept && 'message' in event && !this.#isKept(event.message.number, kept)) continue;
