@@ -87,7 +87,6 @@ export class SegmentList {
         removeEpoch(this.#disk, this.#folder, epoch);
       }
     }
-    this.#history.trim(this.files);
     this.#history.tidy([...this.files]);
   }
 }
