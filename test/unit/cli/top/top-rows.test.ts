@@ -132,7 +132,7 @@ test('without a broker the screen says so, and shows the past and no sessions', 
   const { lines } = screen;
   assert.equal(
     lines[0],
-    ' ipc top  port 4242  no broker                                         10:01:00',
+    ' ipc top  port 4242  not connected                                     10:01:00',
   );
   assert.equal(lines[1], ' No broker runs.');
   assert.equal(lines[3], '  not known without a broker');
