@@ -9,6 +9,7 @@ export {
   type Peeked,
   type Stored,
 } from './library/agent-mail.ts';
+export type { WatchEvent } from './library/library-events.ts';
 export {
   type DirectMessage,
   type Found,
@@ -32,6 +33,7 @@ export type {
   SendOptions,
   StartOptions,
   WaitOptions,
+  WatchEventsOptions,
   WatchOptions,
 } from './library/library-options.ts';
 export type {
@@ -42,6 +44,7 @@ export type {
   SessionHold,
 } from './model/look-results.ts';
 export type { HeldAhead, MailElsewhere, Notice, SameText } from './model/mail-ahead.ts';
+export type { EventCursor } from './model/mail-events.ts';
 export type {
   BrokerStatus,
   RetryResult,

@@ -35,13 +35,13 @@ export async function* peekPages(
 }
 
 /** The part of the body that a peek has, without a character that is cut off; undefined when it is damaged. */
-export function partText({ part }: PeekedMessage): string | undefined {
+export function partText({ part }: Pick<PeekedMessage, 'part'>): string | undefined {
   // As a stream the decoder keeps an incomplete character for the next part, which does not come.
   return part && new TextDecoder('utf-8', { ignoreBOM: true }).decode(part, { stream: true });
 }
 
 /** The first line of the body, with an ellipsis if the body goes on; undefined when it is damaged. */
-export function firstLine(message: PeekedMessage): string | undefined {
+export function firstLine(message: Pick<PeekedMessage, 'part' | 'envelope'>): string | undefined {
   const text = partText(message);
   if (text === undefined) return undefined;
   const [line = ''] = text.split(/\r?\n/, 1);

@@ -157,12 +157,16 @@ assert(
 export const sharedTextsMax = 4_096;
 /** Mailboxes that have messages. */
 export const mailboxesMax = 100_000;
-/** Mailboxes that one status lists. It counts all of them. */
+/** Mailboxes that may be paused by their names, beside a pause of all. */
+export const pausedMailboxesMax = 256;
+assert((pausedMailboxesMax + 1) * (1 + nameBytesMax) < headerBytesMax, 'their names fit a header');
+/** Mailboxes that one status lists, together with the names of those that are paused. It counts all of them. */
 export const statusMailboxesMax = 1_000;
 assert(
-  statusMailboxesMax * (2 * (2 * nameBytesMax) + 125 + 45) + 25_000 < headerBytesMax,
+  statusMailboxesMax * (2 * (2 * nameBytesMax) + 140 + 45) + 25_000 < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+assert(2 * pausedMailboxesMax < statusMailboxesMax, 'a status has room for other mailboxes');
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
 /** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
@@ -214,6 +218,36 @@ export const watchPauseMsMax = 2 * 3_600_000;
 /** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
 export const watchMsMax = 7 * 24 * 3_600_000;
 assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
+/** Mailboxes that a request for events may name: as many as a post, so that a team can be followed. */
+export const eventMailboxesMax = mailboxesPerPostMax;
+/**
+ * Events of one batch, and bytes of them. The events of one record stay together, so the last record of a batch may exceed
+ * both. The client asks for the next batch when it has read this one, so a slow one costs the broker nothing.
+ */
+export const eventsPerBatchMax = 1_000;
+export const eventBatchBytesMax = 256 * 1024;
+/** Events of one record: of a post to many mailboxes that settles many messages. */
+export const eventsPerRecordMax = mailboxesPerPostMax + holdsMax;
+/** The newest events that a broker keeps in memory while a session follows them, with their bodies. */
+export const eventRingEventsMax = 16_384;
+export const eventRingBytesMax = 8 * 1024 ** 2;
+assert(
+  eventRingBytesMax >= 2 * (bodyBytesMax + eventBatchBytesMax),
+  'a post of the largest body does not push out all others',
+);
+/** Memory of an event in the ring beside its body. */
+export const eventIndexBytes = 300;
+/** Events that one turn looks through for those of the mailboxes that a session follows. */
+export const eventsPerLook = 10_000;
+/** Requests for events that are parked or wait for their turn: in one broker, and on one connection. */
+export const eventRequestsMax = 1_024;
+export const eventRequestsPerConnectionMax = 8;
+/** Events of this time are given out together: more often than a person can see, and seldom enough to cost little. */
+export const eventsGatherMs = 20;
+/** Without a request for this long the broker makes no more events. */
+export const eventsIdleMs = 60_000;
+/** Readers of the past that a broker has open. Each reads the log from its beginning and keeps its unsettled messages. */
+export const pastReadersMax = 4;
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
@@ -265,6 +299,11 @@ assert(
   unreadBytesMax >= 2 * bodyBytesMax,
   'one large body can be read while the next is in transit',
 );
+assert(
+  eventBatchBytesMax + bodyBytesMax + eventsPerRecordMax * 4 * (1 + nameBytesMax) <
+    2 * unreadBytesMax,
+  'one batch of events is hardly more than a peer may leave unread',
+);
 /**
  * Buffer budget of all connections of one listening program: bytes that peers have not read, and bytes of
  * incomplete frames. When it is exceeded, the connection that has been stalled for longest is closed.
@@ -306,11 +345,18 @@ export const sessionPostsBytesMax = 2_944 * 1024;
 /** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
 export const guaranteedPosts = 8;
 /** Bytes of the ids that callers chose. */
-export const namedIdsBytesMax = 640 * 1024;
+export const namedIdsBytesMax = 624 * 1024;
 /** Bytes of the ids of messages that are not in the store. */
 export const unstoredIdsBytesMax = 400 * 1024;
+/** The record of a paused mailbox in a segment prologue, beside the name. */
+export const pausedBytes = 22;
+export const pausesBytesMax = (pausedMailboxesMax + 1) * (pausedBytes + nameBytesMax);
 assert(
-  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+  prologueHeadersBytesMax +
+    sessionPostsBytesMax +
+    namedIdsBytesMax +
+    unstoredIdsBytesMax +
+    pausesBytesMax <=
     prologueBytesMax,
   'all that is remembered fits into a prologue',
 );
@@ -349,10 +395,10 @@ export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
 export const ballastFilesMax = 80;
 /**
- * Bytes that the delivery and the settling of a message take in the log, with sync points and a name of 26 bytes for
- * its holder. They determine how many ballast files there are.
+ * Bytes that the delivery and the settling of a message take in the log, with stamps, sync points and a name of 26 bytes
+ * for its holder. They determine how many ballast files there are.
  */
-export const settleBytes = 160;
+export const settleBytes = 232;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
   ballastFileBytes >= segmentReserveBytes + settleReserveBytes,
@@ -364,6 +410,11 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** It is also compacted when it has more segments than this, since every one-shot post begins one. */
 export const segmentsCompact = 16;
+/** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
+export const stampMsMin = 10;
+/** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
+export const historyBytesDefault = 256 * 1024 ** 2;
+export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */

@@ -14,18 +14,11 @@ import {
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
-import type {
-  Command,
-  ConnectionId,
-  EngineLimits,
-  Instant,
-  Outcome,
-  Reply,
-} from '../engine/commands.ts';
+import type { Command, ConnectionId, Instant, Outcome, Reply } from '../engine/commands.ts';
 import { Engine } from '../engine/engine.ts';
-import type { Disk } from '../journal/disk.ts';
-import { Journal, type JournalLimits } from '../journal/journal.ts';
+import { Journal } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
+import type { EventsRequest } from '../model/event-requests.ts';
 import type { SessionId } from '../model/message.ts';
 import {
   type CompactRequest,
@@ -39,36 +32,17 @@ import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Acceptor } from './acceptor.ts';
+import type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 import { CostlyRequests, costlyKinds } from './costly-requests.ts';
+import { EventFeed } from './event-feed.ts';
 import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
-import { checkAddresses, checkMayListen, type Listeners } from './listeners.ts';
-import { Peer, type PeerLimits, peerLimits, type Turn } from './peer.ts';
+import { checkAddresses, checkMayListen } from './listeners.ts';
+import { StorePast } from './past-events.ts';
+import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
+import { SilentPeers } from './silent-peers.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
 
-export interface BrokerLimits extends EngineLimits, PeerLimits, SyncShareLimits, JournalLimits {
-  readonly connectionsMax: number;
-  readonly bufferBudgetBytes: number;
-}
-
-export interface BrokerOptions {
-  /** They are open before the broker starts, since the port is the lock. The broker closes them at its end. */
-  readonly listeners: Pick<Listeners, 'addresses' | 'holdsLock' | 'listenOn' | 'close'>;
-  /** Gives the broker the connections that come in through them. */
-  readonly acceptor: Pick<Acceptor, 'serve'>;
-  /** `broker-PORT/` in the state folder. */
-  readonly folder: string;
-  /** The session that owns it, for messages to people. */
-  readonly owner?: Pick<OwnerNote, 'program' | 'name'>;
-  /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
-  readonly limits?: Partial<BrokerLimits> | undefined;
-  readonly disk?: Disk | undefined;
-  readonly runtime?: Runtime;
-  /** For tests: announces no later requests, as a broker of version 0.1 does. */
-  readonly isOld?: boolean;
-  /** The broker ended because of this error. */
-  onFailed(error: IpcError): void;
-}
+export type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 
 export class Broker {
   readonly #options: BrokerOptions;
@@ -76,6 +50,7 @@ export class Broker {
   readonly #engine: Engine;
   #journal: Journal | undefined;
   #groupCommit: GroupCommit | undefined;
+  #feed: EventFeed | undefined;
   readonly #limits: PeerLimits & SyncShareLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
@@ -86,8 +61,7 @@ export class Broker {
   #timer: Timer | undefined;
   /** When it fires. It is not set anew when a deadline disappears: a spurious tick costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
-  /** Peers that had sent no hello at the last check. */
-  #silent = new Set<Peer>();
+  readonly #silent = new SilentPeers();
   readonly #helloTimer: Timer;
   readonly #fencingTimer: Timer;
   #standstill: Standstill;
@@ -194,7 +168,14 @@ export class Broker {
     this.#groupCommit = new GroupCommit({
       ...{ engine, journal, runtime, limits: this.#limits },
       send: (sendable) => this.#send(sendable),
+      wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
+    });
+    const { folder, disk } = this.#options;
+    this.#feed = new EventFeed({
+      past: new StorePast(folder, disk, runtime),
+      ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },
+      send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
@@ -209,7 +190,8 @@ export class Broker {
 
   #admit(connection: Connection): void {
     if (this.#state === 'ended') return connection.destroy();
-    if (this.#peers.size >= this.#limits.connectionsMax) return this.#refuse(connection);
+    const { connectionsMax } = this.#limits;
+    if (this.#peers.size >= connectionsMax) return refuseConnection(connection, connectionsMax);
     this.#budget.add(connection);
     const id = ++this.#connectionCount;
     const peer = new Peer(connection, this.#limits, this.#runtime, this.#turn);
@@ -218,25 +200,16 @@ export class Broker {
     connection.onClose = () => {
       this.#peers.delete(id);
       this.#noticeStandstill();
+      this.#feed?.disconnect(id);
       this.#step({ kind: 'disconnect', connection: id });
     };
     peer.serve((frame) => this.#onFrame(id, peer, frame));
   }
 
-  #refuse(connection: Connection): void {
-    const message = `${this.#limits.connectionsMax} connections are open, which is the limit`;
-    const code = 'too_many_connections';
-    connection.send(encodeResponse({ kind: 'error', request: 0, code, message }));
-    connection.close();
-    connection.onFrame = () => {};
-  }
-
   /** A peer gets at least `helloMs` for its hello, and more while a starting broker does not read. */
   #closeSilentPeers(): void {
     this.#noticeStandstill();
-    for (const peer of this.#silent) if (!peer.saidHello) peer.connection.destroy();
-    const peers = this.#state === 'open' ? [...this.#peers.values()] : [];
-    this.#silent = new Set(peers.filter((peer) => !peer.saidHello));
+    this.#silent.check(this.#state === 'open' ? [...this.#peers.values()] : []);
   }
 
   /**
@@ -283,6 +256,8 @@ export class Broker {
       if (request.kind === 'listen') {
         return this.#whilePaused(connection, peer, () => this.#listen(connection, peer, request));
       }
+      if (request.kind === 'events') return this.#events(connection, peer, request);
+      if (request.kind === 'cancel' && this.#feed?.cancel(connection, request.request)) return;
       if (request.kind === 'compact') {
         return this.#whilePaused(connection, peer, () => this.#compact(connection, request));
       }
@@ -314,9 +289,7 @@ export class Broker {
    * sends it heartbeats.
    */
   #whilePaused(connection: ConnectionId, peer: Peer, work: () => Promise<void>): void {
-    if (!peer.saidHello) {
-      throw new IpcError('bad_frame', 'the first request of a connection must be a hello');
-    }
+    peer.requireHello();
     peer.pause('request');
     const alive = this.#runtime.setTicker(() => {
       if (this.#peers.has(connection)) peer.ping();
@@ -325,6 +298,11 @@ export class Broker {
       this.#runtime.clearTimer(alive);
       peer.resume('request');
     });
+  }
+
+  #events(connection: ConnectionId, peer: Peer, request: EventsRequest): void {
+    peer.requireHello();
+    this.#feed?.request(connection, request);
   }
 
   async #listen(
@@ -388,11 +366,12 @@ export class Broker {
     if (this.#state === 'open') this.#take(this.#engine.step(command, this.#instant()));
   }
 
-  #take({ records, replies }: Outcome): void {
+  #take({ records, events, replies }: Outcome): void {
     this.#armTimer();
     for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.responseWaits();
     try {
-      this.#groupCommit?.add({ records, replies: replies.map((each) => this.#completed(each)) });
+      const completed = replies.map((each) => this.#completed(each));
+      this.#groupCommit?.add({ records, events, replies: completed });
     } catch (error) {
       return this.#fail(error);
     }
@@ -471,6 +450,7 @@ export class Broker {
   #end(): void {
     this.#state = 'ended';
     this.#groupCommit?.stop();
+    this.#feed?.stop();
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#helloTimer);
     this.#runtime.clearTimer(this.#fencingTimer);

@@ -16,6 +16,7 @@ import type { Journal } from '../journal/journal.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Response } from '../model/requests.ts';
+import type { WrittenRecords } from './event-ring.ts';
 import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
@@ -31,18 +32,21 @@ export interface Sendable {
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
   readonly journal: Journal;
-  readonly runtime: Pick<Runtime, 'now' | 'defer'>;
+  readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer'>;
   readonly limits: SyncShareLimits;
   send(sendable: Sendable): void;
+  /** Records were written. */
+  wrote(written: WrittenRecords): void;
   fail(error: unknown): void;
 }
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #journal: Journal;
-  readonly #runtime: Pick<Runtime, 'now' | 'defer'>;
+  readonly #runtime: Pick<Runtime, 'now' | 'time' | 'defer'>;
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
+  #events: WrittenRecords['events'][number][] = [];
   readonly #bodies = new Map<number, Buffer>();
   #bodyBytes = 0;
   #replies: Sendable[] = [];
@@ -78,8 +82,11 @@ export class GroupCommit {
   }
 
   /** Collects the outcome of a step. */
-  add({ records, replies }: Outcome): void {
+  add({ records, events, replies }: Outcome): void {
     let postedBytes = 0;
+    for (const [place, each] of events.entries()) {
+      if (each.length > 0) this.#events.push({ index: this.#records.length + place, events: each });
+    }
     for (const record of records) {
       this.#records.push(record);
       if (record.kind !== 'posted' || !record.body) continue;
@@ -190,16 +197,24 @@ export class GroupCommit {
 
   #write(): void {
     const records = this.#records;
+    const events = this.#events;
     const replies = this.#replies;
     this.#records = [];
+    this.#events = [];
     this.#replies = [];
     this.#bodies.clear();
     this.#bodyBytes = 0;
-    this.#journal.append(records);
+    this.#append(records, events);
     for (const sendable of replies) {
       if (sendable.reply.after === 'write') this.#options.send(sendable);
       else this.#afterSync.push(sendable);
     }
+  }
+
+  #append(records: readonly JournalRecord[], events: WrittenRecords['events']): void {
+    const first = this.#journal.append(records);
+    const time = this.#runtime.time();
+    this.#options.wrote({ first, count: records.length, time, events });
   }
 
   get #isSyncWanted(): boolean {
@@ -256,7 +271,8 @@ export class GroupCommit {
       .map((number) => this.#options.engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
-    journal.append(live.map((copy, index) => ({ ...copy, body: bodies[index] })));
+    const copies = live.map((copy, index) => ({ ...copy, body: bodies[index] }));
+    this.#append(copies, []);
     if (this.#toCopy.length > 0) return;
     this.#toCopy = undefined;
     await journal.removeOldest();

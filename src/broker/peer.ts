@@ -16,7 +16,7 @@ import {
 import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import { encodeRequest } from '../protocol/codec.ts';
+import { encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { costlyKinds } from './costly-requests.ts';
 
@@ -92,6 +92,11 @@ export class Peer {
     return this.#saidHello;
   }
 
+  requireHello(): void {
+    if (this.#saidHello) return;
+    throw new IpcError('bad_frame', 'the first request of a connection must be a hello');
+  }
+
   /** Counts what the request costs beyond its bytes. Throws if too many posts and settles wait for the disk. */
   check(request: Request): void {
     const { kind } = request;
@@ -152,6 +157,15 @@ export class Peer {
   }
 }
 
+/** Closes a connection that is one too many. */
+export function refuseConnection(connection: Connection, connectionsMax: number): void {
+  const message = `${connectionsMax} connections are open, which is the limit`;
+  const code = 'too_many_connections';
+  connection.send(encodeResponse({ kind: 'error', request: 0, code, message }));
+  connection.close();
+  connection.onFrame = () => {};
+}
+
 /** Each message, mailbox or id that a request names, beyond the first, costs as much as a request. */
 function furtherItems(request: Request): number {
   switch (request.kind) {
@@ -164,6 +178,10 @@ function furtherItems(request: Request): number {
     case 'watch':
     case 'fetch':
       return request.mailboxes.length - 1;
+    case 'events':
+      return request.mailboxes.length;
+    case 'pause':
+      return Math.max(0, request.mailboxes.length - 1);
     case 'find':
       return Math.max(0, request.ids.length - 1);
     default:

@@ -1,14 +1,7 @@
 // One session's calls to the broker. A post that repeats an earlier one joins it. The session that owns
 // the broker makes its calls in the same way.
 import { cancelled, IpcError } from '../base/errors.ts';
-import {
-  deadLettersPerRetry,
-  fetchBytesMax,
-  fetchMessagesMax,
-  findIdsMax,
-  holdsMax,
-  messagesPerDrop,
-} from '../base/limits.ts';
+import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { FoundMessage } from '../model/look-results.ts';
 import type { Notice } from '../model/mail-ahead.ts';
@@ -43,21 +36,12 @@ import {
   type Origin,
   type SessionId,
 } from '../model/message.ts';
+import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
-import type {
-  CompactRequest,
-  DeadLetter,
-  DroppedMessage,
-  DropRequest,
-  FindRequest,
-  ListenRequest,
-  Response,
-  RetryRequest,
-  StatusRequest,
-  StatusResponse,
-  Welcome,
-} from '../model/requests.ts';
+import type { StatusResponse, Welcome } from '../model/requests.ts';
 import { sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
+import { eventsCall } from './events-call.ts';
+import { dropAll, type Exchange, findAll, type ResponseOf, retryAll, slices } from './exchanges.ts';
 import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
@@ -70,12 +54,6 @@ const waitSlackMs = 250;
 export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
   readonly sessionList: readonly SessionStatus[];
 }
-
-/** A request without its number. */
-type Asked = WithoutNumber<
-  CompactRequest | DropRequest | FindRequest | ListenRequest | RetryRequest | StatusRequest
->;
-type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 
 export class Client {
   readonly session: SessionId;
@@ -157,12 +135,24 @@ export class Client {
     });
     // A watch without time asks what is there: without an answer of the broker nobody could say.
     const isLook = kind === 'watch' && timeoutMs === 0;
-    if (isLook || timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
-    // A broker that is silent or gone must not keep the caller longer than the caller asked for.
+    return this.#runWithin(isLook ? Number.POSITIVE_INFINITY : timeoutMs, call, options, () => ({
+      result: undefined,
+    }));
+  }
+
+  /** A broker that is silent or gone must not keep the caller longer than the caller asked for. */
+  async #runWithin<Result>(
+    timeoutMs: number,
+    call: PendingCall<Result>,
+    options: Cancellable,
+    late: () => { readonly result: Result } | undefined,
+  ): Promise<Result> {
+    if (timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
     const timer = this.#runtime.setTimer(() => {
-      if (!call.hasCaller) return;
+      const ended = call.hasCaller ? late() : undefined;
+      if (!ended) return;
       const { sent } = call;
-      call.done(undefined);
+      call.done(ended.result);
       if (sent) this.#link.send({ kind: 'cancel', request: call.number });
     }, timeoutMs + waitSlackMs);
     try {
@@ -188,9 +178,10 @@ export class Client {
       },
       take: (response, self) => {
         if (response.kind === 'end') {
-          const { remaining, elsewhere } = response;
+          const { remaining, elsewhere, paused } = response;
           const all = deliveries.map((each) => ({ ...each, elsewhere }));
-          self.done({ deliveries: all, remaining, elsewhere });
+          const left = { remaining, elsewhere, ...(paused && { paused }) };
+          self.done({ deliveries: all, ...left });
         }
         if (response.kind !== 'offer') return;
         deliveries.push(response.delivery);
@@ -226,37 +217,26 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** Sends one part after the other. A part that is sent again no longer finds what it dropped. */
-  async drop(mailbox: Name, options: DropArguments = {}): Promise<DropResult> {
-    const { ids = [], ageMsMin = 0, dryRun = false, signal } = options;
-    const dropped: DroppedMessage[] = [];
-    let held = 0;
-    let upTo = options.upTo ?? 0;
-    // No ids means all messages.
-    const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], messagesPerDrop);
-    for (const part of parts) {
-      let after = 0;
-      do {
-        const which = { mailbox, ids: part, ageMsMin, dryRun, after, upTo };
-        const response = await this.#exchange({ kind: 'drop', ...which }, 'dropped', { signal });
-        dropped.push(...response.dropped);
-        held += response.held;
-        ({ next: after, upTo } = response);
-      } while (after !== 0);
-    }
-    return { dropped, held, upTo };
+  drop(mailbox: Name, options: DropArguments = {}): Promise<DropResult> {
+    return dropAll(this.#exchange, mailbox, options);
   }
 
-  async events(_options: EventsArguments): Promise<EventBatch> {
-    throw new IpcError('bad_parameter', 'events');
+  async events(options: EventsArguments): Promise<EventBatch> {
+    this.#checkCall(options);
+    const parts = eventsCall(options, this.#now, (request) => this.#link.send(request));
+    const call = this.#call<EventBatch>({ ...parts, abandon: (self) => this.#cancel(self) });
+    const lookMs = options.timeoutMs === 0 ? Number.POSITIVE_INFINITY : options.timeoutMs;
+    return this.#runWithin(lookMs, call, options, parts.late);
   }
 
-  async pause(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'pause');
+  async pause(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const pause = { kind: 'pause', isPaused: true, mailboxes } as const;
+    return (await this.#exchange(pause, 'pausing', options)).mailboxes;
   }
 
-  async resume(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'resume');
+  async resume(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const resume = { kind: 'pause', isPaused: false, mailboxes } as const;
+    return (await this.#exchange(resume, 'pausing', options)).mailboxes;
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */
@@ -300,40 +280,13 @@ export class Client {
     await Promise.all(released);
   }
 
-  /** One part after the other. A dead letter that moved is one no more, so no repeated part moves it twice. */
-  async retry({ to, ids = [], signal }: RetryArguments = {}): Promise<RetryResult> {
-    const moved: DeadLetter[] = [];
-    const stayed: DeadLetter[] = [];
-    // No ids means all dead letters.
-    const parts = ids.length === 0 ? [[]] : slices([...new Set(ids)], deadLettersPerRetry);
-    for (const part of parts) {
-      let after = 0;
-      do {
-        const retried = await this.#exchange(
-          { kind: 'retry', to: to ?? '', ids: part, after },
-          'retried',
-          { signal },
-        );
-        moved.push(...retried.moved);
-        stayed.push(...retried.stayed);
-        after = retried.next;
-      } while (after !== 0);
-    }
-    return { moved, stayed };
+  retry(options: RetryArguments = {}): Promise<RetryResult> {
+    return retryAll(this.#exchange, options);
   }
 
   /** Returns the state of each of these messages, in their order. */
-  async find(
-    ids: readonly MessageId[],
-    { answersIn, signal }: FindArguments = {},
-  ): Promise<readonly FoundMessage[]> {
-    const found: FoundMessage[] = [];
-    for (const part of slices(ids, findIdsMax)) {
-      const find = { kind: 'find', ids: part, answersIn: answersIn ?? '' } as const;
-      const response = await this.#exchange(find, 'found', { signal });
-      found.push(...part.map((_, index) => response.found[index] ?? unknownMessage));
-    }
-    return found;
+  find(ids: readonly MessageId[], options: FindArguments = {}): Promise<readonly FoundMessage[]> {
+    return findAll(this.#exchange, ids, options);
   }
 
   async compact(options: Cancellable = {}): Promise<void> {
@@ -386,22 +339,18 @@ export class Client {
   }
 
   /** A request with one response, which is dropped when its caller is gone. */
-  #exchange<Kind extends Response['kind']>(
-    asked: Asked,
-    kind: Kind,
-    options: Cancellable,
-  ): Promise<Extract<Response, { kind: Kind }>> {
+  #exchange: Exchange = async (asked, kind, options) => {
     this.#checkCall(options);
-    const call = this.#call<Extract<Response, { kind: Kind }>>({
+    const call = this.#call<ResponseOf<typeof kind>>({
       kind: asked.kind,
       request: (request) => ({ ...asked, request }),
       take: (response, self) => {
-        if (response.kind === kind) self.done(response as Extract<Response, { kind: Kind }>);
+        if (response.kind === kind) self.done(response as ResponseOf<typeof kind>);
       },
       abandon: (self) => self.over(),
     });
     return this.#link.run(call, options);
-  }
+  };
 
   /** Finds the same post of a caller that gave up before the response came. */
   #joinEarlier(identity: PostIdentity, options: Cancellable): Promise<PostResult> | undefined {
@@ -479,18 +428,4 @@ export class Client {
   #delay(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#runtime.setTimer(resolve, ms).unref());
   }
-}
-
-/** A broker that means harm may leave some out. */
-const unknownMessage: FoundMessage = {
-  state: 'unknown',
-  number: undefined,
-  answeredBy: undefined,
-  place: undefined,
-};
-
-/** `max`: how many items one request may have. */
-function slices<T>(all: readonly T[], max: number): T[][] {
-  const starts = Array.from({ length: Math.ceil(all.length / max) }, (_, i) => i * max);
-  return starts.map((start) => all.slice(start, start + max));
 }

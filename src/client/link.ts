@@ -373,7 +373,8 @@ export class Link {
   /** A broker closes the connection over a request that it does not know, which would end what this session holds. */
   #sendCall(call: OpenCall, { requests = [], pid }: Welcome): void {
     if (laterRequests.includes(call.kind) && !requests.includes(call.kind)) {
-      const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${call.kind}`;
+      const deed = call.kind === 'events' ? 'tell what happens to mail' : call.kind;
+      const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${deed}`;
       const hint = 'end that session or update it, then try again';
       return call.fail(new IpcError('version_mismatch', what, { hint }));
     }
@@ -382,9 +383,9 @@ export class Link {
   }
 }
 
-/** The broker keeps the call until there is mail. */
+/** The broker keeps the call until there is mail, or something happens to it. */
 function isParked({ kind }: OpenCall): boolean {
-  return kind === 'wait' || kind === 'watch';
+  return kind === 'wait' || kind === 'watch' || kind === 'events';
 }
 
 /** Its caller gave up because several owners failed. */

@@ -3,6 +3,7 @@ import type { IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
 import type { DeduplicationLimits } from './deduplication.ts';
+import type { EventOfRecord } from './record-events.ts';
 
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
@@ -35,6 +36,8 @@ export interface Reply {
 
 export interface Outcome {
   readonly records: readonly JournalRecord[];
+  /** The events of each record, in the order of the records; empty while nobody wants events. */
+  readonly events: readonly (readonly EventOfRecord[])[];
   readonly replies: readonly Reply[];
 }
 
@@ -59,6 +62,7 @@ export interface EngineLimits extends DeduplicationLimits {
   readonly watchQuietMs: number;
   readonly watchTurnMs: number;
   readonly unreadBytesMax: number;
+  readonly pausedMailboxesMax: number;
   readonly statusMailboxesMax: number;
   readonly statusSessionsMax: number;
   readonly messagesPerLook: number;

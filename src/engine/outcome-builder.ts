@@ -2,14 +2,24 @@ import type { ErrorCode, IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { RequestNumber, Response } from '../model/requests.ts';
 import type { ConnectionId, Outcome, Reply } from './commands.ts';
+import { type EventOfRecord, eventsOf, type KnownMail } from './record-events.ts';
 
-/** Collects the records and replies of the step that runs. */
+/** Collects the records and replies of the step that runs, and the events of the records while somebody wants them. */
 export class OutcomeBuilder {
+  readonly #mail: KnownMail;
+  areEventsWanted = false;
   #records: JournalRecord[] = [];
+  #events: EventOfRecord[][] = [];
   #replies: Reply[] = [];
 
+  constructor(mail: KnownMail) {
+    this.#mail = mail;
+  }
+
+  /** Before the record is applied, which would hide what it changes. */
   add(record: JournalRecord): void {
     this.#records.push(record);
+    if (this.areEventsWanted) this.#events.push(eventsOf(record, this.#mail));
   }
 
   reply(to: ConnectionId, response: Response): void {
@@ -29,8 +39,9 @@ export class OutcomeBuilder {
   }
 
   take(): Outcome {
-    const outcome = { records: this.#records, replies: this.#replies };
+    const outcome = { records: this.#records, events: this.#events, replies: this.#replies };
     this.#records = [];
+    this.#events = [];
     this.#replies = [];
     return outcome;
   }

@@ -10,7 +10,7 @@ import {
   type SessionId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
-import type { JournalRecord, PostedRecord } from '../model/records.ts';
+import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
 
 /** A message before the record is applied. */
 export interface KnownMessage {
@@ -46,10 +46,8 @@ export function eventsOf(record: JournalRecord, mail: KnownMail): EventOfRecord[
         ...storedEvents(record, mail),
         ...endEvents(record.settles, mail, record.envelope.id),
       ];
-    case 'copied': {
-      const { envelope, body: part } = record;
-      return mail.message(envelope.number) ? [] : [{ kind: 'stored', envelope, part }];
-    }
+    case 'copied':
+      return mail.message(record.envelope.number) ? [] : copyEvents(record);
     case 'offered': {
       const { holder: session, attempt, holding } = record;
       const known = mail.message(record.number);
@@ -80,7 +78,10 @@ export function eventsOf(record: JournalRecord, mail: KnownMail): EventOfRecord[
       return endEvents(record.numbers, mail, undefined);
     case 'paused': {
       const { mailbox, isPaused } = record;
-      if (mail.paused.has(mailbox) === isPaused) return [];
+      // A resume of all ends every pause.
+      const wasPaused =
+        mailbox === '' && !isPaused ? mail.paused.size > 0 : mail.paused.has(mailbox);
+      if (wasPaused === isPaused) return [];
       return [{ kind: isPaused ? 'paused' : 'resumed', mailbox }];
     }
     default:
@@ -92,6 +93,23 @@ function storedEvents(record: PostedRecord, mail: KnownMail): EventOfRecord[] {
   return envelopesOf(record)
     .filter(({ number }) => !mail.message(number))
     .map((envelope) => ({ kind: 'stored', envelope, part: record.body }));
+}
+
+/** The message was stored in a part of the log that is gone. Its state is told as if it had come about now. */
+function copyEvents({
+  envelope,
+  mailbox,
+  attempt,
+  holder,
+  ...copy
+}: CopiedRecord): EventOfRecord[] {
+  const message = messageOf(envelope);
+  const { lastHold, holding, body: part } = copy;
+  const events: EventOfRecord[] = [{ kind: 'stored', envelope, part }];
+  if (isDeadLetter(mailbox, envelope.to)) events.push({ kind: 'deadLettered', message, lastHold });
+  if (holder === '') return events;
+  const name = holding?.name ?? '';
+  return [...events, { kind: 'delivered', message, mailbox, attempt, session: holder, name }];
 }
 
 function endEvents(

@@ -1,6 +1,6 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
 import type { Hold, MailboxList } from '../model/message.ts';
-import type { PostRequest, RequestNumber, StoredResponse } from '../model/requests.ts';
+import type { PeekRequest, PostRequest, RequestNumber, StoredResponse } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
@@ -39,6 +39,13 @@ export class Replies {
   end(to: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
     const end = endResponse(request, mailboxes, to, this.#state);
     this.#outcome.reply(to.id, { ...end, ...this.#looks.otherFolder(mailboxes, to) });
+  }
+
+  peek(peek: PeekRequest, to: SessionConnection): void {
+    for (const response of this.#looks.peek(peek)) {
+      if (response.kind === 'peeked') to.unreadBytes += response.partBytes;
+      this.#outcome.reply(to.id, response);
+    }
   }
 
   /** Of a watch that has ended: with a notice, or because its time is over. */

@@ -3,16 +3,18 @@
 //
 // 1. While an owner runs, the live messages of the oldest segment are copied, a part at a time
 //    (messagesToCopy); Journal.removeOldest() then removes the segment.
-// 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewrite).
+// 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewriteAll).
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { JournalLimits } from './journal-options.ts';
 import type { LiveIndex, Location } from './live-index.ts';
-import { encodeRecord } from './record-codec.ts';
+import { encodeRecord, type StampRecord } from './record-codec.ts';
 import { isValid, type RawRecord, resealRecord, type Seed } from './record-framing.ts';
 import type { LogSegment } from './recovery.ts';
+import type { SegmentEntry } from './segment-entries.ts';
 import type { SegmentList } from './segment-list.ts';
+import { type RecordPlace, stampOfNone } from './sequence.ts';
 
 /**
  * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
@@ -96,18 +98,50 @@ export interface CarriedRecord {
   /** undefined if its type is unknown. */
   readonly record: JournalRecord | undefined;
   readonly location: Location;
-}
-
-export interface RewrittenRecord {
-  readonly record: JournalRecord | undefined;
-  readonly buffers: readonly Buffer[];
+  /** undefined if it is durable where it lies, so that history has it, or if it has no number. */
+  readonly place: RecordPlace | undefined;
 }
 
 /**
- * The record as it is written again; nothing if later records, or the deduplication snapshot, repeat
- * all that matters of it. `live` is the state after the whole log.
+ * The records as the first segment of an epoch carries them over, with stamps. `live` is the state after the whole log.
  */
-export function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): RewrittenRecord[] {
+export function rewriteAll(
+  carried: readonly CarriedRecord[],
+  live: LiveIndex,
+  seed: Seed,
+): SegmentEntry[] {
+  let last: RecordPlace = stampOfNone;
+  const entries = carried.flatMap((each) => {
+    const place = isValid(each.raw) ? each.place : undefined;
+    const rewritten = place ? inFull(each, seed) : rewrite(each, live, seed);
+    if (rewritten.length === 0) return [];
+    const isNext = place
+      ? place.sequence === last.sequence + 1 && place.time === last.time
+      : last === stampOfNone;
+    last = place ?? stampOfNone;
+    return isNext ? rewritten : [encoded({ kind: 'stamp', ...last }, seed), ...rewritten];
+  });
+  return last === stampOfNone ? entries : [...entries, encoded(stampOfNone, seed)];
+}
+
+/** A record that history does not have elsewhere; the deduplication snapshot repeats the rest. */
+function inFull({ raw, record }: CarriedRecord, seed: Seed): SegmentEntry[] {
+  if (!isValid(raw) || (record && snapshotKinds.has(record.kind))) return [];
+  return [{ record, buffers: resealRecord(raw, seed) }];
+}
+
+const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
+  'session',
+  'named',
+  'settledById',
+  'fingerprints',
+]);
+
+/**
+ * The record as it is written again; nothing if later records, or the deduplication snapshot, repeat
+ * all that matters of it.
+ */
+function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): SegmentEntry[] {
   const { raw, record, location } = carried;
   switch (record?.kind) {
     case 'posted': {
@@ -124,26 +158,21 @@ export function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): Re
     case 'moved':
       if (live.locate(record.number)) break;
       return [];
-    case 'session':
-    case 'named':
-    case 'settledById':
-    case 'fingerprints':
-      return [];
   }
-  if (isValid(raw)) return [{ record, buffers: resealRecord(raw, seed) }];
+  if (isValid(raw)) return inFull(carried, seed);
   return record?.kind === 'copied' ? [encoded({ ...record, body: undefined }, seed)] : [];
 }
 
-function settledAgain(numbers: readonly number[], seed: Seed): RewrittenRecord[] {
+function settledAgain(numbers: readonly number[], seed: Seed): SegmentEntry[] {
   return numbers.length > 0 ? [encoded({ kind: 'settled', numbers }, seed)] : [];
 }
 
 /** A post with a corrupt body becomes a copy without one. The snapshot has its id. */
-function withoutBody(envelope: Envelope, seed: Seed): RewrittenRecord {
+function withoutBody(envelope: Envelope, seed: Seed): SegmentEntry {
   const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body: undefined } as const;
   return encoded({ kind: 'copied', envelope, ...fresh }, seed);
 }
 
-function encoded(record: JournalRecord, seed: Seed): RewrittenRecord {
+function encoded(record: JournalRecord | StampRecord, seed: Seed): SegmentEntry {
   return { record, buffers: encodeRecord(record, seed) };
 }

@@ -11,16 +11,9 @@ import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
-import {
-  type CarriedRecord,
-  isMuchDead,
-  mergeBegin,
-  messagesToCopy,
-  rewrite,
-} from './compaction.ts';
-import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
+import { type CarriedRecord, isMuchDead, messagesToCopy, rewriteAll } from './compaction.ts';
+import type { SegmentCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import {
   abandonEpoch,
@@ -30,16 +23,16 @@ import {
   isDiskFull,
   isFileLimit,
   justReplaced,
-  makeEpoch,
   passesFencing,
-  syncParents,
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
+import type { History } from './history.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
 import { LiveIndex, type LogFile } from './live-index.ts';
+import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
-import { type OwnerNote, segmentPath, writeOwner } from './paths.ts';
+import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
 import {
   encodeRecord,
@@ -47,12 +40,13 @@ import {
   type SegmentRecord,
   type StoreRecord,
 } from './record-codec.ts';
-import { type Seed, segmentSeed } from './record-framing.ts';
-import { type Log, type Reader, refuseNewer, replay, survey } from './recovery.ts';
+import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
 import { SegmentList } from './segment-list.ts';
-import { byteLength, mayWriteFileOf } from './segment-writer.ts';
+import { byteLength } from './segment-writer.ts';
+import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
+import { type Takeover, takeOver } from './takeover.ts';
 
 /** A current segment with fewer dead bytes is not left when a session asks for compaction. */
 const deadBytesMinWanted = 4_096;
@@ -71,13 +65,18 @@ export class Journal {
   #note: OwnerNote;
   readonly #segments: SegmentList;
   readonly #live = new LiveIndex();
+  readonly #sequence: RecordSequence;
+  /** The number of the first record of this epoch: none of an earlier epoch counts from there on. */
+  #startSequence = 0;
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
   #fileSystemWarnings: readonly string[] = [];
   /** Found by the replay. */
   #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
-  readonly #ballast: Ballast;
+  readonly #history: History;
+  /** The epoch of the owner before. */
+  readonly #opened: number;
   readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
   /** Length of the header and the snapshot in the current segment. */
@@ -92,10 +91,12 @@ export class Journal {
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, disk = realDisk } = options;
     try {
-      refuseNewer(disk, folder);
-      const ballast = new Ballast(disk, folder, options.limits?.ballastFilesMin);
-      const own = await makeEpoch(disk, folder, options.owner, ballast);
-      const { journal, carried } = await Journal.#read(options, own, ballast);
+      const takeover = await takeOver(options);
+      const journal = new Journal(options, takeover);
+      const carried = await journal.#replay(takeover).catch((error) => {
+        abandonEpoch(disk, folder, takeover.own);
+        throw error;
+      });
       await journal.#begin(carried);
       return journal;
     } catch (error) {
@@ -103,31 +104,18 @@ export class Journal {
     }
   }
 
-  static async #read(
-    options: JournalOptions,
-    own: Epoch,
-    ballast: Ballast,
-  ): Promise<{ journal: Journal; carried: CarriedRecord[] }> {
-    const { folder, disk = realDisk } = options;
-    try {
-      const log = await survey(disk, folder, own.epoch);
-      if (log.store === undefined) await syncParents(disk, folder);
-      const journal = new Journal(options, own, log, ballast);
-      return { journal, carried: await journal.#replay(log) };
-    } catch (error) {
-      abandonEpoch(disk, folder, own);
-      throw error;
-    }
-  }
-
-  private constructor(options: JournalOptions, own: Epoch, log: Log, ballast: Ballast) {
+  private constructor(options: JournalOptions, { own, log, ballast, history }: Takeover) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     const { folder } = options;
     this.#folder = folder;
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
-    this.#segments = new SegmentList(this.#disk, folder, own.epoch, this.#quarantine);
+    this.#history = history;
+    history.mayChange = () => this.passesFencing();
+    const { epoch } = own;
+    this.#segments = new SegmentList(this.#disk, folder, epoch, this.#quarantine, history);
+    this.#opened = log.epoch;
     const onCorrupt = (number: number, file: LogFile) => {
       // A successor removes files, which is no corruption.
       if (!this.passesFencing()) throw this.lost();
@@ -136,19 +124,30 @@ export class Journal {
     };
     const { bodyCacheBytesMax } = this.#limits;
     this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onCorrupt);
-    this.#ballast = ballast;
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
     this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
     this.#own = own;
     this.#note = options.owner;
     this.epoch = own.epoch;
-    this.storeId = log.store ?? (options.runtime ?? systemRuntime).randomBytes(16).toString('hex');
+    const runtime = options.runtime ?? systemRuntime;
+    this.#sequence = new RecordSequence(() => runtime.time());
+    this.storeId = log.store ?? runtime.randomBytes(16).toString('hex');
     this.#live.nextNumber = log.nextNumber;
   }
 
   /** Above the number of every message that was ever written. */
   get nextNumber(): number {
     return this.#live.nextNumber;
+  }
+
+  /** The number of the record that was written last, in the sequence of all records of the store; 0 before all. */
+  get sequence(): number {
+    return this.#sequence.next - 1;
+  }
+
+  /** The number of the first record of this epoch. Those of earlier epochs with it, or a higher one, do not count. */
+  get startSequence(): number {
+    return this.#startSequence;
   }
 
   /** Some records are not covered by a sync. */
@@ -179,12 +178,13 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the
    * journal. Must be called after hasSpaceForPost() even with no records, to free the
-   * space that was reserved.
+   * space that was reserved. Returns the number of the first record; the others follow it one by one.
    */
-  append(records: readonly JournalRecord[]): void {
+  append(records: readonly JournalRecord[]): number {
     this.#checkAlive();
     this.#spaceCheck.appended();
-    if (records.length === 0) return;
+    const first = this.#sequence.next;
+    if (records.length === 0) return first;
     this.#write(records);
     for (const record of records) {
       if (record.kind !== 'posted' || !record.body) continue;
@@ -192,6 +192,7 @@ export class Journal {
     }
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
+    return first;
   }
 
   /**
@@ -283,12 +284,12 @@ export class Journal {
     await this.sync();
     // 2. No later header lists it: that could outlive the record that says why it is missing.
     files.shift();
-    this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }]);
+    this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }], 0);
     // 3. That it was removed, not lost, is durable before it goes.
     await this.sync();
     // 4. A successor that began before the record was written may be reading it.
     if (!this.passesFencing()) return;
-    this.#guard(() => this.#segments.removeFiles([oldest]));
+    await this.#removeFiles([oldest]);
   }
 
   /** Called when the addresses change. If the note cannot be written now, close() writes it. */
@@ -303,12 +304,14 @@ export class Journal {
    */
   abandon(): void {
     this.#failure ??= new IpcError('closed', 'the journal was abandoned');
+    this.#history.stop();
     this.#logWriter.abandon();
   }
 
   /** Syncs, and notes the sync point. A journal that failed only closes its files. */
   async close(): Promise<void> {
     await this.#syncing?.catch(() => {});
+    await this.#history.close();
     try {
       if (this.#failure === undefined) await this.sync();
       if (this.#failure === undefined) this.#seal();
@@ -318,45 +321,29 @@ export class Journal {
     }
   }
 
-  /**
-   * Restores all records. Returns those that the first segment of this epoch carries over: those that are
-   * not durable for certain, and those of the small segments that are merged.
-   */
-  async #replay(log: Log): Promise<CarriedRecord[]> {
-    const carried: CarriedRecord[] = [];
-    const scanner = new CorruptionScanner();
-    const probe = segmentPath(this.#folder, { epoch: this.epoch, segment: 0 });
-    const mayWrite = (bytes: number) => mayWriteFileOf(this.#disk, probe, bytes);
-    const begin = mergeBegin(log.segments, this.#limits, this.#ballast.isShort, mayWrite);
-    for (const [index, extent] of log.segments.entries()) {
-      const { epoch, segment, durableBytes, nextNumber } = extent;
-      if (nextNumber !== undefined) scanner.below(nextNumber);
-      const listedBytes = index < begin ? durableBytes : 0;
-      const file = { epoch, segment, bytes: listedBytes };
-      if (listedBytes > 0) this.#segments.files.push(file);
-      const reader: Reader = {
-        record: (raw, record) => {
-          const location = { file, offset: raw.offset, bytes: raw.end - raw.offset };
-          if (record) scanner.read(file, raw, record);
-          if (record) this.#options.restore(record);
-          if (record) this.#live.apply(record, location);
-          if (raw.offset >= listedBytes) carried.push({ raw, record, location });
-        },
-        lost: (bytes) => scanner.lost(file, bytes),
-      };
-      await replay(this.#disk, this.#folder, extent, reader, this.#options.runtime);
-    }
-    this.#segments.dropDead(this.#live);
-    // What was lost at the end of the log may have had numbers of its own.
-    this.#live.nextNumber += scanner.numbersLost;
-    this.#corruption = scanner.end(this.nextNumber);
+  async #replay({ log, own, ballast }: Takeover): Promise<CarriedRecord[]> {
+    const { carried, corruption } = await replayLog(log, {
+      ...{ options: this.#options, disk: this.#disk, limits: this.#limits, epoch: own.epoch },
+      ...{ live: this.#live, segments: this.#segments, sequence: this.#sequence },
+      isBallastShort: ballast.isShort,
+    });
+    this.#corruption = corruption;
     return carried;
+  }
+
+  async #removeFiles(segments: readonly SegmentId[]): Promise<void> {
+    try {
+      await this.#segments.removeFiles(segments, this.#opened);
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
   async #begin(carried: readonly CarriedRecord[]): Promise<void> {
     try {
-      this.#beginSegment((seed) => carried.flatMap((each) => rewrite(each, this.#live, seed)));
+      this.#beginSegment((seed) => rewriteAll(carried, this.#live, seed));
+      this.#startSequence = this.#sequence.next;
     } catch (error) {
       // The prologue is not complete, so the epoch does not count.
       const fault = this.#openingFault(error);
@@ -369,7 +356,7 @@ export class Journal {
       this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
-      this.#guard(() => this.#segments.removeFiles(this.#segments.orphans()));
+      await this.#removeFiles(this.#segments.orphans());
       this.#seal();
     } catch (error) {
       // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.
@@ -412,12 +399,16 @@ export class Journal {
     }
   }
 
-  /** Writes the header, the records in log order, and the snapshot, which is the state after them. */
-  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[]): void {
+  /**
+   * Writes the header, the records in log order, the snapshot, which is the state after them, and a stamp.
+   * `numbered`: how many of the records are new.
+   */
+  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[], numbered = 0): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
     const entries = recordsFor(seed);
-    const snapshot = this.#options.snapshot().map((record) => encodeRecord(record, seed));
+    const stamp = this.#sequence.stamp(numbered);
+    const snapshot = [...this.#options.snapshot(), stamp].map((each) => encodeRecord(each, seed));
     const prologue = [...entries.map(({ buffers }) => buffers), ...snapshot].flat();
     const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
     const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
@@ -428,6 +419,7 @@ export class Journal {
     this.#spaceCheck.begun();
     this.#snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
     this.#apply(entries, file, 2 * headerBytes);
+    this.#sequence.wrote(numbered, stamp);
   }
 
   #apply(entries: readonly SegmentEntry[], file: LogFile, offset: number): void {
@@ -448,15 +440,20 @@ export class Journal {
     };
   }
 
-  #write(records: readonly (JournalRecord | StoreRecord)[]): void {
+  /** `numbered`: how many of them are the engine's. */
+  #write(records: readonly (JournalRecord | StoreRecord)[], numbered = records.length): void {
     this.#checkAlive();
     this.#guard(() => {
+      const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
-        this.#appendToCurrent(entriesOf(records, this.#logWriter.seed));
+        const stamped = due ? [due, ...records] : records;
+        this.#appendToCurrent(entriesOf(stamped, this.#logWriter.seed));
+        this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
         // Nothing was written. Space was reserved for posts, but these records are longer.
-        this.#beginSegment((seed) => entriesOf(records, seed));
+        const stamped = [this.#sequence.stamp(), ...records, stampOfNone];
+        this.#beginSegment((seed) => entriesOf(stamped, seed), numbered);
       }
       // A removed file takes writes and syncs without an error. No delivery may rest on it.
       if (!this.#logWriter.isInPlace()) throw this.lost();

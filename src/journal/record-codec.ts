@@ -76,7 +76,7 @@ export interface RemovedRecord extends SegmentId {
  */
 export interface StampRecord {
   readonly kind: 'stamp';
-  /** From 1. */
+  /** From 1; 0 if the records behind it have no number, since a prologue repeats them. */
   readonly sequence: number;
   /** In milliseconds since 1970. */
   readonly time: number;
@@ -184,6 +184,11 @@ export function isStoreRecord({ type }: RawRecord): boolean {
   return type < typeOf.posted;
 }
 
+/** What the engine calls records of this type; undefined for types of the journal itself, and unknown ones. */
+export function kindOfType(type: number): JournalRecord['kind'] | undefined {
+  return type < typeOf.posted ? undefined : (kindOf.get(type) as JournalRecord['kind'] | undefined);
+}
+
 /** undefined for a record that is not the journal's own. */
 export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
   return decoded(record, (reader) => {
@@ -195,7 +200,7 @@ export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
       case typeOf.removed:
         return { kind: 'removed', epoch: reader.u32(), segment: reader.u32() };
       case typeOf.stamp:
-        return { kind: 'stamp', sequence: readNumber(reader), time: readTime(reader) };
+        return { kind: 'stamp', sequence: reader.u64(), time: readTime(reader) };
       default:
         return undefined;
     }

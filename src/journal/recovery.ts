@@ -17,6 +17,7 @@ import {
   isStoreRecord,
   type Position,
   type SegmentRecord,
+  type StampRecord,
   type StoreRecord,
 } from './record-codec.ts';
 import {
@@ -34,6 +35,7 @@ import {
   segmentSeed,
   type ValidRecord,
 } from './record-framing.ts';
+import { FilePlaces, type RecordPlace } from './sequence.ts';
 
 /** Longest time that reading blocks the event loop, in milliseconds. */
 const readMsMax = 5;
@@ -43,6 +45,8 @@ const headersBytesRead = 65_536;
 
 /** What counts in a store. */
 export interface Log {
+  /** The epoch of its last owner; 0 for a new store. Later epochs never opened. */
+  readonly epoch: number;
   /** undefined for a new store. */
   readonly store: string | undefined;
   readonly nextNumber: number;
@@ -59,7 +63,7 @@ export interface LogSegment extends SegmentId {
   readonly nextNumber?: number;
 }
 
-const emptyLog: Log = { store: undefined, nextNumber: 1, segments: [] };
+const emptyLog: Log = { epoch: 0, store: undefined, nextNumber: 1, segments: [] };
 const start: Position = { segment: 0, offset: 0 };
 
 /** Throws store_newer if a newer version wrote any segment. Called before anything is changed. */
@@ -91,8 +95,12 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 }
 
 export interface Reader {
-  /** Takes a record of the engine; undefined if its type is unknown and may be skipped. */
-  record(raw: RawRecord, record: JournalRecord | undefined): void;
+  /**
+   * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
+   * number, or none that is known.
+   */
+  record(raw: RawRecord, record: JournalRecord | undefined, place: RecordPlace | undefined): void;
+  stamp?(stamp: StampRecord): void;
   lost(bytes: LostBytes): void;
 }
 
@@ -106,20 +114,39 @@ export async function replay(
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
   let since = runtime.now();
-  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
-    if (isRecord(found)) readInto(reader, found);
-    else reader.lost(found);
+  for (const _ of readEach(bytes, segment, reader)) {
     if (runtime.now() - since < readMsMax) continue;
     await new Promise<void>((resolve) => runtime.defer(resolve));
     since = runtime.now();
   }
 }
 
-function readInto(reader: Reader, raw: RawRecord): void {
-  if (isStoreRecord(raw)) return;
-  const record = unlessCorrupt(() => ({ record: decodeRecord(raw) }));
-  if (record) reader.record(raw, record.record);
-  else reader.lost(raw);
+/** Reads one record of the first `segment.bytes` bytes at each step. */
+export function* readEach(
+  bytes: Buffer,
+  segment: SegmentId & { readonly bytes: number },
+  reader: Reader,
+): Generator<void> {
+  const places = new FilePlaces();
+  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
+    readInto(reader, places, found);
+    yield;
+  }
+}
+
+function readInto(reader: Reader, places: FilePlaces, found: RawRecord | LostBytes): void {
+  if (isRecord(found) && isStoreRecord(found)) {
+    const record = storeRecordOf(found);
+    if (record?.kind !== 'stamp') return;
+    places.stamp(record);
+    return reader.stamp?.(record);
+  }
+  const read = isRecord(found) && unlessCorrupt(() => ({ record: decodeRecord(found) }));
+  if (read) return reader.record(found, read.record, places.take());
+  // A valid header tells that it was one record.
+  if (isRecord(found)) places.take();
+  else places.lost();
+  reader.lost(found);
 }
 
 function unlessCorrupt<T>(decode: () => T): T | undefined {
@@ -179,13 +206,13 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
     }
     const measured = await measure(id);
     segments.push({ ...id, ...measured, bytes: Math.min(measured.bytes, bytes) });
-    if (measured.bytes < bytes) return { store, nextNumber, segments };
+    if (measured.bytes < bytes) return { epoch, store, nextNumber, segments };
   }
   for (const id of unlisted(epoch, newest, durable).filter(counts)) {
     const isNewest = newest !== undefined && isSame(id, newest.id);
     segments.push({ ...id, ...(await measure(id)), ...(isNewest && { nextNumber }) });
   }
-  return { store, nextNumber, segments };
+  return { epoch, store, nextNumber, segments };
 }
 
 async function readImages(disk: Disk, folder: string, epoch: number): Promise<Image[]> {

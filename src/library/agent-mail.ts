@@ -27,6 +27,7 @@ import type {
 } from '../model/mail-service.ts';
 import { type MailboxList, parseBody, parseMessageId, parseName } from '../model/message.ts';
 import type { DroppedMessage } from '../model/requests.ts';
+import { type WatchEvent, watchEvents } from './library-events.ts';
 import {
   type DirectMessage,
   type Found,
@@ -53,6 +54,7 @@ import {
   type SendOptions,
   type StartOptions,
   type WaitOptions,
+  type WatchEventsOptions,
   type WatchOptions,
 } from './library-options.ts';
 
@@ -73,6 +75,8 @@ export interface Stored {
   readonly reader: boolean;
   /** No reader was waiting, but a session that watches the mailbox will be woken unless the message is read before. */
   readonly watched: boolean;
+  /** A person has paused deliveries from the mailbox: the message is kept, and nobody gets it until they are resumed. */
+  readonly paused: boolean;
   /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
   readonly before: number;
   /**
@@ -97,6 +101,8 @@ export interface Fetched {
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
   readonly elsewhere: readonly MailElsewhere[];
+  /** Those of the mailboxes from which a person has paused deliveries; absent when there are none. */
+  readonly paused?: readonly string[];
 }
 
 /** The result of a peek. */
@@ -322,21 +328,31 @@ export class AgentMail {
   }
 
   /**
-   * A notice each time that there is unread mail in a mailbox which no reader took for a second, also of mail that was
-   * there before. `from`: a mailbox, or a list of up to 16. It reads nothing: no message is held, and no attempt
-   * counts. The same unread message is reported once, and again after it was read and released. Of several sessions
-   * that watch a mailbox only one is told; the next one is told when a message was read, or after 20 s. Failovers do
-   * not end the watch. Leaving the loop ends it, and so does the timeout; while the body of the loop runs, nothing is watched.
-   * After an abort the loop throws `cancelled`.
+   * With a mailbox: a notice each time that there is unread mail in it which no reader took for a second, also of mail
+   * that was there before, for a program that is to read it. `from`: a mailbox, or a list of up to 16. It reads nothing:
+   * no message is held, and no attempt counts. The same unread message is reported once, and again after it was read and
+   * released. Of several sessions that watch a mailbox only one is told; the next one is told when a message was read, or
+   * after 20 s. Failovers do not end the watch. Leaving the loop ends it, and so does the timeout; while the body of the
+   * loop runs, nothing is watched. After an abort the loop throws `cancelled`.
    * @throws `too_many_waits`; `version_mismatch`: the session that owns the broker is older, and cannot do it.
    */
-  async *watch(
-    from: string | readonly string[],
+  watch(from: string | readonly string[], options?: WatchOptions): AsyncGenerator<Notice, void>;
+  /**
+   * Without a mailbox: everything that happens to mail, to whomever it belongs, for a program that only looks on: stored,
+   * delivered, requeued, settled and so on, in order and each once, also over failovers. It settles, holds and changes
+   * nothing, and no reader waits for it. It begins when the loop does. A loop that falls behind is served from the disk;
+   * what is not kept any more is an event of the kind `gap`. Leaving the loop ends it, and so does the timeout: 0 yields
+   * what is there now. After an abort the loop throws `cancelled`.
+   * @throws `too_many_waits`; `version_mismatch`: the session that owns the broker is older, and cannot do it.
+   */
+  watch(options?: WatchEventsOptions): AsyncGenerator<WatchEvent, void>;
+  /** Notices of unread mail, or all that happens to mail. */
+  watch(
+    from?: string | readonly string[] | WatchEventsOptions,
     options: WatchOptions = {},
-  ): AsyncGenerator<Notice, void> {
-    const given = parseOptions('watch', options, ['timeoutMs', 'signal']);
-    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = given;
-    yield* notices(this.#mail, mailboxesIn(from), { timeoutMs, signal, path: wakePath });
+  ): AsyncGenerator<Notice, void> | AsyncGenerator<WatchEvent, void> {
+    if (typeof from === 'string' || Array.isArray(from)) return this.#notices(from, options);
+    return this.#events(from as WatchEventsOptions | undefined);
   }
 
   /**
@@ -431,6 +447,22 @@ export class AgentMail {
   /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async *#notices(
+    from: string | readonly string[],
+    options: WatchOptions,
+  ): AsyncGenerator<Notice, void> {
+    const given = parseOptions('watch', options, ['timeoutMs', 'signal']);
+    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = given;
+    yield* notices(this.#mail, mailboxesIn(from), { timeoutMs, signal, path: wakePath });
+  }
+
+  async *#events(options: WatchEventsOptions = {}): AsyncGenerator<WatchEvent, void> {
+    const names = ['since', 'after', 'mailboxes', 'bodies', 'timeoutMs', 'signal'] as const;
+    const { since, after, mailboxes, signal, ...given } = parseOptions('watch', options, names);
+    const { bodies = false, timeoutMs = Number.POSITIVE_INFINITY } = given;
+    yield* watchEvents(this.#mail, { since, after, mailboxes, bodies, timeoutMs, signal });
   }
 
   #messageOf(delivery: Delivery | undefined): Message | undefined {

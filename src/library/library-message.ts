@@ -193,7 +193,7 @@ export function glimpseOf(message: PeekedMessage, full: boolean): Glimpse {
   };
 }
 
-function withDates(lastHold: PastHold | undefined): LastHold | undefined {
+export function withDates(lastHold: PastHold | undefined): LastHold | undefined {
   return lastHold && { ...lastHold, from: new Date(lastHold.from), to: new Date(lastHold.to) };
 }
 

@@ -13,7 +13,14 @@ import {
   shown,
 } from '../app/parameters.ts';
 import { cancelled, IpcError } from '../base/errors.ts';
-import { fetchBytesMax, fetchMessagesMax, waitMsMax, watchMsMax } from '../base/limits.ts';
+import {
+  eventMailboxesMax,
+  fetchBytesMax,
+  fetchMessagesMax,
+  waitMsMax,
+  watchMsMax,
+} from '../base/limits.ts';
+import type { EventCursor } from '../model/mail-events.ts';
 import {
   type MessageId,
   type Name,
@@ -70,6 +77,21 @@ export interface WaitOptions extends CallOptions {
 export interface WatchOptions extends CallOptions {
   /** Milliseconds until the watch ends, 0 to 604,800,000, which is a week; Infinity for no end. Default: Infinity. */
   readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Which events a `watch` without mailboxes as its first argument yields. Without `since` and `after` it begins with what
+ * happens from now on.
+ */
+export interface WatchEventsOptions extends WatchOptions {
+  /** Begin with what happened at this time, or after it, as far as that is kept; `new Date(0)` for all. Not with `after`. */
+  readonly since?: Date | undefined;
+  /** Go on behind the event, of this watch or an earlier one, that has this `cursor`. Not with `since`. */
+  readonly after?: EventCursor | undefined;
+  /** Only events of messages that were posted to these mailboxes or are in them, at most 100. Default: all. */
+  readonly mailboxes?: readonly string[] | undefined;
+  /** The whole texts of stored messages, not only their first lines. Default: false. */
+  readonly bodies?: boolean | undefined;
 }
 
 /** What an `ask` may be given, all of it optional. */
@@ -160,8 +182,10 @@ export interface RetryOptions extends CallOptions {
 
 /** One parser for each option: it has the same form in every call that takes it. */
 const parsers = {
+  after: parseCursor,
   answers: (value: unknown) => value,
   bind: parseBind,
+  bodies: parseFlag,
   bytesMax: (value: unknown, option: string) => parseAmount(value, option, fetchBytesMax),
   env: parseEnvironment,
   from: parseNameOption,
@@ -173,6 +197,7 @@ const parsers = {
   mailbox: parseNameOption,
   max: (value: unknown, option: string) => parseCount(value, option, fetchMessagesMax),
   messagesMax: (value: unknown, option: string) => parseAmount(value, option, fetchMessagesMax),
+  mailboxes: parseNames,
   name: parseNameOption,
   olderThanMs: (value: unknown, option: string) =>
     parseAmount(value, option, Number.MAX_SAFE_INTEGER),
@@ -180,6 +205,7 @@ const parsers = {
   program: parseText,
   sendsPerHour: parseSendsPerHour,
   signal: parseSignal,
+  since: parseDate,
   timeoutMs: parseMs,
   to: parseNameOption,
   unread: parseFlag,
@@ -245,6 +271,25 @@ function parseFlag(value: unknown, option: string): boolean {
 function parseIds(value: unknown, option: string): MessageId[] {
   if (Array.isArray(value)) return value.map((id) => parseMessageId(id));
   throw badForm(value, option, 'a list of ids');
+}
+
+function parseNames(value: unknown, option: string): Name[] {
+  if (!Array.isArray(value)) throw badForm(value, option, 'a list of mailboxes');
+  if (value.length <= eventMailboxesMax) return value.map((name) => parseName(name, option));
+  const what = `${option} has ${value.length} mailboxes; the limit is ${eventMailboxesMax}`;
+  throw new IpcError('bad_parameter', what);
+}
+
+function parseDate(value: unknown, option: string): Date {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value;
+  throw badForm(value, option, 'a Date');
+}
+
+function parseCursor(value: unknown, option: string): EventCursor {
+  const isCount = (each: unknown) => Number.isSafeInteger(each) && (each as number) >= 0;
+  const { epoch, sequence } = (value ?? {}) as Partial<EventCursor>;
+  if (isCount(epoch) && isCount(sequence)) return { epoch, sequence } as EventCursor;
+  throw badForm(value, option, 'the cursor of an event');
 }
 
 function parseEnvironment(value: unknown, option: string): Environment {

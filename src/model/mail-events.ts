@@ -7,6 +7,7 @@ import type { Envelope, MessageId, Name, PastHold, SessionId } from './message.t
  * may have been written by an owner of a later epoch.
  */
 export interface EventCursor {
+  /** The epoch of the owner that gave the cursor out. */
   readonly epoch: number;
   /** Counts the records of the store, from 1; 0 before all of them. */
   readonly sequence: number;

@@ -4,6 +4,7 @@
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax } from '../base/limits.ts';
+import type { SendRequest } from '../model/direct-requests.ts';
 import {
   readFlag,
   readHolds,
@@ -21,9 +22,17 @@ import type {
   ReleaseRequest,
   Request,
   Response,
-  SendRequest,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import {
+  decodeEvent,
+  decodeEvents,
+  decodeEventsEnd,
+  eventBody,
+  eventHeader,
+  eventsEndHeader,
+  eventsHeader,
+} from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
@@ -58,6 +67,7 @@ import {
   peekedHeader,
   peekHeader,
 } from './look-codec.ts';
+import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 import {
   decodeFetch,
@@ -69,7 +79,7 @@ import {
   waitHeader,
   watchHeader,
 } from './read-codec.ts';
-import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
+import { readElsewhere, readPaused, writeElsewhere, writePaused } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
@@ -94,6 +104,8 @@ export const requestTypes = {
   compact: 0x10,
   find: 0x11,
   watch: 0x12,
+  events: 0x13,
+  pause: 0x15,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -115,6 +127,9 @@ export const responseTypes = {
   compacted: 0x90,
   found: 0x91,
   notice: 0x92,
+  event: 0x93,
+  eventsEnd: 0x94,
+  pausing: 0x95,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -145,6 +160,7 @@ export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
   if (response.kind === 'welcome') return holdsBytes(response.revoked);
   if (response.kind === 'status') return statusBody(response);
+  if (response.kind === 'event') return eventBody(response);
   return response.kind === 'peeked' ? body?.subarray(0, response.partBytes) : body;
 }
 
@@ -178,6 +194,10 @@ export function decodeRequest(frame: Frame): Request {
       return decodeDrop(frame);
     case 'find':
       return decodeFind(frame);
+    case 'events':
+      return decodeEvents(frame);
+    case 'pause':
+      return decodePause(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -210,7 +230,7 @@ function readResponse(frame: Frame): Response {
   const kind = responseKinds.get(frame.type);
   if (kind === undefined || kind === 'offer' || kind === 'peeked')
     throw new IpcError('bad_frame', `no response has the type ${frame.type}`);
-  if (kind !== 'welcome' && kind !== 'status') checkNoBody(frame);
+  if (kind !== 'welcome' && kind !== 'status' && kind !== 'event') checkNoBody(frame);
   switch (kind) {
     case 'welcome':
       return decodeWelcome(frame);
@@ -219,7 +239,7 @@ function readResponse(frame: Frame): Response {
     case 'end':
       return readHeader(frame, (reader) => {
         const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-        return { kind, request, ...left, ...readOtherFolder(reader) };
+        return { kind, request, ...left, ...readOtherFolder(reader), ...readPaused(reader) };
       });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
@@ -233,6 +253,12 @@ function readResponse(frame: Frame): Response {
       return decodeFound(frame);
     case 'notice':
       return decodeNotice(frame);
+    case 'event':
+      return decodeEvent(frame);
+    case 'eventsEnd':
+      return decodeEventsEnd(frame);
+    case 'pausing':
+      return decodePausing(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -278,6 +304,10 @@ function requestHeader(request: RequestToSend): Buffer {
       return dropHeader(request);
     case 'find':
       return findHeader(request);
+    case 'events':
+      return eventsHeader(request);
+    case 'pause':
+      return pauseHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -321,6 +351,12 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return foundHeader(response);
     case 'notice':
       return noticeHeader(response);
+    case 'event':
+      return eventHeader(response);
+    case 'eventsEnd':
+      return eventsEndHeader(response);
+    case 'pausing':
+      return pausingHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -385,10 +421,12 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   return writer.text(offer.otherFolder ?? '').bytes();
 }
 
-function endHeader({ remaining, elsewhere, otherFolder = '' }: EndResponse): Buffer {
+function endHeader({ remaining, elsewhere, otherFolder = '', paused }: EndResponse): Buffer {
   const writer = new ByteWriter().u32(remaining);
   writeElsewhere(writer, elsewhere);
-  return writer.text(otherFolder).bytes();
+  writer.text(otherFolder);
+  writePaused(writer, paused);
+  return writer.bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {

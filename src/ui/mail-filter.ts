@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import type { Envelope } from '../model/message.ts';
 import type { WireFilter } from './wire.ts';
 
-const textKeys = ['text', 'from', 'to', 'with', 'mailbox'] as const;
+const textKeys = ['text', 'from', 'to', 'with', 'partner', 'mailbox'] as const;
 const numberKeys = ['since', 'before', 'below'] as const;
 
 /** From the parameters of an address. One that is empty counts as absent. */
@@ -24,11 +24,12 @@ export function parseWhole(query: URLSearchParams, key: string): number | undefi
 
 /** All but `mailbox`, which a message may reach later, as a dead letter. */
 export function matchesEnvelope(filter: WireFilter, envelope: Envelope): boolean {
-  const { from, to, with: either, since, before, below } = filter;
+  const { from, to, with: either, partner, since, before, below } = filter;
   return (
     (from === undefined || envelope.from === from) &&
     (to === undefined || envelope.to === to) &&
     (either === undefined || envelope.from === either || envelope.to === either) &&
+    (partner === undefined || envelope.from === partner || envelope.to === partner) &&
     (since === undefined || envelope.time >= since) &&
     (before === undefined || envelope.time < before) &&
     (below === undefined || envelope.number < below)

@@ -98,6 +98,8 @@ export interface WireFilter {
   readonly to?: string;
   /** The sender or the mailbox that it was posted to. */
   readonly with?: string;
+  /** The other side of a pair, beside `with`. */
+  readonly partner?: string;
   /** The mailbox that it was posted to, or was in as a dead letter. */
   readonly mailbox?: string;
   /** Stored at this time or later, in milliseconds since 1970. */

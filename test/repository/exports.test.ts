@@ -30,6 +30,7 @@ test('the library exports these types', () => {
     'DroppedMessage',
     'ErrorCode',
     'ErrorKind',
+    'EventCursor',
     'FetchOptions',
     'Fetched',
     'FindOptions',
@@ -65,6 +66,8 @@ test('the library exports these types', () => {
     'StopResult',
     'Stored',
     'WaitOptions',
+    'WatchEvent',
+    'WatchEventsOptions',
     'WatchOptions',
   ]);
 });

@@ -1,5 +1,6 @@
 // Nearly valid bytes: frames and handshakes of the protocol with a few mutations.
 import { randomBytes } from 'node:crypto';
+import type { MailEvent } from '../../src/model/mail-events.ts';
 import { bodyChecksum, type PastHold, parseName, parseNamedId } from '../../src/model/message.ts';
 import type { Response } from '../../src/model/requests.ts';
 import { encodeRequest, encodeResponse, type RequestToSend } from '../../src/protocol/codec.ts';
@@ -58,6 +59,12 @@ const requests: readonly RequestToSend[] = [
     ...{ after: 5, upTo: 9, ids: [id] },
   },
   { kind: 'find', request: 14, answersIn: name, ids: [id] },
+  {
+    ...{ kind: 'events', request: 17, after: { epoch: 3, sequence: 9 }, waitMs: 1_000 },
+    ...{ partBytesMax: 480, mailboxes: [name, other] },
+  },
+  { kind: 'events', request: 18, after: 'start', waitMs: 0, partBytesMax: 0, mailboxes: [] },
+  { kind: 'pause', request: 21, isPaused: true, mailboxes: [name] },
   { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
@@ -72,11 +79,22 @@ const envelope = {
 const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
 const elsewhere = [{ mailbox: name, ready: 3 }];
 const ahead = {
-  watched: false,
+  ...{ watched: false, paused: true },
   before: 4,
   holder: { number: 2, name, heldMs: 1_000 },
   same: { number: 3, ageMs: 2_000, isHeld: true },
 };
+
+const message = { id, number: 6, to: name, from: name };
+const of = { sequence: 9, time: 2 ** 40 };
+const events: readonly MailEvent[] = [
+  { ...of, kind: 'stored', envelope, part: body },
+  { ...of, kind: 'delivered', message, mailbox: name, attempt: 2, session, name },
+  { ...of, kind: 'requeued', message, mailbox: name, attempt: 2, lastHold },
+  { ...of, kind: 'settled', message, mailbox: name, session, name, by: id },
+  { ...of, kind: 'deadLettered', message, lastHold },
+  { ...of, kind: 'paused', mailbox: name },
+];
 
 const answers: readonly Response[] = [
   {
@@ -97,6 +115,8 @@ const answers: readonly Response[] = [
   },
   { kind: 'notice', request: 16, mailbox: name, unread: 3, number: 5, attempt: 2, ageMs: 1_000 },
   { kind: 'end', request: 3, remaining: 7, elsewhere },
+  { kind: 'end', request: 3, remaining: 7, elsewhere, paused: [name] },
+  { kind: 'pausing', request: 21, mailboxes: ['', name] },
   { kind: 'settled', request: 5, notHeld: holds },
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
@@ -113,8 +133,10 @@ const answers: readonly Response[] = [
         holds: [{ number: 5, since: 4 }],
       },
     ],
-    mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, watching: 2, oldestTime: 4 }],
-    ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },
+    mailboxes: [
+      { mailbox: name, ready: 1, held: 0, waiting: 3, watching: 2, paused: true, oldestTime: 4 },
+    ],
+    ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }], paused: ['', name] },
     ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },
   { kind: 'retried', request: 8, moved: [{ id, to: name }], stayed: [{ id, to: name }], next: 6 },
@@ -139,6 +161,13 @@ const answers: readonly Response[] = [
         },
       },
     ],
+  },
+  ...events.map((event) => {
+    return { kind: 'event' as const, request: 17, event, hasSamePart: false };
+  }),
+  {
+    ...{ kind: 'eventsEnd', request: 17, next: { epoch: 3, sequence: 9 } },
+    ...{ gap: { from: 5, to: 8 }, hasMore: true },
   },
   { kind: 'error', request: 2, code: 'store_full', message: 'full' },
   { kind: 'going', request: 0 },

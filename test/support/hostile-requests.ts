@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   bodyBytesMax,
+  eventMailboxesMax,
   fetchBytesMax,
   fetchMessagesMax,
   findIdsMax,
@@ -103,7 +104,7 @@ export class HostileRequests {
   #request(): RequestToSend {
     const random = this.#random;
     const request = this.#requestNumber();
-    switch (random.below(28)) {
+    switch (random.below(30)) {
       case 0:
       case 1:
       case 2:
@@ -158,6 +159,9 @@ export class HostileRequests {
         return { kind: 'ping', request };
       case 26:
         return this.#watch(request);
+      case 27:
+      case 28:
+        return this.#events(request);
       case 25: {
         const ids = random.oneIn(20)
           ? Array.from({ length: findIdsMax + random.below(2) }, () => this.#id())
@@ -181,6 +185,18 @@ export class HostileRequests {
     const attempt = random.oneIn(3) ? pick(random, amounts) : 1 + random.below(3);
     const told = random.oneIn(2) ? undefined : { number, attempt, time: 2 ** 40, pauseMs };
     return { kind: 'watch', request, mailboxes: this.#mailboxList(), waitMs, told, path };
+  }
+
+  /** From any place, known or not, with waits and sizes at the borders. */
+  #events(request: number): RequestToSend {
+    const random = this.#random;
+    const cursor = { epoch: pick(random, [0, 1, 2, 2 ** 53 - 1]), sequence: pick(random, marks) };
+    const after = pick(random, ['start', 'now', cursor] as const);
+    const waitMs = pick(random, [0, 1, 20, 1_000, waitMsMax, waitMsMax + 1]);
+    const partBytesMax = pick(random, [0, 1, 480, bodyBytesMax, bodyBytesMax + 1]);
+    const length = random.oneIn(10) ? eventMailboxesMax + random.below(2) : random.below(4);
+    const mailboxes = Array.from({ length }, () => this.#name());
+    return { kind: 'events', request, after, waitMs, partBytesMax, mailboxes };
   }
 
   /** Empties a mailbox, or little of one. Without it the store of a long run would fill up. */

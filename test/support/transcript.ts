@@ -24,10 +24,12 @@
 //   PEER peek MAILBOX [messages=N] [bytes=N] [after=NUMBER]
 //   PEER drop MAILBOX [dry] [ids=ID,...] [age=TIME] [after=NUMBER] [up-to=NUMBER]
 //   PEER find ID,... [answers-in=MAILBOX]
+//   PEER pause | resume MAILBOX[,MAILBOX...] | all
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
 //   resumed                               the broker's process stood still until now
+//   events                                shows the events of each record from here on, until a restart
 //   deadline                              shows when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine replays all records (twice)
 //   restart lost=N                        the same after a power loss undid the last N records
@@ -37,6 +39,7 @@
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { EventOfRecord } from '../../src/engine/record-events.ts';
 import type {
   ConnectedSession,
   FoundMessage,
@@ -180,6 +183,9 @@ class Scenario {
       case 'after':
         this.#now += milliseconds(words.next());
         return this.#take(this.#running().tick(instantAt(this.#now)));
+      case 'events':
+        this.#running().areEventsWanted = true;
+        return [];
       case 'deadline': {
         const deadline = this.#running().nextDeadline();
         return [deadline === undefined ? 'none' : `at ${deadline / 1_000}s`];
@@ -327,6 +333,12 @@ class Scenario {
         const ids = words.next().split(',').map(fullId) as MessageId[];
         return { kind, request, ids, answersIn: (words.option('answers-in') ?? '') as Name | '' };
       }
+      case 'pause':
+      case 'resume': {
+        const names = words.next();
+        const mailboxes = names === 'all' ? [] : mailboxList(names);
+        return { kind: 'pause', request, isPaused: kind === 'pause', mailboxes };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -376,7 +388,7 @@ class Scenario {
     });
   }
 
-  #take({ records, replies }: Outcome): string[] {
+  #take({ records, events, replies }: Outcome): string[] {
     if (records.length + replies.length === 0) return ['nothing'];
     for (const record of records) {
       this.#records.push(record);
@@ -386,7 +398,10 @@ class Scenario {
       }
     }
     return [
-      ...records.map((record) => `journal  ${recordText(record)}`),
+      ...records.flatMap((record, index) => [
+        `journal  ${recordText(record)}`,
+        ...(events[index] ?? []).map((event) => `event    ${eventText(event)}`),
+      ]),
       ...replies.map((reply) => `${reply.after.padEnd(7)}  ${this.#replyText(reply)}`),
     ];
   }
@@ -402,6 +417,24 @@ class Scenario {
     }
     return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(response)}`;
   }
+}
+
+function eventText(event: EventOfRecord): string {
+  const { kind } = event;
+  if (kind === 'paused' || kind === 'resumed') return `${kind} ${event.mailbox || 'all'}`;
+  if (kind === 'stored') {
+    const { number, id, to } = event.envelope;
+    return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(event.part ?? Buffer.alloc(0))}`;
+  }
+  const more = fields({
+    mailbox: 'mailbox' in event ? event.mailbox : '',
+    attempt: 'attempt' in event ? event.attempt : 0,
+    session: 'session' in event ? shortId(event.session) : '',
+    name: 'name' in event ? event.name : '',
+    by: 'by' in event && event.by ? shortId(event.by) : '',
+  });
+  const last = 'lastHold' in event ? heldBefore(event.lastHold) : '';
+  return `${kind} ${event.message.number}${more}${last}`;
 }
 
 function requestCalled(label: string, peer: Peer): number {
@@ -468,7 +501,7 @@ function recordText(record: JournalRecord): string {
     case 'fingerprints':
       return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
     case 'paused':
-      return `${kind} ${record.mailbox || '(all)'} ${record.isPaused}`;
+      return `${record.isPaused ? 'paused' : 'resumed'} ${mailboxOrAll(record.mailbox)}`;
   }
 }
 
@@ -492,9 +525,9 @@ function answerText(response: Response): string {
     case 'stored': {
       const { duplicate, also, notHeld, elsewhere, ...first } = response;
       const stored = [first, ...also].map((each) => {
-        const { number, id, reader, watched, before, holder, same } = each;
+        const { number, id, reader, watched, paused, before, holder, same } = each;
         const ahead = { before, holder: holderText(holder), same: sameText(same) };
-        return `${number} ${shortId(id)}${fields({ duplicate, reader, watched, ...ahead })}`;
+        return `${number} ${shortId(id)}${fields({ duplicate, reader, watched, paused, ...ahead })}`;
       });
       const more = { notHeld: notHeld.map(holdText), elsewhere: elsewhere.map(leftText) };
       return `${kind} ${stored.join(', ')}${fields(more)}`;
@@ -527,10 +560,12 @@ function answerText(response: Response): string {
       return `${kind} ${number} mailbox=${mailbox} attempt=${attempt} unread=${unread} age=${ageMs / 1_000}s`;
     }
     case 'end': {
-      const { remaining, elsewhere, otherFolder = '' } = response;
-      const more = fields({ elsewhere: elsewhere.map(leftText), otherFolder });
+      const { remaining, elsewhere, otherFolder = '', paused = [] } = response;
+      const more = fields({ elsewhere: elsewhere.map(leftText), otherFolder, paused });
       return `${kind} remaining=${remaining}${more}`;
     }
+    case 'pausing':
+      return `${kind}${fields({ mailboxes: response.mailboxes.map(mailboxOrAll) })}`;
     case 'settled':
       return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {
@@ -539,7 +574,8 @@ function answerText(response: Response): string {
       const dead = response.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
       const parts = [...response.mailboxes.map(mailboxText), ...dead];
       const people = response.sessionList.map(sessionText);
-      return [`${kind} ${counts}`, ...parts, ...people].join(' | ');
+      const paused = response.paused.map((mailbox) => `paused: ${mailboxOrAll(mailbox)}`);
+      return [`${kind} ${counts}`, ...parts, ...paused, ...people].join(' | ');
     }
     case 'retried': {
       const { moved, stayed, next } = response;
@@ -566,10 +602,14 @@ function mailboxList(words: string): MailboxList {
   return [first, ...rest] as unknown as MailboxList;
 }
 
+function mailboxOrAll(mailbox: Name | ''): string {
+  return mailbox || 'all';
+}
+
 function mailboxText(status: MailboxStatus): string {
-  const { mailbox, ready, held, waiting, watching, oldestTime } = status;
+  const { mailbox, ready, held, waiting, watching, paused, oldestTime } = status;
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
-  return `${mailbox} ready=${ready} held=${held} waiting=${waiting}${fields({ watching })} oldest=${oldest}`;
+  return `${mailbox} ready=${ready} held=${held} waiting=${waiting}${fields({ watching, paused })} oldest=${oldest}`;
 }
 
 function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): string {

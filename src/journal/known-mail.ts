@@ -1,0 +1,147 @@
+// The mail that a reader of the log knows at some record: the messages that are not settled there, and no more of
+// each than what its later events name.
+import type { KnownMail, KnownMessage } from '../engine/record-events.ts';
+import type { EventMessage } from '../model/mail-events.ts';
+import type { Envelope, MessageId, Name, SessionId } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { CopiedRecord, JournalRecord, OfferedRecord } from '../model/records.ts';
+
+interface TrackedMessage extends KnownMessage {
+  readonly envelope: EventMessage;
+  mailbox: Name;
+  attempt: number;
+  holder: SessionId | undefined;
+  /** How many gaps were before the record that said its state. */
+  gaps: number;
+}
+
+/** Stands for the session that may hold a message since a gap. */
+const unknownSession = '0000000000000000' as SessionId;
+
+interface Holder {
+  name: Name | '';
+  holds: number;
+}
+
+export class MailTracker implements KnownMail {
+  readonly #messages = new Map<number, TrackedMessage>();
+  /** Sessions that hold messages. */
+  readonly #holders = new Map<SessionId, Holder>();
+  readonly #paused = new Set<Name | ''>();
+  #gaps = 0;
+
+  message(number: number): KnownMessage | undefined {
+    const message = this.#messages.get(number);
+    if (message?.holder !== undefined || message?.gaps === this.#gaps) return message;
+    // A gap may have had its delivery: it was no drop that settles it.
+    return message && { ...message, holder: unknownSession };
+  }
+
+  /** Records are missing. */
+  gap(): void {
+    this.#gaps++;
+  }
+
+  holderName(session: SessionId): Name | '' {
+    return this.#holders.get(session)?.name ?? '';
+  }
+
+  get paused(): ReadonlySet<Name | ''> {
+    return this.#paused;
+  }
+
+  has(number: number): boolean {
+    return this.#messages.has(number);
+  }
+
+  /** `kept`: of the messages that the record stores, those that are to be known; absent: all. */
+  apply(record: JournalRecord, kept?: readonly number[]): void {
+    switch (record.kind) {
+      case 'posted':
+        for (const envelope of envelopesOf(record)) {
+          if (!kept || kept.includes(envelope.number)) this.#add(envelope, envelope.to);
+        }
+        return this.#settle(record.settles);
+      case 'copied': {
+        const { number } = record.envelope;
+        if (kept && !kept.includes(number)) return;
+        this.#add(record.envelope, record.mailbox);
+        this.#change(number, record.mailbox, record.attempt, record.holder || undefined);
+        return this.#name(record);
+      }
+      case 'offered':
+        this.#change(record.number, undefined, record.attempt, record.holder);
+        return this.#name(record);
+      case 'released':
+        return this.#change(record.number, undefined, record.attempt, undefined);
+      case 'moved':
+        return this.#change(record.number, record.mailbox, record.attempt, undefined);
+      case 'settled':
+        return this.#settle(record.numbers);
+      case 'paused':
+        if (record.isPaused) this.#paused.add(record.mailbox);
+        else if (record.mailbox === '') this.#paused.clear();
+        else this.#paused.delete(record.mailbox);
+    }
+  }
+
+  #add({ id, number, to, from }: Envelope, mailbox: Name): void {
+    const known = this.#messages.get(number);
+    if (known?.envelope.id === id) return;
+    // A crash undid the message that had this number before.
+    if (known) this.#end(known.holder);
+    const envelope: { id: MessageId; number: number; to: Name; from: Name | '' } = {
+      id,
+      number,
+      to,
+      from,
+    };
+    const gaps = this.#gaps;
+    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined, gaps });
+  }
+
+  #change(
+    number: number,
+    mailbox: Name | undefined,
+    attempt: number,
+    holder: SessionId | undefined,
+  ): void {
+    const message = this.#messages.get(number);
+    if (!message) return;
+    if (message.holder !== holder) {
+      this.#end(message.holder);
+      if (holder !== undefined) this.#begin(holder);
+    }
+    message.mailbox = mailbox ?? message.mailbox;
+    message.attempt = attempt;
+    message.holder = holder;
+    message.gaps = this.#gaps;
+  }
+
+  #settle(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const message = this.#messages.get(number);
+      if (!message) continue;
+      this.#end(message.holder);
+      this.#messages.delete(number);
+    }
+  }
+
+  #begin(session: SessionId): void {
+    const holder = this.#holders.get(session);
+    if (holder) holder.holds++;
+    else this.#holders.set(session, { name: '', holds: 1 });
+  }
+
+  #end(session: SessionId | undefined): void {
+    if (session === undefined) return;
+    const holder = this.#holders.get(session);
+    if (holder && --holder.holds === 0) this.#holders.delete(session);
+  }
+
+  /** The newest record says what a session is called, for all that it holds. */
+  #name({ holder, holding }: Pick<CopiedRecord | OfferedRecord, 'holder' | 'holding'>): void {
+    const held = holder === '' ? undefined : this.#holders.get(holder);
+    if (held && holding) held.name = holding.name;
+  }
+}

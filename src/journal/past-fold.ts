@@ -1,0 +1,414 @@
+// The fold of a store's past: takes the bytes of its files in order, and makes batches of events of them.
+//
+// 1. Stamps number the records. A record with a number that was seen already is a repetition. Numbers that are missing
+//    are a gap: those records are not kept any more, or are corrupt.
+// 2. Behind a hole of corrupt bytes the numbers are not known, up to the next stamp; then they are counted backwards.
+// 3. Records without a number, which prologues repeat, give events only of messages that no earlier record told of. In
+//    segments of versions without stamps all records give events, in the order of the log.
+import { IpcError } from '../base/errors.ts';
+import { type EventOfRecord, eventsOf } from '../engine/record-events.ts';
+import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
+import type { Envelope } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/records.ts';
+import { MailTracker } from './known-mail.ts';
+import { prologueOf } from './past-files.ts';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  isStoreRecord,
+  kindOfType,
+  type StampRecord,
+} from './record-codec.ts';
+import {
+  nextRecord,
+  type RecordHeader,
+  rawRecordAt,
+  readHeader,
+  recordHeaderBytes,
+  type Seed,
+  type SegmentId,
+  segmentSeed,
+} from './record-framing.ts';
+
+export interface FoldOptions {
+  /** Only events of records with higher numbers; absent: all, also those of records that have no number. */
+  readonly after?: number | undefined;
+  /** How many bytes of each body are wanted. 0 for none: then a corrupt body goes unnoticed. */
+  readonly partBytesMax: number;
+  /** Absent: all messages are wanted. */
+  readonly filter?: PastFilter | undefined;
+}
+
+/** Which messages are wanted, with all that happens to them. Nothing is kept of the others. */
+export interface PastFilter {
+  /** `body`: undefined if it is corrupt on disk. */
+  wants(envelope: Envelope, body: Buffer | undefined): boolean;
+  /** A quick test before that: false if no message with the body from `begin` up to `end` is wanted. */
+  mayWant?(bytes: Buffer, begin: number, end: number): boolean;
+}
+
+export interface FileToFold extends SegmentId {
+  /** How many of its first bytes count; undefined if the numbers of its records alone say what counts. */
+  readonly bytes: number | undefined;
+}
+
+/** All events of one record are in one batch. */
+const batchEventsMax = 1_000;
+const batchBytesMax = 256 * 1024;
+/** What one step reads, unless a record is longer. */
+const stepRecords = 256;
+const stepBytes = 256 * 1024;
+
+/** The file that is being read. */
+interface OpenFile extends SegmentId {
+  readonly bytes: Buffer;
+  /** How many of them count. */
+  readonly length: number;
+  readonly seed: Seed;
+  offset: number;
+  /** An earlier version wrote it, so all that it has counts. */
+  readonly isWithoutStamps: boolean;
+  readonly prologueEnd: number;
+  /** Records with this number or a higher one do not count. */
+  readonly numberEnd: number;
+  /** The number of the next record; 0 if that is not known, or it has none. */
+  next: number;
+  /** A hole was read, and no stamp since. */
+  isLost: boolean;
+  /** The valid records behind a hole, until a stamp says their numbers. */
+  behindHole: (JournalRecord | undefined)[] | undefined;
+  isBroken: boolean;
+  /** Messages of which a record without a number told first. */
+  readonly learned: Set<number>;
+}
+
+export class PastFold {
+  readonly #after: number | undefined;
+  readonly #partBytesMax: number;
+  readonly #filter: PastFilter | undefined;
+  readonly #mail = new MailTracker();
+  #file: OpenFile | undefined;
+  /** The highest number of a record so far, and its epoch; 0 before the first one. */
+  #last = 0;
+  #epoch = 0;
+  /** When the next record was written, as far as that is known. */
+  #time = 0;
+  /** The highest number of a message so far. */
+  #newest = 0;
+  #ready: EventBatch[] = [];
+  #events: MailEvent[] = [];
+  #eventBytes = 0;
+  #gap: EventGap | undefined;
+
+  constructor({ after, partBytesMax, filter }: FoldOptions) {
+    this.#after = after;
+    this.#filter = filter;
+    this.#partBytesMax = partBytesMax;
+  }
+
+  /** `numberEnd`: records of the file with this number or a higher one do not count. */
+  begin(file: FileToFold, bytes: Buffer, numberEnd = Number.POSITIVE_INFINITY): void {
+    const { epoch, segment } = file;
+    const prologue = prologueOf(bytes, file);
+    const isSame = this.#file?.epoch === epoch && this.#file.segment === segment;
+    const isWithoutStamps = prologue?.isWhole === true && prologue.start === undefined;
+    const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
+    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
+    // Only a segment counts up to a length: a packed file was written anew.
+    const counting = prologue ? (file.bytes ?? bytes.length) : bytes.length;
+    // There is no number by which a second copy would be known.
+    const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
+    this.#file = {
+      ...{ epoch, segment, isWithoutStamps, numberEnd },
+      ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
+      prologueEnd: prologue?.end ?? 0,
+      next: 0,
+      isLost: false,
+      behindHole: undefined,
+      isBroken: false,
+      learned: new Set(),
+    };
+  }
+
+  /** Reads some records on. False at the end of the file. */
+  step(): boolean {
+    const file = this.#file;
+    if (!file) return false;
+    const { bytes, length, seed } = file;
+    const stop = Math.min(length, file.offset + stepBytes);
+    for (let count = 0; count < stepRecords && file.offset < stop; count++) {
+      const { offset } = file;
+      const header = readHeader(bytes, offset, seed);
+      if (header && header.end <= length) {
+        file.offset = header.end;
+        this.#read(file, offset, header);
+      } else {
+        file.offset = nextRecord(bytes, offset + 1, length, seed);
+        this.#lost(file);
+      }
+    }
+    return file.offset < length;
+  }
+
+  /** The batches that are complete. */
+  batches(): EventBatch[] {
+    const ready = this.#ready;
+    this.#ready = [];
+    return ready;
+  }
+
+  end(): EventBatch {
+    if (this.#file) this.#endHole(this.#file, 0);
+    return this.#batch(false);
+  }
+
+  #lost(file: OpenFile): void {
+    file.next = 0;
+    file.isLost = true;
+    // The zeros at the end of a file are no hole before another record.
+    file.isBroken = file.behindHole !== undefined;
+  }
+
+  /** Another hole follows the records behind a hole: no stamp says their numbers. */
+  #endBroken(file: OpenFile): void {
+    if (!file.isBroken) return;
+    file.isBroken = false;
+    this.#endHole(file, 0);
+  }
+
+  #read(file: OpenFile, offset: number, header: RecordHeader): void {
+    this.#endBroken(file);
+    const { bytes } = file;
+    const kind = kindOfType(bytes[offset + 2] as number);
+    if (!kind) {
+      const raw = rawRecordAt(bytes, offset, header);
+      const record = unlessCorrupt(() => decodeStoreRecord(raw));
+      if (record?.kind === 'stamp') return this.#stamp(file, record);
+      if (isStoreRecord(raw)) return;
+    }
+    const sequence = file.next;
+    if (sequence > 0) file.next++;
+    if (sequence >= file.numberEnd) return;
+    const isSeen = sequence > 0 && sequence <= this.#last;
+    if (isSeen && file.learned.size === 0) return;
+    const isBehindHole = file.isLost && offset >= file.prologueEnd && !file.isWithoutStamps;
+    const isNext = sequence > 0 && !isSeen;
+    if (isNext) this.#reach(file, sequence);
+    if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
+    const record = this.#decode(bytes, offset, header);
+    if (isBehindHole) {
+      file.behindHole ??= [];
+      file.behindHole.push(record);
+    } else if (!record) return;
+    else if (isNext) this.#apply(record, sequence);
+    else this.#repeated(file, record);
+  }
+
+  #decode(bytes: Buffer, offset: number, header: RecordHeader): JournalRecord | undefined {
+    // Without checksums of bodies that nobody wants, a store is read in half the time.
+    const isChecked = this.#partBytesMax > 0 || this.#filter !== undefined;
+    const raw = rawRecordAt(bytes, offset, header, isChecked);
+    return unlessCorrupt(() => decodeRecord(raw));
+  }
+
+  /** Nothing in the record is about a message that is wanted, as far as that is seen at a glance. */
+  #isUnwanted(
+    kind: JournalRecord['kind'],
+    bytes: Buffer,
+    offset: number,
+    { bodyOffset, end }: RecordHeader,
+  ): boolean {
+    const meta = offset + recordHeaderBytes;
+    switch (kind) {
+      case 'posted': {
+        const mayWant = this.#filter?.mayWant?.(bytes, bodyOffset, end) ?? true;
+        return !mayWant && !this.#knowsAny(bytes, settlesAt(bytes, meta));
+      }
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return !this.#mail.has(numberAt(bytes, meta));
+      case 'settled':
+        return !this.#knowsAny(bytes, meta);
+      case 'copied':
+      case 'paused':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  /** `at`: of a list of numbers. */
+  #knowsAny(bytes: Buffer, at: number): boolean {
+    const count = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0;
+    const end = Math.min(at + 4 + 8 * count, bytes.length - 7);
+    for (let item = at + 4; item < end; item += 8) {
+      if (this.#mail.has(numberAt(bytes, item))) return true;
+    }
+    return false;
+  }
+
+  #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
+    this.#endHole(file, sequence);
+    file.next = sequence;
+    file.isLost = false;
+    if (sequence > 0) this.#time = time;
+  }
+
+  /** `next`: the number of the record behind those that follow the hole; 0 if that is not known. */
+  #endHole(file: OpenFile, next: number): void {
+    const records = file.behindHole;
+    if (!records) return;
+    file.behindHole = undefined;
+    for (const [index, record] of records.entries()) {
+      const sequence = next - records.length + index;
+      if (next === 0 || sequence <= 0) {
+        if (record) this.#repeated(file, record);
+      } else if (sequence > this.#last && sequence < file.numberEnd) {
+        this.#reach(file, sequence);
+        if (record) this.#apply(record, sequence);
+      }
+    }
+  }
+
+  /** The record with this number is the next one. What is missing before it is a gap. */
+  #reach({ epoch }: OpenFile, sequence: number): void {
+    const before = this.#last === 0 ? this.#after : Math.max(this.#last, this.#after ?? 0);
+    if (this.#last > 0 && sequence > this.#last + 1) this.#mail.gap();
+    if (before !== undefined && sequence > before + 1) {
+      if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
+      this.#gap = { from: before + 1, to: sequence - 1 };
+    }
+    this.#last = sequence;
+    this.#epoch = epoch;
+  }
+
+  /** A record without a number, or with one that was seen already. */
+  #repeated(file: OpenFile, record: JournalRecord): void {
+    if (file.isWithoutStamps) return this.#apply(record, this.#last);
+    switch (record.kind) {
+      case 'posted': {
+        const settles = record.settles.filter((number) => file.learned.has(number));
+        // Of a post to several mailboxes, some messages may have been settled, and forgotten here.
+        const isOneOfMany = record.also.length > 0;
+        const [envelope, ...also] = envelopesOf(record).filter((each) => {
+          return this.#isUnknown(each) && !(isOneOfMany && each.number <= this.#newest);
+        });
+        if (envelope) this.#learn(file, { ...record, envelope, also, settles });
+        else if (settles.length > 0) this.#apply({ kind: 'settled', numbers: settles }, this.#last);
+        return;
+      }
+      case 'copied':
+        if (this.#isUnknown(record.envelope)) this.#learn(file, record);
+        return;
+      case 'offered':
+      case 'released':
+      case 'moved':
+        if (file.learned.has(record.number)) this.#apply(record, this.#last);
+        return;
+      case 'settled': {
+        const numbers = record.numbers.filter((number) => file.learned.has(number));
+        if (numbers.length > 0) this.#apply({ ...record, numbers }, this.#last);
+      }
+    }
+  }
+
+  #isUnknown({ number, id }: Envelope): boolean {
+    return this.#mail.message(number)?.envelope.id !== id;
+  }
+
+  #learn(file: OpenFile, record: Extract<JournalRecord, { envelope: Envelope }>): void {
+    this.#apply(record, this.#last);
+    const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
+    for (const { number } of all) file.learned.add(number);
+  }
+
+  #apply(record: JournalRecord, sequence: number): void {
+    const kept = this.#filter ? wantedOf(record, this.#filter, this.#mail) : undefined;
+    if (this.#after === undefined || sequence > this.#after) {
+      for (const event of eventsOf(record, this.#mail)) {
+        if (kept && 'envelope' in event && !kept.includes(event.envelope.number)) continue;
+        if (kept && 'message' in event && !this.#isKept(event.message.number, kept)) continue;
+        this.#add(event, sequence, timeIn(event, record));
+      }
+    }
+    this.#mail.apply(record, kept);
+    if (record.kind === 'posted') {
+      for (const { number } of envelopesOf(record)) this.#newest = Math.max(this.#newest, number);
+    }
+    const isFull = this.#events.length >= batchEventsMax || this.#eventBytes >= batchBytesMax;
+    if (isFull) this.#ready.push(this.#batch(true));
+  }
+
+  #isKept(number: number, kept: readonly number[]): boolean {
+    return this.#mail.has(number) || kept.includes(number);
+  }
+
+  #add(each: EventOfRecord, sequence: number, time = this.#time): void {
+    // Records without stamps have no time of their own: that of what was before them is the nearest.
+    if (time > this.#time) this.#time = time;
+    // Not a spread, which takes longer than all else that is done with an event.
+    const event = Object.assign(each, { sequence, time }) as MailEvent;
+    this.#events.push(event);
+    if (event.kind !== 'stored' || !event.part) return;
+    // A copy: the file's bytes should not stay in memory as long as the event does.
+    const part = Buffer.from(event.part.subarray(0, this.#partBytesMax));
+    Object.assign(event, { part });
+    this.#eventBytes += part.length;
+  }
+
+  #batch(hasMore: boolean): EventBatch {
+    const next = { epoch: this.#epoch, sequence: this.#last };
+    const batch = { events: this.#events, next, gap: this.#gap, hasMore };
+    this.#events = [];
+    this.#eventBytes = 0;
+    this.#gap = undefined;
+    return batch;
+  }
+}
+
+/** The numbers of messages that the record stores, if they are wanted. */
+function wantedOf(record: JournalRecord, filter: PastFilter, mail: MailTracker): readonly number[] {
+  if (record.kind !== 'posted' && record.kind !== 'copied') return [];
+  const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
+  const wanted = all.filter((each) => mail.has(each.number) || filter.wants(each, record.body));
+  return wanted.map(({ number }) => number);
+}
+
+/** Where the list is that says what a post settles. `meta`: where its envelope begins. */
+function settlesAt(bytes: Buffer, meta: number): number {
+  const textEnd = (at: number) => at + 1 + (bytes[at] ?? 0);
+  const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
+  const machineEnd = textEnd(textEnd(answersEnd) + 4);
+  return machineEnd + 4 + 4 + 8;
+}
+
+function numberAt(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
+}
+
+/** The time of the event, if the record has it. */
+function timeIn(event: EventOfRecord, record: JournalRecord): number | undefined {
+  switch (event.kind) {
+    case 'stored':
+      return event.envelope.time;
+    case 'requeued':
+    case 'deadLettered':
+      return event.lastHold?.to;
+    case 'delivered':
+      return 'holding' in record ? record.holding?.since : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** undefined if a part of the record breaks a rule, although its checksum fits. */
+function unlessCorrupt<T>(decode: () => T | undefined): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+// Reads the past of a store: the events of all records that are kept, in their order, and each once. It needs no
+// broker, changes nothing, and may run beside an owner that writes, compacts, and moves segments into history.
+//
+// 1. listPast() says which files there are. A file that is gone when its turn comes was moved, packed into a later
+//    one, or dropped with the oldest of history: then it is asked again, and the reading goes on behind the last file.
+// 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
+// 3. PastFold makes events of the records, each once.
+import { type Runtime, systemRuntime } from '../base/runtime.ts';
+import type { EventBatch } from '../model/mail-events.ts';
+import { type Disk, realDisk } from './disk.ts';
+import { isBefore, listPast, type Past, type PastFile, startAt } from './past-files.ts';
+import { type FoldOptions, PastFold } from './past-fold.ts';
+import type { SegmentId } from './record-framing.ts';
+import { refuseNewer } from './recovery.ts';
+
+export interface PastOptions extends FoldOptions {
+  readonly disk?: Disk;
+  readonly runtime?: Pick<Runtime, 'now' | 'defer'>;
+  /** Longest time that reading blocks the event loop, in milliseconds. */
+  readonly turnMsMax?: number;
+  /** Called after each file, with the number of files that were read, and of all. */
+  readonly onProgress?: (read: number, all: number) => void;
+}
+
+const turnMsDefault = 5;
+/** How often a file that is gone is looked for again, since a running owner moves each a few times at most. */
+const searchesMax = 5;
+
+/** Yields the events in batches; the last one, which may be empty, says where the past ends. Throws store_newer. */
+export async function* readEvents(
+  folder: string,
+  options: PastOptions,
+): AsyncGenerator<EventBatch> {
+  const { disk = realDisk, runtime = systemRuntime, onProgress } = options;
+  const { turnMsMax = turnMsDefault } = options;
+  refuseNewer(disk, folder);
+  const fold = new PastFold(options);
+  let past = await listPast(disk, folder);
+  let read: SegmentId = { epoch: 0, segment: 0 };
+  const starts: Starts = new Map();
+  let searches = 0;
+  let since = runtime.now();
+  for (let index = 0; index < past.files.length; ) {
+    const file = past.files[index] as PastFile;
+    const bytes = await readFirst(disk, file.paths);
+    if (!bytes && ++searches < searchesMax) {
+      past = await listPast(disk, folder);
+      starts.clear();
+      const next = past.files.findIndex((each) => isBefore(read, each));
+      index = next === -1 ? past.files.length : next;
+      continue;
+    }
+    searches = 0;
+    index++;
+    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file, starts));
+    for (let isMore = bytes !== undefined; isMore; ) {
+      isMore = fold.step();
+      yield* fold.batches();
+      if (runtime.now() - since < turnMsMax) continue;
+      await new Promise<void>((resolve) => runtime.defer(resolve));
+      since = runtime.now();
+    }
+    read = file;
+    onProgress?.(index, past.files.length);
+  }
+  yield* fold.batches();
+  yield fold.end();
+}
+
+async function readFirst(disk: Disk, paths: readonly string[]): Promise<Buffer | undefined> {
+  for (const path of paths) {
+    const bytes = await disk.read(path);
+    if (bytes) return bytes;
+  }
+  return undefined;
+}
+
+/** Where files begin, as far as they were asked for. */
+type Starts = Map<string, number | undefined>;
+
+/** Where the files behind this one begin; undefined if its length says what counts, or none of them says so. */
+function startBehind(
+  disk: Disk,
+  { files }: Past,
+  file: PastFile,
+  starts: Starts,
+): number | undefined {
+  if (file.bytes !== undefined) return undefined;
+  for (const later of files) {
+    if (!isBefore(file, later)) continue;
+    const key = `${later.epoch} ${later.segment}`;
+    if (!starts.has(key)) starts.set(key, startAt(disk, later));
+    const start = starts.get(key);
+    if (start !== undefined) return start;
+  }
+  return undefined;
+}
