@@ -1,5 +1,6 @@
 // What the program writes: results (bodies, reports, JSON, help) to stdout; notes, timeouts and errors to
 // stderr. With `--json` a line on stderr is an object, too: `note`, `timeout` or `error`.
+import { clearLine, cursorTo } from 'node:readline';
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import type { BrokerAddress } from '../app/context.ts';
@@ -136,6 +137,14 @@ export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINIT
   if (isQuiet) return;
   const line = sanitize(`Waiting for ${what}${limit}. Ctrl-C ends it.`).text;
   await writeError(painted('dim', line), { note: line });
+}
+
+/** Shows a person at a terminal how far a long search is, on a line that the next one replaces; '' removes it. */
+export function showProgress(line: string): void {
+  if (speaksJson || isQuiet || !process.stderr.isTTY) return;
+  clearLine(process.stderr, 0);
+  cursorTo(process.stderr, 0);
+  if (line !== '') process.stderr.write(painted('dim', line));
 }
 
 /** `stored`: the question that was not answered. `paused`: the mailboxes from which deliveries are paused. */

@@ -8,6 +8,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addFindCommand } from './commands/find.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addLogCommand } from './commands/log.ts';
 import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
@@ -35,6 +36,7 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
+  addLogCommand(program);
   addPauseCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);

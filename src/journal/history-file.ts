@@ -25,9 +25,14 @@ export function startOf(bytes: Buffer, id: SegmentId): StampRecord | undefined {
   return readStart((offset, count) => bytes.subarray(offset, offset + count), id);
 }
 
+/** startOf() of a file on disk. */
+export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | undefined {
+  return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
+}
+
 /** When the first of its own records was written; undefined if it is not known. */
 export function beginOf(disk: Disk, path: string, id: SegmentId): number | undefined {
-  const start = readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  const start = startIn(disk, path, id);
   return start && start.time > 0 ? start.time : undefined;
 }
 

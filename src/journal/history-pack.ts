@@ -21,23 +21,31 @@ export interface PackSource {
 }
 
 export interface Packed {
-  /** Empty if a source is corrupt. */
+  /** Empty if a source is to be left as it is. */
   readonly buffers: readonly Buffer[];
-  /** They have lost records that count. */
-  readonly corrupt: readonly SegmentId[];
+  /** Sources that have lost records that count, or have no stamps since an earlier version wrote them. */
+  readonly left: readonly SegmentId[];
 }
 
 /** `sources`: oldest first. `target`: the name of the packed file. */
 export function packed(sources: readonly PackSource[], target: SegmentId): Packed {
-  const seed = segmentSeed(target);
   const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
-  const packer = new Packer(seed, starts[0] ?? stampOfNone);
-  const corrupt = sources.filter(({ id, bytes }, index) => {
-    const later = starts.slice(index + 1).map((start) => start?.sequence ?? Number.MAX_VALUE);
-    return packer.add(bytes, id, Math.min(Number.MAX_VALUE, ...later));
+  const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
+  // No record of an earlier file counts that does not count for one of these.
+  const first = {
+    kind: 'stamp',
+    sequence: Math.min(...sequences),
+    time: starts[0]?.time ?? 0,
+  } as const;
+  const packer = new Packer(segmentSeed(target), first);
+  const left = sources.filter(({ id, bytes }, index) => {
+    if (!starts[index]) return true;
+    const end = Math.min(Number.MAX_VALUE, ...sequences.slice(index + 1));
+    return packer.add(bytes, id, end);
   });
-  if (corrupt.length > 0) return { buffers: [], corrupt: corrupt.map(({ id }) => id) };
-  return { buffers: packer.buffers, corrupt: [] };
+  return left.length > 0
+    ? { buffers: [], left: left.map(({ id }) => id) }
+    : { buffers: packer.buffers, left: [] };
 }
 
 class Packer {
@@ -50,9 +58,9 @@ class Packer {
   /** Messages that were stored before the first of these files. */
   readonly #earlier = new Set<number>();
 
-  constructor(seed: Seed, start: StampRecord) {
+  constructor(seed: Seed, first: StampRecord) {
     this.#seed = seed;
-    this.buffers.push(...encodeRecord(start, seed));
+    if (first.sequence < Number.MAX_VALUE) this.buffers.push(...encodeRecord(first, seed));
   }
 
   /** Adds the records below the number `end`. True if some of them are lost. */

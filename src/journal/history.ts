@@ -4,8 +4,10 @@
 // 1. take() moves a segment here. The names are synced before the folder of its epoch is removed.
 // 2. tidy() packs runs of small files into one: written aside, synced, renamed over the newest of the run, the name
 //    synced; then the others go. A crash in between leaves records twice, which their numbers tell.
-// 3. trim() removes the oldest files beyond the bound, and giveUpOldest() one of them when the disk is full.
+//    Then the oldest files go that are beyond the bound.
+// 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { beginOf } from './history-file.ts';
@@ -28,8 +30,10 @@ export interface HistoryFile extends SegmentId {
 }
 
 interface KnownFile extends HistoryFile {
-  /** It is corrupt, so it is left as it is. */
-  isCorrupt?: boolean;
+  /** When it begins, in milliseconds since 1970; undefined as long as nobody asked, or if it does not say so. */
+  begin: number | undefined;
+  /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
+  isLeft: boolean;
 }
 
 const writeBytesMax = 1_048_576;
@@ -55,10 +59,10 @@ export class History {
     disk: Disk,
     folder: string,
     bound: HistoryBound,
-    limits: PackLimits,
+    limits: JournalLimits,
     time: () => number,
   ) {
-    this.#limits = limits;
+    this.#limits = packLimits(bound, limits);
     this.#disk = disk;
     this.#folder = folder;
     this.#bound = bound;
@@ -96,7 +100,7 @@ export class History {
       });
     if (!isMoved) return this.#disk.removeFile(from);
     this.#isUnsynced = true;
-    this.#files.push({ ...id, bytes });
+    this.#files.push(known(id, bytes));
     this.#files.sort(inOrder);
   }
 
@@ -105,19 +109,6 @@ export class History {
     if (!this.#isUnsynced) return;
     this.#isUnsynced = false;
     await this.#disk.syncFolder(historyPath(this.#folder));
-  }
-
-  /** Removes what is beyond the bound. `logBegin`: when the log behind it begins; undefined if that is not known. */
-  trim(logBegin: number | undefined): void {
-    const { bytesMax, ageMsMax } = this.#bound;
-    while (this.bytes > bytesMax && this.giveUpOldest());
-    const before = this.#time() - ageMsMax;
-    const isOld = () => {
-      const [, next] = this.#files;
-      const begin = next ? this.#beginOf(next) : logBegin;
-      return this.#files.length > 0 && begin !== undefined && begin < before;
-    };
-    while (isOld() && this.giveUpOldest());
   }
 
   /** Removes the oldest file, to make room. False if there is none. */
@@ -129,9 +120,15 @@ export class History {
     return true;
   }
 
-  /** Packs small files while the owner goes on. Never fails: history that cannot be packed stays as it is. */
-  tidy(): void {
-    this.#tidying = this.#tidying.then(() => this.#packAll()).catch(() => {});
+  /**
+   * Packs small files, and then removes what is beyond the bound, while the owner goes on. If the disk fails at that,
+   * history stays as it is. `log`: the segments of the log, between which files of history may lie.
+   */
+  tidy(log: readonly SegmentId[]): void {
+    this.#tidying = this.#tidying
+      .then(() => this.#packAll(log))
+      .then(() => this.#trim(log))
+      .catch(ignoreFault);
   }
 
   /** Nothing is removed or replaced any more. */
@@ -145,14 +142,28 @@ export class History {
     await this.#tidying;
   }
 
-  async #packAll(): Promise<void> {
+  async #packAll(log: readonly SegmentId[]): Promise<void> {
     this.#removeLeftovers();
-    for (
-      let run = packRun(this.#files, this.#limits);
-      run;
-      run = packRun(this.#files, this.#limits)
-    ) {
+    const nextRun = () => {
+      // So many that it is worth it to look when each begins.
+      if (this.#files.length <= this.#limits.filesMax) return undefined;
+      for (const file of this.#files) file.begin ??= this.#beginOf(file);
+      return packRun(this.#files, log, this.#limits);
+    };
+    for (let run = nextRun(); run; run = nextRun()) {
       if (!(await this.#pack(run)) || this.#isClosing) return;
+    }
+  }
+
+  #trim(log: readonly SegmentId[]): void {
+    if (!this.#mayGoOn()) return;
+    const { bytesMax, ageMsMax } = this.#bound;
+    while (this.bytes > bytesMax && this.giveUpOldest());
+    const before = this.#time() - ageMsMax;
+    for (let [oldest] = this.#files; oldest; [oldest] = this.#files) {
+      const begin = this.#beginBehind(oldest, log);
+      if (begin === undefined || begin >= before) return;
+      this.giveUpOldest();
     }
   }
 
@@ -166,11 +177,9 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, corrupt } = packed(sources, target);
-    for (const file of run.filter((each) => corrupt.some((id) => isSame(id, each)))) {
-      file.isCorrupt = true;
-    }
-    if (corrupt.length > 0) return true;
+    const { buffers, left } = packed(sources, target);
+    for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
+    if (left.length > 0) return true;
     const aside = join(historyPath(this.#folder), `${target.epoch}-${target.segment}.new`);
     const bytes = await this.#writeAside(aside, buffers);
     const isThere = run.every((file) => this.#files.includes(file));
@@ -180,7 +189,7 @@ export class History {
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, target));
     const at = this.#files.indexOf(target);
-    this.#files.splice(at, 1, { epoch: target.epoch, segment: target.segment, bytes });
+    this.#files.splice(at, 1, known(target, bytes));
     // The others must not go before the name leads to what has their records.
     await this.#disk.syncFolder(historyPath(this.#folder));
     for (const file of run.slice(0, -1)) {
@@ -225,6 +234,17 @@ export class History {
     return !this.#isStopped && this.mayChange();
   }
 
+  /** When the file ends, and the next one or the next segment of the log begins; undefined if that is not known. */
+  #beginBehind(file: HistoryFile, log: readonly SegmentId[]): number | undefined {
+    const next = this.#files.find((each) => inOrder(file, each) < 0);
+    const segment = log.find((each) => inOrder(file, each) < 0);
+    if (segment && !(next && inOrder(next, segment) < 0)) {
+      return beginOf(this.#disk, segmentPath(this.#folder, segment), segment);
+    }
+    if (next) next.begin ??= this.#beginOf(next);
+    return next?.begin;
+  }
+
   #beginOf(file: HistoryFile): number | undefined {
     return beginOf(this.#disk, historyFilePath(this.#folder, file), file);
   }
@@ -243,27 +263,65 @@ export class History {
 
   get #files(): KnownFile[] {
     this.#known ??= listHistory(this.#disk, this.#folder).map((id) => {
-      return { ...id, bytes: this.#disk.size(historyFilePath(this.#folder, id)) ?? 0 };
+      return known(id, this.#disk.size(historyFilePath(this.#folder, id)) ?? 0);
     });
     return this.#known;
   }
 }
 
-export type PackLimits = Pick<JournalLimits, 'segmentBytesMax' | 'segmentsCompact'>;
+export interface PackLimits {
+  /** Longest packed file. */
+  readonly bytesMax: number;
+  /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
+  readonly msMax: number;
+  /** More small files than this are packed. */
+  readonly filesMax: number;
+}
 
-/** The longest run of small files, each no larger than all of the run behind it; undefined while there are few. */
-export function packRun<File extends KnownFile>(
+/** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
+const bytesShare = 2;
+const timeShare = 8;
+
+export function packLimits(
+  { bytesMax, ageMsMax }: HistoryBound,
+  { segmentBytesMax, segmentsCompact }: JournalLimits,
+): PackLimits {
+  return {
+    bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
+    msMax: ageMsMax / timeShare,
+    filesMax: 2 * segmentsCompact,
+  };
+}
+
+interface PackedFile extends HistoryFile {
+  /** When it begins; undefined if that is not known. */
+  readonly begin: number | undefined;
+  readonly isLeft: boolean;
+}
+
+/**
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
+ * of the log lies within it, since the files are read in the order of their names.
+ */
+export function packRun<File extends PackedFile>(
   files: readonly File[],
+  log: readonly SegmentId[],
+  { bytesMax, msMax, filesMax }: PackLimits,
 ): readonly File[] | undefined {
-  const isSmall = ({ bytes, isCorrupt }: File) => bytes < smallBytesMax && !isCorrupt;
-  if (files.filter(isSmall).length <= smallFilesMax) return undefined;
+  const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < bytesMax && !isLeft;
+  if (files.filter(isSmall).length <= filesMax) return undefined;
+  const isCut = (file: File, behind: File) =>
+    log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
   let best: readonly File[] = [];
   for (let end = files.length; end > best.length; end--) {
+    const last = files[end - 1];
     let [begin, bytesBehind] = [end, 0];
     for (let at = end - 1; at >= 0; at--) {
-      const file = files[at];
-      if (!file || !isSmall(file) || bytesBehind + file.bytes > segmentBytesMax) break;
-      if (file.bytes <= bytesBehind || at === end - 1) begin = at;
+      const [file, behind] = [files[at], files[at + 1]];
+      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > bytesMax) break;
+      if (file !== last && behind && isCut(file, behind)) break;
+      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > msMax) break;
+      if (file.bytes <= bytesBehind || file === last) begin = at;
       bytesBehind += file.bytes;
     }
     if (end - begin > best.length) best = files.slice(begin, end);
@@ -292,6 +350,14 @@ function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
     if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
     written += more;
   }
+}
+
+function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {
+  return { epoch, segment, bytes, begin: undefined, isLeft: false };
+}
+
+function ignoreFault(error: unknown): void {
+  if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
 }
 
 function isSame(one: SegmentId, other: SegmentId): boolean {

@@ -80,6 +80,7 @@ export class MailTracker implements KnownMail {
         return this.#settle(record.numbers);
       case 'paused':
         if (record.isPaused) this.#paused.add(record.mailbox);
+        else if (record.mailbox === '') this.#paused.clear();
         else this.#paused.delete(record.mailbox);
     }
   }

@@ -74,6 +74,8 @@ interface OpenFile extends SegmentId {
   readonly numberEnd: number;
   /** The number of the next record; 0 if that is not known, or it has none. */
   next: number;
+  /** A hole was read, and no stamp since. */
+  isLost: boolean;
   /** The valid records behind a hole, until a stamp says their numbers. */
   behindHole: (JournalRecord | undefined)[] | undefined;
   isBroken: boolean;
@@ -122,6 +124,7 @@ export class PastFold {
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
       next: 0,
+      isLost: false,
       behindHole: undefined,
       isBroken: false,
       learned: new Set(),
@@ -162,6 +165,7 @@ export class PastFold {
 
   #lost(file: OpenFile): void {
     file.next = 0;
+    file.isLost = true;
     // The zeros at the end of a file are no hole before another record.
     file.isBroken = file.behindHole !== undefined;
   }
@@ -188,7 +192,7 @@ export class PastFold {
     if (sequence >= file.numberEnd) return;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
-    const isBehindHole = sequence === 0 && offset >= file.prologueEnd && !file.isWithoutStamps;
+    const isBehindHole = file.isLost && offset >= file.prologueEnd && !file.isWithoutStamps;
     const isNext = sequence > 0 && !isSeen;
     if (isNext) this.#reach(file, sequence);
     if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
@@ -248,6 +252,7 @@ export class PastFold {
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
     this.#endHole(file, sequence);
     file.next = sequence;
+    file.isLost = false;
     if (sequence > 0) this.#time = time;
   }
 

@@ -61,14 +61,35 @@ export function historyPath(folder: string): string {
 }
 
 /** Where a segment lies that the log does not need any more. */
-export function historyFilePath(folder: string, { epoch, segment }: SegmentId): string {
-  const name = `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
-  return join(historyPath(folder), name);
+export function historyFilePath(folder: string, id: SegmentId): string {
+  return join(historyPath(folder), keptName(id));
+}
+
+/** Where such a segment lies in which corruption was found. */
+export function quarantineFilePath(folder: string, id: SegmentId): string {
+  return join(quarantinePath(folder), keptName(id));
+}
+
+export function quarantinePath(folder: string): string {
+  return join(folder, 'damaged');
+}
+
+function keptName({ epoch, segment }: SegmentId): string {
+  return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
 }
 
 /** Oldest first. */
 export function listHistory(disk: Disk, folder: string): SegmentId[] {
-  const matches = disk.list(historyPath(folder)).map((name) => historyName.exec(name));
+  return listKept(disk, historyPath(folder));
+}
+
+/** Oldest first. */
+export function listQuarantine(disk: Disk, folder: string): SegmentId[] {
+  return listKept(disk, quarantinePath(folder));
+}
+
+function listKept(disk: Disk, path: string): SegmentId[] {
+  const matches = disk.list(path).map((name) => historyName.exec(name));
   const files = matches.flatMap((match) =>
     match ? [{ epoch: Number(match[1]), segment: Number(match[2]) }] : [],
   );

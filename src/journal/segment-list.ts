@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
 import type { History } from './history.ts';
-import { beginOf } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -88,13 +87,6 @@ export class SegmentList {
         removeEpoch(this.#disk, this.#folder, epoch);
       }
     }
-    this.trimHistory();
-    this.#history.tidy();
-  }
-
-  trimHistory(): void {
-    const [first] = this.files;
-    const logBegin = first && beginOf(this.#disk, segmentPath(this.#folder, first), first);
-    this.#history.trim(logBegin);
+    this.#history.tidy([...this.files]);
   }
 }

@@ -29,6 +29,7 @@
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
 //   resumed                               the broker's process stood still until now
+//   events                                shows the events of each record from here on, until a restart
 //   deadline                              shows when the engine wants its timer to run
 //   restart [twice] [numbers-below=N]     a new engine replays all records (twice)
 //   restart lost=N                        the same after a power loss undid the last N records
@@ -38,6 +39,7 @@
 import assert from 'node:assert/strict';
 import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { EventOfRecord } from '../../src/engine/record-events.ts';
 import type {
   ConnectedSession,
   FoundMessage,
@@ -181,6 +183,9 @@ class Scenario {
       case 'after':
         this.#now += milliseconds(words.next());
         return this.#take(this.#running().tick(instantAt(this.#now)));
+      case 'events':
+        this.#running().areEventsWanted = true;
+        return [];
       case 'deadline': {
         const deadline = this.#running().nextDeadline();
         return [deadline === undefined ? 'none' : `at ${deadline / 1_000}s`];
@@ -383,7 +388,7 @@ class Scenario {
     });
   }
 
-  #take({ records, replies }: Outcome): string[] {
+  #take({ records, events, replies }: Outcome): string[] {
     if (records.length + replies.length === 0) return ['nothing'];
     for (const record of records) {
       this.#records.push(record);
@@ -393,7 +398,10 @@ class Scenario {
       }
     }
     return [
-      ...records.map((record) => `journal  ${recordText(record)}`),
+      ...records.flatMap((record, index) => [
+        `journal  ${recordText(record)}`,
+        ...(events[index] ?? []).map((event) => `event    ${eventText(event)}`),
+      ]),
       ...replies.map((reply) => `${reply.after.padEnd(7)}  ${this.#replyText(reply)}`),
     ];
   }
@@ -409,6 +417,24 @@ class Scenario {
     }
     return `${peer.name}${label ? ` ${label}` : ''}: ${answerText(response)}`;
   }
+}
+
+function eventText(event: EventOfRecord): string {
+  const { kind } = event;
+  if (kind === 'paused' || kind === 'resumed') return `${kind} ${event.mailbox || 'all'}`;
+  if (kind === 'stored') {
+    const { number, id, to } = event.envelope;
+    return `${kind} ${number} ${shortId(id)} to=${to} ${bodyText(event.part ?? Buffer.alloc(0))}`;
+  }
+  const more = fields({
+    mailbox: 'mailbox' in event ? event.mailbox : '',
+    attempt: 'attempt' in event ? event.attempt : 0,
+    session: 'session' in event ? shortId(event.session) : '',
+    name: 'name' in event ? event.name : '',
+    by: 'by' in event && event.by ? shortId(event.by) : '',
+  });
+  const last = 'lastHold' in event ? heldBefore(event.lastHold) : '';
+  return `${kind} ${event.message.number}${more}${last}`;
 }
 
 function requestCalled(label: string, peer: Peer): number {

@@ -41,6 +41,7 @@ function addCheck(store: Command): void {
     messages: 'messages that are not settled',
     bytes: 'bytes of their bodies',
     deadLetters: 'messages that were given up, for each mailbox: to, messages',
+    paused: 'mailboxes from which nothing is delivered; "": all',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
     sound: 'false: something in it is damaged',
@@ -111,7 +112,7 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
   const folder = storeFolder(givenPort);
   requireTrustedStore(folder);
   const report = await checkStore(folder).catch((error) => {
-    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
+    throw storeFault(folder, error);
   });
   if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
@@ -150,7 +151,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
       await print(records.map(jsonLine).join(''), 'nothing was changed');
     }
   } catch (error) {
-    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
+    throw storeFault(folder, error);
   }
   return isThere ? exitSuccess : sayNone(folder);
 }
@@ -162,9 +163,14 @@ function storeFolder(givenPort: string | undefined): string {
   );
 }
 
-async function sayNone(folder: string): Promise<number> {
+export async function sayNone(folder: string): Promise<number> {
   await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
   return exitFailed;
+}
+
+/** What a person is told of a store that cannot be read. */
+export function storeFault(folder: string, error: unknown): unknown {
+  return named(folder, withOwner(folderFault(error), folder, dirname(folder)));
 }
 
 /** The same error, with the folder in its message. */

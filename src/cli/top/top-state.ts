@@ -31,7 +31,7 @@ export interface OpenMessage {
   readonly body: { readonly text: string | undefined; readonly fault?: string } | undefined;
 }
 
-export type Connection =
+export type BrokerContact =
   | { readonly kind: 'starting' }
   | { readonly kind: 'live' }
   | { readonly kind: 'none'; readonly what: string };
@@ -40,7 +40,7 @@ export interface TopState {
   readonly columns: number;
   readonly rows: number;
   readonly place: string;
-  readonly connection: Connection;
+  readonly connection: BrokerContact;
   readonly status: BrokerStatus | undefined;
   readonly paused: readonly string[];
   readonly flow: Flow;

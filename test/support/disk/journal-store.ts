@@ -22,7 +22,7 @@ export interface StoreOptions {
   readonly disk?: Disk;
   readonly limits?: Partial<JournalLimits>;
   readonly history?: HistoryBound;
-  readonly runtime?: JournalOptions['runtime'];
+  readonly runtime?: NonNullable<JournalOptions['runtime']>;
 }
 
 export async function openStore(options: StoreOptions): Promise<OpenStore> {

@@ -48,5 +48,7 @@ async function readSources(disk: Disk, folder: string): Promise<Source[]> {
     const bytes = (await disk.read(segmentPath(folder, id))) ?? none;
     sources.push({ id, bytes: bytes.subarray(0, id.bytes) });
   }
+  // A merge moves newer segments into history than some that stay.
+  sources.sort(({ id }, { id: other }) => id.epoch - other.epoch || id.segment - other.segment);
   return sources;
 }

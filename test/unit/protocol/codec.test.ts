@@ -662,6 +662,14 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
       'bad_parameter',
     ],
     [{ kind: 'find', request: 1, answersIn: 'a\nb' as typeof to, ids: [] }, 'bad_name'],
+    [{ kind: 'pause', request: 1, isPaused: true, mailboxes: ['' as typeof to] }, 'bad_name'],
+    [
+      {
+        ...{ kind: 'pause', request: 1, isPaused: true },
+        mailboxes: Array.from({ length: 257 }, () => to),
+      },
+      'bad_parameter',
+    ],
     [{ kind: 'find', request: 1, answersIn: '', ids: ['a\0' as typeof id] }, 'bad_id'],
     [
       {
