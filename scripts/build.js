@@ -1,5 +1,6 @@
-// dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies;
-//             ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
+// dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies; top.js,
+//             the screen of `ipc top`, which program.js loads for that command alone; ui/, the page of `ipc ui`, which
+//             a browser runs; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
 //             plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
@@ -22,6 +23,8 @@ import { compiled, root, shipped, stop } from './project.js';
 const program = join(root, 'src/cli/main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
+const screen = join(root, 'src/cli/top/screen.ts');
+const page = join(root, 'src/ui/page');
 
 /** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
 const entry = `#!/usr/bin/env node
@@ -48,8 +51,12 @@ export async function build() {
   await replaceFolder(shipped, async (folder) => {
     cpSync(join(root, 'plugins'), folder, { recursive: true });
     writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
-    const bundled = await bundleProgram(join(folder, 'program.js'));
-    writeFileSync(join(folder, 'LICENSES'), licensesOf(bundled));
+    const bundled = [
+      ...(await bundleProgram(join(folder, 'program.js'))),
+      ...(await bundleScreen(join(folder, 'top.js'))),
+      ...(await bundlePage(join(folder, 'ui'))),
+    ];
+    writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
     await bundle({ ...shared, entryPoints: [hook], outfile: join(folder, 'wake.js') });
     await bundleLibrary(join(folder, 'index.js'));
     const types = join(folder, 'types');
@@ -66,12 +73,87 @@ async function bundleProgram(outfile) {
     entryPoints: [program],
     outfile,
     banner: { js: programHead },
+    plugins: [screenApart],
     metafile: true,
   });
+  return packagesIn(metafile);
+}
+
+/**
+ * Ink and React are as large as all of the program, so they are minified and in a file of their own.
+ * @param {string} outfile @returns {Promise<string[]>} the folders of the packages in it
+ */
+async function bundleScreen(outfile) {
+  const { metafile } = await bundle({
+    ...shared,
+    entryPoints: [screen],
+    outfile,
+    minify: true,
+    legalComments: 'none', // they are in LICENSES
+    define: { 'process.env.NODE_ENV': '"production"' },
+    banner: { js: programHead },
+    plugins: [noDevtools],
+    metafile: true,
+  });
+  return packagesIn(metafile);
+}
+
+/** @type {import('esbuild').Plugin} */
+const screenApart = {
+  name: 'screen apart',
+  setup(plugin) {
+    plugin.onResolve({ filter: /\/top\/screen\.ts$/ }, () => ({
+      path: './top.js',
+      external: true,
+    }));
+  },
+};
+
+/**
+ * Ink would connect to a debugger on a port of this machine, if DEV is set to true.
+ * @type {import('esbuild').Plugin}
+ */
+const noDevtools = {
+  name: 'no devtools',
+  setup(plugin) {
+    const namespace = 'no-devtools';
+    plugin.onResolve({ filter: /\/devtools\.js$/ }, ({ path }) => ({ path, namespace }));
+    plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents: '' }));
+  },
+};
+
+/** @param {string} folder @returns {Promise<string[]>} the folders of the packages in it */
+async function bundlePage(folder) {
+  const { metafile } = await bundle({
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    // The first browsers with light-dark() and oklch(), of May 2024.
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    format: 'esm',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    // Licences are in LICENSES.
+    legalComments: 'none',
+    logLevel: 'silent',
+    entryPoints: [
+      { in: join(page, 'main.tsx'), out: 'page' },
+      { in: join(page, 'page.css'), out: 'page' },
+    ],
+    outdir: folder,
+    metafile: true,
+  });
+  cpSync(join(page, 'index.html'), join(folder, 'index.html'));
+  return packagesIn(metafile);
+}
+
+/** @param {import('esbuild').Metafile} metafile @returns {string[]} */
+function packagesIn(metafile) {
   const folders = Object.keys(metafile.inputs).map(
     (input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0],
   );
-  return [...new Set(folders)].filter((folder) => folder !== undefined).sort();
+  return folders.filter((folder) => folder !== undefined);
 }
 
 /** @param {string} outfile */
@@ -91,20 +173,24 @@ const shared = {
   logLevel: 'silent', // its errors are thrown as well
 };
 
+/** yoga-layout has no file of its licence, which is that of React: MIT, of Meta Platforms, as its sources say. */
+const licenceFolders = new Map([['yoga-layout', 'node_modules/react']]);
+
 /**
  * A bundle contains other packages, whose licences must be distributed with it.
  * @param {string[]} packages
  */
 function licensesOf(packages) {
-  return ['.', ...packages]
-    .map((path) => {
-      const folder = join(root, path);
-      const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      if (file === undefined) throw new Error(`${name} has no licence`);
-      return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-    })
-    .join(`\n${'-'.repeat(80)}\n\n`);
+  const licences = ['.', ...packages].map((path) => {
+    const folder = join(root, path);
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const place = join(root, licenceFolders.get(name) ?? path);
+    const file = readdirSync(place).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} has no licence`);
+    return `${name}\n\n${readFileSync(join(place, file), 'utf8').trim()}\n`;
+  });
+  // Of some packages there are several versions.
+  return [...new Set(licences)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /** @param {string[]} args */

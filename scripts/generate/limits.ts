@@ -257,6 +257,12 @@ const table: readonly Limit[] = [
     reached: '`too_many_waits`, likewise',
   },
   {
+    what: 'mailboxes that are paused by their names',
+    constant: 'pausedMailboxesMax',
+    unit: '',
+    reached: '`too_many_pauses`: resume some, or pause all',
+  },
+  {
     what: 'time for a wait to take unread mail before a session that watches is told',
     constant: 'watchQuietMs',
     unit: 's',

@@ -97,6 +97,14 @@ export class MessageStories {
     return [...thread].sort((one, other) => numberOf(one) - numberOf(other));
   }
 
+  /** Nothing is known of the message any more. */
+  forget(number: number): void {
+    const story = this.#stories.get(number);
+    if (!story) return;
+    this.#stories.delete(number);
+    this.#numbers.delete(story.stored.envelope.id);
+  }
+
   /** `text`: the body of a `stored` event. Returns the story that changed; undefined if the event is about none that is known. */
   apply(event: MailEvent, text?: string): MessageStory | undefined {
     if (event.kind === 'paused' || event.kind === 'resumed') return undefined;
@@ -130,10 +138,9 @@ export class MessageStories {
   }
 
   #forget(): void {
-    for (const [number, { stored }] of this.#stories) {
+    for (const number of this.#stories.keys()) {
       if (this.#stories.size <= this.#storiesMax) return;
-      this.#stories.delete(number);
-      this.#numbers.delete(stored.envelope.id);
+      this.forget(number);
     }
   }
 }

@@ -51,10 +51,10 @@ export async function* notices(
 }
 
 /** Asks again after each error that may pass. Returns undefined when no time is left. */
-async function patiently<Result>(
+export async function patiently<Result>(
   ask: () => Promise<Result>,
   leftMs: () => number,
-  { onFault, signal }: NoticesOptions,
+  { onFault, signal }: Pick<NoticesOptions, 'onFault' | 'signal'>,
 ): Promise<Result | undefined> {
   for (;;) {
     try {

@@ -240,17 +240,17 @@ const watch = operation({
   takes: ['mailbox', 'host', 'port', 'after'],
   defaults: {},
   /**
-   * Looks once, and returns how many messages are unread; undefined if the broker does not answer in time. The face
-   * decides how it waits for a notice.
+   * Looks once, and returns how many messages are unread, and which of the mailboxes are paused; undefined if the broker
+   * does not answer in time. The face decides how it waits for a notice.
    */
-  async run({ mailbox }, _context, { mail, signal }: BrokerCallExtras) {
-    if (!mailbox) return 0;
-    let unread: number | undefined;
-    const onTimeout = ({ remaining }: LeftUnread) => {
-      unread = remaining;
+  async run({ mailbox }, _context, { mail, signal }: BrokerCallExtras): Promise<WatchLook> {
+    let look: WatchLook = { unread: mailbox ? undefined : 0, paused: [] };
+    if (!mailbox) return look;
+    const onTimeout = ({ remaining, paused = [] }: LeftUnread) => {
+      look = { unread: remaining, paused };
     };
     const notice = await mail.watch(mailbox, { timeoutMs: 0, onTimeout, signal });
-    return notice?.unread ?? unread;
+    return notice ? { unread: notice.unread, paused: [] } : look;
   },
 });
 
@@ -318,6 +318,12 @@ export interface CallOf<K extends OperationName> {
 }
 
 export type OperationCall = { [K in OperationName]: CallOf<K> }[OperationName];
+
+/** The first look of a watch. */
+export interface WatchLook {
+  readonly unread: number | undefined;
+  readonly paused: readonly Name[];
+}
 
 /** A question that was stored, and its answer if one came in time. */
 export interface AskResult {

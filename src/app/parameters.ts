@@ -157,10 +157,11 @@ export function postedMessages(
   to: MailboxList,
   { duplicate, also, elsewhere, ...first }: PostResult,
 ): PostedMessage[] {
-  return [first, ...also].map(({ id, number, reader, watched, before, holder, same }, index) => {
+  return [first, ...also].map(({ id, number, reader, watched, paused, ...rest }, index) => {
     const mailbox = to[index] as Name;
+    const { before, holder, same } = rest;
     const ahead = { before, holder, same, elsewhere };
-    return { to: mailbox, id, number, duplicate, reader, watched, ...ahead };
+    return { to: mailbox, id, number, duplicate, reader, watched, paused, ...ahead };
   });
 }
 
@@ -227,12 +228,24 @@ const unitMs: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
+const timeForm = /^\d{4}-\d\d-\d\d(T.*)?$/;
+
 /** `30s`, `5m`, `2h` or `2d`, as milliseconds. */
 export function parseAge(value: unknown, parameter: string): number {
   const [, digits = '', unit = ''] = /^([1-9][0-9]{0,5})([smhd])$/.exec(String(value)) ?? [];
   const ms = unitMs[unit];
   if (ms !== undefined) return Number(digits) * ms;
   const form = 'a whole number above 0 and a unit: 30s, 5m, 2h, 2d';
+  throw new InvalidValue('bad_parameter', parameter, value, form);
+}
+
+/** A length of time before now as for parseAge(), or a time in UTC, as milliseconds since 1970. */
+export function parseSince(value: unknown, parameter: string, nowMs: number): number {
+  const text = String(value);
+  if (!timeForm.test(text)) return nowMs - parseAge(value, parameter);
+  const time = Date.parse(/[Z+]|T.*-/.test(text) || !text.includes('T') ? text : `${text}Z`);
+  if (!Number.isNaN(time)) return time;
+  const form = 'a time in UTC, such as 2026-11-22 or 2026-11-22T14:02';
   throw new InvalidValue('bad_parameter', parameter, value, form);
 }
 

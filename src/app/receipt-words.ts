@@ -5,6 +5,7 @@ import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
 import { roughTime } from './durations.ts';
+import { pausedAhead, pausedFacts } from './pause-words.ts';
 import { shownFolder } from './sanitize.ts';
 import type { Notes } from './summaries.ts';
 
@@ -56,10 +57,11 @@ export function leftFacts({ mailbox, remaining }: Pick<Delivery, 'mailbox' | 're
 /** Unread mail at the end of a wait without a message. A wait for an answer may leave some in `mailbox` itself. */
 export function unreadFacts(
   [mailbox, ...others]: MailboxList,
-  { remaining, elsewhere, otherFolder }: LeftUnread,
+  { remaining, elsewhere, otherFolder, paused }: LeftUnread,
 ): Notes {
   const own = remaining === 0 || others.length > 0 ? [] : [{ mailbox, ready: remaining }];
-  return [...folderFacts(otherFolder), ...elsewhereFacts([...own, ...elsewhere])];
+  const unread = elsewhereFacts([...own, ...elsewhere]);
+  return [...pausedFacts(paused), ...folderFacts(otherFolder), ...unread];
 }
 
 /** `1 unread in "amy", 4 in "jobs"`. */
@@ -71,9 +73,10 @@ export function elsewhereFacts([first, ...others]: readonly MailElsewhere[]): No
 
 /** Mail and holders that come before a message that was stored in `mailbox`. */
 export function aheadWords(stored: StoredMessage, mailbox: Name): Notes {
-  const { reader, watched, before, holder } = stored;
+  const { reader, watched, paused, before, holder } = stored;
   if (reader) return ['a reader was waiting for it'];
   const unread = before === 0 ? [] : [`${before} unread before it`];
+  if (paused) return [...unread, pausedAhead(mailbox)];
   const woken = watched ? [`a session that watches ${quoted(mailbox)} will be woken`] : [];
   if (!holder) return [...unread, ...(watched ? woken : ['no reader is waiting there'])];
   const { number, name, heldMs } = holder;
@@ -87,11 +90,12 @@ export function aheadWords(stored: StoredMessage, mailbox: Name): Notes {
 }
 
 /** The same for one mailbox of several. */
-export function aheadInBrief({ reader, watched, before }: StoredMessage): string {
+export function aheadInBrief({ reader, watched, paused, before }: StoredMessage): string {
   if (reader) return ' (a reader was waiting)';
   const words = [
     ...(before === 0 ? [] : [`${before} unread before it`]),
     ...(watched ? ['a session will be woken'] : []),
+    ...(paused ? ['deliveries are paused'] : []),
   ];
   return words.length === 0 ? '' : ` (${words.join(', ')})`;
 }

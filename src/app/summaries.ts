@@ -19,6 +19,7 @@ import type {
 import type { Envelope, HoldEnd, MailboxList, MessageId, Name } from '../model/message.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
+import { pausedWords } from './pause-words.ts';
 import { fitting, sessionLines } from './presence.ts';
 import {
   age,
@@ -177,13 +178,15 @@ export function presentStatus(
     ...warningLines(status.warnings),
     ...openLine(addresses),
     ...deadLettersLine(status),
+    ...pausedLine(status),
   );
   const people = sessionLines(status, nowMs, sessionsMax, sessionsCharactersMax);
   const used = lines(top, ...people, ...posts).length;
   const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
     const watching = box.watching === 0 ? '' : `, ${box.watching} watching`;
-    return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${watching}${age}`;
+    const paused = box.paused ? ', paused' : '';
+    return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${watching}${age}${paused}`;
   });
   const room = Math.min(listCharactersMax, resultCharactersMax - used - moreCharacters);
   const list = fitting(boxes, room);
@@ -236,6 +239,13 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
   const what = `${messages(deadLetterCount)} ${are}, given up: ${boxes.join(', ')}`;
   return [`${what}. \`ipc store retry\` moves them back.`];
+}
+
+/** An agent reads it as well: whether they go on is for people to say. */
+function pausedLine({ paused }: BrokerStatus): string[] {
+  const words = pausedWords(paused);
+  if (words === undefined) return [];
+  return [`Deliveries are paused by a person, from ${words}: mail is kept until they are resumed.`];
 }
 
 /** `code: what. What to do.` */

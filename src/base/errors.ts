@@ -161,6 +161,10 @@ const table = {
     retry: true,
     hint: 'post to a mailbox that has mail, or have other mailboxes read and settled',
   },
+  too_many_pauses: {
+    fault: 'operation',
+    hint: 'resume mailboxes that need no pause any more, or pause all of them (`ipc pause --all`)',
+  },
   too_many_connections: {
     fault: 'operation',
     fatal: true,

@@ -37,6 +37,8 @@ assert(holdsMax * (8 + 1 + idBytesMax) < headerBytesMax, 'a list of holds fits i
 export const portMax = 65_535;
 export const portBrokerDefault = 19_901;
 export const portDirectDefault = 19_900;
+/** Of the page of `ipc ui`. */
+export const portUiDefault = 19_902;
 
 /** How long `wait` and `receive` may block. */
 export const waitMsDefault = 60_000;
@@ -155,12 +157,16 @@ assert(
 export const sharedTextsMax = 4_096;
 /** Mailboxes that have messages. */
 export const mailboxesMax = 100_000;
-/** Mailboxes that one status lists. It counts all of them. */
+/** Mailboxes that may be paused by their names, beside a pause of all. */
+export const pausedMailboxesMax = 256;
+assert((pausedMailboxesMax + 1) * (1 + nameBytesMax) < headerBytesMax, 'their names fit a header');
+/** Mailboxes that one status lists, together with the names of those that are paused. It counts all of them. */
 export const statusMailboxesMax = 1_000;
 assert(
-  statusMailboxesMax * (2 * (2 * nameBytesMax) + 125 + 45) + 25_000 < headerBytesMax,
+  statusMailboxesMax * (2 * (2 * nameBytesMax) + 140 + 45) + 25_000 < headerBytesMax,
   'a status with mailboxes and dead letters, their names escaped, and 25 KB of warnings fits a header',
 );
+assert(2 * pausedMailboxesMax < statusMailboxesMax, 'a status has room for other mailboxes');
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
 /** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
@@ -339,11 +345,18 @@ export const sessionPostsBytesMax = 2_944 * 1024;
 /** Posts that a connected session may leave unacknowledged even while others use up the rest of these bytes. */
 export const guaranteedPosts = 8;
 /** Bytes of the ids that callers chose. */
-export const namedIdsBytesMax = 640 * 1024;
+export const namedIdsBytesMax = 624 * 1024;
 /** Bytes of the ids of messages that are not in the store. */
 export const unstoredIdsBytesMax = 400 * 1024;
+/** The record of a paused mailbox in a segment prologue, beside the name. */
+export const pausedBytes = 22;
+export const pausesBytesMax = (pausedMailboxesMax + 1) * (pausedBytes + nameBytesMax);
 assert(
-  prologueHeadersBytesMax + sessionPostsBytesMax + namedIdsBytesMax + unstoredIdsBytesMax <=
+  prologueHeadersBytesMax +
+    sessionPostsBytesMax +
+    namedIdsBytesMax +
+    unstoredIdsBytesMax +
+    pausesBytesMax <=
     prologueBytesMax,
   'all that is remembered fits into a prologue',
 );
@@ -382,10 +395,10 @@ export const ballastFileBytes = 128 * 1024;
 export const ballastFilesMin = 8;
 export const ballastFilesMax = 80;
 /**
- * Bytes that the delivery and the settling of a message take in the log, with sync points and a name of 26 bytes for
- * its holder. They determine how many ballast files there are.
+ * Bytes that the delivery and the settling of a message take in the log, with stamps, sync points and a name of 26 bytes
+ * for its holder. They determine how many ballast files there are.
  */
-export const settleBytes = 160;
+export const settleBytes = 232;
 assert(settleReserveBytes * 2 <= segmentReserveBytes, 'a small post needs no growth');
 assert(
   ballastFileBytes >= segmentReserveBytes + settleReserveBytes,
@@ -399,6 +412,9 @@ export const logBytesCompact = 64 * 1024 ** 2;
 export const segmentsCompact = 16;
 /** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
 export const stampMsMin = 10;
+/** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
+export const historyBytesDefault = 256 * 1024 ** 2;
+export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */
@@ -463,3 +479,46 @@ assert(
 );
 /** Files with whole bodies that are kept. The newest stay. */
 export const bodyFilesMax = 256;
+
+/** Newest messages that `ipc ui` keeps in memory for its pages. Older ones are searched for in the store. */
+export const pageMessagesMax = 10_000;
+/** Characters of a body in memory and in lists of the page. A message that is opened is read from the store, whole. */
+export const pageTextCharactersMax = 2_000;
+/** Newest events of one message in memory: a message that is fetched and released without end has no end of them. */
+export const pageLifeMax = 200;
+/** Newest events from which a page that connects again is served. One that missed more loads the messages anew. */
+export const pageEventsMax = 5_000;
+/** Events of one item of a page's event stream, and bytes that may wait for a page that reads slowly. */
+export const streamEventsMax = 500;
+export const streamBufferBytesMax = 1_048_576;
+/** Pages, or windows of them, that are open at a time. */
+export const streamsMax = 16;
+/** A stream without events has a comment this often, so that the server notices a page that is gone. */
+export const streamBeatMs = 15_000;
+/** A page that has read nothing for this long is closed. */
+export const streamStallMs = 60_000;
+/** Connections to the page's server. A browser has six, beside one for each open event stream. */
+export const pageConnectionsMax = 128;
+assert(pageConnectionsMax >= streamsMax * 7, 'every page has room for its requests');
+/** Time for the head of a request, and for all of it. */
+export const pageHeadMs = 10_000;
+export const pageRequestMs = 30_000;
+/** Bytes of the head of a request: a search has a text in its address. */
+export const pageHeadBytesMax = 16_384;
+/** Bytes of the JSON of a request. */
+export const pageBodyBytesMax = 8 * 1024 ** 2;
+assert(
+  pageBodyBytesMax > 6 * bodyBytesMax + 65_536,
+  'a post of the largest body fits, with each of its characters escaped',
+);
+/** Searches and exports that run at a time; each reads the store from its beginning. */
+export const pageSearchesMax = 4;
+export const searchResultsDefault = 100;
+export const searchResultsMax = 1_000;
+/** Messages of one export: what it needs of each in memory is little, but not nothing. */
+export const exportMessagesMax = 100_000;
+/** Ids of one request to read messages, drop them, or try them again. */
+export const pageIdsMax = 10_000;
+/** How long a page waits for the broker: for its state, and for a change to be applied. */
+export const pageStatusMs = 2_000;
+export const pageChangeMs = 30_000;

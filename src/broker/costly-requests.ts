@@ -10,6 +10,7 @@ export const costlyKinds: ReadonlySet<Request['kind']> = new Set([
   'retry',
   'peek',
   'drop',
+  'pause',
 ]);
 /** Multiple of the time of a request for which the next one waits. */
 const pauseShare = 3;

@@ -180,6 +180,8 @@ function furtherItems(request: Request): number {
       return request.mailboxes.length - 1;
     case 'events':
       return request.mailboxes.length;
+    case 'pause':
+      return Math.max(0, request.mailboxes.length - 1);
     case 'find':
       return Math.max(0, request.ids.length - 1);
     default:

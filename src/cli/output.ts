@@ -1,5 +1,6 @@
 // What the program writes: results (bodies, reports, JSON, help) to stdout; notes, timeouts and errors to
 // stderr. With `--json` a line on stderr is an object, too: `note`, `timeout` or `error`.
+import { clearLine, cursorTo } from 'node:readline';
 import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import type { BrokerAddress } from '../app/context.ts';
@@ -138,15 +139,28 @@ export async function sayWaiting(what: string, seconds = Number.POSITIVE_INFINIT
   await writeError(painted('dim', line), { note: line });
 }
 
-/** `stored`: the question that was not answered. */
+/** Shows a person at a terminal how far a long search is, on a line that the next one replaces; '' removes it. */
+export function showProgress(line: string): void {
+  if (speaksJson || isQuiet || !process.stderr.isTTY) return;
+  clearLine(process.stderr, 0);
+  cursorTo(process.stderr, 0);
+  if (line !== '') process.stderr.write(painted('dim', line));
+}
+
+/** `stored`: the question that was not answered. `paused`: the mailboxes from which deliveries are paused. */
 export async function sayTimeout(
   line: string,
   seconds: number,
-  stored?: Pick<PostResult, 'id' | 'number'>,
+  { stored, paused }: TimedOut = {},
 ): Promise<void> {
   if (isQuiet) return;
   const question = stored && { id: stored.id, number: stored.number };
-  await writeError(line, { timeout: { seconds, stored: question } });
+  await writeError(line, { timeout: { seconds, stored: question, ...(paused && { paused }) } });
+}
+
+interface TimedOut {
+  readonly stored?: Pick<PostResult, 'id' | 'number'>;
+  readonly paused?: readonly Name[] | undefined;
 }
 
 export function sayError(error: IpcError): Promise<void> {

@@ -8,10 +8,14 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addFindCommand } from './commands/find.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addLogCommand } from './commands/log.ts';
 import { addLookCommands } from './commands/look.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOwnerCommands } from './commands/owner.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addTopCommand } from './commands/top.ts';
+import { addUiCommand } from './commands/ui.ts';
 import { addWakeCommand } from './commands/wake-hook.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { addWorkCommand } from './commands/work.ts';
@@ -32,8 +36,12 @@ export function makeProgram(helped: Helped, colours: boolean): Command {
   addWatchCommand(program);
   addLookCommands(program);
   addFindCommand(program);
+  addLogCommand(program);
+  addPauseCommands(program);
   addDirectCommands(program);
   addOwnerCommands(program);
+  addTopCommand(program);
+  addUiCommand(program);
   addStoreCommands(
     program
       .command('store')

@@ -18,3 +18,8 @@ export function painted(style: Style, text: string, on: 'stdout' | 'stderr' = 's
 export function styled(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
+
+/** For a screen, which reads keys and draws lines itself. */
+export function theTerminal(): Pick<typeof process, 'stdin' | 'stdout'> {
+  return process;
+}

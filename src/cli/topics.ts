@@ -36,7 +36,7 @@ export const exitCodes: Rows = {
   124: ['timed out: no message came'],
   '128+N': [
     'killed by signal N: 130 SIGINT (Ctrl-C), 143 SIGTERM, 129 SIGHUP. Held',
-    'mail is released. `broker` and `work` exit with 0 instead',
+    'mail is released. `broker`, `work` and `ui` exit with 0 instead',
   ],
 };
 

@@ -36,6 +36,7 @@ import {
   type Origin,
   type SessionId,
 } from '../model/message.ts';
+import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type { StatusResponse, Welcome } from '../model/requests.ts';
 import { sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
@@ -177,9 +178,10 @@ export class Client {
       },
       take: (response, self) => {
         if (response.kind === 'end') {
-          const { remaining, elsewhere } = response;
+          const { remaining, elsewhere, paused } = response;
           const all = deliveries.map((each) => ({ ...each, elsewhere }));
-          self.done({ deliveries: all, remaining, elsewhere });
+          const left = { remaining, elsewhere, ...(paused && { paused }) };
+          self.done({ deliveries: all, ...left });
         }
         if (response.kind !== 'offer') return;
         deliveries.push(response.delivery);
@@ -227,12 +229,14 @@ export class Client {
     return this.#runWithin(lookMs, call, options, parts.late);
   }
 
-  async pause(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'pause');
+  async pause(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const pause = { kind: 'pause', isPaused: true, mailboxes } as const;
+    return (await this.#exchange(pause, 'pausing', options)).mailboxes;
   }
 
-  async resume(_mailboxes: readonly Name[]): Promise<readonly (Name | '')[]> {
-    throw new IpcError('bad_parameter', 'resume');
+  async resume(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
+    const resume = { kind: 'pause', isPaused: false, mailboxes } as const;
+    return (await this.#exchange(resume, 'pausing', options)).mailboxes;
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */

@@ -10,22 +10,11 @@ import type {
   RetryResult,
 } from '../model/mail-service.ts';
 import type { MessageId, Name } from '../model/message.ts';
-import type {
-  CompactRequest,
-  DeadLetter,
-  DroppedMessage,
-  DropRequest,
-  FindRequest,
-  ListenRequest,
-  Response,
-  RetryRequest,
-  StatusRequest,
-} from '../model/requests.ts';
+import type { DeadLetter, DroppedMessage, Response, SessionRequest } from '../model/requests.ts';
 
 /** A request without its number. */
-export type Asked = WithoutNumber<
-  CompactRequest | DropRequest | FindRequest | ListenRequest | RetryRequest | StatusRequest
->;
+export type Asked = WithoutNumber<Extract<SessionRequest, { kind: AskedKind }>>;
+type AskedKind = 'compact' | 'drop' | 'find' | 'listen' | 'pause' | 'retry' | 'status';
 type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 
 export type ResponseOf<Kind extends Response['kind']> = Extract<Response, { kind: Kind }>;

@@ -7,8 +7,9 @@
 import type { Server, Socket } from 'node:net';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { connectionsMax } from '../base/limits.ts';
+import type { SendRequest } from '../model/direct-requests.ts';
 import type { Name, Origin } from '../model/message.ts';
-import type { ErrorResponse, SendRequest } from '../model/requests.ts';
+import type { ErrorResponse } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import { accept } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';

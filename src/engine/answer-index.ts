@@ -24,6 +24,15 @@ export class AnswerIndex {
     } else if (present === number) this.#numbers.delete(question);
   }
 
+  /** How many messages they answer. */
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  questions(): IterableIterator<MessageId> {
+    return this.#numbers.keys();
+  }
+
   /** The lowest number. */
   first(question: MessageId): number | undefined {
     const present = this.#numbers.get(question);

@@ -62,6 +62,7 @@ export interface EngineLimits extends DeduplicationLimits {
   readonly watchQuietMs: number;
   readonly watchTurnMs: number;
   readonly unreadBytesMax: number;
+  readonly pausedMailboxesMax: number;
   readonly statusMailboxesMax: number;
   readonly statusSessionsMax: number;
   readonly messagesPerLook: number;

@@ -8,11 +8,12 @@
 // 3. A settle ends it for good. A release returns it to its place, with attempt + 1 unless it is unread.
 // 4. After its last attempt it moves to `dead-letters`, and at once when it is released as rejected. A retry
 //    moves it back, with attempts from 1.
-// A peek shows messages and changes none of this; a drop settles ready messages that nobody has read.
+// A peek changes none of this; a drop settles ready messages unread; a paused mailbox stores, and delivers nothing.
 import assert from 'node:assert/strict';
-import { unreachable } from '../base/errors.ts';
+import { IpcError, unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
 import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
+import type { PauseRequest } from '../model/pause-requests.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   DropRequest,
@@ -44,12 +45,13 @@ import {
   storedBefore,
 } from './fan-out.ts';
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
-import { type EarlyFetch, HolderGrace } from './holder-grace.ts';
+import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { Looks } from './looks.ts';
-import { droppable, fetchable, firstReadyOf, peekResponses } from './mailbox-reads.ts';
+import { droppable, fetchable, firstReadyOf } from './mailbox-reads.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
+import { pauseRecords, pausingResponse, waitedFor } from './pauses.ts';
 import { parkRefusal, quotaRefusal, standRefusal, watchRefusal } from './quota.ts';
 import { ReadyChanges } from './ready-changes.ts';
 import { Replies } from './replies.ts';
@@ -150,7 +152,7 @@ export class Engine {
       const { sessions, fetches } = this.#grace.end();
       const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
       this.#putBackAll(held, 'disconnected');
-      this.#fetchAll(fetches);
+      for (const early of fetches) this.#read(early.fetch, early.connection);
     }
     this.#watches.takeChanges(instant.now);
     for (const ended of this.#watches.tick(instant.now, instant.time)) this.#replies.watched(ended);
@@ -174,9 +176,9 @@ export class Engine {
     return Number.isFinite(deadline) ? deadline : undefined;
   }
 
-  /** What each segment prologue repeats: the ids of posts, for deduplication. */
+  /** What each segment prologue repeats: the paused mailboxes, and the ids of posts, for deduplication. */
   snapshot(): JournalRecord[] {
-    return this.#state.deduplication.records();
+    return [...this.#state.pausedMailboxes.records(), ...this.#state.deduplication.records()];
   }
 
   /** A live message as it is now, for compaction. The journal adds the body. */
@@ -212,6 +214,8 @@ export class Engine {
         return this.#retry(command, connection);
       case 'drop':
         return this.#drop(command, connection, instant);
+      case 'pause':
+        return this.#pause(command, connection);
       case 'status':
         return this.#outcome.reply(connection.id, this.#looks.status(command, connection));
       case 'find':
@@ -244,7 +248,7 @@ export class Engine {
     const revoked = this.#reconcile(session, hello.held);
     const { size: messages } = this;
     this.#outcome.reply(id, { ...identity, kind: 'welcome', request, revoked, messages });
-    this.#fetchAll(fetches);
+    for (const early of fetches) this.#read(early.fetch, early.connection);
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
   }
 
@@ -339,7 +343,7 @@ export class Engine {
       if (isEarly) this.#grace.park(read, connection);
       else this.#connections.parkRead(connection, read);
     } else if (read.kind === 'fetch') this.#fetch(read, connection);
-    else this.#replies.peeked(connection, peekResponses(read, this.#state, this.#connections));
+    else this.#replies.peek(read, connection);
   }
 
   #fetch(fetch: FetchRequest, connection: SessionConnection): void {
@@ -396,6 +400,14 @@ export class Engine {
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
+  #pause(pause: PauseRequest, { id }: SessionConnection): void {
+    const decided = pauseRecords(pause, this.#state.paused, this.#limits);
+    if (decided instanceof IpcError) return this.#outcome.refuse(id, pause.request, decided);
+    for (const record of decided) this.#write(record);
+    if (!pause.isPaused) this.#match(waitedFor(pause.mailboxes, this.#state, this.#waiters));
+    this.#outcome.replyAfterSync(id, pausingResponse(pause, this.#state.paused));
+  }
+
   #goodbye({ session }: SessionConnection): void {
     if (this.#state.deduplication.knows(session)) this.#write({ kind: 'forgotten', session });
   }
@@ -436,9 +448,7 @@ export class Engine {
     this.#state.deduplication.sessions.disconnect(connection.session);
     for (const waiter of connection.waiters.values()) this.#waiters.unpark(waiter);
     for (const watch of connection.watches.values()) this.#watches.unpark(watch);
-    for (const fetch of connection.earlyFetches.values()) {
-      this.#grace.unpark(fetch, connection);
-    }
+    for (const fetch of connection.earlyFetches.values()) this.#grace.unpark(fetch, connection);
   }
 
   /** All go back before any is delivered again, so that the lowest number goes out first. */
@@ -486,10 +496,6 @@ export class Engine {
   #unpark(waiter: Waiter<SessionConnection>): void {
     this.#waiters.unpark(waiter);
     waiter.owner.waiters.delete(waiter.request);
-  }
-
-  #fetchAll(fetches: readonly EarlyFetch[]): void {
-    for (const { fetch, connection } of fetches) this.#read(fetch, connection);
   }
 
   #write = (record: JournalRecord): void => {

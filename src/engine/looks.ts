@@ -2,14 +2,18 @@
 import { otherFolderLook } from '../base/limits.ts';
 import type { MailboxList, Name } from '../model/message.ts';
 import type {
+  EndResponse,
   FindRequest,
   FoundResponse,
+  PeekedResponse,
+  PeekRequest,
   StatusRequest,
   StatusResponse,
 } from '../model/requests.ts';
 import type { EngineLimits } from './commands.ts';
 import type { Connections, SessionConnection } from './connections.ts';
 import { foundResponse } from './found.ts';
+import { peekResponses } from './mailbox-reads.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
 import { statusOf, type WaitCounts, type WatchCounts } from './status.ts';
@@ -66,6 +70,10 @@ export class Looks {
       if (isOther) return folder;
     }
     return undefined;
+  }
+
+  peek(peek: PeekRequest): (PeekedResponse | EndResponse)[] {
+    return peekResponses(peek, this.#state, this.#connections);
   }
 
   find(find: FindRequest): FoundResponse {

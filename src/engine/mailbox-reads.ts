@@ -15,10 +15,10 @@ import type { EngineLimits } from './commands.ts';
 import type { Connections } from './connections.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** The ready message with the lowest number, of the first mailbox that has one. */
+/** The next message to be delivered, of the first mailbox that has one. */
 export function firstReadyOf(mailboxes: Iterable<Name>, state: State): LiveMessage | undefined {
   for (const mailbox of mailboxes) {
-    const message = state.firstReady(mailbox);
+    const message = state.nextFor(mailbox, '');
     if (message) return message;
   }
   return undefined;
@@ -37,7 +37,7 @@ export function* fetchable(
   let count = 0;
   for (const mailbox of mailboxes) {
     for (;;) {
-      const message = state.firstReady(mailbox);
+      const message = state.nextFor(mailbox, '');
       if (!message) break;
       bytesLeft -= message.envelope.bodyBytes;
       if (count === messagesMax || (bytesLeft < 0 && count > 0)) return;

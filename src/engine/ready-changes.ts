@@ -7,6 +7,8 @@ export class ReadyChanges {
   readonly mailboxes = new Map<Name, boolean>();
   /** Messages that have left: they are not ready any more, or in another mailbox, or at another attempt. */
   readonly numbers: number[] = [];
+  /** Mailboxes that were paused or resumed; '' for all. */
+  readonly pauses = new Set<Name | ''>();
 
   entered(mailbox: Name): void {
     if (this.isWanted && !this.mailboxes.has(mailbox)) this.mailboxes.set(mailbox, false);
@@ -18,7 +20,12 @@ export class ReadyChanges {
     this.numbers.push(number);
   }
 
+  paused(mailbox: Name | ''): void {
+    if (this.isWanted) this.pauses.add(mailbox);
+  }
+
   clear(): void {
+    this.pauses.clear();
     this.mailboxes.clear();
     this.numbers.length = 0;
   }

@@ -10,7 +10,7 @@ import type { LiveMessage, State } from './state.ts';
 
 /**
  * The mailboxes with unread mail among those that the session has read, the last read first, then the one of its
- * name, even if it never read that. `own`: the mailboxes of the request, which are left out.
+ * name, even if it never read that. Those that are paused are left out, since nobody can read them now. `own`: the mailboxes of the request, which are left out.
  */
 export function mailElsewhere(
   { name, readMailboxes }: Pick<SessionConnection, 'name' | 'readMailboxes'>,
@@ -22,7 +22,8 @@ export function mailElsewhere(
   const found: MailElsewhere[] = [];
   for (const mailbox of mailboxes) {
     const { ready } = state.counts(mailbox);
-    if (ready > 0 && !own.includes(mailbox)) found.push({ mailbox, ready });
+    const isOther = !own.includes(mailbox) && !state.isPaused(mailbox);
+    if (ready > 0 && isOther) found.push({ mailbox, ready });
     if (found.length === mailElsewhereMax) break;
   }
   return found;
@@ -47,7 +48,9 @@ export function endResponse(
   state: State,
 ): EndResponse {
   const elsewhere = mailElsewhere(connection, mailboxes, state);
-  return { kind: 'end', request, remaining: readyIn(mailboxes, state), elsewhere };
+  const paused = mailboxes.filter((mailbox) => state.isPaused(mailbox));
+  const left = { remaining: readyIn(mailboxes, state), elsewhere };
+  return { kind: 'end', request, ...left, ...(paused.length > 0 && { paused }) };
 }
 
 export interface PostOutcome {
@@ -69,7 +72,7 @@ export function storedMessage(
   const message = state.find(hold);
   const reader = message?.holder !== undefined;
   const ahead = { before: 0, holder: undefined, same: undefined };
-  const nothing = { id, number, reader, watched: false, ...ahead };
+  const nothing = { id, number, reader, watched: false, paused: false, ...ahead };
   // Settled by now, or a dead letter.
   if (message?.mailbox !== message?.envelope.to || !message) return nothing;
   const same = duplicate ? undefined : sameText(message, state, time);
@@ -78,7 +81,9 @@ export function storedMessage(
   const before = state.readyBelow(mailbox, envelope.number);
   const first = state.firstHeld(mailbox);
   const holder = first && heldAhead(first, poster, state, time);
-  return { id, number, reader, watched: isWatched(mailbox), before, holder, same };
+  const paused = state.isPaused(mailbox);
+  const watched = !paused && isWatched(mailbox);
+  return { id, number, reader, watched, paused, before, holder, same };
 }
 
 /** undefined when the poster holds it itself. */

@@ -78,7 +78,10 @@ export function eventsOf(record: JournalRecord, mail: KnownMail): EventOfRecord[
       return endEvents(record.numbers, mail, undefined);
     case 'paused': {
       const { mailbox, isPaused } = record;
-      if (mail.paused.has(mailbox) === isPaused) return [];
+      // A resume of all ends every pause.
+      const wasPaused =
+        mailbox === '' && !isPaused ? mail.paused.size > 0 : mail.paused.has(mailbox);
+      if (wasPaused === isPaused) return [];
       return [{ kind: isPaused ? 'paused' : 'resumed', mailbox }];
     }
     default:

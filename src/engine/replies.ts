@@ -1,12 +1,6 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
 import type { Hold, MailboxList } from '../model/message.ts';
-import type {
-  EndResponse,
-  PeekedResponse,
-  PostRequest,
-  RequestNumber,
-  StoredResponse,
-} from '../model/requests.ts';
+import type { PeekRequest, PostRequest, RequestNumber, StoredResponse } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
@@ -47,18 +41,18 @@ export class Replies {
     this.#outcome.reply(to.id, { ...end, ...this.#looks.otherFolder(mailboxes, to) });
   }
 
+  peek(peek: PeekRequest, to: SessionConnection): void {
+    for (const response of this.#looks.peek(peek)) {
+      if (response.kind === 'peeked') to.unreadBytes += response.partBytes;
+      this.#outcome.reply(to.id, response);
+    }
+  }
+
   /** Of a watch that has ended: with a notice, or because its time is over. */
   watched({ watch, notice }: EndedWatch<SessionConnection>): void {
     const { owner, request, mailboxes } = watch;
     if (notice) this.#outcome.reply(owner.id, { kind: 'notice', request, ...notice });
     else this.end(owner, request, mailboxes);
-  }
-
-  peeked(to: SessionConnection, responses: readonly (PeekedResponse | EndResponse)[]): void {
-    for (const response of responses) {
-      if (response.kind === 'peeked') to.unreadBytes += response.partBytes;
-      this.#outcome.reply(to.id, response);
-    }
   }
 
   /** `messages`: those of the post, with the numbers under which they are or were stored. */

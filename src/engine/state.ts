@@ -20,7 +20,9 @@ import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
 import { NameCounts } from './name-counts.ts';
 import { NumberSet } from './number-set.ts';
+import { PausedMailboxes } from './paused-mailboxes.ts';
 import { ReadyChanges } from './ready-changes.ts';
+import type { KnownMail } from './record-events.ts';
 
 export interface LiveMessage {
   readonly envelope: Envelope;
@@ -65,9 +67,12 @@ export interface MailboxSize {
 
 const nothing: MailboxCounts = { ready: 0, held: 0 };
 const empty: MailboxSize = { messages: 0, bytes: 0, indexBytes: 0 };
+const noAnswers = new AnswerIndex();
 
 export class State {
   readonly deduplication: Deduplication;
+  readonly pausedMailboxes = new PausedMailboxes();
+  readonly paused: KnownMail['paused'] = this.pausedMailboxes.names;
   readonly #messages = new Map<number, MutableMessage>();
   readonly #numbers = new Map<MessageId, number>();
   /** Only mailboxes that have messages. */
@@ -75,7 +80,6 @@ export class State {
   readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
-  readonly #paused = new Set<Name | ''>();
   readonly #names: NameCounts;
   readonly #changes: ReadyChanges;
   #nextNumber = 1;
@@ -163,17 +167,11 @@ export class State {
         for (const hold of record.holds) this.deduplication.settle(hold);
         return;
       case 'paused':
-        if (record.isPaused) this.#paused.add(record.mailbox);
-        else this.#paused.delete(record.mailbox);
-        return;
+        this.pausedMailboxes.apply(record);
+        return this.#changes.paused(record.mailbox);
       default:
         return unreachable(record);
     }
-  }
-
-  /** The mailboxes from which nothing is delivered; '' stands for all. */
-  get paused(): ReadonlySet<Name | ''> {
-    return this.#paused;
   }
 
   message(number: number): LiveMessage | undefined {
@@ -214,8 +212,17 @@ export class State {
     return first === undefined ? undefined : this.live(first);
   }
 
-  /** The next message for a wait: an answer to that message, or any message if it waits for no answer. */
+  answersIn(mailbox: Name): Pick<AnswerIndex, 'size' | 'questions'> {
+    return this.#mailboxes.get(mailbox)?.answers ?? noAnswers;
+  }
+
+  isPaused(mailbox: Name): boolean {
+    return this.pausedMailboxes.has(mailbox);
+  }
+
+  /** The next message to be delivered: an answer to that message, or any message if no answer is waited for. */
   nextFor(mailbox: Name, answers: MessageId | ''): LiveMessage | undefined {
+    if (this.isPaused(mailbox)) return undefined;
     return answers ? this.answerTo(answers, mailbox) : this.firstReady(mailbox);
   }
 

@@ -21,15 +21,18 @@ export function statusOf(
   watches: WatchCounts,
   { statusMailboxesMax }: EngineLimits,
 ): Omit<StatusResponse, 'request' | keyof SessionsStatus> {
+  // Each name that is paused takes the place of a mailbox, so that all fit into the header of the response.
+  const shownMax = Math.max(0, statusMailboxesMax - state.paused.size);
   const deadLetters = first(state.deadLetters, statusMailboxesMax);
   return {
     kind: 'status',
     messages: state.size,
     bytes: state.bytes,
     mailboxCount: state.listedCount,
-    mailboxes: shownMailboxes(state, waiters, watches, statusMailboxesMax),
+    mailboxes: shownMailboxes(state, waiters, watches, shownMax),
     deadLetterCount: state.deadLetterCount,
     deadLetters: deadLetters.map(([to, messages]) => ({ to, messages })),
+    paused: [...state.paused],
     ...storageUnknown,
   };
 }
@@ -43,7 +46,8 @@ function shownMailboxes(
 ): MailboxStatus[] {
   const shown: MailboxStatus[] = [];
   const counted = (mailbox: Name) => {
-    return { waiting: waiters.count(mailbox), watching: watches.count(mailbox) };
+    const paused = state.isPaused(mailbox);
+    return { waiting: waiters.count(mailbox), watching: watches.count(mailbox), paused };
   };
   for (const { oldestTime, ...each } of state.mailboxes(max)) {
     shown.push({ ...each, ...counted(each.mailbox), oldestTime });

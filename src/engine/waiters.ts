@@ -68,6 +68,8 @@ interface Aside<Owner> {
   readonly forAny: IndexedHeap<Line<Owner>>;
 }
 
+const noLines: ReadonlyMap<MessageId | '', unknown> = new Map();
+
 export class Waiters<Owner> {
   readonly #parked = new Map<Name, Parked<Owner>>();
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
@@ -177,6 +179,11 @@ export class Waiters<Owner> {
 
   mailboxNames(): IterableIterator<Name> {
     return this.#parked.keys();
+  }
+
+  /** The waits on the mailbox, by the message whose answer they are for; '' for any message. */
+  linesOf(mailbox: Name): ReadonlyMap<MessageId | '', unknown> {
+    return this.#parked.get(mailbox)?.lines ?? noLines;
   }
 
   #parkedOn(mailbox: Name): Parked<Owner> {

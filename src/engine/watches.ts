@@ -5,7 +5,7 @@
 // A mailbox is due when it has had ready mail for `watchQuietMs`: no wait took it. The condition is a level, so mail
 // that was there before the watch counts. Then the session that has watched it for longest is told, and has its turn to
 // read. The turn ends when a message of the mailbox was read, after `watchTurnMs`, or with the pause that this session
-// asks for; then the next session is told.
+// asks for; then the next session is told. While deliveries from the mailbox are paused, its mail counts as not there.
 //
 // A session that was told of a message rests until that message is no longer ready, or until the pause that it asked
 // for is over. It stands in no line meanwhile, but counts as watching. However many rest because of one message, reading
@@ -152,7 +152,7 @@ export class Watches<Owner extends WatchOwner> {
     for (const mailbox of mailboxes) this.#watchedAs(mailbox, now).count++;
     this.#countStands(owner, mailboxes.length);
     owner.watches.set(request, watch);
-    if (told && told.pauseMs > 0 && this.isUnread(told, mailboxes)) this.#rest(watch, told, now);
+    if (told && this.#mayRest(told, mailboxes)) this.#rest(watch, told, now);
     else this.#stand(watch);
     this.#ends.add(watch);
   }
@@ -180,11 +180,19 @@ export class Watches<Owner extends WatchOwner> {
     return message.attempt === attempt && mailboxes.includes(message.mailbox);
   }
 
+  /** Not because of mail that nobody can read now: when it can be read, the session is told again. */
+  #mayRest(told: Told, mailboxes: MailboxList): boolean {
+    if (told.pauseMs === 0 || !this.isUnread(told, mailboxes)) return false;
+    const mailbox = this.#state.message(told.number)?.mailbox;
+    return mailbox !== undefined && !this.#state.isPaused(mailbox);
+  }
+
   /** Takes in what a step has changed. */
   takeChanges(now: number): void {
-    const { mailboxes, numbers } = this.#changes;
+    const { mailboxes, numbers, pauses } = this.#changes;
     // Of nearly all steps. A Map that is cleared gets a new table, even if it was empty.
-    if (mailboxes.size === 0) return;
+    if (mailboxes.size + pauses.size === 0) return;
+    if (pauses.size > 0) this.#takePauses(pauses, now);
     for (const number of numbers) this.#wakeLater(number, now);
     for (const [mailbox, wasRead] of mailboxes) {
       const watched = this.#watched.get(mailbox);
@@ -218,6 +226,19 @@ export class Watches<Owner extends WatchOwner> {
     }
   }
 
+  /** The mail of a paused mailbox counts as not there, so a pause ends the turn there, and the rests because of it. */
+  #takePauses(pauses: ReadonlySet<Name | ''>, now: number): void {
+    const names = pauses.has('') ? [...this.#watched.keys()] : (pauses as ReadonlySet<Name>);
+    for (const mailbox of names) {
+      const watched = this.#watched.get(mailbox);
+      if (watched) this.#update(watched, now, this.#state.isPaused(mailbox));
+    }
+    for (const number of [...this.#resting.keys()]) {
+      const mailbox = this.#state.message(number)?.mailbox;
+      if (mailbox !== undefined && this.#state.isPaused(mailbox)) this.#wakeLater(number, now);
+    }
+  }
+
   #notice(mailbox: Name, time: number): Notice {
     const first = this.#state.firstReady(mailbox);
     assert(first, 'a mailbox that is due has ready mail');
@@ -235,7 +256,7 @@ export class Watches<Owner extends WatchOwner> {
   #watchedAs(mailbox: Name, now: number): Watched<Owner> {
     let watched = this.#watched.get(mailbox);
     if (!watched) {
-      const readySince = this.#state.counts(mailbox).ready > 0 ? now : undefined;
+      const readySince = this.#hasReady(mailbox) ? now : undefined;
       const line = new IndexedHeap<Stand<Owner>>(placeOf);
       const outside = { due: 0, index: 0, isInHeap: false };
       watched = { mailbox, line, count: 0, readySince, turn: undefined, ...outside };
@@ -248,9 +269,12 @@ export class Watches<Owner extends WatchOwner> {
 
   #update(watched: Watched<Owner>, now: number, wasRead: boolean): void {
     if (wasRead) watched.turn = undefined;
-    const isReady = this.#state.counts(watched.mailbox).ready > 0;
-    watched.readySince = isReady ? (watched.readySince ?? now) : undefined;
+    watched.readySince = this.#hasReady(watched.mailbox) ? (watched.readySince ?? now) : undefined;
     this.#schedule(watched);
+  }
+
+  #hasReady(mailbox: Name): boolean {
+    return this.#state.counts(mailbox).ready > 0 && !this.#state.isPaused(mailbox);
   }
 
   /** A mailbox whose line is empty is kept while a turn runs, so that the next watch does not begin another one. */

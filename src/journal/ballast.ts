@@ -6,6 +6,7 @@ import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes, ballastFilesMax, ballastFilesMin, settleBytes } from '../base/limits.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull, noRoom } from './epoch.ts';
+import type { History } from './history.ts';
 
 const ballastName = /^[0-9]{2,3}$/;
 
@@ -16,8 +17,16 @@ export class Ballast {
   /** Names of the files that have their full length. */
   readonly #names: string[] = [];
 
-  /** Takes over what earlier owners left. */
-  constructor(disk: Disk, folder: string, filesMin = ballastFilesMin) {
+  readonly #history: Pick<History, 'giveUpOldest'> | undefined;
+
+  /** Takes over what earlier owners left. On a full disk `history` goes before the ballast. */
+  constructor(
+    disk: Disk,
+    folder: string,
+    filesMin = ballastFilesMin,
+    history?: Pick<History, 'giveUpOldest'>,
+  ) {
+    this.#history = history;
     this.#disk = disk;
     this.#folder = join(folder, 'spare');
     this.#filesMin = filesMin;
@@ -50,13 +59,13 @@ export class Ballast {
     return undefined;
   }
 
-  /** Does something that cannot wait: while the disk is full for it, removes one file after the other. */
+  /** Does something that cannot wait: while the disk is full for it, history goes, then one file after the other. */
   withBallast<T>(action: () => T): T {
     for (;;) {
       try {
         return action();
       } catch (error) {
-        if (!isDiskFull(error) || !this.giveUpOne()) throw error;
+        if (!isDiskFull(error) || !(this.giveUpHistory() || this.giveUpOne())) throw error;
       }
     }
   }
@@ -72,6 +81,11 @@ export class Ballast {
     } catch (error) {
       return noRoom(error);
     }
+  }
+
+  /** Removes the oldest file of history. False if there is none. */
+  giveUpHistory(): boolean {
+    return this.#history?.giveUpOldest() ?? false;
   }
 
   /** Removes one file. False if there is none. */

@@ -1,7 +1,9 @@
 // `ipc store check`: reads all of a store, and reports its content and its faults. Changes nothing.
 
+import { PausedMailboxes } from '../engine/paused-mailboxes.ts';
 import type { DeadLetterCount } from '../model/look-results.ts';
 import { type Envelope, isDeadLetter, type Name } from '../model/message.ts';
+import type { PausedNames } from '../model/pause-requests.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { CorruptionScanner, describeCorruption } from './corruption.ts';
@@ -45,6 +47,8 @@ export interface StoreReport {
   readonly bytes: number;
   /** Those that were given up, by the mailbox that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];
+  /** Mailboxes from which deliveries are paused. */
+  readonly paused: PausedNames;
 }
 
 export async function checkStore(folder: string, disk: Disk = realDisk): Promise<StoreReport> {
@@ -95,7 +99,10 @@ function extents(log: Log): Extent[] {
   return log.segments.map(extent);
 }
 
-type Contained = Pick<StoreReport, 'records' | 'mailboxes' | 'messages' | 'bytes' | 'deadLetters'>;
+type Contained = Pick<
+  StoreReport,
+  'records' | 'mailboxes' | 'messages' | 'bytes' | 'deadLetters' | 'paused'
+>;
 
 /** The fold of the records. */
 class Contents {
@@ -103,6 +110,7 @@ class Contents {
   /** Above the number of every message so far. */
   nextNumber = 1;
   readonly #messages = new Map<number, { mailbox: Name; to: Name; bytes: number }>();
+  readonly #paused = new PausedMailboxes();
 
   /** `record`: undefined if its type is unknown. */
   add(record: JournalRecord | undefined): void {
@@ -136,6 +144,7 @@ class Contents {
       messages: this.#messages.size,
       bytes: [...mailboxes.values()].reduce((sum, { bytes }) => sum + bytes, 0),
       deadLetters: [...deadLetters].map(([to, messages]) => ({ to, messages })),
+      paused: [...this.#paused.names],
     };
   }
 
@@ -159,6 +168,8 @@ class Contents {
       case 'settled':
         for (const number of record.numbers) this.#messages.delete(number);
         return;
+      case 'paused':
+        return this.#paused.apply(record);
     }
   }
 }

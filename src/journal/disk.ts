@@ -48,7 +48,9 @@ export interface Disk {
   read(path: string): Promise<Buffer | undefined>;
   /** Returns fewer bytes at the end of the file, and none if it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
-  /** Does nothing if it is not there. */
+  /** Length of a file; undefined if it is not there. */
+  size(path: string): number | undefined;
+  /** Does nothing if it is not there. After a power loss, either both names are as before, or none is. */
   rename(path: string, to: string): void;
   removeFile(path: string): void;
 }
@@ -151,6 +153,9 @@ export const realDisk: Disk = {
     } finally {
       close(file);
     }
+  },
+  size(path) {
+    return lstatSync(path, { throwIfNoEntry: false })?.size;
   },
   rename(path, to) {
     absentIs(undefined, () => renameSync(path, to));

@@ -2,6 +2,8 @@
 import {
   ballastFilesMin,
   bodyCacheBytesMax,
+  historyAgeMsDefault,
+  historyBytesDefault,
   logBytesCompact,
   segmentBytesMax,
   segmentGrowthBytes,
@@ -11,6 +13,7 @@ import {
 import type { Runtime } from '../base/runtime.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Disk } from './disk.ts';
+import type { HistoryBound } from './history.ts';
 import type { OwnerNote } from './paths.ts';
 
 export interface JournalLimits {
@@ -33,6 +36,11 @@ export const limitsDefault: JournalLimits = {
   ballastFilesMin,
 };
 
+export const historyDefault: HistoryBound = {
+  bytesMax: historyBytesDefault,
+  ageMsMax: historyAgeMsDefault,
+};
+
 export interface JournalOptions {
   /** The folder of the store; created if it is not there. */
   readonly folder: string;
@@ -50,4 +58,6 @@ export interface JournalOptions {
   readonly disk?: Disk;
   readonly runtime?: Pick<Runtime, 'now' | 'time' | 'defer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;
+  /** How much history is kept. */
+  readonly history?: HistoryBound | undefined;
 }

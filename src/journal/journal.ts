@@ -11,7 +11,6 @@ import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { Ballast } from './ballast.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, isMuchDead, messagesToCopy, rewriteAll } from './compaction.ts';
 import type { SegmentCorruption } from './corruption.ts';
@@ -24,12 +23,11 @@ import {
   isDiskFull,
   isFileLimit,
   justReplaced,
-  makeEpoch,
   passesFencing,
-  syncParents,
   whyLost,
 } from './epoch.ts';
 import { fileSystemWarnings } from './filesystem.ts';
+import type { History } from './history.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
 import { LiveIndex, type LogFile } from './live-index.ts';
 import { replayLog } from './log-replay.ts';
@@ -42,13 +40,13 @@ import {
   type SegmentRecord,
   type StoreRecord,
 } from './record-codec.ts';
-import { type Seed, segmentSeed } from './record-framing.ts';
-import { type Log, refuseNewer, survey } from './recovery.ts';
+import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
 import { SegmentList } from './segment-list.ts';
 import { byteLength } from './segment-writer.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
+import { type Takeover, takeOver } from './takeover.ts';
 
 /** A current segment with fewer dead bytes is not left when a session asks for compaction. */
 const deadBytesMinWanted = 4_096;
@@ -76,7 +74,9 @@ export class Journal {
   /** Found by the replay. */
   #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
-  readonly #ballast: Ballast;
+  readonly #history: History;
+  /** The epoch of the owner before. */
+  readonly #opened: number;
   readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
   /** Length of the header and the snapshot in the current segment. */
@@ -91,10 +91,12 @@ export class Journal {
   static async open(options: JournalOptions): Promise<Journal> {
     const { folder, disk = realDisk } = options;
     try {
-      refuseNewer(disk, folder);
-      const ballast = new Ballast(disk, folder, options.limits?.ballastFilesMin);
-      const own = await makeEpoch(disk, folder, options.owner, ballast);
-      const { journal, carried } = await Journal.#read(options, own, ballast);
+      const takeover = await takeOver(options);
+      const journal = new Journal(options, takeover);
+      const carried = await journal.#replay(takeover).catch((error) => {
+        abandonEpoch(disk, folder, takeover.own);
+        throw error;
+      });
       await journal.#begin(carried);
       return journal;
     } catch (error) {
@@ -102,39 +104,18 @@ export class Journal {
     }
   }
 
-  static async #read(
-    options: JournalOptions,
-    own: Epoch,
-    ballast: Ballast,
-  ): Promise<{ journal: Journal; carried: CarriedRecord[] }> {
-    const { folder, disk = realDisk } = options;
-    try {
-      const log = await survey(disk, folder, own.epoch);
-      if (log.store === undefined) await syncParents(disk, folder);
-      const journal = new Journal(options, own, log, ballast);
-      const { carried, corruption } = await replayLog(log, {
-        ...{ options, disk, epoch: own.epoch, isBallastShort: ballast.isShort },
-        limits: journal.#limits,
-        live: journal.#live,
-        segments: journal.#segments,
-        sequence: journal.#sequence,
-      });
-      journal.#corruption = corruption;
-      return { journal, carried };
-    } catch (error) {
-      abandonEpoch(disk, folder, own);
-      throw error;
-    }
-  }
-
-  private constructor(options: JournalOptions, own: Epoch, log: Log, ballast: Ballast) {
+  private constructor(options: JournalOptions, { own, log, ballast, history }: Takeover) {
     this.#options = options;
     this.#disk = options.disk ?? realDisk;
     this.#limits = { ...limitsDefault, ...options.limits };
     const { folder } = options;
     this.#folder = folder;
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
-    this.#segments = new SegmentList(this.#disk, folder, own.epoch, this.#quarantine);
+    this.#history = history;
+    history.mayChange = () => this.passesFencing();
+    const { epoch } = own;
+    this.#segments = new SegmentList(this.#disk, folder, epoch, this.#quarantine, history);
+    this.#opened = log.epoch;
     const onCorrupt = (number: number, file: LogFile) => {
       // A successor removes files, which is no corruption.
       if (!this.passesFencing()) throw this.lost();
@@ -143,7 +124,6 @@ export class Journal {
     };
     const { bodyCacheBytesMax } = this.#limits;
     this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onCorrupt);
-    this.#ballast = ballast;
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
     this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
     this.#own = own;
@@ -309,7 +289,7 @@ export class Journal {
     await this.sync();
     // 4. A successor that began before the record was written may be reading it.
     if (!this.passesFencing()) return;
-    this.#guard(() => this.#segments.removeFiles([oldest]));
+    await this.#removeFiles([oldest]);
   }
 
   /** Called when the addresses change. If the note cannot be written now, close() writes it. */
@@ -324,18 +304,38 @@ export class Journal {
    */
   abandon(): void {
     this.#failure ??= new IpcError('closed', 'the journal was abandoned');
+    this.#history.stop();
     this.#logWriter.abandon();
   }
 
   /** Syncs, and notes the sync point. A journal that failed only closes its files. */
   async close(): Promise<void> {
     await this.#syncing?.catch(() => {});
+    await this.#history.close();
     try {
       if (this.#failure === undefined) await this.sync();
       if (this.#failure === undefined) this.#seal();
     } finally {
       this.#failure ??= new IpcError('closed', 'the journal was closed');
       this.#logWriter.close();
+    }
+  }
+
+  async #replay({ log, own, ballast }: Takeover): Promise<CarriedRecord[]> {
+    const { carried, corruption } = await replayLog(log, {
+      ...{ options: this.#options, disk: this.#disk, limits: this.#limits, epoch: own.epoch },
+      ...{ live: this.#live, segments: this.#segments, sequence: this.#sequence },
+      isBallastShort: ballast.isShort,
+    });
+    this.#corruption = corruption;
+    return carried;
+  }
+
+  async #removeFiles(segments: readonly SegmentId[]): Promise<void> {
+    try {
+      await this.#segments.removeFiles(segments, this.#opened);
+    } catch (error) {
+      throw this.#fail(error);
     }
   }
 
@@ -356,7 +356,7 @@ export class Journal {
       this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
-      this.#guard(() => this.#segments.removeFiles(this.#segments.orphans()));
+      await this.#removeFiles(this.#segments.orphans());
       this.#seal();
     } catch (error) {
       // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.

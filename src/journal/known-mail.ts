@@ -11,7 +11,12 @@ interface TrackedMessage extends KnownMessage {
   mailbox: Name;
   attempt: number;
   holder: SessionId | undefined;
+  /** How many gaps were before the record that said its state. */
+  gaps: number;
 }
+
+/** Stands for the session that may hold a message since a gap. */
+const unknownSession = '0000000000000000' as SessionId;
 
 interface Holder {
   name: Name | '';
@@ -23,9 +28,18 @@ export class MailTracker implements KnownMail {
   /** Sessions that hold messages. */
   readonly #holders = new Map<SessionId, Holder>();
   readonly #paused = new Set<Name | ''>();
+  #gaps = 0;
 
-  message(number: number): TrackedMessage | undefined {
-    return this.#messages.get(number);
+  message(number: number): KnownMessage | undefined {
+    const message = this.#messages.get(number);
+    if (message?.holder !== undefined || message?.gaps === this.#gaps) return message;
+    // A gap may have had its delivery: it was no drop that settles it.
+    return message && { ...message, holder: unknownSession };
+  }
+
+  /** Records are missing. */
+  gap(): void {
+    this.#gaps++;
   }
 
   holderName(session: SessionId): Name | '' {
@@ -36,13 +50,21 @@ export class MailTracker implements KnownMail {
     return this.#paused;
   }
 
-  apply(record: JournalRecord): void {
+  has(number: number): boolean {
+    return this.#messages.has(number);
+  }
+
+  /** `kept`: of the messages that the record stores, those that are to be known; absent: all. */
+  apply(record: JournalRecord, kept?: readonly number[]): void {
     switch (record.kind) {
       case 'posted':
-        for (const envelope of envelopesOf(record)) this.#add(envelope, envelope.to);
+        for (const envelope of envelopesOf(record)) {
+          if (!kept || kept.includes(envelope.number)) this.#add(envelope, envelope.to);
+        }
         return this.#settle(record.settles);
       case 'copied': {
         const { number } = record.envelope;
+        if (kept && !kept.includes(number)) return;
         this.#add(record.envelope, record.mailbox);
         this.#change(number, record.mailbox, record.attempt, record.holder || undefined);
         return this.#name(record);
@@ -58,6 +80,7 @@ export class MailTracker implements KnownMail {
         return this.#settle(record.numbers);
       case 'paused':
         if (record.isPaused) this.#paused.add(record.mailbox);
+        else if (record.mailbox === '') this.#paused.clear();
         else this.#paused.delete(record.mailbox);
     }
   }
@@ -73,7 +96,8 @@ export class MailTracker implements KnownMail {
       to,
       from,
     };
-    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined });
+    const gaps = this.#gaps;
+    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined, gaps });
   }
 
   #change(
@@ -91,6 +115,7 @@ export class MailTracker implements KnownMail {
     message.mailbox = mailbox ?? message.mailbox;
     message.attempt = attempt;
     message.holder = holder;
+    message.gaps = this.#gaps;
   }
 
   #settle(numbers: readonly number[]): void {

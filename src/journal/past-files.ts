@@ -1,18 +1,17 @@
 // The files in which a store's past is, oldest first: history, quarantine, and the log itself.
-import { join } from 'node:path';
 import type { Disk } from './disk.ts';
-import { listEpochs, listSegments, segmentPath } from './paths.ts';
-import { decodeStoreRecord, isStoreRecord } from './record-codec.ts';
+import { startIn } from './history-file.ts';
 import {
-  isRecord,
-  isValid,
-  readRecord,
-  recordBytes,
-  recordHeaderBytes,
-  type SegmentId,
-  scanRecords,
-  segmentSeed,
-} from './record-framing.ts';
+  historyFilePath,
+  listEpochs,
+  listHistory,
+  listQuarantine,
+  listSegments,
+  quarantineFilePath,
+  segmentPath,
+} from './paths.ts';
+import { decodeStoreRecord, isStoreRecord } from './record-codec.ts';
+import { isRecord, isValid, type SegmentId, scanRecords, segmentSeed } from './record-framing.ts';
 import { survey } from './recovery.ts';
 
 /** A file of the past. */
@@ -30,10 +29,13 @@ export interface Past {
   readonly epoch: number;
 }
 
-const keptName = /^([0-9]{8,9})-([0-9]{6,9})\.log$/;
-const keptFolders = ['history', 'damaged'];
 /** A running owner may remove segments while they are surveyed, so that they have to be surveyed again. */
 const surveysMax = 50;
+
+/** There is a store. */
+export function hasPast(disk: Disk, folder: string): boolean {
+  return segmentsIn(disk, folder).length > 0 || listHistory(disk, folder).length > 0;
+}
 
 /** What is there of the past. Segments that a running owner begins meanwhile are not in it. */
 export async function listPast(disk: Disk, folder: string): Promise<Past> {
@@ -67,22 +69,23 @@ function segmentsIn(disk: Disk, folder: string): SegmentId[] {
 }
 
 function keptIn(disk: Disk, folder: string): PastFile[] {
-  return keptFolders.flatMap((kept) => {
-    const path = join(folder, kept);
-    return disk.list(path).flatMap((name) => {
-      const match = keptName.exec(name);
-      if (!match) return [];
-      const id = { epoch: Number(match[1]), segment: Number(match[2]) };
-      return [{ ...id, paths: [join(path, name)], bytes: undefined }];
-    });
+  const history = listHistory(disk, folder).map((id) => {
+    return { ...id, paths: [historyFilePath(folder, id)], bytes: undefined };
   });
+  const damaged = listQuarantine(disk, folder).map((id) => {
+    return { ...id, paths: [quarantineFilePath(folder, id)], bytes: undefined };
+  });
+  return [...history, ...damaged];
 }
 
-function fileOf(folder: string, { epoch, segment }: SegmentId, bytes: number | undefined) {
+function fileOf(
+  folder: string,
+  { epoch, segment }: SegmentId,
+  bytes: number | undefined,
+): PastFile {
   const id = { epoch, segment };
-  const name = `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
-  const kept = keptFolders.map((path) => join(folder, path, name));
-  return { ...id, paths: [segmentPath(folder, id), ...kept], bytes };
+  const moved = [historyFilePath(folder, id), quarantineFilePath(folder, id)];
+  return { ...id, paths: [segmentPath(folder, id), ...moved], bytes };
 }
 
 export function isBefore(one: SegmentId, other: SegmentId): boolean {
@@ -96,33 +99,40 @@ function keyOf({ epoch, segment }: SegmentId): string {
 /** The prologue of a segment. */
 export interface Prologue {
   readonly end: number;
-  /** The number of the record behind it; undefined if an earlier version wrote it, or it is not whole. */
+  /** The number of the record behind it; undefined if it has no stamp. */
   readonly start: number | undefined;
+  /** It is not corrupt, and all there. */
+  readonly isWhole: boolean;
 }
 
 /** undefined for a file that begins with no segment header. */
 export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
   const seed = segmentSeed(id);
-  const first = readRecord(bytes, 0, seed);
-  const header = first && decodeStoreRecord(first);
-  if (!first || header?.kind !== 'segment') return undefined;
-  const end = first.end + header.prologueBytes;
+  let end: number | undefined;
   let start: number | undefined;
-  for (const found of scanRecords(bytes, Math.min(end, bytes.length), seed)) {
-    if (!isRecord(found) || !isValid(found) || !isStoreRecord(found)) continue;
-    const record = decodeStoreRecord(found);
+  let isWhole = true;
+  for (const found of scanRecords(bytes, bytes.length, seed)) {
+    if (end !== undefined && found.offset >= end) break;
+    if (!isRecord(found) || !isValid(found)) {
+      isWhole = false;
+      continue;
+    }
+    const record = isStoreRecord(found) ? decodeStoreRecord(found) : undefined;
+    if (end === undefined) {
+      if (record?.kind !== 'segment') return undefined;
+      // If its first copy is corrupt, this is the second one, with which the rest of the prologue begins.
+      end = (found.offset === 0 ? found.end : found.offset) + record.prologueBytes;
+    }
     if (record?.kind === 'stamp') start = record.sequence;
   }
-  return { end, start };
+  return end === undefined ? undefined : { end, start, isWhole: isWhole && bytes.length >= end };
 }
 
-/** The number of the first record of an epoch, by its first segment; undefined if that does not say so. */
-export function epochStart(disk: Disk, file: PastFile): number | undefined {
+/** The number of the first record that is the file's own; undefined if it does not say so. */
+export function startAt(disk: Disk, file: PastFile): number | undefined {
   for (const path of file.paths) {
-    const begin = disk.readPart(path, 0, recordHeaderBytes);
-    const first = disk.readPart(path, 0, recordBytes(begin));
-    const end = prologueOf(first, file)?.end;
-    if (end !== undefined) return prologueOf(disk.readPart(path, 0, end), file)?.start;
+    const start = startIn(disk, path, file)?.sequence ?? 0;
+    if (start > 0) return start;
   }
   return undefined;
 }

@@ -17,22 +17,35 @@ import {
   decodeRecord,
   decodeStoreRecord,
   isStoreRecord,
+  kindOfType,
   type StampRecord,
 } from './record-codec.ts';
 import {
-  isRecord,
-  type LostBytes,
-  type RawRecord,
+  nextRecord,
+  type RecordHeader,
+  rawRecordAt,
+  readHeader,
+  recordHeaderBytes,
+  type Seed,
   type SegmentId,
-  scanRecords,
   segmentSeed,
 } from './record-framing.ts';
 
 export interface FoldOptions {
   /** Only events of records with higher numbers; absent: all, also those of records that have no number. */
   readonly after?: number | undefined;
-  /** How many bytes of each body are wanted; 0 for none. */
+  /** How many bytes of each body are wanted. 0 for none: then a corrupt body goes unnoticed. */
   readonly partBytesMax: number;
+  /** Absent: all messages are wanted. */
+  readonly filter?: PastFilter | undefined;
+}
+
+/** Which messages are wanted, with all that happens to them. Nothing is kept of the others. */
+export interface PastFilter {
+  /** `body`: undefined if it is corrupt on disk. */
+  wants(envelope: Envelope, body: Buffer | undefined): boolean;
+  /** A quick test before that: false if no message with the body from `begin` up to `end` is wanted. */
+  mayWant?(bytes: Buffer, begin: number, end: number): boolean;
 }
 
 export interface FileToFold extends SegmentId {
@@ -43,12 +56,18 @@ export interface FileToFold extends SegmentId {
 /** All events of one record are in one batch. */
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
-/** Records that one step takes. */
-const stepRecords = 64;
+const noBytes: Buffer = Buffer.alloc(0);
+/** What one step reads, unless a record is longer. */
+const stepRecords = 256;
+const stepBytes = 256 * 1024;
 
 /** The file that is being read. */
 interface OpenFile extends SegmentId {
-  readonly found: Iterator<RawRecord | LostBytes>;
+  readonly bytes: Buffer;
+  /** How many of them count. */
+  readonly length: number;
+  readonly seed: Seed;
+  offset: number;
   /** An earlier version wrote it, so all that it has counts. */
   readonly isWithoutStamps: boolean;
   readonly prologueEnd: number;
@@ -56,8 +75,11 @@ interface OpenFile extends SegmentId {
   readonly numberEnd: number;
   /** The number of the next record; 0 if that is not known, or it has none. */
   next: number;
+  /** A hole was read, and no stamp since. */
+  isLost: boolean;
   /** The valid records behind a hole, until a stamp says their numbers. */
-  behindHole: JournalRecord[] | undefined;
+  behindHole: (JournalRecord | undefined)[] | undefined;
+  isBroken: boolean;
   /** Messages of which a record without a number told first. */
   readonly learned: Set<number>;
 }
@@ -65,6 +87,7 @@ interface OpenFile extends SegmentId {
 export class PastFold {
   readonly #after: number | undefined;
   readonly #partBytesMax: number;
+  readonly #filter: PastFilter | undefined;
   readonly #mail = new MailTracker();
   #file: OpenFile | undefined;
   /** The highest number of a record so far, and its epoch; 0 before the first one. */
@@ -77,12 +100,15 @@ export class PastFold {
   #ready: EventBatch[] = [];
   #events: MailEvent[] = [];
   #eventBytes = 0;
+  /** The body of the last `stored` event, and the part of it that the event has. */
+  #lastPart = { source: noBytes, copy: noBytes };
   #gap: EventGap | undefined;
   /** There was a gap behind `after`. */
   #hasGap = false;
 
-  constructor({ after, partBytesMax }: FoldOptions) {
+  constructor({ after, partBytesMax, filter }: FoldOptions) {
     this.#after = after;
+    this.#filter = filter;
     this.#partBytesMax = partBytesMax;
   }
 
@@ -91,17 +117,21 @@ export class PastFold {
     const { epoch, segment } = file;
     const prologue = prologueOf(bytes, file);
     const isSame = this.#file?.epoch === epoch && this.#file.segment === segment;
-    const isWithoutStamps = prologue !== undefined && prologue.start === undefined;
+    const isWithoutStamps = prologue?.isWhole === true && prologue.start === undefined;
+    const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
+    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
     // Only a segment counts up to a length: a packed file was written anew.
     const counting = prologue ? (file.bytes ?? bytes.length) : bytes.length;
     // There is no number by which a second copy would be known.
     const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
     this.#file = {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
-      found: scanRecords(bytes, length, segmentSeed(file)),
+      ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
       next: 0,
+      isLost: false,
       behindHole: undefined,
+      isBroken: false,
       learned: new Set(),
     };
   }
@@ -110,16 +140,20 @@ export class PastFold {
   step(): boolean {
     const file = this.#file;
     if (!file) return false;
-    for (let count = 0; count < stepRecords; count++) {
-      const { done, value: found } = file.found.next();
-      if (done) {
-        this.#endHole(file, 0);
-        return false;
+    const { bytes, length, seed } = file;
+    const stop = Math.min(length, file.offset + stepBytes);
+    for (let count = 0; count < stepRecords && file.offset < stop; count++) {
+      const { offset } = file;
+      const header = readHeader(bytes, offset, seed);
+      if (header && header.end <= length) {
+        file.offset = header.end;
+        this.#read(file, offset, header);
+      } else {
+        file.offset = nextRecord(bytes, offset + 1, length, seed);
+        this.#lost(file);
       }
-      if (isRecord(found)) this.#read(file, found);
-      else this.#lost(file, found);
     }
-    return true;
+    return file.offset < length;
   }
 
   /** The batches that are complete. */
@@ -130,38 +164,100 @@ export class PastFold {
   }
 
   end(): EventBatch {
+    if (this.#file) this.#endHole(this.#file, 0);
     return this.#batch(false);
   }
 
-  #lost(file: OpenFile, { offset }: LostBytes): void {
-    this.#endHole(file, 0);
+  #lost(file: OpenFile): void {
     file.next = 0;
-    if (!file.isWithoutStamps && offset >= file.prologueEnd) file.behindHole = [];
+    file.isLost = true;
+    // The zeros at the end of a file are no hole before another record.
+    file.isBroken = file.behindHole !== undefined;
   }
 
-  #read(file: OpenFile, raw: RawRecord): void {
-    if (isStoreRecord(raw)) {
+  /** Another hole follows the records behind a hole: no stamp says their numbers. */
+  #endBroken(file: OpenFile): void {
+    if (!file.isBroken) return;
+    file.isBroken = false;
+    this.#endHole(file, 0);
+  }
+
+  #read(file: OpenFile, offset: number, header: RecordHeader): void {
+    this.#endBroken(file);
+    const { bytes } = file;
+    const kind = kindOfType(bytes[offset + 2] as number);
+    if (!kind) {
+      const raw = rawRecordAt(bytes, offset, header);
       const record = unlessCorrupt(() => decodeStoreRecord(raw));
-      if (record?.kind === 'stamp') this.#stamp(file, record);
-      return;
+      if (record?.kind === 'stamp') return this.#stamp(file, record);
+      if (isStoreRecord(raw)) return;
     }
     const sequence = file.next;
     if (sequence > 0) file.next++;
     if (sequence >= file.numberEnd) return;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
-    const record = unlessCorrupt(() => decodeRecord(raw));
-    if (file.behindHole) {
-      if (record) file.behindHole.push(record);
-    } else if (sequence > 0 && !isSeen) {
-      this.#reach(file, sequence);
-      if (record) this.#apply(record, sequence);
-    } else if (record) this.#repeated(file, record);
+    const isBehindHole = file.isLost && offset >= file.prologueEnd && !file.isWithoutStamps;
+    const isNext = sequence > 0 && !isSeen;
+    if (isNext) this.#reach(file, sequence);
+    if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
+    const record = this.#decode(bytes, offset, header);
+    if (isBehindHole) {
+      file.behindHole ??= [];
+      file.behindHole.push(record);
+    } else if (!record) return;
+    else if (isNext) this.#apply(record, sequence);
+    else this.#repeated(file, record);
+  }
+
+  #decode(bytes: Buffer, offset: number, header: RecordHeader): JournalRecord | undefined {
+    // Without checksums of bodies that nobody wants, a store is read in half the time.
+    const isChecked = this.#partBytesMax > 0 || this.#filter !== undefined;
+    const raw = rawRecordAt(bytes, offset, header, isChecked);
+    return unlessCorrupt(() => decodeRecord(raw));
+  }
+
+  /** Nothing in the record is about a message that is wanted, as far as that is seen at a glance. */
+  #isUnwanted(
+    kind: JournalRecord['kind'],
+    bytes: Buffer,
+    offset: number,
+    { bodyOffset, end }: RecordHeader,
+  ): boolean {
+    const meta = offset + recordHeaderBytes;
+    switch (kind) {
+      case 'posted': {
+        const mayWant = this.#filter?.mayWant?.(bytes, bodyOffset, end) ?? true;
+        return !mayWant && !this.#knowsAny(bytes, settlesAt(bytes, meta));
+      }
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return !this.#mail.has(numberAt(bytes, meta));
+      case 'settled':
+        return !this.#knowsAny(bytes, meta);
+      case 'copied':
+      case 'paused':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  /** `at`: of a list of numbers. */
+  #knowsAny(bytes: Buffer, at: number): boolean {
+    const count = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0;
+    const end = Math.min(at + 4 + 8 * count, bytes.length - 7);
+    for (let item = at + 4; item < end; item += 8) {
+      if (this.#mail.has(numberAt(bytes, item))) return true;
+    }
+    return false;
   }
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
     this.#endHole(file, sequence);
     file.next = sequence;
+    file.isLost = false;
     if (sequence > 0) this.#time = time;
   }
 
@@ -172,10 +268,11 @@ export class PastFold {
     file.behindHole = undefined;
     for (const [index, record] of records.entries()) {
       const sequence = next - records.length + index;
-      if (next === 0 || sequence <= 0) this.#repeated(file, record);
-      else if (sequence > this.#last && sequence < file.numberEnd) {
+      if (next === 0 || sequence <= 0) {
+        if (record) this.#repeated(file, record);
+      } else if (sequence > this.#last && sequence < file.numberEnd) {
         this.#reach(file, sequence);
-        this.#apply(record, sequence);
+        if (record) this.#apply(record, sequence);
       }
     }
   }
@@ -183,6 +280,7 @@ export class PastFold {
   /** The record with this number is the next one. What is missing before it is a gap. */
   #reach({ epoch }: OpenFile, sequence: number): void {
     const before = this.#last === 0 ? this.#after : Math.max(this.#last, this.#after ?? 0);
+    if (this.#last > 0 && sequence > this.#last + 1) this.#mail.gap();
     if (before !== undefined && sequence > before + 1) {
       if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
       this.#gap = { from: before + 1, to: sequence - 1 };
@@ -233,14 +331,17 @@ export class PastFold {
   }
 
   #apply(record: JournalRecord, sequence: number, isCopy = record.kind === 'copied'): void {
-    const isBehind = this.#after === undefined || sequence > this.#after;
+    const kept = this.#filter ? wantedOf(record, this.#filter, this.#mail) : undefined;
     // A copy tells again of a message that was posted before. Without a gap that was told already, or is before `after`.
     const isTold = isCopy && this.#after !== undefined && !this.#hasGap;
-    if (isBehind && !isTold) {
-      for (const event of eventsOf(record, this.#mail))
+    if (!isTold && (this.#after === undefined || sequence > this.#after)) {
+      for (const event of eventsOf(record, this.#mail)) {
+        if (kept && 'envelope' in event && !kept.includes(event.envelope.number)) continue;
+        if (kept && 'message' in event && !this.#isKept(event.message.number, kept)) continue;
         this.#add(event, sequence, timeIn(event, record));
+      }
     }
-    this.#mail.apply(record);
+    this.#mail.apply(record, kept);
     if (record.kind === 'posted') {
       for (const { number } of envelopesOf(record)) this.#newest = Math.max(this.#newest, number);
     }
@@ -248,17 +349,24 @@ export class PastFold {
     if (isFull) this.#ready.push(this.#batch(true));
   }
 
-  #add(event: EventOfRecord, sequence: number, time = this.#time): void {
+  #isKept(number: number, kept: readonly number[]): boolean {
+    return this.#mail.has(number) || kept.includes(number);
+  }
+
+  #add(each: EventOfRecord, sequence: number, time = this.#time): void {
     // Records without stamps have no time of their own: that of what was before them is the nearest.
     if (time > this.#time) this.#time = time;
-    if (event.kind !== 'stored') {
-      this.#events.push({ ...event, sequence, time } as MailEvent);
-      return;
-    }
-    // A copy: the file's bytes should not stay in memory as long as the event does.
-    const part = event.part && Buffer.from(event.part.subarray(0, this.#partBytesMax));
-    this.#events.push({ ...event, part, sequence, time });
-    this.#eventBytes += part?.length ?? 0;
+    // Not a spread, which takes longer than all else that is done with an event.
+    const event = Object.assign(each, { sequence, time }) as MailEvent;
+    this.#events.push(event);
+    if (event.kind !== 'stored' || !event.part) return;
+    // A copy: the file's bytes should not stay in memory as long as the event does. The messages of a post share it.
+    const { source, copy } = this.#lastPart;
+    const isSame = source === event.part;
+    const part = isSame ? copy : Buffer.from(event.part.subarray(0, this.#partBytesMax));
+    this.#lastPart = { source: event.part, copy: part };
+    Object.assign(event, { part });
+    if (!isSame) this.#eventBytes += part.length;
   }
 
   #batch(hasMore: boolean): EventBatch {
@@ -266,9 +374,30 @@ export class PastFold {
     const batch = { events: this.#events, next, gap: this.#gap, hasMore };
     this.#events = [];
     this.#eventBytes = 0;
+    this.#lastPart = { source: noBytes, copy: noBytes };
     this.#gap = undefined;
     return batch;
   }
+}
+
+/** The numbers of messages that the record stores, if they are wanted. */
+function wantedOf(record: JournalRecord, filter: PastFilter, mail: MailTracker): readonly number[] {
+  if (record.kind !== 'posted' && record.kind !== 'copied') return [];
+  const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
+  const wanted = all.filter((each) => mail.has(each.number) || filter.wants(each, record.body));
+  return wanted.map(({ number }) => number);
+}
+
+/** Where the list is that says what a post settles. `meta`: where its envelope begins. */
+function settlesAt(bytes: Buffer, meta: number): number {
+  const textEnd = (at: number) => at + 1 + (bytes[at] ?? 0);
+  const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
+  const machineEnd = textEnd(textEnd(answersEnd) + 4);
+  return machineEnd + 4 + 4 + 8;
+}
+
+function numberAt(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 /** The time of the event, if the record has it. */

@@ -19,6 +19,7 @@ export interface OwnerNote {
 
 const ownerBytesMax = 65_536;
 const epochName = /^[0-9]{8,9}$/;
+const historyName = /^([0-9]{8,9})-([0-9]{6,9})\.log$/;
 const segmentName = /^seg-([0-9]{6,9})\.log$/;
 
 export function epochsPath(folder: string): string {
@@ -53,6 +54,46 @@ export function listSegments(disk: Disk, folder: string, epoch: number): Segment
   const matches = disk.list(epochPath(folder, epoch)).map((name) => segmentName.exec(name));
   const segments = matches.flatMap((match) => (match ? [Number(match[1])] : []));
   return segments.sort((one, other) => one - other).map((segment) => ({ epoch, segment }));
+}
+
+export function historyPath(folder: string): string {
+  return join(folder, 'history');
+}
+
+/** Where a segment lies that the log does not need any more. */
+export function historyFilePath(folder: string, id: SegmentId): string {
+  return join(historyPath(folder), keptName(id));
+}
+
+/** Where such a segment lies in which corruption was found. */
+export function quarantineFilePath(folder: string, id: SegmentId): string {
+  return join(quarantinePath(folder), keptName(id));
+}
+
+export function quarantinePath(folder: string): string {
+  return join(folder, 'damaged');
+}
+
+function keptName({ epoch, segment }: SegmentId): string {
+  return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
+}
+
+/** Oldest first. */
+export function listHistory(disk: Disk, folder: string): SegmentId[] {
+  return listKept(disk, historyPath(folder));
+}
+
+/** Oldest first. */
+export function listQuarantine(disk: Disk, folder: string): SegmentId[] {
+  return listKept(disk, quarantinePath(folder));
+}
+
+function listKept(disk: Disk, path: string): SegmentId[] {
+  const matches = disk.list(path).map((name) => historyName.exec(name));
+  const files = matches.flatMap((match) =>
+    match ? [{ epoch: Number(match[1]), segment: Number(match[2]) }] : [],
+  );
+  return files.sort((one, other) => one.epoch - other.epoch || one.segment - other.segment);
 }
 
 /** `durable` is the latest sync point. It has a checksum, since it counts even if no sync point is left in the log. */

@@ -184,6 +184,11 @@ export function isStoreRecord({ type }: RawRecord): boolean {
   return type < typeOf.posted;
 }
 
+/** What the engine calls records of this type; undefined for types of the journal itself, and unknown ones. */
+export function kindOfType(type: number): JournalRecord['kind'] | undefined {
+  return type < typeOf.posted ? undefined : (kindOf.get(type) as JournalRecord['kind'] | undefined);
+}
+
 /** undefined for a record that is not the journal's own. */
 export function decodeStoreRecord(record: RawRecord): StoreRecord | undefined {
   return decoded(record, (reader) => {

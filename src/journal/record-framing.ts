@@ -2,7 +2,7 @@
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
 import { ByteWriter } from '../base/binary.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32Between } from '../base/crc32.ts';
 import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
 /** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
@@ -87,8 +87,8 @@ export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
 
 function headerChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
   const meta = offset + recordHeaderBytes;
-  const fields = crc32(bytes.subarray(offset, offset + 16), seed);
-  return crc32(bytes.subarray(meta, meta + metaBytes), fields);
+  const fields = crc32Between(bytes, offset, offset + 16, seed);
+  return crc32Between(bytes, meta, meta + metaBytes, fields);
 }
 
 /** The record that begins at `offset`; undefined unless all of it is valid. */
@@ -104,24 +104,34 @@ export function isValid(record: RawRecord): record is ValidRecord {
 /** The record that begins at `offset`, even with a corrupt body; undefined without a valid header. */
 function readRawRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
   const header = readHeader(bytes, offset, seed);
-  if (!header) return undefined;
+  return header && rawRecordAt(bytes, offset, header);
+}
+
+/** The record that begins at `offset` with this header. `isChecked`: its body is compared with its checksum. */
+export function rawRecordAt(
+  bytes: Buffer,
+  offset: number,
+  header: RecordHeader,
+  isChecked = true,
+): RawRecord {
   const { bodyOffset, end } = header;
   const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
   const read = bytes.subarray(bodyOffset, end);
-  const isWhole = end <= bytes.length && crc32(read) === bodyChecksum;
+  const isWhole = end <= bytes.length && (!isChecked || crc32(read) === bodyChecksum);
   const type = bytes.readUInt8(offset + 2);
   const flags = bytes.readUInt8(offset + 3);
   return { type, flags, offset, end, meta, body: isWhole ? read : undefined, bodyChecksum };
 }
 
-interface RecordHeader {
+/** A valid header: where the body of its record begins, and where it ends. */
+export interface RecordHeader {
   readonly bodyOffset: number;
   readonly end: number;
 }
 
 /** undefined if the header is not valid. */
-function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHeader | undefined {
+export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHeader | undefined {
   if (offset + recordHeaderBytes > bytes.length) return undefined;
   if (bytes.readUInt16BE(offset) !== magic) return undefined;
   const metaBytes = bytes.readUInt32BE(offset + 4);
@@ -175,7 +185,7 @@ export function isRecord(found: RawRecord | LostBytes): found is RawRecord {
 }
 
 /** Offset of the next record that ends by `bytesMax`; without one, `bytesMax`. */
-function nextRecord(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
+export function nextRecord(bytes: Buffer, from: number, bytesMax: number, seed: Seed): number {
   let at = bytes.indexOf(magicBytes, from);
   for (; at !== -1; at = bytes.indexOf(magicBytes, at + 1)) {
     const header = readHeader(bytes, at, seed);

@@ -45,6 +45,8 @@ const headersBytesRead = 65_536;
 
 /** What counts in a store. */
 export interface Log {
+  /** The epoch of its last owner; 0 for a new store. Later epochs never opened. */
+  readonly epoch: number;
   /** undefined for a new store. */
   readonly store: string | undefined;
   readonly nextNumber: number;
@@ -61,7 +63,7 @@ export interface LogSegment extends SegmentId {
   readonly nextNumber?: number;
 }
 
-const emptyLog: Log = { store: undefined, nextNumber: 1, segments: [] };
+const emptyLog: Log = { epoch: 0, store: undefined, nextNumber: 1, segments: [] };
 const start: Position = { segment: 0, offset: 0 };
 
 /** Throws store_newer if a newer version wrote any segment. Called before anything is changed. */
@@ -111,13 +113,24 @@ export async function replay(
   runtime: Pick<Runtime, 'now' | 'defer'> = systemRuntime,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
-  const places = new FilePlaces();
   let since = runtime.now();
-  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
-    readInto(reader, places, found);
+  for (const _ of readEach(bytes, segment, reader)) {
     if (runtime.now() - since < readMsMax) continue;
     await new Promise<void>((resolve) => runtime.defer(resolve));
     since = runtime.now();
+  }
+}
+
+/** Reads one record of the first `segment.bytes` bytes at each step. */
+export function* readEach(
+  bytes: Buffer,
+  segment: SegmentId & { readonly bytes: number },
+  reader: Reader,
+): Generator<void> {
+  const places = new FilePlaces();
+  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
+    readInto(reader, places, found);
+    yield;
   }
 }
 
@@ -193,13 +206,13 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
     }
     const measured = await measure(id);
     segments.push({ ...id, ...measured, bytes: Math.min(measured.bytes, bytes) });
-    if (measured.bytes < bytes) return { store, nextNumber, segments };
+    if (measured.bytes < bytes) return { epoch, store, nextNumber, segments };
   }
   for (const id of unlisted(epoch, newest, durable).filter(counts)) {
     const isNewest = newest !== undefined && isSame(id, newest.id);
     segments.push({ ...id, ...(await measure(id)), ...(isNewest && { nextNumber }) });
   }
-  return { store, nextNumber, segments };
+  return { epoch, store, nextNumber, segments };
 }
 
 async function readImages(disk: Disk, folder: string, epoch: number): Promise<Image[]> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
+import type { History } from './history.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -13,11 +14,13 @@ export class SegmentList {
   readonly #folder: string;
   readonly #epoch: number;
   readonly #quarantine: Quarantine;
+  readonly #history: History;
   /** Oldest first. */
   readonly files: LogFile[] = [];
 
   /** `epoch`: the owner's. Only in older ones are orphans looked for, and folders removed. */
-  constructor(disk: Disk, folder: string, epoch: number, quarantine: Quarantine) {
+  constructor(disk: Disk, folder: string, epoch: number, quarantine: Quarantine, history: History) {
+    this.#history = history;
     this.#disk = disk;
     this.#folder = folder;
     this.#epoch = epoch;
@@ -66,19 +69,24 @@ export class SegmentList {
   }
 
   /**
-   * Removes files that do not count; those with corruption go into quarantine. The folders of older
-   * epochs in which nothing counts go, too.
+   * Removes files that do not count any more: into history, and those with corruption into quarantine. The folders of
+   * older epochs in which nothing counts go, too. Epochs above `opened` but for the owner's never opened, so nothing in
+   * them ever counted.
    */
-  removeFiles(segments: readonly SegmentId[]): void {
+  async removeFiles(segments: readonly SegmentId[], opened: number): Promise<void> {
+    if (segments.length > 0) await this.#history.prepare();
     for (const id of segments) {
-      const isQuarantined = this.#quarantine.takeSegment(id);
-      if (!isQuarantined) this.#disk.removeFile(segmentPath(this.#folder, id));
+      if (this.#quarantine.takeSegment(id)) continue;
+      if (id.epoch <= opened || id.epoch === this.#epoch) this.#history.take(id);
+      else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
+    await this.#history.sync();
     const counting = new Set(this.files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, this.#folder)) {
       if (epoch < this.#epoch && !counting.has(epoch)) {
         removeEpoch(this.#disk, this.#folder, epoch);
       }
     }
+    this.#history.tidy([...this.files]);
   }
 }

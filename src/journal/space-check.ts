@@ -1,6 +1,7 @@
 // Whether the disk has space. A post can wait, so it is refused before anything is written unless there
 // are zeros for its record, a reserve behind them, and all ballast. What must not wait, such as offers and
-// settles, uses the reserve, and then the ballast.
+// settles, uses the reserve, and then the ballast. History goes before any of that: a file of it is removed
+// first, and what found no room is tried again.
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes, idBytesMax, settleReserveBytes } from '../base/limits.ts';
 import type { Ballast } from './ballast.ts';
@@ -9,8 +10,8 @@ import type { LogWriter } from './log-writer.ts';
 
 const fullWarning =
   'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
-/** At most how much longer the record of a post is than its frame: envelope and header. */
-const postedBytesExtra = 640;
+/** At most how much longer the record of a post is than its frame: envelope, header, and the stamp before it. */
+const postedBytesExtra = 676;
 /** The same for each further message of the post: number and id. */
 const alsoBytesExtra = 8 + 1 + idBytesMax;
 /** At most how much longer a copy is than the record that it is made from: mailbox, attempt, holder. */
@@ -39,16 +40,20 @@ export class SpaceCheck {
   /** The space stays reserved until appended(). `messages`: how many are live without this post. */
   forPost(frameBytes: number, also: number, messages: number): boolean {
     const bytes = frameBytes + postedBytesExtra + also * alsoBytesExtra;
-    const lack = this.#reserve(bytes);
-    this.#isSegmentShort = lack !== undefined;
-    this.#lack = lack ?? this.#ballast.refill(messages + also);
+    do {
+      const lack = this.#reserve(bytes);
+      this.#isSegmentShort = lack !== undefined;
+      this.#lack = lack ?? this.#ballast.refill(messages + also);
+    } while (isDiskFull(this.#lack) && this.#ballast.giveUpHistory());
     this.isDiskFull = isDiskFull(this.#lack);
     if (!this.#lack) this.#reservedBytes += bytes;
     return !this.#lack;
   }
 
   forCopies(recordBytes: readonly number[]): boolean {
-    this.#lack = this.#reserve(recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0));
+    const bytes = recordBytes.reduce((sum, bytes) => sum + bytes + copyBytesExtra, 0);
+    do this.#lack = this.#reserve(bytes);
+    while (isDiskFull(this.#lack) && this.#ballast.giveUpHistory());
     return !this.#lack;
   }
 

@@ -3,12 +3,12 @@
 //
 // 1. listPast() says which files there are. A file that is gone when its turn comes was moved, packed into a later
 //    one, or dropped with the oldest of history: then it is asked again, and the reading goes on behind the last file.
-// 2. Records of earlier epochs with the number at which an epoch began, or a higher one, do not count.
+// 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { epochStart, isBefore, listPast, type Past, type PastFile } from './past-files.ts';
+import { isBefore, listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import type { SegmentId } from './record-framing.ts';
 import { refuseNewer } from './recovery.ts';
@@ -37,6 +37,7 @@ export async function* readEvents(
   const fold = new PastFold(options);
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
+  const starts: Starts = new Map();
   let searches = 0;
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
@@ -44,13 +45,14 @@ export async function* readEvents(
     const bytes = await readFirst(disk, file.paths);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
+      starts.clear();
       const next = past.files.findIndex((each) => isBefore(read, each));
       index = next === -1 ? past.files.length : next;
       continue;
     }
     searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file));
+    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file, starts));
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
@@ -73,12 +75,22 @@ async function readFirst(disk: Disk, paths: readonly string[]): Promise<Buffer |
   return undefined;
 }
 
-/** Where the next epoch begins; undefined if `file` has a length that counts, or no epoch behind it says so. */
-function startBehind(disk: Disk, { files }: Past, file: PastFile): number | undefined {
+/** Where files begin, as far as they were asked for. */
+type Starts = Map<string, number | undefined>;
+
+/** Where the files behind this one begin; undefined if its length says what counts, or none of them says so. */
+function startBehind(
+  disk: Disk,
+  { files }: Past,
+  file: PastFile,
+  starts: Starts,
+): number | undefined {
   if (file.bytes !== undefined) return undefined;
   for (const later of files) {
-    if (later.epoch <= file.epoch || later.segment !== 1) continue;
-    const start = epochStart(disk, later);
+    if (!isBefore(file, later)) continue;
+    const key = `${later.epoch} ${later.segment}`;
+    if (!starts.has(key)) starts.set(key, startAt(disk, later));
+    const start = starts.get(key);
     if (start !== undefined) return start;
   }
   return undefined;

@@ -75,6 +75,8 @@ export interface Stored {
   readonly reader: boolean;
   /** No reader was waiting, but a session that watches the mailbox will be woken unless the message is read before. */
   readonly watched: boolean;
+  /** A person has paused deliveries from the mailbox: the message is kept, and nobody gets it until they are resumed. */
+  readonly paused: boolean;
   /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
   readonly before: number;
   /**
@@ -99,6 +101,8 @@ export interface Fetched {
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
   readonly elsewhere: readonly MailElsewhere[];
+  /** Those of the mailboxes from which a person has paused deliveries; absent when there are none. */
+  readonly paused?: readonly string[];
 }
 
 /** The result of a peek. */

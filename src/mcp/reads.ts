@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import type { BrokerSession } from '../app/context.ts';
 import { type OperationParameters, operations } from '../app/operations.ts';
+import { pausedFacts } from '../app/pause-words.ts';
 import { deliveryFacts, elsewhereFacts, unreadFacts, withFacts } from '../app/receipt-words.ts';
 import { deliveryTitle, moreThere, type Notes, type QuestionNames } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
@@ -120,8 +121,9 @@ export class Reads {
     await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
     noteRedelivery(request, deliveries, plan);
     const [first, second] = deliveries;
-    const all = withFacts(notes, elsewhereFacts(found.elsewhere));
-    if (!first) return presentNoMail(mailboxes, undefined, all);
+    const { paused, elsewhere } = found;
+    const all = withFacts(notes, [...pausedFacts(paused), ...elsewhereFacts(elsewhere)]);
+    if (!first) return presentNoMail(mailboxes, undefined, all, paused);
     const ticket = this.#settlement.hand(request, { broker: name, mailboxes }, deliveries);
     const remaining = found.remaining + rest.length;
     if (second) return presentDeliveries(mailboxes, deliveries, blocks, remaining, ticket, all);
@@ -160,7 +162,7 @@ export class Reads {
   ): Promise<string> {
     if (!delivery) {
       const notes = withFacts(request.notes, unreadFacts(mailboxes, left));
-      return presentNoMail(mailboxes, seconds, notes);
+      return presentNoMail(mailboxes, seconds, notes, left.paused);
     }
     const ticket = this.#settlement.hand(request, { broker: name, mailboxes }, [delivery]);
     return this.#presentOne(delivery, mailboxes, ticket, request);

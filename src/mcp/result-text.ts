@@ -1,5 +1,6 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark and the age of mail.
+import { pauseAdvice, pausedFacts } from '../app/pause-words.ts';
 import { sanitize, sentBy } from '../app/sanitize.ts';
 import {
   anyOf,
@@ -127,23 +128,31 @@ export function presentDirect(title: string, body: Buffer, notes: Notes): string
   return lines(head(title, all), fenced('', text), directFoot);
 }
 
-/** `seconds`: how long a wait lasted; undefined for a fetch. */
+/** `seconds`: how long a wait lasted; undefined for a fetch. `paused`: those of the mailboxes that are. */
 export function presentNoMail(
   mailboxes: MailboxList,
   seconds: number | undefined,
   notes: Notes,
+  paused: readonly Name[] = [],
 ): string {
   const time = seconds === undefined ? 'now' : `within ${seconds} s`;
   const title = `No message for ${anyOf(mailboxes)} ${time}`;
-  return lines(head(title, notes), `Next: wait ${asParameter(mailboxes)}.`);
+  const advice = paused.length > 0 ? [pauseAdvice] : [];
+  return lines(head(title, notes), ...advice, `Next: wait ${asParameter(mailboxes)}.`);
 }
 
 /** `unread`: messages that are there now. */
-export function presentWatch(mailboxes: MailboxList, unread: number, notes: Notes): string {
+export function presentWatch(
+  mailboxes: MailboxList,
+  { unread, paused }: { readonly unread: number; readonly paused: readonly Name[] },
+  notes: Notes,
+): string {
   const there = unread === 0 ? [] : [`${messages(unread)} there already`];
   const title = `You will be woken when there is mail in ${anyOf(mailboxes)}`;
-  const then = unread === 0 ? 'End your turn.' : `Next: wait ${asParameter(mailboxes)}.`;
-  return lines(head(title, [...there, ...notes]), then);
+  const canRead = unread > 0 && paused.length < mailboxes.length;
+  const then = canRead ? `Next: wait ${asParameter(mailboxes)}.` : 'End your turn.';
+  const advice = paused.length > 0 ? [pauseAdvice] : [];
+  return lines(head(title, [...there, ...pausedFacts(paused), ...notes]), ...advice, then);
 }
 
 /** `words`: how the agent has itself woken, if it can. */

@@ -13,6 +13,7 @@ import {
   operations,
   parseCall,
 } from '../app/operations.ts';
+import { pausedFacts } from '../app/pause-words.ts';
 import {
   noAddress,
   presentError,
@@ -270,7 +271,9 @@ async function status(
     const [mailbox] = given.mailbox;
     const look = { messagesMax: peekMessagesDefault, partBytesMax: peekLineBytes, signal };
     const seen = await mail.peek(mailbox, look);
-    const all = [...readersNote(mailbox, result.sessionList), ...notes];
+    const isPaused = result.paused.includes('') || result.paused.includes(mailbox);
+    const pause = isPaused ? pausedFacts([mailbox]) : [];
+    const all = [...readersNote(mailbox, result.sessionList), ...pause, ...notes];
     return presentMailbox(mailbox, seen, Date.now(), all);
   }
   const newest = own.newestFirst();

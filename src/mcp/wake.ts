@@ -95,7 +95,9 @@ export class Wake {
     }
     const found = await this.#find(request);
     // Mail that comes after this look is named nowhere, so there is no pause between it and the answer.
-    const unread = await operations.watch.run(given, context, { mail: broker.mail, signal });
+    const { unread, paused } = await operations.watch.run(given, context, {
+      ...{ mail: broker.mail, signal },
+    });
     const { host, port } = broker;
     const work = { operation: 'watch', host, port, names: mailboxes } as const;
     const task = request.offerTask(work, noTimeout);
@@ -111,7 +113,7 @@ export class Wake {
     }
     const { doorbell } = this.#begin(mailboxes, found.ways, broker, request);
     if (unread !== undefined) doorbell.answered();
-    return presentWatch(mailboxes, unread ?? 0, notes);
+    return presentWatch(mailboxes, { unread: unread ?? 0, paused }, notes);
   }
 
   async watchAsTask(call: TaskCall, request: ToolRequest): Promise<string> {

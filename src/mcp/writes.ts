@@ -8,6 +8,7 @@ import {
   type OperationParameters,
   operations,
 } from '../app/operations.ts';
+import { pausedAhead } from '../app/pause-words.ts';
 import { sameTextNotes } from '../app/receipt-words.ts';
 import { IpcError } from '../base/errors.ts';
 import { taskInlineMs } from '../base/limits.ts';
@@ -52,9 +53,11 @@ export class Writes {
     const seconds = task ? taskInlineMs / 1_000 : timeout;
     const waiting = this.#reads.waitFor([mailbox], seconds, request, broker, id);
     const waited = await answerTo(stored, waiting);
-    if (!waited.delivery && task) return task.begin([...notes, ...sameTextNotes(stored)]);
+    const [to] = given.to;
+    const pause = stored.paused ? [pausedAhead(to)] : [];
+    if (!waited.delivery && task) return task.begin([...notes, ...pause, ...sameTextNotes(stored)]);
     const took = waited.delivery ? seconds : noteCut(request, timeout);
-    if (!waited.delivery) notes.push(storedNote(number));
+    if (!waited.delivery) notes.push(storedNote(number), ...pause);
     notes.push(...sameTextNotes(stored));
     return this.#reads.presentWait([mailbox], waited, took, request, broker);
   }

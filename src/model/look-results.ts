@@ -22,6 +22,8 @@ export interface MailboxStatus {
   readonly waiting: number;
   /** Number of watches on it. */
   readonly watching: number;
+  /** Deliveries from it are paused, by itself or with all others. */
+  readonly paused: boolean;
   /** When the oldest unsettled message was stored, in milliseconds since 1970; 0 when there is none. */
   readonly oldestTime: number;
 }

@@ -51,6 +51,8 @@ export interface StoredMessage {
   readonly reader: boolean;
   /** No session was waiting, but one that watches the mailbox will be told unless the message is read before. */
   readonly watched: boolean;
+  /** Deliveries from its mailbox are paused, so nobody gets it before they are resumed. */
+  readonly paused: boolean;
   /** Unread messages that will be delivered before it; 0 when it was delivered already. */
   readonly before: number;
   /** The held message of its mailbox with the lowest number; undefined if the poster itself holds that one. */

@@ -8,6 +8,7 @@ import type {
 import type { MailElsewhere, Notice, StoredMessage } from './mail-ahead.ts';
 import type { EventBatch, EventCursor } from './mail-events.ts';
 import type { Envelope, Hold, MailboxList, MessageId, Name, PastHold } from './message.ts';
+import type { PausedNames } from './pause-requests.ts';
 import type {
   DeadLetter,
   DroppedMessage,
@@ -74,7 +75,7 @@ export interface PostResult extends StoredMessage {
 }
 
 /** Unread mail when a wait ends without a message. */
-export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere' | 'otherFolder'>;
+export type LeftUnread = Pick<EndResponse, 'remaining' | 'elsewhere' | 'otherFolder' | 'paused'>;
 
 export interface WaitArguments extends Cancellable {
   /** Wait only for an answer to this message, in one mailbox; other mail stays. */
@@ -118,6 +119,8 @@ export interface FetchResult {
   readonly remaining: number;
   /** Unread mail of other mailboxes that this session reads. */
   readonly elsewhere: readonly MailElsewhere[];
+  /** Those of the mailboxes from which deliveries are paused; absent when there are none. */
+  readonly paused?: readonly Name[];
 }
 
 /** A message as a peek sees it: this session does not hold it. */
@@ -221,6 +224,8 @@ export interface BrokerStatus extends StorageStatus {
   readonly deadLetterCount: number;
   /** For at most 1,000 of the mailboxes that they were posted to. */
   readonly deadLetters: readonly DeadLetterCount[];
+  /** Mailboxes from which deliveries are paused, also those without mail; '' stands for all. */
+  readonly paused: PausedNames;
 }
 
 export interface RetryArguments extends Cancellable {
@@ -282,9 +287,9 @@ export interface MailService {
    * Stops deliveries from these mailboxes, or from all if the list is empty, until resume(). Posts are stored. It
    * outlives the broker. Returns all mailboxes that are paused then; '' stands for "all".
    */
-  pause(mailboxes: readonly Name[], options?: Cancellable): Promise<readonly (Name | '')[]>;
+  pause(mailboxes: readonly Name[], options?: Cancellable): Promise<PausedNames>;
   /** Goes on with deliveries from these mailboxes, or from all if the list is empty. Returns those that are still paused. */
-  resume(mailboxes: readonly Name[], options?: Cancellable): Promise<readonly (Name | '')[]>;
+  resume(mailboxes: readonly Name[], options?: Cancellable): Promise<PausedNames>;
   /** Returns messages that are ready now, without waiting; of a list, from one mailbox after the other. */
   fetch(from: Name | MailboxList, options?: FetchArguments): Promise<FetchResult>;
   /** Looks at messages, ready and held, and changes nothing. */

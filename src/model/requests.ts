@@ -1,6 +1,7 @@
 // Requests of a client, and the responses of a broker or a receiver. Types, and one list: src/protocol/ has their
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
+import type { PingRequest, Pong, ReceivedResponse, SendRequest } from './direct-requests.ts';
 import type { EventResponse, EventsEndResponse, EventsRequest } from './event-requests.ts';
 import type {
   ConnectedSession,
@@ -19,6 +20,7 @@ import type {
   PastHold,
   SessionId,
 } from './message.ts';
+import type { PausedNames, PauseRequest, PausingResponse } from './pause-requests.ts';
 
 /** Chosen by the client, unique among its open requests on one connection; 0 for none. */
 export type RequestNumber = number;
@@ -222,26 +224,12 @@ export type BrokerRequest =
   | RetryRequest
   | DropRequest
   | FindRequest
+  | PauseRequest
   | StatusRequest
   | Goodbye;
 
 /** All that a session asks of a broker. The engine knows neither network nor disk, so it sees only a part of it. */
 export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest | EventsRequest;
-
-/** Point to point: hands a message to the process that listens. */
-export interface SendRequest {
-  readonly kind: 'send';
-  readonly request: RequestNumber;
-  readonly from: Name | '';
-  readonly origin: Origin;
-  readonly checksum: number;
-  readonly body: Buffer;
-}
-
-export interface PingRequest {
-  readonly kind: 'ping';
-  readonly request: RequestNumber;
-}
 
 export type Request = SessionRequest | SendRequest | PingRequest;
 
@@ -270,6 +258,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'find',
   'watch',
   'events',
+  'pause',
 ];
 
 export interface StoredResponse extends StoredMessage {
@@ -349,6 +338,8 @@ export interface EndResponse {
   readonly elsewhere: readonly MailElsewhere[];
   /** As in an offer; absent after a peek, unless it was cancelled. */
   readonly otherFolder?: string;
+  /** Those of its mailboxes from which deliveries are paused; absent when there are none. */
+  readonly paused?: readonly Name[];
 }
 
 export interface SettledResponse {
@@ -431,6 +422,8 @@ export interface StatusResponse {
   readonly deadLetterCount: number;
   /** At most `statusMailboxesMax` mailboxes. */
   readonly deadLetters: readonly DeadLetterCount[];
+  /** Mailboxes from which deliveries are paused, also those without mail; '' stands for all. */
+  readonly paused: PausedNames;
   /** Unsettled messages whose bodies are corrupt on disk. */
   readonly damaged: number;
   /** How long the current sync has been running; 0 below `syncStallMsMin`. */
@@ -464,17 +457,6 @@ export interface GoAway {
   readonly request: 0;
 }
 
-/** Point to point: the receiver has the message. */
-export interface ReceivedResponse {
-  readonly kind: 'received';
-  readonly request: RequestNumber;
-}
-
-export interface Pong {
-  readonly kind: 'pong';
-  readonly request: RequestNumber;
-}
-
 export type Response =
   | Welcome
   | StoredResponse
@@ -487,6 +469,7 @@ export type Response =
   | RetriedResponse
   | DroppedResponse
   | FoundResponse
+  | PausingResponse
   | CompactedResponse
   | EventResponse
   | EventsEndResponse

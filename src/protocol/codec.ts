@@ -4,6 +4,7 @@
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax } from '../base/limits.ts';
+import type { SendRequest } from '../model/direct-requests.ts';
 import {
   readFlag,
   readHolds,
@@ -21,7 +22,6 @@ import type {
   ReleaseRequest,
   Request,
   Response,
-  SendRequest,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import {
@@ -67,6 +67,7 @@ import {
   peekedHeader,
   peekHeader,
 } from './look-codec.ts';
+import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 import {
   decodeFetch,
@@ -78,7 +79,7 @@ import {
   waitHeader,
   watchHeader,
 } from './read-codec.ts';
-import { readElsewhere, writeElsewhere } from './receipt-fields.ts';
+import { readElsewhere, readPaused, writeElsewhere, writePaused } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
@@ -104,6 +105,7 @@ export const requestTypes = {
   find: 0x11,
   watch: 0x12,
   events: 0x13,
+  pause: 0x15,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -127,6 +129,7 @@ export const responseTypes = {
   notice: 0x92,
   event: 0x93,
   eventsEnd: 0x94,
+  pausing: 0x95,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -193,6 +196,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodeFind(frame);
     case 'events':
       return decodeEvents(frame);
+    case 'pause':
+      return decodePause(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -234,7 +239,7 @@ function readResponse(frame: Frame): Response {
     case 'end':
       return readHeader(frame, (reader) => {
         const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-        return { kind, request, ...left, ...readOtherFolder(reader) };
+        return { kind, request, ...left, ...readOtherFolder(reader), ...readPaused(reader) };
       });
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
@@ -252,6 +257,8 @@ function readResponse(frame: Frame): Response {
       return decodeEvent(frame);
     case 'eventsEnd':
       return decodeEventsEnd(frame);
+    case 'pausing':
+      return decodePausing(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -299,6 +306,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return findHeader(request);
     case 'events':
       return eventsHeader(request);
+    case 'pause':
+      return pauseHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -346,6 +355,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return eventHeader(response);
     case 'eventsEnd':
       return eventsEndHeader(response);
+    case 'pausing':
+      return pausingHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':
@@ -410,10 +421,12 @@ function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
   return writer.text(offer.otherFolder ?? '').bytes();
 }
 
-function endHeader({ remaining, elsewhere, otherFolder = '' }: EndResponse): Buffer {
+function endHeader({ remaining, elsewhere, otherFolder = '', paused }: EndResponse): Buffer {
   const writer = new ByteWriter().u32(remaining);
   writeElsewhere(writer, elsewhere);
-  return writer.text(otherFolder).bytes();
+  writer.text(otherFolder);
+  writePaused(writer, paused);
+  return writer.bytes();
 }
 
 function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {

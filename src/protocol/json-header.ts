@@ -61,6 +61,11 @@ export class JsonFields {
     return value;
   }
 
+  /** undefined when the header has no such field: an older program wrote it. */
+  optionalFlag(name: string): boolean | undefined {
+    return this.#fields.has(name) ? this.flag(name) : undefined;
+  }
+
   texts(name: string): string[] {
     return this.#list(name).map((value) => {
       if (typeof value !== 'string' || !value.isWellFormed()) throw wrong(name, 'a list of texts');

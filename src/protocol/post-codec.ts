@@ -101,15 +101,21 @@ export function decodeStored(frame: Frame): StoredResponse {
   }));
 }
 
-/** 0: nobody waits; 1: a session that waited has the message; 2: a session that watches will be told. */
-function readerCode({ reader, watched }: Pick<StoredMessage, 'reader' | 'watched'>): number {
+type Prospect = Pick<StoredMessage, 'reader' | 'watched' | 'paused'>;
+
+/**
+ * 0: nobody waits; 1: a session that waited has the message; 2: a session that watches will be told; 3: deliveries are
+ * paused.
+ */
+function readerCode({ reader, watched, paused }: Prospect): number {
   if (reader) return 1;
+  if (paused) return 3;
   return watched ? 2 : 0;
 }
 
-function readReader(reader: ByteReader): Pick<StoredMessage, 'reader' | 'watched'> {
+function readReader(reader: ByteReader): Prospect {
   const code = reader.u8();
-  if (code <= 2) return { reader: code === 1, watched: code === 2 };
+  if (code <= 3) return { reader: code === 1, watched: code === 2, paused: code === 3 };
   throw new IpcError('bad_frame', `a stored message with the reader ${code}`);
 }
 

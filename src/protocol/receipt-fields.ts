@@ -2,10 +2,16 @@
 // its message.
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
-import { mailElsewhereMax, timeMsMax } from '../base/limits.ts';
+import { mailboxesPerReadMax, mailElsewhereMax, timeMsMax } from '../base/limits.ts';
 import { readFlag, readNumber, readStoredName, readStoredNameOrNone } from '../model/envelope.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
-import { readListUpTo } from './header-fields.ts';
+import type { Name } from '../model/message.ts';
+import {
+  nameBytesMin,
+  readListUpTo,
+  readOptionalList,
+  writeOptionalList,
+} from './header-fields.ts';
 
 /** Mail ahead of a message that was posted. */
 type Ahead = Pick<StoredMessage, 'before' | 'holder' | 'same'>;
@@ -26,6 +32,19 @@ export function readElsewhere(reader: ByteReader): MailElsewhere[] {
     mailbox: readStoredName(reader),
     ready: reader.u32(),
   }));
+}
+
+/** Of an end, as its last field: no bytes when none of its mailboxes is paused. */
+export function writePaused(writer: ByteWriter, paused: readonly Name[] = []): void {
+  writeOptionalList(writer, paused, (mailbox) => writer.text(mailbox));
+}
+
+export function readPaused(reader: ByteReader): { paused?: readonly Name[] } {
+  const paused = readOptionalList(reader, nameBytesMin, () => readStoredName(reader));
+  if (paused.length > mailboxesPerReadMax) {
+    throw new IpcError('bad_frame', `${paused.length} paused mailboxes of one read`);
+  }
+  return paused.length > 0 ? { paused } : {};
 }
 
 export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead): void {

@@ -2,6 +2,7 @@
 import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import {
+  pausedMailboxesMax,
   statusHoldsMax,
   statusMailboxesMax,
   statusSessionsMax,
@@ -19,7 +20,7 @@ import {
   writeOrigin,
 } from '../model/envelope.ts';
 import type { ConnectedSession, DeadLetterCount, MailboxStatus } from '../model/look-results.ts';
-import { parseStoredName } from '../model/message.ts';
+import { type Name, parseStoredName } from '../model/message.ts';
 import type { StatusResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import { nameBytesMin, readListUpTo } from './header-fields.ts';
@@ -74,6 +75,7 @@ export function decodeStatus(frame: Frame): StatusResponse {
     mailboxes: fields.objects('mailboxes', statusMailboxesMax).map(mailboxStatus),
     deadLetterCount: fields.whole('deadLetterCount'),
     deadLetters: fields.objects('deadLetters', statusMailboxesMax).map(deadLetterCount),
+    paused: pausedNames(fields),
     damaged: fields.whole('damaged'),
     storageStalledMs: fields.whole('storageStalledMs'),
     warnings: fields.texts('warnings'),
@@ -118,6 +120,14 @@ function deadLetterCount(fields: JsonFields): DeadLetterCount {
   return { to: parseStoredName(fields.text('to')), messages: fields.whole('messages') };
 }
 
+function pausedNames(fields: JsonFields): (Name | '')[] {
+  const names = fields.optionalTexts('paused') ?? [];
+  if (names.length > pausedMailboxesMax + 1) {
+    throw new IpcError('bad_frame', `a status with ${names.length} paused mailboxes`);
+  }
+  return names.map((name) => (name === '' ? '' : parseStoredName(name)));
+}
+
 function mailboxStatus(fields: JsonFields): MailboxStatus {
   return {
     mailbox: parseStoredName(fields.text('mailbox')),
@@ -125,6 +135,7 @@ function mailboxStatus(fields: JsonFields): MailboxStatus {
     held: fields.whole('held'),
     waiting: fields.whole('waiting'),
     watching: fields.whole('watching'),
+    paused: fields.optionalFlag('paused') ?? false,
     oldestTime: fields.whole('oldestTime', timeMsMax),
   };
 }

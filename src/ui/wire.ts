@@ -72,7 +72,7 @@ export interface WireTrouble {
   readonly message: string;
 }
 
-/** The data of each kind of event in the stream. `status` comes first, and then at most once a second, when it has changed. */
+/** The data of each kind of event in the stream. `status` comes to a new page, and when it has changed, once a second at most. */
 export interface WireLive {
   readonly mail: WireMail;
   readonly status: WireStatus;
@@ -98,6 +98,8 @@ export interface WireFilter {
   readonly to?: string;
   /** The sender or the mailbox that it was posted to. */
   readonly with?: string;
+  /** The other side of a pair, beside `with`. */
+  readonly partner?: string;
   /** The mailbox that it was posted to, or was in as a dead letter. */
   readonly mailbox?: string;
   /** Stored at this time or later, in milliseconds since 1970. */

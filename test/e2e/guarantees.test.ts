@@ -306,6 +306,7 @@ test('5. a post under a caller-chosen id is stored once, also when different ses
     duplicate: true,
     reader: false,
     watched: false,
+    paused: false,
     before: 0,
     also: [],
     notHeld: [],

@@ -193,7 +193,8 @@ async function newerBroker(context: TestContext): Promise<{ port: number; end():
           );
         } else if (kind === 'status') {
           const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
-          const dead = { deadLetterCount: 0, deadLetters: [], namedSessions: 0, sessionList: [] };
+          const people = { namedSessions: 0, sessionList: [], paused: [] };
+          const dead = { deadLetterCount: 0, deadLetters: [], ...people };
           const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
           connection.send(
             encodeResponse({ kind: 'status', request, ...counts, ...dead, ...storage }),

@@ -51,6 +51,7 @@ const roomy: EngineLimits = {
   mailboxIndexBytesMax: 7_200,
   mailboxesMax: 2,
   unreadBytesMax: Number.POSITIVE_INFINITY,
+  pausedMailboxesMax: 2,
 };
 const forgetful: EngineLimits = { ...roomy, sessionsMax: 3, namedIdsMax: 4, unstoredIdsMax: 3 };
 /** Nine shared posts of sessions that are connected, and two guaranteed to each. */
@@ -150,6 +151,7 @@ class History {
     if (random.below(100) < this.#postPercent) return this.#post(client);
     if (random.oneIn(30)) return this.#peekOrDrop(client, mailbox);
     if (random.oneIn(12)) return this.#watch(client, mailbox);
+    if (random.oneIn(30)) return this.#pause(client);
     const does = 28 + random.below(72);
     if (does < 33) return this.#postAgain(client);
     if (does < 36) return this.#postNamed(client);
@@ -344,6 +346,14 @@ class History {
     const upTo = random.oneIn(2) ? 0 : 1 + random.below(this.#oracle.numberHighest + 1);
     const dryRun = random.oneIn(4);
     this.#run(client, { kind: 'drop', request, mailbox, dryRun, ageMsMin, after, upTo, ids });
+  }
+
+  /** Mostly resumes, so that mail moves most of the time. */
+  #pause(client: Client): void {
+    const random = this.#random;
+    const names = random.oneIn(3) ? [] : mailboxes.filter(() => random.oneIn(2));
+    const request = ++this.#requestCount;
+    this.#run(client, { kind: 'pause', request, isPaused: random.oneIn(3), mailboxes: names });
   }
 
   /** The clean end of a session that has all its responses. */

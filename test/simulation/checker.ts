@@ -8,7 +8,8 @@
 // a post to several mailboxes either all messages are stored at the end, or none, except for those that
 // were settled. When all processes stand still for a while, each message stays with its holder. And a session that
 // watches is told of unread mail, and of no other: once nobody reads any more, the last notice of each is of a message
-// that is unread still, if its mailboxes have any.
+// that is unread still, if its mailboxes have any. What a broker has said that it has paused is neither delivered nor rung
+// for, by it or its successors, until one of them has read another pause or resume.
 //
 // Messages are identified by id: a crash can undo a delivered message, and its repeated post has
 // another number.
@@ -68,6 +69,9 @@ class Checker {
   readonly #ackedIn = new Map<string, number>();
   readonly #offeredIn = new Map<string, number>();
   readonly #withoutPastHold: string[] = [];
+  /** What is paused for certain, and the epoch that has said so. */
+  #paused: { readonly epoch: number; readonly mailboxes: readonly string[] } | undefined;
+  readonly #notPaused: string[] = [];
   /** The number or count of the last first delivery, by order. */
   readonly #lastFirst = new Map<string, number>();
   readonly #sessions = new Map<string, string>();
@@ -107,6 +111,15 @@ class Checker {
         return;
       case 'noticed':
         return this.#checkNotice(entry);
+      case 'pauseRead':
+        this.#paused = undefined;
+        return;
+      case 'pausing': {
+        const { epoch, mailboxes } = entry;
+        this.#respond(epoch, `paused ${mailboxes}`);
+        this.#paused = { epoch, mailboxes };
+        return;
+      }
       case 'unread':
         for (const watcher of entry.watchers) this.#checkTold(watcher, entry.messages);
         return;
@@ -157,8 +170,8 @@ class Checker {
       this.#violated('I1', `${name(id, body)} was acknowledged and is lost`);
     }
     if (!isDamaged) this.#checkAllOrNone();
-    // A corrupt record may have had the past hold.
-    if (!this.#isReported) this.#found.push(...this.#withoutPastHold);
+    // A corrupt record may have had the past hold, or the pause.
+    if (!this.#isReported) this.#found.push(...this.#withoutPastHold, ...this.#notPaused);
     if (this.#isReported && !isDamaged)
       this.#violated('false alarm', 'corruption was reported, but nothing was corrupted');
     return isExcused ? this.#found.filter((what) => !what.startsWith('I3')) : this.#found;
@@ -213,6 +226,7 @@ class Checker {
   #checkOffer({ epoch, on, message }: EntryOf<'offered'>): void {
     const { id, number, body } = message;
     this.#checkPastHold(epoch, message);
+    this.#checkPause(epoch, message.mailbox, `${name(id, body)} goes to ${on}`);
     // A fenced owner may deliver what it has in memory until it has to sync.
     const isNewest = epoch >= this.#epoch;
     if (isNewest && this.#settled.has(id)) {
@@ -237,6 +251,7 @@ class Checker {
   /** A broker knows what it has delivered, and what was settled. */
   #checkNotice({ epoch, on, notice: { number, mailbox } }: EntryOf<'noticed'>): void {
     const what = `${on} was told of message ${number} in ${mailbox}`;
+    this.#checkPause(epoch, mailbox, what);
     for (const holder of this.#holders.values()) {
       if (holder.epoch !== epoch || holder.number !== number) continue;
       this.#violated('false ring', `${what}, which ${holder.on} holds`);
@@ -244,6 +259,14 @@ class Checker {
     if (this.#settledNumbers.has(`${epoch} ${number}`)) {
       this.#violated('false ring', `${what}, which was settled`);
     }
+  }
+
+  /** A fenced owner does not know what its successor has paused. */
+  #checkPause(epoch: number, mailbox: string, what: string): void {
+    if (this.#paused === undefined || epoch < this.#paused.epoch) return;
+    const { mailboxes } = this.#paused;
+    if (!mailboxes.includes('') && !mailboxes.includes(mailbox)) return;
+    this.#notPaused.push(`pause: ${what}, and ${mailbox} is paused`);
   }
 
   #checkTold(watcher: string, messages: readonly Unread[]): void {

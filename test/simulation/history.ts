@@ -94,6 +94,16 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
       readonly on: string;
       readonly notice: Notice;
     }
+  /** The broker has read a pause or a resume, and may have done it or not. */
+  | { readonly kind: 'pauseRead'; readonly on: string }
+  /** It has done so. */
+  | {
+      readonly kind: 'pausing';
+      readonly epoch: number;
+      readonly on: string;
+      /** All that are paused; '' for all. */
+      readonly mailboxes: readonly string[];
+    }
   | {
       readonly kind: 'acked';
       readonly epoch: number;
@@ -208,6 +218,8 @@ class Listener {
         return this.#gaveUp(request.holds);
       case 'release':
         return this.#gaveUp(request.holds);
+      case 'pause':
+        return this.#add({ kind: 'pauseRead', on: this.#on });
     }
   }
 
@@ -231,6 +243,8 @@ class Listener {
         const { kind: _kind, request: _request, ...notice } = response;
         return this.#add({ kind: 'noticed', epoch, on, notice });
       }
+      case 'pausing':
+        return this.#add({ kind: 'pausing', epoch, on, mailboxes: response.mailboxes });
       case 'stored': {
         for (const { id, number } of [response, ...response.also]) {
           this.#add({ kind: 'acked', epoch, on, id, number });

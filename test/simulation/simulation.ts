@@ -56,6 +56,8 @@ const watchSeeds = [0, 14];
 const followSeed = 12;
 /** Time after which it has seen all that has happened. */
 const followMsMax = 60_000;
+/** The remainders of seeds in which deliveries are paused, in one of them with sessions that watch. */
+const pauseSeeds = [2, 9, 14];
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
 const ringMsMax = 100_000;
 /** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
@@ -64,7 +66,7 @@ const smallShareSeeds = [5, 10, 12];
 const drainMsMax = 120_000;
 
 const calls = ['post', 'post', 'post', 'postNamed', 'wait', 'fetch', 'settle', 'release'] as const;
-type CallKind = (typeof calls)[number];
+type CallKind = (typeof calls)[number] | 'pause';
 
 /** A role in the simulation that one process after the other takes. */
 interface Role {
@@ -126,6 +128,8 @@ class Simulation {
   readonly #follows: boolean;
   /** The batches that it has seen, and where the next one begins. */
   readonly #followed = { batches: 0, after: 'start' as EventsArguments['after'] };
+  /** Somebody pauses deliveries, and resumes them. */
+  readonly #pauses: boolean;
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
@@ -144,6 +148,7 @@ class Simulation {
     this.#readsLists = listSeeds.includes(seed % 16);
     this.#watches = watchSeeds.includes(seed % 16);
     this.#follows = seed % 16 === followSeed;
+    this.#pauses = pauseSeeds.includes(seed % 16);
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
@@ -193,6 +198,7 @@ class Simulation {
     if (this.#readsLists) this.#addWaiter(faultMsMax);
     if (this.#watches) this.#addWatchers();
     if (this.#follows) this.#addFollower();
+    if (this.#pauses) this.#addRole('pauser', here, random.oneIn(2), ['pause']);
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
@@ -200,6 +206,7 @@ class Simulation {
     await this.#until(() => this.#roles.every(({ state }) => state !== 'working'), drainMsMax);
     // By then a fenced owner has detected its successor.
     if (hasBorder) await this.#until(() => false, 2 * heartbeatMs);
+    if (this.#pauses) await this.#alone('resumer', (session) => session.client.resume([]));
     if (this.#watches) await this.#ringAll();
     if (isDamaged) await this.#damage();
     await this.#drain();
@@ -304,7 +311,7 @@ class Simulation {
     const network = this.#network;
     const limits = this.#limits;
     // A longer welcome would be cut elsewhere, which changes the history of every seed.
-    const isOld = !this.#watches && !this.#follows;
+    const isOld = !this.#watches && !this.#pauses && !this.#follows;
     const isFollowed = this.#follows;
     const options = { process, network, history, namespace, folder, limits, isRemote, isOld };
     return { process, session: new SimSession({ ...options, isFollowed }) };
@@ -412,6 +419,8 @@ class Simulation {
         return session.settle(this.#some(held));
       case 'release':
         return session.client.release(this.#some(held), { unread: this.#random.oneIn(2) });
+      case 'pause':
+        return this.#pause(session);
     }
   }
 
@@ -449,6 +458,12 @@ class Simulation {
   async #fetch(session: SimSession, held: Delivery[]): Promise<void> {
     const messagesMax = 1 + this.#random.below(4);
     held.push(...(await session.fetch(this.#mailboxesToRead(), { messagesMax })));
+  }
+
+  /** A mailbox, or all. */
+  async #pause({ client }: SimSession): Promise<void> {
+    const names = (this.#random.oneIn(3) ? [] : [this.#mailbox()]) as Name[];
+    await (this.#random.oneIn(2) ? client.pause(names) : client.resume(names));
   }
 
   /** Removes some deliveries from the list, and returns them. */
@@ -637,16 +652,21 @@ class Simulation {
   async #ringAll(): Promise<void> {
     this.#isCalm = true;
     await this.#until(() => false, ringMsMax);
-    const { process, session } = this.#newSession('looker', here, false);
     const alive = this.#roles.filter((role) => role.isWatcher && !role.process.isDead);
     const watchers = alive.map((role) => role.process.name);
-    let hasLooked = false;
+    await this.#alone('looker', (session) => session.lookUnread(mailboxes, watchers));
+  }
+
+  /** A session of its own makes the call until it succeeds, and ends. */
+  async #alone(name: string, call: (session: SimSession) => Promise<unknown>): Promise<void> {
+    const { process, session } = this.#newSession(name, here, false);
+    let isDone = false;
     process.after(0, async () => {
-      await withRetries(process, () => session.lookUnread(mailboxes, watchers));
+      await withRetries(process, () => call(session));
       await session.close();
-      hasLooked = true;
+      isDone = true;
     });
-    await this.#until(() => hasLooked, drainMsMax);
+    await this.#until(() => isDone, drainMsMax);
     this.#kill(process);
   }
 

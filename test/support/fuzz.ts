@@ -64,6 +64,7 @@ const requests: readonly RequestToSend[] = [
     ...{ partBytesMax: 480, mailboxes: [name, other] },
   },
   { kind: 'events', request: 18, after: 'start', waitMs: 0, partBytesMax: 0, mailboxes: [] },
+  { kind: 'pause', request: 21, isPaused: true, mailboxes: [name] },
   { kind: 'compact', request: 13 },
   { kind: 'goodbye', request: 8 },
   { kind: 'send', request: 9, from: '', origin, checksum, body },
@@ -78,7 +79,7 @@ const envelope = {
 const lastHold: PastHold = { name, from: 2 ** 40, to: 2 ** 40 + 1, ended: 'disconnected' };
 const elsewhere = [{ mailbox: name, ready: 3 }];
 const ahead = {
-  watched: false,
+  ...{ watched: false, paused: true },
   before: 4,
   holder: { number: 2, name, heldMs: 1_000 },
   same: { number: 3, ageMs: 2_000, isHeld: true },
@@ -114,6 +115,8 @@ const answers: readonly Response[] = [
   },
   { kind: 'notice', request: 16, mailbox: name, unread: 3, number: 5, attempt: 2, ageMs: 1_000 },
   { kind: 'end', request: 3, remaining: 7, elsewhere },
+  { kind: 'end', request: 3, remaining: 7, elsewhere, paused: [name] },
+  { kind: 'pausing', request: 21, mailboxes: ['', name] },
   { kind: 'settled', request: 5, notHeld: holds },
   {
     ...{ kind: 'status', request: 7, messages: 1, bytes: 5, sessions: 2, mailboxCount: 1 },
@@ -130,8 +133,10 @@ const answers: readonly Response[] = [
         holds: [{ number: 5, since: 4 }],
       },
     ],
-    mailboxes: [{ mailbox: name, ready: 1, held: 0, waiting: 3, watching: 2, oldestTime: 4 }],
-    ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }] },
+    mailboxes: [
+      { mailbox: name, ready: 1, held: 0, waiting: 3, watching: 2, paused: true, oldestTime: 4 },
+    ],
+    ...{ deadLetterCount: 2, deadLetters: [{ to: name, messages: 2 }], paused: ['', name] },
     ...{ damaged: 1, storageStalledMs: 2_000, warnings: ['a disk'] },
   },
   { kind: 'retried', request: 8, moved: [{ id, to: name }], stayed: [{ id, to: name }], next: 6 },

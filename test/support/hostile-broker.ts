@@ -58,7 +58,7 @@ const status = {
     mailboxes: [],
     deadLetterCount: 0,
   },
-  ...{ deadLetters: [], damaged: 0, storageStalledMs: 0, warnings: [] },
+  ...{ deadLetters: [], paused: [], damaged: 0, storageStalledMs: 0, warnings: [] },
 };
 
 /** Starts the broker, and the MCP server of an agent that meets it. */

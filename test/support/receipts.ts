@@ -1,3 +1,9 @@
 // What a response says of other mail when there is none.
-export const nothingAhead = { watched: false, before: 0, holder: undefined, same: undefined };
+export const nothingAhead = {
+  watched: false,
+  paused: false,
+  before: 0,
+  holder: undefined,
+  same: undefined,
+};
 export const nothingLeft = { remaining: 0, elsewhere: [] };

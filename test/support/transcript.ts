@@ -24,6 +24,7 @@
 //   PEER peek MAILBOX [messages=N] [bytes=N] [after=NUMBER]
 //   PEER drop MAILBOX [dry] [ids=ID,...] [age=TIME] [after=NUMBER] [up-to=NUMBER]
 //   PEER find ID,... [answers-in=MAILBOX]
+//   PEER pause | resume MAILBOX[,MAILBOX...] | all
 //   PEER status | goodbye | disconnect
 //   PEER flushed BYTES                    the kernel has taken that many bytes of delivered bodies
 //   after TIME                            advances the clock, with the engine's timer
@@ -332,6 +333,12 @@ class Scenario {
         const ids = words.next().split(',').map(fullId) as MessageId[];
         return { kind, request, ids, answersIn: (words.option('answers-in') ?? '') as Name | '' };
       }
+      case 'pause':
+      case 'resume': {
+        const names = words.next();
+        const mailboxes = names === 'all' ? [] : mailboxList(names);
+        return { kind: 'pause', request, isPaused: kind === 'pause', mailboxes };
+      }
       case 'status':
       case 'goodbye':
         return { kind, request };
@@ -494,7 +501,7 @@ function recordText(record: JournalRecord): string {
     case 'fingerprints':
       return `${kind} ${record.fingerprints.map(([number]) => number).join(',')}`;
     case 'paused':
-      return `${kind} ${record.mailbox || '(all)'} ${record.isPaused}`;
+      return `${record.isPaused ? 'paused' : 'resumed'} ${mailboxOrAll(record.mailbox)}`;
   }
 }
 
@@ -518,9 +525,9 @@ function answerText(response: Response): string {
     case 'stored': {
       const { duplicate, also, notHeld, elsewhere, ...first } = response;
       const stored = [first, ...also].map((each) => {
-        const { number, id, reader, watched, before, holder, same } = each;
+        const { number, id, reader, watched, paused, before, holder, same } = each;
         const ahead = { before, holder: holderText(holder), same: sameText(same) };
-        return `${number} ${shortId(id)}${fields({ duplicate, reader, watched, ...ahead })}`;
+        return `${number} ${shortId(id)}${fields({ duplicate, reader, watched, paused, ...ahead })}`;
       });
       const more = { notHeld: notHeld.map(holdText), elsewhere: elsewhere.map(leftText) };
       return `${kind} ${stored.join(', ')}${fields(more)}`;
@@ -553,10 +560,12 @@ function answerText(response: Response): string {
       return `${kind} ${number} mailbox=${mailbox} attempt=${attempt} unread=${unread} age=${ageMs / 1_000}s`;
     }
     case 'end': {
-      const { remaining, elsewhere, otherFolder = '' } = response;
-      const more = fields({ elsewhere: elsewhere.map(leftText), otherFolder });
+      const { remaining, elsewhere, otherFolder = '', paused = [] } = response;
+      const more = fields({ elsewhere: elsewhere.map(leftText), otherFolder, paused });
       return `${kind} remaining=${remaining}${more}`;
     }
+    case 'pausing':
+      return `${kind}${fields({ mailboxes: response.mailboxes.map(mailboxOrAll) })}`;
     case 'settled':
       return `${kind}${fields({ notHeld: response.notHeld.map(holdText) })}`;
     case 'status': {
@@ -565,7 +574,8 @@ function answerText(response: Response): string {
       const dead = response.deadLetters.map(({ to, messages }) => `${messages} meant for ${to}`);
       const parts = [...response.mailboxes.map(mailboxText), ...dead];
       const people = response.sessionList.map(sessionText);
-      return [`${kind} ${counts}`, ...parts, ...people].join(' | ');
+      const paused = response.paused.map((mailbox) => `paused: ${mailboxOrAll(mailbox)}`);
+      return [`${kind} ${counts}`, ...parts, ...paused, ...people].join(' | ');
     }
     case 'retried': {
       const { moved, stayed, next } = response;
@@ -592,10 +602,14 @@ function mailboxList(words: string): MailboxList {
   return [first, ...rest] as unknown as MailboxList;
 }
 
+function mailboxOrAll(mailbox: Name | ''): string {
+  return mailbox || 'all';
+}
+
 function mailboxText(status: MailboxStatus): string {
-  const { mailbox, ready, held, waiting, watching, oldestTime } = status;
+  const { mailbox, ready, held, waiting, watching, paused, oldestTime } = status;
   const oldest = oldestTime === 0 ? 'none' : `${(oldestTime - timeStart) / 1_000}s`;
-  return `${mailbox} ready=${ready} held=${held} waiting=${waiting}${fields({ watching })} oldest=${oldest}`;
+  return `${mailbox} ready=${ready} held=${held} waiting=${waiting}${fields({ watching, paused })} oldest=${oldest}`;
 }
 
 function foundText({ state, number = 0, answeredBy = 0, place }: FoundMessage): string {

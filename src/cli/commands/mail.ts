@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type CallOf, run } from '../../app/operations.ts';
 import { parseCount, postedMessages } from '../../app/parameters.ts';
+import { pausedFacts } from '../../app/pause-words.ts';
 import { elsewhereFacts, leftFacts, sameTextNotes, unreadFacts } from '../../app/receipt-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
@@ -46,6 +47,7 @@ export function addMailCommands(program: Command): void {
       duplicate: 'true: it was stored by an earlier post, and not again',
       reader: 'true: a reader was waiting for it',
       watched: 'true: none was, but a session that watches will be woken',
+      paused: 'true: deliveries from its mailbox are paused',
       before: 'unread messages that will be delivered before it',
       holder: 'the first message that another reader holds: {number, name, heldMs}',
       same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',
@@ -136,12 +138,14 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { mailbox, timeout } = call.given;
   await sayWaiting(`mail in ${present.anyOf(mailbox)}`, timeout);
   let unread: present.Notes = [];
+  let paused: readonly Name[] | undefined;
   const onTimeout = (left: LeftUnread) => {
     unread = unreadFacts(mailbox, left);
+    ({ paused } = left);
   };
   const delivery = await run(call, context, { mail, signal, onTimeout });
   if (!delivery) {
-    await sayTimeout(present.head(`No message within ${timeout} s`, unread), timeout);
+    await sayTimeout(present.head(`No message within ${timeout} s`, unread), timeout, { paused });
     return exitTimedOut;
   }
   const code = await deliver(mail, [delivery], command, (body) => printable(body, raw));
@@ -171,8 +175,9 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
     const state = stored.duplicate
       ? 'it was stored before, and an answer that was read by now does not come again'
       : 'it was stored';
-    const line = `No answer to #${stored.number} within ${timeout} s; ${state}.`;
-    await sayTimeout(line, timeout, stored);
+    const notes = [state, ...(stored.paused ? pausedFacts(to) : [])];
+    const line = present.head(`No answer to #${stored.number} within ${timeout} s`, notes);
+    await sayTimeout(line, timeout, { stored });
     return exitTimedOut;
   }
   const code = await deliver(mail, [answer], command, (body) => printable(body, raw));
@@ -193,6 +198,6 @@ async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<nu
     Buffer.concat([printable(body, raw), newline]),
   );
   if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
-  await sayFacts(elsewhereFacts(found.elsewhere), command);
+  await sayFacts([...pausedFacts(found.paused), ...elsewhereFacts(found.elsewhere)], command);
   return code;
 }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { pausedWords } from '../../app/pause-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -40,6 +41,7 @@ function addCheck(store: Command): void {
     messages: 'messages that are not settled',
     bytes: 'bytes of their bodies',
     deadLetters: 'messages that were given up, for each mailbox: to, messages',
+    paused: 'mailboxes from which nothing is delivered; "": all',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
     sound: 'false: something in it is damaged',
@@ -110,7 +112,7 @@ async function storeCheck(givenPort: string | undefined, json: boolean): Promise
   const folder = storeFolder(givenPort);
   requireTrustedStore(folder);
   const report = await checkStore(folder).catch((error) => {
-    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
+    throw storeFault(folder, error);
   });
   if (report.store === undefined && report.sound) return sayNone(folder);
   if (json) await writeJson({ folder, ...report });
@@ -123,6 +125,7 @@ export function presentStore(folder: string, report: StoreReport): string {
   const kept = report.kept.filter((each) => !faults.includes(each));
   const { records, mailboxes, bytes } = report;
   if (store === undefined && sound) return `No store in ${folder}.`;
+  const pause = pausedWords(report.paused);
   const kinds = Object.entries(records).map(([kind, count]) => `${count} ${kind}`);
   return lines(
     head(`Store in ${folder}: ${sound ? 'sound' : 'DAMAGED'}`, [`epoch ${epoch}`]),
@@ -130,6 +133,7 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
     `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
+    ...(pause === undefined ? [] : [`deliveries are paused from ${pause}`]),
     `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
     ...mailboxes.map(
       (box) => `${quoted(box.mailbox)}: ${messages(box.messages)}, ${byteCount(box.bytes)}`,
@@ -147,7 +151,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
       await print(records.map(jsonLine).join(''), 'nothing was changed');
     }
   } catch (error) {
-    throw named(folder, withOwner(folderFault(error), folder, dirname(folder)));
+    throw storeFault(folder, error);
   }
   return isThere ? exitSuccess : sayNone(folder);
 }
@@ -159,9 +163,14 @@ function storeFolder(givenPort: string | undefined): string {
   );
 }
 
-async function sayNone(folder: string): Promise<number> {
+export async function sayNone(folder: string): Promise<number> {
   await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
   return exitFailed;
+}
+
+/** What a person is told of a store that cannot be read. */
+export function storeFault(folder: string, error: unknown): unknown {
+  return named(folder, withOwner(folderFault(error), folder, dirname(folder)));
 }
 
 /** The same error, with the folder in its message. */

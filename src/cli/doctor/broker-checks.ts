@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppContext } from '../../app/context.ts';
+import { pausedWords } from '../../app/pause-words.ts';
 import { quotedWarning } from '../../app/summaries.ts';
 import { type ErrorCode, IpcError, systemErrorCode } from '../../base/errors.ts';
 import { quoted } from '../../base/quoted.ts';
@@ -12,6 +13,7 @@ import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { readOwner } from '../../journal/paths.ts';
 import type { DeadLetterCount } from '../../model/look-results.ts';
 import { deadLetterMailbox } from '../../model/message.ts';
+import type { PausedNames } from '../../model/pause-requests.ts';
 import type { DialTarget } from '../../net/connect.ts';
 import { currentKeys } from '../../net/keys.ts';
 import { listen, listenError, ownerAddress } from '../../net/listen.ts';
@@ -82,6 +84,7 @@ export async function localFindings(
   if (report && look.isVisible) found.push(...(await fileLimitFindings(report.pid)));
   found.push(...openAddresses(report, folder, port));
   found.push(...deadLetters(report?.deadLetters ?? stored?.deadLetters ?? [], port));
+  found.push(...pauses(report?.paused ?? stored?.paused ?? [], port));
   found.push(...watchFindings(report?.sessionList ?? [], Date.now()));
   return found;
 }
@@ -260,6 +263,14 @@ function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[
   const what = `${counted(all, 'message')} given up: ${boxes.join(', ')}`;
   const hint = `find out why their readers failed, then \`ipc store retry --port ${port}\` moves them back, or \`ipc fetch ${deadLetterMailbox} --port ${port}\` reads and settles them`;
   return [{ about: 'dead letters', ...bad(what, hint) }];
+}
+
+/** Somebody wanted it, so it is no fault. */
+function pauses(paused: PausedNames, port: number): Finding[] {
+  const words = pausedWords(paused);
+  if (words === undefined) return [];
+  const hint = `if that is not wanted any more: ipc resume --all --port ${port}`;
+  return [{ about: 'pause', ...fine(`deliveries from ${words} are paused`, hint) }];
 }
 
 function counted(count: number, noun: string): string {

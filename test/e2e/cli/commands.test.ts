@@ -96,7 +96,7 @@ test('--json prints one object a line', async (context) => {
   const stored = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
   assert.deepEqual(stored, {
     ...{ to: 'B', id: 'mine', number: 1, duplicate: false, reader: false },
-    ...{ watched: false, before: 0, holder: null, same: null, elsewhere: [] },
+    ...{ watched: false, paused: false, before: 0, holder: null, same: null, elsewhere: [] },
   });
   const twice = JSON.parse((await run(['post', 'B', 'hi', '--json', '--id', 'mine'])).text);
   assert.equal(twice.duplicate, true);

@@ -22,6 +22,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'duplicate',
     'reader',
     'watched',
+    'paused',
     'before',
     'holder',
     'same',
@@ -37,6 +38,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['answers', 'holder', 'lastHold', 'bytes', 'damaged', 'line', 'body'],
   ],
   drop: ['mailbox', 'dropped', 'held', 'missing'],
+  pause: ['all', 'mailboxes'],
+  resume: ['all', 'mailboxes'],
   find: ['id', 'state', 'number', 'mailbox', 'to', 'time', 'attempt', 'holder', 'answeredBy'],
   send: ['received', 'host'],
   receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
@@ -51,13 +54,24 @@ const expected: Readonly<Record<string, readonly string[]>> = {
       'mailboxes',
       'deadLetterCount',
       'deadLetters',
+      'paused',
       'damaged',
     ],
     ...['storageStalledMs', 'warnings'],
   ],
   'store check': [
     ...['folder', 'records', 'mailboxes', 'messages', 'bytes'],
-    ...['deadLetters', 'store', 'epoch', 'sound', 'faults', 'kept', 'warnings', 'segments'],
+    ...[
+      'deadLetters',
+      'paused',
+      'store',
+      'epoch',
+      'sound',
+      'faults',
+      'kept',
+      'warnings',
+      'segments',
+    ],
   ],
   'store retry': ['moved', 'stayed', 'missing'],
   'store compact': ['folder', 'freed', 'bytesBefore', 'bytesAfter'],
@@ -95,6 +109,8 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('watch', 'B');
   await json('peek', 'B');
   await json('find', 'none');
+  await json('pause', 'B');
+  await json('resume', '--all');
   await json('fetch', 'B');
   await json('drop', 'B', '--yes');
   const owner = begin(['broker', '--json']);

@@ -79,6 +79,7 @@ test('ipc post takes one --to per additional mailbox, and its JSON lists each st
     duplicate: false,
     reader: false,
     watched: false,
+    paused: false,
     before: 1,
     holder: null,
     same: null,

@@ -222,7 +222,8 @@ async function olderBroker(context: TestContext, addresses: readonly string[]) {
           kinds.push(kind);
           const common = { store: '0'.repeat(32), epoch: 7, format: 1, pid: process.pid };
           const counts = { messages: 0, bytes: 0, sessions: 1, mailboxCount: 0, mailboxes: [] };
-          const dead = { deadLetterCount: 0, deadLetters: [], namedSessions: 0, sessionList: [] };
+          const people = { namedSessions: 0, sessionList: [], paused: [] };
+          const dead = { deadLetterCount: 0, deadLetters: [], ...people };
           const storage = { damaged: 0, storageStalledMs: 0, warnings: [] };
           connection.send(
             kind === 'hello'

@@ -3,34 +3,24 @@
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import type { Disk, DiskFile, FolderIdentity } from '../../../src/journal/disk.ts';
-import { pick, type Random, shuffled } from '../random.ts';
-
-interface Write {
-  readonly offset: number;
-  readonly bytes: Buffer;
-}
+import type { Random } from '../random.ts';
+import {
+  type Change,
+  type FileNode,
+  type FolderNode,
+  isFolder,
+  keepAll,
+  keepAny,
+  type Node,
+  overlay,
+  setName,
+  surviveFolder,
+  syncUpTo,
+  takeAway,
+} from './power-loss.ts';
 
 /** A cache: a simulation uses the same few paths all the time. */
 const namesInPath = new Map<string, readonly string[]>();
-
-interface FileNode {
-  /** Its content as programs see it. */
-  bytes: Buffer;
-  /** The content that is certainly durable. */
-  synced: Buffer;
-  /** Writes since the last sync, in order. */
-  readonly unsynced: Write[];
-}
-
-interface FolderNode {
-  readonly identity: FolderIdentity;
-  readonly names: Map<string, Node>;
-  readonly synced: Map<string, Node>;
-  /** Names created and removed since the last sync, in order. */
-  readonly unsynced: { readonly name: string; readonly node: Node | undefined }[];
-}
-
-type Node = FileNode | FolderNode;
 
 export class CrashDisk {
   /**
@@ -78,7 +68,7 @@ export class CrashDisk {
   /** A copy of the disk, without processes. */
   clone(): CrashDisk {
     const clone = new CrashDisk();
-    clone.#root = copyNode(this.#root, new Map()) as FolderNode;
+    clone.#root = copyTree(this.#root);
     clone.#inodes = this.#inodes;
     clone.#freeInodes = [...this.#freeInodes];
     clone.#foldersMade = this.#foldersMade;
@@ -203,8 +193,10 @@ export class ProcessDisk implements Disk {
     const folder = this.#folder(path);
     const covered = [...folder.unsynced];
     await this.#slowly(() => {
-      for (const { name, node } of takeAway(folder.unsynced, covered))
+      for (const { name, node, other } of takeAway(folder.unsynced, covered)) {
         setName(folder.synced, name, node);
+        if (other) syncUpTo(other.folder, other.change);
+      }
     });
   }
 
@@ -264,6 +256,16 @@ export class ProcessDisk implements Disk {
     if (!node) return;
     link(into, basename(to), node);
     link(from, basename(path), undefined);
+    const [come, gone] = [into.unsynced.at(-1), from.unsynced.at(-1)];
+    if (into === from || !come || !gone) return;
+    come.other = { folder: from, change: gone };
+    gone.other = { folder: into, change: come };
+  }
+
+  size(path: string): number | undefined {
+    this.#call('size', path);
+    const node = this.#tree.find(path);
+    return node && !isFolder(node) ? node.bytes.length : undefined;
   }
 
   removeFile(path: string): void {
@@ -342,32 +344,15 @@ function namesIn(path: string): readonly string[] {
   return names;
 }
 
-function isFolder(node: Node): node is FolderNode {
-  return 'names' in node;
-}
-
 function link(parent: FolderNode, name: string, node: Node | undefined): void {
   setName(parent.names, name, node);
   parent.unsynced.push({ name, node });
-}
-
-function setName(names: Map<string, Node>, name: string, node: Node | undefined): void {
-  if (node) names.set(name, node);
-  else names.delete(name);
 }
 
 function write(file: FileNode, offset: number, bytes: Buffer): void {
   const kept = { offset, bytes: Buffer.from(bytes) };
   file.bytes = overlay(file.bytes, kept);
   file.unsynced.push(kept);
-}
-
-/** A gap before the write is filled with zeros. */
-function overlay(bytes: Buffer, write: Write): Buffer {
-  const end = write.offset + write.bytes.length;
-  const result = end > bytes.length ? Buffer.concat([bytes], end) : bytes;
-  write.bytes.copy(result, write.offset);
-  return result;
 }
 
 /** Makes everything durable as it is now. */
@@ -379,72 +364,41 @@ function settle(folder: FolderNode): void {
   }
 }
 
-function surviveFolder(folder: FolderNode, random: Random): FolderNode {
-  const names = new Map(folder.synced);
-  // The changes of one name are made in order: any point of its history may survive.
-  for (const name of new Set(folder.unsynced.map((change) => change.name))) {
-    const changes = folder.unsynced.filter((change) => change.name === name);
-    const last = changes[random.below(changes.length + 1) - 1];
-    if (last) setName(names, name, last.node);
+function copyTree(root: FolderNode): FolderNode {
+  const copies: Copies = { nodes: new Map(), changes: new Map() };
+  const copy = copyNode(root, copies) as FolderNode;
+  for (const [{ other }, change] of copies.changes) {
+    const folder = other && copies.nodes.get(other.folder);
+    const half = other && copies.changes.get(other.change);
+    if (folder && isFolder(folder) && half) change.other = { folder, change: half };
   }
-  for (const [name, node] of names) {
-    names.set(name, isFolder(node) ? surviveFolder(node, random) : surviveFile(node, random));
-  }
-  return { identity: folder.identity, names, synced: new Map(names), unsynced: [] };
+  return copy;
 }
 
-function surviveFile(file: FileNode, random: Random): FileNode {
-  const mode = pick(random, ['all', 'none', 'any'] as const);
-  let bytes: Buffer = Buffer.from(file.synced);
-  if (mode === 'all') bytes = keepAll(bytes, file.unsynced);
-  if (mode === 'any') bytes = keepAny(bytes, file.unsynced, random);
-  return { bytes, synced: Buffer.from(bytes), unsynced: [] };
-}
-
-function keepAll(bytes: Buffer, writes: readonly Write[]): Buffer {
-  return writes.reduce(overlay, bytes);
-}
-
-/** Applies any part of the writes, in any order. */
-function keepAny(bytes: Buffer, writes: readonly Write[], random: Random): Buffer {
-  return shuffled(random, writes).reduce(
-    (kept, write) => overlay(kept, torn(write, random)),
-    bytes,
-  );
-}
-
-/** Removes the items from the list, and returns those that were still in it. */
-function takeAway<T>(list: T[], items: readonly T[]): T[] {
-  const taken = items.filter((item) => list.includes(item));
-  list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));
-  return taken;
-}
-
-function torn(write: Write, random: Random): Write {
-  const length = write.bytes.length;
-  const [first, second] = [random.below(length + 1), random.below(length + 1)];
-  const from = pick(random, [0, 0, 0, Math.min(first, second)]);
-  const to = pick(random, [0, length, length, Math.max(first, second)]);
-  return { offset: write.offset + from, bytes: write.bytes.subarray(from, Math.max(from, to)) };
+interface Copies {
+  readonly nodes: Map<Node, Node>;
+  readonly changes: Map<Change, Change>;
 }
 
 /** A node that two names lead to stays one node. */
-function copyNode(node: Node, copies: Map<Node, Node>): Node {
-  const known = copies.get(node);
+function copyNode(node: Node, copies: Copies): Node {
+  const known = copies.nodes.get(node);
   if (known) return known;
   if (!isFolder(node)) {
     const { bytes, synced, unsynced } = node;
     const copy = { bytes: Buffer.from(bytes), synced: Buffer.from(synced) };
     const file = { ...copy, unsynced: [...unsynced] };
-    copies.set(node, file);
+    copies.nodes.set(node, file);
     return file;
   }
   const folder: FolderNode = { ...node, names: new Map(), synced: new Map(), unsynced: [] };
-  copies.set(node, folder);
+  copies.nodes.set(node, folder);
   for (const [name, child] of node.names) folder.names.set(name, copyNode(child, copies));
   for (const [name, child] of node.synced) folder.synced.set(name, copyNode(child, copies));
-  for (const { name, node: child } of node.unsynced) {
-    folder.unsynced.push({ name, node: child && copyNode(child, copies) });
+  for (const change of node.unsynced) {
+    const copy = { name: change.name, node: change.node && copyNode(change.node, copies) };
+    folder.unsynced.push(copy);
+    copies.changes.set(change, copy);
   }
   return folder;
 }

@@ -88,6 +88,8 @@ export class JournalModel {
         return;
       case 'fingerprints':
         return assert.fail('the model compares no content');
+      case 'paused':
+        return assert.fail('the model pauses nothing');
     }
   }
 

@@ -1,11 +1,16 @@
 // A journal with the model as its engine.
 
+import { systemRuntime } from '../../../src/base/runtime.ts';
 import type { Disk } from '../../../src/journal/disk.ts';
-import { Journal, type JournalLimits } from '../../../src/journal/journal.ts';
+import type { HistoryBound } from '../../../src/journal/history.ts';
+import { Journal, type JournalLimits, type JournalOptions } from '../../../src/journal/journal.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { JournalModel } from './journal-model.ts';
 
 export const storeFolder = '/home/broker-1';
+
+/** The wall clock stands still, so that it adds no stamps. */
+const runtime = { ...systemRuntime, time: () => 1_700_000_000_000 };
 
 export interface OpenStore {
   readonly journal: Journal;
@@ -16,6 +21,8 @@ export interface StoreOptions {
   readonly folder?: string;
   readonly disk?: Disk;
   readonly limits?: Partial<JournalLimits>;
+  readonly history?: HistoryBound;
+  readonly runtime?: NonNullable<JournalOptions['runtime']>;
 }
 
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
@@ -25,6 +32,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     owner: { pid: 42, started: 1_700_000_000_000, addresses: ['127.0.0.1:1'] },
     restore: (record) => model.apply(record),
     snapshot: () => model.head(),
+    runtime,
     ...options,
   });
   return { journal, model };

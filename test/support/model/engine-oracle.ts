@@ -36,6 +36,7 @@ import type {
   JournalRecord,
   MovedRecord,
   OfferedRecord,
+  PausedRecord,
   PostedRecord,
   ReleasedRecord,
 } from '../../../src/model/records.ts';
@@ -47,6 +48,7 @@ import type {
   RetryRequest,
   WatchRequest,
 } from '../../../src/model/requests.ts';
+import { PauseOracle } from './pause-oracle.ts';
 import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
 import { type OpenWatch, WatchOracle } from './watch-oracle.ts';
@@ -103,6 +105,8 @@ interface ExpectedEffects {
   readonly forgotten: SessionId | undefined;
   /** Dead letters that fit into their original mailbox, in this order. */
   readonly retried: StoredMessage[];
+  /** In this order. */
+  readonly pauses: PausedRecord[];
 }
 
 /** Bytes in a prologue: of a session, of a stored post above its count, of an id beside its text. */
@@ -283,6 +287,7 @@ export interface WrittenState {
   readonly firstOffers: ReadonlyMap<Name, number>;
   /** What each session was called in the last record of a delivery to it. */
   readonly holderNames: ReadonlyMap<SessionId, Name | ''>;
+  readonly pauses: PauseOracle;
 }
 
 export class EngineOracle {
@@ -296,6 +301,7 @@ export class EngineOracle {
   #knownIds = new KnownIds();
   #firstOffers = new Map<Name, number>();
   #holderNames = new Map<SessionId, Name | ''>();
+  #pauses = new PauseOracle();
 
   readonly #connections = new Map<number, Hello>();
   /** By connection: the mailboxes that it has read, the last read last, and the name that it gave. */
@@ -346,6 +352,7 @@ export class EngineOracle {
       memory: new KnownIds(this.#knownIdsWritten),
       firstOffers: new Map(this.#firstOffers),
       holderNames: new Map(this.#holderNames),
+      pauses: new PauseOracle(this.#pauses),
     };
   }
 
@@ -357,10 +364,11 @@ export class EngineOracle {
     this.#knownIds = new KnownIds(written.memory);
     this.#firstOffers = new Map(written.firstOffers);
     this.#holderNames = new Map(written.holderNames);
+    this.#pauses = new PauseOracle(written.pauses);
     this.#connections.clear();
     this.#read.clear();
     this.#open = [];
-    this.#watches.restart(this.#messages);
+    this.#watches.restart(this.#deliverable());
     this.#holdersOfUndone.clear();
     this.#absent.clear();
     for (const { holder } of this.#messages.values()) if (holder) this.#absent.add(holder);
@@ -405,6 +413,7 @@ export class EngineOracle {
         held,
         waiting: this.#waits().filter((wait) => wait.mailboxes.includes(mailbox)).length,
         watching: this.#watches.count(mailbox),
+        paused: this.#pauses.has(mailbox),
         oldestTime: times.length === 0 ? 0 : Math.min(...times),
       };
     });
@@ -428,7 +437,8 @@ export class EngineOracle {
     onRecord: () => void,
   ): void {
     for (const { after, response } of outcome.replies) {
-      const isSynced = ['stored', 'settled', 'retried', 'dropped'].includes(response.kind);
+      const synced = ['stored', 'settled', 'retried', 'dropped', 'pausing'];
+      const isSynced = synced.includes(response.kind);
       if (command.kind === 'drop' && command.dryRun) continue;
       assert.equal(after, isSynced ? 'sync' : 'write', `${response.kind} leaves after`);
     }
@@ -454,7 +464,7 @@ export class EngineOracle {
       const record = records.shift();
       assert(record, 'the record of a reply is present');
       this.#apply(record, command, expected, instant);
-      this.#watches.changed(this.#messages, instant.now);
+      this.#watches.changed(this.#deliverable(), instant.now);
       onRecord();
       return record;
     };
@@ -507,6 +517,7 @@ export class EngineOracle {
         case 'settled':
         case 'retried':
         case 'dropped':
+        case 'pausing':
           while (records.length > 0) applyNext();
           this.#checkReply(reply, command, expected, instant);
           break;
@@ -524,6 +535,7 @@ export class EngineOracle {
     assert.deepEqual([...expected.settlesUnstored], [], 'settled by their ids');
     assert.deepEqual([...expected.restored], [], 'held or released as before');
     assert.deepEqual(expected.retried, [], 'returned to their original mailbox');
+    assert.deepEqual(expected.pauses, [], 'paused or resumed');
     this.#checkNoMissedWait(command, instant);
     const isNamed = command.kind === 'hello' || (command.kind === 'post' && expected.posted);
     if (isNamed) this.#checkHolderName(command.connection);
@@ -549,6 +561,7 @@ export class EngineOracle {
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
     if (command.kind === 'post' && hello) return this.#expectedPostError(command, hello.session);
     if (command.kind === 'watch') return this.#expectedWatchError(command);
+    if (command.kind === 'pause') return this.#pauses.error(command, this.#limits);
     const parks =
       command.kind === 'wait' || (command.kind === 'fetch' && this.#areAwaited(command.mailboxes));
     const named = command.kind === 'wait' ? this.#waits().flatMap((wait) => wait.mailboxes) : [];
@@ -661,6 +674,7 @@ export class EngineOracle {
           ? session
           : undefined,
       retried: [] as StoredMessage[],
+      pauses: command.kind === 'pause' ? this.#pauses.expected(command) : [],
     };
     const putBack = ({ envelope, attempt }: StoredMessage, counts: boolean) =>
       expected.released.set(envelope.number, attempt + (counts ? 1 : 0));
@@ -807,7 +821,7 @@ export class EngineOracle {
         return this.#forget(connection);
       case 'watch':
         this.#reads(connection, command.mailboxes);
-        return this.#watches.add(command, connection, now, this.#messages);
+        return this.#watches.add(command, connection, now, this.#deliverable());
       case 'wait':
       case 'fetch': {
         const hello = this.#connections.get(connection);
@@ -882,6 +896,9 @@ export class EngineOracle {
         this.#messages.set(number, { ...message, holder, heldSince, wasOffered: true });
         return;
       }
+      case 'paused':
+        assert.deepEqual(record, expected.pauses.shift());
+        return this.#pauses.apply(record);
       case 'forgotten':
         assert.equal(record.session, expected.forgotten);
         this.#knownIds.forget(record.session);
@@ -1064,6 +1081,7 @@ export class EngineOracle {
     const open = this.#openRequest(to, request);
     assert.equal(open.session, holder);
     assert.ok(open.mailboxes.includes(mailbox));
+    assert.ok(!this.#pauses.has(mailbox), `${mailbox} is paused`);
     this.#checkListOrder(open, mailbox);
     if (open.kind === 'wait') {
       const first = this.#waitsFor(envelope, mailbox)[0];
@@ -1102,7 +1120,7 @@ export class EngineOracle {
   /** No mailbox before this one in the list has a message for the call. */
   #checkListOrder(open: OpenCall, mailbox: Name): void {
     const before = open.mailboxes.slice(0, open.mailboxes.indexOf(mailbox));
-    for (const { envelope, mailbox: other, holder } of this.#messages.values()) {
+    for (const { envelope, mailbox: other, holder } of this.#deliverable().values()) {
       if (holder !== undefined || !before.includes(other)) continue;
       const isItsTurn = open.kind === 'fetch' || this.#waitsFor(envelope, other)[0] === open;
       assert.ok(!isItsTurn, `${envelope.number} is ready in ${other}, which the call lists before`);
@@ -1111,18 +1129,19 @@ export class EngineOracle {
 
   #checkEnd(
     to: number,
-    { request, remaining, elsewhere, otherFolder }: EndResponse,
+    { request, remaining, elsewhere, otherFolder, paused }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
     const open = this.#openRequest(to, request);
     const ready = open.mailboxes.flatMap((mailbox) => this.#readyIn(mailbox));
     assert.equal(remaining, ready.length);
+    this.#checkPaused(open.mailboxes, paused);
     const isCancelled =
       command.kind === 'cancel' && command.connection === to && command.request === request;
     if (open.kind === 'fetch' && !isCancelled) this.#reads(to, open.mailboxes);
     assert.deepEqual(elsewhere, this.#elsewhere(to, open.mailboxes));
-    const first = ready[0]?.envelope;
+    const first = ready.find(({ mailbox }) => !this.#pauses.has(mailbox))?.envelope;
     const isServed =
       open.messagesLeft === 0 || !first || (open.offers > 0 && first.bodyBytes > open.bytesLeft);
     if (open.kind === 'fetch')
@@ -1134,13 +1153,14 @@ export class EngineOracle {
 
   #checkWatchEnd(
     watch: OpenWatch,
-    { remaining, elsewhere, otherFolder }: EndResponse,
+    { remaining, elsewhere, otherFolder, paused }: EndResponse,
     command: Command | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
     const { connection, request, mailboxes } = watch;
     assert.equal(remaining, mailboxes.flatMap((mailbox) => this.#readyIn(mailbox)).length);
     assert.deepEqual(elsewhere, this.#elsewhere(connection, mailboxes));
+    this.#checkPaused(mailboxes, paused);
     this.#checkOtherFolder(connection, mailboxes, otherFolder);
     if (command.kind === 'tick') return this.#watches.checkEnd(watch, now);
     assert.ok(command.kind === 'cancel' && command.request === request);
@@ -1171,8 +1191,8 @@ export class EngineOracle {
         return;
       case 'stored': {
         assert(command.kind === 'post');
-        const { id, number, reader, watched, before, holder, same, also, notHeld } = response;
-        const stored = [{ id, number, reader, watched, before, holder, same }, ...also];
+        const { kind: _, request: __, duplicate, notHeld, elsewhere, also, ...main } = response;
+        const stored = [main, ...also];
         const ids = idsOf(command, session);
         assert.deepEqual(
           stored.map(({ id }) => id),
@@ -1184,9 +1204,9 @@ export class EngineOracle {
           assert.equal(number, known, 'the number of the first post with this id');
           const message = this.#find({ id, number });
           assert.equal(reader, message?.holder !== undefined);
-          assert.deepEqual(ahead, this.#aheadOf(message, session, response.duplicate, time));
+          assert.deepEqual(ahead, this.#aheadOf(message, session, duplicate, time));
         }
-        assert.deepEqual(response.elsewhere, this.#elsewhere(to, mailboxesOf(command)));
+        assert.deepEqual(elsewhere, this.#elsewhere(to, mailboxesOf(command)));
         assert.deepEqual(notHeld, expected.notHeld);
         return;
       }
@@ -1222,7 +1242,10 @@ export class EngineOracle {
         assert.ok(command.upTo === 0 ? upTo >= this.#numberHighest : upTo === command.upTo);
         return;
       }
+      case 'pausing':
+        return this.#pauses.check(response);
       case 'status':
+        this.#pauses.check({ mailboxes: response.paused });
         assert.deepEqual(
           {
             messages: response.messages,
@@ -1268,6 +1291,18 @@ export class EngineOracle {
     if (read && command.kind === 'post' && command.from !== '') read.name = command.from;
   }
 
+  /** Those of the mailboxes that are paused; no field when there are none. */
+  #checkPaused(mailboxes: MailboxList, paused: readonly Name[] | undefined): void {
+    const expected = mailboxes.filter((mailbox) => this.#pauses.has(mailbox));
+    assert.deepEqual(paused, expected.length > 0 ? expected : undefined);
+  }
+
+  /** Without those in paused mailboxes. */
+  #deliverable(): Map<number, StoredMessage> {
+    const all = [...this.#messages];
+    return new Map(all.filter(([, { mailbox }]) => !this.#pauses.has(mailbox)));
+  }
+
   #reads(connection: number, mailboxes: MailboxList): void {
     const read = this.#read.get(connection);
     assert(read);
@@ -1281,7 +1316,7 @@ export class EngineOracle {
     assert(read);
     const mailboxes = new Set([...read.mailboxes.toReversed(), ...(read.name ? [read.name] : [])]);
     return [...mailboxes]
-      .filter((mailbox) => !own.includes(mailbox))
+      .filter((mailbox) => !own.includes(mailbox) && !this.#pauses.has(mailbox))
       .map((mailbox) => ({ mailbox, ready: this.#readyIn(mailbox).length }))
       .filter(({ ready }) => ready > 0)
       .slice(0, 3);
@@ -1293,8 +1328,9 @@ export class EngineOracle {
     session: SessionId,
     duplicate: boolean,
     time: number,
-  ): Pick<PostedMessage, 'watched' | 'before' | 'holder' | 'same'> {
-    const nothing = { watched: false, before: 0, holder: undefined, same: undefined };
+  ): Omit<PostedMessage, 'id' | 'number' | 'reader'> {
+    const ahead = { before: 0, holder: undefined, same: undefined };
+    const nothing = { watched: false, paused: false, ...ahead };
     if (!message || message.mailbox !== message.envelope.to) return nothing;
     const { mailbox, envelope } = message;
     const others = [...this.#messages.values()]
@@ -1318,18 +1354,19 @@ export class EngineOracle {
           }
         : undefined;
     if (message.holder) return { ...nothing, same };
-    const watched = this.#watches.count(mailbox) > 0;
+    const paused = this.#pauses.has(mailbox);
+    const watched = this.#watches.count(mailbox) > 0 && !paused;
     const before = others.filter(
       ({ holder, envelope: { number } }) => !holder && number < envelope.number,
     ).length;
     const first = others.find(({ holder }) => holder);
     if (!first?.holder || first.holder === session) {
-      return { watched, before, holder: undefined, same };
+      return { watched, paused, before, holder: undefined, same };
     }
     const { envelope: held, heldSince = time } = first;
     const name = this.#holderNames.get(first.holder) ?? '';
     const holder = { number: held.number, name, heldMs: Math.max(0, time - heldSince) };
-    return { watched, before, holder, same };
+    return { watched, paused, before, holder, same };
   }
 
   /** The lowest number first. */
@@ -1345,7 +1382,7 @@ export class EngineOracle {
       assert.ok(!cancelled, 'a cancelled watch ends');
     }
     for (const wait of this.#waits()) {
-      for (const [number, { mailbox, holder, envelope }] of this.#messages) {
+      for (const [number, { mailbox, holder, envelope }] of this.#deliverable()) {
         const isThere = wait.mailboxes.includes(mailbox) && holder === undefined;
         const isMissed = isThere && isFor(wait, envelope);
         assert.ok(!isMissed, `${number} is ready, and a wait for it is parked`);

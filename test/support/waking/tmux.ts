@@ -14,11 +14,15 @@ export interface TmuxCommand {
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** 150 columns and 45 rows unless given. */
+  readonly size?: readonly [columns: number, rows: number];
 }
 
 /** A screen that has not changed for this long shows that the program is done. */
 const stillMs = 700;
 const lookEveryMs = 100;
+/** The limit within which the program must show what is expected. */
+const showMsMax = 30_000;
 
 export class TmuxTerminal {
   readonly #socket: string;
@@ -28,10 +32,13 @@ export class TmuxTerminal {
   }
 
   /** `folder`: where its socket is. */
-  static async start(folder: string, { words, env, cwd }: TmuxCommand): Promise<TmuxTerminal> {
+  static async start(
+    folder: string,
+    { words, env, cwd, size: [columns, rows] = [150, 45] }: TmuxCommand,
+  ): Promise<TmuxTerminal> {
     const terminal = new TmuxTerminal(folder);
     const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const size = ['-x', '150', '-y', '45'];
+    const size = ['-x', `${columns}`, '-y', `${rows}`];
     const command = ['env', '-i', 'TERM=xterm-256color', ...pairs, ...words];
     await terminal.#tmux(
       '-f',
@@ -52,6 +59,41 @@ export class TmuxTerminal {
     return stdout.trimEnd();
   }
 
+  /** With the sequences that set colours and the like. */
+  async colouredScreen(): Promise<string> {
+    const { stdout } = await this.#tmux('capture-pane', '-p', '-e');
+    return stdout.trimEnd();
+  }
+
+  /** Looks until `check` accepts the screen, and returns it. */
+  async until(check: (screen: string) => void): Promise<string> {
+    for (const late = AbortSignal.timeout(showMsMax); ; ) {
+      const screen = await this.screen();
+      try {
+        check(screen);
+        return screen;
+      } catch (error) {
+        if (late.aborted) throw error;
+      }
+      await pause(lookEveryMs);
+    }
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux('resize-window', '-x', `${columns}`, '-y', `${rows}`);
+  }
+
+  /** Types text without Enter. */
+  async write(text: string): Promise<void> {
+    await this.#tmux('send-keys', '-l', text);
+  }
+
+  /** What tmux knows of its pane, as `#{pane_title}`. */
+  async fact(format: string): Promise<string> {
+    const { stdout } = await this.#tmux('display-message', '-p', format);
+    return stdout.trimEnd();
+  }
+
   async untilStill(signal: AbortSignal): Promise<void> {
     let last = '';
     for (let since = 0; since < stillMs; since += lookEveryMs) {
@@ -64,7 +106,7 @@ export class TmuxTerminal {
 
   /** Types a line, as a person does: Enter follows when the program shows the text. */
   async type(text: string, signal: AbortSignal): Promise<void> {
-    await this.#tmux('send-keys', '-l', text);
+    await this.write(text);
     await this.untilStill(signal);
     await this.press('Enter');
   }
@@ -76,8 +118,7 @@ export class TmuxTerminal {
 
   /** The process id of the program. */
   async pid(): Promise<number> {
-    const { stdout } = await this.#tmux('display-message', '-p', '#{pane_pid}');
-    return Number(stdout);
+    return Number(await this.fact('#{pane_pid}'));
   }
 
   /** The program gets SIGHUP. */

@@ -29,6 +29,7 @@ test('the status lists mailboxes as far as they fit', () => {
     held: 2,
     waiting: 3,
     watching: index === 1 ? 1 : 0,
+    paused: false,
     oldestTime: index === 0 ? 0 : 1_000,
   }));
   const status: BrokerStatus = {
@@ -46,6 +47,7 @@ test('the status lists mailboxes as far as they fit', () => {
     mailboxes,
     deadLetterCount: 0,
     deadLetters: [],
+    paused: [],
     damaged: 1,
     storageStalledMs: 3_000,
     warnings: ['the disk is full'],
@@ -65,6 +67,7 @@ const status: BrokerStatus = {
   ...{ port: 19_901, pid: 7, own: false, epoch: 3, addresses: ['127.0.0.1'] },
   ...{ messages: 4, bytes: 9, sessions: 9, mailboxCount: 0, mailboxes: [] },
   ...{ damaged: 0, storageStalledMs: 0, warnings: [], deadLetterCount: 0, deadLetters: [] },
+  paused: [],
   ...{ namedSessions: 0, sessionList: [] },
 };
 const second = 1_000;
@@ -171,7 +174,8 @@ test('the status lists 20 sessions to a model, fewer when their names are long, 
 
 test('of a status with mailboxes and sessions that all have long names everything fits into a result', () => {
   const long = '"'.repeat(200) as Name;
-  const box = { mailbox: long, ready: 1, held: 2, waiting: 3, watching: 4, oldestTime: 1 };
+  const counts = { ready: 1, held: 2, waiting: 3, watching: 4 };
+  const box = { mailbox: long, ...counts, paused: true, oldestTime: 1 };
   const mailboxes = Array.from({ length: 1_000 }, () => box);
   const sessionList = Array.from({ length: 200 }, () => session(long));
   const warnings = Array.from({ length: 100 }, () => '"'.repeat(1_000));
@@ -220,7 +224,7 @@ test('the status says how many dead letters there are, and where they were meant
   const status = {
     ...{ port: 19_901, pid: 7, own: true, epoch: 3, addresses: ['127.0.0.1'] },
     ...{ messages: 4, bytes: 9, sessions: 1, mailboxCount: 0, mailboxes: [] },
-    ...{ namedSessions: 0, sessionList: [] },
+    ...{ namedSessions: 0, sessionList: [], paused: [] },
     ...{ damaged: 0, storageStalledMs: 0, warnings: [] },
   };
   const said = (deadLetterCount: number, boxes: number) =>

@@ -5,7 +5,7 @@ import { presentStore } from '../../../src/cli/commands/store.ts';
 
 test('damage that was reported before is listed once', () => {
   const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
-  const report = { ...none, deadLetters: [], store: 'id', epoch: 1, sound: false };
+  const report = { ...none, deadLetters: [], paused: [], store: 'id', epoch: 1, sound: false };
   const text = presentStore('/store', {
     ...report,
     faults: ['found now'],

@@ -108,7 +108,7 @@ test('10,000 waits parked on one connection end together, each once', () => {
   assert.deepEqual(answered([outcome], 'end'), all);
   assert.equal(outcome.replies.length, parked);
   assert.equal(engine.nextDeadline(), undefined);
-  assert.deepEqual(engine.tick(instantAt(9_999)), { records: [], replies: [] });
+  assert.deepEqual(engine.tick(instantAt(9_999)), { records: [], events: [], replies: [] });
 });
 
 test('10,000 waits parked on one connection get 10,000 messages, in their order', () => {

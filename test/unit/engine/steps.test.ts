@@ -480,6 +480,14 @@ const requests: Readonly<Record<string, (it: Case) => void>> = {
     const ids = [honest.post(P, { answers: 'none' as MessageId }).id, 'none' as MessageId];
     honest.run({ kind: 'find', ids, answersIn: A });
   },
+  'pause the mailbox, and resume it': ({ honest, newPeer }) => {
+    honest.run({ kind: 'pause', isPaused: true, mailboxes: [A, P] });
+    const peer = newPeer();
+    peer.wait(P);
+    honest.post(P);
+    honest.run({ kind: 'pause', isPaused: false, mailboxes: [A, P] });
+    peer.run({ kind: 'disconnect' });
+  },
   status: ({ honest }) => {
     assert.equal(honest.run({ kind: 'status' })[0]?.kind, 'status');
   },

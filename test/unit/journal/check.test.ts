@@ -43,6 +43,7 @@ test('a check reports what is in a store, and changes nothing', async () => {
       messages: 2,
       bytes: 7,
       deadLetters: [{ to: 'A', messages: 1 }],
+      paused: [],
     },
   );
   assert.deepEqual(disk.files(), before);
@@ -75,6 +76,7 @@ test('a check of no store finds nothing', async () => {
     messages: 0,
     bytes: 0,
     deadLetters: [],
+    paused: [],
   });
 });
 

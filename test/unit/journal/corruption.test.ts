@@ -231,7 +231,7 @@ async function mergedEpoch(): Promise<{ disk: CrashDisk; model: JournalModel }> 
 }
 
 function segmentsIn(disk: CrashDisk): string[] {
-  return [...disk.files().keys()].filter((file) => file.endsWith('.log'));
+  return [...disk.files().keys()].filter((file) => file.includes('/seg-'));
 }
 
 test('a flipped byte in the `segment` record of a merged epoch loses no message of older epochs', async () => {

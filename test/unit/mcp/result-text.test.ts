@@ -450,6 +450,15 @@ test('a result without mail is one line, and the next call', () => {
     resultText.presentNoMail(list, 60, []),
     'No message for "amy" or "jobs" within 60 s.\nNext: wait ["amy","jobs"].',
   );
+  const box2 = 'amy' as Name;
+  const left = { remaining: 2, elsewhere: [], paused: [box] };
+  assert.equal(
+    resultText.presentNoMail([box], 60, unreadFacts([box], left), [box]),
+    'No message for "B" within 60 s; deliveries from "B" are paused; 2 unread in "B".\nA person has paused them: mail is kept, and comes when they are resumed. Wait again later, and do not try to go around it.\nNext: wait "B".',
+  );
+  assert.deepEqual(unreadFacts([box, box2], { ...left, paused: [box, box2] }), [
+    'deliveries from "B" and "amy" are paused',
+  ]);
   assert.equal(
     resultText.presentNoDirect(19_900, 60, ['a note']),
     'No message on port 19900 within 60 s; a note.\nNext: receive.',
@@ -493,6 +502,10 @@ test('the result of a post says what is unread before the message, and who holds
   assert.equal(
     stored({ before: 3, holder }),
     'Stored as #9 in "jobs"; 3 unread before it; "ben" has been busy with #5 for 2 min.',
+  );
+  assert.equal(
+    stored({ before: 3, paused: true }),
+    'Stored as #9 in "jobs"; 3 unread before it; deliveries from "jobs" are paused: it is kept, and nobody gets it until a person resumes them.',
   );
   assert.equal(
     stored({ watched: true }),
@@ -541,7 +554,12 @@ test('a text that this session posts again is noted unless the result of its fir
   const own = new OwnPosts();
   const result = (number: number): PostResult => ({
     ...{ id: `m${number}` as MessageId, number, duplicate: false, reader: false, before: 0 },
-    ...{ watched: false, holder: undefined, same: { number: 7, ageMs: 40_000, isHeld: false } },
+    ...{
+      watched: false,
+      paused: false,
+      holder: undefined,
+      same: { number: 7, ageMs: 40_000, isHeld: false },
+    },
     ...{ also: [], notHeld: [], elsewhere: [] },
   });
   assert.equal(own.withoutSeen('p1', result(9)).same?.number, 7);

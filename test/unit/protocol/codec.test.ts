@@ -139,6 +139,10 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '13 00 0000 00000011 0000001f 02 0000000000000003 0000000000000009 0000ea60 000001e0',
     '00000001 01 41',
   ],
+  pause: [
+    { kind: 'pause', request: 21, isPaused: true, mailboxes: [to, from] },
+    '15 00 0000 00000015 00000009 01 00000002 01 41 01 42',
+  ],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
@@ -166,7 +170,7 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   stored: [
     {
       ...{ kind: 'stored', request: 2, id, number: 6, duplicate: true, reader: false },
-      watched: false,
+      ...{ watched: false, paused: false },
       ...{ also: [], notHeld: holds, before: 3, elsewhere: [{ mailbox: from, ready: 2 }] },
       holder: { number: 4, name: from, heldMs: 1_000 },
       same: { number: 5, ageMs: 2_000, isHeld: true },
@@ -218,6 +222,10 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     { kind: 'notice', request: 16, mailbox: to, unread: 3, number: 5, attempt: 2, ageMs: 1_000 },
     '92 00 0000 00000010 0000001a 01 41 00000003 0000000000000005 00000002 00000000000003e8',
   ],
+  pausing: [
+    { kind: 'pausing', request: 21, mailboxes: ['', from] },
+    '95 00 0000 00000015 00000007 00000002 00 01 42',
+  ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],
   status: [
@@ -237,9 +245,12 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
         },
       ],
       mailboxCount: 1,
-      mailboxes: [{ mailbox: to, ready: 1, held: 0, waiting: 3, watching: 2, oldestTime: 4 }],
+      mailboxes: [
+        { mailbox: to, ready: 1, held: 0, waiting: 3, watching: 2, paused: true, oldestTime: 4 },
+      ],
       deadLetterCount: 2,
       deadLetters: [{ to, messages: 2 }],
+      paused: ['', from],
       damaged: 1,
       storageStalledMs: 2_000,
       warnings: ['a disk'],
@@ -247,8 +258,8 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
     '87 00 0000 00000007',
     json(
       '{"messages":1,"bytes":5,"sessions":2,"namedSessions":1,"mailboxCount":1,' +
-        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"watching":2,"oldestTime":4}],' +
-        '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],' +
+        '"mailboxes":[{"mailbox":"A","ready":1,"held":0,"waiting":3,"watching":2,"paused":true,"oldestTime":4}],' +
+        '"deadLetterCount":2,"deadLetters":[{"to":"A","messages":2}],"paused":["","B"],' +
         '"damaged":1,"storageStalledMs":2000,"warnings":["a disk"]}',
     ),
     '00000001 10 6973636e6c3968716e6f616c6d763034 01 41 01 70 00000102 01 6d 03 7e2f61',
@@ -651,6 +662,14 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
       'bad_parameter',
     ],
     [{ kind: 'find', request: 1, answersIn: 'a\nb' as typeof to, ids: [] }, 'bad_name'],
+    [{ kind: 'pause', request: 1, isPaused: true, mailboxes: ['' as typeof to] }, 'bad_name'],
+    [
+      {
+        ...{ kind: 'pause', request: 1, isPaused: true },
+        mailboxes: Array.from({ length: 257 }, () => to),
+      },
+      'bad_parameter',
+    ],
     [{ kind: 'find', request: 1, answersIn: '', ids: ['a\0' as typeof id] }, 'bad_id'],
     [
       {
@@ -708,20 +727,21 @@ test('a watch names one last notice at most, of a message with a number and a ti
   }
 });
 
-test('a stored message has a reader, is watched, or neither: 1, 2 or 0, and no other number', () => {
+test('a stored message has a reader, is watched, is paused, or none of it: 1, 2, 3 or 0, and no other number', () => {
   const stored = answers.stored[0] as Response & { kind: 'stored' };
-  for (const [reader, watched, code] of [
-    [false, false, 0],
-    [true, false, 1],
-    [false, true, 2],
+  for (const [reader, watched, paused, code] of [
+    [false, false, false, 0],
+    [true, false, false, 1],
+    [false, true, false, 2],
+    [false, false, true, 3],
   ] as const) {
-    const frame = frameOf(encodeResponse({ ...stored, reader, watched }));
+    const frame = frameOf(encodeResponse({ ...stored, reader, watched, paused }));
     assert.equal(frame.header[13], code);
-    assert.deepEqual(decodeResponse(frame).response, { ...stored, reader, watched });
-    frame.header[13] = 3;
+    assert.deepEqual(decodeResponse(frame).response, { ...stored, reader, watched, paused });
+    frame.header[13] = 4;
     assert.throws(() => decodeResponse(frame), {
       code: 'bad_frame',
-      message: 'a stored message with the reader 3',
+      message: 'a stored message with the reader 4',
     });
   }
 });

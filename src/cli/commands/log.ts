@@ -1,0 +1,315 @@
+// `ipc log`: what was said, as a conversation. It reads the files of the store, so it costs the broker nothing, and takes
+// no message.
+//
+// 1. A first reading folds all that happened to the messages that are wanted. If they are few, they are printed then.
+// 2. Else a second reading prints them one after the other, each with the state that the first one found.
+// 3. With --follow the broker's events go on where the files ended.
+import type { Command } from 'commander';
+import type { BrokerAddress } from '../../app/context.ts';
+import { MessageFilter, type MessageQuery } from '../../app/message-query.ts';
+import type { MessageStory } from '../../app/message-stories.ts';
+import { parseNameValue, parseSince } from '../../app/parameters.ts';
+import { firstLine, partText } from '../../app/peek.ts';
+import { cancelled, IpcError } from '../../base/errors.ts';
+import { bodyBytesMax, peekLineBytes } from '../../base/limits.ts';
+import { quoted } from '../../base/quoted.ts';
+import { realDisk } from '../../journal/disk.ts';
+import { hasPast } from '../../journal/past-files.ts';
+import type { EventCursor, MailEvent } from '../../model/mail-events.ts';
+import {
+  deadLetterMailbox,
+  type MessageId,
+  type Name,
+  parseMessageId,
+} from '../../model/message.ts';
+import { withExamples, withJson } from '../command-parts.ts';
+import { FaultReport } from '../fault-report.ts';
+import { LogFold, standingOf } from '../log/log-fold.ts';
+import { entryLine, logFields } from '../log/log-json.ts';
+import { brokerSource, followed, type LogSource, storeSource } from '../log/log-source.ts';
+import { type LogEntry, LogText } from '../log/log-text.ts';
+import { threadBegin } from '../log/log-thread.ts';
+import { say, showProgress, warn, writeResult } from '../output.ts';
+import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
+import { brokerAt, withBroker } from './look.ts';
+import { sayNone, storeFault } from './store.ts';
+
+interface LogLine {
+  readonly query: MessageQuery;
+  readonly mailbox: Name | undefined;
+  readonly id: MessageId | undefined;
+  readonly thread: MessageId | undefined;
+  readonly follow: boolean;
+  readonly full: boolean;
+  readonly at: BrokerAddress;
+}
+
+/** A search that takes longer shows how far it is. */
+const progressMsMin = 500;
+/** Messages that are written at once. */
+const writtenAtOnce = 200;
+
+const words = `
+It reads the files of the store, with or without a broker, takes no message and
+changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
+States: "stored"; "with NAME" while a session holds it; "done by NAME" when that
+settled it; "dropped" unread; a dead letter. --id shows all that happened to one
+message, --thread the messages before and behind it. With --follow --json a
+message has a new line whenever its state changes. --erase forgets settled mail,
+of all mailboxes or with --mailbox of one; it stays if it is not settled.`;
+
+export function addLogCommand(program: Command): void {
+  const command = program
+    .command('log')
+    .description('Show what was said, and what became of each message.')
+    .option('--follow', 'go on, with what happens from now on')
+    .option('--from <from>', 'only from this sender')
+    .option('--to <to>', 'only what was posted to this mailbox')
+    .option('--with <name>', 'only from or to this name')
+    .option('--mailbox <mailbox>', 'as --to; for dead-letters all that were in it')
+    .option('--since <since>', 'only what was stored since: 30s, 5m, 2h, 2d, or a time')
+    .option('--grep <text>', 'only messages whose text has this, in any case')
+    .option('--id <id>', 'only this message, with all that happened to it')
+    .option('--thread <id>', 'the thread of this message')
+    .option('--full', 'whole texts, not only their first lines');
+  withBroker(command).action(async (options) => {
+    const line = parseLine(options);
+    const act = (context: CommandContext) => new LogCommand(line, context).run();
+    const { json } = options;
+    process.exit(await execute(act, { json: json !== undefined }, { ownership: 'never' }));
+  });
+  withJson(command, logFields);
+  withExamples(
+    command,
+    'ipc log --with ann --since 2h',
+    'ipc log --grep "make test" --full',
+    'ipc log --follow --json    # a line whenever the state of a message changes',
+  );
+  command.addHelpText('after', words);
+}
+
+type Given = Readonly<Record<string, string | boolean | undefined>>;
+
+function parseLine(options: Given): LogLine {
+  const name = (parameter: string) => {
+    const value = options[parameter];
+    return value === undefined ? undefined : parseNameValue(value, parameter);
+  };
+  const id = (parameter: string) => {
+    const value = options[parameter];
+    return value === undefined ? undefined : parseMessageId(String(value));
+  };
+  const { since, grep, host, port } = options;
+  const mailbox = name('mailbox');
+  const to = name('to');
+  if (
+    to !== undefined &&
+    mailbox !== undefined &&
+    to !== mailbox &&
+    mailbox !== deadLetterMailbox
+  ) {
+    throw new IpcError('bad_parameter', '--to and --mailbox name two mailboxes', {
+      hint: 'give one of them',
+    });
+  }
+  const query: MessageQuery = {
+    from: name('from'),
+    to: to ?? (mailbox === deadLetterMailbox ? undefined : mailbox),
+    with: name('with'),
+    sinceMs: since === undefined ? undefined : parseSince(since, 'since', Date.now()),
+    text: grep === undefined ? undefined : String(grep),
+  };
+  return {
+    ...{ query, mailbox, id: id('id'), thread: id('thread') },
+    follow: options.follow === true,
+    full: options.full === true || options.id !== undefined,
+    at: brokerAt(host as string | undefined, port as string | undefined),
+  };
+}
+
+class LogCommand {
+  readonly #line: LogLine;
+  readonly #context: CommandContext;
+  readonly #text: LogText;
+  readonly #fold: LogFold;
+  readonly #startedAt = performance.now();
+
+  constructor(line: LogLine, context: CommandContext) {
+    this.#line = line;
+    this.#context = context;
+    this.#text = new LogText(line.full);
+    const wasDead = ({ life }: MessageStory) => life.some(({ kind }) => kind === 'deadLettered');
+    this.#fold = new LogFold(line.mailbox === deadLetterMailbox ? wasDead : undefined);
+  }
+
+  async run(): Promise<number> {
+    const { context } = this.#context;
+    const { host, port } = await context.brokerAddress(this.#line.at);
+    const folder = host === undefined ? context.storeFolder(port) : undefined;
+    if (folder !== undefined && !this.#line.follow && !hasPast(realDisk, folder)) {
+      return sayNone(folder);
+    }
+    try {
+      const source =
+        folder === undefined
+          ? brokerSource((await context.broker(this.#line.at)).mail)
+          : storeSource(folder);
+      return await this.#print(source);
+    } catch (error) {
+      showProgress('');
+      throw folder === undefined ? error : storeFault(folder, error);
+    }
+  }
+
+  /** Returns the exit code. */
+  async #print(source: LogSource): Promise<number> {
+    const query = await this.#query(source);
+    const { id, thread, follow } = this.#line;
+    const wanted = id ?? thread;
+    if (!query) return this.#sayUnknown(thread);
+    const filter = new MessageFilter(query);
+    const next = await this.#read(source, filter);
+    showProgress('');
+    if (wanted !== undefined && !this.#fold.stories.byId(wanted)) return this.#sayUnknown(wanted);
+    if (!(await this.#writeAll(source, query, next))) return exitSuccess;
+    return follow ? this.#follow(filter, next) : exitSuccess;
+  }
+
+  async #query(source: LogSource): Promise<MessageQuery | undefined> {
+    const { query, id, thread } = this.#line;
+    if (id !== undefined) return { ...query, near: new Set([id]) };
+    if (thread === undefined) return query;
+    const near = await threadBegin(source, thread, this.#options);
+    return near && { ...query, near, isThread: true };
+  }
+
+  /** Folds all that there is. Returns where it ends. */
+  async #read(source: LogSource, filter: MessageFilter): Promise<EventCursor> {
+    let next: EventCursor = { epoch: 0, sequence: 0 };
+    let missing = 0;
+    const options = { ...this.#options, filter, partBytesMax: this.#partBytesMax };
+    for await (const batch of source(options)) {
+      const { gap } = batch;
+      if (gap) missing += gap.to - gap.from + 1;
+      for (const event of batch.events) this.#fold.apply(event, this.#textOf(event));
+      next = batch.next;
+    }
+    if (missing > 0) await say(`Records that are missing in between: ${missing}.`);
+    return next;
+  }
+
+  /** Returns false if the reader of stdout is gone. */
+  async #writeAll(source: LogSource, query: MessageQuery, next: EventCursor): Promise<boolean> {
+    const { id, follow } = this.#line;
+    if (id !== undefined) return writeResult(this.#life(id));
+    const isAny = this.#fold.isWhole
+      ? await this.#writeStories()
+      : await this.#writeAgain(source, query, next);
+    if (isAny === false && !follow && !this.#context.json) await say('No message.');
+    return isAny !== undefined;
+  }
+
+  /** Returns whether there was any; undefined if the reader of stdout is gone. */
+  async #writeStories(): Promise<boolean | undefined> {
+    const stories = [...this.#fold.stories].filter((story) => this.#isKept(story));
+    const numberOf = ({ stored }: MessageStory) => stored.envelope.number;
+    stories.sort((one, other) => numberOf(one) - numberOf(other));
+    for (let at = 0; at < stories.length; at += writtenAtOnce) {
+      const some = stories.slice(at, at + writtenAtOnce).map((story) => this.#entry(story));
+      if (!(await writeResult(some.join('')))) return undefined;
+    }
+    return stories.length > 0;
+  }
+
+  #isKept({ state, life }: MessageStory): boolean {
+    if (this.#line.mailbox !== deadLetterMailbox) return true;
+    return state === 'dead' || life.some(({ kind }) => kind === 'deadLettered');
+  }
+
+  /** The messages of the first reading again, with their texts. */
+  async #writeAgain(
+    source: LogSource,
+    query: MessageQuery,
+    { sequence }: EventCursor,
+  ): Promise<boolean | undefined> {
+    const filter = new MessageFilter(query);
+    const { signal } = this.#context;
+    let isAny = false;
+    for await (const { events } of source({ filter, partBytesMax: this.#partBytesMax, signal })) {
+      const some = events.flatMap((event) => {
+        if (event.kind !== 'stored' || event.sequence > sequence) return [];
+        const standing = this.#fold.standing(event.envelope.number);
+        if (!standing) return [];
+        return [this.#written({ envelope: event.envelope, text: this.#textOf(event), standing })];
+      });
+      if (some.length > 0) isAny = true;
+      if (!(await writeResult(some.join('')))) return undefined;
+    }
+    return isAny;
+  }
+
+  async #follow(filter: MessageFilter, after: EventCursor): Promise<number> {
+    this.#fold.printed();
+    const { context, signal, json } = this.#context;
+    const { mail } = await context.broker(this.#line.at);
+    const faults = new FaultReport((line) => void warn(line));
+    const onFault = ({ code, message }: IpcError) => faults.report(`${code}: ${message}`);
+    const options = { after, filter, partBytesMax: this.#partBytesMax, signal, onFault };
+    for await (const { events, gap } of followed(mail, options)) {
+      faults.passed();
+      if (gap) await say(`Records that are missing in between: ${gap.to - gap.from + 1}.`);
+      const some = events.flatMap((event) => {
+        const story = this.#fold.apply(event, this.#textOf(event));
+        if (!story || event.kind === 'paused' || event.kind === 'resumed') return [];
+        if (event.kind === 'stored' || json) return [this.#entry(story)];
+        return [this.#text.change(story, event)];
+      });
+      if (!(await writeResult(some.join('')))) return exitSuccess;
+    }
+    throw cancelled();
+  }
+
+  #life(id: MessageId): string {
+    const { stories } = this.#fold;
+    const story = stories.byId(id);
+    if (!story) return '';
+    const { text, life, stored, answeredBy } = story;
+    const entry = { envelope: stored.envelope, text, standing: standingOf(story) };
+    if (this.#context.json) return entryLine(entry, true, life);
+    const numbers = answeredBy.flatMap((each) => stories.byId(each)?.stored.envelope.number ?? []);
+    return this.#text.life(story, text, numbers);
+  }
+
+  #entry(story: MessageStory): string {
+    const { text, stored } = story;
+    return this.#written({ envelope: stored.envelope, text, standing: standingOf(story) });
+  }
+
+  #written(entry: LogEntry): string {
+    return this.#context.json ? entryLine(entry, this.#line.full) : this.#text.entry(entry);
+  }
+
+  #textOf(event: MailEvent): string | undefined {
+    if (event.kind !== 'stored') return undefined;
+    return this.#line.full ? partText(event) : firstLine(event);
+  }
+
+  get #partBytesMax(): number {
+    return this.#line.full ? bodyBytesMax : peekLineBytes;
+  }
+
+  get #options() {
+    const { signal } = this.#context;
+    const onProgress = (read: number, all: number) => {
+      if (performance.now() - this.#startedAt < progressMsMin) return;
+      showProgress(`Reading the store: ${read} of ${all} files`);
+    };
+    return { signal, onProgress };
+  }
+
+  async #sayUnknown(id: MessageId | undefined): Promise<number> {
+    showProgress('');
+    await warn(`No message with the id ${quoted(id ?? '')} is kept.`);
+    return exitFailed;
+  }
+}

@@ -1,0 +1,99 @@
+// What `ipc log` knows of the messages that it prints, in bounded memory: their stories, as long as there are few; else,
+// of those that are over, only how they ended, and the store is read a second time for what they say.
+import { MessageStories, type MessageStory, type StoryState } from '../../app/message-stories.ts';
+import type { MailEvent } from '../../model/mail-events.ts';
+
+/** How it stands with a message. */
+export interface Standing {
+  readonly state: StoryState;
+  /** The mailbox that it is in, or was in last. */
+  readonly mailbox: string;
+  /** When it came into this state, in milliseconds since 1970. */
+  readonly since: number;
+  readonly attempts: number;
+  /** The session that holds it, or settled it; undefined for none. */
+  readonly holder: { readonly session: string; readonly name: string } | undefined;
+}
+
+/** More messages are not kept whole. */
+const storiesMax = 20_000;
+/** Nor longer texts, all together. */
+const charactersMax = 32 * 1024 ** 2;
+
+export class LogFold {
+  readonly stories = new MessageStories();
+  /** Of messages that are over, and are not kept whole. */
+  readonly #ended = new Map<number, Standing>();
+  readonly #isKept: (story: MessageStory) => boolean;
+  #isWhole = true;
+  #isPrinted = false;
+  #characters = 0;
+
+  /** `isKept`: whether a message that is over is to be printed. */
+  constructor(isKept: (story: MessageStory) => boolean = () => true) {
+    this.#isKept = isKept;
+  }
+
+  /** All messages are in `stories`, with their texts. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Returns the story that changed. */
+  apply(event: MailEvent, text: string | undefined): MessageStory | undefined {
+    this.#characters += text?.length ?? 0;
+    const story = this.stories.apply(event, this.#isWhole ? text : '');
+    if (!story) return undefined;
+    if (isOver(story)) this.#end(story);
+    const { size } = this.stories;
+    const isMuch = size > storiesMax || this.#characters > charactersMax;
+    if (this.#isWhole && isMuch) this.#keepStandings();
+    return story;
+  }
+
+  /** undefined for a message that is not printed. */
+  standing(number: number): Standing | undefined {
+    const story = this.stories.byNumber(number);
+    return story ? standingOf(story) : this.#ended.get(number);
+  }
+
+  /** All is printed. From now on only messages that are not over are known. */
+  printed(): void {
+    this.#isPrinted = true;
+    this.#ended.clear();
+    this.#keepStandings();
+  }
+
+  #keepStandings(): void {
+    this.#isWhole = false;
+    for (const story of [...this.stories]) if (isOver(story)) this.#end(story);
+  }
+
+  #end(story: MessageStory): void {
+    const { number } = story.stored.envelope;
+    const isKept = this.#isKept(story);
+    if (isKept && this.#isWhole) return;
+    if (isKept && !this.#isPrinted) this.#ended.set(number, standingOf(story));
+    this.stories.forget(number);
+  }
+}
+
+function isOver({ state }: MessageStory): boolean {
+  return state === 'done' || state === 'dropped';
+}
+
+export function standingOf({
+  state,
+  mailbox,
+  attempts,
+  holder,
+  stored,
+  life,
+}: MessageStory): Standing {
+  const last = life.at(-1);
+  return {
+    ...{ state, mailbox, attempts },
+    since: last?.time ?? stored.time,
+    holder: holder && { session: holder.session, name: holder.name },
+  };
+}

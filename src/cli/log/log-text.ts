@@ -1,0 +1,143 @@
+// Messages of `ipc log`, for people: lines of 80 columns where names allow it, with the text indented below its head, so
+// that no text can pass for a head.
+import { clockTime, utcTime } from '../../app/durations.ts';
+import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
+import { sanitize, sanitizeLine, sentBy } from '../../app/sanitize.ts';
+import { byteCount, pastHold } from '../../app/summaries.ts';
+import { quoted } from '../../base/quoted.ts';
+import type { Envelope } from '../../model/message.ts';
+import { painted } from '../terminal.ts';
+import type { Standing } from './log-fold.ts';
+
+/** A message to be printed. */
+export interface LogEntry {
+  readonly envelope: Envelope;
+  /** Its first line, or with `isFull` all of it; undefined if it is damaged. */
+  readonly text: string | undefined;
+  readonly standing: Standing;
+}
+
+const columns = 80;
+const indent = '  ';
+
+export class LogText {
+  readonly #isFull: boolean;
+  /** The day of the last line. */
+  #day = '';
+
+  constructor(isFull: boolean) {
+    this.#isFull = isFull;
+  }
+
+  entry({ envelope, text, standing }: LogEntry): string {
+    const { number, from, to, time, answers } = envelope;
+    const people = `${from === '' ? 'unknown' : quoted(from)} to ${quoted(to)}`;
+    const title = `#${number} ${people}${answers === '' ? '' : ', an answer'}`;
+    const words = standingWords(standing, time);
+    const isLong = 'HH:MM:SS '.length + title.length + 2 + words.length > columns;
+    const head = isLong ? [`${title}:`, `${' '.repeat(9)}${words}`] : [`${title}: ${words}`];
+    const [first = '', ...more] = head;
+    const lines = [this.#timed(time, first), ...more, ...this.#body(text)];
+    return `${lines.join('\n')}\n`;
+  }
+
+  /** A line for what has become of a message that was printed. */
+  change({ stored }: MessageStory, event: LifeEvent): string {
+    return `${this.#timed(event.time, `#${stored.envelope.number} ${lifeWords(event)}`)}\n`;
+  }
+
+  /** A message with all that happened to it. `answeredBy`: numbers of its answers. */
+  life(story: MessageStory, text: string | undefined, answeredBy: readonly number[]): string {
+    const { envelope } = story.stored;
+    const { number, from, origin, to, time, answers, bodyBytes, id } = envelope;
+    const answer = answers === '' ? '' : `, an answer to ${quoted(answers)}`;
+    const facts = [utcTime(time), byteCount(bodyBytes), `id ${quoted(id)}`].join(', ');
+    const all = [
+      `#${number} ${sentBy(from, origin)} to ${quoted(to)}${answer}, ${facts}`,
+      ...this.#body(text),
+      this.#timed(time, 'stored'),
+      ...story.life.map((event) => this.#timed(event.time, lifeWords(event, envelope))),
+    ];
+    const numbers = answeredBy.map((each) => `#${each}`).join(', ');
+    return `${[...all, ...(numbers === '' ? [] : [`answered by ${numbers}`])].join('\n')}\n`;
+  }
+
+  #timed(time: number, line: string): string {
+    const [day = ''] = utcTime(time).split('T');
+    const head = day === this.#day ? '' : `${painted('bold', `${day} UTC`, 'stdout')}\n`;
+    this.#day = day;
+    return `${head}${painted('dim', clockTime(time, time, 'HH:MM:SS'), 'stdout')} ${line}`;
+  }
+
+  #body(text: string | undefined): string[] {
+    if (text === undefined) return [`${indent}(damaged: the disk lost its text)`];
+    if (text === '') return [];
+    if (!this.#isFull) return [`${indent}${clipped(sanitizeLine(text))}`];
+    const all = sanitize(text).text.replace(/\r?\n$/, '');
+    return all.split(/\r?\n/).map((line) => `${indent}${line}`);
+  }
+}
+
+function clipped(line: string): string {
+  const characters = [...line];
+  const max = columns - indent.length;
+  return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
+}
+
+function standingWords(
+  { state, since, attempts, holder, mailbox }: Standing,
+  time: number,
+): string {
+  const at = clockTime(since, time, 'HH:MM:SS');
+  const attempt = attempts > 1 ? `, attempt ${attempts}` : '';
+  switch (state) {
+    case 'ready':
+      return attempts === 0 ? 'stored' : `stored, and back since ${at} after attempt ${attempts}`;
+    case 'held': {
+      const dead = mailbox === 'dead-letters' ? ', a dead letter' : '';
+      return `with ${who(holder?.name)} since ${at}${attempt}${dead}`;
+    }
+    case 'done':
+      return `done by ${who(holder?.name)} ${at}${attempt}`;
+    case 'dropped':
+      return painted('dim', `dropped ${at}`, 'stdout');
+    case 'dead':
+      return painted('red', `dead letter since ${at}${afterAttempts(attempts)}`, 'stdout');
+  }
+}
+
+/** `envelope`: of its message, if all is to be told. */
+function lifeWords(event: LifeEvent, envelope?: Envelope): string {
+  switch (event.kind) {
+    case 'delivered':
+      return `with ${who(event.name)}${event.attempt > 1 ? `, attempt ${event.attempt}` : ''}`;
+    case 'requeued':
+      return [`back in ${quoted(event.mailbox)}`, ...holdWords(event, envelope)].join('; ');
+    case 'settled': {
+      const by = event.by === undefined || !envelope ? '' : `, with the post ${quoted(event.by)}`;
+      return `done by ${who(event.name)}${by}`;
+    }
+    case 'dropped':
+      return 'dropped unread';
+    case 'deadLettered':
+      return ['a dead letter', ...holdWords(event, envelope)].join('; ');
+    case 'retried':
+      return `retried: back in ${quoted(event.message.to)}`;
+  }
+}
+
+function holdWords(
+  { lastHold }: Extract<LifeEvent, { lastHold: unknown }>,
+  envelope: Envelope | undefined,
+): readonly string[] {
+  return envelope && lastHold ? pastHold({ envelope, lastHold }) : [];
+}
+
+function who(name: string | undefined): string {
+  return name === undefined || name === '' ? 'a session' : quoted(name);
+}
+
+function afterAttempts(count: number): string {
+  if (count === 0) return '';
+  return count === 1 ? ', after 1 attempt' : `, after ${count} attempts`;
+}

@@ -1,0 +1,238 @@
+// The facts of a real broker, and of the files of its store:
+// 1. Once a second it is asked for its status. While it does not answer, that is reported, and it is asked again.
+// 2. Its events are asked for from the position at which they are now, so that the screen is live at once.
+// 3. Meanwhile the past is read: from the files of the store, which costs the broker nothing, or from a broker on
+//    another machine, the last part of it. Without a broker the past is all there is; events go on behind it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IpcError } from '../../base/errors.ts';
+import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
+import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
+import type { MailService } from '../../model/mail-service.ts';
+import type { Name } from '../../model/message.ts';
+import { flowMessagesMax } from './flow.ts';
+import { type MailSource, type SourceUpdate, type TextEvent, textBytesMax } from './mail-source.ts';
+
+const statusEveryMs = 1_000;
+/** A broker that has not answered for so long is reported. */
+const patienceMs = 3_000;
+const retryMs = 1_000;
+/** Between two batches of a flow that is faster than the screen: at most 50,000 events a second are taken. */
+const batchPauseMs = 20;
+/** Of the past of a broker on another machine so many records are asked for. */
+const recordsAskedMax = 4_000;
+
+/** Reads the past from the files of a store. */
+export type PastReader = (options: {
+  readonly after?: number;
+  readonly partBytesMax: number;
+  readonly onProgress?: (read: number, all: number) => void;
+}) => AsyncIterable<EventBatch>;
+
+export interface SourceOptions {
+  readonly mail: Pick<MailService, 'status' | 'events' | 'pause' | 'resume'>;
+  /** Which broker it is, in words. */
+  readonly place: string;
+  /** undefined for a broker on another machine. */
+  readonly readPast: PastReader | undefined;
+}
+
+type Report = (update: SourceUpdate) => void;
+
+export class BrokerSource implements MailSource {
+  readonly place: string;
+  readonly #mail: SourceOptions['mail'];
+  readonly #readPast: PastReader | undefined;
+  #epoch = 0;
+
+  constructor({ mail, place, readPast }: SourceOptions) {
+    this.#mail = mail;
+    this.place = place;
+    this.#readPast = readPast;
+  }
+
+  async follow(report: Report, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#askStatus(report, signal), this.#askEvents(report, signal)]).catch(
+      (error: unknown) => {
+        if (!signal.aborted) throw error;
+      },
+    );
+  }
+
+  async wholeText(sequence: number, id: string): Promise<string | undefined> {
+    const part = { after: sequence - 1, partBytesMax: bodyBytesMax };
+    const batches = this.#readPast ? this.#readPast(part) : this.#ask(sequence);
+    for await (const { events } of batches) {
+      for (const event of events) {
+        if (event.kind === 'stored' && event.envelope.id === id) return textOf(event);
+      }
+    }
+    throw new IpcError('unreachable', 'it is not kept any more');
+  }
+
+  async setPaused(mailbox: Name, isPaused: boolean): Promise<void> {
+    if (isPaused) await this.#mail.pause([mailbox]);
+    else await this.#mail.resume([mailbox]);
+  }
+
+  async *#ask(sequence: number): AsyncGenerator<EventBatch> {
+    const after = { epoch: this.#epoch, sequence: sequence - 1 };
+    yield await this.#mail.events({ after, timeoutMs: 0, partBytesMax: bodyBytesMax });
+  }
+
+  async #askStatus(report: Report, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const late = setTimeout(() => {
+        report({ kind: 'trouble', what: 'The broker does not answer. This is what it said last.' });
+      }, patienceMs);
+      try {
+        report({ kind: 'status', status: await this.#mail.status({ signal }) });
+      } catch (error) {
+        if (signal.aborted) return;
+        report({ kind: 'trouble', what: troubleOf(error) });
+      } finally {
+        clearTimeout(late);
+      }
+      await sleep(statusEveryMs, undefined, { signal });
+    }
+  }
+
+  async #askEvents(report: Report, signal: AbortSignal): Promise<void> {
+    const from = this.#readPast
+      ? await this.#beginWithFiles(this.#readPast, report, signal)
+      : await this.#beginWithBroker(report, signal);
+    await this.#askLive(from, report, signal);
+  }
+
+  /** Live from now on, while the past is read; without a broker, from the end of the past on. */
+  async #beginWithFiles(
+    readPast: PastReader,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<EventCursor | 'now'> {
+    const now = await this.#nowOfBroker(signal).catch(() => undefined);
+    const past = this.#reportPast(readPast, report, signal);
+    return now ?? (await past) ?? 'now';
+  }
+
+  /** Returns where the past ends; undefined if it could not be read. */
+  async #reportPast(
+    readPast: PastReader,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<EventCursor | undefined> {
+    const newest = new NewestEvents();
+    let end: EventCursor | undefined;
+    const onProgress = (read: number, all: number) => {
+      report({ kind: 'progress', percent: Math.floor((100 * read) / Math.max(1, all)) });
+    };
+    try {
+      for await (const batch of readPast({ partBytesMax: textBytesMax, onProgress })) {
+        if (signal.aborted) return undefined;
+        newest.add(batch.events);
+        end = batch.next;
+      }
+      report({ kind: 'past', events: newest.all(), upTo: end?.sequence ?? 0 });
+      return end;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      report({ kind: 'noPast', what: error.message });
+      return undefined;
+    }
+  }
+
+  async #beginWithBroker(report: Report, signal: AbortSignal): Promise<EventCursor> {
+    const now = await this.#trying(() => this.#nowOfBroker(signal), report, signal);
+    const newest = new NewestEvents();
+    let after: EventCursor = { ...now, sequence: Math.max(0, now.sequence - recordsAskedMax) };
+    while (after.sequence < now.sequence) {
+      const asked = { after, timeoutMs: 0, partBytesMax: textBytesMax, signal };
+      const batch = await this.#trying(() => this.#mail.events(asked), report, signal);
+      newest.add(batch.events);
+      if (batch.next.sequence <= after.sequence) break;
+      after = batch.next;
+    }
+    const upTo = Math.max(after.sequence, now.sequence);
+    report({ kind: 'past', events: newest.all(), upTo });
+    return { ...after, sequence: upTo };
+  }
+
+  async #nowOfBroker(signal: AbortSignal): Promise<EventCursor> {
+    const asked = { after: 'now', timeoutMs: 0, partBytesMax: 0, signal } as const;
+    const { next } = await this.#mail.events(asked);
+    this.#epoch = next.epoch;
+    return next;
+  }
+
+  async #askLive(from: EventCursor | 'now', report: Report, signal: AbortSignal): Promise<void> {
+    let after: EventCursor | 'now' = from;
+    while (!signal.aborted) {
+      const asked = { after, timeoutMs: waitMsDefault, partBytesMax: textBytesMax, signal };
+      const batch: EventBatch = await this.#trying(() => this.#mail.events(asked), report, signal);
+      after = batch.next;
+      this.#epoch = after.epoch;
+      report({ kind: 'live', events: batch.events.map(withText), gap: batch.gap });
+      if (batch.hasMore) await sleep(batchPauseMs, undefined, { signal });
+    }
+  }
+
+  /** Until it succeeds. That there is no broker is reported by the question for its status. */
+  async #trying<Result>(
+    call: () => Promise<Result>,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (signal.aborted || !(error instanceof IpcError)) throw error;
+        if (!error.kind.retry) report({ kind: 'noFlow', what: error.message });
+      }
+      await sleep(retryMs, undefined, { signal });
+    }
+  }
+}
+
+/** The events of the newest messages, as many as the screen keeps. */
+class NewestEvents {
+  readonly #byNumber = new Map<number, TextEvent[]>();
+  #others: TextEvent[] = [];
+
+  add(events: readonly MailEvent[]): void {
+    for (const event of events) this.#add(event);
+  }
+
+  all(): TextEvent[] {
+    const all = [...this.#byNumber.values(), this.#others].flat();
+    return all.sort((one, other) => one.event.sequence - other.event.sequence);
+  }
+
+  #add(event: MailEvent): void {
+    if (event.kind === 'stored') {
+      this.#byNumber.set(event.envelope.number, [withText(event)]);
+      const [oldest] = this.#byNumber.keys();
+      if (this.#byNumber.size > flowMessagesMax && oldest !== undefined)
+        this.#byNumber.delete(oldest);
+    } else if (event.kind === 'paused' || event.kind === 'resumed') {
+      this.#others = [...this.#others.slice(-flowMessagesMax), withText(event)];
+    } else {
+      this.#byNumber.get(event.message.number)?.push(withText(event));
+    }
+  }
+}
+
+function withText(event: MailEvent): TextEvent {
+  return { event, text: event.kind === 'stored' ? textOf(event) : undefined };
+}
+
+/** A character at the end that is cut off is left out. */
+function textOf({ part }: { part: Buffer | undefined }): string | undefined {
+  return part && new TextDecoder('utf-8', { ignoreBOM: true }).decode(part, { stream: true });
+}
+
+function troubleOf(error: unknown): string {
+  if (!(error instanceof IpcError)) throw error;
+  const { code, message, hint } = error;
+  if (code === 'no_broker') return 'No broker runs. This is the past; it goes on when one runs.';
+  return `${code}: ${message}. ${hint}`;
+}

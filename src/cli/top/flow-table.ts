@@ -1,0 +1,86 @@
+// The pane of the flow: a line for each message, whose state changes in place.
+
+import { clockTime } from '../../app/durations.ts';
+import type { MessageStory } from '../../app/message-stories.ts';
+import { columnsOf, cut, fit, type Row, type Style, shown } from './columns.ts';
+import type { FlowEntry } from './flow.ts';
+
+const timeColumns = 8;
+const textShown = 400;
+
+interface Widths {
+  readonly pair: number;
+  readonly state: number;
+  readonly text: number;
+}
+
+function widths(columns: number): Widths {
+  const pair = Math.max(22, Math.floor(columns * 0.22));
+  const state = Math.max(14, Math.floor(columns * 0.12));
+  return { pair, state, text: columns - timeColumns - pair - state - 3 };
+}
+
+export function flowTitle(what: string, columns: number): Row {
+  const { pair, state } = widths(columns);
+  const heads = [fit('UTC', timeColumns), fit(`FLOW ${what}`, pair), fit('STATE', state), ''];
+  return [{ text: `${heads.join(' ')}MESSAGE` }];
+}
+
+export function flowRow(entry: FlowEntry, columns: number): Row {
+  const { pair, state, text } = widths(columns);
+  if ('note' in entry) {
+    const { time, words } = entry.note;
+    return [{ text: `${timeOf(time)} -- ${shown(words)}`, style: 'dim' }];
+  }
+  const { story } = entry;
+  const { from, to } = story.stored.envelope;
+  return [
+    { text: `${timeOf(story.stored.time)} `, style: 'dim' },
+    { text: `${fit(pairWords(shown(from) || '?', shown(to), pair), pair)} ` },
+    { text: `${fit(shown(stateWords(story)), state)} `, style: stateStyle(story) },
+    { text: cut(firstLineOf(story), text), style: isOver(story) ? 'dim' : undefined },
+  ];
+}
+
+/** `done`, `held by ann`, `ready, attempt 2`. */
+export function stateWords({ state, attempts, holder }: MessageStory): string {
+  switch (state) {
+    case 'held':
+      return `held ${holder?.name || 'by ?'}${attempts > 1 ? `, ${attempts}.` : ''}`;
+    case 'ready':
+      return attempts > 0 ? `ready, again` : 'ready';
+    default:
+      return state;
+  }
+}
+
+function stateStyle({ state }: MessageStory): Style {
+  const styles = { ready: 'strong', held: 'busy', done: 'good', dropped: 'dim', dead: 'bad' };
+  return styles[state] as Style;
+}
+
+function isOver({ state }: MessageStory): boolean {
+  return state === 'done' || state === 'dropped';
+}
+
+/** `ann -> bob`; both are cut if they are too long. */
+function pairWords(sender: string, mailbox: string, columns: number): string {
+  const room = columns - 4;
+  const half = Math.floor(room / 2);
+  const senderRoom = Math.max(half, room - columnsOf(mailbox));
+  const from = cut(sender, senderRoom);
+  return `${from} -> ${cut(mailbox, room - columnsOf(from))}`;
+}
+
+function firstLineOf({ text }: MessageStory): string {
+  if (text === undefined) return '(the disk has damaged it)';
+  const [line = ''] = text
+    .trimStart()
+    .slice(0, textShown)
+    .split(/[\r\n]/, 1);
+  return shown(line.toWellFormed());
+}
+
+export function timeOf(ms: number): string {
+  return clockTime(ms, ms, 'HH:MM:SS');
+}

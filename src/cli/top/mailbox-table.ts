@@ -1,0 +1,85 @@
+// The pane of the mailboxes: how much mail is in each, how old it is, and who reads it.
+import { roughTime } from '../../app/durations.ts';
+import type { MailboxStatus } from '../../model/look-results.ts';
+import type { BrokerStatus } from '../../model/mail-service.ts';
+import { fit, fitRight, type Row, type Style, shown } from './columns.ts';
+
+export interface MailboxLine extends MailboxStatus {
+  /** Dead letters that were posted to it. */
+  readonly dead: number;
+  readonly isPaused: boolean;
+}
+
+const numbers = [
+  ['READY', 7],
+  ['HELD', 6],
+  ['OLDEST', 9],
+  ['READERS', 9],
+  ['WATCHERS', 10],
+  ['DEAD', 6],
+] as const;
+const numbersColumns = numbers.reduce((sum, [, columns]) => sum + columns, 0);
+const pausedColumns = 8;
+
+/** Those with mail first, each group by name. */
+export function mailboxLines(status: BrokerStatus, paused: readonly string[]): MailboxLine[] {
+  const dead = new Map(status.deadLetters.map(({ to, messages }) => [to, messages]));
+  const isPaused = (mailbox: string) => paused.includes(mailbox) || paused.includes('');
+  const lines = status.mailboxes.map((box) => ({
+    ...box,
+    dead: dead.get(box.mailbox) ?? 0,
+    isPaused: isPaused(box.mailbox),
+  }));
+  const known = new Set<string>(lines.map(({ mailbox }) => mailbox));
+  const others = new Set([...dead.keys(), ...(paused as MailboxLine['mailbox'][])]);
+  for (const mailbox of others) {
+    if (mailbox.length === 0 || known.has(mailbox)) continue;
+    const none = {
+      ready: 0,
+      held: 0,
+      waiting: 0,
+      watching: 0,
+      oldestTime: 0,
+      paused: isPaused(mailbox),
+    };
+    const counts = { dead: dead.get(mailbox) ?? 0, isPaused: isPaused(mailbox) };
+    lines.push({ mailbox, ...none, ...counts });
+  }
+  const hasMail = ({ ready, held }: MailboxLine) => (ready + held > 0 ? 0 : 1);
+  return lines.sort(
+    (one, other) => hasMail(one) - hasMail(other) || compare(one.mailbox, other.mailbox),
+  );
+}
+
+export function mailboxTitle(count: number, columns: number): Row {
+  const heads = numbers.map(([head, width]) => fitRight(head, width)).join('');
+  return [{ text: `${fit(`MAILBOXES ${count}`, nameColumns(columns))}${heads}` }];
+}
+
+export function mailboxRow(line: MailboxLine, columns: number, nowMs: number): Row {
+  const { ready, held, waiting, watching, dead, oldestTime, isPaused } = line;
+  const oldest = oldestTime === 0 ? '' : roughTime(nowMs - oldestTime);
+  const cells: readonly (readonly [value: number | string, style: Style])[] = [
+    [ready, ready > 0 ? 'strong' : 'dim'],
+    [held, held > 0 ? 'busy' : 'dim'],
+    [oldest, 'dim'],
+    [waiting, 'dim'],
+    [watching, 'dim'],
+    [dead || '', 'bad'],
+  ];
+  return [
+    { text: fit(shown(line.mailbox), nameColumns(columns)) },
+    ...cells.map(([value, style], index) => {
+      return { text: fitRight(`${value}`, numbers[index]?.[1] ?? 0), style };
+    }),
+    ...(isPaused ? [{ text: '  paused', style: 'bad' as const }] : []),
+  ];
+}
+
+function nameColumns(columns: number): number {
+  return Math.max(10, columns - numbersColumns - pausedColumns);
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
+}

@@ -1,0 +1,127 @@
+// Packs files of history into one: each numbered record once, and what a reader must know of messages that were stored
+// before. Prologues, zeros, and records that do not count are left out. Does no I/O.
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/records.ts';
+import { startOf } from './history-file.ts';
+import { encodeRecord, type StampRecord } from './record-codec.ts';
+import {
+  isValid,
+  type RawRecord,
+  resealRecord,
+  type Seed,
+  type SegmentId,
+  segmentSeed,
+} from './record-framing.ts';
+import { readEach } from './recovery.ts';
+import { type RecordPlace, stampOfNone } from './sequence.ts';
+
+export interface PackSource {
+  readonly id: SegmentId;
+  readonly bytes: Buffer;
+}
+
+export interface Packed {
+  /** Empty if a source is to be left as it is. */
+  readonly buffers: readonly Buffer[];
+  /** Sources that have lost records that count, or have no stamps since an earlier version wrote them. */
+  readonly left: readonly SegmentId[];
+}
+
+/** `sources`: oldest first. `target`: the name of the packed file. */
+export function packed(sources: readonly PackSource[], target: SegmentId): Packed {
+  const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
+  const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
+  // No record of an earlier file counts that does not count for one of these.
+  const first = {
+    kind: 'stamp',
+    sequence: Math.min(...sequences),
+    time: starts[0]?.time ?? 0,
+  } as const;
+  const packer = new Packer(segmentSeed(target), first);
+  const left = sources.filter(({ id, bytes }, index) => {
+    if (!starts[index]) return true;
+    const end = Math.min(Number.MAX_VALUE, ...sequences.slice(index + 1));
+    return packer.add(bytes, id, end);
+  });
+  return left.length > 0
+    ? { buffers: [], left: left.map(({ id }) => id) }
+    : { buffers: packer.buffers, left: [] };
+}
+
+class Packer {
+  readonly #seed: Seed;
+  readonly buffers: Buffer[] = [];
+  /** The place of the record that was added last. */
+  #last: RecordPlace = stampOfNone;
+  #highest = 0;
+  readonly #known = new Set<number>();
+  /** Messages that were stored before the first of these files. */
+  readonly #earlier = new Set<number>();
+
+  constructor(seed: Seed, first: StampRecord) {
+    this.#seed = seed;
+    if (first.sequence < Number.MAX_VALUE) this.buffers.push(...encodeRecord(first, seed));
+  }
+
+  /** Adds the records below the number `end`. True if some of them are lost. */
+  add(bytes: Buffer, id: SegmentId, end: number): boolean {
+    let isCorrupt = false;
+    let isAfterLost = false;
+    const steps = readEach(
+      bytes,
+      { ...id, bytes: bytes.length },
+      {
+        stamp: () => {},
+        lost: () => {
+          isAfterLost = true;
+        },
+        record: (raw, record, place) => {
+          if (!place && isAfterLost) return;
+          if (place && (place.sequence >= end || place.sequence <= this.#highest)) return;
+          if (!place && !this.#teaches(record)) return;
+          if (!isValid(raw) || isAfterLost) isCorrupt = true;
+          else this.#add(raw, record, place);
+        },
+      },
+    );
+    for (const _ of steps);
+    return isCorrupt;
+  }
+
+  /** Whether a record without a number says something that the records before it do not. */
+  #teaches(record: JournalRecord | undefined): boolean {
+    switch (record?.kind) {
+      case 'posted':
+        return envelopesOf(record).some(({ number }) => !this.#known.has(number));
+      case 'copied':
+        return !this.#known.has(record.envelope.number);
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return this.#earlier.has(record.number);
+      default:
+        return false;
+    }
+  }
+
+  #add(raw: RawRecord, record: JournalRecord | undefined, place: RecordPlace | undefined): void {
+    if (!isValid(raw)) return;
+    const isNext = place
+      ? place.sequence === this.#last.sequence + 1 && place.time === this.#last.time
+      : this.#last === stampOfNone && this.buffers.length > 1;
+    this.#last = place ?? stampOfNone;
+    const stamp = { kind: 'stamp', ...this.#last } as const;
+    if (!isNext) this.buffers.push(...encodeRecord(stamp, this.#seed));
+    this.buffers.push(...resealRecord(raw, this.#seed));
+    if (place) this.#highest = place.sequence;
+    for (const number of placedBy(record)) {
+      this.#known.add(number);
+      if (!place) this.#earlier.add(number);
+    }
+  }
+}
+
+function placedBy(record: JournalRecord | undefined): readonly number[] {
+  if (record?.kind === 'posted') return envelopesOf(record).map(({ number }) => number);
+  return record?.kind === 'copied' ? [record.envelope.number] : [];
+}

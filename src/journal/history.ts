@@ -1,0 +1,369 @@
+// History, the folder `history/` of a store: segments that the log does not need any more, kept so that it can be told
+// what was said, within the bound that the user sets. Mail does not depend on it, so on a full disk it goes first.
+//
+// 1. take() moves a segment here. The names are synced before the folder of its epoch is removed.
+// 2. tidy() packs runs of small files into one: written aside, synced, renamed over the newest of the run, the name
+//    synced; then the others go. A crash in between leaves records twice, which their numbers tell.
+//    Then the oldest files go that are beyond the bound.
+// 3. giveUpOldest() removes one file when the disk is full.
+import { join } from 'node:path';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { isDiskFull } from './epoch.ts';
+import { beginOf } from './history-file.ts';
+import { packed } from './history-pack.ts';
+import type { JournalLimits } from './journal-options.ts';
+import { historyFilePath, historyPath, listHistory, segmentPath } from './paths.ts';
+import type { SegmentId } from './record-framing.ts';
+
+/** How much history is kept, at least if there is room for it. */
+export interface HistoryBound {
+  /** Length of all files; 0 keeps none. */
+  readonly bytesMax: number;
+  /** In milliseconds. */
+  readonly ageMsMax: number;
+}
+
+export interface HistoryFile extends SegmentId {
+  /** Length of the file. */
+  readonly bytes: number;
+}
+
+interface KnownFile extends HistoryFile {
+  /** When it begins, in milliseconds since 1970; undefined as long as nobody asked, or if it does not say so. */
+  begin: number | undefined;
+  /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
+  isLeft: boolean;
+}
+
+const writeBytesMax = 1_048_576;
+
+export class History {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #bound: HistoryBound;
+  readonly #limits: PackLimits;
+  readonly #time: () => number;
+  /** Oldest first; undefined before they were listed. */
+  #known: KnownFile[] | undefined;
+  /** Files were moved here whose names are not synced. */
+  #isUnsynced = false;
+  #tidying: Promise<void> = Promise.resolve();
+  #isStopped = false;
+  #isClosing = false;
+  /** Asked before a file is removed or replaced, since a newer owner may have packed others into it. */
+  mayChange: () => boolean = () => true;
+
+  /** `time`: the wall clock, in milliseconds since 1970. */
+  constructor(
+    disk: Disk,
+    folder: string,
+    bound: HistoryBound,
+    limits: JournalLimits,
+    time: () => number,
+  ) {
+    this.#limits = packLimits(bound, limits);
+    this.#disk = disk;
+    this.#folder = folder;
+    this.#bound = bound;
+    this.#time = time;
+  }
+
+  /** Oldest first. */
+  get files(): readonly HistoryFile[] {
+    return this.#files;
+  }
+
+  get bytes(): number {
+    return this.#files.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Called before take(). A folder whose own name is lost would take along what was moved into it. */
+  async prepare(): Promise<void> {
+    if (this.#bound.bytesMax === 0) return;
+    const isNew = this.#whileFull(() => this.#disk.makeFolder(historyPath(this.#folder)));
+    if (isNew) await this.#disk.syncFolder(this.#folder);
+  }
+
+  /** Moves a segment here that the log does not need any more, or removes it if there is no room for history. */
+  take(id: SegmentId): void {
+    const from = segmentPath(this.#folder, id);
+    const bytes = this.#disk.size(from);
+    if (bytes === undefined) return;
+    const isKnown = this.#files.some((file) => isSame(file, id));
+    const isMoved =
+      this.#bound.bytesMax > 0 &&
+      !isKnown &&
+      this.#whileFull(() => {
+        this.#disk.rename(from, historyFilePath(this.#folder, id));
+        return true;
+      });
+    if (!isMoved) return this.#disk.removeFile(from);
+    this.#isUnsynced = true;
+    this.#files.push(known(id, bytes));
+    this.#files.sort(inOrder);
+  }
+
+  /** Makes durable what was moved here. */
+  async sync(): Promise<void> {
+    if (!this.#isUnsynced) return;
+    this.#isUnsynced = false;
+    await this.#disk.syncFolder(historyPath(this.#folder));
+  }
+
+  /** Removes the oldest file, to make room. False if there is none. */
+  giveUpOldest(): boolean {
+    const [oldest] = this.#files;
+    if (!oldest) return false;
+    this.#disk.removeFile(historyFilePath(this.#folder, oldest));
+    this.#files.shift();
+    return true;
+  }
+
+  /**
+   * Packs small files, and then removes what is beyond the bound, while the owner goes on. If the disk fails at that,
+   * history stays as it is. `log`: the segments of the log, between which files of history may lie.
+   */
+  tidy(log: readonly SegmentId[]): void {
+    this.#tidying = this.#tidying
+      .then(() => this.#packAll(log))
+      .then(() => this.#trim(log))
+      .catch(ignoreFault);
+  }
+
+  /** Nothing is removed or replaced any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Completes the packing that has begun, and begins no other. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#tidying;
+  }
+
+  async #packAll(log: readonly SegmentId[]): Promise<void> {
+    this.#removeLeftovers();
+    const nextRun = () => {
+      // So many that it is worth it to look when each begins.
+      if (this.#files.length <= this.#limits.filesMax) return undefined;
+      for (const file of this.#files) file.begin ??= this.#beginOf(file);
+      return packRun(this.#files, log, this.#limits);
+    };
+    for (let run = nextRun(); run; run = nextRun()) {
+      if (!(await this.#pack(run)) || this.#isClosing) return;
+    }
+  }
+
+  #trim(log: readonly SegmentId[]): void {
+    if (!this.#mayGoOn()) return;
+    const { bytesMax, ageMsMax } = this.#bound;
+    while (this.bytes > bytesMax && this.giveUpOldest());
+    const before = this.#time() - ageMsMax;
+    for (let [oldest] = this.#files; oldest; [oldest] = this.#files) {
+      const begin = this.#beginBehind(oldest, log);
+      if (begin === undefined || begin >= before) return;
+      this.giveUpOldest();
+    }
+  }
+
+  /** False if nothing was gained. */
+  async #pack(run: readonly KnownFile[]): Promise<boolean> {
+    const target = run.at(-1);
+    if (!target) return false;
+    const sources: { id: SegmentId; bytes: Buffer }[] = [];
+    for (const file of run) {
+      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      if (!bytes) return false;
+      sources.push({ id: file, bytes });
+    }
+    const { buffers, left } = packed(sources, target);
+    for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
+    if (left.length > 0) return true;
+    const aside = join(historyPath(this.#folder), `${target.epoch}-${target.segment}.new`);
+    const bytes = await this.#writeAside(aside, buffers);
+    const isThere = run.every((file) => this.#files.includes(file));
+    if (bytes === undefined || !isThere || !this.#mayGoOn()) {
+      this.#disk.removeFile(aside);
+      return false;
+    }
+    this.#disk.rename(aside, historyFilePath(this.#folder, target));
+    const at = this.#files.indexOf(target);
+    this.#files.splice(at, 1, known(target, bytes));
+    // The others must not go before the name leads to what has their records.
+    await this.#disk.syncFolder(historyPath(this.#folder));
+    for (const file of run.slice(0, -1)) {
+      if (!this.#mayGoOn()) return false;
+      const index = this.#files.indexOf(file);
+      if (index === -1) continue;
+      this.#disk.removeFile(historyFilePath(this.#folder, file));
+      this.#files.splice(index, 1);
+    }
+    return true;
+  }
+
+  /** Returns the length; undefined if there is no room. */
+  async #writeAside(path: string, buffers: readonly Buffer[]): Promise<number | undefined> {
+    this.#disk.removeFile(path);
+    const file = this.#disk.create(path);
+    try {
+      let bytes = 0;
+      for (const part of parts(buffers)) {
+        writeWhole(file, part, bytes);
+        bytes += part.length;
+      }
+      await file.sync();
+      return bytes;
+    } catch (error) {
+      if (isDiskFull(error)) return undefined;
+      this.#disk.removeFile(path);
+      throw error;
+    } finally {
+      file.close();
+    }
+  }
+
+  /** What an owner left that ended while it packed. */
+  #removeLeftovers(): void {
+    const path = historyPath(this.#folder);
+    const names = this.#disk.list(path).filter((name) => name.endsWith('.new'));
+    for (const name of names) if (this.#mayGoOn()) this.#disk.removeFile(join(path, name));
+  }
+
+  #mayGoOn(): boolean {
+    return !this.#isStopped && this.mayChange();
+  }
+
+  /** When the file ends, and the next one or the next segment of the log begins; undefined if that is not known. */
+  #beginBehind(file: HistoryFile, log: readonly SegmentId[]): number | undefined {
+    const next = this.#files.find((each) => inOrder(file, each) < 0);
+    const segment = log.find((each) => inOrder(file, each) < 0);
+    if (segment && !(next && inOrder(next, segment) < 0)) {
+      return beginOf(this.#disk, segmentPath(this.#folder, segment), segment);
+    }
+    if (next) next.begin ??= this.#beginOf(next);
+    return next?.begin;
+  }
+
+  #beginOf(file: HistoryFile): number | undefined {
+    return beginOf(this.#disk, historyFilePath(this.#folder, file), file);
+  }
+
+  /** While the disk is full for it, the oldest file goes. Undefined if there is none left. */
+  #whileFull<T>(action: () => T): T | undefined {
+    for (;;) {
+      try {
+        return action();
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        if (!this.giveUpOldest()) return undefined;
+      }
+    }
+  }
+
+  get #files(): KnownFile[] {
+    this.#known ??= listHistory(this.#disk, this.#folder).map((id) => {
+      return known(id, this.#disk.size(historyFilePath(this.#folder, id)) ?? 0);
+    });
+    return this.#known;
+  }
+}
+
+export interface PackLimits {
+  /** Longest packed file. */
+  readonly bytesMax: number;
+  /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
+  readonly msMax: number;
+  /** More small files than this are packed. */
+  readonly filesMax: number;
+}
+
+/** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
+const bytesShare = 2;
+const timeShare = 8;
+
+export function packLimits(
+  { bytesMax, ageMsMax }: HistoryBound,
+  { segmentBytesMax, segmentsCompact }: JournalLimits,
+): PackLimits {
+  return {
+    bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
+    msMax: ageMsMax / timeShare,
+    filesMax: 2 * segmentsCompact,
+  };
+}
+
+interface PackedFile extends HistoryFile {
+  /** When it begins; undefined if that is not known. */
+  readonly begin: number | undefined;
+  readonly isLeft: boolean;
+}
+
+/**
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
+ * of the log lies within it, since the files are read in the order of their names.
+ */
+export function packRun<File extends PackedFile>(
+  files: readonly File[],
+  log: readonly SegmentId[],
+  { bytesMax, msMax, filesMax }: PackLimits,
+): readonly File[] | undefined {
+  const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < bytesMax && !isLeft;
+  if (files.filter(isSmall).length <= filesMax) return undefined;
+  const isCut = (file: File, behind: File) =>
+    log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
+  let best: readonly File[] = [];
+  for (let end = files.length; end > best.length; end--) {
+    const last = files[end - 1];
+    let [begin, bytesBehind] = [end, 0];
+    for (let at = end - 1; at >= 0; at--) {
+      const [file, behind] = [files[at], files[at + 1]];
+      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > bytesMax) break;
+      if (file !== last && behind && isCut(file, behind)) break;
+      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > msMax) break;
+      if (file.bytes <= bytesBehind || file === last) begin = at;
+      bytesBehind += file.bytes;
+    }
+    if (end - begin > best.length) best = files.slice(begin, end);
+  }
+  return best.length > 1 ? best : undefined;
+}
+
+/** Parts that do not block for long when they are written. */
+function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  for (const buffer of buffers) {
+    waiting.push(buffer);
+    bytes += buffer.length;
+    if (bytes < writeBytesMax) continue;
+    yield Buffer.concat(waiting);
+    [waiting, bytes] = [[], 0];
+  }
+  yield Buffer.concat(waiting);
+}
+
+/** A disk that fills up takes part of the bytes, and then fails. */
+function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
+  for (let written = 0; written < bytes.length; ) {
+    const more = file.write([bytes.subarray(written)], offset + written);
+    if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
+    written += more;
+  }
+}
+
+function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {
+  return { epoch, segment, bytes, begin: undefined, isLeft: false };
+}
+
+function ignoreFault(error: unknown): void {
+  if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+}
+
+function isSame(one: SegmentId, other: SegmentId): boolean {
+  return one.epoch === other.epoch && one.segment === other.segment;
+}
+
+function inOrder(one: SegmentId, other: SegmentId): number {
+  return one.epoch - other.epoch || one.segment - other.segment;
+}

@@ -1,0 +1,69 @@
+// What the server finds beyond that which the page has: older messages, and texts behind the part that is shown in a
+// list. What it finds is added to the messages; the list applies the filter itself.
+import { effect, signal } from '@preact/signals';
+import { faultText, server } from './api/server-requests.ts';
+import { addOlder, isLoaded, isWhole, now, route } from './page-store.ts';
+import { isFiltering, type MessageFilter, searchParameters } from './state/message-filter.ts';
+
+const typingMs = 250;
+const pageMax = 200;
+
+export const isSearching = signal(false);
+export const searchFault = signal('');
+/** Numbers of messages in which the server found the text. */
+export const foundNumbers = signal<ReadonlySet<number>>(new Set());
+/** What is around the text, by id, where it comes behind the part that the list has. */
+export const excerpts = signal<Readonly<Record<string, string>>>({});
+/** The store has older messages that match. */
+export const isMore = signal(false);
+
+let wanted = 0;
+let waiting: ReturnType<typeof setTimeout> | undefined;
+let lastFilter: MessageFilter | undefined;
+
+export function beginSearch(): void {
+  effect(() => {
+    const { filter } = route.value;
+    if (!isLoaded.value || JSON.stringify(filter) === JSON.stringify(lastFilter)) return;
+    lastFilter = filter;
+    foundNumbers.value = new Set();
+    excerpts.value = {};
+    searchFault.value = '';
+    isMore.value = !isWhole.peek();
+    clearTimeout(waiting);
+    wanted += 1;
+    isSearching.value = false;
+    const isNeeded = filter.text !== '' || (isFiltering(filter) && !isWhole.peek());
+    if (isNeeded) waiting = setTimeout(() => void search(filter, undefined), typingMs);
+  });
+}
+
+/** `below`: the oldest number that the list shows. */
+export function loadOlder(below: number | undefined): void {
+  void search(route.peek().filter, Math.min(below ?? Infinity, ...foundNumbers.peek()));
+}
+
+async function search(filter: MessageFilter, below: number | undefined): Promise<void> {
+  wanted += 1;
+  const mine = wanted;
+  const parameters = searchParameters(filter, now.peek());
+  parameters.set('limit', `${pageMax}`);
+  if (below !== undefined && Number.isFinite(below)) parameters.set('below', `${below}`);
+  isSearching.value = true;
+  try {
+    const found = await server.search(parameters);
+    if (mine !== wanted) return; // the filter has changed
+    addOlder(found.events);
+    const numbers = new Set(foundNumbers.value);
+    for (const event of found.events) {
+      if (event.kind === 'stored') numbers.add(event.envelope.number);
+    }
+    foundNumbers.value = numbers;
+    excerpts.value = { ...excerpts.value, ...found.excerpts };
+    isMore.value = found.isMore;
+    searchFault.value = '';
+  } catch (fault) {
+    if (mine === wanted) searchFault.value = faultText(fault);
+  }
+  if (mine === wanted) isSearching.value = false;
+}

@@ -1,0 +1,44 @@
+// Events of mail as the page gets them.
+import { StringDecoder } from 'node:string_decoder';
+import { pageTextCharactersMax } from '../base/limits.ts';
+import type { MailEvent } from '../model/mail-events.ts';
+import type { WireEvent, WireStored } from './wire.ts';
+
+/** Bytes of a body that are wanted for `pageTextCharactersMax` characters. */
+export const pageTextBytes = 4 * pageTextCharactersMax;
+
+/** `charactersMax`: of the text of a body. */
+export function wireEvent(event: MailEvent, charactersMax = pageTextCharactersMax): WireEvent {
+  if (event.kind !== 'stored') return event;
+  const { part, ...rest } = event;
+  if (part === undefined) return { ...rest, text: null, isCut: false };
+  return cutTo({ ...rest, text: textOf(part), isCut: false }, charactersMax);
+}
+
+/** The same event with at most so many characters. */
+export function cutTo(event: WireStored, charactersMax = pageTextCharactersMax): WireStored {
+  if (event.text === null) return event;
+  const text = firstCharacters(event.text, charactersMax);
+  return { ...event, text, isCut: Buffer.byteLength(text) < event.envelope.bodyBytes };
+}
+
+/** Without a character that is cut off at its end. */
+export function textOf(part: Buffer): string {
+  return new StringDecoder('utf8').write(part);
+}
+
+/** Of a message: its events, or of a pause: none. */
+export function numberOfEvent(event: WireEvent | MailEvent): number | undefined {
+  if (event.kind === 'stored') return event.envelope.number;
+  return 'message' in event ? event.message.number : undefined;
+}
+
+export function inOrder(events: WireEvent[]): WireEvent[] {
+  return events.sort((one, other) => one.sequence - other.sequence);
+}
+
+function firstCharacters(text: string, max: number): string {
+  // A character has one or two units.
+  if (text.length <= max) return text;
+  return [...text.slice(0, 2 * max)].slice(0, max).join('');
+}

@@ -1,0 +1,94 @@
+// A real browser that a test drives.
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { findBrowser } from '../processes/browser.ts';
+
+/** CI keeps what is in it. */
+const artefacts =
+  process.env.IPC_TEST_ARTEFACTS ??
+  fileURLToPath(new URL('../../../../artefacts/', import.meta.url));
+
+const flags = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+];
+
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly colors?: 'dark' | 'light';
+  /** Permissions that the person has given. */
+  readonly permissions?: readonly string[];
+}
+
+export interface TestBrowser {
+  readonly open: (url: string, options?: PageOptions) => Promise<OpenPage>;
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors of scripts, and everything that the policy of the page refused. */
+  readonly faults: string[];
+}
+
+/** undefined, and the test is skipped, where no browser is installed. */
+export async function startBrowser(test: TestContext): Promise<TestBrowser | undefined> {
+  const executable = findBrowser();
+  if (executable === undefined) {
+    test.skip('no chromium is installed');
+    return undefined;
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'ipc-page-'));
+  const browser = await chromium.launch({
+    executablePath: executable.includes('/') ? executable : `/usr/bin/${executable}`,
+    headless: true,
+    chromiumSandbox: false,
+    args: flags,
+    env: {
+      ...process.env,
+      HOME: folder,
+      XDG_CONFIG_HOME: folder,
+      XDG_CACHE_HOME: folder,
+    } as Record<string, string>,
+  });
+  test.after(async () => {
+    await browser.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+  const open = async (url: string, options: PageOptions = {}): Promise<OpenPage> => {
+    const { width = 1_280, height = 800, colors = 'dark', permissions = [] } = options;
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: colors,
+      permissions: [...permissions],
+      deviceScaleFactor: 1,
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(`${error}`));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) faults.push(message.text());
+    });
+    await page.goto(url);
+    return { page, context, faults };
+  };
+  return { open };
+}
+
+/** A picture of the page for people, NAME.png. */
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  mkdirSync(artefacts, { recursive: true });
+  await page.screenshot({ path: join(artefacts, `${name}.png`) });
+}

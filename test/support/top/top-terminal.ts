@@ -1,0 +1,76 @@
+// `ipc top` in a real terminal, beside a real broker and real sessions.
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { open } from '../../../src/index.ts';
+import { program } from '../mcp-host.ts';
+import { nextErrorLine, nextLine, type Shell, shell } from '../processes/shell.ts';
+import { TmuxTerminal } from '../waking/tmux.ts';
+
+export interface TopOptions {
+  readonly size?: readonly [columns: number, rows: number];
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class TopPlace {
+  readonly shell: Shell;
+  readonly #context: TestContext;
+
+  private constructor(context: TestContext, place: Shell) {
+    this.#context = context;
+    this.shell = place;
+  }
+
+  static async make(context: TestContext): Promise<TopPlace> {
+    return new TopPlace(context, await shell(context));
+  }
+
+  async broker(): Promise<ChildProcess> {
+    const broker = this.shell.begin(['broker']);
+    await nextLine(broker);
+    return broker;
+  }
+
+  /** It takes over when the broker ends. */
+  async standby(): Promise<ChildProcess> {
+    const standby = this.shell.begin(['broker']);
+    await nextErrorLine(standby);
+    return standby;
+  }
+
+  async post(to: string, text: string, from = 'ann'): Promise<void> {
+    const { code, errors } = await this.shell.run(['post', to, '--from', from], text);
+    assert.equal(code, 0, errors);
+  }
+
+  /** Many messages, the first one with 1. */
+  async posts(to: string, count: number, text: (count: number) => string): Promise<void> {
+    const { home, port } = this.shell;
+    const mail = await open({ home, port, env: {}, name: 'ann' });
+    for (let number = 1; number <= count; number++) await mail.post(to, text(number));
+    await mail.close();
+  }
+
+  /** Runs in a shell, which prints the exit code behind it and stays. */
+  async top({ size = [80, 24], args = [], env = {} }: TopOptions = {}): Promise<TmuxTerminal> {
+    const { home, port } = this.shell;
+    const line = 'echo before; "$@"; echo "after: $?"; exec cat';
+    const above = join(home, '..');
+    const terminal = await TmuxTerminal.start(await mkdtemp(join(above, 'tmux-')), {
+      words: ['sh', '-c', line, 'sh', process.execPath, program, 'top', ...args],
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: home,
+        IPC_HOME: home,
+        IPC_PORT: `${port}`,
+        ...env,
+      },
+      ...{ cwd: above, size },
+    });
+    this.#context.after(() => terminal.end());
+    return terminal;
+  }
+}

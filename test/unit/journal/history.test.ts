@@ -1,0 +1,283 @@
+// What is kept of segments that the log does not need any more.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type HistoryBound, packRun } from '../../../src/journal/history.ts';
+import { readEvents } from '../../../src/journal/store-reader.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
+import { CrashDisk } from '../../support/disk/crash-disk.ts';
+import { postedRecord } from '../../support/disk/journal-model.ts';
+import {
+  append,
+  type OpenStore,
+  openStore,
+  removeOldest,
+  storeFolder,
+} from '../../support/disk/journal-store.ts';
+import { toldRecords } from '../../support/disk/told-records.ts';
+import { ManualRuntime } from '../../support/manual-runtime.ts';
+import { Random } from '../../support/random.ts';
+
+const limits = {
+  segmentReserveBytes: 1,
+  segmentGrowthBytes: 1,
+  segmentBytesMax: 20_000,
+  segmentsCompact: 2,
+  logBytesCompact: 1,
+  ballastFilesMin: 1,
+};
+const day = 86_400_000;
+const month: HistoryBound = { bytesMax: 1_000_000, ageMsMax: 30 * day };
+const settled = (...numbers: number[]): JournalRecord => ({ kind: 'settled', numbers });
+
+function historyOf(disk: CrashDisk): string[] {
+  const path = `${storeFolder}/history/`;
+  const files = [...disk.files().keys()].filter((file) => file.startsWith(path));
+  return files.map((file) => file.slice(path.length)).sort();
+}
+
+function historyBytes(disk: CrashDisk): number {
+  const files = [...disk.files()].filter(([file]) => file.startsWith(`${storeFolder}/history/`));
+  return files.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+}
+
+/** What the store tells: for each record its number, and the body of a post or the numbers that it settles. */
+async function told(disk: CrashDisk): Promise<string[]> {
+  const records = await toldRecords(disk.process(), storeFolder);
+  return records.map(({ sequence, record }) => `${sequence} ${describe(record)}`);
+}
+
+function describe(record: JournalRecord | undefined): string {
+  if (record?.kind === 'posted') return `${record.body}`;
+  return record?.kind === 'settled' ? `-${record.numbers}` : `${record?.kind}`;
+}
+
+/** A session that opens the store, posts, settles the message before, and closes it. */
+async function postOnce(disk: CrashDisk, number: number, options = {}): Promise<OpenStore> {
+  const store = await openStore({ disk: disk.process(), limits, history: month, ...options });
+  append(store, postedRecord(number, `body ${number}`));
+  if (number > 1) append(store, settled(number - 1));
+  await store.journal.close();
+  return store;
+}
+
+test('a segment that is removed from the log is history, in a folder and a file that only the user can read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipc-'));
+  const small = { ...limits, segmentBytesMax: 100 };
+  const store = await openStore({ folder, limits: small, history: month });
+  append(store, postedRecord(1, 'x'.repeat(300)));
+  append(store, settled(1));
+  await removeOldest(store);
+  assert.deepEqual(readdirSync(join(folder, 'history')), ['00000001-000001.log']);
+  assert.deepEqual(readdirSync(join(folder, 'epochs/00000001')).sort(), [
+    'owner.json',
+    'seg-000002.log',
+  ]);
+  assert.equal(statSync(join(folder, 'history')).mode & 0o777, 0o700);
+  assert.equal(statSync(join(folder, 'history/00000001-000001.log')).mode & 0o777, 0o600);
+  await store.journal.close();
+});
+
+test('hundreds of one-shot owners leave few files, and the life of each message is told once', async () => {
+  const disk = new CrashDisk('/home');
+  const expected: string[] = [];
+  let sequence = 0;
+  for (let number = 1; number <= 300; number++) {
+    await postOnce(disk, number);
+    expected.push(`${++sequence} body ${number}`);
+    if (number > 1) expected.push(`${++sequence} -${number - 1}`);
+    assert(historyOf(disk).length <= 16, `${historyOf(disk)}`);
+  }
+  assert.deepEqual(await told(disk), expected);
+  assert(historyBytes(disk) < 60_000, `${historyBytes(disk)} bytes`);
+});
+
+test('an owner that dies at any step of moving and packing history, with or without the power, loses none of it', async () => {
+  const prepared = new CrashDisk('/home');
+  const expected: string[] = [];
+  let sequence = 0;
+  for (let number = 1; number <= 23; number++) {
+    await postOnce(prepared, number);
+    expected.push(`${++sequence} body ${number}`);
+    if (number > 1) expected.push(`${++sequence} -${number - 1}`);
+  }
+  const random = new Random(1);
+  const packed = new Set<string>();
+  for (let step = 1, isDone = false; !isDone; step++) {
+    for (const isPower of [false, true, true, true]) {
+      const disk = prepared.clone();
+      const process = disk.process();
+      process.dieAt = step;
+      const options = { disk: process, limits, history: month };
+      await openStore(options)
+        .then(({ journal }) => journal.close())
+        .catch(() => {});
+      isDone = !process.dead;
+      if (isPower) disk.losePower(random);
+      packed.add(historyOf(disk).join());
+      assert.deepEqual(await told(disk), expected, `step ${step}`);
+      // The next owner completes what is left to do.
+      await postOnce(disk, 24);
+      const more = [`${sequence + 1} body 24`, `${sequence + 2} -23`];
+      assert.deepEqual(await told(disk), [...expected, ...more], `behind step ${step}`);
+    }
+  }
+  assert(packed.size > 5, [...packed].join('\n'));
+});
+
+test('the oldest files go beyond the bytes of the bound, and the rest is told without a hole', async () => {
+  const disk = new CrashDisk('/home');
+  const history = { bytesMax: 24_000, ageMsMax: Number.POSITIVE_INFINITY };
+  for (let number = 1; number <= 200; number++) {
+    await postOnce(disk, number, { history });
+    assert(historyBytes(disk) <= 24_000, `${historyBytes(disk)} bytes at ${number}`);
+  }
+  const rest = await told(disk);
+  assert(rest.length > 30 && rest.length < 390, `${rest.length} records`);
+  const [first] = rest[0]?.split(' ').map(Number) ?? [];
+  assert.deepEqual(
+    rest.map((line) => Number(line.split(' ')[0])),
+    Array.from({ length: rest.length }, (_, index) => (first ?? 0) + index),
+  );
+  assert.equal(rest.at(-1), '399 -199');
+});
+
+test('a file goes when all of it is older than the bound', async () => {
+  const disk = new CrashDisk('/home');
+  const runtime = new ManualRuntime();
+  runtime.standStill(100 * day);
+  const history = { bytesMax: 1_000_000, ageMsMax: 10 * day };
+  for (let number = 1; number <= 40; number++) {
+    await postOnce(disk, number, { history, runtime });
+    runtime.standStill(day);
+  }
+  const records = await toldRecords(disk.process(), storeFolder);
+  const oldest = records[0]?.time ?? 0;
+  const ageDays = (runtime.time() - oldest) / day;
+  // A file is kept while any of it is younger than ten days.
+  assert(ageDays >= 10 && ageDays <= 22, `${ageDays} days`);
+});
+
+test('without history, segments are removed as before, and what was kept goes', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 12; number++) await postOnce(disk, number);
+  assert(historyOf(disk).length > 0);
+  const history = { bytesMax: 0, ageMsMax: 0 };
+  for (let number = 13; number <= 30; number++) {
+    await postOnce(disk, number, { history });
+    assert.deepEqual(historyOf(disk), []);
+  }
+});
+
+test('on a full disk history goes first: no post is refused and no ballast is used while there is any', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 60; number++) await postOnce(disk, number);
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  assert(store.journal.hasSpaceForPost(100, 0));
+  append(store, postedRecord(61, 'the last with room'));
+  const spares = () => [...disk.files().keys()].filter((file) => file.includes('/spare/')).length;
+  const before = spares();
+  disk.bytesMax = [...disk.files().values()].reduce((sum, { length }) => sum + length, 0);
+  let number = 62;
+  while (historyOf(disk).length > 0) {
+    // The last file of history may make too little room.
+    if (!store.journal.hasSpaceForPost(1_000, 0)) break;
+    append(store, postedRecord(number++, 'x'.repeat(900)));
+    assert.equal(spares(), before);
+    assert.deepEqual(store.journal.warnings(), []);
+  }
+  assert.deepEqual(historyOf(disk), []);
+  while (store.journal.hasSpaceForPost(1_000, 0)) {
+    append(store, postedRecord(number++, 'x'.repeat(900)));
+  }
+  assert.equal(spares(), before);
+  await store.journal.close();
+});
+
+test('a packed file tells nothing of records that were never durable, and has no zeros or prologues', async () => {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process(), limits, history: month });
+  append(first, postedRecord(1, 'body 1'));
+  await first.journal.sync();
+  append(first, postedRecord(2, 'torn'));
+  append(first, postedRecord(3, 'behind the torn one'));
+  // The second post is torn, and the third is there.
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = disk.files().get(path) ?? assert.fail();
+  const at = bytes.lastIndexOf('torn');
+  assert(bytes.indexOf('behind the torn one') > at - 200);
+  bytes[bytes.indexOf('torn')] = 0;
+  disk.tamper(path, bytes);
+  const expected = ['1 body 1'];
+  let sequence = 1;
+  for (let number = 2; number <= 40; number++) {
+    await postOnce(disk, number);
+    expected.push(`${++sequence} body ${number}`, `${++sequence} -${number - 1}`);
+  }
+  assert.deepEqual(await told(disk), expected);
+  const packed = [...disk.files()].filter(([file]) => file.includes('/history/'));
+  const texts = packed.map(([, content]) => content.toString('latin1')).join();
+  assert(!texts.includes('behind the torn one'));
+});
+
+test('a message whose first record is not kept any more is still known when it is settled', async () => {
+  const disk = new CrashDisk('/home');
+  const history = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
+  const first = await openStore({ disk: disk.process(), limits, history });
+  append(first, postedRecord(1, 'kept for long'));
+  await first.journal.close();
+  for (let number = 2; number <= 100; number++) {
+    const store = await openStore({ disk: disk.process(), limits, history });
+    append(store, postedRecord(number, `body ${number}`), settled(number));
+    if (number === 90) append(store, settled(1));
+    await store.journal.close();
+  }
+  assert((await toldRecords(disk.process(), storeFolder))[0]?.sequence !== 1);
+  const ends: string[] = [];
+  for await (const { events } of readEvents(storeFolder, {
+    disk: disk.process(),
+    partBytesMax: 0,
+  })) {
+    for (const event of events) if (event.kind === 'dropped') ends.push(event.message.id);
+  }
+  assert(ends.includes('0123456789abcdef.1'), `${ends}`);
+});
+
+test('a corrupt file of history is left as it is when others are packed', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 6; number++) await postOnce(disk, number);
+  const [name] = historyOf(disk);
+  const path = `${storeFolder}/history/${name}`;
+  const bytes = disk.files().get(path) ?? assert.fail();
+  const at = bytes.indexOf('body 1');
+  bytes[at] = 0;
+  disk.tamper(path, bytes);
+  for (let number = 7; number <= 60; number++) await postOnce(disk, number);
+  assert.deepEqual(disk.files().get(path), bytes);
+  assert(historyOf(disk).length <= 16, `${historyOf(disk)}`);
+});
+
+test('the longest run of small files is packed, and none while there are few', () => {
+  const run = (...bytes: number[]) => runBeside([], bytes);
+  const runBeside = (log: number[], bytes: number[]) => {
+    const segments = log.map((epoch) => ({ epoch, segment: 2 }));
+    const files = bytes.map((length, index) => {
+      return { epoch: index + 1, segment: 1, bytes: length, begin: 10 * index, isLeft: false };
+    });
+    const limits = { bytesMax: 1_000, msMax: 60, filesMax: 2 };
+    return packRun(files, segments, limits)?.map((file) => file.bytes);
+  };
+  assert.equal(run(1, 1), undefined);
+  assert.deepEqual(run(1, 1, 1), [1, 1, 1]);
+  assert.deepEqual(run(400, 1, 1, 1), [1, 1, 1]);
+  assert.deepEqual(run(1, 2, 600, 1, 1, 1), [1, 1, 1]);
+  assert.deepEqual(run(1, 1, 1, 600, 1, 1), [1, 1, 1]);
+  assert.deepEqual(run(400, 300, 100, 400, 400), [100, 400, 400]);
+  assert.equal(run(400, 200, 100, 50), undefined);
+  // The first one begins 70 ms before the last.
+  assert.deepEqual(run(1, 1, 1, 1, 1, 1, 1, 1), [1, 1, 1, 1, 1, 1, 1]);
+  // Segments of the log behind the second file, and behind the last one.
+  assert.deepEqual(runBeside([2, 5], [1, 1, 1, 1, 1]), [1, 1, 1]);
+});
