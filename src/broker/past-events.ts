@@ -4,7 +4,7 @@
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
 import { type Disk, realDisk } from '../journal/disk.ts';
-import { listPast, startAt } from '../journal/past-files.ts';
+import { listPast, prologueOf } from '../journal/past-files.ts';
 import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { EventsOfRecord } from './event-ring.ts';
@@ -95,12 +95,15 @@ export class StorePast implements PastSource {
   }
 }
 
+/** The first segment of an epoch says so, unless it was packed with others. */
 async function findStart(disk: Disk, folder: string, epoch: number): Promise<number | undefined> {
   const { files } = await listPast(disk, folder);
-  for (const file of files) {
-    if (file.epoch <= epoch || file.segment !== 1) continue;
-    const start = startAt(disk, file);
-    if (start !== undefined) return start;
+  for (const file of files.filter((each) => each.epoch > epoch && each.segment === 1)) {
+    for (const path of file.paths) {
+      const bytes = await disk.read(path);
+      const start = bytes && prologueOf(bytes, file)?.start;
+      if (start !== undefined) return start;
+    }
   }
   return undefined;
 }

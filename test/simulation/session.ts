@@ -2,10 +2,11 @@
 // session/session.ts does with real ports, and records its calls and results in the history.
 
 import { IpcError } from '../../src/base/errors.ts';
+import { prologueBytesMax } from '../../src/base/limits.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
 import type { Connector } from '../../src/client/link.ts';
-import { epochStart } from '../../src/journal/past-files.ts';
+import { prologueOf } from '../../src/journal/past-files.ts';
 import { segmentPath } from '../../src/journal/paths.ts';
 import type { Notice } from '../../src/model/mail-ahead.ts';
 import type { EventBatch } from '../../src/model/mail-events.ts';
@@ -241,8 +242,8 @@ export class SimSession {
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
       if (isFollowed) {
         const id = { epoch: broker.epoch, segment: 1 };
-        const file = { ...id, paths: [segmentPath(folder, id)], bytes: undefined };
-        const start = epochStart(process.disk, file) ?? 0;
+        const bytes = process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
+        const start = prologueOf(bytes, id)?.start ?? 0;
         history.add({ kind: 'owns', epoch: broker.epoch, start });
       }
       this.#backoff.opened();

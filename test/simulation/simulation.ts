@@ -52,12 +52,12 @@ const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 const listSeeds = [1, 5, 7, 10];
 /** The remainders of seeds with sessions that watch: likewise. */
 const watchSeeds = [0, 14];
-/** The remainders of seeds in which deliveries are paused, in one of them with sessions that watch. */
-const pauseSeeds = [2, 9, 14];
 /** The remainder of seeds with a session that follows the events: likewise. */
 const followSeed = 12;
 /** Time after which it has seen all that has happened. */
 const followMsMax = 60_000;
+/** The remainders of seeds in which deliveries are paused, in one of them with sessions that watch. */
+const pauseSeeds = [2, 9, 14];
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
 const ringMsMax = 100_000;
 /** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
@@ -124,12 +124,12 @@ class Simulation {
   readonly #readsLists: boolean;
   /** Some sessions watch. */
   readonly #watches: boolean;
-  /** Somebody pauses deliveries, and resumes them. */
-  readonly #pauses: boolean;
   /** A session on another machine follows the events. */
   readonly #follows: boolean;
   /** The batches that it has seen, and where the next one begins. */
   readonly #followed = { batches: 0, after: 'start' as EventsArguments['after'] };
+  /** Somebody pauses deliveries, and resumes them. */
+  readonly #pauses: boolean;
   readonly #diskMsMax: number;
   readonly #thinkMsMax: number;
   #stalledUntil = 0;
@@ -147,8 +147,8 @@ class Simulation {
     this.#random = random;
     this.#readsLists = listSeeds.includes(seed % 16);
     this.#watches = watchSeeds.includes(seed % 16);
-    this.#pauses = pauseSeeds.includes(seed % 16);
     this.#follows = seed % 16 === followSeed;
+    this.#pauses = pauseSeeds.includes(seed % 16);
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
     this.#diskMsMax = pick(random, [0.2, 1, 5, 20]);
@@ -197,8 +197,8 @@ class Simulation {
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     if (this.#readsLists) this.#addWaiter(faultMsMax);
     if (this.#watches) this.#addWatchers();
-    if (this.#pauses) this.#addRole('pauser', here, random.oneIn(2), ['pause']);
     if (this.#follows) this.#addFollower();
+    if (this.#pauses) this.#addRole('pauser', here, random.oneIn(2), ['pause']);
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
     await this.#until(() => false, faultMsMax);
