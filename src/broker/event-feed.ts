@@ -284,8 +284,7 @@ export class EventFeed {
       if (!this.#isOpen(follower)) return;
       past.close(reading);
       if (batch.hasEvents) return this.#end(follower);
-      // What the disk does not give is missing.
-      batch.skip(this.#ring.begins);
+      batch.lose(this.#ring.begins);
     }
     follower.reading = undefined;
     past.close(reading);
