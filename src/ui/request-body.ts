@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
-import { pageBodyBytesMax, pageIdsMax } from '../base/limits.ts';
+import { pageBodyBytesMax, pageIdsMax } from '../base/page-limits.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../model/message.ts';
 import { HttpFault } from './http-fault.ts';
 
