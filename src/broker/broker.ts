@@ -163,6 +163,7 @@ export class Broker {
       runtime,
       ...(this.#options.disk ? { disk: this.#options.disk } : {}),
       ...(this.#options.limits ? { limits: this.#options.limits } : {}),
+      history: this.#options.history,
     });
     this.#journal = journal;
     this.#groupCommit = new GroupCommit({

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type HistoryBound, packRun } from '../../../src/journal/history.ts';
-import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { postedRecord } from '../../support/disk/journal-model.ts';
@@ -220,29 +219,6 @@ test('a packed file tells nothing of records that were never durable, and has no
   const packed = [...disk.files()].filter(([file]) => file.includes('/history/'));
   const texts = packed.map(([, content]) => content.toString('latin1')).join();
   assert(!texts.includes('behind the torn one'));
-});
-
-test('a message whose first record is not kept any more is still known when it is settled', async () => {
-  const disk = new CrashDisk('/home');
-  const history = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
-  const first = await openStore({ disk: disk.process(), limits, history });
-  append(first, postedRecord(1, 'kept for long'));
-  await first.journal.close();
-  for (let number = 2; number <= 100; number++) {
-    const store = await openStore({ disk: disk.process(), limits, history });
-    append(store, postedRecord(number, `body ${number}`), settled(number));
-    if (number === 90) append(store, settled(1));
-    await store.journal.close();
-  }
-  assert((await toldRecords(disk.process(), storeFolder))[0]?.sequence !== 1);
-  const ends: string[] = [];
-  for await (const { events } of readEvents(storeFolder, {
-    disk: disk.process(),
-    partBytesMax: 0,
-  })) {
-    for (const event of events) if (event.kind === 'dropped') ends.push(event.message.id);
-  }
-  assert(ends.includes('0123456789abcdef.1'), `${ends}`);
 });
 
 test('a corrupt file of history is left as it is when others are packed', async () => {
