@@ -31,6 +31,12 @@ export class BenchProcess {
     });
   }
 
+  /** The message that the process sends for this one. */
+  ask<Message>(message: string): Promise<Message> {
+    this.#child.send(message);
+    return this.next<Message>();
+  }
+
   async end(): Promise<void> {
     this.#child.disconnect();
     if (this.#child.exitCode === null) await once(this.#child, 'exit');

@@ -243,7 +243,7 @@ export const eventsPerLook = 10_000;
 export const eventRequestsMax = 1_024;
 export const eventRequestsPerConnectionMax = 8;
 /** Events of this time are given out together: more often than a person can see, and seldom enough to cost little. */
-export const eventsGatherMs = 20;
+export const eventsGatherMs = 50;
 /** Without a request for this long the broker makes no more events. */
 export const eventsIdleMs = 60_000;
 /** Readers of the past that a broker has open. Each reads the log from its beginning and keeps its unsettled messages. */

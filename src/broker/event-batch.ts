@@ -92,7 +92,8 @@ export class PendingBatch {
     const { request, partBytesMax } = this.#request;
     const hasSamePart = event.part !== undefined && event.part === this.#lastBody;
     this.#lastBody = event.part;
-    const stored = { ...event, part: event.part?.subarray(0, partBytesMax) };
+    const isWhole = event.part === undefined || event.part.length <= partBytesMax;
+    const stored = isWhole ? event : { ...event, part: event.part?.subarray(0, partBytesMax) };
     return encodeResponse({ kind: 'event', request, event: stored, hasSamePart });
   }
 

@@ -52,6 +52,8 @@ interface Follower {
   readonly mayPark: boolean;
   /** It wants all that is kept, and has read nothing yet. */
   isStart: boolean;
+  /** The epoch of its place: an earlier one until it is known which of that epoch's records count. */
+  epoch: number;
   readonly batch: PendingBatch;
   /** While it reads from files. */
   reading: PastReading | undefined;
@@ -103,7 +105,10 @@ export class EventFeed {
     const mayPark = waitMs > 0 && request.after !== 'now';
     const timer = mayPark ? this.#runtime.setTimer(() => this.#end(follower), waitMs) : undefined;
     const isStart = isFromStart(request);
-    const how = { partBytesMax, mayPark, isStart, reading: undefined };
+    const { after } = request;
+    const isEarlier = typeof after === 'object' && after.epoch > 0 && after.epoch < this.#epoch;
+    const epoch = isEarlier ? after.epoch : this.#epoch;
+    const how = { partBytesMax, mayPark, isStart, epoch, reading: undefined };
     const follower: Follower = { connection, request: number, ...how, batch, timer };
     if (requests) requests.set(number, follower);
     else this.#open.set(connection, new Map([[number, follower]]));
@@ -165,13 +170,27 @@ export class EventFeed {
     engine.areEventsWanted = true;
   }
 
-  /** Records that an earlier epoch wrote behind the start of this one do not count, so their events have not happened. */
+  get #epoch(): number {
+    return this.#options.journal.epoch;
+  }
+
   #placeOf(after: EventsRequest['after']): number {
-    const { last } = this.#ring;
-    if (after === 'now') return last;
+    if (after === 'now') return this.#ring.last;
     if (after === 'start') return 0;
-    const { epoch, startSequence } = this.#options.journal;
-    return Math.min(after.sequence, after.epoch < epoch ? startSequence - 1 : last);
+    return after.epoch < this.#epoch ? after.sequence : Math.min(after.sequence, this.#ring.last);
+  }
+
+  /**
+   * Records of an earlier epoch do not count from the start of the next one on, which did not find them. So their events
+   * have not happened, and the cursor is set back. The epochs since may have had other records with their numbers.
+   */
+  async #leaveEpoch(follower: Follower): Promise<void> {
+    const { batch } = follower;
+    const { startSequence } = this.#options.journal;
+    const start = (await this.#past?.startBehind(follower.epoch)) ?? startSequence;
+    batch.seen = Math.min(batch.seen, start - 1, startSequence - 1);
+    follower.epoch = this.#epoch;
+    this.#retry(follower);
   }
 
   #giveOut(): void {
@@ -204,6 +223,7 @@ export class EventFeed {
 
   #serve(follower: Follower): void {
     const { batch } = follower;
+    if (follower.epoch < this.#epoch) return void this.#leaveEpoch(follower);
     if (batch.seen < this.#ring.begins) return this.#servePast(follower);
     let left = this.#limits.eventsPerLook;
     for (const entry of this.#ring.after(batch.seen)) {
@@ -274,9 +294,9 @@ export class EventFeed {
   /** Sends the batch as it is. */
   #end(follower: Follower): void {
     this.#drop(follower);
-    const { connection, batch } = follower;
+    const { connection, batch, epoch } = follower;
     const hasMore = batch.seen < this.#ring.last;
-    this.#options.send(connection, batch.end(this.#options.journal.epoch, hasMore));
+    this.#options.send(connection, batch.end(epoch, hasMore));
   }
 
   #drop(follower: Follower): void {

@@ -62,7 +62,7 @@ export class EventRing {
   add({ first, count, time, events: ofRecords }: WrittenRecords): void {
     for (const { index, events: made } of ofRecords) {
       const sequence = first + index;
-      const events = made.map((event): MailEvent => ({ ...event, sequence, time }));
+      const events = placed(made, sequence, time);
       this.#entries.push({ sequence, events });
       this.#events += events.length;
       this.#bytes += this.#bytesOf(events);
@@ -105,6 +105,15 @@ export class EventRing {
     const bodyBytes = first?.kind === 'stored' ? (first.part?.length ?? 0) : 0;
     return events.length * this.#limits.eventIndexBytes + bodyBytes;
   }
+}
+
+/** The events belong to the ring, so each gets its place without a copy, which would cost more than all else here. */
+function placed(events: readonly EventOfRecord[], sequence: number, time: number) {
+  for (const event of events as readonly (EventOfRecord & { sequence: number; time: number })[]) {
+    event.sequence = sequence;
+    event.time = time;
+  }
+  return events as readonly MailEvent[];
 }
 
 const forgotten: EventsOfRecord = { sequence: 0, events: [] };

@@ -3,7 +3,8 @@
 // share of the broker's time.
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
-import type { Disk } from '../journal/disk.ts';
+import { type Disk, realDisk } from '../journal/disk.ts';
+import { listPast, prologueOf } from '../journal/past-files.ts';
 import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { EventsOfRecord } from './event-ring.ts';
@@ -24,6 +25,8 @@ export interface PastSource {
     partBytesMax: number,
     isClosed: () => boolean,
   ): AsyncGenerator<EventBatch>;
+  /** The number of the first record of the epoch that followed this one; undefined if no file says so. */
+  startBehind(epoch: number): Promise<number | undefined>;
 }
 
 /** Work after which a reader rests, and multiple of its time for which it does. */
@@ -39,6 +42,8 @@ export class StorePast implements PastSource {
   readonly #runtime: Pick<Runtime, 'now' | 'defer' | 'setTimer'>;
   /** When the reader that reads next may do so. */
   #freeAt = 0;
+  /** Of earlier epochs, which do not change. */
+  readonly #starts = new Map<number, Promise<number | undefined>>();
 
   constructor(
     folder: string,
@@ -62,6 +67,14 @@ export class StorePast implements PastSource {
     });
   }
 
+  startBehind(epoch: number): Promise<number | undefined> {
+    const known = this.#starts.get(epoch);
+    if (known) return known;
+    const start = findStart(this.#disk ?? realDisk, this.#folder, epoch).catch(() => undefined);
+    this.#starts.set(epoch, start);
+    return start;
+  }
+
   /** A runtime that gives way for longer than a turn of the event loop. */
   #rested(isClosed: () => boolean): Pick<Runtime, 'now' | 'defer'> {
     const runtime = this.#runtime;
@@ -80,6 +93,19 @@ export class StorePast implements PastSource {
     };
     return { now: () => runtime.now(), defer };
   }
+}
+
+/** The first segment of an epoch says so, unless it was packed with others. */
+async function findStart(disk: Disk, folder: string, epoch: number): Promise<number | undefined> {
+  const { files } = await listPast(disk, folder);
+  for (const file of files.filter((each) => each.epoch > epoch && each.segment === 1)) {
+    for (const path of file.paths) {
+      const bytes = await disk.read(path);
+      const start = bytes && prologueOf(bytes, file)?.start;
+      if (start !== undefined) return start;
+    }
+  }
+  return undefined;
 }
 
 interface PlaceOfReading {
@@ -137,6 +163,10 @@ export class PastReadings {
   constructor(source: PastSource, readingsMax: number) {
     this.#source = source;
     this.#readingsMax = readingsMax;
+  }
+
+  startBehind(epoch: number): Promise<number | undefined> {
+    return this.#source.startBehind(epoch);
   }
 
   /**

@@ -56,6 +56,7 @@ export interface FileToFold extends SegmentId {
 /** All events of one record are in one batch. */
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
+const noBytes: Buffer = Buffer.alloc(0);
 /** What one step reads, unless a record is longer. */
 const stepRecords = 256;
 const stepBytes = 256 * 1024;
@@ -99,7 +100,11 @@ export class PastFold {
   #ready: EventBatch[] = [];
   #events: MailEvent[] = [];
   #eventBytes = 0;
+  /** The body of the last `stored` event, and the part of it that the event has. */
+  #lastPart = { source: noBytes, copy: noBytes };
   #gap: EventGap | undefined;
+  /** There was a gap behind `after`. */
+  #hasGap = false;
 
   constructor({ after, partBytesMax, filter }: FoldOptions) {
     this.#after = after;
@@ -279,6 +284,7 @@ export class PastFold {
     if (before !== undefined && sequence > before + 1) {
       if (this.#events.length > 0 || this.#gap) this.#ready.push(this.#batch(true));
       this.#gap = { from: before + 1, to: sequence - 1 };
+      this.#hasGap = true;
     }
     this.#last = sequence;
     this.#epoch = epoch;
@@ -319,14 +325,16 @@ export class PastFold {
   }
 
   #learn(file: OpenFile, record: Extract<JournalRecord, { envelope: Envelope }>): void {
-    this.#apply(record, this.#last);
+    this.#apply(record, this.#last, true);
     const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
     for (const { number } of all) file.learned.add(number);
   }
 
-  #apply(record: JournalRecord, sequence: number): void {
+  #apply(record: JournalRecord, sequence: number, isCopy = record.kind === 'copied'): void {
     const kept = this.#filter ? wantedOf(record, this.#filter, this.#mail) : undefined;
-    if (this.#after === undefined || sequence > this.#after) {
+    // A copy tells again of a message that was posted before. Without a gap that was told already, or is before `after`.
+    const isTold = isCopy && this.#after !== undefined && !this.#hasGap;
+    if (!isTold && (this.#after === undefined || sequence > this.#after)) {
       for (const event of eventsOf(record, this.#mail)) {
         if (kept && 'envelope' in event && !kept.includes(event.envelope.number)) continue;
         if (kept && 'message' in event && !this.#isKept(event.message.number, kept)) continue;
@@ -352,10 +360,13 @@ export class PastFold {
     const event = Object.assign(each, { sequence, time }) as MailEvent;
     this.#events.push(event);
     if (event.kind !== 'stored' || !event.part) return;
-    // A copy: the file's bytes should not stay in memory as long as the event does.
-    const part = Buffer.from(event.part.subarray(0, this.#partBytesMax));
+    // A copy: the file's bytes should not stay in memory as long as the event does. The messages of a post share it.
+    const { source, copy } = this.#lastPart;
+    const isSame = source === event.part;
+    const part = isSame ? copy : Buffer.from(event.part.subarray(0, this.#partBytesMax));
+    this.#lastPart = { source: event.part, copy: part };
     Object.assign(event, { part });
-    this.#eventBytes += part.length;
+    if (!isSame) this.#eventBytes += part.length;
   }
 
   #batch(hasMore: boolean): EventBatch {
@@ -363,6 +374,7 @@ export class PastFold {
     const batch = { events: this.#events, next, gap: this.#gap, hasMore };
     this.#events = [];
     this.#eventBytes = 0;
+    this.#lastPart = { source: noBytes, copy: noBytes };
     this.#gap = undefined;
     return batch;
   }

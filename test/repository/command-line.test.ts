@@ -20,6 +20,8 @@ test('each command takes these arguments and options', () => {
     'ipc peek <mailbox> --max= --full --host= --port= --json',
     'ipc drop <mailbox> --id= --older= --yes --host= --port= --json',
     'ipc find <ids...> --mailbox= --host= --port= --json',
+    'ipc pause [mailbox...] --all --host= --port= --json',
+    'ipc resume [mailbox...] --all --host= --port= --json',
     'ipc send <host> [message] --from= --timeout= --empty --json',
     'ipc receive --port= --timeout= --bind= --raw --json',
     'ipc ping <host> --timeout= --json',

@@ -1,4 +1,4 @@
-// Checks a history against the invariants I1 to I7. It does not depend on the code under test: it sees
+// Checks a history against the invariants I1 to I7, and with follower-check.ts against I8. It does not depend on the code under test: it sees
 // only the calls, their results, and the responses of the brokers.
 //
 // I1 An acknowledged post is settled or still stored at the end.  I2 A delivered message was posted,
@@ -14,6 +14,7 @@
 // Messages are identified by id: a crash can undo a delivered message, and its repeated post has
 // another number.
 import type { Notice } from '../../src/model/mail-ahead.ts';
+import { FollowerCheck } from './follower-check.ts';
 import type { Entry, Seen, Unread } from './history.ts';
 
 export interface Rules {
@@ -26,8 +27,14 @@ export interface Rules {
 
 export function violations(entries: readonly Entry[], rules: Rules): string[] {
   const checker = new Checker();
-  for (const entry of entries) checker.take(entry);
-  return checker.end(rules);
+  const follower = new FollowerCheck();
+  for (const entry of entries) {
+    checker.take(entry);
+    follower.take(entry);
+  }
+  const isDrained = entries.some(({ kind }) => kind === 'drained');
+  const seen = rules.isDamaged ? [] : follower.end(isDrained);
+  return [...checker.end(rules), ...seen];
 }
 
 type EntryOf<Kind> = Extract<Entry, { kind: Kind }>;

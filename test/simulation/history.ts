@@ -2,6 +2,7 @@
 // faults. Bodies identify messages, so each body belongs to one post.
 import { createHash } from 'node:crypto';
 import type { Notice } from '../../src/model/mail-ahead.ts';
+import type { EventGap } from '../../src/model/mail-events.ts';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Hold } from '../../src/model/message.ts';
 import type { Request, Response } from '../../src/model/requests.ts';
@@ -35,6 +36,16 @@ export interface Unread {
   readonly attempt: number;
 }
 
+/** An event as a session saw it that follows. */
+export interface SawEvent {
+  readonly sequence: number;
+  /** Its kind. */
+  readonly what: string;
+  readonly id: string;
+  /** Counts the batches of the session. */
+  readonly batch: number;
+}
+
 export type Entry = { readonly at: number } & ( // Calls and their results.
   | {
       readonly kind: 'post';
@@ -52,6 +63,13 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
       readonly kind: 'unread';
       readonly messages: readonly Unread[];
       readonly watchers: readonly string[];
+    }
+  /** A batch of events. `epoch`: of the broker. */
+  | {
+      readonly kind: 'saw';
+      readonly epoch: number;
+      readonly events: readonly SawEvent[];
+      readonly gap: EventGap | undefined;
     }
   | { readonly kind: 'settle'; readonly process: string; readonly ids: readonly string[] }
   /** The session ends in order, and gives up all that it holds, even if no broker reads that. */
@@ -102,6 +120,8 @@ export type Entry = { readonly at: number } & ( // Calls and their results.
   /** The broker has read that the session no longer holds these messages. */
   | { readonly kind: 'gaveUp'; readonly on: string; readonly ids: readonly string[] }
   | { readonly kind: 'gone'; readonly on: string }
+  /** A broker has begun. `start`: the number of the first record of its epoch. Only in histories with a follower. */
+  | { readonly kind: 'owns'; readonly epoch: number; readonly start: number }
   // Faults and phases of the simulation.
   | { readonly kind: 'fault'; readonly what: string }
   /** All processes stand still for a while. `isCalm`: without other faults. */

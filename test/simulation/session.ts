@@ -2,12 +2,17 @@
 // session/session.ts does with real ports, and records its calls and results in the history.
 
 import { IpcError } from '../../src/base/errors.ts';
+import { prologueBytesMax } from '../../src/base/limits.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
 import type { Connector } from '../../src/client/link.ts';
+import { prologueOf } from '../../src/journal/past-files.ts';
+import { segmentPath } from '../../src/journal/paths.ts';
 import type { Notice } from '../../src/model/mail-ahead.ts';
+import type { EventBatch } from '../../src/model/mail-events.ts';
 import type {
   Delivery,
+  EventsArguments,
   FetchArguments,
   Held,
   PostArguments,
@@ -32,6 +37,8 @@ export interface SimSessionOptions {
   readonly isRemote: boolean;
   /** Its broker announces no later requests. */
   readonly isOld: boolean;
+  /** A session follows the events, so the beginnings of epochs are recorded. */
+  readonly isFollowed: boolean;
 }
 
 const dyingOwnerMsMax = 10_000;
@@ -96,6 +103,23 @@ export class SimSession {
     const notice = await this.client.watch(mailboxes, options);
     if (notice) history.add({ kind: 'told', process: process.name, notice });
     return notice;
+  }
+
+  /** One batch, which is recorded. Returns where the next one begins. */
+  async follow(
+    after: EventsArguments['after'],
+    timeoutMs: number,
+    batch: number,
+  ): Promise<EventBatch> {
+    const seen = await this.client.events({ after, timeoutMs, partBytesMax: 100 });
+    const { events, gap, next } = seen;
+    const briefs = events.map((event) => {
+      const { kind: what, sequence } = event;
+      const id = 'message' in event ? event.message.id : 'envelope' in event && event.envelope.id;
+      return { sequence, what, id: id || '', batch };
+    });
+    this.#options.history.add({ kind: 'saw', epoch: next.epoch, events: briefs, gap });
+    return seen;
   }
 
   /** Records the messages of these mailboxes that nobody holds. `watchers`: the processes that live. */
@@ -189,6 +213,7 @@ export class SimSession {
 
   async #elect(): Promise<void> {
     const { process, network, namespace, folder, limits, history, isOld } = this.#options;
+    const { isFollowed } = this.#options;
     if (!network.bind(namespace, process)) return;
     try {
       const broker = await Broker.start({
@@ -215,6 +240,12 @@ export class SimSession {
         },
       });
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
+      if (isFollowed) {
+        const id = { epoch: broker.epoch, segment: 1 };
+        const bytes = process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
+        const start = prologueOf(bytes, id)?.start ?? 0;
+        history.add({ kind: 'owns', epoch: broker.epoch, start });
+      }
       this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();

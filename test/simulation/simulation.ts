@@ -9,7 +9,7 @@
 import { IpcError } from '../../src/base/errors.ts';
 import { heartbeatMs, watchPauseMsMax } from '../../src/base/limits.ts';
 import type { BrokerLimits } from '../../src/broker/broker.ts';
-import type { Delivery } from '../../src/model/mail-service.ts';
+import type { Delivery, EventsArguments } from '../../src/model/mail-service.ts';
 import type { MessageId, Name } from '../../src/model/message.ts';
 import type { Told } from '../../src/model/requests.ts';
 import { CrashDisk } from '../support/disk/crash-disk.ts';
@@ -52,6 +52,10 @@ const mailboxes = ['A', 'B', 'C', 'dead-letters'];
 const listSeeds = [1, 5, 7, 10];
 /** The remainders of seeds with sessions that watch: likewise. */
 const watchSeeds = [0, 14];
+/** The remainder of seeds with a session that follows the events: likewise. */
+const followSeed = 12;
+/** Time after which it has seen all that has happened. */
+const followMsMax = 60_000;
 /** The remainders of seeds in which deliveries are paused, in one of them with sessions that watch. */
 const pauseSeeds = [2, 9, 14];
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
@@ -120,6 +124,10 @@ class Simulation {
   readonly #readsLists: boolean;
   /** Some sessions watch. */
   readonly #watches: boolean;
+  /** A session on another machine follows the events. */
+  readonly #follows: boolean;
+  /** The batches that it has seen, and where the next one begins. */
+  readonly #followed = { batches: 0, after: 'start' as EventsArguments['after'] };
   /** Somebody pauses deliveries, and resumes them. */
   readonly #pauses: boolean;
   readonly #diskMsMax: number;
@@ -139,6 +147,7 @@ class Simulation {
     this.#random = random;
     this.#readsLists = listSeeds.includes(seed % 16);
     this.#watches = watchSeeds.includes(seed % 16);
+    this.#follows = seed % 16 === followSeed;
     this.#pauses = pauseSeeds.includes(seed % 16);
     this.#network = new SimNetwork(this.scheduler, random, (server) => this.history.listen(server));
     this.#network.delayMsMax = pick(random, [0.1, 1, 5, 30]);
@@ -188,6 +197,7 @@ class Simulation {
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     if (this.#readsLists) this.#addWaiter(faultMsMax);
     if (this.#watches) this.#addWatchers();
+    if (this.#follows) this.#addFollower();
     if (this.#pauses) this.#addRole('pauser', here, random.oneIn(2), ['pause']);
     // Before the damage all sessions end, and what they hold goes to the last one.
     if (isFrozen) await this.#freezeAll(random.below(faultMsMax), isCalm && !isDamaged);
@@ -271,6 +281,23 @@ class Simulation {
     }
   }
 
+  /** It lives as long as the history, whatever happens to the machine with the disk. */
+  #addFollower(): void {
+    const { process, session } = this.#newSession('follower', here, true);
+    process.after(this.#random.below(500), () => {
+      this.#inside(process, async () => {
+        while (!this.#isOver) await withRetries(process, () => this.#followOnce(session, 3_000));
+      });
+    });
+  }
+
+  async #followOnce(session: SimSession, timeoutMs: number): Promise<boolean> {
+    const followed = this.#followed;
+    const { next, hasMore } = await session.follow(followed.after, timeoutMs, followed.batches++);
+    followed.after = next;
+    return hasMore;
+  }
+
   #newSession(
     name: string,
     namespace: string,
@@ -284,9 +311,10 @@ class Simulation {
     const network = this.#network;
     const limits = this.#limits;
     // A longer welcome would be cut elsewhere, which changes the history of every seed.
-    const isOld = !this.#watches && !this.#pauses;
+    const isOld = !this.#watches && !this.#pauses && !this.#follows;
+    const isFollowed = this.#follows;
     const options = { process, network, history, namespace, folder, limits, isRemote, isOld };
-    return { process, session: new SimSession(options) };
+    return { process, session: new SimSession({ ...options, isFollowed }) };
   }
 
   /** Starts after a random delay, so that not all sessions start at once. */
@@ -650,6 +678,7 @@ class Simulation {
     process.after(0, async () => {
       this.history.add({ kind: 'draining' });
       await this.#readAll(process, session);
+      if (this.#follows) await process.sleep(followMsMax);
       isDrained = true;
     });
     await this.#until(() => isDrained, drainMsMax);

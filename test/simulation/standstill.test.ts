@@ -30,6 +30,7 @@ async function standing() {
       folder: '/home/broker-1',
       isRemote: name !== 'owner',
       isOld: true,
+      isFollowed: false,
     });
     return { process, session };
   };

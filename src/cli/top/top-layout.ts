@@ -75,15 +75,9 @@ export function firstSeen(count: number, lines: number, selected: number, isFlow
 }
 
 /** The sentence below the head, if there is any: what is wrong is worth a line. */
-export function noticeOf({
-  connection,
-  status,
-  paused,
-  past,
-  noFlow,
-}: TopState): string | undefined {
+export function noticeOf({ connection, status, past, noFlow }: TopState): string | undefined {
   if (connection.kind === 'none') return connection.what;
-  if (paused.includes(''))
+  if (status?.paused.includes(''))
     return 'All mailboxes are paused: mail is stored, and nothing is delivered.';
   if (status && status.storageStalledMs > 0)
     return `The disk has not answered for ${Math.floor(status.storageStalledMs / 1_000)} s.`;

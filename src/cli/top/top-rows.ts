@@ -57,7 +57,7 @@ function headRow({ place, connection, status, columns }: TopState, nowMs: number
   const clock = ` ${clockTime(nowMs, nowMs, 'HH:MM:SS')} `;
   const facts = [`ipc top`, place];
   if (connection.kind === 'starting') facts.push('looking for the broker');
-  if (connection.kind === 'none') facts.push('no broker');
+  if (connection.kind === 'none') facts.push('not connected');
   if (connection.kind === 'live' && status) {
     const { pid, epoch, messages, sessions, deadLetterCount } = status;
     facts.push(`owner ${pid}`, `epoch ${epoch}`, counted(messages, 'message'));

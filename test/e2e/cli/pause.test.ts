@@ -27,7 +27,7 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
   const fetched = await run(['fetch', 'ann']);
   assert.deepEqual(
     [fetched.code, fetched.text, fetched.errors],
-    [0, '', '1 more there.\nDeliveries from "ann" are paused.\n'],
+    [0, '', '1 more there.\ndeliveries from "ann" are paused.\n'],
   );
   assert.equal(waiting.exitCode, null);
   const resumed = await run(['resume', 'ann']);

@@ -662,7 +662,7 @@ test('a name, id, body or amount that is not allowed fails only its request', ()
       'bad_parameter',
     ],
     [{ kind: 'find', request: 1, answersIn: 'a\nb' as typeof to, ids: [] }, 'bad_name'],
-    [{ kind: 'pause', request: 1, isPaused: true, mailboxes: ['' as typeof to] }, 'bad_name'],
+    [{ kind: 'pause', request: 1, isPaused: true, mailboxes: ['a\nb' as typeof to] }, 'bad_name'],
     [
       {
         ...{ kind: 'pause', request: 1, isPaused: true },

@@ -9,6 +9,7 @@ import {
   mailboxOf,
   noon,
   sessionOf,
+  statusOf,
   stored,
 } from '../../../support/top/mail-facts.ts';
 import { ModelScreen } from '../../../support/top/model-screen.ts';
@@ -131,7 +132,7 @@ test('without a broker the screen says so, and shows the past and no sessions', 
   const { lines } = screen;
   assert.equal(
     lines[0],
-    ' ipc top  port 4242  no broker                                         10:01:00',
+    ' ipc top  port 4242  not connected                                     10:01:00',
   );
   assert.equal(lines[1], ' No broker runs.');
   assert.equal(lines[3], '  not known without a broker');
@@ -139,10 +140,10 @@ test('without a broker the screen says so, and shows the past and no sessions', 
 });
 
 test('a pause is shown on its mailbox, a pause of all above the panes', () => {
-  const screen = ModelScreen.live(events, { ...facts, paused: ['jobs'] } as typeof facts);
+  const screen = ModelScreen.live(events, { ...facts, paused: ['jobs' as Name] });
   assert.match(screen.text, /^ {2}jobs .* 2 {2}paused$/m);
   assert.doesNotMatch(screen.text, /^ {2}bob .*paused$/m);
-  screen.news({ kind: 'status', status: { ...screen.state.status, paused: [''] } as never });
+  screen.news({ kind: 'status', status: statusOf({ ...facts, paused: [''] }) });
   assert.equal(
     screen.lines[1],
     ' All mailboxes are paused: mail is stored, and nothing is delivered.',
