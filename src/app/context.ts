@@ -13,6 +13,7 @@ import {
   absolutePath,
   brokerIn,
   type Environment,
+  historyIn,
   homeFolder,
   nameIn,
   portIn,
@@ -177,6 +178,7 @@ export class AppContext {
     const mail = new Session({
       ...{ home: this.home, host, port, origin: this.#origin, env, ownership },
       name: sender ? label(sender) : undefined,
+      history: host === undefined ? historyIn(env) : undefined,
     });
     this.#mails.set(name, mail);
     return mail;

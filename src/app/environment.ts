@@ -3,12 +3,14 @@
 // a secret.
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
+import type { HistoryBound } from '../journal/history.ts';
 import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
   listIn,
   parseBrokerHost,
+  parseHistory,
   parsePort,
   parseReadMailboxes,
   parseSendsPerHour,
@@ -71,13 +73,28 @@ export function wakeIn({ IPC_WAKE }: Environment): MailboxList | undefined {
   return IPC_WAKE ? parseVariable(IPC_WAKE, 'IPC_WAKE', parse) : undefined;
 }
 
+/** How much history the broker keeps if this process owns it. */
+export function historyIn({ IPC_HISTORY }: Environment): HistoryBound | undefined {
+  return IPC_HISTORY ? parseVariable(IPC_HISTORY, 'IPC_HISTORY', parseHistory) : undefined;
+}
+
 function keyIn({ IPC_KEY }: Environment): Buffer | undefined {
   return IPC_KEY ? parseKey(IPC_KEY, 'IPC_KEY') : undefined;
 }
 
 /** What is wrong with the variables, as far as it shows before anything is opened. */
 export function environmentFaults(env: Environment): IpcError[] {
-  const readers = [homeFolder, nameIn, portIn, brokerIn, sendsPerHourIn, maxWaitIn, wakeIn, keyIn];
+  const readers = [
+    homeFolder,
+    nameIn,
+    portIn,
+    brokerIn,
+    sendsPerHourIn,
+    maxWaitIn,
+    wakeIn,
+    historyIn,
+    keyIn,
+  ];
   return readers.flatMap((read) => {
     try {
       read(env);

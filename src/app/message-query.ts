@@ -27,7 +27,7 @@ export interface SearchFilter {
   wants(envelope: Envelope, body: Buffer | undefined): boolean;
 }
 
-export class MessageFilter implements SearchFilter {
+export class MailSearch implements SearchFilter {
   readonly #query: MessageQuery;
   readonly #text: string;
   readonly mayWant?: (bytes: Buffer, begin: number, end: number) => boolean;

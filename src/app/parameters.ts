@@ -13,6 +13,7 @@ import {
   waitMsMax,
   waitMsMin,
 } from '../base/limits.ts';
+import type { HistoryBound } from '../journal/history.ts';
 import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';
@@ -255,6 +256,31 @@ export function parseSendsPerHour(value: unknown, parameter = 'sendsPerHour'): n
   if (count !== undefined && count >= 0 && count <= sendsPerHourMax) return count;
   const form = `a whole number from 0 (no limit) to ${sendsPerHourMax}`;
   throw new InvalidValue('bad_parameter', parameter, value, form);
+}
+
+const historyUnits: Readonly<Record<string, number>> = {
+  ...{ KB: 1_024, MB: 1_024 ** 2, GB: 1_024 ** 3 },
+  ...{ m: 60_000, h: 3_600_000, d: 86_400_000 },
+};
+
+/** `0` or `off`; an age, a size, or both with a comma between them. A part that is not given has no limit. */
+export function parseHistory(value: unknown, parameter = 'history'): HistoryBound {
+  const text = String(value).trim();
+  if (text === '0' || text.toLowerCase() === 'off') return { bytesMax: 0, ageMsMax: 0 };
+  const bound = { bytesMax: Number.POSITIVE_INFINITY, ageMsMax: Number.POSITIVE_INFINITY };
+  const parts = text.split(',').map((part) => /^ *([0-9]{1,6}) ?([mhd]|[KMG]B) *$/.exec(part));
+  for (const [, count, unit = ''] of parts.map((part) => part ?? [])) {
+    const field = unit.endsWith('B') ? 'bytesMax' : 'ageMsMax';
+    const limit = Number(count) * (historyUnits[unit] ?? 0);
+    const isOnce = bound[field] === Number.POSITIVE_INFINITY;
+    if (!isOnce || !(limit > 0)) {
+      const form =
+        'off, an age such as 30d (m, h or d), a size such as 256MB (KB, MB or GB), or 30d,256MB';
+      throw new InvalidValue('bad_parameter', parameter, value, form);
+    }
+    bound[field] = limit;
+  }
+  return bound;
 }
 
 export function parsePort(value: unknown, parameter = 'port'): number {

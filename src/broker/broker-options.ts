@@ -2,6 +2,7 @@ import type { IpcError } from '../base/errors.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { EngineLimits } from '../engine/commands.ts';
 import type { Disk } from '../journal/disk.ts';
+import type { HistoryBound } from '../journal/history.ts';
 import type { JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Acceptor } from './acceptor.ts';
@@ -29,6 +30,8 @@ export interface BrokerOptions {
   readonly folder: string;
   /** The session that owns it, for messages to people. */
   readonly owner?: Pick<OwnerNote, 'program' | 'name'>;
+  /** How much history is kept. */
+  readonly history?: HistoryBound | undefined;
   /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
   readonly limits?: Partial<BrokerLimits> | undefined;
   readonly disk?: Disk | undefined;

@@ -137,6 +137,11 @@ export class EventFeed {
     this.#gatherTimer = this.#runtime.setTimer(() => this.#giveOut(), this.#limits.eventsGatherMs);
   }
 
+  /** Mail was erased: what the ring had of it is read from the files, if it is there. */
+  forget(): void {
+    if (this.#areWanted) this.#ring.reset(this.#options.journal.sequence);
+  }
+
   /** Nothing more is sent. */
   stop(): void {
     this.#isStopped = true;

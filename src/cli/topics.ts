@@ -56,6 +56,10 @@ export const environment: Rows = {
     'mailboxes, with commas between them, whose mail wakes',
     'the agents of `ipc mcp` without a word of theirs',
   ],
+  IPC_HISTORY: [
+    'how much of the past the owner of the broker keeps: off, or',
+    '30d,256MB (the default); 30d or 256MB alone limits only that',
+  ],
   NO_COLOR: ['not empty: no colours'],
   TERM: ['dumb: no colours'],
 };

@@ -12,7 +12,7 @@
 import assert from 'node:assert/strict';
 import { IpcError, unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
-import type { Hold, HoldEnd, MessageId, Name, SessionId } from '../model/message.ts';
+import type { Hold, HoldEnd, SessionId } from '../model/message.ts';
 import type { PauseRequest } from '../model/pause-requests.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
@@ -48,7 +48,8 @@ import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { Looks } from './looks.ts';
-import { droppable, fetchable, firstReadyOf } from './mailbox-reads.ts';
+import { droppable, fetchable } from './mailbox-reads.ts';
+import { Matching } from './matching.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { pauseRecords, pausingResponse, waitedFor } from './pauses.ts';
@@ -73,6 +74,7 @@ export class Engine {
   readonly #looks: Looks;
   readonly #outcome: OutcomeBuilder;
   readonly #replies: Replies;
+  readonly #matching: Matching;
   /** When the step that runs began, in milliseconds since 1970. */
   #time = 0;
 
@@ -87,6 +89,7 @@ export class Engine {
     const parked = { waiters: this.#waiters, watches: this.#watches };
     this.#looks = new Looks(this.#state, parked, this.#connections, this.#limits);
     this.#replies = new Replies(this.#outcome, this.#state, this.#looks);
+    this.#matching = new Matching(this.#state, this.#waiters, this.#mayDeliver, this.#serve);
   }
 
   get nextNumber(): number {
@@ -284,7 +287,7 @@ export class Engine {
     this.#state.deduplication.sessions.shrink();
     const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
     for (const message of stored) this.#adopt(message);
-    this.#match(stored.map(({ mailbox }) => ({ mailbox, answers })));
+    this.#matching.match(stored.map(({ mailbox }) => ({ mailbox, answers })));
     this.#replies.stored(post, numbered, connection, { duplicate: false, notHeld, time });
   }
 
@@ -324,7 +327,7 @@ export class Engine {
     const call = { request, mailboxes, answers, deadline, session: connection.session };
     this.#connections.reads(connection, mailboxes);
     connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
-    this.#match(mailboxes.map((mailbox) => ({ mailbox, answers })));
+    this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
   #watch(watch: WatchRequest, connection: SessionConnection, { now }: Instant): void {
@@ -388,7 +391,7 @@ export class Engine {
 
   #retry(retry: RetryRequest, connection: SessionConnection): void {
     const response = retryDeadLetters(retry, this.#state, this.#limits, this.#write);
-    this.#match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
+    this.#matching.match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
@@ -404,7 +407,8 @@ export class Engine {
     const decided = pauseRecords(pause, this.#state.paused, this.#limits);
     if (decided instanceof IpcError) return this.#outcome.refuse(id, pause.request, decided);
     for (const record of decided) this.#write(record);
-    if (!pause.isPaused) this.#match(waitedFor(pause.mailboxes, this.#state, this.#waiters));
+    if (!pause.isPaused)
+      this.#matching.match(waitedFor(pause.mailboxes, this.#state, this.#waiters));
     this.#outcome.replyAfterSync(id, pausingResponse(pause, this.#state.paused));
   }
 
@@ -423,11 +427,7 @@ export class Engine {
   #flushed(bytes: number, connection: SessionConnection): void {
     connection.unreadBytes -= bytes;
     assert(connection.unreadBytes >= 0, 'bytes are delivered before they are flushed');
-    while (this.#mayDeliver(connection)) {
-      const line = this.#waiters.putBack(connection);
-      if (!line) break;
-      this.#serveAll(line.mailbox, line.answers);
-    }
+    this.#matching.caughtUp(connection);
     for (const [request, read] of connection.reads) {
       if (!this.#mayDeliver(connection)) return;
       this.#connections.takeRead(connection, request);
@@ -454,39 +454,21 @@ export class Engine {
   /** All go back before any is delivered again, so that the lowest number goes out first. */
   #putBackAll(messages: readonly LiveMessage[], ended: HoldEnd | 'unread'): void {
     for (const message of messages) this.#putBack(message, ended);
-    this.#match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
+    this.#matching.match(
+      messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })),
+    );
   }
 
   #putBack(message: LiveMessage, ended: HoldEnd | 'unread'): void {
     this.#write(putBackRecord(message, this.#state, { ended, time: this.#time }, this.#limits));
   }
 
-  /**
-   * Serves the waits for which the changes may have brought a message. An answer goes to a wait for that
-   * answer. All other messages, lowest number first, go to the wait that was parked first.
-   */
-  #match(changes: readonly { mailbox: Name; answers: MessageId | '' }[]): void {
-    for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
-    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
-    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
-  }
-
-  #serveAll(mailbox: Name, answers: MessageId | ''): void {
-    for (;;) {
-      const message = this.#state.nextFor(mailbox, answers);
-      const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
-      if (!waiter) return;
-      const listedBefore = this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver);
-      this.#serve(waiter, firstReadyOf(listedBefore, this.#state) ?? message);
-    }
-  }
-
-  #serve(waiter: Waiter<SessionConnection>, message: LiveMessage): void {
+  #serve = (waiter: Waiter<SessionConnection>, message: LiveMessage): void => {
     const { owner, session, request } = waiter;
     this.#unpark(waiter);
     this.#offer(message, session);
     this.#replies.offer(message, owner, request, 'wait');
-  }
+  };
 
   #offer(message: LiveMessage, holder: SessionId): void {
     const known = { connections: this.#connections, state: this.#state };

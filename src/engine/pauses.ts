@@ -1,10 +1,11 @@
 // Pauses: people stop the deliveries from a mailbox, or from all, and let them go on. The other requests of the mailbox
 // go on meanwhile. Waits stay parked, fetches find nothing, and no watch is told of its mail.
 import { IpcError } from '../base/errors.ts';
-import type { MessageId, Name } from '../model/message.ts';
+import type { Name } from '../model/message.ts';
 import type { PauseRequest, PausingResponse } from '../model/pause-requests.ts';
 import type { PausedRecord } from '../model/records.ts';
 import type { EngineLimits } from './commands.ts';
+import type { ReadyMail } from './matching.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -42,7 +43,7 @@ export function waitedFor(
   mailboxes: readonly Name[],
   state: Pick<State, 'answersIn' | 'counts'>,
   waiters: Pick<Waiters<never>, 'linesOf' | 'mailboxNames'>,
-): { mailbox: Name; answers: MessageId | '' }[] {
+): ReadyMail[] {
   const all = mailboxes.length > 0 ? mailboxes : [...waiters.mailboxNames()];
   return all
     .filter((mailbox) => state.counts(mailbox).ready > 0)

@@ -1,5 +1,6 @@
 // The mail that a reader of the log knows at some record: the messages that are not settled there, and no more of
 // each than what its later events name.
+import { PausedMailboxes } from '../engine/paused-mailboxes.ts';
 import type { KnownMail, KnownMessage } from '../engine/record-events.ts';
 import type { EventMessage } from '../model/mail-events.ts';
 import type { Envelope, MessageId, Name, SessionId } from '../model/message.ts';
@@ -27,7 +28,7 @@ export class MailTracker implements KnownMail {
   readonly #messages = new Map<number, TrackedMessage>();
   /** Sessions that hold messages. */
   readonly #holders = new Map<SessionId, Holder>();
-  readonly #paused = new Set<Name | ''>();
+  readonly #paused = new PausedMailboxes();
   #gaps = 0;
 
   message(number: number): KnownMessage | undefined {
@@ -47,7 +48,7 @@ export class MailTracker implements KnownMail {
   }
 
   get paused(): ReadonlySet<Name | ''> {
-    return this.#paused;
+    return this.#paused.names;
   }
 
   has(number: number): boolean {
@@ -79,9 +80,7 @@ export class MailTracker implements KnownMail {
       case 'settled':
         return this.#settle(record.numbers);
       case 'paused':
-        if (record.isPaused) this.#paused.add(record.mailbox);
-        else if (record.mailbox === '') this.#paused.clear();
-        else this.#paused.delete(record.mailbox);
+        return this.#paused.apply(record);
     }
   }
 

@@ -13,7 +13,7 @@ import { type FoldOptions, PastFold } from './past-fold.ts';
 import type { SegmentId } from './record-framing.ts';
 import { refuseNewer } from './recovery.ts';
 
-export interface PastOptions extends FoldOptions {
+export interface StoreReadOptions extends FoldOptions {
   readonly disk?: Disk;
   readonly runtime?: Pick<Runtime, 'now' | 'defer'>;
   /** Longest time that reading blocks the event loop, in milliseconds. */
@@ -29,7 +29,7 @@ const searchesMax = 5;
 /** Yields the events in batches; the last one, which may be empty, says where the past ends. Throws store_newer. */
 export async function* readEvents(
   folder: string,
-  options: PastOptions,
+  options: StoreReadOptions,
 ): AsyncGenerator<EventBatch> {
   const { disk = realDisk, runtime = systemRuntime, onProgress } = options;
   const { turnMsMax = turnMsDefault } = options;

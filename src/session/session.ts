@@ -21,6 +21,7 @@ import { addressesToBind, Listeners } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
 import { withOwner } from '../files/file-owner.ts';
 import { requireTrustedStore } from '../files/trusted-path.ts';
+import type { HistoryBound } from '../journal/history.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
@@ -61,6 +62,8 @@ export interface SessionOptions {
   readonly env: NodeJS.ProcessEnv;
   /** By default it owns the broker as soon as it can. */
   readonly ownership?: Ownership | undefined;
+  /** How much history is kept if it owns the broker. */
+  readonly history?: HistoryBound | undefined;
 }
 
 /** How long a session keeps trying when the port is taken but refuses: its owner is about to end. */
@@ -293,6 +296,7 @@ export class Session extends Client implements MailService {
         acceptor: new Acceptor(listeners, keys),
         folder: this.#folder,
         owner: this.#ownerWords(),
+        history: this.#options.history,
         onFailed: (error) => {
           this.#backoff.failed(error);
           if (this.#broker === broker) this.#broker = undefined;

@@ -23,13 +23,14 @@ export function openerOf(platform: NodeJS.Platform, url: string): Opener {
   }
 }
 
-/** Returns why no browser could be started; undefined once the opener has ended well. */
+/**
+ * Returns why no browser could be started; undefined once the opener has ended well. Some openers last as long as the
+ * browser, which Ctrl-C in the terminal must not end: so it is in a process group of its own.
+ */
 export async function openBrowser({ command, args, input }: Opener): Promise<string | undefined> {
   try {
     const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     child.stdin.on('error', () => {}).end(input);
-    // Some openers last as long as the browser that they have started.
-    child.unref();
     const [code] = await once(child, 'exit');
     return code === 0 ? undefined : `${command} ended with ${code}`;
   } catch (error) {

@@ -35,6 +35,9 @@ const bundled = [
   ...['@modelcontextprotocol/server', 'commander', 'get-east-asian-width', 'ink', 'jsonc-parser'],
   ...['react', 'smol-toml', 'zod'],
 ];
+/** Packages in the page, which a browser runs. */
+const inPage = ['preact', '@preact/signals', 'uplot'];
+const page = 'ui/page/';
 const speakers = [
   'cli/main.ts',
   'cli/hook-main.ts',
@@ -96,9 +99,35 @@ test('a package that a source file imports is one of eight, and a builtin has it
   const builtins = builtinModules.map((name) => `node:${name}`);
   for (const [file, text] of sources) {
     for (const name of outsideImports(text)) {
-      const known = builtins.includes(name) || bundled.includes(packageOf(name));
+      const known = file.startsWith(page)
+        ? inPage.includes(packageOf(name))
+        : builtins.includes(name) || bundled.includes(packageOf(name));
       assert.ok(known, `src/${file} imports ${name}`);
     }
+  }
+});
+
+test('the page takes nothing but types and the stories of messages from elsewhere, and nobody imports it', () => {
+  const value = /^(?:import|export) (?!type\b)[^;']*\bfrom '(\.[^']+)'/gm;
+  for (const [file, text] of sources) {
+    const isPage = file.startsWith(page);
+    const values = Array.from(text.matchAll(value), ([, name]) => name ?? '');
+    for (const name of isPage ? values : imports(text).filter((each) => each.startsWith('.'))) {
+      const imported = posix.join(posix.dirname(file), name);
+      const isOfPage = imported.startsWith(page);
+      const isAllowed = isPage ? isOfPage || imported === 'app/message-stories.ts' : !isOfPage;
+      assert.ok(isAllowed, `src/${file} imports ${imported}`);
+    }
+  }
+});
+
+test('the state of the page is pure: it knows no browser, clock or package', () => {
+  const impure =
+    /\b(document|window|location|localStorage|fetch)\b|\bset(Timeout|Interval)\(|\bDate\.now\(/;
+  for (const [file, text] of sources) {
+    if (!file.startsWith(`${page}state/`)) continue;
+    assert.deepEqual(outsideImports(text), [], `src/${file} imports`);
+    assert.equal(use(text, impure), undefined, `src/${file}`);
   }
 });
 
@@ -175,7 +204,7 @@ function duplicatesIn(names: readonly string[]): string[] {
 /** All of src, by path below it. */
 function sourceFiles(): Map<string, string> {
   const files = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => file.split(sep).join('/'));
   return new Map(files.map((file) => [file, read(`src/${file}`)]));
 }

@@ -131,13 +131,14 @@ const brokers: readonly Broken[] = [
     instead: `waiter of connection.waiters.values())
             if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
     invariant: 'I7',
-    seeds: 500,
+    seeds: 1_000,
   },
   {
     name: 'lets a session rest that was told of a message, though it was read and released',
     file: 'engine/watches.js',
-    snippet: 'this.#wakeLater(number, now);',
-    instead: ';',
+    snippet: `of numbers)
+            this.#wakeLater(number, now);`,
+    instead: 'of numbers);',
     invariant: 'lost ring',
     seeds: 500,
   },

@@ -6,7 +6,7 @@
 // 3. With --follow the broker's events go on where the files ended.
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
-import { MessageFilter, type MessageQuery } from '../../app/message-query.ts';
+import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { parseNameValue, parseSince } from '../../app/parameters.ts';
 import { firstLine, partText } from '../../app/peek.ts';
@@ -167,7 +167,7 @@ class LogCommand {
     const { id, thread, follow } = this.#line;
     const wanted = id ?? thread;
     if (!query) return this.#sayUnknown(thread);
-    const filter = new MessageFilter(query);
+    const filter = new MailSearch(query);
     const next = await this.#read(source, filter);
     showProgress('');
     if (wanted !== undefined && !this.#fold.stories.byId(wanted)) return this.#sayUnknown(wanted);
@@ -184,14 +184,16 @@ class LogCommand {
   }
 
   /** Folds all that there is. Returns where it ends. */
-  async #read(source: LogSource, filter: MessageFilter): Promise<EventCursor> {
+  async #read(source: LogSource, filter: MailSearch): Promise<EventCursor> {
     let next: EventCursor = { epoch: 0, sequence: 0 };
     let missing = 0;
     const options = { ...this.#options, filter, partBytesMax: this.#partBytesMax };
     for await (const batch of source(options)) {
       const { gap } = batch;
       if (gap) missing += gap.to - gap.from + 1;
-      for (const event of batch.events) this.#fold.apply(event, this.#textOf(event));
+      for (const event of batch.events) {
+        this.#fold.apply(event, this.#fold.isWhole ? this.#textOf(event) : '');
+      }
       next = batch.next;
     }
     if (missing > 0) await say(`Records that are missing in between: ${missing}.`);
@@ -232,7 +234,7 @@ class LogCommand {
     query: MessageQuery,
     { sequence }: EventCursor,
   ): Promise<boolean | undefined> {
-    const filter = new MessageFilter(query);
+    const filter = new MailSearch(query);
     const { signal } = this.#context;
     let isAny = false;
     for await (const { events } of source({ filter, partBytesMax: this.#partBytesMax, signal })) {
@@ -248,7 +250,7 @@ class LogCommand {
     return isAny;
   }
 
-  async #follow(filter: MessageFilter, after: EventCursor): Promise<number> {
+  async #follow(filter: MailSearch, after: EventCursor): Promise<number> {
     this.#fold.printed();
     const { context, signal, json } = this.#context;
     const { mail } = await context.broker(this.#line.at);

@@ -42,7 +42,8 @@ export class LogFold {
   /** Returns the story that changed. */
   apply(event: MailEvent, text: string | undefined): MessageStory | undefined {
     this.#characters += text?.length ?? 0;
-    const story = this.stories.apply(event, this.#isWhole ? text : '');
+    const keepsText = this.#isWhole || (this.#isPrinted && this.#characters <= charactersMax);
+    const story = this.stories.apply(event, keepsText ? text : '');
     if (!story) return undefined;
     if (isOver(story)) this.#end(story);
     const { size } = this.stories;
@@ -75,6 +76,7 @@ export class LogFold {
     if (isKept && this.#isWhole) return;
     if (isKept && !this.#isPrinted) this.#ended.set(number, standingOf(story));
     this.stories.forget(number);
+    this.#characters -= story.text?.length ?? 0;
   }
 }
 

@@ -82,7 +82,7 @@ export class BrokerSource implements MailSource {
   async #askStatus(report: Report, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const late = setTimeout(() => {
-        report({ kind: 'trouble', what: 'The broker does not answer. This is what it said last.' });
+        report({ kind: 'trouble', what: 'The broker does not answer. The screen waits for it.' });
       }, patienceMs);
       try {
         report({ kind: 'status', status: await this.#mail.status({ signal }) });

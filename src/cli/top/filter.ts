@@ -17,8 +17,8 @@ export function sessionMatches(session: SessionStatus, words: readonly string[])
   return haveAll([name, program, machine, folder, ...waitsOn, ...watches], words);
 }
 
-export function mailboxMatches({ mailbox, isPaused }: MailboxLine, words: readonly string[]) {
-  return haveAll([mailbox, isPaused ? 'paused' : ''], words);
+export function mailboxMatches({ mailbox, paused }: MailboxLine, words: readonly string[]) {
+  return haveAll([mailbox, paused ? 'paused' : ''], words);
 }
 
 export function entryMatches(entry: FlowEntry, words: readonly string[]): boolean {

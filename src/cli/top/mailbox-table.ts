@@ -2,12 +2,12 @@
 import { roughTime } from '../../app/durations.ts';
 import type { MailboxStatus } from '../../model/look-results.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
+import type { Name } from '../../model/message.ts';
 import { fit, fitRight, type Row, type Style, shown } from './columns.ts';
 
 export interface MailboxLine extends MailboxStatus {
   /** Dead letters that were posted to it. */
   readonly dead: number;
-  readonly isPaused: boolean;
 }
 
 const numbers = [
@@ -22,28 +22,15 @@ const numbersColumns = numbers.reduce((sum, [, columns]) => sum + columns, 0);
 const pausedColumns = 8;
 
 /** Those with mail first, each group by name. */
-export function mailboxLines(status: BrokerStatus, paused: readonly string[]): MailboxLine[] {
-  const dead = new Map(status.deadLetters.map(({ to, messages }) => [to, messages]));
-  const isPaused = (mailbox: string) => paused.includes(mailbox) || paused.includes('');
-  const lines = status.mailboxes.map((box) => ({
-    ...box,
-    dead: dead.get(box.mailbox) ?? 0,
-    isPaused: isPaused(box.mailbox),
-  }));
-  const known = new Set<string>(lines.map(({ mailbox }) => mailbox));
-  const others = new Set([...dead.keys(), ...(paused as MailboxLine['mailbox'][])]);
-  for (const mailbox of others) {
-    if (mailbox.length === 0 || known.has(mailbox)) continue;
-    const none = {
-      ready: 0,
-      held: 0,
-      waiting: 0,
-      watching: 0,
-      oldestTime: 0,
-      paused: isPaused(mailbox),
-    };
-    const counts = { dead: dead.get(mailbox) ?? 0, isPaused: isPaused(mailbox) };
-    lines.push({ mailbox, ...none, ...counts });
+export function mailboxLines({ mailboxes, deadLetters, paused }: BrokerStatus): MailboxLine[] {
+  const dead = new Map(deadLetters.map(({ to, messages }) => [to, messages]));
+  const lines = mailboxes.map((box) => ({ ...box, dead: dead.get(box.mailbox) ?? 0 }));
+  const known = new Set<Name | ''>(lines.map(({ mailbox }) => mailbox));
+  for (const mailbox of new Set([...dead.keys(), ...paused])) {
+    if (mailbox === '' || known.has(mailbox)) continue;
+    const none = { ready: 0, held: 0, waiting: 0, watching: 0, oldestTime: 0 };
+    const isPaused = paused.includes(mailbox) || paused.includes('');
+    lines.push({ mailbox, ...none, dead: dead.get(mailbox) ?? 0, paused: isPaused });
   }
   const hasMail = ({ ready, held }: MailboxLine) => (ready + held > 0 ? 0 : 1);
   return lines.sort(
@@ -51,13 +38,13 @@ export function mailboxLines(status: BrokerStatus, paused: readonly string[]): M
   );
 }
 
-export function mailboxTitle(count: number, columns: number): Row {
+export function mailboxTitle(count: string, columns: number): Row {
   const heads = numbers.map(([head, width]) => fitRight(head, width)).join('');
   return [{ text: `${fit(`MAILBOXES ${count}`, nameColumns(columns))}${heads}` }];
 }
 
 export function mailboxRow(line: MailboxLine, columns: number, nowMs: number): Row {
-  const { ready, held, waiting, watching, dead, oldestTime, isPaused } = line;
+  const { ready, held, waiting, watching, dead, oldestTime, paused } = line;
   const oldest = oldestTime === 0 ? '' : roughTime(nowMs - oldestTime);
   const cells: readonly (readonly [value: number | string, style: Style])[] = [
     [ready, ready > 0 ? 'strong' : 'dim'],
@@ -72,7 +59,7 @@ export function mailboxRow(line: MailboxLine, columns: number, nowMs: number): R
     ...cells.map(([value, style], index) => {
       return { text: fitRight(`${value}`, numbers[index]?.[1] ?? 0), style };
     }),
-    ...(isPaused ? [{ text: '  paused', style: 'bad' as const }] : []),
+    ...(paused ? [{ text: '  paused', style: 'bad' as const }] : []),
   ];
 }
 

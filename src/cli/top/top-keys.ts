@@ -156,13 +156,13 @@ function askedToPause(state: TopState, lists: Lists): TopState {
     return { ...state, note: 'Select a mailbox (Tab), then p pauses it.' };
   const line = lists.mailboxes[selectedIndex(state, 'mailboxes', keysOf(lists, 'mailboxes'))];
   if (!line) return state;
-  if (state.paused.includes(''))
+  if (state.status?.paused.includes(''))
     return { ...state, note: 'All mailboxes are paused; `ipc resume --all` ends that.' };
-  const { mailbox, isPaused } = line;
-  const what = isPaused ? 'Deliver from' : 'Deliver nothing from';
-  const until = isPaused ? ' again' : ' until it is resumed';
+  const { mailbox, paused } = line;
+  const what = paused ? 'Deliver from' : 'Deliver nothing from';
+  const until = paused ? ' again' : ' until it is resumed';
   const words = `${what} mailbox "${mailbox}"${until}?`;
-  return { ...state, question: { words, mailbox, isPaused: !isPaused } };
+  return { ...state, question: { words, mailbox, isPaused: !paused } };
 }
 
 function paneAfter(pane: Pane, step: number): Pane {

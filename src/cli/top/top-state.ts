@@ -42,7 +42,6 @@ export interface TopState {
   readonly place: string;
   readonly connection: BrokerContact;
   readonly status: BrokerStatus | undefined;
-  readonly paused: readonly string[];
   readonly flow: Flow;
   /** How the reading of the past goes; undefined when it is done. */
   readonly past: string | undefined;
@@ -70,7 +69,6 @@ export function initialState(place: string, columns: number, rows: number): TopS
     ...{ columns, rows, place },
     connection: { kind: 'starting' },
     status: undefined,
-    paused: [],
     flow: new Flow(),
     past: 'reading the past',
     noFlow: undefined,
@@ -89,10 +87,8 @@ export function initialState(place: string, columns: number, rows: number): TopS
 
 export function updated(state: TopState, update: SourceUpdate): TopState {
   switch (update.kind) {
-    case 'status': {
-      const { status } = update;
-      return { ...state, status, paused: pausedIn(status), connection: { kind: 'live' } };
-    }
+    case 'status':
+      return { ...state, status: update.status, connection: { kind: 'live' } };
     case 'trouble':
       return { ...state, connection: { kind: 'none', what: update.what } };
     case 'live':
@@ -124,7 +120,7 @@ export function listsOf(state: TopState): Lists {
   const now = connection.kind === 'none' ? undefined : status;
   const lists = {
     sessions: now?.sessionList ?? [],
-    mailboxes: now ? mailboxLines(now, state.paused) : [],
+    mailboxes: now ? mailboxLines(now) : [],
     flow: flow.entries,
   };
   if (words.length === 0) return lists;
@@ -156,9 +152,4 @@ export function selectedIndex(state: TopState, pane: Pane, keys: readonly string
   if (index >= 0) return Math.min(index, last);
   // The line is gone, by the filter or because its mail is settled.
   return pane === 'flow' ? last : Math.min(0, last);
-}
-
-/** A broker of an earlier version knows no pauses. */
-function pausedIn(status: BrokerStatus & { readonly paused?: readonly string[] }) {
-  return status.paused ?? [];
 }

@@ -13,6 +13,11 @@ export interface SentNote {
   readonly text: string;
 }
 
+/** The last message that was stored, until it was seen. */
+export const lastSent = signal<{ readonly to: string; readonly number: number } | undefined>(
+  undefined,
+);
+
 /** undefined: the dialog is closed. */
 export const draft = signal<Draft | undefined>(undefined);
 
@@ -29,6 +34,7 @@ export async function send(
 ): Promise<SentNote> {
   try {
     const posted = await server.post({ to, text, id, ...(answers !== undefined && { answers }) });
+    lastSent.value = { to, number: posted.number };
     return { isFault: false, text: `stored as #${posted.number}` };
   } catch (fault) {
     return { isFault: true, text: faultText(fault) };

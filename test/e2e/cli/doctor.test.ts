@@ -77,6 +77,7 @@ test('a wrong variable is reported once, and nothing is created', async (context
     ['IPC_BROKER', 'nowhere.invalid:1', 'broker: host_unknown: IPC_BROKER cannot be used'],
     ['IPC_NAME', '\t', 'variables: bad_name: IPC_NAME'],
     ['IPC_SENDS_PER_HOUR', 'zz', 'variables: bad_parameter: IPC_SENDS_PER_HOUR cannot be used'],
+    ['IPC_HISTORY', '30 days', 'variables: bad_parameter: IPC_HISTORY cannot be used'],
     ['IPC_MAX_WAIT', 'zz', 'variables: bad_timeout: IPC_MAX_WAIT cannot be used'],
   ] as const) {
     const { code, text } = await line('"$@" doctor', { [variable]: value });

@@ -168,7 +168,7 @@ test('no sequence in a name or a text reaches the terminal', { skip }, async (co
   await screen.press('Enter');
   const opened = await screen.until((text) => assert.ok(text.includes(`\n ${shown}`)));
   assert.match(opened, /^ ipc top {2}port/);
-  assert.doesNotMatch(await screen.colouredScreen(), /\u001b/);
+  assert.equal((await screen.colouredScreen()).includes('\u001b'), false);
   assert.equal(await screen.fact('#{pane_title}'), title);
 });
 
@@ -222,7 +222,7 @@ test('without a broker the screen shows the past, owns nothing, and goes on with
   await screen.until((text) => assert.equal(text.split('\n')[1], sentence));
   const later = await place.top();
   const past = await later.until((text) => assert.match(text, /FLOW 1 [\s\S]*before$/m));
-  assert.match(past, /^ ipc top {2}port \d+ {2}no broker/);
+  assert.match(past, /^ ipc top {2}port \d+ {2}not connected/);
   assert.equal(past.split('\n')[1], sentence);
   const next = await place.broker();
   await place.post('bob', 'after');
@@ -235,6 +235,70 @@ test('without a broker the screen shows the past, owns nothing, and goes on with
       ]);
     });
   }
+});
+
+test('a broker that stands still is reported, and the screen goes on with it', {
+  skip,
+}, async (context) => {
+  const place = await TopPlace.make(context);
+  const broker = await place.broker();
+  const screen = await place.top();
+  await screen.until((text) => assert.match(text, /FLOW live/));
+  broker.kill('SIGSTOP');
+  await screen.until((text) => {
+    assert.match(
+      text,
+      /^ owner_silent: the broker of port \d+ \(pid \d+, node, state T \(stopped\)\)/m,
+    );
+  });
+  broker.kill('SIGCONT');
+  await place.post('bob', 'after');
+  await screen.until((text) => assert.match(text, / epoch \d [\s\S]*FLOW live[\s\S]*after$/m));
+});
+
+test('p pauses a mailbox, and goes on with it, after a question', { skip }, async (context) => {
+  const place = await TopPlace.make(context);
+  await place.broker();
+  await place.post('bob', 'waits');
+  const paused = async () => JSON.parse((await place.shell.run(['status', '--json'])).text).paused;
+  const screen = await place.top();
+  await screen.until((text) => assert.match(text, /^ {2}bob +1 +0/m));
+  await screen.press('Tab');
+  await screen.press('Tab');
+  await screen.write('p');
+  const question = ' Deliver nothing from mailbox "bob" until it is resumed? [y/N]';
+  await screen.until((text) => assert.equal(text.split('\n').at(-1), question));
+  await screen.press('Enter');
+  await screen.until((text) => assert.equal(text.split('\n').at(-1), ' Nothing was changed.'));
+  assert.deepEqual(await paused(), []);
+  await screen.write('py');
+  const shown = await screen.until((text) => {
+    assert.equal(text.split('\n').at(-1), ' Mailbox "bob" is paused.');
+    assert.match(text, /^> bob .* paused$/m);
+    assert.match(text, / -- mailbox "bob": paused$/m);
+  });
+  assert.match(shown, /ready {10}waits$/m);
+  assert.deepEqual(await paused(), ['bob']);
+  await screen.write('py');
+  await screen.until((text) => assert.match(text, / -- mailbox "bob": deliveries go on$/m));
+  assert.deepEqual(await paused(), []);
+});
+
+test('6,000 messages flow by while the screen obeys its keys, and the newest 5,000 are kept', {
+  skip,
+}, async (context) => {
+  const place = await TopPlace.make(context);
+  await place.broker();
+  const screen = await place.top();
+  await screen.until((text) => assert.match(text, /FLOW live/));
+  await place.posts('bob', 6_000, (count) => `message ${count}`);
+  await screen.until((text) => assert.match(text, /^> .* message 6000$/m));
+  await screen.write('g');
+  await screen.until((text) => assert.match(text, /^> .* message 1001$/m));
+  await screen.write('/message 4999');
+  await screen.until((text) => {
+    assert.deepEqual(flowOf(text), ['HH:MM:SS ann -> bob ready message 4999']);
+  });
 });
 
 test('where no session was ever, the screen makes no folder and no key', {

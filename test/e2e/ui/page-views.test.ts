@@ -106,7 +106,7 @@ test('the list is filtered by agent, pair, mailbox, state and text, and the hits
   await row(page, 'The second half').waitFor();
   const shown = () => page.locator('.row .row-text').allInnerTexts();
   const wait = (count: number) =>
-    page.waitForFunction((wanted) => document.querySelectorAll('.row').length === wanted, count);
+    page.waitForFunction(`document.querySelectorAll('.row').length === ${count}`);
 
   await page.getByLabel('Agent', { exact: true }).selectOption('planner');
   await wait(6);
@@ -166,7 +166,7 @@ test('a message is shown whole, with its life and its thread', async (context) =
 
   await page.locator('.row', { hasText: 'Which file has the limits?' }).first().click();
   const steps = page.locator('.panel .step');
-  await page.waitForFunction(() => document.querySelectorAll('.panel .step').length === 3);
+  await page.waitForFunction('document.querySelectorAll(".panel .step").length === 3');
   assert.match(await steps.nth(0).innerText(), /stored in coder/);
   assert.match(await steps.nth(1).innerText(), /delivered to coder, attempt 1/);
   assert.match(await steps.nth(2).innerText(), /done: settled by coder with an answer/);
@@ -226,7 +226,7 @@ test('the page has its views at the width of a phone, and nothing is wider than 
       .locator(name === 'overview' ? '.talk' : '.row')
       .first()
       .waitFor();
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
     assert.equal(width, 360, name);
     await keepPicture(page, `phone-${name}`);
   }
@@ -244,7 +244,7 @@ test('the switch of the colours goes from the system to dark to light, and is ke
   if (!place) return;
   const { page } = await place.open({ colors: 'light' });
   await page.locator('.figures').waitFor();
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
   assert.equal(await ground(), 'rgb(246, 247, 249)');
   await page.keyboard.press('t');
   assert.equal(await ground(), 'rgb(13, 15, 18)');

@@ -1,5 +1,5 @@
 // What the reader of the past says of a store.
-import { type PastOptions, readEvents } from '../../../src/journal/store-reader.ts';
+import { type StoreReadOptions, readEvents } from '../../../src/journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../../../src/model/mail-events.ts';
 
 export interface PastOfStore {
@@ -10,7 +10,7 @@ export interface PastOfStore {
 
 export async function readPast(
   folder: string,
-  options: Partial<PastOptions> = {},
+  options: Partial<StoreReadOptions> = {},
 ): Promise<PastOfStore> {
   const batches: EventBatch[] = [];
   for await (const batch of readEvents(folder, { partBytesMax: 100, ...options })) {

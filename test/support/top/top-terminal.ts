@@ -9,6 +9,8 @@ import { program } from '../mcp-host.ts';
 import { nextErrorLine, nextLine, type Shell, shell } from '../processes/shell.ts';
 import { TmuxTerminal } from '../waking/tmux.ts';
 
+const postsAtOnce = 100;
+
 export interface TopOptions {
   readonly size?: readonly [columns: number, rows: number];
   readonly args?: readonly string[];
@@ -50,7 +52,10 @@ export class TopPlace {
   async posts(to: string, count: number, text: (count: number) => string): Promise<void> {
     const { home, port } = this.shell;
     const mail = await open({ home, port, env: {}, name: 'ann' });
-    for (let number = 1; number <= count; number++) await mail.post(to, text(number));
+    for (let first = 1; first <= count; first += postsAtOnce) {
+      const numbers = Array.from({ length: Math.min(postsAtOnce, count - first + 1) });
+      await Promise.all(numbers.map((_, index) => mail.post(to, text(first + index))));
+    }
     await mail.close();
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
-import type { PastOptions } from '../../../src/journal/store-reader.ts';
+import type { StoreReadOptions } from '../../../src/journal/store-reader.ts';
 import type { MailEvent } from '../../../src/model/mail-events.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
@@ -31,7 +31,7 @@ const seed = seedFromEnvironment();
 const stride = process.env.IPC_TEST_LONG === '1' ? 1 : 7;
 const smallFiles = { segmentBytesMax: 700, segmentReserveBytes: 64, segmentGrowthBytes: 64 };
 
-function readAll(disk: CrashDisk, options: Partial<PastOptions> = {}) {
+function readAll(disk: CrashDisk, options: Partial<StoreReadOptions> = {}) {
   return readPast(storeFolder, { disk: disk.process(), ...options });
 }
 

@@ -86,8 +86,10 @@ export function Dialog({
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    // What had the focus gets it back when the dialog closes; the browser sees to that.
+    const before = document.activeElement;
     dialog.current?.showModal();
+    // The browser gives the focus back only if the dialog is closed before it is removed.
+    return () => before instanceof HTMLElement && before.focus();
   }, []);
   return (
     <dialog

@@ -83,13 +83,9 @@ function MailboxRow({ row }: { readonly row: BoxRow }) {
   return (
     <tr>
       <th scope="row">
-        <button
-          type="button"
-          class="as-link"
-          onClick={show}
-          aria-label={`Show the mail of ${mailbox}`}
-        >
+        <button type="button" class="as-link" onClick={show}>
           <AgentName name={mailbox} />
+          <span class="unseen">: show its mail</span>
         </button>
         {isPausedBox(mailbox) && <span class="chip paused">paused</span>}
         {dead > 0 && <span class="chip dead">{plural(dead, 'dead letter')}</span>}

@@ -94,6 +94,8 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
   const move = (
     action: 'next' | 'previous' | 'first' | 'last' | 'open' | 'pageUp' | 'pageDown',
   ) => {
+    // Enter is for the chosen row then, not for the button that had the focus.
+    scroller.current?.focus({ preventScroll: true });
     const current = chosenIndex === -1 ? rows.length : chosenIndex;
     const last = rows.length - 1;
     if (action === 'next') choose(Math.min(last, current + 1));

@@ -75,7 +75,7 @@ export function MyMail() {
         </div>
         <MailRows rows={rows} open={open} folder={folder} />
         <div class="compose">
-          <h3>Write</h3>
+          <h2>Write</h2>
           <WriteForm to="" answers={undefined} />
         </div>
       </div>

@@ -37,7 +37,7 @@ test('a text is cut before a wide character that has no room', () => {
   assert.equal(fit('日本語', 4), '日… ');
   assert.equal(cut('abc', 1), '…');
   assert.equal(cut('abc', 0), '');
-  assert.equal(cutFront('~/work/shop', 6), '…/shop');
+  assert.equal(cutFront('~/mail/shop', 6), '…/shop');
   assert.equal(cutFront('日本語', 4), '…語');
 });
 

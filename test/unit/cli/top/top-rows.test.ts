@@ -9,6 +9,7 @@ import {
   mailboxOf,
   noon,
   sessionOf,
+  statusOf,
   stored,
 } from '../../../support/top/mail-facts.ts';
 import { ModelScreen } from '../../../support/top/model-screen.ts';
@@ -131,7 +132,7 @@ test('without a broker the screen says so, and shows the past and no sessions', 
   const { lines } = screen;
   assert.equal(
     lines[0],
-    ' ipc top  port 4242  no broker                                         10:01:00',
+    ' ipc top  port 4242  not connected                                     10:01:00',
   );
   assert.equal(lines[1], ' No broker runs.');
   assert.equal(lines[3], '  not known without a broker');
@@ -139,10 +140,10 @@ test('without a broker the screen says so, and shows the past and no sessions', 
 });
 
 test('a pause is shown on its mailbox, a pause of all above the panes', () => {
-  const screen = ModelScreen.live(events, { ...facts, paused: ['jobs'] } as typeof facts);
+  const screen = ModelScreen.live(events, { ...facts, paused: ['jobs' as Name] });
   assert.match(screen.text, /^ {2}jobs .* 2 {2}paused$/m);
   assert.doesNotMatch(screen.text, /^ {2}bob .*paused$/m);
-  screen.news({ kind: 'status', status: { ...screen.state.status, paused: [''] } as never });
+  screen.news({ kind: 'status', status: statusOf({ ...facts, paused: [''] }) });
   assert.equal(
     screen.lines[1],
     ' All mailboxes are paused: mail is stored, and nothing is delivered.',
@@ -156,4 +157,31 @@ test('the first warning of the broker, and how far the past was read, are above 
   assert.equal(screen.lines[1], ' Reading the past, 40 %.');
   const warned = ModelScreen.live([], { warnings: ['the disk is full\u001b[0m'] });
   assert.equal(warned.lines[1], ' The broker warns: the disk is full\\u{1b}[0m.');
+});
+
+test('a long warning has up to three lines, and the panes have the rest', () => {
+  const screen = ModelScreen.live(events, { ...facts, warnings: ['word '.repeat(80)] });
+  const { lines } = screen;
+  assert.equal(lines.length, 24);
+  assert.deepEqual(
+    lines.slice(1, 5).map((line) => line.slice(0, 20)),
+    [
+      ' The broker warns: w',
+      ' word word word word',
+      ' word word word word',
+      '  SESSIONS 3     PRO',
+    ],
+  );
+});
+
+test('a message of another day has its date for a time', () => {
+  const screen = ModelScreen.live(events, facts);
+  const tomorrow = topRows(screen.state, noon + 24 * 3_600_000).map(textOf);
+  assert.match(tomorrow[10] ?? '', /^ {2}Nov 29 {3}ann -> bob /);
+});
+
+test('a status that lists only a part of the sessions is marked so', () => {
+  const screen = ModelScreen.live(events, { ...facts, namedSessions: 350, mailboxCount: 3_000 });
+  assert.match(screen.text, /^ {2}SESSIONS 3\+ /m);
+  assert.match(screen.text, /^ {2}MAILBOXES 3\+ /m);
 });

@@ -1,0 +1,62 @@
+// Brings ready messages and parked waits together.
+import type { MessageId, Name } from '../model/message.ts';
+import type { SessionConnection } from './connections.ts';
+import { firstReadyOf } from './mailbox-reads.ts';
+import type { LiveMessage, State } from './state.ts';
+import type { Waiter, Waiters } from './waiters.ts';
+
+/** Mail that a step may have made ready, or that may be delivered again. */
+export interface ReadyMail {
+  readonly mailbox: Name;
+  /** The message that it answers; '' for none. */
+  readonly answers: MessageId | '';
+}
+
+export class Matching {
+  readonly #state: State;
+  readonly #waiters: Waiters<SessionConnection>;
+  readonly #mayDeliver: (owner: SessionConnection) => boolean;
+  readonly #serve: (waiter: Waiter<SessionConnection>, message: LiveMessage) => void;
+
+  /** `mayDeliver`: to an owner of waits. `serve`: ends the wait with the message. */
+  constructor(
+    state: State,
+    waiters: Waiters<SessionConnection>,
+    mayDeliver: (owner: SessionConnection) => boolean,
+    serve: (waiter: Waiter<SessionConnection>, message: LiveMessage) => void,
+  ) {
+    this.#state = state;
+    this.#waiters = waiters;
+    this.#mayDeliver = mayDeliver;
+    this.#serve = serve;
+  }
+
+  /**
+   * Serves the waits for which the changes may have brought a message. An answer goes to a wait for that
+   * answer. All other messages, lowest number first, go to the wait that was parked first.
+   */
+  match(changes: readonly ReadyMail[]): void {
+    for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
+    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
+    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
+  }
+
+  /** Serves the waits of an owner that were passed over while it might get no delivery. */
+  caughtUp(owner: SessionConnection): void {
+    while (this.#mayDeliver(owner)) {
+      const line = this.#waiters.putBack(owner);
+      if (!line) return;
+      this.#serveAll(line.mailbox, line.answers);
+    }
+  }
+
+  #serveAll(mailbox: Name, answers: MessageId | ''): void {
+    for (;;) {
+      const message = this.#state.nextFor(mailbox, answers);
+      const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
+      if (!waiter) return;
+      const listedBefore = this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver);
+      this.#serve(waiter, firstReadyOf(listedBefore, this.#state) ?? message);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+// `ipc log`: what was said, from the files of a store, without a broker and beside one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { open } from '../../../src/index.ts';
+import { type Shell, shell } from '../../support/processes/shell.ts';
+
+/** Times of day become TIME, the day DAY. */
+function timeless(text: string): string {
+  return text
+    .replace(/^\d{4}-\d\d-\d\d UTC$/gm, 'DAY UTC')
+    .replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'DATE')
+    .replace(/(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d/g, 'TIME');
+}
+
+/** Four messages: one is answered, one is read and given back, one is dropped, one is new. */
+async function conversation({ run, home, port }: Shell): Promise<void> {
+  await run([
+    'post',
+    'ben',
+    'What does `make test` print?\nAll of it.',
+    '--from',
+    'ann',
+    '--id',
+    'q1',
+  ]);
+  const mail = await open({ home, port, env: {}, program: 'worker', name: 'ben' });
+  const question = await mail.wait('ben');
+  assert(question);
+  await mail.post('ann', 'It prints OK.', { answers: question });
+  await mail.post('jobs', 'later', { id: 'job-1' });
+  const job = await mail.wait('jobs');
+  assert(job);
+  await job.release();
+  await mail.close();
+  await run(['post', 'old', 'nobody reads this', '--from', 'ann']);
+  await run(['drop', 'old', '--yes']);
+}
+
+test('log prints who said what to whom, with the state of each message', async (context) => {
+  const place = await shell(context);
+  await conversation(place);
+  const { code, text, errors } = await place.run(['log']);
+  assert.deepEqual([code, errors], [0, '']);
+  assert.equal(
+    timeless(text),
+    [
+      'DAY UTC',
+      'TIME #1 "ann" to "ben": done by "ben" TIME',
+      '  What does `make test` print?…',
+      'TIME #2 "ben" to "ann", an answer: stored',
+      '  It prints OK.',
+      'TIME #3 "ben" to "jobs": stored, and back since TIME after attempt 1',
+      '  later',
+      'TIME #4 "ann" to "old": dropped TIME',
+      '  nobody reads this',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('log finds by sender, mailbox, name, text in any case, time, and thread', async (context) => {
+  const place = await shell(context);
+  await conversation(place);
+  const numbers = async (...args: string[]) => {
+    const { text, code } = await place.run(['log', '--json', ...args]);
+    assert.equal(code, 0, args.join(' '));
+    const lines = text.split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line).number);
+  };
+  assert.deepEqual(await numbers('--from', 'ann'), [1, 4]);
+  assert.deepEqual(await numbers('--to', 'ben'), [1]);
+  assert.deepEqual(await numbers('--mailbox', 'jobs'), [3]);
+  assert.deepEqual(await numbers('--with', 'ann'), [1, 2, 4]);
+  assert.deepEqual(await numbers('--grep', 'MAKE test'), [1]);
+  assert.deepEqual(await numbers('--grep', 'all of it'), [1]);
+  assert.deepEqual(await numbers('--since', '1h', '--from', 'ben'), [2, 3]);
+  assert.deepEqual(await numbers('--since', '2026-01-01T10:00'), [1, 2, 3, 4]);
+  assert.deepEqual(await numbers('--since', '2999-01-01'), []);
+  assert.deepEqual(await numbers('--thread', 'q1'), [1, 2]);
+  assert.deepEqual(await numbers('--mailbox', 'dead-letters'), []);
+});
+
+test('log --id shows the whole life of a message, with its text and its answers', async (context) => {
+  const place = await shell(context);
+  await conversation(place);
+  const { text, code } = await place.run(['log', '--id', 'q1']);
+  assert.equal(code, 0);
+  const [head = '', ...rest] = timeless(text).split('\n');
+  assert.match(head, /^#1 from "ann" \("ipc" on ".*"\) to "ben", DATE, 39 bytes, id "q1"$/);
+  assert.deepEqual(rest, [
+    '  What does `make test` print?',
+    '  All of it.',
+    'DAY UTC',
+    'TIME stored',
+    'TIME with "ben"',
+    `TIME done by "ben", with the post "${await answerId(place)}"`,
+    'answered by #2',
+    '',
+  ]);
+  const job = await place.run(['log', '--id', 'job-1']);
+  assert.match(
+    timeless(job.text),
+    /TIME stored\nTIME with "ben"\nTIME back in "jobs"; "ben" had it from .* UTC and gave it back\n$/,
+  );
+});
+
+async function answerId({ run }: Shell): Promise<string> {
+  const { text } = await run(['log', '--json', '--to', 'ann']);
+  return JSON.parse(text).id;
+}
+
+test('log --json has these fields, and the life of a message with --id', async (context) => {
+  const place = await shell(context);
+  await conversation(place);
+  const { text } = await place.run(['log', '--json', '--full', '--from', 'ann', '--to', 'ben']);
+  const { time, since, holder, pid, machine, folder, ...rest } = JSON.parse(text);
+  assert.deepEqual(
+    [time, since, pid].map((each) => typeof each),
+    ['number', 'number', 'number'],
+  );
+  assert.deepEqual([typeof machine, typeof folder], ['string', 'string']);
+  assert.deepEqual(Object.keys(holder), ['session', 'name']);
+  assert.deepEqual(rest, {
+    ...{ id: 'q1', number: 1, mailbox: 'ben', to: 'ben', from: 'ann', program: 'ipc' },
+    ...{ answers: '', state: 'done', attempts: 1, bytes: 39, damaged: false },
+    line: 'What does `make test` print?',
+    body: 'What does `make test` print?\nAll of it.',
+    life: null,
+  });
+  const { life } = JSON.parse((await place.run(['log', '--json', '--id', 'q1'])).text);
+  assert.deepEqual(
+    life.map((event: object) => Object.keys(event)),
+    [
+      ['kind', 'mailbox', 'attempt', 'session', 'name', 'time'],
+      ['kind', 'mailbox', 'session', 'name', 'by', 'time'],
+    ],
+  );
+});
+
+test('a body cannot pass for a head, and moves no cursor', async (context) => {
+  const { run } = await shell(context);
+  await run(['post', 'ben'], 'one\n10:00:00 #9 "x" to "y": stored\n\u001b[31mred');
+  const { text } = await run(['log', '--full']);
+  assert.match(
+    timeless(text),
+    /^DAY UTC\nTIME #1 unknown to "ben": stored\n {2}one\n {2}TIME #9 "x" to "y": stored\n {2}\\u\{1b\}\[31mred\n$/,
+  );
+});
+
+test('a store that is not there, one without a message, and an id that is not kept are said', async (context) => {
+  const { run, home, port } = await shell(context);
+  const none = await run(['log']);
+  assert.deepEqual([none.code, none.text], [1, '']);
+  assert.equal(
+    none.errors,
+    `No store in ${home}/broker-${port}: nothing was posted there. See \`--port\` and IPC_HOME.\n`,
+  );
+  await run(['status']);
+  await run(['fetch', 'ben']);
+  const empty = await run(['log']);
+  assert.deepEqual([empty.code, empty.text, empty.errors], [0, '', 'No message.\n']);
+  for (const option of ['--id', '--thread']) {
+    const { code, errors } = await run(['log', option, 'job-9']);
+    assert.deepEqual([code, errors], [1, 'No message with the id "job-9" is kept.\n']);
+  }
+  for (const since of ['2', '2w', '2026-13-01', 'yesterday']) {
+    const { code, errors } = await run(['log', '--since', since]);
+    assert.equal(code, 2, since);
+    assert.match(errors, /^ipc: bad_parameter: since is /);
+  }
+});
+
+test('log --follow goes on where the files end, also without a broker at first', async (context) => {
+  const place = await shell(context);
+  const { run, begin, home, port } = place;
+  await run(['post', 'ben', 'before', '--from', 'ann']);
+  const following = begin(['log', '--follow', '--json']);
+  assert(following.stdout);
+  let text = '';
+  following.stdout.on('data', (chunk) => {
+    text += chunk;
+  });
+  const shown = async (count: number) => {
+    while (text.split('\n').length <= count) {
+      await new Promise((resolve) => following.stdout?.once('data', resolve));
+    }
+  };
+  await shown(1);
+  const mail = await open({ home, port, env: {}, program: 'worker', name: 'ben' });
+  const message = await mail.wait('ben');
+  assert(message);
+  await mail.post('ann', 'an answer', { answers: message });
+  await shown(4);
+  await mail.close();
+  following.kill();
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ number, state, line }) => [number, state, line]),
+    [
+      [1, 'ready', 'before'],
+      [1, 'held', 'before'],
+      [2, 'ready', 'an answer'],
+      [1, 'done', 'before'],
+    ],
+  );
+});
