@@ -55,7 +55,14 @@ class Stage {
 
   end(sequence: number, more: Partial<EventBatch> = {}): void {
     const next = { epoch: 2, sequence };
-    this.call.take({ kind: 'eventsEnd', request: 7, next, gap: undefined, hasMore: false, ...more });
+    this.call.take({
+      kind: 'eventsEnd',
+      request: 7,
+      next,
+      gap: undefined,
+      hasMore: false,
+      ...more,
+    });
   }
 
   get places(): EventsRequest['after'][] {
