@@ -6,7 +6,7 @@ import {
   streamBufferBytesMax,
   streamEventsMax,
   streamStallMs,
-} from '../base/limits.ts';
+} from '../base/page-limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import type { LivePump } from './live-pump.ts';
 import type { WireLive, WireMail, WireStatus } from './wire.ts';

@@ -2,7 +2,7 @@
 // while a page is open.
 import type { ServerResponse } from 'node:http';
 import { IpcError } from '../base/errors.ts';
-import { streamsMax } from '../base/limits.ts';
+import { streamsMax } from '../base/page-limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import { EventStream } from './event-stream.ts';
 import { HttpFault } from './http-fault.ts';

@@ -4,11 +4,12 @@
 // time writes them one after the other, so that only one body is in memory.
 import { MessageStories, type MessageStory } from '../app/message-stories.ts';
 import { IpcError } from '../base/errors.ts';
-import { bodyBytesMax, exportMessagesMax } from '../base/limits.ts';
+import { bodyBytesMax } from '../base/limits.ts';
+import { exportMessagesMax } from '../base/page-limits.ts';
 import type { StoredEvent } from '../model/mail-events.ts';
 import { deadLetterMailbox } from '../model/message.ts';
 import type { MailFeed } from './mail-feed.ts';
-import { matchesEnvelope, matchesText } from './mail-filter.ts';
+import { feedFilter, matchesEnvelope, matchesText } from './mail-filter.ts';
 import type { WireFilter } from './wire.ts';
 import { textOf } from './wire-events.ts';
 
@@ -33,7 +34,7 @@ async function storiesOf(
 ): Promise<MessageStories> {
   const stories = new MessageStories();
   const partBytesMax = filter.text === undefined ? 0 : bodyBytesMax;
-  for await (const { events } of feed.past({ partBytesMax, signal })) {
+  for await (const { events } of feed.past({ partBytesMax, signal, filter: feedFilter(filter) })) {
     for (const event of events) {
       if (event.kind !== 'stored' || isWanted(filter, event)) stories.apply(event);
       if (stories.size <= exportMessagesMax) continue;

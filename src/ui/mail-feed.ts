@@ -1,13 +1,27 @@
 // The events of a broker's mail, as the server of the page needs them: the past from the oldest that is kept, and then
 // those that happen. It hides where the past is read.
+import { cancelled } from '../base/errors.ts';
 import { waitMsMax } from '../base/limits.ts';
+import { requireTrustedStore } from '../files/trusted-path.ts';
+import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
+import type { Envelope } from '../model/message.ts';
 
-export interface PastOptions {
+export interface FeedOptions {
   /** Bytes of each body that are wanted. */
   readonly partBytesMax: number;
   readonly signal: AbortSignal;
+}
+
+export interface FeedPastOptions extends FeedOptions {
+  /** Spares a reader of files all other messages. A broker sends them all the same. */
+  readonly filter?: FeedFilter | undefined;
+}
+
+export interface FeedFilter {
+  /** `body`: undefined if it is corrupt on disk. */
+  wants(envelope: Envelope, body: Buffer | undefined): boolean;
 }
 
 export interface PastEvents {
@@ -18,12 +32,12 @@ export interface PastEvents {
 
 export interface MailFeed {
   /** All events that are kept, oldest first, up to those that there are. Ends at once after them. */
-  past(options: PastOptions): AsyncIterable<PastEvents>;
+  past(options: FeedPastOptions): AsyncIterable<PastEvents>;
   /** Events behind the cursor, at most `partBytesMax` of each body; waits for them. May be without events. */
-  live(after: EventCursor, options: PastOptions): Promise<EventBatch>;
+  live(after: EventCursor, options: FeedOptions): Promise<EventBatch>;
 }
 
-/** Asks the broker for both. */
+/** Asks the broker for both: the store is on another machine. */
 export class BrokerFeed implements MailFeed {
   readonly #mail: Pick<MailService, 'events'>;
 
@@ -31,7 +45,7 @@ export class BrokerFeed implements MailFeed {
     this.#mail = mail;
   }
 
-  async *past({ partBytesMax, signal }: PastOptions): AsyncGenerator<PastEvents, void> {
+  async *past({ partBytesMax, signal }: FeedPastOptions): AsyncGenerator<PastEvents, void> {
     let after: EventCursor | 'start' = 'start';
     for (;;) {
       const given = { after, timeoutMs: 0, partBytesMax, signal };
@@ -42,7 +56,25 @@ export class BrokerFeed implements MailFeed {
     }
   }
 
-  live(after: EventCursor, { partBytesMax, signal }: PastOptions): Promise<EventBatch> {
+  live(after: EventCursor, { partBytesMax, signal }: FeedOptions): Promise<EventBatch> {
     return this.#mail.events({ after, timeoutMs: waitMsMax, partBytesMax, signal });
+  }
+}
+
+/** Reads the files of a store of this machine, which costs its broker nothing. */
+export class StoreFeed extends BrokerFeed {
+  readonly #folder: string;
+
+  constructor(mail: Pick<MailService, 'events'>, folder: string) {
+    super(mail);
+    this.#folder = folder;
+  }
+
+  override async *past({ signal, ...options }: FeedPastOptions): AsyncGenerator<PastEvents, void> {
+    requireTrustedStore(this.#folder);
+    for await (const batch of readEvents(this.#folder, options)) {
+      if (signal.aborted) throw cancelled();
+      yield batch;
+    }
   }
 }

@@ -1,8 +1,10 @@
 // What a search or an export of the page asks for.
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
-import type { Envelope } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope } from '../model/message.ts';
+import type { FeedFilter } from './mail-feed.ts';
 import type { WireFilter } from './wire.ts';
+import { textOf } from './wire-events.ts';
 
 const textKeys = ['text', 'from', 'to', 'with', 'partner', 'mailbox'] as const;
 const numberKeys = ['since', 'before', 'below'] as const;
@@ -28,12 +30,29 @@ export function matchesEnvelope(filter: WireFilter, envelope: Envelope): boolean
   return (
     (from === undefined || envelope.from === from) &&
     (to === undefined || envelope.to === to) &&
-    (either === undefined || envelope.from === either || envelope.to === either) &&
+    isSide(either, envelope) &&
+    isSide(partner, envelope) &&
     (partner === undefined || envelope.from === partner || envelope.to === partner) &&
     (since === undefined || envelope.time >= since) &&
     (before === undefined || envelope.time < before) &&
     (below === undefined || envelope.number < below)
   );
+}
+
+function isSide(name: string | undefined, { from, to }: Envelope): boolean {
+  return name === undefined || from === name || to === name;
+}
+
+/** What a reader of the past is to look at: what matches, or would as a dead letter. */
+export function feedFilter(filter: WireFilter): FeedFilter {
+  const { mailbox } = filter;
+  const isOpen = mailbox === undefined || mailbox === deadLetterMailbox;
+  return {
+    wants: (envelope, body) =>
+      (isOpen || envelope.to === mailbox) &&
+      matchesEnvelope(filter, envelope) &&
+      matchesText(filter, envelope, body && textOf(body)),
+  };
 }
 
 /** `body`: undefined when it is corrupt on disk. */

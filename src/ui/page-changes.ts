@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import type { MailService } from '../model/mail-service.ts';
 import { type Name, parseBody, parseMessageId, parseName } from '../model/message.ts';
 import type { OwnMailbox } from './own-mailbox.ts';
-import { idField, type JsonFields, listField, nameField, textField } from './request-body.ts';
+import { type BodyFields, idField, listField, nameField, textField } from './request-body.ts';
 import type { WireDropped, WirePaused, WirePosted, WireReadDone, WireRetried } from './wire.ts';
 
 export interface ChangeContext {
@@ -15,7 +15,7 @@ export interface ChangeContext {
   readonly signal: AbortSignal;
 }
 
-type Change = (fields: JsonFields, context: ChangeContext) => Promise<object>;
+type Change = (fields: BodyFields, context: ChangeContext) => Promise<object>;
 
 /** By the last part of the address. */
 export const changes: ReadonlyMap<string, Change> = new Map<string, Change>([
@@ -28,13 +28,13 @@ export const changes: ReadonlyMap<string, Change> = new Map<string, Change>([
   ['stop-worker', stopWorker],
 ]);
 
-function post(fields: JsonFields, context: ChangeContext): Promise<WirePosted> {
+function post(fields: BodyFields, context: ChangeContext): Promise<WirePosted> {
   const body = parseBody(textField(fields, 'text'), 'text');
   const given = { answers: idField(fields, 'answers'), id: idField(fields, 'id') };
   return postBody(nameField(fields, 'to'), body, given, context);
 }
 
-function stopWorker(fields: JsonFields, context: ChangeContext): Promise<WirePosted> {
+function stopWorker(fields: BodyFields, context: ChangeContext): Promise<WirePosted> {
   return postBody(nameField(fields, 'mailbox'), Buffer.from('shutdown'), {}, context);
 }
 
@@ -48,32 +48,32 @@ async function postBody(
   return { id, number, duplicate };
 }
 
-function read(fields: JsonFields, { own, signal }: ChangeContext): Promise<WireReadDone> {
+function read(fields: BodyFields, { own, signal }: ChangeContext): Promise<WireReadDone> {
   return own.settle(listField(fields, 'ids', parseMessageId) ?? missing('ids'), signal);
 }
 
-async function pause(fields: JsonFields, { mail, signal }: ChangeContext): Promise<WirePaused> {
+async function pause(fields: BodyFields, { mail, signal }: ChangeContext): Promise<WirePaused> {
   return { paused: await mail.pause(mailboxesOf(fields), { signal }) };
 }
 
-async function resume(fields: JsonFields, { mail, signal }: ChangeContext): Promise<WirePaused> {
+async function resume(fields: BodyFields, { mail, signal }: ChangeContext): Promise<WirePaused> {
   return { paused: await mail.resume(mailboxesOf(fields), { signal }) };
 }
 
 /** All mailboxes only if the request says so: no list by mistake means all. */
-function mailboxesOf(fields: JsonFields): readonly Name[] {
+function mailboxesOf(fields: BodyFields): readonly Name[] {
   if (fields.all === true && fields.mailboxes === undefined) return [];
   const parse = (text: string) => parseName(text, 'mailboxes');
   return listField(fields, 'mailboxes', parse) ?? missing('mailboxes, or all: true');
 }
 
-async function drop(fields: JsonFields, { mail, signal }: ChangeContext): Promise<WireDropped> {
+async function drop(fields: BodyFields, { mail, signal }: ChangeContext): Promise<WireDropped> {
   const ids = listField(fields, 'ids', parseMessageId);
   const { dropped, held } = await mail.drop(nameField(fields, 'mailbox'), { ids, signal });
   return { dropped: dropped.map(({ id }) => id), held };
 }
 
-async function retry(fields: JsonFields, { mail, signal }: ChangeContext): Promise<WireRetried> {
+async function retry(fields: BodyFields, { mail, signal }: ChangeContext): Promise<WireRetried> {
   const ids = listField(fields, 'ids', parseMessageId);
   const to = fields.to === undefined ? undefined : nameField(fields, 'to');
   const { moved, stayed } = await mail.retry({ ids, to, signal });

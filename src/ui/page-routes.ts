@@ -10,7 +10,7 @@ import {
   pageStatusMs,
   searchResultsDefault,
   searchResultsMax,
-} from '../base/limits.ts';
+} from '../base/page-limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
 import { type Name, parseMessageId } from '../model/message.ts';

@@ -5,7 +5,12 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { IpcError } from '../base/errors.ts';
-import { pageConnectionsMax, pageHeadBytesMax, pageHeadMs, pageRequestMs } from '../base/limits.ts';
+import {
+  pageConnectionsMax,
+  pageHeadBytesMax,
+  pageHeadMs,
+  pageRequestMs,
+} from '../base/page-limits.ts';
 import { listenError, ownerAddress } from '../net/listen.ts';
 import { describeHolder } from '../session/port-owner.ts';
 import { faultAnswer, HttpFault } from './http-fault.ts';

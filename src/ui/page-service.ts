@@ -1,8 +1,8 @@
 // Puts the parts of the page's server together for one broker.
 import { IpcError } from '../base/errors.ts';
-import { pageStatusMs } from '../base/limits.ts';
+import { pageStatusMs } from '../base/page-limits.ts';
 import { version } from '../base/version.ts';
-import type { BrokerStatus, MailService } from '../model/mail-service.ts';
+import type { MailService } from '../model/mail-service.ts';
 import type { Name } from '../model/message.ts';
 import { LiveHub } from './live-hub.ts';
 import type { MailFeed } from './mail-feed.ts';
@@ -57,16 +57,12 @@ async function statusOf(mail: Pick<MailService, 'status'>): Promise<WireStatus> 
   const signal = AbortSignal.timeout(pageStatusMs);
   try {
     const status = await mail.status({ signal });
-    return { status, paused: pausedOf(status) };
+    return { status, paused: status.paused };
   } catch (error) {
     if (!signal.aborted) throw error;
     const what = `the broker has not answered for ${pageStatusMs / 1_000} s`;
     throw new IpcError('no_broker', what, { cause: error });
   }
-}
-
-function pausedOf(status: BrokerStatus & Partial<Pick<WireState, 'paused'>>): WireState['paused'] {
-  return status.paused ?? [];
 }
 
 async function stateOf({ mail, me, place, history }: PageOptions): Promise<WireState> {

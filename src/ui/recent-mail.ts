@@ -1,7 +1,7 @@
 // The newest messages, with all that happened to them, and the newest events in their order: what open pages are served
 // from. Both are bounded, whatever the store has.
 import assert from 'node:assert/strict';
-import { pageEventsMax, pageLifeMax, pageMessagesMax } from '../base/limits.ts';
+import { pageEventsMax, pageLifeMax, pageMessagesMax } from '../base/page-limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import type { MessageId } from '../model/message.ts';
 import type { WireEvent, WireStored } from './wire.ts';

@@ -2,21 +2,21 @@
 import type { IncomingMessage } from 'node:http';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
-import { pageBodyBytesMax, pageIdsMax } from '../base/limits.ts';
+import { pageBodyBytesMax, pageIdsMax } from '../base/page-limits.ts';
 import { type MessageId, type Name, parseMessageId, parseName } from '../model/message.ts';
 import { HttpFault } from './http-fault.ts';
 
-export type JsonFields = Readonly<Record<string, unknown>>;
+export type BodyFields = Readonly<Record<string, unknown>>;
 
 /** A form of another page cannot have this type without asking first (CORS). */
-export async function readFields(request: IncomingMessage): Promise<JsonFields> {
+export async function readFields(request: IncomingMessage): Promise<BodyFields> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
     throw new HttpFault(415, 'bad_request', 'the Content-Type must be application/json');
   }
   const bytes = await readBytes(request);
   const value = parseJson(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as JsonFields;
+    return value as BodyFields;
   }
   throw new HttpFault(400, 'bad_request', 'the body must be a JSON object');
 }
@@ -47,24 +47,24 @@ function parseJson(text: string): unknown {
   }
 }
 
-export function textField(fields: JsonFields, key: string): string {
+export function textField(fields: BodyFields, key: string): string {
   const value = fields[key];
   if (typeof value === 'string') return value;
   throw new IpcError('bad_parameter', `${key} is ${shown(value)}; it must be a text`);
 }
 
-export function nameField(fields: JsonFields, key: string): Name {
+export function nameField(fields: BodyFields, key: string): Name {
   return parseName(textField(fields, key), key);
 }
 
 /** undefined when it is absent. */
-export function idField(fields: JsonFields, key: string): MessageId | undefined {
+export function idField(fields: BodyFields, key: string): MessageId | undefined {
   return fields[key] === undefined ? undefined : parseMessageId(textField(fields, key));
 }
 
 /** A list of texts, each once; undefined when it is absent. */
 export function listField<Item>(
-  fields: JsonFields,
+  fields: BodyFields,
   key: string,
   parse: (text: string) => Item,
 ): readonly Item[] | undefined {

@@ -1,11 +1,12 @@
 // Answers that need the whole store: each reads it from the oldest event that is kept, and has no more in memory than
 // what it returns.
 import { BoundedMap } from '../base/bounded-map.ts';
-import { bodyBytesMax, pageMessagesMax } from '../base/limits.ts';
+import { bodyBytesMax } from '../base/limits.ts';
+import { pageMessagesMax } from '../base/page-limits.ts';
 import type { MailEvent, StoredEvent } from '../model/mail-events.ts';
-import { deadLetterMailbox, type MessageId } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope, type MessageId } from '../model/message.ts';
 import type { MailFeed } from './mail-feed.ts';
-import { hitIn, matchesEnvelope, matchesText } from './mail-filter.ts';
+import { feedFilter, hitIn, matchesEnvelope, matchesText } from './mail-filter.ts';
 import { RecentMail } from './recent-mail.ts';
 import type { WireEvent, WireFilter, WireFound, WireMessage } from './wire.ts';
 import { cutTo, pageTextBytes, textOf, wireEvent } from './wire-events.ts';
@@ -25,7 +26,7 @@ export async function searchStore(
 ): Promise<WireFound> {
   const finder = new Finder(filter, limit);
   const partBytesMax = filter.text === undefined ? pageTextBytes : bodyBytesMax;
-  for await (const { events } of feed.past({ partBytesMax, signal })) {
+  for await (const { events } of feed.past({ partBytesMax, signal, filter: feedFilter(filter) })) {
     for (const event of events) finder.add(event);
   }
   return finder.found();
@@ -96,9 +97,11 @@ export async function readMessage(
 ): Promise<WireMessage | undefined> {
   const known = recent.message(id);
   if (known && !known[0].isCut) return wireMessage(known, recent.thread(id));
-  const ids = known ? new Set([id]) : await threadIds(feed, id, signal);
+  const ids: ReadonlySet<string> = known ? new Set([id]) : await threadIds(feed, id, signal);
   const found = new RecentMail({ messagesMax: threadMessagesMax, eventsMax: 0 });
-  for await (const { events } of feed.past({ partBytesMax: bodyBytesMax, signal })) {
+  const wanted = { wants: (envelope: Envelope) => ids.has(envelope.id) };
+  const options = { partBytesMax: bodyBytesMax, signal, filter: wanted };
+  for await (const { events } of feed.past(options)) {
     for (const event of events) {
       if (event.kind !== 'stored') found.add([event]);
       else if (event.envelope.id === id) found.add([wireEvent(event, bodyBytesMax)]);

@@ -1,6 +1,6 @@
 // Events of mail as the page gets them.
 import { StringDecoder } from 'node:string_decoder';
-import { pageTextCharactersMax } from '../base/limits.ts';
+import { pageTextCharactersMax } from '../base/page-limits.ts';
 import type { MailEvent } from '../model/mail-events.ts';
 import type { WireEvent, WireStored } from './wire.ts';
 

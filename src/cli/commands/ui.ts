@@ -11,7 +11,7 @@ import { ownUser } from '../../app/process-facts.ts';
 import { IpcError } from '../../base/errors.ts';
 import { portUiDefault } from '../../base/limits.ts';
 import { type Name, parseName } from '../../model/message.ts';
-import { BrokerFeed } from '../../ui/mail-feed.ts';
+import { BrokerFeed, StoreFeed } from '../../ui/mail-feed.ts';
 import { openBrowser, openerOf } from '../../ui/open-browser.ts';
 import { type PageService, servePage } from '../../ui/page-service.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
@@ -65,7 +65,10 @@ async function ui({ port, at, opens }: UiLine, { context, signal, json }: Comman
   const { mail, host, port: brokerPort } = await context.broker(at);
   const page = await servePage({
     ...{ mail, port, folder, me: personIn(context) },
-    feed: new BrokerFeed(mail),
+    feed:
+      host === undefined
+        ? new StoreFeed(mail, context.storeFolder(brokerPort))
+        : new BrokerFeed(mail),
     place: `${host ?? '127.0.0.1'}:${brokerPort}`,
     history: host === undefined ? process.env.IPC_HISTORY || '30d,256MB' : '',
     onFault: (error) => void warn(`ipc: ${faultText(error)}`),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { type PagePlace, pagePlace, statusOf, storedEvent } from '../../support/page-place.ts';
+import { type PagePlace, pagePlace, statusOf, storedEvent } from '../../support/told-page.ts';
 
 const secret = 'secret words';
 

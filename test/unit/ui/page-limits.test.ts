@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { pagePlace, statusOf } from '../../support/page-place.ts';
+import { pagePlace, statusOf } from '../../support/told-page.ts';
 
 function dial(context: TestContext, port: number): Socket {
   const socket = connect(port, '127.0.0.1').on('error', () => {});

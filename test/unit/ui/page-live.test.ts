@@ -10,7 +10,7 @@ import {
   type PagePlace,
   pagePlace,
   storedEvent,
-} from '../../support/page-place.ts';
+} from '../../support/told-page.ts';
 
 interface OpenPlace extends PagePlace {
   readonly cookie: string;

@@ -10,7 +10,7 @@ import {
   storedEvent,
   type ToldEvent,
   ToldFeed,
-} from '../../support/page-place.ts';
+} from '../../support/told-page.ts';
 
 function wired(...told: ToldEvent[]): WireEvent[] {
   const feed = new ToldFeed();
