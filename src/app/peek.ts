@@ -34,18 +34,25 @@ export async function* peekPages(
   }
 }
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** The part of the body that a peek has, without a character that is cut off; undefined when it is damaged. */
 export function partText({ part }: Pick<PeekedMessage, 'part'>): string | undefined {
+  if (!part) return undefined;
   // As a stream the decoder keeps an incomplete character for the next part, which does not come.
-  return part && new TextDecoder('utf-8', { ignoreBOM: true }).decode(part, { stream: true });
+  const text = decoder.decode(part, { stream: true });
+  decoder.decode();
+  return text;
 }
 
 /** The first line of the body, with an ellipsis if the body goes on; undefined when it is damaged. */
 export function firstLine(message: Pick<PeekedMessage, 'part' | 'envelope'>): string | undefined {
   const text = partText(message);
   if (text === undefined) return undefined;
-  const [line = ''] = text.split(/\r?\n/, 1);
-  const shown = [...line].slice(0, peekLineCharacters).join('');
+  const end = text.indexOf('\n');
+  const line = end === -1 ? text : text.slice(0, text[end - 1] === '\r' ? end - 1 : end);
+  const isShort = line.length <= peekLineCharacters;
+  const shown = isShort ? line : [...line].slice(0, peekLineCharacters).join('');
   const rest = text.slice(shown.length);
   const isAll = message.part?.length === message.envelope.bodyBytes && /^(\r?\n)?$/.test(rest);
   return isAll ? shown : `${shown}…`;

@@ -18,6 +18,7 @@ import type { Command, ConnectionId, Instant, Outcome, Reply } from '../engine/c
 import { Engine } from '../engine/engine.ts';
 import { Journal } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
+import type { EraseRequest } from '../model/erase-requests.ts';
 import type { EventsRequest } from '../model/event-requests.ts';
 import type { SessionId } from '../model/message.ts';
 import {
@@ -259,7 +260,7 @@ export class Broker {
       }
       if (request.kind === 'events') return this.#events(connection, peer, request);
       if (request.kind === 'cancel' && this.#feed?.cancel(connection, request.request)) return;
-      if (request.kind === 'compact') {
+      if (request.kind === 'compact' || request.kind === 'erase') {
         return this.#whilePaused(connection, peer, () => this.#compact(connection, request));
       }
       const bytes = frame.header.length + frame.body.length;
@@ -350,12 +351,25 @@ export class Broker {
   }
 
   /** Removes as much settled mail as it can, while the session that asked for it is there. */
-  async #compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
-    for (let mayGain = true; mayGain && this.#peers.has(to); ) {
-      mayGain = (await this.#groupCommit?.makeSpace(true)) ?? false;
+  async #compact(to: ConnectionId, { request, ...asked }: CompactRequest | EraseRequest) {
+    try {
+      const [journal, commit] = [this.#journal, this.#groupCommit];
+      if (asked.kind === 'erase') {
+        commit?.endTurn();
+        journal?.beginErase();
+      }
+      for (let mayGain = true; mayGain && this.#peers.has(to); ) {
+        mayGain = (await commit?.makeSpace(true)) ?? false;
+      }
+      const erased = asked.kind === 'erase' ? await journal?.erase(asked.mailbox) : undefined;
+      if (erased) this.#feed?.forget();
+      const done: Response = erased
+        ? { kind: 'erased', request, ...erased }
+        : { kind: 'compacted', request };
+      this.#send({ reply: { to, after: 'write', response: done }, body: undefined });
+    } catch (error) {
+      this.#fail(error);
     }
-    const response = { kind: 'compacted', request } as const;
-    this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {

@@ -60,10 +60,16 @@ export class PendingBatch {
     return true;
   }
 
-  /** Records up to this one are missing. Only in front of the first event. */
+  /** Records up to this one are not kept. Only in front of the first event. */
   skip(to: number): void {
+    if (this.#isFromStart) this.seen = Math.max(this.seen, to);
+    else this.lose(to);
+  }
+
+  /** Records up to this one may be kept, and cannot be read. Only in front of the first event. */
+  lose(to: number): void {
     const from = this.#gap?.from ?? this.seen + 1;
-    if (!this.#isFromStart && to >= from) this.#gap = { from, to };
+    if (to >= from) this.#gap = { from, to };
     this.seen = Math.max(this.seen, to);
   }
 

@@ -137,6 +137,11 @@ export class EventFeed {
     this.#gatherTimer = this.#runtime.setTimer(() => this.#giveOut(), this.#limits.eventsGatherMs);
   }
 
+  /** Mail was erased: what the ring had of it is read from the files, if it is there. */
+  forget(): void {
+    if (this.#areWanted) this.#ring.reset(this.#options.journal.sequence);
+  }
+
   /** Nothing more is sent. */
   stop(): void {
     this.#isStopped = true;
@@ -279,8 +284,7 @@ export class EventFeed {
       if (!this.#isOpen(follower)) return;
       past.close(reading);
       if (batch.hasEvents) return this.#end(follower);
-      // What the disk does not give is missing.
-      batch.skip(this.#ring.begins);
+      batch.lose(this.#ring.begins);
     }
     follower.reading = undefined;
     past.close(reading);

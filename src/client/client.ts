@@ -3,6 +3,7 @@
 import { cancelled, IpcError } from '../base/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
+import type { Erased } from '../model/erase-requests.ts';
 import type { FoundMessage } from '../model/look-results.ts';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { EventBatch } from '../model/mail-events.ts';
@@ -291,6 +292,11 @@ export class Client {
 
   async compact(options: Cancellable = {}): Promise<void> {
     await this.#exchange({ kind: 'compact' }, 'compacted', options);
+  }
+
+  async erase(mailbox: Name | '', options: Cancellable = {}): Promise<Erased> {
+    const { messages, bytes } = await this.#exchange({ kind: 'erase', mailbox }, 'erased', options);
+    return { messages, bytes };
   }
 
   status(options: Cancellable = {}): Promise<StatusCounts> {

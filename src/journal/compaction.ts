@@ -4,11 +4,13 @@
 // 1. While an owner runs, the live messages of the oldest segment are copied, a part at a time
 //    (messagesToCopy); Journal.removeOldest() then removes the segment.
 // 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewriteAll).
+import { ballastFileBytes } from '../base/limits.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { JournalLimits } from './journal-options.ts';
-import type { LiveIndex, Location } from './live-index.ts';
+import type { LiveIndex, Location, LogFile } from './live-index.ts';
+import { inOrder } from './paths.ts';
 import { encodeRecord, type StampRecord } from './record-codec.ts';
 import { isValid, type RawRecord, resealRecord, type Seed } from './record-framing.ts';
 import type { LogSegment } from './recovery.ts';
@@ -16,28 +18,52 @@ import type { SegmentEntry } from './segment-entries.ts';
 import type { SegmentList } from './segment-list.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 
-/**
- * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
- * undefined. `isTight`: the disk is full, or a session asked for it; then even a small log is compacted.
- */
-export function messagesToCopy(
-  segments: SegmentList,
-  live: LiveIndex,
-  limits: JournalLimits,
-  isTight: boolean,
-): number[] | undefined {
-  const { oldest, bytes, count } = segments;
-  if (!oldest) return undefined;
-  const isSmall = bytes <= limits.logBytesCompact && count <= limits.segmentsCompact;
-  if (isSmall && !isTight) return undefined;
-  const isDue = isTight
-    ? isMuchDead(bytes, live.bytes) || live.bytesIn(oldest) === 0
-    : bytes > 2 * live.bytes;
-  return isDue ? live.messagesIn(oldest) : undefined;
+/** A current segment with fewer dead bytes is not left when a session asks for compaction. */
+const deadBytesMinWanted = 4_096;
+
+/** Which segment is to be removed next, and whether the current one is to be left for that. */
+export class Compaction {
+  readonly #segments: SegmentList;
+  readonly #live: LiveIndex;
+  readonly #limits: JournalLimits;
+  /** Length of the header and the snapshot in the current segment, which each segment repeats. */
+  snapshotBytes = 0;
+  /** While mail is erased: the segment behind those that are to leave the log. */
+  eraseBelow: LogFile | undefined;
+
+  constructor(segments: SegmentList, live: LiveIndex, limits: JournalLimits) {
+    this.#segments = segments;
+    this.#live = live;
+    this.#limits = limits;
+  }
+
+  /**
+   * The live messages of the oldest segment, in log order, if removing it is worth the copies; else
+   * undefined. `isTight`: the disk is full, or a session asked for it; then even a small log is compacted.
+   */
+  messagesToCopy(isTight: boolean): number[] | undefined {
+    const { oldest, bytes, count } = this.#segments;
+    if (!oldest) return undefined;
+    const isErased = this.eraseBelow !== undefined && inOrder(oldest, this.eraseBelow) < 0;
+    if (isErased) return this.#live.messagesIn(oldest);
+    const { logBytesCompact, segmentsCompact } = this.#limits;
+    if (bytes <= logBytesCompact && count <= segmentsCompact && !isTight) return undefined;
+    const isDue = isTight
+      ? isMuchDead(bytes, this.#live.bytes) || this.#live.bytesIn(oldest) === 0
+      : bytes > 2 * this.#live.bytes;
+    return isDue ? this.#live.messagesIn(oldest) : undefined;
+  }
+
+  /** Removing the current segment would free this much, and much of the log. */
+  isMostlyDead(isWanted = false): boolean {
+    const bytesMin = isWanted ? deadBytesMinWanted : ballastFileBytes;
+    const bytes = this.#segments.current.bytes - this.snapshotBytes;
+    return bytes - this.#live.bytes > bytesMin && isMuchDead(bytes, this.#live.bytes);
+  }
 }
 
 /** Where space is short, a fifth of dead bytes is worth the copies; else it must be half. */
-export function isMuchDead(bytes: number, liveBytes: number): boolean {
+function isMuchDead(bytes: number, liveBytes: number): boolean {
   return bytes > 1.25 * liveBytes;
 }
 

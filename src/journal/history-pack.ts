@@ -48,7 +48,13 @@ export function packed(sources: readonly PackSource[], target: SegmentId): Packe
     : { buffers: packer.buffers, left: [] };
 }
 
-class Packer {
+/** The record as it is to be written; undefined for an empty one in its place. */
+type Edit = (record: JournalRecord | undefined) => JournalRecord | undefined;
+
+/** It says nothing, and keeps a number. */
+const emptyRecord: JournalRecord = { kind: 'settled', numbers: [] };
+
+export class Packer {
   readonly #seed: Seed;
   readonly buffers: Buffer[] = [];
   /** The place of the record that was added last. */
@@ -64,7 +70,7 @@ class Packer {
   }
 
   /** Adds the records below the number `end`. True if some of them are lost. */
-  add(bytes: Buffer, id: SegmentId, end: number): boolean {
+  add(bytes: Buffer, id: SegmentId, end: number, edit: Edit = (record) => record): boolean {
     let isCorrupt = false;
     let isAfterLost = false;
     const steps = readEach(
@@ -80,7 +86,7 @@ class Packer {
           if (place && (place.sequence >= end || place.sequence <= this.#highest)) return;
           if (!place && !this.#teaches(record)) return;
           if (!isValid(raw) || isAfterLost) isCorrupt = true;
-          else this.#add(raw, record, place);
+          else this.#add(raw, record, place, edit);
         },
       },
     );
@@ -104,17 +110,28 @@ class Packer {
     }
   }
 
-  #add(raw: RawRecord, record: JournalRecord | undefined, place: RecordPlace | undefined): void {
+  #add(
+    raw: RawRecord,
+    record: JournalRecord | undefined,
+    place: RecordPlace | undefined,
+    edit: Edit,
+  ): void {
     if (!isValid(raw)) return;
+    const edited = edit(record);
+    if (!edited && record && !place) return;
     const isNext = place
       ? place.sequence === this.#last.sequence + 1 && place.time === this.#last.time
       : this.#last === stampOfNone && this.buffers.length > 1;
     this.#last = place ?? stampOfNone;
     const stamp = { kind: 'stamp', ...this.#last } as const;
     if (!isNext) this.buffers.push(...encodeRecord(stamp, this.#seed));
-    this.buffers.push(...resealRecord(raw, this.#seed));
+    const isSame = edited === record;
+    const whole = isSame
+      ? resealRecord(raw, this.#seed)
+      : encodeRecord(edited ?? emptyRecord, this.#seed);
+    this.buffers.push(...whole);
     if (place) this.#highest = place.sequence;
-    for (const number of placedBy(record)) {
+    for (const number of placedBy(edited)) {
       this.#known.add(number);
       if (!place) this.#earlier.add(number);
     }

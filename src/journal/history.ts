@@ -8,12 +8,15 @@
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import type { Erased } from '../model/erase-requests.ts';
+import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
-import { beginOf } from './history-file.ts';
+import { HistoryEraser } from './history-erase.ts';
+import { beginOf, startIn } from './history-file.ts';
 import { packed } from './history-pack.ts';
 import type { JournalLimits } from './journal-options.ts';
-import { historyFilePath, historyPath, listHistory, segmentPath } from './paths.ts';
+import { historyFilePath, historyPath, inOrder, listHistory, segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 
 /** How much history is kept, at least if there is room for it. */
@@ -131,6 +134,65 @@ export class History {
       .catch(ignoreFault);
   }
 
+  /**
+   * Takes the messages of a mailbox out of history, or all for ''. `log`: the segments behind or between its files.
+   * `isLive`: the message is not settled.
+   */
+  async erase(
+    mailbox: Name | '',
+    log: readonly SegmentId[],
+    isLive: (number: number) => boolean,
+  ): Promise<Erased> {
+    await this.#tidying;
+    const bytesBefore = this.bytes;
+    const eraser = new HistoryEraser(mailbox, isLive);
+    for (const file of [...this.#files]) {
+      const path = historyFilePath(this.#folder, file);
+      const bytes = await this.#disk.read(path);
+      if (!bytes) continue;
+      const rest = eraser.rest({ id: file, bytes }, this.#startBehind(file, log));
+      if (rest) await this.#replace(file, rest);
+      else this.#remove(file);
+    }
+    if (bytesBefore > 0) await this.#disk.syncFolder(historyPath(this.#folder));
+    return { messages: eraser.messages, bytes: bytesBefore - this.bytes };
+  }
+
+  async #replace(file: KnownFile, buffers: readonly Buffer[]): Promise<void> {
+    const aside = this.#pathAside(file);
+    const bytes = await this.#writeAside(aside, buffers);
+    const at = this.#files.indexOf(file);
+    if (bytes === undefined || at === -1 || !this.#mayGoOn()) {
+      this.#disk.removeFile(aside);
+      if (bytes === undefined) this.#remove(file);
+      return;
+    }
+    this.#disk.rename(aside, historyFilePath(this.#folder, file));
+    this.#files[at] = known(file, bytes);
+  }
+
+  #remove(file: KnownFile): void {
+    const at = this.#files.indexOf(file);
+    if (at === -1 || !this.#mayGoOn()) return;
+    this.#disk.removeFile(historyFilePath(this.#folder, file));
+    this.#files.splice(at, 1);
+  }
+
+  /** The lowest number at which a file or a segment behind this one begins: from there on its records do not count. */
+  #startBehind(file: SegmentId, log: readonly SegmentId[]): number {
+    const behind = (each: SegmentId) => inOrder(file, each) < 0;
+    const paths = [
+      ...this.#files.filter(behind).map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
+      ...log.filter(behind).map((id) => ({ id, path: segmentPath(this.#folder, id) })),
+    ];
+    const starts = paths.map(({ id, path }) => startIn(this.#disk, path, id)?.sequence);
+    return Math.min(...starts.map((start) => start || Number.MAX_VALUE), Number.MAX_VALUE);
+  }
+
+  #pathAside({ epoch, segment }: SegmentId): string {
+    return join(historyPath(this.#folder), `${epoch}-${segment}.new`);
+  }
+
   /** Nothing is removed or replaced any more. */
   stop(): void {
     this.#isStopped = true;
@@ -180,7 +242,7 @@ export class History {
     const { buffers, left } = packed(sources, target);
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
-    const aside = join(historyPath(this.#folder), `${target.epoch}-${target.segment}.new`);
+    const aside = this.#pathAside(target);
     const bytes = await this.#writeAside(aside, buffers);
     const isThere = run.every((file) => this.#files.includes(file));
     if (bytes === undefined || !isThere || !this.#mayGoOn()) {
@@ -362,8 +424,4 @@ function ignoreFault(error: unknown): void {
 
 function isSame(one: SegmentId, other: SegmentId): boolean {
   return one.epoch === other.epoch && one.segment === other.segment;
-}
-
-function inOrder(one: SegmentId, other: SegmentId): number {
-  return one.epoch - other.epoch || one.segment - other.segment;
 }

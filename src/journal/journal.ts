@@ -7,12 +7,13 @@
 // 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced.
 import assert from 'node:assert/strict';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
-import { ballastFileBytes } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
+import type { Erased } from '../model/erase-requests.ts';
+import type { Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { BodyReader } from './body-reader.ts';
-import { type CarriedRecord, isMuchDead, messagesToCopy, rewriteAll } from './compaction.ts';
+import { type CarriedRecord, Compaction, rewriteAll } from './compaction.ts';
 import type { SegmentCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import {
@@ -48,9 +49,6 @@ import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
 import { type Takeover, takeOver } from './takeover.ts';
 
-/** A current segment with fewer dead bytes is not left when a session asks for compaction. */
-const deadBytesMinWanted = 4_096;
-
 export type { JournalLimits, JournalOptions } from './journal-options.ts';
 
 export class Journal {
@@ -65,6 +63,7 @@ export class Journal {
   #note: OwnerNote;
   readonly #segments: SegmentList;
   readonly #live = new LiveIndex();
+  readonly #compaction: Compaction;
   readonly #sequence: RecordSequence;
   /** The number of the first record of this epoch: none of an earlier epoch counts from there on. */
   #startSequence = 0;
@@ -75,12 +74,8 @@ export class Journal {
   #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
   readonly #history: History;
-  /** The epoch of the owner before. */
-  readonly #opened: number;
   readonly #spaceCheck: SpaceCheck;
   #syncing: Promise<void> | undefined;
-  /** Length of the header and the snapshot in the current segment. */
-  #snapshotBytes = 0;
   /** The reason why nothing can be written any more. */
   #failure: unknown;
 
@@ -113,9 +108,9 @@ export class Journal {
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
     this.#history = history;
     history.mayChange = () => this.passesFencing();
-    const { epoch } = own;
-    this.#segments = new SegmentList(this.#disk, folder, epoch, this.#quarantine, history);
-    this.#opened = log.epoch;
+    const epochs = { own: own.epoch, opened: log.epoch };
+    this.#segments = new SegmentList(this.#disk, folder, epochs, this.#quarantine, history);
+    this.#compaction = new Compaction(this.#segments, this.#live, this.#limits);
     const onCorrupt = (number: number, file: LogFile) => {
       // A successor removes files, which is no corruption.
       if (!this.passesFencing()) throw this.lost();
@@ -202,8 +197,7 @@ export class Journal {
    */
   beginNextForSpace(isWanted = false): boolean {
     this.#checkAlive();
-    const deadBytesMin = isWanted ? deadBytesMinWanted : ballastFileBytes;
-    if (!this.#spaceCheck.isNextWanted && !this.#isMostlyDead(deadBytesMin)) return false;
+    if (!this.#spaceCheck.isNextWanted && !this.#compaction.isMostlyDead(isWanted)) return false;
     const { count } = this.#segments;
     this.#beginNext();
     return this.#segments.count > count;
@@ -266,8 +260,24 @@ export class Journal {
    * of that state must be appended before it. `isWanted`: by a session, so a small log is compacted, too.
    */
   compactable(isWanted = false): number[] | undefined {
-    const isTight = isWanted || this.#spaceCheck.isDiskFull;
-    return messagesToCopy(this.#segments, this.#live, this.#limits, isTight);
+    return this.#compaction.messagesToCopy(isWanted || this.#spaceCheck.isDiskFull);
+  }
+
+  /**
+   * Begins the next segment, so that compactable() takes all earlier ones out of the log, up to erase(). All that the
+   * engine did must be appended.
+   */
+  beginErase(): void {
+    this.#checkAlive();
+    this.#beginNext();
+    this.#compaction.eraseBelow = this.#segments.current;
+  }
+
+  /** Takes what was settled out of history, of this mailbox or all for ''. */
+  erase(mailbox: Name | ''): Promise<Erased> {
+    this.#compaction.eraseBelow = undefined;
+    const isLive = (number: number) => this.#live.locate(number) !== undefined;
+    return this.#history.erase(mailbox, this.#segments.files, isLive);
   }
 
   /** The last hasSpaceToCopy() was false because of a limit on the size of files: fewer copies may have room. */
@@ -333,7 +343,7 @@ export class Journal {
 
   async #removeFiles(segments: readonly SegmentId[]): Promise<void> {
     try {
-      await this.#segments.removeFiles(segments, this.#opened);
+      await this.#segments.removeFiles(segments);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -370,14 +380,7 @@ export class Journal {
   #isSegmentOver(): boolean {
     if (this.#logWriter.bytesBehindPrologue >= this.#limits.segmentBytesMax) return true;
     if (this.#logWriter.isOver) return true;
-    return this.#spaceCheck.isDiskFull && this.#isMostlyDead(ballastFileBytes);
-  }
-
-  /** Removing the current segment would free this much, and much of the log. */
-  #isMostlyDead(bytesMin: number): boolean {
-    // Each segment repeats the snapshot.
-    const bytes = this.#segments.current.bytes - this.#snapshotBytes;
-    return bytes - this.#live.bytes > bytesMin && isMuchDead(bytes, this.#live.bytes);
+    return this.#spaceCheck.isDiskFull && this.#compaction.isMostlyDead();
   }
 
   /** If there is no room for it, the current segment is used further, and posts are refused. */
@@ -417,7 +420,7 @@ export class Journal {
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
     this.#spaceCheck.begun();
-    this.#snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
+    this.#compaction.snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
     this.#apply(entries, file, 2 * headerBytes);
     this.#sequence.wrote(numbered, stamp);
   }
@@ -429,15 +432,10 @@ export class Journal {
   }
 
   #header(prologueBytes: number): SegmentRecord {
-    return {
-      kind: 'segment',
-      format: journalFormat,
-      store: this.storeId,
-      nextNumber: this.nextNumber,
-      prologueBytes,
-      durable: this.#logWriter.durable,
-      earlier: this.#segments.extents(),
-    };
+    const { storeId: store, nextNumber, format } = this;
+    const { durable } = this.#logWriter;
+    const earlier = this.#segments.extents();
+    return { kind: 'segment', format, store, nextNumber, prologueBytes, durable, earlier };
   }
 
   /** `numbered`: how many of them are the engine's. */

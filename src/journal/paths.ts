@@ -93,7 +93,12 @@ function listKept(disk: Disk, path: string): SegmentId[] {
   const files = matches.flatMap((match) =>
     match ? [{ epoch: Number(match[1]), segment: Number(match[2]) }] : [],
   );
-  return files.sort((one, other) => one.epoch - other.epoch || one.segment - other.segment);
+  return files.sort(inOrder);
+}
+
+/** Below 0 if the first was begun before the second. */
+export function inOrder(one: SegmentId, other: SegmentId): number {
+  return one.epoch - other.epoch || one.segment - other.segment;
 }
 
 /** `durable` is the latest sync point. It has a checksum, since it counts even if no sync point is left in the log. */

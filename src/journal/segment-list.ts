@@ -9,21 +9,27 @@ import type { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
 
+export interface Epochs {
+  /** The owner's. Only in older ones are orphans looked for, and folders removed. */
+  readonly own: number;
+  /** That of the owner before. Epochs between them never opened, so nothing in them ever counted. */
+  readonly opened: number;
+}
+
 export class SegmentList {
   readonly #disk: Disk;
   readonly #folder: string;
-  readonly #epoch: number;
+  readonly #epochs: Epochs;
   readonly #quarantine: Quarantine;
   readonly #history: History;
   /** Oldest first. */
   readonly files: LogFile[] = [];
 
-  /** `epoch`: the owner's. Only in older ones are orphans looked for, and folders removed. */
   constructor(disk: Disk, folder: string, epoch: number, quarantine: Quarantine, history: History) {
     this.#history = history;
     this.#disk = disk;
     this.#folder = folder;
-    this.#epoch = epoch;
+    this.#epochs = epochs;
     this.#quarantine = quarantine;
   }
 
@@ -61,7 +67,7 @@ export class SegmentList {
 
   /** Segments of older epochs that do not count. */
   orphans(): SegmentId[] {
-    const epochs = listEpochs(this.#disk, this.#folder).filter((epoch) => epoch < this.#epoch);
+    const epochs = listEpochs(this.#disk, this.#folder).filter((epoch) => epoch < this.#epochs.own);
     const all = epochs.flatMap((epoch) => listSegments(this.#disk, this.#folder, epoch));
     return all.filter(({ epoch, segment }) => {
       return !this.files.some((file) => file.epoch === epoch && file.segment === segment);
@@ -70,20 +76,20 @@ export class SegmentList {
 
   /**
    * Removes files that do not count any more: into history, and those with corruption into quarantine. The folders of
-   * older epochs in which nothing counts go, too. Epochs above `opened` but for the owner's never opened, so nothing in
-   * them ever counted.
+   * older epochs in which nothing counts go, too.
    */
-  async removeFiles(segments: readonly SegmentId[], opened: number): Promise<void> {
+  async removeFiles(segments: readonly SegmentId[]): Promise<void> {
     if (segments.length > 0) await this.#history.prepare();
+    const { own, opened } = this.#epochs;
     for (const id of segments) {
       if (this.#quarantine.takeSegment(id)) continue;
-      if (id.epoch <= opened || id.epoch === this.#epoch) this.#history.take(id);
+      if (id.epoch <= opened || id.epoch === own) this.#history.take(id);
       else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
     await this.#history.sync();
     const counting = new Set(this.files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, this.#folder)) {
-      if (epoch < this.#epoch && !counting.has(epoch)) {
+      if (epoch < own && !counting.has(epoch)) {
         removeEpoch(this.#disk, this.#folder, epoch);
       }
     }

@@ -1,4 +1,6 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
+
+import type { Erased } from './erase-requests.ts';
 import type {
   ConnectedSession,
   DeadLetterCount,
@@ -306,6 +308,8 @@ export interface MailService {
   retry(options?: RetryArguments): Promise<RetryResult>;
   /** Removes settled mail from the log. */
   compact(options?: Cancellable): Promise<void>;
+  /** Forgets what was settled: all of it, or what was posted to this mailbox. Unsettled mail stays. */
+  erase(mailbox: Name | '', options?: Cancellable): Promise<Erased>;
   status(options?: Cancellable): Promise<BrokerStatus>;
   /**
    * Becomes the owner, or joins it. `bind`: the addresses of this machine, with commas between them, on which

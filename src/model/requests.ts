@@ -2,6 +2,7 @@
 // bytes, and the engine turns requests into responses and journal records.
 import type { ErrorCode } from '../base/errors.ts';
 import type { PingRequest, Pong, ReceivedResponse, SendRequest } from './direct-requests.ts';
+import type { ErasedResponse, EraseRequest } from './erase-requests.ts';
 import type { EventResponse, EventsEndResponse, EventsRequest } from './event-requests.ts';
 import type {
   ConnectedSession,
@@ -229,7 +230,12 @@ export type BrokerRequest =
   | Goodbye;
 
 /** All that a session asks of a broker. The engine knows neither network nor disk, so it sees only a part of it. */
-export type SessionRequest = BrokerRequest | ListenRequest | CompactRequest | EventsRequest;
+export type SessionRequest =
+  | BrokerRequest
+  | ListenRequest
+  | CompactRequest
+  | EventsRequest
+  | EraseRequest;
 
 export type Request = SessionRequest | SendRequest | PingRequest;
 
@@ -259,6 +265,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'watch',
   'events',
   'pause',
+  'erase',
 ];
 
 export interface StoredResponse extends StoredMessage {
@@ -469,6 +476,7 @@ export type Response =
   | RetriedResponse
   | DroppedResponse
   | FoundResponse
+  | ErasedResponse
   | PausingResponse
   | CompactedResponse
   | EventResponse

@@ -24,6 +24,7 @@ import type {
   Response,
 } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
+import { decodeErase, decodeErased, erasedHeader, eraseHeader } from './erase-codec.ts';
 import {
   decodeEvent,
   decodeEvents,
@@ -106,6 +107,7 @@ export const requestTypes = {
   watch: 0x12,
   events: 0x13,
   pause: 0x15,
+  erase: 0x16,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -130,6 +132,7 @@ export const responseTypes = {
   event: 0x93,
   eventsEnd: 0x94,
   pausing: 0x95,
+  erased: 0x96,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -198,6 +201,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodeEvents(frame);
     case 'pause':
       return decodePause(frame);
+    case 'erase':
+      return decodeErase(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -259,6 +264,8 @@ function readResponse(frame: Frame): Response {
       return decodeEventsEnd(frame);
     case 'pausing':
       return decodePausing(frame);
+    case 'erased':
+      return decodeErased(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -308,6 +315,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return eventsHeader(request);
     case 'pause':
       return pauseHeader(request);
+    case 'erase':
+      return eraseHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -357,6 +366,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return eventsEndHeader(response);
     case 'pausing':
       return pausingHeader(response);
+    case 'erased':
+      return erasedHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':

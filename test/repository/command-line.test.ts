@@ -22,6 +22,7 @@ test('each command takes these arguments and options', () => {
     'ipc find <ids...> --mailbox= --host= --port= --json',
     'ipc pause [mailbox...] --all --host= --port= --json',
     'ipc resume [mailbox...] --all --host= --port= --json',
+    'ipc log --follow --from= --to= --with= --mailbox= --since= --grep= --id= --thread= --full --host= --port= --json',
     'ipc send <host> [message] --from= --timeout= --empty --json',
     'ipc receive --port= --timeout= --bind= --raw --json',
     'ipc ping <host> --timeout= --json',

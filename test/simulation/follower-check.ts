@@ -84,7 +84,8 @@ export class FollowerCheck {
       if (states.has(id) || (this.#mayLose && this.#settled.has(id))) continue;
       this.#found.push(`I8 the store of ${id} was acknowledged, and not seen`);
     }
-    for (const [id, state] of states) {
+    for (const id of this.#settled) {
+      const state = states.get(id) ?? 'over';
       if (state !== 'over') this.#found.push(`I8 ${id} is settled, and was seen as ${state}`);
     }
   }

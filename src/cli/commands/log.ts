@@ -191,7 +191,9 @@ class LogCommand {
     for await (const batch of source(options)) {
       const { gap } = batch;
       if (gap) missing += gap.to - gap.from + 1;
-      for (const event of batch.events) this.#fold.apply(event, this.#textOf(event));
+      for (const event of batch.events) {
+        this.#fold.apply(event, this.#fold.isWhole ? this.#textOf(event) : '');
+      }
       next = batch.next;
     }
     if (missing > 0) await say(`Records that are missing in between: ${missing}.`);

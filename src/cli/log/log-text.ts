@@ -63,10 +63,10 @@ export class LogText {
   }
 
   #timed(time: number, line: string): string {
-    const [day = ''] = utcTime(time).split('T');
+    const [day = '', clock = ''] = new Date(time).toISOString().split(/[T.]/);
     const head = day === this.#day ? '' : `${painted('bold', `${day} UTC`, 'stdout')}\n`;
     this.#day = day;
-    return `${head}${painted('dim', clockTime(time, time, 'HH:MM:SS'), 'stdout')} ${line}`;
+    return `${head}${painted('dim', clock, 'stdout')} ${line}`;
   }
 
   #body(text: string | undefined): string[] {

@@ -21,7 +21,7 @@ const emojiParts = /[\ufe0e\ufe0f\u20e3\u{1f3fb}-\u{1f3ff}]|\u200d(?=\p{Extended
 /** Two of them are a flag, of two or of four columns. Their letters have one column each. */
 const flagLetters = /[\u{1f1e6}-\u{1f1ff}]/gu;
 const firstFlagLetter = 0x1f1e6;
-const withoutWidth = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff\u200b]$/u;
+const withoutWidth = /^[\p{Mn}\p{Me}\p{Cf}\u200b]$/u;
 const plain = /^[ -~]*$/;
 
 /** One line that holds nothing that a terminal obeys, or counts otherwise than `columnsOf`. */

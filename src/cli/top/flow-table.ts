@@ -1,6 +1,6 @@
 // The pane of the flow: a line for each message, whose state changes in place.
 
-import { clockTime } from '../../app/durations.ts';
+import { clockTime, utcTime } from '../../app/durations.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { columnsOf, cut, fit, type Row, type Style, shown } from './columns.ts';
 import type { FlowEntry } from './flow.ts';
@@ -26,16 +26,16 @@ export function flowTitle(what: string, columns: number): Row {
   return [{ text: `${heads.join(' ')}MESSAGE` }];
 }
 
-export function flowRow(entry: FlowEntry, columns: number): Row {
+export function flowRow(entry: FlowEntry, columns: number, nowMs: number): Row {
   const { pair, state, text } = widths(columns);
   if ('note' in entry) {
     const { time, words } = entry.note;
-    return [{ text: `${timeOf(time)} -- ${shown(words)}`, style: 'dim' }];
+    return [{ text: `${timeOf(time, nowMs)} -- ${shown(words)}`, style: 'dim' }];
   }
   const { story } = entry;
   const { from, to } = story.stored.envelope;
   return [
-    { text: `${timeOf(story.stored.time)} `, style: 'dim' },
+    { text: `${timeOf(story.stored.time, nowMs)} `, style: 'dim' },
     { text: `${fit(pairWords(shown(from) || '?', shown(to), pair), pair)} ` },
     { text: `${fit(shown(stateWords(story)), state)} `, style: stateStyle(story) },
     { text: cut(firstLineOf(story), text), style: isOver(story) ? 'dim' : undefined },
@@ -81,6 +81,10 @@ function firstLineOf({ text }: MessageStory): string {
   return shown(line.toWellFormed());
 }
 
-export function timeOf(ms: number): string {
-  return clockTime(ms, ms, 'HH:MM:SS');
+/** `14:02:33`, or `Nov 28` if that is another day. */
+function timeOf(ms: number, nowMs: number): string {
+  if (utcTime(ms).slice(0, 10) === utcTime(nowMs).slice(0, 10))
+    return clockTime(ms, ms, 'HH:MM:SS');
+  const [, day = '', month = ''] = /^\w+, (\d+) (\w+)/.exec(new Date(ms).toUTCString()) ?? [];
+  return fit(`${month} ${day}`, timeColumns);
 }

@@ -38,7 +38,7 @@ export function mailboxLines({ mailboxes, deadLetters, paused }: BrokerStatus): 
   );
 }
 
-export function mailboxTitle(count: number, columns: number): Row {
+export function mailboxTitle(count: string, columns: number): Row {
   const heads = numbers.map(([head, width]) => fitRight(head, width)).join('');
   return [{ text: `${fit(`MAILBOXES ${count}`, nameColumns(columns))}${heads}` }];
 }

@@ -20,7 +20,7 @@ function widths(columns: number): Widths {
   return { name, program, where, rest: columns - name - program - where - 3 };
 }
 
-export function sessionTitle(count: number, columns: number): Row {
+export function sessionTitle(count: string, columns: number): Row {
   const { name, program, where } = widths(columns);
   const words = [fit(`SESSIONS ${count}`, name), fit('PROGRAM', program), fit('WHERE', where), ''];
   return [{ text: `${words.join(' ')}WAITS ON, WATCHES, HOLDS` }];

@@ -1,12 +1,12 @@
 // The views that are one text: a message with its life, a session, and the help. They are lines that fit the screen.
 
-import { roughTime, utcTime } from '../../app/durations.ts';
+import { clockTime, roughTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
 import type { SessionStatus } from '../../model/mail-service.ts';
 import type { Origin, PastHold } from '../../model/message.ts';
 import { fit, type Row, type Style, shown, wrapped } from './columns.ts';
 import type { Flow } from './flow.ts';
-import { stateWords, timeOf } from './flow-table.ts';
+import { stateWords } from './flow-table.ts';
 import type { OpenMessage, TopState } from './top-state.ts';
 
 const keyWords: readonly (readonly [keys: string, meaning: string])[] = [
@@ -92,9 +92,11 @@ function messageLines({ flow, message }: TopState, columns: number): Row[] {
     ...head.flatMap((line) => wrapped(line, columns)).map((line) => plain(line)),
     plain(''),
     { text: 'LIFE', style: 'title' as const },
-    plain(`${timeOf(story.stored.time)}  stored`),
+    plain(`${clockTime(time, time, 'HH:MM:SS')}  stored`),
     ...story.life
-      .flatMap((event) => wrapped(`${timeOf(event.time)}  ${lifeWords(event, flow)}`, columns))
+      .flatMap((event) =>
+        wrapped(`${clockTime(event.time, time, 'HH:MM:SS')}  ${lifeWords(event, flow)}`, columns),
+      )
       .map((line) => plain(line)),
     plain(''),
     { text: 'TEXT', style: 'title' as const },

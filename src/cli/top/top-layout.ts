@@ -1,4 +1,5 @@
 // Where each pane is on the screen, and which of its lines are seen.
+import { wrapped } from './columns.ts';
 import { columnsMin, type Lists, type Pane, rowsMin, type TopState } from './top-state.ts';
 
 export interface PanePlace {
@@ -19,6 +20,7 @@ const columnsWide = 150;
 const linesMin = 3;
 /** The first line says which broker it is, the last one what the keys do. */
 const headAndFoot = 2;
+const noticeLinesMax = 3;
 
 export function isTooSmall({ columns, rows }: TopState): boolean {
   return columns < columnsMin || rows < rowsMin;
@@ -26,7 +28,7 @@ export function isTooSmall({ columns, rows }: TopState): boolean {
 
 /** Lines between the head and the foot. */
 export function bodyLines(state: TopState): number {
-  return state.rows - headAndFoot - (noticeOf(state) === undefined ? 0 : 1);
+  return state.rows - headAndFoot - noticeLines(state).length;
 }
 
 export function layoutOf(state: TopState, lists: Lists): Layout {
@@ -74,8 +76,13 @@ export function firstSeen(count: number, lines: number, selected: number, isFlow
   return Math.max(0, Math.min(last, selected - Math.floor(lines / 2)));
 }
 
-/** The sentence below the head, if there is any: what is wrong is worth a line. */
-export function noticeOf({ connection, status, past, noFlow }: TopState): string | undefined {
+/** The lines below the head: what is wrong is worth some. */
+export function noticeLines(state: TopState): string[] {
+  const notice = noticeOf(state);
+  return notice === undefined ? [] : wrapped(notice, state.columns - 2).slice(0, noticeLinesMax);
+}
+
+function noticeOf({ connection, status, past, noFlow }: TopState): string | undefined {
   if (connection.kind === 'none') return connection.what;
   if (status?.paused.includes(''))
     return 'All mailboxes are paused: mail is stored, and nothing is delivered.';

@@ -11,7 +11,7 @@ import {
   isTooSmall,
   type Layout,
   layoutOf,
-  noticeOf,
+  noticeLines,
   type PanePlace,
 } from './top-layout.ts';
 import {
@@ -32,11 +32,10 @@ const markColumns = 2;
 export function topRows(state: TopState, nowMs: number): Row[] {
   const { columns, rows } = state;
   if (isTooSmall(state)) return filled(tooSmall(state), rows, columns);
-  const notice = noticeOf(state);
   const body = state.view === 'lists' ? listRows(state, nowMs) : textRows(state, nowMs);
   const lines = [
     headRow(state, nowMs),
-    ...(notice === undefined ? [] : [line(` ${shown(notice)}`, 'bad')]),
+    ...noticeLines(state).map((text) => line(` ${text}`, 'bad')),
     ...filled(body, bodyLines(state), columns),
     footRow(state),
   ];
@@ -141,11 +140,17 @@ function paneRows(
 }
 
 function titleOf(pane: Pane, state: TopState, lists: Lists, columns: number): Row {
+  const { sessions, mailboxes } = lists;
+  const { status } = state;
   switch (pane) {
-    case 'sessions':
-      return sessionTitle(lists.sessions.length, columns);
-    case 'mailboxes':
-      return mailboxTitle(lists.mailboxes.length, columns);
+    case 'sessions': {
+      const isCut = (status?.namedSessions ?? 0) > (status?.sessionList.length ?? 0);
+      return sessionTitle(countOf(sessions.length, isCut), columns);
+    }
+    case 'mailboxes': {
+      const isCut = (status?.mailboxCount ?? 0) > (status?.mailboxes.length ?? 0);
+      return mailboxTitle(countOf(mailboxes.length, isCut), columns);
+    }
     case 'flow': {
       const isFollowing = state.selected.flow === undefined && state.connection.kind === 'live';
       return flowTitle(isFollowing ? 'live' : `${lists.flow.length}`, columns);
@@ -163,7 +168,7 @@ function lineOf(
   const [session, mailbox, entry] = [sessions[index], mailboxes[index], flow[index]];
   if (pane === 'sessions' && session) return sessionRow(session, columns, nowMs);
   if (pane === 'mailboxes' && mailbox) return mailboxRow(mailbox, columns, nowMs);
-  return entry && pane === 'flow' ? flowRow(entry, columns) : [];
+  return entry && pane === 'flow' ? flowRow(entry, columns, nowMs) : [];
 }
 
 function emptyWords(pane: Pane, { filter, connection }: TopState): string {
@@ -175,6 +180,11 @@ function emptyWords(pane: Pane, { filter, connection }: TopState): string {
     flow: 'no mail yet',
   };
   return words[pane];
+}
+
+/** `200+` where the status does not list all that there are. */
+function countOf(listed: number, isCut: boolean): string {
+  return `${listed}${isCut ? '+' : ''}`;
 }
 
 function counted(count: number, what: string): string {

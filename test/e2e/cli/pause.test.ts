@@ -10,7 +10,8 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
   const { run, begin } = await shell(context);
   const owner = begin(['broker']);
   await nextLine(owner);
-  const waiting = begin(['wait', 'ann', '--timeout', '300']);
+  const child = begin(['wait', 'ann', '--timeout', '300']);
+  const waiting = ended(child);
   const paused = await run(['pause', 'ann']);
   assert.deepEqual(
     [paused.code, paused.text, paused.errors],
@@ -29,10 +30,10 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
     [fetched.code, fetched.text, fetched.errors],
     [0, '', '1 more there.\ndeliveries from "ann" are paused.\n'],
   );
-  assert.equal(waiting.exitCode, null);
+  assert.equal(child.exitCode, null);
   const resumed = await run(['resume', 'ann']);
   assert.deepEqual([resumed.code, resumed.text], [0, 'Nothing is paused.\n']);
-  const { code, text } = await ended(waiting);
+  const { code, text } = await waiting;
   assert.deepEqual([code, text], [0, 'hello']);
 });
 
@@ -149,8 +150,36 @@ test('a watch is not told of mail in a paused mailbox, and is told after the res
   await run(['post', 'jobs', 'two']);
   assert.match(await lines.next(), /^1 message waits in "jobs": #2, /);
   const mail = await open({ home, port, env: {} });
-  context.after(() => mail.close());
   await (await mail.wait('jobs'))?.settle();
+  await mail.close();
   await run(['resume', 'ann']);
   assert.match(await lines.next(), /^1 message waits in "ann": #1, /);
+});
+
+test('a pause outlives forty owners, whose segments are merged, and a compaction of the log', async (context) => {
+  const { run, home, port } = await shell(context);
+  await run(['pause', 'ann', 'gone']);
+  await run(['resume', 'gone']);
+  await run(['post', 'ann', 'hello']);
+  for (let owners = 0; owners < 40; owners++) {
+    const mail = await open({ home, port, env: {} });
+    const { number } = await mail.post('other', 'x');
+    const { messages } = await mail.fetch('other');
+    assert.deepEqual(
+      messages.map((message) => message.number),
+      [number],
+    );
+    await messages[0]?.settle();
+    assert.deepEqual((await mail.fetch('ann')).paused, ['ann']);
+    await mail.close();
+  }
+  const before = JSON.parse((await run(['store', 'check', '--json'])).text);
+  assert.ok(before.segments.length < 40, `${before.segments.length} segments`);
+  assert.deepEqual(before.paused, ['ann']);
+  await run(['store', 'compact']);
+  const { text, errors } = await run(['fetch', 'ann']);
+  assert.deepEqual([text, errors], ['', '1 more there.\ndeliveries from "ann" are paused.\n']);
+  await run(['resume', '--all']);
+  assert.equal((await run(['fetch', 'ann'])).text, 'hello\n');
+  assert.deepEqual(JSON.parse((await run(['store', 'check', '--json'])).text).paused, []);
 });

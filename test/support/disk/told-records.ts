@@ -1,7 +1,14 @@
 // The smallest reader of what a store can tell: its numbered records, from history and from the log, each once.
 import type { Disk } from '../../../src/journal/disk.ts';
 import { startOf } from '../../../src/journal/history-file.ts';
-import { historyFilePath, listHistory, segmentPath } from '../../../src/journal/paths.ts';
+import {
+  historyFilePath,
+  inOrder,
+  listEpochs,
+  listHistory,
+  listSegments,
+  segmentPath,
+} from '../../../src/journal/paths.ts';
 import type { SegmentId } from '../../../src/journal/record-framing.ts';
 import { readEach, survey } from '../../../src/journal/recovery.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
@@ -44,11 +51,18 @@ async function readSources(disk: Disk, folder: string): Promise<Source[]> {
     sources.push({ id, bytes: (await disk.read(historyFilePath(folder, id))) ?? none });
   }
   const { segments } = await survey(disk, folder, Number.POSITIVE_INFINITY);
-  for (const id of segments) {
+  const last = segments.at(-1);
+  const counting = new Map(
+    segments.map(({ epoch, segment, bytes }) => [`${epoch} ${segment}`, bytes]),
+  );
+  const all = listEpochs(disk, folder).flatMap((epoch) => listSegments(disk, folder, epoch));
+  for (const id of all.filter((each) => last && inOrder(each, last) <= 0)) {
     const bytes = (await disk.read(segmentPath(folder, id))) ?? none;
-    sources.push({ id, bytes: bytes.subarray(0, id.bytes) });
+    // One that does not count was removed, and a power loss undid its move.
+    const length = counting.get(`${id.epoch} ${id.segment}`) ?? bytes.length;
+    sources.push({ id, bytes: bytes.subarray(0, length) });
   }
   // A merge moves newer segments into history than some that stay.
-  sources.sort(({ id }, { id: other }) => id.epoch - other.epoch || id.segment - other.segment);
+  sources.sort(({ id }, { id: other }) => inOrder(id, other));
   return sources;
 }

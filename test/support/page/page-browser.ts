@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { findBrowser } from '../processes/browser.ts';
 
 /** CI keeps what is in it. */
@@ -31,6 +31,11 @@ export interface PageOptions {
   readonly permissions?: readonly string[];
 }
 
+export interface LaunchedBrowser {
+  readonly browser: Browser;
+  readonly close: () => Promise<void>;
+}
+
 export interface TestBrowser {
   readonly open: (url: string, options?: PageOptions) => Promise<OpenPage>;
 }
@@ -42,30 +47,35 @@ export interface OpenPage {
   readonly faults: string[];
 }
 
-/** undefined, and the test is skipped, where no browser is installed. */
-export async function startBrowser(test: TestContext): Promise<TestBrowser | undefined> {
-  const executable = findBrowser();
-  if (executable === undefined) {
-    test.skip('no chromium is installed');
-    return undefined;
-  }
+/** A browser with an empty profile; undefined where none is installed. */
+export async function launchBrowser(): Promise<LaunchedBrowser | undefined> {
+  const name = findBrowser();
+  if (name === undefined) return undefined;
   const folder = await mkdtemp(join(tmpdir(), 'ipc-page-'));
   const browser = await chromium.launch({
-    executablePath: executable.includes('/') ? executable : `/usr/bin/${executable}`,
+    executablePath: `/usr/bin/${name}`,
     headless: true,
     chromiumSandbox: false,
     args: flags,
-    env: {
-      ...process.env,
-      HOME: folder,
-      XDG_CONFIG_HOME: folder,
-      XDG_CACHE_HOME: folder,
-    } as Record<string, string>,
+    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
   });
-  test.after(async () => {
+  const close = async () => {
     await browser.close();
+    // The helper processes may still write for a moment.
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-  });
+  };
+  return { browser, close };
+}
+
+/** undefined, and the test is skipped, where no browser is installed. */
+export async function startBrowser(test: TestContext): Promise<TestBrowser | undefined> {
+  const launched = await launchBrowser();
+  if (launched === undefined) {
+    test.skip('no chromium is installed');
+    return undefined;
+  }
+  const { browser, close } = launched;
+  test.after(close);
   const open = async (url: string, options: PageOptions = {}): Promise<OpenPage> => {
     const { width = 1_280, height = 800, colors = 'dark', permissions = [] } = options;
     const context = await browser.newContext({

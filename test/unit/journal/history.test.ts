@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type HistoryBound, packRun } from '../../../src/journal/history.ts';
+import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { postedRecord } from '../../support/disk/journal-model.ts';
@@ -256,4 +257,88 @@ test('the longest run of small files is packed, and none while there are few', (
   assert.deepEqual(run(1, 1, 1, 1, 1, 1, 1, 1), [1, 1, 1, 1, 1, 1, 1]);
   // Segments of the log behind the second file, and behind the last one.
   assert.deepEqual(runBeside([2, 5], [1, 1, 1, 1, 1]), [1, 1, 1]);
+});
+
+test('erasing a mailbox takes its settled messages out of log and history, and no other', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 30; number++) {
+    const store = await openStore({ disk: disk.process(), limits, history: month });
+    const to = number % 2 === 0 ? 'A' : 'secret';
+    append(store, postedRecord(number, `body ${number}`, { to }));
+    if (number > 2 && number < 30) append(store, settled(number));
+    await store.journal.close();
+  }
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  append(store, postedRecord(31, 'to both', { to: 'secret', alsoTo: ['A'] }), settled(31, 32));
+  const before = historyBytes(disk);
+  store.journal.beginErase();
+  while (store.journal.compactable(true)) await removeOldest(store);
+  const erased = await store.journal.erase('secret' as Name);
+  // Numbers 3, 5, ... 29, and 31; 1 is not settled.
+  assert.equal(erased.messages, 15);
+  assert.equal(erased.bytes > 0, historyBytes(disk) < before);
+  const texts = [...disk.files()].map(([, bytes]) => bytes.toString('latin1')).join();
+  for (let number = 3; number < 30; number++) {
+    assert.equal(texts.includes(`body ${number}\xff`), number % 2 === 0, `body ${number}`);
+  }
+  assert(texts.includes('body 1\xff') && texts.includes('to both'));
+  const records = await toldRecords(disk.process(), storeFolder);
+  const sequences = records.map(({ sequence }) => sequence);
+  assert.deepEqual(
+    sequences,
+    Array.from({ length: sequences.length }, (_, index) => index + 1),
+  );
+  const tos = records.flatMap(({ record }) =>
+    record?.kind === 'posted' ? [record.envelope, ...record.also].map(({ to }) => to) : [],
+  );
+  assert(!tos.includes('secret' as Name) && tos.filter((to) => to === 'A').length === 16, `${tos}`);
+  await store.journal.close();
+  assert.deepEqual([...store.model.messages.keys()].sort(), [1, 2, 30]);
+  const next = await openStore({ disk: disk.process(), limits, history: month });
+  assert.equal(next.model.state(), store.model.state());
+});
+
+test('erasing all leaves nothing but unsettled mail', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 30; number++) await postOnce(disk, number);
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  store.journal.beginErase();
+  while (store.journal.compactable(true)) await removeOldest(store);
+  assert.equal((await store.journal.erase('')).messages, 29);
+  assert.deepEqual(historyOf(disk), []);
+  const texts = [...disk.files()].map(([, bytes]) => bytes.toString('latin1')).join();
+  assert(!texts.includes('body 29') && texts.includes('body 30'));
+});
+
+test('an owner that dies at any step of erasing a mailbox loses no message of another', async () => {
+  const prepared = new CrashDisk('/home');
+  for (let number = 1; number <= 12; number++) {
+    const store = await openStore({ disk: prepared.process(), limits, history: month });
+    const to = number % 2 === 0 ? 'A' : 'secret';
+    append(store, postedRecord(number, `body ${number}`, { to }), settled(number));
+    await store.journal.close();
+  }
+  const random = new Random(2);
+  for (let step = 1, isDone = false; !isDone; step++) {
+    for (const isPower of [false, true, true]) {
+      const disk = prepared.clone();
+      const process = disk.process();
+      process.dieAt = step;
+      const erase = async () => {
+        const store = await openStore({ disk: process, limits, history: month });
+        store.journal.beginErase();
+        while (store.journal.compactable(true)) await removeOldest(store);
+        await store.journal.erase('secret' as Name);
+        await store.journal.close();
+      };
+      await erase().catch(() => {});
+      isDone = !process.dead;
+      if (isPower) disk.losePower(random);
+      const lines = await told(disk);
+      for (let number = 2; number <= 12; number += 2) {
+        const there = lines.filter((line) => line.endsWith(` body ${number}`));
+        assert.equal(there.length, 1, `body ${number} at step ${step}: ${lines}`);
+      }
+    }
+  }
 });

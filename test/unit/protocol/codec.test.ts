@@ -143,6 +143,7 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     { kind: 'pause', request: 21, isPaused: true, mailboxes: [to, from] },
     '15 00 0000 00000015 00000009 01 00000002 01 41 01 42',
   ],
+  erase: [{ kind: 'erase', request: 22, mailbox: to }, '16 00 0000 00000016 00000002 01 41'],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
@@ -225,6 +226,10 @@ const answers: Record<Response['kind'], [Response, ...string[]]> = {
   pausing: [
     { kind: 'pausing', request: 21, mailboxes: ['', from] },
     '95 00 0000 00000015 00000007 00000002 00 01 42',
+  ],
+  erased: [
+    { kind: 'erased', request: 22, messages: 3, bytes: 400 },
+    '96 00 0000 00000016 00000010 0000000000000003 0000000000000190',
   ],
   settled: [{ kind: 'settled', request: 5, notHeld: [] }, '85 00 0000 00000005 00000004 00000000'],
   released: [{ kind: 'released', request: 6 }, '86 00 0000 00000006 00000000'],

@@ -7,7 +7,7 @@ import type { TextEvent } from '../../../../src/cli/top/mail-source.ts';
 import { happens, noon, stored } from '../../../support/top/mail-facts.ts';
 
 function linesOf(flow: Flow): string[] {
-  return flow.entries.map((entry) => textOf(flowRow(entry, 78)).trimEnd());
+  return flow.entries.map((entry) => textOf(flowRow(entry, 78, noon)).trimEnd());
 }
 
 test('the state of a message changes in its place', () => {

@@ -158,3 +158,30 @@ test('the first warning of the broker, and how far the past was read, are above 
   const warned = ModelScreen.live([], { warnings: ['the disk is full\u001b[0m'] });
   assert.equal(warned.lines[1], ' The broker warns: the disk is full\\u{1b}[0m.');
 });
+
+test('a long warning has up to three lines, and the panes have the rest', () => {
+  const screen = ModelScreen.live(events, { ...facts, warnings: ['word '.repeat(80)] });
+  const { lines } = screen;
+  assert.equal(lines.length, 24);
+  assert.deepEqual(
+    lines.slice(1, 5).map((line) => line.slice(0, 20)),
+    [
+      ' The broker warns: w',
+      ' word word word word',
+      ' word word word word',
+      '  SESSIONS 3     PRO',
+    ],
+  );
+});
+
+test('a message of another day has its date for a time', () => {
+  const screen = ModelScreen.live(events, facts);
+  const tomorrow = topRows(screen.state, noon + 24 * 3_600_000).map(textOf);
+  assert.match(tomorrow[10] ?? '', /^ {2}Nov 29 {3}ann -> bob /);
+});
+
+test('a status that lists only a part of the sessions is marked so', () => {
+  const screen = ModelScreen.live(events, { ...facts, namedSessions: 350, mailboxCount: 3_000 });
+  assert.match(screen.text, /^ {2}SESSIONS 3\+ /m);
+  assert.match(screen.text, /^ {2}MAILBOXES 3\+ /m);
+});

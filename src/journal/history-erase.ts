@@ -1,0 +1,70 @@
+// Takes the messages of one mailbox, or all, out of history. What their records were is not told any more; an empty
+// record in the place of each keeps the numbers of the others.
+import type { Erased } from '../model/erase-requests.ts';
+import type { Name } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/records.ts';
+import { startOf } from './history-file.ts';
+import { Packer, type PackSource } from './history-pack.ts';
+import { segmentSeed } from './record-framing.ts';
+
+/** Decides record by record, over all files of history in their order. */
+export class HistoryEraser {
+  readonly #mailbox: Name | '';
+  readonly #isLive: (number: number) => boolean;
+  /** Numbers of messages that are erased. */
+  readonly #gone = new Set<number>();
+
+  /** `isLive`: the message is not settled. It stays in the log, and is not counted. */
+  constructor(mailbox: Name | '', isLive: (number: number) => boolean) {
+    this.#mailbox = mailbox;
+    this.#isLive = isLive;
+  }
+
+  /** Settled messages so far. */
+  get messages(): number {
+    return [...this.#gone].filter((number) => !this.#isLive(number)).length;
+  }
+
+  /**
+   * Returns what is left of a file; undefined if nothing is. Records with the number `end` or a higher one do not count.
+   * A file of an earlier version, without stamps, is left out as a whole.
+   */
+  rest({ id, bytes }: PackSource, end: number): readonly Buffer[] | undefined {
+    const start = startOf(bytes, id);
+    const first = start ?? { kind: 'stamp', sequence: Number.MAX_VALUE, time: 0 };
+    const packer = new Packer(segmentSeed(id), first);
+    packer.add(bytes, id, end, (record) => this.#edit(record));
+    return this.#mailbox === '' || !start ? undefined : packer.buffers;
+  }
+
+  /** The record as it stays; undefined if nothing of it does. */
+  #edit(record: JournalRecord | undefined): JournalRecord | undefined {
+    switch (record?.kind) {
+      case 'posted': {
+        const all = envelopesOf(record);
+        const left = all.filter((envelope) => !this.#isErased(envelope.to));
+        for (const each of all) if (!left.includes(each)) this.#gone.add(each.number);
+        const [envelope, ...also] = left;
+        if (left.length === all.length || !envelope) return envelope && record;
+        return { ...record, envelope, also };
+      }
+      case 'copied':
+        if (!this.#isErased(record.envelope.to)) return record;
+        this.#gone.add(record.envelope.number);
+        return undefined;
+      case 'offered':
+      case 'released':
+      case 'moved':
+        return this.#gone.has(record.number) ? undefined : record;
+      default:
+        return record;
+    }
+  }
+
+  #isErased(to: Name): boolean {
+    return this.#mailbox === '' || this.#mailbox === to;
+  }
+}
+
+export const nothingErased: Erased = { messages: 0, bytes: 0 };
