@@ -25,7 +25,13 @@ export class SegmentList {
   /** Oldest first. */
   readonly files: LogFile[] = [];
 
-  constructor(disk: Disk, folder: string, epoch: number, quarantine: Quarantine, history: History) {
+  constructor(
+    disk: Disk,
+    folder: string,
+    epochs: Epochs,
+    quarantine: Quarantine,
+    history: History,
+  ) {
     this.#history = history;
     this.#disk = disk;
     this.#folder = folder;
