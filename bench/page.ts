@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { program } from '../test/support/mcp-host.ts';
 import { launchBrowser } from '../test/support/page/page-browser.ts';
 import { freePort } from '../test/support/places.ts';
+import { findBrowser } from '../test/support/processes/browser.ts';
 import { Lines } from '../test/support/processes/lines.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
 import { openSession } from './support/mail.ts';
@@ -19,6 +20,10 @@ interface PageTimes {
   readonly longestTaskMs: number;
 }
 
+if (findBrowser() === undefined) {
+  process.stderr.write('page: left out, because no chromium is installed\n');
+  process.exit();
+}
 const home = makeBenchFolder();
 const port = await freePort();
 const poster = openSession(home, port);

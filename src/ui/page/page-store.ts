@@ -156,6 +156,7 @@ const listener = {
     draw();
   },
   onStatus: (news: WireStatus) => {
+    isBrokerGone.value = false;
     status.value = news.status;
     paused.value = new Set(news.paused);
   },

@@ -38,9 +38,10 @@ export function beginSearch(): void {
   });
 }
 
-/** `below`: the oldest number that the list shows. */
-export function loadOlder(below: number | undefined): void {
-  void search(route.peek().filter, Math.min(below ?? Infinity, ...foundNumbers.peek()));
+/** `oldest`: number of the first message of the list. Where the server has searched, it goes on from there. */
+export function loadOlder(oldest: number | undefined): void {
+  const found = [...foundNumbers.peek()];
+  void search(route.peek().filter, found.length > 0 ? Math.min(...found) : oldest);
 }
 
 async function search(filter: MessageFilter, below: number | undefined): Promise<void> {
@@ -48,7 +49,7 @@ async function search(filter: MessageFilter, below: number | undefined): Promise
   const mine = wanted;
   const parameters = searchParameters(filter, now.peek());
   parameters.set('limit', `${pageMax}`);
-  if (below !== undefined && Number.isFinite(below)) parameters.set('below', `${below}`);
+  if (below !== undefined) parameters.set('below', `${below}`);
   isSearching.value = true;
   try {
     const found = await server.search(parameters);

@@ -1,5 +1,5 @@
 // Where the names of the picture stand, and how the lines between them run: on an ellipse, in the order of the names.
-// A layout by forces was tried in thought only: it moves what somebody is looking at whenever mail is sent.
+// A layout by forces would move what somebody is looking at whenever mail is sent.
 
 export interface Point {
   readonly x: number;

@@ -1,5 +1,4 @@
 // The live flow and the past in one list, a filter above it, and the message that is open beside it.
-import { useMemo } from 'preact/hooks';
 import { book, go, isLoaded, now, route } from '../page-store.ts';
 import { foundNumbers, isMore, isSearching, loadOlder, searchFault } from '../search-store.ts';
 import { numberOf } from '../state/mail-book.ts';
@@ -18,8 +17,7 @@ export function Conversations() {
   const rows = isFiltering(filter)
     ? stories.filter((story) => matches(story, filter, isByTime ? now.value : 0, found))
     : stories;
-  const first = rows[0];
-  const older = useMemo(() => (first ? numberOf(first) : undefined), [first]);
+  const oldest = rows[0] && numberOf(rows[0]);
   return (
     <div class={open === '' ? 'conversations' : 'conversations opened'}>
       <div class="list-side">
@@ -28,7 +26,7 @@ export function Conversations() {
           {isSearching.value && 'Searching the store …'}
           {searchFault.value !== '' && <span class="bad-text">{searchFault.value}</span>}
           {!isSearching.value && isMore.value && (
-            <button type="button" class="as-link" onClick={() => loadOlder(older)}>
+            <button type="button" class="as-link" onClick={() => loadOlder(oldest)}>
               Load older messages
             </button>
           )}

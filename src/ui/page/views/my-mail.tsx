@@ -6,7 +6,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { MessageStory } from '../../../app/message-stories.ts';
 import { faultText, server } from '../api/server-requests.ts';
 import { notifyState, switchNotifications } from '../notifications.ts';
-import { book, go, isLoaded, me, route, unread } from '../page-store.ts';
+import { addOlder, book, go, isLoaded, isWhole, me, route, unread } from '../page-store.ts';
 import { plural } from '../state/relative-time.ts';
 import { AgentName, Empty, Icon } from './basics.tsx';
 import { MessageList } from './message-list.tsx';
@@ -19,6 +19,16 @@ async function markRead(ids: readonly string[]): Promise<void> {
   try {
     await server.read({ ids });
     readFault.value = '';
+  } catch (fault) {
+    readFault.value = faultText(fault);
+  }
+}
+
+/** Mail to the person may be older than the newest messages of all. */
+async function loadOwn(): Promise<void> {
+  const parameters = new URLSearchParams({ mailbox: me.peek(), limit: '200' });
+  try {
+    addOlder((await server.search(parameters)).events);
   } catch (fault) {
     readFault.value = faultText(fault);
   }
@@ -39,6 +49,9 @@ export function MyMail() {
   useEffect(() => {
     if (isUnread && open !== '') void markRead([open]);
   }, [isUnread, open]);
+  useEffect(() => {
+    if (!isWhole.peek()) void loadOwn();
+  }, []);
   const count = unread.value.length;
   return (
     <div class={open === '' ? 'conversations mail' : 'conversations mail opened'}>
