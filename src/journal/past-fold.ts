@@ -120,8 +120,10 @@ export class PastFold {
     const isWithoutStamps = prologue?.isWhole === true && prologue.start === undefined;
     const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
     if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
-    // Only a segment counts up to a length: a packed file was written anew.
-    const counting = prologue ? (file.bytes ?? bytes.length) : bytes.length;
+    // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
+    // are history by now.
+    const isNumbered = prologue?.start !== undefined && numberEnd < Number.POSITIVE_INFINITY;
+    const counting = prologue && !isNumbered ? (file.bytes ?? bytes.length) : bytes.length;
     // There is no number by which a second copy would be known.
     const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
     this.#file = {

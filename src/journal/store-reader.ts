@@ -78,14 +78,13 @@ async function readFirst(disk: Disk, paths: readonly string[]): Promise<Buffer |
 /** Where files begin, as far as they were asked for. */
 type Starts = Map<string, number | undefined>;
 
-/** Where the files behind this one begin; undefined if its length says what counts, or none of them says so. */
+/** Where the files behind this one begin, the lowest of them; undefined if none of them says so. */
 function startBehind(
   disk: Disk,
   { files }: Past,
   file: PastFile,
   starts: Starts,
 ): number | undefined {
-  if (file.bytes !== undefined) return undefined;
   let lowest: number | undefined;
   for (const later of files) {
     if (!isBefore(file, later)) continue;
