@@ -16,7 +16,8 @@ function steady(screen: string): string[] {
   return screen.split('\n').map((line) =>
     line
       .replace(/\d\d:\d\d:\d\d/, 'HH:MM:SS')
-      .replace(/\b\d+ s\b/g, 'N s')
+      .replace(/\b\d+ (s|min)\b/g, 'N s')
+      .replace(/ +N s/g, ' N s')
       .replace(/port \d+ {2}owner \d+/, 'port PORT  owner PID')
       .replace(/(\S+ +ipc {9}).{17}/, '$1PLACE            '),
   );
