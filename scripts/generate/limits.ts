@@ -1,6 +1,8 @@
-// The limits as documents show them: each number is that of src/base/limits.ts.
-import * as limits from '../../src/base/limits.ts';
+// The limits as documents show them: each number is that of src/base/limits.ts or event-limits.ts.
+import * as eventLimits from '../../src/base/event-limits.ts';
+import * as mailLimits from '../../src/base/limits.ts';
 
+const limits = { ...mailLimits, ...eventLimits };
 const values: Readonly<Record<keyof typeof limits, number>> = limits;
 
 interface Limit {
@@ -255,6 +257,30 @@ const table: readonly Limit[] = [
     constant: 'watchesPerConnectionMax',
     unit: '',
     reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'mailboxes whose events one watch of all that happens names',
+    constant: 'eventMailboxesMax',
+    unit: '',
+    reached: '`bad_parameter`: follow the others in another call, or all',
+  },
+  {
+    what: 'requests for events that are open in one broker',
+    constant: 'eventRequestsMax',
+    unit: '',
+    reached: '`too_many_waits`: end others first',
+  },
+  {
+    what: 'the same on one connection',
+    constant: 'eventRequestsPerConnectionMax',
+    unit: '',
+    reached: '`too_many_waits`, likewise',
+  },
+  {
+    what: 'newest events in the memory of a broker',
+    constant: 'eventRingEventsMax',
+    unit: '',
+    reached: 'older ones are read from disk',
   },
   {
     what: 'mailboxes that are paused by their names',

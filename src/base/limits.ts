@@ -1,5 +1,5 @@
-// Every limit of agent-ipc, with its unit in its name, and its reason. Where one depends on another, an
-// assertion beside it states the relation.
+// Every limit of agent-ipc but those of events, which are in event-limits.ts, with its unit in its name, and its reason.
+// Where one depends on another, an assertion beside it states the relation.
 import assert from 'node:assert/strict';
 
 /** Largest message body, in bytes of UTF-8: the published promise of 1 MB. */
@@ -218,36 +218,6 @@ export const watchPauseMsMax = 2 * 3_600_000;
 /** The longest time of a watch that has an end: a week. A watch without end is allowed, too. */
 export const watchMsMax = 7 * 24 * 3_600_000;
 assert(watchMsMax < 2 ** 31, 'the timers of Node go no further');
-/** Mailboxes that a request for events may name: as many as a post, so that a team can be followed. */
-export const eventMailboxesMax = mailboxesPerPostMax;
-/**
- * Events of one batch, and bytes of them. The events of one record stay together, so the last record of a batch may exceed
- * both. The client asks for the next batch when it has read this one, so a slow one costs the broker nothing.
- */
-export const eventsPerBatchMax = 1_000;
-export const eventBatchBytesMax = 256 * 1024;
-/** Events of one record: of a post to many mailboxes that settles many messages. */
-export const eventsPerRecordMax = mailboxesPerPostMax + holdsMax;
-/** The newest events that a broker keeps in memory while a session follows them, with their bodies. */
-export const eventRingEventsMax = 16_384;
-export const eventRingBytesMax = 8 * 1024 ** 2;
-assert(
-  eventRingBytesMax >= 2 * (bodyBytesMax + eventBatchBytesMax),
-  'a post of the largest body does not push out all others',
-);
-/** Memory of an event in the ring beside its body. */
-export const eventIndexBytes = 300;
-/** Events that one turn looks through for those of the mailboxes that a session follows. */
-export const eventsPerLook = 10_000;
-/** Requests for events that are parked or wait for their turn: in one broker, and on one connection. */
-export const eventRequestsMax = 1_024;
-export const eventRequestsPerConnectionMax = 8;
-/** Events of this time are given out together: more often than a person can see, and seldom enough to cost little. */
-export const eventsGatherMs = 50;
-/** Without a request for this long the broker makes no more events. */
-export const eventsIdleMs = 60_000;
-/** Readers of the past that a broker has open. Each reads the log from its beginning and keeps its unsettled messages. */
-export const pastReadersMax = 4;
 /** What one fetch delivers at most. A caller may ask for less. */
 export const fetchBytesMax = 8 * 1024 ** 2;
 export const fetchMessagesMax = 1_000;
@@ -298,11 +268,6 @@ export const unreadBytesMax = 4 * 1024 ** 2;
 assert(
   unreadBytesMax >= 2 * bodyBytesMax,
   'one large body can be read while the next is in transit',
-);
-assert(
-  eventBatchBytesMax + bodyBytesMax + eventsPerRecordMax * 4 * (1 + nameBytesMax) <
-    2 * unreadBytesMax,
-  'one batch of events is hardly more than a peer may leave unread',
 );
 /**
  * Buffer budget of all connections of one listening program: bytes that peers have not read, and bytes of

@@ -8,7 +8,7 @@
 // 4. A cursor that is older than the ring is served from the files of the store. What is not there is a gap.
 // 5. Without requests for `eventsIdleMs` no more events are made.
 import { IpcError, systemErrorCode } from '../base/errors.ts';
-import * as limits from '../base/limits.ts';
+import * as limits from '../base/event-limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';

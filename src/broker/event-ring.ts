@@ -111,9 +111,15 @@ export class EventRing {
 function placed(events: readonly EventOfRecord[], sequence: number, time: number) {
   for (const event of events as readonly (EventOfRecord & { sequence: number; time: number })[]) {
     event.sequence = sequence;
-    event.time = time;
+    event.time = timeIn(event) ?? time;
   }
   return events as readonly MailEvent[];
+}
+
+/** The time that the record has, which is the one that a reader of the files finds. */
+function timeIn(event: EventOfRecord): number | undefined {
+  if (event.kind === 'stored') return event.envelope.time;
+  return 'lastHold' in event ? event.lastHold?.to : undefined;
 }
 
 const forgotten: EventsOfRecord = { sequence: 0, events: [] };

@@ -1,7 +1,8 @@
 // The call for what happened to mail behind a cursor. It collects one batch. After a reconnect it is sent again with the
 // cursor that it was given, so nothing is lost or comes twice over a takeover.
 import { IpcError } from '../base/errors.ts';
-import { bodyBytesMax, eventsPerBatchMax, eventsPerRecordMax, waitMsMax } from '../base/limits.ts';
+import { eventsPerBatchMax, eventsPerRecordMax } from '../base/event-limits.ts';
+import { bodyBytesMax, waitMsMax } from '../base/limits.ts';
 import type { EventsRequest } from '../model/event-requests.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { EventsArguments } from '../model/mail-service.ts';

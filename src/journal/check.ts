@@ -9,6 +9,7 @@ import type { JournalRecord } from '../model/records.ts';
 import { CorruptionScanner, describeCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { fileSystemWarnings } from './filesystem.ts';
+import { checkHistory, type HistoryReport } from './history-check.ts';
 import { listEpochs, listSegments } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
@@ -32,6 +33,7 @@ export interface StoreReport {
   readonly sound: boolean;
   /** Sentences for people. */
   readonly faults: readonly string[];
+  readonly history: HistoryReport;
   /** What is in quarantine, in sentences. */
   readonly kept: readonly string[];
   /** Warnings about the file system, in sentences. */
@@ -88,6 +90,7 @@ async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
     epoch: listEpochs(disk, folder).at(-1) ?? 0,
     sound: faults.length === 0,
     faults,
+    history: await checkHistory(disk, folder),
     kept: new Quarantine(disk, folder).reports(),
     warnings: await fileSystemWarnings(disk, folder),
     segments: extents(log),

@@ -150,12 +150,12 @@ export function rewriteAll(
   return last === stampOfNone ? entries : [...entries, encoded(stampOfNone, seed)];
 }
 
-/** A record that history does not have elsewhere; the deduplication snapshot repeats the rest. */
+/** Whatever it is, since a number that is missing would be a gap in history. */
 function inFull({ raw, record }: CarriedRecord, seed: Seed): SegmentEntry[] {
-  if (!isValid(raw) || (record && snapshotKinds.has(record.kind))) return [];
-  return [{ record, buffers: resealRecord(raw, seed) }];
+  return isValid(raw) ? [{ record, buffers: resealRecord(raw, seed) }] : [];
 }
 
+/** The deduplication snapshot repeats them. */
 const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
   'session',
   'named',
@@ -169,6 +169,7 @@ const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
  */
 function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): SegmentEntry[] {
   const { raw, record, location } = carried;
+  if (record && snapshotKinds.has(record.kind)) return [];
   switch (record?.kind) {
     case 'posted': {
       const there = envelopesOf(record).filter(({ number }) => live.isAt(number, location));

@@ -86,12 +86,13 @@ function startBehind(
   starts: Starts,
 ): number | undefined {
   if (file.bytes !== undefined) return undefined;
+  let lowest: number | undefined;
   for (const later of files) {
     if (!isBefore(file, later)) continue;
     const key = `${later.epoch} ${later.segment}`;
     if (!starts.has(key)) starts.set(key, startAt(disk, later));
-    const start = starts.get(key);
-    if (start !== undefined) return start;
+    // A segment may follow whose own epoch did not become durable up to it: then a later one begins lower.
+    lowest = Math.min(lowest ?? Number.MAX_VALUE, starts.get(key) ?? Number.MAX_VALUE);
   }
-  return undefined;
+  return lowest;
 }

@@ -13,13 +13,8 @@ import {
   shown,
 } from '../app/parameters.ts';
 import { cancelled, IpcError } from '../base/errors.ts';
-import {
-  eventMailboxesMax,
-  fetchBytesMax,
-  fetchMessagesMax,
-  waitMsMax,
-  watchMsMax,
-} from '../base/limits.ts';
+import { eventMailboxesMax } from '../base/event-limits.ts';
+import { fetchBytesMax, fetchMessagesMax, waitMsMax, watchMsMax } from '../base/limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import {
   type MessageId,

@@ -1,7 +1,8 @@
 // The headers of a request for events, of one event, and of the end of a batch.
 import { type ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
-import { bodyBytesMax, eventMailboxesMax, waitMsMax } from '../base/limits.ts';
+import { eventMailboxesMax } from '../base/event-limits.ts';
+import { bodyBytesMax, waitMsMax } from '../base/limits.ts';
 import {
   readFlag,
   readMessageId,

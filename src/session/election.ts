@@ -8,6 +8,8 @@ import { randomId } from '../base/random-id.ts';
 import { Ballast } from '../journal/ballast.ts';
 import { realDisk } from '../journal/disk.ts';
 import { isDiskFull } from '../journal/epoch.ts';
+import { History } from '../journal/history.ts';
+import { historyDefault, limitsDefault } from '../journal/journal-options.ts';
 import { listen, listenError, ownerAddress } from '../net/listen.ts';
 import { socketForbidden } from '../net/network-fault.ts';
 
@@ -78,12 +80,13 @@ async function listenAtSocket(folder: string, path: string): Promise<Server> {
 
 /** On a disk without a free inode the ballast of the store makes room: this process has the port, so it is the owner. */
 async function listenWithBallast(path: string, folder: string): Promise<Server> {
-  const ballast = new Ballast(realDisk, folder);
+  const history = new History(realDisk, folder, historyDefault, limitsDefault, Date.now);
+  const ballast = new Ballast(realDisk, folder, undefined, history);
   for (;;) {
     try {
       return await listen({ path });
     } catch (error) {
-      if (!isDiskFull(error) || !ballast.giveUpOne()) throw error;
+      if (!isDiskFull(error) || !(ballast.giveUpHistory() || ballast.giveUpOne())) throw error;
     }
   }
 }

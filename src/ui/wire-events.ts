@@ -33,8 +33,13 @@ export function numberOfEvent(event: WireEvent | MailEvent): number | undefined 
   return 'message' in event ? event.message.number : undefined;
 }
 
+/** Of the events of one record, a message that was stored comes before those that were settled with it. */
 export function inOrder(events: WireEvent[]): WireEvent[] {
-  return events.sort((one, other) => one.sequence - other.sequence);
+  return events.sort((one, other) => one.sequence - other.sequence || rank(one) - rank(other));
+}
+
+function rank({ kind }: WireEvent): number {
+  return kind === 'stored' ? 0 : 1;
 }
 
 function firstCharacters(text: string, max: number): string {

@@ -230,6 +230,8 @@ export class SimSession {
         },
         folder,
         limits,
+        // Whatever the wall clock says.
+        history: { bytesMax: Number.MAX_SAFE_INTEGER, ageMsMax: Number.POSITIVE_INFINITY },
         disk: process.disk,
         runtime: process,
         isOld,

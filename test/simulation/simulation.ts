@@ -17,6 +17,7 @@ import { pick, Random } from '../support/random.ts';
 import { violations } from './checker.ts';
 import { History } from './history.ts';
 import { SimNetwork, type SimSocket } from './network.ts';
+import { pastViolations } from './past-check.ts';
 import { type Environment, SimProcess } from './process.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimSession } from './session.ts';
@@ -212,7 +213,10 @@ class Simulation {
     await this.#drain();
     this.#isOver = true;
     for (const process of this.#processes) process.kill(() => {});
-    return violations(this.history.entries, { isDamaged });
+    const { entries } = this.history;
+    const found = violations(entries, { isDamaged });
+    if (isDamaged || found.length > 0) return found;
+    return await pastViolations(this.#disk.process(), folder, entries);
   }
 
   #until(isOver: () => boolean, ms: number): Promise<void> {

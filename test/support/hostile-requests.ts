@@ -1,9 +1,9 @@
 // Requests of a peer that has the key and means harm: well-formed frames with values at the borders of what
 // the protocol allows and just beyond, sequences that reach deep into the engine, and frames with smashed bytes.
 import { randomBytes } from 'node:crypto';
+import { eventMailboxesMax } from '../../src/base/event-limits.ts';
 import {
   bodyBytesMax,
-  eventMailboxesMax,
   fetchBytesMax,
   fetchMessagesMax,
   findIdsMax,

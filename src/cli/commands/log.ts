@@ -29,9 +29,10 @@ import { entryLine, logFields } from '../log/log-json.ts';
 import { brokerSource, followed, type LogSource, storeSource } from '../log/log-source.ts';
 import { type LogEntry, LogText } from '../log/log-text.ts';
 import { threadBegin } from '../log/log-thread.ts';
-import { say, showProgress, warn, writeResult } from '../output.ts';
+import { confirmed, say, showProgress, warn, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
-import { brokerAt, withBroker } from './look.ts';
+import { erase } from './log-erase.ts';
+import { brokerAt, requireTerminal, withBroker } from './look.ts';
 import { sayNone, storeFault } from './store.ts';
 
 interface LogLine {
@@ -71,8 +72,11 @@ export function addLogCommand(program: Command): void {
     .option('--grep <text>', 'only messages whose text has this, in any case')
     .option('--id <id>', 'only this message, with all that happened to it')
     .option('--thread <id>', 'the thread of this message')
-    .option('--full', 'whole texts, not only their first lines');
+    .option('--full', 'whole texts, not only their first lines')
+    .option('--erase', 'forget settled mail, of all mailboxes or of --mailbox; asks first')
+    .option('--yes', 'with --erase: do not ask');
   withBroker(command).action(async (options) => {
+    if (options.erase === true) process.exit(await eraseLog(options));
     const line = parseLine(options);
     const act = (context: CommandContext) => new LogCommand(line, context).run();
     const { json } = options;
@@ -89,6 +93,32 @@ export function addLogCommand(program: Command): void {
 }
 
 type Given = Readonly<Record<string, string | boolean | undefined>>;
+
+const withErase = ['erase', 'yes', 'mailbox', 'port', 'json', 'quiet'];
+
+/** Returns the exit code. */
+async function eraseLog(options: Given): Promise<number> {
+  const other = Object.keys(options).find((name) => !withErase.includes(name));
+  if (other !== undefined) {
+    throw new IpcError('bad_parameter', `--erase and --${other} do not go together`, {
+      hint: '`ipc log --erase` takes --mailbox, --port, --yes and --json',
+    });
+  }
+  const { port, json } = options;
+  const mailbox =
+    options.mailbox === undefined ? undefined : parseNameValue(options.mailbox, 'mailbox');
+  const line = { port: port as string | undefined, mailbox, json: json === true };
+  if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
+  const act = async ({ context, signal }: CommandContext) => {
+    const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
+    const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
+    if (signal.aborted) throw cancelled();
+    if (isWanted) return erase(line, context, signal);
+    await writeReport('Nothing was erased.');
+    return exitFailed;
+  };
+  return execute(act, { json: line.json });
+}
 
 function parseLine(options: Given): LogLine {
   const name = (parameter: string) => {

@@ -95,7 +95,7 @@ function addDrop(program: Command): void {
       ageMsMin: older === undefined ? 0 : parseAge(older, 'older'),
       asks: yes !== true,
     };
-    if (line.asks) requireTerminal();
+    if (line.asks) requireTerminal('drop', 'ipc drop --yes');
     process.exit(await execute((context) => drop(line, context), { json: json !== undefined }));
   });
   const words = 'one JSON object, on stdout';
@@ -203,11 +203,11 @@ interface DropLine {
 }
 
 /** A script says that it means it. */
-function requireTerminal(): void {
+export function requireTerminal(verb: string, command: string): void {
   if (process.stdin.isTTY) return;
   const words = process.argv.slice(3).map(shellWord);
   throw new IpcError('missing_parameter', 'stdin is not a terminal, so nothing can be asked', {
-    hint: `to drop without a question: ${['ipc drop --yes', ...words].join(' ')}`,
+    hint: `to ${verb} without a question: ${[command, ...words].join(' ')}`,
   });
 }
 

@@ -3,6 +3,7 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
+import { utcTime } from '../../app/durations.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { pausedWords } from '../../app/pause-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
@@ -44,6 +45,7 @@ function addCheck(store: Command): void {
     paused: 'mailboxes from which nothing is delivered; "": all',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
+    history: 'settled mail that is kept: files, bytes, messages, begin, end, faults',
     sound: 'false: something in it is damaged',
     faults: 'what is damaged, in sentences',
     kept: 'damage that was found earlier, in sentences',
@@ -134,11 +136,21 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...warnings.map(warning),
     `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
     ...(pause === undefined ? [] : [`deliveries are paused from ${pause}`]),
+    ...history(report),
     `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
     ...mailboxes.map(
       (box) => `${quoted(box.mailbox)}: ${messages(box.messages)}, ${byteCount(box.bytes)}`,
     ),
   );
+}
+
+function history({ history: { files, bytes, messages: count, begin, end, faults } }: StoreReport) {
+  if (files === 0) return [];
+  const span = begin > 0 ? `, from ${utcTime(begin)} to ${utcTime(end)}` : '';
+  return [
+    `history: ${messages(count)} in ${files === 1 ? '1 file' : `${files} files`}, ${byteCount(bytes)}${span}`,
+    ...faults.map((fault) => warning(fault)),
+  ];
 }
 
 async function storeDump(givenPort: string | undefined): Promise<number> {

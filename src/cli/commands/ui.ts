@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
+import { historyIn } from '../../app/environment.ts';
 import { parseBrokerHost, parsePort } from '../../app/parameters.ts';
 import { ownUser } from '../../app/process-facts.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -70,7 +71,7 @@ async function ui({ port, at, opens }: UiLine, { context, signal, json }: Comman
         ? new StoreFeed(mail, context.storeFolder(brokerPort))
         : new BrokerFeed(mail),
     place: `${host ?? '127.0.0.1'}:${brokerPort}`,
-    history: host === undefined ? process.env.IPC_HISTORY || '30d,256MB' : '',
+    history: host === undefined ? historyText() : '',
     onFault: (error) => void warn(`ipc: ${faultText(error)}`),
   });
   const url = page.newUrl();
@@ -100,6 +101,13 @@ async function startBrowser(url: string): Promise<void> {
   const fault = await openBrowser(openerOf(process.platform, url));
   if (fault !== undefined)
     await warn(`ipc: the browser was not started: ${fault}. Open the URL by hand.`);
+}
+
+/** As this process would keep it; the owner of the broker may have another IPC_HISTORY. */
+function historyText(): string {
+  const bound = historyIn(process.env);
+  if (bound === undefined) return '30d,256MB';
+  return bound.bytesMax === 0 ? 'off' : `${process.env.IPC_HISTORY}`.trim();
 }
 
 function personIn({ name }: AppContext): Name {

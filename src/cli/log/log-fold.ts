@@ -16,7 +16,7 @@ export interface Standing {
 }
 
 /** More messages are not kept whole. */
-const storiesMax = 20_000;
+const storiesMaxDefault = 20_000;
 /** Nor longer texts, all together. */
 const charactersMax = 32 * 1024 ** 2;
 
@@ -25,13 +25,18 @@ export class LogFold {
   /** Of messages that are over, and are not kept whole. */
   readonly #ended = new Map<number, Standing>();
   readonly #isKept: (story: MessageStory) => boolean;
+  readonly #storiesMax: number;
   #isWhole = true;
   #isPrinted = false;
   #characters = 0;
 
-  /** `isKept`: whether a message that is over is to be printed. */
-  constructor(isKept: (story: MessageStory) => boolean = () => true) {
+  /** `isKept`: whether a message that is over is to be printed. `storiesMax`: of more, only how they stand is kept. */
+  constructor(
+    isKept: (story: MessageStory) => boolean = () => true,
+    storiesMax = storiesMaxDefault,
+  ) {
     this.#isKept = isKept;
+    this.#storiesMax = storiesMax;
   }
 
   /** All messages are in `stories`, with their texts. */
@@ -47,7 +52,7 @@ export class LogFold {
     if (!story) return undefined;
     if (isOver(story)) this.#end(story);
     const { size } = this.stories;
-    const isMuch = size > storiesMax || this.#characters > charactersMax;
+    const isMuch = size > this.#storiesMax || this.#characters > charactersMax;
     if (this.#isWhole && isMuch) this.#keepStandings();
     return story;
   }

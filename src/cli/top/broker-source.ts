@@ -195,8 +195,8 @@ export class BrokerSource implements MailSource {
 
 /** The events of the newest messages, as many as the screen keeps. */
 class NewestEvents {
-  readonly #byNumber = new Map<number, TextEvent[]>();
-  #others: TextEvent[] = [];
+  readonly #byNumber = new Map<number, MailEvent[]>();
+  #others: MailEvent[] = [];
 
   add(events: readonly MailEvent[]): void {
     for (const event of events) this.#add(event);
@@ -204,19 +204,19 @@ class NewestEvents {
 
   all(): TextEvent[] {
     const all = [...this.#byNumber.values(), this.#others].flat();
-    return all.sort((one, other) => one.event.sequence - other.event.sequence);
+    return all.sort((one, other) => one.sequence - other.sequence).map(withText);
   }
 
   #add(event: MailEvent): void {
     if (event.kind === 'stored') {
-      this.#byNumber.set(event.envelope.number, [withText(event)]);
+      this.#byNumber.set(event.envelope.number, [event]);
       const [oldest] = this.#byNumber.keys();
       if (this.#byNumber.size > flowMessagesMax && oldest !== undefined)
         this.#byNumber.delete(oldest);
     } else if (event.kind === 'paused' || event.kind === 'resumed') {
-      this.#others = [...this.#others.slice(-flowMessagesMax), withText(event)];
+      this.#others = [...this.#others.slice(-flowMessagesMax), event];
     } else {
-      this.#byNumber.get(event.message.number)?.push(withText(event));
+      this.#byNumber.get(event.message.number)?.push(event);
     }
   }
 }

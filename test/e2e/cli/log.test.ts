@@ -207,3 +207,24 @@ test('log --follow goes on where the files end, also without a broker at first',
     ],
   );
 });
+
+test('log --erase forgets what is settled, of one mailbox or all, and asks a script for --yes', async (context) => {
+  const place = await shell(context);
+  const { run } = place;
+  await conversation(place);
+  const asked = await run(['log', '--erase']);
+  assert.equal(asked.code, 2);
+  assert.match(asked.errors, /To do: to erase without a question: ipc log --yes --erase\.\n$/);
+  const numbers = async () => {
+    const { text } = await run(['log', '--json']);
+    const lines = text.split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line).number);
+  };
+  const one = await run(['log', '--erase', '--mailbox', 'ben', '--yes']);
+  assert.equal(one.code, 0, one.errors);
+  assert.match(one.text, /^Erased 1 settled message to "ben"; /);
+  assert.deepEqual(await numbers(), [2, 3, 4]);
+  assert.equal((await run(['log', '--erase', '--yes'])).code, 0);
+  assert.deepEqual(await numbers(), [2, 3]);
+  assert.equal((await run(['log', '--erase', '--yes', '--grep', 'x'])).code, 2);
+});

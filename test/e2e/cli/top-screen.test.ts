@@ -2,8 +2,10 @@
 // without a terminal in test/unit/cli/top.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { program } from '../../support/mcp-host.ts';
 import { TopPlace } from '../../support/top/top-terminal.ts';
 import { tmuxMissing } from '../../support/waking/tmux.ts';
 
@@ -336,7 +338,13 @@ test('q and Ctrl-C quit with 0, a signal with its number, and the terminal is as
   assert.equal(await screen.fact('#{alternate_on} #{cursor_flag}'), '0 1');
 });
 
-test('a pipe and a dumb terminal are refused, with the commands that print text', async (context) => {
+test('the packages that draw the screen are in a file that only `ipc top` loads', () => {
+  const text = readFileSync(join(dirname(program), 'program.js'), 'utf8');
+  assert.deepEqual(text.match(/import\("\.\/top\.js"\)/g), ['import("./top.js")']);
+  assert.doesNotMatch(text, /node_modules\/(ink|react|react-reconciler|yoga-layout)\//);
+});
+
+test('a pipe is refused, with the commands that print text', async (context) => {
   const place = await TopPlace.make(context);
   const { code, text, errors } = await place.shell.run(['top']);
   assert.deepEqual([code, text], [2, '']);

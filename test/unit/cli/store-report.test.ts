@@ -6,8 +6,10 @@ import { presentStore } from '../../../src/cli/commands/store.ts';
 test('damage that was reported before is listed once', () => {
   const none = { warnings: [], segments: [], records: {}, mailboxes: [], messages: 0, bytes: 0 };
   const report = { ...none, deadLetters: [], paused: [], store: 'id', epoch: 1, sound: false };
+  const history = { files: 0, bytes: 0, messages: 0, begin: 0, end: 0, faults: [] };
   const text = presentStore('/store', {
     ...report,
+    history,
     faults: ['found now'],
     kept: ['found now', 'found before'],
   });

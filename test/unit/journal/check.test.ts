@@ -31,6 +31,7 @@ test('a check reports what is in a store, and changes nothing', async () => {
       faults: [],
       kept: [],
       warnings: [],
+      history: { files: 0, bytes: 0, messages: 0, begin: 0, end: 0, faults: [] },
       segments: [
         { epoch: 1, segment: 1 },
         { epoch: 2, segment: 1 },
@@ -69,6 +70,7 @@ test('a check of no store finds nothing', async () => {
     sound: true,
     faults: [],
     kept: [],
+    history: { files: 0, bytes: 0, messages: 0, begin: 0, end: 0, faults: [] },
     warnings: [],
     segments: [],
     records: {},
@@ -86,4 +88,27 @@ test('a check of a store with a running owner finds no fault', async () => {
   append(store, postedRecord(1, 'not synced yet'));
   const report = await checkStore(storeFolder, disk.process());
   assert.deepEqual([report.sound, report.messages], [true, 1]);
+});
+
+test('a check reports what history has, since when, and which of its files are corrupt', async () => {
+  const disk = new CrashDisk('/home');
+  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  for (let number = 1; number <= 6; number++) {
+    const store = await openStore({ disk: disk.process(), limits });
+    append(store, postedRecord(number, `body ${number}`), { kind: 'settled', numbers: [number] });
+    await store.journal.close();
+  }
+  const time = 1_700_000_000_000;
+  const { history, sound } = await checkStore(storeFolder, disk.process());
+  const bytes = history.bytes;
+  const found = { files: history.files, bytes, messages: history.files, begin: time, end: time };
+  assert.deepEqual([sound, history], [true, { ...found, faults: [] }]);
+  const [path, contents] =
+    [...disk.files()].find(([file]) => file.includes('/history/')) ?? assert.fail();
+  contents[contents.indexOf('body')] = 0;
+  disk.tamper(path, contents);
+  const { history: corrupt } = await checkStore(storeFolder, disk.process());
+  assert.deepEqual(corrupt.faults, [
+    `history: ${path} has lost some of what it told; no mail is affected`,
+  ]);
 });

@@ -134,3 +134,13 @@ test('a text is cut between characters, also where the broker has cut one', () =
   assert.ok(damaged?.kind === 'stored');
   assert.equal(cutTo(damaged), damaged);
 });
+
+test('an answer that settled its question in one record comes before that settle', () => {
+  const recent = new RecentMail();
+  const answer = { ...storedEvent(2, 'yes', { answers: 'id-1' as never }), sequence: 3 };
+  const settled = { ...lifeEvent('settled', 1), sequence: 3 };
+  recent.add(wired(storedEvent(1, 'well?'), deliveredEvent(1), answer, settled));
+  const expected = ['1 stored', '2 delivered', '3 stored', '3 settled'];
+  assert.deepEqual(brief(recent.events(10)), expected);
+  assert.deepEqual(brief(recent.thread('id-2' as never)), expected);
+});

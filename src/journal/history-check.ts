@@ -1,0 +1,78 @@
+// What history has, and what of it is corrupt. Changes nothing.
+import { envelopesOf } from '../model/post.ts';
+import type { Disk } from './disk.ts';
+import { startIn } from './history-file.ts';
+import {
+  historyFilePath,
+  inOrder,
+  listEpochs,
+  listHistory,
+  listSegments,
+  segmentPath,
+} from './paths.ts';
+import { isValid, type SegmentId } from './record-framing.ts';
+import { readEach } from './recovery.ts';
+
+export interface HistoryReport {
+  readonly files: number;
+  /** Length of the files. */
+  readonly bytes: number;
+  /** Messages that were stored in it. */
+  readonly messages: number;
+  /** When the first and the last record of it were written, in milliseconds since 1970; 0 if that is not known. */
+  readonly begin: number;
+  readonly end: number;
+  /** Sentences for people. */
+  readonly faults: readonly string[];
+}
+
+export async function checkHistory(disk: Disk, folder: string): Promise<HistoryReport> {
+  const files = listHistory(disk, folder);
+  const faults: string[] = [];
+  const messages = new Set<number>();
+  let [bytesRead, begin, end] = [0, 0, 0];
+  const starts = startsOf(disk, folder);
+  for (const id of files) {
+    // Records behind a torn end do not count, since the next owner gave their numbers anew.
+    const behind = starts.filter((each) => inOrder(id, each.id) < 0).map(({ start }) => start);
+    const countEnd = Math.min(Number.MAX_VALUE, ...behind);
+    const path = historyFilePath(folder, id);
+    const bytes = (await disk.read(path)) ?? Buffer.alloc(0);
+    bytesRead += bytes.length;
+    let [isBehindHole, isCorrupt] = [false, false];
+    const steps = readEach(
+      bytes,
+      { ...id, bytes: bytes.length },
+      {
+        lost: () => {
+          isBehindHole = true;
+        },
+        record: (raw, record, place) => {
+          if (!place || place.sequence >= countEnd) return;
+          if (!isValid(raw) || isBehindHole) isCorrupt = true;
+          begin ||= place.time;
+          end = Math.max(end, place.time);
+          if (record?.kind !== 'posted') return;
+          for (const { number } of envelopesOf(record)) messages.add(number);
+        },
+      },
+    );
+    for (const _ of steps);
+    if (isCorrupt)
+      faults.push(`history: ${path} has lost some of what it told; no mail is affected`);
+  }
+  return { files: files.length, bytes: bytesRead, messages: messages.size, begin, end, faults };
+}
+
+/** Where the files of history and the segments of the log begin, as far as they say so. */
+function startsOf(disk: Disk, folder: string): { id: SegmentId; start: number }[] {
+  const log = listEpochs(disk, folder).flatMap((epoch) => listSegments(disk, folder, epoch));
+  const all = [
+    ...listHistory(disk, folder).map((id) => ({ id, path: historyFilePath(folder, id) })),
+    ...log.map((id) => ({ id, path: segmentPath(folder, id) })),
+  ];
+  return all.flatMap(({ id, path }) => {
+    const start = startIn(disk, path, id)?.sequence ?? 0;
+    return start > 0 ? [{ id, start }] : [];
+  });
+}

@@ -1,0 +1,85 @@
+// `ipc log` in bounded memory: of many messages only how they stand is kept.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MailSearch } from '../../../src/app/message-query.ts';
+import { LogFold } from '../../../src/cli/log/log-fold.ts';
+import { brokerSource, type LogSource, storeSource } from '../../../src/cli/log/log-source.ts';
+import type { EventMessage, MailEvent } from '../../../src/model/mail-events.ts';
+import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
+import { startBroker } from '../../support/brokers.ts';
+import { eventInBrief } from '../../support/disk/past.ts';
+
+const session = '0123456789abcdef' as SessionId;
+
+function messageOf(number: number): EventMessage {
+  return { id: `m-${number}` as MessageId, number, to: 'ann' as Name, from: 'ben' as Name };
+}
+
+function stored(number: number): MailEvent {
+  const { id, to, from } = messageOf(number);
+  const origin = { program: 'test', pid: 1, machine: 'here' };
+  const envelope = { id, number, to, from, time: number, answers: '' as const, depth: 0, origin };
+  const part = Buffer.alloc(0);
+  const all = { ...envelope, bodyBytes: 0, checksum: 0 };
+  return { kind: 'stored', envelope: all, part, sequence: number, time: number };
+}
+
+function settled(number: number): MailEvent[] {
+  const message = messageOf(number);
+  const of = { message, mailbox: message.to, session, name: 'ann' as Name, sequence: 0, time: 9 };
+  return [
+    { kind: 'delivered', attempt: 2, ...of },
+    { kind: 'settled', by: undefined, ...of },
+  ];
+}
+
+test('of few messages the stories are kept whole, of many only how each stands', () => {
+  const fold = new LogFold(undefined, 3);
+  for (const number of [1, 2, 3]) fold.apply(stored(number), `text ${number}`);
+  for (const event of settled(1)) fold.apply(event, undefined);
+  assert(fold.isWhole);
+  assert.equal(fold.stories.byNumber(1)?.text, 'text 1');
+  fold.apply(stored(4), 'text 4');
+  for (const event of settled(3)) fold.apply(event, undefined);
+  assert(!fold.isWhole);
+  assert.equal(fold.stories.size, 2);
+  const done = { state: 'done', mailbox: 'ann', since: 9, attempts: 2 };
+  for (const number of [1, 3]) {
+    assert.deepEqual(fold.standing(number), { ...done, holder: { session, name: 'ann' } });
+  }
+  const ready = { state: 'ready', mailbox: 'ann', attempts: 0, holder: undefined };
+  assert.deepEqual(fold.standing(4), { ...ready, since: 4 });
+  assert.equal(fold.standing(5), undefined);
+});
+
+test('a message that is over and not to be printed is forgotten', () => {
+  const fold = new LogFold(() => false);
+  fold.apply(stored(1), 'text');
+  for (const event of settled(1)) fold.apply(event, undefined);
+  assert.equal(fold.stories.size, 0);
+  assert.equal(fold.standing(1), undefined);
+});
+
+test('a broker tells of the same messages as the files of its store', async (context) => {
+  const { client, folder } = await startBroker(context);
+  const mail = client();
+  const ann = 'ann' as Name;
+  for (const text of ['one', 'a NEEDLE here', 'three', 'needles']) {
+    await mail.post(ann, Buffer.from(text), {});
+  }
+  const { deliveries } = await mail.fetch(ann, { messagesMax: 3 });
+  await mail.settle(deliveries);
+  const found = async (source: LogSource) => {
+    const filter = new MailSearch({ text: 'needle' });
+    const { signal } = new AbortController();
+    const fold = new LogFold();
+    const all: string[] = [];
+    for await (const { events } of source({ filter, partBytesMax: 4, signal })) {
+      for (const event of events) if (fold.apply(event, '')) all.push(eventInBrief(event));
+    }
+    return all;
+  };
+  const expected = ['stored #2 a NE', 'stored #4 need', 'delivered #2', 'settled #2'];
+  assert.deepEqual(await found(storeSource(folder)), expected);
+  assert.deepEqual(await found(brokerSource(mail)), expected);
+});
