@@ -25,7 +25,7 @@ import { painted } from '../terminal.ts';
 export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')
-    .description('Check everything that a session needs, and say what to do. Changes nothing.')
+    .description('Check all that a session needs, and say what to do.')
     .option('--port <port>', brokerPortWords)
     .action(async ({ port, json }) => process.exit(await doctor(port, json === true)));
   withJson(command, {

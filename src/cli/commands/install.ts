@@ -27,8 +27,8 @@ interface Options {
 }
 
 const descriptions: Readonly<Record<Direction, string>> = {
-  install: 'Set up `ipc mcp` in hosts of agents: in one, or in all that are found here.',
-  uninstall: 'Remove `ipc mcp` from hosts of agents: from one, or from all that are found here.',
+  install: 'Set up `ipc mcp` in one host of agents, or in all here.',
+  uninstall: 'Remove `ipc mcp` from one host of agents, or from all.',
 };
 
 const examples: Readonly<Record<Direction, readonly string[]>> = {
