@@ -127,7 +127,6 @@ const table: readonly Limit[] = [
     constant: 'storeBytesMax',
     unit: 'GiB',
     reached: '`store_full`, likewise',
-    isCommon: true,
   },
   {
     what: 'memory of their index: 512 bytes for each, and its names, ids, program and machine',
@@ -140,7 +139,6 @@ const table: readonly Limit[] = [
     constant: 'mailboxMessagesMax',
     unit: '',
     reached: '`mailbox_full`: have that mailbox read, then post again',
-    isCommon: true,
   },
   {
     what: 'bytes of their bodies in one mailbox',
@@ -165,7 +163,6 @@ const table: readonly Limit[] = [
     constant: 'connectionsMax',
     unit: '',
     reached: '`too_many_connections`: end sessions that are not needed',
-    isCommon: true,
   },
   {
     what: 'posts and settles of one connection that wait for the disk',
@@ -342,7 +339,6 @@ const table: readonly Limit[] = [
     constant: 'sendsPerHourMcp',
     unit: '',
     reached: '`too_many_posts`; `IPC_SENDS_PER_HOUR` sets another limit',
-    isCommon: true,
   },
   {
     what: 'silence after which a peer counts as dead',

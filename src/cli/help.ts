@@ -6,8 +6,7 @@ import { styled } from './terminal.ts';
 import { topicNames, topics } from './topics.ts';
 
 const programHelp = `
-Results go to stdout, notes and errors to stderr. \`ipc help COMMAND\` has an
-example. \`ipc help TOPIC\` explains one of these topics:
+\`ipc help COMMAND\` has an example. \`ipc help TOPIC\` explains one of these:
   ${topicNames.join(', ')}`;
 
 /** The same on every terminal, so that the generated manual is the same everywhere. */

@@ -57,8 +57,8 @@ export const environment: Rows = {
     'the agents of `ipc mcp` without a word of theirs',
   ],
   IPC_HISTORY: [
-    'how much of the past the owner of the broker keeps: off, or',
-    '30d,256MB (the default); 30d or 256MB alone limits only that',
+    'how much of the past a broker keeps: 30d,256MB (the',
+    'default), one of them alone, or off',
   ],
   NO_COLOR: ['not empty: no colours'],
   TERM: ['dumb: no colours'],

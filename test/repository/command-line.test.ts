@@ -29,6 +29,7 @@ test('each command takes these arguments and options', () => {
     'ipc broker --port= --bind= --once --json',
     'ipc status --host= --port= --json',
     'ipc top --no-color --host= --port=',
+    'ipc ui --port= --host= --open --json',
     'ipc store check --port= --json',
     'ipc store dump --port=',
     'ipc store retry [id...] --to= --port= --json',
