@@ -1,5 +1,5 @@
 // What the reader of the past says of a store.
-import { type StoreReadOptions, readEvents } from '../../../src/journal/store-reader.ts';
+import { readEvents, type StoreReadOptions } from '../../../src/journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../../../src/model/mail-events.ts';
 
 export interface PastOfStore {
