@@ -57,6 +57,14 @@ export interface FileToFold extends SegmentId {
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
 const noBytes: Buffer = Buffer.alloc(0);
+/** Records of these kinds are in prologues, without numbers; two of them may be elsewhere as well. */
+const snapshotKinds: ReadonlySet<string> = new Set([
+  'session',
+  'named',
+  'fingerprints',
+  'settledById',
+  'paused',
+]);
 /** What one step reads, unless a record is longer. */
 const stepRecords = 256;
 const stepBytes = 256 * 1024;
@@ -258,16 +266,22 @@ export class PastFold {
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
     this.#endHole(file, sequence);
+    // The numbers of a file ascend: nothing behind this counts.
+    if (sequence >= file.numberEnd) file.offset = file.length;
     file.next = sequence;
     file.isLost = false;
     if (sequence > 0) this.#time = time;
   }
 
   /** `next`: the number of the record behind those that follow the hole; 0 if that is not known. */
-  #endHole(file: OpenFile, next: number): void {
+  #endHole(file: OpenFile, nextKnown: number): void {
     const records = file.behindHole;
     if (!records) return;
     file.behindHole = undefined;
+    // Of a prologue whose header is corrupt: its records have no numbers.
+    const next = records.some((record) => snapshotKinds.has(record?.kind ?? '')) ? 0 : nextKnown;
+    // Records that may be behind the end of what counts of the file do not count.
+    if (next === 0 && Number.isFinite(file.numberEnd)) return;
     for (const [index, record] of records.entries()) {
       const sequence = next - records.length + index;
       if (next === 0 || sequence <= 0) {
