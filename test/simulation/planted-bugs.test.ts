@@ -58,10 +58,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'removes a segment that contains settles which are still needed',
     file: 'journal/journal.js',
-    snippet: `compactable(isWanted = false) {
-        const isTight = isWanted || this.#spaceCheck.isDiskFull;`,
+    snippet: 'compactable(isWanted = false) {',
     instead: `compactable(isWanted = false) {
-        const isTight = isWanted || this.#spaceCheck.isDiskFull;
         const { files } = this.#segments;
         const numbers = Array.from({ length: this.nextNumber }, (_, number) => number);
         const livesIn = new Set(numbers.map((number) => this.#live.locate(number)?.file));
@@ -72,20 +70,19 @@ const brokers: readonly Broken[] = [
   },
   {
     name: 'replays the journal before it has created its epoch',
-    file: 'journal/journal.js',
+    file: 'journal/takeover.js',
     snippet: `const own = await makeEpoch(disk, folder, options.owner, ballast);
-            const { journal, carried } = await Journal.#read(options, own, ballast);`,
-    instead: `for (const path of [folder, folder + '/epochs']) disk.makeFolder(path);
-            const newest = Math.max(0, ...disk.list(folder + '/epochs').map(Number));
-            const own = { epoch: newest + 1 };
-            const { journal, carried } = await Journal.#read(options, own, ballast);
-            Object.assign(own, await makeEpoch(disk, folder, options.owner, ballast));`,
+    try {
+        const log = await survey(disk, folder, own.epoch);`,
+    instead: `const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
+    const own = await makeEpoch(disk, folder, options.owner, ballast);
+    try {`,
     invariant: 'I1',
     seeds: 500,
   },
   {
     name: 'does not rewrite bytes that may only be in the page cache',
-    file: 'journal/journal.js',
+    file: 'journal/log-replay.js',
     snippet: 'const listedBytes = index < begin ? durableBytes : 0;',
     instead: 'const listedBytes = index < begin ? extent.bytes : 0;',
     invariant: 'I1',
