@@ -183,12 +183,12 @@ test('a person without a mouse finds, reads and answers a message, and sees wher
   const { page } = await place.open();
   await page.locator('.figures').waitFor();
   await page.keyboard.press('Tab');
-  assert.equal(await focused(page), 'Skip to the content');
+  await focused(page, 'Skip to the content');
   await page.keyboard.press('?');
   await page.getByRole('heading', { name: 'Keys' }).waitFor();
-  assert.equal(await focused(page), 'Close');
+  await focused(page, 'Close');
   await page.keyboard.press('Escape');
-  assert.equal(await focused(page), 'Skip to the content');
+  await focused(page, 'Skip to the content');
   await page.keyboard.press('2');
   await page.locator('.row', { hasText: 'three' }).waitFor();
   for (const key of ['k', 'k', 'k', 'j']) await page.keyboard.press(key);
@@ -207,11 +207,12 @@ test('a person without a mouse finds, reads and answers a message, and sees wher
   await page.locator('.panel').waitFor({ state: 'detached' });
   await page.keyboard.press('p');
   await page.getByRole('heading', { name: 'Pause all mailboxes?' }).waitFor();
-  assert.equal(await focused(page), 'Cancel');
+  await focused(page, 'Cancel');
 });
 
-function focused(page: Page): Promise<string> {
-  return page.evaluate('document.activeElement.textContent') as Promise<string>;
+/** Resolves when the element with this text has the focus. */
+async function focused(page: Page, text: string): Promise<void> {
+  await page.waitForFunction(`document.activeElement.textContent === '${text}'`);
 }
 
 test('axe finds no fault in any view, dark or light', async (context) => {
