@@ -45,7 +45,7 @@ function addCheck(store: Command): void {
     paused: 'mailboxes from which nothing is delivered; "": all',
     store: 'its id; null when it cannot be read',
     epoch: 'counts its owners',
-    history: 'settled mail that is kept: files, bytes, messages, begin, end, faults',
+    history: 'settled mail: files, bytes, messages, begin, end, faults',
     sound: 'false: something in it is damaged',
     faults: 'what is damaged, in sentences',
     kept: 'damage that was found earlier, in sentences',
