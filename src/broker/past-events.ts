@@ -4,7 +4,8 @@
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
 import { type Disk, realDisk } from '../journal/disk.ts';
-import { listPast, prologueOf } from '../journal/past-files.ts';
+import { prologueOf } from '../journal/history-file.ts';
+import { listPast } from '../journal/past-files.ts';
 import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { EventsOfRecord } from './event-ring.ts';

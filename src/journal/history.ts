@@ -146,11 +146,14 @@ export class History {
     await this.#tidying;
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, isLive);
+    const starts = this.#starts(log);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
       const bytes = await this.#disk.read(path);
       if (!bytes) continue;
-      const rest = eraser.rest({ id: file, bytes }, this.#startBehind(file, log));
+      const behind = starts.filter(({ id }) => inOrder(file, id) < 0);
+      const end = Math.min(Number.MAX_VALUE, ...behind.map(({ start }) => start));
+      const rest = eraser.rest({ id: file, bytes }, end);
       if (rest) await this.#replace(file, rest);
       else this.#remove(file);
     }
@@ -178,15 +181,16 @@ export class History {
     this.#files.splice(at, 1);
   }
 
-  /** The lowest number at which a file or a segment behind this one begins: from there on its records do not count. */
-  #startBehind(file: SegmentId, log: readonly SegmentId[]): number {
-    const behind = (each: SegmentId) => inOrder(file, each) < 0;
+  /** Where the files of history and the segments of the log begin, as far as they say so. */
+  #starts(log: readonly SegmentId[]): { readonly id: SegmentId; readonly start: number }[] {
     const paths = [
-      ...this.#files.filter(behind).map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
-      ...log.filter(behind).map((id) => ({ id, path: segmentPath(this.#folder, id) })),
+      ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
+      ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
     ];
-    const starts = paths.map(({ id, path }) => startIn(this.#disk, path, id)?.sequence);
-    return Math.min(...starts.map((start) => start || Number.MAX_VALUE), Number.MAX_VALUE);
+    return paths.flatMap(({ id, path }) => {
+      const start = startIn(this.#disk, path, id)?.sequence ?? 0;
+      return start > 0 ? [{ id, start }] : [];
+    });
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {

@@ -11,8 +11,8 @@ import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import { prologueOf } from './history-file.ts';
 import { MailTracker } from './known-mail.ts';
-import { prologueOf } from './past-files.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
