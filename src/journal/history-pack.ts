@@ -39,9 +39,11 @@ export function packed(sources: readonly PackSource[], target: SegmentId): Packe
   } as const;
   const packer = new Packer(segmentSeed(target), first);
   const left = sources.filter(({ id, bytes }, index) => {
-    if (!starts[index]) return true;
+    const start = starts[index]?.sequence;
+    if (start === undefined) return true;
     const end = Math.min(Number.MAX_VALUE, ...sequences.slice(index + 1));
-    return packer.add(bytes, id, end);
+    // A later file that begins before this one has all of it: another owner died while it packed them.
+    return start <= end && packer.add(bytes, id, end);
   });
   return left.length > 0
     ? { buffers: [], left: left.map(({ id }) => id) }

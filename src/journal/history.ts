@@ -16,7 +16,14 @@ import { HistoryEraser } from './history-erase.ts';
 import { beginOf, startIn } from './history-file.ts';
 import { packed } from './history-pack.ts';
 import type { JournalLimits } from './journal-options.ts';
-import { historyFilePath, historyPath, inOrder, listHistory, segmentPath } from './paths.ts';
+import {
+  historyFilePath,
+  historyPath,
+  inOrder,
+  listHistory,
+  listQuarantine,
+  segmentPath,
+} from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 
 /** How much history is kept, at least if there is room for it. */
@@ -214,7 +221,8 @@ export class History {
       // So many that it is worth it to look when each begins.
       if (this.#files.length <= this.#limits.filesMax) return undefined;
       for (const file of this.#files) file.begin ??= this.#beginOf(file);
-      return packRun(this.#files, log, this.#limits);
+      const between = [...log, ...listQuarantine(this.#disk, this.#folder)];
+      return packRun(this.#files, between, this.#limits);
     };
     for (let run = nextRun(); run; run = nextRun()) {
       if (!(await this.#pack(run)) || this.#isClosing) return;
@@ -366,18 +374,19 @@ interface PackedFile extends HistoryFile {
 }
 
 /**
- * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
- * of the log lies within it, since the files are read in the order of their names.
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
+ * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
+ * names.
  */
 export function packRun<File extends PackedFile>(
   files: readonly File[],
-  log: readonly SegmentId[],
+  between: readonly SegmentId[],
   { bytesMax, msMax, filesMax }: PackLimits,
 ): readonly File[] | undefined {
   const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < bytesMax && !isLeft;
   if (files.filter(isSmall).length <= filesMax) return undefined;
   const isCut = (file: File, behind: File) =>
-    log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
+    between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
   let best: readonly File[] = [];
   for (let end = files.length; end > best.length; end--) {
     const last = files[end - 1];

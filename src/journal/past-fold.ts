@@ -11,7 +11,7 @@ import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { prologueOf } from './history-file.ts';
+import { prologueOf, startOf } from './history-file.ts';
 import { MailTracker } from './known-mail.ts';
 import {
   decodeRecord,
@@ -132,8 +132,10 @@ export class PastFold {
     // are history by now.
     const isNumbered = prologue?.start !== undefined && numberEnd < Number.POSITIVE_INFINITY;
     const counting = prologue && !isNumbered ? (file.bytes ?? bytes.length) : bytes.length;
-    // There is no number by which a second copy would be known.
-    const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
+    // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
+    const isCovered =
+      isSame && isWithoutStamps ? true : (startOf(bytes, file)?.sequence ?? 0) > numberEnd;
+    const length = isCovered ? 0 : Math.min(counting, bytes.length);
     this.#file = {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
