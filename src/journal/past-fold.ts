@@ -129,12 +129,13 @@ export class PastFold {
     const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
     if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
     // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
-    // are history by now.
-    const isNumbered = prologue?.start !== undefined && numberEnd < Number.POSITIVE_INFINITY;
-    const counting = prologue && !isNumbered ? (file.bytes ?? bytes.length) : bytes.length;
+    // are history by now. A packed file, which has no prologue, counts as a whole.
+    const start = startOf(bytes, file)?.sequence;
+    const isLast = numberEnd === Number.POSITIVE_INFINITY;
+    const isNumbered = prologue ? prologue.start !== undefined && !isLast : start !== undefined;
+    const counting = isNumbered ? bytes.length : (file.bytes ?? bytes.length);
     // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
-    const isCovered =
-      isSame && isWithoutStamps ? true : (startOf(bytes, file)?.sequence ?? 0) > numberEnd;
+    const isCovered = (isSame && isWithoutStamps) || (start ?? 0) > numberEnd;
     const length = isCovered ? 0 : Math.min(counting, bytes.length);
     this.#file = {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
