@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, startIn } from './history-file.ts';
-import { packed } from './history-pack.ts';
+import { type Packed, type PackSource, packed } from './history-pack.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
   historyFilePath,
@@ -49,7 +49,8 @@ interface KnownFile extends HistoryFile {
 /** Where a file begins in the sequence. */
 interface FileStart {
   readonly id: SegmentId;
-  readonly start: number;
+  /** undefined if an earlier version wrote it. */
+  readonly start: number | undefined;
 }
 
 const writeBytesMax = 1_048_576;
@@ -198,10 +199,7 @@ export class History {
       ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
       ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
     ];
-    return paths.flatMap(({ id, path }) => {
-      const start = startIn(this.#disk, path, id)?.sequence ?? 0;
-      return start > 0 ? [{ id, start }] : [];
-    });
+    return paths.map(({ id, path }) => ({ id, start: startIn(this.#disk, path, id)?.sequence }));
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -249,13 +247,13 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: { id: SegmentId; bytes: Buffer }[] = [];
+    const sources: PackSource[] = [];
     for (const file of run) {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = packed(sources, target, startBehind(target, this.#starts(log)));
+    const { buffers, left } = this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -278,6 +276,14 @@ export class History {
       this.#files.splice(index, 1);
     }
     return true;
+  }
+
+  #packed(sources: readonly PackSource[], target: SegmentId, log: readonly SegmentId[]): Packed {
+    const starts = this.#starts(log);
+    const isBehindEarlier = starts.some(({ id, start }) => {
+      return start === undefined && inOrder(id, target) < 0;
+    });
+    return packed(sources, target, startBehind(target, starts), isBehindEarlier);
   }
 
   /** Returns the length; undefined if there is no room. */
@@ -350,7 +356,7 @@ export class History {
 /** The lowest number at which a file behind this one begins: from there on its records do not count. */
 function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
   const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
-  return Math.min(Number.MAX_VALUE, ...behind);
+  return Math.min(Number.MAX_VALUE, ...behind.map((start) => start || Number.MAX_VALUE));
 }
 
 export interface PackLimits {
