@@ -152,12 +152,22 @@ export class History {
    * Takes the messages of a mailbox out of history, or all for ''. `log`: the segments behind or between its files.
    * `isLive`: the message is not settled.
    */
-  async erase(
+  erase(
     mailbox: Name | '',
     log: readonly SegmentId[],
     isLive: (number: number) => boolean,
   ): Promise<Erased> {
-    await this.#tidying;
+    const erased = this.#tidying.then(() => this.#erase(mailbox, log, isLive));
+    // What is packed meanwhile would not be erased.
+    this.#tidying = erased.then(() => {}).catch(ignoreFault);
+    return erased;
+  }
+
+  async #erase(
+    mailbox: Name | '',
+    log: readonly SegmentId[],
+    isLive: (number: number) => boolean,
+  ): Promise<Erased> {
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, isLive);
     const starts = this.#starts(log);
