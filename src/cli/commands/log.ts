@@ -33,7 +33,7 @@ import { confirmed, say, showProgress, warn, writeReport, writeResult } from '..
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { erase } from './log-erase.ts';
 import { brokerAt, requireTerminal, withBroker } from './look.ts';
-import { sayNone, storeFault } from './store.ts';
+import { sayNone } from './store.ts';
 
 interface LogLine {
   readonly query: MessageQuery;
@@ -185,9 +185,8 @@ class LogCommand {
           ? brokerSource((await context.broker(this.#line.at)).mail)
           : storeSource(folder);
       return await this.#print(source);
-    } catch (error) {
+    } finally {
       showProgress('');
-      throw folder === undefined ? error : storeFault(folder, error);
     }
   }
 
