@@ -40,6 +40,12 @@ export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | 
   return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
 }
 
+/** The number of the first record behind the prologue of a segment; undefined for a packed file, and as startOf(). */
+export function ownStartIn(disk: Disk, path: string, id: SegmentId): number | undefined {
+  const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  return own && !own.isPacked ? own.stamp.sequence : undefined;
+}
+
 /** When the first of its own records was written; undefined if it is not known. */
 export function beginOf(disk: Disk, path: string, id: SegmentId): number | undefined {
   const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
@@ -53,19 +59,24 @@ function readStart(readPart: ReadPart, id: SegmentId): StampRecord | undefined {
   return { ...own.stamp, sequence: Math.min(own.stamp.sequence, prologue?.begin ?? Infinity) };
 }
 
+interface OwnStamp {
+  readonly stamp: StampRecord;
+  readonly end: number;
+  readonly isPacked: boolean;
+}
+
 /** The stamp behind a prologue, or the first one of a packed file, and where it ends. */
-function findStamp(
-  readPart: ReadPart,
-  id: SegmentId,
-): { readonly stamp: StampRecord; readonly end: number } | undefined {
+function findStamp(readPart: ReadPart, id: SegmentId): OwnStamp | undefined {
   const first = storeRecordAt(readPart, 0, id);
-  if (first?.record.kind === 'stamp') return { stamp: first.record, end: first.end };
+  if (first?.record.kind === 'stamp') {
+    return { stamp: first.record, end: first.end, isPacked: true };
+  }
   // A segment begins with two copies of its header, and the first may be corrupt.
   const second = first ?? storeRecordAt(readPart, recordBytes(readPart(0, recordHeaderBytes)), id);
   if (second?.record.kind !== 'segment') return undefined;
   const end = (first ? second.end : second.offset) + second.record.prologueBytes;
   const last = storeRecordAt(readPart, end - stampBytes, id);
-  return last?.record.kind === 'stamp' ? { stamp: last.record, end } : undefined;
+  return last?.record.kind === 'stamp' ? { stamp: last.record, end, isPacked: false } : undefined;
 }
 
 /** The prologue of a segment. */

@@ -46,6 +46,12 @@ interface KnownFile extends HistoryFile {
   isLeft: boolean;
 }
 
+/** Where a file begins in the sequence. */
+interface FileStart {
+  readonly id: SegmentId;
+  readonly start: number;
+}
+
 const writeBytesMax = 1_048_576;
 
 export class History {
@@ -158,9 +164,7 @@ export class History {
       const path = historyFilePath(this.#folder, file);
       const bytes = await this.#disk.read(path);
       if (!bytes) continue;
-      const behind = starts.filter(({ id }) => inOrder(file, id) < 0);
-      const end = Math.min(Number.MAX_VALUE, ...behind.map(({ start }) => start));
-      const rest = eraser.rest({ id: file, bytes }, end);
+      const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
       if (rest) await this.#replace(file, rest);
       else this.#remove(file);
     }
@@ -189,7 +193,7 @@ export class History {
   }
 
   /** Where the files of history and the segments of the log begin, as far as they say so. */
-  #starts(log: readonly SegmentId[]): { readonly id: SegmentId; readonly start: number }[] {
+  #starts(log: readonly SegmentId[]): FileStart[] {
     const paths = [
       ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
       ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
@@ -225,7 +229,7 @@ export class History {
       return packRun(this.#files, between, this.#limits);
     };
     for (let run = nextRun(); run; run = nextRun()) {
-      if (!(await this.#pack(run)) || this.#isClosing) return;
+      if (!(await this.#pack(run, log)) || this.#isClosing) return;
     }
   }
 
@@ -242,7 +246,7 @@ export class History {
   }
 
   /** False if nothing was gained. */
-  async #pack(run: readonly KnownFile[]): Promise<boolean> {
+  async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
     const sources: { id: SegmentId; bytes: Buffer }[] = [];
@@ -251,7 +255,7 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = packed(sources, target);
+    const { buffers, left } = packed(sources, target, startBehind(target, this.#starts(log)));
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -341,6 +345,12 @@ export class History {
     });
     return this.#known;
   }
+}
+
+/** The lowest number at which a file behind this one begins: from there on its records do not count. */
+function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
+  const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
+  return Math.min(Number.MAX_VALUE, ...behind);
 }
 
 export interface PackLimits {
