@@ -258,7 +258,7 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (bytes) sources.push({ id: file, bytes });
     }
-    const end = this.#startBehind(oldest, log);
+    const end = startBehind(oldest, this.#starts(log));
     const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
