@@ -4,7 +4,7 @@
 // 1. take() moves a segment here. The names are synced before the folder of its epoch is removed.
 // 2. tidy() packs runs of small files into one: written aside, synced, renamed over the newest of the run, the name
 //    synced; then the others go. A crash in between leaves records twice, which their numbers tell.
-//    Then the oldest files go that are beyond the bound.
+//    Then the oldest files go that are beyond the bound. What later files need of them stays in a small one in front.
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
@@ -15,6 +15,7 @@ import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, startIn } from './history-file.ts';
 import { type Packed, type PackSource, packed } from './history-pack.ts';
+import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
   historyFilePath,
@@ -49,7 +50,7 @@ interface KnownFile extends HistoryFile {
 /** Where a file begins in the sequence. */
 interface FileStart {
   readonly id: SegmentId;
-  /** undefined if an earlier version wrote it. */
+  /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
   readonly start: number | undefined;
 }
 
@@ -70,6 +71,8 @@ export class History {
   #isClosing = false;
   /** Asked before a file is removed or replaced, since a newer owner may have packed others into it. */
   mayChange: () => boolean = () => true;
+  /** Asked whether the message with this number is not settled: then the log has a copy of it. */
+  isLive: (number: number) => boolean = () => false;
 
   /** `time`: the wall clock, in milliseconds since 1970. */
   constructor(
@@ -150,26 +153,17 @@ export class History {
 
   /**
    * Takes the messages of a mailbox out of history, or all for ''. `log`: the segments behind or between its files.
-   * `isLive`: the message is not settled.
    */
-  erase(
-    mailbox: Name | '',
-    log: readonly SegmentId[],
-    isLive: (number: number) => boolean,
-  ): Promise<Erased> {
-    const erased = this.#tidying.then(() => this.#erase(mailbox, log, isLive));
-    // What is packed meanwhile would not be erased.
-    this.#tidying = erased.then(() => {}).catch(ignoreFault);
+  erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
+    // Packing beside it would write again what it takes out.
+    const erased = this.#tidying.then(() => this.#erase(mailbox, log));
+    this.#tidying = erased.then(() => {}, ignoreFault);
     return erased;
   }
 
-  async #erase(
-    mailbox: Name | '',
-    log: readonly SegmentId[],
-    isLive: (number: number) => boolean,
-  ): Promise<Erased> {
+  async #erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
     const bytesBefore = this.bytes;
-    const eraser = new HistoryEraser(mailbox, isLive);
+    const eraser = new HistoryEraser(mailbox, this.isLive);
     const starts = this.#starts(log);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
@@ -241,16 +235,48 @@ export class History {
     }
   }
 
-  #trim(log: readonly SegmentId[]): void {
-    if (!this.#mayGoOn()) return;
+  async #trim(log: readonly SegmentId[]): Promise<void> {
     const { bytesMax, ageMsMax } = this.#bound;
-    while (this.bytes > bytesMax && this.giveUpOldest());
-    const before = this.#time() - ageMsMax;
-    for (let [oldest] = this.#files; oldest; [oldest] = this.#files) {
-      const begin = this.#beginBehind(oldest, log);
-      if (begin === undefined || begin >= before) return;
-      this.giveUpOldest();
+    while (bytesMax === 0 && this.#mayGoOn() && this.giveUpOldest());
+    for (;;) {
+      const oldest = this.#files.find((file) => !isResidue(file));
+      if (!oldest || !this.#mayGoOn()) return;
+      const end = this.#beginBehind(oldest, log);
+      const isOld = end !== undefined && end < this.#time() - ageMsMax;
+      if (!isOld && this.bytes <= bytesMax) return;
+      await this.#retire(oldest, log);
     }
+  }
+
+  /** Removes the oldest file. The residue takes what later ones need of it, or goes, too, if there is no room. */
+  async #retire(oldest: KnownFile, log: readonly SegmentId[]): Promise<void> {
+    const before = this.#files.find(isResidue);
+    const starts = this.#starts(log);
+    const end = startBehind(oldest, starts);
+    const start = starts.find(({ id }) => isSame(id, oldest))?.start ?? 0;
+    // Of a file that begins above a later one, that one has all.
+    const isCovered = start > end;
+    const sources: PackSource[] = [];
+    for (const file of [...(before ? [before] : []), ...(isCovered ? [] : [oldest])]) {
+      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      if (bytes) sources.push({ id: file, bytes });
+    }
+    const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
+    const aside = this.#pathAside(residueId);
+    const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
+    if (!this.#mayGoOn()) return;
+    const at = this.#files.findIndex(isResidue);
+    if (at !== -1) this.#files.splice(at, 1);
+    if (bytes === undefined) {
+      this.#disk.removeFile(aside);
+      this.#disk.removeFile(historyFilePath(this.#folder, residueId));
+    } else {
+      this.#disk.rename(aside, historyFilePath(this.#folder, residueId));
+      this.#files.unshift(known(residueId, bytes));
+      // The file must not go before the name leads to what is needed of it.
+      await this.#disk.syncFolder(historyPath(this.#folder));
+    }
+    this.#remove(oldest);
   }
 
   /** False if nothing was gained. */
@@ -291,7 +317,7 @@ export class History {
   #packed(sources: readonly PackSource[], target: SegmentId, log: readonly SegmentId[]): Packed {
     const starts = this.#starts(log);
     const isBehindEarlier = starts.some(({ id, start }) => {
-      return start === undefined && inOrder(id, target) < 0;
+      return !start && inOrder(id, target) < 0;
     });
     return packed(sources, target, startBehind(target, starts), isBehindEarlier);
   }
@@ -299,8 +325,9 @@ export class History {
   /** Returns the length; undefined if there is no room. */
   async #writeAside(path: string, buffers: readonly Buffer[]): Promise<number | undefined> {
     this.#disk.removeFile(path);
-    const file = this.#disk.create(path);
+    let file: DiskFile | undefined;
     try {
+      file = this.#disk.create(path);
       let bytes = 0;
       for (const part of parts(buffers)) {
         writeWhole(file, part, bytes);
@@ -313,7 +340,7 @@ export class History {
       this.#disk.removeFile(path);
       throw error;
     } finally {
-      file.close();
+      file?.close();
     }
   }
 
@@ -374,6 +401,8 @@ export interface PackLimits {
   readonly bytesMax: number;
   /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
   readonly msMax: number;
+  /** Longest residue. */
+  readonly residueBytesMax: number;
   /** More small files than this are packed. */
   readonly filesMax: number;
 }
@@ -381,6 +410,8 @@ export interface PackLimits {
 /** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
 const bytesShare = 2;
 const timeShare = 8;
+/** The residue is at most this part of the bytes of the bound. */
+const residueShare = 8;
 
 export function packLimits(
   { bytesMax, ageMsMax }: HistoryBound,
@@ -389,6 +420,7 @@ export function packLimits(
   return {
     bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
     msMax: ageMsMax / timeShare,
+    residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
     filesMax: 2 * segmentsCompact,
   };
 }
@@ -407,9 +439,9 @@ interface PackedFile extends HistoryFile {
 export function packRun<File extends PackedFile>(
   files: readonly File[],
   between: readonly SegmentId[],
-  { bytesMax, msMax, filesMax }: PackLimits,
+  { bytesMax, msMax, filesMax }: Omit<PackLimits, 'residueBytesMax'>,
 ): readonly File[] | undefined {
-  const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < bytesMax && !isLeft;
+  const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
   if (files.filter(isSmall).length <= filesMax) return undefined;
   const isCut = (file: File, behind: File) =>
     between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);

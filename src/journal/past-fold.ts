@@ -12,6 +12,7 @@ import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { prologueOf, startOf } from './history-file.ts';
+import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
 import {
   decodeRecord,
@@ -156,7 +157,7 @@ export class PastFold {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
-      isPacked: !prologue && start !== undefined,
+      isPacked: !prologue && start !== undefined && !isResidue(file),
       next: 0,
       reached: 0,
       isLost: false,
@@ -346,9 +347,14 @@ export class PastFold {
         this.#endRestated(file, record.settles);
         return this.#learn(file, { ...record, envelope, also });
       }
-      case 'copied':
-        if (this.#isUnknown(record.envelope) && !isSeen) this.#learn(file, record);
+      case 'copied': {
+        const { number } = record.envelope;
+        // It may be read again when it has more; a message that is unknown by then has ended.
+        const isEnded = isResidue(file) && number <= this.#newest;
+        if (this.#isUnknown(record.envelope) && !isSeen && !isEnded) this.#learn(file, record);
+        if (isResidue(file)) this.#newest = Math.max(this.#newest, number);
         return;
+      }
       case 'offered':
       case 'released':
       case 'moved':
