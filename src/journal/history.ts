@@ -148,6 +148,7 @@ export class History {
   }
 
   async #erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
+    this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
     for (const file of [...this.#files]) {
