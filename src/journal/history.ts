@@ -17,7 +17,14 @@ import { beginOf, startIn } from './history-file.ts';
 import { type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
-import { historyFilePath, historyPath, inOrder, listHistory, segmentPath } from './paths.ts';
+import {
+  historyFilePath,
+  historyPath,
+  inOrder,
+  listHistory,
+  listQuarantine,
+  segmentPath,
+} from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 
 /** How much history is kept, at least if there is room for it. */
@@ -38,6 +45,12 @@ interface KnownFile extends HistoryFile {
   begin: number | undefined;
   /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
   isLeft: boolean;
+}
+
+/** Where a file begins in the sequence. */
+interface FileStart {
+  readonly id: SegmentId;
+  readonly start: number;
 }
 
 const writeBytesMax = 1_048_576;
@@ -151,11 +164,12 @@ export class History {
     this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
+    const starts = this.#starts(log);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
       const bytes = await this.#disk.read(path);
       if (!bytes) continue;
-      const rest = eraser.rest({ id: file, bytes }, this.#startBehind(file, log));
+      const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
       if (rest) await this.#replace(file, rest);
       else this.#remove(file);
     }
@@ -183,15 +197,16 @@ export class History {
     this.#files.splice(at, 1);
   }
 
-  /** The lowest number at which a file or a segment behind this one begins: from there on its records do not count. */
-  #startBehind(file: SegmentId, log: readonly SegmentId[]): number {
-    const behind = (each: SegmentId) => inOrder(file, each) < 0;
+  /** Where the files of history and the segments of the log begin, as far as they say so. */
+  #starts(log: readonly SegmentId[]): FileStart[] {
     const paths = [
-      ...this.#files.filter(behind).map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
-      ...log.filter(behind).map((id) => ({ id, path: segmentPath(this.#folder, id) })),
+      ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
+      ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
     ];
-    const starts = paths.map(({ id, path }) => startIn(this.#disk, path, id)?.sequence);
-    return Math.min(...starts.map((start) => start || Number.MAX_VALUE), Number.MAX_VALUE);
+    return paths.flatMap(({ id, path }) => {
+      const start = startIn(this.#disk, path, id)?.sequence ?? 0;
+      return start > 0 ? [{ id, start }] : [];
+    });
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -215,10 +230,11 @@ export class History {
       // So many that it is worth it to look when each begins.
       if (this.#files.length <= this.#limits.filesMax) return undefined;
       for (const file of this.#files) file.begin ??= this.#beginOf(file);
-      return packRun(this.#files, log, this.#limits);
+      const between = [...log, ...listQuarantine(this.#disk, this.#folder)];
+      return packRun(this.#files, between, this.#limits);
     };
     for (let run = nextRun(); run; run = nextRun()) {
-      if (!(await this.#pack(run)) || this.#isClosing) return;
+      if (!(await this.#pack(run, log)) || this.#isClosing) return;
     }
   }
 
@@ -243,7 +259,7 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (bytes) sources.push({ id: file, bytes });
     }
-    const end = this.#startBehind(oldest, log);
+    const end = startBehind(oldest, this.#starts(log));
     const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
@@ -263,7 +279,7 @@ export class History {
   }
 
   /** False if nothing was gained. */
-  async #pack(run: readonly KnownFile[]): Promise<boolean> {
+  async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
     const sources: { id: SegmentId; bytes: Buffer }[] = [];
@@ -272,7 +288,7 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = packed(sources, target);
+    const { buffers, left } = packed(sources, target, startBehind(target, this.#starts(log)));
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -365,6 +381,12 @@ export class History {
   }
 }
 
+/** The lowest number at which a file behind this one begins: from there on its records do not count. */
+function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
+  const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
+  return Math.min(Number.MAX_VALUE, ...behind);
+}
+
 export interface PackLimits {
   /** Longest packed file. */
   readonly bytesMax: number;
@@ -401,18 +423,19 @@ interface PackedFile extends HistoryFile {
 }
 
 /**
- * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
- * of the log lies within it, since the files are read in the order of their names.
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
+ * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
+ * names.
  */
 export function packRun<File extends PackedFile>(
   files: readonly File[],
-  log: readonly SegmentId[],
+  between: readonly SegmentId[],
   { bytesMax, msMax, filesMax }: Omit<PackLimits, 'residueBytesMax'>,
 ): readonly File[] | undefined {
   const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
   if (files.filter(isSmall).length <= filesMax) return undefined;
   const isCut = (file: File, behind: File) =>
-    log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
+    between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
   let best: readonly File[] = [];
   for (let end = files.length; end > best.length; end--) {
     const last = files[end - 1];
