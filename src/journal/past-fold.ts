@@ -146,7 +146,7 @@ export class PastFold {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
-      isPacked: !prologue && start !== undefined,
+      isPacked: !prologue && start !== undefined && !isResidue(file),
       next: 0,
       reached: 0,
       isLost: false,
