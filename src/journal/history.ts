@@ -63,6 +63,7 @@ export class History {
   readonly #time: () => number;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
+  #hasFolder = false;
   /** Files were moved here whose names are not synced. */
   #isUnsynced = false;
   #tidying: Promise<void> = Promise.resolve();
@@ -101,6 +102,8 @@ export class History {
   async prepare(): Promise<void> {
     if (this.#bound.bytesMax === 0) return;
     const isNew = this.#whileFull(() => this.#disk.makeFolder(historyPath(this.#folder)));
+    // A disk without a free inode may have none for the folder.
+    this.#hasFolder = isNew !== undefined;
     if (isNew) await this.#disk.syncFolder(this.#folder);
   }
 
@@ -112,6 +115,7 @@ export class History {
     const isKnown = this.#files.some((file) => isSame(file, id));
     const isMoved =
       this.#bound.bytesMax > 0 &&
+      this.#hasFolder &&
       !isKnown &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));
