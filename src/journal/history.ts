@@ -64,6 +64,7 @@ export class History {
   readonly #time: () => number;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
+  #hasFolder = false;
   /** Files were moved here whose names are not synced. */
   #isUnsynced = false;
   #tidying: Promise<void> = Promise.resolve();
@@ -102,6 +103,8 @@ export class History {
   async prepare(): Promise<void> {
     if (this.#bound.bytesMax === 0) return;
     const isNew = this.#whileFull(() => this.#disk.makeFolder(historyPath(this.#folder)));
+    // A disk without a free inode may have none for the folder.
+    this.#hasFolder = isNew !== undefined;
     if (isNew) await this.#disk.syncFolder(this.#folder);
   }
 
@@ -113,6 +116,7 @@ export class History {
     const isKnown = this.#files.some((file) => isSame(file, id));
     const isMoved =
       this.#bound.bytesMax > 0 &&
+      this.#hasFolder &&
       !isKnown &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));
@@ -162,6 +166,7 @@ export class History {
   }
 
   async #erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
+    this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
     const starts = this.#starts(log);
