@@ -3,10 +3,10 @@
 import { cancelled } from '../base/errors.ts';
 import { waitMsMax } from '../base/limits.ts';
 import { requireTrustedStore } from '../files/trusted-path.ts';
+import type { PastFilter } from '../journal/past-fold.ts';
 import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
-import type { Envelope } from '../model/message.ts';
 
 export interface FeedOptions {
   /** Bytes of each body that are wanted. */
@@ -16,12 +16,7 @@ export interface FeedOptions {
 
 export interface FeedPastOptions extends FeedOptions {
   /** Spares a reader of files all other messages. A broker sends them all the same. */
-  readonly filter?: FeedFilter | undefined;
-}
-
-export interface FeedFilter {
-  /** `body`: undefined if it is corrupt on disk. */
-  wants(envelope: Envelope, body: Buffer | undefined): boolean;
+  readonly filter?: PastFilter | undefined;
 }
 
 export interface PastEvents {
