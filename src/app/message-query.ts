@@ -22,7 +22,7 @@ export interface SearchFilter {
   /** The whole bodies of messages are needed. */
   readonly needsBodies: boolean;
   /** A quick test of bodies; absent if none is searched. */
-  readonly mayWant?: (bytes: Buffer, begin: number, end: number) => boolean;
+  readonly mayWant?: (record: { bytes: Buffer; body: number; end: number }) => boolean;
   /** `body`: undefined if it is corrupt on disk. Messages must come in the order in which they were stored. */
   wants(envelope: Envelope, body: Buffer | undefined): boolean;
 }
@@ -30,13 +30,13 @@ export interface SearchFilter {
 export class MailSearch implements SearchFilter {
   readonly #query: MessageQuery;
   readonly #text: string;
-  readonly mayWant?: (bytes: Buffer, begin: number, end: number) => boolean;
+  readonly mayWant?: NonNullable<SearchFilter['mayWant']>;
 
   constructor(query: MessageQuery) {
     this.#query = query;
     this.#text = query.text?.toLowerCase() ?? '';
     if (this.#text === '') return;
-    this.mayWant = (bytes, begin, end) => this.#isIn(bytes.toString('utf8', begin, end));
+    this.mayWant = ({ bytes, body, end }) => this.#isIn(bytes.toString('utf8', body, end));
   }
 
   get needsBodies(): boolean {

@@ -23,7 +23,10 @@ assert(
     2 * unreadBytesMax,
   'one batch of events is hardly more than a peer may leave unread',
 );
-/** The newest events that a broker keeps in memory while a session follows them, with their bodies. */
+/**
+ * The newest events that a broker keeps in memory while a session follows them, with their bodies. While several follow,
+ * their frames are kept as well, which at most doubles it.
+ */
 export const eventRingEventsMax = 16_384;
 export const eventRingBytesMax = 8 * 1024 ** 2;
 assert(

@@ -4,6 +4,7 @@ import type { EventsRequest } from '../model/event-requests.ts';
 import type { EventCursor, EventGap, MailEvent } from '../model/mail-events.ts';
 import { deadLetterMailbox, type Name } from '../model/message.ts';
 import { encodeResponse } from '../protocol/codec.ts';
+import { type EventFrame, framesOf, joinFrames, sharedFrames } from './event-frames.ts';
 import type { EventsOfRecord } from './event-ring.ts';
 
 export interface EventBatchLimits {
@@ -11,17 +12,12 @@ export interface EventBatchLimits {
   readonly eventBatchBytesMax: number;
 }
 
-/** Buffers above this size are sent as they are; smaller ones are joined, so that a batch is few writes. */
-const joinBytesMax = 16 * 1024;
-
 export class PendingBatch {
   readonly #request: EventsRequest;
   readonly #limits: EventBatchLimits;
   readonly #mailboxes: ReadonlySet<Name> | undefined;
-  #frames: Buffer[] = [];
-  #count = 0;
+  readonly #frames: EventFrame[] = [];
   #bytes = 0;
-  #lastBody: Buffer | undefined;
   /** The last record that was looked through. */
   seen: number;
   #gap: EventGap | undefined;
@@ -38,24 +34,34 @@ export class PendingBatch {
   }
 
   get isEmpty(): boolean {
-    return this.#count === 0 && this.#gap === undefined;
+    return !this.hasEvents && this.#gap === undefined;
   }
 
   get isFull(): boolean {
     const { eventsPerBatchMax, eventBatchBytesMax } = this.#limits;
-    return this.#count >= eventsPerBatchMax || this.#bytes >= eventBatchBytesMax;
+    return this.#frames.length >= eventsPerBatchMax || this.#bytes >= eventBatchBytesMax;
   }
 
   get hasEvents(): boolean {
-    return this.#count > 0;
+    return this.#frames.length > 0;
   }
 
-  /** False if the batch is to be sent first: it is not empty, and would become too large. */
-  take({ sequence, events }: EventsOfRecord): boolean {
+  /**
+   * False if the batch is to be sent first: it is not empty, and would become too large. `isShared`: other batches may
+   * get the same record.
+   */
+  take(record: EventsOfRecord, isShared = false): boolean {
+    const { sequence, events } = record;
     const wanted = this.#mailboxes ? events.filter((each) => this.#isWanted(each)) : events;
-    if (this.#count > 0 && this.#count + wanted.length > this.#limits.eventsPerBatchMax)
-      return false;
-    for (const event of wanted) this.#add(event);
+    const { length: count } = this.#frames;
+    if (count > 0 && count + wanted.length > this.#limits.eventsPerBatchMax) return false;
+    const { partBytesMax } = this.#request;
+    const isSame = isShared && wanted === events;
+    const frames = isSame ? sharedFrames(record, partBytesMax) : framesOf(wanted, partBytesMax);
+    for (const frame of frames) {
+      this.#frames.push(frame);
+      for (const { length } of frame) this.#bytes += length;
+    }
     this.seen = sequence;
     return true;
   }
@@ -78,29 +84,7 @@ export class PendingBatch {
     const { request } = this.#request;
     const next: EventCursor = { epoch, sequence: this.seen };
     const end = encodeResponse({ kind: 'eventsEnd', request, next, gap: this.#gap, hasMore });
-    return joined([...this.#frames, ...end]);
-  }
-
-  #add(event: MailEvent): void {
-    const { request } = this.#request;
-    const frames =
-      event.kind === 'stored'
-        ? this.#storedFrames(event)
-        : encodeResponse({ kind: 'event', request, event, hasSamePart: false });
-    for (const frame of frames) {
-      this.#frames.push(frame);
-      this.#bytes += frame.length;
-    }
-    this.#count += 1;
-  }
-
-  #storedFrames(event: MailEvent & { kind: 'stored' }): Buffer[] {
-    const { request, partBytesMax } = this.#request;
-    const hasSamePart = event.part !== undefined && event.part === this.#lastBody;
-    this.#lastBody = event.part;
-    const isWhole = event.part === undefined || event.part.length <= partBytesMax;
-    const stored = isWhole ? event : { ...event, part: event.part?.subarray(0, partBytesMax) };
-    return encodeResponse({ kind: 'event', request, event: stored, hasSamePart });
+    return joinFrames([...this.#frames, end], request);
   }
 
   #isWanted(event: MailEvent): boolean {
@@ -123,22 +107,4 @@ export class PendingBatch {
 /** Epoch 0 is that of a client that no broker has answered yet. */
 export function isFromStart({ after }: EventsRequest): boolean {
   return after === 'start' || (typeof after === 'object' && after.epoch === 0);
-}
-
-function joined(frames: readonly Buffer[]): Buffer[] {
-  const buffers: Buffer[] = [];
-  let run: Buffer[] = [];
-  const endRun = () => {
-    if (run.length > 0) buffers.push(run.length === 1 ? (run[0] as Buffer) : Buffer.concat(run));
-    run = [];
-  };
-  for (const frame of frames) {
-    if (frame.length <= joinBytesMax) run.push(frame);
-    else {
-      endRun();
-      buffers.push(frame);
-    }
-  }
-  endRun();
-  return buffers;
 }

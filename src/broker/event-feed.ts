@@ -241,7 +241,7 @@ export class EventFeed {
     let left = this.#limits.eventsPerLook;
     for (const entry of this.#ring.after(batch.seen)) {
       if (left <= 0) return batch.hasEvents ? this.#end(follower) : void this.#due.add(follower);
-      if (batch.isFull || !batch.take(entry)) return this.#end(follower);
+      if (batch.isFull || !batch.take(entry, this.#openCount > 1)) return this.#end(follower);
       left -= entry.events.length;
     }
     batch.seen = this.#ring.last;

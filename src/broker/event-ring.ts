@@ -1,6 +1,7 @@
 // The newest events of a broker, in memory. It is one list for all sessions that follow them, so a slow one costs nothing.
 import type { EventOfRecord } from '../engine/record-events.ts';
 import type { MailEvent } from '../model/mail-events.ts';
+import type { EventFrame } from './event-frames.ts';
 
 export interface EventRingLimits {
   readonly eventRingEventsMax: number;
@@ -12,6 +13,8 @@ export interface EventRingLimits {
 export interface EventsOfRecord {
   readonly sequence: number;
   readonly events: readonly MailEvent[];
+  /** Their frames as one session got them, kept while several sessions follow. */
+  shared?: { readonly partBytesMax: number; readonly frames: readonly EventFrame[] };
 }
 
 /** Records that were written together. */

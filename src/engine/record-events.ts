@@ -42,10 +42,9 @@ type WithoutPlace<Each> = Each extends unknown ? Omit<Each, 'sequence' | 'time'>
 export function eventsOf(record: JournalRecord, mail: KnownMail): EventOfRecord[] {
   switch (record.kind) {
     case 'posted':
-      return [
-        ...storedEvents(record, mail),
-        ...endEvents(record.settles, mail, record.envelope.id),
-      ];
+      return record.settles.length === 0
+        ? storedEvents(record, mail)
+        : storedEvents(record, mail).concat(endEvents(record.settles, mail, record.envelope.id));
     case 'copied':
       return mail.message(record.envelope.number) ? [] : copyEvents(record);
     case 'offered': {

@@ -45,8 +45,18 @@ export interface FoldOptions {
 export interface PastFilter {
   /** `body`: undefined if it is corrupt on disk. */
   wants(envelope: Envelope, body: Buffer | undefined): boolean;
-  /** A quick test before that: false if no message with the body from `begin` up to `end` is wanted. */
-  mayWant?(bytes: Buffer, begin: number, end: number): boolean;
+  /** A quick test before that, of a record's bytes: false if its message is not wanted. */
+  mayWant?(record: RecordBytes): boolean;
+}
+
+/** Where a record with a message lies. */
+export interface RecordBytes {
+  readonly bytes: Buffer;
+  /** Where its fields begin; the id is one of them. */
+  readonly fields: number;
+  /** Where its body begins. */
+  readonly body: number;
+  readonly end: number;
 }
 
 export interface FileToFold extends SegmentId {
@@ -259,7 +269,8 @@ export class PastFold {
     const meta = offset + recordHeaderBytes;
     switch (kind) {
       case 'posted': {
-        const mayWant = this.#filter?.mayWant?.(bytes, bodyOffset, end) ?? true;
+        const mayWant =
+          this.#filter?.mayWant?.({ bytes, fields: meta, body: bodyOffset, end }) ?? true;
         return !mayWant && !this.#knowsAny(bytes, settlesAt(bytes, meta));
       }
       case 'offered':

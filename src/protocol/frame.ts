@@ -13,6 +13,7 @@ export interface Frame {
 
 const lengthBytes = 4;
 const fixedBytes = 12;
+const requestOffset = lengthBytes + 4;
 const prefixBytes = lengthBytes + fixedBytes;
 assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest frame is legal');
 
@@ -32,12 +33,17 @@ export function encodeFrame(frame: Frame): Buffer[] {
   head.writeUInt8(frame.type, 4);
   head.writeUInt8(0, 5);
   head.writeUInt16BE(0, 6);
-  head.writeUInt32BE(frame.request, 8);
+  head.writeUInt32BE(frame.request, requestOffset);
   head.writeUInt32BE(frame.header.length, 12);
   head.set(frame.header, prefixBytes);
   if (!isJoined) return [head, frame.body];
   head.set(frame.body, bodyOffset);
   return [head];
+}
+
+/** Changes the request number of the frame that begins at `offset`. */
+export function setRequest(bytes: Buffer, offset: number, request: number): void {
+  bytes.writeUInt32BE(request, offset + requestOffset);
 }
 
 /**

@@ -7,7 +7,7 @@ import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { exportMessagesMax } from '../base/page-limits.ts';
 import type { StoredEvent } from '../model/mail-events.ts';
-import { deadLetterMailbox } from '../model/message.ts';
+import { deadLetterMailbox, type Envelope } from '../model/message.ts';
 import type { MailFeed } from './mail-feed.ts';
 import { feedFilter, matchesEnvelope, matchesText } from './mail-filter.ts';
 import type { WireFilter } from './wire.ts';
@@ -68,7 +68,8 @@ async function* textOfAll(
   present: (story: MessageStory, body?: string) => string,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
-  for await (const { events } of feed.past({ partBytesMax: bodyBytesMax, signal })) {
+  const filter = { wants: ({ id }: Envelope) => storyOf(id) !== undefined };
+  for await (const { events } of feed.past({ partBytesMax: bodyBytesMax, signal, filter })) {
     for (const event of events) {
       const story = event.kind === 'stored' ? storyOf(event.envelope.id) : undefined;
       if (story && event.kind === 'stored') yield present(story, event.part && textOf(event.part));

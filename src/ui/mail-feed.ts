@@ -2,9 +2,9 @@
 // those that happen. It hides where the past is read.
 import { readPast } from '../app/store-past.ts';
 import { waitMsMax } from '../base/limits.ts';
+import type { PastFilter } from '../journal/past-fold.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
-import type { Envelope } from '../model/message.ts';
 
 export interface FeedOptions {
   /** Bytes of each body that are wanted. */
@@ -14,12 +14,7 @@ export interface FeedOptions {
 
 export interface FeedPastOptions extends FeedOptions {
   /** Spares a reader of files all other messages. A broker sends them all the same. */
-  readonly filter?: FeedFilter | undefined;
-}
-
-export interface FeedFilter {
-  /** `body`: undefined if it is corrupt on disk. */
-  wants(envelope: Envelope, body: Buffer | undefined): boolean;
+  readonly filter?: PastFilter | undefined;
 }
 
 export interface PastEvents {

@@ -1,8 +1,8 @@
 // What a search or an export of the page asks for.
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
+import type { PastFilter } from '../journal/past-fold.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
-import type { FeedFilter } from './mail-feed.ts';
 import type { WireFilter } from './wire.ts';
 import { textOf } from './wire-events.ts';
 
@@ -44,14 +44,19 @@ function isSide(name: string | undefined, { from, to }: Envelope): boolean {
 }
 
 /** What a reader of the past is to look at: what matches, or would as a dead letter. */
-export function feedFilter(filter: WireFilter): FeedFilter {
-  const { mailbox } = filter;
+export function feedFilter(filter: WireFilter): PastFilter {
+  const { mailbox, text } = filter;
   const isOpen = mailbox === undefined || mailbox === deadLetterMailbox;
   return {
     wants: (envelope, body) =>
       (isOpen || envelope.to === mailbox) &&
       matchesEnvelope(filter, envelope) &&
       matchesText(filter, envelope, body && textOf(body)),
+    // The id is searched as well.
+    mayWant: ({ bytes, fields, body, end }) =>
+      text === undefined ||
+      hitIn(bytes.toString('utf8', body, end), text) >= 0 ||
+      hitIn(bytes.toString('utf8', fields, body), text) >= 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // Events of mail as the page gets them.
 import { StringDecoder } from 'node:string_decoder';
+import { firstCharacters } from '../app/peek.ts';
 import { pageTextCharactersMax } from '../base/page-limits.ts';
 import type { MailEvent } from '../model/mail-events.ts';
 import type { WireEvent, WireStored } from './wire.ts';
@@ -40,10 +41,4 @@ export function inOrder(events: WireEvent[]): WireEvent[] {
 
 function rank({ kind }: WireEvent): number {
   return kind === 'stored' ? 0 : 1;
-}
-
-function firstCharacters(text: string, max: number): string {
-  // A character has one or two units.
-  if (text.length <= max) return text;
-  return [...text.slice(0, 2 * max)].slice(0, max).join('');
 }

@@ -123,8 +123,10 @@ export class TmuxTerminal {
 
   /** The program gets SIGHUP. */
   async end(): Promise<void> {
-    // It has ended already if the program has.
-    await this.#tmux('kill-server').catch(() => {});
+    await this.#tmux('kill-server').catch((error) => {
+      // It has ended already if the program has. Without its socket it would stay for ever.
+      if (!/no server running|server exited/.test(`${error.stderr}`)) throw error;
+    });
   }
 
   #tmux(...words: readonly string[]): Promise<{ stdout: string }> {
