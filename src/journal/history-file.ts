@@ -1,4 +1,5 @@
 // One file of history, or a segment: where its own records begin in the sequence, and what of it counts.
+import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import { decodeStoreRecord, encodeRecord, type StampRecord } from './record-codec.ts';
 import {
@@ -27,8 +28,30 @@ export function startOf(bytes: Buffer, id: SegmentId): StampRecord | undefined {
 
 /** startOf() of a file on disk. */
 export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | undefined {
-  return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  try {
+    return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
 }
+
+/** Of a file that cannot be read there are no bytes: it counts as damaged. undefined if it is not there. */
+export async function readKept(disk: Disk, path: string): Promise<Buffer | undefined> {
+  try {
+    return await disk.read(path);
+  } catch (error) {
+    if (isUnreadable(error)) return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+/** Something else has the name of a file, such as a link, or the user may not read it. */
+function isUnreadable(error: unknown): boolean {
+  return unreadable.has(systemErrorCode(error));
+}
+
+const unreadable: ReadonlySet<string> = new Set(['ELOOP', 'EINVAL', 'EFBIG', 'EISDIR', 'EACCES']);
 
 /** When the first of its own records was written; undefined if it is not known. */
 export function beginOf(disk: Disk, path: string, id: SegmentId): number | undefined {

@@ -13,7 +13,7 @@ import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
-import { beginOf, startIn } from './history-file.ts';
+import { beginOf, readKept, startIn } from './history-file.ts';
 import { packed } from './history-pack.ts';
 import type { JournalLimits } from './journal-options.ts';
 import { historyFilePath, historyPath, inOrder, listHistory, segmentPath } from './paths.ts';
@@ -148,7 +148,7 @@ export class History {
     const eraser = new HistoryEraser(mailbox, isLive);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
-      const bytes = await this.#disk.read(path);
+      const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const rest = eraser.rest({ id: file, bytes }, this.#startBehind(file, log));
       if (rest) await this.#replace(file, rest);
@@ -235,7 +235,7 @@ export class History {
     if (!target) return false;
     const sources: { id: SegmentId; bytes: Buffer }[] = [];
     for (const file of run) {
-      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
