@@ -2,9 +2,10 @@
 // that no text can pass for a head.
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
-import { sanitize, sanitizeLine, sentBy } from '../../app/sanitize.ts';
+import { sanitizeLine, sentBy } from '../../app/sanitize.ts';
 import { byteCount, pastHold } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
+import { sanitize } from '../../base/visible-text.ts';
 import type { Envelope } from '../../model/message.ts';
 import { painted } from '../terminal.ts';
 import type { Standing } from './log-fold.ts';
