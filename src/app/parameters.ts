@@ -236,18 +236,20 @@ export function parseAge(value: unknown, parameter: string): number {
   const [, digits = '', unit = ''] = /^([1-9][0-9]{0,5})([smhd])$/.exec(String(value)) ?? [];
   const ms = unitMs[unit];
   if (ms !== undefined) return Number(digits) * ms;
-  const form = 'a whole number above 0 and a unit: 30s, 5m, 2h, 2d';
-  throw new InvalidValue('bad_parameter', parameter, value, form);
+  throw new InvalidValue('bad_parameter', parameter, value, ageForm);
 }
+
+const ageForm = 'a whole number above 0 and a unit: 30s, 5m, 2h, 2d';
+const sinceForm = 'a time in UTC, such as 2026-11-22 or 2026-11-22T14:02';
 
 /** A length of time before now as for parseAge(), or a time in UTC, as milliseconds since 1970. */
 export function parseSince(value: unknown, parameter: string, nowMs: number): number {
   const text = String(value);
-  if (!timeForm.test(text)) return nowMs - parseAge(value, parameter);
-  const time = Date.parse(/[Z+]|T.*-/.test(text) || !text.includes('T') ? text : `${text}Z`);
+  if (/^\d+[smhd]$/.test(text)) return nowMs - parseAge(value, parameter);
+  const isUtc = /[Z+]|T.*-/.test(text) || !text.includes('T');
+  const time = timeForm.test(text) ? Date.parse(isUtc ? text : `${text}Z`) : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  const form = 'a time in UTC, such as 2026-11-22 or 2026-11-22T14:02';
-  throw new InvalidValue('bad_parameter', parameter, value, form);
+  throw new InvalidValue('bad_parameter', parameter, value, `${ageForm}; or ${sinceForm}`);
 }
 
 /** 0: no limit. */

@@ -4,9 +4,10 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { workingFolder } from '../app/process-facts.ts';
-import { sanitize, sanitizeLine } from '../app/sanitize.ts';
+import { sanitizeLine } from '../app/sanitize.ts';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { shellWord } from '../base/shell.ts';
+import { sanitize } from '../base/visible-text.ts';
 import { emptyFile, nested, valueIn, withEntry, withoutEntry } from './config-edit.ts';
 import {
   checkInProject,

@@ -77,6 +77,8 @@ export interface DiskFile {
 
 /** The unit in which a disk loses bytes. */
 const blockBytes = 4_096;
+/** No file of a store comes near it, and a longer one could take all memory. */
+const wholeBytesMax = 1_073_741_824;
 /** Up to this length a copy and a plain write cost less than a vectored write. */
 const joinBytesMax = 64 * 1024;
 
@@ -205,7 +207,18 @@ class RealFile implements DiskFile {
 }
 
 function openToRead(path: string): number {
-  return withReserve(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW));
+  // Else a named pipe would hold the process until somebody writes into it.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = withReserve(() => openSync(path, flags));
+  const stats = fstatSync(file);
+  if (stats.isFile() && stats.size <= wholeBytesMax) return file;
+  close(file);
+  if (stats.isFile()) throw fault('EFBIG', `${path} is too large for a file of a store`);
+  throw fault('EINVAL', `${path} is not a file`);
+}
+
+function fault(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
 }
 
 function close(file: number): void {

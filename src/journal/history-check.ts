@@ -1,7 +1,7 @@
 // What history has, and what of it is corrupt. Changes nothing.
 import { envelopesOf } from '../model/post.ts';
 import type { Disk } from './disk.ts';
-import { startIn } from './history-file.ts';
+import { readKept, startIn } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
 import {
   historyFilePath,
@@ -38,9 +38,10 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
     const behind = starts.filter((each) => inOrder(id, each.id) < 0).map(({ start }) => start);
     const countEnd = Math.min(Number.MAX_VALUE, ...behind);
     const path = historyFilePath(folder, id);
-    const bytes = (await disk.read(path)) ?? Buffer.alloc(0);
+    const bytes = (await readKept(disk, path)) ?? Buffer.alloc(0);
     bytesRead += bytes.length;
-    let [isBehindHole, isCorrupt] = [false, false];
+    // A file without bytes is none that a broker has moved here.
+    let [isBehindHole, isCorrupt] = [false, bytes.length === 0 && disk.size(path) !== undefined];
     const steps = readEach(
       bytes,
       { ...id, bytes: bytes.length },

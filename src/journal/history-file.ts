@@ -1,4 +1,5 @@
 // One file of history, or a segment: where its own records begin in the sequence, and what of it counts.
+import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import {
   decodeStoreRecord,
@@ -37,18 +38,47 @@ export function startOf(bytes: Buffer, id: SegmentId): StampRecord | undefined {
 
 /** startOf() of a file on disk. */
 export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | undefined {
-  return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  return readStart(partReader(disk, path), id);
 }
 
 /** The number of the first record behind the prologue of a segment; undefined for a packed file, and as startOf(). */
 export function ownStartIn(disk: Disk, path: string, id: SegmentId): number | undefined {
-  const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  const own = findStamp(partReader(disk, path), id);
   return own && !own.isPacked ? own.stamp.sequence : undefined;
 }
 
+/** Of a file that cannot be read there are no bytes: it counts as damaged. undefined if it is not there. */
+export async function readKept(disk: Disk, path: string): Promise<Buffer | undefined> {
+  try {
+    return await disk.read(path);
+  } catch (error) {
+    if (isUnreadable(error)) return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+/** As readKept(). */
+function partReader(disk: Disk, path: string): ReadPart {
+  return (offset, bytes) => {
+    try {
+      return disk.readPart(path, offset, bytes);
+    } catch (error) {
+      if (isUnreadable(error)) return Buffer.alloc(0);
+      throw error;
+    }
+  };
+}
+
+/** Something else has the name of a file, such as a link, or the user may not read it. */
+function isUnreadable(error: unknown): boolean {
+  return unreadable.has(systemErrorCode(error));
+}
+
+const unreadable: ReadonlySet<string> = new Set(['ELOOP', 'EINVAL', 'EFBIG', 'EISDIR', 'EACCES']);
+
 /** When the first of its own records was written; undefined if it is not known. */
 export function beginOf(disk: Disk, path: string, id: SegmentId): number | undefined {
-  const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  const own = findStamp(partReader(disk, path), id);
   return own && own.stamp.time > 0 ? own.stamp.time : undefined;
 }
 

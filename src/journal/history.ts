@@ -13,7 +13,7 @@ import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
-import { beginOf, startIn } from './history-file.ts';
+import { beginOf, readKept, startIn } from './history-file.ts';
 import { type Packed, type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
@@ -172,7 +172,7 @@ export class History {
     const starts = this.#starts(log);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
-      const bytes = await this.#disk.read(path);
+      const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
       if (rest) await this.#replace(file, rest);
@@ -290,7 +290,7 @@ export class History {
     if (!target) return false;
     const sources: PackSource[] = [];
     for (const file of run) {
-      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }

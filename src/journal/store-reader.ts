@@ -9,6 +9,7 @@
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { readKept } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
 import { isBefore, listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
@@ -44,7 +45,7 @@ export async function* readEvents(
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
     const file = past.files[index] as PastFile;
-    const bytes = await readFirst(disk, file.paths);
+    const bytes = await readFirst(disk, file);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
       starts.clear();
@@ -71,9 +72,11 @@ export async function* readEvents(
   yield fold.end();
 }
 
-async function readFirst(disk: Disk, paths: readonly string[]): Promise<Buffer | undefined> {
-  for (const path of paths) {
-    const bytes = await disk.read(path);
+async function readFirst(disk: Disk, file: PastFile): Promise<Buffer | undefined> {
+  // Of the log every file must be readable. One of history that is not costs what it tells, which is a gap.
+  const isLog = file.bytes !== undefined;
+  for (const path of file.paths) {
+    const bytes = await (isLog ? disk.read(path) : readKept(disk, path));
     if (bytes) return bytes;
   }
   return undefined;

@@ -1,7 +1,7 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark and the age of mail.
 import { pauseAdvice, pausedFacts } from '../app/pause-words.ts';
-import { sanitize, sentBy } from '../app/sanitize.ts';
+import { sentBy } from '../app/sanitize.ts';
 import {
   anyOf,
   deliveryTitle,
@@ -19,6 +19,7 @@ import {
 import { partCharactersMax, resultCharactersMax } from '../base/limits.ts';
 import { quoted } from '../base/quoted.ts';
 import { randomId } from '../base/random-id.ts';
+import { sanitize } from '../base/visible-text.ts';
 import type { Delivery, PostResult } from '../model/mail-service.ts';
 import { isShutdown, type MailboxList, type Name, type Origin } from '../model/message.ts';
 import type { OverflowBody } from './overflow-files.ts';

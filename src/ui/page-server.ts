@@ -69,6 +69,9 @@ export class PageServer {
   readonly #options: PageServerOptions;
   readonly #server: Server;
   readonly #access: PageAccess;
+  #connections = 0;
+  /** Those that have not shown the cookie, oldest first. */
+  readonly #strangers = new Set<Socket>();
 
   private constructor(server: Server, access: PageAccess, options: PageServerOptions) {
     this.#server = server;
@@ -82,6 +85,7 @@ export class PageServer {
     const { port } = server.address() as AddressInfo;
     const page = new PageServer(server, new PageAccess(port), options);
     answer = (request, response) => void page.#answer(request, response);
+    server.on('connection', (socket: Socket) => page.#admit(socket));
     return page;
   }
 
@@ -95,6 +99,21 @@ export class PageServer {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+  }
+
+  /** Of too many connections the oldest goes that has not shown the cookie: a stranger cannot keep the page away. */
+  #admit(socket: Socket): void {
+    this.#connections += 1;
+    this.#strangers.add(socket);
+    socket.on('close', () => {
+      this.#connections -= 1;
+      this.#strangers.delete(socket);
+    });
+    if (this.#connections <= pageConnectionsMax) return;
+    const [oldest] = this.#strangers;
+    if (!oldest) return;
+    this.#strangers.delete(oldest);
+    oldest.destroy();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -115,6 +134,7 @@ export class PageServer {
     if (!path.startsWith(this.#access.path)) throw forbidden();
     const address = path.slice(this.#access.path.length);
     if (!this.#access.isAllowed(request.headers, accessKind(request, address))) throw forbidden();
+    this.#strangers.delete(request.socket);
     const file = this.#options.files.get(address);
     if (request.method === 'GET' && file) {
       response.setHeader('content-type', file.type);
@@ -198,7 +218,6 @@ async function listen(port: number, answer: RequestListener): Promise<Server> {
     maxHeaderSize: pageHeadBytesMax,
   });
   server.on('request', answer);
-  server.maxConnections = pageConnectionsMax;
   server.on('upgrade', hangUp).on('connect', hangUp);
   server.on('clientError', (_error, socket) => hangUp(undefined, socket as Socket));
   try {

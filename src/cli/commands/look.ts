@@ -11,12 +11,13 @@ import {
   parsePort,
 } from '../../app/parameters.ts';
 import { firstLine, partText, peekPages } from '../../app/peek.ts';
-import { placed, sanitize, sanitizeLine } from '../../app/sanitize.ts';
+import { placed, sanitizeLine } from '../../app/sanitize.ts';
 import { byteCount, described, lines, messages, moreThere, pastHold } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { fetchMessagesMax, peekMessagesDefault } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { shellWord } from '../../base/shell.ts';
+import { sanitize } from '../../base/visible-text.ts';
 import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
 import { type Envelope, type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';

@@ -3,9 +3,10 @@
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
 import { firstCharacters } from '../../app/peek.ts';
-import { sanitize, sanitizeLine, sentBy } from '../../app/sanitize.ts';
+import { sanitizeLine, sentBy } from '../../app/sanitize.ts';
 import { byteCount, pastHold } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
+import { sanitize } from '../../base/visible-text.ts';
 import type { Envelope } from '../../model/message.ts';
 import { painted } from '../terminal.ts';
 import type { Standing } from './log-fold.ts';

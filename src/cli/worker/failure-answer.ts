@@ -1,6 +1,6 @@
 // What `ipc work` answers in its own words: that a job failed for good, or that it ends. The first line is for
 // people and programs alike; `ask` and `--json` find the reason of a failure in it.
-import { sanitize } from '../../app/sanitize.ts';
+import { sanitize } from '../../base/visible-text.ts';
 import type { Envelope } from '../../model/message.ts';
 
 const reportHead = 'ipc work: ';

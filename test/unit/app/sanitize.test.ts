@@ -1,8 +1,9 @@
 // What a peer can write, and what is seen of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sanitize, sanitizeLine } from '../../../src/app/sanitize.ts';
+import { sanitizeLine } from '../../../src/app/sanitize.ts';
 import { quoted } from '../../../src/base/quoted.ts';
+import { sanitize } from '../../../src/base/visible-text.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
 /** As Unicode 15 has them: Cc, Cf, Zl, Zp and Default_Ignorable_Code_Point. Later ones may add some. */

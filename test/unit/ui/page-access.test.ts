@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { pageConnectionsMax } from '../../../src/base/page-limits.ts';
 import { type PagePlace, pagePlace, statusOf, storedEvent } from '../../support/told-page.ts';
 
 const secret = 'secret words';
@@ -413,6 +414,20 @@ test('a port that is taken is an error that names the option', async (context) =
     code: 'port_taken',
     hint: 'use the `ipc ui` that runs there, or choose another port with --port',
   });
+});
+
+test('a stranger with hundreds of connections does not keep the page from its user', async (context) => {
+  const place = await entered(context);
+  const closed: Promise<unknown>[] = [];
+  for (let count = 0; count < 2 * pageConnectionsMax; count++) {
+    const socket = connect(place.port, '127.0.0.1');
+    context.after(() => socket.destroy());
+    socket.on('error', () => {});
+    closed.push(once(socket, 'close'));
+    await once(socket, 'connect');
+  }
+  assert.equal(statusOf(await place.ask('GET /KEY/')), 200);
+  await Promise.all(closed.slice(0, pageConnectionsMax));
 });
 
 test('it listens on 127.0.0.1 alone', async (context) => {

@@ -1,4 +1,6 @@
-// Hits of a search within a text, in upper or lower case.
+// Hits of a search within a text, in upper or lower case. What is hidden in a text, or turns it around, is shown by its
+// number, as in `ipc log`: the person acts on what is read here.
+import { sanitize } from '../../../base/visible-text.ts';
 
 export interface TextPart {
   readonly text: string;
@@ -11,6 +13,10 @@ export function isHit(text: string, search: string): boolean {
 
 /** The text in parts, which are the whole text when put together. At most `hitsMax` hits are marked. */
 export function markedParts(text: string, search: string, hitsMax = 200): TextPart[] {
+  return split(text, search, hitsMax).map((part) => ({ ...part, text: sanitize(part.text).text }));
+}
+
+function split(text: string, search: string, hitsMax: number): TextPart[] {
   const lower = text.toLowerCase();
   // A few characters are longer in lower case; then no place in it is a place in the text.
   if (search === '' || lower.length !== text.length) return [{ text, isHit: false }];

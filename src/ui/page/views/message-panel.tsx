@@ -238,7 +238,9 @@ function Thread({ thread, id }: { readonly thread: readonly MessageStory[]; read
                     {spanText(Math.max(0, now.value - story.stored.time))} ago
                   </time>
                 </span>
-                <span class="thread-text">{lineOf(story.text ?? '', '')}</span>
+                <span class="thread-text">
+                  <Marked text={lineOf(story.text ?? '', '')} search="" />
+                </span>
               </button>
             </li>
           );

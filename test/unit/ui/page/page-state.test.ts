@@ -145,6 +145,16 @@ test('hits are marked in upper and lower case, and the parts are the whole text'
   assert.deepEqual(markedParts('\u0130x', 'x'), [{ text: '\u0130x', isHit: false }]);
 });
 
+test('what is hidden in a text or turns it around is shown by its number, and emoji stay whole', () => {
+  assert.deepEqual(markedParts('run \u202egnp.exe\u202c\u200b\u001b[31m', 'EXE'), [
+    { text: 'run \\u{202e}gnp.', isHit: false },
+    { text: 'exe', isHit: true },
+    { text: '\\u{202c}\\u{200b}\\u{1b}[31m', isHit: false },
+  ]);
+  const plain = 'a\tb\n\u{1f469}\u200d\u{1f467}';
+  assert.deepEqual(markedParts(plain, ''), [{ text: plain, isHit: false }]);
+});
+
 test('a line of a list is single-spaced and shows the hit', () => {
   assert.equal(lineOf(' a\n\n b\tc ', ''), 'a b c');
   assert.equal(lineOf(`${'x'.repeat(300)} hit`, 'HIT'), `… ${'x'.repeat(29)} hit`);
