@@ -138,15 +138,27 @@ export class History {
    * Takes the messages of a mailbox out of history, or all for ''. `log`: the segments behind or between its files.
    * `isLive`: the message is not settled.
    */
-  async erase(
+  erase(
     mailbox: Name | '',
     log: readonly SegmentId[],
     isLive: (number: number) => boolean,
   ): Promise<Erased> {
-    await this.#tidying;
+    const erased = this.#tidying.then(() => this.#erase(mailbox, log, isLive));
+    // Packing waits, since it must not copy what is being erased into another file.
+    this.#tidying = erased.then(() => {}, ignoreFault);
+    return erased;
+  }
+
+  async #erase(
+    mailbox: Name | '',
+    log: readonly SegmentId[],
+    isLive: (number: number) => boolean,
+  ): Promise<Erased> {
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, isLive);
     for (const file of [...this.#files]) {
+      if (this.#isClosing || !this.#mayGoOn())
+        throw new IpcError('closed', 'the journal was closed');
       const path = historyFilePath(this.#folder, file);
       const bytes = await this.#disk.read(path);
       if (!bytes) continue;

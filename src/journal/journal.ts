@@ -273,7 +273,7 @@ export class Journal {
     this.#compaction.eraseBelow = this.#segments.current;
   }
 
-  /** Takes what was settled out of history, of this mailbox or all for ''. */
+  /** Takes what was settled out of history, of this mailbox or all for ''. If it throws, a part is left, and the journal goes on. */
   erase(mailbox: Name | ''): Promise<Erased> {
     this.#compaction.eraseBelow = undefined;
     const isLive = (number: number) => this.#live.locate(number) !== undefined;
